@@ -1,0 +1,66 @@
+# Needs Python 3.11 or newer (with venv), make and git. Another interpreter: make demo PYTHON=python3.12
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+BIN     := $(VENV)/bin
+CREATED := $(VENV)/.created
+RUNTIME := $(VENV)/.installed-runtime
+DEV     := $(VENV)/.installed-dev
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+# Workers share the cores, so each computes on one thread.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint types layers dependencies install clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+demo: $(RUNTIME) ## the whole job on embedded real digits; ends with a report to open (ARGS=--quick for the short one)
+	$(BIN)/lightfast demo $(ARGS)
+
+test: $(DEV) ## all tests (ARGS="-k fog" for some)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile $(ARGS)
+
+check: lint types layers dependencies ## ruff, pyright, import-linter, deptry
+
+lint: $(DEV)
+	$(BIN)/ruff check
+
+types: $(DEV)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+layers: $(DEV)
+	$(BIN)/lint-imports
+
+dependencies: $(DEV)
+	$(BIN)/deptry src
+
+install: $(DEV) ## the environment for working on Lightfast, in .venv
+
+clean: ## remove the environment, builds and caches (run folders stay)
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(CREATED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Lightfast needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1 | head -n 1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "'$(PYTHON)' cannot make environments: install its venv package (Debian: apt install python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(RUNTIME): pyproject.toml constraints.txt | $(CREATED)
+	@echo "Installing the pinned packages into $(VENV): some minutes the first time, about 7 GB"
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(CREATED)
+	@echo "Installing the pinned packages into $(VENV): some minutes the first time, about 7 GB"
+	$(PIP_INSTALL) --editable '.[test,check]'
+	@touch $(RUNTIME) $@

@@ -1,0 +1,39 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Derandomised, so that a red run can be repeated; no deadline, because shared machines stall.
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data sets (`NAME.npz` files and picture trees)."""
+    folder = os.environ.get("LIGHTFAST_DATA")
+    if not folder:
+        pytest.skip("LIGHTFAST_DATA is not set: no folder with real data sets")
+    if not Path(folder).is_dir():
+        pytest.skip(f"LIGHTFAST_DATA={folder} is not a folder")
+    return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Tests run a worker a core, so torch computes on one thread. Tests that have not imported torch do not pay for it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

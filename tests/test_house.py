@@ -1,0 +1,96 @@
+"""The rules that hold for the whole package: cheap imports, small files, no print, empty `__init__` files."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "lightfast"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+ALL_CODE = [*SOURCES, *sorted(path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py"))]
+FILE_BUDGET, FUNCTION_BUDGET = 400, 60
+HEAVY = {"torch", "torchvision", "timm", "transformers", "fastapi", "starlette", "nicegui"}
+LIGHT_MODULES = [
+    "lightfast",
+    "lightfast.cli",
+    "lightfast.data.images",
+    "lightfast.data.splits",
+    "lightfast.corrupt.suite",
+    "lightfast.train.recipe",
+    "lightfast.evaluate.metrics",
+    "lightfast.evaluate.intervals",
+]
+
+
+def run_python(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def prints(path: Path) -> list[int]:
+    """The lines of `path` that call print."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    return [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+
+
+def test_importing_the_package_takes_less_than_0_3_seconds():
+    code = "import time; start = time.perf_counter(); import lightfast; print(time.perf_counter() - start)"
+    seconds = [float(run_python(code)) for _ in range(5)]
+    assert min(seconds) < 0.3, seconds
+
+
+def test_the_help_appears_in_less_than_0_6_seconds():
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        text = run_python("from lightfast.cli import main; main()", "--help")
+        seconds.append(time.perf_counter() - start)
+    assert "demo" in text
+    assert min(seconds) < 0.6, seconds
+
+
+@pytest.mark.parametrize("module", LIGHT_MODULES)
+def test_importing_a_light_module_brings_in_neither_torch_nor_a_web_framework(module):
+    loaded = run_python(f"import sys, {module}; print(*sorted(sys.modules))").split()
+    assert not HEAVY.intersection(loaded)
+
+
+def test_every_init_below_the_package_own_is_empty():
+    inits = [path for path in PACKAGE.glob("*/**/__init__.py") if path.read_bytes().strip()]
+    assert [str(path.relative_to(ROOT)) for path in inits] == []
+
+
+def test_every_folder_of_sources_is_a_package():
+    folders = {path.parent for path in SOURCES}
+    assert [str(folder.relative_to(ROOT)) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_only_the_command_line_prints():
+    found = [f"{path.relative_to(ROOT)}:{line}" for path in SOURCES if path != PACKAGE / "cli.py" for line in prints(path)]
+    assert found == []
+
+
+def test_no_file_is_longer_than_its_budget():
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in ALL_CODE}
+    assert {name: length for name, length in lengths.items() if length > FILE_BUDGET} == {}
+
+
+def test_no_function_is_longer_than_its_budget():
+    lengths = [(path, node, (node.end_lineno or node.lineno) - node.lineno + 1) for path in ALL_CODE for node in functions(path)]
+    found = [f"{path.relative_to(ROOT)}:{node.lineno} {node.name} {lines}" for path, node, lines in lengths if lines > FUNCTION_BUDGET]
+    assert found == []
