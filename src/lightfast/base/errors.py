@@ -1,0 +1,74 @@
+"""The error tree of the project: every message names the input, what was expected, what came, and the cure.
+
+    LightfastError                exit 1   the work failed
+    ├── TrainingError             exit 1   the numbers went wrong (a loss that is not finite)
+    └── InputError                exit 2   something that the caller can mend
+        ├── UnknownName                    a name that no registry knows
+        ├── DataError                      pictures, labels, folders, manifests
+        ├── SettingsError                  a setting out of range, or two that contradict each other
+        ├── CheckpointError                a run folder or checkpoint that does not fit
+        ├── DownloadError                  a file that did not arrive whole
+        └── StorageError                   a full disk, a read-only folder
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LightfastError(Exception):
+    """Root of all errors raised on purpose. `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, expected: str = "", got: str = "", cure: str = "") -> None:
+        parts = [what.rstrip(".")]
+        if expected and got:
+            parts.append(f"expected {expected}, got {got}")
+        elif expected or got:
+            parts.append(f"expected {expected}" if expected else f"got {got}")
+        message = ": ".join(parts)
+        super().__init__(f"{message}. {cure}" if cure else message)
+        self.cure = cure
+
+
+class TrainingError(LightfastError):
+    """Training cannot go on: the loss is not finite."""
+
+
+class InputError(LightfastError):
+    """The caller gave something that cannot be used."""
+
+    exit_code = 2
+
+
+class UnknownName(InputError):
+    """A name that the registry does not hold; the message lists the closest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
+        close += [entry for entry in known if name.lower() in entry and entry not in close][:3]
+        cure = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}."
+        super().__init__(f"unknown {kind} {name!r}", cure=cure)
+
+
+class DataError(InputError):
+    """Pictures, labels, folders or manifests that cannot be used as they are."""
+
+
+class SettingsError(InputError):
+    """A setting out of its range, or in conflict with another."""
+
+
+class CheckpointError(InputError):
+    """A run folder or checkpoint that is missing, damaged, or made for something else."""
+
+
+class DownloadError(InputError):
+    """A download that failed or did not match its checksum; nothing half-written stays behind."""
+
+
+class StorageError(InputError):
+    """The disk is full or the folder cannot be written; nothing half-written stays behind."""

@@ -1,0 +1,46 @@
+"""Typed settings: one frozen class a stage, each field with help text and unit; conflicts are refused at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lightfast.base.errors import SettingsError, UnknownName
+
+
+class Settings(BaseModel):
+    """Base of every settings class: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Build and check; raises SettingsError (one line, with the field's help) instead of pydantic's report."""
+        unknown = set(values) - set(cls.model_fields)
+        if unknown:
+            raise UnknownName("setting", sorted(unknown)[0], cls.model_fields)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "settings"
+            field = cls.model_fields.get(key)
+            cure = f"{key}: {field.description}." if field and field.description else ""
+            raise SettingsError(f"{key}={first.get('input')!r}: {first['msg']}", cure=cure) from error
+
+    def updated(self, pairs: Iterable[str]) -> Self:
+        """A copy with `key=value` texts applied (the command line's `--set`)."""
+        values = self.model_dump()
+        for pair in pairs:
+            key, sign, value = pair.partition("=")
+            if not sign:
+                raise SettingsError(f"--set {pair!r}", expected="key=value", cure=f"Keys: {', '.join(type(self).model_fields)}.")
+            values[key.strip()] = None if value.strip().lower() == "none" else value.strip()
+        return self.of(**values)
+
+    @classmethod
+    def table(cls) -> list[tuple[str, str, str]]:
+        """(name, default, help with unit) of every setting, for help texts and docs."""
+        return [(name, str(field.default), field.description or "") for name, field in cls.model_fields.items()]
