@@ -1,0 +1,76 @@
+"""Any source that a user may name to pictures with labels: a folder, a manifest, an .npz, or a catalogue name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.progress import Reporter, silent
+from lightfast.data.arrays import read_npz
+from lightfast.data.catalogue import CATALOGUE, is_name, load_dataset, local_names
+from lightfast.data.catalogue import data_folder as default_folder
+from lightfast.data.images import ImageSet
+from lightfast.data.loaded import LoadedData, Part, Target, Unreadable
+from lightfast.data.manifest import MANIFEST_ENDINGS, read_manifest
+from lightfast.data.tree import read_tree
+
+__all__ = ["Ingest", "LoadedData", "Unreadable", "read", "read_splits"]
+
+_CURE = "Give a folder of class folders, a manifest (path,label), an .npz, or a name from: lightfast data list"
+
+
+@dataclass(frozen=True, eq=False)
+class Ingest:
+    """The pictures of a source, every file that could not be read, and what was done to the pictures on the way in."""
+
+    images: ImageSet
+    unreadable: tuple[Unreadable, ...]
+    notes: tuple[str, ...]
+
+
+def read(source: str | Path, *, part: Part = "all", image_size: tuple[int, int] | None = None, channels: int | None = None,
+         data_folder: Path | None = None, report: Reporter = silent) -> Ingest:
+    """The pictures of `source` as one ImageSet.
+
+    Args:
+        source: a folder of class folders (with train/, val/ and test/ above them or not), a CSV, TSV, Parquet or JSONL manifest
+            (`path,label`, paths relative to it), an `.npz`, or a catalogue name. A path that exists comes before a name.
+        part: an official part, or "all" of them one after the other (train, val, test).
+        image_size: (H, W) that every picture gets; None keeps the size, and brings mixed sizes to a common one with a note.
+        channels: 1 or 3; None keeps grey grey, and makes mixed sets RGB with a note.
+        data_folder: where named data sets are kept; see `catalogue.data_folder`.
+
+    Raises DataError with one line about what is wrong with the source. Files that cannot be read are listed in `unreadable`.
+    """
+    loaded = read_splits(source, image_size=image_size, channels=channels, data_folder=data_folder, report=report)
+    return Ingest(images=loaded.part(part), unreadable=loaded.unreadable, notes=loaded.notes)
+
+
+def read_splits(source: str | Path, *, image_size: tuple[int, int] | None = None, channels: int | None = None,
+                data_folder: Path | None = None, report: Reporter = silent) -> LoadedData:
+    """Like `read`, with the official parts kept apart; a source without them has everything in `train`."""
+    target = Target(image_size=image_size, channels=channels)
+    path = Path(source).expanduser()
+    if path.exists():
+        return _read_path(path, target, report)
+    name, folder = str(source), data_folder or default_folder()
+    if is_name(name, folder):
+        return load_dataset(name, folder, report, target)
+    if path.suffix.lower() in (*MANIFEST_ENDINGS, ".npz") or len(path.parts) > 1:
+        raise DataError(f"no such file or folder: {source}", cure=_CURE)
+    unknown = UnknownName("data set", name, {*CATALOGUE.names(), *local_names(folder)})
+    raise DataError(f"no such file or folder: {source}, and no data set of that name", cure=unknown.cure)
+
+
+def _read_path(path: Path, target: Target, report: Reporter) -> LoadedData:
+    if path.is_dir():
+        return read_tree(path, target, report)
+    match path.suffix.lower():
+        case ".npz":
+            return read_npz(path, target)
+        case ending if ending in MANIFEST_ENDINGS:
+            return read_manifest(path, target, report)
+        case ending:
+            raise DataError(f"cannot read {path} as a data set", expected=f"a folder, .npz, {', '.join(MANIFEST_ENDINGS)}",
+                            got=f"a file ending in {ending or 'nothing'}", cure=_CURE)

@@ -1,0 +1,39 @@
+"""Class names: their order, and names that nobody can tell apart."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from lightfast.base.errors import DataError
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Distinct names in the order of the label numbers: by value when all are whole numbers, else alphabetical."""
+    distinct = set(names)
+    if all(re.fullmatch(r"-?\d+", name) for name in distinct):
+        return tuple(sorted(distinct, key=lambda name: (int(name), name)))
+    return tuple(sorted(distinct))
+
+
+def check_names(names: Iterable[str], where: str) -> None:
+    """Refuse empty names, names given twice, and names that differ only in case, spaces, hyphens or underscores.
+
+    Single characters are compared with their case: "A" and "a" are two classes of handwriting, "Cat" and "cat" are one of cats.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not name.strip():
+            raise DataError(f"{where}: a class name is empty", cure="Give every class a name.")
+        key = _spelling(name)
+        if key in seen:
+            said = f"two classes are spelled alike: {seen[key]!r} and {name!r}"
+            raise DataError(f"{where}: {said}", cure="Merge them, or rename one so that people can tell them apart.")
+        seen[key] = name
+
+
+def _spelling(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name).strip(" \t\r\n_")
+    joined = re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", plain)
+    return joined if len(joined) == 1 else joined.casefold()

@@ -1,0 +1,84 @@
+"""`Preprocess`: from pixels in [0, 1] to what a network wants. It travels inside every checkpoint; normalisation lives nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from lightfast.base.errors import DataError
+from lightfast.data.images import ImageSet
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Channels, size and normalisation, applied in that order and differentiable throughout.
+
+    Attributes:
+        size: (H, W) that the network takes; other sizes are resized (bilinear, antialiased).
+        channels: 1 or 3; grey is repeated to RGB, RGB becomes grey by ITU-R BT.601 luma.
+        mean, std: per channel, in the unit of pixels scaled to [0, 1].
+    """
+
+    size: tuple[int, int]
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def identity(cls, image_shape: tuple[int, int, int]) -> Self:
+        """Leaves pictures of `image_shape` (H, W, C) as they are: for networks that work on [0, 1] itself."""
+        height, width, channels = image_shape
+        return cls((height, width), channels, (0.0,) * channels, (1.0,) * channels)
+
+    @classmethod
+    def of(cls, images: ImageSet) -> Self:
+        """Mean and standard deviation a channel, measured on `images` (the training part)."""
+        height, width, channels = images.image_shape
+        counts = np.stack([np.bincount(images.images[..., channel].reshape(-1), minlength=256) for channel in range(channels)])
+        levels = np.arange(256) / 255.0
+        mean = counts @ levels / counts.sum(axis=1)
+        std = np.sqrt(np.maximum(counts @ levels**2 / counts.sum(axis=1) - mean**2, 1e-4))
+        return cls((height, width), channels, tuple(mean.round(6).tolist()), tuple(std.round(6).tolist()))
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Inverse of `as_json`."""
+        return cls(tuple(content["size"]), int(content["channels"]), tuple(content["mean"]), tuple(content["std"]))
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON-ready mapping."""
+        return asdict(self)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """float (N, C, H, W) in [0, 1] → float (N, channels, *size), normalised."""
+        if pixels.shape[1] != self.channels:
+            pixels = pixels.expand(-1, 3, -1, -1) if self.channels == 3 else _luma(pixels)
+        if tuple(pixels.shape[-2:]) != tuple(self.size):
+            pixels = functional.interpolate(pixels, size=self.size, mode="bilinear", antialias=True, align_corners=False)
+        shape = (1, self.channels, 1, 1)
+        mean = torch.tensor(self.mean, dtype=pixels.dtype, device=pixels.device).reshape(shape)
+        std = torch.tensor(self.std, dtype=pixels.dtype, device=pixels.device).reshape(shape)
+        return (pixels - mean) / std
+
+
+def _luma(pixels: Tensor) -> Tensor:
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=pixels.dtype, device=pixels.device).reshape(1, 3, 1, 1)
+    return (pixels * weights).sum(dim=1, keepdim=True)
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 (N, H, W, C) → float32 (N, C, H, W) in [0, 1]; the memory stays channels-last, which convolutions like."""
+    if images.dtype != torch.uint8:
+        raise DataError("pictures", expected="uint8 (N, H, W, C)", got=f"{images.dtype}")
+    return images.permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def to_images(pixels: Tensor) -> NDArray[np.uint8]:
+    """float (N, C, H, W) in [0, 1] → uint8 (N, H, W, C), rounded and clipped."""
+    return pixels.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
