@@ -1,0 +1,85 @@
+"""Restorers: networks from a damaged picture to a clean one, both float32 (N, C, H, W) in [0, 1], any H and W ≥ 8."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lightfast.base.errors import SettingsError
+from lightfast.models.classifiers import conv_block, require_size
+from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+
+
+class DenoisingAutoencoder(nn.Module):
+    """The paper's restorer: strided convolutions as encoder, transposed convolutions as decoder, sigmoid output, trained by BCE
+    (the layout of the Keras denoising-autoencoder tutorial that the damaged-digits study followed)."""
+
+    def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32) -> None:
+        super().__init__()
+        require_size(image_shape, 8)
+        channels = image_shape[2]
+        self.encoder = nn.Sequential(
+            nn.Conv2d(channels, width, 3, stride=2, padding=1), nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.decoder = nn.Sequential(
+            nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), nn.ReLU(inplace=True),
+            nn.Conv2d(width, channels, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        padded, (height, width) = pad_to_multiple(pictures, 4)
+        return torch.sigmoid(self.decoder(self.encoder(padded)))[..., :height, :width]
+
+
+class UNet(nn.Module):
+    """Residual U-Net (Ronneberger et al. 2015) on a space-to-depth stem (Shi et al. 2016).
+
+    `stem` × `stem` pixels become channels before the first convolution, which divides the cost of the widest layers by stem².
+    The output is the input plus a learnt correction: with its last layer at zero the untrained network changes nothing.
+    """
+
+    def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32, stem: int = 2, depth: int = 2) -> None:
+        super().__init__()
+        if depth < 1 or stem < 1:
+            raise SettingsError("unet", expected="depth ≥ 1 and stem ≥ 1", got=f"depth {depth}, stem {stem}")
+        require_size(image_shape, 8)
+        self.stem, self.multiple = stem, stem * 2**depth
+        packed = image_shape[2] * stem**2
+        widths = [width * 2**level for level in range(depth + 1)]
+        self.down = nn.ModuleList(_pair(inputs, wide) for inputs, wide in zip((packed, *widths), widths, strict=False))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
+        self.merge = nn.ModuleList(_pair(2 * wide, wide) for wide in widths[:-1])
+        self.out = nn.Conv2d(width, packed, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        padded, (height, width) = pad_to_multiple(pictures, self.multiple)
+        features = functional.pixel_unshuffle(padded, self.stem)
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.down):
+            features = block(functional.max_pool2d(features, 2) if level else features)
+            skips.append(features)
+        for level in reversed(range(len(self.up))):
+            features = self.merge[level](torch.cat([self.up[level](features), skips[level]], dim=1))
+        correction = functional.pixel_shuffle(self.out(features), self.stem)
+        return (padded + correction)[..., :height, :width]
+
+
+def pad_to_multiple(pictures: Tensor, multiple: int) -> tuple[Tensor, tuple[int, int]]:
+    """Replicate the right and lower edge up to the next multiple; returns the padded pictures and the true (H, W)."""
+    height, width = pictures.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    padded = functional.pad(pictures, (0, right, 0, below), mode="replicate") if below or right else pictures
+    return padded, (height, width)
+
+
+def _pair(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(conv_block(inputs, outputs), conv_block(outputs, outputs))
+
+
+MODELS.add("autoencoder", ModelSpec("autoencoder", "restorer", DenoisingAutoencoder, "the paper's denoising autoencoder", "damaged-digits study"))
+MODELS.add("unet", ModelSpec("unet", "restorer", UNet, "residual U-Net on a space-to-depth stem", "Ronneberger et al. 2015; this project"))

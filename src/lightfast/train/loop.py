@@ -1,0 +1,282 @@
+"""THE loop: classifier, detector and restorer are trained here alike; only the source of batches and the objective differ."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
+from lightfast.base.files import atomic
+from lightfast.base.progress import Reporter, silent
+from lightfast.base.randomness import derive
+from lightfast.models.device import bf16_pays
+from lightfast.train.objectives import Batch, Objective
+from lightfast.train.recipe import Recipe
+
+STATE_FILE = "training.safetensors"
+
+
+class Source(Protocol):
+    """Where the pictures come from: whole arrays, since small data sets live best as one uint8 tensor on the device."""
+
+    def epoch(self, number: int) -> Batch:
+        """All training rows of epoch `number` (from 0), on the CPU; the same number gives the same rows."""
+        ...
+
+    def validation(self) -> Batch:
+        """All validation rows; always the same. May be empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The simplest source: the same rows every epoch."""
+
+    train: Batch
+    val: Batch
+
+    def epoch(self, number: int) -> Batch:
+        return self.train
+
+    def validation(self) -> Batch:
+        return self.val
+
+
+@dataclass
+class Progressed:
+    """What is known between two epochs, all of it written to the state file."""
+
+    epoch: int = 0
+    best: float = math.inf
+    best_epoch: int = -1
+    worse: int = 0
+    factor: float = 1.0
+    finished: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a training computes and keeps itself: device, folder of the state file (None = not kept), resume or not, reporter and label."""
+
+    device: torch.device
+    folder: Path | None = None
+    resume: bool = False
+    report: Reporter = silent
+    label: str = "train"
+
+
+def train(network: nn.Module, source: Source, objective: Objective, recipe: Recipe, *, seed: int, where: Where) -> list[dict[str, Any]]:
+    """Fit `network` in place; it ends in eval mode with the weights of its best validation epoch.
+
+    The same seed gives the same weights, and a training that was interrupted and resumed ends in the same weights as one that ran
+    through: all randomness of an epoch is derived from (seed, epoch).
+
+    Returns: one mapping an epoch (epoch, learning_rate, train_*, val_*, seconds, pictures_per_second).
+
+    Raises:
+        TrainingError: the loss became infinite or not a number.
+        CheckpointError: `where.resume` with a state file of another recipe, seed or network.
+    """
+    return _Training(network, source, objective, recipe, seed, where).run()
+
+
+class _Training:
+    def __init__(self, network: nn.Module, source: Source, objective: Objective, recipe: Recipe, seed: int, where: Where) -> None:
+        self.network = network.to(where.device, memory_format=torch.channels_last)
+        self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
+        self.source, self.objective, self.recipe, self.seed, self.where = source, objective, recipe, seed, where
+        self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(where.device))
+        self.optimizer = _optimizer(network, recipe)
+        self.state = Progressed()
+        self.best: dict[str, Tensor] = {}
+        self.val = tuple(rows.to(where.device) for rows in source.validation())
+        if recipe.schedule == "plateau" and not len(self.val[0]):
+            raise SettingsError("schedule=plateau watches validation, and there are no validation pictures",
+                                cure="Use --set schedule=one-cycle, or give more pictures.")
+
+    def run(self) -> list[dict[str, Any]]:
+        if self.where.resume:
+            self._load()
+        while self.state.epoch < self.recipe.epochs and not self.state.finished:
+            self._one_epoch()
+            self._save()
+        if self.best:
+            self.network.load_state_dict(self.best)
+        self.network.eval()
+        return self.state.history
+
+    def _one_epoch(self) -> None:
+        started, number = time.perf_counter(), self.state.epoch
+        rows = tuple(part.to(self.where.device) for part in self.source.epoch(number))
+        # Dropout draws from torch's global generator: give it the epoch's own seed, and the caller's state back afterwards.
+        with torch.random.fork_rng(devices=[self.where.device] if self.where.device.type == "cuda" else []):
+            torch.manual_seed(derive(self.seed, "dropout", number))
+            measured = self._learn(rows, number)
+        row = {"epoch": number + 1, **measured, **self._validate()}
+        row["seconds"] = round(time.perf_counter() - started, 3)
+        row["pictures_per_second"] = round(len(rows[0]) / max(row["seconds"], 1e-9), 1)
+        self.state.history.append(row)
+        self.state.epoch += 1
+        self._judge(row)
+        shown = ", ".join(f"{key} {row[key]:.4f}" for key in row if key.startswith("val_"))
+        self.where.report(self.where.label, self.state.epoch * 1000, self.recipe.epochs * 1000, shown)
+
+    def _learn(self, rows: Batch, number: int) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(derive(self.seed, "order", number))
+        order = torch.randperm(len(rows[0]), generator=generator).to(self.where.device)
+        batches = _batches(len(order), self.recipe.batch_size)
+        self.network.train()
+        sums: dict[str, Tensor] = {}
+        seen, rate = 0, 0.0
+        for index, (start, stop) in enumerate(batches):
+            rate = self.state.factor * learning_rate(self.recipe, number + index / len(batches))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            batch = tuple(part[order[start:stop]] for part in rows)
+            measures = self._step(batch, generator, number * len(batches) + index)
+            for key, value in measures.items():
+                sums[key] = sums.get(key, torch.zeros((), device=value.device)) + value * (stop - start)
+            seen += stop - start
+            self.where.report(self.where.label, number * 1000 + 1000 * index // len(batches), self.recipe.epochs * 1000, "")
+        means = {f"train_{key}": float(value) / seen for key, value in sums.items()}
+        if not math.isfinite(means["train_loss"]):
+            raise TrainingError(f"{self.where.label}: the loss of epoch {number + 1} is not finite",
+                                cure=f"Lower the step size: --set learning_rate={self.recipe.learning_rate / 10:g}.")
+        return {"learning_rate": rate, **means}
+
+    def _step(self, batch: Batch, generator: torch.Generator, step: int) -> dict[str, Tensor]:
+        with torch.autocast(self.where.device.type, torch.bfloat16, enabled=self.bf16):
+            loss, measures = self.objective(self.network, batch, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        if self.recipe.averaging:
+            decay = min(self.recipe.averaging, (1 + step) / (10 + step))
+            pairs = zip(self.averaged.parameters(), self.network.parameters(), strict=True)
+            with torch.no_grad():
+                for mean, current in pairs:
+                    mean.lerp_(current, 1 - decay)
+        return {"loss": loss.detach(), **measures}
+
+    @torch.inference_mode()
+    def _validate(self) -> dict[str, float]:
+        if self.averaged is not self.network:
+            for mean, current in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
+                mean.copy_(current)
+        if not len(self.val[0]):
+            return {}
+        self.averaged.eval()
+        sums: dict[str, float] = {}
+        for start in range(0, len(self.val[0]), 256):
+            batch = tuple(part[start : start + 256] for part in self.val)
+            with torch.autocast(self.where.device.type, torch.bfloat16, enabled=self.bf16):
+                loss, measures = self.objective(self.averaged, batch, None)
+            for key, value in {"loss": loss, **measures}.items():
+                sums[key] = sums.get(key, 0.0) + float(value) * len(batch[0])
+        return {f"val_{key}": value / len(self.val[0]) for key, value in sums.items()}
+
+    def _judge(self, row: dict[str, Any]) -> None:
+        """Keep the best weights; step the plateau schedule; decide on stopping."""
+        value = row.get(f"val_{self.objective.monitor}", -self.state.epoch)
+        if not math.isfinite(value):
+            raise TrainingError(f"{self.where.label}: the validation loss is not finite", cure="Lower the step size.")
+        if value < self.state.best:
+            self.state.best, self.state.best_epoch, self.state.worse = value, self.state.epoch, 0
+            self.best = {key: tensor.detach().clone() for key, tensor in self.averaged.state_dict().items()}
+            return
+        self.state.worse += 1
+        if self.recipe.schedule == "plateau":
+            self.state.finished = self.state.factor < 1.0
+            self.state.factor *= 0.1
+        elif self.recipe.patience is not None:
+            self.state.finished = self.state.worse >= self.recipe.patience
+
+    def _signature(self) -> dict[str, Any]:
+        shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
+        return {"recipe": self.recipe.model_dump(), "seed": self.seed, "shapes": shapes, "rows": [len(part) for part in self.val]}
+
+    def _save(self) -> None:
+        if self.where.folder is None:
+            return
+        tensors = dict(_prefixed("net", self.network.state_dict())) | dict(_prefixed("best", self.best))
+        tensors |= dict(_prefixed("avg", self.averaged.state_dict())) if self.recipe.averaging else {}
+        for number, entry in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"opt.{number}.{key}": torch.as_tensor(value) for key, value in entry.items() if value is not None}
+        packed = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        note = {"progress": json.dumps(asdict(self.state)), "signature": json.dumps(self._signature())}
+        with atomic(self.where.folder / STATE_FILE) as temporary:
+            save_file(packed, temporary, metadata=note)
+
+    def _load(self) -> None:
+        path = (self.where.folder or Path()) / STATE_FILE
+        if self.where.folder is None or not path.is_file():
+            return
+        try:
+            with safe_open(path, framework="pt") as stream:
+                note = stream.metadata()
+                tensors = {name: stream.get_tensor(name).to(self.where.device) for name in stream.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise CheckpointError(f"{path} is damaged ({error})", cure="Start over without --resume.") from error
+        if json.loads(note["signature"]) != json.loads(json.dumps(self._signature())):
+            raise CheckpointError(f"{path} belongs to a training with another recipe, seed, model or data", cure="Give the same settings, or start over without --resume.")
+        self.state = Progressed(**json.loads(note["progress"]))
+        self.network.load_state_dict(_part(tensors, "net"))
+        self.best = _part(tensors, "best")
+        if self.recipe.averaging:
+            self.averaged.load_state_dict(_part(tensors, "avg"))
+        described = self.optimizer.state_dict()
+        for name, tensor in _part(tensors, "opt").items():
+            number, key = name.split(".", 1)
+            described["state"].setdefault(int(number), {})[key] = tensor
+        self.optimizer.load_state_dict(described)
+
+
+def learning_rate(recipe: Recipe, position: float) -> float:
+    """The scheduled step size at `position` (in epochs, fractional), before the plateau factor.
+
+    One-cycle (Smith & Topin 2018): from 1/10 of the peak up in the first quarter, then down to 1/1000, both along a cosine.
+    """
+    if recipe.schedule != "one-cycle":
+        return recipe.learning_rate
+    share = position / recipe.epochs
+    low, start, turn = 0.001, 0.1, 0.25
+    if share < turn:
+        return recipe.learning_rate * (start + (1 - start) * 0.5 * (1 - math.cos(math.pi * share / turn)))
+    return recipe.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * (share - turn) / (1 - turn))))
+
+
+def _batches(count: int, size: int) -> list[tuple[int, int]]:
+    """(start, stop) of every step; a last batch of one picture is left out, since batch norm cannot normalise it."""
+    edges = [(start, min(start + size, count)) for start in range(0, count, size)]
+    return edges[:-1] if len(edges) > 1 and edges[-1][1] - edges[-1][0] == 1 else edges
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    # Biases and norm parameters are not decayed: it only moves their scale.
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    return ((f"{prefix}.{name}", tensor) for name, tensor in tensors.items())
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}

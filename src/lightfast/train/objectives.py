@@ -1,0 +1,102 @@
+"""What a training minimises: one small class a task, passed into the one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lightfast.data.preprocess import Preprocess, to_pixels
+from lightfast.train.augment import augment
+
+Batch = tuple[Tensor, ...]
+
+
+class Objective(Protocol):
+    """Loss and measures of one batch."""
+
+    monitor: str
+    """Name of the measure that validation watches; smaller is better."""
+
+    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """(mean loss, {measure: mean over the batch}); `generator` is given in training and None in validation."""
+        ...
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Cross-entropy on batches (uint8 images (N, H, W, C), int64 labels (N,))."""
+
+    preprocess: Preprocess
+    label_smoothing: float = 0.0
+    augment: str = "none"
+    monitor: str = "loss"
+
+    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        images, labels = batch
+        pixels = to_pixels(images)
+        if generator is not None:
+            pixels = augment(pixels, self.augment, generator)
+        logits = network(self.preprocess(pixels)).float()
+        smoothing = self.label_smoothing if generator is not None else 0.0
+        loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Which damage and how strong, on batches (images, int64 kinds (N,), int64 severities (N,) 1..5, 0 = clean).
+
+    The first `kinds` logits name the damage (0 = clean), the last five the severity, which is scored on damaged pictures only.
+    """
+
+    preprocess: Preprocess
+    kinds: int
+    monitor: str = "loss"
+
+    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        images, kinds, severities = batch
+        logits = network(self.preprocess(to_pixels(images))).float()
+        named, strength = logits[:, : self.kinds], logits[:, self.kinds :]
+        loss = functional.cross_entropy(named, kinds)
+        damaged = severities > 0
+        if damaged.any():
+            loss = loss + 0.2 * functional.cross_entropy(strength[damaged], severities[damaged] - 1)
+        return loss, {"accuracy": (named.argmax(1) == kinds).float().mean()}
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """Pixel loss, plus `recognition` × the cross-entropy of a frozen classifier on the restored picture.
+
+    Batches: (uint8 degraded, uint8 clean, int64 labels). `pixel_loss` is "mse", "l1" or "bce" (the paper's).
+    `frozen` maps restored pixels to logits; its weights receive no gradient (the caller froze them).
+    """
+
+    pixel_loss: str = "mse"
+    frozen: Callable[[Tensor], Tensor] | None = None
+    recognition: float = 0.0
+    monitor: str = "loss"
+
+    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        degraded, clean, labels = batch
+        target = to_pixels(clean)
+        restored = network(to_pixels(degraded)).float()
+        loss = pixel_loss(self.pixel_loss, restored, target)
+        measures = {"mse": functional.mse_loss(restored.detach().clamp(0, 1), target)}
+        if self.frozen is not None and self.recognition > 0:
+            logits = self.frozen(restored.clamp(0, 1)).float()
+            loss = loss + self.recognition * functional.cross_entropy(logits, labels)
+            measures["accuracy"] = (logits.argmax(1) == labels).float().mean()
+        return loss, measures
+
+
+def pixel_loss(kind: str, restored: Tensor, target: Tensor) -> Tensor:
+    """Mean loss over all pixels: mse, l1, or bce (restored clipped into the open interval)."""
+    if kind == "bce":
+        return functional.binary_cross_entropy(restored.clamp(1e-6, 1 - 1e-6), target)
+    return functional.l1_loss(restored, target) if kind == "l1" else functional.mse_loss(restored, target)
