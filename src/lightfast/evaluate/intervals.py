@@ -1,0 +1,154 @@
+"""Intervals for counts, means and paired differences. Every figure that the product prints carries one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from lightfast.base.errors import DataError, SettingsError
+
+# Names to print beside an interval.
+WILSON = "Wilson score interval"
+NEWCOMBE = "paired difference, Newcombe (1998), method 10"
+
+# Resampled values held in memory at once by the bootstraps.
+_BLOCK = 4_000_000
+
+
+class Interval(NamedTuple):
+    """Both ends of a confidence interval, in the unit of what it surrounds."""
+
+    low: float
+    high: float
+
+    def excludes(self, value: float) -> bool:
+        """Whether `value` lies outside."""
+        return not self.low <= value <= self.high
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
+    """Wilson score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001), in 0..1.
+
+    With `n = 0` nothing is known: (0, 1). Raises DataError when `successes` is not in 0..n.
+    """
+    if n < 0 or not 0 <= successes <= n:
+        raise DataError("interval of a proportion", expected=f"successes in 0..{max(n, 0)} (n = {n})", got=str(successes))
+    low, high = wilson_bounds(successes, n, level)
+    return Interval(float(low), float(high))
+
+
+def wilson_bounds(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`wilson` for whole arrays of counts: (low, high), broadcast together."""
+    hits, trials = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    z2 = _quantile(level) ** 2
+    safe = np.maximum(trials, 1)
+    share = hits / safe
+    centre = (share + z2 / (2 * safe)) / (1 + z2 / safe)
+    half = np.sqrt(z2 * (share * (1 - share) + z2 / (4 * safe)) / safe) / (1 + z2 / safe)
+    # At 0 and n the formula gives the end exactly, up to rounding; the rounding must not push the value outside.
+    low = np.where((trials == 0) | (hits == 0), 0.0, centre - half)
+    high = np.where((trials == 0) | (hits == trials), 1.0, centre + half)
+    return low, high
+
+
+def difference_interval(before_correct: ArrayLike, after_correct: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval of accuracy(after) − accuracy(before) on the same pictures, in −1..1, by `NEWCOMBE`.
+
+    Args:
+        before_correct: bool (N,), whether the first reading of each picture is right.
+        after_correct: bool (N,), the second reading of the same pictures in the same order.
+        level: confidence level.
+
+    Raises DataError when the lengths differ or there is no picture.
+    """
+    before, after = paired(before_correct, after_correct)
+    both, gained = int((before & after).sum()), int((~before & after).sum())
+    lost = int((before & ~after).sum())
+    low, high = newcombe_bounds(both, gained, lost, len(before), level)
+    return Interval(float(low), float(high))
+
+
+def newcombe_bounds(both: ArrayLike, gained: ArrayLike, lost: ArrayLike, n: int,
+                    level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Newcombe's hybrid score interval of a paired difference, from counts (Statistics in Medicine 17, 2635-2650, method 10).
+
+    Args:
+        both: pictures right both times.
+        gained: wrong, then right.
+        lost: right, then wrong.
+        n: all pictures.
+        level: confidence level.
+    """
+    a, b, c = (np.asarray(count, dtype=np.float64) for count in (both, gained, lost))
+    d = n - a - b - c
+    after, before = (a + b) / n, (a + c) / n
+    after_low, after_high = wilson_bounds(a + b, n, level)
+    before_low, before_high = wilson_bounds(a + c, n, level)
+    scale = np.sqrt((a + b) * (c + d) * (a + c) * (b + d))
+    product = a * d - b * c
+    product = np.where(product > 0, np.maximum(product - n / 2, 0), product)
+    phi = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0)
+    down, up = after - after_low, after_high - after
+    other_down, other_up = before - before_low, before_high - before
+    difference = after - before
+    low = difference - np.sqrt(np.maximum(down**2 - 2 * phi * down * other_up + other_up**2, 0))
+    high = difference + np.sqrt(np.maximum(up**2 - 2 * phi * up * other_down + other_down**2, 0))
+    return low, high
+
+
+def bootstrap_mean(values: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 2000) -> Interval:
+    """Percentile bootstrap interval of the mean of `values` (N,) (Efron 1979)."""
+    data = np.asarray(values, dtype=np.float64).ravel()
+    if data.size == 0 or not np.isfinite(data).all():
+        raise DataError("bootstrap of a mean", expected="at least one value, all finite", got=f"{data.size} values")
+    rows = max(1, _BLOCK // data.size)
+    shapes = [(min(rows, resamples - start), data.size) for start in range(0, resamples, rows)]
+    return _percentiles(np.concatenate([data[rng.integers(data.size, size=shape)].mean(axis=1) for shape in shapes]), level)
+
+
+def paired_bootstrap(statistic: Callable[[NDArray, NDArray], float], before: ArrayLike, after: ArrayLike, rng: np.random.Generator, *,
+                     level: float = 0.95, resamples: int = 2000) -> Interval:
+    """Percentile bootstrap interval of `statistic(before, after)`, both resampled with the same rows.
+
+    Args:
+        statistic: takes two arrays of resampled rows (N, ...) and returns one number.
+        before: (N, ...) one row a picture.
+        after: (N, ...) the same pictures in the same order.
+        rng: the source of the resampled rows.
+        level: confidence level.
+        resamples: how many times the rows are drawn.
+    """
+    first, second = np.asarray(before), np.asarray(after)
+    if len(first) != len(second) or len(first) == 0:
+        raise DataError("paired bootstrap", expected="two arrays of the same length, at least 1", got=f"{len(first)} and {len(second)}")
+    draws = (rng.integers(len(first), size=len(first)) for _ in range(resamples))
+    return _percentiles(np.array([statistic(first[rows], second[rows]) for rows in draws]), level)
+
+
+def paired(before_correct: ArrayLike, after_correct: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Both as bool (N,); raises DataError when they cannot be the same pictures."""
+    before, after = np.asarray(before_correct), np.asarray(after_correct)
+    if before.ndim != 1 or before.shape != after.shape or before.size == 0:
+        raise DataError("paired comparison", expected="two arrays (N,) of the same pictures, N at least 1",
+                        got=f"shapes {before.shape} and {after.shape}")
+    for side in (before, after):
+        if not np.isin(side, (0, 1)).all():
+            raise DataError("paired comparison", expected="right or wrong a picture (bool)", got=f"values of {side.dtype}")
+    return before.astype(bool), after.astype(bool)
+
+
+def _quantile(level: float) -> float:
+    if not 0 < level < 1:
+        raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
+    return float(ndtri(0.5 + level / 2))
+
+
+def _percentiles(values: NDArray[np.float64], level: float) -> Interval:
+    if not 0 < level < 1:
+        raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))

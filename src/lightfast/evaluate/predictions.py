@@ -1,0 +1,194 @@
+"""`Predictions`: what a model says about each picture, with the labels where they are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lightfast.base.errors import DataError
+from lightfast.base.files import atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_METADATA = b"lightfast.predictions"
+# Half-precision softmax rows miss 1 by less than this.
+_SUM_TOLERANCE = 5e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """N pictures read by one model.
+
+    Attributes:
+        pred_probs: float32 (N, K) in 0..1, each row sums to 1.
+        class_names: K names, in the order of the label numbers.
+        ids: one text a picture, as in the `ImageSet` that was read.
+        labels: int64 (N,) given labels in 0..K-1, or None.
+        name: what the predictions are called in tables.
+        seed: seed of the model that made them, or None.
+    """
+
+    pred_probs: NDArray[np.float32]
+    class_names: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: NDArray[np.int64] | None = None
+    name: str = "predictions"
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        names = tuple(map(str, self.class_names))
+        ids = tuple(map(str, self.ids))
+        probs = _checked_probs(self.pred_probs, len(names), self.name)
+        if len(ids) != len(probs):
+            raise DataError(f"{self.name}: ids", expected=f"{len(probs)} (one a picture)", got=str(len(ids)))
+        labels = None if self.labels is None else checked_labels(self.labels, len(probs), len(names), self.name)
+        for field, value in (("class_names", names), ("ids", ids), ("pred_probs", probs), ("labels", labels)):
+            object.__setattr__(self, field, value)
+
+    def __len__(self) -> int:
+        return len(self.pred_probs)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the model knows."""
+        return len(self.class_names)
+
+    @cached_property
+    def predicted_labels(self) -> NDArray[np.int64]:
+        """int64 (N,): the most probable class; of equals the first."""
+        return self.pred_probs.argmax(axis=1).astype(np.int64)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32]:
+        """float32 (N,): the probability of the predicted class, 0..1."""
+        return self.pred_probs.max(axis=1)
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """bool (N,): whether the predicted label is the given one; raises DataError without labels."""
+        return self.predicted_labels == self.require_labels()
+
+    def require_labels(self) -> NDArray[np.int64]:
+        """The labels, or a DataError that says they are missing."""
+        if self.labels is None:
+            raise DataError(f"{self.name} has no labels: it cannot be scored", cure="Predict on labelled pictures.")
+        return self.labels
+
+    def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
+        """The rows at `indices`, in that order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        labels = None if self.labels is None else self.labels[chosen]
+        ids = tuple(self.ids[index] for index in chosen)
+        return dataclasses.replace(self, pred_probs=self.pred_probs[chosen], labels=labels, ids=ids, name=name or self.name)
+
+    def to_frame(self, top: int = 1) -> pd.DataFrame:
+        """One row a picture: id, given_label and correct (when labelled), predicted_label, confidence, then the next `top` - 1 guesses.
+
+        Labels are class names. The further guesses stand in label_2, prob_2, label_3, ...
+        """
+        import pandas as pd
+
+        names = np.array(self.class_names, dtype=object)
+        columns: dict[str, Any] = {"id": list(self.ids)}
+        if self.labels is not None:
+            columns["given_label"] = names[self.labels]
+        columns |= {"predicted_label": names[self.predicted_labels], "confidence": self.confidence}
+        if self.labels is not None:
+            columns["correct"] = self.correct
+        # A stable sort keeps the first of equals first, as argmax does.
+        order = np.argsort(-self.pred_probs, axis=1, kind="stable")
+        for rank in range(1, min(top, self.num_classes)):
+            guess = order[:, rank]
+            columns[f"label_{rank + 1}"] = names[guess]
+            columns[f"prob_{rank + 1}"] = np.take_along_axis(self.pred_probs, guess[:, None], axis=1)[:, 0]
+        return pd.DataFrame(columns)
+
+    def save(self, path: Path | str) -> Path:
+        """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs` as lists in the order of the class names."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
+        flat = pa.array(np.ascontiguousarray(self.pred_probs).ravel(), type=pa.float32())
+        table = table.append_column("pred_probs", pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
+        if self.labels is not None:
+            table = table.append_column("label", pa.array(self.labels))
+        record = json.dumps({"class_names": self.class_names, "name": self.name, "seed": self.seed})
+        target = Path(path)
+        with atomic(target) as temporary:
+            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: record.encode()}), temporary)
+        return target
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a file written by `save`; raises DataError naming the file when it is missing, damaged or something else."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        source = Path(path)
+        if not source.is_file():
+            raise DataError(f"no such predictions file: {source}", cure="`lightfast predict RUN PATH --format parquet` writes one.")
+        try:
+            table = pq.ParquetFile(source).read()
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{source} is not a readable Parquet file ({error})") from error
+        metadata = table.schema.metadata or {}
+        if _METADATA not in metadata or "pred_probs" not in table.column_names:
+            raise DataError(f"{source} is a Parquet file, but not one of predictions", cure="Write it with Predictions.save.")
+        record = json.loads(metadata[_METADATA])
+        flat = table["pred_probs"].combine_chunks().flatten().to_numpy()
+        labels = table["label"].to_numpy() if "label" in table.column_names else None
+        return cls(flat.reshape(len(table), len(record["class_names"])), tuple(record["class_names"]), tuple(table["id"].to_pylist()),
+                   labels, record["name"], record["seed"])
+
+
+def _checked_probs(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray[np.float32]:
+    probs = np.asarray(pred_probs)
+    if probs.ndim != 2 or probs.shape[1] != num_classes or num_classes == 0 or probs.dtype.kind != "f":
+        raise DataError(f"{name}: pred_probs", expected=f"floats of shape (N, {num_classes}), one column a class name",
+                        got=f"{probs.dtype} {probs.shape}")
+    if not np.isfinite(probs).all():
+        row = int(np.flatnonzero(~np.isfinite(probs).all(axis=1))[0])
+        raise DataError(f"{name}: pred_probs of row {row}", expected="finite numbers", got="NaN or infinity",
+                        cure="The model's weights or its input are not finite.")
+    sums = probs.sum(axis=1, dtype=np.float64)
+    wrong = np.flatnonzero((np.abs(sums - 1) > _SUM_TOLERANCE) | (probs.min(axis=1) < 0))
+    if wrong.size:
+        row = int(wrong[0])
+        raise DataError(f"{name}: pred_probs of row {row}", expected="values of at least 0 that sum to 1",
+                        got=f"sum {sums[row]:.4g}, smallest {probs[row].min():.4g}", cure="Apply softmax to logits first.")
+    return probs.astype(np.float32)
+
+
+def checked_labels(labels: ArrayLike, count: int, num_classes: int, name: str) -> NDArray[np.int64]:
+    """`labels` as int64 (count,) in 0..num_classes-1; raises DataError that names the set."""
+    given = np.asarray(labels)
+    if given.shape != (count,) or given.dtype.kind not in "iu":
+        raise DataError(f"{name}: labels", expected=f"whole numbers of shape ({count},)", got=f"{given.dtype} {given.shape}")
+    if count and (given.min() < 0 or given.max() >= num_classes):
+        wrong = int(given.min() if given.min() < 0 else given.max())
+        raise DataError(f"{name}: label {wrong}", expected=f"0..{num_classes - 1} ({num_classes} class names)",
+                        cure="The pictures were labelled for another class list.")
+    return given.astype(np.int64)
+
+
+def require_same_classes(first: Predictions, second: Predictions) -> None:
+    """Raise DataError, naming both, unless the two were made for the same class list."""
+    if first.class_names != second.class_names:
+        raise DataError(f"{first.name} and {second.name} were made for different class lists",
+                        expected=_listed(first.class_names), got=_listed(second.class_names),
+                        cure="Compare runs trained on the same classes.")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:6])
+    return f"{len(names)} classes ({shown}{', …' if len(names) > 6 else ''})"

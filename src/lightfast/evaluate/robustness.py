@@ -1,0 +1,183 @@
+"""How far damage hurts a reading: accuracy by corruption and severity, with intervals, and mCE against a named baseline."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError
+from lightfast.base.progress import Reporter, silent
+from lightfast.base.randomness import generator
+from lightfast.corrupt.registry import CORRUPTIONS
+from lightfast.corrupt.suite import SUITES, corrupt
+from lightfast.data.images import ImageSet
+from lightfast.evaluate.intervals import Interval, bootstrap_mean, wilson
+from lightfast.evaluate.metrics import mce
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
+
+NO_BASELINE = "no baseline"
+Read = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+"""uint8 (N, H, W, C) → class probabilities (N, K)."""
+ReadMany = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.floating]]]
+"""The same pictures read in several ways at once: name of the way → class probabilities (N, K)."""
+
+
+@dataclass(frozen=True)
+class CorruptionScore:
+    """Accuracy (0..1, with its 95 % Wilson interval) on `n` pictures damaged by one corruption at one severity."""
+
+    corruption: str
+    family: str
+    severity: int
+    n: int
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """Accuracy under every corruption of a suite, all measured on the same pictures.
+
+    Attributes:
+        suite: name of the suite.
+        seed: of the damage.
+        n: pictures, each damaged in every way.
+        rows: one score a (corruption, severity).
+        clean_accuracy, clean_interval: the undamaged pictures, 0..1.
+        correct: bool (rows, n), which pictures were read rightly: for paired tests and for the interval of the mean.
+        mce: mean corruption error against `baseline` (1 = as many errors), or None.
+        baseline: name of the baseline, or "no baseline".
+    """
+
+    suite: str
+    seed: int
+    n: int
+    rows: tuple[CorruptionScore, ...]
+    clean_accuracy: float
+    clean_interval: Interval
+    correct: NDArray[np.bool_] = field(repr=False)
+    mce: float | None = None
+    baseline: str = NO_BASELINE
+
+    @property
+    def errors(self) -> dict[str, list[float]]:
+        """Corruption → error rates (0..1), one a severity: what serves as a baseline for another model."""
+        return {name: [1 - row.accuracy for row in rows] for name, rows in self.by_corruption.items()}
+
+    @cached_property
+    def by_corruption(self) -> dict[str, tuple[CorruptionScore, ...]]:
+        """Corruption → its rows, mild to strong."""
+        names = dict.fromkeys(row.corruption for row in self.rows)
+        return {name: tuple(row for row in self.rows if row.corruption == name) for name in names}
+
+    @cached_property
+    def corruption_means(self) -> dict[str, float]:
+        """Corruption → mean accuracy over its severities."""
+        return {name: float(np.mean([row.accuracy for row in rows])) for name, rows in self.by_corruption.items()}
+
+    @cached_property
+    def robust_accuracy(self) -> float:
+        """Mean over the corruptions of their means: each corruption counts the same, whatever its number of severities."""
+        return float(np.mean(list(self.corruption_means.values())))
+
+    @cached_property
+    def robust_interval(self) -> Interval:
+        """95 % bootstrap interval of `robust_accuracy`: pictures are resampled, each with all of its damages, since they are not
+        independent readings."""
+        weights = np.array([1 / (len(self.by_corruption) * len(self.by_corruption[row.corruption])) for row in self.rows])
+        return bootstrap_mean(weights @ self.correct, generator(self.seed, "robust-interval"))
+
+    def against(self, baseline: Robustness | Mapping[str, Sequence[float]], name: str) -> Self:
+        """A copy with its mCE against `baseline` (another result, or corruption → error rates), which is called `name`."""
+        errors = baseline.errors if isinstance(baseline, Robustness) else baseline
+        return dataclasses.replace(self, mce=mce(self.errors, errors), baseline=name)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        rows = [{**dataclasses.asdict(row), "interval": list(row.interval)} for row in self.rows]
+        return {"suite": self.suite, "seed": self.seed, "n": self.n,
+                "clean_accuracy": self.clean_accuracy, "clean_interval": list(self.clean_interval),
+                "robust_accuracy": self.robust_accuracy, "robust_interval": list(self.robust_interval),
+                "mce": self.mce, "baseline": self.baseline, "per_corruption": self.corruption_means, "rows": rows}
+
+
+def robustness(
+    reader: Checkpoint | Read, images: ImageSet, suite: str, *, severities: Sequence[int] | None = None, seed: int = 0,
+    report: Reporter = silent,
+) -> Robustness:  # fmt: skip
+    """Read labelled clean pictures under every corruption of `suite`.
+
+    Args:
+        reader: a classifier checkpoint, or any function from uint8 pictures (N, H, W, C) to class probabilities (N, K): a repaired
+            reading, for instance.
+        images: clean, labelled; each picture is damaged in every way. Use `sample` for fewer.
+        suite: a registered suite, at its own severities or at `severities` (1..5).
+        seed: of the damage; the same seed damages alike, so results with one seed are paired.
+        report: told after each corruption.
+
+    Raises:
+        UnknownName: no such suite. DataError: no labels or no pictures.
+    """
+    read = _reader(reader, images)
+    return robustness_of(lambda pictures: {"": read(pictures)}, images, suite, severities=severities, seed=seed, report=report)[""]
+
+
+def robustness_of(
+    read: ReadMany, images: ImageSet, suite: str, *, severities: Sequence[int] | None = None, seed: int = 0, report: Reporter = silent
+) -> dict[str, Robustness]:
+    """Like `robustness` for several readings of the same damaged pictures (before and after repair): one result a reading."""
+    labels = images.require_labels()
+    if not len(images):
+        raise DataError(f"{images.name}: no pictures to damage")
+    cells = [(name, level, table) for name, own, table in SUITES.get(suite).entries for level in (severities or own)]
+    clean = {key: _right(probs, labels) for key, probs in read(images.images).items()}
+    correct: dict[str, list[NDArray[np.bool_]]] = {key: [] for key in clean}
+    for done, (name, severity, table) in enumerate(cells, start=1):
+        damaged = corrupt(images, name, severity, seed, table).images
+        for key, probs in read(damaged).items():
+            correct[key].append(_right(probs, labels))
+        report("corruptions", done, len(cells), f"{name} {severity}")
+    return {key: _gathered(suite, seed, cells, clean[key], np.array(correct[key])) for key in clean}
+
+
+def sample(images: ImageSet, limit: int | None, seed: int = 0) -> ImageSet:
+    """At most `limit` pictures drawn by seed, in their order; all when `limit` is None."""
+    if limit is None or limit >= len(images):
+        return images
+    if limit < 1:
+        raise DataError(f"limit {limit}", expected="at least 1 picture")
+    return images.take(np.sort(generator(seed, "sample", images.name).permutation(len(images))[:limit]))
+
+
+def _reader(reader: Checkpoint | Read, images: ImageSet) -> Read:
+    if not hasattr(reader, "role"):
+        return reader  # pyright: ignore[reportReturnType]
+    # Here, because the statistics of this module serve readers that need no torch.
+    from lightfast.evaluate.predict import pred_probs
+
+    checkpoint: Any = reader
+    checkpoint.require_classes(images.class_names, images.name)
+    return lambda pictures: pred_probs(checkpoint, pictures)
+
+
+def _right(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    if probs.ndim != 2 or len(probs) != len(labels):
+        raise DataError("robustness: the reader's answer", expected=f"probabilities of shape ({len(labels)}, classes)", got=str(probs.shape))
+    return probs.argmax(axis=1) == labels
+
+
+def _gathered(
+    suite: str, seed: int, cells: Sequence[tuple[str, int, str]], clean: NDArray[np.bool_], correct: NDArray[np.bool_]
+) -> Robustness:
+    n = len(clean)
+    rows = tuple(CorruptionScore(name, CORRUPTIONS.get(name).family, int(severity), n, float(right.mean()), wilson(int(right.sum()), n))
+                 for (name, severity, _), right in zip(cells, correct, strict=True))
+    return Robustness(suite, seed, n, rows, float(clean.mean()), wilson(int(clean.sum()), n), correct)

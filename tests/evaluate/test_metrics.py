@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from lightfast.base.errors import DataError
+from lightfast.evaluate.intervals import wilson
+from lightfast.evaluate.metrics import confusion_matrix, mce, score
+from lightfast.evaluate.predictions import Predictions
+
+
+@pytest.fixture(params=[(200, 4, 0.5), (50, 10, 2.0), (7, 2, 0.0)])
+def made(request, make_predictions):
+    n, classes, sharpness = request.param
+    return make_predictions(n, classes, sharpness=sharpness)
+
+
+def test_accuracy_and_confusion_agree_with_sklearn(made):
+    result = score(made)
+    assert result.accuracy == pytest.approx(sk.accuracy_score(made.labels, made.predicted_labels))
+    labels = range(made.num_classes)
+    assert np.array_equal(result.confusion, sk.confusion_matrix(made.labels, made.predicted_labels, labels=labels))
+
+
+def test_macro_scores_agree_with_sklearn(made):
+    result = score(made)
+    theirs = sk.precision_recall_fscore_support(made.labels, made.predicted_labels, average="macro", zero_division=0)
+    assert (result.macro_precision, result.macro_recall, result.macro_f1) == pytest.approx(theirs[:3])
+
+
+def test_class_scores_agree_with_sklearn(made):
+    labels = range(made.num_classes)
+    theirs = np.transpose(sk.precision_recall_fscore_support(made.labels, made.predicted_labels, labels=labels, zero_division=0))
+    ours = [(row.precision, row.recall, row.f1, row.support) for row in score(made).per_class]
+    assert np.allclose(ours, theirs)
+
+
+def test_top_k_agrees_with_sklearn(made):
+    for k, (value, interval) in score(made, top_k=(1, 2, 3)).top_k.items():
+        own = made.pred_probs[np.arange(len(made)), made.labels]
+        hits = sum(int((probs > p).sum()) < k for probs, p in zip(made.pred_probs, own, strict=True))
+        assert value == hits / len(made)
+        assert interval == wilson(hits, len(made))
+        if made.num_classes > 2:
+            assert value == pytest.approx(sk.top_k_accuracy_score(made.labels, made.pred_probs, k=k, labels=range(made.num_classes)))
+
+
+def test_top_1_is_the_accuracy_even_with_equal_probabilities():
+    even = Predictions(np.full((4, 4), 0.25, np.float32), tuple("abcd"), tuple("wxyz"), np.arange(4))
+    result = score(even)
+    assert result.top_k[1][0] == result.accuracy == 0.25
+    assert result.top_k[3][0] == 0.75
+
+
+def test_a_top_k_that_every_guess_passes_is_left_out(make_predictions):
+    assert list(score(make_predictions(classes=3), top_k=(1, 2, 3, 5)).top_k) == [1, 2]
+
+
+def test_classes_that_never_occur_do_not_pull_the_macro_score_down():
+    perfect = Predictions(np.eye(5, dtype=np.float32)[[0, 1, 1]], tuple("abcde"), tuple("xyz"), np.array([0, 1, 1]))
+    assert score(perfect).macro_f1 == 1.0
+
+
+def test_the_json_form_is_plain_and_has_the_shared_keys(make_predictions):
+    record = json.loads(json.dumps(score(make_predictions()).as_json(), allow_nan=False))
+    assert {"accuracy", "accuracy_interval", "macro_f1", "n", "per_class", "seed", "confusion", "ece"} <= set(record)
+    assert record["accuracy_interval"] == list(wilson(round(record["accuracy"] * 200), 200))
+
+
+def test_no_labels_and_no_pictures_are_refused(make_predictions):
+    made = make_predictions()
+    with pytest.raises(DataError, match="model has no labels"):
+        score(dataclasses.replace(made, labels=None))
+    with pytest.raises(DataError, match="no pictures"):
+        score(made.take([]))
+
+
+def test_confusion_rows_are_given_labels():
+    assert confusion_matrix([0, 0, 1], [1, 1, 1], 2).tolist() == [[0, 2], [0, 1]]
+
+
+def test_mce_of_the_baseline_is_1():
+    errors = {"fog": [0.1, 0.2], "snow": [0.3, 0.5]}
+    assert mce(errors, errors) == 1.0
+
+
+def test_mce_agrees_with_a_loop():
+    model, baseline = {"fog": [0.1, 0.2, 0.6], "snow": [0.0, 0.1, 0.1]}, {"snow": [0.2, 0.2, 0.4], "fog": [0.5, 0.6, 0.7]}
+    ratios = []
+    for name, rates in model.items():
+        above, below = 0.0, 0.0
+        for mine, theirs in zip(rates, baseline[name], strict=True):
+            above, below = above + mine, below + theirs
+        ratios.append(above / below)
+    assert mce(model, baseline) == pytest.approx(sum(ratios) / 2)
+
+
+@pytest.mark.parametrize("baseline, message", [
+    ({"snow": [0.1]}, "fog, snow"),
+    ({"fog": [0.1, 0.2]}, "1 and 2"),
+    ({"fog": [0.0]}, "one error"),
+])
+def test_mce_refuses_a_baseline_that_does_not_fit(baseline, message):
+    with pytest.raises(DataError, match=message):
+        mce({"fog": [0.1]}, baseline)
