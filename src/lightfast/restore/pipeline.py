@@ -1,0 +1,205 @@
+"""Detect → restore → read again: one pass over pictures of unknown state, by rules that were calibrated on validation pictures.
+
+No label of the pictures is ever looked at: what is restored is decided by the detector, what is kept by the reader's own confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from lightfast.base.errors import CheckpointError
+from lightfast.base.files import read_json, write_json
+from lightfast.base.randomness import generator
+from lightfast.data.images import ImageSet
+from lightfast.evaluate.calibration import apply_temperature, fit_temperature
+from lightfast.evaluate.predict import pred_probs
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.restore.denoise import restore_images
+from lightfast.restore.detector import UNKNOWN, Damage, detect
+from lightfast.restore.pairs import DamageMix
+
+NEVER = 2.0
+"""A margin that no confidence can reach: the re-read of this kind is never kept."""
+_MARGINS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.05, 0.1, 0.25, 0.5, NEVER)
+UNKNOWN_MARGIN = 0.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The calibrated part of a pipeline.
+
+    Attributes:
+        margins: damage kind → the re-read is kept when its confidence exceeds the first reading's by more than this
+            (-1 always, 2 never); `unknown` has its own.
+        temperature: of re-read probabilities, on top of the classifier's own.
+        doubt: final readings below this confidence go to a person.
+        target_accuracy: accuracy wanted of what does not go to a person; `doubt` was chosen for it.
+        n: validation pictures they were fitted on.
+    """
+
+    margins: Mapping[str, float]
+    temperature: float
+    doubt: float
+    target_accuracy: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """What became of N pictures.
+
+    Attributes:
+        before: first readings; `after`: final readings (the first one where nothing better was found). Same rows.
+        damage: what the detector said.
+        restored: uint8 (N, H, W, C), equal to the input where nothing was restored.
+        attempted, kept: bool (N,): the picture was restored; the re-read replaced the first reading.
+        doubtful: bool (N,): for a person, with `reasons` (empty text where not doubtful).
+    """
+
+    before: Predictions
+    after: Predictions
+    damage: Damage
+    restored: NDArray[np.uint8]
+    attempted: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A frozen classifier with the detector and the restorer that stand before it, and the rules between them."""
+
+    classifier: Checkpoint
+    detector: Checkpoint
+    restorer: Checkpoint
+    rules: Rules
+
+    def save(self, folder: Path) -> Path:
+        """Write detector/, restorer/ and rules.json into `folder`; the classifier stays where it is (its data version is noted)."""
+        self.detector.save(folder / "detector")
+        self.restorer.save(folder / "restorer")
+        content = {**asdict(self.rules), "margins": dict(self.rules.margins), "class_names": self.classifier.class_names}
+        write_json(folder / "rules.json", content)
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path, classifier: Checkpoint) -> Self:
+        """Read what `save` wrote; raises CheckpointError when it was calibrated for another class list."""
+        content: dict[str, Any] = read_json(folder / "rules.json")
+        classifier.require_classes(tuple(content.pop("class_names")), str(folder))
+        return cls(classifier, load_checkpoint(folder / "detector"), load_checkpoint(folder / "restorer"), Rules(**content))
+
+
+def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
+    """Detect the damage of every picture, restore what is not surely clean, read again, keep the better reading, name the doubtful.
+
+    Pictures of another shape than the restorer's are refused (CheckpointError); labels, when there, only travel along.
+    """
+    if images.image_shape != pipeline.restorer.image_shape:
+        raise CheckpointError(f"{images.name}", expected=f"pictures of {pipeline.restorer.image_shape} (H, W, C)", got=str(images.image_shape),
+                              cure="Read them with the size that the run was trained on: --image-size.")
+    if images.labels is not None:
+        pipeline.classifier.require_classes(images.class_names, images.name)
+    damage = detect(pipeline.detector, images.images)
+    first = pred_probs(pipeline.classifier, images.images)
+    restored, again = _reread(pipeline, images.images, damage, first)
+    kept = keep(pipeline.rules, damage, first, again)
+    final = np.where(kept[:, None], again, first)
+    seed = pipeline.classifier.details.get("seed")
+    before = Predictions(first, pipeline.classifier.class_names, images.ids, images.labels, "before repair", seed)
+    after = Predictions(final, pipeline.classifier.class_names, images.ids, images.labels, "after repair", seed)
+    reasons = _reasons(pipeline.rules, damage, before, after, kept)
+    doubtful = np.array([bool(reason) for reason in reasons], dtype=bool)
+    return Repair(before, after, damage, restored, ~damage.is_clean, kept, doubtful, reasons)
+
+
+def _reread(
+    pipeline: Pipeline, images: NDArray[np.uint8], damage: Damage, first: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """(restored pictures, their probabilities); rows that are surely clean keep picture and first reading."""
+    rows = np.flatnonzero(~damage.is_clean)
+    restored, again = images.copy(), first.copy()
+    if len(rows):
+        restored[rows] = restore_images(pipeline.restorer, images[rows])
+        again[rows] = apply_temperature(pred_probs(pipeline.classifier, restored[rows]), pipeline.rules.temperature)
+    return restored, again
+
+
+def keep(rules: Rules, damage: Damage, first: NDArray[np.float32], again: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """bool (N,): the re-read is kept. `first` and `again` are float32 (N, K) probabilities."""
+    margins = np.array([rules.margins.get(name, UNKNOWN_MARGIN) for name in damage.names])
+    return ~damage.is_clean & (again.max(axis=1) - first.max(axis=1) > margins)
+
+
+def _reasons(rules: Rules, damage: Damage, before: Predictions, after: Predictions, kept: NDArray[np.bool_]) -> tuple[str, ...]:
+    reasons: list[str] = []
+    changed = before.predicted_labels != after.predicted_labels
+    for row, name in enumerate(damage.names):
+        confidence = float(after.confidence[row])
+        text = ""
+        if confidence < rules.doubt:
+            text = f"reading only {confidence:.0%} sure"
+            text += f", damage {name}" if name == UNKNOWN else f" after {name}" if name != "clean" else ""
+            if changed[row]:
+                text += f"; repair changed {before.class_names[before.predicted_labels[row]]} to {after.class_names[after.predicted_labels[row]]}"
+        reasons.append(text)
+    return tuple(reasons)
+
+
+def calibrate_pipeline(
+    classifier: Checkpoint, detector: Checkpoint, restorer: Checkpoint, val_images: ImageSet, mix: DamageMix,
+    *, seed: int = 0, target_accuracy: float = 0.995,
+) -> Pipeline:  # fmt: skip
+    """Fit the rules on damaged validation pictures: a margin a damage kind, the re-read temperature, the threshold of doubt."""
+    rng = generator(seed, "pipeline-calibration")
+    drawn = mix.draw(len(val_images), rng)
+    degraded = mix.apply(val_images.images, drawn, rng)
+    labels = val_images.require_labels()
+    damage = detect(detector, degraded)
+    first = pred_probs(classifier, degraded)
+    open_rules = Rules({}, 1.0, 0.0, target_accuracy, len(val_images))
+    _, again = _reread(Pipeline(classifier, detector, restorer, open_rules), degraded, damage, first)
+    attempted = ~damage.is_clean
+    temperature = 1.0
+    if attempted.any():
+        temperature = fit_temperature(log_softmax(np.log(np.clip(again[attempted], 1e-12, None)), axis=1), labels[attempted])
+    again[attempted] = apply_temperature(again[attempted], temperature)
+    margins = {}
+    names = np.array(damage.names)
+    for name in (*mix.kinds[1:], UNKNOWN):
+        rows = names == name
+        margins[name] = _best_margin(first[rows], again[rows], labels[rows])
+    rules = Rules(margins, temperature, 0.0, target_accuracy, len(val_images))
+    final = np.where(keep(rules, damage, first, again)[:, None], again, first)
+    doubt = doubt_threshold(final.max(axis=1), final.argmax(axis=1) == labels, target_accuracy)
+    return Pipeline(classifier, detector, restorer, Rules(margins, temperature, doubt, target_accuracy, len(val_images)))
+
+
+def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """The margin with the most right readings; of equals the one closest to 0. Without pictures: the default for unknown damage."""
+    if not len(labels):
+        return UNKNOWN_MARGIN
+    gain = again.max(axis=1) - first.max(axis=1)
+    right_first, right_again = first.argmax(axis=1) == labels, again.argmax(axis=1) == labels
+    scores = {margin: int(np.where(gain > margin, right_again, right_first).sum()) for margin in _MARGINS}
+    return max(_MARGINS, key=lambda margin: (scores[margin], -abs(margin)))
+
+
+def doubt_threshold(confidence: NDArray[np.floating], correct: NDArray[np.bool_], target_accuracy: float) -> float:
+    """The lowest confidence from which on the readings reach `target_accuracy` together; 1.0 when they never do."""
+    order = np.argsort(-confidence, kind="stable")
+    accuracy = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(accuracy >= target_accuracy)
+    if not len(enough):
+        return 1.0
+    last = enough[-1]
+    return 0.0 if last == len(order) - 1 else float(confidence[order[last]])
