@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from lightfast.data.images import ImageSet
 
 # Derandomised, so that a red run can be repeated; no deadline, because shared machines stall.
 settings.register_profile("house", deadline=None, derandomize=True)
@@ -37,3 +40,14 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def blobs() -> ImageSet:
+    """120 grey 12 × 12 pictures of three classes (a bright bar on the left, in the middle, on the right) with noise: easy to learn."""
+    rng = np.random.default_rng(5)
+    labels = np.arange(120) % 3
+    images = rng.integers(0, 60, (120, 12, 12, 1))
+    for row, label in enumerate(labels):
+        images[row, 2:10, 1 + 4 * label : 3 + 4 * label] += 180
+    return ImageSet(images.astype(np.uint8), ("left", "middle", "right"), labels, name="blobs")

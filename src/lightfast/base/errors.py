@@ -1,14 +1,14 @@
 """The error tree of the project: every message names the input, what was expected, what came, and the cure.
 
-    LightfastError                exit 1   the work failed
-    ├── TrainingError             exit 1   the numbers went wrong (a loss that is not finite)
-    └── InputError                exit 2   something that the caller can mend
-        ├── UnknownName                    a name that no registry knows
-        ├── DataError                      pictures, labels, folders, manifests
-        ├── SettingsError                  a setting out of range, or two that contradict each other
-        ├── CheckpointError                a run folder or checkpoint that does not fit
-        ├── DownloadError                  a file that did not arrive whole
-        └── StorageError                   a full disk, a read-only folder
+LightfastError                exit 1   the work failed
+├── TrainingError             exit 1   the numbers went wrong (a loss that is not finite)
+└── InputError                exit 2   something that the caller can mend
+    ├── UnknownName                    a name that no registry knows
+    ├── DataError                      pictures, labels, folders, manifests
+    ├── SettingsError                  a setting out of range, or two that contradict each other
+    ├── CheckpointError                a run folder or checkpoint that does not fit
+    ├── DownloadError                  a file that did not arrive whole
+    └── StorageError                   a full disk, a read-only folder
 """
 
 from __future__ import annotations

@@ -14,9 +14,16 @@ from typing import Any
 
 from lightfast.base.errors import DataError, StorageError
 
-_STORAGE = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read-only", errno.EDQUOT: "the quota is used up",
-            errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.ENOTDIR: "a file stands where a folder is wanted",
-            errno.EISDIR: "a folder stands where a file is wanted", errno.EEXIST: "a file stands where a folder is wanted"}
+_STORAGE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EROFS: "the file system is read-only",
+    errno.EDQUOT: "the quota is used up",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.ENOTDIR: "a file stands where a folder is wanted",
+    errno.EISDIR: "a folder stands where a file is wanted",
+    errno.EEXIST: "a file stands where a folder is wanted",
+}
 
 
 @contextlib.contextmanager

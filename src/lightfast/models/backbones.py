@@ -15,14 +15,16 @@ def timm_network(image_shape: ImageShape, outputs: int, identifier: str, pretrai
     import timm
 
     known = timm.list_models()
-    base = identifier.split(".")[0]
+    base = identifier.partition(".")[0]
     if base not in known:
         raise UnknownName("timm model", base, known)
     try:
         return timm.create_model(identifier, pretrained=pretrained, num_classes=outputs, in_chans=image_shape[2], **config)
     except OSError as error:
-        raise DownloadError(f"weights of timm model {identifier} could not be fetched ({error})",
-                            cure="Check the connection, or train from random weights (pretrained=false).") from error
+        raise DownloadError(
+            f"weights of timm model {identifier} could not be fetched ({error})",
+            cure="Check the connection, or train from random weights (pretrained=false).",
+        ) from error
 
 
 MODELS.add("timm:", ModelSpec("timm:", "classifier", timm_network, "any timm architecture: timm:NAME", "R. Wightman, timm"))

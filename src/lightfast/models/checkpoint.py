@@ -78,8 +78,10 @@ class Checkpoint:
         parts = [f"missing there: {', '.join(missing[:5])}"] if missing else []
         parts += [f"unknown to the checkpoint: {', '.join(extra[:5])}"] if extra else []
         what = "; ".join(parts) or "same names in another order"
-        raise CheckpointError(f"{source} has another class list than this checkpoint ({what})",
-                              cure="Use data with the same classes in the same order, or train again.")
+        raise CheckpointError(
+            f"{source} has another class list than this checkpoint ({what})",
+            cure="Use data with the same classes in the same order, or train again.",
+        )
 
     def save(self, folder: Path) -> Path:
         """Write `folder` (weights.safetensors or forest.skops, checkpoint.json); appears whole or not at all."""
@@ -138,8 +140,11 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
     folder = Path(source)
     folder = folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder
     if not (folder / "checkpoint.json").is_file():
-        raise CheckpointError(f"no checkpoint in {source}", expected="a run folder with checkpoint/checkpoint.json",
-                              cure="Make one: lightfast train DATA --out RUN.")
+        raise CheckpointError(
+            f"no checkpoint in {source}",
+            expected="a run folder with checkpoint/checkpoint.json",
+            cure="Make one: lightfast train DATA --out RUN.",
+        )
     try:
         content = read_json(folder / "checkpoint.json")
         return _restored(content, folder, device or torch.device("cpu"))
@@ -149,8 +154,12 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
 
 def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Checkpoint:
     if content["format"] > FORMAT:
-        raise CheckpointError(f"{folder} was written by a newer lightfast", expected=f"format ≤ {FORMAT}", got=str(content["format"]),
-                              cure="Upgrade lightfast.")
+        raise CheckpointError(
+            f"{folder} was written by a newer lightfast",
+            expected=f"format ≤ {FORMAT}",
+            got=str(content["format"]),
+            cure="Upgrade lightfast.",
+        )
     shape = tuple(content["image_shape"])
     network = build_network(content["model"], content["role"], shape, content["outputs"], content["config"])
     if isinstance(network, Forest):
@@ -160,7 +169,7 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
             network.load_state_dict(load_tensors(folder / "weights.safetensors"))
         except RuntimeError as error:
             raise CheckpointError(f"{folder}: weights do not fit {content['model']}", cure="Train again.") from error
-        network = network.to(device, memory_format=torch.channels_last).eval()
+        network = network.to(device).to(memory_format=torch.channels_last).eval()
     texts = {"role": content["role"], "model": content["model"], "outputs": content["outputs"], "config": content["config"]}
     return Checkpoint(
         **texts, image_shape=shape, class_names=tuple(content["class_names"]), preprocess=Preprocess.from_json(content["preprocess"]),

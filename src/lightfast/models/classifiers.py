@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,9 @@ from lightfast.models.registry import MODELS, ImageShape, ModelSpec
 
 def conv_block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     """Convolution (same size), batch norm, ReLU."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
 
 
 class MLP(nn.Module):
@@ -24,7 +27,7 @@ class MLP(nn.Module):
         height, width, channels = image_shape
         sizes = [height * width * channels, *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
-        for before, after in zip(sizes, sizes[1:], strict=False):
+        for before, after in pairwise(sizes):
             layers += [nn.Linear(before, after), nn.ReLU(inplace=True), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
 
@@ -47,7 +50,11 @@ class ConvNet(nn.Module):
             height, width = height // 2, width // 2
         self.features = nn.Sequential(*blocks)
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Dropout(dropout), nn.Linear(widths[-1] * height * width, dense), nn.ReLU(inplace=True), nn.Linear(dense, outputs)
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(widths[-1] * height * width, dense),
+            nn.ReLU(inplace=True),
+            nn.Linear(dense, outputs),
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -119,8 +126,12 @@ def require_size(image_shape: ImageShape, smallest: int) -> None:
     """Refuse pictures that are smaller than the network's stride."""
     if min(image_shape[:2]) < smallest:
         height, width = image_shape[:2]
-        raise SettingsError("this network", expected=f"pictures of at least {smallest} × {smallest} pixels", got=f"{height} × {width}",
-                            cure="Use --model mlp or --model random-forest for pictures this small.")
+        raise SettingsError(
+            "this network",
+            expected=f"pictures of at least {smallest} × {smallest} pixels",
+            got=f"{height} × {width}",
+            cure="Use --model mlp or --model random-forest for pictures this small.",
+        )
 
 
 @torch.no_grad()
@@ -139,4 +150,9 @@ MODELS.add("cnn", ModelSpec("cnn", "classifier", ConvNet, "plain CNN, three 3 ×
 MODELS.add("mlp", ModelSpec("mlp", "classifier", MLP, "dense network, 256 and 128 hidden units", "this project"))
 MODELS.add("resnet9", ModelSpec("resnet9", "classifier", ResNet9, "small residual network", "D. Page, How to train your ResNet, 2018"))
 MODELS.add("svhn-cnn", ModelSpec("svhn-cnn", "classifier", PaperSvhnNet, "the paper's house-number CNN", "damaged-digits study"))
-MODELS.add("svhn-ae-cnn", ModelSpec("svhn-ae-cnn", "classifier", _paper_autoencoder, "the paper's house-number CNN behind its autoencoder", "damaged-digits study"))
+MODELS.add(
+    "svhn-ae-cnn",
+    ModelSpec(
+        "svhn-ae-cnn", "classifier", _paper_autoencoder, "the paper's house-number CNN behind its autoencoder", "damaged-digits study"
+    ),
+)

@@ -12,7 +12,6 @@ from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic
 from lightfast.models.registry import MODELS, ImageShape, ModelSpec
 
-
 _FOREST_TYPES = {"sklearn.tree._tree.Tree"}
 """What a forest is made of beyond the types that skops trusts by itself."""
 
@@ -59,4 +58,7 @@ def _rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0
 
 
-MODELS.add("random-forest", ModelSpec("random-forest", "classifier", Forest, "random forest on pixels", "Breiman 2001, scikit-learn", gradient=False))
+MODELS.add(
+    "random-forest",
+    ModelSpec("random-forest", "classifier", Forest, "random forest on pixels", "Breiman 2001, scikit-learn", gradient=False),
+)

@@ -18,11 +18,9 @@ from lightfast.models.registry import MODELS, ImageShape, ModelSpec
 class TransformersClassifier(nn.Module):
     """A `transformers` image classifier as a plain network: pictures in, logits out."""
 
-    def __init__(self, hub_config: dict[str, Any]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        transformers = _transformers()
-        config = transformers.AutoConfig.for_model(**hub_config)
-        self.model = transformers.AutoModelForImageClassification.from_config(config)
+        self.model = model
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.model(pixel_values=pictures).logits
@@ -37,7 +35,9 @@ def _transformers() -> Any:
 
 
 def _build(image_shape: ImageShape, outputs: int, hub_config: dict[str, Any]) -> nn.Module:
-    return TransformersClassifier(hub_config)
+    transformers = _transformers()
+    config = transformers.AutoConfig.for_model(**hub_config)
+    return TransformersClassifier(transformers.AutoModelForImageClassification.from_config(config))
 
 
 MODELS.add("hub-transformers", ModelSpec("hub-transformers", "classifier", _build, "a classifier loaded by hf-hub:ID", "transformers"))
@@ -55,16 +55,14 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
     folder = _folder_of(identifier)
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"hf-hub:{identifier}: no config.json", expected="config.json and model.safetensors")
+    if not (folder / "model.safetensors").is_file():
+        raise CheckpointError(f"hf-hub:{identifier}: no model.safetensors", cure="Only safetensors are loaded: other formats can run code.")
     config = read_json(folder / "config.json")
-    tensors = load_tensors(folder / "model.safetensors")
-    checkpoint = _from_timm(config) if "architecture" in config else _from_transformers(config, folder)
-    network = checkpoint.torch_network
-    inner = network.model if isinstance(network, TransformersClassifier) else network
     try:
-        inner.load_state_dict(tensors)
+        checkpoint = _from_timm(config, folder) if "architecture" in config else _from_transformers(config, folder)
     except RuntimeError as error:
         raise CheckpointError(f"hf-hub:{identifier}: weights do not fit its config", cure="Check the repository's files.") from error
-    network.to(device or torch.device("cpu")).eval()
+    checkpoint.torch_network.to(device or torch.device("cpu")).eval()
     return checkpoint.replace(details={"source": f"hf-hub:{identifier}"})
 
 
@@ -81,8 +79,10 @@ def _folder_of(identifier: str) -> Path:
         if isinstance(error, LightfastError):
             raise
         reason = str(error).splitlines()[0][:200]
-        raise DownloadError(f"hf-hub:{identifier} could not be fetched ({type(error).__name__}: {reason})",
-                            cure="Check the name and the connection, or give a local folder: hf-hub:FOLDER.") from error
+        raise DownloadError(
+            f"hf-hub:{identifier} could not be fetched ({type(error).__name__}: {reason})",
+            cure="Check the name and the connection, or give a local folder: hf-hub:FOLDER.",
+        ) from error
 
 
 def _from_transformers(config: dict[str, Any], folder: Path) -> Checkpoint:
@@ -93,22 +93,30 @@ def _from_transformers(config: dict[str, Any], folder: Path) -> Checkpoint:
     channels = int(config.get("num_channels", 3))
     file = folder / "preprocessor_config.json"
     processing = read_json(file) if file.is_file() else {}
-    size = processing.get("size", config.get("image_size", 224))
-    if isinstance(size, dict):
-        size = (size.get("height", size.get("shortest_edge")), size.get("width", size.get("shortest_edge")))
-    height, width = size if isinstance(size, tuple | list) else (size, size)
+    height, width = _size(processing.get("size", config.get("image_size", 224)))
     centred = processing.get("do_normalize", True)
     mean = tuple(processing.get("image_mean", [0.5] * channels)) if centred else (0.0,) * channels
     std = tuple(processing.get("image_std", [0.5] * channels)) if centred else (1.0,) * channels
-    keep = {"hub_config": config}
+    # transformers renames tensors between versions; only its own loader knows the names that a published file uses.
+    automatic = _transformers().AutoModelForImageClassification
+    model = automatic.from_pretrained(folder, use_safetensors=True, local_files_only=True, trust_remote_code=False)
     return Checkpoint(
         role="classifier", model="hub-transformers", image_shape=(height, width, channels), outputs=len(class_names),
-        class_names=class_names, preprocess=Preprocess((height, width), channels, mean, std), network=TransformersClassifier(config),
-        config=keep,
+        class_names=class_names, preprocess=Preprocess((height, width), channels, mean, std), network=TransformersClassifier(model),
+        config={"hub_config": model.config.to_dict()},
     )  # fmt: skip
 
 
-def _from_timm(config: dict[str, Any]) -> Checkpoint:
+def _size(said: Any) -> tuple[int, int]:
+    """(H, W) from the forms that config files use: 224, [224, 224], {"height": …, "width": …}, {"shortest_edge": …}."""
+    if isinstance(said, dict):
+        edge = said.get("shortest_edge", 224)
+        return int(said.get("height", edge)), int(said.get("width", edge))
+    height, width = said if isinstance(said, tuple | list) else (said, said)
+    return int(height), int(width)
+
+
+def _from_timm(config: dict[str, Any], folder: Path) -> Checkpoint:
     from lightfast.models.backbones import timm_network
 
     settings = config.get("pretrained_cfg", config)
@@ -118,8 +126,9 @@ def _from_timm(config: dict[str, Any]) -> Checkpoint:
     mean, std = tuple(settings.get("mean", (0.5,) * channels)), tuple(settings.get("std", (0.5,) * channels))
     extra = dict(config.get("model_args", {}))
     shape = (height, width, channels)
+    network = timm_network(shape, outputs, config["architecture"], **extra)
+    network.load_state_dict(load_tensors(folder / "model.safetensors"))
     return Checkpoint(
         role="classifier", model=f"timm:{config['architecture']}", image_shape=shape, outputs=outputs, class_names=class_names,
-        preprocess=Preprocess((height, width), channels, mean, std), config=extra,
-        network=timm_network(shape, outputs, config["architecture"], **extra),
+        preprocess=Preprocess((height, width), channels, mean, std), config=extra, network=network,
     )  # fmt: skip

@@ -81,5 +81,7 @@ def _pair(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(conv_block(inputs, outputs), conv_block(outputs, outputs))
 
 
-MODELS.add("autoencoder", ModelSpec("autoencoder", "restorer", DenoisingAutoencoder, "the paper's denoising autoencoder", "damaged-digits study"))
+MODELS.add(
+    "autoencoder", ModelSpec("autoencoder", "restorer", DenoisingAutoencoder, "the paper's denoising autoencoder", "damaged-digits study")
+)
 MODELS.add("unet", ModelSpec("unet", "restorer", UNet, "residual U-Net on a space-to-depth stem", "Ronneberger et al. 2015; this project"))

@@ -59,9 +59,17 @@ def fit_restorer(
     objective = Restoration(plan.pixel_loss, reader, plan.recognition if reader else 0.0)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch)
     history = train(network, source, objective, plan.recipe, seed=training.seed, where=training.where("restorer"))
-    details = {"data": train_images.name, "data_version": train_images.version, "n_train": len(train_images), "seed": training.seed,
-               "damages": [list(choice) for choice in mix.choices], "clean_share": mix.clean_share, "pixel_loss": plan.pixel_loss,
-               "recognition": objective.recognition, "recipe": plan.recipe.model_dump()}
+    details = {
+        "data": train_images.name,
+        "data_version": train_images.version,
+        "n_train": len(train_images),
+        "seed": training.seed,
+        "damages": [list(choice) for choice in mix.choices],
+        "clean_share": mix.clean_share,
+        "pixel_loss": plan.pixel_loss,
+        "recognition": objective.recognition,
+        "recipe": plan.recipe.model_dump(),
+    }
     return Checkpoint(
         role="restorer", model=plan.model, image_shape=train_images.image_shape, outputs=0, class_names=(),
         preprocess=Preprocess.identity(train_images.image_shape), network=network, config=dict(plan.config), details=details,
@@ -73,8 +81,12 @@ def fit_restorer(
 def restore_images(restorer: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256) -> NDArray[np.uint8]:
     """uint8 (N, H, W, C) degraded → uint8 restored of the same shape; raises CheckpointError for another number of channels."""
     if images.shape[-1] != restorer.image_shape[2]:
-        raise CheckpointError("restorer", expected=f"pictures with {restorer.image_shape[2]} channels", got=str(images.shape[-1]),
-                              cure="Convert the pictures, or train a restorer on pictures like these.")
+        raise CheckpointError(
+            "restorer",
+            expected=f"pictures with {restorer.image_shape[2]} channels",
+            got=str(images.shape[-1]),
+            cure="Convert the pictures, or train a restorer on pictures like these.",
+        )
     network = restorer.torch_network.eval()
     device = next(network.parameters()).device
     restored = np.empty_like(images)

@@ -88,9 +88,17 @@ def fit_detector(
     network = fresh_network(plan.model, "detector", train_images.image_shape, outputs, plan.config, training.seed)
     preprocess = Preprocess.of(train_images)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch, task="detect")
-    history = train(network, source, Detection(preprocess, len(mix.kinds)), plan.recipe, seed=training.seed, where=training.where("detector"))
-    details = {"data": train_images.name, "data_version": train_images.version, "seed": training.seed, "threshold": 0.0,
-               "damages": [list(choice) for choice in mix.choices], "recipe": plan.recipe.model_dump()}
+    history = train(
+        network, source, Detection(preprocess, len(mix.kinds)), plan.recipe, seed=training.seed, where=training.where("detector")
+    )
+    details = {
+        "data": train_images.name,
+        "data_version": train_images.version,
+        "seed": training.seed,
+        "threshold": 0.0,
+        "damages": [list(choice) for choice in mix.choices],
+        "recipe": plan.recipe.model_dump(),
+    }
     detector = Checkpoint(
         role="detector", model=plan.model, image_shape=train_images.image_shape, outputs=outputs, class_names=mix.kinds,
         preprocess=preprocess, network=network, config=dict(plan.config), details=details, history=tuple(history),

@@ -38,7 +38,9 @@ class DamageMix:
             raise SettingsError(f"clean_share={self.clean_share}", expected="a share from 0 to below 1")
 
     @classmethod
-    def of_suite(cls, suite: str, *, without_family: str | None = None, severities: Sequence[int] | None = None, clean_share: float = 0.125) -> DamageMix:
+    def of_suite(
+        cls, suite: str, *, without_family: str | None = None, severities: Sequence[int] | None = None, clean_share: float = 0.125
+    ) -> DamageMix:
         """The corruptions of a registered suite (`mnist-c`, `imagenet-c` …) at the suite's severities, or at `severities`."""
         entries = [(name, severity) for name, own, _ in SUITES.get(suite).entries for severity in (severities or own)]
         kept = tuple(entry for entry in entries if CORRUPTIONS.get(entry[0]).family != without_family)

@@ -6,13 +6,12 @@ No label of the pictures is ever looked at: what is restored is decided by the d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import read_json, write_json
@@ -105,8 +104,12 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
     Pictures of another shape than the restorer's are refused (CheckpointError); labels, when there, only travel along.
     """
     if images.image_shape != pipeline.restorer.image_shape:
-        raise CheckpointError(f"{images.name}", expected=f"pictures of {pipeline.restorer.image_shape} (H, W, C)", got=str(images.image_shape),
-                              cure="Read them with the size that the run was trained on: --image-size.")
+        raise CheckpointError(
+            f"{images.name}",
+            expected=f"pictures of {pipeline.restorer.image_shape} (H, W, C)",
+            got=str(images.image_shape),
+            cure="Read them with the size that the run was trained on: --image-size.",
+        )
     if images.labels is not None:
         pipeline.classifier.require_classes(images.class_names, images.name)
     damage = detect(pipeline.detector, images.images)
@@ -150,38 +153,42 @@ def _reasons(rules: Rules, damage: Damage, before: Predictions, after: Predictio
             text = f"reading only {confidence:.0%} sure"
             text += f", damage {name}" if name == UNKNOWN else f" after {name}" if name != "clean" else ""
             if changed[row]:
-                text += f"; repair changed {before.class_names[before.predicted_labels[row]]} to {after.class_names[after.predicted_labels[row]]}"
+                old, new = (before.class_names[side.predicted_labels[row]] for side in (before, after))
+                text += f"; repair changed {old} to {new}"
         reasons.append(text)
     return tuple(reasons)
 
 
 def calibrate_pipeline(
-    classifier: Checkpoint, detector: Checkpoint, restorer: Checkpoint, val_images: ImageSet, mix: DamageMix,
+    classifier: Checkpoint, kit: tuple[Checkpoint, Checkpoint], val_images: ImageSet, mix: DamageMix,
     *, seed: int = 0, target_accuracy: float = 0.995,
 ) -> Pipeline:  # fmt: skip
-    """Fit the rules on damaged validation pictures: a margin a damage kind, the re-read temperature, the threshold of doubt."""
+    """Put `kit` = (detector, restorer) before the frozen classifier, with rules fitted on `val_images` damaged by `mix`.
+
+    Fitted are a margin a damage kind, the re-read temperature, and the threshold of doubt: the lowest confidence from which on the
+    readings together reach `target_accuracy` (0..1).
+    """
     rng = generator(seed, "pipeline-calibration")
-    drawn = mix.draw(len(val_images), rng)
-    degraded = mix.apply(val_images.images, drawn, rng)
+    degraded = mix.apply(val_images.images, mix.draw(len(val_images), rng), rng)
     labels = val_images.require_labels()
-    damage = detect(detector, degraded)
+    pipeline = Pipeline(classifier, *kit, Rules({}, 1.0, 0.0, target_accuracy, len(val_images)))
+    damage = detect(pipeline.detector, degraded)
     first = pred_probs(classifier, degraded)
-    open_rules = Rules({}, 1.0, 0.0, target_accuracy, len(val_images))
-    _, again = _reread(Pipeline(classifier, detector, restorer, open_rules), degraded, damage, first)
+    _, again = _reread(pipeline, degraded, damage, first)
     attempted = ~damage.is_clean
     temperature = 1.0
     if attempted.any():
-        temperature = fit_temperature(log_softmax(np.log(np.clip(again[attempted], 1e-12, None)), axis=1), labels[attempted])
+        temperature = fit_temperature(np.log(np.clip(again[attempted], 1e-12, None)), labels[attempted])
     again[attempted] = apply_temperature(again[attempted], temperature)
-    margins = {}
     names = np.array(damage.names)
+    margins = {}
     for name in (*mix.kinds[1:], UNKNOWN):
         rows = names == name
         margins[name] = _best_margin(first[rows], again[rows], labels[rows])
-    rules = Rules(margins, temperature, 0.0, target_accuracy, len(val_images))
+    rules = replace(pipeline.rules, margins=margins, temperature=temperature)
     final = np.where(keep(rules, damage, first, again)[:, None], again, first)
     doubt = doubt_threshold(final.max(axis=1), final.argmax(axis=1) == labels, target_accuracy)
-    return Pipeline(classifier, detector, restorer, Rules(margins, temperature, doubt, target_accuracy, len(val_images)))
+    return replace(pipeline, rules=replace(rules, doubt=doubt))
 
 
 def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

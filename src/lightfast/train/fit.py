@@ -67,11 +67,18 @@ def fit(
         objective = Classification(preprocess, recipe.label_smoothing, recipe.augment)
         source = Arrays(labelled_rows(train_images), labelled_rows(val_images))
         history = train(network, source, objective, recipe, seed=training.seed, where=training.where("classifier"))
-    details = {"data": train_images.name, "data_version": train_images.version, "n_train": len(train_images), "n_val": len(val_images),
-               "seed": training.seed, "recipe": recipe.model_dump()}
+    details = {
+        "data": train_images.name,
+        "data_version": train_images.version,
+        "n_train": len(train_images),
+        "n_val": len(val_images),
+        "seed": training.seed,
+        "recipe": recipe.model_dump(),
+    }
     return Checkpoint(
         role="classifier", model=model, image_shape=train_images.image_shape, outputs=train_images.num_classes,
-        class_names=train_images.class_names, preprocess=preprocess, network=network, config=config, details=details, history=tuple(history),
+        class_names=train_images.class_names, preprocess=preprocess, network=network, config=config, details=details,
+        history=tuple(history),
     )  # fmt: skip
 
 
@@ -94,8 +101,9 @@ def check_trainable(images: ImageSet) -> None:
     if len(images) < 2:
         raise DataError(f"{images.name}: training pictures", expected="at least 2", got=str(len(images)))
     if images.num_classes < 2:
-        raise DataError(f"{images.name}: classes", expected="at least 2", got=f"1 ({images.class_names[0]})",
-                        cure="Add a folder of counter-examples.")
+        raise DataError(
+            f"{images.name}: classes", expected="at least 2", got=f"1 ({images.class_names[0]})", cure="Add a folder of counter-examples."
+        )
     present = set(labels.tolist())
     empty = [name for index, name in enumerate(images.class_names) if index not in present]
     if empty:

@@ -47,9 +47,11 @@ class Arrays:
     val: Batch
 
     def epoch(self, number: int) -> Batch:
+        """The training rows, whatever the number."""
         return self.train
 
     def validation(self) -> Batch:
+        """The validation rows."""
         return self.val
 
 
@@ -94,7 +96,7 @@ def train(network: nn.Module, source: Source, objective: Objective, recipe: Reci
 
 class _Training:
     def __init__(self, network: nn.Module, source: Source, objective: Objective, recipe: Recipe, seed: int, where: Where) -> None:
-        self.network = network.to(where.device, memory_format=torch.channels_last)
+        self.network = network.to(where.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
         self.source, self.objective, self.recipe, self.seed, self.where = source, objective, recipe, seed, where
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(where.device))
@@ -103,8 +105,10 @@ class _Training:
         self.best: dict[str, Tensor] = {}
         self.val = tuple(rows.to(where.device) for rows in source.validation())
         if recipe.schedule == "plateau" and not len(self.val[0]):
-            raise SettingsError("schedule=plateau watches validation, and there are no validation pictures",
-                                cure="Use --set schedule=one-cycle, or give more pictures.")
+            raise SettingsError(
+                "schedule=plateau watches validation, and there are no validation pictures",
+                cure="Use --set schedule=one-cycle, or give more pictures.",
+            )
 
     def run(self) -> list[dict[str, Any]]:
         if self.where.resume:
@@ -114,6 +118,7 @@ class _Training:
             self._save()
         if self.best:
             self.network.load_state_dict(self.best)
+        self.optimizer.zero_grad(set_to_none=True)
         self.network.eval()
         return self.state.history
 
@@ -152,8 +157,10 @@ class _Training:
             self.where.report(self.where.label, number * 1000 + 1000 * index // len(batches), self.recipe.epochs * 1000, "")
         means = {f"train_{key}": float(value) / seen for key, value in sums.items()}
         if not math.isfinite(means["train_loss"]):
-            raise TrainingError(f"{self.where.label}: the loss of epoch {number + 1} is not finite",
-                                cure=f"Lower the step size: --set learning_rate={self.recipe.learning_rate / 10:g}.")
+            raise TrainingError(
+                f"{self.where.label}: the loss of epoch {number + 1} is not finite",
+                cure=f"Lower the step size: --set learning_rate={self.recipe.learning_rate / 10:g}.",
+            )
         return {"learning_rate": rate, **means}
 
     def _step(self, batch: Batch, generator: torch.Generator, step: int) -> dict[str, Tensor]:
@@ -231,7 +238,10 @@ class _Training:
         except SafetensorError as error:
             raise CheckpointError(f"{path} is damaged ({error})", cure="Start over without --resume.") from error
         if json.loads(note["signature"]) != json.loads(json.dumps(self._signature())):
-            raise CheckpointError(f"{path} belongs to a training with another recipe, seed, model or data", cure="Give the same settings, or start over without --resume.")
+            raise CheckpointError(
+                f"{path} belongs to a training with another recipe, seed, model or data",
+                cure="Give the same settings, or start over without --resume.",
+            )
         self.state = Progressed(**json.loads(note["progress"]))
         self.network.load_state_dict(_part(tensors, "net"))
         self.best = _part(tensors, "best")
@@ -267,8 +277,10 @@ def _batches(count: int, size: int) -> list[tuple[int, int]]:
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     # Biases and norm parameters are not decayed: it only moves their scale.
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate)

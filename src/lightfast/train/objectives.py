@@ -19,8 +19,10 @@ Batch = tuple[Tensor, ...]
 class Objective(Protocol):
     """Loss and measures of one batch."""
 
-    monitor: str
-    """Name of the measure that validation watches; smaller is better."""
+    @property
+    def monitor(self) -> str:
+        """Name of the measure that validation watches; smaller is better."""
+        ...
 
     def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """(mean loss, {measure: mean over the batch}); `generator` is given in training and None in validation."""
@@ -37,6 +39,7 @@ class Classification:
     monitor: str = "loss"
 
     def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy (smoothed in training only) and `accuracy`."""
         images, labels = batch
         pixels = to_pixels(images)
         if generator is not None:
@@ -59,6 +62,7 @@ class Detection:
     monitor: str = "loss"
 
     def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy of kind plus 0.2 × that of severity, and `accuracy` of the kind."""
         images, kinds, severities = batch
         logits = network(self.preprocess(to_pixels(images))).float()
         named, strength = logits[:, : self.kinds], logits[:, self.kinds :]
@@ -83,6 +87,7 @@ class Restoration:
     monitor: str = "loss"
 
     def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Pixel loss plus weighted recognition; `mse`, and `accuracy` of the frozen reader where there is one."""
         degraded, clean, labels = batch
         target = to_pixels(clean)
         restored = network(to_pixels(degraded)).float()

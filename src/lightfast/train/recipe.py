@@ -12,20 +12,25 @@ from lightfast.base.settings import Settings
 class Recipe(Settings):
     """How to train by gradient descent. Frozen; `Recipe.of(...)` checks, `.updated(["epochs=3"])` changes."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training pictures")
-    batch_size: int = Field(128, ge=1, description="pictures a step")
-    learning_rate: float = Field(3e-3, gt=0, description="peak step size of the optimiser")
-    weight_decay: float = Field(1e-2, ge=0, description="decoupled weight decay, a step and unit of learning rate")
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or sgd with Nesterov momentum 0.9")
+    epochs: int = Field(default=10, ge=1, description="passes over the training pictures")
+    batch_size: int = Field(default=128, ge=1, description="pictures a step")
+    learning_rate: float = Field(default=3e-3, gt=0, description="peak step size of the optimiser")
+    weight_decay: float = Field(default=1e-2, ge=0, description="decoupled weight decay, a step and unit of learning rate")
+    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="adamw, or sgd with Nesterov momentum 0.9")
     schedule: Literal["one-cycle", "plateau", "constant"] = Field(
-        "one-cycle", description="one-cycle (up in the first quarter, down to zero); plateau (×0.1 when validation worsens, stop when it worsens again); constant")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+        default="one-cycle",
+        description="one-cycle (up in the first quarter, then down), constant, or plateau (×0.1 when validation worsens, "
+        "stop when it worsens again)",
+    )
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all classes")
     augment: Literal["none", "shift", "affine", "natural"] = Field(
-        "none", description="shift (±2 px), affine (±10°, ±10 % scale, ±10 % shift), natural (mirror, shift and brightness, for photographs)")
-    patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation figure; none = never")
-    averaging: float = Field(0.0, ge=0, lt=1, description="decay a step of the running average of the weights; 0 = off")
-    clip: float = Field(1.0, gt=0, description="largest gradient norm")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto takes bf16 where the hardware computes it, fp32 elsewhere")
+        default="none",
+        description="shift (±2 px), affine (±10°, ±10 % scale, ±10 % shift), natural (mirror, shift and brightness, for photographs)",
+    )
+    patience: int | None = Field(default=None, ge=1, description="stop after this many epochs without a better validation loss; none = never")
+    averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step of the running average of the weights; 0 = off")
+    clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto is bf16 where hardware computes it, else fp32")
 
     @model_validator(mode="after")
     def _no_conflict(self) -> Self:

@@ -1,0 +1,97 @@
+"""Errors, registry, randomness, files, settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from lightfast.base import files
+from lightfast.base.errors import DataError, InputError, SettingsError, StorageError, UnknownName
+from lightfast.base.randomness import derive, generator
+from lightfast.base.registry import Registry
+from lightfast.base.settings import Settings
+
+
+class Knobs(Settings):
+    speed: float = Field(1.0, gt=0, description="speed in m/s")
+    name: str | None = None
+
+
+def test_an_error_is_one_line_with_input_expectation_and_cure():
+    error = DataError("a.npz: images", expected="uint8", got="float64", cure="Convert them.")
+    assert str(error) == "a.npz: images: expected uint8, got float64. Convert them."
+    assert error.exit_code == 2
+
+
+def test_an_unknown_name_lists_the_closest():
+    table: Registry[int] = Registry("damage")
+    for number, name in enumerate(("fog", "frost", "shot_noise")):
+        table.add(name, number)
+    with pytest.raises(UnknownName, match=r"unknown damage 'forst'. Did you mean frost"):
+        table.get("forst")
+
+
+def test_a_name_is_registered_once():
+    table: Registry[int] = Registry("damage")
+    table.add("fog", 1)
+    with pytest.raises(ValueError, match="twice"):
+        table.add("fog", 2)
+    assert table.names() == ("fog",)
+    assert "fog" in table
+    assert len(table) == 1
+
+
+def test_randomness_depends_on_seed_and_purpose_only():
+    assert derive(0, "a") == derive(0, "a") != derive(0, "b") != derive(1, "b")
+    assert generator(3, "x", 1).random() == generator(3, "x", 1).random() != generator(3, "x", 2).random()
+
+
+def test_purposes_do_not_run_into_each_other():
+    assert derive(0, "ab", "c") != derive(0, "a", "bc")
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path):
+    target = tmp_path / "result.json"
+    files.write_json(target, {"old": 1})
+    with pytest.raises(TypeError), files.atomic(target) as temporary:
+        temporary.write_bytes("half")  # type: ignore[arg-type]
+    assert json.loads(target.read_text()) == {"old": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(StorageError, match=r"cannot write .*out: a file stands where a folder is wanted\. Choose another folder"):
+        files.write_text(tmp_path / "out" / "a.txt", "x")
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        files.write_bytes(tmp_path / "a.bin", b"123")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_refuses_what_is_not_json(tmp_path: Path):
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "a.json", {"x": float("nan")})
+    (tmp_path / "b.json").write_text("{")
+    with pytest.raises(DataError, match=r"b.json is not valid JSON"):
+        files.read_json(tmp_path / "b.json")
+
+
+def test_settings_take_texts_and_refuse_nonsense():
+    assert Knobs().updated(["speed=2.5", "name=x"]) == Knobs(speed=2.5, name="x")
+    assert Knobs(name="x").updated(["name=none"]).name is None
+    with pytest.raises(SettingsError, match=r"speed=.*greater than 0.*speed in m/s"):
+        Knobs.of(speed=-1)
+    with pytest.raises(UnknownName, match="Did you mean speed"):
+        Knobs().updated(["sped=1"])
+    with pytest.raises(InputError, match="expected key=value"):
+        Knobs().updated(["speed"])

@@ -1,0 +1,84 @@
+"""Every registered model keeps one contract: shape, gradient, determinism, a way through the disk, grey and RGB, odd sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lightfast.data.preprocess import Preprocess
+from lightfast.models import backbones, classifiers, forest, hub, restorers  # noqa: F401
+from lightfast.models.checkpoint import Checkpoint, load_checkpoint, predict_logits
+from lightfast.models.forest import Forest
+from lightfast.models.registry import MODELS
+from lightfast.restore.denoise import restore_images
+from lightfast.train.fit import fresh_network
+
+CONCRETE = [spec for spec in MODELS if spec.role == "classifier" and spec.name not in ("timm:", "hub-transformers")]
+NAMES = [spec.name for spec in CONCRETE] + ["timm:resnet10t"]
+RESTORERS = [spec.name for spec in MODELS if spec.role == "restorer"]
+SHAPES = [(16, 16, 1), (28, 21, 3), (64, 64, 3)]
+
+
+def classifier(name: str, shape: tuple[int, int, int]) -> Checkpoint:
+    network = fresh_network(name, "classifier", shape, 4, {}, 0)
+    if isinstance(network, Forest):
+        rng = np.random.default_rng(0)
+        network.fit(rng.integers(0, 256, (20, *shape), dtype=np.uint8), np.arange(20) % 4, 0)
+    return Checkpoint("classifier", name, shape, 4, tuple("abcd"), Preprocess.identity(shape), network)
+
+
+def pictures(shape: tuple[int, int, int], count: int = 5) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_classifier_gives_finite_logits_and_leaves_the_input_alone(name: str, shape: tuple[int, int, int]):
+    images = pictures(shape)
+    before = images.copy()
+    logits = predict_logits(classifier(name, shape), images)
+    assert logits.shape == (5, 4)
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+    assert (images == before).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_classifier_comes_back_from_disk_bit_for_bit(name: str, tmp_path: Path):
+    made = classifier(name, (16, 16, 1))
+    made.save(tmp_path / "checkpoint")
+    back = load_checkpoint(tmp_path)
+    assert (predict_logits(made, pictures((16, 16, 1))) == predict_logits(back, pictures((16, 16, 1)))).all()
+    assert {path.suffix for path in (tmp_path / "checkpoint").iterdir()} <= {".safetensors", ".skops", ".json"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "random-forest"])
+def test_the_seed_decides_the_weights_and_the_global_generator_stays(name: str):
+    state = torch.random.get_rng_state()
+    first, same, other = (fresh_network(name, "classifier", (16, 16, 1), 4, {}, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (33, 17, 3), (64, 64, 3)], ids=str)
+@pytest.mark.parametrize("name", RESTORERS)
+def test_a_restorer_keeps_shape_range_and_input(name: str, shape: tuple[int, int, int]):
+    network = fresh_network(name, "restorer", shape, 0, {}, 0)
+    made = Checkpoint("restorer", name, shape, 0, (), Preprocess.identity(shape), network.eval())
+    images = pictures(shape)
+    before = images.copy()
+    restored = restore_images(made, images)
+    assert restored.shape == images.shape
+    assert restored.dtype == np.uint8
+    assert (restored == restore_images(made, images)).all()
+    assert (images == before).all()
+
+
+def test_an_untrained_unet_changes_nothing():
+    network = fresh_network("unet", "restorer", (28, 28, 1), 0, {}, 0).eval()
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.equal(network(images), images)

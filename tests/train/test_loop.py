@@ -1,0 +1,147 @@
+"""The one loop: learns, repeats itself exactly, resumes to the same weights, stops where it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
+from lightfast.data.images import ImageSet
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.train.fit import Training, fit
+from lightfast.train.loop import Arrays, Where, learning_rate, train
+from lightfast.train.recipe import Recipe
+
+CPU = Where(torch.device("cpu"))
+
+
+def fitted(blobs: ImageSet, recipe: Recipe, training: Training | None = None, **config: object) -> Checkpoint:
+    return fit(blobs, blobs, model="cnn", recipe=recipe, config={"widths": [4], "dense": 8, **config}, training=training)
+
+
+def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    return checkpoint.torch_network.state_dict()
+
+
+def same(first: Checkpoint, second: Checkpoint) -> bool:
+    return all(torch.equal(tensor, weights(second)[key]) for key, tensor in weights(first).items())
+
+
+def test_it_learns(blobs: ImageSet):
+    made = fitted(blobs, Recipe(epochs=8, batch_size=16, learning_rate=1e-2))
+    assert made.history[-1]["val_accuracy"] > 0.95
+    assert made.history[-1]["train_loss"] < made.history[0]["train_loss"]
+    assert not made.torch_network.training
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(blobs: ImageSet):
+    recipe = Recipe(epochs=2, batch_size=16, augment="affine")
+    first, again, other = (fitted(blobs, recipe, Training(seed=seed), dropout=0.5) for seed in (1, 1, 2))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("settings", [{"averaging": 0.9}, {"optimizer": "sgd"}, {"schedule": "plateau"}], ids=str)
+def test_an_interrupted_training_ends_in_the_weights_of_an_uninterrupted_one(blobs: ImageSet, tmp_path: Path, settings: dict):
+    recipe = Recipe(epochs=3, batch_size=16, augment="shift", **settings)
+    through = fitted(blobs, recipe, Training(seed=3), dropout=0.5)
+
+    def interrupt(label: str, done: int, total: int, detail: str = "") -> None:
+        if done > 1500:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted(blobs, recipe, Training(seed=3, folder=tmp_path, report=interrupt), dropout=0.5)
+    resumed = fitted(blobs, recipe, Training(seed=3, folder=tmp_path, resume=True), dropout=0.5)
+    assert same(through, resumed)
+    assert [row["epoch"] for row in resumed.history] == [1, 2, 3]
+
+
+def test_resuming_with_another_recipe_is_refused(blobs: ImageSet, tmp_path: Path):
+    fitted(blobs, Recipe(epochs=1), Training(folder=tmp_path))
+    with pytest.raises(CheckpointError, match=r"another recipe, seed, model or data.*without --resume"):
+        fitted(blobs, Recipe(epochs=2), Training(folder=tmp_path, resume=True))
+
+
+def test_a_damaged_state_file_is_named(blobs: ImageSet, tmp_path: Path):
+    fitted(blobs, Recipe(epochs=1), Training(folder=tmp_path))
+    next(tmp_path.rglob("training.safetensors")).write_bytes(b"junk")
+    with pytest.raises(CheckpointError, match=r"training\.safetensors is damaged"):
+        fitted(blobs, Recipe(epochs=1), Training(folder=tmp_path, resume=True))
+
+
+Measured = tuple[Tensor, dict[str, Tensor]]
+
+
+class Scripted:
+    """An objective whose validation losses are given; training does nothing useful."""
+
+    monitor = "loss"
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses = iter(losses)
+
+    def __call__(self, network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None) -> Measured:
+        loss = network(batch[0]).sum()
+        return (loss, {}) if generator is not None else (torch.tensor(next(self.losses)), {})
+
+
+def scripted(losses: list[float], **settings: object) -> list[dict]:
+    rows = (torch.zeros(4, 2),)
+    return train(nn.Linear(2, 1), Arrays(rows, rows), Scripted(losses), Recipe(epochs=len(losses), **settings), seed=0, where=CPU)
+
+
+def test_plateau_cuts_the_step_by_ten_when_validation_worsens_and_stops_when_it_worsens_again():
+    history = scripted([3.0, 2.0, 2.5, 1.9, 2.0, 1.0], schedule="plateau", learning_rate=0.1)
+    assert [row["val_loss"] for row in history] == pytest.approx([3.0, 2.0, 2.5, 1.9, 2.0])
+    assert [row["learning_rate"] for row in history] == pytest.approx([0.1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_patience_stops_after_that_many_worse_epochs():
+    assert len(scripted([3.0, 2.0, 2.1, 2.2, 1.0, 1.0], patience=2, schedule="constant")) == 4
+
+
+def test_the_best_epoch_is_kept(blobs: ImageSet):
+    network = nn.Linear(2, 1)
+    seen: list[Tensor] = []
+
+    class Watch(Scripted):
+        def __call__(self, network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None):
+            if generator is None:
+                seen.append(next(network.parameters()).detach().clone())
+            return super().__call__(network, batch, generator)
+
+    rows = (torch.ones(4, 2),)
+    train(network, Arrays(rows, rows), Watch([2.0, 1.0, 3.0]), Recipe(epochs=3, schedule="constant"), seed=0, where=CPU)
+    assert torch.equal(network.weight, seen[1])
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_cure():
+    with pytest.raises(TrainingError, match="validation loss is not finite"):
+        scripted([float("nan")])
+
+
+def test_plateau_without_validation_is_refused():
+    empty = (torch.zeros(0, 2),)
+    with pytest.raises(SettingsError, match="no validation pictures"):
+        train(nn.Linear(2, 1), Arrays((torch.zeros(4, 2),), empty), Scripted([]), Recipe(schedule="plateau"), seed=0, where=CPU)
+
+
+def test_one_cycle_rises_then_falls():
+    recipe = Recipe(epochs=8, learning_rate=1.0)
+    rates = [learning_rate(recipe, position / 10) for position in range(80)]
+    peak = rates.index(max(rates))
+    assert peak == 20
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] < 0.01
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def test_contradicting_settings_are_refused():
+    with pytest.raises(SettingsError, match="set one of them"):
+        Recipe.of(schedule="plateau", patience=2)
