@@ -87,7 +87,9 @@ class ImageSet:
     def require_labels(self) -> NDArray[np.int64]:
         """The labels, or a DataError that says they are missing."""
         if self.labels is None:
-            raise DataError(f"{self.name} has no labels", cure="Give a folder of class folders, a manifest with a label column, or an .npz with labels.")
+            raise DataError(
+                f"{self.name} has no labels", cure="Give a folder of class folders, a manifest with a label column, or an .npz with labels."
+            )
         return self.labels
 
     def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
@@ -118,6 +120,9 @@ def _checked_labels(labels: NDArray[Any], count: int, class_names: tuple[str, ..
         raise DataError(f"{name}: labels", expected="whole numbers", got=str(labels.dtype))
     if count and (labels.min() < 0 or labels.max() >= len(class_names)):
         wrong = int(labels.min() if labels.min() < 0 else labels.max())
-        raise DataError(f"{name}: label {wrong}", expected=f"0..{len(class_names) - 1} ({len(class_names)} class names)",
-                        cure="Give one class name a label number.")
+        raise DataError(
+            f"{name}: label {wrong}",
+            expected=f"0..{len(class_names) - 1} ({len(class_names)} class names)",
+            cure="Give one class name a label number.",
+        )
     return labels.astype(np.int64)

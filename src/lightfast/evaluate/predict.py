@@ -16,9 +16,13 @@ from lightfast.models.checkpoint import Checkpoint, predict_logits
 
 def pred_probs(classifier: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """uint8 (N, H, W, C) → calibrated class probabilities, float32 (N, K); raises CheckpointError when it is no classifier."""
-    if classifier.role != "classifier":
-        raise CheckpointError("predict", expected="a classifier checkpoint", got=f"a {classifier.role}")
+    _require_classifier(classifier)
     return softmax(predict_logits(classifier, images).astype(np.float64), axis=1).astype(np.float32)
+
+
+def _require_classifier(checkpoint: Checkpoint) -> None:
+    if checkpoint.role != "classifier":
+        raise CheckpointError("predict", expected="a classifier checkpoint", got=f"a {checkpoint.role}")
 
 
 def predict(classifier: Checkpoint, images: ImageSet) -> Predictions:
@@ -27,6 +31,7 @@ def predict(classifier: Checkpoint, images: ImageSet) -> Predictions:
     Raises:
         CheckpointError: the set is labelled with other classes than the checkpoint's, or the checkpoint is no classifier.
     """
+    _require_classifier(classifier)
     if images.labels is not None:
         classifier.require_classes(images.class_names, images.name)
     seed = classifier.details.get("seed")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import generator
-from lightfast.corrupt.registry import CORRUPTIONS
+from lightfast.corrupt.registry import CORRUPTIONS, Table
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.intervals import Interval, bootstrap_mean, wilson
@@ -28,6 +28,8 @@ Read = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """uint8 (N, H, W, C) → class probabilities (N, K)."""
 ReadMany = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.floating]]]
 """The same pictures read in several ways at once: name of the way → class probabilities (N, K)."""
+Cell = tuple[str, int, Table]
+"""(corruption, severity, table of severities)."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def robustness_of(
     labels = images.require_labels()
     if not len(images):
         raise DataError(f"{images.name}: no pictures to damage")
-    cells = [(name, level, table) for name, own, table in SUITES.get(suite).entries for level in (severities or own)]
+    entries = SUITES.get(suite).entries
+    cells: list[Cell] = [(name, level, table) for name, own, table in entries for level in (severities or own)]
     clean = {key: _right(probs, labels) for key, probs in read(images.images).items()}
     correct: dict[str, list[NDArray[np.bool_]]] = {key: [] for key in clean}
     for done, (name, severity, table) in enumerate(cells, start=1):
@@ -170,12 +173,13 @@ def _reader(reader: Checkpoint | Read, images: ImageSet) -> Read:
 
 def _right(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     if probs.ndim != 2 or len(probs) != len(labels):
-        raise DataError("robustness: the reader's answer", expected=f"probabilities of shape ({len(labels)}, classes)", got=str(probs.shape))
+        wanted = f"probabilities of shape ({len(labels)}, classes)"
+        raise DataError("robustness: the reader's answer", expected=wanted, got=str(probs.shape))
     return probs.argmax(axis=1) == labels
 
 
 def _gathered(
-    suite: str, seed: int, cells: Sequence[tuple[str, int, str]], clean: NDArray[np.bool_], correct: NDArray[np.bool_]
+    suite: str, seed: int, cells: Sequence[Cell], clean: NDArray[np.bool_], correct: NDArray[np.bool_]
 ) -> Robustness:
     n = len(clean)
     rows = tuple(CorruptionScore(name, CORRUPTIONS.get(name).family, int(severity), n, float(right.mean()), wilson(int(right.sum()), n))

@@ -181,7 +181,7 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
 def predict_logits(checkpoint: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256) -> NDArray[np.float32]:
     """uint8 (N, H, W, C) → float32 logits (N, outputs) divided by the temperature; for a forest the logarithm of its probabilities."""
     if isinstance(checkpoint.network, Forest):
-        return np.log(np.clip(checkpoint.network.pred_probs(images), 1e-6, None)) / checkpoint.temperature
+        return (np.log(np.clip(checkpoint.network.pred_probs(images), 1e-6, None)) / checkpoint.temperature).astype(np.float32)
     network = checkpoint.network.eval()
     device = next(network.parameters()).device
     logits = np.empty((len(images), checkpoint.outputs), dtype=np.float32)

@@ -27,7 +27,7 @@ class Recipe(Settings):
         default="none",
         description="shift (±2 px), affine (±10°, ±10 % scale, ±10 % shift), natural (mirror, shift and brightness, for photographs)",
     )
-    patience: int | None = Field(default=None, ge=1, description="stop after this many epochs without a better validation loss; none = never")
+    patience: int | None = Field(default=None, ge=1, description="epochs without a better validation loss before stopping; none = never")
     averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step of the running average of the weights; 0 = off")
     clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto is bf16 where hardware computes it, else fp32")
