@@ -1,0 +1,75 @@
+"""`Corruption`: one kind of damage with its five severities; `CORRUPTIONS`: the table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import InputError
+from lightfast.base.registry import Registry
+
+Pictures = NDArray[np.float32]
+"""float32 (N, H, W, C) in [0, 1], C = 1 or 3."""
+Apply = Callable[[Pictures, Any, np.random.Generator], Pictures]
+Family = Literal["noise", "blur", "weather", "digital", "geometry", "ink"]
+Table = Literal["standard", "small"]
+
+MNIST_C = "Mu & Gilmer 2019, MNIST-C"
+IMAGENET_C = "Hendrycks & Dietterich 2019, ImageNet-C"
+BOTH = f"{IMAGENET_C}; {MNIST_C}"
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One kind of damage.
+
+    Attributes:
+        name: the field's standard name.
+        family: noise, blur, weather, digital, geometry or ink.
+        apply: (pictures float32 (N, H, W, C) in [0, 1], parameters, rng) -> pictures of the same shape; values may leave [0, 1]
+            (the caller clips) and the input is left as it was.
+        severities: the parameters of severities 1..5 as published for 224-pixel photographs and 28-pixel digits ("standard").
+        small: the parameters of severities 1..5 as published for 32-pixel photographs (CIFAR-10-C), or None.
+        source: the paper.
+        summary: one line for tables.
+    """
+
+    name: str
+    family: Family
+    apply: Apply
+    severities: tuple[Any, ...]
+    small: tuple[Any, ...] | None
+    source: str
+    summary: str
+
+    def parameters(self, severity: int, table: str = "standard") -> Any:
+        """The named parameters of `severity` (1..5); raises InputError for another severity or a table without an entry."""
+        if table not in ("standard", "small"):
+            raise InputError(f"table {table!r}", expected="'standard' or 'small'")
+        entries = self.severities if table == "standard" else self.small
+        if entries is None:
+            raise InputError(f"{self.name} has no severities in the table 'small'", cure="Use table='standard'.")
+        if isinstance(severity, bool) or not isinstance(severity, int | np.integer) or not 1 <= severity <= len(entries):
+            raise InputError(f"{self.name}: severity", expected="a whole number from 1 (mild) to 5 (strong)", got=repr(severity))
+        return entries[int(severity) - 1]
+
+
+CORRUPTIONS: Registry[Corruption] = Registry("corruption")
+
+
+def corruption(
+    family: Family, *, severities: tuple[Any, ...], small: tuple[Any, ...] | None = None, source: str = BOTH
+) -> Callable[[Apply], Apply]:
+    """Decorator that registers a function under its own name; the first line of its docstring becomes the summary."""
+
+    def add(function: Apply) -> Apply:
+        name = getattr(function, "__name__", "")
+        summary = (function.__doc__ or "").strip().splitlines()[0]
+        CORRUPTIONS.add(name, Corruption(name, family, function, severities, small, source, summary))
+        return function
+
+    return add

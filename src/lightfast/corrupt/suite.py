@@ -1,0 +1,157 @@
+"""Suites of corruptions, and the verbs that damage pictures: `corrupt`, `corrupt_array`, `damage_mixture`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import InputError
+from lightfast.base.randomness import generator
+from lightfast.base.registry import Registry
+from lightfast.corrupt import blur, digital, geometry, ink, noise, weather
+from lightfast.corrupt.registry import CORRUPTIONS, IMAGENET_C, MNIST_C, Table
+from lightfast.data.images import ImageSet
+
+MODULES = (noise, blur, weather, digital, geometry, ink)
+"""The modules whose import fills CORRUPTIONS."""
+
+CLEAN = "clean"
+_CHUNK_VALUES = 1 << 19
+"""Values (pictures * H * W * C) worked on at once: small enough for the cache, large enough for whole-batch arithmetic."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named benchmark: which corruptions at which severities.
+
+    Attributes:
+        name: what the command line calls it.
+        entries: (corruption, severities, table) in the paper's order.
+        source: the paper.
+    """
+
+    name: str
+    entries: tuple[tuple[str, tuple[int, ...], Table], ...]
+    source: str
+
+    def __len__(self) -> int:
+        return sum(len(severities) for _, severities, _ in self.entries)
+
+
+SUITES: Registry[Suite] = Registry("suite")
+
+# The severities at which MNIST-C is published (the default arguments of its generator); single-strength kinds stand at their own.
+_MNIST_C = {"shot_noise": 5, "impulse_noise": 4, "glass_blur": 1, "motion_blur": 1, "shear": 2, "scale": 3, "rotate": 2, "brightness": 5,
+            "translate": 3, "stripe": 3, "fog": 5, "spatter": 4, "dotted_line": 3, "zigzag": 3, "canny_edges": 5}
+_IMAGENET_C = ("gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow", "frost",
+               "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression")
+_EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+_ALL = (1, 2, 3, 4, 5)
+
+
+def _add(name: str, entries: Sequence[tuple[str, tuple[int, ...], Table]], source: str) -> None:
+    SUITES.add(name, Suite(name, tuple(entries), source))
+
+
+_add("mnist-c", [(name, (severity,), "standard") for name, severity in _MNIST_C.items()], MNIST_C)
+_add("imagenet-c", [(name, _ALL, "standard") for name in _IMAGENET_C], IMAGENET_C)
+_add("imagenet-c-extra", [(name, _ALL, "standard") for name in _EXTRA], IMAGENET_C)
+_add("cifar10-c", [(name, _ALL, "small") for name in _IMAGENET_C + _EXTRA], IMAGENET_C)
+_add("all", [(entry.name, _ALL, "standard") for entry in CORRUPTIONS], "every registered corruption")
+
+
+def corrupt_array(
+    images: NDArray[np.uint8], name: str, severity: int, rng: np.random.Generator, table: Table = "standard"
+) -> NDArray[np.uint8]:
+    """Damage pictures uint8 (N, H, W, C), C = 1 or 3, side 8..1024; the same rng state gives the same bytes, `images` stays as it was.
+
+    Args:
+        name: a registered corruption.
+        severity: 1 (mild) to 5 (strong).
+        table: "standard" (ImageNet-C, MNIST-C) or "small" (CIFAR-10-C).
+
+    Returns:
+        uint8 of the same shape. Works in chunks: beyond the result, memory stays below about 100 MB or one picture's needs.
+
+    Raises:
+        UnknownName: no such corruption; the message lists the closest names.
+        InputError: severity, table, dtype or shape cannot be used.
+    """
+    kind = CORRUPTIONS.get(name)
+    parameters = kind.parameters(severity, table)
+    _check_images(images)
+    result = np.empty_like(images)
+    size = max(1, _CHUNK_VALUES // max(int(np.prod(images.shape[1:])), 1))
+    for start in range(0, len(images), size):
+        pictures = images[start : start + size].astype(np.float32)
+        pictures /= 255
+        damaged = kind.apply(pictures, parameters, rng)
+        result[start : start + size] = as_levels(damaged)
+    return result
+
+
+def as_levels(pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Clip float32 values to [0, 1] and round them to 0..255."""
+    levels = np.clip(pictures, 0, 1)
+    levels *= 255
+    levels += np.float32(0.5)
+    return levels.astype(np.uint8)
+
+
+def corrupt(image_set: ImageSet, name: str, severity: int, seed: int = 0, table: Table = "standard") -> ImageSet:
+    """The same pictures with one kind of damage: a new version whose parent is `image_set`; labels and ids stay.
+
+    Errors as in `corrupt_array`.
+    """
+    images = corrupt_array(image_set.images, name, severity, generator(seed, "corrupt", name, severity), table)
+    step = {"verb": "corrupt", "name": name, "severity": int(severity), "seed": int(seed), "table": table}
+    return image_set.derived(images, step=step, name=f"{image_set.name}/{name}-{severity}")
+
+
+def damage_mixture(
+    images: NDArray[np.uint8], choices: Sequence[tuple[str, int]], assignment: NDArray[np.integer], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Damage each picture in its own way: picture i of uint8 (N, H, W, C) gets (name, severity) = choices[assignment[i]].
+
+    The name "clean" or severity 0 leaves a picture untouched. Pictures of one choice are damaged together.
+
+    Raises:
+        UnknownName, InputError: as `corrupt_array`; or an assignment that does not fit.
+    """
+    _check_images(images)
+    assignment = _checked_assignment(assignment, len(images), len(choices))
+    result = images.copy()
+    for index, (name, severity) in enumerate(choices):
+        members = np.flatnonzero(assignment == index)
+        if len(members) and name != CLEAN and severity != 0:
+            result[members] = corrupt_array(images[members], name, severity, rng)
+    return result
+
+
+def _checked_assignment(assignment: Any, count: int, choices: int) -> NDArray[np.integer]:
+    assignment = np.asarray(assignment)
+    if assignment.shape != (count,) or assignment.dtype.kind not in "iu":
+        raise InputError("assignment", expected=f"whole numbers of shape ({count},), one a picture",
+                         got=f"{assignment.dtype} of shape {assignment.shape}")
+    if count and (assignment.min() < 0 or assignment.max() >= choices):
+        wrong = int(assignment.min() if assignment.min() < 0 else assignment.max())
+        raise InputError(f"assignment {wrong}", expected=f"0..{choices - 1} ({choices} choices)")
+    return assignment
+
+
+def _check_images(images: Any) -> None:
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
+        finite = not (isinstance(images, np.ndarray) and images.dtype.kind == "f") or bool(np.isfinite(images).all())
+        cure = "Scale to 0..255 and convert: (x * 255).round().astype('uint8')." if finite else "The array holds NaN or infinity."
+        raise InputError("images", expected="a uint8 array (N, H, W, C)", got=got, cure=cure)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        cure = "Add the channel axis: images[..., None]." if images.ndim == 3 else "Put the channels last: one (grey) or three (RGB)."
+        raise InputError("images", expected="shape (N, H, W, 1) or (N, H, W, 3)", got=str(images.shape), cure=cure)
+    if not all(8 <= side <= 1024 for side in images.shape[1:3]):
+        got = f"{images.shape[1]} x {images.shape[2]}"
+        raise InputError("images", expected="sides of 8 to 1024 pixels", got=got, cure="Resize them first.")
