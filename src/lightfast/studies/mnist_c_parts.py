@@ -1,0 +1,134 @@
+"""What the damaged-digits study trains: classifier, detectors and restorers, each kept in the study's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from lightfast.data.splits import Splits
+from lightfast.evaluate.predict import calibrate
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.restore.denoise import RestorerPlan, fit_restorer
+from lightfast.restore.detector import DetectorPlan, fit_detector
+from lightfast.restore.pairs import DamageMix
+from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
+from lightfast.studies.registry import StudyOptions, trained
+from lightfast.train.fit import fit
+from lightfast.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sizes of one scale.
+
+    Attributes:
+        data: catalogue name; `val_share` of its training part is for choosing.
+        breakout, per_kind, held_out: test digits a breakout, a kind (all when None), a held-out kind.
+        families: damage families left out one at a time; all when None.
+        guide: the plain CNN that restorers learn through; `classifier` reads: the restorers never saw it, so they cannot have learnt
+            marks that only their own guide understands.
+        classifier, detector, restorer, autoencoder: how each part is trained; `family_*` the smaller ones of the held-out runs.
+    """
+
+    data: str
+    val_share: float
+    breakout: int
+    per_kind: int | None
+    held_out: int
+    families: tuple[str, ...] | None
+    guide: Recipe
+    classifier: Recipe
+    detector: DetectorPlan
+    restorer: RestorerPlan
+    family_detector: DetectorPlan
+    family_restorer: RestorerPlan
+    autoencoder: RestorerPlan
+
+
+def plan_of(scale: str) -> Plan:
+    """The plan of scale "quick" (5,000 embedded digits, under two minutes) or "paper" (all of MNIST)."""
+    return _quick() if scale == "quick" else _paper()
+
+
+def _quick() -> Plan:
+    config = {"width": 12}
+    look = DetectorPlan(recipe=Recipe(epochs=2, averaging=0.98), per_epoch=2500)
+    return Plan(
+        data="mnist-5k", val_share=0.1, breakout=100, per_kind=60, held_out=60, families=("noise",),
+        guide=Recipe(epochs=3, averaging=0.98), classifier=Recipe(epochs=5, averaging=0.98, augment="shift"),
+        detector=look, family_detector=look,
+        restorer=RestorerPlan(config=config, recognition=0.1, recipe=Recipe(epochs=3, averaging=0.98), per_epoch=1500),
+        family_restorer=RestorerPlan(config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1000),
+        autoencoder=RestorerPlan(model="autoencoder", pixel_loss="bce", recognition=0, recipe=Recipe(epochs=3), per_epoch=1500),
+    )  # fmt: skip
+
+
+def _paper() -> Plan:
+    return Plan(
+        data="mnist", val_share=5000 / 60000, breakout=1500, per_kind=None, held_out=2000, families=None,
+        guide=Recipe(epochs=8, averaging=0.998), classifier=Recipe(epochs=8, averaging=0.998, augment="affine"),
+        detector=DetectorPlan(recipe=Recipe(epochs=5, averaging=0.998)),
+        restorer=RestorerPlan(
+            config={"width": 32}, recognition=0.1, recipe=Recipe(epochs=60, averaging=0.998, learning_rate=2e-3), per_epoch=11_000
+        ),
+        family_detector=DetectorPlan(recipe=Recipe(epochs=3, averaging=0.998), per_epoch=25_000),
+        family_restorer=RestorerPlan(
+            config={"width": 24}, recognition=0.1, recipe=Recipe(epochs=5, averaging=0.998, learning_rate=2e-3), per_epoch=11_000
+        ),
+        # Keras's defaults, as in the tutorial that the paper followed: Adam at 1e-3, constant, batches of 128, 50 epochs.
+        autoencoder=RestorerPlan(
+            model="autoencoder", pixel_loss="bce", recognition=0, per_epoch=6_000,
+            recipe=Recipe(epochs=50, learning_rate=1e-3, schedule="constant", weight_decay=0),
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The study's networks, trained on first use and read from the study's folder afterwards."""
+
+    options: StudyOptions
+    plan: Plan
+    splits: Splits
+
+    @cached_property
+    def classifier(self) -> Checkpoint:
+        """Reads the digits: trained on clean ones only, calibrated on the validation digits."""
+        return calibrate(self._reader("classifier", self.plan.classifier), self.splits.val)
+
+    @cached_property
+    def guide(self) -> Checkpoint:
+        """Guides the restorers: trained on clean digits only, without augmentation."""
+        return self._reader("guide", self.plan.guide)
+
+    def _reader(self, part: str, recipe: Recipe) -> Checkpoint:
+        key = {"data": self.splits.train.version, "model": "cnn", "recipe": recipe.model_dump()}
+        return trained(
+            self.options, part, key,
+            lambda training: fit(self.splits.train, self.splits.val, model="cnn", recipe=recipe, training=training),
+        )  # fmt: skip
+
+    def pipeline(self, mix: DamageMix, without: str = "") -> Pipeline:
+        """Detector, restorer and rules for `mix`; with `without`, the smaller plans of a held-out family."""
+        plan, suffix = self.plan, f"-without-{without}" if without else ""
+        detector = self.detector(mix, f"detector{suffix}", plan.family_detector if without else plan.detector)
+        restorer = self.restorer(mix, f"restorer{suffix}", plan.family_restorer if without else plan.restorer)
+        return calibrate_pipeline(self.classifier, (detector, restorer), self.splits.val, mix, seed=self.options.seed)
+
+    def detector(self, mix: DamageMix, part: str, plan: DetectorPlan) -> Checkpoint:
+        """A detector kept under `part`."""
+        key = {"data": self.splits.train.version, "damages": mix.choices, "recipe": plan.recipe.model_dump(), "per_epoch": plan.per_epoch}
+        splits = self.splits
+        return trained(self.options, part, key, lambda training: fit_detector(splits.train, splits.val, mix, plan=plan, training=training))
+
+    def restorer(self, mix: DamageMix, part: str, plan: RestorerPlan) -> Checkpoint:
+        """A restorer kept under `part`, trained through the frozen guide where its plan says so."""
+        key = {
+            "data": self.splits.train.version, "damages": mix.choices, "recipe": plan.recipe.model_dump(), "per_epoch": plan.per_epoch,
+            "model": plan.model, "config": plan.config, "recognition": plan.recognition, "pixel_loss": plan.pixel_loss,
+        }  # fmt: skip
+        splits, guide = self.splits, self.guide
+        return trained(
+            self.options, part, key,
+            lambda training: fit_restorer(splits.train, splits.val, mix, classifier=guide, plan=plan, training=training),
+        )  # fmt: skip
