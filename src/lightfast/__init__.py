@@ -1,0 +1,168 @@
+"""Lightfast: image classifiers that keep their sight. The public verbs and records, each loaded when it is first used (SPEC 1)."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# What Python calls it → "module:name".
+_PUBLIC = {
+    # pictures
+    "ImageSet": "data.images:ImageSet",
+    "Ingest": "data.ingest:Ingest",
+    "LoadedData": "data.loaded:LoadedData",
+    "Splits": "data.splits:Splits",
+    "check": "data.check:check",
+    "fetch": "data.catalogue:fetch",
+    "load_dataset": "data.catalogue:load_dataset",
+    "read": "data.ingest:read",
+    "save_folder": "data.export:save_folder",
+    "save_npz": "data.export:save_npz",
+    "split": "data.splits:split",
+    # damage
+    "corrupt": "corrupt.suite:corrupt",
+    "corrupt_array": "corrupt.suite:corrupt_array",
+    "damage_mixture": "corrupt.suite:damage_mixture",
+    # classifiers
+    "Checkpoint": "models.checkpoint:Checkpoint",
+    "Recipe": "train.recipe:Recipe",
+    "Training": "train.fit:Training",
+    "calibrate": "evaluate.predict:calibrate",
+    "fit": "train.fit:fit",
+    "load_checkpoint": "models.checkpoint:load_checkpoint",
+    # readings and their scores
+    "Evaluation": "evaluate.metrics:Evaluation",
+    "PairedTest": "evaluate.compare:PairedTest",
+    "Predictions": "evaluate.predictions:Predictions",
+    "compare": "evaluate.compare:mcnemar",
+    "evaluate": "evaluate.predict:evaluate",
+    "predict": "evaluate.predict:predict",
+    "score": "evaluate.metrics:score",
+    # repair
+    "Damage": "restore.detector:Damage",
+    "DamageMix": "restore.pairs:DamageMix",
+    "DetectorPlan": "restore.detector:DetectorPlan",
+    "Pipeline": "restore.pipeline:Pipeline",
+    "Repair": "restore.pipeline:Repair",
+    "RestorerPlan": "restore.denoise:RestorerPlan",
+    "Rules": "restore.pipeline:Rules",
+    "calibrate_pipeline": "restore.pipeline:calibrate_pipeline",
+    "detect": "restore.detector:detect",
+    "fit_detector": "restore.detector:fit_detector",
+    "fit_restorer": "restore.denoise:fit_restorer",
+    "repair": "restore.pipeline:repair",
+    "restore": "restore.denoise:restore_images",
+    # errors
+    "CheckpointError": "base.errors:CheckpointError",
+    "DataError": "base.errors:DataError",
+    "DownloadError": "base.errors:DownloadError",
+    "InputError": "base.errors:InputError",
+    "LightfastError": "base.errors:LightfastError",
+    "SettingsError": "base.errors:SettingsError",
+    "StorageError": "base.errors:StorageError",
+    "TrainingError": "base.errors:TrainingError",
+    "UnknownName": "base.errors:UnknownName",
+}
+
+
+def _public(name: str) -> Any:
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+
+
+class _Verb(ModuleType):
+    """A room named like its verb: `lightfast.corrupt(...)` is the verb, `lightfast.corrupt.suite` a module of the room."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _public(self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Any:
+        import inspect
+
+        return inspect.signature(_public(self.__name__.rpartition(".")[2]))
+
+    @property
+    def __doc__(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return _public(self.__name__.rpartition(".")[2]).__doc__
+
+
+# Importing a submodule binds the room's name here, over whatever __getattr__ would give: so these rooms themselves can be called.
+for _room in ("corrupt", "evaluate", "restore"):
+    importlib.import_module(f"{__name__}.{_room}").__class__ = _Verb
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Kept, so that the next access is an ordinary one.
+    value = globals()[name] = _public(name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
+__all__ = [
+    "Checkpoint", "CheckpointError", "Damage", "DamageMix", "DataError", "DetectorPlan", "DownloadError", "Evaluation", "ImageSet",
+    "Ingest", "InputError", "LightfastError", "LoadedData", "PairedTest", "Pipeline", "Predictions", "Recipe", "Repair", "RestorerPlan",
+    "Rules", "SettingsError", "Splits", "StorageError", "Training", "TrainingError", "UnknownName", "__version__", "calibrate",
+    "calibrate_pipeline", "check", "compare", "corrupt", "corrupt_array", "damage_mixture", "detect", "evaluate", "fetch", "fit",
+    "fit_detector", "fit_restorer", "load_checkpoint", "load_dataset", "predict", "read", "repair", "restore", "save_folder",
+    "save_npz", "score", "split",
+]
+
+if TYPE_CHECKING:
+    from lightfast.base.errors import CheckpointError as CheckpointError
+    from lightfast.base.errors import DataError as DataError
+    from lightfast.base.errors import DownloadError as DownloadError
+    from lightfast.base.errors import InputError as InputError
+    from lightfast.base.errors import LightfastError as LightfastError
+    from lightfast.base.errors import SettingsError as SettingsError
+    from lightfast.base.errors import StorageError as StorageError
+    from lightfast.base.errors import TrainingError as TrainingError
+    from lightfast.base.errors import UnknownName as UnknownName
+    from lightfast.corrupt.suite import corrupt as corrupt
+    from lightfast.corrupt.suite import corrupt_array as corrupt_array
+    from lightfast.corrupt.suite import damage_mixture as damage_mixture
+    from lightfast.data.catalogue import fetch as fetch
+    from lightfast.data.catalogue import load_dataset as load_dataset
+    from lightfast.data.check import check as check
+    from lightfast.data.export import save_folder as save_folder
+    from lightfast.data.export import save_npz as save_npz
+    from lightfast.data.images import ImageSet as ImageSet
+    from lightfast.data.ingest import Ingest as Ingest
+    from lightfast.data.ingest import read as read
+    from lightfast.data.loaded import LoadedData as LoadedData
+    from lightfast.data.splits import Splits as Splits
+    from lightfast.data.splits import split as split
+    from lightfast.evaluate.compare import PairedTest as PairedTest
+    from lightfast.evaluate.compare import mcnemar as compare
+    from lightfast.evaluate.metrics import Evaluation as Evaluation
+    from lightfast.evaluate.metrics import score as score
+    from lightfast.evaluate.predict import calibrate as calibrate
+    from lightfast.evaluate.predict import evaluate as evaluate
+    from lightfast.evaluate.predict import predict as predict
+    from lightfast.evaluate.predictions import Predictions as Predictions
+    from lightfast.models.checkpoint import Checkpoint as Checkpoint
+    from lightfast.models.checkpoint import load_checkpoint as load_checkpoint
+    from lightfast.restore.denoise import RestorerPlan as RestorerPlan
+    from lightfast.restore.denoise import fit_restorer as fit_restorer
+    from lightfast.restore.denoise import restore_images as restore
+    from lightfast.restore.detector import Damage as Damage
+    from lightfast.restore.detector import DetectorPlan as DetectorPlan
+    from lightfast.restore.detector import detect as detect
+    from lightfast.restore.detector import fit_detector as fit_detector
+    from lightfast.restore.pairs import DamageMix as DamageMix
+    from lightfast.restore.pipeline import Pipeline as Pipeline
+    from lightfast.restore.pipeline import Repair as Repair
+    from lightfast.restore.pipeline import Rules as Rules
+    from lightfast.restore.pipeline import calibrate_pipeline as calibrate_pipeline
+    from lightfast.restore.pipeline import repair as repair
+    from lightfast.train.fit import Training as Training
+    from lightfast.train.fit import fit as fit
+    from lightfast.train.recipe import Recipe as Recipe
