@@ -34,8 +34,8 @@ def main() -> None:
     write_json(target.with_suffix(".json"), {"title": result.title, "figures": result.figures, "notes": result.notes, "provenance": facts})
     notes = "\n".join(f"- {note}" for note in result.notes)
     tables = "\n".join(markdown_table(table) for table in result.tables)
-    machine = f"`{' '.join(command)}`, measured {facts['date']} on {facts['cpu']}." if {"date", "cpu"} <= set(facts) else f"`{' '.join(command)}`"
-    write_text(target.with_suffix(".md"), f"# {result.title}\n\n{machine}\n\n{tables}\n{notes}\n")
+    measured = f"`{' '.join(command)}`, measured {facts['date']} on {facts['cpu']}."
+    write_text(target.with_suffix(".md"), f"# {result.title}\n\n{measured}\n\n{tables}\n{notes}\n")
     print(target.with_suffix(".md").read_text())
 
 

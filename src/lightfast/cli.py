@@ -20,7 +20,7 @@ from lightfast.base.errors import LightfastError, SettingsError
 from lightfast.base.progress import Reporter, silent
 
 if TYPE_CHECKING:
-    from lightfast.report.run_folder import RunOptions
+    from lightfast.runs.folder import RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -100,8 +100,8 @@ def demo(
 
     Trains on clean digits, damages others, detects the damage, restores, reads again. Nothing is downloaded.
     """
-    from lightfast.report.demo import demo_run
-    from lightfast.report.lines import demo_lines
+    from lightfast.runs.demo import demo_run
+    from lightfast.runs.lines import demo_lines
 
     with _work() as report:
         result = demo_run(_options(out, seed, device, report), quick=quick)
@@ -114,7 +114,7 @@ def data_list(as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") 
 
     And whether they are here; the environment variable LIGHTFAST_DATA names the folder that keeps them.
     """
-    from lightfast.report.lists import data_set_lines, data_sets
+    from lightfast.runs.lists import data_set_lines, data_sets
 
     result = data_sets()
     _tell(result, as_json, data_set_lines(result))
@@ -147,7 +147,7 @@ def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: D
     Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training pictures in the test part.
     """
     from lightfast.data.check import check
-    from lightfast.report.lines import check_lines
+    from lightfast.runs.lines import check_lines
 
     with _work() as report:
         found = check(data, report=report)
@@ -166,9 +166,9 @@ def train(
 
     The best epoch on validation pictures is kept and calibrated; the test pictures are scored once, at the end.
     """
-    from lightfast.report.lines import run_lines
-    from lightfast.report.run_train import train_run
-    from lightfast.report.set_option import parse_settings
+    from lightfast.runs.lines import run_lines
+    from lightfast.runs.set_option import parse_settings
+    from lightfast.runs.train import train_run
 
     with _work() as report:
         recipe, config = parse_settings(settings or [], model)
@@ -189,8 +189,8 @@ def predict(
 
     Files that cannot be read are named on stderr and counted, never guessed.
     """
-    from lightfast.report.lines import predictions_json, predictions_text, save_predictions
-    from lightfast.report.run_evaluate import predict_run
+    from lightfast.runs.evaluate import predict_run
+    from lightfast.runs.lines import predictions_json, predictions_text, save_predictions
 
     if form == "parquet" and out is None:
         raise SettingsError("--format parquet cannot go to the terminal", cure="Add --out FILE.parquet.")
@@ -218,8 +218,8 @@ def evaluate(
 
     Every figure has its 95 % interval and its n; pictures that the run was trained on are left out.
     """
-    from lightfast.report.lines import run_lines
-    from lightfast.report.run_evaluate import evaluate_run
+    from lightfast.runs.evaluate import evaluate_run
+    from lightfast.runs.lines import run_lines
 
     with _work() as report:
         result = evaluate_run(run, data, _options(out, seed, device, report), suite=suite, severities=severity, limit=limit)
@@ -242,8 +242,8 @@ def corrupt(
 
     Writes class folders or an .npz; labels stay, the same seed gives the same bytes.
     """
-    from lightfast.report.lists import corruption_lines, corruptions
-    from lightfast.report.run_corrupt import corrupt_run, jobs_of
+    from lightfast.runs.corrupt import corrupt_run, jobs_of
+    from lightfast.runs.lists import corruption_lines, corruptions
 
     if listing:
         _tell(corruptions(), as_json, corruption_lines())
@@ -268,8 +268,8 @@ def repair(
 
     What is restored and kept is decided without labels; where DATA has labels they only score the readings before and after.
     """
-    from lightfast.report.lines import run_lines
-    from lightfast.report.run_repair import repair_run
+    from lightfast.runs.lines import run_lines
+    from lightfast.runs.repair import repair_run
 
     with _work() as report:
         result = repair_run(run, data, _options(out, seed, device, report, resume=resume), suite=suite, damage=damage, limit=limit)
@@ -307,7 +307,7 @@ app.add_typer(data_app, name="data")
 def _options(
     out: Path | None, seed: int, device: str, report: Reporter, *, resume: bool = False, image_size: str | None = None
 ) -> RunOptions:
-    from lightfast.report.run_folder import RunOptions
+    from lightfast.runs.folder import RunOptions
 
     return RunOptions(out=out, seed=seed, device=device, resume=resume, image_size=_size(image_size), report=report,
                       command=shlex.join(["lightfast", *sys.argv[1:]]))
@@ -354,7 +354,7 @@ def _work() -> Iterator[Reporter]:
 
 def _tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
     """The result as one JSON object, or `lines` for people; what could not be read and what was done on the way goes to stderr."""
-    from lightfast.report.lines import unreadable_lines
+    from lightfast.runs.lines import unreadable_lines
 
     if as_json:
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))

@@ -86,7 +86,7 @@ def test_ctrl_c_says_how_to_go_on(broken, type_in, monkeypatch):
     broken(KeyboardInterrupt())
     said = type_in("data check x")
     assert (said.code, said.line()) == (1, "lightfast: stopped")
-    monkeypatch.setattr("lightfast.report.run_train.train_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
+    monkeypatch.setattr("lightfast.runs.train.train_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
     said = type_in("train x --out y")
     assert (said.code, said.line()) == (1, "lightfast: stopped; go on with --resume")
 

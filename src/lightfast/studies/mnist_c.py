@@ -42,8 +42,7 @@ def run(options: StudyOptions) -> StudyResult:
         "scale": options.scale,
     }
     notes = (
-        f"Classifier: {parts.classifier.model}, trained on {len(splits.train):,} clean digits of {plan.data} (augmentation: "
-        f"{plan.classifier.augment}), then frozen. The restorers learnt through another, plain one and never saw it.",
+        f"Classifier: {parts.classifier.model}, trained on {len(splits.train):,} clean digits of {plan.data}, then frozen.",
         "Which pictures are restored is decided by the detector; no label is looked at. The paper chose them by their true labels.",
         f"Test digits are read after all training is done; seed {options.seed}; 95 % intervals (Wilson; paired: Newcombe).",
     )

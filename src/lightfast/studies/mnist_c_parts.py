@@ -25,8 +25,6 @@ class Plan:
         data: catalogue name; `val_share` of its training part is for choosing.
         breakout, per_kind, held_out: test digits a breakout, a kind (all when None), a held-out kind.
         families: damage families left out one at a time; all when None.
-        guide: the plain CNN that restorers learn through; `classifier` reads: the restorers never saw it, so they cannot have learnt
-            marks that only their own guide understands.
         classifier, detector, restorer, autoencoder: how each part is trained; `family_*` the smaller ones of the held-out runs.
     """
 
@@ -36,7 +34,6 @@ class Plan:
     per_kind: int | None
     held_out: int
     families: tuple[str, ...] | None
-    guide: Recipe
     classifier: Recipe
     detector: DetectorPlan
     restorer: RestorerPlan
@@ -55,8 +52,7 @@ def _quick() -> Plan:
     look = DetectorPlan(recipe=Recipe(epochs=2, averaging=0.98), per_epoch=2500)
     return Plan(
         data="mnist-5k", val_share=0.1, breakout=100, per_kind=60, held_out=60, families=("noise",),
-        guide=Recipe(epochs=3, averaging=0.98), classifier=Recipe(epochs=5, averaging=0.98, augment="shift"),
-        detector=look, family_detector=look,
+        classifier=Recipe(epochs=4, averaging=0.98), detector=look, family_detector=look,
         restorer=RestorerPlan(config=config, recognition=0.1, recipe=Recipe(epochs=3, averaging=0.98), per_epoch=1500),
         family_restorer=RestorerPlan(config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1000),
         autoencoder=RestorerPlan(model="autoencoder", pixel_loss="bce", recognition=0, recipe=Recipe(epochs=3), per_epoch=1500),
@@ -66,7 +62,8 @@ def _quick() -> Plan:
 def _paper() -> Plan:
     return Plan(
         data="mnist", val_share=5000 / 60000, breakout=1500, per_kind=None, held_out=2000, families=None,
-        guide=Recipe(epochs=8, averaging=0.998), classifier=Recipe(epochs=8, averaging=0.998, augment="affine"),
+        # No augmentation: shifts and rotations are damages here, and the classifier is to know clean digits only.
+        classifier=Recipe(epochs=8, averaging=0.998),
         detector=DetectorPlan(recipe=Recipe(epochs=5, averaging=0.998)),
         restorer=RestorerPlan(
             config={"width": 32}, recognition=0.1, recipe=Recipe(epochs=60, averaging=0.998, learning_rate=2e-3), per_epoch=11_000
@@ -93,20 +90,14 @@ class Parts:
 
     @cached_property
     def classifier(self) -> Checkpoint:
-        """Reads the digits: trained on clean ones only, calibrated on the validation digits."""
-        return calibrate(self._reader("classifier", self.plan.classifier), self.splits.val)
-
-    @cached_property
-    def guide(self) -> Checkpoint:
-        """Guides the restorers: trained on clean digits only, without augmentation."""
-        return self._reader("guide", self.plan.guide)
-
-    def _reader(self, part: str, recipe: Recipe) -> Checkpoint:
+        """Trained on clean digits only, calibrated on the validation digits, frozen from then on."""
+        recipe = self.plan.classifier
         key = {"data": self.splits.train.version, "model": "cnn", "recipe": recipe.model_dump()}
-        return trained(
-            self.options, part, key,
+        made = trained(
+            self.options, "classifier", key,
             lambda training: fit(self.splits.train, self.splits.val, model="cnn", recipe=recipe, training=training),
         )  # fmt: skip
+        return calibrate(made, self.splits.val)
 
     def pipeline(self, mix: DamageMix, without: str = "") -> Pipeline:
         """Detector, restorer and rules for `mix`; with `without`, the smaller plans of a held-out family."""
@@ -122,13 +113,13 @@ class Parts:
         return trained(self.options, part, key, lambda training: fit_detector(splits.train, splits.val, mix, plan=plan, training=training))
 
     def restorer(self, mix: DamageMix, part: str, plan: RestorerPlan) -> Checkpoint:
-        """A restorer kept under `part`, trained through the frozen guide where its plan says so."""
+        """A restorer kept under `part`, trained through the frozen classifier where its plan says so."""
         key = {
             "data": self.splits.train.version, "damages": mix.choices, "recipe": plan.recipe.model_dump(), "per_epoch": plan.per_epoch,
             "model": plan.model, "config": plan.config, "recognition": plan.recognition, "pixel_loss": plan.pixel_loss,
         }  # fmt: skip
-        splits, guide = self.splits, self.guide
+        splits, reader = self.splits, self.classifier
         return trained(
             self.options, part, key,
-            lambda training: fit_restorer(splits.train, splits.val, mix, classifier=guide, plan=plan, training=training),
+            lambda training: fit_restorer(splits.train, splits.val, mix, classifier=reader, plan=plan, training=training),
         )  # fmt: skip

@@ -1,0 +1,94 @@
+"""From a matplotlib figure to SVG text that takes its colours and letters from the page around it.
+
+matplotlib writes fixed colours, which a page in dark mode cannot change. So figures are drawn in the placeholder colours
+below, and each placeholder becomes a CSS variable of the page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
+BEFORE, AFTER, RIGHT, WRONG = "#010105", "#010106", "#010107", "#010108"
+ON_COLOUR = "#010109"
+_VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--panel", BEFORE: "--before", AFTER: "--after",
+              RIGHT: "--right", WRONG: "--wrong", ON_COLOUR: "--on-colour"}
+# With 72 dots an inch one SVG unit is one CSS pixel and a font size of 11 is 11 px.
+_DPI = 72
+FONT_SIZE, SMALL = 13, 12
+
+
+def canvas(width: float, height: float, gaps: tuple[float, float] = (0.02, 0.02)) -> Figure:
+    """An empty figure of `width` × `height` CSS pixels, transparent, that lays itself out; `gaps` between panels as shares of one."""
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, layout="constrained")
+    figure.patch.set_alpha(0.0)
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(wspace=gaps[0], hspace=gaps[1])
+    return figure
+
+
+def styled(axes: Axes, *, grid: str = "y", title: str = "") -> Axes:
+    """Quiet axes: no box, thin grid along `grid` ("x", "y", "both", ""), small muted tick labels."""
+    axes.patch.set_alpha(0.0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom" and grid != "")
+        spine.set_color(LINE)
+    axes.tick_params(length=0, labelsize=SMALL, labelcolor=MUTED, pad=4)
+    axes.set_axisbelow(True)
+    if grid:
+        # matplotlib's own type stubs know only literals here.
+        options: dict[str, Any] = {"axis": grid}
+        axes.grid(True, color=LINE, linewidth=1, **options)
+    axes.xaxis.label.set(color=MUTED, fontsize=SMALL)
+    axes.yaxis.label.set(color=MUTED, fontsize=SMALL)
+    if title:
+        axes.set_title(title, fontsize=FONT_SIZE, color=INK, loc="left", pad=8)
+    return axes
+
+
+def legend(axes: Axes, **options: Any) -> None:
+    """A frameless legend in the page's ink."""
+    axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK, handlelength=1.4, borderaxespad=0, **options)
+
+
+def svg(figure: Figure, alt: str) -> str:
+    """The figure as an `<svg>` element for the inside of a page; `alt` is read out in its place."""
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lightfast"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    text = text[text.index("<svg"):]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
+    # The page brings the letters; widths were laid out with a wider face, so nothing overflows.
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
+    text = re.sub(r"font: (\d+(?:\.\d+)?px)[^;\"]*", r"font-size: \1", text)
+    for placeholder, variable in _VARIABLES.items():
+        text = text.replace(placeholder, f"var({variable})")
+    return _opened(_unique_ids(text), figure, alt).strip()
+
+
+def _unique_ids(text: str) -> str:
+    """Ids inside one figure must not meet those of another on the same page."""
+    mark = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    text = re.sub(r'\bid="([^"]+)"', rf'id="\1-{mark}"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#\1-{mark})", text)
+    return re.sub(r'xlink:href="#([^"]+)"', rf'href="#\1-{mark}"', text)
+
+
+def _opened(text: str, figure: Figure, alt: str) -> str:
+    width, height = (round(side * _DPI) for side in figure.get_size_inches())
+    wide = ' class="wide"' if width > 500 else ""
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    opening = f'<svg{wide} {size} role="img" aria-label="{escape(alt, quote=True)}">'
+    return opening + text[text.index(">") + 1:]

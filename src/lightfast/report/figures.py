@@ -1,0 +1,298 @@
+"""The figures of a report, each from plain numbers to SVG text (see `report.drawing` for their colours)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from lightfast.base.errors import DataError
+from lightfast.report.drawing import (
+    AFTER,
+    BEFORE,
+    FONT_SIZE,
+    INK,
+    LINE,
+    MUTED,
+    ON_COLOUR,
+    PAPER,
+    RIGHT,
+    SMALL,
+    WRONG,
+    canvas,
+    legend,
+    styled,
+    svg,
+)
+
+WIDTH = 820
+# Where dark and light letters stand out equally from a tile: 0.8 on the light page, 0.65 on the dark one.
+_ON_COLOUR_ABOVE = 0.72
+_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
+
+
+def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
+    """Loss, accuracy and learning rate over the epochs.
+
+    Args:
+        history: one mapping an epoch: `epoch`, and any of `train_loss`, `val_loss`, `train_accuracy`, `val_accuracy`, `lr`.
+    """
+    if not history:
+        raise DataError("training curves", expected="at least one epoch", got="an empty history")
+    panels = [("Loss", "train_loss", "val_loss"), ("Accuracy, %", "train_accuracy", "val_accuracy"), ("Learning rate", "lr", "")]
+    panels = [panel for panel in panels if any(_series(history, key)[1] for key in panel[1:] if key)]
+    figure = canvas(WIDTH, 230, gaps=(0.08, 0.0))
+    for axes, (title, train, val) in zip(np.atleast_1d(figure.subplots(1, max(1, len(panels)))), panels, strict=True):
+        styled(axes, title=title)
+        for key, label, colour in ((train, "train", BEFORE), (val, "validation", AFTER)):
+            epochs, values = _series(history, key)
+            if values:
+                # Many epochs are a line; few are seen only as points.
+                axes.plot(epochs, values, color=colour if key != "lr" else MUTED, linewidth=2, label=label if val else "",
+                          marker="o" if len(values) < 12 else "", markersize=4, solid_capstyle="round")
+        if train and val and _series(history, train)[1] and _series(history, val)[1]:
+            legend(axes, loc="upper right" if title == "Loss" else "lower right")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        axes.yaxis.set_major_formatter(_PERCENT if title.startswith("Accuracy") else FuncFormatter(lambda value, _: f"{value:g}"))
+    last = history[-1]
+    return svg(figure, f"Training curves over {len(history)} epochs; last epoch: "
+               + ", ".join(f"{key} {value:.4g}" for key, value in last.items() if isinstance(value, int | float)))
+
+
+def confusion_matrix(confusion: ArrayLike, class_names: Sequence[str], width: int = 400) -> str:
+    """Rows = given label, columns = predicted label; shade = share of the row, errors in the colour of errors.
+
+    Args:
+        confusion: counts (K, K).
+        class_names: K names.
+        width: of the drawing in CSS pixels (its height is about the same).
+    """
+    counts = np.asarray(confusion)
+    classes = len(class_names)
+    if counts.shape != (classes, classes) or classes == 0:
+        raise DataError("confusion matrix", expected=f"shape ({classes}, {classes}), one row a class name", got=str(counts.shape))
+    figure = canvas(width, width)
+    axes = styled(figure.subplots(), grid="")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    # Errors are few: their shade starts higher and rises faster, or a share of 2 % could not be seen.
+    font = min(FONT_SIZE, 0.36 * width / classes)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        share = shares[row, column]
+        hit = row == column
+        strength = 0.08 + 0.92 * share if hit else min(1.0, 0.12 + 0.88 * math.sqrt(share))
+        text = f"{counts[row, column]:,}" if classes <= 15 else ""
+        _tile(axes, (row, column), AFTER if hit else WRONG, strength, text, font)
+    names = [_short(name, 12) for name in class_names]
+    _tile_axes(axes, names, names, font=min(SMALL, 0.55 * width / classes))
+    axes.set_xlabel("predicted label")
+    axes.set_ylabel("given label")
+    axes.set_aspect("equal")
+    right = int(counts.trace())
+    return svg(figure, f"Confusion matrix of {classes} classes: {right:,} of {int(counts.sum()):,} pictures on the diagonal")
+
+
+def severity_curves(curves: Mapping[str, Mapping[str, Any]], severities: Sequence[int] = (1, 2, 3, 4, 5), columns: int = 5) -> str:
+    """Accuracy over severity, one small panel a corruption, all on one scale.
+
+    Args:
+        curves: corruption → {"before": accuracies (S,) in 0..1, "after": the same or absent,
+            "before_interval", "after_interval": (low, high) pairs (S, 2), or absent}.
+        severities: S severity numbers.
+        columns: panels in a row.
+    """
+    if not curves:
+        raise DataError("severity curves", expected="at least one corruption", got="none")
+    columns = min(columns, len(curves))
+    rows = math.ceil(len(curves) / columns)
+    figure = canvas(WIDTH, 40 + 132 * rows, gaps=(0.06, 0.08))
+    panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)).ravel()
+    for place, (axes, (name, series)) in enumerate(zip(panels, curves.items(), strict=False)):
+        styled(axes)
+        axes.set_title(_short(name.replace("_", " "), 20), fontsize=FONT_SIZE, color=INK, loc="left", pad=5)
+        _severity_panel(axes, series, severities)
+        # Panels without another below them carry the severities.
+        axes.tick_params(labelbottom=place + columns >= len(curves))
+    for axes in panels[len(curves):]:
+        axes.set_visible(False)
+    panels[0].set_ylim(0, 1.04)
+    panels[0].yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+    panels[0].yaxis.set_major_formatter(_PERCENT)
+    panels[0].set_xlim(min(severities) - 0.3, max(severities) + 0.3)
+    panels[0].xaxis.set_major_locator(FixedLocator(list(severities)))
+    keys = [key for key in ("before", "after") if any(key in series for series in curves.values())]
+    lines = [Line2D([], [], color=AFTER if key == "after" else BEFORE, linewidth=2, marker="o", markersize=3.5) for key in keys]
+    figure.legend(lines, keys, loc="outside upper left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK)
+    figure.supxlabel("severity", fontsize=SMALL, color=MUTED)
+    figure.supylabel("accuracy, %", fontsize=SMALL, color=MUTED)
+    means = ", ".join(f"{key} {_said(float(np.mean(values)))}" for key in ("before", "after")
+                      if (values := [series[key] for series in curves.values() if key in series]))
+    return svg(figure, f"Accuracy by severity for {len(curves)} corruptions; mean {means}")
+
+
+def before_after(rows: Sequence[tuple[str, float, float, Sequence[float] | None, Sequence[float] | None]]) -> str:
+    """One line a row: the accuracy before and after, joined, each with its interval.
+
+    Args:
+        rows: (name, before, after, before_interval, after_interval); accuracies in 0..1, intervals (low, high) or None.
+    """
+    if not rows:
+        raise DataError("before and after", expected="at least one row", got="none")
+    figure = canvas(WIDTH, 62 + 34 * len(rows))
+    axes = styled(figure.subplots(), grid="x")
+    places = np.arange(len(rows))
+    for place, (_, before, after, *intervals) in zip(places, rows, strict=True):
+        axes.plot([before, after], [place, place], color=LINE, linewidth=3, zorder=1, solid_capstyle="round")
+        for interval, colour in zip(intervals, (BEFORE, AFTER), strict=True):
+            if interval is not None:
+                axes.plot(interval, [place, place], color=colour, linewidth=5, alpha=0.35, zorder=2, solid_capstyle="round")
+        end = max(before, after, *(interval[1] for interval in intervals if interval is not None))
+        axes.annotate(f"{100 * after:.1f}", (end, place), xytext=(9, 0), textcoords="offset points", va="center",
+                      fontsize=SMALL, color=INK)
+    axes.scatter([row[1] for row in rows], places, s=52, color=BEFORE, zorder=3, label="before", linewidths=0)
+    axes.scatter([row[2] for row in rows], places, s=52, color=AFTER, zorder=4, label="after", linewidths=0)
+    axes.set_yticks(places, [_short(row[0], 34) for row in rows])
+    axes.tick_params(axis="y", labelcolor=INK, labelsize=FONT_SIZE, pad=8)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    lowest = min(min(row[1], row[2], *(row[3] or ()), *(row[4] or ())) for row in rows)
+    axes.set_xlim(max(0.0, lowest - 0.04), 1.03)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1 + 1e-9 and tick >= lowest - 0.04])
+    axes.xaxis.set_major_formatter(_PERCENT)
+    axes.set_xlabel("accuracy, %")
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, columnspacing=1.4)
+    said = "; ".join(f"{name}: {_said(before)} before, {_said(after)} after" for name, before, after, *_ in rows)
+    return svg(figure, f"Accuracy before and after. {said}")
+
+
+def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
+    """How often right, against how sure: the diagonal is honest, below it is overconfident.
+
+    Args:
+        bins: rows with `low`, `high`, `count`, `accuracy`, `confidence` and `interval` (`evaluate.calibration.reliability`).
+        width: of the drawing in CSS pixels.
+    """
+    figure = canvas(width, width)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])
+    styled(upper, grid="both")
+    styled(lower, grid="")
+    upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    for row in bins:
+        upper.plot([row.confidence] * 2, row.interval, color=AFTER, linewidth=5, alpha=0.35, solid_capstyle="round", zorder=2)
+    upper.plot([row.confidence for row in bins], [row.accuracy for row in bins], color=AFTER, marker="o", markersize=6,
+               linewidth=1.5, zorder=3)
+    lower.bar([row.low for row in bins], [row.count for row in bins], width=[(row.high - row.low) * 0.88 for row in bins], align="edge",
+              color=BEFORE)
+    upper.set(xlim=(0, 1.02), ylim=(0, 1.02), ylabel="right, %")
+    lower.set(ylabel="pictures", xlabel="confidence, %")
+    lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
+    for axis in (upper.xaxis, upper.yaxis):
+        axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+        axis.set_major_formatter(_PERCENT)
+    total = max(1, sum(row.count for row in bins))
+    gap = sum(row.count / total * abs(row.accuracy - row.confidence) for row in bins)
+    return svg(figure, f"Reliability diagram of {total:,} pictures: mean gap between confidence and accuracy {_said(gap)}")
+
+
+def heatmap(panels: Mapping[str, ArrayLike], row_names: Sequence[str], column_names: Sequence[str]) -> str:
+    """Accuracy of every row × column, one panel a key side by side ("before", "after"); shade = share of errors.
+
+    Args:
+        panels: title → accuracies (R, C) in 0..1; NaN leaves a cell empty.
+        row_names: R names (corruptions).
+        column_names: C names (severities).
+    """
+    figure = canvas(WIDTH, 56 + 24 * len(row_names))
+    all_axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    for place, (axes, (title, values)) in enumerate(zip(all_axes, panels.items(), strict=True)):
+        styled(axes, grid="", title=title)
+        accuracy: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+        if accuracy.shape != (len(row_names), len(column_names)):
+            raise DataError(f"heatmap {title!r}", expected=f"shape ({len(row_names)}, {len(column_names)})", got=str(accuracy.shape))
+        for row, column in zip(*np.nonzero(np.isfinite(accuracy)), strict=True):
+            value = float(accuracy[row, column])
+            _tile(axes, (row, column), WRONG, min(1.0, 0.03 + 0.97 * (1 - value) ** 0.8), f"{100 * value:.1f}", SMALL)
+        _tile_axes(axes, [_short(name.replace("_", " "), 20) for name in row_names], [str(name) for name in column_names], font=SMALL)
+        axes.tick_params(axis="y", labelleft=place == 0, labelcolor=INK)
+        axes.set_xlabel("severity")
+    means = ", ".join(f"{title} {_said(float(np.nanmean(np.asarray(values, dtype=float))))}" for title, values in panels.items())
+    return svg(figure, f"Accuracy of {len(row_names)} rows by {len(column_names)} columns; mean: {means}")
+
+
+def confidence_histogram(confidence: ArrayLike, correct: ArrayLike, bins: int = 20, width: int = 400) -> str:
+    """How sure the right and the wrong readings are, each as a share of its own kind.
+
+    Args:
+        confidence: (N,) in 0..1.
+        correct: bool (N,).
+        bins: steps of the confidence axis.
+        width: of the drawing in CSS pixels.
+    """
+    sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=bool)
+    if sure.shape != right.shape or sure.size == 0:
+        raise DataError("confidence histogram", expected="two arrays of the same length, at least 1", got=f"{sure.shape} and {right.shape}")
+    figure = canvas(width, width)
+    axes = styled(figure.subplots())
+    edges = np.linspace(0, 1, bins + 1)
+    for mask, colour, label in ((right, RIGHT, "right"), (~right, WRONG, "wrong")):
+        if mask.any():
+            shares = np.histogram(sure[mask], edges)[0] / mask.sum()
+            axes.stairs(shares, edges, color=colour, fill=True, alpha=0.22)
+            axes.stairs(shares, edges, color=colour, linewidth=2, label=f"{label} ({int(mask.sum()):,})")
+    axes.set(xlim=(0, 1), xlabel="confidence, %", ylabel="share of readings, %")
+    axes.xaxis.set_major_formatter(_PERCENT)
+    axes.yaxis.set_major_formatter(_PERCENT)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    legend(axes, loc="upper left")
+    return svg(figure, f"Confidences of {int(right.sum()):,} right and {int((~right).sum()):,} wrong readings")
+
+
+def _series(history: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:
+    """Epochs and values of `key`, epochs without it left out."""
+    rows = [(row.get("epoch", place + 1), row[key]) for place, row in enumerate(history) if row.get(key) is not None]
+    return [float(epoch) for epoch, _ in rows], [float(value) for _, value in rows]
+
+
+def _severity_panel(axes: Axes, series: Mapping[str, Any], severities: Sequence[int]) -> None:
+    for key, colour in (("before", BEFORE), ("after", AFTER)):
+        if key not in series:
+            continue
+        interval = series.get(f"{key}_interval")
+        if interval is not None:
+            low, high = np.asarray(interval, dtype=np.float64).T
+            axes.fill_between(severities, low, high, color=colour, alpha=0.22, linewidth=0)
+        axes.plot(severities, series[key], color=colour, linewidth=2, marker="o", markersize=3.5, solid_capstyle="round")
+    if "before" in series and "after" in series:
+        axes.fill_between(severities, series["before"], series["after"], color=AFTER, alpha=0.07, linewidth=0)
+
+
+def _tile(axes: Axes, place: tuple[int, int], colour: str, strength: float, text: str, font: float) -> None:
+    """One cell of a matrix: the colour at `strength` over the page, so that it works on light and dark pages."""
+    row, column = place
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=strength, edgecolor=PAPER, linewidth=1.5))
+    if text:
+        axes.text(column, row, text, ha="center", va="center", fontsize=font, color=ON_COLOUR if strength > _ON_COLOUR_ABOVE else INK)
+
+
+def _tile_axes(axes: Axes, row_names: Sequence[str], column_names: Sequence[str], font: float) -> None:
+    axes.set_xlim(-0.5, len(column_names) - 0.5)
+    axes.set_ylim(len(row_names) - 0.5, -0.5)
+    axes.set_xticks(range(len(column_names)), column_names, rotation=90 if max(map(len, column_names)) > 3 else 0)
+    axes.set_yticks(range(len(row_names)), row_names)
+    axes.tick_params(labelsize=font)
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _said(share: float) -> str:
+    return "not measured" if math.isnan(share) else f"{100 * share:.1f} %"

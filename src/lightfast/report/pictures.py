@@ -1,0 +1,71 @@
+"""Small pictures inside a page: PNG data URIs, and the grid of degraded, restored and clean."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lightfast.base.errors import DataError
+from lightfast.report.page import Doubt, Picture, PictureRow, Pictures, Queue
+
+# Larger pictures are shrunk, so that a report with a hundred of them still opens at once.
+MAX_SIDE = 192
+
+
+def png_uri(image: NDArray[np.uint8], max_side: int = MAX_SIDE) -> str:
+    """A uint8 picture (H, W), (H, W, 1) or (H, W, 3) as a PNG data URI, its longer side at most `max_side` pixels."""
+    return _encoded(_checked(image), max_side)
+
+
+def picture(image: NDArray[np.uint8], caption: str = "", right: bool | None = None, alt: str = "", max_side: int = MAX_SIDE) -> Picture:
+    """A picture for a grid or a queue.
+
+    Args:
+        image: uint8 (H, W), (H, W, 1) or (H, W, 3).
+        caption: what stands under it, e.g. the reading and its confidence.
+        right: whether the reading is the given label; None when that is not known.
+        alt: the picture in words; the caption when empty.
+        max_side: shrink larger pictures to this many pixels.
+    """
+    pixels = _checked(image)
+    scale = min(1.0, max_side / max(pixels.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    return Picture(_encoded(pixels, max_side), width, height, caption, right, alt or caption)
+
+
+def picture_grid(rows: Sequence[PictureRow], columns: Sequence[str], caption: str = "") -> Pictures:
+    """A grid block; raises DataError when a row has not one picture a column."""
+    for row in rows:
+        if len(row.pictures) != len(columns):
+            raise DataError(f"picture row {row.title!r}", expected=f"{len(columns)} pictures ({', '.join(columns)})",
+                            got=str(len(row.pictures)))
+    return Pictures(tuple(columns), tuple(rows), caption)
+
+
+def queue(rows: Sequence[Doubt], total: int | None = None, caption: str = "", show: int = 24) -> Queue:
+    """The review queue, least confident first; at most `show` rows are set into the page."""
+    ordered = sorted(rows, key=lambda row: row.confidence)
+    return Queue(tuple(ordered[:show]), len(rows) if total is None else total, caption)
+
+
+def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    pixels = np.asarray(image)
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[-1] != 3) or 0 in pixels.shape:
+        raise DataError("picture for a page", expected="uint8 (H, W), (H, W, 1) or (H, W, 3)", got=f"{pixels.dtype} {np.shape(image)}")
+    return pixels
+
+
+def _encoded(pixels: NDArray[np.uint8], max_side: int) -> str:
+    drawn = Image.fromarray(np.ascontiguousarray(pixels))
+    if max(drawn.size) > max_side:
+        drawn.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    drawn.save(stream, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

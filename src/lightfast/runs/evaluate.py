@@ -1,0 +1,89 @@
+"""`predict_run` and `evaluate_run`: a run folder and pictures in, predictions and figures out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lightfast.base.errors import CheckpointError
+from lightfast.base.files import make_folder, write_json
+from lightfast.corrupt.suite import SUITES
+from lightfast.data.loaded import Unreadable
+from lightfast.evaluate.metrics import score
+from lightfast.evaluate.predict import predict
+from lightfast.evaluate.predictions import Predictions
+from lightfast.evaluate.robustness import Robustness, robustness, sample
+from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.models.device import resolve_device
+from lightfast.report.provenance import provenance
+from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, touch, without_seen
+from lightfast.runs.pictures import read_labelled, read_pictures
+from lightfast.runs.run_page import Evaluated, write_evaluation_page
+
+
+def load_classifier(run: str, options: RunOptions) -> Checkpoint:
+    """The classifier of a run folder, or of `hf-hub:ID`, on the wanted device."""
+    return load_checkpoint(run, resolve_device(options.device))
+
+
+def predict_run(run: str, paths: Sequence[str], options: RunOptions) -> tuple[Predictions, tuple[Unreadable, ...]]:
+    """Read pictures with a run, at its picture size, without labels: one row a picture.
+
+    Args:
+        run: run folder, or `hf-hub:ID`.
+        paths: picture files, folders (searched through), `.npz` files, manifests or catalogue names.
+
+    Returns: predictions, and the files that could not be read. Raises DataError when no picture can be read at all.
+    """
+    classifier = load_classifier(run, options)
+    given = read_pictures(paths, classifier, options)
+    return predict(classifier, given.images), given.unreadable
+
+
+def evaluate_run(
+    run: str, source: str, options: RunOptions, *, suite: str | None = None, severities: Sequence[int] | None = None,
+    limit: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Score a run on labelled pictures; with `suite` also under its corruptions.
+
+    Pictures that the run was trained or chosen on are left out, with a note. Every scoring is recorded in RUN/evaluations.jsonl.
+
+    Args:
+        run: run folder, or `hf-hub:ID`.
+        source: folder, manifest, `.npz` or catalogue name; of official parts the test part is read.
+        options: with `out`, predictions.parquet, metrics.json and report.html are written there.
+        suite, severities: a suite of corruptions, at its own severities or at these.
+        limit: pictures that the corruptions are measured on; None = all.
+
+    Returns: the keys of `Evaluation.as_json`, and run, data, data_version, touched_before, unreadable, notes, seconds, robustness.
+    """
+    started = time.perf_counter()
+    if options.out is not None and Path(options.out).resolve() == Path(run).resolve():
+        raise CheckpointError(f"{options.out} is the run itself", cure="Give another folder with --out.")
+    if suite is not None:
+        SUITES.get(suite)
+    classifier = load_classifier(run, options)
+    given = read_labelled(source, classifier, options)
+    images, left_out = without_seen(Path(run), given.images)
+    predictions = predict(classifier, images)
+    touched = touch(Path(run), images.version, options.command or f"evaluate {images.name}") if Path(run).is_dir() else None
+    robust: Robustness | None = None
+    if suite is not None:
+        chosen = sample(images, limit, options.seed)
+        robust = robustness(classifier, chosen, suite, severities=severities, seed=options.seed, report=options.report)
+    metrics = {
+        **score(predictions).as_json(), "run": run, "model": classifier.model, "data": images.name.split("/")[0],
+        "data_version": images.version, "touched_before": touched,
+        "unreadable": [asdict(one) for one in given.unreadable], "notes": [*given.notes, *left_out],
+        "seconds": round(time.perf_counter() - started, 3), "robustness": robust.as_json() if robust else None,
+    }  # fmt: skip
+    if options.out is not None:
+        folder = make_folder(Path(options.out))
+        predictions.save(folder / PREDICTIONS_FILE)
+        facts = provenance(images.version, options.seed, {"evaluate": metrics["seconds"]}, options.words)
+        write_evaluation_page(folder / REPORT_FILE, Evaluated(predictions, metrics, robust, classifier.model), facts)
+        write_json(folder / METRICS_FILE, metrics)
+    return metrics

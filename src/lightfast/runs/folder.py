@@ -1,0 +1,166 @@
+"""The run folder: what stands in it, who may write it, and which pictures a run has already seen.
+
+    RUN/checkpoint/ recipe.json history.jsonl predictions.parquet metrics.json report.html
+        run.json           source, seed, data version and settings: what another verb needs to go on from here
+        seen.npy           fingerprints of the pictures that the run was fitted or chosen on: no evaluation counts one of them
+        evaluations.jsonl  every time that labelled pictures were scored with this run
+        repair/            detector/, restorer/, rules.json
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.base.files import make_folder, read_json, write_bytes, write_json, write_text
+from lightfast.base.progress import Reporter, silent
+from lightfast.data.images import ImageSet
+from lightfast.train.fit import Training
+
+RUN_FILE, SEEN_FILE, TOUCH_FILE = "run.json", "seen.npy", "evaluations.jsonl"
+METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
+RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"
+SETTINGS = ("data_version", "model", "config", "recipe", "seed", "image_size")
+"""What decides the result of a run: a run is resumed only with the same."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every verb on run folders takes.
+
+    Attributes:
+        out: folder to write; None = the verb's own default.
+        seed: of splits, weights, damage.
+        device: auto, cpu or cuda.
+        resume: go on with an interrupted run in `out`.
+        image_size: (H, W) that training pictures get; None keeps theirs. Other verbs read at the run's own size.
+        data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
+        report: told about progress.
+        command: the command line, for the records.
+    """
+
+    out: Path | None = None
+    seed: int = 0
+    device: str = "auto"
+    resume: bool = False
+    image_size: tuple[int, int] | None = None
+    data_folder: Path | None = None
+    report: Reporter = silent
+    command: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The command line cut into words."""
+        try:
+            return shlex.split(self.command)
+        except ValueError:
+            return self.command.split()
+
+    def training(self, folder: Path) -> Training:
+        """The settings of a training that keeps its resumable state in `folder`."""
+        return Training(seed=self.seed, device=self.device, folder=folder, resume=self.resume, report=self.report)
+
+    def folder(self, verb: str) -> Path:
+        """`out`, or a SettingsError that asks for it."""
+        if self.out is None:
+            raise SettingsError(f"{verb} needs a folder to write", cure="Give one: --out RUN.")
+        return Path(self.out)
+
+
+def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: str = "") -> bool:
+    """Claim `folder` for a run with these settings; True when the same run already stands there finished (only with `resume`).
+
+    Args:
+        folder: made when it is not there.
+        settings: JSON-ready content of run.json, with the keys of SETTINGS.
+        resume: go on with the run that is there; its settings must be the same.
+        replace: a run whose `made_by` is this may be written over.
+
+    Raises:
+        CheckpointError: the folder holds another run, or one that `resume` was not asked for. StorageError: it cannot be written.
+    """
+    make_folder(folder)
+    wanted = json.loads(json.dumps(dict(settings)))
+    if (folder / RUN_FILE).is_file():
+        there = read_json(folder / RUN_FILE)
+        if resume:
+            _require_same(folder, there, wanted)
+            if there.get("finished") and (folder / METRICS_FILE).is_file():
+                return True
+        elif not (replace and there.get("made_by") == replace):
+            raise CheckpointError(f"{folder} already holds a run", cure="Go on with it by --resume, or give another folder with --out.")
+    elif (folder / "checkpoint").exists():
+        raise CheckpointError(f"{folder} already holds a checkpoint", cure="Give another folder with --out.")
+    write_json(folder / RUN_FILE, {**wanted, "finished": False})
+    return False
+
+
+def _require_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for key in SETTINGS:
+        if there.get(key) != wanted.get(key):
+            raise CheckpointError(f"{folder} holds a run with another {key.replace('_', ' ')}", expected=f"{there.get(key)}",
+                                  got=f"{wanted.get(key)}", cure="Give the same settings, or another folder with --out.")
+
+
+def finish(folder: Path) -> None:
+    """Mark the run in `folder` as finished."""
+    write_json(folder / RUN_FILE, {**read_json(folder / RUN_FILE), "finished": True})
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The content of run.json; raises CheckpointError when `folder` is no run folder."""
+    if not (folder / RUN_FILE).is_file():
+        raise CheckpointError(f"{folder} is no run folder: it has no {RUN_FILE}", cure="Make one: lightfast train DATA --out RUN.")
+    return read_json(folder / RUN_FILE)
+
+
+def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> Path:
+    """history.jsonl: one line an epoch."""
+    return write_text(folder / HISTORY_FILE, "".join(json.dumps(dict(row)) + "\n" for row in history))
+
+
+def write_seen(folder: Path, *sets: ImageSet) -> Path:
+    """Record the fingerprints of the pictures that a run was fitted or chosen on."""
+    buffer = BytesIO()
+    np.save(buffer, np.unique(np.concatenate([_fingerprints(images) for images in sets])), allow_pickle=False)
+    return write_bytes(folder / SEEN_FILE, buffer.getvalue())
+
+
+def without_seen(folder: Path, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
+    """(`images` without those that the run in `folder` was fitted or chosen on, notes); DataError when none is left."""
+    path = folder / SEEN_FILE
+    if not path.is_file():
+        return images, ()
+    seen = np.isin(_fingerprints(images), np.load(path, allow_pickle=False))
+    if not seen.any():
+        return images, ()
+    if seen.all():
+        raise DataError(f"{images.name}: this run has seen every one of the {len(images):,} pictures in training",
+                        cure="A figure from them would say nothing: give other pictures.")
+    note = f"{int(seen.sum()):,} of {len(images):,} pictures were left out: the run was trained or chosen on them"
+    return images.take(np.flatnonzero(~seen)), (note,)
+
+
+def _fingerprints(images: ImageSet) -> NDArray[np.uint64]:
+    # 64 of the 128 bits: among a million pictures the chance of one false match is below 1e-7.
+    return np.array([int(text[:16], 16) for text in images.content_hashes], dtype=np.uint64)
+
+
+def touch(folder: Path, data_version: str, command: str) -> int:
+    """Record that labelled pictures are scored with this run; returns how often these very pictures were scored before."""
+    path = folder / TOUCH_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    before = sum(json.loads(line)["data_version"] == data_version for line in lines if line.strip())
+    line = json.dumps({"when": datetime.now(UTC).isoformat(timespec="seconds"), "data_version": data_version, "command": command})
+    write_text(path, "\n".join([*lines, line]) + "\n")
+    return before

@@ -1,0 +1,139 @@
+"""What results say on a terminal: lines of text. Only the command line prints them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lightfast.base.files import write_json, write_text
+from lightfast.data.check import DataReport
+from lightfast.data.loaded import Unreadable
+from lightfast.evaluate.predictions import Predictions
+from lightfast.report.page import Table
+from lightfast.report.tables import percent, points, share_text, text_table
+
+NAMED = 20
+"""So many files that could not be read are named, the rest is counted."""
+
+
+def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A plain table, one line a row."""
+    return text_table(Table(tuple(headings), tuple(map(tuple, rows)))).splitlines()
+
+
+def unreadable_lines(unreadable: Sequence[Mapping[str, str]]) -> list[str]:
+    """Files that could not be read, by name and reason, with their number."""
+    if not unreadable:
+        return []
+    more = [f"  … and {len(unreadable) - NAMED:,} more"] if len(unreadable) > NAMED else []
+    return [f"{len(unreadable):,} file(s) could not be read and were left out:",
+            *(f"  {one['path']}: {one['reason']}" for one in unreadable[:NAMED]), *more]
+
+
+def run_lines(metrics: Mapping[str, Any], folder: Path | str | None) -> list[str]:
+    """What `train`, `evaluate` or `repair` found: accuracy with interval and n, before and after; `folder` holds the report."""
+    lines = repair_lines(metrics) if "attempted" in metrics else score_lines(metrics) if "accuracy" in metrics else []
+    lines += robustness_lines(metrics.get("robustness"))
+    return [*lines, f"report     {Path(folder, 'report.html')}"] if folder else lines
+
+
+def demo_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """Before and after repair: clean digits, the mixture, every kind of damage; and where the report lies."""
+    tests = {"clean digits": metrics["clean"], "mixture": metrics["mixture"]["paired"], **metrics["by_kind"]}
+    mixture = metrics["mixture"]
+    return [
+        *columns(("damage", "n", "before", "after", "difference"), [_before_after(name, test) for name, test in tests.items()]),
+        "Accuracy of the same test digits before and after repair; brackets: 95 % intervals. No label decided what was repaired.",
+        f"{mixture['doubtful']:,} of {mixture['n']:,} readings of the mixture are doubtful and queued for a person.",
+        f"report     {metrics['report']}",
+    ]  # fmt: skip
+
+
+def _before_after(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high = test["difference_interval"]
+    gap = f"{points(test['difference'])} [{points(low)} to {points(high)}]"
+    return name.replace("_", " "), f"{test['n']:,}", percent(test["before_accuracy"]), percent(test["after_accuracy"]), gap
+
+
+def score_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """Accuracy with interval and n, F1 with the weakest classes, calibration."""
+    worst = sorted(metrics["per_class"], key=lambda row: row["f1"])[:3]
+    named = ", ".join(f"{row['name']} {percent(row['f1'], 1)}" for row in worst)
+    return [
+        f"accuracy   {share_text(metrics['accuracy'], metrics['accuracy_interval'])}, n = {metrics['n']:,}",
+        f"macro F1   {percent(metrics['macro_f1'])}; the lowest: {named}",
+        f"confidence differs from accuracy by {percent(metrics['ece'], 1)} on average",
+    ]
+
+
+def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """What was found and done, and with labels the readings before and after."""
+    kinds = sorted(metrics["damage"].items(), key=lambda item: -item[1])
+    lines = [
+        f"damage     {', '.join(f'{name} {count:,}' for name, count in kinds)}",
+        f"restored   {metrics['attempted']:,} of {metrics['n']:,} pictures; the new reading was kept for {metrics['kept']:,}",
+        f"doubtful   {metrics['doubtful']:,} pictures for a person, with reasons",
+    ]  # fmt: skip
+    if "before" in metrics:
+        paired, before = metrics["paired"], metrics["before"]
+        low, high = paired["difference_interval"]
+        lines += [
+            f"before     {share_text(before['accuracy'], before['accuracy_interval'])}, n = {before['n']:,}",
+            f"after      {share_text(metrics['accuracy'], metrics['accuracy_interval'])}, the same pictures",
+            f"difference {points(paired['difference'])} points [{points(low)} to {points(high)}], {paired['gained']:,} gained, "
+            f"{paired['lost']:,} lost, p = {paired['p_value']:.2g}",
+        ]  # fmt: skip
+    return lines
+
+
+def robustness_lines(card: Mapping[str, Any] | None) -> list[str]:
+    """A table of accuracy by corruption and severity."""
+    if not card:
+        return []
+    rows = [(row["corruption"], str(row["severity"]), share_text(row["accuracy"], row["interval"])) for row in card["rows"]]
+    mean = f"mean under {card['suite']} {share_text(card['robust_accuracy'], card['robust_interval'])}"
+    return [*columns(("corruption", "severity", "accuracy"), rows),
+            f"{mean}, clean {share_text(card['clean_accuracy'], card['clean_interval'])}; the same {card['n']:,} pictures in every row"]
+
+
+def check_lines(report: DataReport) -> list[str]:
+    """The report of `data check`."""
+    height, width, channels = report.image_shape
+    named = list(report.classes.items())
+    sizes = list(report.sizes.items())
+    lines = [
+        f"{report.source}: {report.n:,} pictures of {height}×{width}×{channels}, {len(named)} classes, version {report.version}",
+        f"parts      {_counted(list(report.parts.items()))}", f"classes    {_counted(named)}", f"sizes      {_counted(sizes)}",
+        *unreadable_lines([asdict(one) for one in report.unreadable]),
+        *(f"conflict   {' = '.join(group)} with different labels" for group in report.conflicts[:NAMED]),
+        *(f"note       {note}" for note in report.notes), *(f"warning    {warning}" for warning in report.warnings),
+    ]  # fmt: skip
+    return lines if report.warnings else [*lines, "nothing wrong was found"]
+
+
+def _counted(named: Sequence[tuple[str, int]], most: int = 12) -> str:
+    shown = ", ".join(f"{name} {count:,}" for name, count in named[:most])
+    return f"{shown} … ({len(named)} in all)" if len(named) > most else shown
+
+
+def predictions_text(predictions: Predictions, top: int, form: str) -> str:
+    """One row a picture, as "csv" or as a table for the eye."""
+    frame = predictions.to_frame(top)
+    return frame.to_csv(index=False).rstrip("\n") if form == "csv" else frame.to_string(index=False, float_format="%.4f")
+
+
+def predictions_json(predictions: Predictions, unreadable: Sequence[Unreadable], top: int) -> dict[str, Any]:
+    """The JSON object of `predict`: n, seed, class_names, predictions (one mapping a picture), unreadable."""
+    rows = json.loads(predictions.to_frame(top).to_json(orient="records", double_precision=6) or "[]")
+    return {"n": len(predictions), "seed": predictions.seed, "class_names": list(predictions.class_names), "predictions": rows,
+            "unreadable": [asdict(one) for one in unreadable]}
+
+
+def save_predictions(path: Path, predictions: Predictions, result: Mapping[str, Any], top: int, form: str) -> Path:
+    """Write predictions in the wanted form: parquet (with all probabilities), json (`result`), csv or table."""
+    if form == "parquet":
+        return predictions.save(path)
+    return write_json(path, result) if form == "json" else write_text(path, predictions_text(predictions, top, form) + "\n")

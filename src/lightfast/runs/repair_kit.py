@@ -1,0 +1,120 @@
+"""The repair kit of a run: detector, restorer and rules, trained on the training part of the data that the run was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lightfast.base.errors import CheckpointError
+from lightfast.base.files import read_json, write_json
+from lightfast.data.images import ImageSet
+from lightfast.data.ingest import read_splits
+from lightfast.data.splits import Splits, split_loaded
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.forest import Forest
+from lightfast.restore.denoise import RestorerPlan, fit_restorer
+from lightfast.restore.detector import DetectorPlan, fit_detector
+from lightfast.restore.pairs import DamageMix
+from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
+from lightfast.runs.folder import REPAIR_FOLDER, RunOptions, read_run
+from lightfast.train.fit import Training
+from lightfast.train.recipe import Recipe
+
+ALL_SEVERITIES = (1, 2, 3, 4, 5)
+KIT_FILE = "kit.json"
+PER_EPOCH = 6000
+"""Pictures an epoch at most: with ten epochs some minutes on two cores for digits, and every picture is damaged anew each time."""
+
+
+@dataclass(frozen=True)
+class KitPlan:
+    """How a repair kit is made.
+
+    Attributes:
+        suite: the damages that it learns, at `severities` (None = those of the suite).
+        clean_share: part of the pictures that stays undamaged in training and calibration.
+        detector, restorer: the two trainings.
+        target_accuracy: wanted of the readings that no person checks; fixes the threshold of doubt.
+    """
+
+    suite: str = "mnist-c"
+    severities: Sequence[int] | None = ALL_SEVERITIES
+    clean_share: float = 0.125
+    detector: DetectorPlan = field(default_factory=lambda: DetectorPlan(
+        recipe=Recipe.of(epochs=10, averaging=0.99), per_epoch=PER_EPOCH))
+    restorer: RestorerPlan = field(default_factory=lambda: RestorerPlan(
+        config={"width": 24}, recipe=Recipe.of(epochs=10, learning_rate=2e-3, averaging=0.99), per_epoch=PER_EPOCH))
+    target_accuracy: float = 0.99
+
+    @property
+    def mix(self) -> DamageMix:
+        """The damages as the detector and the restorer see them."""
+        return DamageMix.of_suite(self.suite, severities=self.severities, clean_share=self.clean_share)
+
+
+def fit_kit(
+    classifier: Checkpoint, parts: tuple[ImageSet, ImageSet], plan: KitPlan, training: Training
+) -> tuple[Pipeline, dict[str, float]]:
+    """Train detector and restorer on damaged pictures of `parts` (train, val) and calibrate the rules on val.
+
+    Returns: the pipeline, and the seconds of each step.
+    """
+    train_images, val_images = parts
+    started = time.perf_counter()
+    detector = fit_detector(train_images, val_images, plan.mix, plan=plan.detector, training=training)
+    detected = time.perf_counter()
+    # A forest has no gradients to send back: its restorer learns from the pixels alone.
+    reader = None if isinstance(classifier.network, Forest) else classifier
+    restorer = fit_restorer(train_images, val_images, plan.mix, classifier=reader, plan=plan.restorer, training=training)
+    restored = time.perf_counter()
+    pipeline = calibrate_pipeline(classifier, (detector, restorer), val_images, plan.mix, seed=training.seed,
+                                  target_accuracy=plan.target_accuracy)
+    return pipeline, {"detector": detected - started, "restorer": restored - detected, "rules": time.perf_counter() - restored}
+
+
+def save_kit(folder: Path, pipeline: Pipeline, plan: KitPlan, seconds: dict[str, float]) -> None:
+    """Write `folder`/repair: detector/, restorer/, rules.json and kit.json."""
+    target = folder / REPAIR_FOLDER
+    pipeline.save(target)
+    severities = None if plan.severities is None else list(plan.severities)
+    write_json(target / KIT_FILE, {"suite": plan.suite, "severities": severities, "seconds": seconds})
+
+
+def find_kit(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipeline | None:
+    """The kit in `folder`/repair, or None when there is none, or only one that was made for another suite than the one asked for."""
+    target = folder / REPAIR_FOLDER
+    if not (target / "rules.json").is_file():
+        return None
+    made_for = read_json(target / KIT_FILE)["suite"] if (target / KIT_FILE).is_file() else suite
+    return Pipeline.load(target, classifier) if suite in (None, made_for) else None
+
+
+def kit_for_run(folder: Path, classifier: Checkpoint, plan: KitPlan, options: RunOptions) -> tuple[Pipeline, str]:
+    """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own training pictures."""
+    there = find_kit(folder, classifier, plan.suite)
+    if there is not None:
+        return there, ""
+    splits = splits_of_run(folder, options)
+    training = dataclasses.replace(options.training(folder / REPAIR_FOLDER), seed=int(read_run(folder)["seed"]))
+    pipeline, seconds = fit_kit(classifier, (splits.train, splits.val), plan, training)
+    save_kit(folder, pipeline, plan, seconds)
+    note = (f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of this run damaged by "
+            f"{plan.suite} ({sum(seconds.values()):.0f} s); no test picture was used")
+    return pipeline, note
+
+
+def splits_of_run(folder: Path, options: RunOptions) -> Splits:
+    """The parts that the run was trained on, read again; raises CheckpointError when the data have changed since."""
+    run: dict[str, Any] = read_run(folder)
+    size = tuple(run["image_size"]) if run["image_size"] else None
+    data_folder = options.data_folder or (Path(run["data_folder"]) if run["data_folder"] else None)
+    loaded = read_splits(run["source"], image_size=size, data_folder=data_folder, report=options.report)
+    splits = split_loaded(loaded, seed=int(run["split_seed"]))
+    if splits.train.version != run["data_version"]:
+        raise CheckpointError(f"the data of {folder} have changed since it was trained ({run['source']})", expected=run["data_version"],
+                              got=splits.train.version, cure="Bring the old data back, or train again.")
+    return splits

@@ -1,0 +1,167 @@
+"""The pages of a training and of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightfast.evaluate.calibration import reliability
+from lightfast.evaluate.metrics import Evaluation, score
+from lightfast.evaluate.predictions import Predictions
+from lightfast.evaluate.robustness import Robustness
+from lightfast.models.checkpoint import Checkpoint, spec_of
+from lightfast.report.figures import confusion_matrix, reliability_diagram, severity_curves, training_curves
+from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
+from lightfast.report.tables import percent, percent_range, share_cell
+
+MANY_CLASSES = 25
+
+
+def write_run_page(
+    path: Path, predictions: Predictions, metrics: Mapping[str, Any], checkpoint: Checkpoint, facts: Mapping[str, Any]
+) -> Path:
+    """The report of a training: its test figures, classes, confusion, curves, reliability, notes."""
+    evaluation = score(predictions)
+    parts = metrics["parts"]
+    seconds = metrics["seconds"]["train"]
+    lead = (f"{_sentence(evaluation)} It was fitted on {parts['train']:,} pictures and chosen on {parts['val']:,} others; "
+            "the test pictures were read once, at the end.")
+    took = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+    extra = Card(took, "training time", f"{metrics['epochs']} epochs" if metrics["epochs"] else "")
+    sections = [
+        Section("Result", (score_cards(evaluation, lead, extra), *noted(metrics["notes"], metrics["unreadable"]))),
+        classes_section(evaluation),
+        reliability_section(predictions, evaluation),
+    ]
+    if checkpoint.history:
+        sections.append(Section("Training", (curves_figure(checkpoint.history, f"{metrics['model']}: {spec_of(checkpoint)}."),)))
+    title = f"{metrics['model']} on {metrics['data']}"
+    return write_page(path, title, f"{evaluation.n:,} test pictures, {len(evaluation.class_names)} classes.", sections, facts)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What the page of an evaluation shows."""
+
+    predictions: Predictions
+    metrics: Mapping[str, Any]
+    robustness: Robustness | None
+    model: str
+
+
+def write_evaluation_page(path: Path, evaluated: Evaluated, facts: Mapping[str, Any]) -> Path:
+    """The report of an evaluation: figures, classes, reliability and, when a suite was asked for, the corruption card."""
+    predictions, metrics = evaluated.predictions, evaluated.metrics
+    evaluation = score(predictions)
+    times = metrics["touched_before"]
+    often = "once" if times == 1 else f"{times} times"
+    touched = f" These pictures had been scored with this run {often} before." if times else ""
+    cards = score_cards(evaluation, _sentence(evaluation) + touched)
+    sections = [Section("Result", (cards, *noted(metrics["notes"], metrics["unreadable"])))]
+    if evaluated.robustness is not None:
+        sections.append(robustness_section({"before": evaluated.robustness}))
+    sections += [classes_section(evaluation), reliability_section(predictions, evaluation)]
+    return write_page(path, f"{evaluated.model} on {metrics['data']}", f"{evaluation.n:,} pictures.", sections, facts)
+
+
+def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
+    """Accuracy, top 3, F1 and calibration as cards."""
+    spread = percent_range(evaluation.accuracy_interval)
+    cards = [Card(percent(evaluation.accuracy), "accuracy", f"95 % interval {spread}, n = {evaluation.n:,}", "strong")]
+    if 3 in evaluation.top_k:
+        value, interval = evaluation.top_k[3]
+        cards.append(Card(percent(value), "among the first three", f"95 % interval {percent_range(interval)}"))
+    cards += [Card(percent(evaluation.macro_f1), "macro F1", "mean over the classes"),
+              Card(percent(evaluation.ece), "calibration error", "mean gap of confidence and accuracy")]
+    return Cards((*cards, *extra), lead)
+
+
+def noted(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tuple[Part, ...]:
+    """What was done while reading, and every file that could not be read, by name."""
+    parts: list[Part] = []
+    if notes:
+        parts.append(Text("\n\n".join(note[0].upper() + note[1:] + "." * (not note.endswith(".")) for note in notes), note=True))
+    if unreadable:
+        rows = tuple((one["path"], one["reason"]) for one in unreadable)
+        table = Table(("file", "reason"), rows, f"{len(rows):,} files could not be read and were left out")
+        parts.append(table if len(rows) <= 10 else Folded(table.caption, (table,)))
+    return tuple(parts)
+
+
+def classes_section(evaluation: Evaluation) -> Section:
+    """Per-class table and confusion matrix."""
+    rows = tuple((row.name, percent(row.precision, 1), percent(row.recall, 1), percent(row.f1, 1), f"{row.support:,}")
+                 for row in evaluation.per_class)
+    table: Part = Table(("class", "precision", "recall", "F1", "pictures"), rows, f"By class, {evaluation.n:,} pictures")
+    if len(rows) > MANY_CLASSES:
+        table = Folded(f"All {len(rows)} classes", (Table(table.columns, rows),))
+    width = 460 if len(rows) <= MANY_CLASSES else 760
+    drawing = confusion_matrix(evaluation.confusion, evaluation.class_names, width)
+    figure = Figure(drawing, "Rows are the given labels, columns the readings.")
+    worst = sorted(evaluation.per_class, key=lambda row: row.f1)[:2]
+    lead = " and ".join(f"{row.name} ({percent(row.f1, 1)})" for row in worst)
+    return Section("Classes", (figure, table), f"The lowest F1 have {lead}.")
+
+
+def reliability_section(predictions: Predictions, evaluation: Evaluation) -> Section:
+    """Does the confidence mean what it says?"""
+    figure = Figure(reliability_diagram(reliability(predictions.pred_probs, predictions.require_labels())),
+                    "Points on the dashed line are as often right as they claim; the bars are 95 % intervals.")
+    return Section("Confidence", (figure,), f"Confidence and accuracy differ by {percent(evaluation.ece, 1)} on average.")
+
+
+def curves_figure(history: Sequence[Mapping[str, Any]], caption: str, title: str = "") -> Figure:
+    """Training curves of one network."""
+    rows = [{**row, "lr": row["learning_rate"]} if "learning_rate" in row else dict(row) for row in history]
+    return Figure(training_curves(rows), caption, title=title)
+
+
+def robustness_section(results: Mapping[str, Robustness], title: str = "Under damage") -> Section:
+    """The corruption card: `results` has `before`, and `after` where pictures were repaired."""
+    before, after = results["before"], results.get("after")
+    lead = f"Mean accuracy under the {len(before.by_corruption)} damages of {before.suite}: {_mean(before)}"
+    lead += f" before repair, {_mean(after)} after." if after else "."
+    lead += f" Without damage {percent(before.clean_accuracy)}."
+    if before.mce is not None:
+        lead += f" mCE {100 * before.mce:.1f} against {before.baseline}."
+    levels = sorted({row.severity for row in before.rows})
+    parts: list[Part] = []
+    if len(levels) > 1 and all(len(rows) == len(levels) for rows in before.by_corruption.values()):
+        curves = {name: _curve(results, name) for name in before.by_corruption}
+        parts.append(Figure(severity_curves(curves, levels), f"Accuracy by corruption and severity, n = {before.n:,} a point, the same "
+                            f"pictures everywhere; bands are 95 % intervals. Seed {before.seed}."))
+        parts.append(Folded("The numbers behind the curves", (_cells_table(before, after),)))
+    else:
+        parts.append(_cells_table(before, after))
+    return Section(title, tuple(parts), lead)
+
+
+def _cells_table(before: Robustness, after: Robustness | None) -> Table:
+    columns = ("damage", "severity", "accuracy") if after is None else ("damage", "severity", "before", "after")
+    rows = []
+    for place, row in enumerate(before.rows):
+        cells = [row.corruption.replace("_", " "), str(row.severity), share_cell(row.accuracy, row.interval, digits=1)]
+        if after is not None:
+            cells.append(share_cell(after.rows[place].accuracy, after.rows[place].interval, digits=1))
+        rows.append(tuple(cells))
+    return Table(columns, tuple(rows), f"Accuracy under {before.suite}, n = {before.n:,} a row", ("Small print: 95 % Wilson intervals.",))
+
+
+def _curve(results: Mapping[str, Robustness], name: str) -> dict[str, Any]:
+    curve: dict[str, Any] = {}
+    for key, result in results.items():
+        rows = result.by_corruption[name]
+        curve[key] = [row.accuracy for row in rows]
+        curve[f"{key}_interval"] = [row.interval for row in rows]
+    return curve
+
+
+def _mean(result: Robustness) -> str:
+    return f"{percent(result.robust_accuracy)} ({percent_range(result.robust_interval)})"
+
+
+def _sentence(evaluation: Evaluation) -> str:
+    right = int(evaluation.confusion.trace())
+    return f"{right:,} of {evaluation.n:,} test pictures were read rightly."

@@ -1,0 +1,47 @@
+"""The texts of `--set KEY=VALUE`: settings of the recipe, and with `model.` before the key those of the network."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lightfast.base.errors import UnknownName
+from lightfast.models.registry import find_model
+from lightfast.train.recipe import Recipe
+
+_GIVEN = {"image_shape", "outputs", "identifier"}
+"""What the data decides, not the user."""
+
+
+def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dict[str, Any]]:
+    """(the recipe with the changes, None when nothing was changed; keyword arguments of the network, their values read as JSON).
+
+    Raises UnknownName with the closest settings, SettingsError for a value that cannot be or a text without "=".
+    """
+    own = [pair for pair in pairs if pair.startswith("model.") and "=" in pair]
+    rest = [pair for pair in pairs if pair not in own]
+    config: dict[str, Any] = {}
+    for pair in own:
+        key, _, value = pair.removeprefix("model.").partition("=")
+        config[key.strip()] = _value(value.strip())
+    _check_keys(config, model)
+    return (Recipe.of().updated(rest) if rest else None), config
+
+
+def _value(text: str) -> Any:
+    with contextlib.suppress(json.JSONDecodeError):
+        return json.loads(text)
+    return text
+
+
+def _check_keys(config: dict[str, Any], model: str) -> None:
+    known = inspect.signature(find_model(model, "classifier").build).parameters
+    # A network with open keyword arguments (timm) checks them itself.
+    if any(entry.kind is inspect.Parameter.VAR_KEYWORD for entry in known.values()):
+        return
+    for key in config:
+        if key not in known or key in _GIVEN:
+            raise UnknownName(f"setting of model {model}", key, set(known) - _GIVEN)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from lightfast.base.errors import DataError
+from lightfast.evaluate.calibration import reliability
+from lightfast.report import figures
+
+HISTORY = [
+    {"epoch": 1, "train_loss": 0.9, "val_loss": 0.8, "val_accuracy": 0.7, "lr": 1e-3},
+    {"epoch": 2, "train_loss": 0.5, "val_loss": None},
+]
+CURVES = {
+    "fog": {"before": [0.9, 0.5], "after": [0.99, 0.97], "before_interval": [(0.8, 0.95), (0.4, 0.6)]},
+    "snow_storm": {"before": [0.4, 0.2]},
+}
+PROBS = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.55, 0.45]])
+DRAWN = {
+    "training": lambda: figures.training_curves(HISTORY),
+    "confusion": lambda: figures.confusion_matrix([[8, 2], [0, 1234]], ["cat", "<dog>"]),
+    "severity": lambda: figures.severity_curves(CURVES, severities=(1, 2)),
+    "before_after": lambda: figures.before_after([("clean", 0.99, 0.99, None, None), ("fog & rain", 0.5, 0.97, (0.4, 0.6), (0.95, 0.98))]),
+    "reliability": lambda: figures.reliability_diagram(reliability(PROBS, np.array([0, 0, 1, 1]), 5)),
+    "heatmap": lambda: figures.heatmap({"before": [[0.9, np.nan]], "after": [[0.99, 1.0]]}, ["fog"], ["1", "2"]),
+    "confidence": lambda: figures.confidence_histogram(PROBS.max(axis=1), [True, True, True, False]),
+}
+
+
+@pytest.fixture(scope="module", params=DRAWN)
+def drawn(request):
+    return DRAWN[request.param]()
+
+
+def texts(svg):
+    return ["".join(element.itertext()).strip() for element in ET.fromstring(svg).iter("text")]
+
+
+def test_every_figure_is_well_formed_and_named(drawn):
+    root = ET.fromstring(drawn)
+    assert root.tag == "svg"
+    assert root.get("role") == "img"
+    assert len(root.get("aria-label", "")) > 20
+
+
+def test_every_colour_and_letter_comes_from_the_page(drawn):
+    assert "var(--" in drawn
+    assert re.findall(r"#[0-9a-fA-F]{6}\b", drawn) == []
+    assert "font-family" not in drawn
+
+
+def test_no_figure_names_another_file(drawn):
+    assert "http" not in drawn
+    assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)"', drawn))
+
+
+def test_ids_are_used_once_and_every_reference_is_met(drawn):
+    ids = re.findall(r'\bid="([^"]+)"', drawn)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", drawn) + re.findall(r'href="#([^"]+)"', drawn)) <= set(ids)
+
+
+def test_two_figures_share_no_id():
+    ids = [set(re.findall(r'\bid="([^"]+)"', DRAWN[name]())) for name in ("severity", "training")]
+    assert ids[0].isdisjoint(ids[1])
+
+
+def test_the_same_numbers_give_the_same_bytes():
+    assert DRAWN["before_after"]() == DRAWN["before_after"]()
+
+
+def test_confusion_shows_the_counts_and_the_names():
+    assert {"8", "2", "1,234", "cat", "<dog>"} <= set(texts(DRAWN["confusion"]()))
+
+
+def test_many_classes_are_drawn_without_counts():
+    confusion = np.eye(20, dtype=int) * 77
+    assert "77" not in texts(figures.confusion_matrix(confusion, [f"class {k}" for k in range(20)]))
+
+
+def test_the_heatmap_shows_percentages_and_leaves_missing_cells_empty():
+    shown = texts(DRAWN["heatmap"]())
+    assert {"90.0", "99.0", "100.0", "fog", "before", "after"} <= set(shown)
+    assert "nan" not in shown
+
+
+def test_the_words_for_the_severity_curves_give_the_means():
+    assert 'aria-label="Accuracy by severity for 2 corruptions; mean before 50.0 %, after 98.0 %"' in DRAWN["severity"]()
+
+
+def test_a_higher_accuracy_is_drawn_further_right():
+    svg = figures.before_after([("one", 0.2, 0.8, None, None)])
+    before, after = (re.search(rf'<use[^>]*?x="([\d.]+)"[^>]*var\(--{name}\)', svg) for name in ("before", "after"))
+    assert before
+    assert after
+    assert float(before[1]) < float(after[1])
+
+
+@pytest.mark.parametrize("draw", [
+    lambda: figures.training_curves([]),
+    lambda: figures.confusion_matrix([[1]], ["a", "b"]),
+    lambda: figures.severity_curves({}),
+    lambda: figures.before_after([]),
+    lambda: figures.heatmap({"before": [[1.0]]}, ["fog"], ["1", "2"]),
+    lambda: figures.confidence_histogram([], []),
+])
+def test_nothing_to_draw_is_refused(draw):
+    with pytest.raises(DataError, match="expected"):
+        draw()

@@ -1,0 +1,151 @@
+"""Repairing with a run: with and without labels, with a kit that is there and one that has to be trained first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lightfast.base.errors import CheckpointError, UnknownName
+from lightfast.corrupt.suite import corrupt_array
+from lightfast.data.images import ImageSet
+from lightfast.data.splits import split
+from lightfast.evaluate.compare import mcnemar
+from lightfast.models.checkpoint import load_checkpoint
+from lightfast.restore.denoise import RestorerPlan
+from lightfast.restore.detector import DetectorPlan
+from lightfast.runs.folder import RunOptions
+from lightfast.runs.repair import damage_pictures, repair_run
+from lightfast.runs.repair_kit import KitPlan, find_kit, fit_kit, save_kit
+from lightfast.train.fit import Training
+from lightfast.train.recipe import Recipe
+
+SMALL = KitPlan(
+    severities=(3,), detector=DetectorPlan(model="mlp", config={"hidden": [32]}, recipe=Recipe.of(epochs=2)),
+    restorer=RestorerPlan(config={"width": 8}, recipe=Recipe.of(epochs=2)),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def repaired_run(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the shared run with a small repair kit."""
+    folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("repair") / "run"))
+    parts = split(blobs)
+    pipeline, seconds = fit_kit(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
+    save_kit(folder, pipeline, SMALL, seconds)
+    return folder
+
+
+@pytest.fixture
+def scans(blobs: ImageSet, tmp_path: Path) -> str:
+    """Loose damaged pictures without labels."""
+    damaged = corrupt_array(blobs.images[:12], "fog", 4, np.random.default_rng(0))
+    (tmp_path / "scans").mkdir()
+    for row, image in enumerate(damaged):
+        Image.fromarray(image[..., 0]).save(tmp_path / "scans" / f"{row:02d}.png")
+    return str(tmp_path / "scans")
+
+
+def test_pictures_without_labels_get_readings_and_a_queue(repaired_run, scans, tmp_path):
+    metrics = repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"))
+    readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
+    assert metrics["n"] == len(readings) == 12
+    assert "accuracy" not in metrics
+    assert {"id", "damage", "severity", "first_label", "first_confidence", "final_label", "final_confidence", "kept", "doubtful",
+            "reason"} <= set(readings.columns)
+    assert sum(metrics["damage"].values()) == 12
+
+
+def test_the_queue_is_the_doubtful_ones_least_confident_first(repaired_run, scans, tmp_path):
+    repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"))
+    readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
+    queue = pd.read_csv(tmp_path / "out" / "queue.csv")
+    assert set(queue["id"].astype(str)) == set(readings.loc[readings["doubtful"], "id"])
+    assert queue["final_confidence"].is_monotonic_increasing
+    assert "given_label" not in queue.columns
+
+
+def test_restored_pictures_of_one_s_own_are_written(repaired_run, scans, tmp_path):
+    metrics = repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"))
+    pictures = sorted((tmp_path / "out").glob("restored/*.png"))
+    assert len(pictures) == metrics["attempted"] > 0
+    with Image.open(pictures[0]) as first:
+        assert first.size == (12, 12)
+
+
+def test_labelled_pictures_get_before_after_and_a_paired_test(repaired_run, blob_file, blobs, tmp_path):
+    metrics = repair_run(str(repaired_run), blob_file, RunOptions(out=tmp_path / "out"), damage="mnist-c")
+    readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
+    expected = mcnemar((readings["first_label"] == readings["given_label"]).to_numpy(),
+                       (readings["final_label"] == readings["given_label"]).to_numpy())
+    assert metrics["n"] == len(split(blobs).test)
+    assert metrics["paired"]["p_value"] == pytest.approx(expected.p_value)
+    assert (metrics["before"]["accuracy"], metrics["accuracy"]) == (expected.before_accuracy, expected.after_accuracy)
+    assert metrics["psnr"]["n"] == metrics["attempted"]
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == metrics
+
+
+def test_the_report_says_that_no_label_chose_what_was_restored(repaired_run, blob_file, tmp_path):
+    repair_run(str(repaired_run), blob_file, RunOptions(out=tmp_path / "out"), damage="mnist-c")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "no label was looked at" in page
+    assert "The original damaged-digits study chose them by their true labels" in page
+
+
+def test_the_default_place_is_inside_the_run_which_itself_is_safe(repaired_run, scans):
+    assert repair_run(str(repaired_run), scans, RunOptions())["out"] == str(repaired_run / "repaired")
+    with pytest.raises(CheckpointError, match="is the run itself"):
+        repair_run(str(repaired_run), scans, RunOptions(out=repaired_run))
+
+
+def test_a_limit_draws_that_many_pictures(repaired_run, scans, tmp_path):
+    assert repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"), limit=5)["n"] == 5
+
+
+def test_unknown_suites_are_refused_with_the_closest_names(repaired_run, scans):
+    for asked in ({"suite": "mnist"}, {"damage": "mnist"}):
+        with pytest.raises(UnknownName, match="mnist-c"):
+            repair_run(str(repaired_run), scans, RunOptions(), **asked)
+
+
+def test_a_kit_made_for_another_suite_is_not_used(repaired_run):
+    classifier = load_checkpoint(repaired_run)
+    assert find_kit(repaired_run, classifier, "imagenet-c") is None
+    assert find_kit(repaired_run, classifier, None) is not None
+
+
+def test_a_missing_kit_is_trained_first_on_training_pictures_alone(run, scans, blobs, tmp_path, monkeypatch):
+    given: list[tuple[ImageSet, ImageSet]] = []
+
+    def small_kit(classifier, parts, plan, training):
+        given.append(parts)
+        return fit_kit(classifier, parts, SMALL, training)
+
+    monkeypatch.setattr("lightfast.runs.repair_kit.fit_kit", small_kit)
+    folder = shutil.copytree(run, tmp_path / "run")
+    metrics = repair_run(str(folder), scans, RunOptions(out=tmp_path / "out"))
+    parts = split(blobs)
+    assert [one.version for one in given[0]] == [parts.train.version, parts.val.version]
+    assert "trained first" in metrics["notes"][-1]
+    assert (folder / "repair" / "rules.json").is_file()
+
+
+def test_a_kit_is_not_trained_on_data_that_have_changed(run, scans, blobs, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    told = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**told, "data_version": "0123456789abcdef"}))
+    with pytest.raises(CheckpointError, match="have changed"):
+        repair_run(str(folder), scans, RunOptions(out=tmp_path / "out"))
+
+
+def test_one_in_eight_pictures_stays_as_it_was(blobs):
+    damaged = damage_pictures(blobs, "mnist-c", seed=0)
+    untouched = np.array(damaged.kinds) == "clean"
+    assert 5 <= untouched.sum() <= 30
+    np.testing.assert_array_equal(damaged.images.images[untouched], blobs.images[untouched])
+    assert damaged.images.parent == blobs.version

@@ -1,0 +1,127 @@
+"""What a training leaves behind, and how it goes on after an interruption."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightfast.base.errors import CheckpointError, SettingsError, StorageError, UnknownName
+from lightfast.data.images import ImageSet
+from lightfast.evaluate.metrics import score
+from lightfast.evaluate.predict import predict
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.checkpoint import load_checkpoint
+from lightfast.runs.folder import RunOptions
+from lightfast.runs.train import train_run
+from lightfast.train.recipe import Recipe
+
+RECIPE = Recipe.of(epochs=3, batch_size=16, learning_rate=1e-2)
+
+
+def comparable(metrics: dict) -> dict:
+    """The figures, without those that differ from one run to the next (places and times)."""
+    return {key: value for key, value in metrics.items() if key not in ("run", "seconds")}
+
+
+def test_the_run_folder_holds_what_the_design_page_names(run):
+    names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
+    assert names == {"checkpoint", "recipe.json", "history.jsonl", "predictions.parquet", "metrics.json", "report.html", "run.json",
+                     "seen.npy", "evaluations.jsonl"}
+
+
+def test_metrics_are_the_score_of_the_saved_predictions(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    evaluation = score(Predictions.load(run / "predictions.parquet")).as_json()
+    assert {key: metrics[key] for key in evaluation} == evaluation
+    assert {"run", "model", "unreadable", "notes", "temperature", "seconds", "parameters"} <= set(metrics)
+
+
+def test_the_saved_checkpoint_reads_the_test_part_as_the_predictions_say(run, blobs):
+    saved = Predictions.load(run / "predictions.parquet")
+    rows = [blobs.ids.index(one) for one in saved.ids]
+    again = predict(load_checkpoint(run), blobs.take(rows))
+    np.testing.assert_allclose(again.pred_probs, saved.pred_probs, atol=1e-6)
+
+
+def test_the_parts_share_no_picture_and_each_epoch_has_a_line(run):
+    told = json.loads((run / "run.json").read_text())
+    assert sum(told["parts"].values()) == 120
+    assert len((run / "history.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_report_asks_nothing_of_the_network(run):
+    page = (run / "report.html").read_text()
+    assert "mlp on blobs" in page
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    assert "http://" not in page.replace("http://www.w3.org/", "")
+    assert "https://" not in page
+
+
+def test_a_training_stopped_in_its_second_epoch_resumes_to_the_same_figures(blob_file, tmp_path):
+    def stop(label: str, done: int, total: int, detail: str = "") -> None:
+        if detail and done == 2000:
+            raise KeyboardInterrupt
+
+    whole = train_run(blob_file, RunOptions(out=tmp_path / "whole"), model="mlp", recipe=RECIPE)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(blob_file, RunOptions(out=tmp_path / "cut", report=stop), model="mlp", recipe=RECIPE)
+    assert not (tmp_path / "cut" / "metrics.json").exists()
+    resumed = train_run(blob_file, RunOptions(out=tmp_path / "cut", resume=True), model="mlp", recipe=RECIPE)
+    assert comparable(resumed) == comparable(whole)
+    assert len((tmp_path / "cut" / "history.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_finished_run_resumes_to_the_same_result_at_once(run, blob_file):
+    recipe = Recipe.of(epochs=2, batch_size=16, learning_rate=1e-2)
+    again = train_run(blob_file, RunOptions(out=run, resume=True), model="mlp", recipe=recipe)
+    assert again == json.loads((run / "metrics.json").read_text())
+
+
+def test_a_folder_with_another_run_is_not_written_over(run, blob_file):
+    before = (run / "metrics.json").read_bytes()
+    with pytest.raises(CheckpointError, match="--resume"):
+        train_run(blob_file, RunOptions(out=run), model="mlp", recipe=RECIPE)
+    assert (run / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("change, named", [({"model": "random-forest"}, "model"), ({"recipe": RECIPE}, "recipe")])
+def test_resuming_with_other_settings_names_the_first_difference(run, blob_file, change, named):
+    with pytest.raises(CheckpointError, match=f"another {named}"):
+        train_run(blob_file, RunOptions(out=run, resume=True), **{"model": "mlp", **change})
+
+
+def test_a_file_in_the_way_is_one_storage_line_before_any_training(blob_file, tmp_path):
+    (tmp_path / "run").write_text("not a folder")
+    with pytest.raises(StorageError, match="cannot write"):
+        train_run(blob_file, RunOptions(out=tmp_path / "run"), model="mlp")
+
+
+def test_a_missing_out_and_an_unknown_model_are_refused(blob_file, tmp_path):
+    with pytest.raises(SettingsError, match="--out"):
+        train_run(blob_file, RunOptions())
+    with pytest.raises(UnknownName, match="resnet9"):
+        train_run(blob_file, RunOptions(out=tmp_path / "run"), model="resnet")
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_that_cannot_be_read_are_named_in_metrics_and_report(blobs: ImageSet, tmp_path: Path):
+    for row, image in enumerate(blobs.images):
+        folder = tmp_path / "bars" / blobs.class_names[blobs.require_labels()[row]]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(folder / f"{row}.png")
+    (tmp_path / "bars" / "left" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    metrics = train_run(str(tmp_path / "bars"), RunOptions(out=tmp_path / "run"), model="random-forest", config={"trees": 10})
+    assert [Path(one["path"]).name for one in metrics["unreadable"]] == ["broken.png"]
+    assert "broken.png" in (tmp_path / "run" / "report.html").read_text()
+    assert metrics["accuracy"] > 0.9
+
+
+def test_a_run_that_was_copied_elsewhere_still_reads(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    assert load_checkpoint(copy).class_names == ("left", "middle", "right")
