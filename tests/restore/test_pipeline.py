@@ -117,7 +117,7 @@ def test_the_threshold_of_doubt_reaches_its_target_and_not_more():
 
 
 def test_doubtful_pictures_carry_their_reason(pipeline: Pipeline, blobs: ImageSet):
-    strict = dataclasses.replace(pipeline, rules=dataclasses.replace(pipeline.rules, doubt=1.1))
+    strict = dataclasses.replace(pipeline, rules=dataclasses.replace(pipeline.rules, doubt=1.1, doubts={}))
     result = repair(strict, corrupt(blobs, "stripe", 3))
     assert result.doubtful.all()
     assert all("% sure" in reason for reason in result.reasons)

@@ -6,7 +6,7 @@ No label of the pictures is ever looked at: what is restored is decided by the d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,10 @@ NEVER = 2.0
 """A margin that no confidence can reach: the re-read of this kind is never kept."""
 _MARGINS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.05, 0.1, 0.25, 0.5, NEVER)
 UNKNOWN_MARGIN = 0.0
+CALIBRATED_ON = 2500
+"""Damaged pictures that the rules want: few validation pictures are damaged several times over, each time anew."""
+FEWEST = 30
+"""A damage kind seen less often than this in calibration shares the common threshold of doubt."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,9 @@ class Rules:
         temperature: of re-read probabilities, on top of the classifier's own.
         doubt: final readings below this confidence go to a person.
         target_accuracy: accuracy wanted of what does not go to a person; `doubt` was chosen for it.
-        n: validation pictures they were fitted on.
+        n: damaged validation pictures that they were fitted on.
+        doubts: damage kind → its own threshold in place of `doubt`: a reading of 99 % confidence is worth less on canny edges than on
+            a clean picture.
     """
 
     margins: Mapping[str, float]
@@ -49,6 +55,11 @@ class Rules:
     doubt: float
     target_accuracy: float
     n: int
+    doubts: Mapping[str, float] = field(default_factory=dict)
+
+    def threshold(self, kind: str) -> float:
+        """The confidence below which a final reading under this damage goes to a person."""
+        return self.doubts.get(kind, self.doubt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +160,7 @@ def _reasons(rules: Rules, damage: Damage, before: Predictions, after: Predictio
     for row, name in enumerate(damage.names):
         confidence = float(after.confidence[row])
         text = ""
-        if confidence < rules.doubt:
+        if confidence < rules.threshold(name):
             text = f"reading only {confidence:.0%} sure"
             text += f", damage {name}" if name == UNKNOWN else f" after {name}" if name != "clean" else ""
             if changed[row]:
@@ -165,13 +176,14 @@ def calibrate_pipeline(
 ) -> Pipeline:  # fmt: skip
     """Put `kit` = (detector, restorer) before the frozen classifier, with rules fitted on `val_images` damaged by `mix`.
 
-    Fitted are a margin a damage kind, the re-read temperature, and the threshold of doubt: the lowest confidence from which on the
+    Fitted are a margin a damage kind, the re-read temperature, and a threshold of doubt a kind: the lowest confidence from which on the
     readings together reach `target_accuracy` (0..1).
     """
     rng = generator(seed, "pipeline-calibration")
-    degraded = mix.apply(val_images.images, mix.draw(len(val_images), rng), rng)
-    labels = val_images.require_labels()
-    pipeline = Pipeline(classifier, *kit, Rules({}, 1.0, 0.0, target_accuracy, len(val_images)))
+    rounds = max(1, round(CALIBRATED_ON / max(1, len(val_images))))
+    degraded = np.concatenate([mix.apply(val_images.images, mix.draw(len(val_images), rng), rng) for _ in range(rounds)])
+    labels = np.tile(val_images.require_labels(), rounds)
+    pipeline = Pipeline(classifier, *kit, Rules({}, 1.0, 0.0, target_accuracy, len(degraded)))
     damage = detect(pipeline.detector, degraded)
     first = pred_probs(classifier, degraded)
     _, again = _reread(pipeline, degraded, damage, first)
@@ -187,8 +199,10 @@ def calibrate_pipeline(
         margins[name] = _best_margin(first[rows], again[rows], labels[rows])
     rules = replace(pipeline.rules, margins=margins, temperature=temperature)
     final = np.where(keep(rules, damage, first, again)[:, None], again, first)
-    doubt = doubt_threshold(final.max(axis=1), final.argmax(axis=1) == labels, target_accuracy)
-    return replace(pipeline, rules=replace(rules, doubt=doubt))
+    sure, right = final.max(axis=1), final.argmax(axis=1) == labels
+    doubts = {str(name): doubt_threshold(sure[names == name], right[names == name], target_accuracy)
+              for name in np.unique(names) if (names == name).sum() >= FEWEST}
+    return replace(pipeline, rules=replace(rules, doubt=doubt_threshold(sure, right, target_accuracy), doubts=doubts))
 
 
 def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
