@@ -259,7 +259,8 @@ def corrupt(
 @app.command(epilog="Example: lightfast repair runs/digits scans/ --suite mnist-c")
 def repair(
     run: RunArg, data: DataArg,
-    suite: Annotated[str, Option("--suite", metavar="SUITE", help="Damages that detector and restorer learn.")] = "mnist-c",
+    suite: Annotated[str | None, Option("--suite", metavar="SUITE", help="Damages that detector and restorer learn. Default: those of "
+                                        "the kit that RUN has, else mnist-c.")] = None,
     damage: Annotated[str | None, Option("--damage", metavar="SUITE", help="Damage DATA first, to see what repair does.")] = None,
     out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Write results there.")] = None,
     resume: Resume = False, limit: Limit = None, seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,

@@ -58,7 +58,12 @@ def build_network(name: str, role: Role, image_shape: ImageShape, outputs: int, 
     """Build the network called `name` with fresh weights drawn from torch's current generator state."""
     spec = find_model(name, role)
     extra = {"identifier": name.partition(":")[2]} if spec.name.endswith(":") else {}
-    return spec.build(image_shape, outputs, **extra, **(config or {}))
+    try:
+        return spec.build(image_shape, outputs, **extra, **(config or {}))
+    except (TypeError, ValueError) as error:
+        shown = ", ".join(f"{key}={value!r}" for key, value in (config or {}).items())
+        what = f"model {name} cannot be built with {shown or 'these pictures'} ({error})"
+        raise SettingsError(what, cure="docs/models.md lists its settings.") from error
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -28,7 +28,7 @@ from lightfast.restore.pipeline import Repair, repair
 from lightfast.runs.evaluate import load_classifier
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, read_run, touch, without_seen
 from lightfast.runs.pictures import read_labelled_or_not
-from lightfast.runs.repair_kit import KitPlan, kit_for_run
+from lightfast.runs.repair_kit import kit_for_run
 from lightfast.runs.repair_page import RepairStory, paired, write_repair_page
 
 READINGS_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
@@ -45,7 +45,7 @@ class Damaged:
 
 
 def repair_run(
-    run: str, source: str, options: RunOptions, *, suite: str | None = "mnist-c", damage: str | None = None, limit: int | None = None
+    run: str, source: str, options: RunOptions, *, suite: str | None = None, damage: str | None = None, limit: int | None = None
 ) -> dict[str, Any]:
     """Repair the pictures of `source` and read them again with the run's classifier.
 
@@ -56,7 +56,7 @@ def repair_run(
         run: run folder.
         source: pictures with or without labels; labelled ones that the run was trained on are left out.
         options: `out` is the folder to write, RUN/repaired by default.
-        suite: damages that the kit has learnt; None takes the kit that is there.
+        suite: damages that the kit has learnt; None takes the kit that is there, and trains one for mnist-c where there is none.
         damage: damage the pictures first, by the mixture of this suite at its own severities (to measure on clean labelled pictures).
         limit: at most this many pictures, drawn by seed.
 
@@ -77,7 +77,7 @@ def repair_run(
     given = read_labelled_or_not(source, classifier, options)
     images, notes = without_seen(folder, given.images) if given.images.labels is not None else (given.images, ())
     damaged = damage_pictures(sample(images, limit, options.seed), damage, options.seed)
-    pipeline, note = kit_for_run(folder, classifier, KitPlan(suite=suite) if suite else KitPlan(), options)
+    pipeline, note = kit_for_run(folder, classifier, suite, options)
     if images.labels is not None:
         touch(folder, damaged.images.version, options.command or f"repair {images.name}")
     result = repair(pipeline, damaged.images)

@@ -93,11 +93,15 @@ def find_kit(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipelin
     return Pipeline.load(target, classifier) if suite in (None, made_for) else None
 
 
-def kit_for_run(folder: Path, classifier: Checkpoint, plan: KitPlan, options: RunOptions) -> tuple[Pipeline, str]:
-    """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own training pictures."""
-    there = find_kit(folder, classifier, plan.suite)
+def kit_for_run(folder: Path, classifier: Checkpoint, suite: str | None, options: RunOptions) -> tuple[Pipeline, str]:
+    """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own training pictures.
+
+    With `suite` None any kit that is there serves.
+    """
+    there = find_kit(folder, classifier, suite)
     if there is not None:
         return there, ""
+    plan = KitPlan(suite=suite) if suite else KitPlan()
     splits = splits_of_run(folder, options)
     training = dataclasses.replace(options.training(folder / REPAIR_FOLDER), seed=int(read_run(folder)["seed"]))
     pipeline, seconds = fit_kit(classifier, (splits.train, splits.val), plan, training)
