@@ -112,7 +112,7 @@ class PaperSvhnNet(nn.Module):
 
 
 def _pooling_autoencoder(channels: int) -> nn.Sequential:
-    # Without batch norm the classifier behind it was measured to stay at chance for two epochs, whatever the initialisation.
+    # Batch norm lets the signal reach the classifier at its own scale: with torch's initialisation alone it shrinks 40 times on the way.
     return nn.Sequential(
         conv_block(channels, 32), nn.MaxPool2d(2), conv_block(32, 32), nn.MaxPool2d(2),
         conv_block(32, 32), nn.Upsample(scale_factor=2), conv_block(32, 32), nn.Upsample(scale_factor=2),

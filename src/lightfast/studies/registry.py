@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lightfast.base.errors import UnknownName
-from lightfast.base.files import read_json
+from lightfast.base.files import read_json, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
 from lightfast.models.checkpoint import Checkpoint, load_checkpoint
@@ -96,6 +97,11 @@ def trained(options: StudyOptions, part: str, key: Mapping[str, Any], make: Call
     note = folder / "checkpoint" / "checkpoint.json"
     if note.is_file() and read_json(note).get("details", {}).get("key") == _plain(wanted):
         return load_checkpoint(folder)
+    # The state of a training that was stopped is worth going on with only when it was started for the same key.
+    started = folder / "key.json"
+    if not (started.is_file() and read_json(started) == _plain(wanted)):
+        shutil.rmtree(folder / ".training", ignore_errors=True)
+        write_json(started, _plain(wanted))
     checkpoint = make(options.training(part))
     checkpoint = checkpoint.replace(details={**checkpoint.details, "key": _plain(wanted)})
     checkpoint.save(folder / "checkpoint")

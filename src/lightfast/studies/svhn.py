@@ -39,6 +39,8 @@ SIZES: Mapping[Scale, tuple[int, int]] = {"quick": (200, 100), "paper": (10_000,
 QUICK_EPOCHS = 1
 # Keras's Adam as it comes: no decay, no clipping, one step size.
 AS_PUBLISHED = Recipe.of(epochs=15, batch_size=16, learning_rate=1e-3, schedule="constant", weight_decay=0.0, clip=1e9)
+# At 0.001 all units of the dense layer die within an epoch and the network stays at chance (measured over four epochs).
+BEHIND_AUTOENCODER = AS_PUBLISHED.updated(["learning_rate=0.0003"])
 # Digits must not be mirrored, so the augmentation for photographs is out.
 OUR_RECIPE = Recipe.of(epochs=20, batch_size=64, learning_rate=4e-3, weight_decay=0.05, augment="shift", averaging=0.995)
 
@@ -57,7 +59,7 @@ class Row:
 
 ROWS = (
     Row("paper-cnn", "the paper's CNN", "svhn-cnn", AS_PUBLISHED, paper=0.770),
-    Row("paper-autoencoder-cnn", "the paper's CNN behind its autoencoder", "svhn-ae-cnn", AS_PUBLISHED, paper=0.795),
+    Row("paper-autoencoder-cnn", "the paper's CNN behind its autoencoder", "svhn-ae-cnn", BEHIND_AUTOENCODER, paper=0.795),
     Row("ours", "ours (resnet9, 16 wide)", "resnet9", OUR_RECIPE, {"width": 16}),
 )
 
@@ -229,7 +231,7 @@ def _method_notes() -> tuple[str, ...]:
         "All three learn from the same training pictures and keep the weights of their best validation epoch; the test pictures are read "
         "once, at the end.",
         "The paper's rows follow its description: batches of 16, 15 epochs, a fifth for validation. It names no step size: Adam at 0.001 "
-        "without decay is Keras's default. Its autoencoder has batch norm here, without which the network behind it stayed at chance.",
+        "without decay is Keras's default. Behind the autoencoder (with batch norm) that step killed every unit of the dense layer, so that row takes 0.0003.",
     )
 
 
