@@ -231,7 +231,8 @@ def _method_notes() -> tuple[str, ...]:
         "All three learn from the same training pictures and keep the weights of their best validation epoch; the test pictures are read "
         "once, at the end.",
         "The paper's rows follow its description: batches of 16, 15 epochs, a fifth for validation. It names no step size: Adam at 0.001 "
-        "without decay is Keras's default. Behind the autoencoder (with batch norm) that step killed every unit of the dense layer, so that row takes 0.0003.",
+        "without decay is Keras's default. Behind the autoencoder (with batch norm) that "
+        "step killed every unit of the dense layer, so that row takes 0.0003.",
     )
 
 
