@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
 from lightfast.base.errors import DataError
+from lightfast.base.randomness import generator
 from lightfast.evaluate.intervals import wilson
-from lightfast.evaluate.metrics import confusion_matrix, mce, score
+from lightfast.evaluate.metrics import class_scores, confusion_matrix, macro_f1_bounds, mce, one_vs_rest_auc, score
 from lightfast.evaluate.predictions import Predictions
 
 
@@ -107,3 +109,67 @@ def test_mce_agrees_with_a_loop():
 def test_mce_refuses_a_baseline_that_does_not_fit(baseline, message):
     with pytest.raises(DataError, match=message):
         mce({"fog": [0.1]}, baseline)
+
+
+def test_the_intervals_of_a_class_are_those_of_its_counts():
+    (first, _) = class_scores(np.array([[40, 10], [5, 45]]), "ab")
+    assert first.precision_interval == wilson(40, 45)
+    assert first.recall_interval == wilson(40, 50)
+    assert first.f1_interval == pytest.approx([2 * j / (1 + j) for j in wilson(40, 55)])
+    assert first.f1_interval.low < first.f1 < first.f1_interval.high
+
+
+def test_a_class_without_pictures_may_score_anything():
+    absent = class_scores(np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]]), "abc")[2]
+    assert absent.precision_interval == absent.recall_interval == absent.f1_interval == (0.0, 1.0)
+
+
+def test_a_class_that_is_only_guessed_has_no_known_f1():
+    guessed = class_scores(np.array([[5, 5], [0, 0]]), "ab")[1]
+    assert guessed.recall_interval == guessed.f1_interval == (0.0, 1.0)
+    assert guessed.precision_interval == wilson(0, 5)
+
+
+@pytest.mark.parametrize("n, classes, sharpness", [(400, 4, 1.5), (4000, 40, 0.5)])
+def test_the_interval_of_macro_f1_is_that_of_pictures_drawn_again(n, classes, sharpness):
+    rng = generator(0, "drawn again", n)
+    labels = rng.integers(classes, size=n)
+    predicted = np.where(rng.random(n) < sharpness / 3, labels, rng.integers(classes, size=n))
+    rows = (rng.integers(n, size=n) for _ in range(400))
+    drawn = [sk.f1_score(labels[row], predicted[row], average="macro", labels=range(classes), zero_division=0) for row in rows]
+    assert macro_f1_bounds(confusion_matrix(labels, predicted, classes)) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.01)
+
+
+def test_no_error_does_not_make_macro_f1_certain():
+    assert macro_f1_bounds(np.diag([20, 30])) == (wilson(50, 50).low, 1.0)
+
+
+def test_the_area_agrees_with_sklearn_also_where_scores_are_equal(made):
+    coarse = np.round(made.pred_probs, 1)
+    for probs in (made.pred_probs, coarse):
+        theirs = [sk.roc_auc_score(made.labels == k, probs[:, k]) for k in range(made.num_classes) if (made.labels == k).any()]
+        ours = one_vs_rest_auc(probs, made.labels)
+        assert ours[~np.isnan(ours)] == pytest.approx(theirs)
+    assert score(made).roc_auc == pytest.approx(np.nanmean(one_vs_rest_auc(made.pred_probs, made.labels)))
+
+
+def test_one_kind_of_picture_has_no_area(make_predictions):
+    made = make_predictions(30)
+    assert score(dataclasses.replace(made, labels=np.zeros(30, np.int64))).roc_auc is None
+
+
+def test_the_json_form_carries_every_interval_as_a_list_of_two(make_predictions):
+    record = score(make_predictions()).as_json()
+    names = ("precision_interval", "recall_interval", "f1_interval")
+    found = [record["macro_f1_interval"], *(row[name] for row in record["per_class"] for name in names)]
+    assert all(type(pair) is list and len(pair) == 2 and 0 <= pair[0] <= pair[1] <= 1 for pair in found)
+
+
+def test_scoring_10_000_pictures_of_10_classes_is_quick(make_predictions):
+    made = make_predictions(10_000, 10, sharpness=3.0)
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        score(made)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.2, seconds

@@ -83,7 +83,7 @@ def mcnemar(before: Predictions | ArrayLike, after: Predictions | ArrayLike) -> 
     Raises DataError when the pictures (ids), their labels or the class lists differ, or when there is nothing to compare.
     """
     if isinstance(before, Predictions) and isinstance(after, Predictions):
-        _require_same_pictures(before, after)
+        require_same_pictures(before, after)
     first, second = paired(_correct(before), _correct(after))
     gained, lost = int((~first & second).sum()), int((first & ~second).sum())
     return PairedTest(
@@ -118,7 +118,8 @@ def _name(side: Predictions | ArrayLike, default: str) -> str:
     return side.name if isinstance(side, Predictions) else default
 
 
-def _require_same_pictures(before: Predictions, after: Predictions) -> None:
+def require_same_pictures(before: Predictions, after: Predictions) -> None:
+    """Raise DataError, naming both, unless ids, labels and class lists are the same in the same order."""
     require_same_classes(before, after)
     both = f"{before.name} and {after.name}"
     if len(before) != len(after):
