@@ -58,7 +58,7 @@ def test_calibration_keeps_the_ranking_and_lowers_the_loss(blobs: ImageSet):
     assert -np.log(softened.pred_probs[rows, noisy]).mean() < -np.log(np.maximum(plain.pred_probs[rows, noisy], 1e-9)).mean()
 
 
-@pytest.mark.parametrize("kind", ["none", "shift", "affine", "natural"])
+@pytest.mark.parametrize("kind", ["none", "shift", "mirror", "affine", "natural"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_augmentation_keeps_shape_range_and_input(kind: str, channels: int):
     pixels = torch.rand(6, channels, 12, 10)
@@ -70,3 +70,14 @@ def test_augmentation_keeps_shape_range_and_input(kind: str, channels: int):
     assert torch.equal(first, again)
     assert torch.equal(pixels, before)
     assert torch.equal(first, pixels) == (kind == "none")
+
+
+def test_mirror_turns_about_half_of_the_pictures_left_to_right_and_shifts_them_by_two_of_28_pixels():
+    # One bright column on a dark ground: its place tells mirror and shift apart.
+    pixels = torch.zeros(400, 1, 28, 28)
+    pixels[..., 5] = 1
+    moved = augment(pixels, "mirror", torch.Generator().manual_seed(3))
+    places = moved[:, 0, 14].argmax(dim=1)
+    assert set(places.tolist()) == {*range(3, 8), *range(20, 25)}
+    assert 150 < int((places > 14).sum()) < 250
+    assert (moved.sum(dim=(1, 2, 3)) == 28).all()

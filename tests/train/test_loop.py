@@ -44,7 +44,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(blobs: Ima
     assert not same(first, other)
 
 
-@pytest.mark.parametrize("settings", [{"averaging": 0.9}, {"optimizer": "sgd"}, {"schedule": "plateau"}], ids=str)
+SETTINGS = [{"averaging": 0.9}, {"optimizer": "sgd"}, {"schedule": "plateau"}, {"balance": "augment"},
+            {"balance": "weights", "keep": "last"}]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_an_interrupted_training_ends_in_the_weights_of_an_uninterrupted_one(blobs: ImageSet, tmp_path: Path, settings: dict):
     recipe = Recipe(epochs=3, batch_size=16, augment="shift", **settings)
     through = fitted(blobs, recipe, Training(seed=3), dropout=0.5)
@@ -119,6 +123,58 @@ def test_the_best_epoch_is_kept(blobs: ImageSet):
     assert torch.equal(network.weight, seen[1])
 
 
+def test_keep_last_ignores_validation():
+    network = nn.Linear(2, 1)
+    seen: list[Tensor] = []
+
+    class Watch(Scripted):
+        def __call__(self, network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None):
+            if generator is None:
+                seen.append(next(network.parameters()).detach().clone())
+            return super().__call__(network, batch, generator)
+
+    rows = (torch.ones(4, 2),)
+    recipe = Recipe.of(epochs=3, schedule="constant", keep="last")
+    assert len(train(network, Arrays(rows, rows), Watch([2.0, 1.0, 3.0]), recipe, seed=0, where=CPU)) == 3
+    assert torch.equal(network.weight, seen[2])
+    assert not torch.equal(seen[1], seen[2])
+
+
+def test_averaging_averages_the_statistics_of_batch_norm_like_the_weights():
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    steps: list[dict[str, Tensor]] = [{key: tensor.clone() for key, tensor in network.state_dict().items()}]
+
+    class Watch(Scripted):
+        def __call__(self, network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None):
+            # Called before the step: what stands there is what the step before left.
+            if generator is not None and len(steps) > 1:
+                steps[-1] = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+            steps.extend([{}] * (generator is not None))
+            return super().__call__(network, batch, generator)
+
+    rows = (torch.randn(12, 2, generator=torch.Generator().manual_seed(6)),)
+    recipe = Recipe.of(epochs=1, batch_size=4, averaging=0.9, learning_rate=0.1, schedule="constant")
+    last: dict[str, Tensor] = {}
+
+    class Final(Watch):
+        def __call__(self, given: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None):
+            if generator is None:
+                last.update({key: tensor.clone() for key, tensor in network.state_dict().items()})
+            return super().__call__(given, batch, generator)
+
+    train(network, Arrays(rows, rows), Final([1.0]), recipe, seed=0, where=CPU)
+    mean = {key: tensor.clone() for key, tensor in steps[0].items()}
+    for step, weights_after in enumerate([*steps[1:3], last]):
+        decay = min(0.9, (1 + step) / (10 + step))
+        mean = {key: decay * mean[key] + (1 - decay) * tensor if tensor.is_floating_point() else tensor
+                for key, tensor in weights_after.items()}
+    found = network.state_dict()
+    assert "1.running_var" in found
+    assert all(torch.allclose(found[key].double(), tensor.double(), atol=1e-6) for key, tensor in mean.items())
+    assert not torch.allclose(found["1.running_mean"], last["1.running_mean"])
+    assert int(found["1.num_batches_tracked"]) == 3
+
+
 def test_a_loss_that_is_not_finite_stops_with_a_cure():
     with pytest.raises(TrainingError, match="validation loss is not finite"):
         scripted([float("nan")])
@@ -145,3 +201,19 @@ def test_one_cycle_rises_then_falls():
 def test_contradicting_settings_are_refused():
     with pytest.raises(SettingsError, match="set one of them"):
         Recipe.of(schedule="plateau", patience=2)
+    for settings in ({"schedule": "plateau"}, {"patience": 2}):
+        with pytest.raises(SettingsError, match="keep=last runs all epochs: leave out patience and schedule=plateau"):
+            Recipe.of(keep="last", **settings)
+    with pytest.raises(SettingsError, match="patience must be below epochs"):
+        Recipe.of(patience=10, epochs=10)
+
+
+@pytest.mark.parametrize("pair", ["keep=first", "balance=more", "augment=flip"])
+def test_a_word_that_is_not_in_the_list_is_refused(pair: str):
+    with pytest.raises(SettingsError, match=pair.replace("=", "='")):
+        Recipe.of().updated([pair])
+
+
+def test_none_is_a_word_where_the_setting_has_it_and_no_value_elsewhere():
+    recipe = Recipe.of(augment="affine", balance="weights", patience=3).updated(["augment=none", "balance=none", "patience=None"])
+    assert (recipe.augment, recipe.balance, recipe.patience) == ("none", "none", None)

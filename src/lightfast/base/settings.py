@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,8 +37,14 @@ class Settings(BaseModel):
             key, sign, value = pair.partition("=")
             if not sign:
                 raise SettingsError(f"--set {pair!r}", expected="key=value", cure=f"Keys: {', '.join(type(self).model_fields)}.")
-            values[key.strip()] = None if value.strip().lower() == "none" else value.strip()
+            values[key.strip()] = None if value.strip().lower() == "none" and not self._named_none(key.strip()) else value.strip()
         return self.of(**values)
+
+    @classmethod
+    def _named_none(cls, key: str) -> bool:
+        """Whether "none" is one of the field's own words (augment=none), not the absence of a value (patience=none)."""
+        field = cls.model_fields.get(key)
+        return field is not None and "none" in get_args(field.annotation)
 
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:

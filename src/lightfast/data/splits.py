@@ -85,10 +85,8 @@ def _sides(images: ImageSet, shares: Sequence[float], seed: int, names: Sequence
         said = ", ".join(f"{name}={share:g}" for name, share in zip(names, shares, strict=True))
         expected = "numbers from 0 to 1 that leave something to train on"
         raise SettingsError(f"shares {said}", expected=expected, cure="For instance val=0.1, test=0.2.")
-    labels = np.zeros(len(images), dtype=np.int64) if images.labels is None else images.labels
-    distinct, group = np.unique(np.array(images.content_hashes, dtype="U32"), return_inverse=True)
+    distinct, group, group_label = content_groups(images)
     sizes = np.bincount(group, minlength=len(distinct))
-    group_label = _commonest_labels(group, labels)
     order = np.argsort(np.array([derive(seed, "split", str(content)) for content in distinct], dtype=np.int64), kind="stable")
     side_of_group = np.zeros(len(distinct), dtype=np.int64)
     for label in range(max(images.num_classes, 1)):
@@ -96,6 +94,16 @@ def _sides(images: ImageSet, shares: Sequence[float], seed: int, names: Sequence
         name = images.class_names[label] if images.class_names else "all pictures"
         side_of_group[groups] = _assigned(sizes[groups].tolist(), shares, f"{images.name}: class {name!r}")
     return side_of_group[group]
+
+
+def content_groups(images: ImageSet) -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]]:
+    """(distinct content hashes (G,), the group 0..G-1 of every picture (N,), one label a group (G,): its commonest, the lowest of equals).
+
+    Without labels all groups have label 0.
+    """
+    labels = np.zeros(len(images), dtype=np.int64) if images.labels is None else images.labels
+    distinct, group = np.unique(np.array(images.content_hashes, dtype="U32"), return_inverse=True)
+    return distinct, group, _commonest_labels(group, labels)
 
 
 def _commonest_labels(group: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:

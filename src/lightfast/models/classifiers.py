@@ -1,11 +1,14 @@
-"""Small classifiers: our own plain networks and those of the papers. Inputs are normalised float32 (N, C, H, W); outputs logits (N, K)."""
+"""Small classifiers of our own. Inputs are normalised float32 (N, C, H, W); outputs logits (N, K)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lightfast.base.errors import SettingsError
 from lightfast.models.registry import MODELS, ImageShape, ModelSpec
@@ -18,16 +21,23 @@ def conv_block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     )
 
 
-class MLP(nn.Module):
-    """Flatten, hidden layers with ReLU and dropout, logits."""
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
-    def __init__(self, image_shape: ImageShape, outputs: int, hidden: Sequence[int] = (256, 128), dropout: float = 0.2) -> None:
+
+class MLP(nn.Module):
+    """Flatten, hidden layers with an activation (relu, tanh or sigmoid) and dropout, logits."""
+
+    def __init__(
+        self, image_shape: ImageShape, outputs: int, hidden: Sequence[int] = (256, 128), dropout: float = 0.2, activation: str = "relu"
+    ) -> None:
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}")
         height, width, channels = image_shape
         sizes = [height * width * channels, *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
         for before, after in pairwise(sizes):
-            layers += [nn.Linear(before, after), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            layers += [nn.Linear(before, after), ACTIVATIONS[activation](), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -60,6 +70,27 @@ class ConvNet(nn.Module):
         return self.head(self.features(pictures))
 
 
+VIEWS = ("one", "mirror", "shift", "mirror-shift")
+"""What a prediction may be averaged over: the picture; with its mirror image; moved by a pixel up, down, left and right; both."""
+
+
+def checked_views(views: str) -> str:
+    """`views`, or a ValueError that lists what there is."""
+    if views not in VIEWS:
+        raise ValueError(f"views is one of {', '.join(VIEWS)}")
+    return views
+
+
+def views_of(pictures: Tensor, views: str) -> list[Tensor]:
+    """The views of float (N, C, H, W) pictures, the pictures first; edges are replicated."""
+    found = [pictures]
+    if "shift" in views:
+        height, width = pictures.shape[-2:]
+        padded = functional.pad(pictures, (1, 1, 1, 1), mode="replicate")
+        found += [padded[..., row : row + height, column : column + width] for row, column in ((0, 1), (2, 1), (1, 0), (1, 2))]
+    return [*found, *(view.flip(-1) for view in found)] if "mirror" in views else found
+
+
 class Residual(nn.Module):
     """Two convolution blocks with a bridge over them."""
 
@@ -72,11 +103,15 @@ class Residual(nn.Module):
 
 
 class ResNet9(nn.Module):
-    """The nine-layer residual network of the DAWNBench speed entries (D. Page, "How to train your ResNet", 2018), width adjustable."""
+    """The nine-layer residual network of the DAWNBench speed entries (D. Page, "How to train your ResNet", 2018), width adjustable.
 
-    def __init__(self, image_shape: ImageShape, outputs: int, width: int = 32, dropout: float = 0.1) -> None:
+    With `views`, a prediction is the mean of the logits over several views of the picture (`VIEWS`); training sees the picture itself.
+    """
+
+    def __init__(self, image_shape: ImageShape, outputs: int, width: int = 32, dropout: float = 0.1, views: str = "one") -> None:
         super().__init__()
         require_size(image_shape, 8)
+        self.views = checked_views(views)
         self.features = nn.Sequential(
             conv_block(image_shape[2], width),
             conv_block(width, 2 * width), nn.MaxPool2d(2), Residual(2 * width),
@@ -86,38 +121,9 @@ class ResNet9(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(8 * width, outputs))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return self.head(self.features(pictures))
-
-
-class PaperSvhnNet(nn.Module):
-    """The house-number network of the damaged-digits paper: conv 5 × 5 × 32 (same), batch norm, conv 5 × 5 × 64 (same), dropout 0.2,
-    max-pool 2, dense 32 at every position, flatten, softmax. With `autoencoder`, a convolutional encoder (max-pooling) and decoder
-    (up-sampling) stand before it and learn with it."""
-
-    def __init__(self, image_shape: ImageShape, outputs: int, autoencoder: bool = False) -> None:
-        super().__init__()
-        height, width, channels = image_shape
-        require_size(image_shape, 4)
-        self.autoencoder = _pooling_autoencoder(channels) if autoencoder else nn.Identity()
-        self.features = nn.Sequential(
-            nn.Conv2d(channels, 32, 5, padding=2), nn.ReLU(inplace=True), nn.BatchNorm2d(32),
-            nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(inplace=True), nn.Dropout(0.2), nn.MaxPool2d(2),
-        )  # fmt: skip
-        # A dense layer at every position is a 1 × 1 convolution.
-        self.dense = nn.Sequential(nn.Conv2d(64, 32, 1), nn.ReLU(inplace=True))
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(32 * (height // 2) * (width // 2), outputs))
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.head(self.dense(self.features(self.autoencoder(pictures))))
-
-
-def _pooling_autoencoder(channels: int) -> nn.Sequential:
-    # Batch norm lets the signal reach the classifier at its own scale: with torch's initialisation alone it shrinks 40 times on the way.
-    return nn.Sequential(
-        conv_block(channels, 32), nn.MaxPool2d(2), conv_block(32, 32), nn.MaxPool2d(2),
-        conv_block(32, 32), nn.Upsample(scale_factor=2), conv_block(32, 32), nn.Upsample(scale_factor=2),
-        nn.Conv2d(32, channels, 3, padding=1),
-    )  # fmt: skip
+        if self.training or self.views == "one":
+            return self.head(self.features(pictures))
+        return torch.stack([self.head(self.features(view)) for view in views_of(pictures, self.views)]).mean(dim=0)
 
 
 def require_size(image_shape: ImageShape, smallest: int) -> None:
@@ -132,17 +138,12 @@ def require_size(image_shape: ImageShape, smallest: int) -> None:
         )
 
 
-def _paper_autoencoder(image_shape: ImageShape, outputs: int) -> PaperSvhnNet:
-    return PaperSvhnNet(image_shape, outputs, autoencoder=True)
-
-
 MODELS.add("cnn", ModelSpec("cnn", "classifier", ConvNet, "plain CNN, three 3 × 3 convolutions (32, 64, 128)", "this project"))
 MODELS.add("mlp", ModelSpec("mlp", "classifier", MLP, "dense network, 256 and 128 hidden units", "this project"))
 MODELS.add("resnet9", ModelSpec("resnet9", "classifier", ResNet9, "small residual network", "D. Page, How to train your ResNet, 2018"))
-MODELS.add("svhn-cnn", ModelSpec("svhn-cnn", "classifier", PaperSvhnNet, "the paper's house-number CNN", "damaged-digits study"))
 MODELS.add(
-    "svhn-ae-cnn",
+    "resnet9-small",
     ModelSpec(
-        "svhn-ae-cnn", "classifier", _paper_autoencoder, "the paper's house-number CNN behind its autoencoder", "damaged-digits study"
+        "resnet9-small", "classifier", partial(ResNet9, width=16), "resnet9, 16 wide: our best network for small pictures", "this project"
     ),
 )

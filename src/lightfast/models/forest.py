@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,10 @@ def _rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0
 
 
-MODELS.add(
-    "random-forest",
-    ModelSpec("random-forest", "classifier", Forest, "random forest on pixels", "Breiman 2001, scikit-learn", gradient=False),
-)
+def _add(name: str, build: Callable[..., Forest], summary: str, source: str) -> None:
+    MODELS.add(name, ModelSpec(name, "classifier", build, summary, source, gradient=False))
+
+
+_add("random-forest", Forest, "random forest on pixels", "Breiman 2001, scikit-learn")
+_add("random-forest-80", partial(Forest, trees=100, depth=80), "random forest of 100 trees, depth 80, gini", "EMNIST study")
+_add("random-forest-80-entropy", partial(Forest, trees=100, depth=80, criterion="entropy"), "the same, split by entropy", "EMNIST study")

@@ -5,29 +5,22 @@ The data are 10,000 training and 2,000 test pictures of SVHN (Netzer et al. 2011
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue import available, data_folder, is_name, load_dataset
+from lightfast.data.catalogue import data_folder, load_dataset
 from lightfast.data.images import ImageSet
 from lightfast.data.loaded import LoadedData
 from lightfast.data.splits import Splits, split_loaded, split_off
 from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.metrics import Evaluation, score
-from lightfast.evaluate.predict import calibrate, predict
-from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import count_parameters
 from lightfast.report.page import Table
 from lightfast.report.tables import duration, percent, points_cell, share_cell
 from lightfast.studies.digits_over_photos import digits_over_photos, textures
-from lightfast.studies.registry import STUDIES, Scale, Study, StudyOptions, StudyResult, trained
-from lightfast.train.fit import Training, fit
+from lightfast.studies.registry import STUDIES, Scale, Study, StudyOptions, StudyResult
+from lightfast.studies.rows import Outcome, Row, at_hand, outcome_of
 from lightfast.train.recipe import Recipe
 
 STAND_IN = "digits-over-photos"
@@ -43,18 +36,6 @@ AS_PUBLISHED = Recipe.of(epochs=15, batch_size=16, learning_rate=1e-3, schedule=
 BEHIND_AUTOENCODER = AS_PUBLISHED.updated(["learning_rate=0.0003"])
 # Digits must not be mirrored, so the augmentation for photographs is out.
 OUR_RECIPE = Recipe.of(epochs=20, batch_size=64, learning_rate=4e-3, weight_decay=0.05, augment="shift", averaging=0.995)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One classifier of the study: `part` names its folder, `paper` is the published accuracy (None: not in the paper)."""
-
-    part: str
-    title: str
-    model: str
-    recipe: Recipe
-    config: Mapping[str, Any] = field(default_factory=dict)
-    paper: float | None = None
 
 
 ROWS = (
@@ -82,26 +63,6 @@ class Sources:
     text: str
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """One row after training: its readings of the test pictures and what they are worth."""
-
-    row: Row
-    predictions: Predictions
-    evaluation: Evaluation
-    parameters: int
-    epochs: int
-    seconds: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        measured = self.evaluation
-        return {"part": self.row.part, "title": self.row.title, "model": self.row.model, "paper_accuracy": self.row.paper,
-                "accuracy": measured.accuracy, "accuracy_interval": list(measured.accuracy_interval), "n": measured.n,
-                "macro_f1": measured.macro_f1, "ece": measured.ece, "parameters": self.parameters, "epochs": self.epochs,
-                "seconds": round(self.seconds, 1)}
-
-
 def run(options: StudyOptions) -> StudyResult:
     """Train the three classifiers on one split and read the test pictures once with each.
 
@@ -109,7 +70,8 @@ def run(options: StudyOptions) -> StudyResult:
     Raises DataError when, at scale "paper", neither SVHN nor what the stand-in is made of is at hand.
     """
     data = study_data(options)
-    outcomes = [_outcome(options, row, data.splits) for row in ROWS]
+    rows = ROWS if options.scale == "paper" else tuple(row.quick(QUICK_EPOCHS) for row in ROWS)
+    outcomes = [outcome_of(options, row, data.splits) for row in rows]
     first, second, ours = outcomes
     pairs = [mcnemar(one.predictions, other.predictions) for one, other in ((first, ours), (second, ours), (first, second))]
     caption = _caption(data, options.seed)
@@ -128,7 +90,7 @@ def study_data(options: StudyOptions) -> StudyData:
     """The study's pictures, divided into train, val (a fifth) and test; nothing is downloaded."""
     folder = options.data_folder or data_folder()
     train, test = SIZES[options.scale]
-    if _at_hand("svhn", folder):
+    if at_hand("svhn", folder):
         loaded = _sample(load_dataset("svhn", folder), (train, test), options.seed)
         notes = (f"Data: {train:,} training and {test:,} test pictures of SVHN, drawn from its parts by seed {options.seed}.",)
         return StudyData(_divided(loaded, options.seed), False, notes)
@@ -154,48 +116,24 @@ def _sample(loaded: LoadedData, sizes: tuple[int, int], seed: int) -> LoadedData
 
 def _sources(options: StudyOptions, folder: Path) -> Sources:
     """Official train and test parts wherever they are at hand; at scale "quick" the embedded digits and, without photographs, textures."""
-    photographs = next((name for name in PHOTOGRAPHS if _at_hand(name, folder)), None)
+    photographs = next((name for name in PHOTOGRAPHS if at_hand(name, folder)), None)
     if options.scale == "quick":
         rest, held = split_off(load_dataset("mnist-5k", folder).train, 0.2, options.seed, PARTS)
         if photographs is None:
             grounds = tuple(textures(size, options.seed, f"textures/{part}") for part, size in zip(PARTS, SIZES["quick"], strict=True))
             return Sources((rest, held), (grounds[0], grounds[1]), "digits of mnist-5k over random textures (no photographs at hand)")
         return Sources((rest, held), _both(load_dataset(photographs, folder)), f"digits of mnist-5k over photographs of {photographs}")
-    if photographs is None or not _at_hand("mnist", folder):
+    if photographs is None or not at_hand("mnist", folder):
         raise DataError(f"study svhn: neither svhn nor what its stand-in is made of (mnist and cifar10) is in {folder}",
                         cure="Run: lightfast data fetch svhn.")
     digits, grounds = _both(load_dataset("mnist", folder)), _both(load_dataset(photographs, folder))
     return Sources(digits, grounds, f"digits of mnist over photographs of {photographs}")
 
 
-def _at_hand(name: str, folder: Path) -> bool:
-    # A smaller CIFAR-10 is no catalogue name: it is known only where it lies.
-    return is_name(name, folder) and available(name, folder) == "here"
-
-
 def _both(loaded: LoadedData) -> tuple[ImageSet, ImageSet]:
     """(train, test), no picture in both."""
     splits = split_loaded(loaded, val=0.0)
     return splits.train, splits.test
-
-
-def _outcome(options: StudyOptions, row: Row, splits: Splits) -> Outcome:
-    checkpoint = trained_row(options, row, splits)
-    calibrated = calibrate(checkpoint, splits.val)
-    predictions = dataclasses.replace(predict(calibrated, splits.test), name=row.title)
-    seconds = sum(float(epoch["seconds"]) for epoch in checkpoint.history)
-    return Outcome(row, predictions, score(predictions), count_parameters(checkpoint.torch_network), len(checkpoint.history), seconds)
-
-
-def trained_row(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
-    """The classifier of one row, with the weights of its best validation epoch; kept in `options.out` and found again there."""
-    recipe = row.recipe if options.scale == "paper" else row.recipe.updated([f"epochs={QUICK_EPOCHS}"])
-    key = {"data": splits.train.version, "model": row.model, "config": dict(row.config), "recipe": recipe.model_dump()}
-
-    def make(training: Training) -> Checkpoint:
-        return fit(splits.train, splits.val, model=row.model, recipe=recipe, config=row.config, training=training)
-
-    return trained(options, row.part, key, make)
 
 
 def _caption(data: StudyData, seed: int) -> str:
@@ -210,7 +148,7 @@ def _accuracy_table(outcomes: Sequence[Outcome], caption: str) -> Table:
     for outcome in outcomes:
         measured = outcome.evaluation
         accuracy = share_cell(measured.accuracy, measured.accuracy_interval, "strong" if measured.accuracy == best else "")
-        rows.append((outcome.row.title, percent(outcome.row.paper, 1), accuracy, f"{measured.n:,}", f"{outcome.parameters:,}",
+        rows.append((outcome.row.title, percent(outcome.row.paper, 1), accuracy, f"{measured.n:,}", f"{outcome.parameters or 0:,}",
                      str(outcome.epochs), duration(outcome.seconds)))
     columns = ("classifier", "paper, on SVHN", "accuracy here", "n", "parameters", "epochs", "training")
     return Table(columns, tuple(rows), f"Accuracy on the test pictures: {caption}", ("In brackets: 95 % Wilson interval.",))

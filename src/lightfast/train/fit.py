@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.models.forest import Forest
 from lightfast.models.registry import Role, build_network
-from lightfast.train.loop import Arrays, Where, train
+from lightfast.train.balance import BalancedDraws, class_weights
+from lightfast.train.loop import Arrays, Source, Where, train
 from lightfast.train.objectives import Batch, Classification
 from lightfast.train.recipe import Recipe
 
@@ -37,6 +39,23 @@ class Training:
         """The loop's view of it; every network of a run keeps its state in a folder of its own label."""
         folder = self.folder / ".training" / label if self.folder else None
         return Where(resolve_device(self.device), folder, self.resume, self.report, label)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is fitted, apart from the pictures: model by name, its config, the recipe."""
+
+    model: str = "cnn"
+    recipe: Recipe = field(default_factory=Recipe)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values, enough to fit the same again."""
+        return {"model": self.model, "config": dict(self.config), "recipe": self.recipe.model_dump()}
+
+    def fit(self, train_images: ImageSet, val_images: ImageSet, training: Training) -> Checkpoint:
+        """`fit` with these settings."""
+        return fit(train_images, val_images, model=self.model, recipe=self.recipe, config=self.config, training=training)
 
 
 def fit(
@@ -59,13 +78,19 @@ def fit(
     config = dict(config or {})
     network = fresh_network(model, "classifier", train_images.image_shape, train_images.num_classes, config, training.seed)
     preprocess = Preprocess.of(train_images)
+    started = time.perf_counter()
     history: list[dict[str, Any]] = []
     if isinstance(network, Forest):
         preprocess = Preprocess.identity(train_images.image_shape)
         network.fit(train_images.images, train_images.require_labels(), derive(training.seed, "forest") % 2**31)
     else:
-        objective = Classification(preprocess, recipe.label_smoothing, recipe.augment)
-        source = Arrays(labelled_rows(train_images), labelled_rows(val_images))
+        rows, classes = labelled_rows(train_images), train_images.num_classes
+        weights = class_weights(rows[1], classes) if recipe.balance == "weights" else None
+        objective = Classification(preprocess, recipe.label_smoothing, recipe.augment, weights)
+        source: Source = Arrays(rows, labelled_rows(val_images))
+        if recipe.balance in ("sampling", "augment"):
+            draws = derive(training.seed, "balance")
+            source = BalancedDraws(rows, labelled_rows(val_images), classes, draws, moved=recipe.balance == "augment")
         history = train(network, source, objective, recipe, seed=training.seed, where=training.where("classifier"))
     details = {
         "data": train_images.name,
@@ -74,6 +99,7 @@ def fit(
         "n_val": len(val_images),
         "seed": training.seed,
         "recipe": recipe.model_dump(),
+        "fit_seconds": round(time.perf_counter() - started, 3),
     }
     return Checkpoint(
         role="classifier", model=model, image_shape=train_images.image_shape, outputs=train_images.num_classes,

@@ -80,7 +80,7 @@ class Where:
 
 
 def train(network: nn.Module, source: Source, objective: Objective, recipe: Recipe, *, seed: int, where: Where) -> list[dict[str, Any]]:
-    """Fit `network` in place; it ends in eval mode with the weights of its best validation epoch.
+    """Fit `network` in place; it ends in eval mode with the weights of its best validation epoch (or its last: `recipe.keep`).
 
     The same seed gives the same weights, and a training that was interrupted and resumed ends in the same weights as one that ran
     through: all randomness of an epoch is derived from (seed, epoch).
@@ -172,17 +172,18 @@ class _Training:
         self.optimizer.step()
         if self.recipe.averaging:
             decay = min(self.recipe.averaging, (1 + step) / (10 + step))
-            pairs = zip(self.averaged.parameters(), self.network.parameters(), strict=True)
+            # The running statistics of batch norm belong to the weights they were measured with: both are averaged alike.
+            pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
             with torch.no_grad():
                 for mean, current in pairs:
-                    mean.lerp_(current, 1 - decay)
+                    if mean.is_floating_point():
+                        mean.lerp_(current, 1 - decay)
+                    else:
+                        mean.copy_(current)
         return {"loss": loss.detach(), **measures}
 
     @torch.inference_mode()
     def _validate(self) -> dict[str, float]:
-        if self.averaged is not self.network:
-            for mean, current in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
-                mean.copy_(current)
         if not len(self.val[0]):
             return {}
         self.averaged.eval()
@@ -200,6 +201,7 @@ class _Training:
         value = row.get(f"val_{self.objective.monitor}", -self.state.epoch)
         if not math.isfinite(value):
             raise TrainingError(f"{self.where.label}: the validation loss is not finite", cure="Lower the step size.")
+        value = -self.state.epoch if self.recipe.keep == "last" else value
         if value < self.state.best:
             self.state.best, self.state.best_epoch, self.state.worse = value, self.state.epoch, 0
             self.best = {key: tensor.detach().clone() for key, tensor in self.averaged.state_dict().items()}

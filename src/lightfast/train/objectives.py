@@ -31,11 +31,12 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Classification:
-    """Cross-entropy on batches (uint8 images (N, H, W, C), int64 labels (N,))."""
+    """Cross-entropy on batches (uint8 images (N, H, W, C), int64 labels (N,)); `class_weights` (K,) act in training only."""
 
     preprocess: Preprocess
     label_smoothing: float = 0.0
     augment: str = "none"
+    class_weights: Tensor | None = None
     monitor: str = "loss"
 
     def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
@@ -46,7 +47,10 @@ class Classification:
             pixels = augment(pixels, self.augment, generator)
         logits = network(self.preprocess(pixels)).float()
         smoothing = self.label_smoothing if generator is not None else 0.0
-        loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        weights = None if generator is None or self.class_weights is None else self.class_weights.to(logits.device)
+        # torch divides a weighted mean by the weights of the batch; dividing by its size keeps the step of a batch without rare pictures.
+        losses = functional.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="none")
+        loss = losses.mean()
         return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
 
 

@@ -23,9 +23,19 @@ class Recipe(Settings):
         "stop when it worsens again)",
     )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all classes")
-    augment: Literal["none", "shift", "affine", "natural"] = Field(
+    augment: Literal["none", "shift", "mirror", "affine", "natural"] = Field(
         default="none",
-        description="shift (±2 px), affine (±10°, ±10 % scale, ±10 % shift), natural (mirror, shift and brightness, for photographs)",
+        description="shift (±2 px of 28), mirror (left-right at random, and shift), affine (±10°, ±10 % scale, ±10 % shift), natural "
+        "(mirror, shift and brightness, for photographs)",
+    )
+    keep: Literal["best", "last"] = Field(
+        default="best",
+        description="weights of the epoch with the best validation loss, or of the last (nothing is then chosen on validation)",
+    )
+    balance: Literal["none", "weights", "sampling", "augment"] = Field(
+        default="none",
+        description="against uneven classes: weights (loss ∝ 1/pictures of the class), sampling (every class drawn equally often), "
+        "augment (sampling, and the repeated draws moved, turned and scaled)",
     )
     patience: int | None = Field(default=None, ge=1, description="epochs without a better validation loss before stopping; none = never")
     averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step of the running average of the weights; 0 = off")
@@ -36,6 +46,8 @@ class Recipe(Settings):
     def _no_conflict(self) -> Self:
         if self.schedule == "plateau" and self.patience is not None:
             raise ValueError("patience and schedule=plateau both decide when to stop: set one of them")
+        if self.keep == "last" and (self.schedule == "plateau" or self.patience is not None):
+            raise ValueError("keep=last runs all epochs: leave out patience and schedule=plateau")
         if self.schedule == "one-cycle" and self.patience is not None and self.patience >= self.epochs:
             raise ValueError("patience must be below epochs to ever take effect")
         return self
