@@ -14,7 +14,7 @@ from typing import Any
 
 import typer.main
 
-from lightfast.cli import app
+from lightfast.cli.app import app
 from lightfast.corrupt.registry import CORRUPTIONS, Corruption
 from lightfast.corrupt.suite import SUITES
 from lightfast.data.catalogue import CATALOGUE

@@ -22,7 +22,7 @@ def main() -> None:
     # How far does fog hurt?
     test = parts.test.take(range(300))
     foggy = lf.corrupt(test, "fog", severity=3, seed=0)
-    print(lf.compare(lf.predict(classifier, test), lf.predict(classifier, foggy)).sentence())
+    print(lf.mcnemar(lf.predict(classifier, test), lf.predict(classifier, foggy)).sentence())
 
     # Detector and restorer learn from training digits that are damaged on the fly: one in five stays clean.
     mix = lf.DamageMix((("fog", 3), ("shot_noise", 5), ("stripe", 3)), clean_share=0.2)
@@ -35,7 +35,7 @@ def main() -> None:
     # The pipeline sees pixels only; the labels of `foggy` are counted afterwards.
     result = lf.repair(pipeline, foggy)
     print("detected:", dict(Counter(result.damage.names).most_common()))
-    print(lf.compare(result.before, result.after).sentence())
+    print(lf.mcnemar(result.before, result.after).sentence())
     first = next(filter(None, result.reasons), "none")
     print(f"{int(result.doubtful.sum())} of {len(foggy)} readings are for a person; the first: {first}")
 

@@ -37,10 +37,25 @@ _PUBLIC = {
     "Evaluation": "evaluate.metrics:Evaluation",
     "PairedTest": "evaluate.compare:PairedTest",
     "Predictions": "evaluate.predictions:Predictions",
-    "compare": "evaluate.compare:mcnemar",
+    "compare": "evaluate.compare_many:compare",
+    "mcnemar": "evaluate.compare:mcnemar",
     "evaluate": "evaluate.predict:evaluate",
     "predict": "evaluate.predict:predict",
     "score": "evaluate.metrics:score",
+    # judging
+    "Comparison": "evaluate.compare_many:Comparison",
+    "CrossValidation": "evaluate.crossval:CrossValidation",
+    "Dealing": "evaluate.crossval:Dealing",
+    "LearningCurve": "evaluate.learning_curve:LearningCurve",
+    "Measured": "evaluate.sweep:Measured",
+    "Plan": "train.fit:Plan",
+    "Point": "evaluate.sweep:Point",
+    "Regression": "evaluate.regression:Regression",
+    "cohen_kappa": "evaluate.agreement:cohen_kappa",
+    "cross_validate": "evaluate.crossval:cross_validate",
+    "fit_learning_curve": "evaluate.learning_curve:fit_learning_curve",
+    "ols": "evaluate.regression:ols",
+    "run_points": "evaluate.sweep:run_points",
     # repair
     "Damage": "restore.detector:Damage",
     "DamageMix": "restore.pairs:DamageMix",
@@ -108,12 +123,13 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Checkpoint", "CheckpointError", "Damage", "DamageMix", "DataError", "DetectorPlan", "DownloadError", "Evaluation", "ImageSet",
-    "Ingest", "InputError", "LightfastError", "LoadedData", "PairedTest", "Pipeline", "Predictions", "Recipe", "Repair", "RestorerPlan",
-    "Rules", "SettingsError", "Splits", "StorageError", "Training", "TrainingError", "UnknownName", "__version__", "calibrate",
-    "calibrate_pipeline", "check", "compare", "corrupt", "corrupt_array", "damage_mixture", "detect", "evaluate", "fetch", "fit",
-    "fit_detector", "fit_restorer", "load_checkpoint", "load_dataset", "predict", "read", "repair", "restore", "save_folder",
-    "save_npz", "score", "split",
+    "Checkpoint", "CheckpointError", "Comparison", "CrossValidation", "Damage", "DamageMix", "DataError", "Dealing", "DetectorPlan",
+    "DownloadError", "Evaluation", "ImageSet", "Ingest", "InputError", "LearningCurve", "LightfastError", "LoadedData", "Measured",
+    "PairedTest", "Pipeline", "Plan", "Point", "Predictions", "Recipe", "Regression", "Repair", "RestorerPlan", "Rules", "SettingsError",
+    "Splits", "StorageError", "Training", "TrainingError", "UnknownName", "__version__", "calibrate", "calibrate_pipeline", "check",
+    "cohen_kappa", "compare", "corrupt", "corrupt_array", "cross_validate", "damage_mixture", "detect", "evaluate", "fetch", "fit",
+    "fit_detector", "fit_learning_curve", "fit_restorer", "load_checkpoint", "load_dataset", "mcnemar", "ols", "predict", "read",
+    "repair", "restore", "run_points", "save_folder", "save_npz", "score", "split",
 ]
 
 if TYPE_CHECKING:
@@ -140,14 +156,27 @@ if TYPE_CHECKING:
     from lightfast.data.loaded import LoadedData as LoadedData
     from lightfast.data.splits import Splits as Splits
     from lightfast.data.splits import split as split
+    from lightfast.evaluate.agreement import cohen_kappa as cohen_kappa
     from lightfast.evaluate.compare import PairedTest as PairedTest
-    from lightfast.evaluate.compare import mcnemar as compare
+    from lightfast.evaluate.compare import mcnemar as mcnemar
+    from lightfast.evaluate.compare_many import Comparison as Comparison
+    from lightfast.evaluate.compare_many import compare as compare
+    from lightfast.evaluate.crossval import CrossValidation as CrossValidation
+    from lightfast.evaluate.crossval import Dealing as Dealing
+    from lightfast.evaluate.crossval import cross_validate as cross_validate
+    from lightfast.evaluate.learning_curve import LearningCurve as LearningCurve
+    from lightfast.evaluate.learning_curve import fit_learning_curve as fit_learning_curve
     from lightfast.evaluate.metrics import Evaluation as Evaluation
     from lightfast.evaluate.metrics import score as score
     from lightfast.evaluate.predict import calibrate as calibrate
     from lightfast.evaluate.predict import evaluate as evaluate
     from lightfast.evaluate.predict import predict as predict
     from lightfast.evaluate.predictions import Predictions as Predictions
+    from lightfast.evaluate.regression import Regression as Regression
+    from lightfast.evaluate.regression import ols as ols
+    from lightfast.evaluate.sweep import Measured as Measured
+    from lightfast.evaluate.sweep import Point as Point
+    from lightfast.evaluate.sweep import run_points as run_points
     from lightfast.models.checkpoint import Checkpoint as Checkpoint
     from lightfast.models.checkpoint import load_checkpoint as load_checkpoint
     from lightfast.restore.denoise import RestorerPlan as RestorerPlan
@@ -163,6 +192,7 @@ if TYPE_CHECKING:
     from lightfast.restore.pipeline import Rules as Rules
     from lightfast.restore.pipeline import calibrate_pipeline as calibrate_pipeline
     from lightfast.restore.pipeline import repair as repair
+    from lightfast.train.fit import Plan as Plan
     from lightfast.train.fit import Training as Training
     from lightfast.train.fit import fit as fit
     from lightfast.train.recipe import Recipe as Recipe

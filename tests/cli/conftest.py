@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightfast import cli
+from lightfast.cli import app as cli
 
 SMALL = "--model mlp --set epochs=2 --set model.hidden=[16]"
 

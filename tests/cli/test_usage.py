@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lightfast import cli
+from lightfast.cli import app as cli
 
 COMMANDS = ["demo", "train", "predict", "evaluate", "corrupt", "repair", "study", "data list", "data fetch", "data check"]
 # ---- help and usage

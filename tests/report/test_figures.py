@@ -76,6 +76,20 @@ def test_confusion_shows_the_counts_and_the_names():
     assert {"8", "2", "1,234", "cat", "<dog>"} <= set(texts(DRAWN["confusion"]()))
 
 
+def test_cells_of_the_confusion_lead_to_the_page_and_say_where():
+    svg = figures.confusion_matrix([[8, 2], [1, 9]], ["cat", "<dog>"], anchors={(0, 1): "cell-0-1"})
+    links = list(ET.fromstring(svg).iter("a"))
+    assert [(link.get("href"), link.get("aria-label")) for link in links] == [("#cell-0-1", "cat read as <dog>: 2")]
+    assert links[0].findtext("title") == "cat read as <dog>: 2"
+    assert links[0].find("path") is not None
+
+
+def test_a_figure_with_links_is_no_mere_picture_to_a_screen_reader():
+    linked = figures.confusion_matrix([[8, 2], [1, 9]], ["cat", "dog"], anchors={(0, 1): "cell-0-1"})
+    assert ET.fromstring(linked).get("role") == "group"
+    assert ET.fromstring(DRAWN["confusion"]()).get("role") == "img"
+
+
 def test_many_classes_are_drawn_without_counts():
     confusion = np.eye(20, dtype=int) * 77
     assert "77" not in texts(figures.confusion_matrix(confusion, [f"class {k}" for k in range(20)]))

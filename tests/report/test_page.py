@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -16,6 +18,7 @@ from lightfast.report.page import (
     Figure,
     FigureRow,
     Folded,
+    Gallery,
     PictureRow,
     Section,
     Table,
@@ -69,6 +72,7 @@ def every_block(word):
         Section("Headline", (table, Folded(word, (table,)))),
         Section("Figures", (Figure(drawing, word), FigureRow((Figure(drawing, word, title=word), Figure(dot.uri, word, word)), word))),
         Section("Pictures", (picture_grid([PictureRow((dot, dot), word)], (word, "clean"), word),)),
+        Section("Gallery", (Gallery((dot, dot), word), Folded(word, (Gallery((dot,)),)))),
         Section("Queue", (queue([Doubt(dot, word, word, 0.25, word)], total=9, caption=word),)),
     ]
 
@@ -113,7 +117,7 @@ def test_every_section_and_every_line_of_provenance_is_there(page):
 def test_the_contents_lead_to_ids_that_exist_once(page):
     ids = page.values("id")
     anchors = [value[1:] for tag, key, value in page.attributes if tag == "a" and key == "href"]
-    assert len(anchors) == 7
+    assert len(anchors) == 8
     assert all(ids.count(anchor) == 1 for anchor in anchors)
 
 
@@ -131,6 +135,26 @@ def test_small_pictures_stay_crisp_and_wrong_ones_are_marked(text):
 
 def test_rows_left_out_of_the_queue_are_counted(text):
     assert "1 of 9 shown" in text
+
+
+def folded_page():
+    table = Table(("pair", "n"), ((Cell("a → b", anchor="cell-0-1"), "3"),))
+    return render_page("A", "B", [Section("One", (table, Folded("a as b", (Text("x"),), "cell-0-1")))], {})
+
+
+def test_a_link_to_a_folded_part_leads_to_an_id_inside_it():
+    text = folded_page()
+    assert '<a href="#cell-0-1">a → b</a>' in text
+    assert re.search(r'<details class="target">\s*<summary>a as b</summary>\s*<span id="cell-0-1"></span>\s*<p>x</p>\s*</details>', text)
+
+
+def test_the_only_script_is_the_one_that_the_page_names_by_its_hash():
+    text = folded_page()
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    named = re.search(r"script-src 'sha256-([^']+)'\">", text)
+    assert len(scripts) == 1
+    assert named
+    assert named[1] == base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
 
 
 def test_the_page_is_written_where_asked(tmp_path):

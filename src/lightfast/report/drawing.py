@@ -1,7 +1,7 @@
 """From a matplotlib figure to SVG text that takes its colours and letters from the page around it.
 
 matplotlib writes fixed colours, which a page in dark mode cannot change. So figures are drawn in the placeholder colours
-below, and each placeholder becomes a CSS variable of the page.
+below, and each placeholder becomes a CSS variable of the page. A shape may lead to another place of the page: see `link`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -25,6 +26,8 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--panel", 
 # With 72 dots an inch one SVG unit is one CSS pixel and a font size of 11 is 11 px.
 _DPI = 72
 FONT_SIZE, SMALL = 13, 12
+# Addresses that lead to the page around the figure, not to a part of the figure.
+_PAGE = "page:"
 
 
 def canvas(width: float, height: float, gaps: tuple[float, float] = (0.02, 0.02)) -> Figure:
@@ -61,8 +64,13 @@ def legend(axes: Axes, **options: Any) -> None:
     axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK, handlelength=1.4, borderaxespad=0, **options)
 
 
+def link(shape: Artist, anchor: str, words: str) -> None:
+    """Make a click on `shape` jump to the id `anchor` of the page; `words` say where that leads (read out, and shown on hovering)."""
+    shape.set_url(f"{_PAGE}{anchor}|{words}")
+
+
 def svg(figure: Figure, alt: str) -> str:
-    """The figure as an `<svg>` element for the inside of a page; `alt` is read out in its place."""
+    """The figure as an `<svg>` element for the inside of a page; `alt` is read out in its place, or before its links."""
     stream = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lightfast"}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
@@ -75,7 +83,7 @@ def svg(figure: Figure, alt: str) -> str:
     text = re.sub(r"font: (\d+(?:\.\d+)?px)[^;\"]*", r"font-size: \1", text)
     for placeholder, variable in _VARIABLES.items():
         text = text.replace(placeholder, f"var({variable})")
-    return _opened(_unique_ids(text), figure, alt).strip()
+    return _opened(_linked(_unique_ids(text)), figure, alt).strip()
 
 
 def _unique_ids(text: str) -> str:
@@ -86,9 +94,17 @@ def _unique_ids(text: str) -> str:
     return re.sub(r'xlink:href="#([^"]+)"', rf'href="#\1-{mark}"', text)
 
 
+def _linked(text: str) -> str:
+    """The links of `link` as links of the page, with their words."""
+    return re.sub(rf'<a xlink:href="{_PAGE}([^"|]*)\|([^"]*)"[^>]*>', r'<a href="#\1" aria-label="\2"><title>\2</title>', text)
+
+
 def _opened(text: str, figure: Figure, alt: str) -> str:
     width, height = (round(side * _DPI) for side in figure.get_size_inches())
-    wide = ' class="wide"' if width > 500 else ""
+    # A picture has no parts for a screen reader; a figure with links must keep them.
+    role = "group" if "<a href=" in text else "img"
+    names = [name for name, holds in (("wide", width > 500), ("linked", role == "group")) if holds]
+    classes = f' class="{" ".join(names)}"' if names else ""
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    opening = f'<svg{wide} {size} role="img" aria-label="{escape(alt, quote=True)}">'
+    opening = f'<svg{classes} {size} role="{role}" aria-label="{escape(alt, quote=True)}">'
     return opening + text[text.index(">") + 1:]

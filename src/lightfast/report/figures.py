@@ -28,6 +28,7 @@ from lightfast.report.drawing import (
     WRONG,
     canvas,
     legend,
+    link,
     styled,
     svg,
 )
@@ -68,13 +69,15 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
                + ", ".join(f"{key} {value:.4g}" for key, value in last.items() if isinstance(value, int | float)))
 
 
-def confusion_matrix(confusion: ArrayLike, class_names: Sequence[str], width: int = 400) -> str:
+def confusion_matrix(confusion: ArrayLike, class_names: Sequence[str], width: int = 400,
+                     anchors: Mapping[tuple[int, int], str] | None = None) -> str:
     """Rows = given label, columns = predicted label; shade = share of the row, errors in the colour of errors.
 
     Args:
         confusion: counts (K, K).
         class_names: K names.
         width: of the drawing in CSS pixels (its height is about the same).
+        anchors: (row, column) → id on the page that a click on this cell leads to; cells without pictures have none.
     """
     counts = np.asarray(confusion)
     classes = len(class_names)
@@ -90,7 +93,9 @@ def confusion_matrix(confusion: ArrayLike, class_names: Sequence[str], width: in
         hit = row == column
         strength = 0.08 + 0.92 * share if hit else min(1.0, 0.12 + 0.88 * math.sqrt(share))
         text = f"{counts[row, column]:,}" if classes <= 15 else ""
-        _tile(axes, (row, column), AFTER if hit else WRONG, strength, text, font)
+        tile = _tile(axes, (row, column), AFTER if hit else WRONG, strength, text, font)
+        if anchors and (row, column) in anchors:
+            link(tile, anchors[row, column], f"{class_names[row]} read as {class_names[column]}: {counts[row, column]:,}")
     names = [_short(name, 12) for name in class_names]
     _tile_axes(axes, names, names, font=min(SMALL, 0.55 * width / classes))
     axes.set_xlabel("predicted label")
@@ -274,12 +279,14 @@ def _severity_panel(axes: Axes, series: Mapping[str, Any], severities: Sequence[
         axes.fill_between(severities, series["before"], series["after"], color=AFTER, alpha=0.07, linewidth=0)
 
 
-def _tile(axes: Axes, place: tuple[int, int], colour: str, strength: float, text: str, font: float) -> None:
+def _tile(axes: Axes, place: tuple[int, int], colour: str, strength: float, text: str, font: float) -> Rectangle:
     """One cell of a matrix: the colour at `strength` over the page, so that it works on light and dark pages."""
     row, column = place
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=strength, edgecolor=PAPER, linewidth=1.5))
+    tile = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=strength, edgecolor=PAPER, linewidth=1.5)
+    axes.add_patch(tile)
     if text:
         axes.text(column, row, text, ha="center", va="center", fontsize=font, color=ON_COLOUR if strength > _ON_COLOUR_ABOVE else INK)
+    return tile
 
 
 def _tile_axes(axes: Axes, row_names: Sequence[str], column_names: Sequence[str], font: float) -> None:

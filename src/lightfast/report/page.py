@@ -5,7 +5,9 @@ A page is a list of sections; a section is a title and parts; a part is one of t
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +55,12 @@ class Cards:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: `text`, and beside it in small print `detail` (an interval)."""
+    """One cell: `text`, and beside it in small print `detail` (an interval); with `anchor` the text leads to that id of the page."""
 
     text: str
     detail: str = ""
     tone: Tone = ""
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,15 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Many small pictures, as many a line as there is room for."""
+
+    pictures: tuple[Picture, ...]
+    caption: str = ""
+    kind: ClassVar[str] = "gallery"
+
+
+@dataclass(frozen=True)
 class Doubt:
     """One picture that a person should look at: what was read, how surely (0..1), and why it is doubtful."""
 
@@ -166,14 +178,15 @@ class Queue:
 
 @dataclass(frozen=True)
 class Folded:
-    """Parts that open on a click: the long tables behind a figure."""
+    """Parts that open on a click: the long tables behind a figure. A link to `anchor` opens them too."""
 
     title: str
-    parts: tuple[Text | Table | Figure | FigureRow | Pictures | Queue, ...]
+    parts: tuple[Text | Table | Figure | FigureRow | Pictures | Gallery | Queue, ...]
+    anchor: str = ""
     kind: ClassVar[str] = "folded"
 
 
-Part = Text | Cards | Table | Figure | FigureRow | Pictures | Queue | Folded
+Part = Text | Cards | Table | Figure | FigureRow | Pictures | Gallery | Queue | Folded
 
 
 @dataclass(frozen=True)
@@ -204,15 +217,21 @@ def write_page(path: Path | str, title: str, subtitle: str, sections: Sequence[S
 
 
 def render_page(title: str, subtitle: str, sections: Sequence[Section], provenance: Mapping[str, Any]) -> str:
-    """The page as text; every text in it is escaped, only drawings made by `report.figures` are set in as they are."""
+    """The page as text; every text in it is escaped, only drawings made by `report.figures` are set in as they are.
+
+    Only a page that holds folded parts with an anchor carries a script: it opens the part that a link leads to. The page's own
+    security policy names the script by its hash and forbids any other.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("lightfast", "report"), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     anchors = _anchors([section.title for section in sections] + ["Provenance"])
+    folds = any(isinstance(part, Folded) and part.anchor for section in sections for part in section.parts)
+    script = environment.get_template("unfold.js.jinja").render() if folds else ""
     return environment.get_template("page.html.jinja").render(
         title=title, subtitle=subtitle, sections=tuple(zip(anchors[:-1], sections, strict=True)), provenance=provenance,
-        provenance_anchor=anchors[-1])
+        provenance_anchor=anchors[-1], script=script, script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode())
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:

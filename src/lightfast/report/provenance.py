@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
+
+from lightfast.base.parallel import usable_cores
 
 PACKAGES = ("lightfast", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "opencv-python-headless")
 
@@ -33,7 +34,7 @@ def provenance(data_version: str, seed: int | None, timings: Mapping[str, float]
         "seconds": {name: round(seconds, 2) for name, seconds in (timings or {}).items()},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": f"{cpu_name()}, {available_cores()} cores",
+        "cpu": f"{cpu_name()}, {usable_cores()} cores",
         "packages": package_versions(),
     }
 
@@ -52,11 +53,6 @@ def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
 def shown_command(words: Sequence[str]) -> str:
     """The command line without folders: "/home/me/run" → "run", "--out=/tmp/x" → "--out=x"."""
     return " ".join(_without_folders(str(word)) for word in words)
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_name() -> str:

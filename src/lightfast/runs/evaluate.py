@@ -19,9 +19,10 @@ from lightfast.evaluate.robustness import Robustness, robustness, sample
 from lightfast.models.checkpoint import Checkpoint, load_checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.report.provenance import provenance
+from lightfast.runs.classes_page import hardest_pairs
 from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, touch, without_seen
 from lightfast.runs.pictures import read_labelled, read_pictures
-from lightfast.runs.run_page import Evaluated, write_evaluation_page
+from lightfast.runs.run_page import Tested, write_evaluation_page
 
 
 def load_classifier(run: str, options: RunOptions) -> Checkpoint:
@@ -58,7 +59,8 @@ def evaluate_run(
         suite, severities: a suite of corruptions, at its own severities or at these.
         limit: pictures that the corruptions are measured on; None = all.
 
-    Returns: the keys of `Evaluation.as_json`, and run, data, data_version, touched_before, unreadable, notes, seconds, robustness.
+    Returns: the keys of `Evaluation.as_json`, and run, model, data, data_version, touched_before, unreadable, notes,
+    seconds, robustness, temperature, hardest_pairs.
     """
     started = time.perf_counter()
     if options.out is not None and Path(options.out).resolve() == Path(run).resolve():
@@ -74,9 +76,10 @@ def evaluate_run(
     if suite is not None:
         chosen = sample(images, limit, options.seed)
         robust = robustness(classifier, chosen, suite, severities=severities, seed=options.seed, report=options.report)
+    evaluation = score(predictions)
     metrics = {
-        **score(predictions).as_json(), "run": run, "model": classifier.model, "data": images.name.split("/")[0],
-        "data_version": images.version, "touched_before": touched,
+        **evaluation.as_json(), "hardest_pairs": hardest_pairs(evaluation), "temperature": classifier.temperature, "run": run,
+        "model": classifier.model, "data": images.name.split("/")[0], "data_version": images.version, "touched_before": touched,
         "unreadable": [asdict(one) for one in given.unreadable], "notes": [*given.notes, *left_out],
         "seconds": round(time.perf_counter() - started, 3), "robustness": robust.as_json() if robust else None,
     }  # fmt: skip
@@ -84,6 +87,6 @@ def evaluate_run(
         folder = make_folder(Path(options.out))
         predictions.save(folder / PREDICTIONS_FILE)
         facts = provenance(images.version, options.seed, {"evaluate": metrics["seconds"]}, options.words)
-        write_evaluation_page(folder / REPORT_FILE, Evaluated(predictions, metrics, robust, classifier.model), facts)
+        write_evaluation_page(folder / REPORT_FILE, Tested(classifier, images, predictions, evaluation), metrics, facts, robust)
         write_json(folder / METRICS_FILE, metrics)
     return metrics

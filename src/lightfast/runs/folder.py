@@ -4,6 +4,7 @@
         run.json           source, seed, data version and settings: what another verb needs to go on from here
         seen.npy           fingerprints of the pictures that the run was fitted or chosen on: no evaluation counts one of them
         evaluations.jsonl  every time that labelled pictures were scored with this run
+        out_of_fold.parquet  what models that never saw them say of the training pictures (folds/ keeps each of these models' readings)
         repair/            detector/, restorer/, rules.json
 """
 
@@ -29,6 +30,7 @@ from lightfast.train.fit import Training
 
 RUN_FILE, SEEN_FILE, TOUCH_FILE = "run.json", "seen.npy", "evaluations.jsonl"
 METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
+FOLDS_FOLDER, OUT_OF_FOLD_FILE = "folds", "out_of_fold.parquet"
 RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"
 SETTINGS = ("data_version", "model", "config", "recipe", "seed", "image_size")
 """What decides the result of a run: a run is resumed only with the same."""

@@ -37,6 +37,9 @@ def run_lines(metrics: Mapping[str, Any], folder: Path | str | None) -> list[str
     """What `train`, `evaluate` or `repair` found: accuracy with interval and n, before and after; `folder` holds the report."""
     lines = repair_lines(metrics) if "attempted" in metrics else score_lines(metrics) if "accuracy" in metrics else []
     lines += robustness_lines(metrics.get("robustness"))
+    if "out_of_fold" in metrics:
+        kept = metrics["out_of_fold"]
+        lines.append(f"out of fold {share_text(kept['accuracy'], kept['accuracy_interval'])}, n = {kept['n']:,}: {kept['predictions']}")
     return [*lines, f"report     {Path(folder, 'report.html')}"] if folder else lines
 
 

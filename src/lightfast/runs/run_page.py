@@ -7,23 +7,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightfast.data.images import ImageSet
 from lightfast.evaluate.calibration import reliability
-from lightfast.evaluate.metrics import Evaluation, score
+from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import Robustness
 from lightfast.models.checkpoint import Checkpoint, spec_of
-from lightfast.report.figures import confusion_matrix, reliability_diagram, severity_curves, training_curves
+from lightfast.report.figures import reliability_diagram, severity_curves, training_curves
 from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_cell
+from lightfast.runs.classes_page import classes_sections
 
-MANY_CLASSES = 25
+# Temperatures nearer to 1 than this change no probability that anyone would notice.
+SMALL_CHANGE = 0.05
 
 
-def write_run_page(
-    path: Path, predictions: Predictions, metrics: Mapping[str, Any], checkpoint: Checkpoint, facts: Mapping[str, Any]
-) -> Path:
-    """The report of a training: its test figures, classes, confusion, curves, reliability, notes."""
-    evaluation = score(predictions)
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """What a page shows: the classifier, the labelled pictures that it read, its readings in the same order, and their score."""
+
+    checkpoint: Checkpoint
+    images: ImageSet
+    predictions: Predictions
+    evaluation: Evaluation
+
+    def sections(self) -> list[Section]:
+        """Classes, confused pictures, curves, confidence."""
+        confidence = reliability_section(self.predictions, self.evaluation, temperature_words(self.checkpoint))
+        return [*classes_sections(self.predictions, self.evaluation, self.images), confidence]
+
+
+def write_run_page(path: Path, tested: Tested, metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+    """The report of a training: its test figures, classes, confused pictures, curves, reliability, notes."""
+    evaluation, checkpoint = tested.evaluation, tested.checkpoint
     parts = metrics["parts"]
     seconds = metrics["seconds"]["train"]
     lead = (f"{_sentence(evaluation)} It was fitted on {parts['train']:,} pictures and chosen on {parts['val']:,} others; "
@@ -32,8 +48,7 @@ def write_run_page(
     extra = Card(took, "training time", f"{metrics['epochs']} epochs" if metrics["epochs"] else "")
     sections = [
         Section("Result", (score_cards(evaluation, lead, extra), *noted(metrics["notes"], metrics["unreadable"]))),
-        classes_section(evaluation),
-        reliability_section(predictions, evaluation),
+        *tested.sections(),
     ]
     if checkpoint.history:
         sections.append(Section("Training", (curves_figure(checkpoint.history, f"{metrics['model']}: {spec_of(checkpoint)}."),)))
@@ -41,29 +56,20 @@ def write_run_page(
     return write_page(path, title, f"{evaluation.n:,} test pictures, {len(evaluation.class_names)} classes.", sections, facts)
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluated:
-    """What the page of an evaluation shows."""
-
-    predictions: Predictions
-    metrics: Mapping[str, Any]
-    robustness: Robustness | None
-    model: str
-
-
-def write_evaluation_page(path: Path, evaluated: Evaluated, facts: Mapping[str, Any]) -> Path:
-    """The report of an evaluation: figures, classes, reliability and, when a suite was asked for, the corruption card."""
-    predictions, metrics = evaluated.predictions, evaluated.metrics
-    evaluation = score(predictions)
+def write_evaluation_page(
+    path: Path, tested: Tested, metrics: Mapping[str, Any], facts: Mapping[str, Any], robust: Robustness | None = None
+) -> Path:
+    """The report of an evaluation: figures, classes, confused pictures, reliability and, where a suite was read, the corruption card."""
+    evaluation = tested.evaluation
     times = metrics["touched_before"]
     often = "once" if times == 1 else f"{times} times"
     touched = f" These pictures had been scored with this run {often} before." if times else ""
     cards = score_cards(evaluation, _sentence(evaluation) + touched)
     sections = [Section("Result", (cards, *noted(metrics["notes"], metrics["unreadable"])))]
-    if evaluated.robustness is not None:
-        sections.append(robustness_section({"before": evaluated.robustness}))
-    sections += [classes_section(evaluation), reliability_section(predictions, evaluation)]
-    return write_page(path, f"{evaluated.model} on {metrics['data']}", f"{evaluation.n:,} pictures.", sections, facts)
+    if robust is not None:
+        sections.append(robustness_section({"before": robust}))
+    sections += tested.sections()
+    return write_page(path, f"{tested.checkpoint.model} on {metrics['data']}", f"{evaluation.n:,} pictures.", sections, facts)
 
 
 def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
@@ -73,7 +79,7 @@ def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
     if 3 in evaluation.top_k:
         value, interval = evaluation.top_k[3]
         cards.append(Card(percent(value), "among the first three", f"95 % interval {percent_range(interval)}"))
-    cards += [Card(percent(evaluation.macro_f1), "macro F1", "mean over the classes"),
+    cards += [Card(percent(evaluation.macro_f1), "macro F1", f"95 % interval {percent_range(evaluation.macro_f1_interval)}"),
               Card(percent(evaluation.ece), "calibration error", "mean gap of confidence and accuracy")]
     return Cards((*cards, *extra), lead)
 
@@ -90,26 +96,27 @@ def noted(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tupl
     return tuple(parts)
 
 
-def classes_section(evaluation: Evaluation) -> Section:
-    """Per-class table and confusion matrix."""
-    rows = tuple((row.name, percent(row.precision, 1), percent(row.recall, 1), percent(row.f1, 1), f"{row.support:,}")
-                 for row in evaluation.per_class)
-    table: Part = Table(("class", "precision", "recall", "F1", "pictures"), rows, f"By class, {evaluation.n:,} pictures")
-    if len(rows) > MANY_CLASSES:
-        table = Folded(f"All {len(rows)} classes", (Table(table.columns, rows),))
-    width = 460 if len(rows) <= MANY_CLASSES else 760
-    drawing = confusion_matrix(evaluation.confusion, evaluation.class_names, width)
-    figure = Figure(drawing, "Rows are the given labels, columns the readings.")
-    worst = sorted(evaluation.per_class, key=lambda row: row.f1)[:2]
-    lead = " and ".join(f"{row.name} ({percent(row.f1, 1)})" for row in worst)
-    return Section("Classes", (figure, table), f"The lowest F1 have {lead}.")
-
-
-def reliability_section(predictions: Predictions, evaluation: Evaluation) -> Section:
-    """Does the confidence mean what it says?"""
+def reliability_section(predictions: Predictions, evaluation: Evaluation, temperature: str = "") -> Section:
+    """Does the confidence mean what it says? `temperature` tells how it was calibrated."""
     figure = Figure(reliability_diagram(reliability(predictions.pred_probs, predictions.require_labels())),
                     "Points on the dashed line are as often right as they claim; the bars are 95 % intervals.")
-    return Section("Confidence", (figure,), f"Confidence and accuracy differ by {percent(evaluation.ece, 1)} on average.")
+    lead = f"Confidence and accuracy differ by {percent(evaluation.ece, 1)} on average."
+    return Section("Confidence", (figure, *((Text(temperature),) if temperature else ())), lead)
+
+
+def temperature_words(checkpoint: Checkpoint) -> str:
+    """What the temperature of a classifier does to its probabilities, and what it was fitted on."""
+    pictures, temperature = checkpoint.details.get("calibrated_on"), checkpoint.temperature
+    if pictures is None:
+        return "No temperature was fitted: these are the probabilities that the model gives by itself."
+    if not pictures:
+        return "There were no validation pictures to fit a temperature on: these are the probabilities that the model gives by itself."
+    said = f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: "
+    if temperature > 1 + SMALL_CHANGE:
+        return said + "the model was too sure of itself, and its probabilities were made softer."
+    if temperature < 1 - SMALL_CHANGE:
+        return said + "the model was not sure enough, and its probabilities were made sharper."
+    return said + "the model's probabilities were left nearly as they were."
 
 
 def curves_figure(history: Sequence[Mapping[str, Any]], caption: str, title: str = "") -> Figure:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightfast.base.errors import UnknownName
 from lightfast.models.registry import find_model
+from lightfast.train.fit import Plan
 from lightfast.train.recipe import Recipe
 
 _GIVEN = {"image_shape", "outputs", "identifier"}
@@ -29,6 +30,12 @@ def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dic
         config[key.strip()] = _value(value.strip())
     _check_keys(config, model)
     return (Recipe.of().updated(rest) if rest else None), config
+
+
+def parse_plan(pairs: Sequence[str], model: str) -> Plan:
+    """The same as a plan to fit."""
+    recipe, config = parse_settings(pairs, model)
+    return Plan(model, recipe or Recipe.of(), config)
 
 
 def _value(text: str) -> Any:

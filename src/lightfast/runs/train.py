@@ -10,8 +10,9 @@ from typing import Any
 
 from lightfast.base.files import read_json, write_json
 from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import Unreadable
+from lightfast.data.loaded import Unreadable, concatenate
 from lightfast.data.splits import Splits, split_loaded
+from lightfast.evaluate.crossval import Dealing, cross_validate
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.evaluate.predictions import Predictions
@@ -19,8 +20,11 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters, find_model
 from lightfast.report.provenance import provenance
+from lightfast.runs.classes_page import hardest_pairs
 from lightfast.runs.folder import (
+    FOLDS_FOLDER,
     METRICS_FILE,
+    OUT_OF_FOLD_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
     REPORT_FILE,
@@ -31,8 +35,8 @@ from lightfast.runs.folder import (
     write_history,
     write_seen,
 )
-from lightfast.runs.run_page import write_run_page
-from lightfast.train.fit import check_trainable, fit
+from lightfast.runs.run_page import Tested, write_run_page
+from lightfast.train.fit import Plan, check_trainable, fit
 from lightfast.train.recipe import Recipe
 
 
@@ -73,17 +77,20 @@ class Trained:
 
 
 def train_run(
-    source: str, options: RunOptions, *, model: str = "cnn", recipe: Recipe | None = None, config: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+    source: str, options: RunOptions, *, model: str = "cnn", recipe: Recipe | None = None, config: Mapping[str, Any] | None = None,
+    folds: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Read, split, fit on train, choose and calibrate on val, score the test part once, write the run folder.
 
     Args:
         source: folder, manifest, `.npz` or catalogue name; its official parts are respected.
         options: `out` is the run folder; an interrupted run there goes on with `resume`.
         model, recipe, config: see `train.fit.fit`.
+        folds: also cross-validate on the train and val pictures with so many folds, and keep their out-of-fold probabilities in
+            out_of_fold.parquet.
 
-    Returns: the content of metrics.json: the keys of `Evaluation.as_json`, and run, model, parameters, temperature, unreadable, notes,
-    parts, data, data_version, seconds.
+    Returns: the content of metrics.json: the keys of `Evaluation.as_json`, and hardest_pairs, run, model, parameters, temperature,
+    unreadable, notes, parts, data, data_version, seconds.
 
     Raises:
         DataError, SettingsError, UnknownName: the input cannot be used. CheckpointError: `out` holds another run.
@@ -94,15 +101,31 @@ def train_run(
     job = read_job(source, options, model=model, recipe=recipe, config=config)
     check_trainable(job.splits.train)
     if begin(folder, job.settings(options), resume=options.resume):
-        return read_json(folder / METRICS_FILE)
+        metrics = read_json(folder / METRICS_FILE)
+        if folds is not None and metrics.get("out_of_fold", {}).get("folds") != folds:
+            metrics["out_of_fold"] = out_of_fold_figures(job, options, folder, folds)
+            write_json(folder / METRICS_FILE, metrics)
+        return metrics
     trained = fit_job(job, options, folder)
     metrics = run_metrics(job, trained, folder)
+    if folds is not None:
+        metrics["out_of_fold"] = out_of_fold_figures(job, options, folder, folds)
     write_results(folder, job, trained)
     facts = provenance(job.splits.train.version, options.seed, trained.seconds, options.words)
-    write_run_page(folder / REPORT_FILE, trained.predictions, metrics, trained.checkpoint, facts)
+    tested = Tested(trained.checkpoint, job.splits.test, trained.predictions, trained.evaluation)
+    write_run_page(folder / REPORT_FILE, tested, metrics, facts)
     write_json(folder / METRICS_FILE, metrics)
     finish(folder)
     return metrics
+
+
+def out_of_fold_figures(job: Job, options: RunOptions, folder: Path, folds: int) -> dict[str, Any]:
+    """Cross-validate what the run was fitted and chosen on; the probabilities go into `folder`, mean, spread and interval are returned."""
+    images = concatenate([part for part in (job.splits.train, job.splits.val) if len(part)])
+    plan = Plan(job.model, job.recipe, job.config)
+    validated = cross_validate(images, plan, Dealing(folds), options.training(folder / FOLDS_FOLDER))
+    validated.predictions.save(folder / OUT_OF_FOLD_FILE)
+    return {**validated.as_json(), "predictions": str(folder / OUT_OF_FOLD_FILE)}
 
 
 def read_job(
@@ -132,7 +155,7 @@ def run_metrics(job: Job, trained: Trained, folder: Path) -> dict[str, Any]:
     """The content of metrics.json."""
     network = trained.checkpoint.network
     return {
-        **trained.evaluation.as_json(), "run": str(folder), "model": job.model,
+        **trained.evaluation.as_json(), "hardest_pairs": hardest_pairs(trained.evaluation), "run": str(folder), "model": job.model,
         "parameters": None if isinstance(network, Forest) else count_parameters(network), "temperature": trained.checkpoint.temperature,
         "data": job.splits.train.name.split("/")[0], "data_version": job.splits.train.version, "test_version": job.splits.test.version,
         "parts": {"train": len(job.splits.train), "val": len(job.splits.val), "test": len(job.splits.test)},

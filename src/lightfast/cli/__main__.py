@@ -1,0 +1,7 @@
+"""`python -m lightfast.cli`."""
+
+import sys
+
+from lightfast.cli.app import main
+
+sys.exit(main())

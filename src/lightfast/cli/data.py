@@ -1,0 +1,57 @@
+"""`lightfast data`: list, fetch, check."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument
+
+from lightfast.cli.groups import data_app
+from lightfast.cli.parameters import AsJson, DataArg, Device, Seed
+from lightfast.cli.terminal import tell, work
+
+
+@data_app.command("list", epilog="Example: lightfast data list")
+def data_list(as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") -> None:
+    """List the data sets that can be named as DATA.
+
+    And whether they are here; the environment variable LIGHTFAST_DATA names the folder that keeps them.
+    """
+    from lightfast.runs.lists import data_set_lines, data_sets
+
+    result = data_sets()
+    tell(result, as_json, data_set_lines(result))
+
+
+@data_app.command("fetch", epilog="Example: lightfast data fetch svhn (an interrupted download goes on where it was)")
+def data_fetch(
+    name: Annotated[str, Argument(metavar="NAME", help="A name of `data list`, or quickdraw:CATEGORY,CATEGORY.")],
+    as_json: AsJson = False, seed: Seed = 0, device: Device = "auto",
+) -> None:  # fmt: skip
+    """Download a data set from its official address.
+
+    Its checksum is checked where one is published; it is kept as NAME.npz in the data folder.
+    """
+    from lightfast.data.catalogue import entry_of, fetch, load_dataset
+
+    with work() as report:
+        embedded = entry_of(name).embedded
+        path = None if embedded else fetch(name, report=report)
+        counts = {part: len(images) for part, images in load_dataset(name, report=report).parts.items()}
+    where = "comes with an installed package" if path is None else f"is in {path}"
+    lines = [f"{name} {where}: {', '.join(f'{part} {count:,}' for part, count in counts.items())} pictures"]
+    tell({"name": name, "path": path and str(path), "parts": counts}, as_json, lines)
+
+
+@data_app.command("check", epilog="Example: lightfast data check my-pictures/")
+def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") -> None:
+    """Say what DATA holds and what is wrong with it.
+
+    Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training pictures in the test part.
+    """
+    from lightfast.data.check import check
+    from lightfast.runs.lines import check_lines
+
+    with work() as report:
+        found = check(data, report=report)
+    tell(found.as_json(), as_json, check_lines(found))

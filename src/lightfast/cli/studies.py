@@ -1,0 +1,36 @@
+"""`lightfast study`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from lightfast.cli.groups import app
+from lightfast.cli.parameters import AsJson, Device, Scale, Seed
+from lightfast.cli.terminal import tell, work
+
+
+@app.command(epilog="Example: lightfast study mnist-c --scale quick")
+def study(
+    name: Annotated[str, Argument(metavar="NAME", help="mnist-c, svhn, emnist or quickdraw.")],
+    scale: Annotated[Scale, Option("--scale", metavar="quick|paper", help="quick: minutes; paper: the figures to quote.")] = "quick",
+    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")] = None,
+    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Run a published study: its figures beside ours, with intervals.
+
+    Writes a report into --out. Trained parts are kept there: a study that was stopped goes on where it was.
+    """
+    from lightfast.report.tables import text_table
+    from lightfast.studies.page import study_facts, write_study_page
+    from lightfast.studies.registry import StudyOptions, find_study
+
+    folder = out or Path("runs") / f"study-{name}-{scale}"
+    with work() as report:
+        result = find_study(name).run(StudyOptions(folder, scale, seed, device, report))
+        page = write_study_page(folder / "report.html", result, study_facts(result, name, scale, seed))
+    content = {"title": result.title, "seed": seed, "scale": scale, "figures": result.figures, "notes": result.notes,
+               "seconds": result.seconds}
+    tell({**content, "report": str(page)}, as_json, [result.title, "", *map(text_table, result.tables), f"report     {page}"])

@@ -1,0 +1,96 @@
+"""What commands share: options from parameters, progress on a terminal, results as JSON or as lines. Only here is printed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightfast.base.errors import SettingsError
+from lightfast.base.progress import Reporter, silent
+
+if TYPE_CHECKING:
+    from lightfast.runs.folder import RunOptions
+
+DEBUG = "LIGHTFAST_DEBUG"
+
+
+def run_options(
+    out: Path | None, seed: int, device: str, report: Reporter = silent, *, resume: bool = False, image_size: str | None = None
+) -> RunOptions:
+    """The options of a verb on run folders, as typed."""
+    from lightfast.runs.folder import RunOptions
+
+    return RunOptions(out=out, seed=seed, device=device, resume=resume, image_size=_size(image_size), report=report,
+                      command=shlex.join(["lightfast", *sys.argv[1:]]))
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    sides = text.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.strip().isdigit() and int(side) > 0 for side in sides):
+        expected = "HEIGHTxWIDTH in pixels, or one number for a square"
+        raise SettingsError("--image-size", expected=expected, got=text, cure="E.g. --image-size 32x32.")
+    return int(sides[0]), int(sides[-1])
+
+
+def numbers(option: str, text: str | None) -> list[float]:
+    """The numbers of a comma-separated option."""
+    try:
+        return [float(part.strip().replace("_", "")) for part in (text or "").split(",") if part.strip()]
+    except ValueError as error:
+        raise SettingsError(option, expected="numbers with commas between them", got=text or "", cure=f"E.g. {option} 100,1000.") from error
+
+
+@contextlib.contextmanager
+def work() -> Iterator[Reporter]:
+    """Progress bars with the time left on a terminal's stderr, silence elsewhere. What libraries print meanwhile goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        if not sys.stderr.isatty():
+            yield silent
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        # Narrow, so that 80 columns hold the time left and the figures of the last epoch.
+        columns = (TextColumn("{task.description:<11}"), BarColumn(10), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("left"),
+                   TextColumn("{task.fields[detail]}"))
+        with Progress(*columns, console=Console(stderr=True)) as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def report(label: str, done: int, total: int, detail: str = "") -> None:
+                if label not in tasks or (bars.tasks[tasks[label]].finished and done < total):
+                    tasks[label] = bars.add_task(label, total=total or None, detail=detail)
+                bars.update(tasks[label], completed=done, total=total or None)
+                if detail:
+                    bars.update(tasks[label], detail=detail)
+
+            yield report
+
+
+def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
+    """The result as one JSON object, or `lines` for people; what could not be read and what was done on the way goes to stderr."""
+    from lightfast.runs.lines import unreadable_lines
+
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
+    else:
+        print(*lines, sep="\n")
+        print(*(f"note: {note}\n" for note in result.get("notes", ())), sep="", end="", file=sys.stderr)
+    if "warnings" not in result:
+        print(*(f"{line}\n" for line in unreadable_lines(result.get("unreadable", ()))), sep="", end="", file=sys.stderr)
+
+
+def failed(message: str, code: int) -> int:
+    """Say on one line of stderr what went wrong; with LIGHTFAST_DEBUG the traceback before it."""
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    print(f"lightfast: {' '.join(message.split())}", file=sys.stderr)
+    return code

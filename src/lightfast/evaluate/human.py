@@ -1,0 +1,264 @@
+"""A blinded reading test for people: which pictures, in which order, and the answers, kept append-only.
+
+The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets the same sample, each in an
+order of their own, so that fatigue and learning do not fall on the same pictures for all. What is shown is a `Question`: it has no room for
+a label, a file name or an id. Scoring: `evaluate.human_score`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.files import make_folder, storage_errors
+from lightfast.base.randomness import generator
+from lightfast.data.images import ImageSet
+
+DONT_KNOW = "don't know"
+_ELSEWHERE = "Give DATA, --seed, --n and --run as before, or begin another test with --out FOLDER."
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What all people of one test have in common.
+
+    Attributes:
+        data_version: `ImageSet.version` of the test pictures that the sample is drawn from (their labels and classes included).
+        class_names: the answers that can be given.
+        seed: of the sample and of the orders.
+        n: pictures in the sample.
+    """
+
+    data_version: str
+    class_names: tuple[str, ...]
+    seed: int
+    n: int
+
+    @property
+    def id(self) -> str:
+        """Hex, 16 characters: the same pictures, classes, seed and n give the same id."""
+        text = json.dumps([self.data_version, list(self.class_names), self.seed, self.n])
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """All that a person gets to see of one picture.
+
+    Attributes:
+        image: uint8 (H, W, C).
+        class_names: what can be answered.
+        position, total: the place in the person's own order, from 1, and the number of pictures.
+        message: why the entry before was not understood; empty at the first showing.
+    """
+
+    image: NDArray[np.uint8]
+    class_names: tuple[str, ...]
+    position: int
+    total: int
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One line of the log.
+
+    Attributes:
+        trial, data_version, seed, sample: of the `Trial` (`sample` is its n).
+        person: who answered.
+        picture: id of the picture in its `ImageSet`; the person never saw it.
+        content: content hash of the picture, which identifies it.
+        answer: the name of a class, or None for "don't know".
+        seconds: from showing the picture to the answer that was understood.
+        when: UTC, ISO 8601.
+        position: place in the person's order, from 1.
+    """
+
+    trial: str
+    data_version: str
+    seed: int
+    sample: int
+    person: str
+    picture: str
+    content: str
+    answer: str | None
+    seconds: float
+    when: str
+    position: int
+
+    @classmethod
+    def of(cls, trial: Trial, picture: tuple[str, str], *, person: str, answer: str | None, seconds: float, position: int) -> Self:
+        """The answer of `person` to the picture with this (id, content hash), given now."""
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(trial.id, trial.data_version, trial.seed, trial.n, person, *picture, answer, round(float(seconds), 3), when, position)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a log holds: the whole answers in the order in which they were given, and the numbers (from 1) of lines that are none."""
+
+    answers: tuple[Answer, ...] = ()
+    torn: tuple[int, ...] = ()
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """One sentence about lines that are no whole answers, where there are any."""
+        if not self.torn:
+            return ()
+        lines = ", ".join(map(str, self.torn[:5])) + (" …" if len(self.torn) > 5 else "")
+        return (f"{path.name}, line {lines}: not a whole answer, as a crash leaves it; it stays in the file and is not counted",)
+
+
+def draw_sample(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:
+    """int64 rows, ascending, of at most `n` pictures of labelled `images`, drawn class by class.
+
+    Each class has its share of the pictures, to within one picture, so that an accuracy on the sample estimates the one on all. Of
+    exact duplicates the first row stands for all. A larger `n` with the same seed holds the smaller sample. With fewer distinct pictures
+    than `n`, all of them. Raises SettingsError for n < 1, DataError without pictures or labels.
+    """
+    if n < 1:
+        raise SettingsError("n", expected="at least 1 picture", got=str(n), cure="--n 100 asks for 100 pictures.")
+    labels = images.require_labels()
+    if not len(images):
+        raise DataError(f"{images.name} holds no pictures", cure="Give a set with a test part.")
+    _, first = np.unique(np.array(images.content_hashes), return_index=True)
+    distinct = np.sort(first)
+    rng = generator(seed, "human", "sample")
+    places = np.empty(len(distinct))
+    for label in range(images.num_classes):
+        rows = np.flatnonzero(labels[distinct] == label)
+        # Evenly spaced places with a random start: the pictures below any cut are this class's share of all below it.
+        places[rng.permutation(rows)] = (np.arange(len(rows)) + rng.random()) / max(1, len(rows))
+    return np.sort(distinct[np.argsort(places, kind="stable")[:n]]).astype(np.int64)
+
+
+def person_order(sample: NDArray[np.int64], seed: int, person: str) -> NDArray[np.int64]:
+    """The rows of the sample in the order of one person: a function of (seed, person's name without regard to case)."""
+    return generator(seed, "human", "order", person.casefold()).permutation(sample)
+
+
+class AnswerLog:
+    """An append-only JSONL file of answers to one trial. Nothing in it is ever changed or removed."""
+
+    def __init__(self, path: Path | str, trial: Trial) -> None:
+        self.path, self.trial = Path(path), trial
+
+    def prepare(self) -> None:
+        """Make the file where there is none; raises StorageError before anybody has answered in vain."""
+        make_folder(self.path.parent)
+        with storage_errors(self.path), self.path.open("ab"):
+            pass
+
+    def append(self, answer: Answer) -> None:
+        """Add one line and bring it to the disk. Two writers wait for each other; a torn last line gets an end, and stays.
+
+        Raises DataError for an answer to another trial or of no known class, StorageError when the disk does not take it.
+        """
+        if answer.trial != self.trial.id or answer.data_version != self.trial.data_version:
+            raise DataError(f"answer for {self.path}", expected=f"trial {self.trial.id}", got=answer.trial, cure=_ELSEWHERE)
+        if answer.answer is not None and answer.answer not in self.trial.class_names:
+            raise DataError(f"answer {answer.answer!r}", expected=f"one of {len(self.trial.class_names)} class names, or None")
+        line = json.dumps(asdict(answer), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        with storage_errors(self.path), self.path.open("a+b", buffering=0) as stream, _locked(stream):
+            end = stream.seek(0, os.SEEK_END)
+            if end:
+                stream.seek(end - 1)
+                line = line if stream.read(1) == b"\n" else b"\n" + line
+            _write_all(stream, line)
+            os.fsync(stream.fileno())
+
+    def read(self) -> Reading:
+        """The answers; DataError, with the cure, when the file belongs to another trial."""
+        reading = read_answers(self.path)
+        for answer in reading.answers:
+            self._require_same(answer)
+        return reading
+
+    def _require_same(self, answer: Answer) -> None:
+        trial = self.trial
+        pairs = (("data version", answer.data_version, trial.data_version), ("seed", answer.seed, trial.seed),
+                 ("n", answer.sample, trial.n), ("class list", answer.trial, trial.id))
+        for what, there, here in pairs:
+            if there != here:
+                raise DataError(f"{self.path} holds answers to another test, with another {what}", expected=str(there), got=str(here),
+                                cure=_ELSEWHERE)
+        if answer.answer is not None and answer.answer not in trial.class_names:
+            raise DataError(f"{self.path}: answer {answer.answer!r} is no class of this test", cure=_ELSEWHERE)
+
+
+def read_answers(path: Path) -> Reading:
+    """All whole answers of a log of whatever trial; empty when there is no file."""
+    if not path.is_file():
+        return Reading()
+    with path.open("rb") as stream, _locked(stream, shared=True):
+        content = stream.read()
+    answers, torn = [], []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line.strip():
+            answer = _parsed(line)
+            if answer is None:
+                torn.append(number)
+            else:
+                answers.append(answer)
+    return Reading(tuple(answers), tuple(torn))
+
+
+def _parsed(line: bytes) -> Answer | None:
+    """The answer on a line, or None when the line is not a whole one."""
+    try:
+        values = json.loads(line)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    if not isinstance(values, dict) or set(values) != {field.name for field in fields(Answer)}:
+        return None
+    return Answer(**values) if all(_right_type(name, value) for name, value in values.items()) else None
+
+
+def _right_type(name: str, value: Any) -> bool:
+    if name == "answer" and value is None:
+        return True
+    if name == "seconds":
+        return isinstance(value, int | float) and value >= 0
+    return isinstance(value, int if name in ("seed", "sample", "position") else str)
+
+
+def _write_all(stream: Any, content: bytes) -> None:
+    while content:
+        content = content[stream.write(content):]
+
+
+@contextlib.contextmanager
+def _locked(stream: BinaryIO | Any, *, shared: bool = False) -> Iterator[None]:
+    """Hold the system's lock of an open file: alone, or with other readers."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        # Windows locks bytes and knows no shared lock here: one byte far behind any log, so that it is in nobody's way.
+        place = stream.seek(0, os.SEEK_CUR)
+        stream.seek(1 << 40)
+        msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
+        stream.seek(place)
+        try:
+            yield
+        finally:
+            stream.seek(1 << 40)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
+        return
+    import fcntl
+
+    fcntl.flock(stream.fileno(), fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(stream.fileno(), fcntl.LOCK_UN)
