@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from lightfast.base.files import write_json, write_text
-from lightfast.report.provenance import provenance
 from lightfast.report.tables import markdown_table
+from lightfast.studies.page import study_facts, write_study_page
 from lightfast.studies.registry import SCALES, StudyOptions, find_study
 
 RESULTS = Path(__file__).parent / "results"
@@ -28,13 +28,13 @@ def main() -> None:
     given = parser.parse_args()
     out = given.out or Path("runs") / f"study-{given.name}-{given.scale}"
     result = find_study(given.name).run(StudyOptions(out, given.scale, given.seed, report=_say))
-    command = ["lightfast", "study", given.name, "--scale", given.scale, "--seed", str(given.seed)]
-    facts = provenance(str(result.figures.get("data_version", "")), given.seed, dict(result.seconds), command)
+    facts = study_facts(result, given.name, given.scale, given.seed)
+    write_study_page(out / "report.html", result, facts)
     target = RESULTS / f"{given.name}-{given.scale}"
     write_json(target.with_suffix(".json"), {"title": result.title, "figures": result.figures, "notes": result.notes, "provenance": facts})
     notes = "\n".join(f"- {note}" for note in result.notes)
     tables = "\n".join(markdown_table(table) for table in result.tables)
-    measured = f"`{' '.join(command)}`, measured {facts['date']} on {facts['cpu']}."
+    measured = f"`{facts['command']}`, measured {facts['date']} on {facts['cpu']}."
     write_text(target.with_suffix(".md"), f"# {result.title}\n\n{measured}\n\n{tables}\n{notes}\n")
     print(target.with_suffix(".md").read_text())
 

@@ -13,7 +13,7 @@ from lightfast.base.files import read_json, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
 from lightfast.models.checkpoint import Checkpoint, load_checkpoint
-from lightfast.report.page import Table
+from lightfast.report.page import Section, Table
 from lightfast.train.fit import Training
 
 Scale = Literal["quick", "paper"]
@@ -56,6 +56,8 @@ class StudyResult:
         tables: the paper's figures beside ours.
         figures: JSON-ready numbers behind the tables.
         notes: what the reader has to know (stand-in data, what was not run).
+        seconds: of the trainings.
+        sections: figures for the page, after the tables.
     """
 
     title: str
@@ -63,6 +65,7 @@ class StudyResult:
     figures: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ STUDIES: Registry[Study] = Registry("study")
 def find_study(name: str) -> Study:
     """The study called `name`; raises UnknownName with the closest names."""
     # Imported here because each study registers itself on import.
-    from lightfast.studies import mnist_c, svhn  # noqa: F401
+    from lightfast.studies import emnist, mnist_c, quickdraw, svhn  # noqa: F401
 
     return STUDIES.get(name)
 
