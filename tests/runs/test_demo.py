@@ -26,5 +26,5 @@ def test_the_quick_demo_repairs_more_than_it_harms_and_writes_its_run(tmp_path):
 
 
 def test_the_demo_does_not_write_over_another_run(run):
-    with pytest.raises(CheckpointError, match="already holds a run"):
+    with pytest.raises(CheckpointError, match="already holds"):
         demo_run(RunOptions(out=run), quick=True)

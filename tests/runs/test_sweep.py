@@ -185,6 +185,6 @@ def test_a_plateau_schedule_and_a_rare_class_that_is_not_held_out_are_refused(bl
 
 def test_a_folder_with_another_kind_of_run_is_not_written_over(run: Path, noisy: str):
     before = (run / "metrics.json").read_bytes()
-    with pytest.raises(CheckpointError, match="already holds a run"):
+    with pytest.raises(CheckpointError, match="already holds"):
         swept(noisy, run, SIZES)
     assert (run / "metrics.json").read_bytes() == before

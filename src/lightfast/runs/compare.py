@@ -21,7 +21,7 @@ from lightfast.report.provenance import provenance
 from lightfast.report.tables import percent, points, share_text
 from lightfast.runs.compare_page import Compared, cost_texts, p_text, write_compare_page
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, touch
-from lightfast.runs.lines import columns, unreadable_lines
+from lightfast.runs.lines import columns
 from lightfast.runs.pairing import Side, file_readings, in_order, open_sides, pair_up
 
 WARM_UP = 256
@@ -116,7 +116,6 @@ def compare_lines(result: Mapping[str, Any]) -> list[str]:
         *columns(("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models),
         *columns(("pair", "difference in points", "gained", "lost", "p", "p (Holm)"), pairs),
         f"n = {result['n']:,} pictures, the same for all; brackets: 95 % intervals; seed {result['seed']}",
-        *unreadable_lines(result["unreadable"]), *(f"note       {note}" for note in result["notes"]),
         result["sentence"],
     ]  # fmt: skip
 

@@ -100,7 +100,9 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
             if there.get("finished") and (folder / METRICS_FILE).is_file():
                 return True
         elif not (replace and there.get("made_by") == replace):
-            raise CheckpointError(f"{folder} already holds a run", cure="Go on with it by --resume, or give another folder with --out.")
+            # Verbs that may write over their own kind go on by themselves; `--resume` is not among their options.
+            cure = "Give another folder with --out." if replace else "Go on with it by --resume, or give another folder with --out."
+            raise CheckpointError(f"{folder} already holds {'another kind of' if replace else 'a'} run", cure=cure)
     elif (folder / "checkpoint").exists():
         raise CheckpointError(f"{folder} already holds a checkpoint", cure="Give another folder with --out.")
     write_json(folder / RUN_FILE, {**wanted, "finished": False})

@@ -35,9 +35,9 @@ SWEPT = "drawing-cnn-1"
 QUICK_EPOCHS = 2
 
 ROWS = (
-    Row("drawing-fc", "FC, 20,067 parameters", "drawing-fc", AS_PUBLISHED),
-    Row("drawing-cnn-1", "CNN 1, 320,890 parameters", "drawing-cnn-1", AS_PUBLISHED),
-    Row("drawing-cnn-2", "CNN 2, 19,322 parameters", "drawing-cnn-2", AS_PUBLISHED),
+    Row("drawing-fc", "FC", "drawing-fc", AS_PUBLISHED),
+    Row("drawing-cnn-1", "CNN 1", "drawing-cnn-1", AS_PUBLISHED),
+    Row("drawing-cnn-2", "CNN 2", "drawing-cnn-2", AS_PUBLISHED),
     Row("ours", "ours (resnet9, 16 wide)", "resnet9-small", OURS, views=VIEWS),
 )
 
