@@ -56,7 +56,8 @@ class GaussianNoise(nn.Module):
 
 class LayeredCNN(nn.Module):
     """The letters paper's CNN of one to four layers: Gaussian noise on the input, then `layers` times convolution 3 × 3, batch norm,
-    ReLU, max-pool 2 and dropout, then a dense layer. The paper names noise, dropout and batch norm; the widths are ours."""
+    ReLU and max-pool 2, then dropout and a dense layer. The paper names noise, dropout and batch norm; widths and places are ours: with
+    dropout after every layer three layers reached 91.3 % on Fashion-MNIST's validation pictures, still underfitted."""
 
     def __init__(self, image_shape: ImageShape, outputs: int, layers: int = 3, noise: float = 0.1, dropout: float = 0.3) -> None:
         super().__init__()
@@ -67,11 +68,11 @@ class LayeredCNN(nn.Module):
         require_size(image_shape, 2**layers)
         blocks: list[nn.Module] = [GaussianNoise(noise)]
         for inputs, wide in zip((channels, *widths), widths[:layers], strict=False):
-            blocks += [conv_block(inputs, wide), nn.MaxPool2d(2), nn.Dropout(dropout)]
+            blocks += [conv_block(inputs, wide), nn.MaxPool2d(2)]
             height, width = height // 2, width // 2
         self.features = nn.Sequential(*blocks)
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Linear(widths[layers - 1] * height * width, dense), nn.ReLU(inplace=True), nn.Dropout(dropout),
+            nn.Flatten(), nn.Dropout(dropout), nn.Linear(widths[layers - 1] * height * width, dense), nn.ReLU(inplace=True),
             nn.Linear(dense, outputs),
         )  # fmt: skip
 

@@ -32,7 +32,7 @@ AUGMENT = {"fashion-mnist": "mirror"}
 
 FOREST = Recipe()
 DENSE = Recipe.of(epochs=20, batch_size=128, learning_rate=2e-3)
-LAYERS = Recipe.of(epochs=10, batch_size=128, learning_rate=3e-3, averaging=0.995)
+LAYERS = Recipe.of(epochs=12, batch_size=128, learning_rate=3e-3, averaging=0.995)
 OURS = Recipe.of(epochs=20, batch_size=128, learning_rate=5e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.998)
 
 FORESTS = (
