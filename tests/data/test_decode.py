@@ -195,10 +195,12 @@ def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
         decode_file(tmp_path / "none.png")
     with pytest.raises(UnreadablePicture, match="folder"):
         decode_file(tmp_path)
+    with pytest.raises(UnreadablePicture, match="no file can have such a name"):
+        decode_file(tmp_path / "a\0.png")
 
 
 def test_permission_denied_is_said(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: object, *rest: object) -> None:
+    def refuse(path: object, **rest: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     path = picture(tmp_path / "a.png")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
 from lightfast.data.loaded import LoadedData, Unreadable
+from lightfast.data.unreadable import printable
 
 FEW = 10
 """A class with fewer pictures than this is warned about: no interval over it says anything."""
@@ -31,7 +32,7 @@ class DataReport:
         n: readable pictures; `parts` says how many a part.
         image_shape: (H, W, C) as read; `sizes` counts the files' own sizes ("HxW").
         classes: pictures a class, all parts together; `smallest_class` is the one with the fewest.
-        unreadable: files that could not be read, with the reason.
+        unreadable: files that could not be read, with the reason; `reasons` counts them by its first words.
         duplicates: groups of ids with the same pixels and the same label.
         conflicts: groups of ids with the same pixels and different labels.
         overlap: how many pictures of train are also in val or test.
@@ -52,6 +53,7 @@ class DataReport:
     overlap: int
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -61,7 +63,7 @@ class DataReport:
 def check(source: str | Path, *, data_folder: Path | None = None, report: Reporter = silent) -> DataReport:
     """Read `source` (see `ingest.read`) and report on it; raises DataError where it cannot be read as a data set at all."""
     loaded = read_splits(source, data_folder=data_folder, report=report)
-    return examine(loaded, str(source))
+    return examine(loaded, printable(source))
 
 
 def examine(loaded: LoadedData, source: str) -> DataReport:
@@ -71,11 +73,13 @@ def examine(loaded: LoadedData, source: str) -> DataReport:
     classes = {name: int(count) for name, count in zip(everything.class_names, counts, strict=True)}
     duplicates, conflicts = _identical(everything)
     overlap = _overlap(loaded)
+    reasons = Counter(one.reason.partition(" (")[0] for one in loaded.unreadable)
     plain = DataReport(
         source=source, version=everything.version, n=len(everything), parts={name: len(images) for name, images in loaded.parts.items()},
         image_shape=everything.image_shape, sizes=dict(loaded.sizes) or {"{}x{}".format(*everything.image_shape[:2]): len(everything)},
         classes=classes, smallest_class=min(classes, key=lambda name: classes[name]), unreadable=loaded.unreadable, duplicates=duplicates,
-        conflicts=conflicts, overlap=overlap, notes=loaded.notes, warnings=())
+        conflicts=conflicts, overlap=overlap, notes=loaded.notes, warnings=(),
+        reasons=dict(reasons.most_common()))
     return dataclasses.replace(plain, warnings=_warnings(plain))
 
 

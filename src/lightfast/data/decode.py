@@ -2,60 +2,93 @@
 
 from __future__ import annotations
 
+import importlib
+import struct
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lightfast.base.errors import DataError
+from lightfast.data.colour import is_grey, plain
+from lightfast.data.unreadable import UnreadablePicture, is_heic, reason, require_file, zeros_at_the_end
 
-_ORIENTATION = 0x0112
+__all__ = ["Header", "UnreadablePicture", "decode_file", "fit", "header", "probe"]
+
+_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 0x0112, 256, 257
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 _SIDEWAYS = (5, 6, 7, 8)
-_DEEP = ("I", "F")
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM", "ICO", "PSD", "PCX", "SGI", "QOI",
+            "DDS", "ICNS", "XBM")  # fmt: skip
+"""What is read, whatever the file is called. Not EPS, which would start Ghostscript."""
+_ANIMATED, _PAGED = ("GIF", "PNG", "WEBP", "AVIF"), ("TIFF", "HEIF")
+_ODD_METADATA = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning,
+                 struct.error)  # fmt: skip
+"""What Pillow's readers of metadata raise on bytes that are none."""
 
 
-class UnreadablePicture(DataError):
-    """One file that is not a whole picture. `path` names it, `reason` says why in a few words."""
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself: the (H, W, C) that `decode_file` gives without a wanted size, and whether more frames or pages follow."""
 
-    def __init__(self, path: str | Path, reason: str) -> None:
-        super().__init__(f"cannot read {path}: {reason}", cure="Replace the file or leave it out.")
-        self.path = str(path)
-        self.reason = reason
+    shape: tuple[int, int, int]
+    more: Literal["", "animation", "pages"] = ""
 
 
 def decode_file(path: str | Path, image_size: tuple[int, int] | None = None, channels: int | None = None) -> NDArray[np.uint8]:
     """The picture in `path` as uint8 (H, W, C), 0..255, C = 1 or 3, as a person sees it.
 
-    EXIF orientation is applied; transparency is laid over white; palettes, CMYK and other colour spaces become RGB;
-    16-bit grey is scaled to 8; of an animation the first frame is taken. With `image_size` (H, W) the shorter side is scaled and the
-    centre cropped (bilinear, antialiased). Without `channels`, grey files give C = 1 and all others C = 3.
+    EXIF orientation is applied, once; colour profiles lead to sRGB; transparency is laid over white; palettes, CMYK and other colour
+    spaces become RGB; 16-bit pictures are scaled to 8; of an animation the first frame is taken. With `image_size` (H, W) the shorter
+    side is scaled and the centre cropped (bilinear, antialiased). Without `channels`, grey files give C = 1 and all others C = 3.
 
-    Raises UnreadablePicture: no such file, permission denied, empty, truncated, not a picture, or a decompression bomb.
+    Raises UnreadablePicture: no such file, permission denied, empty, truncated, not a picture, a decompression bomb, or no file at all.
     """
-    with _opened(Path(path)) as image:
+    path = Path(path)
+    with _opened(path) as image:
         try:
+            if image.format in ("JPEG", "MPO") and zeros_at_the_end(path):
+                raise UnreadablePicture(path, "truncated (zero bytes in the place of its end)")
+            if image.format == "TIFF":
+                # Pillow maps uncompressed files into memory where it knows their name, at the wrong width when they lie on their side.
+                image.filename = ""
             if image_size is not None:
                 # JPEG can decode straight to a fraction of its size; twice the wanted side is left for the antialiasing.
                 side = 2 * max(image_size)
                 image.draft(None, (side, side))
-            upright = ImageOps.exif_transpose(image)
-            return _array(_plain(upright), image_size, channels)
+            image.load()
+            # Asked after loading: TIFFs are turned by Pillow's loader, which then takes the tag away.
+            turn = _TURNS.get(_orientation(image))
+            upright = plain(image) if turn is None else plain(image).transpose(turn)
+            return _array(upright, image_size, channels)
+        except UnreadablePicture:
+            raise
         # Damaged files raise almost anything inside the decoders; each of them is handed on by name, none is swallowed.
         except Exception as error:
-            raise UnreadablePicture(path, _reason(error)) from error
+            raise UnreadablePicture(path, reason(error, path)) from error
 
 
 def probe(path: str | Path) -> tuple[int, int, int]:
     """(H, W, C) that `decode_file` would give without a wanted size, from the file's header alone."""
-    with _opened(Path(path)) as image:
+    return header(path).shape
+
+
+def header(path: str | Path) -> Header:
+    """What the first bytes of `path` say of its picture; raises UnreadablePicture as `decode_file` does, as far as they tell."""
+    path = Path(path)
+    with _opened(path) as image:
         try:
-            width, height = image.size
-            if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+            width, height = _written_size(image)
+            if _orientation(image) in _SIDEWAYS:
                 width, height = height, width
-            return height, width, 1 if _is_grey(image) else 3
+            return Header((height, width, 1 if is_grey(image) else 3), _more(image))
         except Exception as error:
-            raise UnreadablePicture(path, _reason(error)) from error
+            raise UnreadablePicture(path, reason(error, path)) from error
 
 
 def fit(images: NDArray[np.uint8], image_size: tuple[int, int] | None, channels: int | None) -> NDArray[np.uint8]:
@@ -70,65 +103,67 @@ def fit(images: NDArray[np.uint8], image_size: tuple[int, int] | None, channels:
     return fitted
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(path: Path) -> ImageFile.ImageFile:
+    require_file(path)
     try:
-        if path.is_file() and path.stat().st_size == 0:
-            raise UnreadablePicture(path, "empty file")
-        return Image.open(path)
-    except UnreadablePicture:
-        raise
+        image = _identified(path)
+        if min(image.size) < 1:
+            image.close()
+            raise ValueError(f"its header says {image.width} x {image.height} pixels")
+        return image
     # See decode_file: header readers raise as many kinds of errors as the decoders do.
     except Exception as error:
-        raise UnreadablePicture(path, _reason(error)) from error
+        raise UnreadablePicture(path, reason(error, path)) from error
 
 
-def _reason(error: Exception) -> str:
-    match error:
-        case FileNotFoundError():
-            return "no such file"
-        case PermissionError():
-            return "permission denied"
-        case IsADirectoryError():
-            return "it is a folder"
-        case UnidentifiedImageError():
-            return "not a picture (no known picture format)"
-        case Image.DecompressionBombError():
-            return "too many pixels (a decompression bomb?)"
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if "truncated" in text.lower() or isinstance(error, EOFError):
-        return f"truncated ({text})"
-    return f"damaged ({text})"
+def _identified(path: Path) -> ImageFile.ImageFile:
+    Image.init()
+    known = [name for name in _FORMATS if name in Image.OPEN]
+    if path.suffix.lower() == ".tga":
+        # Targa files have no mark at their start: only the name tells them from any other bytes.
+        known.append("TGA")
+    try:
+        return Image.open(path, formats=known)
+    except UnidentifiedImageError:
+        if not is_heic(path) or not _read_heic():
+            raise
+        return Image.open(path, formats=["HEIF"])
 
 
-def _is_grey(image: Image.Image) -> bool:
-    return image.mode in ("1", "L", "LA", "La", *_DEEP) or image.mode.startswith("I;")
+def _read_heic() -> bool:
+    """Teach Pillow HEIC where pillow-heif is installed; whether it is."""
+    try:
+        plugin = importlib.import_module("pillow_heif")
+    except ImportError:
+        return False
+    plugin.register_heif_opener()
+    return True
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The picture in mode L or RGB."""
-    if image.mode in _DEEP or image.mode.startswith("I;"):
-        return Image.fromarray(_eight_bits(np.asarray(image)))
-    see_through = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-    if not see_through:
-        return image.convert("L" if _is_grey(image) else "RGB")
-    layers = image.convert("RGBA")
-    paper = Image.new("RGBA", layers.size, "white")
-    return Image.alpha_composite(paper, layers).convert("L" if _is_grey(image) else "RGB")
+def _orientation(image: Image.Image) -> int:
+    """1..8 as EXIF counts them; 1 where the metadata are damaged or say nothing of use."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except _ODD_METADATA:
+        return 1
+    return value if isinstance(value, int) and value in _TURNS else 1
 
 
-def _eight_bits(deep: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Grey of more than 8 bits to uint8: 0..1 floats, 0..255, or 0..65535, told apart by kind and largest value."""
-    values = deep.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("NaN or infinity among the pixels")
-    top = float(values.max(initial=0.0))
-    if deep.dtype.kind == "u" and deep.dtype.itemsize == 2:
-        scale = 1 / 257
-    elif deep.dtype.kind == "f" and top <= 1.0:
-        scale = 255.0
-    else:
-        scale = 1.0 if top <= 255 else 255 / max(top, 65535.0)
-    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+def _written_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) as stored. Newer versions of Pillow give the turned size of a TIFF, older ones the stored one: its tags are sure."""
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    return (tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]) if tags else image.size
+
+
+def _more(image: Image.Image) -> Literal["", "animation", "pages"]:
+    try:
+        several = bool(getattr(image, "is_animated", False))
+    except _ODD_METADATA:
+        # What follows the first frame is damaged; that one is all that is read.
+        several = True
+    if not several:
+        return ""
+    return "animation" if image.format in _ANIMATED else "pages" if image.format in _PAGED else ""
 
 
 def _array(image: Image.Image, image_size: tuple[int, int] | None, channels: int | None) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """The run folder: what stands in it, who may write it, and which pictures a run has already seen.
 
     RUN/checkpoint/ recipe.json history.jsonl predictions.parquet metrics.json report.html
+        ingest.json        of files: how many pictures were read, every file that could not be with its reason, notes, the sizes met
         run.json           source, seed, data version and settings: what another verb needs to go on from here
         seen.npy           fingerprints of the pictures that the run was fitted or chosen on: no evaluation counts one of them
         evaluations.jsonl  every time that labelled pictures were scored with this run
@@ -28,7 +29,7 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.data.images import ImageSet
 from lightfast.train.fit import Training
 
-RUN_FILE, SEEN_FILE, TOUCH_FILE = "run.json", "seen.npy", "evaluations.jsonl"
+RUN_FILE, SEEN_FILE, TOUCH_FILE, INGEST_FILE = "run.json", "seen.npy", "evaluations.jsonl", "ingest.json"
 METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
 FOLDS_FOLDER, OUT_OF_FOLD_FILE = "folds", "out_of_fold.parquet"
 RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"

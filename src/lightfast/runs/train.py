@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lightfast.base.files import read_json, write_json
 from lightfast.data.ingest import read_splits
 from lightfast.data.loaded import Unreadable, concatenate
+from lightfast.data.manifest import MANIFEST_ENDINGS
 from lightfast.data.splits import Splits, split_loaded
+from lightfast.data.unreadable import printable
 from lightfast.evaluate.crossval import Dealing, cross_validate
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
@@ -23,6 +25,7 @@ from lightfast.report.provenance import provenance
 from lightfast.runs.classes_page import hardest_pairs
 from lightfast.runs.folder import (
     FOLDS_FOLDER,
+    INGEST_FILE,
     METRICS_FILE,
     OUT_OF_FOLD_FILE,
     PREDICTIONS_FILE,
@@ -42,7 +45,10 @@ from lightfast.train.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is to be trained on what: the pictures in three parts, the model, its config and its recipe."""
+    """What is to be trained on what: the pictures in three parts, the model, its config and its recipe.
+
+    `sizes` counts the pictures that were read by the size that they had.
+    """
 
     source: str
     splits: Splits
@@ -51,13 +57,21 @@ class Job:
     config: Mapping[str, Any]
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def of_files(self) -> bool:
+        """Whether the pictures were read from picture files: a folder or a table of them."""
+        path = Path(self.source).expanduser()
+        return path.is_dir() or path.suffix.lower() in MANIFEST_ENDINGS or bool(self.unreadable)
 
     def settings(self, options: RunOptions, made_by: str = "train") -> dict[str, Any]:
         """The content of run.json."""
         splits, path = self.splits, Path(self.source).expanduser()
         parts = {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
         return {
-            "made_by": made_by, "source": str(path.resolve()) if path.exists() else self.source, "data": splits.train.name.split("/")[0],
+            "made_by": made_by, "source": printable(path.resolve()) if path.exists() else self.source,
+            "data": splits.train.name.split("/")[0],
             "data_version": splits.train.version, "parts": parts, "seed": options.seed, "split_seed": options.seed,
             "image_size": list(options.image_size) if options.image_size else None, "image_shape": list(splits.train.image_shape),
             "data_folder": str(options.data_folder) if options.data_folder else None,
@@ -106,6 +120,8 @@ def train_run(
             metrics["out_of_fold"] = out_of_fold_figures(job, options, folder, folds)
             write_json(folder / METRICS_FILE, metrics)
         return metrics
+    if job.of_files:
+        write_json(folder / INGEST_FILE, ingest_figures(job))
     trained = fit_job(job, options, folder)
     metrics = run_metrics(job, trained, folder)
     if folds is not None:
@@ -134,7 +150,14 @@ def read_job(
     """Read and split the pictures of a training."""
     loaded = read_splits(source, image_size=options.image_size, data_folder=options.data_folder, report=options.report)
     splits = split_loaded(loaded, seed=options.seed)
-    return Job(source, splits, model, recipe or Recipe.of(), dict(config or {}), loaded.unreadable, (*loaded.notes, *splits.notes))
+    notes = (*loaded.notes, *splits.notes)
+    return Job(source, splits, model, recipe or Recipe.of(), dict(config or {}), loaded.unreadable, notes, loaded.sizes)
+
+
+def ingest_figures(job: Job) -> dict[str, Any]:
+    """The content of ingest.json: what became of every picture file of the source."""
+    unreadable = [asdict(one) for one in job.unreadable]
+    return {"read": sum(job.sizes.values()), "unreadable": unreadable, "notes": list(job.notes), "sizes": dict(job.sizes)}
 
 
 def fit_job(job: Job, options: RunOptions, folder: Path) -> Trained:
