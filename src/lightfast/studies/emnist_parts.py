@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +27,14 @@ VALIDATION_SHARE = 0.05
 # Pictures of scale "quick": (train and validation, test).
 QUICK = (700, 300)
 # Cross-validation: so many training pictures, so many folds.
-CROSS_VALIDATION: Mapping[Scale, tuple[int, int]] = {"quick": (300, 3), "paper": (6_000, 5)}
+CROSS_VALIDATION: Mapping[Scale, tuple[int, int]] = {"quick": (300, 3), "paper": (4_000, 5)}
 # Clothes may be mirrored, letters not.
 AUGMENT = {"fashion-mnist": "mirror"}
 
 FOREST = Recipe()
 DENSE = Recipe.of(epochs=20, batch_size=128, learning_rate=2e-3)
-LAYERS = Recipe.of(epochs=12, batch_size=128, learning_rate=3e-3, averaging=0.995)
+# Without augmentation twelve epochs overfit from the seventh on, and eight end at 92 % (validation pictures of Fashion-MNIST).
+LAYERS = Recipe.of(epochs=10, batch_size=128, learning_rate=3e-3, averaging=0.995)
 OURS = Recipe.of(epochs=20, batch_size=128, learning_rate=5e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.998)
 
 FORESTS = (
@@ -89,6 +91,11 @@ def small_set(options: StudyOptions, folder: Path) -> ImageSet | None:
     return load_dataset(SMALL_SET, folder, target=Target((28, 28), 1)).train
 
 
+def paper_cnns(data: LettersData) -> tuple[Row, ...]:
+    """The paper's CNNs of one to four layers, augmented as the pictures allow."""
+    return tuple(dataclasses.replace(row, recipe=row.recipe.updated([f"augment={data.augment}"])) for row in CNNS)
+
+
 def ours(data: LettersData) -> Row:
     """Our best small network, augmented as the pictures allow."""
     recipe = OURS.updated([f"augment={data.augment}"])
@@ -98,7 +105,7 @@ def ours(data: LettersData) -> Row:
 
 def small_set_plans() -> dict[str, Plan]:
     """What is cross-validated on the small set: 55 pictures a class need more epochs and moved copies."""
-    recipe = LAYERS.updated(["epochs=20", "batch_size=64", "augment=affine"])
+    recipe = LAYERS.updated(["epochs=12", "batch_size=64", "augment=affine"])
     return {FORESTS[0].title: Plan("random-forest-80", FOREST), "CNN, 3 layers, moved and turned pictures": Plan("cnn-3", recipe)}
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
-    """`none`, `shift`, `mirror`, `affine` or `natural` (see Recipe.augment); the input is untouched."""
+    """`none`, `shift`, `mirror`, `affine`, `mirror-affine` or `natural` (see Recipe.augment); the input is untouched."""
     if kind == "none":
         return pixels
     if kind == "shift":
@@ -20,6 +20,8 @@ def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     mirrored = torch.where(_uniform(len(pixels), generator, pixels)[:, None, None, None] < 0.5, pixels.flip(-1), pixels)
     if kind == "mirror":
         return _shift(mirrored, 2 / 28, generator)
+    if kind == "mirror-affine":
+        return _affine(mirrored, generator)
     gain = 1 + 0.2 * (_uniform(len(pixels), generator, pixels)[:, None, None, None] - 0.5)
     return (_shift(mirrored, 1 / 8, generator) * gain).clamp(0, 1)
 
