@@ -33,8 +33,7 @@ AUGMENT = {"fashion-mnist": "mirror"}
 
 FOREST = Recipe()
 DENSE = Recipe.of(epochs=20, batch_size=128, learning_rate=2e-3)
-# Without augmentation twelve epochs overfit from the seventh on, and eight end at 92 % (validation pictures of Fashion-MNIST).
-LAYERS = Recipe.of(epochs=10, batch_size=128, learning_rate=3e-3, averaging=0.995)
+LAYERS = Recipe.of(epochs=10, batch_size=128, learning_rate=3e-3, averaging=0.995, label_smoothing=0.05)
 OURS = Recipe.of(epochs=20, batch_size=128, learning_rate=5e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.998)
 
 FORESTS = (
@@ -92,8 +91,13 @@ def small_set(options: StudyOptions, folder: Path) -> ImageSet | None:
 
 
 def paper_cnns(data: LettersData) -> tuple[Row, ...]:
-    """The paper's CNNs of one to four layers, augmented as the pictures allow."""
-    return tuple(dataclasses.replace(row, recipe=row.recipe.updated([f"augment={data.augment}"])) for row in CNNS)
+    """The paper's CNNs of one to four layers; clothes are flipped left-right in training, letters are left as they are.
+
+    Measured on validation pictures of Fashion-MNIST: as they are, twelve epochs overfit from the seventh on; moved by two pixels, ten
+    epochs still underfit (90 %).
+    """
+    flip = "flip" if data.augment == "mirror" else "none"
+    return tuple(dataclasses.replace(row, recipe=row.recipe.updated([f"augment={flip}"])) for row in CNNS)
 
 
 def ours(data: LettersData) -> Row:

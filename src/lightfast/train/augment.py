@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
-    """`none`, `shift`, `mirror`, `affine`, `mirror-affine` or `natural` (see Recipe.augment); the input is untouched."""
+    """`none`, `shift`, `flip`, `mirror`, `affine`, `mirror-affine` or `natural` (see Recipe.augment); the input is untouched."""
     if kind == "none":
         return pixels
     if kind == "shift":
@@ -18,6 +18,8 @@ def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     if kind == "affine":
         return _affine(pixels, generator)
     mirrored = torch.where(_uniform(len(pixels), generator, pixels)[:, None, None, None] < 0.5, pixels.flip(-1), pixels)
+    if kind == "flip":
+        return mirrored
     if kind == "mirror":
         return _shift(mirrored, 2 / 28, generator)
     if kind == "mirror-affine":

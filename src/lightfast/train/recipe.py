@@ -23,10 +23,10 @@ class Recipe(Settings):
         "stop when it worsens again)",
     )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all classes")
-    augment: Literal["none", "shift", "mirror", "affine", "mirror-affine", "natural"] = Field(
+    augment: Literal["none", "shift", "flip", "mirror", "affine", "mirror-affine", "natural"] = Field(
         default="none",
-        description="shift (±2 px of 28), mirror (left-right at random, and shift), affine (±10°, ±10 % scale, ±10 % shift), "
-        "mirror-affine (both), natural (mirror, shift and brightness, for photographs)",
+        description="shift (±2 px of 28), flip (left-right), mirror (flip and shift), affine (±10°, ±10 % scale, ±10 % shift), "
+        "mirror-affine (flip and affine), natural (flip, shift and brightness, for photographs)",
     )
     keep: Literal["best", "last"] = Field(
         default="best",
