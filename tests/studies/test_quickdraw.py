@@ -16,6 +16,7 @@ from lightfast.runs.human import ANSWERS_FILE, held_out
 from lightfast.studies import quickdraw
 from lightfast.studies.quickdraw_parts import GRIDS, ROWS, drawings_data, h3_points, h4_points, h5_points, majority_cut
 from lightfast.studies.registry import StudyOptions, find_study
+from lightfast.studies.rows import training_speed
 
 PARAMETERS = {"drawing-fc": 20_067, "drawing-cnn-1": 320_890, "drawing-cnn-2": 19_322}
 
@@ -70,6 +71,12 @@ def test_the_points_of_every_hypothesis_fit_the_data(nothing):
             train, _ = cut(pictures, data.splits.test if pictures is not data.pair[0] else data.pair[1], point, 0)
             wanted = point.train_size or (point.rows or 0) * (point.classes or 0) or grid.majority + (point.minority or ("", 0))[1]
             assert len(train) == wanted
+
+
+def test_speed_is_measured_on_pictures_of_every_class(nothing):
+    options = StudyOptions(out=nothing, data_folder=nothing, device="cpu")
+    # The pictures stand class by class: the first hundred would be of two classes.
+    assert training_speed(ROWS[0].quick(1), drawings_data(options).splits, options, pictures=100) > 0
 
 
 @pytest.mark.slow

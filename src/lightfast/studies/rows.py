@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from lightfast.base.randomness import generator
 from lightfast.data.catalogue import available, is_name
 from lightfast.data.splits import Splits
 from lightfast.evaluate.metrics import Evaluation, score
@@ -103,7 +104,7 @@ def training_speed(row: Row, splits: Splits, options: StudyOptions, pictures: in
 
     Processor time, because it stays the same when other programs take turns on the core.
     """
-    few = splits.train.take(range(min(pictures, len(splits.train))))
+    few = splits.train.take(generator(options.seed, "speed").permutation(len(splits.train))[:pictures])
     recipe = row.recipe.updated(["epochs=1"])
     threads, taken = torch.get_num_threads(), 0.0
     torch.set_num_threads(1)
