@@ -12,7 +12,7 @@ from lightfast.evaluate.learning_curve import Forecast
 from lightfast.evaluate.regression import Regression
 from lightfast.evaluate.sweep import Measured
 from lightfast.evaluate.sweep_levels import INTERVAL_METHOD, Level, accuracy, levels, size_curve
-from lightfast.report.page import Figure, Section, Table, Text
+from lightfast.report.page import Cell, Figure, Section, Table, Text
 from lightfast.report.statistics import learning_curve_figure, lines_figure
 from lightfast.report.tables import MINUS, MISSING, duration, percent, percent_range, points_cell, share_cell
 from lightfast.runs.sweep_page import REMEDY, minority_figure
@@ -34,21 +34,22 @@ def model_table(outcomes: Sequence[Outcome], speeds: Sequence[float], people: Pe
         epochs = _epochs_to(outcome, reference)
         work = MISSING if epochs is None else duration(epochs * len(data.splits.train) / speed)
         rows.append((outcome.row.title, share_cell(measured.accuracy, measured.accuracy_interval),
-                     share_cell(measured.macro_f1, measured.macro_f1_interval), f"{measured.n:,}", f"{outcome.parameters:,}",
+                     share_cell(measured.macro_f1, measured.macro_f1_interval), f"{outcome.parameters:,}",
                      f"{speed:,.0f}", f"{speed / speeds[0]:.2g}", MISSING if epochs is None else str(epochs), work))
-    columns = ("reader", "accuracy", "macro F1", "n", "parameters", "pictures/s", "against FC", "epochs to FC's best", "time to it")
+    columns = ("reader", "accuracy", "macro F1", "parameters", "pictures/s", "against FC", "epochs to FC's best", "time to it")
     notes = (f"In brackets: 95 % intervals. Seed {seed}. Speed: training pictures a second of processor time, one core. FC's best is "
              f"its highest validation accuracy, {percent(reference)} (n = {len(data.splits.val):,}). The paper: FC about 5 points under "
              f"the CNN, people {percent(PAPER_HUMAN, 0)}, the CNN 13 times faster.",)
-    return Table(columns, (*rows, _people_row(people)), "H1 and H2: dense or convolutional, large or small; test pictures read once", notes)
+    caption = f"H1 and H2: dense or convolutional, large or small; {len(data.splits.test):,} test pictures, read once"
+    return Table(columns, (*rows, _people_row(people)), caption, notes)
 
 
 def _people_row(people: People) -> tuple:
     blank = (MISSING,) * 5
     if people.baseline is None or people.baseline.accuracy is None:
-        return ("people", "not run", MISSING, "0", *blank)
+        return ("people", "not run", MISSING, *blank)
     base = people.baseline
-    return (f"people ({len(base.people)})", share_cell(base.accuracy, base.accuracy_interval), MISSING, f"{base.n:,}", *blank)
+    return (f"people ({len(base.people)}; n = {base.n:,})", share_cell(base.accuracy, base.accuracy_interval), MISSING, *blank)
 
 
 def _epochs_to(outcome: Outcome, wanted: float) -> int | None:
@@ -71,14 +72,13 @@ def size_table(measured: Sequence[Measured], forecast: tuple[Forecast, float], e
     rows = []
     for level in shown:
         of_level = [one for one in measured if replace(one.point, repeat=0) == level.point]
-        cells = [f"{level.n_train:,}", str(level.repeats)]
+        cells: list[Cell | str] = [f"{level.n_train:,}", str(level.repeats)]
         for epoch in dict.fromkeys((1, epochs)):
-            cells += [percent(_mean(of_level, epoch, "train_accuracy"), 1), f"{_mean(of_level, epoch, 'train_loss'):.3f}"]
-            cells += [percent(_mean(of_level, epoch, "val_accuracy"), 1)] if epoch != epochs else []
-            cells += [f"{_mean(of_level, epoch, 'val_loss'):.3f}"]
-        rows.append((*cells, share_cell(level.value, level.interval)))
-    first = ("accuracy, epoch 1: training", "loss", "held out", "loss") if epochs > 1 else ()
-    last = (f"accuracy, epoch {epochs}: training", "loss training", "loss held out", f"held out, epoch {epochs}")
+            cells.append(_watched_cell(of_level, epoch, "train"))
+            cells += [_watched_cell(of_level, epoch, "val")] if epoch != epochs else []
+        rows.append((*cells, share_cell(level.value, level.interval), f"{_mean(of_level, epochs, 'val_loss'):.3f}"))
+    first = ("training, epoch 1", "held out, epoch 1") if epochs > 1 else ()
+    last = (f"training, epoch {epochs}", f"held out, epoch {epochs}", "its loss")
     foretold, found = forecast
     inside = "inside" if foretold.low <= found <= foretold.high else "outside"
     span = percent_range((foretold.low, foretold.high))
@@ -87,6 +87,14 @@ def size_table(measured: Sequence[Measured], forecast: tuple[Forecast, float], e
              f"A power law through all smaller sizes foretells {percent(foretold.accuracy)} [{span}] at "
              f"{foretold.n:,} pictures; measured: {percent(found)}, {inside} the 95 % prediction interval.")
     return Table(("training pictures", "repeats", *first, *last), tuple(rows), "H3: more pictures", notes)
+
+
+def _repeats(count: int) -> str:
+    return f"{count} repeat{'s' * (count > 1)}"
+
+
+def _watched_cell(measured: Sequence[Measured], epoch: int, side: str) -> Cell:
+    return Cell(percent(_mean(measured, epoch, f"{side}_accuracy"), 1), f"loss {_mean(measured, epoch, f'{side}_loss'):.3f}")
 
 
 def _mean(measured: Sequence[Measured], epoch: int, key: str) -> float:
@@ -104,8 +112,8 @@ def imbalance_table(measured: Sequence[Measured], minority: Sequence[Level], nam
         paper = f"{PAPER_MINORITY[count]} %" if count in PAPER_MINORITY else MISSING
         rows.append((f"1:{grid.majority / count:g}", f"{count:,}", paper, share_cell(level.value, level.interval, digits=1),
                      percent(other, 1), percent(float(np.mean([one.accuracy for one in of_level])), 1)))
-    notes = (f"Majority {grid.majority:,} pictures, {grid.repeats[1]} repeats. Intervals, {INTERVAL_METHOD}; n = {plain[0].n_test:,} fresh "
-             "test pictures of each class.",)
+    notes = (f"Majority {grid.majority:,} pictures, {_repeats(grid.repeats[1])}. Intervals, {INTERVAL_METHOD}; n = {plain[0].n_test:,} "
+             "fresh test pictures of each class.",)
     return Table(("ratio", f"pictures of {name}", "paper: its recall", "recall here", "recall of the majority", "accuracy"), tuple(rows),
                  f"H4: {name} is rare", notes)
 
@@ -135,7 +143,7 @@ def regression_table(regression: Regression, n_test: int, grid: Grid) -> Table:
                   f"{100 * one.interval[0]:.4f} to {100 * one.interval[1]:.4f}", "< 0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}")
                  for one in regression.coefficients)
     notes = (f"Ordinary least squares on {regression.n} trainings ({len(grid.classes)} numbers of classes × {len(grid.rows)} of rows "
-             f"× {grid.repeats[2]} repeats), errors robust against uneven scatter ({regression.covariance}); R² = "
+             f"× {_repeats(grid.repeats[2])}), errors robust against uneven scatter ({regression.covariance}); R² = "
              f"{regression.r_squared:.3f}. "
              f"Accuracy in points on the held-out pictures of the point's classes (at most {n_test:,}).",)
     return Table(("coefficient", "paper", "points", "95 % interval", "p"), rows, "H5 and H6: classes and rows a class", notes)
