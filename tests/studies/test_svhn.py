@@ -114,16 +114,16 @@ def test_the_quick_study_counts_what_its_predictions_say(quick):
 @pytest.mark.slow
 def test_a_second_run_finds_the_trained_parts_and_the_same_figures(quick, monkeypatch):
     options, result = quick
-    monkeypatch.setattr(svhn, "fit", None)
+    monkeypatch.setattr("lightfast.studies.rows.fit", None)
     assert svhn.run(dataclasses.replace(options)).figures == result.figures
 
 
 @pytest.mark.slow
 def test_the_stand_ins_test_pictures_of_real_data_are_made_of_test_parts(data_folder, tmp_path):
     options = StudyOptions(out=tmp_path, data_folder=data_folder, scale="paper")
-    if svhn._at_hand("svhn", data_folder):
+    if svhn.at_hand("svhn", data_folder):
         pytest.skip("SVHN itself is here: no stand-in")
-    if not svhn._at_hand("mnist", data_folder):
+    if not svhn.at_hand("mnist", data_folder):
         pytest.skip("mnist is not in LIGHTFAST_DATA")
     sources = svhn._sources(options, data_folder)
     assert all(isinstance(part, ImageSet) and part.name.endswith("/test") for part in (sources.digits[1], sources.grounds[1]))

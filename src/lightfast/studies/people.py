@@ -11,6 +11,7 @@ from typing import Any
 from lightfast.evaluate.human import AnswerLog, Trial, draw_sample, read_answers
 from lightfast.evaluate.human_score import NOT_RUN, HumanBaseline, score_people
 from lightfast.evaluate.predictions import Predictions
+from lightfast.report.provenance import shown_command
 from lightfast.runs.folder import RunOptions
 from lightfast.runs.human import ANSWERS_FILE, held_out
 from lightfast.studies.registry import StudyOptions
@@ -27,7 +28,7 @@ class People:
 
 def people_on(pictures: Path, folder: Path, options: StudyOptions, predictions: Predictions) -> People:
     """Score the answers in `folder` about the test part of `pictures`, beside the model's readings of the same pictures."""
-    how = f"lightfast human {pictures} --person NAME --out {folder}"
+    how = shown_command(["lightfast", "human", str(pictures), "--person", "NAME", "--out", str(folder)])
     if not read_answers(folder / ANSWERS_FILE).answers:
         return People({"status": NOT_RUN, "how": how}, how)
     first = read_answers(folder / ANSWERS_FILE).answers[0]
