@@ -51,3 +51,27 @@ def blobs() -> ImageSet:
     for row, label in enumerate(labels):
         images[row, 2:10, 1 + 4 * label : 3 + 4 * label] += 180
     return ImageSet(images.astype(np.uint8), ("left", "middle", "right"), labels, name="blobs")
+
+
+class Fits:
+    """Counts the fits of all plans from here on; fit number `kill_at` is interrupted, as by Ctrl-C."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kill_at: int) -> None:
+        from lightfast.train.fit import Plan
+
+        fit = Plan.fit
+        self.count = 0
+
+        def counted(plan, *given):
+            self.count += 1
+            if self.count == kill_at:
+                raise KeyboardInterrupt
+            return fit(plan, *given)
+
+        monkeypatch.setattr(Plan, "fit", counted)
+
+
+@pytest.fixture
+def killed_fits(monkeypatch: pytest.MonkeyPatch):
+    """`killed_fits(n)` interrupts the n-th fit and counts all of them (`count`)."""
+    return lambda kill_at: Fits(monkeypatch, kill_at)

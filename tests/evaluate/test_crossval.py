@@ -113,28 +113,18 @@ def test_the_same_seed_gives_the_same_readings_and_another_seed_others(blobs: Im
     assert (first != other).any()
 
 
-def test_a_killed_cross_validation_goes_on_without_fitting_finished_folds(blobs: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_killed_cross_validation_goes_on_without_fitting_finished_folds(blobs: ImageSet, tmp_path: Path, killed_fits: Any):
     through = cross_validate(blobs, FOREST, ONE_AT_A_TIME, Training(seed=5))
-    fits = 0
-    fit = Plan.fit
-
-    def counted(self: Plan, *given: Any) -> Any:
-        nonlocal fits
-        fits += 1
-        if fits == 3:
-            raise KeyboardInterrupt
-        return fit(self, *given)
-
-    monkeypatch.setattr(Plan, "fit", counted)
+    fits = killed_fits(3)
     with pytest.raises(KeyboardInterrupt):
         cross_validate(blobs, FOREST, ONE_AT_A_TIME, Training(seed=5, folder=tmp_path))
     resumed = cross_validate(blobs, FOREST, ONE_AT_A_TIME, Training(seed=5, folder=tmp_path))
-    assert fits == 4
+    assert fits.count == 4
     assert (resumed.predictions.pred_probs == through.predictions.pred_probs).all()
     unclocked = [[dataclasses.replace(fold, seconds=0.0) for fold in one.folds] for one in (resumed, through)]
     assert unclocked[0] == unclocked[1]
     cross_validate(blobs, FOREST, ONE_AT_A_TIME, Training(seed=5, folder=tmp_path))
-    assert fits == 4
+    assert fits.count == 4
 
 
 @pytest.mark.parametrize("change", ["seed", "plan", "folds", "labels"])

@@ -152,32 +152,22 @@ def test_a_schedule_that_stops_by_the_held_out_pictures_is_refused_before_anythi
         run_points([Point()], (blobs, blobs), plan, Training(), jobs=1)
 
 
-def test_a_killed_sweep_goes_on_where_it_stopped(blobs: ImageSet, tmp_path, monkeypatch: pytest.MonkeyPatch):
+def test_a_killed_sweep_goes_on_where_it_stopped(blobs: ImageSet, tmp_path, killed_fits: Any):
     points = [Point(train_size=size, repeat=repeat) for repeat in range(2) for size in (12, 30)]
     through = run_points(points, (blobs, blobs), FOREST, Training(seed=2), jobs=1)
-    fits = 0
-    fit = Plan.fit
-
-    def counted(self: Plan, *given: Any) -> Any:
-        nonlocal fits
-        fits += 1
-        if fits == 3:
-            raise KeyboardInterrupt
-        return fit(self, *given)
-
-    monkeypatch.setattr(Plan, "fit", counted)
+    fits = killed_fits(3)
     with pytest.raises(KeyboardInterrupt):
         run_points(points, (blobs, blobs), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
     resumed = run_points(points, (blobs, blobs), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
-    assert fits == 5
+    assert fits.count == 5
     assert [dataclasses.replace(one, seconds=0) for one in resumed] == [dataclasses.replace(one, seconds=0) for one in through]
-    # A wider sweep fits what is new; another seed, other pictures or another plan fit anew.
+    # A wider sweep fits.count what is new; another seed, other pictures or another plan fit anew.
     run_points([*points, Point(train_size=60)], (blobs, blobs), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
-    assert fits == 6
+    assert fits.count == 6
     run_points(points[:1], (blobs, blobs), FOREST, Training(seed=3, folder=tmp_path), jobs=1)
     run_points(points[:1], (blobs, blobs.take(range(60))), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
     run_points(points[:1], (blobs, blobs), Plan("random-forest", config={"trees": 4}), Training(seed=2, folder=tmp_path), jobs=1)
-    assert fits == 9
+    assert fits.count == 9
 
 
 def test_a_measured_point_comes_back_from_its_file(blobs: ImageSet, tmp_path):

@@ -63,25 +63,17 @@ def test_the_terminal_lines_tell_every_fold_mean_interval_and_n(result):
     assert told[-1].endswith("predictions.parquet")
 
 
-def test_the_same_command_goes_on_where_it_stopped(result, blob_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    fits = 0
-    fit = Plan.fit
-
-    def counted(self: Plan, *given: Any) -> Any:
-        nonlocal fits
-        fits += 1
-        if fits == 2:
-            raise KeyboardInterrupt
-        return fit(self, *given)
-
-    monkeypatch.setattr(Plan, "fit", counted)
+def test_the_same_command_goes_on_where_it_stopped(
+    result, blob_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_fits: Any
+):
+    fits = killed_fits(2)
     monkeypatch.setattr(crossval, "write_crossval_page", lambda *given: None)
     options = RunOptions(out=tmp_path / "cut", seed=3)
     with pytest.raises(KeyboardInterrupt):
         crossval_run(blob_file, options, plan=FOREST, dealing=DEALING)
     assert not (tmp_path / "cut" / "metrics.json").exists()
     again = crossval_run(blob_file, options, plan=FOREST, dealing=DEALING)
-    assert fits == 4
+    assert fits.count == 4
     assert again["pooled"] == result["pooled"]
     assert again["accuracy_interval"] == result["accuracy_interval"]
 

@@ -82,29 +82,19 @@ def test_over_imbalance_every_remedy_is_measured_by_the_recall_of_the_rare_class
 
 
 def test_the_same_command_goes_on_and_a_wider_sweep_adds_to_a_narrower_one(
-    noisy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    noisy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_fits: Any
 ):
     monkeypatch.setattr(sweep, "write_sweep_page", lambda *given: None)
     through = swept(noisy, tmp_path / "through", SIZES)
-    fits = 0
-    fit = Plan.fit
-
-    def counted(self: Plan, *given: Any) -> Any:
-        nonlocal fits
-        fits += 1
-        if fits == 4:
-            raise KeyboardInterrupt
-        return fit(self, *given)
-
-    monkeypatch.setattr(Plan, "fit", counted)
+    fits = killed_fits(4)
     with pytest.raises(KeyboardInterrupt):
         swept(noisy, tmp_path / "cut", SIZES)
     assert not (tmp_path / "cut" / "metrics.json").exists()
     resumed = swept(noisy, tmp_path / "cut", SIZES)
-    assert fits == 9
+    assert fits.count == 9
     assert [resumed[key] for key in ("levels", "curve", "sentences")] == [through[key] for key in ("levels", "curve", "sentences")]
     swept(noisy, tmp_path / "cut", dataclasses.replace(SIZES, repeats=3))
-    assert fits == 13
+    assert fits.count == 13
 
 
 def test_an_official_test_part_is_what_is_held_out(blobs: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +95,8 @@ def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file, read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def json_digest(content: Mapping[str, Any], size: int = 12) -> str:
+    """Hex BLAKE2b of `size` bytes over the content as JSON with sorted keys: the name under which a result of these settings is kept."""
+    return hashlib.blake2b(json.dumps(content, sort_keys=True, default=str).encode(), digest_size=size).hexdigest()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.files import read_json, write_json
+from lightfast.base.files import json_digest, read_json, write_json
 from lightfast.base.parallel import in_parallel
 from lightfast.base.randomness import derive
 from lightfast.data.folds import fold_numbers
@@ -225,11 +223,5 @@ def _paths(task: _Task) -> tuple[Path, Path] | None:
     """(facts, probabilities) of a fold in the folder that keeps them; the names change with whatever decides the result."""
     if task.training.folder is None:
         return None
-    text = json.dumps(task.key(), sort_keys=True, default=str)
-    stem = f"fold-{task.repeat}-{task.fold}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
+    stem = f"fold-{task.repeat}-{task.fold}-{json_digest(task.key(), 6)}"
     return task.training.folder / f"{stem}.json", task.training.folder / f"{stem}.parquet"
-
-
-def spread_of(values: Mapping[str, Any], measure: str) -> tuple[float, float, Interval]:
-    """(mean, spread, interval) of one measure out of `CrossValidation.as_json`."""
-    return values[measure], values[f"{measure}_spread"], Interval(*values[f"{measure}_interval"])

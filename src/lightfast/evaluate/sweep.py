@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.files import read_json, write_json
+from lightfast.base.files import json_digest, read_json, write_json
 from lightfast.base.parallel import in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive, generator
@@ -224,7 +222,7 @@ def _measured(task: _Task) -> Measured:
     point, seed, folder = task.point, task.training.seed, task.training.folder
     plan = plan_at(task.plan, point)
     key = {"point": point.name, "version": task.version, "seed": seed, **plan.as_json()}
-    path = folder / f"{_digest(key)}.json" if folder else None
+    path = folder / f"{json_digest(key)}.json" if folder else None
     if path is not None and path.is_file():
         return Measured.from_json(read_json(path)["measured"])
     pictures, held = cut(task.train, task.test, point, seed)
@@ -243,7 +241,3 @@ def _measured(task: _Task) -> Measured:
 
 def _watched(row: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(row[key]) for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy") if key in row}
-
-
-def _digest(key: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(key, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
