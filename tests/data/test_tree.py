@@ -177,3 +177,10 @@ def test_odd_metadata_warns_nobody(tree: Path) -> None:
     image = Image.new("P", (10, 12))
     image.save(tree / "cat" / "p.png", transparency=bytes([0] * 256))
     assert len(read_tree(tree).train) == 7
+
+
+def test_an_empty_val_part_is_refused_with_its_cure(tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree, tmp_path / "parts" / "train")
+    (tmp_path / "parts" / "val").mkdir()
+    with pytest.raises(DataError, match=r"val has no class folders.*or remove it: a val part is then split off train"):
+        read_tree(tmp_path / "parts")

@@ -1,4 +1,4 @@
-"""Any source that a user may name to pictures with labels: a folder, a manifest, an .npz, or a catalogue name."""
+"""Any source that a user may name to pictures with labels: a folder, a manifest, an archive, an address, an .npz, or a catalogue name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.progress import Reporter, silent
+from lightfast.data.archives import ARCHIVE_ENDINGS, is_archive
 from lightfast.data.arrays import read_npz
 from lightfast.data.catalogue import CATALOGUE, is_name, load_dataset, local_names
 from lightfast.data.catalogue import data_folder as default_folder
+from lightfast.data.folder import kind_of
 from lightfast.data.images import ImageSet
 from lightfast.data.loaded import LoadedData, Part, Target, Unreadable
 from lightfast.data.manifest import MANIFEST_ENDINGS, read_manifest
+from lightfast.data.metadata import read_metadata
+from lightfast.data.places import Places
 from lightfast.data.tree import read_tree
+from lightfast.data.unreadable import printable
 
 __all__ = ["Ingest", "LoadedData", "Unreadable", "read", "read_splits"]
 
@@ -35,7 +40,9 @@ def read(source: str | Path, *, part: Part = "all", image_size: tuple[int, int] 
 
     Args:
         source: a folder of class folders (with train/, val/ and test/ above them or not), a CSV, TSV, Parquet or JSONL manifest
-            (`path,label`, paths relative to it), an `.npz`, or a catalogue name. A path that exists comes before a name.
+            (`path,label`, paths relative to it), a folder with `metadata.csv`, `.jsonl` or `.parquet`, an `.npz`, a ZIP or tar archive of
+            these, the address of any of them (`s3://…`, `zip://FOLDER::ARCHIVE`), or a catalogue name. A path that exists comes before a
+            name.
         part: an official part, or "all" of them one after the other (train, val, test).
         image_size: (H, W) that every picture gets; None keeps the size, and brings mixed sizes to a common one with a note.
         channels: 1 or 3; None keeps grey grey, and makes mixed sets RGB with a note.
@@ -48,29 +55,35 @@ def read(source: str | Path, *, part: Part = "all", image_size: tuple[int, int] 
 
 
 def read_splits(source: str | Path, *, image_size: tuple[int, int] | None = None, channels: int | None = None,
-                data_folder: Path | None = None, report: Reporter = silent) -> LoadedData:
-    """Like `read`, with the official parts kept apart; a source without them has everything in `train`."""
-    target = Target(image_size=image_size, channels=channels)
-    path = Path(source).expanduser()
-    if path.exists():
-        return _read_path(path, target, report)
+                largest_side: int | None = None, data_folder: Path | None = None, report: Reporter = silent) -> LoadedData:
+    """Like `read`, with the official parts kept apart; a source without them has everything in `train`.
+
+    `largest_side`: pixels that picture files are read at at most where no `image_size` is given; see `Target`.
+    """
+    target = Target(image_size=image_size, channels=channels, largest_side=largest_side)
+    places = Places(report)
+    with places.errors():
+        path = places.local(source)
+        if kind_of(path):
+            return places.said_of(_read_path(path, target, places))
     name, folder = str(source), data_folder or default_folder()
     if is_name(name, folder):
         return load_dataset(name, folder, report, target)
-    if path.suffix.lower() in (*MANIFEST_ENDINGS, ".npz") or len(path.parts) > 1:
+    if path.suffix.lower() in (*MANIFEST_ENDINGS, ".npz") or is_archive(path.name) or len(path.parts) > 1:
         raise DataError(f"no such file or folder: {source}", cure=_CURE)
     unknown = UnknownName("data set", name, {*CATALOGUE.names(), *local_names(folder)})
     raise DataError(f"no such file or folder: {source}, and no data set of that name", cure=unknown.cure)
 
 
-def _read_path(path: Path, target: Target, report: Reporter) -> LoadedData:
+def _read_path(path: Path, target: Target, places: Places) -> LoadedData:
     if path.is_dir():
-        return read_tree(path, target, report)
+        return read_metadata(path, target, places) or read_tree(path, target, places.report)
     match path.suffix.lower():
         case ".npz":
             return read_npz(path, target)
         case ending if ending in MANIFEST_ENDINGS:
-            return read_manifest(path, target, report)
+            return read_manifest(path, target, places.report, places)
         case ending:
-            raise DataError(f"cannot read {path} as a data set", expected=f"a folder, .npz, {', '.join(MANIFEST_ENDINGS)}",
+            raise DataError(f"cannot read {printable(path)} as a data set",
+                            expected=f"a folder, .npz, {', '.join((*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS[:4]))}",
                             got=f"a file ending in {ending or 'nothing'}", cure=_CURE)

@@ -10,13 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from lightfast.base.errors import DataError
+from lightfast.data.archives import ARCHIVE_ENDINGS
 from lightfast.data.decode import fit
+from lightfast.data.folder import PART_NAMES, PICTURE_ENDINGS, kind_of
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
+from lightfast.data.listing import picture_entries
 from lightfast.data.loaded import LoadedData, Target, Unreadable, concatenate
 from lightfast.data.manifest import MANIFEST_ENDINGS
-from lightfast.data.pictures import Entry, assemble
-from lightfast.data.tree import PART_NAMES, PICTURE_ENDINGS
+from lightfast.data.metadata import metadata_files
+from lightfast.data.pictures import assemble
+from lightfast.data.places import Places
+from lightfast.data.remote import is_address
+from lightfast.data.unreadable import printable
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.runs.folder import RunOptions
 
@@ -40,45 +46,53 @@ def read_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> G
 
 def read_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
     """Like `read_labelled`; a folder or file that carries no classes of the run is read without labels."""
-    path = Path(source).expanduser()
-    if path.is_dir() and not _has_class_folders(path, checkpoint.class_names):
+    places = Places(options.report)
+    with places.errors():
+        path = places.local(source)
+    if kind_of(path) == "folder" and not _has_class_folders(path, checkpoint.class_names) and not metadata_files(path):
         given = read_pictures([source], checkpoint, options)
         return dataclasses.replace(given, notes=(*given.notes, "no folder is named after a class: read without labels"))
-    if path.is_file() and (path.suffix.lower() in PICTURE_ENDINGS or (path.suffix.lower() == ".npz" and not _has_labels(path))):
+    if kind_of(path) == "file" and (path.suffix.lower() in PICTURE_ENDINGS or (path.suffix.lower() == ".npz" and not _has_labels(path))):
         return read_pictures([source], checkpoint, options)
     return read_labelled(source, checkpoint, options)
 
 
 def read_pictures(paths: Sequence[str], checkpoint: Checkpoint, options: RunOptions) -> Given:
-    """Pictures without labels from picture files, folders (recursive), `.npz` files, manifests and catalogue names, in that order of rows.
+    """Pictures without labels from picture files, folders (recursive), `.npz` files, tables of pictures, archives, addresses
+    and catalogue names; rows of files come first, then those of arrays and names, each in the order given.
 
     Files that cannot be read are listed; when no picture at all can be read, DataError.
     """
     if not paths:
         raise DataError("no pictures named", cure="Give picture files, folders, an .npz or a catalogue name.")
-    entries: list[Entry] = []
-    sets: list[ImageSet] = []
-    unreadable: list[Unreadable] = []
-    notes: list[str] = []
-    for text in paths:
-        path = Path(text).expanduser()
-        if path.is_dir():
-            entries += _files_below(path)
-        elif path.is_file() and path.suffix.lower() not in (".npz", *MANIFEST_ENDINGS):
-            entries.append(Entry(path, text, 0))
-        else:
-            given = _unlabelled(text, checkpoint, options)
-            sets.append(given.images)
-            unreadable += given.unreadable
-            notes += given.notes
-    if entries:
-        height, width, channels = checkpoint.image_shape
-        name = Path(paths[0]).expanduser().resolve().name
-        loaded = assemble(name, entries, ("unlabelled",), Target((height, width), channels), options.report)
-        sets.insert(0, _without_labels(loaded.train))
-        unreadable += loaded.unreadable
-        notes += loaded.notes
-    return Given(concatenate(sets), tuple(unreadable), tuple(notes))
+    places = Places(options.report)
+    with places.errors():
+        arrays = [text for text in paths if _is_array_or_name(places.local(text))]
+    files = [text for text in paths if text not in arrays]
+    given = [_unlabelled(text, checkpoint, options) for text in arrays]
+    if files:
+        given.insert(0, _from_files(files, checkpoint, options, places))
+    images = concatenate([one.images for one in given])
+    return Given(images, tuple(lost for one in given for lost in one.unreadable), tuple(note for one in given for note in one.notes))
+
+
+def _from_files(paths: Sequence[str], checkpoint: Checkpoint, options: RunOptions, places: Places) -> Given:
+    listing = picture_entries(paths, options.report, places)
+    if not listing.entries:
+        first = listing.unreadable[0]
+        raise DataError(f"none of the {len(listing.unreadable)} files could be read, the first is {first.path}: {first.reason}",
+                        cure="Check that they are whole picture files that you may read.")
+    height, width, channels = checkpoint.image_shape
+    name = Path(paths[0]).expanduser().resolve().name
+    with places.errors():
+        loaded = assemble(name, listing.entries, ("unlabelled",), Target((height, width), channels), options.report)
+    unreadable = sorted((*map(places.named, loaded.unreadable), *listing.unreadable), key=lambda one: one.path)
+    return Given(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
+
+
+def _is_array_or_name(path: Path) -> bool:
+    """Whether a path has to be read as a data set: an `.npz`, or no path at all but a name of the catalogue."""
+    return path.suffix.lower() == ".npz" or not kind_of(path)
 
 
 def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[str, ...]]:
@@ -91,22 +105,26 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
     numbers = np.array([checkpoint.class_names.index(name) for name in names])
     missing = [name for name in checkpoint.class_names if name not in names]
     note = f"{images.name} has no pictures of: {', '.join(missing)}" if missing else f"{images.name} lists its classes in another order"
+    if images.tags is not None:
+        tags = np.zeros((len(images), len(checkpoint.class_names)), dtype=np.bool_)
+        tags[:, numbers] = images.tags
+        return dataclasses.replace(images, tags=tags, class_names=checkpoint.class_names), (note,)
     labels = numbers[images.require_labels()]
     return dataclasses.replace(images, labels=labels, class_names=checkpoint.class_names), (note,)
 
 
 def _loaded(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedData:
     height, width, channels = checkpoint.image_shape
-    path = Path(source).expanduser()
-    if "data_version" not in checkpoint.details and not path.is_dir() and path.suffix.lower() not in MANIFEST_ENDINGS:
+    of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS}) or is_address(source)
+    if "data_version" not in checkpoint.details and not of_files and kind_of(Path(source).expanduser()) != "folder":
         # Not trained here but taken from the hub: it resizes by itself, and 60,000 digits at 224 × 224 × 3 would take 9 GB.
         return read_splits(source, data_folder=options.data_folder, report=options.report)
     return read_splits(source, image_size=(height, width), channels=channels, data_folder=options.data_folder, report=options.report)
 
 
 def _unlabelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
-    path = Path(source).expanduser()
-    if path.is_file() and path.suffix.lower() == ".npz" and not _has_labels(path):
+    path = Places(options.report).local(source)
+    if kind_of(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
         height, width, channels = checkpoint.image_shape
         return Given(ImageSet(fit(_bare_images(path), (height, width), channels), name=path.stem))
     loaded = _loaded(source, checkpoint, options)
@@ -114,21 +132,13 @@ def _unlabelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Giv
 
 
 def _without_labels(images: ImageSet) -> ImageSet:
-    return dataclasses.replace(images, labels=None, class_names=())
-
-
-def _files_below(folder: Path) -> list[Entry]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in PICTURE_ENDINGS)
-    visible = [path for path in files if not any(step.startswith(".") for step in path.relative_to(folder).parts)]
-    if not visible:
-        raise DataError(f"{folder} holds no picture files", cure="Give another folder, or the files themselves.")
-    return [Entry(path, path.relative_to(folder).as_posix(), 0) for path in visible]
+    return dataclasses.replace(images, labels=None, tags=None, class_names=())
 
 
 def _has_class_folders(folder: Path, class_names: Sequence[str]) -> bool:
     names = {path.name for path in folder.iterdir() if path.is_dir()}
     inner = {path.name for part in names if part.lower() in PART_NAMES for path in (folder / part).iterdir() if path.is_dir()}
-    return bool((names | inner) & set(class_names))
+    return bool({printable(name) for name in names | inner} & set(class_names))
 
 
 def _has_labels(path: Path) -> bool:
