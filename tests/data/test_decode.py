@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lightfast.data.decode import UnreadablePicture, decode_file, fit, probe
+from lightfast.data.decode import UnreadablePicture, decode_bytes, decode_file, fit, probe
 
 RNG = np.random.default_rng(3)
 
@@ -207,6 +207,61 @@ def test_permission_denied_is_said(tmp_path: Path, picture: Callable[..., Path],
     monkeypatch.setattr(Image, "open", refuse)
     with pytest.raises(UnreadablePicture, match="permission denied"):
         decode_file(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.gif", "a.webp", "a.tga"])
+def test_bytes_are_decoded_as_the_file_that_holds_them(tmp_path: Path, name: str) -> None:
+    Image.fromarray(noise(50, 70, 3)).save(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    for size, channels in ((None, None), ((24, 24), 3), ((80, 60), 1)):
+        np.testing.assert_array_equal(decode_bytes(content, name, size, channels), decode_file(tmp_path / name, size, channels))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff\xe0", b"%PDF-1.7"])
+def test_bytes_that_are_no_picture_have_the_reason_of_the_file(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(UnreadablePicture) as of_file:
+        decode_file(_broken(tmp_path, content))
+    with pytest.raises(UnreadablePicture) as of_bytes:
+        decode_bytes(content, "from the web")
+    assert of_bytes.value.reason == of_file.value.reason
+    assert of_bytes.value.path == "from the web"
+
+
+def test_files_too_large_to_hold_are_decoded_as_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "a.tif"):
+        Image.fromarray(noise(50, 70, 3)).save(tmp_path / name)
+        held = decode_file(tmp_path / name, (24, 24), 3)
+        with monkeypatch.context() as patch:
+            patch.setattr("lightfast.data.decode._HELD_BYTES", 10)
+            np.testing.assert_array_equal(decode_file(tmp_path / name, (24, 24), 3), held)
+
+
+def test_decoded_pictures_may_be_written_to(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    assert decode_file(picture(tmp_path / "a.png")).flags.writeable
+
+
+@pytest.mark.parametrize("size", [(64, 64), (50, 90), (200, 100)])
+def test_a_jpeg_is_never_decoded_below_the_wanted_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    drafted: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def spy(image: Image.Image, *arguments: object, **rest: object) -> Image.Image:
+        drafted.append(image.size)
+        return resize(image, *arguments, **rest)  # pyright: ignore[reportArgumentType]
+
+    Image.fromarray(noise(700, 900, 3)).save(tmp_path / "a.jpg")
+    monkeypatch.setattr(Image.Image, "resize", spy)
+    decode_file(tmp_path / "a.jpg", size)
+    (width, height), = drafted
+    assert min(width, height) >= max(size)
+    assert (width, height) != (900, 700) or 2 * max(size) > 350
+
+
+def test_a_large_picture_that_is_no_jpeg_shrinks_as_from_every_pixel(tmp_path: Path) -> None:
+    smooth = np.asarray(Image.fromarray(noise(8, 12, 3)).resize((1200, 800), Image.Resampling.BICUBIC))
+    Image.fromarray(smooth).save(tmp_path / "a.png")
+    full = ImageOps.fit(Image.open(tmp_path / "a.png"), (64, 64), Image.Resampling.BILINEAR)
+    assert np.abs(decode_file(tmp_path / "a.png", image_size=(64, 64)).astype(float) - np.asarray(full)).max() <= 2
 
 
 def test_a_decompression_bomb_is_said(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

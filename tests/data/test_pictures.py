@@ -13,8 +13,9 @@ import pytest
 
 from lightfast.base.errors import DataError
 from lightfast.data.check import check
-from lightfast.data.loaded import LoadedData
+from lightfast.data.loaded import Entry, LoadedData, Target
 from lightfast.data.manifest import read_manifest
+from lightfast.data.pictures import assemble
 from lightfast.data.tree import read_tree
 from lightfast.data.unreadable import printable
 
@@ -170,3 +171,69 @@ def test_a_class_folder_that_is_not_utf8_gets_a_printable_name(tree: Path, pictu
 def test_names_are_made_printable(name: str, wanted: str) -> None:
     assert printable(name) == wanted
     assert printable(wanted) == wanted
+
+
+def tagged(tree: Path, tags: dict[str, tuple[int, ...]], parts: dict[str, str] | None = None) -> LoadedData:
+    entries = [Entry(tree / name, name, -1, (parts or {}).get(name, "train"), numbers) for name, numbers in tags.items()]
+    return assemble("pets", entries, ("cat", "dog", "indoors"), Target())
+
+
+def test_entries_with_tags_give_a_set_with_tags_and_no_labels(tree: Path) -> None:
+    train = tagged(tree, {"cat/0.png": (0, 2), "dog/0.png": (1,), "dog/1.png": ()}).train
+    assert train.labels is None
+    assert train.require_tags().tolist() == [[True, False, True], [False, True, False], [False] * 3]
+
+
+def test_every_part_has_its_own_tags(tree: Path) -> None:
+    loaded = tagged(tree, {"cat/0.png": (0,), "cat/1.png": (0, 1), "dog/0.png": (0, 1)}, {"cat/0.png": "test", "dog/0.png": "val"})
+    assert [(part, images.ids, images.require_tags()[:, :2].tolist()) for part, images in loaded.parts.items()] == [
+        ("train", ("cat/1.png",), [[True, True]]), ("val", ("dog/0.png",), [[True, True]]), ("test", ("cat/0.png",), [[True, False]])]
+
+
+def test_a_tag_that_training_lacks_is_refused(tree: Path) -> None:
+    with pytest.raises(DataError, match="class 'indoors' of the test part is not among the training classes"):
+        tagged(tree, {"cat/0.png": (0,), "dog/0.png": (1,), "dog/1.png": (1, 2)}, {"dog/1.png": "test"})
+
+
+def test_a_tag_of_which_nothing_can_be_read_is_refused(tree: Path) -> None:
+    (tree / "dog" / "1.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"class 'indoors': none of its pictures could be read, the first is .*dog/1.png: empty file"):
+        tagged(tree, {"cat/0.png": (0,), "dog/0.png": (1,), "dog/1.png": (0, 1, 2)})
+
+
+def test_tags_and_single_labels_are_not_mixed(tree: Path) -> None:
+    entries = [Entry(tree / "cat" / "0.png", "a", 0), Entry(tree / "dog" / "0.png", "b", -1, tags=(1,))]
+    with pytest.raises(DataError, match="b has a list of tags and a has one label: expected one kind"):
+        assemble("pets", entries, ("cat", "dog"), Target())
+
+
+def sized(root: Path, picture: Callable[..., Path], sizes: list[tuple[int, int]]) -> Path:
+    for number, size in enumerate(sizes):
+        picture(root / "cat" / f"{number}.png", number, size)
+        picture(root / "dog" / f"{number}.png", 100 + number, size)
+    return root
+
+
+@pytest.mark.parametrize("sizes, largest, wanted", [
+    ([(150, 200), (180, 160), (300, 170)], None, (96, 96)), ([(150, 200), (180, 160), (300, 170)], 224, (160, 160)),
+    ([(150, 200), (180, 160), (300, 170)], 100, (100, 100)), ([(40, 50), (50, 30), (60, 45)], 224, (40, 40)),
+    ([(120, 130)] * 2, None, (120, 130)), ([(120, 130)] * 2, 64, (64, 64)), ([(120, 130)] * 2, 120, (120, 130)),
+    ([(20, 130)] * 2, 64, (20, 20)), ([(28, 28)] * 2, 224, (28, 28)),
+])  # fmt: skip
+def test_the_largest_side_bounds_the_common_size(tmp_path: Path, picture: Callable[..., Path], sizes: list[tuple[int, int]],
+                                                 largest: int | None, wanted: tuple[int, int]) -> None:
+    loaded = read_tree(sized(tmp_path / "sized", picture, sizes), Target(largest_side=largest))
+    assert loaded.train.image_shape == (*wanted, 3)
+    resized = any(size != wanted for size in sizes)
+    assert any(f"resized to {wanted[0]}x{wanted[1]}" in note for note in loaded.notes) == resized
+
+
+def test_a_common_size_above_the_largest_side_says_why(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    loaded = read_tree(sized(tmp_path / "sized", picture, [(120, 130)] * 2), Target(largest_side=64))
+    assert loaded.notes[0].startswith("4 pictures of 120x130 are larger than 64x64: resized to 64x64")
+
+
+@pytest.mark.parametrize("side", [0, -3])
+def test_a_largest_side_below_one_pixel_is_refused(side: int) -> None:
+    with pytest.raises(DataError, match="largest_side: expected at least 1 pixel"):
+        Target(largest_side=side)

@@ -33,12 +33,17 @@ def plain(image: Image.Image) -> Image.Image:
         return _managed(_inks(image), profile)
     mode = "L" if is_grey(image) else "RGB"
     if not image.has_transparency_data:
-        return _managed(image.convert(mode), profile)
+        return _managed(in_mode(image, mode), profile)
     # Pillow knows no way from premultiplied grey to anything but grey with alpha.
     layers = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     colours = _managed(layers.convert(mode), profile).convert("RGBA")
     colours.putalpha(layers.getchannel("A"))
     return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), colours).convert(mode)
+
+
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The picture in `mode`: itself where it is so already (Pillow would copy it)."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def eight_bits(deep: NDArray[np.generic], white: int | None = None) -> NDArray[np.uint8]:
@@ -99,8 +104,8 @@ def _managed(image: Image.Image, profile: bytes | None) -> Image.Image:
             image = image if transform is None else ImageCms.applyTransform(image, transform) or image
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             # Without a usable profile the numbers are taken as every viewer takes them: as sRGB.
-            return image.convert(mode)
-    return image.convert(mode)
+            return in_mode(image, mode)
+    return in_mode(image, mode)
 
 
 @lru_cache(maxsize=32)

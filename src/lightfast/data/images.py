@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.data.stored import StoredArray, taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class ImageSet:
         name: what the set is called in tables.
         parent: `version` of the set that this one was made from, or None.
         history: how it was made: one mapping a step (verb and its arguments).
+        tags: bool (N, K) which of `class_names` a picture carries, for pictures with any number of labels; `labels` is then None.
+        groups: int64 (N,) or None: rows with the same number (near duplicates) stay on one side of every split, as exact copies always do.
     """
 
     images: NDArray[np.uint8]
@@ -36,6 +39,8 @@ class ImageSet:
     name: str = "images"
     parent: str | None = None
     history: tuple[Mapping[str, Any], ...] = field(default=())
+    tags: NDArray[np.bool_] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         images = self.images
@@ -53,6 +58,10 @@ class ImageSet:
             raise DataError(f"{self.name}: ids", expected=f"{len(images)} (one a picture)", got=str(len(ids)))
         if self.labels is not None:
             object.__setattr__(self, "labels", _checked_labels(self.labels, len(images), self.class_names, self.name))
+        if self.tags is not None:
+            _check_tags(self.tags, (len(images), len(self.class_names)), self.name, labelled=self.labels is not None)
+        if self.groups is not None and (self.groups.shape != (len(images),) or self.groups.dtype.kind != "i"):
+            raise DataError(f"{self.name}: groups", expected=f"whole numbers ({len(images)},), one a picture", got=str(self.groups.shape))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -71,8 +80,23 @@ class ImageSet:
     @cached_property
     def content_hashes(self) -> tuple[str, ...]:
         """A 128-bit content hash a picture (pixels and shape): equal hashes are exact duplicates."""
-        shape = str(self.image_shape).encode()
-        return tuple(hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16, key=shape).hexdigest() for image in self.images)
+        return self.known_hashes or tuple(content_hash(image) for image in self.images)
+
+    @property
+    def known_hashes(self) -> tuple[str, ...] | None:
+        """`content_hashes` if they are known without reading the pixels."""
+        stored = self.images.hashes if isinstance(self.images, StoredArray) else None
+        return self.__dict__.get("content_hashes") or stored
+
+    def with_hashes(self, hashes: Sequence[str] | None) -> Self:
+        """This set, told its `content_hashes`, which whoever made it knows (None: he does not)."""
+        if hashes is not None:
+            if len(hashes) != len(self):
+                raise DataError(f"{self.name}: content hashes", expected=f"{len(self)} (one a picture)", got=str(len(hashes)))
+            self.__dict__["content_hashes"] = tuple(hashes)
+            if isinstance(self.images, StoredArray):
+                self.images.hashes = tuple(hashes)
+        return self
 
     @cached_property
     def version(self) -> str:
@@ -82,6 +106,8 @@ class ImageSet:
             digest.update(text.encode() + b"\0")
         if self.labels is not None:
             digest.update(self.labels.tobytes())
+        if self.tags is not None:
+            digest.update(np.packbits(self.tags, axis=1).tobytes())
         return digest.hexdigest()
 
     def require_labels(self) -> NDArray[np.int64]:
@@ -92,16 +118,33 @@ class ImageSet:
             )
         return self.labels
 
+    def require_tags(self) -> NDArray[np.bool_]:
+        """The label matrix bool (N, K), or a DataError that says it is missing."""
+        if self.tags is None:
+            raise DataError(f"{self.name} has one label a picture, or none", expected="pictures with any number of labels",
+                            cure="Give a manifest whose label column holds lists, or one 0/1 column a label.")
+        return self.tags
+
     def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
-        """The pictures at `indices`, in that order."""
+        """The pictures at `indices`, in that order. What does not fit in memory stays on the disk: see `stored.taken`."""
         chosen = np.asarray(indices, dtype=np.int64)
         labels = None if self.labels is None else self.labels[chosen]
         ids = tuple(self.ids[index] for index in chosen)
-        return dataclasses.replace(self, images=self.images[chosen], labels=labels, ids=ids, name=name or self.name)
+        tags = None if self.tags is None else self.tags[chosen]
+        groups = None if self.groups is None else self.groups[chosen]
+        hashes = self.known_hashes
+        new = dataclasses.replace(self, images=taken(self.images, chosen), labels=labels, ids=ids, name=name or self.name, tags=tags,
+                                  groups=groups)
+        return new.with_hashes(None if hashes is None else [hashes[index] for index in chosen])
 
     def derived(self, images: NDArray[np.uint8], *, step: Mapping[str, Any], name: str | None = None) -> Self:
         """The same rows with other pixels: a new version with this one as its parent."""
         return dataclasses.replace(self, images=images, name=name or self.name, parent=self.version, history=(*self.history, dict(step)))
+
+
+def content_hash(image: NDArray[np.uint8]) -> str:
+    """128 bits (hex) of one picture's pixels and shape (H, W, C)."""
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16, key=str(image.shape).encode()).hexdigest()
 
 
 def _dtype_cure(images: object) -> str:
@@ -110,6 +153,14 @@ def _dtype_cure(images: object) -> str:
             return "The array holds NaN or infinity: find out where they come from before going on."
         return "Scale to 0..255 and convert: (x * 255).round().astype('uint8')."
     return ""
+
+
+def _check_tags(tags: object, shape: tuple[int, int], name: str, *, labelled: bool) -> None:
+    if not isinstance(tags, np.ndarray) or tags.dtype != np.bool_ or tags.shape != shape:
+        got = f"{tags.dtype} {tags.shape}" if isinstance(tags, np.ndarray) else type(tags).__name__
+        raise DataError(f"{name}: tags", expected=f"a bool array {shape}, one row a picture, one column a class", got=got)
+    if labelled:
+        raise DataError(f"{name}: both labels and tags", expected="one label a picture, or any number of tags", cure="Leave one out.")
 
 
 def _checked_labels(labels: NDArray[Any], count: int, class_names: tuple[str, ...], name: str) -> NDArray[np.int64]:

@@ -40,7 +40,11 @@ class Preprocess:
     def of(cls, images: ImageSet) -> Self:
         """Mean and standard deviation a channel, measured on `images` (the training part)."""
         height, width, channels = images.image_shape
-        counts = np.stack([np.bincount(images.images[..., channel].reshape(-1), minlength=256) for channel in range(channels)])
+        counts = np.zeros((channels, 256), dtype=np.int64)
+        # By blocks: large sets rest on disk.
+        for start in range(0, len(images), 4_096):
+            block = images.images[start : start + 4_096]
+            counts += [np.bincount(block[..., channel].reshape(-1), minlength=256) for channel in range(channels)]
         levels = np.arange(256) / 255.0
         mean = counts @ levels / counts.sum(axis=1)
         std = np.sqrt(np.maximum(counts @ levels**2 / counts.sum(axis=1) - mean**2, 1e-4))

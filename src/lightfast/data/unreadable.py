@@ -6,7 +6,9 @@ import errno
 import os
 import stat
 import unicodedata
-from pathlib import Path
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError, features
 
@@ -40,16 +42,40 @@ _OTHERS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Held:
+    """The content of a picture file in memory, under the name that messages call it by."""
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, with its dot."""
+        return PurePosixPath(self.name).suffix
+
+    def open(self, mode: str = "rb") -> BytesIO:
+        """The content as a stream; `mode` is there for the likeness to a Path."""
+        return BytesIO(self.data)
+
+    def read_bytes(self) -> bytes:
+        """The content."""
+        return self.data
+
+
 class UnreadablePicture(DataError):
     """One file that is not a whole picture. `path` names it (printable), `reason` says why in a few words."""
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: str | Path | Held, reason: str) -> None:
         self.path = printable(path)
         super().__init__(f"cannot read {self.path}: {reason}", cure="Replace the file or leave it out.")
         self.reason = reason
 
 
-def printable(name: str | Path) -> str:
+def printable(name: str | Path | Held) -> str:
     """A name that JSON, Parquet and a terminal take: bytes that are not UTF-8 and control characters become `\\x..` escapes."""
     text = str(name)
     if text.isprintable():
@@ -75,7 +101,7 @@ def require_file(path: Path) -> None:
         raise UnreadablePicture(path, "empty file")
 
 
-def reason(error: BaseException, path: Path) -> str:
+def reason(error: BaseException, path: Path | Held) -> str:
     """Why `path` could not be read, in a few words, from what its reading raised and from its first and last bytes."""
     match error:
         case UnidentifiedImageError():
@@ -92,16 +118,16 @@ def reason(error: BaseException, path: Path) -> str:
     return f"damaged ({text})"
 
 
-def is_heic(path: Path) -> bool:
+def is_heic(path: Path | Held) -> bool:
     """Whether the first bytes announce a HEIC picture."""
     head = _first(path)
     return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
 
 
-def ends_early(path: Path) -> bool:
+def ends_early(path: Path | Held) -> bool:
     """Whether the file stops before its own end mark or announced length. False where the format has neither."""
     try:
-        head, size = _first(path), path.stat().st_size
+        head, size = _first(path), _size(path)
         with path.open("rb") as stream:
             stream.seek(max(0, size - _TAIL))
             tail = stream.read()
@@ -119,25 +145,25 @@ def ends_early(path: Path) -> bool:
     return size < _announced(kind, head)
 
 
-def zeros_at_the_end(path: Path) -> bool:
+def zeros_at_the_end(path: Path | Held) -> bool:
     """Whether a JPEG ends in zero bytes in the middle of its picture, as a download that was cut off on reserved room leaves it.
 
     The decoder makes grey of such a rest and says nothing.
     """
     with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 2))
+        stream.seek(max(0, _size(path) - 2))
         if stream.read() != b"\0\0":
             return False
     return _unfinished_jpeg(path)
 
 
-def _unfinished_jpeg(path: Path) -> bool:
+def _unfinished_jpeg(path: Path | Held) -> bool:
     # Neither mark can occur inside the scan itself: the format stuffs a zero behind every FF there.
     content = path.read_bytes()
     return content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
 
 
-def _unfinished_boxes(path: Path, size: int) -> bool:
+def _unfinished_boxes(path: Path | Held, size: int) -> bool:
     start = 0
     with path.open("rb") as stream:
         while start < size:
@@ -173,7 +199,11 @@ def _escaped(letter: str) -> str:
     return letter
 
 
-def _first(path: Path) -> bytes:
+def _size(path: Path | Held) -> int:
+    return len(path.data) if isinstance(path, Held) else path.stat().st_size
+
+
+def _first(path: Path | Held) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(_HEAD)
@@ -190,7 +220,7 @@ def _format(head: bytes) -> str:
     return next((name for mark, name in _PICTURES if head.startswith(mark)), "")
 
 
-def _unidentified(path: Path) -> str:
+def _unidentified(path: Path | Held) -> str:
     head = _first(path)
     other = _other(head)
     if other:
