@@ -7,8 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
 from lightfast.data.check import check, examine
+from lightfast.data.images import ImageSet
 from lightfast.data.loaded import LoadedData
+from lightfast.runs.lines import check_lines
 
 
 def test_a_folder_is_counted(tree: Path) -> None:
@@ -59,3 +65,64 @@ def test_the_report_is_json(tree: Path) -> None:
     (tree / "cat" / "empty.png").touch()
     report = check(tree)
     assert json.loads(json.dumps(report.as_json()))["unreadable"] == [{"path": str(tree / "cat" / "empty.png"), "reason": "empty file"}]
+
+
+def scenes(folder: Path, copies: dict[str, str]) -> Path:
+    """Four pictures of two classes, and compressed copies {name: of}."""
+    for number, name in enumerate(("cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png")):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = gaussian_filter(np.random.default_rng(number).normal(size=(64, 64, 3)), (3, 3, 0))
+        Image.fromarray(np.clip(128 + 400 * noise, 0, 255).astype(np.uint8)).save(path)
+    for name, of in copies.items():
+        Image.open(folder / of).save(folder / name, quality=60)
+    return folder
+
+
+def test_near_duplicates_are_told_from_exact_copies(tmp_path: Path) -> None:
+    folder = scenes(tmp_path / "pets", {"cat/2.jpg": "cat/0.png", "dog/2.jpg": "cat/1.png", "dog/3.png": "dog/0.png"})
+    report = check(folder)
+    assert report.duplicates == (("dog/0.png", "dog/3.png"),)
+    assert report.near_duplicates == (("cat/0.png", "cat/2.jpg"),)
+    assert report.near_conflicts == (("cat/1.png", "dog/2.jpg"),)
+    assert "2 groups of near duplicates hold 4 pictures" in report.warnings
+    assert "1 groups of near duplicates have different labels" in report.warnings
+    assert "near copy  cat/1.png ~ dog/2.jpg with different labels" in check_lines(report)
+    assert json.loads(json.dumps(report.as_json()))["near_duplicates"] == [["cat/0.png", "cat/2.jpg"]]
+
+
+def test_near_duplicates_in_the_test_part_are_counted(tmp_path: Path) -> None:
+    scenes(tmp_path / "train", {})
+    for name in ("cat", "dog"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.open(tmp_path / "train" / name / "0.png").save(tmp_path / "test" / name / "copy.jpg", quality=60)
+    report = check(tmp_path)
+    assert (report.overlap, report.near_overlap) == (0, 2)
+    assert any("near duplicate in the validation or test part" in warning for warning in report.warnings)
+
+
+def test_arrays_are_not_searched_for_near_duplicates(made: Any) -> None:
+    report = examine(LoadedData(train=made([0, 1] * 10)), "x")
+    assert "did not come from picture files" in report.near_not_searched
+    assert any("were not searched" in line for line in check_lines(report))
+
+
+def test_tags_are_counted_and_compared(made: Any) -> None:
+    plain = made([0] * 6, [1, 1, 2, 2, 3, 4])
+    tags = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [0, 0], [0, 1]], dtype=bool)
+    report = examine(LoadedData(train=ImageSet(plain.images, ("sea", "sky"), tags=tags, ids=tuple("abcdef"))), "x")
+    assert report.classes == {"sea": 3, "sky": 3}
+    assert (report.duplicates, report.conflicts) == ((("a", "b"),), (("c", "d"),))
+
+
+def test_pictures_without_labels_have_no_classes(made: Any) -> None:
+    report = examine(LoadedData(train=ImageSet(made([0] * 3).images)), "x")
+    assert (report.classes, report.smallest_class, report.warnings) == ({}, "", ())
+    assert check_lines(report)
+
+
+def test_many_groups_are_named_up_to_a_limit_and_the_rest_is_counted(made: Any) -> None:
+    report = examine(LoadedData(train=made([0, 1] * 30, [number // 2 for number in range(60)])), "x")
+    lines = [line for line in check_lines(report) if line.startswith("conflict")]
+    assert len(lines) == 21
+    assert lines[-1] == "conflict   … and 10 more groups with different labels"

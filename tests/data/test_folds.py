@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -100,3 +101,22 @@ def test_fewer_pictures_than_folds_fewer_than_two_folds_and_no_labels_are_refuse
         fold_numbers(make([(0, 1)]), 1)
     with pytest.raises(DataError, match="has no labels"):
         fold_numbers(ImageSet(np.zeros((4, 2, 2), dtype=np.uint8)), 2)
+
+
+def test_rows_with_one_number_share_a_fold(make: Make):
+    images = make([(number // 4 % 2, number) for number in range(40)])
+    images = dataclasses.replace(images, groups=np.repeat(np.arange(10), 4))
+    found = fold_numbers(images, 2).reshape(10, 4)
+    assert (found == found[:, :1]).all()
+    assert set(found.ravel().tolist()) == {0, 1}
+
+
+@given(seed=st.integers(0, 10_000), folds=st.integers(2, 5))
+def test_every_tag_of_two_pictures_a_fold_is_in_every_fold_and_the_folds_are_even(seed: int, folds: int):
+    rng = np.random.default_rng(seed)
+    tags = rng.random((80, 6)) < rng.uniform(0.03, 0.5, 6)
+    images = ImageSet(np.arange(80, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), dtype=np.uint8), tuple("abcdef"), tags=tags)
+    found = fold_numbers(images, folds, seed)
+    for fold in range(folds):
+        assert (tags[found == fold].sum(axis=0) > 0)[tags.sum(axis=0) >= 2 * folds].all()
+    assert np.ptp(np.bincount(found, minlength=folds)) <= 16

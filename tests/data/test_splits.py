@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.images import ImageSet
@@ -158,3 +160,114 @@ def test_an_official_val_part_is_used(made: Make) -> None:
 def test_without_official_parts_everything_is_split(made: Make) -> None:
     parts = split_loaded(LoadedData(train=made([0, 1] * 10)), val=0.1, test=0.2)
     assert (len(parts.train), len(parts.val), len(parts.test)) == (14, 2, 4)
+
+
+def test_rows_with_one_number_stay_together_also_through_exact_copies(made: Make) -> None:
+    # 0 and 1 share a number, 1 and 2 their pixels, 2 and 3 a number: four rows that must not be parted, whatever the seed.
+    images = made([0, 1] * 15, [0, 1, 1, *range(3, 30)])
+    images = dataclasses.replace(images, groups=np.array([100, 100, 101, 101, *range(4, 30)]))
+    for seed in range(20):
+        where = {one: side for side, part in enumerate(vars(split(images, seed=seed)).values()) if isinstance(part, ImageSet)
+                 for one in part.ids}
+        assert len({where[f"made/{row}"] for row in range(4)}) == 1
+
+
+@given(rows=ROWS, seed=st.integers(0, 5))
+def test_groups_that_join_nothing_change_nothing(make: Make, rows: list[tuple[int, int]], seed: int) -> None:
+    images = build(make, rows)
+    apart = dataclasses.replace(images, groups=np.arange(len(images))[::-1].copy())
+    assert [part.ids for part in parts_of(images, seed)] == [part.ids for part in parts_of(apart, seed)]
+
+
+def parts_of(images: ImageSet, seed: int) -> tuple[ImageSet, ImageSet, ImageSet]:
+    parts = split(images, seed=seed)
+    return parts.train, parts.val, parts.test
+
+
+def test_the_split_of_a_known_set_stays_what_it_was(made: Make) -> None:
+    # Committed figures rest on these rows.
+    parts = split(made([0, 1, 2] * 10), seed=3)
+    assert [int(one.split("/")[1]) for one in parts.test.ids] == [2, 9, 16, 20, 21, 25]
+    assert [int(one.split("/")[1]) for one in parts.val.ids] == [10, 26, 27]
+
+
+def test_near_duplicates_of_the_test_part_leave_train_only_where_both_are_numbered(made: Make) -> None:
+    train, test = made([0, 1, 0, 1], [1, 2, 3, 4]), made([0, 1], [8, 9])
+    numbered = dataclasses.replace(train, groups=np.array([0, 1, 2, 3]))
+    assert without_overlap(numbered, dataclasses.replace(test, groups=np.array([2, 9])))[0].ids == ("made/0", "made/1", "made/3")
+    assert without_overlap(numbered, test)[1] == 0
+
+
+def tagged(tags: NDArray[np.bool_]) -> ImageSet:
+    images = np.zeros((len(tags), 2, 2, 1), dtype=np.uint8)
+    images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(np.arange(len(tags)), 256)
+    return ImageSet(images, tuple(f"tag{number}" for number in range(tags.shape[1])), tags=tags, name="tagged")
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(30, 120), tags=st.integers(2, 12))
+def test_every_tag_of_two_pictures_a_side_is_on_every_side(seed: int, count: int, tags: int) -> None:
+    rng = np.random.default_rng(seed)
+    images = tagged(rng.random((count, tags)) < rng.uniform(0.03, 0.5, tags))
+    parts = parts_of(images, seed)
+    assert sum(map(len, parts)) == count
+    carried = images.require_tags().sum(axis=0)
+    for part in parts:
+        assert (part.require_tags().sum(axis=0) > 0)[carried >= 6].all()
+    assert (parts[0].require_tags().sum(axis=0) > 0)[carried >= 1].all()
+
+
+def test_tags_keep_their_shares() -> None:
+    rng = np.random.default_rng(0)
+    images = tagged(rng.random((600, 5)) < [0.5, 0.3, 0.2, 0.1, 0.05])
+    train, val, test = parts_of(images, 0)
+    assert np.abs(np.subtract([len(train), len(val), len(test)], [420, 60, 120])).max() <= 4
+    carried = images.require_tags().sum(axis=0)
+    assert np.abs(test.require_tags().sum(axis=0) - 0.2 * carried).max() <= 3
+    assert np.abs(val.require_tags().sum(axis=0) - 0.1 * carried).max() <= 3
+
+
+def test_a_tag_of_one_picture_stays_in_train_and_the_other_parts_say_that_they_lack_it() -> None:
+    tags = np.zeros((40, 2), dtype=bool)
+    tags[:, 0], tags[7, 1] = True, True
+    parts = split(tagged(tags))
+    assert "tagged/7" in parts.train.ids
+    assert parts.notes == ("no picture of the val part has the tag: tag1", "no picture of the test part has the tag: tag1")
+
+
+def test_too_few_tagged_pictures_are_refused() -> None:
+    with pytest.raises(DataError, match="tagged is too small to split"):
+        split(tagged(np.eye(2, dtype=bool)))
+
+
+def test_a_rare_class_stays_in_train_and_is_named(made: Make) -> None:
+    parts = split_loaded(LoadedData(train=made([0] * 10 + [1] * 10 + [2], names=("cat", "dog", "owl"))))
+    assert [int((part.require_labels() == 2).sum()) for part in (parts.train, parts.val, parts.test)] == [1, 0, 0]
+    (note,) = parts.notes
+    assert "class 'owl' (1); it is learned from but cannot be checked: add pictures" in note
+
+
+def test_a_rare_class_beside_an_official_test_part_stays_in_train(made: Make) -> None:
+    train, test = made([0] * 10 + [1] * 10 + [2], names=("cat", "dog", "owl")), made([0, 1], [90, 91], names=("cat", "dog", "owl"))
+    parts = split_loaded(LoadedData(train=train, test=test))
+    assert 2 in parts.train.require_labels()
+    assert "for train, val: class 'owl' (1)" in parts.notes[0]
+
+
+def test_copies_of_one_picture_are_kept_together_as_a_rare_class(made: Make) -> None:
+    parts = split_loaded(LoadedData(train=made([0] * 10 + [1] * 10 + [2] * 4, [*range(20), *[30] * 4])))
+    assert np.bincount(parts.train.require_labels())[2] == 4
+
+
+def test_a_rare_class_does_not_move_the_pictures_of_the_others(made: Make) -> None:
+    usual, rare = (split_loaded(LoadedData(train=made(labels))) for labels in ([0, 1] * 10, [0, 1] * 10 + [2]))
+    assert [part.ids for part in (rare.val, rare.test)] == [part.ids for part in (usual.val, usual.test)]
+
+
+def test_rare_classes_alone_cannot_be_split(made: Make) -> None:
+    with pytest.raises(DataError, match="class 'class0' is too small to split"):
+        split_loaded(LoadedData(train=made([0, 1, 2])))
+
+
+def test_a_rare_class_of_two_is_refused_since_one_class_says_nothing(made: Make) -> None:
+    with pytest.raises(DataError, match="class 'class1' is too small to split"):
+        split_loaded(LoadedData(train=made([0] * 10 + [1])))

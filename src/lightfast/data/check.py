@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
 from lightfast.data.loaded import LoadedData, Unreadable
+from lightfast.data.near import NearDuplicates, near_of
 from lightfast.data.unreadable import printable
 
 FEW = 10
@@ -31,11 +31,17 @@ class DataReport:
         source, version: what was read, and the id of its content.
         n: readable pictures; `parts` says how many a part.
         image_shape: (H, W, C) as read; `sizes` counts the files' own sizes ("HxW").
-        classes: pictures a class, all parts together; `smallest_class` is the one with the fewest.
+        classes: pictures a class or tag, all parts together; `smallest_class` is the one with the fewest, "" without classes.
         unreadable: files that could not be read, with the reason; `reasons` counts them by its first words.
-        duplicates: groups of ids with the same pixels and the same label.
-        conflicts: groups of ids with the same pixels and different labels.
+        duplicates: groups of ids with the same pixels and the same label (or tags).
+        conflicts: groups of ids with the same pixels and different labels (or tags).
         overlap: how many pictures of train are also in val or test.
+        near_duplicates: groups of ids that show the same picture with small changes, the same label (or tags) on all of them; of exact
+            copies the first.
+        near_conflicts: such groups with different labels (or tags).
+        near_overlap: how many pictures of train have a near duplicate, but no exact copy, in val or test.
+        near_not_searched: why near duplicates were not searched, or "": pictures that are not from picture files (`.npz`, the catalogue's
+            digit sets), below 32 pixels a side, or above 200,000.
         notes, warnings: what was done while reading; what deserves a look.
     """
 
@@ -54,6 +60,10 @@ class DataReport:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     reasons: Mapping[str, int] = field(default_factory=dict)
+    near_duplicates: tuple[tuple[str, ...], ...] = ()
+    near_conflicts: tuple[tuple[str, ...], ...] = ()
+    near_overlap: int = 0
+    near_not_searched: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -63,38 +73,84 @@ class DataReport:
 def check(source: str | Path, *, data_folder: Path | None = None, report: Reporter = silent) -> DataReport:
     """Read `source` (see `ingest.read`) and report on it; raises DataError where it cannot be read as a data set at all."""
     loaded = read_splits(source, data_folder=data_folder, report=report)
-    return examine(loaded, printable(source))
+    return examine(loaded, printable(source), report)
 
 
-def examine(loaded: LoadedData, source: str) -> DataReport:
+def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataReport:
     """The report on data that is already read."""
-    everything = loaded.part("all")
-    counts = np.bincount(everything.require_labels(), minlength=everything.num_classes)
-    classes = {name: int(count) for name, count in zip(everything.class_names, counts, strict=True)}
-    duplicates, conflicts = _identical(everything)
-    overlap = _overlap(loaded)
+    shape = loaded.train.image_shape
+    count = sum(map(len, loaded.parts.values()))
+    classes = _counts(loaded)
+    labels = _labels(loaded)
+    ids = tuple(one for images in loaded.parts.values() for one in images.ids)
+    contents = [one for images in loaded.parts.values() for one in images.content_hashes]
+    copies = _copies(contents)
+    duplicates, conflicts = _divided([rows for rows in copies.values() if len(rows) > 1], labels, ids)
+    found = near_of(loaded, report=report)
+    first = {rows[0] for rows in copies.values()}
+    near, near_conflicts = _divided(found.groups, labels, ids, first)
     reasons = Counter(one.reason.partition(" (")[0] for one in loaded.unreadable)
     plain = DataReport(
-        source=source, version=everything.version, n=len(everything), parts={name: len(images) for name, images in loaded.parts.items()},
-        image_shape=everything.image_shape, sizes=dict(loaded.sizes) or {"{}x{}".format(*everything.image_shape[:2]): len(everything)},
-        classes=classes, smallest_class=min(classes, key=lambda name: classes[name]), unreadable=loaded.unreadable, duplicates=duplicates,
-        conflicts=conflicts, overlap=overlap, notes=loaded.notes, warnings=(),
-        reasons=dict(reasons.most_common()))
+        source=source, version=loaded.part("all").version, n=count, parts={name: len(images) for name, images in loaded.parts.items()},
+        image_shape=shape, sizes=dict(loaded.sizes) or {"{}x{}".format(*shape[:2]): count}, classes=classes,
+        smallest_class=min(classes, key=lambda name: classes[name], default=""), unreadable=loaded.unreadable, duplicates=duplicates,
+        conflicts=conflicts, overlap=_overlap(loaded), notes=loaded.notes, warnings=(), reasons=dict(reasons.most_common()),
+        near_duplicates=near, near_conflicts=near_conflicts, near_overlap=_near_overlap(loaded, contents, found),
+        near_not_searched=found.not_searched)
     return dataclasses.replace(plain, warnings=_warnings(plain))
 
 
-def _identical(images: ImageSet) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
-    """(groups of identical pictures with one label, groups with several labels)."""
-    labels = images.require_labels()
+def _counts(loaded: LoadedData) -> dict[str, int]:
+    """Pictures a class or tag, all parts together; nothing without labels."""
+    counts = np.zeros(loaded.train.num_classes, dtype=np.int64)
+    for images in loaded.parts.values():
+        if images.tags is not None:
+            counts += images.tags.sum(axis=0)
+        elif images.labels is not None:
+            counts += np.bincount(images.labels, minlength=images.num_classes)
+        else:
+            return {}
+    return {name: int(count) for name, count in zip(loaded.train.class_names, counts, strict=True)}
+
+
+def _labels(loaded: LoadedData) -> list[object]:
+    """What is said of every picture: its label number, its row of tags, or None."""
+    found: list[object] = []
+    for images in loaded.parts.values():
+        if images.tags is not None:
+            found += [row.tobytes() for row in images.tags]
+        else:
+            found += [None] * len(images) if images.labels is None else images.labels.tolist()
+    return found
+
+
+def _copies(contents: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of every content, in order."""
     groups: dict[str, list[int]] = defaultdict(list)
-    for row, content in enumerate(images.content_hashes):
+    for row, content in enumerate(contents):
         groups[content].append(row)
+    return groups
+
+
+Groups = tuple[tuple[str, ...], ...]
+
+
+def _divided(groups: Iterable[Sequence[int]], labels: Sequence[object], ids: Sequence[str], named: Set[int] | None = None,
+             ) -> tuple[Groups, Groups]:
+    """(groups of ids with one label, groups with several); `named` limits which rows are listed, not which are compared."""
     same: list[tuple[str, ...]] = []
     different: list[tuple[str, ...]] = []
-    for rows in groups.values():
-        if len(rows) > 1:
-            (same if len({int(labels[row]) for row in rows}) == 1 else different).append(tuple(images.ids[row] for row in rows))
+    for rows in groups:
+        listed = tuple(ids[row] for row in rows if named is None or row in named)
+        (same if len({labels[row] for row in rows}) == 1 else different).append(listed)
     return tuple(same), tuple(different)
+
+
+def _near_overlap(loaded: LoadedData, contents: Sequence[str], found: NearDuplicates) -> int:
+    """Training pictures with a near duplicate, but no exact copy, in another part (the train part has the first rows)."""
+    trained = len(loaded.train)
+    held = set(contents[trained:])
+    return sum(row < trained and contents[row] not in held for group in found.groups if max(group) >= trained for row in group)
 
 
 def _overlap(loaded: LoadedData) -> int:
@@ -105,7 +161,8 @@ def _overlap(loaded: LoadedData) -> int:
 def _warnings(report: DataReport) -> tuple[str, ...]:
     few = [f"{name} ({count})" for name, count in report.classes.items() if count < FEW]
     filled = [count for count in report.classes.values() if count]
-    ratio = max(filled) / min(filled)
+    ratio = max(filled) / min(filled) if filled else 1.0
+    near = (*report.near_duplicates, *report.near_conflicts)
     extra = sum(len(group) - 1 for group in report.duplicates)
     said = [
         (bool(report.unreadable), f"{len(report.unreadable)} files could not be read"),
@@ -114,6 +171,9 @@ def _warnings(report: DataReport) -> tuple[str, ...]:
         (extra > 0, f"{extra} pictures are exact copies of others of their class"),
         (bool(report.conflicts), f"{len(report.conflicts)} groups of identical pictures have different labels"),
         (report.overlap > 0, f"{report.overlap} training pictures are also in the validation or test part"),
+        (bool(near), f"{len(near)} groups of near duplicates hold {sum(map(len, near))} pictures"),
+        (bool(report.near_conflicts), f"{len(report.near_conflicts)} groups of near duplicates have different labels"),
+        (report.near_overlap > 0, f"{report.near_overlap} training pictures have a near duplicate in the validation or test part"),
     ]
     return tuple(text for holds, text in said if holds)
 

@@ -1,4 +1,4 @@
-"""Folds for cross-validation: stratified by class, grouped by content."""
+"""Folds for cross-validation: stratified by class, grouped by content and by near duplicates."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive
 from lightfast.data.images import ImageSet
-from lightfast.data.splits import content_groups
+from lightfast.data.splits import content_groups, group_tags
+from lightfast.data.tag_dealing import deal
 
 
 def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int64]:
     """int64 (N,): the fold 0..folds-1 of every picture.
 
-    Exact duplicates share a fold, also under different labels (they count for their commonest label), so no picture is read by a model
-    that saw it. Every class is spread evenly: fold sizes of a class differ by at most its largest group of duplicates. Which fold a
-    picture goes to depends on (seed, its pixels, the other pictures of its class), not on the order of the rows.
+    Exact duplicates and rows with one number in `images.groups` share a fold, also under different labels (they count for their
+    commonest label), so no picture is read by a model that saw it. Every class is spread evenly: fold sizes of a class differ by at
+    most its largest group of duplicates. Which fold a picture goes to depends on (seed, its pixels, the other pictures of its class),
+    not on the order of the rows.
 
     Raises SettingsError for fewer than 2 folds, DataError naming a class with fewer distinct pictures of its own than folds. Classes
-    without any picture are passed over.
+    without any picture are passed over. Pictures with any number of labels are dealt out by their rarest tag (`tag_dealing.deal`): a tag
+    of at least 2 pictures a fold is in every fold, and no tag is too rare.
     """
     if folds < 2:
         raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance --folds 5.")
-    present = np.unique(images.require_labels())
+    present = np.unique(images.require_labels()) if images.tags is None else np.arange(0)
     distinct, group, group_label = content_groups(images)
     if len(distinct) < folds:
         raise DataError(f"{images.name}: {folds} folds", expected=f"at least {folds} distinct pictures", got=str(len(distinct)),
                         cure="Use fewer folds or more pictures.")
     sizes = np.bincount(group, minlength=len(distinct))
     order = np.argsort(np.array([derive(seed, "folds", str(content)) for content in distinct], dtype=np.int64), kind="stable")
+    if images.tags is not None:
+        return deal(group_tags(images, group), sizes, order, (1 / folds,) * folds)[group]
     fold_of_group = np.zeros(len(distinct), dtype=np.int64)
     totals = np.zeros(folds, dtype=np.int64)
     for label in present:

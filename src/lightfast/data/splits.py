@@ -1,17 +1,22 @@
-"""Train, validation and test parts by content: the same pixels never stand on two sides, whatever their file names and labels."""
+"""Train, validation and test parts by content: the same picture never stands on two sides, whatever its file names and labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive
 from lightfast.data.images import ImageSet
 from lightfast.data.loaded import LoadedData
+from lightfast.data.tag_dealing import deal, rarest_tags
+
+_NAMED = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,30 +33,46 @@ def split(images: ImageSet, *, val: float = 0.1, test: float = 0.2, seed: int = 
     """Divide `images` into train, val and test, class by class.
 
     Which side a picture goes to depends on (seed, its pixels, the other pictures of its class), not on the order of the rows. Exact
-    duplicates stay together, also those with different labels (they count for their commonest label). A class of n pictures gives
-    round(share * n), at least 1, to each side whose share is above 0; large groups of duplicates that would overshoot stay in train.
-    Rows keep their order. Without labels all pictures count as one class.
+    duplicates and rows with one number in `images.groups` (near duplicates) stay together, also those with different labels (they count
+    for their commonest label). A class of n pictures gives round(share * n), at least 1, to each side whose share is above 0; large
+    groups of duplicates that would overshoot stay in train. Rows keep their order. Without labels all pictures count as one class.
 
-    Raises DataError naming a class with fewer distinct pictures than sides, SettingsError for shares that leave nothing to train on.
+    Pictures with any number of labels are dealt out by their rarest tag (see `tag_dealing.deal`); those without any count as a class of
+    their own. A tag of at least 2 pictures a side reaches every side; a tag of one stays in train, and a note says which tags lack a side.
+
+    Raises DataError naming a class with fewer distinct pictures than sides (tags: too few pictures in all), SettingsError for shares
+    that leave nothing to train on.
     """
-    sides = _sides(images, (test, val), seed, ("test", "val"))
+    return _three(images, _sides(images, {"test": test, "val": val}, seed))
+
+
+def _three(images: ImageSet, sides: NDArray[np.int64], notes: Sequence[str] = ()) -> Splits:
     train, tested, chosen = (images.take(np.flatnonzero(sides == side), name=f"{images.name}/{name}")
                              for side, name in ((0, "train"), (1, "test"), (2, "val")))
-    return Splits(train=train, val=chosen, test=tested)
+    return Splits(train=train, val=chosen, test=tested, notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})))
 
 
 def split_off(images: ImageSet, share: float, seed: int = 0, names: tuple[str, str] = ("train", "val")) -> tuple[ImageSet, ImageSet]:
     """(the rest, `share` of the pictures of each class), under the rules of `split`; e.g. an official train part into train and val."""
-    sides = _sides(images, (share,), seed, names[1:])
+    return _two(images, _sides(images, {names[1]: share}, seed), names)
+
+
+def _two(images: ImageSet, sides: NDArray[np.int64], names: tuple[str, str]) -> tuple[ImageSet, ImageSet]:
     base = images.name.removesuffix(f"/{names[0]}")
     rest, off = (images.take(np.flatnonzero(sides == side), name=f"{base}/{name}") for side, name in enumerate(names))
     return rest, off
 
 
 def without_overlap(train: ImageSet, test: ImageSet) -> tuple[ImageSet, int]:
-    """(`train` without the pictures whose pixels are also in `test`, how many were dropped)."""
-    held = set(test.content_hashes)
-    kept = [row for row, content in enumerate(train.content_hashes) if content not in held]
+    """(`train` without the pictures whose pixels are also in `test`, how many were dropped).
+
+    Where both carry `groups`, pictures that share a number with one of `test` are dropped too (near duplicates). Whoever sets groups
+    numbers all parts together (`near.with_near_groups` does): numbers of two sets that were numbered apart mean nothing beside each other.
+    """
+    same = np.isin(np.array(train.content_hashes, dtype="U32"), np.array(test.content_hashes, dtype="U32"))
+    if train.groups is not None and test.groups is not None:
+        same |= np.isin(train.groups, test.groups)
+    kept = np.flatnonzero(~same)
     dropped = len(train) - len(kept)
     return (train.take(kept) if dropped else train), dropped
 
@@ -59,51 +80,126 @@ def without_overlap(train: ImageSet, test: ImageSet) -> tuple[ImageSet, int]:
 def split_loaded(loaded: LoadedData, *, val: float = 0.1, test: float = 0.2, seed: int = 0) -> Splits:
     """Splits that respect the official parts: what is missing is split off train, and what test or val also hold leaves train.
 
-    `test` is used only where there is no official test part, `val` only where there is no official val part.
+    `test` is used only where there is no official test part, `val` only where there is no official val part. Unlike in `split`, a class
+    with fewer distinct pictures than sides stays in train whole, and a note names it: one rare class must not stop a training on the
+    others. Where fewer than two classes would reach the other sides, DataError names the class.
     """
-    if loaded.test is None and loaded.val is None:
-        return split(loaded.train, val=val, test=test, seed=seed)
     notes: list[str] = []
+    if loaded.test is None and loaded.val is None:
+        return _three(loaded.train, _sides(loaded.train, {"test": test, "val": val}, seed, notes), notes)
     train, tested, chosen = loaded.train, loaded.test, loaded.val
     for name, held in (("test", tested), ("val", chosen)):
         if held is not None:
             train, dropped = without_overlap(train, held)
-            notes += [f"{dropped} training pictures that are also in the {name} part were left out"] * (dropped > 0)
+            notes += [f"{dropped} training pictures that are also in the {name} part were left out{_near(train)}"] * (dropped > 0)
     if tested is not None and chosen is not None:
         chosen, dropped = without_overlap(chosen, tested)
-        notes += [f"{dropped} validation pictures that are also in the test part were left out"] * (dropped > 0)
+        notes += [f"{dropped} validation pictures that are also in the test part were left out{_near(chosen)}"] * (dropped > 0)
     if tested is None:
-        train, tested = split_off(train, test, seed, ("train", "test"))
+        train, tested = _two(train, _sides(train, {"test": test}, seed, notes), ("train", "test"))
     if chosen is None:
-        train, chosen = split_off(train, val, seed)
-    return Splits(train=train, val=chosen, test=tested, notes=tuple(notes))
+        train, chosen = _two(train, _sides(train, {"val": val}, seed, notes), ("train", "val"))
+    return Splits(train=train, val=chosen, test=tested, notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})))
 
 
-def _sides(images: ImageSet, shares: Sequence[float], seed: int, names: Sequence[str]) -> NDArray[np.int64]:
-    """The side of every row: 0 for train, i + 1 for `shares[i]`."""
-    if not all(0 <= share < 1 for share in shares) or sum(shares) >= 1:
-        said = ", ".join(f"{name}={share:g}" for name, share in zip(names, shares, strict=True))
+def _near(images: ImageSet) -> str:
+    return " (near duplicates counted)" if images.groups is not None else ""
+
+
+def _scarce_tags(parts: Mapping[str, ImageSet]) -> tuple[str, ...]:
+    """For pictures with tags: which tags a part has none of."""
+    notes: list[str] = []
+    for name, images in parts.items():
+        if images.tags is not None and len(images):
+            absent = [tag for tag, held in zip(images.class_names, np.asarray(images.tags.any(axis=0)).tolist(), strict=True) if not held]
+            more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+            notes += [f"no picture of the {name} part has the tag: {', '.join(absent[:_NAMED])}{more}"] * bool(absent)
+    return tuple(notes)
+
+
+def _sides(images: ImageSet, shares: Mapping[str, float], seed: int, small: list[str] | None = None) -> NDArray[np.int64]:
+    """The side of every row: 0 for train, i + 1 for the i-th of `shares`. Given a list `small`, a class too small to reach every side
+    stays in train, and a note that names it is added there.
+    """
+    if not all(0 <= share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
+        said = ", ".join(f"{name}={share:g}" for name, share in shares.items())
         expected = "numbers from 0 to 1 that leave something to train on"
         raise SettingsError(f"shares {said}", expected=expected, cure="For instance val=0.1, test=0.2.")
     distinct, group, group_label = content_groups(images)
     sizes = np.bincount(group, minlength=len(distinct))
     order = np.argsort(np.array([derive(seed, "split", str(content)) for content in distinct], dtype=np.int64), kind="stable")
+    if images.tags is not None:
+        return _tag_sides(images, group, order, tuple(shares.values()))[group]
+    needed = 1 + sum(share > 0 for share in shares.values())
+    by_class = [order[group_label[order] == label] for label in range(max(images.num_classes, 1))]
+    # Where fewer than two classes can be divided, a figure from the other sides would say nothing.
+    spared = small is not None and sum(len(groups) >= needed for groups in by_class) > 1
+    kept: dict[str, int] = {}
     side_of_group = np.zeros(len(distinct), dtype=np.int64)
-    for label in range(max(images.num_classes, 1)):
-        groups = order[group_label[order] == label]
+    for label, groups in enumerate(by_class):
         name = images.class_names[label] if images.class_names else "all pictures"
-        side_of_group[groups] = _assigned(sizes[groups].tolist(), shares, f"{images.name}: class {name!r}")
+        if spared and 0 < len(groups) < needed:
+            kept[name] = len(groups)
+        else:
+            side_of_group[groups] = _assigned(sizes[groups].tolist(), tuple(shares.values()), f"{images.name}: class {name!r}")
+    if small is not None and kept:
+        small.append(_kept_whole(kept, ("train", *(name for name, share in shares.items() if share > 0))))
     return side_of_group[group]
 
 
-def content_groups(images: ImageSet) -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]]:
-    """(distinct content hashes (G,), the group 0..G-1 of every picture (N,), one label a group (G,): its commonest, the lowest of equals).
+def _kept_whole(kept: Mapping[str, int], sides: Sequence[str]) -> str:
+    """The note on classes {name: distinct pictures} that could not be divided."""
+    told = ", ".join(f"{name!r} ({count})" for name, count in list(kept.items())[:_NAMED])
+    more = f" and {len(kept) - _NAMED} more" if len(kept) > _NAMED else ""
+    who, it, are = ("class", "it", "is") if len(kept) == 1 else ("classes", "they", "are")
+    return (f"too few distinct pictures for {', '.join(sides)}: {who} {told}{more}; {it} {are} learned from but cannot be checked: "
+            "add pictures")
 
-    Without labels all groups have label 0.
+
+def _tag_sides(images: ImageSet, group: NDArray[np.int64], order: NDArray[np.int64], shares: Sequence[float]) -> NDArray[np.int64]:
+    sides = deal(group_tags(images, group), np.bincount(group, minlength=len(order)), order, (1 - sum(shares), *shares))
+    needed = {0, *(side for side, share in enumerate(shares, start=1) if share > 0)}
+    if not needed <= set(sides.tolist()):
+        raise DataError(f"{images.name} is too small to split", expected=f"at least {len(needed)} distinct pictures whose tags other "
+                        "pictures carry too", got=f"{len(order)} distinct pictures", cure="Add pictures, or set a share to 0.")
+    return sides
+
+
+def content_groups(images: ImageSet) -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]]:
+    """(one text a group (G,), the group 0..G-1 of every picture (N,), one label a group (G,): its commonest, the lowest of equals).
+
+    A group holds the pictures that are exact copies, or that share a number in `images.groups`, or that are so connected through others.
+    Its text is the content hash of its pictures, the lowest of them; groups are in the order of their texts. The label of pictures with
+    tags is the rarest tag of each, or the number of tags for none. Without labels and tags all groups have label 0.
     """
-    labels = np.zeros(len(images), dtype=np.int64) if images.labels is None else images.labels
     distinct, group = np.unique(np.array(images.content_hashes, dtype="U32"), return_inverse=True)
+    if images.groups is not None and len(images):
+        distinct, group = _connected(distinct, group, images.groups)
+    labels = np.zeros(len(images), dtype=np.int64) if images.labels is None else images.labels
+    if images.tags is not None:
+        labels = rarest_tags(images.tags)
     return distinct, group, _commonest_labels(group, labels)
+
+
+def group_tags(images: ImageSet, group: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool (G, K): the tags that any picture of a group carries."""
+    tags = images.require_tags()
+    found = np.zeros((int(group.max(initial=-1)) + 1, tags.shape[1]), dtype=bool)
+    np.logical_or.at(found, group, tags)
+    return found
+
+
+def _connected(distinct: NDArray[np.str_], group: NDArray[np.int64], numbers: NDArray[np.int64],
+               ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Contents that share a number become one group, under the lowest content."""
+    _, number = np.unique(numbers, return_inverse=True)
+    count = len(distinct)
+    edges = coo_array((np.ones(len(group), dtype=np.int8), (group, count + number)), shape=(count + len(number),) * 2)
+    _, parts = connected_components(edges, directed=False)
+    # Contents are sorted: the first of a part is its lowest.
+    _, first, merged = np.unique(parts[:count], return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    return distinct[np.sort(first)], rank[merged][group]
 
 
 def _commonest_labels(group: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,209 @@
+"""Perceptual hashes of photographs, and pairs of pictures with close ones, found without comparing all with all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.progress import Reporter
+
+SIDE = 64
+"""Pixels a side of the grey thumbnails that hashes are taken from."""
+DISTANCE = 10
+"""Hashes of 64 bits that differ in at most this many are looked at more closely."""
+EDGE = 0.05
+"""How much of a side may be cropped away, or taken up by a border."""
+STRIP = 0.18
+"""How much of the height may hold a mark, at the lower or the upper edge."""
+_BANDS, _BAND = 4, 16
+_WEAK, _WEAK_CROPPED = 4, 2
+_CROWD = 128
+_CHUNK = 2048
+_SETTLED = 200
+
+Window = tuple[float, float, float, float]
+"""The part of a picture that is left without a share of its (left, top, right, bottom)."""
+
+_WHOLE: Window = (0.0, 0.0, 0.0, 0.0)
+_HALF_RIM: Window = (EDGE / 2, EDGE / 2, EDGE / 2, EDGE / 2)
+_RIM: Window = (EDGE, EDGE, EDGE, EDGE)
+_LOW: Window = (0.0, 0.0, 0.0, STRIP)
+_TOP: Window = (0.0, STRIP, 0.0, 0.0)
+_SIDES: tuple[Window, ...] = ((EDGE, 0.0, 0.0, 0.0), (0.0, EDGE, 0.0, 0.0), (0.0, 0.0, EDGE, 0.0), (0.0, 0.0, 0.0, EDGE))
+_CORNERS: tuple[Window, ...] = ((EDGE, EDGE, 0.0, 0.0), (EDGE, 0.0, 0.0, EDGE), (0.0, EDGE, EDGE, 0.0), (0.0, 0.0, EDGE, EDGE))
+VIEWS: tuple[tuple[Window, Window], ...] = (
+    *((window, _WHOLE) for window in (_WHOLE, _HALF_RIM, _RIM, *_SIDES, *_CORNERS)), (_RIM, _RIM), (_SIDES[0], _SIDES[2]),
+    (_SIDES[1], _SIDES[3]), (_LOW, _LOW), (_TOP, _TOP))  # fmt: skip
+"""What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy); both without their rims, where
+a border may lie; opposite sides (moved); both without the strip that may hold a mark."""
+
+_FREQUENCIES = sorted(((row, column) for row in range(9) for column in range(9) if row + column), key=lambda one: (sum(one), one))[:64]
+# Dealt out in turn, so that each band of bits holds low and high frequencies.
+_ROWS, _COLUMNS = np.array(_FREQUENCIES).reshape(_BAND, _BANDS, 2).transpose(2, 1, 0).reshape(2, 64)
+_MIRROR = np.where(_COLUMNS % 2, -1, 1).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """M pairs of pictures whose hashes are close, each once, `first` < `second` or not; the closest of their views.
+
+    Attributes:
+        first, second: int64 (M,) rows.
+        view: int64 (M,) number in `VIEWS`: which part of `first` is like which part of `second`.
+        mirrored: bool (M,) whether `first` is seen in a mirror.
+        distance: int64 (M,) differing bits of 64.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    view: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
+    distance: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def candidates(thumbs: NDArray[np.uint8], report: Reporter) -> Candidates:
+    """Pairs of grey thumbnails uint8 (N, 64, 64) whose hashes differ in at most `DISTANCE` bits.
+
+    A hash is the signs of the 64 lowest frequencies of the discrete cosine transform (as in pHash: Zauner 2010), the picture's mean
+    brightness left out, each measured from the mean over all pictures, so that sets of one kind of picture (faces, goods on white)
+    do not share most of their bits. Every view in `VIEWS`, mirrored and not, is looked up in four tables of 16 bits each, also with
+    its least certain bits turned over (Lv et al. 2007, multi-probe hashing, with the bits ranked by their distance from 0). Where
+    many pictures share a table's key, only the 128 nearest in the order of their hashes are compared.
+    """
+    centre = _centre(thumbs)
+    tables = {window: _tables(thumbs, window, centre) for window in {kept for _, kept in VIEWS}}
+    found = [np.zeros((5, 0), dtype=np.int64)]
+    for start in range(0, len(thumbs), _CHUNK):
+        chunk = thumbs[start : start + _CHUNK]
+        rows = np.arange(start, start + len(chunk))
+        seen = {window: _coefficients(chunk, window) for window in {window for window, _ in VIEWS}}
+        some: list[NDArray[np.int64]] = []
+        for view, (window, kept) in enumerate(VIEWS):
+            some.append(_looked_up(seen[window] - centre, rows, tables[kept], (view, False)))
+            # In a mirror the left side is the right one, and the odd horizontal frequencies change their sign.
+            left, top, right, bottom = window
+            some.append(_looked_up(seen[right, top, left, bottom] * _MIRROR - centre, rows, tables[kept], (view, True)))
+        found.append(_closest(np.concatenate(some, axis=1)))
+        report("near duplicates: looking up", min(start + _CHUNK, len(thumbs)), len(thumbs))
+    first, second, distance, view, mirrored = _closest(np.concatenate(found, axis=1))
+    return Candidates(first, second, view, mirrored.astype(bool), distance)
+
+
+def _centre(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """float32 (64,): the mean of the coefficients, drawn to 0 where there are few pictures to take it from."""
+    total = np.zeros(64, dtype=np.float64)
+    for start in range(0, len(thumbs), _CHUNK):
+        total += _coefficients(thumbs[start : start + _CHUNK], _WHOLE).sum(axis=0, dtype=np.float64)
+    return (total / (len(thumbs) + _SETTLED)).astype(np.float32)
+
+
+def _coefficients(thumbs: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
+    """float32 (N, 64): the lowest frequencies of what `window` leaves, scaled to length 1 a picture."""
+    left, top, right, bottom = window
+    rows, columns = _cosines(top, bottom), _cosines(left, right)
+    pixels = thumbs.astype(np.float32)
+    mean = np.einsum("h,nhw,w->n", rows[0], pixels, columns[0]) / (rows[0].sum() * columns[0].sum())
+    pixels -= mean[:, None, None]
+    found = (rows @ pixels @ columns.T)[:, _ROWS, _COLUMNS]
+    return found / (np.linalg.norm(found, axis=1, keepdims=True) + 1e-6)
+
+
+def _cosines(before: float, after: float) -> NDArray[np.float32]:
+    """float32 (9, 64): cosines over what is left of a side without `before` and `after`; pixels on the edge count in part."""
+    left = 1 - before - after
+    place = ((np.arange(SIDE) + 0.5) / SIDE - before) / left
+    half = 0.5 / SIDE / left
+    share = np.clip((np.minimum(place + half, 1) - np.maximum(place - half, 0)) / (2 * half), 0, 1)
+    return np.stack([np.cos(np.pi * order * np.clip(place, 0, 1)) * share for order in range(9)]).astype(np.float32)
+
+
+def _words(coefficients: NDArray[np.float32]) -> NDArray[np.uint64]:
+    return np.packbits(np.ascontiguousarray(coefficients > 0), axis=1).view(">u8").astype(np.uint64)[:, 0]
+
+
+def _turned(words: NDArray[np.uint64], band: int) -> NDArray[np.uint64]:
+    """The same bits with those of `band` at the top."""
+    shift = np.uint64(_BAND * band)
+    return (words << shift) | (words >> (np.uint64(64) - shift)) if band else words
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Hashes with one band at the top, sorted: a bucket is the run that shares the band."""
+
+    words: NDArray[np.uint64]
+    places: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, words: NDArray[np.uint64]) -> _Table:
+        places = np.argsort(words, kind="stable")
+        ordered = words[places]
+        counts = np.bincount((ordered >> np.uint64(48)).astype(np.int64), minlength=1 << _BAND)
+        return cls(ordered, places, np.concatenate([[0], np.cumsum(counts)]))
+
+    def span(self, words: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(start, length) of what each of `words` is compared with."""
+        keys = (words >> np.uint64(48)).astype(np.int64)
+        low, high = self.starts[keys], self.starts[keys + 1]
+        crowded = np.flatnonzero(high - low > _CROWD)
+        near = np.searchsorted(self.words, words[crowded]) - _CROWD // 2
+        low[crowded] = np.clip(near, low[crowded], high[crowded] - _CROWD)
+        return low, np.minimum(high - low, _CROWD)
+
+
+def _tables(thumbs: NDArray[np.uint8], window: Window, centre: NDArray[np.float32]) -> list[_Table]:
+    words = [_words(_coefficients(thumbs[start : start + _CHUNK], window) - centre) for start in range(0, len(thumbs), _CHUNK)]
+    return [_Table.of(_turned(np.concatenate(words), band)) for band in range(_BANDS)]
+
+
+def _looked_up(seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], what: tuple[int, bool]) -> NDArray[np.int64]:
+    """int64 (5, M): (first, second, distance, view, mirrored) of everything that one view of each of `rows` comes close to."""
+    words = _words(seen)
+    view, mirrored = what
+    weak = _WEAK if view == 0 else _WEAK_CROPPED
+    found: list[NDArray[np.int64]] = []
+    for band, table in enumerate(tables):
+        turned = _turned(words, band)
+        probes = turned[:, None] ^ _flips(np.abs(seen[:, _BAND * band : _BAND * (band + 1)]), weak)
+        low, length = table.span(probes.ravel())
+        asked = np.repeat(np.repeat(np.arange(len(rows)), probes.shape[1]), length)
+        places = np.repeat(low - np.cumsum(length) + length, length) + np.arange(length.sum())
+        distance = _differing(table.words[places] ^ turned[asked])
+        close = distance <= DISTANCE
+        first, second = rows[asked[close]], table.places[places[close]]
+        other = first != second
+        numbers = (first, second, distance[close].astype(np.int64), np.full_like(first, view), np.full_like(first, mirrored))
+        found.append(np.stack([one[other] for one in numbers]))
+    return np.concatenate(found, axis=1)
+
+
+def _flips(certainty: NDArray[np.float32], weak: int) -> NDArray[np.uint64]:
+    """uint64 (N, 2 ** weak): every choice among the `weak` least certain bits of a band, at the top of the word."""
+    places = np.argpartition(certainty, weak, axis=1)[:, :weak]
+    single = np.uint64(1) << (63 - places).astype(np.uint64)
+    flips = np.zeros((len(certainty), 1), dtype=np.uint64)
+    for bit in range(weak):
+        flips = np.concatenate([flips, flips ^ single[:, bit : bit + 1]], axis=1)
+    return flips
+
+
+_ONES = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
+
+
+def _differing(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    return _ONES[words.view(np.uint16)].reshape(-1, 4).sum(axis=1, dtype=np.uint8)
+
+
+def _closest(found: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One column a pair of pictures: the closest of its views, whole and not mirrored among equals."""
+    low, high = np.minimum(found[0], found[1]), np.maximum(found[0], found[1])
+    order = np.lexsort((found[0], found[4], found[3], found[2], high, low))
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+    return found[:, order[new]]
