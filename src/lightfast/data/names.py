@@ -26,14 +26,15 @@ def check_names(names: Iterable[str], where: str) -> None:
     for name in names:
         if not name.strip():
             raise DataError(f"{where}: a class name is empty", cure="Give every class a name.")
-        key = _spelling(name)
+        key = spelling(name)
         if key in seen:
             said = f"two classes are spelled alike: {seen[key]!r} and {name!r}"
             raise DataError(f"{where}: {said}", cure="Merge them, or rename one so that people can tell them apart.")
         seen[key] = name
 
 
-def _spelling(name: str) -> str:
+def spelling(name: str) -> str:
+    """What two spellings of one name have in common: letter case, spaces, hyphens and underscores aside."""
     plain = unicodedata.normalize("NFKC", name).strip(" \t\r\n_")
     joined = re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", plain)
     return joined if len(joined) == 1 else joined.casefold()

@@ -54,7 +54,7 @@ class Curve:
 
 def roc_curves(predictions: Predictions) -> tuple[Curve, ...]:
     """The ROC curve of every class that occurs both as label and not, in the order of the class names; raises DataError without labels."""
-    return _curves(predictions, _roc)
+    return _curves(predictions, roc_curve)
 
 
 def pr_curves(predictions: Predictions) -> tuple[Curve, ...]:
@@ -62,7 +62,7 @@ def pr_curves(predictions: Predictions) -> tuple[Curve, ...]:
 
     A guess by chance has the share of the class as precision at every recall. Raises DataError without labels.
     """
-    return _curves(predictions, _pr)
+    return _curves(predictions, pr_curve)
 
 
 def macro_area(curves: Sequence[Curve]) -> float | None:
@@ -109,7 +109,8 @@ def _curves(predictions: Predictions, make: Callable[[str, NDArray, NDArray], Cu
     return tuple(make(name, scores, own) for name, scores, own in sides if own.any() and not own.all())
 
 
-def _roc(name: str, scores: NDArray[np.float32], own: NDArray[np.bool_]) -> Curve:
+def roc_curve(name: str, scores: NDArray[np.float32], own: NDArray[np.bool_]) -> Curve:
+    """The receiver operating characteristic of scores (N,) for what is `own` (N,), with the area under it."""
     from sklearn import metrics
 
     x, y, _ = metrics.roc_curve(own, scores)
@@ -117,7 +118,8 @@ def _roc(name: str, scores: NDArray[np.float32], own: NDArray[np.bool_]) -> Curv
     return _curve(name, (x, y), area, auc_interval(area, positives, len(own) - positives), own)
 
 
-def _pr(name: str, scores: NDArray[np.float32], own: NDArray[np.bool_]) -> Curve:
+def pr_curve(name: str, scores: NDArray[np.float32], own: NDArray[np.bool_]) -> Curve:
+    """Precision against recall of scores (N,) for what is `own` (N,), with the average precision."""
     from sklearn import metrics
 
     precision, recall, _ = metrics.precision_recall_curve(own, scores, drop_intermediate=True)

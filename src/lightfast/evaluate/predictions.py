@@ -19,7 +19,7 @@ from lightfast.base.files import atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-_METADATA = b"lightfast.predictions"
+METADATA_KEY = b"lightfast.predictions"
 # Half-precision softmax rows miss 1 by less than this.
 _SUM_TOLERANCE = 5e-3
 
@@ -125,7 +125,7 @@ class Predictions:
         record = json.dumps({"class_names": self.class_names, "name": self.name, "seed": self.seed})
         target = Path(path)
         with atomic(target) as temporary:
-            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: record.encode()}), temporary)
+            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA_KEY: record.encode()}), temporary)
         return target
 
     @classmethod
@@ -142,9 +142,9 @@ class Predictions:
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{source} is not a readable Parquet file ({error})") from error
         metadata = table.schema.metadata or {}
-        if _METADATA not in metadata or "pred_probs" not in table.column_names:
+        if METADATA_KEY not in metadata or "pred_probs" not in table.column_names:
             raise DataError(f"{source} is a Parquet file, but not one of predictions", cure="Write it with Predictions.save.")
-        record = json.loads(metadata[_METADATA])
+        record = json.loads(metadata[METADATA_KEY])
         flat = table["pred_probs"].combine_chunks().flatten().to_numpy()
         labels = table["label"].to_numpy() if "label" in table.column_names else None
         return cls(flat.reshape(len(table), len(record["class_names"])), tuple(record["class_names"]), tuple(table["id"].to_pylist()),

@@ -1,0 +1,353 @@
+"""Any number of labels a picture: `TagPredictions`, and their score with intervals."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError
+from lightfast.base.files import atomic
+from lightfast.base.randomness import generator
+from lightfast.evaluate.bootstrap import percentiles
+from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
+from lightfast.evaluate.intervals import Interval, wilson, wilson_bounds
+from lightfast.evaluate.metrics import mean_f1
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_METADATA = b"lightfast.tags"
+# Fewest and most resamples, and the cells (pictures × labels × resamples) that decide between them: about 1.5 s on one core.
+_RESAMPLES = (200, 500)
+_MOST_CELLS = 2e8
+# Drawn counts held at once.
+_BLOCK = 320_000
+
+
+@dataclass(frozen=True, eq=False)
+class TagPredictions:
+    """N pictures read by one multi-label model.
+
+    Attributes:
+        pred_probs: float32 (N, K) in 0..1, each label on its own.
+        thresholds: float64 (K,): a label is given from this probability on; above 1 = never.
+        class_names: K names, in the order of the columns.
+        ids: one text a picture.
+        tags: bool (N, K), what the pictures carry, or None.
+        name: what the predictions are called in tables.
+        seed: seed of the model that made them, or None.
+    """
+
+    pred_probs: NDArray[np.float32]
+    thresholds: NDArray[np.float64]
+    class_names: tuple[str, ...]
+    ids: tuple[str, ...]
+    tags: NDArray[np.bool_] | None = None
+    name: str = "predictions"
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        names, ids = tuple(map(str, self.class_names)), tuple(map(str, self.ids))
+        probs, thresholds = np.asarray(self.pred_probs), np.asarray(self.thresholds, dtype=np.float64)
+        if probs.ndim != 2 or probs.shape[1] != len(names) or not names or probs.dtype.kind != "f":
+            raise DataError(f"{self.name}: pred_probs", expected=f"floats of shape (N, {len(names)}), one column a class name",
+                            got=f"{probs.dtype} {probs.shape}")
+        # A comparison with NaN is false, so NaN is caught as well.
+        wrong = np.flatnonzero(~((probs >= 0) & (probs <= 1)).all(axis=1))
+        if wrong.size:
+            raise DataError(f"{self.name}: pred_probs of row {wrong[0]}", expected="numbers in 0..1", got=str(probs[wrong[0]])[:80],
+                            cure="Apply sigmoid to logits first.")
+        if thresholds.shape != (len(names),) or not (thresholds >= 0).all():
+            raise DataError(f"{self.name}: thresholds", expected=f"{len(names)} numbers of at least 0, one a class",
+                            got=str(thresholds)[:80])
+        if len(ids) != len(probs):
+            raise DataError(f"{self.name}: ids", expected=f"{len(probs)} (one a picture)", got=str(len(ids)))
+        tags = None if self.tags is None else np.asarray(self.tags)
+        if tags is not None and (tags.shape != probs.shape or tags.dtype != np.bool_):
+            raise DataError(f"{self.name}: tags", expected=f"bool {probs.shape}", got=f"{tags.dtype} {tags.shape}")
+        for field, value in (("class_names", names), ("ids", ids), ("pred_probs", probs.astype(np.float32)), ("thresholds", thresholds),
+                             ("tags", tags)):
+            object.__setattr__(self, field, value)
+
+    def __len__(self) -> int:
+        return len(self.pred_probs)
+
+    @property
+    def num_classes(self) -> int:
+        """How many labels the model knows."""
+        return len(self.class_names)
+
+    @cached_property
+    def predicted_tags(self) -> NDArray[np.bool_]:
+        """bool (N, K): which labels each picture gets."""
+        return self.pred_probs >= self.thresholds
+
+    def require_tags(self) -> NDArray[np.bool_]:
+        """The tags, or a DataError that says they are missing."""
+        if self.tags is None:
+            raise DataError(f"{self.name} has no tags: it cannot be scored", cure="Predict on labelled pictures.")
+        return self.tags
+
+    def with_thresholds(self, thresholds: Sequence[float] | NDArray[np.floating]) -> Self:
+        """The same probabilities with other thresholds."""
+        return dataclasses.replace(self, thresholds=np.asarray(thresholds, dtype=np.float64))
+
+    def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
+        """The rows at `indices`, in that order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        tags = None if self.tags is None else self.tags[chosen]
+        ids = tuple(self.ids[index] for index in chosen)
+        return dataclasses.replace(self, pred_probs=self.pred_probs[chosen], tags=tags, ids=ids, name=name or self.name)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a picture: id, given_tags and correct (all labels right; when labelled), tags (most probable first) and their probs."""
+        import pandas as pd
+
+        names = np.array(self.class_names, dtype=object)
+        order = np.argsort(-self.pred_probs, axis=1, kind="stable")
+        ranked = [row[own[row]] for row, own in zip(order, self.predicted_tags, strict=True)]
+        columns: dict[str, Any] = {"id": list(self.ids)}
+        if self.tags is not None:
+            columns["given_tags"] = [list(names[row]) for row in self.tags]
+        columns["tags"] = [list(names[row]) for row in ranked]
+        columns["probs"] = [probs[row].tolist() for probs, row in zip(self.pred_probs, ranked, strict=True)]
+        if self.tags is not None:
+            columns["correct"] = (self.tags == self.predicted_tags).all(axis=1)
+        return pd.DataFrame(columns)
+
+    def save(self, path: Path | str) -> Path:
+        """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs` (with tags `given`) as lists by class."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
+        matrices = {"pred_probs": (self.pred_probs, pa.float32()), "given": (self.tags, pa.bool_())}
+        for column, (matrix, kind) in matrices.items():
+            if matrix is not None:
+                flat = pa.array(np.ascontiguousarray(matrix).ravel(), type=kind)
+                table = table.append_column(column, pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
+        record = json.dumps({"class_names": self.class_names, "thresholds": self.thresholds.tolist(), "name": self.name, "seed": self.seed})
+        target = Path(path)
+        with atomic(target) as temporary:
+            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: record.encode()}), temporary)
+        return target
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a file written by `save`; raises DataError naming the file when it is missing, damaged or something else."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        source = Path(path)
+        if not source.is_file():
+            raise DataError(f"no such predictions file: {source}", cure="`lightfast predict RUN PATH --format parquet` writes one.")
+        try:
+            table = pq.ParquetFile(source).read()
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{source} is not a readable Parquet file ({error})") from error
+        metadata = table.schema.metadata or {}
+        if _METADATA not in metadata or "pred_probs" not in table.column_names:
+            raise DataError(f"{source} is a Parquet file, but not one of tag predictions", cure="Write it with TagPredictions.save.")
+        record = json.loads(metadata[_METADATA])
+        shape = (len(table), len(record["class_names"]))
+
+        def matrix(column: str) -> NDArray[Any]:
+            return table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(shape)
+
+        tags = matrix("given").astype(bool) if "given" in table.column_names else None
+        return cls(matrix("pred_probs"), np.array(record["thresholds"]), tuple(record["class_names"]), tuple(table["id"].to_pylist()), tags,
+                   record["name"], record["seed"])
+
+
+@dataclass(frozen=True)
+class TagScore:
+    """One label: shares in 0..1, each with its 95 % interval.
+
+    Attributes:
+        name: the label. threshold: it is given from this probability on.
+        positives: pictures that carry it. given: pictures that get it.
+        precision, recall: with Wilson's interval; None where nothing is given, or nothing carries it.
+        f1: 0 where nothing is right; its interval is that of a share (`metrics.ClassScore`); None where nothing carries it.
+        average_precision: whatever the threshold; None unless some pictures carry it and some do not; interval `curves.PR_METHOD`.
+    """
+
+    name: str
+    threshold: float
+    positives: int
+    given: int
+    precision: float | None
+    precision_interval: Interval
+    recall: float | None
+    recall_interval: Interval
+    f1: float | None
+    f1_interval: Interval
+    average_precision: float | None
+    average_precision_interval: Interval | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values; the intervals are lists of two."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class TagEvaluation:
+    """How well the tags agree with those that the pictures carry.
+
+    Attributes:
+        name: of the predictions. n: pictures. seed: of the model, or None.
+        macro_f1: plain mean of F1 over the labels that some picture carries or gets.
+        micro_precision, micro_recall, micro_f1: over all (picture, label) pairs together.
+        mean_average_precision: plain mean over the labels that some pictures carry and some do not; None without such labels.
+        macro_f1_interval, micro_f1_interval, mean_average_precision_interval: 95 % percentile bootstrap over pictures (Efron 1979).
+        micro_precision_interval, micro_recall_interval: the same; pairs of one picture are not independent, Wilson's would be too narrow.
+        exact_match: share of pictures all of whose labels are right, with its Wilson interval.
+        tagged: share of pictures that get at least one label, with its Wilson interval.
+        label_coverage: share of the labels that occur which are given rightly at least once, with its Wilson interval.
+        per_label: one `TagScore` a label, in the order of the class names.
+    """
+
+    name: str
+    n: int
+    seed: int | None
+    macro_f1: float
+    macro_f1_interval: Interval
+    micro_precision: float
+    micro_precision_interval: Interval
+    micro_recall: float
+    micro_recall_interval: Interval
+    micro_f1: float
+    micro_f1_interval: Interval
+    mean_average_precision: float | None
+    mean_average_precision_interval: Interval | None
+    exact_match: float
+    exact_match_interval: Interval
+    tagged: float
+    tagged_interval: Interval
+    label_coverage: float
+    label_coverage_interval: Interval
+    per_label: tuple[TagScore, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values; the intervals are lists of two."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "per_label"}
+        found = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+        return found | {"per_label": [row.as_json() for row in self.per_label]}
+
+
+def score_tags(predictions: TagPredictions) -> TagEvaluation:
+    """Score labelled tag predictions; raises DataError without tags or pictures.
+
+    500 draws stand behind the bootstrap intervals, 200 where N · K is large; they are the same for the same number of pictures.
+    """
+    tags, given = predictions.require_tags(), predictions.predicted_tags
+    n = len(predictions)
+    if n == 0:
+        raise DataError(f"{predictions.name}: no pictures to score")
+    right, carried, got = (tags & given).sum(axis=0), tags.sum(axis=0), given.sum(axis=0)
+    rows = label_scores(predictions)
+    areas = [row.average_precision for row in rows if row.average_precision is not None]
+    values: dict[str, Any] = {"macro_f1": float(mean_f1(right, carried, got)), **_micro(right.sum(), carried.sum(), got.sum())}
+    drawn = _resampled(predictions, int(np.clip(_MOST_CELLS / tags.size, *_RESAMPLES)))
+    ends: dict[str, Any] = {f"{key}_interval": percentiles(drawn[key], value) or Interval(0.0, 1.0) for key, value in values.items()}
+    mean_area = float(np.mean(areas)) if areas else None
+    exact, tagged = int((tags == given).all(axis=1).sum()), int(given.any(axis=1).sum())
+    occurring, found = int((carried > 0).sum()), int((right > 0).sum())
+    return TagEvaluation(
+        name=predictions.name, n=n, seed=predictions.seed, **values, **ends, mean_average_precision=mean_area,
+        mean_average_precision_interval=None if mean_area is None else percentiles(drawn["mean_average_precision"], mean_area),
+        exact_match=exact / n, exact_match_interval=wilson(exact, n), tagged=tagged / n, tagged_interval=wilson(tagged, n),
+        label_coverage=found / occurring if occurring else 0.0, label_coverage_interval=wilson(found, occurring), per_label=rows,
+    )
+
+
+def label_scores(predictions: TagPredictions) -> tuple[TagScore, ...]:
+    """Every label by itself, in the order of the class names."""
+    tags, given = predictions.require_tags(), predictions.predicted_tags
+    counts = np.stack([(tags & given).sum(axis=0), tags.sum(axis=0), given.sum(axis=0)], axis=1).tolist()
+    curves = {side[0]: pr_curve(*side) for side in _sides(predictions)}
+    thresholds = predictions.thresholds.tolist()
+    return tuple(_tag_score(name, thresholds[k], counts[k], curves.get(name)) for k, name in enumerate(predictions.class_names))
+
+
+def tag_curves(predictions: TagPredictions) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
+    """(ROC, precision-recall): the curves of every label that some pictures carry and some do not, in the order of the class names."""
+    sides = _sides(predictions)
+    return tuple(roc_curve(*side) for side in sides), tuple(pr_curve(*side) for side in sides)
+
+
+def _sides(predictions: TagPredictions) -> list[tuple[str, NDArray[np.float32], NDArray[np.bool_]]]:
+    """(name, probabilities, whether carried) of every label that some pictures carry and some do not."""
+    tags = predictions.require_tags()
+    usable = [k for k in range(predictions.num_classes) if tags[:, k].any() and not tags[:, k].all()]
+    return [(predictions.class_names[k], predictions.pred_probs[:, k], tags[:, k]) for k in usable]
+
+
+def _tag_score(name: str, threshold: float, counts: Sequence[int], curve: Curve | None) -> TagScore:
+    right, carried, got = counts
+    low, high = (float(end) for end in wilson_bounds(right, carried + got - right))
+    around = Interval(2 * low / (1 + low), 2 * high / (1 + high)) if carried else Interval(0.0, 1.0)
+    return TagScore(
+        name, threshold, carried, got, right / got if got else None, wilson(right, got), right / carried if carried else None,
+        wilson(right, carried), 2 * right / (carried + got) if carried else None, around, curve.area if curve else None,
+        curve.area_interval if curve else None,
+    )
+
+
+def _micro(right: Any, carried: Any, got: Any) -> dict[str, Any]:
+    """Precision, recall and F1 of counts, 0 where undefined; numbers or arrays."""
+    pairs = {"micro_precision": (right, got), "micro_recall": (right, carried), "micro_f1": (2 * right, carried + got)}
+    found: dict[str, Any] = {}
+    for key, (part, whole) in pairs.items():
+        share = np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) > 0)
+        found[key] = share if np.ndim(share) else float(share)
+    return found
+
+
+def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray[np.float64]]:
+    """Every figure on pictures drawn again with replacement, (R,) each; a drawing is a count of how often each picture was drawn."""
+    tags, given = predictions.require_tags(), predictions.predicted_tags
+    n, classes = tags.shape
+    sides = np.concatenate([tags & given, tags, given], axis=1).T.astype(np.float32)
+    order = np.argsort(-predictions.pred_probs, axis=0, kind="stable")
+    rng = generator(0, "tags drawn again", n)
+    found: dict[str, list[NDArray]] = {}
+    width = max(8, _BLOCK // n)
+    for start in range(0, resamples, width):
+        rows = (rng.integers(n, size=n) for _ in range(min(width, resamples - start)))
+        drawn = np.stack([np.bincount(row, minlength=n) for row in rows], axis=1).astype(np.float32)
+        right, carried, got = np.split((sides @ drawn).T, 3, axis=1)
+        figures = {"macro_f1": mean_f1(right, carried, got), **_micro(*(side.sum(axis=1) for side in (right, carried, got)))}
+        sorted_sides = ((order[:, k], predictions.pred_probs[order[:, k], k], tags[order[:, k], k]) for k in range(classes))
+        areas = np.stack([_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides])
+        known = ~np.isnan(areas)
+        figures["mean_average_precision"] = np.divide(np.where(known, areas, 0).sum(axis=0), known.sum(axis=0),
+                                                      out=np.full(areas.shape[1], np.nan), where=known.any(axis=0))
+        for key, values in figures.items():
+            found.setdefault(key, []).append(values)
+    return {key: np.concatenate(values) for key, values in found.items()}
+
+
+def _average_precisions(scores: NDArray[np.float32], carried: NDArray[np.bool_], drawn: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(R,): average precision of each drawing (N, R) of pictures by falling score; NaN where none or all drawn pictures carry the label.
+
+    It is the mean, over the drawn pictures that carry the label, of the precision among all that score as high; so only rows of those
+    pictures are looked at once the counts are summed up.
+    """
+    rows = np.flatnonzero(carried)
+    # Equal scores are one step: the last row of its score stands for a row.
+    ends = np.searchsorted(-scores, -scores[rows], side="right") - 1
+    last = np.searchsorted(rows, ends, side="right") - 1
+    given, weights = np.cumsum(drawn, axis=0), drawn[rows]
+    right = np.cumsum(weights, axis=0)
+    total, everything = weights.sum(axis=0), given[-1]
+    precision = np.divide(right[last], given[ends], out=np.zeros_like(weights), where=given[ends] > 0)
+    usable = (total > 0) & (total < everything)
+    return np.divide((weights * precision).sum(axis=0, dtype=np.float64), total, out=np.full(drawn.shape[1], np.nan), where=usable)
