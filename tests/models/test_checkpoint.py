@@ -12,8 +12,7 @@ from lightfast.base.errors import CheckpointError, SettingsError, StorageError, 
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint, load_checkpoint
 from lightfast.models.device import resolve_device
-from lightfast.models.registry import count_parameters, find_model
-from lightfast.train.fit import fresh_network
+from lightfast.models.registry import count_parameters, find_model, fresh_network
 
 
 @pytest.fixture

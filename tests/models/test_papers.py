@@ -12,8 +12,8 @@ from lightfast.models import classifiers, papers  # noqa: F401
 from lightfast.models.classifiers import MLP
 from lightfast.models.forest import Forest
 from lightfast.models.papers import GaussianNoise, LayeredCNN
-from lightfast.models.registry import MODELS, build_network, count_parameters
-from lightfast.train.fit import fit, fresh_network
+from lightfast.models.registry import MODELS, build_network, count_parameters, fresh_network
+from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe
 
 DRAWING = (28, 28, 1)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -22,7 +22,9 @@ from lightfast.data.preprocess import Preprocess, to_pixels
 from lightfast.models.forest import Forest
 from lightfast.models.registry import Role, build_network, find_model
 
-FORMAT = 1
+FORMAT = 2
+"""2: task, thresholds and taxonomy. Format 1 is read as well."""
+Task = Literal["multi-class", "multi-label"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,9 @@ class Checkpoint:
         temperature: divides the logits; fitted on validation data (1.0 = not calibrated).
         details: JSON-ready facts that belong to the weights (data version, seed, recipe, thresholds …).
         history: one mapping an epoch.
+        task: "multi-class" (logits compete: softmax) or "multi-label" (each logit is a yes or no of its own: sigmoid).
+        thresholds: multi-label only: the probability from which on each class is a tag (0.5 for all when empty).
+        taxonomy: JSON of a `data.taxonomy.Taxonomy` whose leaves are the classes, or None.
     """
 
     role: Role
@@ -53,6 +58,9 @@ class Checkpoint:
     temperature: float = 1.0
     details: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
+    task: Task = "multi-class"
+    thresholds: tuple[float, ...] = ()
+    taxonomy: Mapping[str, Any] | None = None
 
     @property
     def torch_network(self) -> nn.Module:
@@ -103,7 +111,8 @@ class Checkpoint:
         return folder
 
     def _description(self) -> dict[str, Any]:
-        plain = ("role", "model", "image_shape", "outputs", "class_names", "config", "temperature", "details", "history")
+        plain = ("role", "model", "image_shape", "outputs", "class_names", "config", "temperature", "details", "history", "task",
+                 "thresholds", "taxonomy")
         return {"format": FORMAT, **{name: getattr(self, name) for name in plain}, "preprocess": self.preprocess.as_json()}
 
 
@@ -174,6 +183,7 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
     return Checkpoint(
         **texts, image_shape=shape, class_names=tuple(content["class_names"]), preprocess=Preprocess.from_json(content["preprocess"]),
         network=network, temperature=content["temperature"], details=content["details"], history=tuple(content["history"]),
+        task=content.get("task", "multi-class"), thresholds=tuple(content.get("thresholds", ())), taxonomy=content.get("taxonomy"),
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
         DownloadError: neither a folder nor a repository that can be reached.
         CheckpointError: files missing, or a layout that is not an image classifier.
     """
-    folder = _folder_of(identifier)
+    folder = folder_of(identifier)
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"hf-hub:{identifier}: no config.json", expected="config.json and model.safetensors")
     if not (folder / "model.safetensors").is_file():
@@ -66,7 +66,8 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
     return checkpoint.replace(details={"source": f"hf-hub:{identifier}"})
 
 
-def _folder_of(identifier: str) -> Path:
+def folder_of(identifier: str) -> Path:
+    """The folder with the files published as `identifier` (`owner/name[@revision]`), fetched where it is not a local folder already."""
     local = Path(identifier).expanduser()
     if local.is_dir():
         return local

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.randomness import derive
 from lightfast.base.registry import Registry
 
 Role = Literal["classifier", "detector", "restorer"]
@@ -27,6 +29,7 @@ class ModelSpec:
         summary: one line for tables and help.
         source: where the architecture comes from.
         gradient: trained by gradient descent (True) or fitted at once (forests).
+        transfer: stands on a pretrained trunk, with the trunk's own preprocessing (see `models.transfer`).
     """
 
     name: str
@@ -35,6 +38,7 @@ class ModelSpec:
     summary: str
     source: str
     gradient: bool = True
+    transfer: bool = False
 
 
 MODELS: Registry[ModelSpec] = Registry("model")
@@ -43,7 +47,7 @@ MODELS: Registry[ModelSpec] = Registry("model")
 def find_model(name: str, role: Role) -> ModelSpec:
     """The spec called `name` (also `timm:NAME` and `hf-hub:ID`); raises UnknownName, or SettingsError when its role is another."""
     # Imported here because each of these modules registers itself in MODELS on import.
-    from lightfast.models import backbones, classifiers, forest, hub, papers, restorers  # noqa: F401
+    from lightfast.models import backbones, classifiers, forest, hub, papers, restorers, transfer  # noqa: F401
 
     prefix, sign, _ = name.partition(":")
     spec = MODELS.get(f"{prefix}:") if sign and f"{prefix}:" in MODELS else MODELS.get(name)
@@ -64,6 +68,13 @@ def build_network(name: str, role: Role, image_shape: ImageShape, outputs: int, 
         shown = ", ".join(f"{key}={value!r}" for key, value in (config or {}).items())
         what = f"model {name} cannot be built with {shown or 'these pictures'} ({error})"
         raise SettingsError(what, cure="docs/models.md lists its settings.") from error
+
+
+def fresh_network(model: str, role: Role, shape: ImageShape, outputs: int, config: Mapping[str, Any], seed: int) -> Any:
+    """A network with weights drawn from (seed, role, model); torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "weights", role, model))
+        return build_network(model, role, shape, outputs, dict(config))
 
 
 def count_parameters(network: nn.Module) -> int:

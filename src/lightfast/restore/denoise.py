@@ -14,9 +14,10 @@ from lightfast.base.errors import CheckpointError
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_images, to_pixels
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.registry import fresh_network
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen
-from lightfast.train.fit import Training, fresh_network
+from lightfast.train.fit import Training
 from lightfast.train.loop import train
 from lightfast.train.objectives import Restoration
 from lightfast.train.recipe import Recipe

@@ -16,8 +16,9 @@ from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.calibration import fit_temperature
 from lightfast.models.checkpoint import Checkpoint, predict_logits
+from lightfast.models.registry import fresh_network
 from lightfast.restore.pairs import DamagedPictures, DamageMix
-from lightfast.train.fit import Training, fresh_network
+from lightfast.train.fit import Training
 from lightfast.train.loop import train
 from lightfast.train.objectives import Detection
 from lightfast.train.recipe import Recipe

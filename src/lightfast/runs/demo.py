@@ -20,10 +20,11 @@ from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pipeline import Pipeline, repair
 from lightfast.runs.demo_page import DemoResult, write_demo_page
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, begin, finish
+from lightfast.runs.job import Job, read_job
 from lightfast.runs.repair import Damaged, damage_pictures, repair_metrics, write_repair
 from lightfast.runs.repair_kit import KitPlan, fit_kit, save_kit
 from lightfast.runs.repair_page import RepairStory, paired
-from lightfast.runs.train import Job, Trained, fit_job, read_job, run_metrics, write_results
+from lightfast.runs.train import Trained, fit_job, run_metrics, write_results
 from lightfast.train.recipe import Recipe
 
 DATA, SUITE, FOLDER, MADE_BY = "mnist-5k", "mnist-c", "lightfast-demo", "demo"

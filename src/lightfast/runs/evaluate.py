@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightfast.base.errors import CheckpointError
+from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.base.files import make_folder, write_json
 from lightfast.corrupt.suite import SUITES
 from lightfast.data.loaded import Unreadable
@@ -20,6 +21,7 @@ from lightfast.models.checkpoint import Checkpoint, load_checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.report.provenance import provenance
 from lightfast.runs.classes_page import hardest_pairs
+from lightfast.runs.evaluate_tags import evaluate_tags
 from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, touch, without_seen
 from lightfast.runs.pictures import read_labelled, read_pictures
 from lightfast.runs.run_page import Tested, write_evaluation_page
@@ -70,6 +72,10 @@ def evaluate_run(
     classifier = load_classifier(run, options)
     given = read_labelled(source, classifier, options)
     images, left_out = without_seen(Path(run), given.images)
+    if classifier.task == "multi-label":
+        if suite is not None:
+            raise SettingsError("--corruptions measures one label a picture; this run gives any number", cure="Leave it out.")
+        return evaluate_tags(run, classifier, images, dataclasses.replace(given, notes=(*given.notes, *left_out)), options)
     predictions = predict(classifier, images)
     touched = touch(Path(run), images.version, options.command or f"evaluate {images.name}") if Path(run).is_dir() else None
     robust: Robustness | None = None

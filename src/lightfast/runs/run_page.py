@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.data.images import ImageSet
+from lightfast.data.taxonomy import Taxonomy
 from lightfast.evaluate.calibration import reliability
+from lightfast.evaluate.hierarchy import HierarchyScore, score_hierarchy
 from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import Robustness
@@ -17,6 +19,7 @@ from lightfast.report.figures import reliability_diagram, severity_curves, train
 from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_cell
 from lightfast.runs.classes_page import classes_sections
+from lightfast.runs.learned_page import hierarchy_sections, learned_sections
 
 # Temperatures nearer to 1 than this change no probability that anyone would notice.
 SMALL_CHANGE = 0.05
@@ -31,14 +34,21 @@ class Tested:
     predictions: Predictions
     evaluation: Evaluation
 
+    @property
+    def hierarchy(self) -> HierarchyScore | None:
+        """The score in the tree of the labels, where the classifier has a taxonomy."""
+        if self.checkpoint.taxonomy is None:
+            return None
+        return score_hierarchy(Taxonomy.from_json(self.checkpoint.taxonomy), self.predictions)
+
     def sections(self) -> list[Section]:
         """Classes, confused pictures, curves, confidence."""
         confidence = reliability_section(self.predictions, self.evaluation, temperature_words(self.checkpoint))
         return [*classes_sections(self.predictions, self.evaluation, self.images), confidence]
 
 
-def write_run_page(path: Path, tested: Tested, metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
-    """The report of a training: its test figures, classes, confused pictures, curves, reliability, notes."""
+def write_run_page(path: Path, tested: Tested, metrics: Mapping[str, Any], facts: Mapping[str, Any], near: Sequence[Part] = ()) -> Path:
+    """The report of a training: its test figures, classes, confused pictures, curves, reliability, notes; `near`: its near duplicates."""
     evaluation, checkpoint = tested.evaluation, tested.checkpoint
     parts = metrics["parts"]
     seconds = metrics["seconds"]["train"]
@@ -47,8 +57,8 @@ def write_run_page(path: Path, tested: Tested, metrics: Mapping[str, Any], facts
     took = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
     extra = Card(took, "training time", f"{metrics['epochs']} epochs" if metrics["epochs"] else "")
     sections = [
-        Section("Result", (score_cards(evaluation, lead, extra), *noted(metrics["notes"], metrics["unreadable"]))),
-        *tested.sections(),
+        Section("Result", (score_cards(evaluation, lead, extra), *noted(metrics["notes"], metrics["unreadable"]), *near)),
+        *learned_sections(metrics), *hierarchy_sections(tested.hierarchy), *tested.sections(),
     ]
     if checkpoint.history:
         sections.append(Section("Training", (curves_figure(checkpoint.history, f"{metrics['model']}: {spec_of(checkpoint)}."),)))

@@ -8,9 +8,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lightfast.base.errors import UnknownName
+from lightfast.base.errors import SettingsError, UnknownName
 from lightfast.models.registry import find_model
-from lightfast.train.fit import Plan
+from lightfast.models.transfer import TransferSettings
+from lightfast.train.fit import Plan, recipe_of
 from lightfast.train.recipe import Recipe
 
 _GIVEN = {"image_shape", "outputs", "identifier"}
@@ -28,14 +29,18 @@ def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dic
     for pair in own:
         key, _, value = pair.removeprefix("model.").partition("=")
         config[key.strip()] = _value(value.strip())
+    # Auto takes settings only where it ends with the small CNN: for what is no photograph.
+    model = "cnn" if model == "auto" else model
     _check_keys(config, model)
-    return (Recipe.of().updated(rest) if rest else None), config
+    return (recipe_of(model, config).updated(rest) if rest else None), config
 
 
 def parse_plan(pairs: Sequence[str], model: str) -> Plan:
     """The same as a plan to fit."""
+    if model == "auto":
+        raise SettingsError("--model auto trains and chooses once", expected="the name of a model here", cure="E.g. --model lite0.")
     recipe, config = parse_settings(pairs, model)
-    return Plan(model, recipe or Recipe.of(), config)
+    return Plan(model, recipe or recipe_of(model, config), config)
 
 
 def _value(text: str) -> Any:
@@ -45,7 +50,11 @@ def _value(text: str) -> Any:
 
 
 def _check_keys(config: dict[str, Any], model: str) -> None:
-    known = inspect.signature(find_model(model, "classifier").build).parameters
+    spec = find_model(model, "classifier")
+    if spec.transfer:
+        TransferSettings.of(**config)
+        return
+    known = inspect.signature(spec.build).parameters
     # A network with open keyword arguments (timm) checks them itself.
     if any(entry.kind is inspect.Parameter.VAR_KEYWORD for entry in known.values()):
         return

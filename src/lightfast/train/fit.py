@@ -8,32 +8,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from lightfast.base.errors import DataError
+from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
+from lightfast.data.taxonomy import Taxonomy
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.checkpoint import Task as ClassifierTask
 from lightfast.models.device import resolve_device
 from lightfast.models.forest import Forest
-from lightfast.models.registry import Role, build_network
+from lightfast.models.registry import find_model, fresh_network
+from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import Arrays, Source, Where, train
 from lightfast.train.objectives import Batch, Classification
 from lightfast.train.recipe import Recipe
+from lightfast.train.transfer import Task, default_recipe, fit_transfer, targets_of
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume, reporter."""
+    """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume, reporter, taxonomy."""
 
     seed: int = 0
     device: str = "auto"
     folder: Path | None = None
     resume: bool = False
     report: Reporter = silent
+    taxonomy: Taxonomy | None = None
 
     def where(self, label: str) -> Where:
         """The loop's view of it; every network of a run keeps its state in a folder of its own label."""
@@ -73,18 +79,22 @@ def fit(
 
     Returns: a Checkpoint with role "classifier", not yet calibrated (temperature 1).
     """
-    recipe, training = recipe or Recipe(), training or Training()
+    training, config = training or Training(), dict(config or {})
     check_trainable(train_images)
-    config = dict(config or {})
+    if find_model(model, "classifier").transfer:
+        return _fit_on_trunk(train_images, val_images, Plan(model, recipe or recipe_of(model, config), config), training)
+    recipe = recipe or Recipe()
     network = fresh_network(model, "classifier", train_images.image_shape, train_images.num_classes, config, training.seed)
     preprocess = Preprocess.of(train_images)
     started = time.perf_counter()
     history: list[dict[str, Any]] = []
     if isinstance(network, Forest):
+        train_images.require_labels()
         preprocess = Preprocess.identity(train_images.image_shape)
         network.fit(train_images.images, train_images.require_labels(), derive(training.seed, "forest") % 2**31)
     else:
         rows, classes = labelled_rows(train_images), train_images.num_classes
+        _require_labels_for(recipe, train_images)
         weights = class_weights(rows[1], classes) if recipe.balance == "weights" else None
         objective = Classification(preprocess, recipe.label_smoothing, recipe.augment, weights)
         source: Source = Arrays(rows, labelled_rows(val_images))
@@ -92,7 +102,34 @@ def fit(
             draws = derive(training.seed, "balance")
             source = BalancedDraws(rows, labelled_rows(val_images), classes, draws, moved=recipe.balance == "augment")
         history = train(network, source, objective, recipe, seed=training.seed, where=training.where("classifier"))
-    details = {
+    details = _details(train_images, val_images, recipe, training, started)
+    return Checkpoint(
+        role="classifier", model=model, image_shape=train_images.image_shape, outputs=train_images.num_classes,
+        class_names=train_images.class_names, preprocess=preprocess, network=network, config=config, details=details,
+        history=tuple(history), task=_task(train_images),
+    )  # fmt: skip
+
+
+def _fit_on_trunk(train_images: ImageSet, val_images: ImageSet, plan: Plan, training: Training) -> Checkpoint:
+    started = time.perf_counter()
+    settings = TransferSettings.of(**plan.config)
+    if settings.mode != "head":
+        _require_labels_for(plan.recipe, train_images)
+    network = fresh_network(plan.model, "classifier", train_images.image_shape, train_images.num_classes, plan.config, training.seed)
+    source = load_weights(network, plan.model, plan.config)
+    preprocess = preprocess_of(plan.model, train_images.image_shape, plan.config)
+    task = Task(train_images, val_images, settings, plan.recipe, training.seed, training.where("classifier"), training.taxonomy)
+    fitted = fit_transfer(network, preprocess, task)
+    details = {**_details(train_images, val_images, plan.recipe, training, started), "transfer": {"weights": source, **fitted.facts}}
+    return Checkpoint(
+        role="classifier", model=plan.model, image_shape=train_images.image_shape, outputs=train_images.num_classes,
+        class_names=train_images.class_names, preprocess=preprocess, network=network, config=fitted.config, details=details,
+        history=tuple(fitted.history), task=_task(train_images),
+    )  # fmt: skip
+
+
+def _details(train_images: ImageSet, val_images: ImageSet, recipe: Recipe, training: Training, started: float) -> dict[str, Any]:
+    return {
         "data": train_images.name,
         "data_version": train_images.version,
         "n_train": len(train_images),
@@ -101,31 +138,42 @@ def fit(
         "recipe": recipe.model_dump(),
         "fit_seconds": round(time.perf_counter() - started, 3),
     }
-    return Checkpoint(
-        role="classifier", model=model, image_shape=train_images.image_shape, outputs=train_images.num_classes,
-        class_names=train_images.class_names, preprocess=preprocess, network=network, config=config, details=details,
-        history=tuple(history),
-    )  # fmt: skip
 
 
-def fresh_network(model: str, role: Role, shape: tuple[int, int, int], outputs: int, config: Mapping[str, Any], seed: int) -> Any:
-    """A network with weights drawn from (seed, role, model); torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "weights", role, model))
-        return build_network(model, role, shape, outputs, dict(config))
+def _task(images: ImageSet) -> ClassifierTask:
+    return "multi-class" if images.tags is None else "multi-label"
+
+
+def _require_labels_for(recipe: Recipe, images: ImageSet) -> None:
+    if recipe.balance != "none" and images.tags is not None:
+        raise SettingsError(f"balance={recipe.balance} needs one label a picture; {images.name} has any number", cure="Leave it out.")
+
+
+def recipe_of(model: str, config: Mapping[str, Any]) -> Recipe:
+    """The recipe that a model is trained by when none is given."""
+    if not find_model(model, "classifier").transfer:
+        return Recipe()
+    return default_recipe(TransferSettings.of(**dict(config)).mode)
 
 
 def labelled_rows(images: ImageSet) -> Batch:
-    """(uint8 images, int64 labels) as torch tensors; the memory is shared where numpy allows writing."""
+    """(uint8 images, int64 labels or bool tags) as torch tensors; the memory is shared where numpy allows writing."""
     pixels = images.images if images.images.flags.writeable else images.images.copy()
-    return torch.from_numpy(pixels), torch.from_numpy(images.require_labels())
+    return torch.from_numpy(pixels), torch.from_numpy(targets_of(images))
 
 
 def check_trainable(images: ImageSet) -> None:
     """Refuse what no classifier can learn from: no pictures, one picture, one class, a class without pictures."""
-    labels = images.require_labels()
+    targets = targets_of(images)
     if len(images) < 2:
         raise DataError(f"{images.name}: training pictures", expected="at least 2", got=str(len(images)))
+    if targets.ndim == 2:
+        missing = [name for name, there in zip(images.class_names, np.asarray(targets.any(axis=0)).tolist(), strict=True) if not there]
+        if missing:
+            named = ", ".join(missing[:5])
+            raise DataError(f"{images.name}: no training picture carries {named}", cure="Add pictures, or remove the label.")
+        return
+    labels = targets
     if images.num_classes < 2:
         raise DataError(
             f"{images.name}: classes", expected="at least 2", got=f"1 ({images.class_names[0]})", cure="Add a folder of counter-examples."

@@ -31,7 +31,10 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Classification:
-    """Cross-entropy on batches (uint8 images (N, H, W, C), int64 labels (N,)); `class_weights` (K,) act in training only."""
+    """Cross-entropy on batches (uint8 images (N, H, W, C), int64 labels (N,)); `class_weights` (K,) act in training only.
+
+    With bool tags (N, K) in place of labels each class is a yes or no of its own (binary cross-entropy).
+    """
 
     preprocess: Preprocess
     label_smoothing: float = 0.0
@@ -41,17 +44,28 @@ class Classification:
 
     def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy (smoothed in training only) and `accuracy`."""
-        images, labels = batch
+        images, targets = batch
         pixels = to_pixels(images)
         if generator is not None:
             pixels = augment(pixels, self.augment, generator)
-        logits = network(self.preprocess(pixels)).float()
         smoothing = self.label_smoothing if generator is not None else 0.0
-        weights = None if generator is None or self.class_weights is None else self.class_weights.to(logits.device)
-        # torch divides a weighted mean by the weights of the batch; dividing by its size keeps the step of a batch without rare pictures.
-        losses = functional.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="none")
-        loss = losses.mean()
-        return loss, {"accuracy": (logits.argmax(1) == labels).float().mean()}
+        weights = None if generator is None else self.class_weights
+        return read_loss(network(self.preprocess(pixels)).float(), targets, smoothing, weights)
+
+
+def read_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+    """(mean loss, {"accuracy": …}) of float logits (N, K): cross-entropy for int64 labels (N,), binary cross-entropy for bool tags (N, K).
+
+    For tags the accuracy is the share of right yes and no; the loss is the sum over classes, so that their number does not weaken a step.
+    """
+    weights = None if weights is None else weights.to(logits.device)
+    if targets.ndim == 2:
+        soft = targets.float() * (1 - smoothing) + smoothing / 2
+        losses = functional.binary_cross_entropy_with_logits(logits, soft, weight=weights, reduction="none").sum(dim=1)
+        return losses.mean(), {"accuracy": ((logits > 0) == targets).float().mean()}
+    # torch divides a weighted mean by the weights of the batch; dividing by its size keeps the step of a batch without rare pictures.
+    losses = functional.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing, reduction="none")
+    return losses.mean(), {"accuracy": (logits.argmax(1) == targets).float().mean()}
 
 
 @dataclass(frozen=True)

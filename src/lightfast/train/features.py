@@ -1,0 +1,79 @@
+"""Pictures through a frozen trunk, once: features for a linear head, or the maps in front of the first stage that learns."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lightfast.base.progress import Reporter, silent
+from lightfast.data.preprocess import Preprocess, to_pixels
+from lightfast.models.registry import fresh_network
+from lightfast.models.stages import run_stages
+from lightfast.models.transfer import TransferNetwork, load_weights, preprocess_of
+
+BATCH = 32
+ON_DISK = 2**30
+"""Bytes: larger results rest in an unlinked temporary file, mapped into memory."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A network, its preprocessing and where it computes: what turns uint8 pictures into features."""
+
+    network: TransferNetwork
+    preprocess: Preprocess
+    device: torch.device
+    report: Reporter = silent
+
+    def features(self, images: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float32]:
+        """uint8 (N, H, W, C) → float32 (N, D): what the head sees; with `flip` of the mirrored pictures."""
+        return self._through(images, flip, lambda pixels: self.network.features(pixels).float(), np.float32)
+
+    def maps(self, images: NDArray[np.uint8], start: int, *, flip: bool = False) -> NDArray[np.float16]:
+        """uint8 (N, H, W, C) → float16 (N, …): what stage number `start` is given."""
+        before = self.network.stages[:start]
+        return self._through(images, flip, lambda pixels: run_stages(before, pixels), np.float16)
+
+    def _through(self, images: NDArray[np.uint8], flip: bool, read: Callable[[Tensor], Tensor], dtype: type) -> NDArray:
+        # Outside inference mode: weights that are moved inside it could not be trained afterwards.
+        network = self.network.eval().to(self.device).to(memory_format=torch.channels_last)
+        result: NDArray | None = None
+        for start in range(0, len(images), BATCH):
+            with torch.inference_mode():
+                pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).to(self.device))
+                pixels = self.preprocess(pixels.flip(-1) if flip else pixels).contiguous(memory_format=torch.channels_last)
+                found = read(pixels).cpu().numpy()
+            if result is None:
+                result = empty((len(images), *found.shape[1:]), dtype)
+            result[start : start + BATCH] = found
+            self.report("features", min(start + BATCH, len(images)), len(images), "mirrored" if flip else "")
+        return np.zeros((0, network.width), dtype) if result is None else result
+
+
+def embedding(model: str = "lite0") -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Pictures uint8 (N, H, W, C) to the pooled features float32 (N, D) of a trunk with its published weights; loaded when first called."""
+
+    def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+        if shape not in readers:
+            network = fresh_network(model, "classifier", shape, 2, {}, 0)
+            load_weights(network, model, {})
+            readers[shape] = Reader(network, preprocess_of(model, shape, {}), torch.device("cpu"))
+        return readers[shape].features(images)
+
+    readers: dict[tuple[int, int, int], Reader] = {}
+    return embed
+
+
+def empty(shape: tuple[int, ...], dtype: type) -> NDArray:
+    """An array to be filled: in memory, or above ON_DISK in a file that vanishes with the process."""
+    if int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize <= ON_DISK:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile(prefix="lightfast-features-") as file:
+        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
