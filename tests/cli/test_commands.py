@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lightfast.corrupt.suite import CORRUPTIONS
+from lightfast.train.recipe import Recipe
 
 # ---- data and corrupt
 
@@ -88,6 +89,17 @@ def test_train_prints_one_json_object_equal_to_its_metrics(type_in, blobs_npz, s
     assert said.json["seed"] == 3
 
 
+def test_train_without_a_model_takes_the_small_cnn_for_what_is_no_photograph(type_in, tmp_path, blobs, monkeypatch):
+    from lightfast.runs import job
+
+    # One epoch instead of thirty: which network is taken is the question here, not how well it learns.
+    monkeypatch.setattr(job, "recipe_of", lambda model, config: Recipe.of(epochs=1))
+    np.savez(tmp_path / "blobs.npz", **blobs(60))
+    said = type_in("train blobs.npz --out run --json").json
+    assert said["model"] == "cnn"
+    assert any("no photographs" in note for note in said["notes"])
+
+
 def test_train_does_not_write_over_a_run(run, type_in, blobs_npz, small):
     assert "--resume" in type_in(f"train blobs.npz --out {run} {small}").line()
 
@@ -100,8 +112,10 @@ def test_predict_prints_one_row_a_picture(run, type_in, blobs_npz):
 
 def test_predict_prints_json(run, type_in, blobs_npz):
     said = type_in(f"predict {run} blobs.npz --json").json
-    assert (said["n"], said["class_names"], said["unreadable"]) == (80, ["dark", "light"], [])
-    assert type_in(f"predict {run} blobs.npz --format json").json == said
+    assert (said["n"], said["seed"], said["class_names"], said["unreadable"]) == (80, 0, ["dark", "light"], [])
+    again = type_in(f"predict {run} blobs.npz --format json").json
+    assert again["predictions"] == said["predictions"]
+    assert {"id", "predicted_label", "confidence"} <= said["predictions"][0].keys()
 
 
 def test_predict_writes_a_file(run, type_in, blobs_npz):
@@ -145,7 +159,7 @@ def test_evaluate_under_a_suite_prints_a_row_a_damage(run, type_in, tmp_path, bl
 def test_repair_reads_again_and_queues_the_doubtful(tmp_path, type_in, blobs):
     np.savez(tmp_path / "blobs.npz", **blobs(60))
     np.savez(tmp_path / "new.npz", **blobs(30, seed=9))
-    assert type_in("train blobs.npz --out run --set epochs=2 --set model.widths=[4,8]").code == 0
+    assert type_in("train blobs.npz --out run --model cnn --set epochs=2 --set model.widths=[4,8]").code == 0
     said = type_in("repair run new.npz --damage mnist-c --out done --json")
     assert said.code == 0, said.err
     assert said.json["before"]["n"] == said.json["n"] == 30

@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightfast.base.errors import CheckpointError, SettingsError, StorageError, UnknownName
+from lightfast.base.errors import CheckpointError, DataError, SettingsError, StorageError, TrainingError, UnknownName
+from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import load_checkpoint
 from lightfast.runs.folder import RunOptions
+from lightfast.runs.job import Extra
+from lightfast.runs.lines import score_lines
 from lightfast.runs.train import train_run
+from lightfast.train.fit import Plan, fit
 from lightfast.train.recipe import Recipe
 
 RECIPE = Recipe.of(epochs=3, batch_size=16, learning_rate=1e-2)
@@ -125,3 +129,47 @@ def test_files_that_cannot_be_read_are_named_in_metrics_and_report(blobs: ImageS
 def test_a_run_that_was_copied_elsewhere_still_reads(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "copy")
     assert load_checkpoint(copy).class_names == ("left", "middle", "right")
+
+
+def rare_class(blobs: ImageSet, tmp_path: Path) -> str:
+    """The blobs, with one picture of a class more."""
+    labels = blobs.require_labels().copy()
+    labels[0] = blobs.num_classes
+    return str(save_npz(tmp_path / "rare.npz", ImageSet(blobs.images, (*blobs.class_names, "owl"), labels, name="rare")))
+
+
+def test_a_class_of_one_picture_is_learned_and_told_as_untested(blobs, tmp_path):
+    metrics = train_run(rare_class(blobs, tmp_path), RunOptions(out=tmp_path / "run"), model="mlp", recipe=RECIPE)
+    assert load_checkpoint(tmp_path / "run").class_names[-1] == "owl"
+    assert any("class 'owl' (1)" in note for note in metrics["notes"])
+    lines = score_lines(metrics)
+    assert "not tested owl: no picture to test on" in lines
+    assert "owl" not in lines[1]
+
+
+def test_a_class_too_small_for_the_folds_is_refused_before_the_training(blobs, tmp_path):
+    with pytest.raises(DataError, match="class 'owl' would be missing from a fold"):
+        train_run(rare_class(blobs, tmp_path), RunOptions(out=tmp_path / "run"), model="mlp", recipe=RECIPE, extra=Extra(folds=3))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_start_leaves_the_folder_to_the_corrected_command(blob_file, tmp_path):
+    out = RunOptions(out=tmp_path / "run", image_size=(32, 32))
+    with pytest.raises(CheckpointError, match="no such file of weights"):
+        train_run(blob_file, out, model="lite0", config={"weights": str(tmp_path / "gone.pth")})
+    assert train_run(blob_file, out, model="mlp", recipe=RECIPE)["model"] == "mlp"
+
+
+def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):
+    def chosen(train: ImageSet, val: ImageSet, _budget: float, _training: object):
+        return fit(train, val, model="mlp", recipe=RECIPE, config={"hidden": [8]})
+
+    def caught(_images: ImageSet, plan: Plan, *_: object):
+        assert (plan.model, plan.recipe, plan.config) == ("mlp", RECIPE, {"hidden": [8]})
+        raise TrainingError("caught")
+
+    monkeypatch.setattr("lightfast.runs.job.choose_model", chosen)
+    monkeypatch.setattr("lightfast.runs.train.cross_validate", caught)
+    with pytest.raises(TrainingError, match="caught"):
+        train_run(blob_file, RunOptions(out=tmp_path / "run", image_size=(72, 72)), model="auto", extra=Extra(folds=2))
+

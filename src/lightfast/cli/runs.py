@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from typer import Argument, Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, DataArg, Device, Format, Limit, Model, Part, Resume, RunArg, Seed, Settings, Size
-from lightfast.cli.terminal import run_options, tell, work
+from lightfast.cli.parameters import AsJson, AutoModel, DataArg, Device, Limit, Part, Resume, RunArg, Seed, Settings, Size
+from lightfast.cli.terminal import run_options, seconds, tell, work
+
+Form = Literal["table", "json", "jsonl", "csv", "parquet"]
 
 
 @app.command(epilog="Example: lightfast demo --quick --out runs/demo")
@@ -31,53 +33,84 @@ def demo(
     tell(result, as_json, demo_lines(result))
 
 
-@app.command(epilog="Example: lightfast train mnist-5k --out runs/digits --set epochs=5 --set model.dropout=0.2")
+@app.command(epilog="Example: lightfast train photos/ --out runs/photos --budget 5m")
 def train(
     data: DataArg, out: Annotated[Path, Option("--out", metavar="RUN", help="Run folder to write.")],
-    model: Model = "cnn", settings: Settings = None,
+    model: AutoModel = "auto", settings: Settings = None,
+    budget: Annotated[str | None, Option("--budget", metavar="TIME", help="Time that --model auto may take: 90s, 5m, 1h. Default: "
+                                         "5m.")] = None,
+    taxonomy: Annotated[Path | None, Option("--taxonomy", metavar="FILE", help="The tree of the labels (YAML): docs/taxonomy.md.")] = None,
+    precision: Annotated[float | None, Option("--precision", min=0.01, max=1, metavar="P", help="Several labels a picture: the precision "
+                                              "that each label's threshold is to reach, e.g. 0.9. Default: the best F1.")] = None,
     folds: Annotated[int | None, Option("--out-of-fold", min=2, metavar="K", help="Also cross-validate with K folds and keep what models "
                                         "that never saw them say of the training pictures.")] = None,
     image_size: Size = None, resume: Resume = False, seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Train a classifier on DATA and write a run folder.
 
-    The best epoch on validation pictures is kept and calibrated; the test pictures are scored once, at the end.
+    Photographs are learned on a pretrained network, in the way that reads validation pictures best within the budget. What is kept is
+    calibrated; the test pictures are scored once, at the end.
     """
+    from lightfast.data.taxonomy import read_taxonomy
+    from lightfast.runs.job import Extra
     from lightfast.runs.lines import run_lines
     from lightfast.runs.set_option import parse_settings
     from lightfast.runs.train import train_run
 
     with work() as report:
         recipe, config = parse_settings(settings or [], model)
+        if budget is not None and model != "auto":
+            raise SettingsError(f"--budget is for --model auto, not for {model}", cure="Leave one of them out.")
+        extra = Extra(folds, seconds("--budget", budget or "5m"), read_taxonomy(taxonomy) if taxonomy else None, precision)
         options = run_options(out, seed, device, report, resume=resume, image_size=image_size)
-        result = train_run(data, options, model=model, recipe=recipe, config=config, folds=folds)
+        result = train_run(data, options, model=model, recipe=recipe, config=config, extra=extra)
     tell(result, as_json, run_lines(result, out))
 
 
-@app.command(epilog="Example: lightfast predict runs/digits scans/ --top 3 --format csv --out labels.csv")
+@app.command(epilog="Example: lightfast predict runs/photos photos/ --top 3 --out tags.csv")
 def predict(
-    run: RunArg, paths: Annotated[list[str], Argument(metavar="PATH...", help="Picture files, folders, .npz files, names.")],
+    run: Annotated[str, Argument(metavar="RUN", help="A run folder that `train` wrote, an .onnx that `export` wrote, or hf-hub:ID.")],
+    paths: Annotated[list[str], Argument(metavar="PATH...", help="Picture files, folders, tables, archives, addresses, .npz, names.")],
     top: Annotated[int, Option("--top", min=1, metavar="K", help="Guesses a picture, the likeliest first.")] = 1,
-    form: Annotated[Format, Option("--format", metavar="table|json|csv|parquet", help="How to write; parquet needs --out.")] = "table",
-    out: Annotated[Path | None, Option("--out", metavar="FILE", help="Write there instead of to stdout.")] = None,
+    form: Annotated[Form | None, Option("--format", metavar="table|json|jsonl|csv|parquet", help="How to write; parquet and jsonl need "
+                                        "--out. Default: a table, or what the ending of FILE says.")] = None,
+    out: Annotated[Path | None, Option("--out", metavar="FILE", help="Write there instead of to stdout; csv, jsonl and parquet are "
+                                       "written as the pictures are read.")] = None,
+    objects: Annotated[bool, Option("--objects", help="Several things in a picture: look at likely places too and say where what is. "
+                                    "--out is then a folder.")] = False,
+    client: Annotated[str | None, Option("--client", metavar="NAME", help="Give the labels the names that the run's taxonomy keeps for "
+                                         "this client.")] = None,
     seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Read pictures, one row a picture.
 
-    Files that cannot be read are named on stderr and counted, never guessed.
+    Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime on the CPU.
     """
-    from lightfast.runs.evaluate import predict_run
-    from lightfast.runs.lines import predictions_json, predictions_text, save_predictions
+    from lightfast.runs.lines import rows_text, save_rows
+    from lightfast.runs.objects import objects_lines, objects_run
+    from lightfast.runs.tag import tag_run
 
-    if form == "parquet" and out is None:
-        raise SettingsError("--format parquet cannot go to the terminal", cure="Add --out FILE.parquet.")
+    wanted = form_of(form, out)
     with work() as report:
-        predictions, unreadable = predict_run(run, paths, run_options(None, seed, device, report))
-    result = predictions_json(predictions, unreadable, top)
-    if out is not None:
-        save_predictions(out, predictions, result, top, form)
-    text = f"{len(predictions):,} pictures read: {out}" if out else predictions_text(predictions, top, form)
-    tell(result, as_json or (form == "json" and out is None), [text])
+        if objects:
+            result = objects_run(run, paths, run_options(out, seed, device, report))
+            lines = objects_lines(result)
+        else:
+            streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
+            options = run_options(out if streamed else None, seed, device, report)
+            result = tag_run(run, paths, options, form=wanted if streamed else None, top=top, client=client)
+            if out is not None and not streamed:
+                save_rows(out, result, wanted)
+            lines = [f"{result['n']:,} pictures read: {out}" if out else rows_text(result["predictions"], wanted)]
+    tell(result, as_json or (wanted == "json" and out is None), lines)
+
+
+def form_of(form: Form | None, out: Path | None) -> str:
+    """How predictions are written: as asked, else by the ending of the file, else as a table."""
+    if form in ("parquet", "jsonl") and out is None:
+        raise SettingsError(f"--format {form} cannot go to the terminal", cure=f"Add --out FILE.{form}.")
+    ending = out.suffix.lower().lstrip(".") if out is not None else ""
+    return form or (ending if ending in get_args(Form) else "table")
 
 
 @app.command(epilog="Example: lightfast evaluate runs/digits mnist-5k --corruptions mnist-c --limit 500")

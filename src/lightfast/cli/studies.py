@@ -14,7 +14,7 @@ from lightfast.cli.terminal import tell, work
 
 @app.command(epilog="Example: lightfast study mnist-c --scale quick")
 def study(
-    name: Annotated[str, Argument(metavar="NAME", help="mnist-c, svhn, emnist or quickdraw.")],
+    name: Annotated[str, Argument(metavar="NAME", help="mnist-c, svhn, emnist, quickdraw or assets.")],
     scale: Annotated[Scale, Option("--scale", metavar="quick|paper", help="quick: minutes; paper: the figures to quote.")] = "quick",
     out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")] = None,
     seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,

@@ -49,6 +49,18 @@ def numbers(option: str, text: str | None) -> list[float]:
         raise SettingsError(option, expected="numbers with commas between them", got=text or "", cure=f"E.g. {option} 100,1000.") from error
 
 
+def seconds(option: str, text: str) -> float:
+    """A time such as 90s, 5m, 1.5h (a bare number counts as seconds), in seconds."""
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text.strip()[-1:].lower())
+    try:
+        value = float(text.strip().rstrip("smhSMH")) * (unit or 1)
+    except ValueError:
+        value = -1.0
+    if not 1 <= value < 1e7:
+        raise SettingsError(option, expected="a time of at least a second, such as 90s, 5m or 1h", got=text, cure=f"E.g. {option} 5m.")
+    return value
+
+
 @contextlib.contextmanager
 def work() -> Iterator[Reporter]:
     """Progress bars with the time left on a terminal's stderr, silence elsewhere. What libraries print meanwhile goes to stderr."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 
 from lightfast.base.files import write_json, write_text
 from lightfast.data.check import DataReport
-from lightfast.data.loaded import Unreadable
-from lightfast.evaluate.predictions import Predictions
 from lightfast.report.page import Table
 from lightfast.report.tables import percent, points, share_text, text_table
 
@@ -36,6 +33,9 @@ def unreadable_lines(unreadable: Sequence[Mapping[str, str]]) -> list[str]:
 def run_lines(metrics: Mapping[str, Any], folder: Path | str | None) -> list[str]:
     """What `train`, `evaluate` or `repair` found: accuracy with interval and n, before and after; `folder` holds the report."""
     lines = repair_lines(metrics) if "attempted" in metrics else score_lines(metrics) if "accuracy" in metrics else []
+    lines += tag_lines(metrics) if "exact_match" in metrics else []
+    if "learned" in metrics:
+        lines.append(f"learned    {metrics['auto']['why'] if 'auto' in metrics else metrics['learned']}")
     lines += robustness_lines(metrics.get("robustness"))
     if "out_of_fold" in metrics:
         kept = metrics["out_of_fold"]
@@ -63,13 +63,26 @@ def _before_after(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
 
 def score_lines(metrics: Mapping[str, Any]) -> list[str]:
     """Accuracy with interval and n, F1 with the weakest classes, calibration."""
-    worst = sorted(metrics["per_class"], key=lambda row: row["f1"])[:3]
-    named = ", ".join(f"{row['name']} {percent(row['f1'], 1)}" for row in worst)
+    tested = [row for row in metrics["per_class"] if row["support"]]
+    named = ", ".join(f"{row['name']} {percent(row['f1'], 1)}" for row in sorted(tested, key=lambda row: row["f1"])[:3])
+    untested = [row["name"] for row in metrics["per_class"] if not row["support"]]
+    more = f" and {len(untested) - NAMED:,} more" if len(untested) > NAMED else ""
     return [
         f"accuracy   {share_text(metrics['accuracy'], metrics['accuracy_interval'])}, n = {metrics['n']:,}",
         f"macro F1   {percent(metrics['macro_f1'])}; the lowest: {named}",
+        *([f"not tested {', '.join(untested[:NAMED])}{more}: no picture to test on"] if untested else []),
         f"confidence differs from accuracy by {percent(metrics['ece'], 1)} on average",
     ]
+
+
+def tag_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """F1 with interval and n, the share of pictures whose labels are all right, the labels that are never given."""
+    macro = share_text(metrics["macro_f1"], metrics["macro_f1_interval"])
+    exact = share_text(metrics["exact_match"], metrics["exact_match_interval"])
+    lines = [f"macro F1   {macro}, n = {metrics['n']:,}, {len(metrics['per_label'])} labels",
+             f"all right  {exact} of the pictures have all their labels and no other"]
+    never = metrics.get("thresholds", {}).get("never", [])
+    return lines + [f"never      {', '.join(never)}: no threshold reaches the wanted precision"] * bool(never)
 
 
 def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
@@ -111,10 +124,20 @@ def check_lines(report: DataReport) -> list[str]:
         f"{report.source}: {report.n:,} pictures of {height}×{width}×{channels}, {len(named)} classes, version {report.version}",
         f"parts      {_counted(list(report.parts.items()))}", f"classes    {_counted(named)}", f"sizes      {_counted(sizes)}",
         *unreadable_lines([asdict(one) for one in report.unreadable]),
-        *(f"conflict   {' = '.join(group)} with different labels" for group in report.conflicts[:NAMED]),
+        *_group_lines("conflict   {} with different labels", " = ", report.conflicts),
+        *_group_lines("near copy  {}", " ~ ", report.near_duplicates),
+        *_group_lines("near copy  {} with different labels", " ~ ", report.near_conflicts),
+        *([f"near copies were not searched: {report.near_not_searched}"] if report.near_not_searched else []),
         *(f"note       {note}" for note in report.notes), *(f"warning    {warning}" for warning in report.warnings),
     ]  # fmt: skip
     return lines if report.warnings else [*lines, "nothing wrong was found"]
+
+
+def _group_lines(text: str, sign: str, groups: Sequence[Sequence[str]]) -> list[str]:
+    """One line a group of ids, the first ones named, the rest counted."""
+    lines = [text.format(sign.join(group[:NAMED]) + (f" and {len(group) - NAMED:,} more" if len(group) > NAMED else ""))
+             for group in groups[:NAMED]]
+    return [*lines, text.format(f"… and {len(groups) - NAMED:,} more groups")] if len(groups) > NAMED else lines
 
 
 def _counted(named: Sequence[tuple[str, int]], most: int = 12) -> str:
@@ -122,21 +145,19 @@ def _counted(named: Sequence[tuple[str, int]], most: int = 12) -> str:
     return f"{shown} … ({len(named)} in all)" if len(named) > most else shown
 
 
-def predictions_text(predictions: Predictions, top: int, form: str) -> str:
-    """One row a picture, as "csv" or as a table for the eye."""
-    frame = predictions.to_frame(top)
+def rows_text(rows: Sequence[Mapping[str, Any]], form: str) -> str:
+    """One row a picture, as "csv" or as a table for the eye; lists (tags, nodes) with " | " between."""
+    import pandas as pd
+
+    frame = pd.DataFrame([{key: " | ".join(map(_short, value)) if isinstance(value, list) else value for key, value in row.items()
+                           if key != "path"} for row in rows])  # fmt: skip
     return frame.to_csv(index=False).rstrip("\n") if form == "csv" else frame.to_string(index=False, float_format="%.4f")
 
 
-def predictions_json(predictions: Predictions, unreadable: Sequence[Unreadable], top: int) -> dict[str, Any]:
-    """The JSON object of `predict`: n, seed, class_names, predictions (one mapping a picture), unreadable."""
-    rows = json.loads(predictions.to_frame(top).to_json(orient="records", double_precision=6) or "[]")
-    return {"n": len(predictions), "seed": predictions.seed, "class_names": list(predictions.class_names), "predictions": rows,
-            "unreadable": [asdict(one) for one in unreadable]}
+def _short(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def save_predictions(path: Path, predictions: Predictions, result: Mapping[str, Any], top: int, form: str) -> Path:
-    """Write predictions in the wanted form: parquet (with all probabilities), json (`result`), csv or table."""
-    if form == "parquet":
-        return predictions.save(path)
-    return write_json(path, result) if form == "json" else write_text(path, predictions_text(predictions, top, form) + "\n")
+def save_rows(path: Path, result: Mapping[str, Any], form: str) -> Path:
+    """Write what `tag_run` found as one JSON object, or as a table for the eye."""
+    return write_json(path, result) if form == "json" else write_text(path, rows_text(result["predictions"], form) + "\n")

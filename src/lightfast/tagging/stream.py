@@ -1,0 +1,66 @@
+"""Picture files to tags as a stream: decoded, read and handed on in order, with a bounded number of pictures in memory."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.data.decode import decode_file
+from lightfast.data.loaded import Entry, Unreadable
+from lightfast.data.stream import in_order, or_unreadable
+from lightfast.tagging.runtime import Tagger
+
+_AHEAD = 3
+"""Batches a thread that may be under work or wait to be written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tagged:
+    """Some pictures in the order given: those that were read with their probabilities float32 (N, K), and those that could not be."""
+
+    entries: tuple[Entry, ...]
+    probs: NDArray[np.float32]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+def tag_files(tagger: Tagger, entries: Iterable[Entry]) -> Generator[Tagged, None, None]:
+    """Read picture files, batch by batch, in order.
+
+    Every thread decodes a batch of its own and reads it: while one waits for the decoder another computes, and no more threads than wanted
+    want the cores at once. At most three batches a thread are on the way; when the caller does not take them, the threads wait.
+    Closing the generator stops the work.
+    """
+    def work(chunk: Sequence[Entry]) -> Tagged:
+        return _tagged(tagger, chunk)
+
+    with warnings.catch_warnings():
+        # Pillow warns about odd metadata and palettes of files that it reads well.
+        warnings.simplefilter("ignore")
+        yield from in_order(work, _chunks(entries, tagger.batch), jobs=tagger.threads, ahead=_AHEAD * tagger.threads)
+
+
+def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
+    height, width, channels = tagger.card.image_shape
+    images = np.empty((len(chunk), height, width, channels), dtype=np.uint8)
+    kept: list[Entry] = []
+    unreadable: list[Unreadable] = []
+    for entry in chunk:
+        picture = or_unreadable(lambda path: decode_file(path, (height, width), channels), entry.path)
+        if isinstance(picture, Unreadable):
+            unreadable.append(picture)
+        else:
+            images[len(kept)] = picture
+            kept.append(entry)
+    probs = tagger.read(images[: len(kept)]) if kept else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
+    return Tagged(tuple(kept), probs, tuple(unreadable))
+
+
+def _chunks(entries: Iterable[Entry], size: int) -> Generator[list[Entry], None, None]:
+    source = iter(entries)
+    while chunk := list(itertools.islice(source, size)):
+        yield chunk

@@ -1,0 +1,66 @@
+"""Loading what was exported, and reading pictures with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.tagging.card import CARD_KEY
+from lightfast.tagging.runtime import Tagger, load_tagger, read_card
+
+
+@pytest.mark.parametrize("load", [lambda path: load_tagger(path, 1), read_card], ids=["load_tagger", "read_card"])
+class TestRefused:
+    def test_a_model_of_others(self, load, small: Path, tmp_path: Path):
+        model = onnx.load(small)
+        del model.metadata_props[:]
+        onnx.save(model, tmp_path / "foreign.onnx")
+        with pytest.raises(CheckpointError, match=r"foreign\.onnx is an ONNX model, but not one that lightfast wrote"):
+            load(tmp_path / "foreign.onnx")
+
+    def test_no_file(self, load, tmp_path: Path):
+        with pytest.raises(CheckpointError, match="no such file"):
+            load(tmp_path / "none.onnx")
+
+    @pytest.mark.parametrize("content", [b"no model at all" * 40, b"\x08"])
+    def test_no_model(self, load, content: bytes, tmp_path: Path):
+        (tmp_path / "text.onnx").write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"text\.onnx is"):
+            load(tmp_path / "text.onnx")
+
+    def test_half_a_model(self, load, small: Path, tmp_path: Path):
+        (tmp_path / "half.onnx").write_bytes(small.read_bytes()[: small.stat().st_size // 2])
+        with pytest.raises(CheckpointError, match=r"half\.onnx is"):
+            load(tmp_path / "half.onnx")
+
+    @pytest.mark.parametrize("change, said", [({"format": 99}, "newer lightfast"), ({"surprise": 1}, "damaged")])
+    def test_a_description_that_cannot_be_read(self, load, change: dict, said: str, small: Path, tmp_path: Path):
+        model = onnx.load(small)
+        entry = next(one for one in model.metadata_props if one.key == CARD_KEY)
+        entry.value = json.dumps({**json.loads(entry.value), **change})
+        onnx.save(model, tmp_path / "changed.onnx")
+        with pytest.raises(CheckpointError, match=said):
+            load(tmp_path / "changed.onnx")
+
+
+def test_rows_do_not_depend_on_batches_and_threads(small: Path, kit):
+    images = kit.noise((16, 16, 3), 700)
+    single = load_tagger(small, 1)
+    one_by_one = np.concatenate([single.read(images[row : row + 1]) for row in range(len(images))])
+    assert np.abs(load_tagger(small, 3).probs(images) - one_by_one).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape, kind", [((2, 16, 16, 3), np.float32), ((2, 16, 16, 1), np.uint8), ((16, 16, 3), np.uint8)])
+def test_other_arrays_are_refused(shape: tuple[int, ...], kind: type, tagger: Tagger):
+    with pytest.raises(DataError, match=r"expected uint8 \(N, 16, 16, 3\)"):
+        tagger.probs(np.zeros(shape, kind))
+
+
+def test_threads_below_one_are_refused(small: Path):
+    with pytest.raises(SettingsError, match="threads 0"):
+        load_tagger(small, 0)
