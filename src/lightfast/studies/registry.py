@@ -85,7 +85,7 @@ STUDIES: Registry[Study] = Registry("study")
 def find_study(name: str) -> Study:
     """The study called `name`; raises UnknownName with the closest names."""
     # Imported here because each study registers itself on import.
-    from lightfast.studies import emnist, mnist_c, quickdraw, svhn  # noqa: F401
+    from lightfast.studies import assets, emnist, mnist_c, quickdraw, svhn  # noqa: F401
 
     return STUDIES.get(name)
 
