@@ -101,7 +101,7 @@ def model_table() -> str:
     """Every registered model with its settings."""
     find_model("cnn", "classifier")
     known = sorted((spec for spec in MODELS if spec.name != "hub-transformers"), key=lambda spec: (spec.role, spec.name))
-    rows = [(f"`{_typed(spec)}`", spec.role, spec.summary, _settings(spec.build), spec.source) for spec in known]
+    rows = [(f"`{_typed(spec)}`", spec.role, spec.summary, _settings(spec), spec.source) for spec in known]
     return _table(("name", "role", "what it is", "settings and defaults", "source"), rows)
 
 
@@ -109,8 +109,10 @@ def _typed(spec: ModelSpec) -> str:
     return f"{spec.name}NAME" if spec.name.endswith(":") else spec.name
 
 
-def _settings(build: Callable[..., Any]) -> str:
-    known = inspect.signature(build).parameters.values()
+def _settings(spec: ModelSpec) -> str:
+    if spec.transfer:
+        return "those of [pretrained trunks](photographs.md#by-name)"
+    known = inspect.signature(spec.build).parameters.values()
     own = [entry for entry in known if entry.default is not inspect.Parameter.empty and entry.name not in ("outputs", "image_shape")]
     return ", ".join(f"`{entry.name}={entry.default}`" for entry in own)
 
