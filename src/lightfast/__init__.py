@@ -15,10 +15,13 @@ _PUBLIC = {
     "Ingest": "data.ingest:Ingest",
     "LoadedData": "data.loaded:LoadedData",
     "Splits": "data.splits:Splits",
+    "Taxonomy": "data.taxonomy:Taxonomy",
     "check": "data.check:check",
     "fetch": "data.catalogue:fetch",
     "load_dataset": "data.catalogue:load_dataset",
+    "near_duplicates": "data.near:near_duplicates",
     "read": "data.ingest:read",
+    "read_taxonomy": "data.taxonomy:read_taxonomy",
     "save_folder": "data.export:save_folder",
     "save_npz": "data.export:save_npz",
     "split": "data.splits:split",
@@ -31,17 +34,23 @@ _PUBLIC = {
     "Recipe": "train.recipe:Recipe",
     "Training": "train.fit:Training",
     "calibrate": "evaluate.predict:calibrate",
+    "choose_model": "evaluate.choose:choose_model",
     "fit": "train.fit:fit",
     "load_checkpoint": "models.checkpoint:load_checkpoint",
     # readings and their scores
     "Evaluation": "evaluate.metrics:Evaluation",
     "PairedTest": "evaluate.compare:PairedTest",
     "Predictions": "evaluate.predictions:Predictions",
+    "TagEvaluation": "evaluate.tags:TagEvaluation",
+    "TagPredictions": "evaluate.tags:TagPredictions",
+    "choose_thresholds": "evaluate.thresholds:choose_thresholds",
     "compare": "evaluate.compare_many:compare",
-    "mcnemar": "evaluate.compare:mcnemar",
     "evaluate": "evaluate.predict:evaluate",
+    "mcnemar": "evaluate.compare:mcnemar",
     "predict": "evaluate.predict:predict",
+    "predict_tags": "evaluate.predict:predict_tags",
     "score": "evaluate.metrics:score",
+    "score_tags": "evaluate.tags:score_tags",
     # judging
     "Comparison": "evaluate.compare_many:Comparison",
     "CrossValidation": "evaluate.crossval:CrossValidation",
@@ -56,6 +65,10 @@ _PUBLIC = {
     "fit_learning_curve": "evaluate.learning_curve:fit_learning_curve",
     "ols": "evaluate.regression:ols",
     "run_points": "evaluate.sweep:run_points",
+    # tagging fast, and taking it away
+    "Tagger": "tagging.runtime:Tagger",
+    "export_graph": "tagging.graph:export_graph",
+    "load_tagger": "tagging.runtime:load_tagger",
     # repair
     "Damage": "restore.detector:Damage",
     "DamageMix": "restore.pairs:DamageMix",
@@ -126,10 +139,11 @@ __all__ = [
     "Checkpoint", "CheckpointError", "Comparison", "CrossValidation", "Damage", "DamageMix", "DataError", "Dealing", "DetectorPlan",
     "DownloadError", "Evaluation", "ImageSet", "Ingest", "InputError", "LearningCurve", "LightfastError", "LoadedData", "Measured",
     "PairedTest", "Pipeline", "Plan", "Point", "Predictions", "Recipe", "Regression", "Repair", "RestorerPlan", "Rules", "SettingsError",
-    "Splits", "StorageError", "Training", "TrainingError", "UnknownName", "__version__", "calibrate", "calibrate_pipeline", "check",
-    "cohen_kappa", "compare", "corrupt", "corrupt_array", "cross_validate", "damage_mixture", "detect", "evaluate", "fetch", "fit",
-    "fit_detector", "fit_learning_curve", "fit_restorer", "load_checkpoint", "load_dataset", "mcnemar", "ols", "predict", "read",
-    "repair", "restore", "run_points", "save_folder", "save_npz", "score", "split",
+    "Splits", "StorageError", "TagEvaluation", "TagPredictions", "Tagger", "Taxonomy", "Training", "TrainingError", "UnknownName",
+    "__version__", "calibrate", "calibrate_pipeline", "check", "choose_model", "choose_thresholds", "cohen_kappa", "compare", "corrupt",
+    "corrupt_array", "cross_validate", "damage_mixture", "detect", "evaluate", "export_graph", "fetch", "fit", "fit_detector",
+    "fit_learning_curve", "fit_restorer", "load_checkpoint", "load_dataset", "load_tagger", "mcnemar", "near_duplicates", "ols", "predict",
+    "predict_tags", "read", "read_taxonomy", "repair", "restore", "run_points", "save_folder", "save_npz", "score", "score_tags", "split",
 ]
 
 if TYPE_CHECKING:
@@ -154,9 +168,13 @@ if TYPE_CHECKING:
     from lightfast.data.ingest import Ingest as Ingest
     from lightfast.data.ingest import read as read
     from lightfast.data.loaded import LoadedData as LoadedData
+    from lightfast.data.near import near_duplicates as near_duplicates
     from lightfast.data.splits import Splits as Splits
     from lightfast.data.splits import split as split
+    from lightfast.data.taxonomy import Taxonomy as Taxonomy
+    from lightfast.data.taxonomy import read_taxonomy as read_taxonomy
     from lightfast.evaluate.agreement import cohen_kappa as cohen_kappa
+    from lightfast.evaluate.choose import choose_model as choose_model
     from lightfast.evaluate.compare import PairedTest as PairedTest
     from lightfast.evaluate.compare import mcnemar as mcnemar
     from lightfast.evaluate.compare_many import Comparison as Comparison
@@ -171,12 +189,17 @@ if TYPE_CHECKING:
     from lightfast.evaluate.predict import calibrate as calibrate
     from lightfast.evaluate.predict import evaluate as evaluate
     from lightfast.evaluate.predict import predict as predict
+    from lightfast.evaluate.predict import predict_tags as predict_tags
     from lightfast.evaluate.predictions import Predictions as Predictions
     from lightfast.evaluate.regression import Regression as Regression
     from lightfast.evaluate.regression import ols as ols
     from lightfast.evaluate.sweep import Measured as Measured
     from lightfast.evaluate.sweep import Point as Point
     from lightfast.evaluate.sweep import run_points as run_points
+    from lightfast.evaluate.tags import TagEvaluation as TagEvaluation
+    from lightfast.evaluate.tags import TagPredictions as TagPredictions
+    from lightfast.evaluate.tags import score_tags as score_tags
+    from lightfast.evaluate.thresholds import choose_thresholds as choose_thresholds
     from lightfast.models.checkpoint import Checkpoint as Checkpoint
     from lightfast.models.checkpoint import load_checkpoint as load_checkpoint
     from lightfast.restore.denoise import RestorerPlan as RestorerPlan
@@ -192,6 +215,9 @@ if TYPE_CHECKING:
     from lightfast.restore.pipeline import Rules as Rules
     from lightfast.restore.pipeline import calibrate_pipeline as calibrate_pipeline
     from lightfast.restore.pipeline import repair as repair
+    from lightfast.tagging.graph import export_graph as export_graph
+    from lightfast.tagging.runtime import Tagger as Tagger
+    from lightfast.tagging.runtime import load_tagger as load_tagger
     from lightfast.train.fit import Plan as Plan
     from lightfast.train.fit import Training as Training
     from lightfast.train.fit import fit as fit

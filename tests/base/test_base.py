@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,9 @@ def test_settings_take_texts_and_refuse_nonsense():
         Knobs().updated(["sped=1"])
     with pytest.raises(InputError, match="expected key=value"):
         Knobs().updated(["speed"])
+
+
+@pytest.mark.parametrize("error", [DataError("a.npz", cure="Convert it."), UnknownName("model", "ccn", ["cnn"])])
+def test_an_error_comes_back_whole_out_of_another_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.cure) == (type(error), str(error), error.cure)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class LightfastError(Exception):
@@ -31,6 +32,16 @@ class LightfastError(Exception):
         message = ": ".join(parts)
         super().__init__(f"{message}. {cure}" if cure else message)
         self.cure = cure
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Out of another process it comes back with its message as it is; the arguments of a subclass are not kept.
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[LightfastError], said: tuple[object, ...], state: dict[str, Any]) -> LightfastError:
+    error = kind.__new__(kind, *said)
+    error.__dict__.update(state)
+    return error
 
 
 class TrainingError(LightfastError):

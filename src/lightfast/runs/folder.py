@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.base.errors import CheckpointError, DataError, InputError, SettingsError
 from lightfast.base.files import make_folder, read_json, write_bytes, write_json, write_text
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.images import ImageSet
@@ -108,6 +109,21 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
         raise CheckpointError(f"{folder} already holds a checkpoint", cure="Give another folder with --out.")
     write_json(folder / RUN_FILE, {**wanted, "finished": False})
     return False
+
+
+@contextmanager
+def claimed(folder: Path) -> Generator[None, None, None]:
+    """What follows `begin`: when the input is refused inside before anything was computed, the claim goes too.
+
+    The corrected command then finds the folder free. Interrupted runs keep theirs, for `resume`.
+    """
+    try:
+        yield
+    except InputError:
+        if {path.name for path in folder.iterdir()} <= {RUN_FILE, INGEST_FILE}:
+            (folder / INGEST_FILE).unlink(missing_ok=True)
+            (folder / RUN_FILE).unlink(missing_ok=True)
+        raise
 
 
 def _require_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
