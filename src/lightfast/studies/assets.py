@@ -53,9 +53,9 @@ def main_table(draws: Mapping[str, Sequence[Any]], full: Mapping[str, Sequence[A
             one = full[task.name][0]
             best = one["methods"][one["chosen"]]
             right = round(best["top1"] * one["n_test"])
-            top = f"top-3 {percent(best['top3'])}, " if len(task.classes) > 3 else ""
-            spread = f"{top}{percent_range(wilson(right, one['n_test']))}, n = {one['n_test']:,}"
-            cells.append(Cell(percent(best["top1"]), spread))
+            third = f" ({100 * best['top3']:.1f})" if len(task.classes) > 3 else ""
+            spread = f"{percent_range(wilson(right, one['n_test']))}, n = {one['n_test']:,}"
+            cells.append(Cell(f"{percent(best['top1'], 1)}{third}", spread))
         rows.append(tuple(cells))
     columns = ["task, top-1 (top-3)", "paper", "Clarifai", "Vize", "wanted", f"ours, {size:,}/{tested}"]
     columns += ["ours, full sets"] if full else []
@@ -91,7 +91,7 @@ def ways_table(rows: Sequence[Mapping[str, Any]], task: TaskOf) -> Table:
         minutes = sum(row["seconds"] for row in own) / len(own) / 60
         cells.append((way.title, share_cell(right / n, wilson(right, n)), str(own[0]["epochs"]), f"{minutes:.1f}"))
     draws, size = len({row["draw"] for row in rows}), rows[0]["n_train"] + rows[0]["n_val"]
-    note = (f"Task {task.title}, {size:,} training pictures a draw, {draws} draw(s), tested "
+    note = (f"Task {task.title}, {size:,} training pictures a draw, {draws} draw{'s' * (draws > 1)}, tested "
             f"on all {rows[0]['n']:,} test pictures (interval: Wilson over pictures). Lite0 at 96 pixels in every row.")
     return Table(("way", "top-1", "epochs", "minutes"), tuple(cells), "Pretrained or not, frozen or not", (note,))
 
@@ -110,8 +110,8 @@ def mean_cell(results: Sequence[Mapping[str, Any]], task: TaskOf) -> Cell:
     """Mean top-1 of the chosen heads over draws, with spread, interval and top-3."""
     own = np.array([one["methods"][one["chosen"]]["top1"] for one in results])
     third = float(np.mean([one["methods"][one["chosen"]]["top3"] for one in results]))
-    top = f"top-3 {percent(third)}, " if len(task.classes) > 3 else ""
-    return Cell(percent(float(own.mean()), 1), f"{top}± {100 * own.std(ddof=1):.1f}, {percent_range(_spread(own))}")
+    more = f" ({100 * third:.1f})" if len(task.classes) > 3 else ""
+    return Cell(f"{percent(float(own.mean()), 1)}{more}", f"± {100 * own.std(ddof=1):.1f}, {percent_range(_spread(own))}")
 
 
 def _spread(values: np.ndarray) -> Interval:
