@@ -24,7 +24,6 @@ import pytest
         ("train blobs.npz --out r --set model.colour=3 --model mlp", "colour"),
         ("train blobs.npz --out r --image-size wide", "--image-size 32x32"),
         ("train blobs.npz --out r --model cnn --set schedule=plateau --set patience=2", "patience"),
-        ("train blobs.npz --out r --set epochs=3", "--model"),
         ("train blobs.npz --out r --model lite0 --set epochs=3", "mode=staged"),
         ("train blobs.npz --out r --budget soon", "--budget 5m"),
         ("train blobs.npz --out r --taxonomy nowhere.yaml", "nowhere.yaml"),
@@ -48,6 +47,14 @@ def test_a_wrong_name_or_setting_is_one_line_with_the_cure(text, part, type_in, 
     assert said.code == 2, said.err
     assert part in said.line()
     assert not Path("y").exists()
+
+
+def test_settings_without_a_model_are_refused_for_photographs(type_in, tmp_path, blobs):
+    np.savez(tmp_path / "photos.npz", **blobs(20, size=72))
+    said = type_in("train photos.npz --out r --set epochs=3")
+    assert said.code == 2
+    assert "--model lite0" in said.line()
+    assert not Path("r").exists()
 
 
 # ---- data that cannot be used

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from lightfast.corrupt.suite import CORRUPTIONS
-from lightfast.train.recipe import Recipe
 
 # ---- data and corrupt
 
@@ -89,13 +88,9 @@ def test_train_prints_one_json_object_equal_to_its_metrics(type_in, blobs_npz, s
     assert said.json["seed"] == 3
 
 
-def test_train_without_a_model_takes_the_small_cnn_for_what_is_no_photograph(type_in, tmp_path, blobs, monkeypatch):
-    from lightfast.runs import job
-
-    # One epoch instead of thirty: which network is taken is the question here, not how well it learns.
-    monkeypatch.setattr(job, "recipe_of", lambda model, config: Recipe.of(epochs=1))
+def test_train_without_a_model_takes_the_small_cnn_for_what_is_no_photograph(type_in, tmp_path, blobs):
     np.savez(tmp_path / "blobs.npz", **blobs(60))
-    said = type_in("train blobs.npz --out run --json").json
+    said = type_in("train blobs.npz --out run --set epochs=1 --json").json
     assert said["model"] == "cnn"
     assert any("no photographs" in note for note in said["notes"])
 

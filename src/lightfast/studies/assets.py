@@ -53,9 +53,9 @@ def main_table(draws: Mapping[str, Sequence[Any]], full: Mapping[str, Sequence[A
             one = full[task.name][0]
             best = one["methods"][one["chosen"]]
             right = round(best["top1"] * one["n_test"])
-            third = f" ({100 * best['top3']:.1f})" if len(task.classes) > 3 else ""
+            third = f" ({100 * best['top3']:.2f})" if len(task.classes) > 3 else ""
             spread = f"{percent_range(wilson(right, one['n_test']))}, n = {one['n_test']:,}"
-            cells.append(Cell(f"{percent(best['top1'], 1)}{third}", spread))
+            cells.append(Cell(f"{percent(best['top1'])}{third}", spread))
         rows.append(tuple(cells))
     columns = ["task, top-1 (top-3)", "paper", "Clarifai", "Vize", "wanted", f"ours, {size:,}/{tested}"]
     columns += ["ours, full sets"] if full else []
@@ -110,7 +110,7 @@ def mean_cell(results: Sequence[Mapping[str, Any]], task: TaskOf) -> Cell:
     """Mean top-1 of the chosen heads over draws, with spread, interval and top-3."""
     own = np.array([one["methods"][one["chosen"]]["top1"] for one in results])
     third = float(np.mean([one["methods"][one["chosen"]]["top3"] for one in results]))
-    more = f" ({100 * third:.1f})" if len(task.classes) > 3 else ""
+    more = f" ({100 * third:.2f})" if len(task.classes) > 3 else ""
     return Cell(f"{percent(float(own.mean()), 1)}{more}", f"± {100 * own.std(ddof=1):.1f}, {percent_range(_spread(own))}")
 
 
