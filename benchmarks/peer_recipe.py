@@ -7,7 +7,7 @@ STUDY`): sets/NAME-SEED.parquet holds what ours says of the test pictures, sets/
 torchvision (Resize 256, CenterCrop 224, ToTensor, Normalize 0.5 / 0.5) on the files themselves, the same EfficientNet-Lite0 with the
 same ImageNet weights, frozen, and one linear layer trained by SGD: 30 epochs in batches of 64, momentum 0.9, rate 0.1 falling along a
 cosine to 0. These settings were written down before any picture was read; the validation pictures choose nothing for the peer and are
-only reported. Both learn from the same training pictures.
+only reported. Both get the same training pictures (ours leaves some out where its budget does not let it read all).
 
 Written to benchmarks/results/peer-recipe.json after every set: accuracies with 95 % Wilson intervals, McNemar's test and the paired
 difference with its interval (Newcombe), and the seconds that learning took: of the peer the training pictures' features and its head,

@@ -40,6 +40,7 @@ import pytest
         ("evaluate nowhere blobs.npz", "lightfast train"),
         ("repair nowhere blobs.npz", "lightfast train"),
         ("predict run x --format parquet", "--out FILE.parquet"),
+        ("predict run x --out photo.jpg", "--format"),
     ],
 )
 def test_a_wrong_name_or_setting_is_one_line_with_the_cure(text, part, type_in, blobs_npz):

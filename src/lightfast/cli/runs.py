@@ -110,6 +110,8 @@ def form_of(form: Form | None, out: Path | None) -> str:
     if form in ("parquet", "jsonl") and out is None:
         raise SettingsError(f"--format {form} cannot go to the terminal", cure=f"Add --out FILE.{form}.")
     ending = out.suffix.lower().lstrip(".") if out is not None else ""
+    if form is None and ending not in (*get_args(Form), "txt", ""):
+        raise SettingsError(f"--out {out}", expected="a file ending in .csv, .json, .jsonl, .parquet or .txt", cure="Or say the --format.")
     return form or (ending if ending in get_args(Form) else "table")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.base.files import atomic
+from lightfast.evaluate.reading_tables import load_table, save_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,36 +114,18 @@ class Predictions:
     def save(self, path: Path | str) -> Path:
         """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs` as lists in the order of the class names."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
         flat = pa.array(np.ascontiguousarray(self.pred_probs).ravel(), type=pa.float32())
         table = table.append_column("pred_probs", pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
         if self.labels is not None:
             table = table.append_column("label", pa.array(self.labels))
-        record = json.dumps({"class_names": self.class_names, "name": self.name, "seed": self.seed})
-        target = Path(path)
-        with atomic(target) as temporary:
-            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA_KEY: record.encode()}), temporary)
-        return target
+        return save_table(Path(path), table, METADATA_KEY, {"class_names": self.class_names, "name": self.name, "seed": self.seed})
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`; raises DataError naming the file when it is missing, damaged or something else."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        source = Path(path)
-        if not source.is_file():
-            raise DataError(f"no such predictions file: {source}", cure="`lightfast predict RUN PATH --format parquet` writes one.")
-        try:
-            table = pq.ParquetFile(source).read()
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{source} is not a readable Parquet file ({error})") from error
-        metadata = table.schema.metadata or {}
-        if METADATA_KEY not in metadata or "pred_probs" not in table.column_names:
-            raise DataError(f"{source} is a Parquet file, but not one of predictions", cure="Write it with Predictions.save.")
-        record = json.loads(metadata[METADATA_KEY])
+        table, record = load_table(Path(path), METADATA_KEY, "predictions", "Write it with Predictions.save.")
         flat = table["pred_probs"].combine_chunks().flatten().to_numpy()
         labels = table["label"].to_numpy() if "label" in table.column_names else None
         return cls(flat.reshape(len(table), len(record["class_names"])), tuple(record["class_names"]), tuple(table["id"].to_pylist()),

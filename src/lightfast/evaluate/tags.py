@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.base.files import atomic
 from lightfast.base.randomness import generator
 from lightfast.evaluate.bootstrap import percentiles
 from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
 from lightfast.evaluate.intervals import Interval, wilson, wilson_bounds
 from lightfast.evaluate.metrics import mean_f1
+from lightfast.evaluate.reading_tables import load_table, save_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +125,6 @@ class TagPredictions:
     def save(self, path: Path | str) -> Path:
         """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs` (with tags `given`) as lists by class."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
         matrices = {"pred_probs": (self.pred_probs, pa.float32()), "given": (self.tags, pa.bool_())}
@@ -134,29 +132,13 @@ class TagPredictions:
             if matrix is not None:
                 flat = pa.array(np.ascontiguousarray(matrix).ravel(), type=kind)
                 table = table.append_column(column, pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
-        record = json.dumps({"class_names": self.class_names, "thresholds": self.thresholds.tolist(), "name": self.name, "seed": self.seed})
-        target = Path(path)
-        with atomic(target) as temporary:
-            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: record.encode()}), temporary)
-        return target
+        record = {"class_names": self.class_names, "thresholds": self.thresholds.tolist(), "name": self.name, "seed": self.seed}
+        return save_table(Path(path), table, _METADATA, record)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`; raises DataError naming the file when it is missing, damaged or something else."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        source = Path(path)
-        if not source.is_file():
-            raise DataError(f"no such predictions file: {source}", cure="`lightfast predict RUN PATH --format parquet` writes one.")
-        try:
-            table = pq.ParquetFile(source).read()
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{source} is not a readable Parquet file ({error})") from error
-        metadata = table.schema.metadata or {}
-        if _METADATA not in metadata or "pred_probs" not in table.column_names:
-            raise DataError(f"{source} is a Parquet file, but not one of tag predictions", cure="Write it with TagPredictions.save.")
-        record = json.loads(metadata[_METADATA])
+        table, record = load_table(Path(path), _METADATA, "tag predictions", "Write it with TagPredictions.save.")
         shape = (len(table), len(record["class_names"]))
 
         def matrix(column: str) -> NDArray[Any]:
