@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
@@ -114,3 +115,17 @@ def test_responses_that_are_all_broken_are_named_with_the_reason(run, fresh_blob
     (tmp_path / "0.json").write_text('{"Labels": [')
     with pytest.raises(DataError, match=r"none of the 1 responses could be used, the first is 0\.json: not JSON"):
         scorecard_run(str(run), fresh_blobs[0], tmp_path, RunOptions())
+
+
+def test_an_answer_about_a_picture_that_the_run_has_seen_is_left_out_with_it(run, blobs, fresh_blobs, tmp_path):
+    fresh = fresh_blobs[1]
+    images = np.concatenate([fresh.images[:10], blobs.images])
+    labels = np.concatenate([fresh.require_labels()[:10], blobs.require_labels()])
+    np.savez(tmp_path / "mixed.npz", images=images, labels=labels, class_names=np.array(blobs.class_names))
+    (tmp_path / "saved").mkdir()
+    for row, label in enumerate(labels):
+        response = {"Labels": [{"Name": blobs.class_names[label], "Confidence": 88.0}]}
+        (tmp_path / "saved" / f"{row}.json").write_text(json.dumps(response), encoding="utf-8")
+    made = scorecard_run(str(run), str(tmp_path / "mixed.npz"), tmp_path / "saved", RunOptions())
+    assert made["unreadable"] == []
+    assert made["services"][0]["service"]["n"] == made["n"] < len(images)

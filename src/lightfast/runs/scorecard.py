@@ -71,7 +71,9 @@ def scorecard_run(run: str, source: str, responses: Path, options: RunOptions, p
     classifier = load_classifier(run, options)
     given = read_labelled(source, classifier, options)
     images, notes = without_seen(Path(run), given.images) if Path(run).is_dir() else (given.images, ())
-    readings, odd = readings_of(answers, images.ids, images.class_names, words)
+    # Paired with all pictures: an answer about one that the run has seen is left out with it, not taken for an answer about nothing.
+    paired, odd = readings_of(answers, given.images.ids, given.images.class_names, words)
+    readings = _of_pictures(paired, images.ids)
     if not readings and (lost := (*unreadable, *odd)):
         raise DataError(f"none of the {len(lost):,} responses could be used, the first is {lost[0].path}: {lost[0].reason}",
                         cure="Save every answer as it came, under the name of its picture.")
@@ -91,6 +93,13 @@ def scorecard_run(run: str, source: str, responses: Path, options: RunOptions, p
         write_scorecard_page(folder / REPORT_FILE, card, result, facts)
         write_json(folder / METRICS_FILE, result)
     return result
+
+
+def _of_pictures(readings: Sequence[Readings], ids: Sequence[str]) -> tuple[Readings, ...]:
+    """The readings of these pictures alone; services that answered none of them are gone."""
+    kept = set(ids)
+    few = [replace(one, ranked={name: row for name, row in one.ranked.items() if name in kept}) for one in readings]
+    return tuple(one for one in few if one.ranked)
 
 
 def costs(card: Scorecard, prices: Prices, seconds: float) -> dict[str, dict[str, float | None]]:

@@ -128,6 +128,8 @@ def _notes(options: StudyOptions, others: Sequence[Any]) -> tuple[str, ...]:
              "such services on yours.",
              "Noise: one training label in ten is another class, in the part that is fitted and in the part that is chosen on; test labels "
              "are clean."]
+    if options.scale == "quick":
+        notes.append(f"Scale quick: {DRAWS['quick']} draws of few pictures, which show that the study runs. Their intervals say nothing.")
     if options.scale == "paper" and not others:
         notes.append(f"Not run, since they are not in the data folder: {', '.join(OTHER_SETS)}.")
     return tuple(notes)
