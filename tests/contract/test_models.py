@@ -9,17 +9,19 @@ import pytest
 import torch
 
 from lightfast.data.preprocess import Preprocess
-from lightfast.models import backbones, classifiers, forest, hub, papers, restorers, transfer  # noqa: F401
+from lightfast.models import backbones, classifiers, enhanced, forest, hub, papers, restorers, transfer  # noqa: F401
 from lightfast.models.checkpoint import Checkpoint, load_checkpoint, predict_logits
 from lightfast.models.forest import Forest
 from lightfast.models.registry import MODELS, find_model, fresh_network
 from lightfast.models.transfer import preprocess_of
 from lightfast.restore.denoise import restore_images
 
-CONCRETE = [spec for spec in MODELS if spec.role == "classifier" and not spec.name.endswith(":") and spec.name != "hub-transformers"]
+# `enhanced` is made of two networks that are there, see tests/models/test_enhanced.py.
+CONCRETE = [spec for spec in MODELS if spec.role == "classifier" and not spec.name.endswith(":")
+            and spec.name not in ("hub-transformers", "enhanced")]
 # Of the papers' trunks the lightest: the others are the same code on trunks of 100 MB and more, see tests/models/test_transfer.py.
 NAMES = [spec.name for spec in CONCRETE if not spec.transfer or spec.name == "lite0"] + ["timm:resnet10t", "backbone:resnet10t"]
-RESTORERS = [spec.name for spec in MODELS if spec.role == "restorer"]
+RESTORERS = [spec.name for spec in MODELS if spec.role == "restorer" and not spec.name.endswith(":")] + ["own:2-2", "own:3-1", "own:1-4"]
 SHAPES = [(16, 16, 1), (28, 21, 3), (64, 64, 3)]
 
 

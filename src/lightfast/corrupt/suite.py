@@ -50,6 +50,7 @@ _MNIST_C = {"shot_noise": 5, "impulse_noise": 4, "glass_blur": 1, "motion_blur":
 _IMAGENET_C = ("gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow", "frost",
                "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression")
 _EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+_CAMERA = ("gaussian_noise", "gaussian_blur", "contrast", "jpeg_compression")
 _ALL = (1, 2, 3, 4, 5)
 
 
@@ -61,6 +62,7 @@ _add("mnist-c", [(name, (severity,), "standard") for name, severity in _MNIST_C.
 _add("imagenet-c", [(name, _ALL, "standard") for name in _IMAGENET_C], IMAGENET_C)
 _add("imagenet-c-extra", [(name, _ALL, "standard") for name in _EXTRA], IMAGENET_C)
 _add("cifar10-c", [(name, _ALL, "small") for name in _IMAGENET_C + _EXTRA], IMAGENET_C)
+_add("camera", [(name, (2, 3, 4), "standard") for name in _CAMERA], "this project: noise, blur, low contrast and JPEG, after " + IMAGENET_C)
 _add("all", [(entry.name, _ALL, "standard") for entry in CORRUPTIONS], "every registered corruption")
 
 

@@ -47,7 +47,7 @@ MODELS: Registry[ModelSpec] = Registry("model")
 def find_model(name: str, role: Role) -> ModelSpec:
     """The spec called `name` (also `timm:NAME` and `hf-hub:ID`); raises UnknownName, or SettingsError when its role is another."""
     # Imported here because each of these modules registers itself in MODELS on import.
-    from lightfast.models import backbones, classifiers, forest, hub, papers, restorers, transfer  # noqa: F401
+    from lightfast.models import backbones, classifiers, enhanced, forest, hub, papers, restorers, transfer  # noqa: F401
 
     prefix, sign, _ = name.partition(":")
     spec = MODELS.get(f"{prefix}:") if sign and f"{prefix}:" in MODELS else MODELS.get(name)

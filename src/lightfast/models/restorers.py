@@ -58,15 +58,81 @@ class UNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         padded, (height, width) = pad_to_multiple(pictures, self.multiple)
-        features = functional.pixel_unshuffle(padded, self.stem)
-        skips: list[Tensor] = []
-        for level, block in enumerate(self.down):
-            features = block(functional.max_pool2d(features, 2) if level else features)
-            skips.append(features)
-        for level in reversed(range(len(self.up))):
-            features = self.merge[level](torch.cat([self.up[level](features), skips[level]], dim=1))
-        correction = functional.pixel_shuffle(self.out(features), self.stem)
-        return (padded + correction)[..., :height, :width]
+        features = _through_levels(self, functional.pixel_unshuffle(padded, self.stem))
+        return (padded + functional.pixel_shuffle(self.out(features), self.stem))[..., :height, :width]
+
+
+class PaperUNet(nn.Module):
+    """The U-Net of the perturbations study (Ronneberger et al. 2015): `depth` levels of two 3 × 3 convolutions with ReLU, max-pooling,
+    transposed convolutions, skips, and a sigmoid at the end. It starts from nothing and has to learn the picture itself first.
+    The paper names the network; batch norm and widths are ours."""
+
+    def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32, depth: int = 2) -> None:
+        super().__init__()
+        if depth < 1:
+            raise SettingsError("paper-unet", expected="depth ≥ 1", got=f"depth {depth}")
+        require_size(image_shape, 2**depth)
+        widths = [width * 2**level for level in range(depth + 1)]
+        self.multiple = 2**depth
+        self.down = nn.ModuleList(_pair(inputs, wide) for inputs, wide in zip((image_shape[2], *widths), widths, strict=False))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
+        self.merge = nn.ModuleList(_pair(2 * wide, wide) for wide in widths[:-1])
+        self.out = nn.Conv2d(width, image_shape[2], 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        padded, (height, width) = pad_to_multiple(pictures, self.multiple)
+        return torch.sigmoid(self.out(_through_levels(self, padded)))[..., :height, :width]
+
+
+def _through_levels(unet: PaperUNet | UNet, features: Tensor) -> Tensor:
+    """Down the levels and up again, each joined with its skip."""
+    skips: list[Tensor] = []
+    for level, block in enumerate(unet.down):
+        features = block(functional.max_pool2d(features, 2) if level else features)
+        skips.append(features)
+    for level in reversed(range(len(unet.up))):
+        features = unet.merge[level](torch.cat([unet.up[level](features), skips[level]], dim=1))
+    return features
+
+
+class OwnAutoencoder(nn.Module):
+    """own(a-b) of the perturbations study: `a` encoding and `b` decoding layers of 3 × 3 convolutions with ReLU, sigmoid at the end.
+
+    The paper gives the two numbers. Ours: the first min(a, b, 3) encoding layers halve the picture, as many decoding layers, the last
+    ones, double it; each halving doubles the width, from `width` up to 4 × `width`.
+    """
+
+    def __init__(self, image_shape: ImageShape, outputs: int = 0, identifier: str = "2-2", width: int = 32) -> None:
+        super().__init__()
+        encoding, decoding = _layer_counts(identifier)
+        halvings = min(encoding, decoding, 3)
+        require_size(image_shape, 2**halvings)
+        self.multiple = 2**halvings
+        widths = [width * 2 ** min(level, 2) for level in range(halvings)]
+        layers: list[nn.Module] = []
+        inputs = image_shape[2]
+        for number in range(encoding):
+            wide = widths[min(number, halvings - 1)]
+            layers += [nn.Conv2d(inputs, wide, 3, stride=2 if number < halvings else 1, padding=1), nn.ReLU(inplace=True)]
+            inputs = wide
+        for number in range(decoding):
+            level = decoding - number
+            wide = widths[min(level, halvings) - 1]
+            layers += [nn.ConvTranspose2d(inputs, wide, 2, stride=2) if level <= halvings else nn.Conv2d(inputs, wide, 3, padding=1),
+                       nn.ReLU(inplace=True)]
+            inputs = wide
+        self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, image_shape[2], 3, padding=1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        padded, (height, width) = pad_to_multiple(pictures, self.multiple)
+        return torch.sigmoid(self.layers(padded))[..., :height, :width]
+
+
+def _layer_counts(identifier: str) -> tuple[int, int]:
+    parts = identifier.split("-")
+    if len(parts) != 2 or not all(part.isdigit() and 1 <= int(part) <= 8 for part in parts):
+        raise SettingsError(f"own:{identifier}", expected="own:A-B, encoding and decoding layers, 1 to 8 each", cure="E.g. own:2-2.")
+    return int(parts[0]), int(parts[1])
 
 
 def pad_to_multiple(pictures: Tensor, multiple: int) -> tuple[Tensor, tuple[int, int]]:
@@ -85,3 +151,7 @@ MODELS.add(
     "autoencoder", ModelSpec("autoencoder", "restorer", DenoisingAutoencoder, "the paper's denoising autoencoder", "damaged-digits study")
 )
 MODELS.add("unet", ModelSpec("unet", "restorer", UNet, "residual U-Net on a space-to-depth stem", "Ronneberger et al. 2015; this project"))
+MODELS.add(
+    "paper-unet", ModelSpec("paper-unet", "restorer", PaperUNet, "the perturbations paper's U-Net, sigmoid output", "perturbations study")
+)
+MODELS.add("own:", ModelSpec("own:", "restorer", OwnAutoencoder, "plain autoencoder own(a-b): own:A-B", "perturbations study"))

@@ -56,7 +56,8 @@ def fit_restorer(
     """
     plan, training = plan or RestorerPlan(), training or Training()
     network = fresh_network(plan.model, "restorer", train_images.image_shape, 0, plan.config, training.seed)
-    reader = frozen(classifier) if classifier is not None and plan.recognition > 0 else None
+    place = training.where("restorer").device
+    reader = frozen(classifier, place) if classifier is not None and plan.recognition > 0 else None
     objective = Restoration(plan.pixel_loss, reader, plan.recognition if reader else 0.0)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch)
     history = train(network, source, objective, plan.recipe, seed=training.seed, where=training.where("restorer"))

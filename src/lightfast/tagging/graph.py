@@ -20,6 +20,7 @@ from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced import EnhancedNetwork
 from lightfast.models.forest import Forest
 from lightfast.tagging.card import CARD_FORMAT, CARD_KEY, INPUT, OUTPUT, Card
 
@@ -121,6 +122,7 @@ class _Graph(nn.Module):
         super().__init__()
         preprocess = checkpoint.preprocess
         self.network = copy.deepcopy(checkpoint.torch_network).cpu().float()
+        _unfold_inner_preprocessing(self.network, checkpoint.image_shape)
         self.sized = _Sized(checkpoint.image_shape, preprocess)
         self.temperature, self.multi_label = checkpoint.temperature, checkpoint.task == "multi-label"
         shape = (1, preprocess.channels, 1, 1)
@@ -132,6 +134,31 @@ class _Graph(nn.Module):
         pixels = self.sized(images.permute(0, 3, 1, 2).float())
         logits = self.network((pixels - self.mean) / self.std) / self.temperature
         return torch.sigmoid(logits) if self.multi_label else torch.softmax(logits, dim=1)
+
+
+def _unfold_inner_preprocessing(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Behind an enhancer stands a whole classifier with its own resizing and normalisation: give them as the graph can say them."""
+    for part in network.modules():
+        if isinstance(part, EnhancedNetwork):
+            part.prepare = _Inner(image_shape, part.prepare.preprocess)
+
+
+class _Inner(nn.Module):
+    """A `Preprocess` of pixels in [0, 1] that ONNX can say."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, image_shape: tuple[int, int, int], preprocess: Preprocess) -> None:
+        super().__init__()
+        self.preprocess = preprocess
+        self.sized = _Sized(image_shape, preprocess)
+        shape = (1, preprocess.channels, 1, 1)
+        self.register_buffer("mean", torch.tensor(preprocess.mean).reshape(shape))
+        self.register_buffer("std", torch.tensor(preprocess.std).reshape(shape))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return (self.sized(pixels) - self.mean) / self.std
 
 
 class _Sized(nn.Module):

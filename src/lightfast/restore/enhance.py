@@ -1,0 +1,296 @@
+"""`fit_enhancer`: learn the picture changes that help a frozen classifier, and refuse them where they do not help."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from lightfast.base.errors import CheckpointError, DataError
+from lightfast.base.randomness import generator
+from lightfast.data.images import ImageSet
+from lightfast.data.preprocess import Preprocess
+from lightfast.evaluate.compare import PairedTest, mcnemar
+from lightfast.evaluate.predict import calibrate, predict
+from lightfast.models.checkpoint import Checkpoint, predict_logits
+from lightfast.models.enhanced import put_before
+from lightfast.models.registry import fresh_network
+from lightfast.restore.pairs import DamagedPictures, DamageMix
+from lightfast.restore.recognition import frozen
+from lightfast.train.enhancement import Enhancement, Fidelity
+from lightfast.train.fit import Training, check_trainable, labelled_rows
+from lightfast.train.loop import Source, train
+from lightfast.train.objectives import Batch, Restoration
+from lightfast.train.recipe import Recipe
+
+CAMERA = "camera"
+"""The suite of damages that photographs meet: noise, blur, low contrast, JPEG."""
+
+
+@dataclass(frozen=True)
+class EnhancerPlan:
+    """How an enhancer is made.
+
+    Attributes:
+        model: `unet` (residual: untrained it changes nothing), `paper-unet`, `own:A-B` …, with `config` as its keyword arguments.
+        strengths: λ of the fidelity term; of several the one is taken that validation calls for (see `fit_enhancer`).
+        fidelity: "ssim" (1 − SSIM) or "l1", against the clean picture.
+        mix: damages of the pictures it learns on, with the share that stays clean; None = clean pictures only.
+        recipe: how to train; `augment` moves picture and target alike.
+        trial_epochs: epochs that each of several strengths gets before the choice; None = all of the recipe's.
+        reconstruct: first learn to reproduce the picture (binary cross-entropy), by this recipe: the paper's first step.
+        per_epoch: pictures an epoch, all when None.
+    """
+
+    model: str = "unet"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    strengths: tuple[float, ...] = (0.3, 1.0, 3.0)
+    fidelity: Fidelity = "ssim"
+    mix: DamageMix | None = field(default_factory=lambda: DamageMix.of_suite(CAMERA, clean_share=0.5))
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=64, learning_rate=2e-3, augment="natural", averaging=0.99))
+    trial_epochs: int | None = 2
+    reconstruct: Recipe | None = None
+    per_epoch: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values, enough to fit the same again."""
+        mix = None if self.mix is None else {"choices": [list(one) for one in self.mix.choices], "clean_share": self.mix.clean_share}
+        again = None if self.reconstruct is None else self.reconstruct.model_dump()
+        return {"model": self.model, "config": dict(self.config), "strengths": list(self.strengths), "fidelity": self.fidelity, "mix": mix,
+                "recipe": self.recipe.model_dump(), "trial_epochs": self.trial_epochs, "reconstruct": again, "per_epoch": self.per_epoch}
+
+
+def paper_plan(model: str = "paper-unet", config: Mapping[str, Any] | None = None, *, epochs: tuple[int, int] = (5, 10)) -> EnhancerPlan:
+    """The perturbations paper's way: reproduce the picture by binary cross-entropy (`epochs[0]`), then only the cross-entropy of the
+    frozen classifier (`epochs[1]`); clean pictures, nothing moved, nothing that holds the change back."""
+    first = Recipe(epochs=epochs[0], batch_size=64, learning_rate=1e-3)
+    second = Recipe(epochs=epochs[1], batch_size=64, learning_rate=1e-3)
+    return EnhancerPlan(model, config or {}, strengths=(0.0,), mix=None, recipe=second, reconstruct=first)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether an enhancer may be used: do no harm.
+
+    Attributes:
+        passed: the accuracy on clean validation pictures rises, its 95 % interval above 0.
+        clean: the frozen classifier without and with it, on the same clean validation pictures; None without validation pictures.
+        degraded: the same on damaged ones; None where it has not learnt any damage.
+        reason: in words.
+    """
+
+    passed: bool
+    clean: PairedTest | None
+    degraded: PairedTest | None
+    reason: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        clean, degraded = (None if one is None else one.as_json() for one in (self.clean, self.degraded))
+        return {"passed": self.passed, "clean": clean, "degraded": degraded, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One λ, after `epochs`: mean cross-entropy (nats) and accuracy (0..1) of the classifier on the validation rows, clean and damaged as
+    the plan mixes them, the standard error of that mean, and the distance from the clean picture (1 − SSIM, or L1)."""
+
+    strength: float
+    epochs: int
+    cross_entropy: float
+    standard_error: float
+    accuracy: float
+    change: float
+
+
+@dataclass(frozen=True, eq=False)
+class Enhanced:
+    """What `fit_enhancer` gives: the enhancer alone (role "restorer"), the classifier behind it as one checkpoint, the verdict of the
+    gate, and the strengths that were tried, the chosen one in `enhancer.details["strength"]`."""
+
+    checkpoint: Checkpoint
+    enhancer: Checkpoint
+    gate: Gate
+    tried: tuple[Tried, ...]
+
+
+def fit_enhancer(
+    classifier: Checkpoint, train_images: ImageSet, val_images: ImageSet, *, plan: EnhancerPlan | None = None,
+    training: Training | None = None,
+) -> Enhanced:  # fmt: skip
+    """Learn picture changes through the frozen `classifier`, on its labels of `train_images`.
+
+    The cross-entropy is that of the classifier at its own temperature. Of several λ the largest is taken whose validation cross-entropy
+    lies within one standard error of the best: of equally helpful enhancers the one that changes the picture least. The epoch, too, is
+    chosen on validation. The classifier's weights and batch-norm statistics are compared bit by bit before and after.
+
+    Raises:
+        CheckpointError: the classifier is a forest, or takes any number of labels a picture; its classes are not those of the pictures.
+        DataError: too few pictures.
+    """
+    plan, training = plan or EnhancerPlan(), training or Training()
+    enhancer, tried = learn_enhancer(classifier, train_images, val_images, plan=plan, training=training)
+    checkpoint = calibrate(put_before(enhancer, classifier), val_images)
+    gate = judge(classifier, checkpoint, val_images, plan.mix, seed=training.seed)
+    return Enhanced(checkpoint, enhancer, gate, tried)
+
+
+def learn_enhancer(
+    classifier: Checkpoint, train_images: ImageSet, val_images: ImageSet, *, plan: EnhancerPlan, training: Training
+) -> tuple[Checkpoint, tuple[Tried, ...]]:
+    """The learning part of `fit_enhancer`: (the enhancer, role "restorer"; the strengths tried), not judged yet."""
+    if classifier.task != "multi-class":
+        raise CheckpointError("enhance", expected="a classifier of one label a picture", got=f"a {classifier.task} one")
+    classifier.require_classes(train_images.class_names, train_images.name)
+    check_trainable(train_images)
+    if train_images.image_shape != classifier.image_shape:
+        raise DataError(train_images.name, expected=f"pictures of {classifier.image_shape} (H, W, C)", got=str(train_images.image_shape))
+    before, wall, processor = weights_digest(classifier.torch_network), time.perf_counter(), time.process_time()
+    fitted = _Fit(classifier, train_images, val_images, plan, training)
+    strength, tried = fitted.choose()
+    enhancer = fitted.fit(strength, plan.recipe, "enhancer")
+    if weights_digest(classifier.torch_network) != before:
+        raise CheckpointError("the frozen classifier was changed while an enhancer learnt through it", cure="Please report this.")
+    facts = {"tried": [dataclasses.asdict(one) for one in tried], "classifier_digest": before,
+             "fit_seconds": round(time.perf_counter() - wall, 1), "processor_seconds": round(time.process_time() - processor, 1)}
+    return enhancer.replace(details={**enhancer.details, **facts}), tried
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One enhancer's training, its λ apart."""
+
+    classifier: Checkpoint
+    train_images: ImageSet
+    val_images: ImageSet
+    plan: EnhancerPlan
+    training: Training
+
+    def choose(self) -> tuple[float, tuple[Tried, ...]]:
+        strengths = self.plan.strengths
+        if len(strengths) == 1 or not len(self.val_images):
+            return strengths[0], ()
+        epochs = self.plan.trial_epochs or self.plan.recipe.epochs
+        recipe = self.plan.recipe.updated([f"epochs={epochs}"])
+        tried = tuple(self._measured(self.fit(one, recipe, f"enhancer-trial-{one:g}"), one, epochs) for one in strengths)
+        return chosen(tried), tried
+
+    @cached_property
+    def begun(self) -> nn.Module:
+        """The network after its first steps, which are the same for every λ."""
+        plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
+        network: nn.Module = fresh_network(plan.model, "restorer", shape, 0, plan.config, seed)
+        if plan.reconstruct is not None:
+            train(network, self._source(damaged=False), Restoration("bce"), plan.reconstruct, seed=seed,
+                  where=self.training.where("enhancer-reconstruct"))
+        return network
+
+    def fit(self, strength: float, recipe: Recipe, label: str) -> Checkpoint:
+        plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
+        network = copy.deepcopy(self.begun)
+        read, temperature = frozen(self.classifier, self.training.where(label).device), self.classifier.temperature
+        # Calibrated: a classifier that is sure of everything would send gradients only from the few pictures that it reads wrongly.
+        objective = Enhancement(lambda pixels: read(pixels) / temperature, strength, plan.fidelity, recipe.augment)
+        history = train(network, self._source(damaged=True), objective, recipe, seed=seed, where=self.training.where(label))
+        details = {
+            "data": self.train_images.name, "data_version": self.train_images.version, "n_train": len(self.train_images), "seed": seed,
+            "class_names": list(self.classifier.class_names), "strength": strength, "plan": plan.as_json(),
+        }  # fmt: skip
+        return Checkpoint(role="restorer", model=plan.model, image_shape=shape, outputs=0, class_names=(), network=network,
+                          preprocess=Preprocess.identity(shape), config=dict(plan.config), details=details, history=tuple(history))
+
+    def _source(self, *, damaged: bool) -> Source:
+        if damaged and self.plan.mix is not None:
+            return DamagedPictures(self.train_images, self.val_images, self.plan.mix, self.training.seed, self.plan.per_epoch)
+        return CleanPairs(self.train_images, self.val_images, self.training.seed, self.plan.per_epoch)
+
+    def _measured(self, enhancer: Checkpoint, strength: float, epochs: int) -> Tried:
+        given, _, labels = self._source(damaged=True).validation()
+        logits = torch.from_numpy(predict_logits(put_before(enhancer, self.classifier), given.numpy()))
+        losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none").numpy()
+        row = enhancer.history[max(0, int(np.argmin([one["val_loss"] for one in enhancer.history])))]
+        error = float(losses.std(ddof=1) / np.sqrt(len(losses)))
+        return Tried(strength, epochs, float(losses.mean()), error, float((logits.argmax(1) == labels).float().mean()), row["val_change"])
+
+
+def chosen(tried: Sequence[Tried]) -> float:
+    """The largest λ whose cross-entropy lies within one standard error of the smallest."""
+    best = min(tried, key=lambda one: one.cross_entropy)
+    return max(one.strength for one in tried if one.cross_entropy <= best.cross_entropy + best.standard_error)
+
+
+def judge(classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet, mix: DamageMix | None, *, seed: int = 0) -> Gate:
+    """The do-no-harm gate: `classifier` against `enhanced` on the same validation pictures, clean, and damaged by `mix`."""
+    if not len(val_images):
+        return verdict(None, None)
+    clean = compared(classifier, enhanced, val_images)
+    return verdict(clean, None if mix is None else compared(classifier, enhanced, degraded_images(val_images, mix, seed)))
+
+
+def verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
+    """The gate's rule on readings without and with an enhancer, of clean and of degraded validation pictures."""
+    if clean is None:
+        return Gate(False, None, degraded, "there are no validation pictures to judge it on")
+    low, high = clean.difference_interval
+    span = f"{100 * clean.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {clean.n:,} clean validation pictures"
+    if low > 0:
+        return Gate(True, clean, degraded, f"accuracy changes by {span}: the interval lies above 0")
+    return Gate(False, clean, degraded, f"accuracy changes by {span}: the interval does not lie above 0, so a gain is not shown")
+
+
+def compared(before: Checkpoint, after: Checkpoint, images: ImageSet) -> PairedTest:
+    """McNemar's test of two classifiers on the same labelled pictures, called "without" and "with" the enhancer."""
+    first, second = predict(before, images), predict(after, images)
+    return mcnemar(dataclasses.replace(first, name="without"), dataclasses.replace(second, name="with"))
+
+
+def degraded_images(images: ImageSet, mix: DamageMix, seed: int) -> ImageSet:
+    """Every picture damaged in one way of `mix`, none left clean."""
+    rng = generator(seed, "degraded", images.name)
+    drawn = dataclasses.replace(mix, clean_share=0.0).draw(len(images), rng)
+    step = {"verb": "degrade", "choices": [list(one) for one in mix.choices], "seed": seed}
+    return images.derived(mix.apply(images.images, drawn, rng), step=step, name=f"{images.name}/degraded")
+
+
+@dataclass(frozen=True)
+class CleanPairs:
+    """A loop source of (picture, the same picture, label); epochs walk through the whole set, `per_epoch` at a time."""
+
+    train: ImageSet
+    val: ImageSet
+    seed: int
+    per_epoch: int | None = None
+
+    def epoch(self, number: int) -> Batch:
+        """The rows of epoch `number`, or all."""
+        rows = self.train
+        if self.per_epoch is not None and self.per_epoch < len(rows):
+            rows = rows.take(generator(self.seed, "enhance-epoch", number).permutation(len(rows))[: self.per_epoch])
+        return _pairs(rows)
+
+    def validation(self) -> Batch:
+        """The validation rows."""
+        return _pairs(self.val)
+
+
+def _pairs(images: ImageSet) -> Batch:
+    pictures, labels = labelled_rows(images)
+    return pictures, pictures, labels
+
+
+def weights_digest(network: nn.Module) -> str:
+    """sha256 of every parameter and buffer (batch-norm statistics too), bit by bit."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
