@@ -36,6 +36,7 @@ import pytest
         ("corrupt --name fog --out y", "needs pictures"),
         ("corrupt blobs.npz --suite mnist-c --out y.npz", "a folder"),
         ("study svnh", "svhn"),
+        ("study svhn --scale cpu", "--scale quick or paper"),
         ("predict nowhere blobs.npz", "lightfast train"),
         ("evaluate nowhere blobs.npz", "lightfast train"),
         ("repair nowhere blobs.npz", "lightfast train"),

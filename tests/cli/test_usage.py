@@ -8,8 +8,8 @@ import pytest
 
 from lightfast.cli import app as cli
 
-COMMANDS = ["demo", "train", "predict", "evaluate", "corrupt", "repair", "export", "scorecard", "study", "data list", "data fetch",
-            "data check"]
+COMMANDS = ["demo", "train", "predict", "evaluate", "explain", "enhance", "corrupt", "repair", "export", "scorecard", "study",
+            "data list", "data fetch", "data check"]
 # ---- help and usage
 
 

@@ -12,14 +12,18 @@ from typer import Option
 
 from lightfast import __version__
 from lightfast.base.errors import LightfastError
-from lightfast.cli import data, export, runs, scorecard, statistics, studies  # noqa: F401  each adds its commands, in the order of the help
+
+# Each adds its commands, in the order of the help: what a new user needs first stands first.
+# isort: off
+from lightfast.cli import runs, explain, enhance, data, statistics, scorecard, export, studies  # noqa: F401
+# isort: on
 from lightfast.cli.groups import app, data_app
 from lightfast.cli.terminal import DEBUG, failed
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 _AGAIN = "the same command goes on where it was"
-_GO_ON = {"train": "go on with --resume", "repair": "go on with --resume", "study": _AGAIN, "crossval": _AGAIN, "sweep": _AGAIN,
-          "data fetch": _AGAIN, "predict": "with --out FILE, the rows read so far stay in FILE.part"}
+_GO_ON = {"train": "go on with --resume", "enhance": "go on with --resume", "repair": "go on with --resume", "study": _AGAIN,
+          "crossval": _AGAIN, "sweep": _AGAIN, "data fetch": _AGAIN, "predict": "with --out FILE, the rows read so far stay in FILE.part"}
 
 app.add_typer(data_app, name="data")
 

@@ -11,7 +11,7 @@ RunArg = Annotated[str, Argument(metavar="RUN", help="A run folder that `train` 
 Seed = Annotated[int, Option("--seed", min=0, metavar="N", help="Fixes all randomness: the same seed gives the same numbers.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"],
                    Option("--device", metavar="auto|cpu|cuda", help="Where to compute; auto takes CUDA where it is.")]
-Scale = Literal["quick", "paper"]
+Scale = Literal["quick", "cpu", "paper"]
 Part = Literal["all", "train", "val", "test"]
 AsJson = Annotated[bool, Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Resume = Annotated[bool, Option("--resume", help="Go on where the same command was stopped.")]

@@ -14,8 +14,9 @@ from lightfast.cli.terminal import tell, work
 
 @app.command(epilog="Example: lightfast study mnist-c --scale quick")
 def study(
-    name: Annotated[str, Argument(metavar="NAME", help="mnist-c, svhn, emnist, quickdraw or assets.")],
-    scale: Annotated[Scale, Option("--scale", metavar="quick|paper", help="quick: minutes; paper: the figures to quote.")] = "quick",
+    name: Annotated[str, Argument(metavar="NAME", help="mnist-c, svhn, emnist, quickdraw, assets or perturbations.")],
+    scale: Annotated[Scale, Option("--scale", metavar="quick|cpu|paper", help="quick: minutes; paper: the figures to quote; cpu: "
+                                   "those of perturbations without a GPU.")] = "quick",
     out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")] = None,
     seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -25,11 +26,11 @@ def study(
     """
     from lightfast.report.tables import text_table
     from lightfast.studies.page import study_facts, write_study_page
-    from lightfast.studies.registry import StudyOptions, find_study
+    from lightfast.studies.registry import StudyOptions, run_study
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
     with work() as report:
-        result = find_study(name).run(StudyOptions(folder, scale, seed, device, report))
+        result = run_study(name, StudyOptions(folder, scale, seed, device, report))
         page = write_study_page(folder / "report.html", result, study_facts(result, name, scale, seed))
     content = {"title": result.title, "seed": seed, "scale": scale, "figures": result.figures, "notes": result.notes,
                "seconds": result.seconds}

@@ -157,12 +157,17 @@ def write_seen(folder: Path, *sets: ImageSet) -> Path:
     return write_bytes(folder / SEEN_FILE, buffer.getvalue())
 
 
-def without_seen(folder: Path, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
-    """(`images` without those that the run in `folder` was fitted or chosen on, notes); DataError when none is left."""
+def seen_rows(folder: Path, images: ImageSet) -> NDArray[np.bool_]:
+    """bool (N,): which pictures the run in `folder` was fitted or chosen on; none where it keeps no record."""
     path = folder / SEEN_FILE
     if not path.is_file():
-        return images, ()
-    seen = np.isin(_fingerprints(images), np.load(path, allow_pickle=False))
+        return np.zeros(len(images), dtype=np.bool_)
+    return np.isin(_fingerprints(images), np.load(path, allow_pickle=False))
+
+
+def without_seen(folder: Path, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
+    """(`images` without those that the run in `folder` was fitted or chosen on, notes); DataError when none is left."""
+    seen = seen_rows(folder, images)
     if not seen.any():
         return images, ()
     if seen.all():

@@ -13,6 +13,7 @@ from lightfast.base.errors import CheckpointError
 from lightfast.base.files import read_json, write_json
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
+from lightfast.data.near import with_near_groups
 from lightfast.data.splits import Splits, split_loaded
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
@@ -21,6 +22,7 @@ from lightfast.restore.detector import DetectorPlan, fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
 from lightfast.runs.folder import REPAIR_FOLDER, RunOptions, read_run
+from lightfast.train.features import embedding
 from lightfast.train.fit import Training
 from lightfast.train.recipe import Recipe
 
@@ -114,9 +116,11 @@ def kit_for_run(folder: Path, classifier: Checkpoint, suite: str | None, options
 def splits_of_run(folder: Path, options: RunOptions) -> Splits:
     """The parts that the run was trained on, read again; raises CheckpointError when the data have changed since."""
     run: dict[str, Any] = read_run(folder)
-    size = tuple(run["image_size"]) if run["image_size"] else None
+    height, width, channels = run["image_shape"]
     data_folder = options.data_folder or (Path(run["data_folder"]) if run["data_folder"] else None)
-    loaded = read_splits(run["source"], image_size=size, data_folder=data_folder, report=options.report)
+    loaded = read_splits(run["source"], image_size=(height, width), channels=channels, data_folder=data_folder, report=options.report)
+    # As `read_job` does: near duplicates among photographs decide which side a picture is on.
+    loaded, _ = with_near_groups(loaded, embedding(), options.report)
     splits = split_loaded(loaded, seed=int(run["split_seed"]))
     if splits.train.version != run["data_version"]:
         raise CheckpointError(f"the data of {folder} have changed since it was trained ({run['source']})", expected=run["data_version"],

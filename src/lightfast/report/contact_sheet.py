@@ -1,0 +1,105 @@
+"""A contact sheet as one picture file: each cell two pictures beside each other and lines of text under them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from lightfast.base.errors import DataError
+from lightfast.base.files import atomic
+from lightfast.report.page import Tone
+
+SIDE, GAP, MARGIN, LINE_HEIGHT, LETTERS = 176, 6, 26, 20, 14
+_COLOURS: dict[Tone, str] = {"": "#5d6670", "strong": "#1c2127", "good": "#1d7a4c", "bad": "#bb3326"}
+_PAPER, _INK = "#faf8f4", "#1c2127"
+
+
+@dataclass(frozen=True, eq=False)
+class SheetCell:
+    """Pictures uint8 (H, W, 3), brought to SIDE, and lines of text, each with its tone."""
+
+    pictures: tuple[NDArray[np.uint8], ...]
+    lines: tuple[tuple[str, Tone], ...]
+
+
+def write_contact_sheet(path: Path, cells: Sequence[SheetCell], title: str, *, columns: int = 3) -> Path:
+    """Write a PNG with the cells in rows of `columns`, atomically; raises DataError without cells."""
+    if not cells:
+        raise DataError("a contact sheet", expected="at least one picture", got="none")
+    pictures, lines = max(len(cell.pictures) for cell in cells), max(len(cell.lines) for cell in cells)
+    columns = min(columns, len(cells))
+    wide, tall = pictures * (SIDE + GAP) - GAP, SIDE + 8 + lines * LINE_HEIGHT
+    rows = -(-len(cells) // columns)
+    top = MARGIN + 34
+    sheet = Image.new("RGB", (columns * (wide + MARGIN) + MARGIN, top + rows * (tall + MARGIN)), _PAPER)
+    drawing = ImageDraw.Draw(sheet)
+    drawing.text((MARGIN, MARGIN - 6), _cut(title, _font(18), sheet.width - 2 * MARGIN), fill=_INK, font=_font(18))
+    for place, cell in enumerate(cells):
+        row, column = divmod(place, columns)
+        _draw(sheet, drawing, cell, (MARGIN + column * (wide + MARGIN), top + row * (tall + MARGIN), wide))
+    with atomic(path) as temporary:
+        sheet.save(temporary, format="PNG", optimize=True)
+    return path
+
+
+def _draw(sheet: Image.Image, drawing: ImageDraw.ImageDraw, cell: SheetCell, place: tuple[int, int, int]) -> None:
+    left, top, width = place
+    for number, pixels in enumerate(cell.pictures):
+        sheet.paste(_sized(pixels), (left + number * (SIDE + GAP), top))
+    font = _font(LETTERS)
+    for row, (text, tone) in enumerate(cell.lines):
+        drawing.text((left, top + SIDE + 6 + row * LINE_HEIGHT), _cut(text, font, width), fill=_COLOURS[tone], font=font)
+
+
+def _sized(pixels: NDArray[np.uint8]) -> Image.Image:
+    drawn = Image.fromarray(np.ascontiguousarray(pixels))
+    scale = SIDE / max(drawn.size)
+    size = (max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale)))
+    return drawn.resize(size, Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS)
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings along: it has the letters of most alphabets."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
+
+
+def write_feature_sheet(path: Path, picture: NDArray[np.uint8], lines: Sequence[str],
+                        mosaics: Sequence[tuple[str, NDArray[np.uint8]]]) -> Path:
+    """Write one picture and what the layers make of it as a PNG, atomically: the picture with its lines, then a titled mosaic a layer.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        lines: what stands beside it, the first in ink.
+        mosaics: (title, uint8 (h, w, 4)) from the first layer to the last.
+    """
+    width = 2 * MARGIN + max([2 * SIDE, *(tiles.shape[1] for _, tiles in mosaics)])
+    top = 2 * MARGIN + SIDE
+    sheet = Image.new("RGB", (width, top + sum(tiles.shape[0] + LINE_HEIGHT + MARGIN for _, tiles in mosaics)), _PAPER)
+    drawing, font = ImageDraw.Draw(sheet), _font(LETTERS)
+    sheet.paste(_sized(picture), (MARGIN, MARGIN))
+    for row, line in enumerate(lines):
+        shown = _cut(line, font, width - 3 * MARGIN - SIDE)
+        drawing.text((2 * MARGIN + SIDE, MARGIN + row * LINE_HEIGHT), shown, fill=_COLOURS["" if row else "strong"], font=font)
+    for title, tiles in mosaics:
+        drawing.text((MARGIN, top), title, fill=_INK, font=font)
+        colours = Image.fromarray(tiles)
+        sheet.paste(colours, (MARGIN, top + LINE_HEIGHT), colours)
+        top += tiles.shape[0] + LINE_HEIGHT + MARGIN
+    with atomic(path) as temporary:
+        sheet.save(temporary, format="PNG", optimize=True)
+    return path

@@ -1,0 +1,172 @@
+"""What an enhancer is worth on test pictures: clean, degraded, by kind of damage, and before classifiers that it never saw."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import CheckpointError
+from lightfast.base.progress import Reporter, silent
+from lightfast.data.images import ImageSet
+from lightfast.evaluate.compare import PairedTest, mcnemar
+from lightfast.evaluate.predict import predict
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced import put_before
+from lightfast.restore.enhance import Gate, degraded_images
+from lightfast.restore.pairs import DamageMix
+from lightfast.runs.enhance_plan import GateKind, check_base
+from lightfast.runs.evaluate import load_classifier
+from lightfast.runs.folder import RunOptions, touch, without_seen
+
+WITHOUT, WITH = "without", "with"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The same pictures read without and with the enhancer."""
+
+    images: ImageSet
+    before: Predictions
+    after: Predictions
+
+    @property
+    def paired(self) -> PairedTest:
+        """McNemar's test of both."""
+        return mcnemar(self.before, self.after)
+
+    def rows(self, chosen: NDArray[np.intp]) -> PairedTest:
+        """The same on some of the pictures."""
+        return mcnemar(self.before.take(chosen), self.after.take(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the test pictures say.
+
+    Attributes:
+        clean: as they are.
+        degraded: each damaged in one way, all ways equally likely; None where no damage is measured.
+        by_kind: every picture damaged by one kind, its severity drawn by lot.
+    """
+
+    clean: Reading
+    degraded: Reading | None
+    by_kind: Mapping[str, PairedTest]
+
+    @property
+    def tests(self) -> dict[str, PairedTest]:
+        """All paired tests by name, clean first."""
+        degraded = {} if self.degraded is None else {"degraded": self.degraded.paired}
+        return {"clean": self.clean.paired, **degraded, **self.by_kind}
+
+    def as_json(self, *, leak: bool) -> dict[str, Any]:
+        """Plain JSON values; every figure says whether it is a leak."""
+        told = {name: {**test.as_json(), "leak": leak} for name, test in self.tests.items()}
+        kinds = {name: told[name] for name in self.by_kind}
+        return {"clean": told["clean"], "degraded": told.get("degraded"), "by_kind": kinds, "leak": leak}
+
+
+def read_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet) -> Reading:
+    """Both readings of labelled pictures."""
+    first, second = predict(classifier, images), predict(enhanced, images)
+    return Reading(images, dataclasses.replace(first, name=WITHOUT), dataclasses.replace(second, name=WITH))
+
+
+def measure(
+    classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet, mix: DamageMix | None, *, seed: int = 0, report: Reporter = silent
+) -> Measured:
+    """Read `images` clean and damaged, without and with the enhancer; the same seed damages alike."""
+    kinds = [] if mix is None else list(mix.kinds[1:])
+    total = 2 + len(kinds)
+    report("test", 0, total, "clean")
+    clean = read_both(classifier, enhanced, images)
+    report("test", 1, total, "degraded")
+    degraded = None if mix is None else read_both(classifier, enhanced, degraded_images(images, mix, seed))
+    by_kind: dict[str, PairedTest] = {}
+    for done, kind in enumerate(kinds, start=2):
+        report("test", done, total, kind)
+        only = DamageMix(tuple(choice for choice in (mix.choices if mix else ()) if choice[0] == kind), clean_share=0.0)
+        by_kind[kind] = read_both(classifier, enhanced, degraded_images(images, only, seed)).paired
+    report("test", total, total)
+    return Measured(clean, degraded, by_kind)
+
+
+def decide(kind: GateKind, judged: Gate) -> Gate:
+    """The verdict of the gate that was asked for, from the figures of the do-no-harm gate (`restore.enhance.judge`).
+
+    "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0, and on clean ones does not
+    fall with its interval wholly below 0. "off": accepted whatever the figures are.
+    """
+    if kind == "clean" or (kind == "degraded" and judged.clean is None):
+        return judged
+    if kind == "off":
+        return dataclasses.replace(judged, passed=True, reason=f"the gate was off ({judged.reason})")
+    if judged.degraded is None or judged.clean is None:
+        return dataclasses.replace(judged, passed=False, reason="no damage was measured to judge it by")
+    rises, harm = judged.degraded.difference_interval.low > 0, judged.clean.difference_interval.high < 0
+    said = f"accuracy changes by {_span(judged.degraded)} degraded validation pictures and by {_span(judged.clean)} clean ones"
+    why = ("the interval on degraded ones lies above 0, and no harm to clean ones is shown" if rises and not harm
+           else "clean ones are harmed" if harm else "the interval on degraded ones does not lie above 0, so a gain is not shown")
+    return dataclasses.replace(judged, passed=rises and not harm, reason=f"{said}: {why}")
+
+
+def _span(test: PairedTest) -> str:
+    low, high = test.difference_interval
+    return f"{100 * test.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {test.n:,}"
+
+
+@dataclass(frozen=True, eq=False)
+class Stranger:
+    """A classifier that the enhancer never saw, and the rows of the test pictures that it may be tested on."""
+
+    run: str
+    checkpoint: Checkpoint
+    rows: NDArray[np.intp]
+
+
+def open_strangers(runs: Sequence[str], classifier: Checkpoint, test: ImageSet, options: RunOptions) -> tuple[Stranger, ...]:
+    """Load the classifiers of `--transfer` before anything is learnt.
+
+    Raises CheckpointError: no run there, a forest, another class list or picture shape. DataError: it has seen all of `test`.
+    """
+    found = []
+    for run in runs:
+        other = load_classifier(run, options)
+        check_base(other, run)
+        other.require_classes(classifier.class_names, f"{run}: the classifier that learns")
+        if other.image_shape != classifier.image_shape:
+            raise CheckpointError(f"--transfer {run} reads pictures of another shape", expected=f"{classifier.image_shape} (H, W, C)",
+                                  got=str(other.image_shape), cure="Name a run trained at the same picture size.")
+        kept = set(without_seen(Path(run), test)[0].ids)
+        found.append(Stranger(run, other, np.flatnonzero([name in kept for name in test.ids])))
+    return tuple(found)
+
+
+def transferred(strangers: Sequence[Stranger], enhancer: Checkpoint, own: Measured, options: RunOptions) -> list[dict[str, Any]]:
+    """The gain of `enhancer` before each stranger, and what share of the own gain on the same pictures that is."""
+    found = []
+    for done, one in enumerate(strangers):
+        options.report("transfer", done, len(strangers), one.run)
+        behind = put_before(enhancer, one.checkpoint)
+        row: dict[str, Any] = {"run": one.run, "name": Path(one.run).name if Path(one.run).is_dir() else one.run,
+                               "model": one.checkpoint.model, "left_out": len(own.clean.images) - len(one.rows)}
+        for key, reading in (("clean", own.clean), ("degraded", own.degraded)):
+            if reading is None:
+                row |= {key: None, f"{key}_kept": None}
+                continue
+            test, gain = read_both(one.checkpoint, behind, reading.images.take(one.rows)).paired, reading.rows(one.rows).difference
+            # Of no gain there is no share.
+            row |= {key: test.as_json(), f"{key}_kept": test.difference / gain if gain > 0 else None}
+        folder, version = Path(one.run), own.clean.images.take(one.rows).version
+        row["touched_before"] = touch(folder, version, options.command or "enhance --transfer") if folder.is_dir() else None
+        found.append(row)
+    if strangers:
+        options.report("transfer", len(strangers), len(strangers))
+    return found

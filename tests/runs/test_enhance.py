@@ -1,0 +1,388 @@
+"""Enhancing with a run: whose pictures are learnt from, what is kept and what refused, leaks in plain sight, other classifiers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lightfast.base.errors import CheckpointError, DataError, InputError
+from lightfast.data.export import save_npz
+from lightfast.data.images import ImageSet
+from lightfast.data.loaded import LoadedData
+from lightfast.data.splits import split
+from lightfast.evaluate.compare import PairedTest, mcnemar
+from lightfast.evaluate.intervals import Interval
+from lightfast.evaluate.predict import predict
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.checkpoint import load_checkpoint, predict_logits
+from lightfast.models.enhanced import parts_of
+from lightfast.restore.enhance import Gate, weights_digest
+from lightfast.runs import enhance as module
+from lightfast.runs.enhance import enhance_run
+from lightfast.runs.enhance_measure import decide
+from lightfast.runs.enhance_page import enhance_lines
+from lightfast.runs.enhance_plan import EnhanceWish, plan_of
+from lightfast.runs.folder import RunOptions, without_seen, write_seen
+from lightfast.train.fit import fit
+
+QUICK = ("epochs=8", "batch_size=16", "learning_rate=0.02", "augment=none", "enhancer.width=4", "enhancer.depth=1", "plan.clean_share=0.8",
+         "averaging=0")
+BRIEF = ("epochs=1", "enhancer.width=2", "enhancer.depth=1")
+ONE = (0.1,)
+
+
+@pytest.fixture(scope="module")
+def bent(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shared run with a classifier that takes far too much for the first class: an enhancer can help it."""
+    folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("bent") / "run"))
+    classifier = load_checkpoint(folder)
+    logits = predict_logits(classifier.replace(temperature=1.0), blobs.images)[np.arange(120) % 3 != 0]
+    last = [part for part in classifier.torch_network.modules() if isinstance(part, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        last.bias[0] += float(np.quantile(logits[:, 1:].max(axis=1) - logits[:, 0], 0.9))
+    classifier.save(folder / "checkpoint")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def accepted(bent: Path, run: Path, blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An enhancer that helps, also tried before the unbent run, and beside the leaking protocol."""
+    folder = tmp_path_factory.mktemp("enhanced") / "accepted"
+    # The seed of the verb must not matter: DATA is what the run was trained on, and its own split is taken.
+    wish = EnhanceWish(strengths=ONE, settings=QUICK, transfer=(str(run),), protocol="full")
+    metrics = enhance_run(str(bent), blob_file, RunOptions(out=folder, seed=5), wish=wish)
+    assert metrics["accepted"], metrics["reason"]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def refused(run: Path, blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unbent run is right on every validation picture: nothing can be shown to help."""
+    folder = tmp_path_factory.mktemp("enhanced") / "refused"
+    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none")
+    assert not enhance_run(str(run), blob_file, RunOptions(out=folder), wish=wish)["accepted"]
+    return folder
+
+
+def told(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+# ---- what is learnt from, and what is tested on
+
+
+def test_the_split_of_the_run_is_taken_and_its_test_part_is_read(accepted: Path, blobs: ImageSet):
+    parts, metrics, record = split(blobs, seed=0), told(accepted), json.loads((accepted / "run.json").read_text())
+    assert (metrics["data_version"], metrics["test_version"]) == (parts.train.version, parts.test.version)
+    assert metrics["parts"] == {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test)}
+    assert (record["split_seed"], record["seed"], record["own_split"], record["made_by"]) == (0, 5, True, "enhance")
+
+
+def test_no_test_picture_is_learnt_from_or_chosen_by(bent, blob_file, blobs, tmp_path, monkeypatch):
+    given: list[set[str]] = []
+    real = module.fit_enhancer
+
+    def noted(classifier, train, val, **more):
+        given.append({*train.content_hashes, *val.content_hashes})
+        return real(classifier, train, val, **more)
+
+    monkeypatch.setattr(module, "fit_enhancer", noted)
+    for protocol in ("honest", "full"):
+        wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", protocol=protocol)
+        enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / protocol), wish=wish)
+    test = set(split(blobs).test.content_hashes)
+    assert [bool(one & test) for one in given] == [False, False, True]
+    assert test <= given[2]
+
+
+def test_of_other_data_what_the_run_has_seen_is_not_tested_on(bent, blobs, tmp_path):
+    rng = np.random.default_rng(9)
+    fresh = np.clip(blobs.images.astype(int) + rng.integers(-20, 20, blobs.images.shape), 0, 255).astype(np.uint8)
+    both = ImageSet(np.concatenate([blobs.images, fresh]), blobs.class_names, np.tile(np.arange(120) % 3, 2), name="more")
+    source = str(save_npz(tmp_path / "more.npz", both))
+    metrics = enhance_run(str(bent), source, RunOptions(out=tmp_path / "out"),
+                          wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", gate="off"))
+    parts = split(both)
+    free = [len(without_seen(bent, part)[0]) for part in (parts.val, parts.test)]
+    assert free != [len(parts.val), len(parts.test)]
+    assert [metrics["parts"]["val"], metrics["parts"]["test"]] == free
+    assert sum("were left out" in note for note in metrics["notes"]) == 2
+    seen = set(np.load(tmp_path / "out" / "seen.npy"))
+    assert set(np.load(bent / "seen.npy")) <= seen
+    assert len(seen) > len(np.load(bent / "seen.npy"))
+
+
+def test_a_limit_holds_for_each_part(run, blob_file, tmp_path):
+    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", limit=10)
+    metrics = enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=wish)
+    assert metrics["parts"] == {"train": 10, "val": 10, "test": 10}
+    assert metrics["n"] == 10
+
+
+# ---- what is kept
+
+
+def test_a_passed_gate_leaves_a_whole_run_folder(accepted: Path, run: Path):
+    wanted = {"checkpoint", "run.json", "seen.npy", "recipe.json", "history.jsonl", "predictions.parquet", "metrics.json", "report.html"}
+    assert wanted <= {path.name for path in accepted.iterdir()}
+    assert set(told(run)) <= set(told(accepted))
+    assert {"enhancer", "gate", "before", "paired", "transfer", "leak"} <= set(told(accepted))
+    assert json.loads((accepted / "recipe.json").read_text())["epochs"] == 8
+    assert len((accepted / "history.jsonl").read_text().splitlines()) == 8
+
+
+def test_the_classifier_inside_is_the_one_of_the_run_bit_for_bit(accepted: Path, bent: Path):
+    behind, alone = parts_of(load_checkpoint(accepted))[1], load_checkpoint(bent)
+    assert weights_digest(behind.torch_network) == weights_digest(alone.torch_network)
+
+
+def test_the_figures_are_those_of_both_readings_of_the_test_pictures(accepted: Path, bent: Path, blobs: ImageSet):
+    test, metrics = split(blobs).test, told(accepted)
+    before, after = predict(load_checkpoint(bent), test), predict(load_checkpoint(accepted), test)
+    expected = mcnemar(before.correct, after.correct)
+    assert (metrics["before"]["accuracy"], metrics["accuracy"]) == (expected.before_accuracy, expected.after_accuracy)
+    assert metrics["paired"]["difference_interval"] == pytest.approx(list(expected.difference_interval))
+    assert metrics["paired"]["p_value"] == pytest.approx(expected.p_value)
+    np.testing.assert_allclose(Predictions.load(accepted / "predictions.parquet").pred_probs, after.pred_probs, atol=1e-6)
+
+
+def test_every_kind_of_damage_is_measured_on_all_test_pictures(accepted: Path, blobs: ImageSet):
+    metrics, n = told(accepted), len(split(blobs).test)
+    assert set(metrics["by_kind"]) == {"gaussian_noise", "gaussian_blur", "contrast", "jpeg_compression"}
+    assert {test["n"] for test in (metrics["degraded"], *metrics["by_kind"].values())} == {n}
+    assert metrics["gate"]["degraded"]["n"] == len(split(blobs).val)
+
+
+def test_what_is_refused_has_no_checkpoint_but_tells_why_and_how_to_keep_it(refused: Path):
+    metrics = told(refused)
+    assert not (refused / "checkpoint").exists()
+    assert {"report.html", "metrics.json", "refused"} <= {path.name for path in refused.iterdir()}
+    assert "a gain is not shown" in metrics["reason"]
+    assert (metrics["degraded"], metrics["by_kind"], metrics["suite"]) == (None, {}, None)
+    with pytest.raises(CheckpointError, match="no checkpoint in"):
+        load_checkpoint(refused)
+    said = "\n".join(enhance_lines(metrics))
+    assert "REFUSED" in said
+    assert f"--use {refused} --gate off" in said
+
+
+def test_a_refused_enhancer_is_kept_with_the_gate_off_without_learning_again(refused, run, blob_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "fit_enhancer", None)
+    wish = EnhanceWish(use=str(refused), gate="off")
+    metrics = enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "kept"), wish=wish)
+    assert metrics["accepted"]
+    enhancer = parts_of(load_checkpoint(tmp_path / "kept"))[0]
+    assert weights_digest(enhancer.torch_network) == weights_digest(load_checkpoint(refused / "refused").torch_network)
+
+
+def test_an_enhancer_is_used_before_another_classifier_under_the_same_gate(accepted, run, blob_file, tmp_path):
+    metrics = enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(accepted)))
+    assert (metrics["accepted"], metrics["suite"]) == (False, "camera")
+    assert metrics["before"]["accuracy"] == told(run)["accuracy"]
+
+
+def test_an_enhanced_run_can_be_enhanced_again(accepted, blob_file, tmp_path):
+    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", gate="off")
+    metrics = enhance_run(str(accepted), blob_file, RunOptions(out=tmp_path / "twice"), wish=wish)
+    assert metrics["before"]["accuracy"] == told(accepted)["accuracy"]
+    assert parts_of(load_checkpoint(tmp_path / "twice"))[1].model == "enhanced"
+
+
+# ---- the gates
+
+
+def paired_test(difference: float, low: float, high: float) -> PairedTest:
+    return PairedTest(100, 0.5, 0.5 + difference, 0, 0, difference, Interval(low, high), 0.5, "")
+
+
+@pytest.mark.parametrize(
+    "clean, degraded, passes",
+    [
+        ((0.0, -0.02, 0.02), (0.1, 0.05, 0.15), True),
+        ((-0.01, -0.03, 0.01), (0.1, 0.05, 0.15), True),
+        ((-0.05, -0.08, -0.01), (0.1, 0.05, 0.15), False),
+        ((0.0, -0.02, 0.02), (0.01, -0.01, 0.03), False),
+    ],
+)
+def test_the_gate_for_degraded_pictures_wants_a_gain_there_and_no_harm_elsewhere(clean, degraded, passes):
+    judged = Gate(False, paired_test(*clean), paired_test(*degraded), "as judged")
+    assert decide("degraded", judged).passed is passes
+    assert decide("clean", judged) == judged
+    assert decide("off", judged).passed
+    assert "as judged" in decide("off", judged).reason
+
+
+def test_without_damage_or_validation_pictures_the_gate_for_degraded_ones_refuses():
+    assert not decide("degraded", Gate(True, paired_test(0.1, 0.05, 0.2), None, "")).passed
+    assert not decide("degraded", Gate(False, None, None, "no pictures")).passed
+
+
+# ---- leaks and other classifiers
+
+
+def test_every_figure_of_the_full_protocol_is_marked_and_the_honest_one_stands_beside_it(accepted: Path):
+    metrics = told(accepted)
+    leak = metrics["leak"]
+    assert all(one["leak"] for one in (leak, leak["clean"], leak["degraded"], *leak["by_kind"].values()))
+    assert leak["honest"]["clean"] == metrics["paired"]
+    assert not any(one["leak"] for one in (metrics["paired"], metrics["degraded"], *metrics["by_kind"].values()))
+    lines = [line for line in enhance_lines(metrics) if "LEAK" in line]
+    assert [line.split(":")[0] for line in lines] == ["LEAK", "LEAK clean", "LEAK degraded"]
+    assert all("honest" in line for line in lines[1:])
+    page = (accepted / "report.html").read_text()
+    assert page.count("LEAK +") + page.count("LEAK −") + page.count("LEAK 0.00") >= 6
+
+
+def test_the_saved_enhancer_is_the_honest_one(accepted, bent, blob_file, tmp_path):
+    honest = EnhanceWish(strengths=ONE, settings=QUICK)
+    enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "honest", seed=5), wish=honest)
+    first, second = (parts_of(load_checkpoint(folder))[0] for folder in (accepted, tmp_path / "honest"))
+    assert weights_digest(first.torch_network) == weights_digest(second.torch_network)
+    assert told(tmp_path / "honest")["leak"] is None
+
+
+def test_a_transfer_is_told_as_a_share_of_the_own_gain(accepted: Path, run: Path):
+    row, metrics = told(accepted)["transfer"][0], told(accepted)
+    assert (row["name"], row["model"], row["left_out"]) == (run.name, "mlp", 0)
+    assert row["clean"]["before_accuracy"] == told(run)["accuracy"]
+    assert row["clean_kept"] == pytest.approx(row["clean"]["difference"] / metrics["paired"]["difference"])
+
+
+def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, blobs, blob_file, tmp_path):
+    other = split(blobs, seed=3)
+    load_checkpoint(bent).save(tmp_path / "other" / "checkpoint")
+    write_seen(tmp_path / "other", other.train, other.val)
+    metrics = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "out"),
+                          wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)))
+    free = set(split(blobs).test.content_hashes) & set(other.test.content_hashes)
+    row = metrics["transfer"][0]
+    assert 0 < row["clean"]["n"] == len(free) < metrics["n"]
+    assert row["left_out"] == metrics["n"] - len(free)
+
+
+# ---- resuming
+
+
+def test_a_finished_run_comes_back_as_it_is_and_another_wish_is_refused(refused, run, blob_file):
+    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none")
+    assert enhance_run(str(run), blob_file, RunOptions(out=refused, resume=True), wish=wish) == told(refused)
+    with pytest.raises(CheckpointError, match="already holds a run"):
+        enhance_run(str(run), blob_file, RunOptions(out=refused), wish=wish)
+    with pytest.raises(CheckpointError, match="another config"):
+        enhance_run(str(run), blob_file, RunOptions(out=refused, resume=True), wish=dataclasses.replace(wish, gate="off"))
+
+
+def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_path):
+    wish = EnhanceWish(strengths=(0.1, 1.0), settings=(*BRIEF, "epochs=2", "plan.trial_epochs=1"), gate="off", degrade="none")
+
+    def interrupt(label: str, done: int, total: int, detail: str = "") -> None:
+        if label == "enhancer" and done >= 1000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "a", report=interrupt), wish=wish)
+    resumed = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "a", resume=True), wish=wish)
+    through = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "b"), wish=wish)
+    own = ("seconds", "run", "recipe")
+    assert {key: resumed[key] for key in resumed if key not in own} == {key: through[key] for key in through if key not in own}
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    "wish, part",
+    [
+        ({"enhancer": "unett"}, "Did you mean unet"),
+        ({"enhancer": "magic"}, "own:A-B"),
+        ({"enhancer": "own:9-1"}, "1 to 8 each"),
+        ({"degrade": "kamera"}, "camera"),
+        ({"settings": ("epoch=3",)}, "epochs"),
+        ({"settings": ("enhancer.widths=3",)}, "width"),
+        ({"settings": ("plan.fidelity=l2",)}, "fidelity"),
+        ({"settings": ("enhancer.depth=0",)}, "depth"),
+        ({"strengths": (-1.0,)}, "numbers from 0 on"),
+        ({"use": "x", "settings": ("epochs=3",)}, "--set has no effect"),
+        ({"use": "x", "protocol": "full"}, "--protocol full has no effect"),
+        ({"use": "nowhere"}, "no checkpoint in nowhere"),
+        ({"transfer": ("nowhere",)}, "no checkpoint in nowhere"),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(wish, part, run, blob_file, tmp_path):
+    with pytest.raises(InputError) as refusal:
+        enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(**wish))
+    assert part in str(refusal.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_classes_and_pictures_without_labels_are_refused(run, blobs, tmp_path, monkeypatch):
+    strange = save_npz(tmp_path / "strange.npz", dataclasses.replace(blobs, class_names=("left", "middle", "up")))
+    with pytest.raises(CheckpointError, match="unknown to the checkpoint: up"):
+        enhance_run(str(run), str(strange), RunOptions(out=tmp_path / "out"))
+    np.savez(tmp_path / "bare.npz", images=blobs.images)
+    with pytest.raises(DataError):
+        enhance_run(str(run), str(tmp_path / "bare.npz"), RunOptions(out=tmp_path / "out"))
+    tagged = dataclasses.replace(blobs, labels=None, tags=np.eye(3, dtype=bool)[np.arange(120) % 3])
+    monkeypatch.setattr("lightfast.runs.enhance_data.read_splits", lambda *_, **__: LoadedData(tagged))
+    with pytest.raises(DataError, match="any number of labels a picture"):
+        enhance_run(str(run), "tagged", RunOptions(out=tmp_path / "out"))
+
+
+def test_a_forest_a_run_of_many_labels_and_the_run_itself_are_refused(run, blobs, blob_file, tmp_path):
+    fit(blobs, blobs, model="random-forest", config={"trees": 2}).save(tmp_path / "forest" / "checkpoint")
+    with pytest.raises(CheckpointError, match="random-forest has no gradients"):
+        enhance_run(str(tmp_path / "forest"), blob_file, RunOptions(out=tmp_path / "out"))
+    many = Path(shutil.copytree(run, tmp_path / "many"))
+    load_checkpoint(run).replace(task="multi-label").save(many / "checkpoint")
+    with pytest.raises(CheckpointError, match="any number of labels a picture"):
+        enhance_run(str(many), blob_file, RunOptions(out=tmp_path / "out"))
+    with pytest.raises(CheckpointError, match="itself"):
+        enhance_run(str(run), blob_file, RunOptions(out=run))
+
+
+def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs, tmp_path):
+    names = ("a", "b", "c")
+    other = str(save_npz(tmp_path / "other.npz", dataclasses.replace(blobs, class_names=names)))
+    load_checkpoint(run).replace(class_names=names).save(tmp_path / "other" / "checkpoint")
+    with pytest.raises(CheckpointError, match="learnt for another class list"):
+        enhance_run(str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(refused)))
+    with pytest.raises(CheckpointError, match=r"another class list"):
+        enhance_run(str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(transfer=(str(run),)))
+    with pytest.raises(CheckpointError, match="holds no enhancer"):
+        enhance_run(str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(run)))
+
+
+# ---- plans
+
+
+def test_the_plans_are_the_papers_and_ours():
+    ours, paper, own = (plan_of(EnhanceWish(enhancer=name)) for name in ("unet", "paper", "own:2-3"))
+    assert ours.mix is not None
+    assert (ours.model, ours.reconstruct, ours.strengths) == ("unet", None, (0.3, 1.0, 3.0))
+    assert (paper.model, paper.mix, paper.strengths, own.model) == ("paper-unet", None, (0.0,), "own:2-3")
+    assert paper.reconstruct is not None
+    assert own.reconstruct is not None
+
+
+def test_settings_reach_recipe_network_and_plan():
+    wish = EnhanceWish(enhancer="paper", degrade="mnist-c", strengths=(0.5,), settings=(
+        "epochs=3", "enhancer.width=8", "plan.fidelity=l1", "plan.reconstruct_epochs=2", "plan.clean_share=0.25", "plan.per_epoch=7"))
+    plan = plan_of(wish)
+    assert plan.reconstruct is not None
+    assert plan.mix is not None
+    assert (plan.recipe.epochs, dict(plan.config), plan.fidelity, plan.reconstruct.epochs) == (3, {"width": 8}, "l1", 2)
+    assert (plan.mix.clean_share, plan.per_epoch, plan.strengths, wish.suite) == (0.25, 7, (0.5,), "mnist-c")
+    assert plan_of(EnhanceWish(enhancer="paper", settings=("plan.reconstruct_epochs=0",))).reconstruct is None
+
+
+def test_the_page_gives_the_verdict_first(accepted: Path, refused: Path):
+    for folder, said in ((accepted, "Accepted: accuracy changes by"), (refused, "Refused: accuracy changes by")):
+        page = (folder / "report.html").read_text()
+        assert 0 < page.index(said) < page.index("Without and with the enhancer</h2>")
+        assert str(folder.parent) not in page

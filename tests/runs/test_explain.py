@@ -1,0 +1,257 @@
+"""Explanations of a run: a file a picture, the wrong ones told from the right ones, and nothing scored."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
+from lightfast.data.export import save_npz
+from lightfast.data.images import ImageSet
+from lightfast.data.preprocess import Preprocess
+from lightfast.evaluate.predict import pred_probs
+from lightfast.explain.attribution import ExplainSettings, explain
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced import put_before
+from lightfast.models.registry import fresh_network
+from lightfast.runs.explain import ExplainWishes, explain_lines, explain_run
+from lightfast.runs.folder import RunOptions, write_seen
+from lightfast.train.fit import fit
+
+SHAPE = (12, 12, 1)
+NAMES = ("left", "middle", "right")
+UNCHECKED = ExplainWishes(check=0)
+
+
+def classifier(model: str = "cnn") -> Checkpoint:
+    network = fresh_network(model, "classifier", SHAPE, 3, {}, 0)
+    return Checkpoint("classifier", model, SHAPE, 3, NAMES, Preprocess.identity(SHAPE), network)
+
+
+@pytest.fixture(scope="module")
+def net() -> Checkpoint:
+    return classifier()
+
+
+@pytest.fixture
+def folder(net: Checkpoint, tmp_path: Path) -> str:
+    """A run of a small network that has learned nothing."""
+    net.save(tmp_path / "run" / "checkpoint")
+    return str(tmp_path / "run")
+
+
+@pytest.fixture
+def few(blobs: ImageSet, tmp_path: Path) -> tuple[str, ImageSet]:
+    """Nine labelled pictures as an `.npz`, and as they are."""
+    images = blobs.take(range(9))
+    return str(save_npz(tmp_path / "few.npz", images)), images
+
+
+def options(tmp_path: Path, **changes) -> RunOptions:
+    return RunOptions(out=tmp_path / "why", **changes)
+
+
+def test_every_picture_gets_its_raw_map_and_an_overlay(folder, few, net, tmp_path):
+    result = explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
+    expected = explain(net, few[1].images).maps
+    for row, found in enumerate(result["explanations"]):
+        values = np.load(tmp_path / "why" / found["map"])
+        assert values.dtype == np.float32
+        assert np.allclose(values, expected[row], atol=1e-5)
+        with Image.open(tmp_path / "why" / found["overlay"]) as drawn:
+            assert min(drawn.size) >= 160
+    assert {path.name for path in (tmp_path / "why").iterdir()} == {
+        "contact-sheet.png", "explanations.json", "explanations.parquet", "maps", "overlays", "report.html"}  # fmt: skip
+
+
+def test_readings_labels_and_files_stand_in_both_tables(folder, few, net, tmp_path):
+    result = explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
+    probs, (_, images) = pred_probs(net, few[1].images), few
+    table = pd.read_parquet(tmp_path / "why" / "explanations.parquet")
+    for row, found in enumerate(result["explanations"]):
+        order = np.argsort(-probs[row])
+        assert [entry["label"] for entry in found["top"]] == [NAMES[label] for label in order]
+        assert found["top"][0]["probability"] == pytest.approx(probs[row].max(), abs=1e-4)
+        assert found["true_label"] == table["true_label"][row] == NAMES[images.require_labels()[row]]
+        assert found["right"] == (order[0] == images.require_labels()[row])
+        assert table["label_1"][row] == found["top"][0]["label"]
+    assert json.loads((tmp_path / "why" / "explanations.json").read_text()) == result
+
+
+def test_nothing_is_scored_and_no_touch_of_test_pictures_is_recorded(folder, few, tmp_path):
+    result = explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
+    assert "accuracy" not in result
+    assert any("read, not scored" in note for note in result["notes"])
+    assert not Path(folder, "evaluations.jsonl").exists()
+
+
+def test_wrong_readings_stand_on_the_page_the_most_confident_first(folder, few, net, tmp_path):
+    path, images = few
+    probs = pred_probs(net, images.images)
+    wrong = np.flatnonzero(probs.argmax(axis=1) != images.require_labels())
+    assert len(wrong) > 1
+    result = explain_run(folder, [path], options(tmp_path), UNCHECKED)
+    assert result["wrong"] == len(wrong)
+    page = (tmp_path / "why" / "report.html").read_text()
+    section = page[page.index('<h2 id="where-it-looked-when-it-was-wrong"') :]
+    section = section[: section.index("</section>")]
+    order = wrong[np.argsort(-probs[wrong].max(axis=1), kind="stable")]
+    places = [section.index(f'aria-label="{result["explanations"][row]["id"]}:') for row in order]
+    assert places == sorted(places)
+
+
+def test_pictures_without_labels_have_no_section_of_wrong_ones(folder, few, tmp_path):
+    images = few[1]
+    np.savez(tmp_path / "bare.npz", images=images.images)
+    result = explain_run(folder, [str(tmp_path / "bare.npz")], options(tmp_path), UNCHECKED)
+    assert result["wrong"] is None
+    assert {one["true_label"] for one in result["explanations"]} == {None}
+    assert "when it was wrong" not in (tmp_path / "why" / "report.html").read_text()
+
+
+def test_pictures_of_the_training_are_marked(folder, few, tmp_path):
+    path, images = few
+    write_seen(Path(folder), images.take([2, 5]))
+    result = explain_run(folder, [path], options(tmp_path), UNCHECKED)
+    assert [row for row, one in enumerate(result["explanations"]) if one["seen_in_training"]] == [2, 5]
+    assert "seen in training" in (tmp_path / "why" / "report.html").read_text()
+
+
+def test_a_class_that_is_asked_for_is_explained_on_every_picture(folder, few, net, tmp_path):
+    wishes = dataclasses.replace(UNCHECKED, target="middle")
+    result = explain_run(folder, [few[0]], options(tmp_path), wishes)
+    assert {one["target"] for one in result["explanations"]} == {"middle"}
+    expected = explain(net, few[1].images, targets=np.ones(9, dtype=np.int64)).maps
+    assert np.allclose(np.load(tmp_path / "why" / result["explanations"][4]["map"]), expected[4], atol=1e-5)
+
+
+def test_the_check_is_in_the_result_and_on_the_page(folder, few, tmp_path):
+    result = explain_run(folder, [few[0]], options(tmp_path), ExplainWishes(check=3))
+    assert result["check"]["faithfulness"]["n"] == 3
+    assert result["check"]["randomisation"]["rows"][-1]["part"] == "all weights"
+    page = (tmp_path / "why" / "report.html").read_text()
+    assert "Areas under the curves, n = 3 pictures" in page
+    assert any(line.startswith("deletion") for line in explain_lines(result))
+
+
+def test_without_a_check_the_page_says_so(folder, few, tmp_path):
+    explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
+    assert "This was not checked." in (tmp_path / "why" / "report.html").read_text()
+
+
+def test_a_limit_draws_by_the_seed_and_says_so(folder, few, tmp_path):
+    wishes = dataclasses.replace(UNCHECKED, limit=4)
+    results = [explain_run(folder, [few[0]], options(tmp_path, seed=seed), wishes) for seed in (1, 1, 2)]
+    drawn = [[one["id"] for one in result["explanations"]] for result in results]
+    assert len(drawn[0]) == 4
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert "4 of 9 pictures" in (tmp_path / "why" / "report.html").read_text()
+
+
+def test_files_of_an_earlier_explanation_go_and_others_stay(folder, few, tmp_path):
+    explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
+    (tmp_path / "why" / "overlays" / "mine.txt").write_text("kept")
+    explain_run(folder, [few[0]], options(tmp_path), dataclasses.replace(UNCHECKED, limit=2))
+    assert len(list((tmp_path / "why" / "overlays").iterdir())) == 3
+    assert len(list((tmp_path / "why" / "maps").iterdir())) == 2
+
+
+def test_a_broken_picture_is_named_and_the_others_go_on(folder, few, tmp_path):
+    (tmp_path / "mixed").mkdir()
+    Image.fromarray(few[1].images[0, ..., 0]).save(tmp_path / "mixed" / "good.png")
+    (tmp_path / "mixed" / "bad.png").write_bytes(b"no picture")
+    result = explain_run(folder, [str(tmp_path / "mixed")], options(tmp_path), UNCHECKED)
+    assert result["n"] == 1
+    assert [Path(one["path"]).name for one in result["unreadable"]] == ["bad.png"]
+    assert "bad.png" in (tmp_path / "why" / "report.html").read_text()
+
+
+def test_several_sources_are_read_without_labels(folder, few, tmp_path):
+    Image.fromarray(few[1].images[0, ..., 0]).save(tmp_path / "one.png")
+    result = explain_run(folder, [str(tmp_path / "one.png"), few[0]], options(tmp_path), UNCHECKED)
+    assert (result["n"], result["labelled"]) == (10, False)
+    assert any("several sources" in note for note in result["notes"])
+
+
+def test_without_a_folder_the_result_lies_in_the_run(folder, few):
+    result = explain_run(folder, [few[0]], RunOptions(), dataclasses.replace(UNCHECKED, method="integrated-gradients"))
+    assert Path(result["out"]) == Path(folder, "explained", "integrated-gradients")
+    assert result["signed"]
+
+
+def test_features_writes_the_maps_of_every_layer(folder, few, tmp_path):
+    result = explain_run(folder, [few[0]], options(tmp_path), ExplainWishes("features"))
+    kept = np.load(tmp_path / "why" / result["explanations"][0]["map"])
+    assert list(kept) == result["layers"]
+    assert all(kept[name].ndim == 3 for name in kept)
+    assert (tmp_path / "why" / result["explanations"][8]["figure"]).is_file()
+    page = (tmp_path / "why" / "report.html").read_text()
+    assert "Two pictures side by side" in page
+    assert "8 of 9 pictures" in page
+
+
+def test_what_an_enhancer_changed_is_shown(net, few, tmp_path):
+    network = fresh_network("autoencoder", "restorer", SHAPE, 0, {}, 0)
+    enhancer = Checkpoint("restorer", "autoencoder", SHAPE, 0, (), Preprocess.identity(SHAPE), network)
+    both = put_before(enhancer, net)
+    both.save(tmp_path / "both" / "checkpoint")
+    result = explain_run(str(tmp_path / "both"), [few[0]], options(tmp_path), UNCHECKED)
+    before, after = pred_probs(net, few[1].images), pred_probs(both, few[1].images)
+    assert result["enhancer"]["changed"] == int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
+    first = result["enhancer"]["tops"][0]
+    assert first["before"][0][1] == pytest.approx(before[0].max(), abs=1e-4)
+    assert first["after"][0][1] == pytest.approx(after[0].max(), abs=1e-4)
+    assert "What the enhancer changed" in (tmp_path / "why" / "report.html").read_text()
+
+
+# ---- what is refused, before any picture is read
+
+
+@pytest.mark.parametrize(
+    "wishes, kind, part",
+    [
+        (ExplainWishes("grad-camm"), UnknownName, "Did you mean grad-cam"),
+        (ExplainWishes(layer="no-such"), SettingsError, "no-such"),
+        (ExplainWishes("features", layer="no-such"), SettingsError, "no-such"),
+        (ExplainWishes("occlusion", layer="conv1"), SettingsError, "layer"),
+        (ExplainWishes(target="up"), UnknownName, "unknown class 'up'"),
+        (ExplainWishes(settings=("windows=3",)), UnknownName, "Did you mean window"),
+        (ExplainWishes("features", check=3), SettingsError, "--check says nothing"),
+        (ExplainWishes(check=-1), SettingsError, "check -1"),
+    ],
+)
+def test_wishes_that_cannot_be(folder, wishes, kind, part, tmp_path):
+    with pytest.raises(kind, match=part):
+        explain_run(folder, ["no-such-pictures"], options(tmp_path), wishes)
+    assert not (tmp_path / "why").exists()
+
+
+def test_a_forest_has_no_gradients_but_can_be_covered(blobs, few, tmp_path):
+    fit(blobs, blobs, model="random-forest", config={"trees": 5}).save(tmp_path / "forest" / "checkpoint")
+    with pytest.raises(CheckpointError, match="occlusion"):
+        explain_run(str(tmp_path / "forest"), [few[0]], options(tmp_path), UNCHECKED)
+    wishes = ExplainWishes("occlusion", check=1, limit=2, settings=("window=6", "stride=6"))
+    result = explain_run(str(tmp_path / "forest"), [few[0]], options(tmp_path), wishes)
+    assert result["check"]["randomisation"]["verdict"] == "could not run"
+
+
+def test_the_run_itself_is_not_written_over(folder, few):
+    with pytest.raises(CheckpointError, match="is the run itself"):
+        explain_run(folder, [few[0]], RunOptions(out=Path(folder)), UNCHECKED)
+
+
+def test_a_folder_without_a_checkpoint_is_named(few, tmp_path):
+    with pytest.raises(CheckpointError, match="no checkpoint in"):
+        explain_run(str(tmp_path), [few[0]], options(tmp_path), UNCHECKED)
+
+
+def test_the_settings_reach_the_method(folder, few, net, tmp_path):
+    result = explain_run(folder, [few[0]], options(tmp_path), ExplainWishes("occlusion", check=0, settings=("window=4", "stride=4")))
+    expected = explain(net, few[1].images, method="occlusion", settings=ExplainSettings(window=4, stride=4)).maps
+    assert np.allclose(np.load(tmp_path / "why" / result["explanations"][1]["map"]), expected[1], atol=1e-5)

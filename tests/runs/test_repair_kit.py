@@ -1,0 +1,37 @@
+"""The split of a run is found again, also where near duplicates decided it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from lightfast.base.files import write_json
+from lightfast.runs.folder import RUN_FILE, RunOptions
+from lightfast.runs.job import read_job
+from lightfast.runs.repair_kit import splits_of_run
+
+
+def photographs(folder: Path) -> Path:
+    """Two classes of smooth pictures of uneven sizes, every third one saved again a little darker."""
+    rng = np.random.default_rng(0)
+    for kind in ("a", "b"):
+        (folder / kind).mkdir(parents=True)
+        for number in range(12):
+            coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+            picture = coarse.resize((90 + number, 80), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
+            picture.save(folder / kind / f"{number}.png")
+            if number % 3 == 0:
+                picture.point(lambda level: int(0.97 * level)).save(folder / kind / f"{number}-again.png")
+    return folder
+
+
+def test_near_duplicates_and_uneven_sizes_do_not_hide_the_split_of_a_run(tmp_path: Path):
+    source = photographs(tmp_path / "pictures")
+    job = read_job(str(source), RunOptions(), model="cnn")
+    assert job.near["groups"]
+    write_json(tmp_path / "run" / RUN_FILE, job.settings(RunOptions()))
+    again = splits_of_run(tmp_path / "run", RunOptions())
+    assert (again.train.version, again.val.version, again.test.version) == tuple(
+        part.version for part in (job.splits.train, job.splits.val, job.splits.test))
