@@ -14,7 +14,7 @@ from pathlib import Path
 from lightfast.base.files import write_json, write_text
 from lightfast.report.tables import markdown_table
 from lightfast.studies.page import study_facts, write_study_page
-from lightfast.studies.registry import SCALES, StudyOptions, find_study
+from lightfast.studies.registry import SCALES, StudyOptions, run_study
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     out = given.out or Path("runs") / f"study-{given.name}-{given.scale}"
-    result = find_study(given.name).run(StudyOptions(out, given.scale, given.seed, report=_say))
+    result = run_study(given.name, StudyOptions(out, given.scale, given.seed, report=_say))
     facts = study_facts(result, given.name, given.scale, given.seed)
     write_study_page(out / "report.html", result, facts)
     target = RESULTS / f"{given.name}-{given.scale}"

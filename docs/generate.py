@@ -14,11 +14,14 @@ from typing import Any
 
 import typer.main
 
+from lightfast.base.settings import Settings
 from lightfast.cli.app import app
 from lightfast.corrupt.registry import CORRUPTIONS, Corruption
 from lightfast.corrupt.suite import SUITES
 from lightfast.data.catalogue import CATALOGUE
+from lightfast.explain.attribution import Explainer, ExplainSettings, explainers
 from lightfast.models.registry import MODELS, ModelSpec, find_model
+from lightfast.runs.enhance_plan import PlanSettings
 from lightfast.train.recipe import Recipe
 
 FOLDER = Path(__file__).resolve().parent
@@ -100,13 +103,13 @@ def suite_table() -> str:
 def model_table() -> str:
     """Every registered model with its settings."""
     find_model("cnn", "classifier")
-    known = sorted((spec for spec in MODELS if spec.name != "hub-transformers"), key=lambda spec: (spec.role, spec.name))
+    known = sorted((spec for spec in MODELS if spec.name not in ("hub-transformers", "enhanced")), key=lambda spec: (spec.role, spec.name))
     rows = [(f"`{_typed(spec)}`", spec.role, spec.summary, _settings(spec), spec.source) for spec in known]
     return _table(("name", "role", "what it is", "settings and defaults", "source"), rows)
 
 
 def _typed(spec: ModelSpec) -> str:
-    return f"{spec.name}NAME" if spec.name.endswith(":") else spec.name
+    return f"{spec.name}{'A-B' if spec.name == 'own:' else 'NAME'}" if spec.name.endswith(":") else spec.name
 
 
 def _settings(spec: ModelSpec) -> str:
@@ -119,7 +122,22 @@ def _settings(spec: ModelSpec) -> str:
 
 def recipe_table() -> str:
     """Every setting of a training."""
-    return _table(("setting", "default", "meaning"), [(f"`{name}`", f"`{default}`", text) for name, default, text in Recipe.table()])
+    return _settings_table(Recipe)
+
+
+def method_table() -> str:
+    """Every method of `explain`."""
+    rows = [(f"`{entry.name}`", entry.summary, _needs(entry), entry.source) for entry in explainers()]
+    rows.append(("`features`", "no attribution: the maps of the layers themselves", "a network with maps", "–"))
+    return _table(("`--method`", "what the map shows", "applies to", "source"), rows)
+
+
+def _needs(entry: Explainer) -> str:
+    return "a network with maps" if entry.needs_maps else "any network" if entry.needs_gradients else "any classifier, forests too"
+
+
+def _settings_table(settings: type[Settings]) -> str:
+    return _table(("setting", "default", "meaning"), [(f"`{name}`", f"`{default}`", text) for name, default, text in settings.table()])
 
 
 def data_table() -> str:
@@ -136,7 +154,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "commands": command_section, "corruptions": corruption_table, "severities": severity_table, "suites": suite_table,
-    "models": model_table, "recipe": recipe_table, "data": data_table,
+    "models": model_table, "recipe": recipe_table, "data": data_table, "methods": method_table,
+    "explain_settings": lambda: _settings_table(ExplainSettings), "enhance_plan": lambda: _settings_table(PlanSettings),
 }  # fmt: skip
 
 

@@ -63,13 +63,36 @@ def test_every_model_is_on_its_page():
 
     find_model("cnn", "classifier")
     # The hub's own entry is typed as hf-hub:ID.
-    names = [f"{name}NAME" if name.endswith(":") else name for name in MODELS.names() if name != "hub-transformers"]
+    names = [f"{name}NAME" if name.endswith(":") else name for name in MODELS.names() if name not in ("hub-transformers", "own:")]
+    names.append("own:A-B")
     assert [name for name in names if f"`{name}`" not in page("models.md")] == []
     assert "`hf-hub:ID`" in page("models.md")
 
 
 def test_every_setting_of_the_recipe_is_on_its_page():
     assert [name for name, _, _ in Recipe.table() if f"`{name}`" not in page("models.md")] == []
+
+
+def test_every_method_and_setting_of_an_explanation_is_on_its_page():
+    from lightfast.explain.attribution import ExplainSettings, explainers
+
+    names = [*explainers().names(), *(name for name, _, _ in ExplainSettings.table())]
+    assert [name for name in names if f"`{name}`" not in page("explain.md")] == []
+
+
+def test_every_setting_of_an_enhancer_is_on_its_page():
+    from lightfast.runs.enhance_plan import PlanSettings
+
+    assert [name for name, _, _ in PlanSettings.table() if f"`{name}`" not in page("enhance.md")] == []
+
+
+def test_every_study_and_scale_is_on_its_page():
+    from typing import get_args
+
+    from lightfast.studies.registry import STUDIES, Scale, find_study
+
+    assert find_study("mnist-c")
+    assert [name for name in (*STUDIES.names(), *get_args(Scale)) if f"`{name}`" not in page("studies.md")] == []
 
 
 def test_every_data_set_is_on_its_page():

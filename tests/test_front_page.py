@@ -17,7 +17,7 @@ import lightfast
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = (ROOT / "src" / "lightfast" / "__init__.py").read_text(encoding="utf-8")
-ROOMS = ("corrupt", "evaluate", "restore")
+ROOMS = ("corrupt", "evaluate", "explain", "restore")
 
 
 def run_python(code: str) -> str:

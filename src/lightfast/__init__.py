@@ -69,6 +69,18 @@ _PUBLIC = {
     "Tagger": "tagging.runtime:Tagger",
     "export_graph": "tagging.graph:export_graph",
     "load_tagger": "tagging.runtime:load_tagger",
+    # why, and whether that can be believed
+    "Attribution": "explain.attribution:Attribution",
+    "deletion_insertion": "explain.faithfulness:deletion_insertion",
+    "difference": "explain.difference:difference",
+    "explain": "explain.attribution:explain",
+    "feature_maps": "explain.features:feature_maps",
+    "randomisation_check": "explain.faithfulness:randomisation_check",
+    # picture changes that help a frozen classifier
+    "EnhancerPlan": "restore.enhance:EnhancerPlan",
+    "fit_enhancer": "restore.enhance:fit_enhancer",
+    "paper_plan": "restore.enhance:paper_plan",
+    "put_before": "models.enhanced:put_before",
     # repair
     "Damage": "restore.detector:Damage",
     "DamageMix": "restore.pairs:DamageMix",
@@ -119,7 +131,7 @@ class _Verb(ModuleType):
 
 
 # Importing a submodule binds the room's name here, over whatever __getattr__ would give: so these rooms themselves can be called.
-for _room in ("corrupt", "evaluate", "restore"):
+for _room in ("corrupt", "evaluate", "explain", "restore"):
     importlib.import_module(f"{__name__}.{_room}").__class__ = _Verb
 
 
@@ -136,14 +148,16 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Checkpoint", "CheckpointError", "Comparison", "CrossValidation", "Damage", "DamageMix", "DataError", "Dealing", "DetectorPlan",
-    "DownloadError", "Evaluation", "ImageSet", "Ingest", "InputError", "LearningCurve", "LightfastError", "LoadedData", "Measured",
-    "PairedTest", "Pipeline", "Plan", "Point", "Predictions", "Recipe", "Regression", "Repair", "RestorerPlan", "Rules", "SettingsError",
-    "Splits", "StorageError", "TagEvaluation", "TagPredictions", "Tagger", "Taxonomy", "Training", "TrainingError", "UnknownName",
-    "__version__", "calibrate", "calibrate_pipeline", "check", "choose_model", "choose_thresholds", "cohen_kappa", "compare", "corrupt",
-    "corrupt_array", "cross_validate", "damage_mixture", "detect", "evaluate", "export_graph", "fetch", "fit", "fit_detector",
-    "fit_learning_curve", "fit_restorer", "load_checkpoint", "load_dataset", "load_tagger", "mcnemar", "near_duplicates", "ols", "predict",
-    "predict_tags", "read", "read_taxonomy", "repair", "restore", "run_points", "save_folder", "save_npz", "score", "score_tags", "split",
+    "Attribution", "Checkpoint", "CheckpointError", "Comparison", "CrossValidation", "Damage", "DamageMix", "DataError", "Dealing",
+    "DetectorPlan", "DownloadError", "EnhancerPlan", "Evaluation", "ImageSet", "Ingest", "InputError", "LearningCurve", "LightfastError",
+    "LoadedData", "Measured", "PairedTest", "Pipeline", "Plan", "Point", "Predictions", "Recipe", "Regression", "Repair", "RestorerPlan",
+    "Rules", "SettingsError", "Splits", "StorageError", "TagEvaluation", "TagPredictions", "Tagger", "Taxonomy", "Training",
+    "TrainingError", "UnknownName", "__version__", "calibrate", "calibrate_pipeline", "check", "choose_model", "choose_thresholds",
+    "cohen_kappa", "compare", "corrupt", "corrupt_array", "cross_validate", "damage_mixture", "deletion_insertion", "detect", "difference",
+    "evaluate", "explain", "export_graph", "feature_maps", "fetch", "fit", "fit_detector", "fit_enhancer", "fit_learning_curve",
+    "fit_restorer", "load_checkpoint", "load_dataset", "load_tagger", "mcnemar", "near_duplicates", "ols", "paper_plan", "predict",
+    "predict_tags", "put_before", "randomisation_check", "read", "read_taxonomy", "repair", "restore", "run_points", "save_folder",
+    "save_npz", "score", "score_tags", "split",
 ]
 
 if TYPE_CHECKING:
@@ -200,8 +214,15 @@ if TYPE_CHECKING:
     from lightfast.evaluate.tags import TagPredictions as TagPredictions
     from lightfast.evaluate.tags import score_tags as score_tags
     from lightfast.evaluate.thresholds import choose_thresholds as choose_thresholds
+    from lightfast.explain.attribution import Attribution as Attribution
+    from lightfast.explain.attribution import explain as explain
+    from lightfast.explain.difference import difference as difference
+    from lightfast.explain.faithfulness import deletion_insertion as deletion_insertion
+    from lightfast.explain.faithfulness import randomisation_check as randomisation_check
+    from lightfast.explain.features import feature_maps as feature_maps
     from lightfast.models.checkpoint import Checkpoint as Checkpoint
     from lightfast.models.checkpoint import load_checkpoint as load_checkpoint
+    from lightfast.models.enhanced import put_before as put_before
     from lightfast.restore.denoise import RestorerPlan as RestorerPlan
     from lightfast.restore.denoise import fit_restorer as fit_restorer
     from lightfast.restore.denoise import restore_images as restore
@@ -209,6 +230,9 @@ if TYPE_CHECKING:
     from lightfast.restore.detector import DetectorPlan as DetectorPlan
     from lightfast.restore.detector import detect as detect
     from lightfast.restore.detector import fit_detector as fit_detector
+    from lightfast.restore.enhance import EnhancerPlan as EnhancerPlan
+    from lightfast.restore.enhance import fit_enhancer as fit_enhancer
+    from lightfast.restore.enhance import paper_plan as paper_plan
     from lightfast.restore.pairs import DamageMix as DamageMix
     from lightfast.restore.pipeline import Pipeline as Pipeline
     from lightfast.restore.pipeline import Repair as Repair

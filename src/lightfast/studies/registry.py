@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lightfast.base.errors import UnknownName
+from lightfast.base.errors import SettingsError, UnknownName
 from lightfast.base.files import read_json, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
@@ -16,8 +16,8 @@ from lightfast.models.checkpoint import Checkpoint, load_checkpoint
 from lightfast.report.page import Section, Table
 from lightfast.train.fit import Training
 
-Scale = Literal["quick", "paper"]
-SCALES: tuple[Scale, ...] = ("quick", "paper")
+Scale = Literal["quick", "cpu", "paper"]
+SCALES: tuple[Scale, ...] = ("quick", "cpu", "paper")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class StudyOptions:
 
     Attributes:
         out: folder that keeps every trained part, so that a study that was stopped goes on where it was.
-        scale: "quick" (minutes at most, small data: shows that it works) or "paper" (the figures to quote).
+        scale: "quick" (minutes at most, small data: shows that it works), "cpu" (the figures to quote of a machine without a GPU, in the
+            studies whose paper needs one) or "paper" (the figures to quote).
         seed, device, report: as everywhere.
         data_folder: where data sets lie; None = LIGHTFAST_DATA or the cache folder.
     """
@@ -70,13 +71,14 @@ class StudyResult:
 
 @dataclass(frozen=True)
 class Study:
-    """One registered study: `run(options)` does it; `needs` names the data sets at scale "paper"."""
+    """One registered study: `run(options)` does it; `needs` names the data sets at scale "paper", `scales` those that it has."""
 
     name: str
     title: str
     run: Callable[[StudyOptions], StudyResult]
     source: str
     needs: tuple[str, ...] = ()
+    scales: tuple[Scale, ...] = ("quick", "paper")
 
 
 STUDIES: Registry[Study] = Registry("study")
@@ -85,9 +87,18 @@ STUDIES: Registry[Study] = Registry("study")
 def find_study(name: str) -> Study:
     """The study called `name`; raises UnknownName with the closest names."""
     # Imported here because each study registers itself on import.
-    from lightfast.studies import assets, emnist, mnist_c, quickdraw, svhn  # noqa: F401
+    from lightfast.studies import assets, emnist, mnist_c, perturbations, quickdraw, svhn  # noqa: F401
 
     return STUDIES.get(name)
+
+
+def run_study(name: str, options: StudyOptions) -> StudyResult:
+    """Run the study called `name`; raises UnknownName with the closest names, SettingsError at a scale that the study has not."""
+    study = find_study(name)
+    if options.scale not in study.scales:
+        raise SettingsError(f"study {study.name}", expected=f"--scale {' or '.join(study.scales)}", got=f"--scale {options.scale}",
+                            cure=f"Use --scale {study.scales[-1]} for the figures to quote.")
+    return study.run(options)
 
 
 def trained(options: StudyOptions, part: str, key: Mapping[str, Any], make: Callable[[Training], Checkpoint]) -> Checkpoint:

@@ -1,0 +1,241 @@
+"""What the perturbations study trains and reads: frozen classifiers, enhancers that learn through them, plain denoisers, and classifiers
+that no enhancer has seen. Every trained part is kept in the study's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lightfast.base.files import json_digest
+from lightfast.base.parallel import in_parallel
+from lightfast.base.progress import silent
+from lightfast.base.randomness import generator
+from lightfast.data.images import ImageSet
+from lightfast.data.loaded import concatenate
+from lightfast.data.splits import Splits
+from lightfast.evaluate.compare import mcnemar
+from lightfast.evaluate.predict import calibrate, predict
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced import put_before
+from lightfast.restore.denoise import RestorerPlan, fit_restorer
+from lightfast.restore.enhance import CAMERA, EnhancerPlan, Gate, degraded_images, learn_enhancer, verdict, weights_digest
+from lightfast.restore.pairs import DamageMix
+from lightfast.studies.registry import StudyOptions, trained
+from lightfast.studies.rows import Row, trained_row
+from lightfast.train.fit import Training
+
+CLEAN, DEGRADED = "clean", "degraded"
+TRAIN_SAMPLE = 2_000
+NONE, DENOISER, OURS, PAPER, OWN, OURS_SAME = "none", "denoiser", "ours", "paper", "own", "ours-same"
+TITLES = {NONE: "the classifier alone", DENOISER: "plain denoiser", OURS: "ours", PAPER: "the paper's U-Net", OWN: "own(2-2)",
+          OURS_SAME: "ours, the classifier's own training pictures"}
+MIX = DamageMix.of_suite(CAMERA, clean_share=0.5)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A frozen classifier on a data set, and what is put before it.
+
+    Attributes:
+        name, title: of its parts' folders, and in tables.
+        data: "cifar" or "intel".
+        row: how the classifier is trained.
+        published: accuracy (0..1) in the paper without and with its U-Net; None where it has none.
+        plans: way → how its enhancer learns.
+        on_more: ways that learn on all training pictures of the data set, also those which the classifier was not fitted on; the others,
+            the paper's among them, learn on the classifier's own.
+        denoiser: how the plain denoiser learns, which knows no classifier.
+        others: (name of the data, row) of classifiers that no enhancer ever sees; ours is put before them afterwards.
+        leak: train the paper's U-Net with the test pictures as well, as its "(full)" rows do.
+    """
+
+    name: str
+    title: str
+    data: str
+    row: Row
+    published: tuple[float, float] | None
+    plans: Mapping[str, EnhancerPlan]
+    denoiser: RestorerPlan
+    on_more: tuple[str, ...] = ()
+    others: tuple[tuple[str, Row], ...] = ()
+    leak: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The pictures of a data set: what classifiers are fitted, chosen and tested on, and training pictures that they do not see."""
+
+    splits: Splits
+    new: ImageSet | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Test pictures read by one subject's classifier.
+
+    Attributes:
+        subject: what was read; `pictures` its pictures, and `splits` of them.
+        train_accuracy: of the classifier on its own training pictures, 0..1.
+        classifier, enhancers: the checkpoints; an enhancer has role "restorer".
+        readings: (way, "clean" or "degraded") → predictions of the same test pictures; way "none" is the classifier alone.
+        kinds: the damage of every degraded picture.
+        gates: way → verdict on validation pictures.
+        transfer: title of another classifier → "clean" or "degraded" → its predictions (without, with our enhancer).
+        leak: predictions of clean test pictures by the paper's U-Net that has learnt them; None where it was not made.
+    """
+
+    subject: Subject
+    pictures: Pictures
+    train_accuracy: float
+    classifier: Checkpoint
+    enhancers: Mapping[str, Checkpoint]
+    readings: Mapping[tuple[str, str], Predictions]
+    kinds: tuple[str, ...]
+    gates: Mapping[str, Gate]
+    transfer: Mapping[str, Mapping[str, tuple[Predictions, Predictions]]]
+    leak: Predictions | None
+
+    @property
+    def splits(self) -> Splits:
+        """The classifier's training, validation and test pictures."""
+        return self.pictures.splits
+
+    def learnt_on(self, way: str) -> tuple[int, int]:
+        """(training pictures that a way learnt on, how many of them the classifier was not fitted on)."""
+        count = int(self.enhancers[way].details["n_train"])
+        return count, count - len(self.splits.train)
+
+
+def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Mapping[str, Pictures]) -> None:
+    """Train whatever is not in the study's folder yet: first all classifiers, then what learns through them, then the readings of the
+    test pictures; at scale "cpu" one process a core.
+
+    `pictures` are those of each data set by name.
+    """
+    jobs = None if options.scale == "cpu" else 1
+    quiet = dataclasses.replace(options, report=silent) if jobs is None else options
+    wanted = [(data, row) for one in subjects for data, row in ((one.data, one.row), *one.others)]
+    rows = {(data, row.part): (quiet, row, pictures[data].splits) for data, row in wanted}
+    in_parallel(_classifier, list(rows.values()), jobs=jobs, report=options.report, label="classifiers")
+    tasks = [(quiet, one, way, pictures[one.data]) for one in subjects for way in _ways(one)]
+    in_parallel(_learner, tasks, jobs=jobs, report=options.report, label="enhancers")
+    in_parallel(_reader, [(quiet, one, pictures) for one in subjects], jobs=jobs, report=options.report, label="readings")
+
+
+def _ways(subject: Subject) -> tuple[str, ...]:
+    return (*subject.plans, DENOISER, *(["leak"] if subject.leak else []))
+
+
+def _classifier(options: StudyOptions, row: Row, splits: Splits) -> str:
+    with _one_thread(options):
+        classifier_of(options, row, splits)
+    return row.part
+
+
+def _learner(options: StudyOptions, subject: Subject, way: str, pictures: Pictures) -> str:
+    with _one_thread(options):
+        learner_of(options, subject, way, pictures)
+    return way
+
+
+def _reader(options: StudyOptions, subject: Subject, pictures: Mapping[str, Pictures]) -> str:
+    with _one_thread(options):
+        read_subject(options, subject, pictures)
+    return subject.name
+
+
+@contextmanager
+def _one_thread(options: StudyOptions) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if options.scale == "cpu" else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def classifier_of(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
+    """The classifier of a row, calibrated on the validation pictures."""
+    return calibrate(trained_row(options, row, splits), splits.val)
+
+
+def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Pictures) -> Checkpoint:
+    """The enhancer (or denoiser) of a way, role "restorer"; way "leak" is the paper's plan on training and test pictures together."""
+    splits = pictures.splits
+    classifier = classifier_of(options, subject.row, splits)
+    train_images = splits.train
+    if way in subject.on_more and pictures.new is not None:
+        train_images = concatenate([splits.train, pictures.new])
+    if way == "leak":
+        train_images = concatenate([splits.train, splits.test])
+    plan = subject.denoiser if way == DENOISER else subject.plans[PAPER if way == "leak" else way]
+    key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": _plan_json(plan)}
+
+    def make(training: Training) -> Checkpoint:
+        if isinstance(plan, RestorerPlan):
+            return fit_restorer(train_images, splits.val, MIX, plan=plan, training=training)
+        return learn_enhancer(classifier, train_images, splits.val, plan=plan, training=training)[0]
+
+    return trained(options, f"{subject.name}-{way}", key, make)
+
+
+def _plan_json(plan: EnhancerPlan | RestorerPlan) -> Mapping[str, Any]:
+    if isinstance(plan, EnhancerPlan):
+        return plan.as_json()
+    return {"model": plan.model, "config": dict(plan.config), "pixel_loss": plan.pixel_loss, "recipe": plan.recipe.model_dump(),
+            "per_epoch": plan.per_epoch}
+
+
+def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pictures]) -> Read:
+    """Everything that is measured of a subject whose parts are trained; each test picture is read once by every way."""
+    given = known[subject.data]
+    splits = given.splits
+    classifier = classifier_of(options, subject.row, splits)
+    enhancers = {way: learner_of(options, subject, way, given) for way in (*subject.plans, DENOISER)}
+    pictures = {CLEAN: splits.test, DEGRADED: degraded_images(splits.test, MIX, options.seed)}
+    behind = {NONE: classifier} | {way: put_before(enhancer, classifier) for way, enhancer in enhancers.items()}
+    readings = {(way, state): _read(options, one, pictures[state], TITLES[way]) for way, one in behind.items() for state in pictures}
+    gates = {way: _gate(options, classifier, behind[way], splits.val) for way in subject.plans}
+    transfer = {}
+    for data, row in subject.others:
+        other = classifier_of(options, row, known[data].splits)
+        pair = (other, put_before(enhancers[OURS], other))
+        transfer[row.title] = {state: tuple(_read(options, one, images, row.title) for one in pair) for state, images in pictures.items()}
+    leak = None
+    if subject.leak:
+        leaked = put_before(learner_of(options, subject, "leak", given), classifier)
+        leak = _read(options, leaked, splits.test, "LEAK: the paper's U-Net, trained on the test pictures as well")
+    sample = splits.train.take(generator(options.seed, "train-accuracy").permutation(len(splits.train))[:TRAIN_SAMPLE])
+    return Read(subject, given, float(predict(classifier, sample).correct.mean()), classifier, enhancers, readings,
+                damage_of(splits.test, options.seed), gates, transfer, leak)
+
+
+def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet) -> Gate:
+    """The verdict on validation pictures, as `restore.enhance.judge` gives it, from readings that are kept."""
+    if not len(val_images):
+        return verdict(None, None)
+    tests = [mcnemar(_read(options, classifier, images, "without"), _read(options, enhanced, images, "with"))
+             for images in (val_images, degraded_images(val_images, MIX, options.seed))]
+    return verdict(*tests)
+
+
+def damage_of(images: ImageSet, seed: int) -> tuple[str, ...]:
+    """The name of the damage that `degraded_images` gave every picture of the set."""
+    drawn = dataclasses.replace(MIX, clean_share=0.0).draw(len(images), generator(seed, "degraded", images.name))
+    return tuple(MIX.choices[one][0] for one in drawn)
+
+
+def _read(options: StudyOptions, checkpoint: Checkpoint, images: ImageSet, name: str) -> Predictions:
+    """Predictions, kept by a digest of weights and pictures: reading is what takes time once all is trained."""
+    key = json_digest({"weights": weights_digest(checkpoint.torch_network), "pictures": images.version,
+                       "temperature": checkpoint.temperature, "preprocess": checkpoint.preprocess.as_json()})[:24]
+    path = options.out / "readings" / f"{key}.parquet"
+    if not path.is_file():
+        predict(checkpoint, images).save(path)
+    return dataclasses.replace(Predictions.load(path), name=name)
