@@ -86,7 +86,9 @@ def test_a_restorer_keeps_shape_range_and_input(name: str, shape: tuple[int, int
     assert (images == before).all()
 
 
-def test_an_untrained_unet_changes_nothing():
-    network = fresh_network("unet", "restorer", (28, 28, 1), 0, {}, 0).eval()
+@pytest.mark.parametrize("config", [{}, {"norm": False}, {"norm": False, "stem": 3, "depth": 1}], ids=str)
+def test_an_untrained_unet_changes_nothing(config: dict):
+    network = fresh_network("unet", "restorer", (28, 28, 1), 0, config, 0).eval()
     images = torch.rand(3, 1, 28, 28)
     assert torch.equal(network(images), images)
+    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()) == config.get("norm", True)

@@ -317,6 +317,8 @@ def test_flat_maps_are_counted(bright):
     found = randomisation_check(checkpoint(small_network()), bright[0][:8], explain=flat_later)
     assert (found.n, found.flat) == (7, 1)
     assert (found.rows[-1].flat, found.rows[-1].correlation) == (21, 0)
+    # A network that answers nothing any more is no sign that the maps depended on what it had learned.
+    assert found.verdict == f"{UNDECIDED} (21 of 21 maps were the same everywhere after the draw)"
 
 
 def test_few_pictures_decide_nothing(bright):

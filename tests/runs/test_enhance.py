@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightfast.base.errors import CheckpointError, DataError, InputError
+from lightfast.base.errors import CheckpointError, DataError, InputError, SettingsError
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.loaded import LoadedData
@@ -254,9 +254,9 @@ def test_a_transfer_is_told_as_a_share_of_the_own_gain(accepted: Path, run: Path
     assert row["clean_kept"] == pytest.approx(row["clean"]["difference"] / metrics["paired"]["difference"])
 
 
-def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, blobs, blob_file, tmp_path):
+def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, run, blobs, blob_file, tmp_path):
     other = split(blobs, seed=3)
-    load_checkpoint(bent).save(tmp_path / "other" / "checkpoint")
+    load_checkpoint(run).save(tmp_path / "other" / "checkpoint")
     write_seen(tmp_path / "other", other.train, other.val)
     metrics = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "out"),
                           wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)))
@@ -336,7 +336,7 @@ def test_other_classes_and_pictures_without_labels_are_refused(run, blobs, tmp_p
 
 def test_a_forest_a_run_of_many_labels_and_the_run_itself_are_refused(run, blobs, blob_file, tmp_path):
     fit(blobs, blobs, model="random-forest", config={"trees": 2}).save(tmp_path / "forest" / "checkpoint")
-    with pytest.raises(CheckpointError, match="random-forest has no gradients"):
+    with pytest.raises(CheckpointError, match="forest is a random-forest: it has no gradients"):
         enhance_run(str(tmp_path / "forest"), blob_file, RunOptions(out=tmp_path / "out"))
     many = Path(shutil.copytree(run, tmp_path / "many"))
     load_checkpoint(run).replace(task="multi-label").save(many / "checkpoint")
@@ -344,6 +344,17 @@ def test_a_forest_a_run_of_many_labels_and_the_run_itself_are_refused(run, blobs
         enhance_run(str(many), blob_file, RunOptions(out=tmp_path / "out"))
     with pytest.raises(CheckpointError, match="itself"):
         enhance_run(str(run), blob_file, RunOptions(out=run))
+
+
+def test_the_classifier_that_teaches_is_no_stranger(run, refused, blob_file, tmp_path):
+    for wish in (EnhanceWish(strengths=ONE, settings=BRIEF, transfer=(str(run),)), EnhanceWish(use=str(refused), transfer=(str(run),))):
+        with pytest.raises(CheckpointError, match="is the classifier that the enhancer learns through"):
+            enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=wish)
+
+
+def test_a_gate_for_degraded_pictures_without_any_is_refused_at_once(run, refused, blob_file, tmp_path):
+    with pytest.raises(SettingsError, match="was measured under none"):
+        enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(gate="degraded", use=str(refused)))
 
 
 def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs, tmp_path):
@@ -364,7 +375,8 @@ def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs,
 def test_the_plans_are_the_papers_and_ours():
     ours, paper, own = (plan_of(EnhanceWish(enhancer=name)) for name in ("unet", "paper", "own:2-3"))
     assert ours.mix is not None
-    assert (ours.model, ours.reconstruct, ours.strengths) == ("unet", None, (0.3, 1.0, 3.0))
+    assert (ours.model, dict(ours.config), ours.strengths) == ("unet", {"norm": False}, (0.3, 3.0))
+    assert ours.reconstruct is not None
     assert (paper.model, paper.mix, paper.strengths, own.model) == ("paper-unet", None, (0.0,), "own:2-3")
     assert paper.reconstruct is not None
     assert own.reconstruct is not None

@@ -162,6 +162,28 @@ def test_files_of_an_earlier_explanation_go_and_others_stay(folder, few, tmp_pat
     assert len(list((tmp_path / "why" / "maps").iterdir())) == 2
 
 
+def test_files_of_an_interrupted_explanation_go_with_the_next(folder, few, tmp_path):
+    def stopped(label: str, done: int, total: int, detail: str = "") -> None:
+        if label == "explaining":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explain_run(folder, [few[0]], options(tmp_path, report=stopped), UNCHECKED)
+    assert len([*(tmp_path / "why" / "maps").iterdir()]) == 9
+    explain_run(folder, [few[0]], options(tmp_path), ExplainWishes(check=0, limit=2))
+    assert len([*(tmp_path / "why" / "maps").iterdir()]) == len([*(tmp_path / "why" / "overlays").iterdir()]) == 2
+    assert not [path for path in (tmp_path / "why").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(("name", "what"), [("run.json", "holds a run"), ("report.html", "holds the report of something else")])
+def test_the_report_of_another_verb_is_not_written_over(folder, few, tmp_path, name, what):
+    (tmp_path / "why").mkdir()
+    (tmp_path / "why" / name).write_text("{}")
+    with pytest.raises(CheckpointError, match=what):
+        explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
+    assert [(path.name, path.read_text()) for path in (tmp_path / "why").iterdir()] == [(name, "{}")]
+
+
 def test_a_broken_picture_is_named_and_the_others_go_on(folder, few, tmp_path):
     (tmp_path / "mixed").mkdir()
     Image.fromarray(few[1].images[0, ..., 0]).save(tmp_path / "mixed" / "good.png")

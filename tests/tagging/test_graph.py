@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess
 from lightfast.models import backbones, classifiers, forest, hub, papers  # noqa: F401
-from lightfast.models.registry import MODELS
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced import put_before
+from lightfast.models.registry import MODELS, fresh_network
 from lightfast.tagging.graph import export_graph
 from lightfast.tagging.runtime import load_tagger, read_card
 
@@ -32,6 +35,7 @@ def test_probabilities_are_those_of_torch(name: str, shape: Shape, tmp_path: Pat
 
 def test_every_small_network_of_the_registry_is_tried():
     left = {"resnet9", "cnn-2", "cnn-3"}  # the same classes of networks as others that are tried
+    left |= {"enhanced"}  # two networks, see below
     names = {spec.name for spec in MODELS if spec.role == "classifier" and spec.gradient and spec.source in ("this project", "EMNIST study",
              "damaged-digits study", "Quick, Draw! study", "D. Page, How to train your ResNet, 2018")}  # fmt: skip
     assert names - left == set(SMALL)
@@ -52,6 +56,20 @@ def test_resizing_and_channels_of_the_preprocessing_are_inside(shape: Shape, cha
     made = kit.classifier("cnn", (*size, channels))
     fitted = Preprocess(size, channels, (0.4,) * channels, (0.2,) * channels)
     made = made.replace(image_shape=shape, preprocess=fitted)
+    assert np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
+
+
+@pytest.mark.parametrize("enhancer", ["unet", "paper-unet", "own:2-1"])
+def test_an_enhancer_and_its_classifier_with_other_pictures_inside_are_one_graph(enhancer: str, tmp_path: Path, kit):
+    shape = (21, 30, 3)
+    behind = kit.classifier("cnn", (16, 24, 1))
+    behind = behind.replace(image_shape=shape, preprocess=Preprocess((16, 24), 1, (0.4,), (0.2,)))
+    network = fresh_network(enhancer, "restorer", shape, 0, {}, 1).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.03)  # a fresh residual network changes nothing
+    made = put_before(Checkpoint("restorer", enhancer, shape, 0, (), Preprocess.identity(shape), network), behind)
+    assert np.abs(kit.by_torch(made, kit.noise(shape)) - kit.by_torch(behind, kit.noise(shape))).max() > 1e-3
     assert np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
 
 

@@ -76,6 +76,11 @@ def _luma(pixels: Tensor) -> Tensor:
     return (pixels * weights).sum(dim=1, keepdim=True)
 
 
+def to_tensor(images: NDArray[np.uint8]) -> Tensor:
+    """The same rows as a tensor; copied where they cannot be shared: slices with gaps, and arrays that rest on disk and are read-only."""
+    return torch.from_numpy(images if images.flags.writeable and images.flags.c_contiguous else images.copy())
+
+
 def to_pixels(images: Tensor) -> Tensor:
     """uint8 (N, H, W, C) → float32 (N, C, H, W) in [0, 1]; the memory stays channels-last, which convolutions like."""
     if images.dtype != torch.uint8:

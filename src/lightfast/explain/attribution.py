@@ -18,7 +18,7 @@ from torch.nn import functional
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.registry import Registry
 from lightfast.base.settings import Settings
-from lightfast.data.preprocess import to_images, to_pixels
+from lightfast.data.preprocess import to_images, to_pixels, to_tensor
 from lightfast.models.checkpoint import Checkpoint, predict_logits
 from lightfast.models.forest import Forest
 from lightfast.models.maps import MapLayer, find_layer, map_layers, plain_reading, require_passage
@@ -224,7 +224,7 @@ def _averages(classifier: Checkpoint) -> bool:
 def _pixels(classifier: Checkpoint, images: NDArray[np.uint8]) -> Tensor:
     """float (N, C, H, W) in [0, 1] where the classifier is."""
     device = torch.device("cpu") if isinstance(classifier.network, Forest) else next(classifier.network.parameters()).device
-    return to_pixels(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+    return to_pixels(to_tensor(images).to(device))
 
 
 def _resized(maps: Tensor, size: tuple[int, ...]) -> Tensor:

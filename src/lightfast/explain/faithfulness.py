@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive, generator
 from lightfast.corrupt.filtering import gaussian
-from lightfast.data.preprocess import to_pixels
+from lightfast.data.preprocess import to_pixels, to_tensor
 from lightfast.evaluate.intervals import Interval, bootstrap_mean
 from lightfast.evaluate.predict import pred_probs, tag_probs
 from lightfast.explain.difference import rank_correlation
@@ -40,9 +40,7 @@ BETTER, WORSE, NO_BETTER = "better than a random order", "worse than a random or
 DEPENDS, HARDLY, UNDECIDED = ("the maps depend on the learned weights", "the maps hardly depend on the learned weights",
                               "a dependence on the learned weights is not shown")
 COULD_NOT_RUN = "could not run"
-
-_BLOCK_BYTES = 64_000_000  # of changed pictures held at once
-_STATISTICS_OF = 64  # pictures that re-drawn batch norms are measured on
+_BLOCK_BYTES, _STATISTICS_OF = 64_000_000, 64  # changed pictures held at once; pictures that re-drawn batch norms are measured on
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +250,7 @@ class Randomisation:
         n: pictures compared; flat: further ones, left out because the trained network's map is the same everywhere.
         ranked: "value", or "magnitude" for methods with a sign.
         seed: of the weights and the interval.
-        verdict: `DEPENDS`, `HARDLY`, `UNDECIDED` (from the row with all weights) or `COULD_NOT_RUN`.
+        verdict: `DEPENDS`, `HARDLY`, `UNDECIDED` (from the row with all weights; also where most of its maps are flat) or `COULD_NOT_RUN`.
         reason: why it could not run, else empty.
     """
 
@@ -336,6 +334,8 @@ def _redrawn(part: str, modules: int, likeness: NDArray[np.float64], seed: int) 
 
 
 def _dependence(whole: Redrawn, n: int) -> str:
+    if 2 * whole.flat > n * whole.draws:  # maps of a dead network prove nothing
+        return f"{UNDECIDED} ({whole.flat:,} of {n * whole.draws:,} maps were the same everywhere after the draw)"
     if whole.interval.high < DEPENDENT_BELOW:
         return DEPENDS
     return HARDLY if whole.interval.low > DEPENDENT_BELOW else UNDECIDED + _too_few(n)
@@ -397,4 +397,4 @@ def _measure_statistics(classifier: Checkpoint, norms: list[_BatchNorm], images:
 
 def _run(classifier: Checkpoint, images: NDArray[np.uint8]) -> None:
     device = next(classifier.torch_network.parameters()).device
-    classifier.logits(to_pixels(torch.from_numpy(np.ascontiguousarray(images)).to(device)))
+    classifier.logits(to_pixels(to_tensor(images).to(device)))

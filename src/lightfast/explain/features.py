@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
-from lightfast.data.preprocess import to_pixels
+from lightfast.data.preprocess import to_pixels, to_tensor
 from lightfast.explain.attribution import layers_of
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.maps import MapLayer, convolutions, read_maps
@@ -52,7 +51,7 @@ def feature_maps(classifier: Checkpoint, images: NDArray[np.uint8], layers: Sequ
     device = next(network.parameters()).device
     found: list[list[NDArray[np.float32]]] = [[] for _ in chosen]
     for start in range(0, len(images), _BATCH):
-        pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(images[start : start + _BATCH])).to(device))
+        pixels = to_pixels(to_tensor(images[start : start + _BATCH]).to(device))
         for rows, maps in zip(found, read_maps(network, chosen, classifier.preprocess(pixels)), strict=True):
             rows.append(maps.cpu().numpy())
     empty = [np.zeros((0, layer.channels, *layer.size), dtype=np.float32) for layer in chosen]

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError, DataError
 from lightfast.base.files import atomic, make_folder, read_json, storage_errors, write_json
-from lightfast.data.preprocess import Preprocess, to_pixels
+from lightfast.data.preprocess import Preprocess, to_pixels, to_tensor
 from lightfast.models.forest import Forest
 from lightfast.models.registry import Role, build_network, find_model
 
 FORMAT = 2
 """2: task, thresholds and taxonomy. Format 1 is read as well."""
+REFUSED = "refused"
+"""Of a run whose enhancer was refused: the folder in which it lies, where no verb looks for a classifier."""
 Task = Literal["multi-class", "multi-label"]
 
 
@@ -148,6 +150,9 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
         return load_hub_classifier(str(source).removeprefix("hf-hub:"), device)
     folder = Path(source)
     folder = folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder
+    if not (folder / "checkpoint.json").is_file() and (folder / REFUSED / "checkpoint.json").is_file():
+        raise CheckpointError(f"{source} holds an enhancer that its gate refused: {source}/report.html says why",
+                              cure=f"Use another run, or keep it: lightfast enhance RUN DATA --use {source} --gate off --out RUN2.")
     if not (folder / "checkpoint.json").is_file():
         raise CheckpointError(
             f"no checkpoint in {source}",
@@ -196,7 +201,7 @@ def predict_logits(checkpoint: Checkpoint, images: NDArray[np.uint8], *, batch_s
     device = next(network.parameters()).device
     logits = np.empty((len(images), checkpoint.outputs), dtype=np.float32)
     for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + batch_size])).to(device)
+        batch = to_tensor(images[start : start + batch_size]).to(device)
         logits[start : start + batch_size] = checkpoint.logits(to_pixels(batch)).float().cpu().numpy()
     return logits / checkpoint.temperature
 

@@ -39,9 +39,13 @@ class UNet(nn.Module):
 
     `stem` × `stem` pixels become channels before the first convolution, which divides the cost of the widest layers by stem².
     The output is the input plus a learnt correction: with its last layer at zero the untrained network changes nothing.
+    Without `norm` there is no batch norm: what is learnt through a frozen classifier changes a picture by little, and less than the
+    noise that the statistics of a batch bring with them.
     """
 
-    def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32, stem: int = 2, depth: int = 2) -> None:
+    def __init__(
+        self, image_shape: ImageShape, outputs: int = 0, width: int = 32, stem: int = 2, depth: int = 2, norm: bool = True
+    ) -> None:
         super().__init__()
         if depth < 1 or stem < 1:
             raise SettingsError("unet", expected="depth ≥ 1 and stem ≥ 1", got=f"depth {depth}, stem {stem}")
@@ -49,9 +53,9 @@ class UNet(nn.Module):
         self.stem, self.multiple = stem, stem * 2**depth
         packed = image_shape[2] * stem**2
         widths = [width * 2**level for level in range(depth + 1)]
-        self.down = nn.ModuleList(_pair(inputs, wide) for inputs, wide in zip((packed, *widths), widths, strict=False))
+        self.down = nn.ModuleList(_pair(inputs, wide, norm) for inputs, wide in zip((packed, *widths), widths, strict=False))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
-        self.merge = nn.ModuleList(_pair(2 * wide, wide) for wide in widths[:-1])
+        self.merge = nn.ModuleList(_pair(2 * wide, wide, norm) for wide in widths[:-1])
         self.out = nn.Conv2d(width, packed, 1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # pyright: ignore[reportArgumentType]
@@ -143,8 +147,17 @@ def pad_to_multiple(pictures: Tensor, multiple: int) -> tuple[Tensor, tuple[int,
     return padded, (height, width)
 
 
-def _pair(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv_block(inputs, outputs), conv_block(outputs, outputs))
+def _pair(inputs: int, outputs: int, norm: bool = True) -> nn.Sequential:
+    if norm:
+        return nn.Sequential(conv_block(inputs, outputs), conv_block(outputs, outputs))
+    layers: list[nn.Module] = []
+    for before in (inputs, outputs):
+        convolution = nn.Conv2d(before, outputs, 3, padding=1)
+        # Without norm the signal must keep its scale through ten layers by itself (He et al. 2015); torch's default shrinks it.
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        nn.init.zeros_(convolution.bias)  # pyright: ignore[reportArgumentType]
+        layers += [convolution, nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
 
 
 MODELS.add(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
 from lightfast.data.images import ImageSet
-from lightfast.data.preprocess import Preprocess, to_images, to_pixels
+from lightfast.data.preprocess import Preprocess, to_images, to_pixels, to_tensor
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.registry import fresh_network
 from lightfast.restore.pairs import DamagedPictures, DamageMix
@@ -93,6 +93,6 @@ def restore_images(restorer: Checkpoint, images: NDArray[np.uint8], *, batch_siz
     device = next(network.parameters()).device
     restored = np.empty_like(images)
     for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + batch_size])).to(device)
+        batch = to_tensor(images[start : start + batch_size]).to(device)
         restored[start : start + batch_size] = to_images(network(to_pixels(batch)))
     return restored

@@ -24,6 +24,7 @@ from lightfast.evaluate.predict import calibrate, predict
 from lightfast.models.checkpoint import Checkpoint, predict_logits
 from lightfast.models.enhanced import put_before
 from lightfast.models.registry import fresh_network
+from lightfast.models.restorers import UNet
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen
 from lightfast.train.enhancement import Enhancement, Fidelity
@@ -47,18 +48,19 @@ class EnhancerPlan:
         mix: damages of the pictures it learns on, with the share that stays clean; None = clean pictures only.
         recipe: how to train; `augment` moves picture and target alike.
         trial_epochs: epochs that each of several strengths gets before the choice; None = all of the recipe's.
-        reconstruct: first learn to reproduce the picture (binary cross-entropy), by this recipe: the paper's first step.
+        reconstruct: first learn to give the clean picture back, by pixels alone and this recipe: the paper's first step (there from clean
+            pictures; where there is a `mix`, from damaged ones: a denoiser, which the classifier then makes a better one).
         per_epoch: pictures an epoch, all when None.
     """
 
     model: str = "unet"
-    config: Mapping[str, Any] = field(default_factory=dict)
-    strengths: tuple[float, ...] = (0.3, 1.0, 3.0)
+    config: Mapping[str, Any] = field(default_factory=lambda: {"norm": False})
+    strengths: tuple[float, ...] = (0.3, 3.0)
     fidelity: Fidelity = "ssim"
     mix: DamageMix | None = field(default_factory=lambda: DamageMix.of_suite(CAMERA, clean_share=0.5))
-    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=64, learning_rate=2e-3, augment="natural", averaging=0.99))
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=32, learning_rate=1.5e-3, augment="flip", averaging=0.99))
     trial_epochs: int | None = 2
-    reconstruct: Recipe | None = None
+    reconstruct: Recipe | None = field(default_factory=lambda: Recipe(epochs=10, batch_size=64, learning_rate=2e-3, averaging=0.99))
     per_epoch: int | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -190,8 +192,9 @@ class _Fit:
         plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
         network: nn.Module = fresh_network(plan.model, "restorer", shape, 0, plan.config, seed)
         if plan.reconstruct is not None:
-            train(network, self._source(damaged=False), Restoration("bce"), plan.reconstruct, seed=seed,
-                  where=self.training.where("enhancer-reconstruct"))
+            # What ends in a sigmoid learns as in the paper; what adds a correction, by the squared error of that.
+            pixels = Restoration("mse" if isinstance(network, UNet) else "bce")
+            train(network, self._source(), pixels, plan.reconstruct, seed=seed, where=self.training.where("enhancer-reconstruct"))
         return network
 
     def fit(self, strength: float, recipe: Recipe, label: str) -> Checkpoint:
@@ -200,7 +203,7 @@ class _Fit:
         read, temperature = frozen(self.classifier, self.training.where(label).device), self.classifier.temperature
         # Calibrated: a classifier that is sure of everything would send gradients only from the few pictures that it reads wrongly.
         objective = Enhancement(lambda pixels: read(pixels) / temperature, strength, plan.fidelity, recipe.augment)
-        history = train(network, self._source(damaged=True), objective, recipe, seed=seed, where=self.training.where(label))
+        history = train(network, self._source(), objective, recipe, seed=seed, where=self.training.where(label))
         details = {
             "data": self.train_images.name, "data_version": self.train_images.version, "n_train": len(self.train_images), "seed": seed,
             "class_names": list(self.classifier.class_names), "strength": strength, "plan": plan.as_json(),
@@ -208,13 +211,13 @@ class _Fit:
         return Checkpoint(role="restorer", model=plan.model, image_shape=shape, outputs=0, class_names=(), network=network,
                           preprocess=Preprocess.identity(shape), config=dict(plan.config), details=details, history=tuple(history))
 
-    def _source(self, *, damaged: bool) -> Source:
-        if damaged and self.plan.mix is not None:
+    def _source(self) -> Source:
+        if self.plan.mix is not None:
             return DamagedPictures(self.train_images, self.val_images, self.plan.mix, self.training.seed, self.plan.per_epoch)
         return CleanPairs(self.train_images, self.val_images, self.training.seed, self.plan.per_epoch)
 
     def _measured(self, enhancer: Checkpoint, strength: float, epochs: int) -> Tried:
-        given, _, labels = self._source(damaged=True).validation()
+        given, _, labels = self._source().validation()
         logits = torch.from_numpy(predict_logits(put_before(enhancer, self.classifier), given.numpy()))
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none").numpy()
         row = enhancer.history[max(0, int(np.argmin([one["val_loss"] for one in enhancer.history])))]
@@ -242,6 +245,7 @@ def verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
         return Gate(False, None, degraded, "there are no validation pictures to judge it on")
     low, high = clean.difference_interval
     span = f"{100 * clean.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {clean.n:,} clean validation pictures"
+    span = span.replace("-", "\N{MINUS SIGN}")
     if low > 0:
         return Gate(True, clean, degraded, f"accuracy changes by {span}: the interval lies above 0")
     return Gate(False, clean, degraded, f"accuracy changes by {span}: the interval does not lie above 0, so a gain is not shown")

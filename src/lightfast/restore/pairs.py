@@ -14,6 +14,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import CLEAN, CORRUPTIONS, SUITES, damage_mixture
 from lightfast.data.images import ImageSet
+from lightfast.data.preprocess import to_tensor
 from lightfast.train.objectives import Batch
 
 Choice = tuple[str, int]
@@ -108,4 +109,4 @@ class DamagedPictures:
         if self.task == "detect":
             kinds, severities = self.mix.targets(drawn)
             return degraded, torch.from_numpy(kinds), torch.from_numpy(severities)
-        return degraded, torch.from_numpy(np.ascontiguousarray(clean.images)), torch.from_numpy(clean.require_labels())
+        return degraded, to_tensor(clean.images), torch.from_numpy(clean.require_labels())

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightfast.base.errors import CheckpointError
+from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.base.files import read_json, write_json
 from lightfast.data.loaded import concatenate
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import calibrate
-from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.checkpoint import REFUSED, Checkpoint
 from lightfast.models.enhanced import put_before
 from lightfast.report.provenance import provenance
 from lightfast.restore.enhance import EnhancerPlan, Gate, fit_enhancer, judge, weights_digest
@@ -21,7 +21,7 @@ from lightfast.runs.classes_page import hardest_pairs
 from lightfast.runs.enhance_data import Material, read_material, remember_seen
 from lightfast.runs.enhance_measure import Measured, Stranger, decide, measure, open_strangers, transferred
 from lightfast.runs.enhance_page import EnhanceStory, write_enhance_page
-from lightfast.runs.enhance_plan import REFUSED_FOLDER, EnhanceWish, check_base, check_fits, load_enhancer, plan_of
+from lightfast.runs.enhance_plan import EnhanceWish, check_base, check_fits, load_enhancer, plan_of
 from lightfast.runs.evaluate import load_classifier
 from lightfast.runs.folder import (
     METRICS_FILE,
@@ -104,7 +104,9 @@ def enhance_run(run: str, source: str, options: RunOptions, *, wish: EnhanceWish
     """
     wish, folder = wish or EnhanceWish(), options.folder("enhance")
     plan = None if wish.use else plan_of(wish)
-    _ = wish.measured
+    if wish.measured is None and wish.gate == "degraded":
+        raise SettingsError(f"--gate degraded goes by degraded pictures, and {wish.use} was measured under none",
+                            cure="Name a suite with --degrade, or take another --gate.")
     for one in (run, *wish.transfer, *([wish.use] if wish.use else [])):
         if Path(one).resolve() == folder.resolve():
             raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder with --out.")
@@ -116,7 +118,7 @@ def enhance_run(run: str, source: str, options: RunOptions, *, wish: EnhanceWish
     if enhancer is not None:
         put_before(enhancer, classifier)
     material = read_material(classifier, source, [run, *([wish.use] if wish.use else [])], options, wish.limit)
-    strangers = open_strangers(wish.transfer, classifier, material.splits.test, options)
+    strangers = open_strangers(wish.transfer, classifier, material.splits.test, options, enhancer)
     task = Task(run, source, wish, options, folder, classifier, material, strangers, plan, enhancer)
     if begin(folder, task.settings(), resume=options.resume):
         return read_json(folder / METRICS_FILE)
@@ -216,7 +218,7 @@ def write_enhanced(task: Task, learnt: Learnt, own: Measured) -> None:
     remember_seen(folder, task.behind, *learned_on)
     touch(folder, splits.test.version, MADE_BY)
     if not learnt.gate.passed:
-        learnt.enhancer.save(folder / REFUSED_FOLDER)
+        learnt.enhancer.save(folder / REFUSED)
         return
     own.clean.after.save(folder / PREDICTIONS_FILE)
     learnt.checkpoint.save(folder / "checkpoint")

@@ -21,7 +21,7 @@ from lightfast.data.splits import Splits, split_loaded
 from lightfast.data.unreadable import printable
 from lightfast.evaluate.robustness import sample
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import RUN_FILE, SEEN_FILE, RunOptions, read_run, without_seen, write_seen
+from lightfast.runs.folder import RUN_FILE, SEEN_FILE, RunOptions, read_run, seen_rows, without_seen, write_seen
 from lightfast.runs.pictures import aligned
 from lightfast.train.features import embedding
 
@@ -86,10 +86,10 @@ def read_material(classifier: Checkpoint, source: str, runs: Sequence[str], opti
     notes = [*loaded.notes, *splits.notes, *order]
     val, test = splits.val, splits.test
     for run in runs:
-        test, said = without_seen(Path(run), test)
+        test, said = _unseen(run, test)
         notes += [f"{splits.test.name}: {text}" for text in said]
         if not _by_this_split(_told(run), splits):
-            val, said = without_seen(Path(run), val)
+            val, said = _unseen(run, val)
             notes += [f"{splits.val.name}: {text}" for text in said]
     version, own = splits.train.version, _by_this_split(_told(runs[0]), splits)
     train, val, test = (sample(aligned(part, classifier)[0], limit, options.seed) for part in (splits.train, val, test))
@@ -99,6 +99,14 @@ def read_material(classifier: Checkpoint, source: str, runs: Sequence[str], opti
         notes.append(f"of each part at most {limit:,} pictures were taken, drawn by seed {options.seed}")
     parts, unreadable = dataclasses.replace(splits, train=train, val=val, test=test), tuple(asdict(one) for one in loaded.unreadable)
     return Material(parts, version, seed, own, unreadable, tuple(dict.fromkeys(notes)))
+
+
+def _unseen(run: str, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
+    """`without_seen`, with the run named: several may be asked."""
+    if len(images) and seen_rows(Path(run), images).all():
+        raise DataError(f"{images.name}: {run} was trained or chosen on every one of the {len(images):,} pictures",
+                        cure="A figure from them would say nothing: give other pictures.")
+    return without_seen(Path(run), images)
 
 
 def remember_seen(folder: Path, runs: Sequence[str], *sets: ImageSet) -> Path:

@@ -19,7 +19,7 @@ from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
-from lightfast.restore.enhance import Gate, degraded_images
+from lightfast.restore.enhance import Gate, degraded_images, weights_digest
 from lightfast.restore.pairs import DamageMix
 from lightfast.runs.enhance_plan import GateKind, check_base
 from lightfast.runs.evaluate import load_classifier
@@ -131,12 +131,16 @@ class Stranger:
     rows: NDArray[np.intp]
 
 
-def open_strangers(runs: Sequence[str], classifier: Checkpoint, test: ImageSet, options: RunOptions) -> tuple[Stranger, ...]:
-    """Load the classifiers of `--transfer` before anything is learnt.
+def open_strangers(
+    runs: Sequence[str], classifier: Checkpoint, test: ImageSet, options: RunOptions, enhancer: Checkpoint | None = None
+) -> tuple[Stranger, ...]:
+    """Load the classifiers of `--transfer` before anything is learnt; `enhancer`: one that was learnt before.
 
-    Raises CheckpointError: no run there, a forest, another class list or picture shape. DataError: it has seen all of `test`.
+    Raises CheckpointError: no run there, a forest, another class list or picture shape, the very classifier that the enhancer learns
+    (or has learnt) through. DataError: it has seen all of `test`.
     """
     found = []
+    teachers = {weights_digest(classifier.torch_network), enhancer and enhancer.details.get("classifier_digest")}
     for run in runs:
         other = load_classifier(run, options)
         check_base(other, run)
@@ -144,6 +148,9 @@ def open_strangers(runs: Sequence[str], classifier: Checkpoint, test: ImageSet, 
         if other.image_shape != classifier.image_shape:
             raise CheckpointError(f"--transfer {run} reads pictures of another shape", expected=f"{classifier.image_shape} (H, W, C)",
                                   got=str(other.image_shape), cure="Name a run trained at the same picture size.")
+        if weights_digest(other.torch_network) in teachers:
+            raise CheckpointError(f"--transfer {run} is the classifier that the enhancer learns through", expected="one that never saw it",
+                                  cure="Name another run.")
         kept = set(without_seen(Path(run), test)[0].ids)
         found.append(Stranger(run, other, np.flatnonzero([name in kept for name in test.ids])))
     return tuple(found)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from lightfast.base.randomness import generator
-from lightfast.data.preprocess import to_images, to_pixels
+from lightfast.data.preprocess import to_images, to_pixels, to_tensor
 from lightfast.evaluate.compare import PairedTest
 from lightfast.explain.difference import difference, top_change
 from lightfast.models.checkpoint import Checkpoint, spec_of
@@ -190,7 +190,7 @@ def enhanced_pictures(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> NDAr
     """What the enhancer of an enhanced checkpoint makes of uint8 pictures (N, H, W, C): the same shape and type."""
     network: Any = checkpoint.torch_network
     device = next(network.parameters()).device
-    return to_images(network.enhance(to_pixels(torch.from_numpy(np.ascontiguousarray(images)).to(device))))
+    return to_images(network.enhance(to_pixels(to_tensor(images).to(device))))
 
 
 def _transfer_section(metrics: Mapping[str, Any]) -> Section:
@@ -225,7 +225,10 @@ def _learned_section(story: EnhanceStory, metrics: Mapping[str, Any]) -> Section
         parts.append(curves_figure(story.enhancer.history, f"{facts['model']}: {spec_of(story.enhancer)}; {facts['parameters']:,} weights. "
                                    "Accuracy is that of the frozen classifier on the changed pictures."))
     plan = facts["plan"] or {}
-    taken = "" if facts["strength"] is None else f" λ = {facts['strength']:g}, {plan.get('fidelity', 'ssim')}."
+    distance = {"ssim": "1 − SSIM", "l1": "the mean absolute difference"}[plan.get("fidelity", "ssim")]
+    taken = "" if facts["strength"] is None else (
+        f" λ = {facts['strength']:g}: so much does the distance from the clean picture ({distance}) count beside it."
+        if facts["strength"] else " Nothing holds the change back (λ = 0).")
     first = plan.get("reconstruct")
     said = f" Before that it learned to reproduce the picture for {first['epochs']} epochs." if first else ""
     return Section("How it learned", tuple(parts), f"Through the frozen classifier's cross-entropy.{taken}{said}")

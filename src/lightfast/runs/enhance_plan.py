@@ -17,9 +17,10 @@ from pydantic import Field
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
 from lightfast.base.settings import Settings
 from lightfast.corrupt.suite import SUITES
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.models.checkpoint import REFUSED, Checkpoint, load_checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.models.enhanced import MODEL, parts_of
+from lightfast.models.forest import Forest
 from lightfast.models.registry import build_network, find_model
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_plan
 from lightfast.restore.pairs import DamageMix
@@ -29,7 +30,6 @@ from lightfast.train.enhancement import Fidelity
 GateKind = Literal["clean", "degraded", "off"]
 Protocol = Literal["honest", "full"]
 NOTHING = "none"
-REFUSED_FOLDER = "refused"
 _OWN = "own:"
 _NAMES = ("unet", "paper", "own:A-B")
 _GIVEN = {"image_shape", "outputs", "identifier"}
@@ -66,9 +66,9 @@ class EnhanceWish:
     def __post_init__(self) -> None:
         for strength in self.strengths or ():
             if not (math.isfinite(strength) and strength >= 0):
-                raise SettingsError("--strength", expected="numbers from 0 on", got=f"{strength:g}", cure="E.g. --strength 0.3,1,3.")
+                raise SettingsError("--strength", expected="numbers from 0 on", got=f"{strength:g}", cure="E.g. --strength 0.03,0.3,3.")
         if self.strengths == ():
-            raise SettingsError("--strength", expected="at least one number", cure="E.g. --strength 0.3,1,3.")
+            raise SettingsError("--strength", expected="at least one number", cure="E.g. --strength 0.03,0.3,3.")
         if self.use is not None:
             named = {"--strength": self.strengths is not None, "--set": bool(self.settings), "--enhancer": self.enhancer != "unet",
                      "--protocol full": self.protocol == "full"}
@@ -76,6 +76,9 @@ class EnhanceWish:
             if wrong:
                 raise SettingsError(f"--use takes an enhancer that is there and learns nothing: {wrong[0]} has no effect",
                                     cure="Leave one of them out.")
+        if self.gate == "degraded" and self.degrade == NOTHING:
+            raise SettingsError("--gate degraded goes by degraded pictures, and --degrade none makes none",
+                                cure="Name a suite with --degrade, or take another --gate.")
 
     @property
     def suite(self) -> str | None:
@@ -100,7 +103,7 @@ class PlanSettings(Settings):
     trial_epochs: int | None = Field(default=2, ge=1, description="epochs for each of several strengths before the choice; none = all")
     per_epoch: int | None = Field(default=None, ge=1, description="pictures an epoch; none = all")
     clean_share: float = Field(default=0.5, ge=0, lt=1, description="share of the pictures that it learns on left undamaged")
-    reconstruct_epochs: int = Field(default=0, ge=0, description="epochs that first learn to reproduce the picture; 0 = none")
+    reconstruct_epochs: int = Field(default=10, ge=0, description="epochs that first learn to give the clean picture back; 0 = none")
 
 
 def plan_of(wish: EnhanceWish) -> EnhancerPlan:
@@ -121,8 +124,8 @@ def plan_of(wish: EnhanceWish) -> EnhancerPlan:
         mix = None if wish.degrade == NOTHING else DamageMix.of_suite(wish.degrade, clean_share=said.clean_share)
     first = plan.reconstruct or paper_plan().reconstruct
     return dataclasses.replace(
-        plan, config=_config(own, plan.model), strengths=wish.strengths or plan.strengths, fidelity=said.fidelity, mix=mix,
-        recipe=plan.recipe.updated(rest), trial_epochs=said.trial_epochs, per_epoch=said.per_epoch,
+        plan, config={**plan.config, **_config(own, plan.model)}, strengths=wish.strengths or plan.strengths, fidelity=said.fidelity,
+        mix=mix, recipe=plan.recipe.updated(rest), trial_epochs=said.trial_epochs, per_epoch=said.per_epoch,
         reconstruct=first.updated([f"epochs={said.reconstruct_epochs}"]) if first and said.reconstruct_epochs else None,
     )  # fmt: skip
 
@@ -134,7 +137,9 @@ def check_fits(plan: EnhancerPlan, classifier: Checkpoint) -> None:
 
 def check_base(classifier: Checkpoint, run: str) -> None:
     """Refuse what no enhancer can learn through: a forest, a classifier of any number of labels."""
-    _ = classifier.torch_network
+    if isinstance(classifier.network, Forest):
+        raise CheckpointError(f"{run} is a {classifier.model}: it has no gradients, by which an enhancer learns", expected="a network",
+                              cure="Give a run of one: lightfast train DATA --model cnn --out RUN.")
     if classifier.task != "multi-class":
         raise CheckpointError(f"{run} gives any number of labels a picture", expected="a classifier of one label a picture",
                               cure="Train one on pictures with one label each.")
@@ -143,7 +148,7 @@ def check_base(classifier: Checkpoint, run: str) -> None:
 def load_enhancer(run: str, options: RunOptions) -> Checkpoint:
     """The enhancer that `enhance` wrote into the run folder `run`, also a refused one, or into a checkpoint folder of its own."""
     folder = Path(run)
-    refused = folder / REFUSED_FOLDER
+    refused = folder / REFUSED
     there = load_checkpoint(refused if (refused / "checkpoint.json").is_file() else folder, resolve_device(options.device))
     if there.role == "restorer":
         return there

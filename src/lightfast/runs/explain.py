@@ -28,10 +28,12 @@ from lightfast.runs.explain_change import change_by_enhancer
 from lightfast.runs.explain_features import FEATURES, explain_features
 from lightfast.runs.explain_page import SHOWN_WRONG, Checked, Shown, write_explain_page, write_sheet
 from lightfast.runs.explained import MAPS, OVERLAYS, Explained, Readings, read_by, save_array, save_png, save_table, stems_of
-from lightfast.runs.folder import REPORT_FILE, RunOptions
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, RunOptions
 from lightfast.runs.pictures import Given, read_labelled_or_not, read_pictures
 
 TABLE, RESULT, SHEET = "explanations.parquet", "explanations.json", "contact-sheet.png"
+BEGUN = ".explaining.json"
+"""The files that an explanation is about to write: after an interruption the next one takes them away."""
 CHECKED, CHECKED_SLOW = 12, 6
 """Pictures that an explanation is checked on: with gradients, and by many readings a picture."""
 _BLOCK, _SLOW_BLOCK = 32, 4
@@ -88,6 +90,7 @@ def explain_run(run: str, paths: Sequence[str], options: RunOptions, wishes: Exp
     scored = (_NOT_SCORED,) if readings.labelled else ()
     given = dataclasses.replace(given, images=images, notes=(*given.notes, *drawn, *scored))
     _clear(make_folder(out))
+    write_json(out / BEGUN, {"explanations": _files_of(readings, wanted.method)})
     if wanted.method == FEATURES:
         return _finished(run, explain_features(readings, out, given, options, wanted.layer), out, options, started)
     found = explained(readings, wanted.method, settings, out, options)
@@ -145,6 +148,7 @@ def _finished(run: str, result: Mapping[str, Any], out: Path, options: RunOption
     whole = {"run": run, **result, "seed": options.seed, "out": str(out), "seconds": round(time.perf_counter() - started, 3)}
     save_table(out / TABLE, whole["explanations"])
     write_json(out / RESULT, whole)
+    (out / BEGUN).unlink()
     return whole
 
 
@@ -158,7 +162,17 @@ def _folder(run: str, wanted: ExplainWishes, options: RunOptions) -> Path:
     out = Path(options.out) if options.out is not None else Path(run, "explained", wanted.method)
     if out.resolve() == Path(run).resolve():
         raise CheckpointError(f"{out} is the run itself", cure="Give another folder with --out.")
+    _require_own(out)
     return out
+
+
+def _require_own(out: Path) -> None:
+    """Refuse a folder whose report was written by another verb: it would be lost."""
+    if any((out / name).exists() for name in (RUN_FILE, METRICS_FILE, "checkpoint")):
+        raise CheckpointError(f"{out} holds a run", expected="a new folder, or one that `explain` wrote", cure="Give another with --out.")
+    if (out / REPORT_FILE).exists() and not any((out / name).exists() for name in (RESULT, BEGUN)):
+        raise CheckpointError(f"{out} holds the report of something else", expected="a new folder, or one that `explain` wrote",
+                              cure="Give another with --out.")
 
 
 def _settings(wanted: ExplainWishes) -> ExplainSettings:
@@ -207,17 +221,22 @@ def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> 
     return dataclasses.replace(given, notes=(*given.notes, "several sources are read without labels; one alone may have them"))
 
 
+def _files_of(readings: Readings, method: str) -> list[dict[str, str]]:
+    """What will be written of every picture, by the keys of `explanations`."""
+    drawn, ending = (("figure", FEATURES), "npz") if method == FEATURES else (("overlay", OVERLAYS), "npy")
+    return [{drawn[0]: f"{drawn[1]}/{stem}.png", "map": f"{MAPS}/{stem}.{ending}"} for stem in stems_of(readings.images.ids)]
+
+
 def _clear(out: Path) -> None:
     """Take away the files of an earlier explanation there, by its own list: pictures that are no longer explained must not stay."""
-    if not (out / RESULT).is_file():
-        return
-    listed = read_json(out / RESULT)
-    rows = listed.get("explanations", []) if isinstance(listed, dict) else []
-    for name in (value for row in rows for key, value in row.items() if key in ("overlay", "map", "figure")):
-        path = out / str(name)
-        if path.parent.parent.resolve() == out.resolve():
-            path.unlink(missing_ok=True)
-    for name in (RESULT, TABLE, SHEET, REPORT_FILE):
+    lists = [out / name for name in (RESULT, BEGUN) if (out / name).is_file()]
+    for told in map(read_json, lists):
+        rows = told.get("explanations", []) if isinstance(told, dict) else []
+        for name in (value for row in rows for key, value in row.items() if key in ("overlay", "map", "figure")):
+            path = out / str(name)
+            if path.parent.parent.resolve() == out.resolve():
+                path.unlink(missing_ok=True)
+    for name in (RESULT, TABLE, SHEET, REPORT_FILE, BEGUN) if lists else ():
         (out / name).unlink(missing_ok=True)
 
 
@@ -264,17 +283,20 @@ def explain_lines(result: Mapping[str, Any]) -> list[str]:
     """What `explain` found, for a terminal."""
     layer = f", layer {result['target_layer']}" if result.get("target_layer") else ""
     pace = f", {duration(result['seconds_per_picture'])} a picture" if result["seconds_per_picture"] >= 0.1 else ""
-    lines = [f"{result['method']}: {result['n']:,} pictures read by {result['model']}{layer}{pace}"]
+    pictures = "picture" if result["n"] == 1 else "pictures"
+    lines = [f"{result['method']}: {result['n']:,} {pictures} read by {result['model']}{layer}{pace}"]
     if result["wrong"] is not None:
-        lines.append(f"wrong      {result['wrong']:,} pictures were read as another class than theirs (read, not scored)")
+        count = result["wrong"]
+        lines.append(f"wrong      {count:,} {'picture was' if count == 1 else 'pictures were'} read as another class than theirs "
+                     "(read, not scored)")
     check = result.get("check")
     if check:
         curves, weights = check["faithfulness"], check["randomisation"]
         for name in ("deletion", "insertion"):
             one = curves[name]
             low, high = one["gain_interval"]
-            lines.append(f"{name:<10} area {one['area']:.3f}, in a random order {one['random_area']:.3f}; better by {one['gain']:.3f} "
-                         f"[{low:.3f} to {high:.3f}], n = {curves['n']}: {one['verdict']}")
+            lines.append(f"{name:<10} area {one['area']:.3f}, in a random order {one['random_area']:.3f}; gain {one['gain']:+.3f} "
+                         f"[{low:+.3f} to {high:+.3f}], n = {curves['n']}: {one['verdict']}")
         why = f": {weights['reason']}" if weights["reason"] else ""
         lines.append(f"weights    {weights['verdict']}{why}" + "".join(_alike(weights["rows"])))
     if result.get("enhancer"):

@@ -17,6 +17,7 @@ from lightfast.report.overlay import mosaic, mosaic_uri, rgb
 from lightfast.report.page import Figure, FigureRow, Folded, Part, Section, write_page
 from lightfast.report.provenance import provenance
 from lightfast.report.strips import colour_key, stage, strip
+from lightfast.runs.explain_page import model_name
 from lightfast.runs.explained import MAPS, Readings, described, stems_of, sure
 from lightfast.runs.folder import REPORT_FILE, RunOptions
 from lightfast.runs.pictures import Given
@@ -126,7 +127,7 @@ def _write_page(path: Path, readings: Readings, drawn: tuple[Sequence[Channels],
                                            *(_fold(readings, row, (chosen, kept[row])) for row in shown)), lead)]
     if len(pair) == 2:
         sections.insert(0, _pair_section(readings, chosen, [kept[row] for row in pair], pair))
-    title = f"What {readings.classifier.model} makes of {readings.images.name.split('/')[0]}"
+    title = f"What {model_name(readings.classifier)} makes of {readings.images.name.split('/')[0]}"
     facts = provenance(readings.images.version, options.seed, None, options.words)
     write_page(path, title, f"The maps of {len(chosen)} layers, from the first convolution to the last stage.", sections, facts)
 

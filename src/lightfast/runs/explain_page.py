@@ -70,8 +70,9 @@ def write_explain_page(
         sections.append(_change_section(found, shown.change))
     sections.append(_checked_section(shown.checked, found.method))
     title = f"Why {model_name(readings.classifier)} reads {readings.images.name.split('/')[0]} as it does"
-    subtitle = f"{len(readings):,} pictures explained by {found.method}: {entry.summary.rstrip('.')}. {_of_source(entry.source)}"
-    return write_page(path, title, subtitle.strip(), sections, facts)
+    pictures = "picture" if len(readings) == 1 else "pictures"
+    subtitle = f"{len(readings):,} {pictures} explained by {found.method}: {entry.summary.rstrip('.')}{_of_source(entry.source)}."
+    return write_page(path, title, subtitle, sections, facts)
 
 
 def write_sheet(path: Path, found: Explained) -> Path:
@@ -146,7 +147,7 @@ def _cards(found: Explained) -> Cards:
     cards = [Card(f"{len(readings):,}", "pictures", f"{model_name(readings.classifier)}, {readings.classifier.outputs} classes", "strong")]
     if readings.labelled:
         cards.append(Card(f"{len(readings.wrong):,}", "read wrongly", "read, not scored: no accuracy of the run"))
-    cards.append(Card(duration(found.seconds / len(readings)), "a picture", f"{found.method}, {duration(found.seconds)} in all"))
+    cards.append(Card(_pace(found.seconds / len(readings)), "a picture", f"{found.method}, {_pace(found.seconds)} in all"))
     if readings.seen.any():
         cards.append(Card(f"{int(readings.seen.sum()):,}", _SEEN, "what the run says of these is no evidence of what it can"))
     layer = f" at the layer {found.target_layer}" if found.target_layer else ""
@@ -217,10 +218,10 @@ def _top_lines(readings: Readings, row: int) -> list[str]:
 def _change_section(found: Explained, change: EnhancerChange) -> Section:
     """Input, output, difference and both maps of some pictures."""
     n = len(found.readings)
-    lead = f"Behind the enhancer {change.changed:,} of {n:,} pictures have another first reading."
+    lead = f"Behind the enhancer {change.changed:,} of {n:,} pictures {'has' if change.changed == 1 else 'have'} another first reading."
     if change.gained_lost is not None:
         gained, lost = change.gained_lost
-        lead += f" {gained:,} wrong ones became right, {lost:,} right ones became wrong (read, not scored)."
+        lead += f" Wrong before, right after: {gained:,}; right before, wrong after: {lost:,} (read, not scored)."
     order = "those with another first reading first" if change.changed else "the most confident first"
     caption = (f"{len(change.rows)} of {n:,} pictures, {order}. The difference is |output − input|, its contrast stretched: the number "
                "under it is the largest true difference in levels of 255. Before: the classifier alone.")
@@ -294,4 +295,9 @@ def _signed_cell(value: float, interval: Sequence[float]) -> Cell:
 
 
 def _of_source(source: str) -> str:
-    return f"({source.strip().rstrip('.')})" if source.strip() else ""
+    return f" ({source.strip().rstrip('.')})" if source.strip() else ""
+
+
+def _pace(seconds: float) -> str:
+    """A time that may be far below a second: "6 ms", "0.3 s"."""
+    return f"{1000 * seconds:.0f} ms" if 5e-4 <= seconds < 0.0995 else "< 1 ms" if seconds < 5e-4 else duration(seconds)

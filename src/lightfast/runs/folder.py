@@ -128,9 +128,14 @@ def claimed(folder: Path) -> Generator[None, None, None]:
 
 def _require_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     for key in SETTINGS:
-        if there.get(key) != wanted.get(key):
-            raise CheckpointError(f"{folder} holds a run with another {key.replace('_', ' ')}", expected=f"{there.get(key)}",
-                                  got=f"{wanted.get(key)}", cure="Give the same settings, or another folder with --out.")
+        old, new, name = there.get(key), wanted.get(key), key.replace("_", " ")
+        if old == new:
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            first = next(entry for entry in (*old, *new) if old.get(entry) != new.get(entry))
+            old, new, name = old.get(first), new.get(first), f"{name}: {first}"
+        raise CheckpointError(f"{folder} holds a run with another {name}", expected=f"{old}", got=f"{new}",
+                              cure="Give the same settings, or another folder with --out.")
 
 
 def finish(folder: Path) -> None:

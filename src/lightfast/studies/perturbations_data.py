@@ -32,8 +32,8 @@ Cut = tuple[int | None, int | None, int | None]
 """Pictures for (training, validation, test) at most; None = all."""
 CUTS: Mapping[str, Mapping[str, Cut]] = {
     "quick": {"cifar": (240, None, None)},
-    # Two cores and an hour: few pictures make a classifier of the paper's level that knows all of them by heart.
-    "cpu": {"cifar": (1_000, None, 2_500), "cifar-half": (9_000, None, 2_500), "cifar-more": (6_000, None, 2_500)},
+    # Two cores and an hour: few pictures make a classifier of the paper's level that knows all of them.
+    "cpu": {"cifar": (1_500, None, 2_000), "cifar-more": (6_000, None, 2_000)},
     "paper": {},
 }
 PUBLISHED = {"stl-990": ("STL-10, 4,010 / 990 pictures", "82.8 → 85.0"), "stl": ("STL-10, official split", "78.5 → 82.3"),
@@ -42,7 +42,7 @@ PUBLISHED = {"stl-990": ("STL-10, 4,010 / 990 pictures", "82.8 → 85.0"), "stl"
 
 
 def pictures_of(options: StudyOptions) -> dict[str, Pictures]:
-    """The pictures at hand by name: "cifar" ("cifar-more", "cifar-half": more of them to train on), "intel", "stl", "stl-990".
+    """The pictures at hand by name: "cifar" ("cifar-more": more of them to train on), "intel", "stl", "stl-990".
 
     Scale "quick" makes its own. Raises DataError when nothing is at hand at another scale.
     """

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -32,9 +31,9 @@ from lightfast.train.fit import Training
 
 CLEAN, DEGRADED = "clean", "degraded"
 TRAIN_SAMPLE = 2_000
-NONE, DENOISER, OURS, PAPER, OWN, OURS_SAME = "none", "denoiser", "ours", "paper", "own", "ours-same"
+NONE, DENOISER, OURS, PAPER, OWN, OURS_CLEAN = "none", "denoiser", "ours", "paper", "own", "ours-clean"
 TITLES = {NONE: "the classifier alone", DENOISER: "plain denoiser", OURS: "ours", PAPER: "the paper's U-Net", OWN: "own(2-2)",
-          OURS_SAME: "ours, the classifier's own training pictures"}
+          OURS_CLEAN: "ours, clean pictures only"}
 MIX = DamageMix.of_suite(CAMERA, clean_share=0.5)
 
 
@@ -123,7 +122,13 @@ def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Ma
     wanted = [(data, row) for one in subjects for data, row in ((one.data, one.row), *one.others)]
     rows = {(data, row.part): (quiet, row, pictures[data].splits) for data, row in wanted}
     in_parallel(_classifier, list(rows.values()), jobs=jobs, report=options.report, label="classifiers")
-    tasks = [(quiet, one, way, pictures[one.data]) for one in subjects for way in _ways(one)]
+    # First what every subject needs for its rows; a study that is stopped has then the most to show.
+    wanted: dict[str, tuple[Subject, str]] = {}
+    for one in subjects:
+        for way in _ways(one):
+            wanted.setdefault(part_of(one, way), (one, way))
+    ways = sorted(wanted.values(), key=lambda pair: pair[1] not in (OURS, DENOISER))
+    tasks = [(quiet, one, way, pictures[one.data]) for one, way in ways]
     in_parallel(_learner, tasks, jobs=jobs, report=options.report, label="enhancers")
     in_parallel(_reader, [(quiet, one, pictures) for one in subjects], jobs=jobs, report=options.report, label="readings")
 
@@ -168,28 +173,40 @@ def classifier_of(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint
 def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Pictures) -> Checkpoint:
     """The enhancer (or denoiser) of a way, role "restorer"; way "leak" is the paper's plan on training and test pictures together."""
     splits = pictures.splits
+    if way == DENOISER:
+        return _denoiser(options, subject, pictures)
     classifier = classifier_of(options, subject.row, splits)
     train_images = splits.train
     if way in subject.on_more and pictures.new is not None:
         train_images = concatenate([splits.train, pictures.new])
     if way == "leak":
         train_images = concatenate([splits.train, splits.test])
-    plan = subject.denoiser if way == DENOISER else subject.plans[PAPER if way == "leak" else way]
-    key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": _plan_json(plan)}
+    plan = subject.plans[PAPER if way == "leak" else way]
+    key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": plan.as_json()}
 
     def make(training: Training) -> Checkpoint:
-        if isinstance(plan, RestorerPlan):
-            return fit_restorer(train_images, splits.val, MIX, plan=plan, training=training)
         return learn_enhancer(classifier, train_images, splits.val, plan=plan, training=training)[0]
 
-    return trained(options, f"{subject.name}-{way}", key, make)
+    return trained(options, part_of(subject, way), key, make)
 
 
-def _plan_json(plan: EnhancerPlan | RestorerPlan) -> Mapping[str, Any]:
-    if isinstance(plan, EnhancerPlan):
-        return plan.as_json()
-    return {"model": plan.model, "config": dict(plan.config), "pixel_loss": plan.pixel_loss, "recipe": plan.recipe.model_dump(),
-            "per_epoch": plan.per_epoch}
+def part_of(subject: Subject, way: str) -> str:
+    """The folder of what stands before a classifier; the denoiser knows none, so that all subjects on one data set share it."""
+    return f"{subject.data.partition('-')[0] if way == DENOISER else subject.name}-{way}"
+
+
+def _denoiser(options: StudyOptions, subject: Subject, pictures: Pictures) -> Checkpoint:
+    """Learnt on all training pictures, as our enhancers, whichever of them the classifier had: in the order of their ids."""
+    splits, plan = pictures.splits, subject.denoiser
+    images = splits.train if pictures.new is None else concatenate([splits.train, pictures.new])
+    images = images.take(sorted(range(len(images)), key=lambda row: images.ids[row]))
+    key = {"data": images.version, "model": plan.model, "config": dict(plan.config), "pixel_loss": plan.pixel_loss,
+           "recipe": plan.recipe.model_dump(), "per_epoch": plan.per_epoch}
+
+    def make(training: Training) -> Checkpoint:
+        return fit_restorer(images, splits.val, MIX, plan=plan, training=training)
+
+    return trained(options, part_of(subject, DENOISER), key, make)
 
 
 def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pictures]) -> Read:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.preprocess import Preprocess, to_pixels
+from lightfast.data.preprocess import Preprocess, to_pixels, to_tensor
 from lightfast.models.registry import fresh_network
 from lightfast.models.stages import run_stages
 from lightfast.models.transfer import TransferNetwork, load_weights, preprocess_of
@@ -46,7 +46,7 @@ class Reader:
         result: NDArray | None = None
         for start in range(0, len(images), BATCH):
             with torch.inference_mode():
-                pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).to(self.device))
+                pixels = to_pixels(to_tensor(images[start : start + BATCH]).to(self.device))
                 pixels = self.preprocess(pixels.flip(-1) if flip else pixels).contiguous(memory_format=torch.channels_last)
                 found = read(pixels).cpu().numpy()
             if result is None:

@@ -15,7 +15,7 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive
 from lightfast.data.images import ImageSet
-from lightfast.data.preprocess import Preprocess
+from lightfast.data.preprocess import Preprocess, to_tensor
 from lightfast.data.taxonomy import Taxonomy
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.checkpoint import Task as ClassifierTask
@@ -157,9 +157,8 @@ def recipe_of(model: str, config: Mapping[str, Any]) -> Recipe:
 
 
 def labelled_rows(images: ImageSet) -> Batch:
-    """(uint8 images, int64 labels or bool tags) as torch tensors; the memory is shared where numpy allows writing."""
-    pixels = images.images if images.images.flags.writeable else images.images.copy()
-    return torch.from_numpy(pixels), torch.from_numpy(targets_of(images))
+    """(uint8 images, int64 labels or bool tags) as torch tensors; the memory is shared where it can be."""
+    return to_tensor(images.images), torch.from_numpy(targets_of(images))
 
 
 def check_trainable(images: ImageSet) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lightfast.base.errors import SettingsError
 from lightfast.data.images import ImageSet
-from lightfast.data.preprocess import Preprocess
+from lightfast.data.preprocess import Preprocess, to_tensor
 from lightfast.data.taxonomy import Taxonomy
 from lightfast.models.binary_tree import binary_tree
 from lightfast.models.stages import costs, position
@@ -211,7 +211,7 @@ def _staged(reader: Reader, task: Task) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _full(reader: Reader, task: Task) -> list[dict[str, Any]]:
-    rows, val = ((torch.from_numpy(np.ascontiguousarray(part.images)), torch.from_numpy(targets_of(part)))
+    rows, val = ((to_tensor(part.images), torch.from_numpy(targets_of(part)))
                  for part in (task.train, task.val))
     objective = Classification(reader.preprocess, task.recipe.label_smoothing, task.recipe.augment)
     return train(reader.network, Arrays(rows, val), objective, task.recipe, seed=task.seed, where=task.where)
