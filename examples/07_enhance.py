@@ -23,7 +23,8 @@ def main() -> None:
     before = weights_digest(classifier.torch_network)
 
     # Two strengths of the fidelity term are tried; validation chooses. `lf.paper_plan()` is the way of the perturbations paper.
-    plan = lf.EnhancerPlan(config={"width": 8}, strengths=(0.3, 3.0), mix=MIX, recipe=LEARN, trial_epochs=1, per_epoch=1_000)
+    small = {"width": 8}
+    plan = lf.EnhancerPlan(config=small, strengths=(0.3, 3.0), mix=MIX, recipe=LEARN, trial_epochs=1, reconstruct=None, per_epoch=1_000)
     enhanced = lf.fit_enhancer(classifier, parts.train, parts.val, plan=plan)
     print(f"the classifier's weights are the same, bit for bit: {weights_digest(classifier.torch_network) == before}")
     print(f"λ = {enhanced.enhancer.details['strength']:g} was taken of {[one.strength for one in enhanced.tried]}")

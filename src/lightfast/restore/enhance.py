@@ -55,10 +55,10 @@ class EnhancerPlan:
 
     model: str = "unet"
     config: Mapping[str, Any] = field(default_factory=lambda: {"norm": False})
-    strengths: tuple[float, ...] = (0.3, 3.0)
+    strengths: tuple[float, ...] = (3.0, 30.0)
     fidelity: Fidelity = "ssim"
     mix: DamageMix | None = field(default_factory=lambda: DamageMix.of_suite(CAMERA, clean_share=0.5))
-    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=32, learning_rate=1.5e-3, augment="flip", averaging=0.99))
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=32, learning_rate=1e-3, augment="flip", averaging=0.99))
     trial_epochs: int | None = 2
     reconstruct: Recipe | None = field(default_factory=lambda: Recipe(epochs=10, batch_size=64, learning_rate=2e-3, averaging=0.99))
     per_epoch: int | None = None
