@@ -123,11 +123,11 @@ def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Ma
     rows = {(data, row.part): (quiet, row, pictures[data].splits) for data, row in wanted}
     in_parallel(_classifier, list(rows.values()), jobs=jobs, report=options.report, label="classifiers")
     # First what every subject needs for its rows; a study that is stopped has then the most to show.
-    wanted: dict[str, tuple[Subject, str]] = {}
+    parts: dict[str, tuple[Subject, str]] = {}
     for one in subjects:
         for way in _ways(one):
-            wanted.setdefault(part_of(one, way), (one, way))
-    ways = sorted(wanted.values(), key=lambda pair: pair[1] not in (OURS, DENOISER))
+            parts.setdefault(part_of(one, way), (one, way))
+    ways = sorted(parts.values(), key=lambda pair: pair[1] not in (OURS, DENOISER))
     tasks = [(quiet, one, way, pictures[one.data]) for one, way in ways]
     in_parallel(_learner, tasks, jobs=jobs, report=options.report, label="enhancers")
     in_parallel(_reader, [(quiet, one, pictures) for one in subjects], jobs=jobs, report=options.report, label="readings")
