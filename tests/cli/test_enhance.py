@@ -42,7 +42,7 @@ def test_a_refusal_is_told_with_the_way_out_and_the_way_out_works(run, type_in, 
     said = type_in(f"enhance {run} blobs.npz --out better --degrade none {QUICK}")
     assert said.code == 0
     assert said.out.startswith("REFUSED: ")
-    assert "lightfast train" in type_in("predict better blobs.npz").line()
+    assert "--use better --gate off" in type_in("predict better blobs.npz").line()
     command = next(line for line in said.out.splitlines() if line.startswith("not kept")).partition("lightfast ")[2]
     assert type_in(command).out.startswith("Kept: the gate was off")
     assert type_in("evaluate RUN3 blobs.npz").code == 0

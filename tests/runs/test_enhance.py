@@ -38,6 +38,12 @@ ONE = (0.1,)
 
 
 @pytest.fixture(scope="module")
+def run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the shared run: `enhance` notes every reading of test pictures in it, and other tests count those."""
+    return Path(shutil.copytree(run, tmp_path_factory.mktemp("shared") / "blobs"))
+
+
+@pytest.fixture(scope="module")
 def bent(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shared run with a classifier that takes far too much for the first class: an enhancer can help it."""
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("bent") / "run"))
@@ -165,7 +171,7 @@ def test_what_is_refused_has_no_checkpoint_but_tells_why_and_how_to_keep_it(refu
     assert {"report.html", "metrics.json", "refused"} <= {path.name for path in refused.iterdir()}
     assert "a gain is not shown" in metrics["reason"]
     assert (metrics["degraded"], metrics["by_kind"], metrics["suite"]) == (None, {}, None)
-    with pytest.raises(CheckpointError, match="no checkpoint in"):
+    with pytest.raises(CheckpointError, match="gate refused"):
         load_checkpoint(refused)
     said = "\n".join(enhance_lines(metrics))
     assert "REFUSED" in said
