@@ -1,7 +1,8 @@
-"""Run folders of the easy blobs, made once and shared by tests that do not change them."""
+"""Run folders of the easy blobs, trained once and copied for every file of tests: a scoring leaves its record in the run."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def blob_file(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def run(blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_run(blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run: a small dense network, two epochs."""
     from lightfast.runs.folder import RunOptions
     from lightfast.runs.train import train_run
@@ -27,3 +28,9 @@ def run(blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe.of(epochs=2, batch_size=16, learning_rate=1e-2)
     train_run(blob_file, RunOptions(out=folder, command="lightfast train blobs.npz"), model="mlp", recipe=recipe)
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, the own copy of each file of tests."""
+    return Path(shutil.copytree(trained_run, tmp_path_factory.mktemp("run") / trained_run.name))

@@ -27,7 +27,7 @@ from lightfast.runs import enhance as module
 from lightfast.runs.enhance import enhance_run
 from lightfast.runs.enhance_measure import decide
 from lightfast.runs.enhance_page import enhance_lines
-from lightfast.runs.enhance_plan import EnhanceWish, plan_of
+from lightfast.runs.enhance_plan import EnhanceWish
 from lightfast.runs.folder import RunOptions, without_seen, write_seen
 from lightfast.train.fit import fit
 
@@ -35,12 +35,6 @@ QUICK = ("epochs=8", "batch_size=16", "learning_rate=0.02", "augment=none", "enh
          "averaging=0")
 BRIEF = ("epochs=1", "enhancer.width=2", "enhancer.depth=1")
 ONE = (0.1,)
-
-
-@pytest.fixture(scope="module")
-def run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the shared run: `enhance` notes every reading of test pictures in it, and other tests count those."""
-    return Path(shutil.copytree(run, tmp_path_factory.mktemp("shared") / "blobs"))
 
 
 @pytest.fixture(scope="module")
@@ -376,27 +370,6 @@ def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs,
 
 
 # ---- plans
-
-
-def test_the_plans_are_the_papers_and_ours():
-    ours, paper, own = (plan_of(EnhanceWish(enhancer=name)) for name in ("unet", "paper", "own:2-3"))
-    assert ours.mix is not None
-    assert (ours.model, dict(ours.config), ours.strengths) == ("unet", {"norm": False}, (3.0, 30.0))
-    assert ours.reconstruct is not None
-    assert (paper.model, paper.mix, paper.strengths, own.model) == ("paper-unet", None, (0.0,), "own:2-3")
-    assert paper.reconstruct is not None
-    assert own.reconstruct is not None
-
-
-def test_settings_reach_recipe_network_and_plan():
-    wish = EnhanceWish(enhancer="paper", degrade="mnist-c", strengths=(0.5,), settings=(
-        "epochs=3", "enhancer.width=8", "plan.fidelity=l1", "plan.reconstruct_epochs=2", "plan.clean_share=0.25", "plan.per_epoch=7"))
-    plan = plan_of(wish)
-    assert plan.reconstruct is not None
-    assert plan.mix is not None
-    assert (plan.recipe.epochs, dict(plan.config), plan.fidelity, plan.reconstruct.epochs) == (3, {"width": 8}, "l1", 2)
-    assert (plan.mix.clean_share, plan.per_epoch, plan.strengths, wish.suite) == (0.25, 7, (0.5,), "mnist-c")
-    assert plan_of(EnhanceWish(enhancer="paper", settings=("plan.reconstruct_epochs=0",))).reconstruct is None
 
 
 def test_the_page_gives_the_verdict_first(accepted: Path, refused: Path):
