@@ -1,4 +1,4 @@
-"""Learn picture changes that help a classifier that may not be retrained, and let the gate say whether they do. Some seconds on one core.
+"""Learn picture changes that help a classifier that may not be retrained, and let the gate say whether they do. Half a minute on one core.
 
 `lightfast enhance` does the same with files and a report; docs/enhance.md tells the whole of it.
 """
@@ -11,7 +11,7 @@ import lightfast as lf
 from lightfast.restore.enhance import degraded_images, weights_digest
 
 FROZEN = lf.Recipe.of(epochs=3, batch_size=64)
-LEARN = lf.Recipe.of(epochs=3, batch_size=64, learning_rate=2e-3, averaging=0.95)
+LEARN = lf.Recipe.of(epochs=3, batch_size=16, learning_rate=2e-3, averaging=0.95)
 # Noise, blur, low contrast and JPEG, half of the pictures left as they are.
 MIX = lf.DamageMix.of_suite("camera", clean_share=0.5)
 
@@ -24,7 +24,7 @@ def main() -> None:
 
     # Two strengths of the fidelity term are tried; validation chooses. `lf.paper_plan()` is the way of the perturbations paper.
     small = {"width": 8}
-    plan = lf.EnhancerPlan(config=small, strengths=(0.3, 3.0), mix=MIX, recipe=LEARN, trial_epochs=1, reconstruct=None, per_epoch=1_000)
+    plan = lf.EnhancerPlan(config=small, mix=MIX, recipe=LEARN, trial_epochs=1, per_epoch=1_500)
     enhanced = lf.fit_enhancer(classifier, parts.train, parts.val, plan=plan)
     print(f"the classifier's weights are the same, bit for bit: {weights_digest(classifier.torch_network) == before}")
     print(f"λ = {enhanced.enhancer.details['strength']:g} was taken of {[one.strength for one in enhanced.tried]}")

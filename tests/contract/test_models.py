@@ -92,3 +92,24 @@ def test_an_untrained_unet_changes_nothing(config: dict):
     images = torch.rand(3, 1, 28, 28)
     assert torch.equal(network(images), images)
     assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()) == config.get("norm", True)
+
+
+def test_an_untrained_unet_with_levels_changes_nothing():
+    network = fresh_network("levels-unet", "restorer", (28, 28, 3), 0, {}, 0).eval()
+    images = torch.rand(3, 3, 28, 28)
+    assert (network(images) - images).abs().max() < 1e-6
+
+
+def test_a_unet_with_levels_learns_to_undo_low_contrast():
+    """Each picture by its own factor: no filter can, and a network of the whole picture can."""
+    torch.manual_seed(0)
+    clean = torch.rand(64, 1, 16, 16)
+    given = (clean - 0.5) * torch.rand(64, 1, 1, 1).add(0.1) + 0.5
+    network = fresh_network("levels-unet", "restorer", (16, 16, 1), 0, {"width": 4, "depth": 1}, 0)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(150):
+        loss = (network(given) - clean).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.1 * (given - clean).square().mean()

@@ -70,9 +70,13 @@ def test_taking_apart_is_the_inverse_of_putting_together(tmp_path: Path):
 
 
 def test_an_enhanced_classifier_can_be_enhanced_again(tmp_path: Path):
-    made = put_before(enhancer_of("unet"), put_before(enhancer_of(), classifier_of()))
+    once = put_before(enhancer_of(strength=0.3), classifier_of())
+    made = put_before(enhancer_of("unet", strength=7.0), once)
     back = load_checkpoint(made.save(tmp_path / "checkpoint"))
     np.testing.assert_array_equal(predict_logits(back, PICTURES), predict_logits(parts_of(made)[1], PICTURES))
+    outer, behind = parts_of(back)
+    assert (outer.details["strength"], behind.details) == (7.0, once.details)
+    assert parts_of(behind)[0].details["strength"] == 0.3
 
 
 def test_another_class_list_is_refused():

@@ -67,6 +67,16 @@ def test_weights_and_batch_norm_statistics_of_the_classifier_stay_bit_for_bit(cl
     assert made.enhancer.details["classifier_digest"] == weights_digest(classifier.torch_network)
 
 
+def test_it_begins_as_the_restorer_that_is_given(classifier: Checkpoint, blobs: ImageSet):
+    still = dataclasses.replace(SMALL, recipe=Recipe(epochs=1, batch_size=16, learning_rate=1e-12, weight_decay=0))
+    first = fit_enhancer(classifier, blobs, blobs, plan=SMALL).enhancer
+    again = fit_enhancer(classifier, blobs, blobs, plan=still, begin=first).enhancer
+    pairs = zip(first.torch_network.parameters(), again.torch_network.parameters(), strict=True)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in pairs)
+    with pytest.raises(CheckpointError, match="begin: expected a restorer"):
+        fit_enhancer(classifier, blobs, blobs, plan=dataclasses.replace(still, model="paper-unet"), begin=first)
+
+
 def test_one_changed_number_changes_the_digest(classifier: Checkpoint, blobs: ImageSet):
     network = fit(blobs, blobs, recipe=Recipe(epochs=1), config={"widths": [4], "dense": 4}).torch_network
     before = weights_digest(network)

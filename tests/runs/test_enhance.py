@@ -82,6 +82,7 @@ def test_the_split_of_the_run_is_taken_and_its_test_part_is_read(accepted: Path,
     assert (metrics["data_version"], metrics["test_version"]) == (parts.train.version, parts.test.version)
     assert metrics["parts"] == {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test)}
     assert (record["split_seed"], record["seed"], record["own_split"], record["made_by"]) == (0, 5, True, "enhance")
+    assert metrics["touched_before"] >= 1  # by the training of the run
 
 
 def test_no_test_picture_is_learnt_from_or_chosen_by(bent, blob_file, blobs, tmp_path, monkeypatch):

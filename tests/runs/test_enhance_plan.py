@@ -8,8 +8,8 @@ from lightfast.runs.enhance_plan import EnhanceWish, plan_of
 def test_the_plans_are_the_papers_and_ours():
     ours, paper, own = (plan_of(EnhanceWish(enhancer=name)) for name in ("unet", "paper", "own:2-3"))
     assert ours.mix is not None
-    assert (ours.model, dict(ours.config), ours.strengths) == ("unet", {"norm": False}, (3.0, 30.0))
-    assert ours.reconstruct is not None
+    assert (ours.model, dict(ours.config), ours.strengths) == ("levels-unet", {}, (0.03, 0.3))
+    assert ours.reconstruct is None
     assert (paper.model, paper.mix, paper.strengths, own.model) == ("paper-unet", None, (0.0,), "own:2-3")
     assert paper.reconstruct is not None
     assert own.reconstruct is not None

@@ -59,7 +59,7 @@ def test_resizing_and_channels_of_the_preprocessing_are_inside(shape: Shape, cha
     assert np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
 
 
-@pytest.mark.parametrize("enhancer", ["unet", "paper-unet", "own:2-1"])
+@pytest.mark.parametrize("enhancer", ["unet", "levels-unet", "paper-unet", "own:2-1"])
 def test_an_enhancer_and_its_classifier_with_other_pictures_inside_are_one_graph(enhancer: str, tmp_path: Path, kit):
     shape = (21, 30, 3)
     behind = kit.classifier("cnn", (16, 24, 1))

@@ -21,7 +21,7 @@ def enhance(
     degrade: Annotated[str | None, Option("--degrade", metavar="SUITE|none", help="Damages to learn and to measure. Default: camera "
                                           "(paper and own learn clean pictures and are measured under camera).")] = None,
     strength: Annotated[str | None, Option("--strength", metavar="X,X", help="λ of the fidelity term; of several one is chosen on "
-                                           "validation. Default: 3,30 (paper and own: 0).")] = None,
+                                           "validation. Default: 0.03,0.3 (paper and own: 0).")] = None,
     gate: Annotated[Literal["clean", "degraded", "off"], Option("--gate", metavar="clean|degraded|off", help="Refuse an enhancer that does "
                     "not raise the accuracy on clean, or on degraded validation pictures.")] = "clean",
     protocol: Annotated[Literal["honest", "full"], Option("--protocol", metavar="honest|full", help="full: also train one on the test "

@@ -65,9 +65,11 @@ def put_before(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint:
         "classifier": {"model": classifier.model, "config": dict(classifier.config), "preprocess": classifier.preprocess.as_json()},
     }
     network = EnhancedNetwork(enhancer.torch_network, classifier.preprocess, classifier.torch_network).eval()
+    # An enhanced classifier has an enhancer of its own to tell of.
+    inner = {"behind": dict(classifier.details)} if classifier.model == MODEL else {}
     return classifier.replace(
         model=MODEL, config=config, preprocess=Preprocess.identity(classifier.image_shape), network=network,
-        details={**classifier.details, "enhancer": dict(enhancer.details)}, history=enhancer.history,
+        details={**classifier.details, "enhancer": dict(enhancer.details), **inner}, history=enhancer.history,
     )
 
 
@@ -82,7 +84,8 @@ def parts_of(checkpoint: Checkpoint) -> tuple[Checkpoint, Checkpoint]:
         preprocess=Preprocess.identity(checkpoint.image_shape), network=network.enhancer, config=before["config"],
         details=dict(checkpoint.details.get("enhancer", {})), history=checkpoint.history,
     )  # fmt: skip
-    details = {name: value for name, value in checkpoint.details.items() if name != "enhancer"}
+    details = checkpoint.details
+    details = details.get("behind") or {name: value for name, value in details.items() if name != "enhancer"}
     classifier = checkpoint.replace(
         model=behind["model"], config=behind["config"], preprocess=network.prepare.preprocess, network=network.classifier,
         details=details, history=(),

@@ -10,6 +10,9 @@ from lightfast.base.errors import SettingsError
 from lightfast.models.classifiers import conv_block, require_size
 from lightfast.models.registry import MODELS, ImageShape, ModelSpec
 
+LINEAR = 7
+"""Side of the linear filter of a `LevelsUNet`, pixels."""
+
 
 class DenoisingAutoencoder(nn.Module):
     """The paper's restorer: strided convolutions as encoder, transposed convolutions as decoder, sigmoid output, trained by BCE
@@ -56,14 +59,60 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(_pair(inputs, wide, norm) for inputs, wide in zip((packed, *widths), widths, strict=False))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
         self.merge = nn.ModuleList(_pair(2 * wide, wide, norm) for wide in widths[:-1])
-        self.out = nn.Conv2d(width, packed, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)  # pyright: ignore[reportArgumentType]
+        self.out = _silent(nn.Conv2d(width, packed, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
         padded, (height, width) = pad_to_multiple(pictures, self.multiple)
         features = _through_levels(self, functional.pixel_unshuffle(padded, self.stem))
         return (padded + functional.pixel_shuffle(self.out(features), self.stem))[..., :height, :width]
+
+
+class Levels(nn.Module):
+    """Gain and offset of each channel of each picture, read from its own statistics: undoes what no window of a few pixels can see, such
+    as low contrast. Untrained it changes nothing."""
+
+    def __init__(self, channels: int, width: int = 32) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(5 * channels, width)
+        self.out = nn.Linear(width, 2 * channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        mean = pictures.mean(dim=(2, 3))
+        centred = pictures - mean[..., None, None]
+        spread = (centred.square().mean(dim=(2, 3)) + 1e-6).sqrt()
+        # Texture tells low contrast from a smooth picture; logarithms, because what is sought is a factor.
+        rough = (pictures - functional.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False)).abs().mean(dim=(2, 3))
+        statistics = torch.cat([mean - 0.5, (spread + 0.01).log() + 2, (rough + 0.01).log() + 3, pictures.amin(dim=(2, 3)),
+                                pictures.amax(dim=(2, 3)) - 1], dim=1)
+        gain, offset = self.out(functional.relu(self.hidden(statistics))).chunk(2, dim=1)
+        return centred * gain.clamp(-4, 4).exp()[..., None, None] + (mean + offset)[..., None, None]
+
+
+class LevelsUNet(UNet):
+    """`UNet` without batch norm, on a picture whose levels are set first, plus one linear `LINEAR` × `LINEAR` filter (sharpening, colour).
+
+    What a frozen classifier gains most by is low contrast undone, which takes the whole picture, and sharper edges, which take a filter;
+    a U-Net alone learns both late. Untrained it changes nothing.
+    """
+
+    def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32, stem: int = 2, depth: int = 2) -> None:
+        super().__init__(image_shape, outputs, width, stem, depth, norm=False)
+        channels = image_shape[2]
+        self.levels = Levels(channels)
+        self.linear = _silent(nn.Conv2d(channels, channels, LINEAR, padding=LINEAR // 2, padding_mode="replicate"))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        levelled = self.levels(pictures)
+        return super().forward(levelled) + self.linear(levelled - 0.5)
+
+
+def _silent(convolution: nn.Conv2d) -> nn.Conv2d:
+    """At zero: what it adds is nothing until it has learnt."""
+    nn.init.zeros_(convolution.weight)
+    nn.init.zeros_(convolution.bias)  # pyright: ignore[reportArgumentType]
+    return convolution
 
 
 class PaperUNet(nn.Module):
@@ -164,6 +213,9 @@ MODELS.add(
     "autoencoder", ModelSpec("autoencoder", "restorer", DenoisingAutoencoder, "the paper's denoising autoencoder", "damaged-digits study")
 )
 MODELS.add("unet", ModelSpec("unet", "restorer", UNet, "residual U-Net on a space-to-depth stem", "Ronneberger et al. 2015; this project"))
+MODELS.add(
+    "levels-unet", ModelSpec("levels-unet", "restorer", LevelsUNet, "residual U-Net, the picture's levels set first", "this project")
+)
 MODELS.add(
     "paper-unet", ModelSpec("paper-unet", "restorer", PaperUNet, "the perturbations paper's U-Net, sigmoid output", "perturbations study")
 )

@@ -42,7 +42,8 @@ class EnhancerPlan:
     """How an enhancer is made.
 
     Attributes:
-        model: `unet` (residual: untrained it changes nothing), `paper-unet`, `own:A-B` …, with `config` as its keyword arguments.
+        model: `levels-unet` or `unet` (residual: untrained they change nothing), `paper-unet`, `own:A-B` …
+        config: its keyword arguments.
         strengths: λ of the fidelity term; of several the one is taken that validation calls for (see `fit_enhancer`).
         fidelity: "ssim" (1 − SSIM) or "l1", against the clean picture.
         mix: damages of the pictures it learns on, with the share that stays clean; None = clean pictures only.
@@ -53,14 +54,14 @@ class EnhancerPlan:
         per_epoch: pictures an epoch, all when None.
     """
 
-    model: str = "unet"
-    config: Mapping[str, Any] = field(default_factory=lambda: {"norm": False})
-    strengths: tuple[float, ...] = (3.0, 30.0)
+    model: str = "levels-unet"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    strengths: tuple[float, ...] = (0.03, 0.3)
     fidelity: Fidelity = "ssim"
     mix: DamageMix | None = field(default_factory=lambda: DamageMix.of_suite(CAMERA, clean_share=0.5))
-    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=32, learning_rate=1e-3, augment="flip", averaging=0.99))
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=16, learning_rate=2e-3, augment="flip", averaging=0.99))
     trial_epochs: int | None = 2
-    reconstruct: Recipe | None = field(default_factory=lambda: Recipe(epochs=10, batch_size=64, learning_rate=2e-3, averaging=0.99))
+    reconstruct: Recipe | None = None
     per_epoch: int | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -127,7 +128,7 @@ class Enhanced:
 
 def fit_enhancer(
     classifier: Checkpoint, train_images: ImageSet, val_images: ImageSet, *, plan: EnhancerPlan | None = None,
-    training: Training | None = None,
+    training: Training | None = None, begin: Checkpoint | None = None,
 ) -> Enhanced:  # fmt: skip
     """Learn picture changes through the frozen `classifier`, on its labels of `train_images`.
 
@@ -135,20 +136,25 @@ def fit_enhancer(
     lies within one standard error of the best: of equally helpful enhancers the one that changes the picture least. The epoch, too, is
     chosen on validation. The classifier's weights and batch-norm statistics are compared bit by bit before and after.
 
+    `begin`: a restorer of the plan's model and config to start from, a denoiser for example; `plan.reconstruct` is then left out. It helps
+    damaged pictures sooner and clean ones later.
+
     Raises:
-        CheckpointError: the classifier is a forest, or takes any number of labels a picture; its classes are not those of the pictures.
+        CheckpointError: the classifier is a forest, or takes any number of labels a picture; its classes are not those of the pictures;
+            `begin` is another network than the plan's.
         DataError: too few pictures.
     """
     plan, training = plan or EnhancerPlan(), training or Training()
-    enhancer, tried = learn_enhancer(classifier, train_images, val_images, plan=plan, training=training)
+    enhancer, tried = learn_enhancer(classifier, train_images, val_images, plan=plan, training=training, begin=begin)
     checkpoint = calibrate(put_before(enhancer, classifier), val_images)
     gate = judge(classifier, checkpoint, val_images, plan.mix, seed=training.seed)
     return Enhanced(checkpoint, enhancer, gate, tried)
 
 
 def learn_enhancer(
-    classifier: Checkpoint, train_images: ImageSet, val_images: ImageSet, *, plan: EnhancerPlan, training: Training
-) -> tuple[Checkpoint, tuple[Tried, ...]]:
+    classifier: Checkpoint, train_images: ImageSet, val_images: ImageSet, *, plan: EnhancerPlan, training: Training,
+    begin: Checkpoint | None = None,
+) -> tuple[Checkpoint, tuple[Tried, ...]]:  # fmt: skip
     """The learning part of `fit_enhancer`: (the enhancer, role "restorer"; the strengths tried), not judged yet."""
     if classifier.task != "multi-class":
         raise CheckpointError("enhance", expected="a classifier of one label a picture", got=f"a {classifier.task} one")
@@ -156,8 +162,11 @@ def learn_enhancer(
     check_trainable(train_images)
     if train_images.image_shape != classifier.image_shape:
         raise DataError(train_images.name, expected=f"pictures of {classifier.image_shape} (H, W, C)", got=str(train_images.image_shape))
+    if begin is not None and (begin.role, begin.model, dict(begin.config)) != ("restorer", plan.model, dict(plan.config)):
+        raise CheckpointError("begin", expected=f"a restorer {plan.model} with {dict(plan.config)}",
+                              got=f"a {begin.role} {begin.model} with {dict(begin.config)}", cure="Give the plan its model and config.")
     before, wall, processor = weights_digest(classifier.torch_network), time.perf_counter(), time.process_time()
-    fitted = _Fit(classifier, train_images, val_images, plan, training)
+    fitted = _Fit(classifier, train_images, val_images, plan, training, begin)
     strength, tried = fitted.choose()
     enhancer = fitted.fit(strength, plan.recipe, "enhancer")
     if weights_digest(classifier.torch_network) != before:
@@ -176,6 +185,7 @@ class _Fit:
     val_images: ImageSet
     plan: EnhancerPlan
     training: Training
+    begin: Checkpoint | None
 
     def choose(self) -> tuple[float, tuple[Tried, ...]]:
         strengths = self.plan.strengths
@@ -189,6 +199,8 @@ class _Fit:
     @cached_property
     def begun(self) -> nn.Module:
         """The network after its first steps, which are the same for every λ."""
+        if self.begin is not None:
+            return self.begin.torch_network
         plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
         network: nn.Module = fresh_network(plan.model, "restorer", shape, 0, plan.config, seed)
         if plan.reconstruct is not None:

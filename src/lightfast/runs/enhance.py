@@ -96,7 +96,8 @@ def enhance_run(run: str, source: str, options: RunOptions, *, wish: EnhanceWish
         wish: see `EnhanceWish`.
 
     Returns: the content of metrics.json: the keys of `train_run` for the enhanced classifier on the test pictures, and accepted, reason,
-        enhancer, gate, before (`Evaluation.as_json` without the enhancer), paired, degraded, by_kind, transfer, leak, protocol, suite.
+        enhancer, gate, before (`Evaluation.as_json` without the enhancer), paired, degraded, by_kind, touched_before (how often the base
+        run's readings of these test pictures were recorded before; None for a classifier without a run), transfer, leak, protocol, suite.
 
     Raises:
         CheckpointError: a forest, any number of labels a picture, other classes, `out` is one of the runs or holds another.
@@ -134,10 +135,10 @@ def _enhance(task: Task) -> dict[str, Any]:
     own = measure(task.classifier, learnt.checkpoint, test, wish.measured, seed=options.seed, report=options.report)
     full = leaked and measure(task.classifier, leaked, test, wish.measured, seed=options.seed, report=options.report)
     moved = transferred(task.strangers, learnt.enhancer, own, options)
-    if Path(task.run).is_dir():
-        touch(Path(task.run), test.version, options.command or f"enhance {test.name}")
+    touched = touch(Path(task.run), test.version, options.command or f"enhance {test.name}") if Path(task.run).is_dir() else None
     metrics = {
-        **enhanced_metrics(task, learnt, own), "transfer": moved, "leak": None if full is None else leak_figures(task, own, full),
+        **enhanced_metrics(task, learnt, own), "touched_before": touched, "transfer": moved,
+        "leak": None if full is None else leak_figures(task, own, full),
         "seconds": {"train": round(learnt.seconds, 3), "test": round(time.perf_counter() - started, 3)},
     }  # fmt: skip
     write_enhanced(task, learnt, own)

@@ -113,6 +113,11 @@ def _tested_section(story: EnhanceStory, metrics: Mapping[str, Any]) -> Section:
     honest = f"The enhancer was learnt on {metrics['parts']['train']:,} pictures and chosen on {metrics['parts']['val']:,} others."
     if metrics["enhancer"]["used_from"]:
         honest = f"The enhancer comes from elsewhere and was judged on {metrics['parts']['val']:,} validation pictures here."
+    elif gate:
+        parts.append(Text("λ and the epoch were chosen on these pictures too: the gate's figures flatter a little.", note=True))
+    times = metrics["touched_before"]
+    if times:
+        honest += f" The classifier alone had been scored on these test pictures {'once' if times == 1 else f'{times} times'} before."
     return Section("Without and with the enhancer", tuple(parts), honest)
 
 

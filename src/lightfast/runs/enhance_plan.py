@@ -103,7 +103,7 @@ class PlanSettings(Settings):
     trial_epochs: int | None = Field(default=2, ge=1, description="epochs for each of several strengths before the choice; none = all")
     per_epoch: int | None = Field(default=None, ge=1, description="pictures an epoch; none = all")
     clean_share: float = Field(default=0.5, ge=0, lt=1, description="share of the pictures that it learns on left undamaged")
-    reconstruct_epochs: int = Field(default=10, ge=0, description="epochs that first learn to give the clean picture back; 0 = none")
+    reconstruct_epochs: int = Field(default=0, ge=0, description="epochs that first learn to give the clean picture back; 0 = none")
 
 
 def plan_of(wish: EnhanceWish) -> EnhancerPlan:

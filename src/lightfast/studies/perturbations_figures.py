@@ -28,7 +28,7 @@ from lightfast.restore.denoise import restore_images
 from lightfast.restore.enhance import degraded_images
 from lightfast.runs.explain_features import channels_of
 from lightfast.runs.run_page import curves_figure
-from lightfast.studies.perturbations_parts import CLEAN, DEGRADED, MIX, NONE, OURS, PAPER, TITLES, Read
+from lightfast.studies.perturbations_parts import CLEAN, DEGRADED, MIX, NONE, OURS, OURS_CLEAN, PAPER, TITLES, Read
 
 Inner = Text | Table | Figure | FigureRow
 """What a page shows open and folded alike."""
@@ -52,6 +52,11 @@ class View:
     before: Predictions
     after: Predictions
 
+    @property
+    def way(self) -> str:
+        """The enhancer of ours that is shown."""
+        return self.read.ours(self.state)
+
     def outcome(self, row: int) -> tuple[bool, bool]:
         """Whether the picture was read rightly (before, after)."""
         return bool(self.before.correct[row]), bool(self.after.correct[row])
@@ -69,7 +74,8 @@ def views_of(read: Read) -> dict[str, View]:
     """The clean and the degraded test pictures of a subject with their readings."""
     seed = int(read.enhancers[OURS].details["seed"])
     pictures = {CLEAN: read.splits.test, DEGRADED: degraded_images(read.splits.test, MIX, seed)}
-    return {state: View(read, state, images, read.readings[NONE, state], read.readings[OURS, state]) for state, images in pictures.items()}
+    return {state: View(read, state, images, read.readings[NONE, state], read.readings[read.ours(state), state])
+            for state, images in pictures.items()}
 
 
 def figure_sections(reads: Sequence[Read]) -> tuple[Section, ...]:
@@ -138,7 +144,7 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
     if not rows:
         return []
     given = view.pixels(rows)
-    ways = [way for way in (OURS, PAPER) if way in view.read.enhancers]
+    ways = [way for way in (view.way, PAPER) if way in view.read.enhancers]
     made = {}
     for way in ways:
         output = restore_images(view.read.enhancers[way], given)
@@ -181,7 +187,8 @@ def _maps(views: Mapping[str, View]) -> list[Inner]:
         rows = [row for outcome in OUTCOMES for row in chosen_rows(view, outcome, EACH)]
         given, read = view.pixels(rows), view.read
         alone = explain(read.classifier, given, method=METHOD, targets=view.before.predicted_labels[rows])
-        behind = explain(put_before(read.enhancers[OURS], read.classifier), given, method=METHOD, targets=view.after.predicted_labels[rows])
+        enhanced = put_before(read.enhancers[view.way], read.classifier)
+        behind = explain(enhanced, given, method=METHOD, targets=view.after.predicted_labels[rows])
         figures = tuple(_map_figure(view, row, (alone.maps[[place]], behind.maps[[place]])) for place, row in enumerate(rows))
         parts += [Text(counts(view)), FigureRow(figures)]
     return parts
@@ -218,7 +225,7 @@ def _insides(views: Mapping[str, View]) -> list[Inner]:
         return [Text("No test picture was wrong before and right after our enhancer, clean or degraded: there is no repair to look into.")]
     view, row = found
     given = view.pixels([row])
-    made = restore_images(view.read.enhancers[OURS], given)
+    made = restore_images(view.read.enhancers[view.way], given)
     # One colour range for both sides, or the difference between them would be drawn away.
     both = np.concatenate([given, made])
     damage = "" if view.state == CLEAN else f", {view.read.kinds[row].replace('_', ' ')}"
@@ -259,8 +266,9 @@ def learnt_section(reads: Sequence[Read]) -> Section:
     parts: list[Table | Folded] = [gate_table(reads)]
     parts += [table] if (table := tried_table(reads)).rows else []
     for read in reads:
+        shown = {way: one for way, one in read.enhancers.items() if way in (OURS, OURS_CLEAN, PAPER) and one.history}
         curves = tuple(curves_figure(one.history, f"{spec_of(one)}. Accuracy is that of the frozen classifier on the changed pictures.",
-                                     TITLES[way]) for way, one in read.enhancers.items() if way in (OURS, PAPER) and one.history)
+                                     TITLES[way]) for way, one in shown.items())
         parts.append(Folded(f"Training curves: {read.subject.title}", curves))
     return Section("How the enhancers learnt", tuple(parts), "Through the frozen classifier, whose weights and statistics are compared "
                    "bit by bit before and after.")

@@ -4,13 +4,13 @@ that no enhancer has seen. Every trained part is kept in the study's folder."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from lightfast.base.files import json_digest
+from lightfast.base.files import json_digest, read_json, write_json
 from lightfast.base.parallel import in_parallel
 from lightfast.base.progress import silent
 from lightfast.base.randomness import generator
@@ -31,9 +31,9 @@ from lightfast.train.fit import Training
 
 CLEAN, DEGRADED = "clean", "degraded"
 TRAIN_SAMPLE = 2_000
-NONE, DENOISER, OURS, PAPER, OWN, OURS_CLEAN = "none", "denoiser", "ours", "paper", "own", "ours-clean"
+NONE, DENOISER, OURS, PAPER, OWN, OURS_CLEAN, LEAK = "none", "denoiser", "ours", "paper", "own", "ours-clean", "leak"
 TITLES = {NONE: "the classifier alone", DENOISER: "plain denoiser", OURS: "ours", PAPER: "the paper's U-Net", OWN: "own(2-2)",
-          OURS_CLEAN: "ours, clean pictures only"}
+          OURS_CLEAN: "ours, clean only"}
 MIX = DamageMix.of_suite(CAMERA, clean_share=0.5)
 
 
@@ -50,6 +50,7 @@ class Subject:
         on_more: ways that learn on all training pictures of the data set, also those which the classifier was not fitted on; the others,
             the paper's among them, learn on the classifier's own.
         denoiser: how the plain denoiser learns, which knows no classifier.
+        from_denoiser: ways whose enhancer begins as that denoiser.
         others: (name of the data, row) of classifiers that no enhancer ever sees; ours is put before them afterwards.
         leak: train the paper's U-Net with the test pictures as well, as its "(full)" rows do.
     """
@@ -62,6 +63,7 @@ class Subject:
     plans: Mapping[str, EnhancerPlan]
     denoiser: RestorerPlan
     on_more: tuple[str, ...] = ()
+    from_denoiser: tuple[str, ...] = ()
     others: tuple[tuple[str, Row], ...] = ()
     leak: bool = False
 
@@ -85,7 +87,7 @@ class Read:
         readings: (way, "clean" or "degraded") → predictions of the same test pictures; way "none" is the classifier alone.
         kinds: the damage of every degraded picture.
         gates: way → verdict on validation pictures.
-        transfer: title of another classifier → "clean" or "degraded" → its predictions (without, with our enhancer).
+        transfer: title of another classifier → "clean" or "degraded" → its predictions (without, with our enhancer for such pictures).
         leak: predictions of clean test pictures by the paper's U-Net that has learnt them; None where it was not made.
     """
 
@@ -105,6 +107,10 @@ class Read:
         """The classifier's training, validation and test pictures."""
         return self.pictures.splits
 
+    def ours(self, state: str) -> str:
+        """The way of ours that is shown for clean, or for degraded pictures."""
+        return _ours(state, self.gates)
+
     def learnt_on(self, way: str) -> tuple[int, int]:
         """(training pictures that a way learnt on, how many of them the classifier was not fitted on)."""
         count = int(self.enhancers[way].details["n_train"])
@@ -112,66 +118,50 @@ class Read:
 
 
 def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Mapping[str, Pictures]) -> None:
-    """Train whatever is not in the study's folder yet: first all classifiers, then what learns through them, then the readings of the
-    test pictures; at scale "cpu" one process a core.
+    """Train whatever is not in the study's folder yet: first classifiers and denoisers, then what learns through the one and begins as
+    the other, then the readings of the test pictures; at scale "cpu" one process a core.
 
     `pictures` are those of each data set by name.
     """
     jobs = None if options.scale == "cpu" else 1
     quiet = dataclasses.replace(options, report=silent) if jobs is None else options
     wanted = [(data, row) for one in subjects for data, row in ((one.data, one.row), *one.others)]
-    rows = {(data, row.part): (quiet, row, pictures[data].splits) for data, row in wanted}
-    in_parallel(_classifier, list(rows.values()), jobs=jobs, report=options.report, label="classifiers")
-    # First what every subject needs for its rows; a study that is stopped has then the most to show.
-    parts: dict[str, tuple[Subject, str]] = {}
-    for one in subjects:
-        for way in _ways(one):
-            parts.setdefault(part_of(one, way), (one, way))
-    ways = sorted(parts.values(), key=lambda pair: pair[1] not in (OURS, DENOISER))
-    tasks = [(quiet, one, way, pictures[one.data]) for one, way in ways]
-    in_parallel(_learner, tasks, jobs=jobs, report=options.report, label="enhancers")
-    in_parallel(_reader, [(quiet, one, pictures) for one in subjects], jobs=jobs, report=options.report, label="readings")
+    rows = {row.part: (quiet, classifier_of, row, pictures[data].splits) for data, row in wanted}
+    parts = {part_of(one, way): (quiet, learner_of, one, way, pictures[one.data]) for one in subjects for way in _ways(one)}
+    denoisers = [part for part in parts.values() if part[3] == DENOISER]
+    learners = [part for part in parts.values() if part[3] != DENOISER]
+    readers = [(quiet, read_subject, one, pictures) for one in subjects]
+    for tasks, label in (([*rows.values(), *denoisers], "classifiers and denoisers"), (learners, "enhancers"), (readers, "readings")):
+        in_parallel(_in_one_thread, tasks, jobs=jobs, report=options.report, label=label)
 
 
 def _ways(subject: Subject) -> tuple[str, ...]:
-    return (*subject.plans, DENOISER, *(["leak"] if subject.leak else []))
+    return (*subject.plans, DENOISER, *([LEAK] if subject.leak else []))
 
 
-def _classifier(options: StudyOptions, row: Row, splits: Splits) -> str:
-    with _one_thread(options):
-        classifier_of(options, row, splits)
-    return row.part
-
-
-def _learner(options: StudyOptions, subject: Subject, way: str, pictures: Pictures) -> str:
-    with _one_thread(options):
-        learner_of(options, subject, way, pictures)
-    return way
-
-
-def _reader(options: StudyOptions, subject: Subject, pictures: Mapping[str, Pictures]) -> str:
-    with _one_thread(options):
-        read_subject(options, subject, pictures)
-    return subject.name
-
-
-@contextmanager
-def _one_thread(options: StudyOptions) -> Iterator[None]:
+def _in_one_thread(options: StudyOptions, make: Callable[..., object], *arguments: Any) -> None:
+    """`make(options, *arguments)`, which keeps what it makes in the study's folder; at scale "cpu" on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if options.scale == "cpu" else threads)
     try:
-        yield
+        make(options, *arguments)
     finally:
         torch.set_num_threads(threads)
 
 
 def classifier_of(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
-    """The classifier of a row, calibrated on the validation pictures."""
-    return calibrate(trained_row(options, row, splits), splits.val)
+    """The classifier of a row, calibrated on the validation pictures; its temperature is kept, as every part asks for it."""
+    plain = trained_row(options, row, splits)
+    key = json_digest({"weights": weights_digest(plain.torch_network), "calibrated on": splits.val.version})[:24]
+    note = options.out / "readings" / f"{key}.json"
+    if not note.is_file():
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_json(note, {"temperature": calibrate(plain, splits.val).temperature})
+    return plain.replace(temperature=float(read_json(note)["temperature"]), details={**plain.details, "calibrated_on": len(splits.val)})
 
 
 def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Pictures) -> Checkpoint:
-    """The enhancer (or denoiser) of a way, role "restorer"; way "leak" is the paper's plan on training and test pictures together."""
+    """The enhancer (or denoiser) of a way, role "restorer"; way LEAK is the paper's plan on training and test pictures together."""
     splits = pictures.splits
     if way == DENOISER:
         return _denoiser(options, subject, pictures)
@@ -179,13 +169,15 @@ def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Pict
     train_images = splits.train
     if way in subject.on_more and pictures.new is not None:
         train_images = concatenate([splits.train, pictures.new])
-    if way == "leak":
+    if way == LEAK:
         train_images = concatenate([splits.train, splits.test])
-    plan = subject.plans[PAPER if way == "leak" else way]
+    plan = subject.plans[PAPER if way == LEAK else way]
+    begin = _denoiser(options, subject, pictures) if way in subject.from_denoiser else None
     key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": plan.as_json()}
+    key |= {} if begin is None else {"begin": begin.details["key"]}
 
     def make(training: Training) -> Checkpoint:
-        return learn_enhancer(classifier, train_images, splits.val, plan=plan, training=training)[0]
+        return learn_enhancer(classifier, train_images, splits.val, plan=plan, training=training, begin=begin)[0]
 
     return trained(options, part_of(subject, way), key, make)
 
@@ -219,18 +211,26 @@ def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pi
     behind = {NONE: classifier} | {way: put_before(enhancer, classifier) for way, enhancer in enhancers.items()}
     readings = {(way, state): _read(options, one, pictures[state], TITLES[way]) for way, one in behind.items() for state in pictures}
     gates = {way: _gate(options, classifier, behind[way], splits.val) for way in subject.plans}
-    transfer = {}
+    transfer: dict[str, dict[str, tuple[Predictions, Predictions]]] = {}
     for data, row in subject.others:
         other = classifier_of(options, row, known[data].splits)
-        pair = (other, put_before(enhancers[OURS], other))
-        transfer[row.title] = {state: tuple(_read(options, one, images, row.title) for one in pair) for state, images in pictures.items()}
+        fronts = {state: put_before(enhancers[_ours(state, gates)], other) for state in pictures}
+        transfer[row.title] = {state: (_read(options, other, images, row.title), _read(options, fronts[state], images, row.title))
+                               for state, images in pictures.items()}
     leak = None
     if subject.leak:
-        leaked = put_before(learner_of(options, subject, "leak", given), classifier)
+        leaked = put_before(learner_of(options, subject, LEAK, given), classifier)
         leak = _read(options, leaked, splits.test, "LEAK: the paper's U-Net, trained on the test pictures as well")
     sample = splits.train.take(generator(options.seed, "train-accuracy").permutation(len(splits.train))[:TRAIN_SAMPLE])
     return Read(subject, given, float(predict(classifier, sample).correct.mean()), classifier, enhancers, readings,
                 damage_of(splits.test, options.seed), gates, transfer, leak)
+
+
+def _ours(state: str, gates: Mapping[str, Gate]) -> str:
+    """For degraded pictures the enhancer that has learnt from them; for clean ones that with the highest accuracy on clean validation
+    pictures, so that no test picture chooses."""
+    clean = {way: gate.clean.after_accuracy for way, gate in gates.items() if way in (OURS, OURS_CLEAN) and gate.clean is not None}
+    return max(clean, key=lambda way: clean[way]) if state == CLEAN and clean else OURS
 
 
 def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet) -> Gate:
