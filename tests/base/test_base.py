@@ -102,3 +102,12 @@ def test_settings_take_texts_and_refuse_nonsense():
 def test_an_error_comes_back_whole_out_of_another_process(error):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.cure) == (type(error), str(error), error.cure)
+
+
+def test_a_place_where_no_folder_can_be_made_is_told_with_a_cure(tmp_path, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StorageError, match=r"no folder can be made there.*--out"):
+        files.make_folder(tmp_path / "nope")

@@ -308,6 +308,7 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
         ({"settings": ("enhancer.widths=3",)}, "width"),
         ({"settings": ("plan.fidelity=l2",)}, "fidelity"),
         ({"settings": ("enhancer.depth=0",)}, "depth"),
+        ({"settings": ("enhancer.width=foo",)}, "enhancer.width=foo: expected a whole number"),
         ({"strengths": (-1.0,)}, "numbers from 0 on"),
         ({"use": "x", "settings": ("epochs=3",)}, "--set has no effect"),
         ({"use": "x", "protocol": "full"}, "--protocol full has no effect"),

@@ -40,8 +40,12 @@ def storage_errors(target: Path) -> Iterator[None]:
 
 def make_folder(path: Path) -> Path:
     """Create `path` and its parents; raises StorageError when that cannot be done."""
-    with storage_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
+    try:
+        with storage_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        # File systems that keep no folders of users, such as /proc, say so in this way.
+        raise StorageError(f"cannot write {path}: no folder can be made there", cure="Choose another folder with --out.") from error
     return path
 
 

@@ -89,7 +89,8 @@ def _sets(stored: Mapping[str, NDArray[Any]], path: Path) -> dict[str, tuple[NDA
     missing = [key for pair in pairs.values() for key in pair if key not in stored]
     if missing:
         wanted = "images and labels, or train_images, train_labels, test_images, test_labels"
-        raise DataError(f"{path}: no array {missing[0]!r}", expected=wanted, got=", ".join(stored) or "nothing")
+        raise DataError(f"{path}: no array {missing[0]!r}", expected=wanted, got=", ".join(stored) or "nothing",
+                        cure="Add the labels, or the pictures, under these names (numpy.savez).")
     return {part: (stored[images], stored[labels]) for part, (images, labels) in pairs.items()}
 
 

@@ -16,7 +16,8 @@ def occlusion(asked: Question) -> Tensor:
     count, channels, height, width = asked.pixels.shape
     window = asked.settings.window or max(1, min(height, width) // 6)
     if window > min(height, width):
-        raise SettingsError(f"window={window}", expected=f"at most the shorter side, {min(height, width)} pixels")
+        raise SettingsError(f"window={window}", expected=f"at most the shorter side, {min(height, width)} pixels",
+                            cure="Give a smaller window, or leave it out.")
     stride = asked.settings.stride or max(1, window // 2)
     if stride > window:
         raise SettingsError(f"stride={stride}", expected=f"at most the window, {window} pixels",

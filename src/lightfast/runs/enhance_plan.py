@@ -164,7 +164,8 @@ def _pairs(settings: Sequence[str], prefix: str) -> list[str]:
 
 def _config(pairs: Sequence[str], model: str) -> Mapping[str, Any]:
     """Keyword arguments of the enhancer's network, values read as JSON; refuses keys that it does not know."""
-    known = set(inspect.signature(find_model(model, "restorer").build).parameters) - _GIVEN
+    taken = inspect.signature(find_model(model, "restorer").build).parameters
+    known = set(taken) - _GIVEN
     config: dict[str, Any] = {}
     for pair in pairs:
         key, _, text = pair.removeprefix("enhancer.").partition("=")
@@ -173,4 +174,8 @@ def _config(pairs: Sequence[str], model: str) -> Mapping[str, Any]:
         config[key.strip()] = text.strip()
         with contextlib.suppress(json.JSONDecodeError):
             config[key.strip()] = json.loads(text.strip())
+        usual = taken[key.strip()].default
+        if type(config[key.strip()]) is not type(usual):
+            kind = "true or false" if isinstance(usual, bool) else "a whole number"
+            raise SettingsError(pair, expected=kind, cure=f"E.g. enhancer.{key}={str(usual).lower()}.")
     return config

@@ -165,7 +165,8 @@ def check_trainable(images: ImageSet) -> None:
     """Refuse what no classifier can learn from: no pictures, one picture, one class, a class without pictures."""
     targets = targets_of(images)
     if len(images) < 2:
-        raise DataError(f"{images.name}: training pictures", expected="at least 2", got=str(len(images)))
+        raise DataError(f"{images.name}: training pictures", expected="at least 2", got=str(len(images)),
+                        cure="Add more pictures, or take a larger limit.")
     if targets.ndim == 2:
         missing = [name for name, there in zip(images.class_names, np.asarray(targets.any(axis=0)).tolist(), strict=True) if not there]
         if missing:
