@@ -13,7 +13,7 @@ from lightfast.evaluate.intervals import wilson
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.device import resolve_device
 from lightfast.report.page import Cell, Table
-from lightfast.report.tables import percent, points_cell, share_cell
+from lightfast.report.tables import MINUS, percent, points_cell, share_cell
 from lightfast.studies.perturbations_data import not_run, pictures_of
 from lightfast.studies.perturbations_figures import figure_sections
 from lightfast.studies.perturbations_parts import CLEAN, DEGRADED, DENOISER, NONE, OURS, PAPER, TITLES, Read, read_subject, train_parts
@@ -138,7 +138,7 @@ def transfer_table(reads: Sequence[Read]) -> Table:
             own = pair(read, read.ours(state), state)
             for title, states in read.transfer.items():
                 test = mcnemar(*states[state])
-                kept = percent(test.difference / own.difference, 0) if own.difference > 0 else "–"
+                kept = percent(test.difference / own.difference, 0).replace("-", MINUS) if own.difference > 0 else "–"
                 rows.append((f"{read.subject.title} → {title}", state, accuracy_cell(states[state][0]), accuracy_cell(states[state][1]),
                              points_cell(test.difference, test.difference_interval), points_cell(own.difference), kept))
     columns = ("learnt through → put before", "pictures", "without", "with", "points", "where learnt", "kept")
@@ -198,6 +198,9 @@ def _notes(options: StudyOptions, reads: Sequence[Read]) -> tuple[str, ...]:
              "combination."]
     if options.scale == "quick":
         notes.append("Scale quick: small networks on few pictures, which show that the study runs. Its figures say nothing.")
+    if options.scale == "cpu":
+        notes.append("Lite0: EfficientNet-Lite0 at 96 pixels, pretrained on ImageNet. Head: its trunk frozen, a linear layer on top; "
+                     "elsewhere all of it was fine-tuned.")
     if options.scale != "paper":
         notes.append("Scale paper (VGG16, on a GPU) was not run.")
     return tuple(notes)

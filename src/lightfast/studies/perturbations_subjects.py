@@ -77,10 +77,10 @@ def _on_the_cpu() -> tuple[Subject, ...]:
     ways = {OURS: ours, OURS_CLEAN: clean, PAPER: paper, OWN: own}
     begun: Mapping[str, Any] = {"on_more": (OURS, OURS_CLEAN), "from_denoiser": (OURS,)}
     return (
-        Subject("cifar-head", f"CIFAR-10, {head.title}", "cifar", head, PUBLISHED["cifar"], ways, plain, **begun,
+        Subject("cifar-head", "CIFAR-10, Lite0 head", "cifar", head, PUBLISHED["cifar"], ways, plain, **begun,
                 others=(("cifar", tuned), ("cifar-more", well))),
         Subject("cifar-well", f"CIFAR-10, {well.title}", "cifar-more", well, None, {OURS: short}, plain, **begun),
-        Subject("intel", f"Intel scenes, {intel.title}", "intel", intel, PUBLISHED["intel"], {OURS: scenes}, of_scenes, **begun),
+        Subject("intel", "Intel scenes, Lite0 head", "intel", intel, PUBLISHED["intel"], {OURS: scenes}, of_scenes, **begun),
     )
 
 
