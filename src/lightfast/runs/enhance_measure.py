@@ -19,6 +19,7 @@ from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
+from lightfast.report.tables import points
 from lightfast.restore.enhance import Gate, degraded_images, weights_digest
 from lightfast.restore.pairs import DamageMix
 from lightfast.runs.enhance_plan import GateKind, check_base
@@ -119,7 +120,7 @@ def decide(kind: GateKind, judged: Gate) -> Gate:
 
 def _span(test: PairedTest) -> str:
     low, high = test.difference_interval
-    return f"{100 * test.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {test.n:,}"
+    return f"{points(test.difference)} points [{points(low)} to {points(high)}] on {test.n:,}"
 
 
 @dataclass(frozen=True, eq=False)
