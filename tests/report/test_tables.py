@@ -66,3 +66,8 @@ def test_a_row_of_the_wrong_length_is_named():
 
 def test_a_table_without_rows_is_a_heading():
     assert tables.text_table(Table(("a", "b"), ())) == "a  b\n─  ─\n"
+
+
+def test_a_figure_that_was_not_run_leaves_its_column_one_of_figures():
+    assert Table(("set", "accuracy"), (("a", "76.15 %"), ("b", "not run"), ("c", "–"))).numeric == (False, True)
+    assert Table(("set", "verdict"), (("a", "passes"), ("b", "not run"))).numeric == (False, False)

@@ -86,7 +86,7 @@ class Table:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Which columns hold numbers only (the first column never does)."""
+        """Which columns hold numbers, or a word for a missing one, only (the first column never does)."""
         rows = self.cells
         return tuple(place > 0 and bool(rows) and all(_NUMBER.match(row[place].text) for row in rows) for place in range(len(self.columns)))
 
@@ -243,4 +243,4 @@ def _anchors(titles: Sequence[str]) -> list[str]:
     return anchors
 
 
-_NUMBER = re.compile(r"^$|^[–—]$|^[<>≥≤~≈]?\s?[+\-−±]?\d[\d.,\s ×–−+\-/]*(%|s|ms|min|h|dB|px|points|×)?$")
+_NUMBER = re.compile(r"^$|^[–—]$|^not run$|^[<>≥≤~≈]?\s?[+\-−±]?\d[\d.,\s ×–−+\-/]*(%|s|ms|min|h|dB|px|points|×)?$")
