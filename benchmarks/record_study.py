@@ -1,4 +1,5 @@
-"""Run a study and write its figures to benchmarks/results/NAME-SCALE.json and .md, with command, seed, versions and machine.
+"""Run a study and write its figures to benchmarks/results/NAME-SCALE.json and .md, with command, seed,
+versions and machine.
 
     python benchmarks/record_study.py mnist-c --scale paper --out runs/study-mnist-c-paper
 
@@ -31,7 +32,10 @@ def main() -> None:
     facts = study_facts(result, given.name, given.scale, given.seed)
     write_study_page(out / "report.html", result, facts)
     target = RESULTS / f"{given.name}-{given.scale}"
-    write_json(target.with_suffix(".json"), {"title": result.title, "figures": result.figures, "notes": result.notes, "provenance": facts})
+    write_json(
+        target.with_suffix(".json"),
+        {"title": result.title, "figures": result.figures, "notes": result.notes, "provenance": facts},
+    )
     notes = "\n".join(f"- {note}" for note in result.notes)
     tables = "\n".join(markdown_table(table) for table in result.tables)
     measured = f"`{facts['command']}`, measured {facts['date']} on {facts['cpu']}."

@@ -1,17 +1,22 @@
-"""Pictures a second from JPEG files on disk to tags on disk, beside the bare runtime and beside the plainest torch recipe.
+"""Pictures a second from JPEG files on disk to tags on disk, beside the bare runtime and beside the plainest
+torch recipe.
 
     python benchmarks/tagging_speed.py [--pictures 300] [--rounds 5]
 
-needs LIGHTFAST_DATA (intel-scenes, clothing, caltech20). Three ways to read the same pictures with the same EfficientNet-Lite0 at
-224 x 224, on two threads, in turn (bare, ours, peer, bare, ours, peer ...), because the machine's speed changes by the minute:
+needs LIGHTFAST_DATA (intel-scenes, clothing, caltech20). Three ways to read the same pictures with the same
+EfficientNet-Lite0 at 224 x 224, on two threads, in turn (bare, ours, peer, bare, ours, peer ...), because the
+machine's speed changes by the minute:
 
-    bare   ONNX Runtime on float tensors that are in memory, decoded and normalised before the clock starts; the graph is what
-           torch.onnx.export makes of the network; of two ways to use two threads and four batch sizes the fastest is taken
-    ours   lightfast: JPEG files -> decoded, resized, read -> Parquet (the time to load the model is not counted for any of the three)
-    peer   torchvision ImageFolder, DataLoader(num_workers=2), eager fp32 torch on two threads, CSV; workers are started before the clock
+    bare   ONNX Runtime on float tensors that are in memory, decoded and normalised before the clock starts;
+           the graph is what torch.onnx.export makes of the network; of two ways to use two threads and four
+           batch sizes the fastest is taken
+    ours   lightfast: JPEG files -> decoded, resized, read -> Parquet (the time to load the model is not
+    counted for any of the three) peer   torchvision ImageFolder, DataLoader(num_workers=2), eager fp32 torch
+    on two threads, CSV; workers are started before the clock
 
-Printed and written to benchmarks/results/tagging-speed.json: medians with their ranges, and the medians of the ratios within a round;
-beside pictures a second by the clock the processor time a picture of all threads and worker processes, which other work moves less.
+Printed and written to benchmarks/results/tagging-speed.json: medians with their ranges, and the medians of
+the ratios within a round; beside pictures a second by the clock the processor time a picture of all threads
+and worker processes, which other work moves less.
 """
 
 from __future__ import annotations
@@ -76,7 +81,9 @@ def lite0() -> Checkpoint:
     names = tuple(f"class {index}" for index in range(CLASSES))
     shape = (SIDE, SIDE, 3)
     fitted = Preprocess((SIDE, SIDE), 3, MEAN, STD)
-    return Checkpoint("classifier", "timm:tf_efficientnet_lite0", shape, CLASSES, names, fitted, network.eval())
+    return Checkpoint(
+        "classifier", "timm:tf_efficientnet_lite0", shape, CLASSES, names, fitted, network.eval()
+    )
 
 
 def processor_seconds() -> float:
@@ -88,13 +95,23 @@ def processor_seconds() -> float:
     return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
-def bare_way(network: torch.nn.Module, pictures: Path, folder: Path, configs: dict[str, float]) -> tuple[Way, int]:
+def bare_way(
+    network: torch.nn.Module, pictures: Path, folder: Path, configs: dict[str, float]
+) -> tuple[Way, int]:
     """The fastest way to run the bare graph on tensors in memory; `configs` gets what each way reached."""
     path = folder / "bare.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, (torch.rand(2, 3, SIDE, SIDE),), str(path), dynamo=True, input_names=["x"], external_data=False,
-                          dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False)
+        torch.onnx.export(
+            network,
+            (torch.rand(2, 3, SIDE, SIDE),),
+            str(path),
+            dynamo=True,
+            input_names=["x"],
+            external_data=False,
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            verbose=False,
+        )
     images = np.stack([decode_file(file, (SIDE, SIDE), 3) for file in sorted(pictures.rglob("*.jpg"))])
     tensors = Preprocess((SIDE, SIDE), 3, MEAN, STD)(to_pixels(torch.from_numpy(images))).contiguous().numpy()
 
@@ -111,10 +128,21 @@ def bare_way(network: torch.nn.Module, pictures: Path, folder: Path, configs: di
 
     def side_by_side(batch: int, count: int) -> None:
         with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(lambda start: single.run(None, {"x": tensors[start : start + batch]}), range(0, count, batch)))
+            list(
+                pool.map(
+                    lambda start: single.run(None, {"x": tensors[start : start + batch]}),
+                    range(0, count, batch),
+                )
+            )
 
-    ways = {f"{name}, batch {batch}": (way, batch) for batch in (1, 4, 8, 32)
-            for name, way in (("one session of two threads", one_session), ("two calls of one thread", side_by_side))}  # fmt: skip
+    ways = {
+        f"{name}, batch {batch}": (way, batch)
+        for batch in (1, 4, 8, 32)
+        for name, way in (
+            ("one session of two threads", one_session),
+            ("two calls of one thread", side_by_side),
+        )
+    }
     few = min(64, len(tensors))
     for name, (way, batch) in ways.items():
         way(batch, batch)
@@ -143,8 +171,14 @@ def our_way(model: Path, pictures: Path, folder: Path) -> Way:
 def peer_way(network: torch.nn.Module, pictures: Path, folder: Path) -> Way:
     from torchvision import transforms
 
-    prepare = transforms.Compose([transforms.Resize(SIDE), transforms.CenterCrop(SIDE), transforms.ToTensor(),
-                                  transforms.Normalize(MEAN, STD)])
+    prepare = transforms.Compose(
+        [
+            transforms.Resize(SIDE),
+            transforms.CenterCrop(SIDE),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
     data = torchvision.datasets.ImageFolder(str(pictures), prepare)
     loader = torch.utils.data.DataLoader(data, batch_size=32, num_workers=THREADS, persistent_workers=True)
 
@@ -163,7 +197,11 @@ def peer_way(network: torch.nn.Module, pictures: Path, folder: Path) -> Way:
 
 
 def spread(values: list[float], digits: int = 1) -> dict[str, float]:
-    return {"median": round(statistics.median(values), digits), "lowest": round(min(values), digits), "highest": round(max(values), digits)}
+    return {
+        "median": round(statistics.median(values), digits),
+        "lowest": round(min(values), digits),
+        "highest": round(max(values), digits),
+    }
 
 
 def sizes(pictures: Path) -> dict[str, str]:
@@ -176,7 +214,9 @@ def sizes(pictures: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -186,8 +226,11 @@ def main() -> None:
         pictures = sample(folder / "pictures", options.pictures)
         classifier = lite0()
         bare, count = bare_way(classifier.torch_network, pictures, folder, configs)
-        ways = {"bare": bare, "ours": our_way(export_graph(classifier, folder / "model.onnx"), pictures, folder),
-                "peer": peer_way(classifier.torch_network, pictures, folder)}  # fmt: skip
+        ways = {
+            "bare": bare,
+            "ours": our_way(export_graph(classifier, folder / "model.onnx"), pictures, folder),
+            "peer": peer_way(classifier.torch_network, pictures, folder),
+        }
         found: dict[str, list[float]] = {way: [] for way in ways}
         used: dict[str, list[float]] = {way: [] for way in ways}
         for one in ways.values():
@@ -197,7 +240,11 @@ def main() -> None:
                 seconds, processor = timed(run)
                 found[way].append(count / seconds)
                 used[way].append(1000 * processor / count)
-            print(f"round {turn + 1}: " + ", ".join(f"{way} {found[way][-1]:.1f} ({used[way][-1]:.1f} ms)" for way in ways), flush=True)
+            print(
+                f"round {turn + 1}: "
+                + ", ".join(f"{way} {found[way][-1]:.1f} ({used[way][-1]:.1f} ms)" for way in ways),
+                flush=True,
+            )
         result = report(found, used, configs, count) | {"median_size": sizes(pictures)}
     write_json(OUT, result)
 
@@ -206,25 +253,47 @@ def ratios(above: list[float], below: list[float]) -> dict[str, float]:
     return spread([one / other for one, other in zip(above, below, strict=True)], 3)
 
 
-def report(found: dict[str, list[float]], used: dict[str, list[float]], configs: dict[str, float], count: int) -> dict[str, Any]:
+def report(
+    found: dict[str, list[float]], used: dict[str, list[float]], configs: dict[str, float], count: int
+) -> dict[str, Any]:
     share, faster = ratios(found["ours"], found["bare"]), ratios(found["ours"], found["peer"])
     share_used, faster_used = ratios(used["bare"], used["ours"]), ratios(used["peer"], used["ours"])
     for way, values in found.items():
-        print(f"{way}  " + "{median:.1f} pictures a second [{lowest:.1f} to {highest:.1f}]".format(**spread(values)))
+        print(
+            f"{way}  "
+            + "{median:.1f} pictures a second [{lowest:.1f} to {highest:.1f}]".format(**spread(values))
+        )
     print("ours / bare {median:.3f} [{lowest:.3f} to {highest:.3f}]; wanted 0.9".format(**share))
     print("ours / peer {median:.2f} [{lowest:.2f} to {highest:.2f}]; wanted 4".format(**faster))
-    print("by processor time: ours / bare {:.3f}, ours / peer {:.2f}".format(share_used["median"], faster_used["median"]))
+    print(
+        "by processor time: ours / bare {:.3f}, ours / peer {:.2f}".format(
+            share_used["median"], faster_used["median"]
+        )
+    )
     return {
-        "command": "python benchmarks/tagging_speed.py", "seed": SEED, "n": count, "rounds": len(found["ours"]), "threads": THREADS,
+        "command": "python benchmarks/tagging_speed.py",
+        "seed": SEED,
+        "n": count,
+        "rounds": len(found["ours"]),
+        "threads": THREADS,
         "model": f"EfficientNet-Lite0, {SIDE} x {SIDE}, fp32",
         "pictures_per_second": {way: spread(values) for way, values in found.items()},
-        "rounds_measured": {way: [round(value, 1) for value in values] for way, values in found.items()}, "ours_to_bare": share,
-        "ours_to_peer": faster, "bare_configurations": configs,
+        "rounds_measured": {way: [round(value, 1) for value in values] for way, values in found.items()},
+        "ours_to_bare": share,
+        "ours_to_peer": faster,
+        "bare_configurations": configs,
         "processor_ms_a_picture": {way: spread(values, 2) for way, values in used.items()},
-        "ours_to_bare_by_processor_time": share_used, "ours_to_peer_by_processor_time": faster_used,
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "python": platform.python_version(),
-                    "torch": torch.__version__, "onnxruntime": onnxruntime.__version__, "torchvision": torchvision.__version__},
-    }  # fmt: skip
+        "ours_to_bare_by_processor_time": share_used,
+        "ours_to_peer_by_processor_time": faster_used,
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": platform.processor() or platform.machine(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            "torchvision": torchvision.__version__,
+        },
+    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Fills the tables of these pages from the registries and the command line: `python docs/generate.py`, or `--check` to compare only.
+"""Fills the tables of these pages from the registries and the command line: `python docs/generate.py`, or
+`--check` to compare only.
 
-A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything else on a page is written by hand.
+A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything else on a page is written by
+hand.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ def command_section() -> str:
 
 def _command(name: str, command: Any) -> str:
     arguments = [entry for entry in command.params if entry.param_type_name == "argument"]
-    options = [entry for entry in command.params if entry.param_type_name == "option" and entry.name != "help"]
+    options = [
+        entry for entry in command.params if entry.param_type_name == "option" and entry.name != "help"
+    ]
     words = [entry.metavar if entry.required else f"[{entry.metavar}]" for entry in arguments]
     words += [f"{entry.opts[0]} {entry.metavar}" for entry in options if entry.required]
     rows = [(f"`{entry.metavar}`", _default(entry), entry.help) for entry in arguments]
@@ -71,7 +75,10 @@ def _example(epilog: str | None) -> str:
 def corruption_table() -> str:
     """Every registered corruption."""
     names = {name: severities[0] for name, severities, _ in SUITES.get("mnist-c").entries}
-    rows = [(f"`{entry.name}`", entry.family, entry.summary, str(names.get(entry.name, "")), entry.source) for entry in _corruptions()]
+    rows = [
+        (f"`{entry.name}`", entry.family, entry.summary, str(names.get(entry.name, "")), entry.source)
+        for entry in _corruptions()
+    ]
     return _table(("name", "family", "what it does", "severity in MNIST-C", "source"), rows)
 
 
@@ -81,12 +88,18 @@ def _corruptions() -> list[Corruption]:
 
 def severity_table() -> str:
     """The named parameters behind the severities 1 to 5."""
-    rows = [(f"`{entry.name}`", *(_parameters(values) for values in entry.severities)) for entry in _corruptions()]
+    rows = [
+        (f"`{entry.name}`", *(_parameters(values) for values in entry.severities)) for entry in _corruptions()
+    ]
     return _table(("name", "1", "2", "3", "4", "5"), rows)
 
 
 def _parameters(values: Any) -> str:
-    fields = values._asdict() if hasattr(values, "_asdict") else {name: getattr(values, name) for name in values.__dataclass_fields__}
+    fields = (
+        values._asdict()
+        if hasattr(values, "_asdict")
+        else {name: getattr(values, name) for name in values.__dataclass_fields__}
+    )
     return ", ".join(f"{name} {_short(value)}" for name, value in fields.items())
 
 
@@ -96,14 +109,20 @@ def _short(value: Any) -> str:
 
 def suite_table() -> str:
     """Every suite and its size."""
-    rows = [(f"`{suite.name}`", str(len({name for name, _, _ in suite.entries})), str(len(suite)), suite.source) for suite in SUITES]
+    rows = [
+        (f"`{suite.name}`", str(len({name for name, _, _ in suite.entries})), str(len(suite)), suite.source)
+        for suite in SUITES
+    ]
     return _table(("suite", "corruptions", "with their severities", "source"), rows)
 
 
 def model_table() -> str:
     """Every registered model with its settings."""
     find_model("cnn", "classifier")
-    known = sorted((spec for spec in MODELS if spec.name not in ("hub-transformers", "enhanced")), key=lambda spec: (spec.role, spec.name))
+    known = sorted(
+        (spec for spec in MODELS if spec.name not in ("hub-transformers", "enhanced")),
+        key=lambda spec: (spec.role, spec.name),
+    )
     rows = [(f"`{_typed(spec)}`", spec.role, spec.summary, _settings(spec), spec.source) for spec in known]
     return _table(("name", "role", "what it is", "settings and defaults", "source"), rows)
 
@@ -116,7 +135,11 @@ def _settings(spec: ModelSpec) -> str:
     if spec.transfer:
         return "those of [pretrained trunks](photographs.md#by-name)"
     known = inspect.signature(spec.build).parameters.values()
-    own = [entry for entry in known if entry.default is not inspect.Parameter.empty and entry.name not in ("outputs", "image_shape")]
+    own = [
+        entry
+        for entry in known
+        if entry.default is not inspect.Parameter.empty and entry.name not in ("outputs", "image_shape")
+    ]
     return ", ".join(f"`{entry.name}={entry.default}`" for entry in own)
 
 
@@ -128,35 +151,66 @@ def recipe_table() -> str:
 def method_table() -> str:
     """Every method of `explain`."""
     rows = [(f"`{entry.name}`", entry.summary, _needs(entry), entry.source) for entry in explainers()]
-    rows.append(("`features`", "no attribution: the maps of the layers themselves", "a network with maps", "–"))
+    rows.append(
+        ("`features`", "no attribution: the maps of the layers themselves", "a network with maps", "–")
+    )
     return _table(("`--method`", "what the map shows", "applies to", "source"), rows)
 
 
 def _needs(entry: Explainer) -> str:
-    return "a network with maps" if entry.needs_maps else "any network" if entry.needs_gradients else "any classifier, forests too"
+    return (
+        "a network with maps"
+        if entry.needs_maps
+        else "any network"
+        if entry.needs_gradients
+        else "any classifier, forests too"
+    )
 
 
 def _settings_table(settings: type[Settings]) -> str:
-    return _table(("setting", "default", "meaning"), [(f"`{name}`", f"`{default}`", text) for name, default, text in settings.table()])
+    return _table(
+        ("setting", "default", "meaning"),
+        [(f"`{name}`", f"`{default}`", text) for name, default, text in settings.table()],
+    )
 
 
 def data_table() -> str:
     """The catalogue."""
-    rows = [(f"`{entry.name}`", entry.title, f"{sum(entry.counts.values()):,}", str(len(entry.classes)),
-             "×".join(map(str, entry.image_shape)), entry.licence, f"[page]({entry.homepage})") for entry in CATALOGUE]
+    rows = [
+        (
+            f"`{entry.name}`",
+            entry.title,
+            f"{sum(entry.counts.values()):,}",
+            str(len(entry.classes)),
+            "×".join(map(str, entry.image_shape)),
+            entry.licence,
+            f"[page]({entry.homepage})",
+        )
+        for entry in CATALOGUE
+    ]
     return _table(("name", "what", "pictures", "classes", "H×W×C", "licence", "homepage"), rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in (columns, ["---"] * len(columns), *rows)]
+    lines = [
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |"
+        for row in (columns, ["---"] * len(columns), *rows)
+    ]
     return "\n".join(lines) + "\n"
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "commands": command_section, "corruptions": corruption_table, "severities": severity_table, "suites": suite_table,
-    "models": model_table, "recipe": recipe_table, "data": data_table, "methods": method_table,
-    "explain_settings": lambda: _settings_table(ExplainSettings), "enhance_plan": lambda: _settings_table(PlanSettings),
-}  # fmt: skip
+    "commands": command_section,
+    "corruptions": corruption_table,
+    "severities": severity_table,
+    "suites": suite_table,
+    "models": model_table,
+    "recipe": recipe_table,
+    "data": data_table,
+    "methods": method_table,
+    "explain_settings": lambda: _settings_table(ExplainSettings),
+    "enhance_plan": lambda: _settings_table(PlanSettings),
+}
 
 
 def filled(text: str) -> str:

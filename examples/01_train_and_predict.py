@@ -1,4 +1,7 @@
-"""Train a small classifier on real digits, score it, and look at what it is least sure of. Some seconds on one core."""
+"""Train a small classifier on real digits, score it, and look at what it is least sure of.
+
+Some seconds on one core.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,16 @@ import lightfast as lf
 
 def main() -> None:
     digits = lf.read("mnist-5k").images
-    print(f"{len(digits):,} pictures of {digits.image_shape}, classes {', '.join(digits.class_names)}, version {digits.version}")
+    print(
+        f"{len(digits):,} pictures of {digits.image_shape}, classes {', '.join(digits.class_names)}, version "
+        f"{digits.version}"
+    )
 
     parts = lf.split(digits, val=0.1, test=0.2, seed=0)
     recipe = lf.Recipe.of(epochs=2, batch_size=64)
-    checkpoint = lf.fit(parts.train, parts.val, model="cnn", recipe=recipe, config={"widths": [8, 16, 32], "dense": 64})
+    checkpoint = lf.fit(
+        parts.train, parts.val, model="cnn", recipe=recipe, config={"widths": [8, 16, 32], "dense": 64}
+    )
     checkpoint = lf.calibrate(checkpoint, parts.val)
 
     evaluation = lf.evaluate(checkpoint, parts.test)

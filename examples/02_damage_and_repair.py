@@ -1,6 +1,7 @@
 """Damage digits, learn to detect and undo the damage, read again; no label decides what is repaired.
 
-A few thousand pictures and passes keep it below twenty seconds on one core; `lightfast demo` does the same with more of both.
+A few thousand pictures and passes keep it below twenty seconds on one core; `lightfast demo` does the same
+with more of both.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ PER_EPOCH = 1200
 def main() -> None:
     digits = lf.read("mnist-5k").images
     parts = lf.split(digits, seed=0)
-    classifier = lf.calibrate(lf.fit(parts.train, parts.val, recipe=CLASSIFIER, config={"widths": [8, 16, 32], "dense": 64}), parts.val)
+    classifier = lf.calibrate(
+        lf.fit(parts.train, parts.val, recipe=CLASSIFIER, config={"widths": [8, 16, 32], "dense": 64}),
+        parts.val,
+    )
 
     # How far does fog hurt?
     test = parts.test.take(range(300))

@@ -1,4 +1,7 @@
-"""From a folder of class folders to readings, with a broken file among them. Writes into a temporary folder."""
+"""From a folder of class folders to readings, with a broken file among them.
+
+Writes into a temporary folder.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,28 @@ def main() -> None:
 
         # The same as `lightfast data check pile`.
         report = lf.check(folder)
-        print(f"{report.n:,} pictures in {len(report.classes)} classes; warnings: {', '.join(report.warnings) or 'none'}")
+        print(
+            f"{report.n:,} pictures in {len(report.classes)} classes; warnings: "
+            f"{', '.join(report.warnings) or 'none'}"
+        )
         for one in report.unreadable:
             print(f"  not read: {Path(one.path).name} ({one.reason})")
 
         parts = lf.split(lf.read(folder).images, seed=0)
         training = lf.Training(seed=0, folder=Path(place) / "run")
-        checkpoint = lf.fit(parts.train, parts.val, model="random-forest", config={"trees": 50}, training=training)
+        checkpoint = lf.fit(
+            parts.train, parts.val, model="random-forest", config={"trees": 50}, training=training
+        )
         checkpoint = lf.calibrate(checkpoint, parts.val)
         checkpoint.save(Path(place) / "run" / "checkpoint")
 
         again = lf.load_checkpoint(Path(place) / "run")
         evaluation = lf.evaluate(again, parts.test)
         low, high = evaluation.accuracy_interval
-        print(f"random forest: accuracy {evaluation.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {evaluation.n})")
+        print(
+            f"random forest: accuracy {evaluation.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, n = "
+            f"{evaluation.n})"
+        )
 
         # Errors are one line: what came, what was expected, what to do.
         try:

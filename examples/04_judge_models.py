@@ -1,6 +1,6 @@
 """Which of two models is better, is the difference real, and how many more pictures would help?
 
-    python examples/04_judge_models.py
+python examples/04_judge_models.py
 """
 
 import numpy as np
@@ -15,7 +15,9 @@ def main():
 
     # Out-of-fold readings: every picture is read by a model that never saw it.
     dealing = lf.Dealing(folds=3, jobs=1)
-    found = {name: lf.cross_validate(images, plan, dealing, lf.Training(seed=0)) for name, plan in plans.items()}
+    found = {
+        name: lf.cross_validate(images, plan, dealing, lf.Training(seed=0)) for name, plan in plans.items()
+    }
     for name, one in found.items():
         low, high = one.interval()
         print(f"{name}: {one.scores().mean():.3f} [{low:.3f} to {high:.3f}] over {one.k} folds")
@@ -27,8 +29,12 @@ def main():
     parts = lf.split(images, val=0.0, test=0.3)
     points = [lf.Point(train_size=size, repeat=repeat) for size in (90, 180, 350, 700) for repeat in (0, 1)]
     measured = lf.run_points(points, (parts.train, parts.test), plans["forest"], lf.Training(seed=0), jobs=1)
-    curve = lf.fit_learning_curve([one.n_train for one in measured], [one.accuracy for one in measured],
-                                  rng=np.random.default_rng(0), test_n=len(parts.test))
+    curve = lf.fit_learning_curve(
+        [one.n_train for one in measured],
+        [one.accuracy for one in measured],
+        rng=np.random.default_rng(0),
+        test_n=len(parts.test),
+    )
     print(curve.sentence())
     print(curve.needed(0.93).sentence())
 

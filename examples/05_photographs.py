@@ -1,6 +1,8 @@
-"""From a few labelled photographs to a tagged folder: a pretrained trunk, one ONNX file, tags. Ten seconds or so on one core; offline.
+"""From a few labelled photographs to a tagged folder: a pretrained trunk, one ONNX file, tags. Ten seconds or
+so on one core; offline.
 
-The same as `lightfast train`, `export` and `predict`; docs/photographs.md tells the whole of it. Writes into a temporary folder.
+The same as `lightfast train`, `export` and `predict`; docs/photographs.md tells the whole of it. Writes into
+a temporary folder.
 """
 
 from __future__ import annotations
@@ -45,12 +47,18 @@ def clouds(rng: np.random.Generator) -> np.ndarray:
 
 
 def make_a_library(folder: Path, each: int, seed: int) -> None:
-    """Stand-in for your photographs: JPEG files in class folders; one of them twice, resized; and one file that is no picture."""
+    """Stand-in for your photographs: JPEG files in class folders; one of them twice, resized;
+    and one file that is no picture.
+    """
     rng = np.random.default_rng(seed)
     for make in (stripes, dots, clouds):
         (folder / make.__name__).mkdir(parents=True)
         for number in range(each):
-            shades = make(rng)[..., None] * rng.uniform(20, 60, 3) + rng.uniform(70, 185, 3) + rng.normal(0, 6, (SIDE, SIDE, 3))
+            shades = (
+                make(rng)[..., None] * rng.uniform(20, 60, 3)
+                + rng.uniform(70, 185, 3)
+                + rng.normal(0, 6, (SIDE, SIDE, 3))
+            )
             pixels = shades.clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / make.__name__ / f"{number}.jpg")
     Image.open(folder / "dots" / "0.jpg").resize((80, 80)).save(folder / "dots" / "again.jpg", quality=60)
@@ -63,29 +71,43 @@ def main() -> None:
         make_a_library(labelled, EACH, seed=0)
         make_a_library(new, 10, seed=1)
 
-        # What `train` does as well: pictures that are nearly the same get one number, and stay on one side of the split.
+        # What `train` does as well: pictures that are nearly the same get one number, and stay on one side of
+        # the split.
         loaded, near = with_near_groups(read_splits(labelled))
         images = loaded.train
         print(f"{len(images)} pictures; not read: {loaded.unreadable[0].reason}")
         print(f"nearly the same: {[[images.ids[row] for row in group] for group in near.groups]}")
 
-        # EfficientNet-Lite0, its ImageNet weights from an installed package; frozen, a linear head on its features.
+        # EfficientNet-Lite0, its ImageNet weights from an installed package; frozen, a linear head on its
+        # features.
         parts = lf.split(images, val=0.2, test=0.3, seed=0)
         checkpoint = lf.calibrate(lf.fit(parts.train, parts.val, model="lite0"), parts.val)
         evaluation = lf.evaluate(checkpoint, parts.test)
         low, high = evaluation.accuracy_interval
-        print(f"accuracy {evaluation.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {evaluation.n})")
+        print(
+            f"accuracy {evaluation.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {evaluation.n})"
+        )
 
         # One file with everything in it, and the proof that it decides as its original does.
         tagger = load_tagger(export_graph(checkpoint, Path(place, "textures.onnx")))
         pixels = parts.test.images
         check = compare_graph(pred_probs(checkpoint, pixels), tagger.probs(pixels), tagger.card)
-        print(f"exported: {check.same} of {check.n} decisions the same, probabilities within {check.max_difference:.0e}")
+        print(
+            f"exported: {check.same} of {check.n} decisions the same, probabilities within "
+            f"{check.max_difference:.0e}"
+        )
 
         # Any number of files, as a stream: read, tagged, written.
-        tagged = tag_run(str(Path(place, "textures.onnx")), [str(new)], RunOptions(out=Path(place, "tags.csv")))
-        print(f"{tagged['n']} new pictures tagged: {tagged['classes']}; not read: {len(tagged['unreadable'])}")
-        print(*Path(place, "tags.csv").read_text(encoding="utf-8").replace(place, "…").splitlines()[:3], sep="\n")
+        tagged = tag_run(
+            str(Path(place, "textures.onnx")), [str(new)], RunOptions(out=Path(place, "tags.csv"))
+        )
+        print(
+            f"{tagged['n']} new pictures tagged: {tagged['classes']}; not read: {len(tagged['unreadable'])}"
+        )
+        print(
+            *Path(place, "tags.csv").read_text(encoding="utf-8").replace(place, "…").splitlines()[:3],
+            sep="\n",
+        )
 
 
 if __name__ == "__main__":

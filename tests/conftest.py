@@ -39,7 +39,10 @@ def data_folder() -> Path:
 
 @pytest.fixture(autouse=True)
 def one_torch_thread() -> Iterator[None]:
-    """Tests run a worker a core, so torch computes on one thread. Tests that have not imported torch do not pay for it."""
+    """Tests run a worker a core, so torch computes on one thread.
+
+    Tests that have not imported torch do not pay for it.
+    """
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -52,7 +55,9 @@ def one_torch_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def blobs() -> ImageSet:
-    """120 grey 12 × 12 pictures of three classes (a bright bar on the left, in the middle, on the right) with noise: easy to learn."""
+    """120 grey 12 × 12 pictures of three classes (a bright bar on the left, in the middle,
+    on the right) with noise: easy to learn.
+    """
     rng = np.random.default_rng(5)
     labels = np.arange(120) % 3
     images = rng.integers(0, 60, (120, 12, 12, 1))

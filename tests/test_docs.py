@@ -1,4 +1,6 @@
-"""The pages say what the program does: tables from the registries are fresh, every command, option and name stands on its page."""
+"""The pages say what the program does: tables from the registries are fresh, every command,
+option and name stands on its page.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ def page(name: str) -> str:
 
 
 def test_generated_tables_are_fresh():
-    stale = [path.name for path in DOCS.glob("*.md") if generator().filled(path.read_text("utf-8")) != path.read_text("utf-8")]
+    stale = [
+        path.name
+        for path in DOCS.glob("*.md")
+        if generator().filled(path.read_text("utf-8")) != path.read_text("utf-8")
+    ]
     assert stale == [], "run: python docs/generate.py"
 
 
@@ -63,7 +69,11 @@ def test_every_model_is_on_its_page():
 
     find_model("cnn", "classifier")
     # The hub's own entry is typed as hf-hub:ID.
-    names = [f"{name}NAME" if name.endswith(":") else name for name in MODELS.names() if name not in ("hub-transformers", "own:")]
+    names = [
+        f"{name}NAME" if name.endswith(":") else name
+        for name in MODELS.names()
+        if name not in ("hub-transformers", "own:")
+    ]
     names.append("own:A-B")
     assert [name for name in names if f"`{name}`" not in page("models.md")] == []
     assert "`hf-hub:ID`" in page("models.md")
@@ -92,7 +102,9 @@ def test_every_study_and_scale_is_on_its_page():
     from lightfast.studies.registry import STUDIES, Scale, find_study
 
     assert find_study("mnist-c")
-    assert [name for name in (*STUDIES.names(), *get_args(Scale)) if f"`{name}`" not in page("studies.md")] == []
+    assert [
+        name for name in (*STUDIES.names(), *get_args(Scale)) if f"`{name}`" not in page("studies.md")
+    ] == []
 
 
 def test_every_data_set_is_on_its_page():
@@ -100,7 +112,9 @@ def test_every_data_set_is_on_its_page():
 
 
 def test_every_public_name_is_on_the_python_page():
-    assert [name for name in lightfast.__all__ if name != "__version__" and f"`{name}`" not in page("python.md")] == []
+    assert [
+        name for name in lightfast.__all__ if name != "__version__" and f"`{name}`" not in page("python.md")
+    ] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

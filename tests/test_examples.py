@@ -19,7 +19,9 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 def test_example_runs(path, tmp_path):
     environment = {**os.environ, "LIGHTFAST_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "error", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=290, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=290, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "95 % interval" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -21,13 +21,23 @@ ROOMS = ("corrupt", "evaluate", "explain", "restore")
 
 
 def run_python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
 
 
 def declared_imports() -> dict[str, str]:
     """name → "module:name" of the imports that type checkers see."""
-    block = next(node for node in ast.parse(SOURCE).body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-    return {alias.asname: f"{node.module.removeprefix('lightfast.')}:{alias.name}" for node in block.body for alias in node.names}
+    block = next(
+        node
+        for node in ast.parse(SOURCE).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    return {
+        alias.asname: f"{node.module.removeprefix('lightfast.')}:{alias.name}"
+        for node in block.body
+        for alias in node.names
+    }
 
 
 @pytest.mark.parametrize("name", lightfast.__all__)
@@ -53,7 +63,10 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_the_version_is_that_of_the_project_file():
-    assert lightfast.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert (
+        lightfast.__version__
+        == tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    )
 
 
 def test_a_name_is_the_object_of_its_module():
@@ -79,9 +92,17 @@ def test_a_verb_named_like_its_room_shows_the_signature_and_text_of_its_function
 
 
 def test_records_and_corruptions_come_without_torch():
-    code = "import sys, lightfast as lf; lf.ImageSet, lf.corrupt_array, lf.split, lf.Recipe, lf.score; print('torch' in sys.modules)"
+    code = (
+        "import sys, lightfast as lf; lf.ImageSet, lf.corrupt_array, lf.split, lf.Recipe, lf.score; "
+        "print('torch' in sys.modules)"
+    )
     assert run_python(code).strip() == "False"
 
 
 def test_star_import_brings_the_verbs():
-    assert run_python("from lightfast import *; print(callable(fit), callable(corrupt), callable(evaluate))").split() == ["True"] * 3
+    assert (
+        run_python(
+            "from lightfast import *; print(callable(fit), callable(corrupt), callable(evaluate))"
+        ).split()
+        == ["True"] * 3
+    )

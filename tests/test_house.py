@@ -14,7 +14,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "lightfast"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-ALL_CODE = [*SOURCES, *sorted(path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py"))]
+ALL_CODE = [
+    *SOURCES,
+    *sorted(path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")),
+]
 FILE_BUDGET, FUNCTION_BUDGET = 400, 60
 HEAVY = {"torch", "torchvision", "timm", "transformers", "fastapi", "starlette", "nicegui"}
 LIGHT_MODULES = [
@@ -44,7 +47,9 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def prints(path: Path) -> list[int]:
     """The lines of `path` that call print."""
-    calls = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    calls = (
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+    )
     return [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
 
 
@@ -77,20 +82,37 @@ def test_every_init_below_the_package_own_is_empty():
 
 def test_every_folder_of_sources_is_a_package():
     folders = {path.parent for path in SOURCES}
-    assert [str(folder.relative_to(ROOT)) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+    assert [
+        str(folder.relative_to(ROOT)) for folder in sorted(folders) if not (folder / "__init__.py").exists()
+    ] == []
 
 
 def test_only_the_command_line_prints():
-    found = [f"{path.relative_to(ROOT)}:{line}" for path in SOURCES if PACKAGE / "cli" not in path.parents for line in prints(path)]
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        if PACKAGE / "cli" not in path.parents
+        for line in prints(path)
+    ]
     assert found == []
 
 
 def test_no_file_is_longer_than_its_budget():
-    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in ALL_CODE}
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in ALL_CODE
+    }
     assert {name: length for name, length in lengths.items() if length > FILE_BUDGET} == {}
 
 
 def test_no_function_is_longer_than_its_budget():
-    lengths = [(path, node, (node.end_lineno or node.lineno) - node.lineno + 1) for path in ALL_CODE for node in functions(path)]
-    found = [f"{path.relative_to(ROOT)}:{node.lineno} {node.name} {lines}" for path, node, lines in lengths if lines > FUNCTION_BUDGET]
+    lengths = [
+        (path, node, (node.end_lineno or node.lineno) - node.lineno + 1)
+        for path in ALL_CODE
+        for node in functions(path)
+    ]
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name} {lines}"
+        for path, node, lines in lengths
+        if lines > FUNCTION_BUDGET
+    ]
     assert found == []

@@ -1,4 +1,7 @@
-"""Lightfast: image classifiers that keep their sight. The public verbs and records, each loaded when it is first used (SPEC 1)."""
+"""Lightfast: image classifiers that keep their sight.
+
+The public verbs and records, each loaded when it is first used (SPEC 1).
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,9 @@ def _public(name: str) -> Any:
 
 
 class _Verb(ModuleType):
-    """A room named like its verb: `lightfast.corrupt(...)` is the verb, `lightfast.corrupt.suite` a module of the room."""
+    """A room named like its verb: `lightfast.corrupt(...)` is the verb,
+    `lightfast.corrupt.suite` a module of the room.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return _public(self.__name__.rpartition(".")[2])(*args, **kwargs)
@@ -130,7 +135,8 @@ class _Verb(ModuleType):
         return _public(self.__name__.rpartition(".")[2]).__doc__
 
 
-# Importing a submodule binds the room's name here, over whatever __getattr__ would give: so these rooms themselves can be called.
+# Importing a submodule binds the room's name here, over whatever __getattr__ would give: so these rooms
+# themselves can be called.
 for _room in ("corrupt", "evaluate", "explain", "restore"):
     importlib.import_module(f"{__name__}.{_room}").__class__ = _Verb
 
@@ -148,16 +154,92 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Attribution", "Checkpoint", "CheckpointError", "Comparison", "CrossValidation", "Damage", "DamageMix", "DataError", "Dealing",
-    "DetectorPlan", "DownloadError", "EnhancerPlan", "Evaluation", "ImageSet", "Ingest", "InputError", "LearningCurve", "LightfastError",
-    "LoadedData", "Measured", "PairedTest", "Pipeline", "Plan", "Point", "Predictions", "Recipe", "Regression", "Repair", "RestorerPlan",
-    "Rules", "SettingsError", "Splits", "StorageError", "TagEvaluation", "TagPredictions", "Tagger", "Taxonomy", "Training",
-    "TrainingError", "UnknownName", "__version__", "calibrate", "calibrate_pipeline", "check", "choose_model", "choose_thresholds",
-    "cohen_kappa", "compare", "corrupt", "corrupt_array", "cross_validate", "damage_mixture", "deletion_insertion", "detect", "difference",
-    "evaluate", "explain", "export_graph", "feature_maps", "fetch", "fit", "fit_detector", "fit_enhancer", "fit_learning_curve",
-    "fit_restorer", "load_checkpoint", "load_dataset", "load_tagger", "mcnemar", "near_duplicates", "ols", "paper_plan", "predict",
-    "predict_tags", "put_before", "randomisation_check", "read", "read_taxonomy", "repair", "restore", "run_points", "save_folder",
-    "save_npz", "score", "score_tags", "split",
+    "Attribution",
+    "Checkpoint",
+    "CheckpointError",
+    "Comparison",
+    "CrossValidation",
+    "Damage",
+    "DamageMix",
+    "DataError",
+    "Dealing",
+    "DetectorPlan",
+    "DownloadError",
+    "EnhancerPlan",
+    "Evaluation",
+    "ImageSet",
+    "Ingest",
+    "InputError",
+    "LearningCurve",
+    "LightfastError",
+    "LoadedData",
+    "Measured",
+    "PairedTest",
+    "Pipeline",
+    "Plan",
+    "Point",
+    "Predictions",
+    "Recipe",
+    "Regression",
+    "Repair",
+    "RestorerPlan",
+    "Rules",
+    "SettingsError",
+    "Splits",
+    "StorageError",
+    "TagEvaluation",
+    "TagPredictions",
+    "Tagger",
+    "Taxonomy",
+    "Training",
+    "TrainingError",
+    "UnknownName",
+    "__version__",
+    "calibrate",
+    "calibrate_pipeline",
+    "check",
+    "choose_model",
+    "choose_thresholds",
+    "cohen_kappa",
+    "compare",
+    "corrupt",
+    "corrupt_array",
+    "cross_validate",
+    "damage_mixture",
+    "deletion_insertion",
+    "detect",
+    "difference",
+    "evaluate",
+    "explain",
+    "export_graph",
+    "feature_maps",
+    "fetch",
+    "fit",
+    "fit_detector",
+    "fit_enhancer",
+    "fit_learning_curve",
+    "fit_restorer",
+    "load_checkpoint",
+    "load_dataset",
+    "load_tagger",
+    "mcnemar",
+    "near_duplicates",
+    "ols",
+    "paper_plan",
+    "predict",
+    "predict_tags",
+    "put_before",
+    "randomisation_check",
+    "read",
+    "read_taxonomy",
+    "repair",
+    "restore",
+    "run_points",
+    "save_folder",
+    "save_npz",
+    "score",
+    "score_tags",
+    "split",
 ]
 
 if TYPE_CHECKING:

@@ -65,7 +65,10 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path):
 
 def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path):
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(StorageError, match=r"cannot write .*out: a file stands where a folder is wanted\. Choose another folder"):
+    with pytest.raises(
+        StorageError,
+        match=r"cannot write .*out: a file stands where a folder is wanted\. Choose another folder",
+    ):
         files.write_text(tmp_path / "out" / "a.txt", "x")
 
 
@@ -98,7 +101,9 @@ def test_settings_take_texts_and_refuse_nonsense():
         Knobs().updated(["speed"])
 
 
-@pytest.mark.parametrize("error", [DataError("a.npz", cure="Convert it."), UnknownName("model", "ccn", ["cnn"])])
+@pytest.mark.parametrize(
+    "error", [DataError("a.npz", cure="Convert it."), UnknownName("model", "ccn", ["cnn"])]
+)
 def test_an_error_comes_back_whole_out_of_another_process(error):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.cure) == (type(error), str(error), error.cure)

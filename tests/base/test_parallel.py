@@ -32,8 +32,13 @@ def marked(folder: Path, number: int) -> int:
 def test_one_job_runs_here_in_order_and_tells_every_step():
     told: list[tuple[str, int, int]] = []
     pixels = np.ones(3)
-    done = in_parallel(slow_first, [(number, pixels) for number in (3, 1, 2)], jobs=1, label="cuts",
-                       report=lambda label, at, total, detail="": told.append((label, at, total)))
+    done = in_parallel(
+        slow_first,
+        [(number, pixels) for number in (3, 1, 2)],
+        jobs=1,
+        label="cuts",
+        report=lambda label, at, total, detail="": told.append((label, at, total)),
+    )
     assert [one[:2] for one in done] == [(3, 9.0), (1, 3.0), (2, 6.0)]
     assert told == [("cuts", 0, 3), ("cuts", 1, 3), ("cuts", 2, 3), ("cuts", 3, 3)]
     assert set(in_parallel(process_of, [(1,), (2,)], jobs=1)) == {os.getpid()}
@@ -44,7 +49,9 @@ def test_a_single_task_needs_no_process_and_no_tasks_give_nothing():
     assert in_parallel(process_of, [], jobs=4) == []
 
 
-def test_two_jobs_give_the_results_of_one_in_order_with_shared_arrays_and_one_core_each(monkeypatch: pytest.MonkeyPatch):
+def test_two_jobs_give_the_results_of_one_in_order_with_shared_arrays_and_one_core_each(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
     pixels = np.ones(500_000)
     done = in_parallel(slow_first, [(number, pixels) for number in (3, 1, 2)], jobs=2)

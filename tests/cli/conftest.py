@@ -52,7 +52,10 @@ def _blobs(count: int, seed: int = 0, names=("dark", "light"), size=16) -> dict[
     """Pictures that a small network tells apart: dark and light noise."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(names)
-    images = rng.integers(0, 100, (count, size, size), dtype=np.uint8) + (labels * 120).astype(np.uint8)[:, None, None]
+    images = (
+        rng.integers(0, 100, (count, size, size), dtype=np.uint8)
+        + (labels * 120).astype(np.uint8)[:, None, None]
+    )
     return {"images": images, "labels": labels, "class_names": np.array(names)}
 
 
@@ -61,7 +64,9 @@ def _write_folder(folder: Path, classes: dict[str, int]) -> Path:
     for name, count in classes.items():
         (folder / name).mkdir(parents=True)
         for index in range(count):
-            Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8)).save(folder / name / f"{index}.png")
+            Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8)).save(
+                folder / name / f"{index}.png"
+            )
     return folder
 
 

@@ -1,4 +1,6 @@
-"""Bad input from end to end: exit code 2 and one line that names the input and the cure, nothing half-written."""
+"""Bad input from end to end: exit code 2 and one line that names the input and the cure,
+nothing half-written.
+"""
 
 from __future__ import annotations
 
@@ -83,10 +85,16 @@ def test_a_wrong_npz_says_what_was_expected_and_came(arrays, part, type_in, tmp_
 
 @pytest.mark.parametrize(
     "classes, part",
-    [({"cat": 3, "dog": 0}, "empty class"), ({"cat": 1}, "one class only"), ({"cat": 3}, "one class only"),
-     ({"Cat": 3, "cat": 3}, "spelled alike"), ({"cat": 2, "dog": 30}, "'cat' is too small"), ({}, "no class folders")],
+    [
+        ({"cat": 3, "dog": 0}, "empty class"),
+        ({"cat": 1}, "one class only"),
+        ({"cat": 3}, "one class only"),
+        ({"Cat": 3, "cat": 3}, "spelled alike"),
+        ({"cat": 2, "dog": 30}, "'cat' is too small"),
+        ({}, "no class folders"),
+    ],
     ids=["empty", "one-picture", "one-class", "alike", "tiny-class", "nothing"],
-)  # fmt: skip
+)
 def test_a_folder_that_no_classifier_can_learn_from(classes, part, type_in, tmp_path, write_folder):
     (tmp_path / "pile").mkdir()
     write_folder(tmp_path / "pile", classes)
@@ -104,12 +112,13 @@ def test_another_class_list_is_refused_by_name(run, type_in, tmp_path, blobs):
         assert "purple" in said.line()
 
 
-@pytest.mark.parametrize("text", ["train blobs.npz", "corrupt blobs.npz --name fog", "evaluate RUN blobs.npz", "repair RUN blobs.npz"])
+@pytest.mark.parametrize(
+    "text",
+    ["train blobs.npz", "corrupt blobs.npz --name fog", "evaluate RUN blobs.npz", "repair RUN blobs.npz"],
+)
 def test_a_file_in_the_place_of_a_folder_is_one_line(text, run, type_in, blobs_npz, tmp_path):
     (tmp_path / "taken").write_text("a file")
     said = type_in(f"{text.replace('RUN', str(run))} --out taken/here")
     assert said.code == 2
     assert "a file stands where a folder is wanted" in said.line()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blobs.npz", "taken"]
-
-

@@ -37,7 +37,10 @@ def test_fetching_what_a_package_carries_downloads_nothing(type_in):
 
 def test_corrupt_writes_the_same_bytes_for_the_same_seed(type_in, blobs_npz):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        assert type_in(f"corrupt blobs.npz --name shot_noise --severity 4 --seed {seed} --out {name}.npz").code == 0
+        assert (
+            type_in(f"corrupt blobs.npz --name shot_noise --severity 4 --seed {seed} --out {name}.npz").code
+            == 0
+        )
     first, second, third = (np.load(f"{name}.npz")["images"] for name in "abc")
     assert np.array_equal(first, second)
     assert not np.array_equal(first, third)
@@ -52,7 +55,9 @@ def test_corrupt_keeps_labels_and_number(type_in, blobs_npz):
 def test_corrupt_by_a_suite_writes_a_folder_a_kind(type_in, blobs_npz):
     written = type_in("corrupt blobs.npz --suite mnist-c --limit 4 --out all --json").json["written"]
     assert len(written) == 15
-    assert sorted(path.name for path in Path("all").iterdir()) == sorted(f"{row['corruption']}-{row['severity']}" for row in written)
+    assert sorted(path.name for path in Path("all").iterdir()) == sorted(
+        f"{row['corruption']}-{row['severity']}" for row in written
+    )
 
 
 def test_corrupt_does_not_write_over_a_full_folder(type_in, blobs_npz, tmp_path):
@@ -62,7 +67,9 @@ def test_corrupt_does_not_write_over_a_full_folder(type_in, blobs_npz, tmp_path)
 
 
 def test_corrupt_lists_every_corruption(type_in):
-    assert {row["name"] for row in type_in("corrupt --list --json").json["corruptions"]} == set(CORRUPTIONS.names())
+    assert {row["name"] for row in type_in("corrupt --list --json").json["corruptions"]} == set(
+        CORRUPTIONS.names()
+    )
     assert "zigzag" in type_in("corrupt --list").out
 
 
@@ -70,7 +77,14 @@ def test_corrupt_lists_every_corruption(type_in):
 
 
 def test_train_writes_a_whole_run_folder(run):
-    wanted = {"checkpoint", "recipe.json", "history.jsonl", "predictions.parquet", "metrics.json", "report.html"}
+    wanted = {
+        "checkpoint",
+        "recipe.json",
+        "history.jsonl",
+        "predictions.parquet",
+        "metrics.json",
+        "report.html",
+    }
     assert wanted <= {path.name for path in run.iterdir()}
     assert json.loads((run / "recipe.json").read_text())["epochs"] == 2
 
@@ -107,7 +121,12 @@ def test_predict_prints_one_row_a_picture(run, type_in, blobs_npz):
 
 def test_predict_prints_json(run, type_in, blobs_npz):
     said = type_in(f"predict {run} blobs.npz --json").json
-    assert (said["n"], said["seed"], said["class_names"], said["unreadable"]) == (80, 0, ["dark", "light"], [])
+    assert (said["n"], said["seed"], said["class_names"], said["unreadable"]) == (
+        80,
+        0,
+        ["dark", "light"],
+        [],
+    )
     again = type_in(f"predict {run} blobs.npz --format json").json
     assert again["predictions"] == said["predictions"]
     assert {"id", "predicted_label", "confidence"} <= said["predictions"][0].keys()
@@ -161,14 +180,14 @@ def test_repair_reads_again_and_queues_the_doubtful(tmp_path, type_in, blobs):
     assert Path("done/queue.csv").is_file()
 
 
-
-
 # ---- studies
 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Puts a study that only answers in the place of the real ones; the options that it was given are returned."""
+    """Puts a study that only answers in the place of the real ones;
+    the options that it was given are returned.
+    """
     from lightfast.report.page import Table
     from lightfast.studies import registry
 
@@ -179,7 +198,9 @@ def asked(monkeypatch):
         table = Table(("row", "paper", "ours"), (("clean", "99.00 %", "99.3 %"),))
         return registry.StudyResult("A study", (table,), {"n": 3}, ("a stand-in",))
 
-    monkeypatch.setattr(registry, "find_study", lambda name: registry.Study(name, "A study", answer, "a paper"))
+    monkeypatch.setattr(
+        registry, "find_study", lambda name: registry.Study(name, "A study", answer, "a paper")
+    )
     return given
 
 
@@ -193,5 +214,10 @@ def test_study_prints_its_tables_and_notes(asked, type_in):
 
 def test_study_prints_its_figures_as_json(asked, type_in):
     said = type_in("study svhn --out here --json").json
-    assert (said["figures"], said["notes"], said["scale"], said["seed"]) == ({"n": 3}, ["a stand-in"], "quick", 0)
+    assert (said["figures"], said["notes"], said["scale"], said["seed"]) == (
+        {"n": 3},
+        ["a stand-in"],
+        "quick",
+        0,
+    )
     assert asked[0].out == Path("here")

@@ -30,7 +30,9 @@ def test_predict_evaluate_compare_and_export_work_on_what_it_wrote(enhanced, run
     written = type_in(f"export {enhanced} --out better.onnx --json").json
     assert written["check"]["same"] == written["check"]["n"] == metrics["n"]
     from_file = type_in("predict better.onnx blobs.npz --json").json["predictions"]
-    assert [row["predicted_label"] for row in from_file] == [row["predicted_label"] for row in rows["predictions"]]
+    assert [row["predicted_label"] for row in from_file] == [
+        row["predicted_label"] for row in rows["predictions"]
+    ]
 
 
 def test_it_prints_its_metrics_as_one_json_object(run, type_in, blobs_npz):
@@ -43,7 +45,9 @@ def test_a_refusal_is_told_with_the_way_out_and_the_way_out_works(run, type_in, 
     assert said.code == 0
     assert said.out.startswith("REFUSED: ")
     assert "--use better --gate off" in type_in("predict better blobs.npz").line()
-    command = next(line for line in said.out.splitlines() if line.startswith("not kept")).partition("lightfast ")[2]
+    command = next(line for line in said.out.splitlines() if line.startswith("not kept")).partition(
+        "lightfast "
+    )[2]
     assert type_in(command).out.startswith("Kept: the gate was off")
     assert type_in("evaluate RUN3 blobs.npz").code == 0
 
@@ -58,8 +62,14 @@ def test_other_classes_are_one_line(run, type_in, tmp_path, blobs):
 
 @pytest.mark.parametrize(
     "options, part",
-    [("--enhancer unte", "unet"), ("--strength much", "--strength 100,1000"), ("--gate open", "--gate"), ("--use nowhere", "nowhere"),
-     ("--set enhancer.colour=1", "colour"), ("--use x --strength 1", "--strength has no effect")],
+    [
+        ("--enhancer unte", "unet"),
+        ("--strength much", "--strength 100,1000"),
+        ("--gate open", "--gate"),
+        ("--use nowhere", "nowhere"),
+        ("--set enhancer.colour=1", "colour"),
+        ("--use x --strength 1", "--strength has no effect"),
+    ],
 )
 def test_a_wrong_option_is_one_line(options, part, run, type_in, blobs_npz):
     said = type_in(f"enhance {run} blobs.npz --out better {options}")

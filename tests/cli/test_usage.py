@@ -8,8 +8,22 @@ import pytest
 
 from lightfast.cli import app as cli
 
-COMMANDS = ["demo", "train", "predict", "evaluate", "explain", "enhance", "corrupt", "repair", "export", "scorecard", "study",
-            "data list", "data fetch", "data check"]
+COMMANDS = [
+    "demo",
+    "train",
+    "predict",
+    "evaluate",
+    "explain",
+    "enhance",
+    "corrupt",
+    "repair",
+    "export",
+    "scorecard",
+    "study",
+    "data list",
+    "data fetch",
+    "data check",
+]
 # ---- help and usage
 
 
@@ -74,7 +88,9 @@ def test_an_unforeseen_error_is_one_line_and_code_1(broken, type_in):
     broken(ZeroDivisionError("surprise"))
     said = type_in("data check x")
     assert said.code == 1
-    assert said.line() == "lightfast: ZeroDivisionError: surprise (run with LIGHTFAST_DEBUG=1 for the traceback)"
+    assert (
+        said.line() == "lightfast: ZeroDivisionError: surprise (run with LIGHTFAST_DEBUG=1 for the traceback)"
+    )
 
 
 def test_the_traceback_comes_on_demand(broken, type_in, monkeypatch):
@@ -87,10 +103,14 @@ def test_ctrl_c_says_how_to_go_on(broken, type_in, monkeypatch):
     broken(KeyboardInterrupt())
     said = type_in("data check x")
     assert (said.code, said.line()) == (1, "lightfast: stopped")
-    monkeypatch.setattr("lightfast.runs.train.train_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
+    monkeypatch.setattr(
+        "lightfast.runs.train.train_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt())
+    )
     said = type_in("train x --out y")
     assert (said.code, said.line()) == (1, "lightfast: stopped; go on with --resume")
-    monkeypatch.setattr("lightfast.runs.tag.tag_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
+    monkeypatch.setattr(
+        "lightfast.runs.tag.tag_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt())
+    )
     assert "the rows read so far stay in FILE.part" in type_in("predict x y --out z.csv").line()
 
 

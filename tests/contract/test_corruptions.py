@@ -1,4 +1,6 @@
-"""Every registered corruption keeps one contract: shape, dtype, determinism, untouched input, grey and RGB, 8 to 64 px, monotone."""
+"""Every registered corruption keeps one contract: shape, dtype, determinism, untouched input, grey and RGB,
+8 to 64 px, monotone.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,12 @@ from lightfast.corrupt.registry import CORRUPTIONS
 from lightfast.corrupt.suite import corrupt_array
 
 KINDS = CORRUPTIONS.names()
-TABLES = [(kind.name, table) for kind in CORRUPTIONS for table in ("standard", "small") if table == "standard" or kind.small]
+TABLES = [
+    (kind.name, table)
+    for kind in CORRUPTIONS
+    for table in ("standard", "small")
+    if table == "standard" or kind.small
+]
 SHAPES = [(8, 8, 1), (8, 8, 3), (28, 28, 1), (19, 33, 3), (64, 64, 1), (64, 40, 3)]
 
 
@@ -25,18 +32,26 @@ def pieces(shape: tuple[int, int, int], count: int = 4) -> NDArray[np.uint8]:
     return np.stack([photo[50 * n : 50 * n + height, 60 * n : 60 * n + width] for n in range(count)])
 
 
-PHOTO = np.asarray(cv2.resize(load_sample_images().images[0], (400, 267), interpolation=cv2.INTER_AREA), np.uint8)
+PHOTO = np.asarray(
+    cv2.resize(load_sample_images().images[0], (400, 267), interpolation=cv2.INTER_AREA), np.uint8
+)
 
 
 @pytest.fixture(scope="module")
 def sets() -> dict[str, NDArray[np.uint8]]:
     """Digits (64, 28, 28, 1) and pieces of photographs (80, 32, 32, 3) on which damage is measured."""
-    grown = [np.pad(cv2.resize(digit, (20, 20)), 4) for digit in load_digits().images[:64].astype(np.float32) * 16]
+    grown = [
+        np.pad(cv2.resize(digit, (20, 20)), 4) for digit in load_digits().images[:64].astype(np.float32) * 16
+    ]
     digits = np.clip((np.stack(grown) - 90) * 3, 0, 255).astype(np.uint8)[..., None]
     photos = []
     for photo in load_sample_images().images:
         shrunk = cv2.resize(photo, (400, 267), interpolation=cv2.INTER_AREA)
-        photos += [shrunk[top : top + 32, left : left + 32] for top in range(0, 235, 50) for left in range(0, 368, 46)]
+        photos += [
+            shrunk[top : top + 32, left : left + 32]
+            for top in range(0, 235, 50)
+            for left in range(0, 368, 46)
+        ]
     return {"digits": digits, "photos": np.stack(photos).astype(np.uint8)}
 
 
@@ -86,7 +101,10 @@ def test_read_only_pictures_no_pictures_and_one_picture_will_do(name):
 @pytest.mark.parametrize("name, table", TABLES, ids=str)
 def test_severity_is_monotone_in_psnr(name, table, pictures, sets):
     images = sets[pictures]
-    levels = [mean_psnr(images, corrupt_array(images, name, severity, np.random.default_rng(3), table)) for severity in range(1, 6)]
+    levels = [
+        mean_psnr(images, corrupt_array(images, name, severity, np.random.default_rng(3), table))
+        for severity in range(1, 6)
+    ]
     assert all(after <= before + 1e-9 for before, after in pairwise(levels)), levels
     assert levels[4] < levels[0] - 0.3
 

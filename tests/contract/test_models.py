@@ -1,4 +1,6 @@
-"""Every registered model keeps one contract: shape, gradient, determinism, a way through the disk, grey and RGB, odd sizes."""
+"""Every registered model keeps one contract: shape, gradient, determinism, a way through the disk,
+grey and RGB, odd sizes.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,24 @@ from lightfast.models.transfer import preprocess_of
 from lightfast.restore.denoise import restore_images
 
 # `enhanced` is made of two networks that are there, see tests/models/test_enhanced.py.
-CONCRETE = [spec for spec in MODELS if spec.role == "classifier" and not spec.name.endswith(":")
-            and spec.name not in ("hub-transformers", "enhanced")]
-# Of the papers' trunks the lightest: the others are the same code on trunks of 100 MB and more, see tests/models/test_transfer.py.
-NAMES = [spec.name for spec in CONCRETE if not spec.transfer or spec.name == "lite0"] + ["timm:resnet10t", "backbone:resnet10t"]
-RESTORERS = [spec.name for spec in MODELS if spec.role == "restorer" and not spec.name.endswith(":")] + ["own:2-2", "own:3-1", "own:1-4"]
+CONCRETE = [
+    spec
+    for spec in MODELS
+    if spec.role == "classifier"
+    and not spec.name.endswith(":")
+    and spec.name not in ("hub-transformers", "enhanced")
+]
+# Of the papers' trunks the lightest: the others are the same code on trunks of 100 MB and more, see
+# tests/models/test_transfer.py.
+NAMES = [spec.name for spec in CONCRETE if not spec.transfer or spec.name == "lite0"] + [
+    "timm:resnet10t",
+    "backbone:resnet10t",
+]
+RESTORERS = [spec.name for spec in MODELS if spec.role == "restorer" and not spec.name.endswith(":")] + [
+    "own:2-2",
+    "own:3-1",
+    "own:1-4",
+]
 SHAPES = [(16, 16, 1), (28, 21, 3), (64, 64, 3)]
 
 
@@ -60,13 +75,19 @@ def test_a_classifier_comes_back_from_disk_bit_for_bit(name: str, tmp_path: Path
     made.save(tmp_path / "checkpoint")
     back = load_checkpoint(tmp_path)
     assert (predict_logits(made, pictures((16, 16, 1))) == predict_logits(back, pictures((16, 16, 1)))).all()
-    assert {path.suffix for path in (tmp_path / "checkpoint").iterdir()} <= {".safetensors", ".skops", ".json"}
+    assert {path.suffix for path in (tmp_path / "checkpoint").iterdir()} <= {
+        ".safetensors",
+        ".skops",
+        ".json",
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("random-forest")])
 def test_the_seed_decides_the_weights_and_the_global_generator_stays(name: str):
     state = torch.random.get_rng_state()
-    first, same, other = (fresh_network(name, "classifier", (16, 16, 1), 4, {}, seed).state_dict() for seed in (1, 1, 2))
+    first, same, other = (
+        fresh_network(name, "classifier", (16, 16, 1), 4, {}, seed).state_dict() for seed in (1, 1, 2)
+    )
     assert all(torch.equal(first[key], same[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
     assert torch.equal(state, torch.random.get_rng_state())
@@ -91,7 +112,9 @@ def test_an_untrained_unet_changes_nothing(config: dict):
     network = fresh_network("unet", "restorer", (28, 28, 1), 0, config, 0).eval()
     images = torch.rand(3, 1, 28, 28)
     assert torch.equal(network(images), images)
-    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()) == config.get("norm", True)
+    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()) == config.get(
+        "norm", True
+    )
 
 
 def test_an_untrained_unet_with_levels_changes_nothing():

@@ -1,4 +1,6 @@
-"""Pictures for the corruption tests: handwritten digits and pieces of photographs, both from scikit-learn's bundled data."""
+"""Pictures for the corruption tests: handwritten digits and pieces of photographs,
+both from scikit-learn's bundled data.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ def photos() -> NDArray[np.uint8]:
     pieces = []
     for photo in load_sample_images().images:
         shrunk = cv2.resize(photo, (400, 267), interpolation=cv2.INTER_AREA)
-        pieces += [shrunk[top : top + 32, left : left + 32] for top in range(0, 235, 40) for left in range(0, 368, 46)]
+        pieces += [
+            shrunk[top : top + 32, left : left + 32]
+            for top in range(0, 235, 40)
+            for left in range(0, 368, 46)
+        ]
     return np.stack(pieces).astype(np.uint8)
 
 

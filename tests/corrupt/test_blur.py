@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lightfast.corrupt.blur import Glass, Lens, Motion, Zoom, _disk, _shuffle, defocus_blur, glass_blur, motion_blur, trail, zoom_blur
+from lightfast.corrupt.blur import (
+    Glass,
+    Lens,
+    Motion,
+    Zoom,
+    _disk,
+    _shuffle,
+    defocus_blur,
+    glass_blur,
+    motion_blur,
+    trail,
+    zoom_blur,
+)
 
 
 class Counting:
@@ -47,7 +59,9 @@ def test_glass_exchanges_as_the_sequential_loop_does(reach, channels):
 
 def test_grey_glass_only_moves_pixels(digit_floats):
     moved = glass_blur(digit_floats, Glass(0.1, 2, 3), np.random.default_rng(0))
-    assert (np.sort(moved, axis=None) == pytest.approx(np.sort(np.floor(digit_floats * 255) / 255, axis=None), abs=0.005))
+    assert np.sort(moved, axis=None) == pytest.approx(
+        np.sort(np.floor(digit_floats * 255) / 255, axis=None), abs=0.005
+    )
     assert (moved != digit_floats).mean() > 0.1
 
 
@@ -55,14 +69,17 @@ def test_half_of_the_grey_pixels_stay_and_no_colour_pixel_must():
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     levels = np.repeat(ramp, 400, axis=0)
     _shuffle(levels, 1, np.random.default_rng(0))
-    # The last pixel of a row is handled first: it stays when the coin says so, or when it draws itself (one of four moves).
+    # The last pixel of a row is handled first: it stays when the coin says so, or when it draws itself (one
+    # of four moves).
     assert (levels[:, 15, 15, 0] == 255).mean() == pytest.approx(0.5 + 0.5 / 4, abs=0.07)
 
 
 @pytest.mark.parametrize("lens", [Lens(3, 0.1), Lens(10, 0.5), Lens(1.5, 0.1), Lens(0.3, 0.4)])
 def test_defocus_correlates_with_a_disk(photo_floats, lens):
     blurred = defocus_blur(photo_floats, lens, np.random.default_rng(0))
-    expected = ndimage.correlate(photo_floats.astype(float), _disk(*lens)[None, :, :, None].astype(float), mode="mirror")
+    expected = ndimage.correlate(
+        photo_floats.astype(float), _disk(*lens)[None, :, :, None].astype(float), mode="mirror"
+    )
     assert blurred == pytest.approx(expected, abs=1e-4)
 
 
@@ -82,7 +99,10 @@ def trailed(image: np.ndarray, radius: int, sigma: float, degrees: float) -> np.
         down = int(np.ceil(step * np.sin(np.deg2rad(degrees)) - 0.5))
         for row in range(height):
             for column in range(width):
-                result[row, column] += weight * image[min(max(row + down, 0), height - 1), min(max(column + right, 0), width - 1)]
+                result[row, column] += (
+                    weight
+                    * image[min(max(row + down, 0), height - 1), min(max(column + right, 0), width - 1)]
+                )
     return result / sum(weights)
 
 
@@ -95,7 +115,9 @@ def test_trail_is_imagemagicks_motion_blur(digit_floats, degrees):
 def test_pictures_that_share_a_path_are_blurred_as_if_alone(photo_floats):
     angles = np.array([10.0, -30.0] * 6)
     together = trail(photo_floats, 8, 2, angles)
-    alone = [trail(picture[None], 8, 2, angles[index : index + 1])[0] for index, picture in enumerate(photo_floats)]
+    alone = [
+        trail(picture[None], 8, 2, angles[index : index + 1])[0] for index, picture in enumerate(photo_floats)
+    ]
     assert together == pytest.approx(np.stack(alone), abs=1e-6)
 
 
@@ -104,7 +126,12 @@ def test_motion_angles_spread_from_minus_45_to_45():
     dots[:, 20, 20] = 1
     blurred = motion_blur(dots, Motion(10, 8), np.random.default_rng(0))[..., 0]
     rows, columns = np.arange(41)[None, :, None], np.arange(41)[None, None, :]
-    slopes = np.rad2deg(np.arctan2((blurred * (rows - 20)).sum((1, 2)), (blurred * (columns - 20)).sum((1, 2)) * -1)) * -1
+    slopes = (
+        np.rad2deg(
+            np.arctan2((blurred * (rows - 20)).sum((1, 2)), (blurred * (columns - 20)).sum((1, 2)) * -1)
+        )
+        * -1
+    )
     assert np.abs(slopes).max() < 48
     assert slopes.std() == pytest.approx(90 / np.sqrt(12), rel=0.15)
 
@@ -120,4 +147,6 @@ def test_zoom_blur_is_the_mean_of_scipys_zooms(digit_floats):
     factors = np.arange(1, 1.21, 0.02)
     picture = digit_floats[3, ..., 0].astype(float)
     expected = (picture + sum(zoomed(picture, factor) for factor in factors)) / (len(factors) + 1)
-    assert zoom_blur(digit_floats[3:4], Zoom(1.21, 0.02), np.random.default_rng(0))[0, ..., 0] == pytest.approx(expected, abs=1e-5)
+    assert zoom_blur(digit_floats[3:4], Zoom(1.21, 0.02), np.random.default_rng(0))[
+        0, ..., 0
+    ] == pytest.approx(expected, abs=1e-5)

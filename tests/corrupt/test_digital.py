@@ -28,7 +28,9 @@ def test_jpeg_is_pillows_jpeg(photos, digits, quality):
         stream = io.BytesIO()
         Image.fromarray(picture.squeeze()).save(stream, "JPEG", quality=quality)
         expected = np.asarray(Image.open(stream)).reshape(picture.shape)
-        ours = digital.jpeg_compression(picture[None].astype(np.float32) / 255, Quality(quality), RNG)[0] * 255
+        ours = (
+            digital.jpeg_compression(picture[None].astype(np.float32) / 255, Quality(quality), RNG)[0] * 255
+        )
         assert np.abs(ours - expected).max() <= 3
 
 
@@ -53,11 +55,15 @@ def test_saturate_turns_grey_red_by_the_offset_alone():
 
 
 def test_saturate_of_grey_pictures_scales_the_value(digit_floats):
-    assert digital.saturate(digit_floats, Saturation(2, 0.1), RNG) == pytest.approx(digit_floats * 2 + 0.1, abs=1e-6)
+    assert digital.saturate(digit_floats, Saturation(2, 0.1), RNG) == pytest.approx(
+        digit_floats * 2 + 0.1, abs=1e-6
+    )
 
 
 def test_elastic_without_strength_changes_nothing(photo_floats):
-    assert digital.elastic_transform(photo_floats, Elastic(0, 0.1, 0), RNG) == pytest.approx(photo_floats, abs=1e-5)
+    assert digital.elastic_transform(photo_floats, Elastic(0, 0.1, 0), RNG) == pytest.approx(
+        photo_floats, abs=1e-5
+    )
 
 
 def test_elastic_affine_carries_the_anchors(photo_floats):

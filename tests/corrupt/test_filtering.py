@@ -15,7 +15,9 @@ SCIPY_BORDERS = {"nearest": "nearest", "reflect": "reflect", "zero": "constant"}
 @pytest.mark.parametrize("border", SCIPY_BORDERS)
 @pytest.mark.parametrize("sigma", [0.4, 1.0, 6.0])
 def test_gaussian_is_scipys(photo_floats, sigma, border):
-    expected = ndimage.gaussian_filter(photo_floats.astype(float), (0, sigma, sigma, 0), mode=SCIPY_BORDERS[border])
+    expected = ndimage.gaussian_filter(
+        photo_floats.astype(float), (0, sigma, sigma, 0), mode=SCIPY_BORDERS[border]
+    )
     assert gaussian(photo_floats, sigma, border=border) == pytest.approx(expected, abs=1e-5)
 
 
@@ -27,7 +29,9 @@ def test_gaussian_down_only_leaves_rows_alone(digit_floats):
 @pytest.mark.parametrize("border", SCIPY_BORDERS)
 def test_a_band_matrix_correlates(border):
     line, kernel = np.arange(9.0) ** 2, np.array([0.5, -1.0, 2.0, 0.25, 3.0])
-    assert band_matrix(9, kernel, border) @ line == pytest.approx(ndimage.correlate1d(line, kernel, mode=SCIPY_BORDERS[border]))
+    assert band_matrix(9, kernel, border) @ line == pytest.approx(
+        ndimage.correlate1d(line, kernel, mode=SCIPY_BORDERS[border])
+    )
 
 
 @pytest.mark.parametrize("size_in, size_out", [(28, 14), (28, 16), (32, 9), (8, 28), (7, 28), (224, 67)])

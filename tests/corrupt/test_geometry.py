@@ -20,7 +20,9 @@ def warped(picture: np.ndarray, matrix: np.ndarray, about_centre: bool = True) -
     return transform.warp(picture.astype(float), transform.AffineTransform(matrix=full))
 
 
-def assert_each_is_one_of(pictures: np.ndarray, damaged: np.ndarray, matrices: list[np.ndarray], about_centre: bool = True) -> None:
+def assert_each_is_one_of(
+    pictures: np.ndarray, damaged: np.ndarray, matrices: list[np.ndarray], about_centre: bool = True
+) -> None:
     """Every damaged picture is the warp by one of the matrices, and all of them occur."""
     used = set()
     for picture, result in zip(pictures, damaged, strict=True):
@@ -44,7 +46,9 @@ def test_shear_slants_both_ways_and_stretches(digit_floats):
 
 @pytest.mark.parametrize("factor", [0.9, 0.7, 0.5])
 def test_scale_shrinks_about_the_centre(photo_floats, factor):
-    assert_each_is_one_of(photo_floats, scale(photo_floats, Shrink(factor), np.random.default_rng(0)), [np.eye(2) / factor])
+    assert_each_is_one_of(
+        photo_floats, scale(photo_floats, Shrink(factor), np.random.default_rng(0)), [np.eye(2) / factor]
+    )
 
 
 def test_scale_holds_the_centre_of_pictures_that_are_not_square(photo_floats):

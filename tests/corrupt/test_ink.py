@@ -59,7 +59,16 @@ def test_zigzag_corners_are_the_published_ones():
     (columns,), (rows,) = ink._zigzag_corners(np.array([10]), np.array([13]))
     angle = np.arctan(3 / 23)
     length = 23 / np.cos(angle)
-    corners = [(0, 0), (2, 2), (6, -2), (10, 2), (14, -2), (18, 2), (22, -2), (length, -2 / (2 * (length - 20)))]
+    corners = [
+        (0, 0),
+        (2, 2),
+        (6, -2),
+        (10, 2),
+        (14, -2),
+        (18, 2),
+        (22, -2),
+        (length, -2 / (2 * (length - 20))),
+    ]
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     expected = turn @ np.array(corners).T + np.array([[2], [10]])
     assert np.stack([columns, rows]) == pytest.approx(expected, abs=1e-4)
@@ -67,7 +76,9 @@ def test_zigzag_corners_are_the_published_ones():
 
 @pytest.mark.parametrize("draw", [ink.dotted_line, ink.zigzag])
 def test_pens_differ_in_opacity_and_in_number(draw):
-    faint, full, three = (draw(BLACK, pen, np.random.default_rng(0)) for pen in (Pen(0.5, 1), Pen(1.0, 1), Pen(1.0, 3)))
+    faint, full, three = (
+        draw(BLACK, pen, np.random.default_rng(0)) for pen in (Pen(0.5, 1), Pen(1.0, 1), Pen(1.0, 3))
+    )
     assert faint.mean() == pytest.approx(full.mean() / 2, rel=0.1)
     assert three.mean() == pytest.approx(full.mean() * 2.7, rel=0.15)
 
@@ -104,7 +115,9 @@ def test_water_is_turquoise_light_up_to_its_strength():
     layer = ndimage.gaussian_filter(layer, (0, 2, 2, 0)) * 4 - 1.95
     light = splash(layer, 0.68, 0.6)
     assert light.min() >= 0
-    assert light.max(axis=(1, 2)) == pytest.approx(np.tile(0.6 * np.array([175, 238, 238]) / 255, (6, 1)), abs=1e-4)
+    assert light.max(axis=(1, 2)) == pytest.approx(
+        np.tile(0.6 * np.array([175, 238, 238]) / 255, (6, 1)), abs=1e-4
+    )
     assert not light[(layer < 0.68)[..., 0]].any()
 
 

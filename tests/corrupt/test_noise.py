@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lightfast.corrupt.noise import Impulses, Photons, Spread, gaussian_noise, impulse_noise, shot_noise, speckle_noise
+from lightfast.corrupt.noise import (
+    Impulses,
+    Photons,
+    Spread,
+    gaussian_noise,
+    impulse_noise,
+    shot_noise,
+    speckle_noise,
+)
 
 
 def flat(level: float, count: int = 200_000) -> np.ndarray:
@@ -19,7 +27,9 @@ def test_gaussian_noise_has_its_sigma():
 
 
 def test_speckle_noise_grows_with_the_value():
-    spreads = [speckle_noise(flat(level), Spread(0.35), np.random.default_rng(0)).std() for level in (0, 0.25, 1)]
+    spreads = [
+        speckle_noise(flat(level), Spread(0.35), np.random.default_rng(0)).std() for level in (0, 0.25, 1)
+    ]
     assert spreads == pytest.approx([0, 0.0875, 0.35], rel=0.01)
 
 

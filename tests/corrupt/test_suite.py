@@ -16,16 +16,30 @@ RNG = np.random.default_rng(0)
 
 
 def test_mnist_c_has_its_fifteen_kinds_at_the_published_severities():
-    published = {"shot_noise": 5, "impulse_noise": 4, "glass_blur": 1, "motion_blur": 1, "shear": 2, "scale": 3, "rotate": 2,
-                 "brightness": 5, "translate": 3, "fog": 5, "spatter": 4}
+    published = {
+        "shot_noise": 5,
+        "impulse_noise": 4,
+        "glass_blur": 1,
+        "motion_blur": 1,
+        "shear": 2,
+        "scale": 3,
+        "rotate": 2,
+        "brightness": 5,
+        "translate": 3,
+        "fog": 5,
+        "spatter": 4,
+    }
     entries = {name: severities for name, severities, _ in SUITES.get("mnist-c").entries}
     assert len(entries) == 15
-    assert {name: entries[name] for name in published} == {name: (severity,) for name, severity in published.items()}
+    assert {name: entries[name] for name in published} == {
+        name: (severity,) for name, severity in published.items()
+    }
 
 
-@pytest.mark.parametrize("name, kinds, table", [
-    ("imagenet-c", 15, "standard"), ("imagenet-c-extra", 4, "standard"), ("cifar10-c", 19, "small"),
-])
+@pytest.mark.parametrize(
+    "name, kinds, table",
+    [("imagenet-c", 15, "standard"), ("imagenet-c-extra", 4, "standard"), ("cifar10-c", 19, "small")],
+)
 def test_photo_suites_have_five_severities_a_kind(name, kinds, table):
     found = SUITES.get(name)
     assert len(found) == kinds * 5
@@ -63,16 +77,19 @@ def test_an_unknown_table_is_refused(digits):
         corrupt_array(digits, "fog", 1, RNG, table="large")  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("images, message", [
-    (np.zeros((2, 8, 8, 1), np.float32), "uint8.*float32.*Scale to 0..255"),
-    (np.full((2, 8, 8, 1), np.nan), "NaN"),
-    ([[1, 2]], "uint8 array.*list"),
-    (np.zeros((8, 8), np.uint8), r"\(8, 8\)"),
-    (np.zeros((2, 8, 8), np.uint8), "channel axis"),
-    (np.zeros((2, 3, 8, 8), np.uint8), "channels last"),
-    (np.zeros((2, 7, 9, 1), np.uint8), "8 to 1024 pixels, got 7 x 9"),
-    (np.zeros((1, 8, 1025, 1), np.uint8), "8 x 1025"),
-])
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (np.zeros((2, 8, 8, 1), np.float32), "uint8.*float32.*Scale to 0..255"),
+        (np.full((2, 8, 8, 1), np.nan), "NaN"),
+        ([[1, 2]], "uint8 array.*list"),
+        (np.zeros((8, 8), np.uint8), r"\(8, 8\)"),
+        (np.zeros((2, 8, 8), np.uint8), "channel axis"),
+        (np.zeros((2, 3, 8, 8), np.uint8), "channels last"),
+        (np.zeros((2, 7, 9, 1), np.uint8), "8 to 1024 pixels, got 7 x 9"),
+        (np.zeros((1, 8, 1025, 1), np.uint8), "8 x 1025"),
+    ],
+)
 def test_unusable_pictures_are_refused_with_the_cure(images, message):
     with pytest.raises(InputError, match=message):
         corrupt_array(images, "fog", 1, RNG)
@@ -82,7 +99,13 @@ def test_corrupt_makes_a_new_version_with_its_history(digits):
     before = ImageSet(digits, ("a", "b"), np.arange(100) % 2, name="digits")
     after = corrupt(before, "fog", 3, seed=7)
     assert after.parent == before.version
-    assert after.history[-1] == {"verb": "corrupt", "name": "fog", "severity": 3, "seed": 7, "table": "standard"}
+    assert after.history[-1] == {
+        "verb": "corrupt",
+        "name": "fog",
+        "severity": 3,
+        "seed": 7,
+        "table": "standard",
+    }
     assert after.labels is not None
     assert (after.labels == before.labels).all()
     assert (after.images == corrupt_array(digits, "fog", 3, generator(7, "corrupt", "fog", 3))).all()
@@ -103,9 +126,10 @@ def test_a_mixture_damages_each_picture_in_its_own_way(digits):
     assert (mixed[assignment == 3] == corrupt_array(digits[assignment == 3], "brightness", 5, RNG)).all()
 
 
-@pytest.mark.parametrize("assignment, message", [
-    (np.zeros(99, int), "shape"), (np.zeros(100), "whole numbers"), (np.full(100, 2), r"0\.\.1"),
-])
+@pytest.mark.parametrize(
+    "assignment, message",
+    [(np.zeros(99, int), "shape"), (np.zeros(100), "whole numbers"), (np.full(100, 2), r"0\.\.1")],
+)
 def test_an_assignment_that_does_not_fit_is_refused(digits, assignment, message):
     with pytest.raises(InputError, match=message):
         damage_mixture(digits, [("clean", 0), ("fog", 1)], assignment, RNG)

@@ -37,7 +37,9 @@ def test_plasma_corners_have_the_statistics_of_whole_maps(side, mapsize):
     slow = np.stack([whole_map(mapsize, 1.6, rng)[:side, :side] for _ in range(max(60 * 16 // mapsize, 16))])
     fast = plasma(2000, side, mapsize, 1.6, rng)
     assert fast.std(axis=(1, 2)).mean() == pytest.approx(slow.std(axis=(1, 2)).mean(), rel=0.15)
-    assert np.abs(np.diff(fast, axis=2)).mean() == pytest.approx(np.abs(np.diff(slow, axis=2)).mean(), rel=0.15)
+    assert np.abs(np.diff(fast, axis=2)).mean() == pytest.approx(
+        np.abs(np.diff(slow, axis=2)).mean(), rel=0.15
+    )
     assert fast.mean() == pytest.approx(0.5, abs=0.03)
 
 
@@ -50,7 +52,10 @@ def test_plasma_stays_in_its_range(side, mapsize):
 
 
 def test_a_plasma_corner_of_a_large_map_is_smoother():
-    roughness = [np.abs(np.diff(plasma(50, 28, mapsize, 2.0, np.random.default_rng(0)), axis=2)).mean() for mapsize in (32, 256)]
+    roughness = [
+        np.abs(np.diff(plasma(50, 28, mapsize, 2.0, np.random.default_rng(0)), axis=2)).mean()
+        for mapsize in (32, 256)
+    ]
     assert roughness[1] < roughness[0] / 2
 
 
@@ -64,7 +69,9 @@ def test_fog_adds_a_bank_and_scales_back_to_the_brightest(photo_floats):
 def test_brightness_is_that_of_hsv(photo_floats):
     hsv = color.rgb2hsv(photo_floats.astype(float))
     hsv[..., 2] = np.clip(hsv[..., 2] + 0.3, 0, 1)
-    assert brightness(photo_floats, Light(0.3), np.random.default_rng(0)) == pytest.approx(color.hsv2rgb(hsv), abs=1e-5)
+    assert brightness(photo_floats, Light(0.3), np.random.default_rng(0)) == pytest.approx(
+        color.hsv2rgb(hsv), abs=1e-5
+    )
 
 
 def test_brightness_of_black_is_grey():

@@ -28,7 +28,9 @@ def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = (12, 10), c
     return path
 
 
-def make_set(labels: list[int], pixels: list[int] | None = None, names: tuple[str, ...] | None = None) -> ImageSet:
+def make_set(
+    labels: list[int], pixels: list[int] | None = None, names: tuple[str, ...] | None = None
+) -> ImageSet:
     """One 4 x 4 picture a label; equal numbers in `pixels` give identical pictures."""
     numbers = list(range(len(labels))) if pixels is None else pixels
     images = np.zeros((len(labels), 4, 4, 1), dtype=np.uint8)
@@ -85,7 +87,9 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             self.send_header("ETag", site.etag)
             self.send_header("Content-Length", str(len(body)))
             if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(site.content) - 1}/{len(site.content)}")
+                self.send_header(
+                    "Content-Range", f"bytes {start}-{len(site.content) - 1}/{len(site.content)}"
+                )
             self.end_headers()
             self.wfile.write(body[: site.break_after.pop(0)] if site.break_after else body)
 

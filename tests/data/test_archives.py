@@ -33,7 +33,9 @@ def packed(tree: Path, ending: str, top: str = ".") -> Path:
             for file in sorted(tree.rglob("*")):
                 archive.write(file, f"{top}/{file.relative_to(tree)}")
     else:
-        mode = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}[ending]
+        mode = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}[
+            ending
+        ]
         with tarfile.open(path, mode) as archive:
             archive.add(tree, top)
     return path
@@ -64,7 +66,9 @@ def test_the_name_is_that_of_the_archive(tree: Path) -> None:
     assert read(packed(tree, ".tar.gz")).images.name == "pile"
 
 
-def test_it_is_unpacked_once_and_again_when_it_has_changed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_unpacked_once_and_again_when_it_has_changed(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = packed(tree, ".zip")
     calls: list[Path] = []
 
@@ -84,7 +88,9 @@ def test_it_is_unpacked_once_and_again_when_it_has_changed(tree: Path, tmp_path:
 def test_broken_pictures_are_named_by_the_archive(tree: Path) -> None:
     (tree / "cat" / "empty.png").touch()
     path = packed(tree, ".zip")
-    assert [(one.path, one.reason) for one in read(path).unreadable] == [(f"{path}/cat/empty.png", "empty file")]
+    assert [(one.path, one.reason) for one in read(path).unreadable] == [
+        (f"{path}/cat/empty.png", "empty file")
+    ]
 
 
 def test_errors_name_the_archive_and_not_the_cache(tree: Path) -> None:
@@ -100,7 +106,9 @@ def test_errors_name_the_archive_and_not_the_cache(tree: Path) -> None:
 def test_names_that_lead_out_are_not_written_and_listed(tree: Path, tmp_path: Path, name: str) -> None:
     result = read(entry(tree, name, png(tree)))
     assert len(result.images) == 6
-    assert [one.reason for one in result.unreadable] == ["its name leads out of the archive, or no file can have it"]
+    assert [one.reason for one in result.unreadable] == [
+        "its name leads out of the archive, or no file can have it"
+    ]
     assert name in result.unreadable[0].path
     assert not list(tmp_path.rglob("evil.png"))
 
@@ -143,7 +151,10 @@ def test_encrypted_members_are_named_and_a_class_of_them_does_not_vanish(tree: P
             if b"dog/" in content[start : start + 60]:
                 content[start + offset] |= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"class 'dog': none of its pictures could be read.*dog/0.png: encrypted in the archive"):
+    with pytest.raises(
+        DataError,
+        match=r"class 'dog': none of its pictures could be read.*dog/0.png: encrypted in the archive",
+    ):
         read(path)
 
 
@@ -156,7 +167,8 @@ def test_links_in_an_archive_become_copies_and_never_lead_out(tree: Path) -> Non
     result = read(path)
     assert {"cat/hard.png", "cat/soft.png"} <= set(result.images.ids)
     assert {Path(one.path).name: one.reason for one in result.unreadable} == dict.fromkeys(
-        ("out.png", "up.png"), "a link to a file that is not in the archive")
+        ("out.png", "up.png"), "a link to a file that is not in the archive"
+    )
 
 
 def test_a_pipe_in_an_archive_is_named(tree: Path) -> None:
@@ -168,7 +180,9 @@ def test_a_pipe_in_an_archive_is_named(tree: Path) -> None:
 def test_an_archive_that_ends_early_is_refused_by_name(tree: Path, ending: str) -> None:
     path = packed(tree, ending)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
-    with pytest.raises(DataError, match=r"is not a whole ZIP archive|ends early|is not a tar archive") as caught:
+    with pytest.raises(
+        DataError, match=r"is not a whole ZIP archive|ends early|is not a tar archive"
+    ) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path} ")
     assert "\n" not in str(caught.value)
@@ -183,8 +197,9 @@ def test_other_bytes_are_no_archive(tmp_path: Path, ending: str, content: bytes)
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tgz"])
-def test_an_archive_that_grows_without_bound_is_refused_before_it_fills_the_disk(tree: Path, ending: str, monkeypatch: pytest.MonkeyPatch,
-                                                                                 tmp_path: Path) -> None:
+def test_an_archive_that_grows_without_bound_is_refused_before_it_fills_the_disk(
+    tree: Path, ending: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(archives, "_SMALL", 2**20)
     (tree / "cat" / "bomb.png").write_bytes(bytes(8 * 2**20))
     path = packed(tree, ending)
@@ -196,8 +211,10 @@ def test_an_archive_that_grows_without_bound_is_refused_before_it_fills_the_disk
 def test_what_is_no_picture_is_left_out_with_a_note(tree: Path) -> None:
     (tree / "readme.md").write_text("hello")
     (tree / ".hidden").write_text("x")
-    assert f"{tree.parent}/pile.tar: 1 file(s) in it are neither pictures nor tables and were left out (first: readme.md)" in read(
-        packed(tree, ".tar")).notes
+    assert (
+        f"{tree.parent}/pile.tar: 1 file(s) in it are neither pictures nor tables and were left out (first: "
+        "readme.md)" in read(packed(tree, ".tar")).notes
+    )
 
 
 def test_rubbish_of_macs_is_passed_over(tree: Path) -> None:
@@ -220,18 +237,25 @@ def test_names_that_are_not_utf8_are_kept(tree: Path, picture: Callable[..., Pat
 
 
 def test_a_folder_and_a_table_in_an_archive_are_named_by_address(tree: Path) -> None:
-    (tree / "few.csv").write_text("path,label\ncat/0.png,a\n../pets/dog/0.png,b\n../../../etc/x.png,b\ndog/gone.png,b\n")
+    (tree / "few.csv").write_text(
+        "path,label\ncat/0.png,a\n../pets/dog/0.png,b\n../../../etc/x.png,b\ndog/gone.png,b\n"
+    )
     path = packed(tree, ".zip", "pets")
     loaded = read_splits(f"zip://pets/few.csv::{path}")
     assert loaded.train.ids == ("cat/0.png", "../pets/dog/0.png")
-    assert {one.reason for one in loaded.unreadable} == {"it leads out of the place of its table", "no such file"}
+    assert {one.reason for one in loaded.unreadable} == {
+        "it leads out of the place of its table",
+        "no such file",
+    }
     assert "../../../etc/x.png" in {one.path for one in loaded.unreadable}
     assert read(f"zip://pets::{path}").images.ids == read(tree).images.ids
 
 
 def test_a_table_may_name_pictures_in_archives_beside_it(tree: Path) -> None:
     packed(tree, ".zip")
-    (tree.parent / "list.csv").write_text("path,label\nzip://cat/0.png::pile.zip,a\nzip://dog/0.png::pile.zip,b\nzip://bird.png::pile.zip,b\n")
+    (tree.parent / "list.csv").write_text(
+        "path,label\nzip://cat/0.png::pile.zip,a\nzip://dog/0.png::pile.zip,b\nzip://bird.png::pile.zip,b\n"
+    )
     result = read(tree.parent / "list.csv")
     assert result.images.ids == ("zip://cat/0.png::pile.zip", "zip://dog/0.png::pile.zip")
     assert result.unreadable[0].reason.startswith("no 'bird.png' in ")
@@ -247,13 +271,18 @@ def test_an_archive_in_an_archive_is_read(tree: Path, tmp_path: Path) -> None:
     assert address in str(caught.value)
 
 
-@pytest.mark.parametrize(("address", "message"), [
-    ("zip://pets", "names no archive"),
-    ("zip://cat::nowhere.zip", "no such file: nowhere.zip"),
-    ("zip://bird::{path}", "no 'bird' in"),
-    ("zip://../x::{path}", "no '../x' in"),
-])
-def test_an_address_into_an_archive_that_leads_nowhere_is_said(tree: Path, address: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("zip://pets", "names no archive"),
+        ("zip://cat::nowhere.zip", "no such file: nowhere.zip"),
+        ("zip://bird::{path}", "no 'bird' in"),
+        ("zip://../x::{path}", "no '../x' in"),
+    ],
+)
+def test_an_address_into_an_archive_that_leads_nowhere_is_said(
+    tree: Path, address: str, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         read(address.format(path=packed(tree, ".zip")))
 

@@ -30,7 +30,10 @@ def test_images_and_labels_without_names_are_named_by_their_numbers(tmp_path: Pa
 
 
 def test_official_parts_share_class_names(tmp_path: Path) -> None:
-    train, test = {"train_images": IMAGES, "train_labels": LABELS}, {"test_images": IMAGES[:2], "test_labels": LABELS[:2]}
+    train, test = (
+        {"train_images": IMAGES, "train_labels": LABELS},
+        {"test_images": IMAGES[:2], "test_labels": LABELS[:2]},
+    )
     path = npz(tmp_path, **train, **test, class_names=np.array(["a", "b", "c"]))
     loaded = read_npz(path)
     assert loaded.part("test").class_names == ("a", "b", "c")
@@ -39,7 +42,9 @@ def test_official_parts_share_class_names(tmp_path: Path) -> None:
 
 
 def test_arrays_that_nobody_asked_for_are_noted(tmp_path: Path) -> None:
-    assert read_npz(npz(tmp_path, images=IMAGES, labels=LABELS, source=LABELS)).notes == ("arrays left out: source",)
+    assert read_npz(npz(tmp_path, images=IMAGES, labels=LABELS, source=LABELS)).notes == (
+        "arrays left out: source",
+    )
 
 
 def test_a_wanted_shape_is_met_and_noted(tmp_path: Path) -> None:
@@ -54,22 +59,34 @@ def test_letters_that_differ_in_case_only_are_two_classes(tmp_path: Path) -> Non
     assert read_npz(path).train.class_names == ("A", "a", "B")
 
 
-@pytest.mark.parametrize(("arrays", "message"), [
-    ({"images": IMAGES / 255, "labels": LABELS}, "expected a uint8 array .*got float64 array"),
-    ({"images": np.full((6, 5, 4), np.nan), "labels": LABELS}, "NaN"),
-    ({"images": IMAGES.astype(np.int64), "labels": LABELS}, "got int64 array"),
-    ({"images": IMAGES[None], "labels": LABELS}, r"expected shape \(N, H, W\).*got \(1, 6, 5, 4\)"),
-    ({"images": IMAGES, "labels": LABELS[:4]}, r"labels: expected shape \(6,\).*got \(4,\)"),
-    ({"images": IMAGES, "labels": LABELS + 0.5}, "labels: expected whole numbers, got float64"),
-    ({"images": IMAGES, "labels": LABELS - 1}, "label -1"),
-    ({"images": IMAGES}, "no array 'labels'.*got images"),
-    ({"train_images": IMAGES}, "no array 'train_labels'"),
-    ({"pictures": IMAGES}, "no array 'images'"),
-    ({"images": IMAGES, "labels": LABELS, "class_names": np.array(["a", "b"])}, "expected at least 3 names .*got 2 names"),
-    ({"images": IMAGES, "labels": LABELS, "class_names": np.array(["Cat", "cat ", "dog"])}, "spelled alike: 'Cat' and 'cat '"),
-    ({"images": IMAGES, "labels": LABELS * 0}, "one class only"),
-    ({"images": IMAGES[:1], "labels": LABELS[:1], "class_names": np.array(["a", "b"])}, r"holds 1 picture\(s\)"),
-])
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": IMAGES / 255, "labels": LABELS}, "expected a uint8 array .*got float64 array"),
+        ({"images": np.full((6, 5, 4), np.nan), "labels": LABELS}, "NaN"),
+        ({"images": IMAGES.astype(np.int64), "labels": LABELS}, "got int64 array"),
+        ({"images": IMAGES[None], "labels": LABELS}, r"expected shape \(N, H, W\).*got \(1, 6, 5, 4\)"),
+        ({"images": IMAGES, "labels": LABELS[:4]}, r"labels: expected shape \(6,\).*got \(4,\)"),
+        ({"images": IMAGES, "labels": LABELS + 0.5}, "labels: expected whole numbers, got float64"),
+        ({"images": IMAGES, "labels": LABELS - 1}, "label -1"),
+        ({"images": IMAGES}, "no array 'labels'.*got images"),
+        ({"train_images": IMAGES}, "no array 'train_labels'"),
+        ({"pictures": IMAGES}, "no array 'images'"),
+        (
+            {"images": IMAGES, "labels": LABELS, "class_names": np.array(["a", "b"])},
+            "expected at least 3 names .*got 2 names",
+        ),
+        (
+            {"images": IMAGES, "labels": LABELS, "class_names": np.array(["Cat", "cat ", "dog"])},
+            "spelled alike: 'Cat' and 'cat '",
+        ),
+        ({"images": IMAGES, "labels": LABELS * 0}, "one class only"),
+        (
+            {"images": IMAGES[:1], "labels": LABELS[:1], "class_names": np.array(["a", "b"])},
+            r"holds 1 picture\(s\)",
+        ),
+    ],
+)
 def test_what_cannot_be_used_is_said(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_npz(npz(tmp_path, **arrays))

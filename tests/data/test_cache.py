@@ -1,4 +1,6 @@
-"""Decoded pictures are kept between starts: nothing is decoded twice, nothing old is ever served, no trouble with the disk stops a run."""
+"""Decoded pictures are kept between starts: nothing is decoded twice, nothing old is ever served,
+no trouble with the disk stops a run.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def entries(tree: Path) -> list[Entry]:
-    return [Entry(path, path.relative_to(tree).as_posix(), int(path.parent.name == "dog")) for path in sorted(tree.rglob("*.png"))]
+    return [
+        Entry(path, path.relative_to(tree).as_posix(), int(path.parent.name == "dog"))
+        for path in sorted(tree.rglob("*.png"))
+    ]
 
 
 def load(tree: Path, target: Target = TARGET, given: list[Entry] | None = None) -> LoadedData:
@@ -64,10 +69,17 @@ def kept(folder: Path) -> list[Path]:
 
 def same(one: ImageSet, other: ImageSet) -> None:
     np.testing.assert_array_equal(one.images, other.images)
-    assert (one.ids, one.name, one.class_names, one.version) == (other.ids, other.name, other.class_names, other.version)
+    assert (one.ids, one.name, one.class_names, one.version) == (
+        other.ids,
+        other.name,
+        other.class_names,
+        other.version,
+    )
 
 
-def test_the_second_start_decodes_nothing_and_gives_the_same(tree: Path, decoded: list[Path], folder: Path) -> None:
+def test_the_second_start_decodes_nothing_and_gives_the_same(
+    tree: Path, decoded: list[Path], folder: Path
+) -> None:
     (tree / "cat" / "2.png").write_text("hello")
     first = load(tree)
     assert len(decoded) == 5
@@ -78,7 +90,9 @@ def test_the_second_start_decodes_nothing_and_gives_the_same(tree: Path, decoded
     assert len(kept(folder)) == 1
 
 
-def test_pixels_and_hashes_are_those_of_an_uncached_reading(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixels_and_hashes_are_those_of_an_uncached_reading(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load(tree)
     cached = load(tree).train
     assert isinstance(cached.images, StoredArray)
@@ -134,7 +148,9 @@ def removed(tree: Path, picture: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize("change", [rewritten, added, removed])
-def test_changed_files_are_read_again(tree: Path, picture: Callable[..., Path], change: Callable[..., None]) -> None:
+def test_changed_files_are_read_again(
+    tree: Path, picture: Callable[..., Path], change: Callable[..., None]
+) -> None:
     load(tree)
     change(tree, picture)
     images = load(tree).train
@@ -142,14 +158,18 @@ def test_changed_files_are_read_again(tree: Path, picture: Callable[..., Path], 
     np.testing.assert_array_equal(images.images, np.stack(wanted))
 
 
-def test_another_decoder_decodes_again(tree: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_decoder_decodes_again(
+    tree: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     load(tree)
     monkeypatch.setattr(cache, "DECODER", -1)
     load(tree)
     assert len(decoded) == 12
 
 
-def test_a_file_that_could_not_be_opened_is_read_when_it_can(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_could_not_be_opened_is_read_when_it_can(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rights of a folder or a lost network drive: nothing about the file itself changes."""
     read_bytes = Path.read_bytes
 
@@ -196,7 +216,9 @@ def not_an_array(place: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, scribbled, cut_facts, other_facts, without_pictures, not_an_array])
-def test_a_damaged_set_is_noticed_said_and_made_anew(tree: Path, folder: Path, decoded: list[Path], damage: Callable[[Path], None]) -> None:
+def test_a_damaged_set_is_noticed_said_and_made_anew(
+    tree: Path, folder: Path, decoded: list[Path], damage: Callable[[Path], None]
+) -> None:
     first = load(tree)
     pixels, notes = np.array(first.train.images), first.notes
     del first
@@ -214,10 +236,15 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_set_is_read(tree: Path,
     folder.write_text("a file stands here")
     loaded = load(tree)
     assert len(loaded.train) == 6
-    assert any(note.startswith("the decoded pictures (0.0 GB) are not kept for the next start in") for note in loaded.notes)
+    assert any(
+        note.startswith("the decoded pictures (0.0 GB) are not kept for the next start in")
+        for note in loaded.notes
+    )
 
 
-def test_a_disk_that_fills_up_is_said_and_nothing_stays(tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_is_said_and_nothing_stays(
+    tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(rows: object, picture: np.ndarray, content: str) -> None:
         raise OSError(28, "No space left on device")
 
@@ -228,15 +255,22 @@ def test_a_disk_that_fills_up_is_said_and_nothing_stays(tree: Path, folder: Path
     assert kept(folder) == []
 
 
-def test_a_set_larger_than_memory_with_no_room_anywhere_is_refused(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_larger_than_memory_with_no_room_anywhere_is_refused(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cache, "LIMIT", 10)
     monkeypatch.setattr(stored, "_MARGIN", 2**62)
     monkeypatch.setattr(cache, "_memory", lambda: 100)
-    with pytest.raises(StorageError, match=r"cannot put .* of decoded pictures into .*: the disk has .* free\. Set LIGHTFAST_CACHE"):
+    with pytest.raises(
+        StorageError,
+        match=r"cannot put .* of decoded pictures into .*: the disk has .* free\. Set LIGHTFAST_CACHE",
+    ):
         load(tree)
 
 
-def test_zero_gigabytes_keep_nothing_and_large_sets_still_go_to_the_disk(tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zero_gigabytes_keep_nothing_and_large_sets_still_go_to_the_disk(
+    tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LIGHTFAST_CACHE_GB", "0")
     monkeypatch.setattr(cache, "LIMIT", 10)
     loaded = load(tree)
@@ -253,7 +287,9 @@ def test_a_limit_that_is_no_number_is_refused(tree: Path, monkeypatch: pytest.Mo
         load(tree)
 
 
-def test_the_set_longest_not_used_goes_first_and_nothing_of_others(tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_set_longest_not_used_goes_first_and_nothing_of_others(
+    tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = [(8, 8), (8, 9), (9, 8)]
     names: list[str] = []
     for age, size in zip((100, 300, 200), sizes, strict=True):
@@ -289,7 +325,9 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tree: Path, folder: P
     assert [path.name[-6:] for path in kept(folder) if path.name.startswith(".")] == ["a.part"]
 
 
-def test_an_interrupted_start_leaves_nothing(tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_start_leaves_nothing(
+    tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(*rest: object) -> None:
         raise KeyboardInterrupt
 
@@ -314,13 +352,17 @@ from lightfast.data.loaded import Target
 cache.SMALL_FILES = 4
 print(tree.read_tree(Path({str(tree)!r}), Target((8, 8), 3)).train.version)
 """
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     said = {process.communicate(timeout=60)[0] for process in both}
     assert len(said) == 1
     assert [path.name.startswith(".") for path in kept(folder)] == [False]
 
 
-def test_the_two_that_meet_at_the_end_both_go_on(tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_two_that_meet_at_the_end_both_go_on(
+    tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other one's set appears while this one is still decoding."""
     added = cache._RowsInFile.finished
 
@@ -341,8 +383,15 @@ def test_paths_are_the_same_from_every_folder(tree: Path, monkeypatch: pytest.Mo
     assert cache.key_of(here, TARGET) == cache.key_of(entries(tree), TARGET)
 
 
-def test_a_manifest_with_parts_in_any_order_is_read_from_ranges_of_one_array(tree: Path, folder: Path) -> None:
-    rows = [("cat/0.png", "cat", "test"), ("cat/1.png", "cat", "train"), ("dog/0.png", "dog", "test"), ("dog/1.png", "dog", "train")]
+def test_a_manifest_with_parts_in_any_order_is_read_from_ranges_of_one_array(
+    tree: Path, folder: Path
+) -> None:
+    rows = [
+        ("cat/0.png", "cat", "test"),
+        ("cat/1.png", "cat", "train"),
+        ("dog/0.png", "dog", "test"),
+        ("dog/1.png", "dog", "train"),
+    ]
     with (tree / "list.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("path", "label", "split"), *rows])
     for _ in range(2):

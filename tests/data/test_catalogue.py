@@ -21,15 +21,26 @@ from lightfast.data.loaded import LoadedData
 
 def one_file(folder: Path) -> LoadedData:
     rows = np.frombuffer((folder / "file.bin").read_bytes(), dtype=np.uint8)[:1600].reshape(100, 4, 4, 1)
-    return LoadedData(train=ImageSet(images=rows, labels=np.arange(100) % 2, class_names=("even", "odd"), name="made"))
+    return LoadedData(
+        train=ImageSet(images=rows, labels=np.arange(100) % 2, class_names=("even", "odd"), name="made")
+    )
 
 
 @pytest.fixture
 def entry(site: Any, monkeypatch: pytest.MonkeyPatch) -> CatalogueEntry:
     """A data set of one file that the loopback server has, in a catalogue of its own."""
     made = CatalogueEntry(
-        name="made", title="noise", classes=("even", "odd"), image_shape=(4, 4, 1), counts={"train": 100}, licence="none",
-        citation="nobody", homepage="http://127.0.0.1", load=one_file, files=(RemoteFile(site.url, "file.bin", site.md5),))
+        name="made",
+        title="noise",
+        classes=("even", "odd"),
+        image_shape=(4, 4, 1),
+        counts={"train": 100},
+        licence="none",
+        citation="nobody",
+        homepage="http://127.0.0.1",
+        load=one_file,
+        files=(RemoteFile(site.url, "file.bin", site.md5),),
+    )
     monkeypatch.setattr(CATALOGUE, "_entries", {"made": made})
     return made
 
@@ -47,11 +58,23 @@ def test_every_entry_says_what_a_reader_needs(entry: CatalogueEntry) -> None:
 
 
 def test_the_wanted_data_sets_are_known() -> None:
-    wanted = {"mnist-5k", "mnist", "fashion-mnist", "emnist-balanced", "quickdraw", "svhn", "cifar10", "stl10", "intel-scenes"}
+    wanted = {
+        "mnist-5k",
+        "mnist",
+        "fashion-mnist",
+        "emnist-balanced",
+        "quickdraw",
+        "svhn",
+        "cifar10",
+        "stl10",
+        "intel-scenes",
+    }
     assert wanted <= set(CATALOGUE.names())
 
 
-def test_the_data_folder_is_named_by_the_environment_else_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_data_folder_is_named_by_the_environment_else_the_users_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("LIGHTFAST_DATA", str(tmp_path))
     assert catalogue.data_folder() == tmp_path
     monkeypatch.delenv("LIGHTFAST_DATA")
@@ -115,7 +138,9 @@ def test_files_laid_down_by_hand_are_converted_once(entry: CatalogueEntry, site:
     assert (tmp_path / "made.npz").is_file()
 
 
-def test_files_where_the_system_keeps_them_are_read_in_place(entry: CatalogueEntry, site: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_files_where_the_system_keeps_them_are_read_in_place(
+    entry: CatalogueEntry, site: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     place = tmp_path / "share"
     place.mkdir()
     (place / "file.bin").write_bytes(site.content)

@@ -64,7 +64,9 @@ def test_a_sound_set_has_no_warnings(made: Any) -> None:
 def test_the_report_is_json(tree: Path) -> None:
     (tree / "cat" / "empty.png").touch()
     report = check(tree)
-    assert json.loads(json.dumps(report.as_json()))["unreadable"] == [{"path": str(tree / "cat" / "empty.png"), "reason": "empty file"}]
+    assert json.loads(json.dumps(report.as_json()))["unreadable"] == [
+        {"path": str(tree / "cat" / "empty.png"), "reason": "empty file"}
+    ]
 
 
 def scenes(folder: Path, copies: dict[str, str]) -> Path:
@@ -80,7 +82,9 @@ def scenes(folder: Path, copies: dict[str, str]) -> Path:
 
 
 def test_near_duplicates_are_told_from_exact_copies(tmp_path: Path) -> None:
-    folder = scenes(tmp_path / "pets", {"cat/2.jpg": "cat/0.png", "dog/2.jpg": "cat/1.png", "dog/3.png": "dog/0.png"})
+    folder = scenes(
+        tmp_path / "pets", {"cat/2.jpg": "cat/0.png", "dog/2.jpg": "cat/1.png", "dog/3.png": "dog/0.png"}
+    )
     report = check(folder)
     assert report.duplicates == (("dog/0.png", "dog/3.png"),)
     assert report.near_duplicates == (("cat/0.png", "cat/2.jpg"),)
@@ -95,7 +99,9 @@ def test_near_duplicates_in_the_test_part_are_counted(tmp_path: Path) -> None:
     scenes(tmp_path / "train", {})
     for name in ("cat", "dog"):
         (tmp_path / "test" / name).mkdir(parents=True)
-        Image.open(tmp_path / "train" / name / "0.png").save(tmp_path / "test" / name / "copy.jpg", quality=60)
+        Image.open(tmp_path / "train" / name / "0.png").save(
+            tmp_path / "test" / name / "copy.jpg", quality=60
+        )
     report = check(tmp_path)
     assert (report.overlap, report.near_overlap) == (0, 2)
     assert any("near duplicate in the validation or test part" in warning for warning in report.warnings)
@@ -110,7 +116,9 @@ def test_arrays_are_not_searched_for_near_duplicates(made: Any) -> None:
 def test_tags_are_counted_and_compared(made: Any) -> None:
     plain = made([0] * 6, [1, 1, 2, 2, 3, 4])
     tags = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [0, 0], [0, 1]], dtype=bool)
-    report = examine(LoadedData(train=ImageSet(plain.images, ("sea", "sky"), tags=tags, ids=tuple("abcdef"))), "x")
+    report = examine(
+        LoadedData(train=ImageSet(plain.images, ("sea", "sky"), tags=tags, ids=tuple("abcdef"))), "x"
+    )
     assert report.classes == {"sea": 3, "sky": 3}
     assert (report.duplicates, report.conflicts) == ((("a", "b"),), (("c", "d"),))
 

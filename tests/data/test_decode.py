@@ -56,8 +56,16 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    turned = {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1], 5: pixels.transpose(1, 0, 2),
-              6: np.rot90(pixels, -1), 7: pixels[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(pixels)}[orientation]
+    turned = {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.transpose(1, 0, 2),
+        6: np.rot90(pixels, -1),
+        7: pixels[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(pixels),
+    }[orientation]
     decoded = decode_file(tmp_path / "a.png")
     np.testing.assert_array_equal(decoded, turned)
     assert probe(tmp_path / "a.png") == decoded.shape
@@ -141,7 +149,9 @@ def test_the_wanted_size_leaves_pixels_alone(tmp_path: Path, picture: Callable[.
 
 
 @pytest.mark.parametrize("size", [(20, 20), (7, 31), (1, 1), (64, 3)])
-def test_every_wanted_size_is_met(tmp_path: Path, picture: Callable[..., Path], size: tuple[int, int]) -> None:
+def test_every_wanted_size_is_met(
+    tmp_path: Path, picture: Callable[..., Path], size: tuple[int, int]
+) -> None:
     assert decode_file(picture(tmp_path / "a.png"), image_size=size).shape == (*size, 3)
 
 
@@ -199,7 +209,9 @@ def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
         decode_file(tmp_path / "a\0.png")
 
 
-def test_permission_denied_is_said(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_denied_is_said(
+    tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: object, **rest: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -214,7 +226,9 @@ def test_bytes_are_decoded_as_the_file_that_holds_them(tmp_path: Path, name: str
     Image.fromarray(noise(50, 70, 3)).save(tmp_path / name)
     content = (tmp_path / name).read_bytes()
     for size, channels in ((None, None), ((24, 24), 3), ((80, 60), 1)):
-        np.testing.assert_array_equal(decode_bytes(content, name, size, channels), decode_file(tmp_path / name, size, channels))
+        np.testing.assert_array_equal(
+            decode_bytes(content, name, size, channels), decode_file(tmp_path / name, size, channels)
+        )
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff\xe0", b"%PDF-1.7"])
@@ -227,7 +241,9 @@ def test_bytes_that_are_no_picture_have_the_reason_of_the_file(tmp_path: Path, c
     assert of_bytes.value.path == "from the web"
 
 
-def test_files_too_large_to_hold_are_decoded_as_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_too_large_to_hold_are_decoded_as_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("a.jpg", "a.tif"):
         Image.fromarray(noise(50, 70, 3)).save(tmp_path / name)
         held = decode_file(tmp_path / name, (24, 24), 3)
@@ -241,7 +257,9 @@ def test_decoded_pictures_may_be_written_to(tmp_path: Path, picture: Callable[..
 
 
 @pytest.mark.parametrize("size", [(64, 64), (50, 90), (200, 100)])
-def test_a_jpeg_is_never_decoded_below_the_wanted_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+def test_a_jpeg_is_never_decoded_below_the_wanted_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
     drafted: list[tuple[int, int]] = []
     resize = Image.Image.resize
 
@@ -252,7 +270,7 @@ def test_a_jpeg_is_never_decoded_below_the_wanted_size(tmp_path: Path, monkeypat
     Image.fromarray(noise(700, 900, 3)).save(tmp_path / "a.jpg")
     monkeypatch.setattr(Image.Image, "resize", spy)
     decode_file(tmp_path / "a.jpg", size)
-    (width, height), = drafted
+    ((width, height),) = drafted
     assert min(width, height) >= max(size)
     assert (width, height) != (900, 700) or 2 * max(size) > 350
 
@@ -261,10 +279,15 @@ def test_a_large_picture_that_is_no_jpeg_shrinks_as_from_every_pixel(tmp_path: P
     smooth = np.asarray(Image.fromarray(noise(8, 12, 3)).resize((1200, 800), Image.Resampling.BICUBIC))
     Image.fromarray(smooth).save(tmp_path / "a.png")
     full = ImageOps.fit(Image.open(tmp_path / "a.png"), (64, 64), Image.Resampling.BILINEAR)
-    assert np.abs(decode_file(tmp_path / "a.png", image_size=(64, 64)).astype(float) - np.asarray(full)).max() <= 2
+    assert (
+        np.abs(decode_file(tmp_path / "a.png", image_size=(64, 64)).astype(float) - np.asarray(full)).max()
+        <= 2
+    )
 
 
-def test_a_decompression_bomb_is_said(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_said(
+    tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = picture(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(UnreadablePicture, match="decompression bomb"):

@@ -22,10 +22,14 @@ def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
 
 
-def test_without_the_extra_a_heic_file_names_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_a_heic_file_names_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     without_heic(monkeypatch)
     (tmp_path / "a.jpg").write_bytes(HEIC)
-    with pytest.raises(UnreadablePicture, match=r"HEIC needs pillow-heif \(pip install 'lightfast\[heic\]'\)"):
+    with pytest.raises(
+        UnreadablePicture, match=r"HEIC needs pillow-heif \(pip install 'lightfast\[heic\]'\)"
+    ):
         decode_file(tmp_path / "a.jpg")
 
 
@@ -34,7 +38,9 @@ def test_without_avif_in_pillow_the_cure_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
     monkeypatch.setattr(features, "check", lambda feature: False)
     (tmp_path / "a.avif").write_bytes(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + b"\0\0\0\x08mdat")
-    with pytest.raises(UnreadablePicture, match=r"AVIF needs a newer Pillow \(pip install 'lightfast\[heic\]'\)"):
+    with pytest.raises(
+        UnreadablePicture, match=r"AVIF needs a newer Pillow \(pip install 'lightfast\[heic\]'\)"
+    ):
         decode_file(tmp_path / "a.avif")
 
 

@@ -36,7 +36,8 @@ def test_a_picture_tree_comes_back_the_same(tmp_path: Path, made: Any) -> None:
     images = made([1, 0, 1, 0])
     again = read_tree(save_folder(tmp_path / "tree", images)).train
     assert dict(zip(again.content_hashes, again.require_labels().tolist(), strict=True)) == dict(
-        zip(images.content_hashes, images.require_labels().tolist(), strict=True))
+        zip(images.content_hashes, images.require_labels().tolist(), strict=True)
+    )
     assert again.ids[0] == "class0/1-1.png"
 
 
@@ -59,7 +60,9 @@ def test_a_class_name_that_cannot_name_a_folder_is_refused(tmp_path: Path, made:
         save_folder(tmp_path / "tree", made([0, 1], names=("good", name)))
 
 
-def test_a_failure_half_way_leaves_nothing(tmp_path: Path, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_half_way_leaves_nothing(
+    tmp_path: Path, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(picture: object) -> bytes:
         raise OSError(28, "No space left on device")
 

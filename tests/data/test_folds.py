@@ -15,9 +15,11 @@ from lightfast.data.folds import fold_numbers
 from lightfast.data.images import ImageSet
 
 Make = Callable[..., ImageSet]
-# Six distinct pictures of each of three classes, then up to 40 rows that repeat some, under the same label or another.
+# Six distinct pictures of each of three classes, then up to 40 rows that repeat some, under the same label or
+# another.
 ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 17)), max_size=40).map(
-    lambda more: [(label, 6 * label + extra) for label in range(3) for extra in range(6)] * 3 + more)
+    lambda more: [(label, 6 * label + extra) for label in range(3) for extra in range(6)] * 3 + more
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,9 @@ def make() -> Make:
 
 
 @given(rows=ROWS, folds=st.integers(2, 5), seed=st.integers(0, 3))
-def test_every_picture_has_one_fold_which_its_duplicates_share(make: Make, rows: list[tuple[int, int]], folds: int, seed: int):
+def test_every_picture_has_one_fold_which_its_duplicates_share(
+    make: Make, rows: list[tuple[int, int]], folds: int, seed: int
+):
     found = fold_numbers(make(rows), folds, seed)
     assert found.shape == (len(rows),)
     assert set(found.tolist()) == set(range(folds))
@@ -46,7 +50,9 @@ def test_the_order_of_the_rows_changes_nothing(make: Make, rows: list[tuple[int,
     shuffled = list(rows)
     order.shuffle(shuffled)  # type: ignore[attr-defined]
     first = dict(zip([number for _, number in rows], fold_numbers(make(rows), 3).tolist(), strict=True))
-    again = dict(zip([number for _, number in shuffled], fold_numbers(make(shuffled), 3).tolist(), strict=True))
+    again = dict(
+        zip([number for _, number in shuffled], fold_numbers(make(shuffled), 3).tolist(), strict=True)
+    )
     assert first == again
 
 
@@ -63,7 +69,9 @@ def test_without_duplicates_the_folds_of_a_class_differ_by_one_picture_and_those
 
 
 def test_the_spread_of_a_class_stays_within_its_largest_group(make: Make):
-    rows = [(0, number) for number in range(8) for _ in range(1 + 3 * (number == 0))] + [(1, 100 + number) for number in range(9)]
+    rows = [(0, number) for number in range(8) for _ in range(1 + 3 * (number == 0))] + [
+        (1, 100 + number) for number in range(9)
+    ]
     images = make(rows)
     counts = np.bincount(fold_numbers(images, 3)[images.require_labels() == 0])
     assert counts.sum() == 11
@@ -78,13 +86,17 @@ def test_the_seed_deals_anew_and_repeats_itself(make: Make):
 
 def test_a_class_with_fewer_distinct_pictures_than_folds_is_named_with_the_most_folds_that_work(make: Make):
     rows = [(0, number) for number in range(9)] + [(1, 50), (1, 51), (1, 51), (1, 51), (1, 51)]
-    with pytest.raises(DataError, match=r"letters: class 'b' would be missing .* at least 3 .* got 2\. Use at most 2 folds"):
+    with pytest.raises(
+        DataError, match=r"letters: class 'b' would be missing .* at least 3 .* got 2\. Use at most 2 folds"
+    ):
         fold_numbers(make(rows), 3)
     assert set(fold_numbers(make(rows), 2).tolist()) == {0, 1}
 
 
 def test_a_class_of_one_picture_gets_no_cure_that_cannot_work(make: Make):
-    with pytest.raises(DataError, match=r"class 'b' would be missing .*got 1\. Add pictures of it, or leave the class out"):
+    with pytest.raises(
+        DataError, match=r"class 'b' would be missing .*got 1\. Add pictures of it, or leave the class out"
+    ):
         fold_numbers(make([(0, 1), (0, 2), (0, 3), (1, 4)]), 2)
 
 
@@ -95,7 +107,9 @@ def test_a_class_whose_pictures_all_count_for_another_is_named(make: Make):
 
 
 def test_fewer_pictures_than_folds_fewer_than_two_folds_and_no_labels_are_refused(make: Make):
-    with pytest.raises(DataError, match=r"letters: 5 folds: expected at least 5 distinct pictures, got 3\. Use fewer folds"):
+    with pytest.raises(
+        DataError, match=r"letters: 5 folds: expected at least 5 distinct pictures, got 3\. Use fewer folds"
+    ):
         fold_numbers(make([(0, 1), (0, 2), (1, 3), (1, 3), (1, 3)]), 5)
     with pytest.raises(SettingsError, match=r"1 folds: expected at least 2"):
         fold_numbers(make([(0, 1)]), 1)
@@ -115,7 +129,11 @@ def test_rows_with_one_number_share_a_fold(make: Make):
 def test_every_tag_of_two_pictures_a_fold_is_in_every_fold_and_the_folds_are_even(seed: int, folds: int):
     rng = np.random.default_rng(seed)
     tags = rng.random((80, 6)) < rng.uniform(0.03, 0.5, 6)
-    images = ImageSet(np.arange(80, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), dtype=np.uint8), tuple("abcdef"), tags=tags)
+    images = ImageSet(
+        np.arange(80, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), dtype=np.uint8),
+        tuple("abcdef"),
+        tags=tags,
+    )
     found = fold_numbers(images, folds, seed)
     for fold in range(folds):
         assert (tags[found == fold].sum(axis=0) > 0)[tags.sum(axis=0) >= 2 * folds].all()

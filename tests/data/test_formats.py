@@ -43,10 +43,15 @@ def test_idx_is_read_plain_and_gzipped() -> None:
     np.testing.assert_array_equal(formats.read_idx(gzip.compress(idx(array)), "x"), array)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"hello there", "not an IDX file"), (b"", "got nothing"), (idx(np.zeros((2, 3), np.uint8))[:-1], "expected 6 bytes of data, got 5"),
-    (gzip.compress(b"x" * 1000, mtime=0)[:20], "cannot read"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello there", "not an IDX file"),
+        (b"", "got nothing"),
+        (idx(np.zeros((2, 3), np.uint8))[:-1], "expected 6 bytes of data, got 5"),
+        (gzip.compress(b"x" * 1000, mtime=0)[:20], "cannot read"),
+    ],
+)
 def test_a_broken_idx_is_said(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         formats.read_idx(content, "x")
@@ -58,7 +63,9 @@ def test_four_idx_files_make_a_data_set(tmp_path: Path, ending: str) -> None:
     for stem, images in (("train", train), ("t10k", test)):
         for kind, array in (("images-idx3", images), ("labels-idx1", np.arange(len(images), dtype=np.uint8))):
             content = idx(array)
-            (tmp_path / f"{stem}-{kind}-ubyte{ending}").write_bytes(gzip.compress(content) if ending else content)
+            (tmp_path / f"{stem}-{kind}-ubyte{ending}").write_bytes(
+                gzip.compress(content) if ending else content
+            )
     loaded = formats.idx_pairs(tmp_path, "mnist", formats.DIGITS)
     np.testing.assert_array_equal(loaded.part("test").images[..., 0], test)
     assert loaded.train.require_labels().tolist() == list(range(6))
@@ -66,9 +73,15 @@ def test_four_idx_files_make_a_data_set(tmp_path: Path, ending: str) -> None:
 
 def test_emnist_is_turned_upright_out_of_the_archive_and_loose(tmp_path: Path) -> None:
     upright = pixels(2, 28, 28)
-    arrays = {"images-idx3": np.ascontiguousarray(upright.transpose(0, 2, 1)), "labels-idx1": np.array([0, 46], np.uint8)}
-    files = {f"emnist-balanced-{part}-{kind}-ubyte.gz": gzip.compress(idx(array))
-             for part in ("train", "test") for kind, array in arrays.items()}
+    arrays = {
+        "images-idx3": np.ascontiguousarray(upright.transpose(0, 2, 1)),
+        "labels-idx1": np.array([0, 46], np.uint8),
+    }
+    files = {
+        f"emnist-balanced-{part}-{kind}-ubyte.gz": gzip.compress(idx(array))
+        for part in ("train", "test")
+        for kind, array in arrays.items()
+    }
     loose, packed = tmp_path / "loose", tmp_path / "packed"
     loose.mkdir(), packed.mkdir()
     with zipfile.ZipFile(packed / "gzip.zip", "w") as archive:
@@ -107,7 +120,11 @@ def test_a_cifar10_archive_without_its_test_file_is_said(tmp_path: Path) -> None
 def test_stl10_planes_are_column_major_and_labels_start_at_1(tmp_path: Path) -> None:
     images = pixels(3, 96, 96, 3)
     planes = images.transpose(0, 3, 2, 1).tobytes()
-    members = {f"{part}_{kind}.bin": content for part in ("train", "test") for kind, content in (("X", planes), ("y", bytes([1, 2, 2])))}
+    members = {
+        f"{part}_{kind}.bin": content
+        for part in ("train", "test")
+        for kind, content in (("X", planes), ("y", bytes([1, 2, 2])))
+    }
     tar(tmp_path / "stl10_binary.tar.gz", {"class_names.txt": b"airplane\nbird\n", **members})
     loaded = formats.stl10(tmp_path)
     np.testing.assert_array_equal(loaded.train.images, images)
@@ -117,7 +134,10 @@ def test_stl10_planes_are_column_major_and_labels_start_at_1(tmp_path: Path) -> 
 def test_svhn_calls_the_digit_0_class_0(tmp_path: Path) -> None:
     images = pixels(3, 32, 32, 3)
     for part in ("train", "test"):
-        savemat(tmp_path / f"{part}_32x32.mat", {"X": images.transpose(1, 2, 3, 0), "y": np.array([[10], [1], [9]], np.uint8)})
+        savemat(
+            tmp_path / f"{part}_32x32.mat",
+            {"X": images.transpose(1, 2, 3, 0), "y": np.array([[10], [1], [9]], np.uint8)},
+        )
     loaded = formats.svhn(tmp_path)
     np.testing.assert_array_equal(loaded.train.images, images)
     assert loaded.train.require_labels().tolist() == [0, 1, 9]

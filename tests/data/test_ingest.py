@@ -17,7 +17,9 @@ from lightfast.data.loaded import LoadedData
 def test_a_folder_a_manifest_and_an_npz_are_read(tree: Path, made: Any) -> None:
     (tree.parent / "list.csv").write_text("path,label\npets/cat/0.png,cat\npets/dog/0.png,dog\n")
     save_npz(tree.parent / "set.npz", made([0, 1, 0]))
-    assert [len(read(source).images) for source in (tree, str(tree.parent / "list.csv"), tree.parent / "set.npz")] == [6, 2, 3]
+    assert [
+        len(read(source).images) for source in (tree, str(tree.parent / "list.csv"), tree.parent / "set.npz")
+    ] == [6, 2, 3]
 
 
 def test_a_name_is_read_from_the_data_folder(tmp_path: Path, made: Any) -> None:
@@ -29,7 +31,13 @@ def test_parts_are_given_on_request(tmp_path: Path, made: Any) -> None:
     save_npz(tmp_path / "mine.npz", LoadedData(train=made([0, 1, 0]), test=made([1, 0], [8, 9])))
     path = tmp_path / "mine.npz"
     assert [len(read(path, part=part).images) for part in ("train", "test", "all")] == [3, 2, 5]
-    assert read(path).images.ids == ("mine/train/0", "mine/train/1", "mine/train/2", "mine/test/0", "mine/test/1")
+    assert read(path).images.ids == (
+        "mine/train/0",
+        "mine/train/1",
+        "mine/train/2",
+        "mine/test/0",
+        "mine/test/1",
+    )
     assert read(path).images.name == "mine"
 
 
@@ -49,11 +57,14 @@ def test_broken_files_and_notes_are_handed_on(tree: Path) -> None:
     assert "resized to 6x6" in result.notes[0]
 
 
-@pytest.mark.parametrize(("source", "message"), [
-    ("nowhere/at/all", "no such file or folder: nowhere/at/all"),
-    ("missing.csv", "no such file or folder: missing.csv"),
-    ("mnist-5", "no data set of that name. Did you mean mnist-5k"),
-])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere/at/all", "no such file or folder: nowhere/at/all"),
+        ("missing.csv", "no such file or folder: missing.csv"),
+        ("mnist-5", "no data set of that name. Did you mean mnist-5k"),
+    ],
+)
 def test_a_source_that_is_not_there_is_said(tmp_path: Path, source: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(source, data_folder=tmp_path)
@@ -81,7 +92,18 @@ def test_mnist_has_its_official_parts(data_folder: Path) -> None:
     if not (data_folder / "mnist.npz").is_file():
         pytest.skip("mnist.npz is not in LIGHTFAST_DATA")
     loaded = read_splits("mnist", data_folder=data_folder)
-    assert np.bincount(loaded.part("test").require_labels()).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(loaded.part("test").require_labels()).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
     assert len(loaded.train) == 60_000
 
 
@@ -90,5 +112,7 @@ def test_real_photographs_of_many_sizes_are_read(data_folder: Path) -> None:
     if not folder.is_dir():
         pytest.skip("caltech20 is not in LIGHTFAST_DATA")
     result = read(folder, image_size=(32, 32))
-    assert len(result.images) + len(result.unreadable) == sum(path.suffix == ".jpg" for path in folder.rglob("*"))
+    assert len(result.images) + len(result.unreadable) == sum(
+        path.suffix == ".jpg" for path in folder.rglob("*")
+    )
     assert result.images.num_classes == 20

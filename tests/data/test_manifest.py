@@ -54,7 +54,10 @@ def test_a_split_column_gives_official_parts(tree: Path) -> None:
     rows = [(*row, part) for row, part in zip(ROWS, ("train", "test", "train", "val"), strict=True)]
     loaded = read_manifest(csv(tree, "path,label,split\n" + "\n".join(map(",".join, rows))))
     assert {name: images.ids for name, images in loaded.parts.items()} == {
-        "train": ("cat/0.png", "dog/0.png"), "val": ("dog/2.png",), "test": ("cat/1.png",)}
+        "train": ("cat/0.png", "dog/0.png"),
+        "val": ("dog/2.png",),
+        "test": ("cat/1.png",),
+    }
 
 
 def test_a_missing_label_column_is_said_with_the_columns_found(tree: Path) -> None:
@@ -68,15 +71,21 @@ def test_missing_files_are_unreadable_not_fatal(tree: Path) -> None:
     assert len(loaded.train) == 4
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("path,label\n", "names no pictures"),
-    ("", "no column 'path'"),
-    ("path,label\ncat/0.png,\n", "picture 1 has no label"),
-    ("path,label\ncat/0.png,cat\ncat/1.png,cat\n", r"one class only \(cat\)"),
-    ("path,label\ncat/0.png,cat\ncat/1.png,Cat\n", "spelled alike: 'Cat' and 'cat'"),
-    ("path,label\ncat/0.png\n", "row 1: expected 2 fields .*got 1 fields"),
-    ("path,label,split\ncat/0.png,cat,train\ndog/0.png,dog,holdout\n", "split 'holdout': expected train, val or test"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\n", "names no pictures"),
+        ("", "no column 'path'"),
+        ("path,label\ncat/0.png,\n", "picture 1 has no label"),
+        ("path,label\ncat/0.png,cat\ncat/1.png,cat\n", r"one class only \(cat\)"),
+        ("path,label\ncat/0.png,cat\ncat/1.png,Cat\n", "spelled alike: 'Cat' and 'cat'"),
+        ("path,label\ncat/0.png\n", "row 1: expected 2 fields .*got 1 fields"),
+        (
+            "path,label,split\ncat/0.png,cat,train\ndog/0.png,dog,holdout\n",
+            "split 'holdout': expected train, val or test",
+        ),
+    ],
+)
 def test_a_table_that_cannot_be_used_is_said(tree: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_manifest(csv(tree, text))
@@ -108,11 +117,14 @@ def tagged(tree: Path, text: str, name: str = "list.csv") -> list[set[str]]:
     return [{images.class_names[number] for number in row.nonzero()[0]} for row in images.require_tags()]
 
 
-@pytest.mark.parametrize("cells", [
-    ("beach|sun", "sun", "", "beach|"),
-    ("beach;sun", "sun", "", "beach;"),
-    ('"[""beach"", ""sun""]"', '"[""sun""]"', "[]", '"[""beach""]"'),
-])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("beach|sun", "sun", "", "beach|"),
+        ("beach;sun", "sun", "", "beach;"),
+        ('"[""beach"", ""sun""]"', '"[""sun""]"', "[]", '"[""beach""]"'),
+    ],
+)
 def test_a_column_labels_in_csv_holds_lists(tree: Path, cells: tuple[str, ...]) -> None:
     text = "path,labels\n" + "".join(f"{path},{cell}\n" for (path, _), cell in zip(ROWS, cells, strict=True))
     assert tagged(tree, text) == [{"beach", "sun"}, {"sun"}, set(), {"beach"}]
@@ -122,7 +134,9 @@ def test_a_column_labels_in_csv_holds_lists(tree: Path, cells: tuple[str, ...]) 
 @pytest.mark.parametrize("column", ["label", "labels"])
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_lists_in_json_and_parquet_are_lists_in_either_column(tree: Path, column: str, ending: str) -> None:
-    frame = pd.DataFrame({"path": [row[0] for row in ROWS], column: [["beach", "sun"], ["sun"], [], ["beach"]]})
+    frame = pd.DataFrame(
+        {"path": [row[0] for row in ROWS], column: [["beach", "sun"], ["sun"], [], ["beach"]]}
+    )
     path = tree / f"list.{ending}"
     _ = frame.to_parquet(path) if ending == "parquet" else frame.to_json(path, orient="records", lines=True)
     images = read_manifest(path).train
@@ -145,16 +159,26 @@ def test_lists_of_one_label_each_are_still_lists(tree: Path) -> None:
     assert tagged(tree, table(ROWS, "path,labels")) == [{"cat"}, {"cat"}, {"dog"}, {"dog"}]
 
 
-@pytest.mark.parametrize("cells", [("1,0", "0,1", "1,1", "0,0"), ("true,false", "False,TRUE", "true,true", "false,false"),
-                                   ("1.0,0.0", "0.0,1.0", "1.0,1.0", "0.0,0.0")])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("1,0", "0,1", "1,1", "0,0"),
+        ("true,false", "False,TRUE", "true,true", "false,false"),
+        ("1.0,0.0", "0.0,1.0", "1.0,1.0", "0.0,0.0"),
+    ],
+)
 def test_columns_of_0_and_1_are_labels(tree: Path, cells: tuple[str, ...]) -> None:
-    text = "path,Beach,sun\n" + "".join(f"{path},{cell}\n" for (path, _), cell in zip(ROWS, cells, strict=True))
+    text = "path,Beach,sun\n" + "".join(
+        f"{path},{cell}\n" for (path, _), cell in zip(ROWS, cells, strict=True)
+    )
     assert tagged(tree, text) == [{"Beach"}, {"sun"}, {"Beach", "sun"}, set()]
     assert "labels are the 2 columns of 0 and 1: Beach, sun" in read_manifest(tree / "list.csv").notes
 
 
 def test_parquet_columns_of_bools_are_labels_and_other_columns_are_refused(tree: Path) -> None:
-    frame = pd.DataFrame({"path": [row[0] for row in ROWS], "beach": [True, False, True, False], "sun": [1, 1, 0, 0]})
+    frame = pd.DataFrame(
+        {"path": [row[0] for row in ROWS], "beach": [True, False, True, False], "sun": [1, 1, 0, 0]}
+    )
     frame.to_parquet(tree / "list.parquet")
     assert read_manifest(tree / "list.parquet").train.require_tags().sum(axis=0).tolist() == [2, 2]
     frame.assign(note="x").to_parquet(tree / "list.parquet")
@@ -165,33 +189,48 @@ def test_parquet_columns_of_bools_are_labels_and_other_columns_are_refused(tree:
 PARTED = "path,split,labels\ncat/0.png,train,sun\ncat/1.png,train,sun|beach\ndog/0.png,{part},snow\n"
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    (PARTED.format(part="val"), "label 'snow' of the val part is carried by no training picture"),
-    (PARTED.format(part="test"), "label 'snow' of the test part is carried by no training picture"),
-    ("path,label,labels\ncat/0.png,a,a|b\n", "both a column 'label' and a column 'labels'"),
-    ("path,label,Label\ncat/0.png,a,b\n", "two columns are called 'label'"),
-    ("path,labels\ncat/0.png,[sun]\n", r"labels of picture 1 begin with \[ and are no JSON list"),
-    ("path,labels\ncat/0.png,sun||beach\n", "an empty label among those of picture 1"),
-    ("path,labels\ncat/0.png,sun\ncat/1.png,Sun\n", "spelled alike: 'Sun' and 'sun'"),
-    ("path,labels\ncat/0.png,\ncat/1.png,\n", "no picture carries any label"),
-    ("path,labels\ncat/0.png,sun\ncat/1.png,sun\n", "every picture carries the one label 'sun'"),
-    ("path,beach,sun\ncat/0.png,1,0\ncat/1.png,0,0\n", "no picture carries the label 'sun'"),
-    ("path,beach,width\ncat/0.png,1,640\ncat/1.png,0,480\n", "no column 'label'.*got 640 in column 'width' of picture 1.*Write 0 or 1"),
-    ("path,keep\ncat/0.png,1\ncat/1.png,0\n", "'keep' holds 0 and 1: two classes, or one label"),
-    ("path,label\ncat/0.png,a\ncat/1.png,b\n./cat/0.png,b\n", "rows 1 and 3 give './cat/0.png' different labels"),
-    ("path,label,split\ncat/0.png,a,train\ncat/1.png,b,train\ncat/0.png,a,test\n", "rows 1 and 3 give 'cat/0.png' different parts"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PARTED.format(part="val"), "label 'snow' of the val part is carried by no training picture"),
+        (PARTED.format(part="test"), "label 'snow' of the test part is carried by no training picture"),
+        ("path,label,labels\ncat/0.png,a,a|b\n", "both a column 'label' and a column 'labels'"),
+        ("path,label,Label\ncat/0.png,a,b\n", "two columns are called 'label'"),
+        ("path,labels\ncat/0.png,[sun]\n", r"labels of picture 1 begin with \[ and are no JSON list"),
+        ("path,labels\ncat/0.png,sun||beach\n", "an empty label among those of picture 1"),
+        ("path,labels\ncat/0.png,sun\ncat/1.png,Sun\n", "spelled alike: 'Sun' and 'sun'"),
+        ("path,labels\ncat/0.png,\ncat/1.png,\n", "no picture carries any label"),
+        ("path,labels\ncat/0.png,sun\ncat/1.png,sun\n", "every picture carries the one label 'sun'"),
+        ("path,beach,sun\ncat/0.png,1,0\ncat/1.png,0,0\n", "no picture carries the label 'sun'"),
+        (
+            "path,beach,width\ncat/0.png,1,640\ncat/1.png,0,480\n",
+            "no column 'label'.*got 640 in column 'width' of picture 1.*Write 0 or 1",
+        ),
+        ("path,keep\ncat/0.png,1\ncat/1.png,0\n", "'keep' holds 0 and 1: two classes, or one label"),
+        (
+            "path,label\ncat/0.png,a\ncat/1.png,b\n./cat/0.png,b\n",
+            "rows 1 and 3 give './cat/0.png' different labels",
+        ),
+        (
+            "path,label,split\ncat/0.png,a,train\ncat/1.png,b,train\ncat/0.png,a,test\n",
+            "rows 1 and 3 give 'cat/0.png' different parts",
+        ),
+    ],
+)
 def test_labels_that_cannot_be_used_are_said(tree: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_manifest(csv(tree, text))
 
 
-@pytest.mark.parametrize(("cell", "message"), [
-    ('"sun"', "the label of picture 2: expected a list as in the other rows, got 'sun'"),
-    ("null", "the label of picture 2: expected a list as in the other rows, got nothing"),
-    ('["a", null]', "expected a list of texts, got None in it"),
-    ('[["a"]]', r"expected a list of texts, got \['a'\] in it"),
-])
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ('"sun"', "the label of picture 2: expected a list as in the other rows, got 'sun'"),
+        ("null", "the label of picture 2: expected a list as in the other rows, got nothing"),
+        ('["a", null]', "expected a list of texts, got None in it"),
+        ('[["a"]]', r"expected a list of texts, got \['a'\] in it"),
+    ],
+)
 def test_a_cell_that_is_no_list_among_lists_is_said(tree: Path, cell: str, message: str) -> None:
     text = f'{{"path": "cat/0.png", "label": ["sun"]}}\n{{"path": "cat/1.png", "label": {cell}}}\n'
     with pytest.raises(DataError, match=message):
@@ -205,6 +244,8 @@ def test_a_file_named_twice_alike_is_taken_once_and_noted(tree: Path) -> None:
 
 
 def test_a_label_that_is_missing_in_parquet_is_not_a_class(tree: Path) -> None:
-    pd.DataFrame({"path": ["cat/0.png", "cat/1.png"], "label": ["cat", None]}).to_parquet(tree / "list.parquet")
+    pd.DataFrame({"path": ["cat/0.png", "cat/1.png"], "label": ["cat", None]}).to_parquet(
+        tree / "list.parquet"
+    )
     with pytest.raises(DataError, match="picture 2 has no label"):
         read_manifest(tree / "list.parquet")

@@ -24,7 +24,9 @@ def flat(tree: Path) -> Path:
     return folder
 
 
-def metadata(folder: Path, labels: list, column: str = "label", ending: str = "csv", names: list[str] | None = None) -> Path:
+def metadata(
+    folder: Path, labels: list, column: str = "label", ending: str = "csv", names: list[str] | None = None
+) -> Path:
     frame = pd.DataFrame({"file_name": names or NAMES[: len(labels)], column: labels})
     path = folder / f"metadata.{ending}"
     match ending:
@@ -50,7 +52,12 @@ def test_labels_come_from_the_metadata(flat: Path, ending: str) -> None:
 
 def test_lists_in_the_metadata_are_tags(flat: Path) -> None:
     metadata(flat, [["x", "y"], ["x"], [], ["y"]], "labels", "jsonl")
-    assert read_splits(flat).train.require_tags().tolist() == [[True, True], [True, False], [False, False], [False, True]]
+    assert read_splits(flat).train.require_tags().tolist() == [
+        [True, True],
+        [True, False],
+        [False, False],
+        [False, True],
+    ]
 
 
 def test_columns_of_0_and_1_are_tags(flat: Path) -> None:
@@ -74,7 +81,10 @@ def test_one_metadata_file_above_the_parts_tells_them_by_the_paths(flat: Path) -
         shutil.copytree(flat, root / part)
     names = [f"{part}/{name}" for part in ("train", "test") for name in NAMES]
     metadata(root, ["cat", "cat", "dog", "dog"] * 2, names=names)
-    assert {name: images.ids for name, images in read_splits(root).parts.items()} == {"train": tuple(names[:4]), "test": tuple(names[4:])}
+    assert {name: images.ids for name, images in read_splits(root).parts.items()} == {
+        "train": tuple(names[:4]),
+        "test": tuple(names[4:]),
+    }
 
 
 def test_missing_files_are_unreadable_and_unnamed_pictures_noted(flat: Path) -> None:
@@ -113,16 +123,30 @@ def test_a_label_that_only_the_test_part_has_is_refused(flat: Path) -> None:
         read_splits(root)
 
 
-@pytest.mark.parametrize(("files", "message"), [
-    ({"metadata.csv": "file_name,text\na.png,hello\n"}, "no column 'label'.*got file_name,text"),
-    ({"metadata.csv": "image,label\na.png,cat\n"}, "no column 'file_name'"),
-    ({"metadata.csv": "file_name,label\na.png,x\n", "metadata.jsonl": "{}"}, "holds metadata.csv and metadata.jsonl"),
-    ({"metadata.csv": "file_name,label\na.png,x\n", "train/metadata.csv": "file_name,label\n"}, "both name pictures"),
-    ({"train/metadata.csv": "file_name,label\na.png,x\n", "test/x.png": ""}, "no fellow in .*test"),
-    ({"test/metadata.csv": "file_name,label\na.png,x\n"}, "no train/ with a metadata file"),
-    ({"train/metadata.csv": "file_name,label\na.png,x\n", "test/metadata.csv": "file_name,labels\nb.png,x\n"},
-     "columns: expected label, got labels"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"metadata.csv": "file_name,text\na.png,hello\n"}, "no column 'label'.*got file_name,text"),
+        ({"metadata.csv": "image,label\na.png,cat\n"}, "no column 'file_name'"),
+        (
+            {"metadata.csv": "file_name,label\na.png,x\n", "metadata.jsonl": "{}"},
+            "holds metadata.csv and metadata.jsonl",
+        ),
+        (
+            {"metadata.csv": "file_name,label\na.png,x\n", "train/metadata.csv": "file_name,label\n"},
+            "both name pictures",
+        ),
+        ({"train/metadata.csv": "file_name,label\na.png,x\n", "test/x.png": ""}, "no fellow in .*test"),
+        ({"test/metadata.csv": "file_name,label\na.png,x\n"}, "no train/ with a metadata file"),
+        (
+            {
+                "train/metadata.csv": "file_name,label\na.png,x\n",
+                "test/metadata.csv": "file_name,labels\nb.png,x\n",
+            },
+            "columns: expected label, got labels",
+        ),
+    ],
+)
 def test_metadata_that_cannot_be_used_are_said(flat: Path, files: dict[str, str], message: str) -> None:
     for name, text in files.items():
         (flat / name).parent.mkdir(exist_ok=True)

@@ -7,7 +7,14 @@ import pytest
 from lightfast.base.errors import DataError
 from lightfast.data.names import check_names, ordered
 
-ALIKE = [("Cat", "cat"), ("cat", "cat "), ("T-shirt", "t_shirt"), ("alarm clock", "alarm_clock"), ("ＡＢ", "ab"), ("a", "a ")]
+ALIKE = [
+    ("Cat", "cat"),
+    ("cat", "cat "),
+    ("T-shirt", "t_shirt"),
+    ("alarm clock", "alarm_clock"),
+    ("ＡＢ", "ab"),
+    ("a", "a "),
+]
 
 
 @pytest.mark.parametrize("pair", ALIKE)
@@ -16,7 +23,10 @@ def test_names_spelled_alike_are_refused(pair: tuple[str, str]) -> None:
         check_names(pair, "here")
 
 
-@pytest.mark.parametrize("pair", [("cat", "cats"), ("A", "a"), ("1", "-1"), ("1", "10"), ("T-shirt", "Shirt"), ("smile", "not_smile")])
+@pytest.mark.parametrize(
+    "pair",
+    [("cat", "cats"), ("A", "a"), ("1", "-1"), ("1", "10"), ("T-shirt", "Shirt"), ("smile", "not_smile")],
+)
 def test_different_names_pass(pair: tuple[str, str]) -> None:
     assert check_names(pair, "here") is None
 

@@ -1,4 +1,6 @@
-"""A library as people have it: every kind of odd picture with its reading, every kind of broken one with its reason, in one folder."""
+"""A library as people have it: every kind of odd picture with its reading,
+every kind of broken one with its reason, in one folder.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ Write = Callable[[Path], object]
 Reading = tuple[Write, tuple[int, int, int], tuple[tuple[int, ...], ...], int]
 
 
-def quarters(colours: tuple[tuple[int, ...], ...] = COLOURS, size: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
+def quarters(
+    colours: tuple[tuple[int, ...], ...] = COLOURS, size: tuple[int, int] = (HEIGHT, WIDTH)
+) -> np.ndarray:
     """Four fields of one colour each: uint8 (H, W, C)."""
     height, width = size
     pixels = np.zeros((height, width, len(colours[0])), dtype=np.uint8)
@@ -47,7 +51,13 @@ def quarters(colours: tuple[tuple[int, ...], ...] = COLOURS, size: tuple[int, in
 def corners(pixels: np.ndarray) -> np.ndarray:
     """The middles of the four fields."""
     height, width = pixels.shape[:2]
-    return np.array([pixels[row, column] for row in (height // 4, height * 3 // 4) for column in (width // 4, width * 3 // 4)])
+    return np.array(
+        [
+            pixels[row, column]
+            for row in (height // 4, height * 3 // 4)
+            for column in (width // 4, width * 3 // 4)
+        ]
+    )
 
 
 RGB, GREY = Image.fromarray(quarters()), Image.fromarray(quarters(GREYS)[..., 0])
@@ -71,24 +81,52 @@ def half(form: str) -> Write:
     return put(content[: len(content) // 2])
 
 
-def png(width: int, height: int, *, depth: int = 8, kind: int = 0, rows: bytes = b"", transparent: bytes = b"") -> bytes:
+def png(
+    width: int, height: int, *, depth: int = 8, kind: int = 0, rows: bytes = b"", transparent: bytes = b""
+) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
-    return start + (chunk(b"tRNS", transparent) if transparent else b"") + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    start = b"\x89PNG\r\n\x1a\n" + chunk(
+        b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    )
+    return (
+        start
+        + (chunk(b"tRNS", transparent) if transparent else b"")
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def png16(pixels: np.ndarray, **options: bytes) -> bytes:
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    return png(pixels.shape[1], pixels.shape[0], depth=16, kind=2 if pixels.ndim == 3 else 0, rows=rows, **options)
+    return png(
+        pixels.shape[1], pixels.shape[0], depth=16, kind=2 if pixels.ndim == 3 else 0, rows=rows, **options
+    )
 
 
-def tiff(data: bytes, *, bits: int = 16, samples: int = 1, photometric: int = 1, order: str = "<",
-         extra: dict[int, int] | None = None) -> bytes:
+def tiff(
+    data: bytes,
+    *,
+    bits: int = 16,
+    samples: int = 1,
+    photometric: int = 1,
+    order: str = "<",
+    extra: dict[int, int] | None = None,
+) -> bytes:
     """An uncompressed TIFF of 24 x 36 in one strip."""
     data += b"\0" * (len(data) % 2)
-    tags = {256: WIDTH, 257: HEIGHT, 258: bits, 259: 1, 262: photometric, 273: 8, 277: samples, 278: HEIGHT, 279: len(data)}
+    tags = {
+        256: WIDTH,
+        257: HEIGHT,
+        258: bits,
+        259: 1,
+        262: photometric,
+        273: 8,
+        277: samples,
+        278: HEIGHT,
+        279: len(data),
+    }
     tags |= extra or {}
     entries = b""
     for tag, value in sorted(tags.items()):
@@ -118,7 +156,11 @@ def profile(swap: bool = True) -> bytes:
     """sRGB with the primaries of red and green exchanged, under another name."""
     content = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     content = content.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
-    return content.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ") if swap else content
+    return (
+        content.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+        if swap
+        else content
+    )
 
 
 def grey_profile() -> bytes:
@@ -128,7 +170,13 @@ def grey_profile() -> bytes:
     tags = struct.pack(">I4sII4sII", 2, b"wtpt", 156, 20, b"kTRC", 176, 12)
     size = 128 + len(tags) + len(white) + len(curve)
     start = struct.pack(">I4sI4s4s4s12x4s", size, b"\0\0\0\0", 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"acsp")
-    return start.ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061).ljust(60, b"\0") + tags + white + curve
+    return (
+        start.ljust(68, b"\0")
+        + struct.pack(">3i", 63190, 65536, 54061).ljust(60, b"\0")
+        + tags
+        + white
+        + curve
+    )
 
 
 def cmyk(*, adobe: bool) -> bytes:
@@ -166,65 +214,122 @@ LONG = Image.fromarray(quarters(size=(8, 10_000)))
 SEE_THROUGH = Image.fromarray(np.dstack([quarters(), np.full((HEIGHT, WIDTH), 100, np.uint8)]))
 
 READABLE: dict[str, Reading] = {
-    "plain.jpg": (put(jpeg()), SHAPE, COLOURS, 3), "plain.png": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
+    "plain.jpg": (put(jpeg()), SHAPE, COLOURS, 3),
+    "plain.png": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
     "plain.webp": (put(saved(RGB, "WEBP", lossless=True)), SHAPE, COLOURS, 0),
     "lossy.webp": (put(saved(RGB, "WEBP", quality=95)), SHAPE, COLOURS, 9),
     "plain.tif": (put(saved(RGB, "TIFF")), SHAPE, COLOURS, 0),
     "lzw.tiff": (put(saved(RGB, "TIFF", compression="tiff_lzw")), SHAPE, COLOURS, 0),
-    "plain.bmp": (put(saved(RGB, "BMP")), SHAPE, COLOURS, 0), "plain.gif": (put(saved(RGB, "GIF")), SHAPE, COLOURS, 0),
-    "plain.ppm": (put(saved(RGB, "PPM")), SHAPE, COLOURS, 0), "plain.jp2": (put(saved(RGB, "JPEG2000")), SHAPE, COLOURS, 0),
-    "plain.tga": (put(saved(RGB, "TGA")), SHAPE, COLOURS, 0), "progressive.jpg": (put(jpeg(progressive=True)), SHAPE, COLOURS, 3),
-    "grey.jpg": (put(saved(GREY, "JPEG", quality=95)), GREY_SHAPE, GREYS, 2), "SHOUTED.JPG": (put(jpeg()), SHAPE, COLOURS, 3),
-    "moving.gif": (put(animation("GIF")), SHAPE, COLOURS, 0), "moving.png": (put(animation("PNG")), SHAPE, COLOURS, 0),
-    "moving.webp": (put(animation("WEBP")), SHAPE, COLOURS, 0), "pages.tif": (put(animation("TIFF")), SHAPE, COLOURS, 0),
-    "adobe-inks.jpg": (put(cmyk(adobe=True)), SHAPE, INKS, 3), "plain-inks.jpg": (put(cmyk(adobe=False)), SHAPE, INKS, 3),
+    "plain.bmp": (put(saved(RGB, "BMP")), SHAPE, COLOURS, 0),
+    "plain.gif": (put(saved(RGB, "GIF")), SHAPE, COLOURS, 0),
+    "plain.ppm": (put(saved(RGB, "PPM")), SHAPE, COLOURS, 0),
+    "plain.jp2": (put(saved(RGB, "JPEG2000")), SHAPE, COLOURS, 0),
+    "plain.tga": (put(saved(RGB, "TGA")), SHAPE, COLOURS, 0),
+    "progressive.jpg": (put(jpeg(progressive=True)), SHAPE, COLOURS, 3),
+    "grey.jpg": (put(saved(GREY, "JPEG", quality=95)), GREY_SHAPE, GREYS, 2),
+    "SHOUTED.JPG": (put(jpeg()), SHAPE, COLOURS, 3),
+    "moving.gif": (put(animation("GIF")), SHAPE, COLOURS, 0),
+    "moving.png": (put(animation("PNG")), SHAPE, COLOURS, 0),
+    "moving.webp": (put(animation("WEBP")), SHAPE, COLOURS, 0),
+    "pages.tif": (put(animation("TIFF")), SHAPE, COLOURS, 0),
+    "adobe-inks.jpg": (put(cmyk(adobe=True)), SHAPE, INKS, 3),
+    "plain-inks.jpg": (put(cmyk(adobe=False)), SHAPE, INKS, 3),
     "inks.tif": (put(saved(RGB.convert("CMYK"), "TIFF")), SHAPE, COLOURS, 1),
     "palette.png": (put(saved(RGB.quantize(4), "PNG")), SHAPE, COLOURS, 1),
-    "palette-of-glass.png": (put(saved(RGB.quantize(4), "PNG", transparency=b"\0\0\0\0")), SHAPE, PLAIN_WHITE, 0),
-    "16-bit-grey.png": (put(png16(DEEP_GREY)), GREY_SHAPE, GREYS, 0), "16-bit-colour.png": (put(png16(DEEP)), SHAPE, COLOURS, 0),
-    "16-bit-clear.png": (put(png16(DEEP_GREY, transparent=struct.pack(">H", 60 * 257))), GREY_SHAPE, ((255,), *GREYS[1:]), 0),
+    "palette-of-glass.png": (
+        put(saved(RGB.quantize(4), "PNG", transparency=b"\0\0\0\0")),
+        SHAPE,
+        PLAIN_WHITE,
+        0,
+    ),
+    "16-bit-grey.png": (put(png16(DEEP_GREY)), GREY_SHAPE, GREYS, 0),
+    "16-bit-colour.png": (put(png16(DEEP)), SHAPE, COLOURS, 0),
+    "16-bit-clear.png": (
+        put(png16(DEEP_GREY, transparent=struct.pack(">H", 60 * 257))),
+        GREY_SHAPE,
+        ((255,), *GREYS[1:]),
+        0,
+    ),
     "16-bit-dark.png": (put(png16(DEEP_GREY // 257)), GREY_SHAPE, DARK, 0),
-    "16-bit-dark.pgm": (put(b"P5 36 24 65535\n" + (DEEP_GREY // 257).astype(">u2").tobytes()), GREY_SHAPE, DARK, 0),
+    "16-bit-dark.pgm": (
+        put(b"P5 36 24 65535\n" + (DEEP_GREY // 257).astype(">u2").tobytes()),
+        GREY_SHAPE,
+        DARK,
+        0,
+    ),
     "16-bit-grey.tif": (put(tiff(DEEP_GREY.tobytes())), GREY_SHAPE, GREYS, 0),
     "16-bit-motorola.tif": (put(tiff(DEEP_GREY.astype(">u2").tobytes(), order=">")), GREY_SHAPE, GREYS, 0),
     "16-bit-colour.tif": (put(tiff(DEEP.tobytes(), samples=3, photometric=2)), SHAPE, COLOURS, 0),
     "16-bit-negative.tif": (put(tiff((65535 - DEEP_GREY).tobytes(), photometric=0)), GREY_SHAPE, GREYS, 0),
-    "12-bit.tif": (put(tiff(twelve_bits(np.rint(DEEP_GREY * (4095 / 65535))), bits=12)), GREY_SHAPE, GREYS, 0),
+    "12-bit.tif": (
+        put(tiff(twelve_bits(np.rint(DEEP_GREY * (4095 / 65535))), bits=12)),
+        GREY_SHAPE,
+        GREYS,
+        0,
+    ),
     "float.tif": (put(saved(Image.fromarray(DEEP_GREY / np.float32(65535)), "TIFF")), GREY_SHAPE, GREYS, 0),
     "bits.png": (put(saved(Image.fromarray(quarters(BITS)[..., 0] > 0), "PNG")), GREY_SHAPE, BITS, 0),
     "glass.png": (put(saved(SEE_THROUGH, "PNG")), SHAPE, OVER_WHITE, 1),
     "glass.tif": (put(saved(SEE_THROUGH, "TIFF")), SHAPE, OVER_WHITE, 1),
     "glass.webp": (put(saved(SEE_THROUGH, "WEBP", lossless=True)), SHAPE, OVER_WHITE, 1),
     "grey-glass.png": (put(saved(GREY.convert("LA"), "PNG")), GREY_SHAPE, GREYS, 0),
-    "lab.tif": (put(saved(Image.frombytes("LAB", (WIDTH, HEIGHT), b"\x96\0\0" * WIDTH * HEIGHT), "TIFF")), SHAPE, ((141,) * 3,) * 4, 2),
+    "lab.tif": (
+        put(saved(Image.frombytes("LAB", (WIDTH, HEIGHT), b"\x96\0\0" * WIDTH * HEIGHT), "TIFF")),
+        SHAPE,
+        ((141,) * 3,) * 4,
+        2,
+    ),
     "profile.png": (put(saved(RGB, "PNG", icc_profile=profile())), SHAPE, SWAPPED, 2),
     "profile.jpg": (put(jpeg(icc_profile=profile())), SHAPE, SWAPPED, 4),
     "profile-of-grey.png": (put(saved(GREY, "PNG", icc_profile=grey_profile())), GREY_SHAPE, LINEAR, 1),
     "profile-of-others.png": (put(saved(GREY, "PNG", icc_profile=profile())), GREY_SHAPE, GREYS, 0),
     "profile-broken.jpg": (put(jpeg(icc_profile=b"nonsense" * 40)), SHAPE, COLOURS, 3),
-    "on-its-side.jpg": (put(saved(turned_away(), "JPEG", quality=95, subsampling=0, exif=exif(6))), SHAPE, COLOURS, 3),
+    "on-its-side.jpg": (
+        put(saved(turned_away(), "JPEG", quality=95, subsampling=0, exif=exif(6))),
+        SHAPE,
+        COLOURS,
+        3,
+    ),
     "on-its-side.tif": (put(tiff(np.rot90(DEEP_GREY, 2).tobytes(), extra={0x0112: 3})), GREY_SHAPE, GREYS, 0),
     "exif-garbage.jpg": (put(jpeg(exif=b"Exif\0\0garbage garbage")), SHAPE, COLOURS, 3),
     "exif-absurd.jpg": (put(jpeg(exif=RAW_EXIF + b"\xff\xff1234")), SHAPE, COLOURS, 3),
     "exif-beyond.jpg": (put(jpeg(exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")), SHAPE, COLOURS, 3),
     "exif-nine.jpg": (put(jpeg(exif=exif(9))), SHAPE, COLOURS, 3),
-    "exif-text.jpg": (put(jpeg(exif=RAW_EXIF + struct.pack("<HHHI4s", 1, 0x0112, 2, 2, b"6"))), SHAPE, COLOURS, 3),
+    "exif-text.jpg": (
+        put(jpeg(exif=RAW_EXIF + struct.pack("<HHHI4s", 1, 0x0112, 2, 2, b"6"))),
+        SHAPE,
+        COLOURS,
+        3,
+    ),
     "exif-lost.tif": (put(tiff(DEEP_GREY.tobytes(), extra={34665: 0xFFFFFFF0})), GREY_SHAPE, GREYS, 0),
-    "really-png.jpg": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0), "really-jpeg.png": (put(jpeg()), SHAPE, COLOURS, 3),
+    "really-png.jpg": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
+    "really-jpeg.png": (put(jpeg()), SHAPE, COLOURS, 3),
     "really-webp.bmp": (put(saved(RGB, "WEBP", lossless=True)), SHAPE, COLOURS, 0),
-    "really-gif.tga": (put(saved(RGB, "GIF")), SHAPE, COLOURS, 0), "more-behind.jpg": (put(jpeg() + b"and more"), SHAPE, COLOURS, 3),
+    "really-gif.tga": (put(saved(RGB, "GIF")), SHAPE, COLOURS, 0),
+    "more-behind.jpg": (put(jpeg() + b"and more"), SHAPE, COLOURS, 3),
     "zeros-behind.jpg": (put(jpeg() + b"\0" * 3000), SHAPE, COLOURS, 3),
     "wide.png": (put(saved(LONG, "PNG")), (8, 10_000, 3), COLOURS, 0),
     "wide.jpg": (put(saved(LONG, "JPEG", quality=95)), (8, 10_000, 3), COLOURS, 9),
-    "tall.png": (put(saved(LONG.transpose(Image.Transpose.TRANSPOSE), "PNG")), (10_000, 8, 3), (RED, BLUE, GREEN, SAND), 0),
+    "tall.png": (
+        put(saved(LONG.transpose(Image.Transpose.TRANSPOSE), "PNG")),
+        (10_000, 8, 3),
+        (RED, BLUE, GREEN, SAND),
+        0,
+    ),
     "tiny.png": (put(saved(Image.new("RGB", (1, 1), RED), "PNG")), (1, 1, 3), (RED,) * 4, 0),
-    "bytes-\udce9\udcff.png": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0), "line\nbreak.png": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
-    "it's, \"quoted\" 👩‍🚀 né.png": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
+    "bytes-\udce9\udcff.png": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
+    "line\nbreak.png": (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
+    'it\'s, "quoted" 👩‍🚀 né.png': (put(saved(RGB, "PNG")), SHAPE, COLOURS, 0),
     "link.png": (lambda path: path.symlink_to(path.with_name("plain.png")), SHAPE, COLOURS, 0),
-}  # fmt: skip
+}
 if features.check("avif"):
     READABLE["plain.avif"] = (put(saved(RGB, "AVIF", quality=100, subsampling="4:4:4")), SHAPE, COLOURS, 6)
-    READABLE["moving.avif"] = (put(saved(RGB, "AVIF", quality=100, save_all=True, append_images=[RGB.rotate(180)])), SHAPE, COLOURS, 9)
+    READABLE["moving.avif"] = (
+        put(saved(RGB, "AVIF", quality=100, save_all=True, append_images=[RGB.rotate(180)])),
+        SHAPE,
+        COLOURS,
+        9,
+    )
 
 
 def archive() -> bytes:
@@ -244,32 +349,49 @@ NOISY = saved(Image.fromarray(NOISE), "JPEG")
 NAN = saved(Image.fromarray(np.full((4, 4), np.nan, dtype=np.float32)), "TIFF")
 
 UNREADABLE: dict[str, tuple[Write, str]] = {
-    "empty.jpg": (put(b""), "empty file"), "text.png": (put("Grüße".encode()), "not a picture (text)"),
+    "empty.jpg": (put(b""), "empty file"),
+    "text.png": (put("Grüße".encode()), "not a picture (text)"),
     "page.jpg": (put(b"\n<!DOCTYPE html><title>404</title>"), "not a picture (an HTML page)"),
     "drawing.png": (put(b'<?xml version="1.0"?><svg xmlns="x"/>'), "not a picture (an SVG drawing)"),
-    "pointer.jpg": (put(b"version https://git-lfs.github.com/spec/v1\n"), "not a picture (a Git LFS pointer: run git lfs pull)"),
+    "pointer.jpg": (
+        put(b"version https://git-lfs.github.com/spec/v1\n"),
+        "not a picture (a Git LFS pointer: run git lfs pull)",
+    ),
     "archive.jpg": (put(archive()), "not a picture (a ZIP archive)"),
     "paper.jpg": (put(b"%PDF-1.7\n\xff\xfe"), "not a picture (a PDF document)"),
     "zeros.jpg": (put(b"\0" * 5000), "not a picture (zero bytes)"),
     "chance.jpg": (put(b"\xc3" + NOISE.tobytes()), "not a picture (no known"),
     "film.jpg": (put(b"\0\0\0\x18ftypmp42" + b"\0" * 99), "not a picture (a video)"),
     "next.jpg": (put(b"\xff\x0a\xfa\x7f\x01"), "not a picture (JPEG XL)"),
-    "ghost.png": (put(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "not a picture (a PostScript drawing)"),
-    "half.png": (half("PNG"), "truncated ("), "half.jpg": (half("JPEG"), "truncated ("), "half.gif": (half("GIF"), "truncated ("),
-    "half.bmp": (half("BMP"), "truncated ("), "half.tif": (half("TIFF"), "truncated ("), "half.webp": (half("WEBP"), "truncated ("),
-    "no-end.jpg": (put(NOISY[:-2000]), "truncated ("), "zero-end.jpg": (put(NOISY[:9000] + b"\0" * 30_000), "truncated (zero bytes"),
-    "mark-only.png": (put(b"\x89PNG\r\n\x1a\n"), "truncated ("), "mark-only.jpg": (put(b"\xff\xd8\xff\xe0"), "truncated ("),
+    "ghost.png": (
+        put(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+        "not a picture (a PostScript drawing)",
+    ),
+    "half.png": (half("PNG"), "truncated ("),
+    "half.jpg": (half("JPEG"), "truncated ("),
+    "half.gif": (half("GIF"), "truncated ("),
+    "half.bmp": (half("BMP"), "truncated ("),
+    "half.tif": (half("TIFF"), "truncated ("),
+    "half.webp": (half("WEBP"), "truncated ("),
+    "no-end.jpg": (put(NOISY[:-2000]), "truncated ("),
+    "zero-end.jpg": (put(NOISY[:9000] + b"\0" * 30_000), "truncated (zero bytes"),
+    "mark-only.png": (put(b"\x89PNG\r\n\x1a\n"), "truncated ("),
+    "mark-only.jpg": (put(b"\xff\xd8\xff\xe0"), "truncated ("),
     "mark-only.avif": (put(b"\0\0\0\x18ftypavif"), "truncated (the end of the AVIF"),
-    "bomb.png": (put(png(50_000, 50_000)), "too many pixels (a decompression bomb?)"), "nothing.png": (put(png(0, 5)), "damaged ("),
-    "nothing.gif": (put(b"GIF89a" + b"\0" * 7 + b";"), "damaged ("), "nothing.bmp": (put(without_width()), "damaged ("),
-    "no-rows.png": (put(png(5, 5)), "truncated ("), "not-a-number.tif": (put(NAN), "damaged (NaN or infinity"),
+    "bomb.png": (put(png(50_000, 50_000)), "too many pixels (a decompression bomb?)"),
+    "nothing.png": (put(png(0, 5)), "damaged ("),
+    "nothing.gif": (put(b"GIF89a" + b"\0" * 7 + b";"), "damaged ("),
+    "nothing.bmp": (put(without_width()), "damaged ("),
+    "no-rows.png": (put(png(5, 5)), "truncated ("),
+    "not-a-number.tif": (put(NAN), "damaged (NaN or infinity"),
     "gone.png": (lambda path: path.symlink_to("nowhere.png"), "a link to a file that is not there"),
     "ring.png": (lambda path: path.symlink_to(path.name), "a link that leads back to itself"),
     "pipe.jpg": (os.mkfifo, "not a file but a named pipe"),
     "socket.jpg": (lambda path: os.mknod(path, 0o600 | stat.S_IFSOCK), "not a file but a socket"),
     "device.jpg": (lambda path: path.symlink_to("/dev/zero"), "not a file but a device"),
-    "folder.jpg": (Path.mkdir, "it is a folder"), "bytes-\udce9.jpg": (put(b"x"), "not a picture (text)"),
-}  # fmt: skip
+    "folder.jpg": (Path.mkdir, "it is a folder"),
+    "bytes-\udce9.jpg": (put(b"x"), "not a picture (text)"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -353,7 +475,9 @@ def test_every_format_is_turned_exactly_once(tmp_path: Path, form: str, orientat
     back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     upright = GREY if kind == "grey" else RGB
     stored = upright if orientation == 1 else upright.transpose(Image.Transpose(back[orientation]))
-    options = {"compression": "tiff_lzw"} if kind == "lzw" else {"quality": 95} if form in ("JPEG", "AVIF") else {}
+    options = (
+        {"compression": "tiff_lzw"} if kind == "lzw" else {"quality": 95} if form in ("JPEG", "AVIF") else {}
+    )
     (tmp_path / "a").write_bytes(saved(stored, form, exif=exif(orientation), **options))
     decoded = decode_file(tmp_path / "a")
     assert decoded.shape == probe(tmp_path / "a") == np.atleast_3d(np.asarray(upright)).shape

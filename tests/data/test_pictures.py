@@ -1,4 +1,6 @@
-"""Folders with odd things in them, classes with odd names, parts that must agree: nothing dropped without a word, nothing renumbered."""
+"""Folders with odd things in them, classes with odd names, parts that must agree:
+nothing dropped without a word, nothing renumbered.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +46,15 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     return close
 
 
-def test_a_closed_folder_inside_a_class_is_named(tree: Path, closed: Callable[[Path], None], picture: Callable[..., Path]) -> None:
+def test_a_closed_folder_inside_a_class_is_named(
+    tree: Path, closed: Callable[[Path], None], picture: Callable[..., Path]
+) -> None:
     picture(tree / "cat" / "private" / "x.png", 7)
     closed(tree / "cat" / "private")
     loaded = read_tree(tree)
-    assert [(Path(one.path).name, one.reason) for one in loaded.unreadable] == [("private", "permission denied")]
+    assert [(Path(one.path).name, one.reason) for one in loaded.unreadable] == [
+        ("private", "permission denied")
+    ]
     assert len(loaded.train) == 6
 
 
@@ -71,7 +77,9 @@ def test_a_class_folder_by_link_is_a_class(tree: Path, tmp_path: Path) -> None:
     assert read_tree(tree).train.class_names == ("cat", "dog")
 
 
-def test_a_folder_named_as_a_picture_with_pictures_in_it_is_a_folder(tree: Path, picture: Callable[..., Path]) -> None:
+def test_a_folder_named_as_a_picture_with_pictures_in_it_is_a_folder(
+    tree: Path, picture: Callable[..., Path]
+) -> None:
     picture(tree / "cat" / "holiday.jpg" / "x.png", 7)
     loaded = read_tree(tree)
     assert "cat/holiday.jpg/x.png" in loaded.train.ids
@@ -103,7 +111,10 @@ def test_a_validation_part_of_broken_files_is_refused(tree: Path, tmp_path: Path
     root = parted(tree, tmp_path / "parted")
     for path in (root / "val").rglob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of the pictures of the val part could be read, the first is .*0.png: empty file"):
+    with pytest.raises(
+        DataError,
+        match=r"none of the pictures of the val part could be read, the first is .*0.png: empty file",
+    ):
         read_tree(root)
 
 
@@ -133,7 +144,9 @@ def odd_tree(root: Path, picture: Callable[..., Path]) -> Path:
 
 def labels_by_id(loaded: LoadedData) -> dict[str, str]:
     images = loaded.train
-    return {one: images.class_names[label] for one, label in zip(images.ids, images.require_labels(), strict=True)}
+    return {
+        one: images.class_names[label] for one, label in zip(images.ids, images.require_labels(), strict=True)
+    }
 
 
 def test_labels_with_commas_quotes_and_emoji_are_kept(tmp_path: Path, picture: Callable[..., Path]) -> None:
@@ -144,7 +157,9 @@ def test_labels_with_commas_quotes_and_emoji_are_kept(tmp_path: Path, picture: C
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_a_table_gives_odd_labels_as_the_folders_do(tmp_path: Path, picture: Callable[..., Path], ending: str) -> None:
+def test_a_table_gives_odd_labels_as_the_folders_do(
+    tmp_path: Path, picture: Callable[..., Path], ending: str
+) -> None:
     root = odd_tree(tmp_path / "odd", picture)
     rows = [(path.relative_to(root).as_posix(), path.parent.name) for path in sorted(root.rglob("*.png"))]
     table = root / f"list.{ending}"
@@ -156,7 +171,9 @@ def test_a_table_gives_odd_labels_as_the_folders_do(tmp_path: Path, picture: Cal
     assert labels_by_id(read_manifest(table)) == labels_by_id(read_tree(root))
 
 
-def test_a_class_folder_that_is_not_utf8_gets_a_printable_name(tree: Path, picture: Callable[..., Path]) -> None:
+def test_a_class_folder_that_is_not_utf8_gets_a_printable_name(
+    tree: Path, picture: Callable[..., Path]
+) -> None:
     picture(tree / "caf\udce9" / "a.png", 8)
     images = read_tree(tree).train
     assert images.class_names == ("caf\\xe9", "cat", "dog")
@@ -164,17 +181,27 @@ def test_a_class_folder_that_is_not_utf8_gets_a_printable_name(tree: Path, pictu
     assert all(text.isprintable() for text in images.ids)
 
 
-@pytest.mark.parametrize("name, wanted", [
-    ("plain né 👩‍🚀.jpg", "plain né 👩‍🚀.jpg"), ("\udce9\udcff.jpg", "\\xe9\\xff.jpg"), ("a\nb\x1b[31m", "a\\x0ab\\x1b[31m"),
-    ("\ud800", "\\ud800"), ("a\u2028b", "a\\u2028b"), ("back\\slash", "back\\slash"),
-])
+@pytest.mark.parametrize(
+    "name, wanted",
+    [
+        ("plain né 👩‍🚀.jpg", "plain né 👩‍🚀.jpg"),
+        ("\udce9\udcff.jpg", "\\xe9\\xff.jpg"),
+        ("a\nb\x1b[31m", "a\\x0ab\\x1b[31m"),
+        ("\ud800", "\\ud800"),
+        ("a\u2028b", "a\\u2028b"),
+        ("back\\slash", "back\\slash"),
+    ],
+)
 def test_names_are_made_printable(name: str, wanted: str) -> None:
     assert printable(name) == wanted
     assert printable(wanted) == wanted
 
 
 def tagged(tree: Path, tags: dict[str, tuple[int, ...]], parts: dict[str, str] | None = None) -> LoadedData:
-    entries = [Entry(tree / name, name, -1, (parts or {}).get(name, "train"), numbers) for name, numbers in tags.items()]
+    entries = [
+        Entry(tree / name, name, -1, (parts or {}).get(name, "train"), numbers)
+        for name, numbers in tags.items()
+    ]
     return assemble("pets", entries, ("cat", "dog", "indoors"), Target())
 
 
@@ -185,9 +212,18 @@ def test_entries_with_tags_give_a_set_with_tags_and_no_labels(tree: Path) -> Non
 
 
 def test_every_part_has_its_own_tags(tree: Path) -> None:
-    loaded = tagged(tree, {"cat/0.png": (0,), "cat/1.png": (0, 1), "dog/0.png": (0, 1)}, {"cat/0.png": "test", "dog/0.png": "val"})
-    assert [(part, images.ids, images.require_tags()[:, :2].tolist()) for part, images in loaded.parts.items()] == [
-        ("train", ("cat/1.png",), [[True, True]]), ("val", ("dog/0.png",), [[True, True]]), ("test", ("cat/0.png",), [[True, False]])]
+    loaded = tagged(
+        tree,
+        {"cat/0.png": (0,), "cat/1.png": (0, 1), "dog/0.png": (0, 1)},
+        {"cat/0.png": "test", "dog/0.png": "val"},
+    )
+    assert [
+        (part, images.ids, images.require_tags()[:, :2].tolist()) for part, images in loaded.parts.items()
+    ] == [
+        ("train", ("cat/1.png",), [[True, True]]),
+        ("val", ("dog/0.png",), [[True, True]]),
+        ("test", ("cat/0.png",), [[True, False]]),
+    ]
 
 
 def test_a_tag_that_training_lacks_is_refused(tree: Path) -> None:
@@ -197,7 +233,10 @@ def test_a_tag_that_training_lacks_is_refused(tree: Path) -> None:
 
 def test_a_tag_of_which_nothing_can_be_read_is_refused(tree: Path) -> None:
     (tree / "dog" / "1.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"class 'indoors': none of its pictures could be read, the first is .*dog/1.png: empty file"):
+    with pytest.raises(
+        DataError,
+        match=r"class 'indoors': none of its pictures could be read, the first is .*dog/1.png: empty file",
+    ):
         tagged(tree, {"cat/0.png": (0,), "dog/0.png": (1,), "dog/1.png": (0, 1, 2)})
 
 
@@ -214,14 +253,27 @@ def sized(root: Path, picture: Callable[..., Path], sizes: list[tuple[int, int]]
     return root
 
 
-@pytest.mark.parametrize("sizes, largest, wanted", [
-    ([(150, 200), (180, 160), (300, 170)], None, (96, 96)), ([(150, 200), (180, 160), (300, 170)], 224, (160, 160)),
-    ([(150, 200), (180, 160), (300, 170)], 100, (100, 100)), ([(40, 50), (50, 30), (60, 45)], 224, (40, 40)),
-    ([(120, 130)] * 2, None, (120, 130)), ([(120, 130)] * 2, 64, (64, 64)), ([(120, 130)] * 2, 120, (120, 130)),
-    ([(20, 130)] * 2, 64, (20, 20)), ([(28, 28)] * 2, 224, (28, 28)),
-])  # fmt: skip
-def test_the_largest_side_bounds_the_common_size(tmp_path: Path, picture: Callable[..., Path], sizes: list[tuple[int, int]],
-                                                 largest: int | None, wanted: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "sizes, largest, wanted",
+    [
+        ([(150, 200), (180, 160), (300, 170)], None, (96, 96)),
+        ([(150, 200), (180, 160), (300, 170)], 224, (160, 160)),
+        ([(150, 200), (180, 160), (300, 170)], 100, (100, 100)),
+        ([(40, 50), (50, 30), (60, 45)], 224, (40, 40)),
+        ([(120, 130)] * 2, None, (120, 130)),
+        ([(120, 130)] * 2, 64, (64, 64)),
+        ([(120, 130)] * 2, 120, (120, 130)),
+        ([(20, 130)] * 2, 64, (20, 20)),
+        ([(28, 28)] * 2, 224, (28, 28)),
+    ],
+)
+def test_the_largest_side_bounds_the_common_size(
+    tmp_path: Path,
+    picture: Callable[..., Path],
+    sizes: list[tuple[int, int]],
+    largest: int | None,
+    wanted: tuple[int, int],
+) -> None:
     loaded = read_tree(sized(tmp_path / "sized", picture, sizes), Target(largest_side=largest))
     assert loaded.train.image_shape == (*wanted, 3)
     resized = any(size != wanted for size in sizes)

@@ -21,12 +21,18 @@ Make = Callable[..., ImageSet]
 
 
 def sides(parts: Splits) -> tuple[Counter[str], Counter[str], Counter[str]]:
-    return Counter(parts.train.content_hashes), Counter(parts.val.content_hashes), Counter(parts.test.content_hashes)
+    return (
+        Counter(parts.train.content_hashes),
+        Counter(parts.val.content_hashes),
+        Counter(parts.test.content_hashes),
+    )
 
 
-# Up to 60 rows, 3 classes, some pictures repeated with the same or another label; every class has 5 distinct pictures of its own.
+# Up to 60 rows, 3 classes, some pictures repeated with the same or another label; every class has 5 distinct
+# pictures of its own.
 ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)), max_size=45).map(
-    lambda rows: [(label, 100 * (label + 1) + extra) for label in range(3) for extra in range(5)] + rows)
+    lambda rows: [(label, 100 * (label + 1) + extra) for label in range(3) for extra in range(5)] + rows
+)
 
 
 def build(made: Make, rows: list[tuple[int, int]]) -> ImageSet:
@@ -45,7 +51,9 @@ def make() -> Make:
 
 
 @given(rows=ROWS, seed=st.integers(0, 5))
-def test_no_content_stands_on_two_sides_and_nothing_is_lost(make: Make, rows: list[tuple[int, int]], seed: int) -> None:
+def test_no_content_stands_on_two_sides_and_nothing_is_lost(
+    make: Make, rows: list[tuple[int, int]], seed: int
+) -> None:
     images = build(make, rows)
     train, val, test = sides(split(images, seed=seed))
     assert len(set(train) | set(val) | set(test)) == len(train) + len(val) + len(test)
@@ -53,13 +61,19 @@ def test_no_content_stands_on_two_sides_and_nothing_is_lost(make: Make, rows: li
 
 
 @given(rows=ROWS, seed=st.integers(0, 5), order=st.randoms(use_true_random=False))
-def test_the_order_of_the_rows_changes_nothing(make: Make, rows: list[tuple[int, int]], seed: int, order: object) -> None:
+def test_the_order_of_the_rows_changes_nothing(
+    make: Make, rows: list[tuple[int, int]], seed: int, order: object
+) -> None:
     shuffled = list(rows)
     order.shuffle(shuffled)  # type: ignore[attr-defined]
     assert sides(split(build(make, rows), seed=seed)) == sides(split(build(make, shuffled), seed=seed))
 
 
-@given(sizes=st.lists(st.integers(3, 40), min_size=3, max_size=3), val=st.floats(0.05, 0.4), test=st.floats(0.05, 0.4))
+@given(
+    sizes=st.lists(st.integers(3, 40), min_size=3, max_size=3),
+    val=st.floats(0.05, 0.4),
+    test=st.floats(0.05, 0.4),
+)
 def test_every_class_gives_its_share(make: Make, sizes: list[int], val: float, test: float) -> None:
     labels = [label for label, size in enumerate(sizes) for _ in range(size)]
     parts = split(make(labels, list(range(len(labels)))), val=val, test=test)
@@ -81,13 +95,19 @@ def test_rows_keep_their_order_and_parts_their_names(made: Make) -> None:
     parts = split(made([0, 1] * 20))
     rows = [int(one.split("/")[1]) for one in parts.train.ids]
     assert rows == sorted(rows)
-    assert [part.name for part in (parts.train, parts.val, parts.test)] == ["made/train", "made/val", "made/test"]
+    assert [part.name for part in (parts.train, parts.val, parts.test)] == [
+        "made/train",
+        "made/val",
+        "made/test",
+    ]
 
 
 def test_the_content_alone_decides(made: Make) -> None:
     # The same pictures under other ids and another set name go to the same sides.
     images = made([0, 1] * 20)
-    renamed = ImageSet(images=images.images, labels=images.labels, class_names=images.class_names, name="other")
+    renamed = ImageSet(
+        images=images.images, labels=images.labels, class_names=images.class_names, name="other"
+    )
     assert sides(split(images)) == sides(split(renamed))
 
 
@@ -103,7 +123,11 @@ def test_a_share_of_zero_gives_an_empty_side(made: Make) -> None:
 
 
 def test_a_class_too_small_is_named_with_the_cure(made: Make) -> None:
-    with pytest.raises(DataError, match=r"class 'bird' is too small to split: expected at least 3 distinct pictures.*got 2.*Add pictures"):
+    with pytest.raises(
+        DataError,
+        match=r"class 'bird' is too small to split: expected at least 3 distinct pictures.*got 2.*Add "
+        r"pictures",
+    ):
         split(made([0] * 10 + [1] * 2, names=("cat", "bird")))
 
 
@@ -114,10 +138,14 @@ def test_copies_of_one_picture_do_not_make_a_class_large(made: Make) -> None:
 
 def test_a_class_of_large_groups_of_copies_still_reaches_every_side(made: Make) -> None:
     images = made([0] * 15 + [1] * 15, [*[1] * 5, *[2] * 5, *[3] * 5, *range(10, 25)])
-    assert all(0 in part.require_labels() for part in vars(split(images)).values() if isinstance(part, ImageSet))
+    assert all(
+        0 in part.require_labels() for part in vars(split(images)).values() if isinstance(part, ImageSet)
+    )
 
 
-@pytest.mark.parametrize("shares", [{"val": 0.5, "test": 0.5}, {"val": -0.1}, {"test": 1.0}, {"test": float("nan")}])
+@pytest.mark.parametrize(
+    "shares", [{"val": 0.5, "test": 0.5}, {"val": -0.1}, {"test": 1.0}, {"test": float("nan")}]
+)
 def test_shares_that_leave_nothing_to_train_on_are_refused(made: Make, shares: dict[str, float]) -> None:
     with pytest.raises(SettingsError, match="leave something to train on"):
         split(made([0, 1] * 10), **shares)
@@ -163,12 +191,17 @@ def test_without_official_parts_everything_is_split(made: Make) -> None:
 
 
 def test_rows_with_one_number_stay_together_also_through_exact_copies(made: Make) -> None:
-    # 0 and 1 share a number, 1 and 2 their pixels, 2 and 3 a number: four rows that must not be parted, whatever the seed.
+    # 0 and 1 share a number, 1 and 2 their pixels, 2 and 3 a number: four rows that must not be parted,
+    # whatever the seed.
     images = made([0, 1] * 15, [0, 1, 1, *range(3, 30)])
     images = dataclasses.replace(images, groups=np.array([100, 100, 101, 101, *range(4, 30)]))
     for seed in range(20):
-        where = {one: side for side, part in enumerate(vars(split(images, seed=seed)).values()) if isinstance(part, ImageSet)
-                 for one in part.ids}
+        where = {
+            one: side
+            for side, part in enumerate(vars(split(images, seed=seed)).values())
+            if isinstance(part, ImageSet)
+            for one in part.ids
+        }
         assert len({where[f"made/{row}"] for row in range(4)}) == 1
 
 
@@ -194,14 +227,20 @@ def test_the_split_of_a_known_set_stays_what_it_was(made: Make) -> None:
 def test_near_duplicates_of_the_test_part_leave_train_only_where_both_are_numbered(made: Make) -> None:
     train, test = made([0, 1, 0, 1], [1, 2, 3, 4]), made([0, 1], [8, 9])
     numbered = dataclasses.replace(train, groups=np.array([0, 1, 2, 3]))
-    assert without_overlap(numbered, dataclasses.replace(test, groups=np.array([2, 9])))[0].ids == ("made/0", "made/1", "made/3")
+    assert without_overlap(numbered, dataclasses.replace(test, groups=np.array([2, 9])))[0].ids == (
+        "made/0",
+        "made/1",
+        "made/3",
+    )
     assert without_overlap(numbered, test)[1] == 0
 
 
 def tagged(tags: NDArray[np.bool_]) -> ImageSet:
     images = np.zeros((len(tags), 2, 2, 1), dtype=np.uint8)
     images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(np.arange(len(tags)), 256)
-    return ImageSet(images, tuple(f"tag{number}" for number in range(tags.shape[1])), tags=tags, name="tagged")
+    return ImageSet(
+        images, tuple(f"tag{number}" for number in range(tags.shape[1])), tags=tags, name="tagged"
+    )
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(30, 120), tags=st.integers(2, 12))
@@ -231,7 +270,10 @@ def test_a_tag_of_one_picture_stays_in_train_and_the_other_parts_say_that_they_l
     tags[:, 0], tags[7, 1] = True, True
     parts = split(tagged(tags))
     assert "tagged/7" in parts.train.ids
-    assert parts.notes == ("no picture of the val part has the tag: tag1", "no picture of the test part has the tag: tag1")
+    assert parts.notes == (
+        "no picture of the val part has the tag: tag1",
+        "no picture of the test part has the tag: tag1",
+    )
 
 
 def test_too_few_tagged_pictures_are_refused() -> None:
@@ -241,13 +283,20 @@ def test_too_few_tagged_pictures_are_refused() -> None:
 
 def test_a_rare_class_stays_in_train_and_is_named(made: Make) -> None:
     parts = split_loaded(LoadedData(train=made([0] * 10 + [1] * 10 + [2], names=("cat", "dog", "owl"))))
-    assert [int((part.require_labels() == 2).sum()) for part in (parts.train, parts.val, parts.test)] == [1, 0, 0]
+    assert [int((part.require_labels() == 2).sum()) for part in (parts.train, parts.val, parts.test)] == [
+        1,
+        0,
+        0,
+    ]
     (note,) = parts.notes
     assert "class 'owl' (1); it is learned from but cannot be checked: add pictures" in note
 
 
 def test_a_rare_class_beside_an_official_test_part_stays_in_train(made: Make) -> None:
-    train, test = made([0] * 10 + [1] * 10 + [2], names=("cat", "dog", "owl")), made([0, 1], [90, 91], names=("cat", "dog", "owl"))
+    train, test = (
+        made([0] * 10 + [1] * 10 + [2], names=("cat", "dog", "owl")),
+        made([0, 1], [90, 91], names=("cat", "dog", "owl")),
+    )
     parts = split_loaded(LoadedData(train=train, test=test))
     assert 2 in parts.train.require_labels()
     assert "for train, val: class 'owl' (1)" in parts.notes[0]
@@ -259,7 +308,9 @@ def test_copies_of_one_picture_are_kept_together_as_a_rare_class(made: Make) -> 
 
 
 def test_a_rare_class_does_not_move_the_pictures_of_the_others(made: Make) -> None:
-    usual, rare = (split_loaded(LoadedData(train=made(labels))) for labels in ([0, 1] * 10, [0, 1] * 10 + [2]))
+    usual, rare = (
+        split_loaded(LoadedData(train=made(labels))) for labels in ([0, 1] * 10, [0, 1] * 10 + [2])
+    )
     assert [part.ids for part in (rare.val, rare.test)] == [part.ids for part in (usual.val, usual.test)]
 
 

@@ -1,4 +1,6 @@
-"""Arrays in files: the same values as arrays in memory, little of them resident, no trace left, shared with other processes."""
+"""Arrays in files: the same values as arrays in memory, little of them resident, no trace left,
+shared with other processes.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def images() -> StoredArray:
     return spilled(iter((PIXELS[:7], PIXELS[7:])), PIXELS.shape)
 
 
-@pytest.mark.parametrize("rows", [[3], [0, 1, 2], [39, 0, 7, 7], list(range(40)), list(range(5, 35)), list(range(39, -1, -1)), []])
+@pytest.mark.parametrize(
+    "rows", [[3], [0, 1, 2], [39, 0, 7, 7], list(range(40)), list(range(5, 35)), list(range(39, -1, -1)), []]
+)
 def test_taken_rows_are_those_of_the_array_in_memory(images: StoredArray, rows: list[int]) -> None:
     chosen = np.array(rows, dtype=np.int64)
     np.testing.assert_array_equal(taken(images, chosen), PIXELS[chosen])
@@ -73,12 +77,34 @@ def test_results_of_arithmetic_are_plain_arrays(images: StoredArray) -> None:
     np.testing.assert_array_equal(np.stack(list(images)), PIXELS)
 
 
-@pytest.mark.parametrize("index", [
-    0, -1, np.int64(7), slice(3, 9), slice(30, 3, -4), slice(-5, None), slice(5, 5), [1, -1, 0], np.array([39, 39], dtype=np.int8),
-    np.arange(40) % 3 == 0, np.array([[1, 2], [3, 4]]), (3, 2), (slice(2, 4), ..., 0), ..., None, [], True, np.array([], dtype=np.int64),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "index",
+    [
+        0,
+        -1,
+        np.int64(7),
+        slice(3, 9),
+        slice(30, 3, -4),
+        slice(-5, None),
+        slice(5, 5),
+        [1, -1, 0],
+        np.array([39, 39], dtype=np.int8),
+        np.arange(40) % 3 == 0,
+        np.array([[1, 2], [3, 4]]),
+        (3, 2),
+        (slice(2, 4), ..., 0),
+        ...,
+        None,
+        [],
+        True,
+        np.array([], dtype=np.int64),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("plain", [100, 2**26])
-def test_every_index_gives_what_numpy_gives(images: StoredArray, monkeypatch: pytest.MonkeyPatch, index: Any, plain: int) -> None:
+def test_every_index_gives_what_numpy_gives(
+    images: StoredArray, monkeypatch: pytest.MonkeyPatch, index: Any, plain: int
+) -> None:
     monkeypatch.setattr(stored, "_PLAIN", plain)
     for whole, wanted in ((images, PIXELS), (images[4:], PIXELS[4:]), (images[::2], PIXELS[::2])):
         try:
@@ -136,7 +162,10 @@ def test_an_offset_skips_a_header() -> None:
 
 def test_no_room_on_any_disk_is_said(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(stored, "_MARGIN", 2**62)
-    with pytest.raises(StorageError, match=r"cannot put 0.0 GB of decoded pictures into .*pictures: the disk has .* GB free\. Set LIGHT"):
+    with pytest.raises(
+        StorageError,
+        match=r"cannot put 0.0 GB of decoded pictures into .*pictures: the disk has .* GB free\. Set LIGHT",
+    ):
         spilled(iter((PIXELS,)), PIXELS.shape)
 
 
@@ -195,7 +224,10 @@ def test_content_hashes_go_along_with_the_rows(images: StoredArray, monkeypatch:
     monkeypatch.setattr("lightfast.data.images.content_hash", lambda image: pytest.fail("read again"))
     order = np.random.default_rng(0).permutation(40)
     assert whole.take(order).content_hashes == tuple(memory.content_hashes[row] for row in order)
-    assert concatenate([whole, whole.take([3, 1])]).content_hashes == (*memory.content_hashes, *np.array(memory.content_hashes)[[3, 1]])
+    assert concatenate([whole, whole.take([3, 1])]).content_hashes == (
+        *memory.content_hashes,
+        *np.array(memory.content_hashes)[[3, 1]],
+    )
 
 
 def test_a_set_with_other_labels_knows_the_hashes_of_its_stored_pixels(images: StoredArray) -> None:

@@ -103,8 +103,14 @@ def test_an_error_of_the_work_is_raised_in_its_place_and_ends_the_threads() -> N
     assert workers() == before
 
 
-@pytest.mark.parametrize("make", [lambda: in_order(abs, [1], jobs=0), lambda: in_order(abs, [1], ahead=0),
-                                  lambda: stream_pictures([], None, None, jobs=-1)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: in_order(abs, [1], jobs=0),
+        lambda: in_order(abs, [1], ahead=0),
+        lambda: stream_pictures([], None, None, jobs=-1),
+    ],
+)
 def test_numbers_below_one_are_refused_at_once(make: Callable[[], object]) -> None:
     with pytest.raises(SettingsError, match="expected at least 1"):
         make()

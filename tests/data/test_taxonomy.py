@@ -1,4 +1,6 @@
-"""The taxonomy: what it answers, and every way in which a file can be wrong, each with one line that says where."""
+"""The taxonomy: what it answers, and every way in which a file can be wrong,
+each with one line that says where.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,20 @@ def test_both_forms_say_the_same(read):
 
 
 def test_labels_stand_depth_first_in_the_order_of_the_file(animals):
-    assert animals.names == ("animal", "dog", "cat", "bird", "sparrow", "eagle", "vehicle", "car", "bicycle", "mood", "happy", "sad")
+    assert animals.names == (
+        "animal",
+        "dog",
+        "cat",
+        "bird",
+        "sparrow",
+        "eagle",
+        "vehicle",
+        "car",
+        "bicycle",
+        "mood",
+        "happy",
+        "sad",
+    )
     assert animals.roots == ("animal", "vehicle", "mood")
     assert animals.leaves == ("dog", "cat", "sparrow", "eagle", "car", "bicycle", "happy", "sad")
 
@@ -130,12 +145,15 @@ def test_classes_are_mapped_by_name_and_synonym(animals):
     assert animals.check_classes(("Hound", "cat", "Bicycle")) == ("dog", "cat", "bicycle")
 
 
-@pytest.mark.parametrize("classes, said", [
-    (("dog", "wolf"), "class 'wolf' of the data is not in"),
-    (("dog", "wolf", "fox"), "2 classes of the data are not in .*'wolf', 'fox'"),
-    (("dog", "hound"), "'dog' and 'hound' both mean 'dog'"),
-    (("dog", "bird"), "'bird' has labels below it .sparrow, eagle.*train multi-label"),
-])
+@pytest.mark.parametrize(
+    "classes, said",
+    [
+        (("dog", "wolf"), "class 'wolf' of the data is not in"),
+        (("dog", "wolf", "fox"), "2 classes of the data are not in .*'wolf', 'fox'"),
+        (("dog", "hound"), "'dog' and 'hound' both mean 'dog'"),
+        (("dog", "bird"), "'bird' has labels below it .sparrow, eagle.*train multi-label"),
+    ],
+)
 def test_classes_that_do_not_fit_are_named(animals, classes, said):
     with pytest.raises(DataError, match=said):
         animals.check_classes(classes)
@@ -148,17 +166,38 @@ def test_an_inner_label_may_be_a_class_of_several(animals):
 BAD = {
     "cycle": ("labels: [{name: a, parent: c}, {name: b, parent: a}, {name: c, parent: b}]", "a → c → b → a"),
     "own parent": ("labels: [{name: a, parent: a}]", "a → a"),
-    "two parents, flat": ("labels:\n- pet\n- animal\n- {name: dog, parent: [pet, animal]}", r"line 4: 'dog' has 2 parents \(pet, animal\)"),
+    "two parents, flat": (
+        "labels:\n- pet\n- animal\n- {name: dog, parent: [pet, animal]}",
+        r"line 4: 'dog' has 2 parents \(pet, animal\)",
+    ),
     "two parents, nested": ("tree: {pet: [dog], animal: [dog]}", "'dog' has two parents: pet and animal"),
-    "root and child": ("labels: [dog, animal, {name: dog, parent: animal}]", r"two parents: none \(a root\) and animal"),
-    "unknown parent": ("labels: [animal, {name: dog, parent: animl}]", "parent 'animl' of 'dog' is no label. Did you mean animal"),
+    "root and child": (
+        "labels: [dog, animal, {name: dog, parent: animal}]",
+        r"two parents: none \(a root\) and animal",
+    ),
+    "unknown parent": (
+        "labels: [animal, {name: dog, parent: animl}]",
+        "parent 'animl' of 'dog' is no label. Did you mean animal",
+    ),
     "twice": ("labels: [dog, dog]", "'dog' is given twice"),
-    "key twice": ("tree:\n  dog: {synonyms: a}\n  cat:\n  dog: {synonyms: b}", "line 4: 'dog' is given twice, first in line 2"),
+    "key twice": (
+        "tree:\n  dog: {synonyms: a}\n  cat:\n  dog: {synonyms: b}",
+        "line 4: 'dog' is given twice, first in line 2",
+    ),
     "spelled alike": ("tree: [hot dog, Hot-Dog]", "spelled alike"),
-    "synonym is a name": ("tree: {dog: {synonyms: cat}, cat: }", "synonym 'cat' of 'dog' is the name of 'cat'"),
-    "synonym of two": ("tree: {dog: {synonyms: pet}, cat: {synonyms: Pet}}", "synonym 'Pet' of 'cat' is also the synonym of 'dog'"),
+    "synonym is a name": (
+        "tree: {dog: {synonyms: cat}, cat: }",
+        "synonym 'cat' of 'dog' is the name of 'cat'",
+    ),
+    "synonym of two": (
+        "tree: {dog: {synonyms: pet}, cat: {synonyms: Pet}}",
+        "synonym 'Pet' of 'cat' is also the synonym of 'dog'",
+    ),
     "no YAML": ("tree:\n  dog: [a, b\n  cat: x: y", r"line \d.* is not a YAML taxonomy"),
-    "yes": ("tree:\n  answer: [yes, maybe]", 'line 2: a label\'s name is yes, which YAML reads as bool, not as a text. Quote it: "yes"'),
+    "yes": (
+        "tree:\n  answer: [yes, maybe]",
+        'line 2: a label\'s name is yes, which YAML reads as bool, not as a text. Quote it: "yes"',
+    ),
     "number": ("tree: [1.0]", 'reads as float.*Quote it: "1.0"'),
     "null key": ("tree: {null: [dog]}", 'Quote it: "null"'),
     "null name": ("labels: [{name: , parent: a}]", "empty, which YAML reads as null"),
@@ -175,12 +214,24 @@ BAD = {
     "no form": ("animals: [dog]", "expected one key"),
     "both forms": ("tree: [a]\nlabels: [b]", "expected one key"),
     "misspelled key": ("tree: {dog: {synonym: hound}}", "unknown key 'synonym'.*Did you mean synonyms"),
-    "children without the word": ("tree: {animal: {dog: , cat: }}", "unknown key 'dog'.*stand under `children:`"),
-    "synonyms of the wrong kind": ("tree: {dog: {synonyms: {a: b}}}", "a synonym of 'dog': expected a text|expected a text"),
+    "children without the word": (
+        "tree: {animal: {dog: , cat: }}",
+        "unknown key 'dog'.*stand under `children:`",
+    ),
+    "synonyms of the wrong kind": (
+        "tree: {dog: {synonyms: {a: b}}}",
+        "a synonym of 'dog': expected a text|expected a text",
+    ),
     "display list": ("tree: {dog: {display: [a]}}", "display name of 'dog'"),
-    "abstract text": ("tree: {dog: {abstract: maybe}}", "abstract of 'dog': expected true or false, got 'maybe'"),
+    "abstract text": (
+        "tree: {dog: {abstract: maybe}}",
+        "abstract of 'dog': expected true or false, got 'maybe'",
+    ),
     "a name as children": ("tree: {animal: {children: dog}}", "children: expected names"),
-    "a scalar for a description": ("tree: {animal: dog}", "description of 'animal': expected `key: value` lines, got 'dog'"),
+    "a scalar for a description": (
+        "tree: {animal: dog}",
+        "description of 'animal': expected `key: value` lines, got 'dog'",
+    ),
     "flat without name": ("labels: [{parent: a}]", "a label without a name"),
     "flat as mapping": ("labels: {a: b}", "expected a list of labels"),
     "alias": ("tree: &a {animal: {children: *a}}", "line 1.*aliases"),

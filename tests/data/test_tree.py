@@ -30,7 +30,9 @@ def test_pictures_below_a_class_folder_belong_to_it(tree: Path, picture: Callabl
     assert "cat/2024/may/x.PNG" in read_tree(tree).train.ids
 
 
-def test_classes_named_by_numbers_are_in_the_order_of_the_numbers(tmp_path: Path, picture: Callable[..., Path]) -> None:
+def test_classes_named_by_numbers_are_in_the_order_of_the_numbers(
+    tmp_path: Path, picture: Callable[..., Path]
+) -> None:
     for number in (10, 9, 2):
         picture(tmp_path / str(number) / "a.png", number)
     assert read_tree(tmp_path).train.class_names == ("2", "9", "10")
@@ -50,7 +52,9 @@ def test_a_class_may_be_called_train(tree: Path, picture: Callable[..., Path]) -
     assert read_tree(tree).train.class_names == ("cat", "dog", "train")
 
 
-def test_a_test_class_that_training_does_not_know_is_refused(tree: Path, tmp_path: Path, picture: Callable[..., Path]) -> None:
+def test_a_test_class_that_training_does_not_know_is_refused(
+    tree: Path, tmp_path: Path, picture: Callable[..., Path]
+) -> None:
     shutil.copytree(tree, tmp_path / "parted" / "train")
     picture(tmp_path / "parted" / "test" / "bird" / "a.png")
     with pytest.raises(DataError, match="class 'bird' is not among the training classes"):
@@ -76,7 +80,10 @@ def test_broken_files_are_named_and_counted_and_the_rest_is_read(tree: Path) -> 
     (tree / "dog" / "text.png").write_text("hello")
     loaded = read_tree(tree)
     assert {Path(one.path).name: one.reason.split(" (")[0] for one in loaded.unreadable} == {
-        "empty.jpg": "empty file", "half.png": "truncated", "text.png": "not a picture"}
+        "empty.jpg": "empty file",
+        "half.png": "truncated",
+        "text.png": "not a picture",
+    }
     assert len(loaded.train) == 6
     assert not any("half" in one for one in loaded.train.ids)
 
@@ -115,7 +122,9 @@ def test_a_wanted_size_is_kept_to(tree: Path) -> None:
     assert "6 of 6 pictures resized to 8x6" in loaded.notes[0]
 
 
-def test_all_grey_stays_grey_and_mixed_becomes_rgb_with_a_note(tmp_path: Path, picture: Callable[..., Path]) -> None:
+def test_all_grey_stays_grey_and_mixed_becomes_rgb_with_a_note(
+    tmp_path: Path, picture: Callable[..., Path]
+) -> None:
     for name in ("a", "b"):
         picture(tmp_path / name / "1.png", channels=1)
     assert read_tree(tmp_path).train.image_shape[2] == 1
@@ -136,7 +145,9 @@ def test_other_files_are_counted_in_a_note(tree: Path, picture: Callable[..., Pa
 
 
 @pytest.mark.parametrize("twin", ["Cat", "cat ", "CAT_"])
-def test_two_classes_spelled_alike_are_refused_by_name(tree: Path, picture: Callable[..., Path], twin: str) -> None:
+def test_two_classes_spelled_alike_are_refused_by_name(
+    tree: Path, picture: Callable[..., Path], twin: str
+) -> None:
     picture(tree / twin / "a.png")
     with pytest.raises(DataError, match="spelled alike") as caught:
         read_tree(tree)
@@ -182,5 +193,7 @@ def test_odd_metadata_warns_nobody(tree: Path) -> None:
 def test_an_empty_val_part_is_refused_with_its_cure(tree: Path, tmp_path: Path) -> None:
     shutil.copytree(tree, tmp_path / "parts" / "train")
     (tmp_path / "parts" / "val").mkdir()
-    with pytest.raises(DataError, match=r"val has no class folders.*or remove it: a val part is then split off train"):
+    with pytest.raises(
+        DataError, match=r"val has no class folders.*or remove it: a val part is then split off train"
+    ):
         read_tree(tmp_path / "parts")

@@ -15,7 +15,9 @@ from lightfast.evaluate.predictions import Predictions
 def make_predictions() -> Callable[..., Predictions]:
     """Random predictions: `sharpness` moves probability towards the label."""
 
-    def make(n: int = 200, classes: int = 4, *, seed: int = 0, sharpness: float = 1.0, name: str = "model") -> Predictions:
+    def make(
+        n: int = 200, classes: int = 4, *, seed: int = 0, sharpness: float = 1.0, name: str = "model"
+    ) -> Predictions:
         labels = generator(0, "labels", n, classes).integers(classes, size=n)
         logits = generator(seed, "logits").normal(size=(n, classes))
         logits[np.arange(n), labels] += sharpness

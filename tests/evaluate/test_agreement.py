@@ -44,13 +44,15 @@ def test_fleiss_kappa_agrees_with_statsmodels_and_its_error_with_the_jackknife(n
 
 @pytest.mark.parametrize("share", [0.3, 0.8])
 def test_the_interval_of_cohens_kappa_covers_the_truth_about_95_times_in_100(share):
-    # Both give the truth with probability `share` and any of four classes otherwise: they agree with share² + (1 - share²) / 4.
+    # Both give the truth with probability `share` and any of four classes otherwise: they agree with share² +
+    # (1 - share²) / 4.
     covered = []
     for seed in range(1000):
         answers = raters(150, 2, share, seed=seed)
         low, high = cohen_kappa(answers[:, 0], answers[:, 1]).interval
         covered.append(low <= share**2 <= high)
-    # The error is a large-sample one: three standard errors of 1,000 runs, and one in a hundred for 150 pictures.
+    # The error is a large-sample one: three standard errors of 1,000 runs, and one in a hundred for 150
+    # pictures.
     assert 0.92 < np.mean(covered) < 0.972
 
 
@@ -89,13 +91,16 @@ def test_the_json_form_is_plain():
     assert json.loads(json.dumps(cohen_kappa([0, 1, 1], [0, 1, 0]).as_json()))["n"] == 3
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: cohen_kappa([0, 1], [0]), "same pictures"),
-    (lambda: cohen_kappa([], []), "N at least 1"),
-    (lambda: cohen_kappa([0, 1], ["a", "b"]), "one kind"),
-    (lambda: fleiss_kappa([[0.0, np.nan], [1.0, 1.0]]), "did not answer"),
-    (lambda: fleiss_kappa([[0], [1]]), "2 raters"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: cohen_kappa([0, 1], [0]), "same pictures"),
+        (lambda: cohen_kappa([], []), "N at least 1"),
+        (lambda: cohen_kappa([0, 1], ["a", "b"]), "one kind"),
+        (lambda: fleiss_kappa([[0.0, np.nan], [1.0, 1.0]]), "did not answer"),
+        (lambda: fleiss_kappa([[0], [1]]), "2 raters"),
+    ],
+)
 def test_answers_that_do_not_fit_are_refused(call, message):
     with pytest.raises(DataError, match=message):
         call()

@@ -23,14 +23,19 @@ def drawn_rows(n, resamples, seed):
 def test_every_resample_scores_as_sklearn_does_on_the_pictures_drawn(make_predictions, coarse):
     models = [make_predictions(150, 3, seed=seed) for seed in (1, 2)]
     if coarse:  # equal scores, which count half
-        models = [dataclasses.replace(made, pred_probs=np.eye(3)[made.predicted_labels] * 0.4 + 0.2) for made in models]
+        models = [
+            dataclasses.replace(made, pred_probs=np.eye(3)[made.predicted_labels] * 0.4 + 0.2)
+            for made in models
+        ]
     result = resample(models, 20, seed=5)
     for m, made in enumerate(models):
         for r, rows in enumerate(drawn_rows(150, 20, 5)):
             taken = made.take(rows)
             theirs = np.mean([sk.roc_auc_score(taken.labels == k, taken.pred_probs[:, k]) for k in range(3)])
             assert result.auc[m, r] == pytest.approx(theirs)
-            assert result.macro_f1[m, r] == pytest.approx(sk.f1_score(taken.labels, taken.predicted_labels, average="macro"))
+            assert result.macro_f1[m, r] == pytest.approx(
+                sk.f1_score(taken.labels, taken.predicted_labels, average="macro")
+            )
 
 
 def test_a_class_that_was_not_drawn_is_left_out_of_the_mean(make_predictions):
@@ -41,7 +46,9 @@ def test_a_class_that_was_not_drawn_is_left_out_of_the_mean(make_predictions):
     for r, row in enumerate(rows):
         taken = score(made.take(row))
         assert result.macro_f1[0, r] == pytest.approx(taken.macro_f1)
-        assert result.auc[0, r] == pytest.approx(np.nan if taken.roc_auc is None else taken.roc_auc, nan_ok=True)
+        assert result.auc[0, r] == pytest.approx(
+            np.nan if taken.roc_auc is None else taken.roc_auc, nan_ok=True
+        )
 
 
 def test_the_size_of_a_block_changes_nothing(make_predictions, monkeypatch):

@@ -64,7 +64,9 @@ def test_the_temperature_finds_the_scale_that_was_put_in(scale):
 
 def test_log_probabilities_give_the_same_temperature_as_logits():
     logits, labels = honest_logits(n=1000)
-    assert fit_temperature(log_softmax(2 * logits, axis=1), labels) == pytest.approx(fit_temperature(2 * logits, labels), rel=1e-4)
+    assert fit_temperature(log_softmax(2 * logits, axis=1), labels) == pytest.approx(
+        fit_temperature(2 * logits, labels), rel=1e-4
+    )
 
 
 def test_no_other_temperature_on_a_grid_is_more_likely():
@@ -86,7 +88,9 @@ def test_a_probability_of_zero_for_the_label_is_survived():
 
 def test_applying_a_temperature_is_softmax_of_divided_logits():
     logits, _ = honest_logits(n=50)
-    assert np.allclose(apply_temperature(softmax(logits, axis=1), 1.7), softmax(logits / 1.7, axis=1), atol=1e-6)
+    assert np.allclose(
+        apply_temperature(softmax(logits, axis=1), 1.7), softmax(logits / 1.7, axis=1), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
@@ -95,11 +99,14 @@ def test_a_temperature_that_is_not_above_0_is_refused(temperature):
         apply_temperature(np.eye(2), temperature)
 
 
-@pytest.mark.parametrize("scores, labels, message", [
-    (np.zeros((0, 3)), np.zeros(0, int), "validation pictures"),
-    (np.full((1, 2), np.nan), [0], "NaN"),
-    (np.zeros((1, 2)), [2], r"0\.\.1"),
-])
+@pytest.mark.parametrize(
+    "scores, labels, message",
+    [
+        (np.zeros((0, 3)), np.zeros(0, int), "validation pictures"),
+        (np.full((1, 2), np.nan), [0], "NaN"),
+        (np.zeros((1, 2)), [2], r"0\.\.1"),
+    ],
+)
 def test_empty_or_broken_validation_data_are_refused(scores, labels, message):
     with pytest.raises(DataError, match=message):
         fit_temperature(scores, labels)

@@ -45,8 +45,12 @@ def test_each_pair_is_mcnemars_test_of_the_two(make_predictions):
     models = [make_predictions(seed=seed, name=f"m{seed}", sharpness=seed) for seed in (1, 2, 3)]
     result = compare(models, resamples=50)
     assert [pair.names for pair in result.pairs] == [("m1", "m2"), ("m1", "m3"), ("m2", "m3")]
-    assert [pair.test for pair in result.pairs] == [mcnemar(models[a], models[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
-    assert [pair.p_holm for pair in result.pairs] == pytest.approx(multipletests([p.test.p_value for p in result.pairs], method="holm")[1])
+    assert [pair.test for pair in result.pairs] == [
+        mcnemar(models[a], models[b]) for a, b in ((0, 1), (0, 2), (1, 2))
+    ]
+    assert [pair.p_holm for pair in result.pairs] == pytest.approx(
+        multipletests([p.test.p_value for p in result.pairs], method="holm")[1]
+    )
 
 
 def test_the_bootstrap_intervals_agree_with_a_plain_loop(make_predictions):
@@ -66,11 +70,15 @@ def test_the_bootstrap_intervals_agree_with_a_plain_loop(make_predictions):
 def test_the_same_seed_gives_the_same_comparison(make_predictions):
     models = [make_predictions(seed=seed, name=f"m{seed}") for seed in (1, 2)]
     assert compare(models, 7, 100).as_json() == compare(models, 7, 100).as_json()
-    assert compare(models, 7, 100).pairs[0].macro_f1_interval != compare(models, 8, 100).pairs[0].macro_f1_interval
+    assert (
+        compare(models, 7, 100).pairs[0].macro_f1_interval
+        != compare(models, 8, 100).pairs[0].macro_f1_interval
+    )
 
 
 def test_groups_are_the_largest_sets_that_no_pair_tells_apart(reader):
-    # 20, 34 and 48 errors on other pictures each: neighbours are alike, the ends are not. 300 errors stand alone.
+    # 20, 34 and 48 errors on other pictures each: neighbours are alike, the ends are not. 300 errors stand
+    # alone.
     wrong = {"poor": range(300), "best": range(400, 420), "middle": range(500, 534), "low": range(600, 648)}
     models = [reader(rows, name) for name, rows in wrong.items()]
     result = compare(models, resamples=20)
@@ -82,7 +90,10 @@ def test_groups_are_the_largest_sets_that_no_pair_tells_apart(reader):
 def test_the_sentence_names_who_is_beaten_and_who_is_not(reader):
     models = [reader(range(300), "poor"), reader(range(400, 420), "best"), reader(range(500, 534), "middle")]
     sentence = compare(models, resamples=20).sentence()
-    assert sentence.startswith("On the same 1,000 pictures best is right most often (98.00 %). It is better than poor beyond what chance")
+    assert sentence.startswith(
+        "On the same 1,000 pictures best is right most often (98.00 %). It is better than poor beyond what "
+        "chance"
+    )
     assert "No difference between best and middle is shown, which does not make them equal" in sentence
     assert sentence.count(". ") == 2
 
@@ -94,29 +105,40 @@ def test_the_sentence_of_two_alike_models_does_not_call_them_equal(reader):
 
 
 def test_the_sentence_of_two_models_apart_says_so(reader):
-    assert "other is right more often than one" in compare([reader(range(90), "one"), reader(range(30), "other")], resamples=20).sentence()
+    assert (
+        "other is right more often than one"
+        in compare([reader(range(90), "one"), reader(range(30), "other")], resamples=20).sentence()
+    )
 
 
 def test_three_models_level_at_the_top_are_said_to_be_level(reader):
-    sentence = compare([reader(range(9), "a"), reader(range(9, 18), "b"), reader(range(18, 27), "c")], resamples=20).sentence()
+    sentence = compare(
+        [reader(range(9), "a"), reader(range(9, 18), "b"), reader(range(18, 27), "c")], resamples=20
+    ).sentence()
     assert "a is right most often (99.10 %, as often as b and c)" in sentence
     assert "No difference (McNemar, Holm-corrected over 3 pairs) between a and b or c is shown" in sentence
 
 
 def test_equal_names_are_numbered_in_the_order_given(make_predictions):
-    models = [make_predictions(seed=seed, name=name) for seed, name in enumerate(("cnn", "cnn (1)", "cnn", "forest"))]
+    models = [
+        make_predictions(seed=seed, name=name)
+        for seed, name in enumerate(("cnn", "cnn (1)", "cnn", "forest"))
+    ]
     result = compare(models, resamples=5)
     assert result.names == ("cnn (2)", "cnn (1)", "cnn (3)", "forest")
     assert tuple(one.name for one in result.evaluations) == result.names
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda made: made.take(range(100)), "expected 200, got 100"),
-    (lambda made: made.take([*range(1, 200), 0]), "not of the same pictures in the same order: row 0"),
-    (lambda made: dataclasses.replace(made, labels=(made.labels + 1) % 4), "different labels"),
-    (lambda made: dataclasses.replace(made, class_names=tuple("wxyz")), "different class lists"),
-    (lambda made: dataclasses.replace(made, labels=None), "no labels"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda made: made.take(range(100)), "expected 200, got 100"),
+        (lambda made: made.take([*range(1, 200), 0]), "not of the same pictures in the same order: row 0"),
+        (lambda made: dataclasses.replace(made, labels=(made.labels + 1) % 4), "different labels"),
+        (lambda made: dataclasses.replace(made, class_names=tuple("wxyz")), "different class lists"),
+        (lambda made: dataclasses.replace(made, labels=None), "no labels"),
+    ],
+)
 def test_other_pictures_labels_and_classes_are_refused_by_name(make_predictions, change, message):
     models = [make_predictions(seed=seed, name=f"m{seed}") for seed in range(3)]
     with pytest.raises(DataError, match=rf"m2.*{message}"):
@@ -130,7 +152,10 @@ def test_one_model_or_too_many_are_refused(make_predictions, count):
 
 
 def test_pictures_of_one_class_have_no_auc_to_compare(make_predictions):
-    made = [dataclasses.replace(make_predictions(seed=seed, name=f"m{seed}"), labels=np.zeros(200, np.int64)) for seed in (1, 2)]
+    made = [
+        dataclasses.replace(make_predictions(seed=seed, name=f"m{seed}"), labels=np.zeros(200, np.int64))
+        for seed in (1, 2)
+    ]
     pair = compare(made, resamples=20).pairs[0]
     assert (pair.auc_difference, pair.auc_interval) == (None, None)
     assert pair.macro_f1_interval.low < pair.macro_f1_interval.high

@@ -14,7 +14,11 @@ NAMES = ("cat", "dog", "fox")
 def test_every_cell_off_the_diagonal_is_a_pair_the_most_frequent_first():
     pairs = confused_pairs(COUNTS, NAMES)
     assert [(pair.given, pair.read, pair.count) for pair in pairs] == [
-        ("cat", "dog", 7), ("fox", "dog", 7), ("dog", "cat", 3), ("cat", "fox", 3)]
+        ("cat", "dog", 7),
+        ("fox", "dog", 7),
+        ("dog", "cat", 3),
+        ("cat", "fox", 3),
+    ]
     assert sum(pair.count for pair in pairs) == COUNTS.sum() - COUNTS.trace()
 
 

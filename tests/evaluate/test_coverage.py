@@ -1,7 +1,8 @@
-"""Do the intervals hold the truth as often as they say, and do the tests cry wolf no more often than they say? By simulation.
+"""Do the intervals hold the truth as often as they say, and do the tests cry wolf no more often than they
+say? By simulation.
 
-Bounds are the nominal rate and three binomial standard errors of the simulation where a method promises its rate, and one-sided, with the
-reason, where it is known to be careful. All seeds are fixed.
+Bounds are the nominal rate and three binomial standard errors of the simulation where a method promises its
+rate, and one-sided, with the reason, where it is known to be careful. All seeds are fixed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ def covered(low, high, truth) -> float:
 
 def confusions(shares, n, count, *purpose):
     """int64 (count, K, K): confusion matrices of n pictures each."""
-    return generator(0, "confusions", *purpose).multinomial(n, np.ravel(shares), size=count).reshape(count, *np.shape(shares))
+    return (
+        generator(0, "confusions", *purpose)
+        .multinomial(n, np.ravel(shares), size=count)
+        .reshape(count, *np.shape(shares))
+    )
 
 
 def macro_f1(shares) -> float:
@@ -44,11 +49,14 @@ def macro_f1(shares) -> float:
 
 @pytest.mark.parametrize("n", [30, 100, 1000])
 def test_wilson(n):
-    # Counts are lumpy, so the coverage at one share swings around its level; the promise is of its mean over the shares.
+    # Counts are lumpy, so the coverage at one share swings around its level; the promise is of its mean over
+    # the shares.
     rng = generator(0, "wilson", n)
     truth = rng.random(50_000)
     rate = covered(*wilson_bounds(rng.binomial(n, truth), n), truth)
-    assert abs(rate - LEVEL) < margin(50_000) + 0.003  # the mean itself is within 0.003 of the level from 30 pictures on
+    assert (
+        abs(rate - LEVEL) < margin(50_000) + 0.003
+    )  # the mean itself is within 0.003 of the level from 30 pictures on
 
 
 @pytest.mark.parametrize("n", [60, 400, 3000])
@@ -65,7 +73,9 @@ def test_newcombes_paired_difference(n):
 def test_f1_of_a_class(n):
     shares = np.array([[0.40, 0.06, 0.01], [0.05, 0.25, 0.03], [0.01, 0.02, 0.17]])
     truth = 2 * np.diag(shares) / (shares.sum(axis=1) + shares.sum(axis=0))
-    bounds = np.array([[row.f1_interval for row in class_scores(one, "abc")] for one in confusions(shares, n, 3000, n)])
+    bounds = np.array(
+        [[row.f1_interval for row in class_scores(one, "abc")] for one in confusions(shares, n, 3000, n)]
+    )
     for k in range(3):
         # The lumps of Wilson's interval at one share and few pictures are worth one in a hundred.
         assert abs(covered(bounds[:, k, 0], bounds[:, k, 1], truth[k]) - LEVEL) < margin(3000) + 0.01
@@ -77,12 +87,18 @@ def test_macro_f1(classes, right, n):
     np.fill_diagonal(shares, right)
     shares *= np.linspace(1, 2, classes)[:, None] / np.linspace(1, 2, classes).sum()
     bounds = np.array([macro_f1_bounds(one) for one in confusions(shares, n, 1000, classes, n)])
-    # A percentile bootstrap reaches its level only as n grows: with 100 pictures a class it may miss by one in a hundred.
-    assert LEVEL - 0.01 - margin(1000) < covered(bounds[:, 0], bounds[:, 1], macro_f1(shares)) < LEVEL + margin(1000)
+    # A percentile bootstrap reaches its level only as n grows: with 100 pictures a class it may miss by one
+    # in a hundred.
+    assert (
+        LEVEL - 0.01 - margin(1000)
+        < covered(bounds[:, 0], bounds[:, 1], macro_f1(shares))
+        < LEVEL + margin(1000)
+    )
 
 
 def test_macro_f1_of_many_classes_by_the_normal_draws():
-    # 40 classes with errors everywhere: over 1,000 cells, so the draws are normal. 100 data sets only: 60 ms each.
+    # 40 classes with errors everywhere: over 1,000 cells, so the draws are normal. 100 data sets only: 60 ms
+    # each.
     shares = np.full((40, 40), 0.4 / 39 / 40)
     np.fill_diagonal(shares, 0.6 / 40)
     drawn = confusions(shares, 8000, 100, "many")
@@ -100,7 +116,15 @@ def readings(rng, n):
         logits = (shared + rng.normal(size=(n, 3))) / np.sqrt(2)
         logits[np.arange(n), labels] += strength
         probs = np.exp(logits)
-        found.append(Predictions(probs / probs.sum(axis=1, keepdims=True), tuple("abc"), tuple(map(str, range(n))), labels, name))
+        found.append(
+            Predictions(
+                probs / probs.sum(axis=1, keepdims=True),
+                tuple("abc"),
+                tuple(map(str, range(n))),
+                labels,
+                name,
+            )
+        )
     return found
 
 
@@ -116,14 +140,18 @@ def test_the_paired_bootstrap_of_macro_f1_and_auc():
         f1 = percentiles(drawn.macro_f1[1] - drawn.macro_f1[0], other.macro_f1 - one.macro_f1)
         auc = percentiles(drawn.auc[1] - drawn.auc[0], other.roc_auc - one.roc_auc)
         hits.append([not interval.excludes(truth) for interval, truth in zip((f1, auc), truths, strict=True)])
-    # 200 resamples place the ends roughly, which costs a bootstrap near half a point; few pictures a class cost another.
+    # 200 resamples place the ends roughly, which costs a bootstrap near half a point; few pictures a class
+    # cost another.
     for rate in np.mean(hits, axis=0):
         assert LEVEL - 0.01 - margin(250) < rate < LEVEL + margin(250)
 
 
-@pytest.mark.parametrize("splits, n, tested, least", [(15, 100, 20, 0.93), (5, 200, 50, 0.93), (10, 60, 6, 0.90)])
+@pytest.mark.parametrize(
+    "splits, n, tested, least", [(15, 100, 20, 0.93), (5, 200, 50, 0.93), (10, 60, 6, 0.90)]
+)
 def test_the_corrected_interval_of_random_splits(splits, n, tested, least):
-    # The learner says the mean of its training rows; its score is the mean squared error on the others, expected 1 + 1 / n_train.
+    # The learner says the mean of its training rows; its score is the mean squared error on the others,
+    # expected 1 + 1 / n_train.
     rng = generator(3, "splits", n)
     data = rng.normal(size=(2000, n))
     scores = []
@@ -132,27 +160,38 @@ def test_the_corrected_interval_of_random_splits(splits, n, tested, least):
         guess = data[:, rows[tested:]].mean(axis=1, keepdims=True)
         scores.append(((data[:, rows[:tested]] - guess) ** 2).mean(axis=1))
     bounds = np.array([corrected_interval(one, tested / (n - tested)) for one in np.transpose(scores)])
-    # The correlation is a rule of thumb, so the level is not promised and a careful interval is allowed; a mean of six squared errors is so
-    # skewed that t does not fit it.
+    # The correlation is a rule of thumb, so the level is not promised and a careful interval is allowed; a
+    # mean of six squared errors is so skewed that t does not fit it.
     assert covered(bounds[:, 0], bounds[:, 1], 1 + 1 / (n - tested)) >= least
 
 
-@pytest.mark.parametrize("discordant, floor", [(8, 0.0), (15, 0.01), (24, 0.01), (25, 0.02), (60, 0.025), (400, 0.035)])
+@pytest.mark.parametrize(
+    "discordant, floor", [(8, 0.0), (15, 0.01), (24, 0.01), (25, 0.02), (60, 0.025), (400, 0.035)]
+)
 def test_mcnemar_cries_wolf_at_most_at_its_level(discordant, floor):
     gained = generator(4, "mcnemar", discordant).binomial(discordant, 0.5, size=50_000)
     rejected = (mcnemar_p_value(gained, discordant - gained) < 0.05).mean()
-    # Both branches are careful (whole numbers below EXACT_BELOW, a continuity correction above), so only the upper side is promised;
-    # the floor holds that the test is not blind.
+    # Both branches are careful (whole numbers below EXACT_BELOW, a continuity correction above), so only the
+    # upper side is promised; the floor holds that the test is not blind.
     assert floor <= rejected <= 0.05 + margin(50_000, 0.05)
     assert EXACT_BELOW == 25
 
 
 def pair_p_values(right, count):
-    """(count, pairs) McNemar p-values of `count` data sets of 600 pictures, read by models that are right with the given shares."""
+    """(count, pairs) McNemar p-values of `count` data sets of 600 pictures,
+    read by models that are right with the given shares.
+    """
     rng = generator(5, "family", *[str(share) for share in right])
     hard = rng.normal(size=(count, 600))
-    correct = [(hard + rng.normal(size=hard.shape)) / np.sqrt(2) < np.quantile(hard, share) for share in right]
-    return np.array([mcnemar_p_value((~one & other).sum(axis=1), (one & ~other).sum(axis=1)) for one, other in combinations(correct, 2)]).T
+    correct = [
+        (hard + rng.normal(size=hard.shape)) / np.sqrt(2) < np.quantile(hard, share) for share in right
+    ]
+    return np.array(
+        [
+            mcnemar_p_value((~one & other).sum(axis=1), (one & ~other).sum(axis=1))
+            for one, other in combinations(correct, 2)
+        ]
+    ).T
 
 
 def test_holm_holds_the_chance_of_even_one_false_finding_where_all_models_are_equal():

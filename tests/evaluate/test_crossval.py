@@ -66,7 +66,9 @@ def test_every_picture_is_in_the_test_part_of_one_model_a_repeat_and_in_no_train
     found = cross_validate(blobs, FOREST, ONE_AT_A_TIME, Training())
     assert all(not learnt & held and learnt | held == set(blobs.ids) for learnt, held in seen)
     assert sorted(one for _, held in seen for one in held) == sorted(blobs.ids)
-    assert [(fold.n_train + fold.n_val, fold.n_test) for fold in found.folds] == [(len(learnt), len(held)) for learnt, held in seen]
+    assert [(fold.n_train + fold.n_val, fold.n_test) for fold in found.folds] == [
+        (len(learnt), len(held)) for learnt, held in seen
+    ]
 
 
 def test_predictions_stand_in_the_given_order_and_their_score_is_the_mean_over_equal_folds(blobs: ImageSet):
@@ -80,7 +82,9 @@ def test_predictions_stand_in_the_given_order_and_their_score_is_the_mean_over_e
 def test_repeats_average_the_probabilities_of_their_folds(blobs: ImageSet, tmp_path: Path):
     from lightfast.evaluate.predictions import Predictions
 
-    found = cross_validate(blobs, FOREST, Dealing(folds=2, repeats=3, jobs=1), Training(seed=2, folder=tmp_path))
+    found = cross_validate(
+        blobs, FOREST, Dealing(folds=2, repeats=3, jobs=1), Training(seed=2, folder=tmp_path)
+    )
     summed = {one: np.zeros(3) for one in blobs.ids}
     times = dict.fromkeys(blobs.ids, 0)
     for path in tmp_path.glob("*.parquet"):
@@ -89,7 +93,9 @@ def test_repeats_average_the_probabilities_of_their_folds(blobs: ImageSet, tmp_p
             summed[one] += probs
             times[one] += 1
     assert set(times.values()) == {3}
-    np.testing.assert_allclose(found.predictions.pred_probs, [summed[one] / 3 for one in blobs.ids], atol=1e-6)
+    np.testing.assert_allclose(
+        found.predictions.pred_probs, [summed[one] / 3 for one in blobs.ids], atol=1e-6
+    )
     assert len(found.folds) == 6
 
 
@@ -108,12 +114,17 @@ def test_the_interval_is_the_corrected_one_and_json_is_plain(validated: CrossVal
 
 def test_the_same_seed_gives_the_same_readings_and_another_seed_others(blobs: ImageSet):
     images = noise()
-    first, again, other = (cross_validate(images, FOREST, ONE_AT_A_TIME, Training(seed=seed)).predictions.pred_probs for seed in (1, 1, 2))
+    first, again, other = (
+        cross_validate(images, FOREST, ONE_AT_A_TIME, Training(seed=seed)).predictions.pred_probs
+        for seed in (1, 1, 2)
+    )
     assert (first == again).all()
     assert (first != other).any()
 
 
-def test_a_killed_cross_validation_goes_on_without_fitting_finished_folds(blobs: ImageSet, tmp_path: Path, killed_fits: Any):
+def test_a_killed_cross_validation_goes_on_without_fitting_finished_folds(
+    blobs: ImageSet, tmp_path: Path, killed_fits: Any
+):
     through = cross_validate(blobs, FOREST, ONE_AT_A_TIME, Training(seed=5))
     fits = killed_fits(3)
     with pytest.raises(KeyboardInterrupt):
@@ -128,15 +139,20 @@ def test_a_killed_cross_validation_goes_on_without_fitting_finished_folds(blobs:
 
 
 @pytest.mark.parametrize("change", ["seed", "plan", "folds", "labels"])
-def test_folds_kept_for_other_settings_are_not_taken(blobs: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str):
+def test_folds_kept_for_other_settings_are_not_taken(
+    blobs: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+):
     cross_validate(blobs, FOREST, Dealing(folds=2, jobs=1), Training(folder=tmp_path))
     fits: list[int] = []
     fit = Plan.fit
     monkeypatch.setattr(Plan, "fit", lambda self, *given: fits.append(1) or fit(self, *given))
     turned = dataclasses.replace(blobs, labels=(blobs.require_labels() + 1) % 3)
     cross_validate(
-        turned if change == "labels" else blobs, Plan("random-forest", config={"trees": 3}) if change == "plan" else FOREST,
-        Dealing(folds=4 if change == "folds" else 2, jobs=1), Training(seed=int(change == "seed"), folder=tmp_path))  # fmt: skip
+        turned if change == "labels" else blobs,
+        Plan("random-forest", config={"trees": 3}) if change == "plan" else FOREST,
+        Dealing(folds=4 if change == "folds" else 2, jobs=1),
+        Training(seed=int(change == "seed"), folder=tmp_path),
+    )
     assert len(fits) == (4 if change == "folds" else 2)
 
 
@@ -154,7 +170,9 @@ def test_torch_has_its_threads_back_afterwards(blobs: ImageSet):
 
 
 def test_models_dealt_alike_are_compared_by_the_corrected_test(blobs: ImageSet, validated: CrossValidation):
-    stump = cross_validate(blobs, Plan("random-forest", config={"trees": 1, "depth": 1}), Dealing(3, 2, 1), Training(seed=4))
+    stump = cross_validate(
+        blobs, Plan("random-forest", config={"trees": 1, "depth": 1}), Dealing(3, 2, 1), Training(seed=4)
+    )
     assert corrected_p_value(stump, validated) == corrected_t_test(stump.scores(), validated.scores(), 0.5)
     assert corrected_p_value(stump, validated) < 0.05
     assert corrected_p_value(validated, validated) == 1
@@ -163,20 +181,30 @@ def test_models_dealt_alike_are_compared_by_the_corrected_test(blobs: ImageSet, 
 @pytest.mark.parametrize("change", [{"seed": 5}, {"k": 4}, {"repeats": 1}, "ids", "labels"], ids=str)
 def test_models_dealt_otherwise_are_not_compared(validated: CrossValidation, change: Any):
     if isinstance(change, str):
-        turned = {"ids": validated.predictions.ids[::-1], "labels": (validated.predictions.require_labels() + 1) % 3}
+        turned = {
+            "ids": validated.predictions.ids[::-1],
+            "labels": (validated.predictions.require_labels() + 1) % 3,
+        }
         change = {"predictions": dataclasses.replace(validated.predictions, **{change: turned[change]})}
-    with pytest.raises(DataError, match=r"not paired: expected the same pictures, folds, repeats and seed\. Run both"):
+    with pytest.raises(
+        DataError, match=r"not paired: expected the same pictures, folds, repeats and seed\. Run both"
+    ):
         corrected_p_value(validated, dataclasses.replace(validated, **change))
 
 
-def test_what_cannot_be_dealt_out_is_refused_before_anything_is_fitted(blobs: ImageSet, monkeypatch: pytest.MonkeyPatch):
+def test_what_cannot_be_dealt_out_is_refused_before_anything_is_fitted(
+    blobs: ImageSet, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(Plan, "fit", lambda *given: pytest.fail("fitted"))
     left, middle, right = (np.flatnonzero(blobs.require_labels() == label) for label in range(3))
     with pytest.raises(DataError, match=r"class 'right' would be missing from a fold.*Use at most 3 folds"):
         cross_validate(blobs.take([*left, *middle, *right[:3]]), FOREST, Dealing(folds=5), Training())
     with pytest.raises(DataError, match=r"4 folds: expected at least 4 distinct pictures, got 3"):
         cross_validate(blobs.take([0, 1, 2]), FOREST, Dealing(folds=4), Training())
-    with pytest.raises(DataError, match=r"class 'right': expected at least 2 distinct pictures outside every fold.*Use more folds"):
+    with pytest.raises(
+        DataError,
+        match=r"class 'right': expected at least 2 distinct pictures outside every fold.*Use more folds",
+    ):
         cross_validate(blobs.take([*left, *middle, *right[:3]]), FOREST, Dealing(folds=2), Training())
     with pytest.raises(DataError, match="no training pictures of right"):
         cross_validate(blobs.take([*left, *middle]), FOREST, Dealing(), Training())

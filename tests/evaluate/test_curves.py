@@ -51,23 +51,30 @@ def test_curves_run_from_end_to_end(make_predictions):
 
 def test_a_class_of_all_or_no_pictures_has_no_curve(make_predictions):
     made = make_predictions(60, 3)
-    assert [curve.class_name for curve in roc_curves(made.take(np.flatnonzero(made.labels < 2)))] == ["a", "b"]
+    assert [curve.class_name for curve in roc_curves(made.take(np.flatnonzero(made.labels < 2)))] == [
+        "a",
+        "b",
+    ]
     assert pr_curves(made.take(np.flatnonzero(made.labels == 1))) == ()
 
 
-@pytest.mark.parametrize("gap, m, n", [(0.0, 20, 80), (1.5, 20, 180), (1.5, 200, 200), (3.0, 15, 150), (2.0, 5, 50)])
+@pytest.mark.parametrize(
+    "gap, m, n", [(0.0, 20, 80), (1.5, 20, 180), (1.5, 200, 200), (3.0, 15, 150), (2.0, 5, 50)]
+)
 def test_the_interval_of_the_area_covers_the_truth_at_least_95_times_in_100(gap, m, n):
     truth, rng, covered = norm.cdf(gap / np.sqrt(2)), generator(0, "areas", m, n), []
     for _ in range(1000):
         inside, outside = rng.normal(size=m) + gap, np.sort(rng.normal(size=n))
         low, high = auc_interval(np.searchsorted(outside, inside).mean() / n, m, n)
         covered.append(low <= truth <= high)
-    # Three standard errors of 1,000 runs below 0.95; above it may be wider than needed near an area of 1, as its docstring says.
+    # Three standard errors of 1,000 runs below 0.95; above it may be wider than needed near an area of 1, as
+    # its docstring says.
     assert 0.929 < np.mean(covered) < 0.995
 
 
 def test_the_interval_solves_its_equation():
-    # Hanley and McNeil's error at each end, written out another way (Q1 = A / (2 - A), Q2 = 2 A² / (1 + A)), with both counts halved.
+    # Hanley and McNeil's error at each end, written out another way (Q1 = A / (2 - A), Q2 = 2 A² / (1 + A)),
+    # with both counts halved.
     area, m, n = 0.83, 40, 90
     half = (m + n) / 2
     for end in auc_interval(area, m, n):
@@ -90,7 +97,11 @@ def test_the_interval_turns_round_with_its_sides():
 
 
 def test_the_json_form_is_plain(make_predictions):
-    record = json.loads(json.dumps([curve.as_json() for curve in (*roc_curves(make_predictions()), *pr_curves(make_predictions()))]))
+    record = json.loads(
+        json.dumps(
+            [curve.as_json() for curve in (*roc_curves(make_predictions()), *pr_curves(make_predictions()))]
+        )
+    )
     assert all(curve["area_interval"][0] <= curve["area"] <= curve["area_interval"][1] for curve in record)
 
 

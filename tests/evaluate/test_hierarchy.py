@@ -13,13 +13,23 @@ from lightfast.evaluate.hierarchy import node_probs, node_tags, score_hierarchy,
 from lightfast.evaluate.intervals import wilson
 from lightfast.evaluate.predictions import Predictions
 
-TREE = Taxonomy((Label("animal"), Label("dog", "animal", ("hound",)), Label("bird", "animal"), Label("eagle", "bird"), Label("owl", "bird"),
-                 Label("car")))
+TREE = Taxonomy(
+    (
+        Label("animal"),
+        Label("dog", "animal", ("hound",)),
+        Label("bird", "animal"),
+        Label("eagle", "bird"),
+        Label("owl", "bird"),
+        Label("car"),
+    )
+)
 LEAVES = ("car", "hound", "eagle", "owl")
 
 
 def predictions(probs, labels) -> Predictions:
-    return Predictions(np.array(probs, np.float32), LEAVES, tuple(map(str, range(len(labels)))), np.array(labels), "m", 3)
+    return Predictions(
+        np.array(probs, np.float32), LEAVES, tuple(map(str, range(len(labels)))), np.array(labels), "m", 3
+    )
 
 
 def test_a_parent_is_the_sum_of_its_children():
@@ -48,7 +58,9 @@ def test_sums_never_pass_one_nor_fall_below_a_child(seed, spread):
 
 def test_a_tag_is_as_probable_as_the_most_probable_below_it():
     classes = ("animal", "dog", "eagle", "car")
-    names, found = node_probs(TREE, classes, np.array([[0.3, 0.2, 0.6, 0.9], [0.8, 0.1, 0.2, 0.0]]), "multi-label")
+    names, found = node_probs(
+        TREE, classes, np.array([[0.3, 0.2, 0.6, 0.9], [0.8, 0.1, 0.2, 0.0]]), "multi-label"
+    )
     table = dict(zip(names, found.T.tolist(), strict=True))
     assert table["animal"] == pytest.approx([0.6, 0.8])
     assert table["bird"] == table["eagle"] == pytest.approx([0.6, 0.2])
@@ -56,9 +68,13 @@ def test_a_tag_is_as_probable_as_the_most_probable_below_it():
 
 
 def test_a_picture_carries_what_stands_above_its_tags():
-    names, found = node_tags(TREE, ("animal", "eagle", "car"), np.array([[False, True, False], [False, False, True]]))
+    names, found = node_tags(
+        TREE, ("animal", "eagle", "car"), np.array([[False, True, False], [False, False, True]])
+    )
     assert [dict(zip(names, row, strict=True)) for row in found.tolist()] == [
-        {"animal": True, "bird": True, "eagle": True, "car": False}, {"animal": False, "bird": False, "eagle": False, "car": True}]
+        {"animal": True, "bird": True, "eagle": True, "car": False},
+        {"animal": False, "bird": False, "eagle": False, "car": True},
+    ]
 
 
 def test_distance_is_the_height_of_the_lowest_shared_label():
@@ -68,11 +84,18 @@ def test_distance_is_the_height_of_the_lowest_shared_label():
 
 def test_accuracy_by_level_reads_the_most_probable_label_of_the_level():
     # The dog is the most probable leaf, but a bird more probable than a dog.
-    result = score_hierarchy(TREE, predictions([[0.0, 0.4, 0.35, 0.25], [0.6, 0.3, 0.1, 0.0], [0.0, 0.1, 0.8, 0.1]], [2, 1, 2]))
+    result = score_hierarchy(
+        TREE, predictions([[0.0, 0.4, 0.35, 0.25], [0.6, 0.3, 0.1, 0.0], [0.0, 0.1, 0.8, 0.1]], [2, 1, 2])
+    )
     assert [(row.level, row.labels) for row in result.levels] == [(1, 2), (2, 3), (3, 4)]
     assert [row.accuracy for row in result.levels] == pytest.approx([2 / 3, 2 / 3, 1 / 3])
     assert result.levels[2].interval == wilson(1, 3)
-    assert (result.mistakes, result.mistake_distance, result.distance, result.farthest) == (2, 2.5, pytest.approx(5 / 3), 3)
+    assert (result.mistakes, result.mistake_distance, result.distance, result.farthest) == (
+        2,
+        2.5,
+        pytest.approx(5 / 3),
+        3,
+    )
 
 
 def test_without_mistakes_there_is_no_distance_of_mistakes():

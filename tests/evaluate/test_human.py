@@ -147,7 +147,8 @@ def test_several_writers_lose_nothing(log, images):
     reading = log.read()
     assert reading.torn == ()
     assert sorted((answer.person, answer.content) for answer in reading.answers) == sorted(
-        (f"person {place}", content) for place in range(4) for content in images.content_hashes)
+        (f"person {place}", content) for place in range(4) for content in images.content_hashes
+    )
 
 
 def test_a_writer_waits_while_another_program_holds_the_lock(log, images):
@@ -163,7 +164,9 @@ def test_a_writer_waits_while_another_program_holds_the_lock(log, images):
     assert len(log.read().answers) == 1
 
 
-@pytest.mark.parametrize("change", [{"data_version": "other"}, {"seed": 3}, {"n": 5}, {"class_names": ("class 0", "b", "c")}])
+@pytest.mark.parametrize(
+    "change", [{"data_version": "other"}, {"seed": 3}, {"n": 5}, {"class_names": ("class 0", "b", "c")}]
+)
 def test_answers_to_another_test_are_refused_with_the_cure(log, images, change):
     entry = given(log, images, 0)
     other = AnswerLog(log.path, replace(log.trial, **change))
@@ -221,7 +224,9 @@ def test_answers_outside_the_sample_are_told_and_not_counted(images, tmp_path):
 
 @pytest.fixture
 def three(log, images):
-    """Three test doubles: one always right, one right on the first eight, one that does not know the last four. `codes` (3, 12)."""
+    """Three test doubles: one always right, one right on the first eight,
+    one that does not know the last four. `codes` (3, 12).
+    """
     truth = images.labels
     codes = np.stack([truth, truth, truth])
     codes[1, 8:] = (truth[8:] + 1) % 3
@@ -234,7 +239,11 @@ def three(log, images):
 
 def test_kappas_are_those_of_sklearn_and_statsmodels(log, images, three):
     baseline = score_people(log, images, ALL)
-    assert [(pair.first, pair.second) for pair in baseline.pairs] == [("ann", "bob"), ("ann", "cid"), ("bob", "cid")]
+    assert [(pair.first, pair.second) for pair in baseline.pairs] == [
+        ("ann", "bob"),
+        ("ann", "cid"),
+        ("bob", "cid"),
+    ]
     for pair, (first, second) in zip(baseline.pairs, ((0, 1), (0, 2), (1, 2)), strict=True):
         assert pair.kappa.value == pytest.approx(cohen_kappa_score(three[first], three[second]))
     counts = np.stack([(three == number).sum(axis=0) for number in range(4)], axis=1)

@@ -20,7 +20,9 @@ from lightfast.evaluate.intervals import (
 @pytest.mark.parametrize("successes, n", [(0, 10), (10, 10), (1, 3), (993, 1000), (50, 100)])
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
 def test_wilson_agrees_with_statsmodels(successes, n, level):
-    assert wilson(successes, n, level) == pytest.approx(proportion_confint(successes, n, 1 - level, "wilson"), abs=1e-12)
+    assert wilson(successes, n, level) == pytest.approx(
+        proportion_confint(successes, n, 1 - level, "wilson"), abs=1e-12
+    )
 
 
 def test_wilson_without_pictures_knows_nothing():
@@ -57,7 +59,10 @@ def test_the_paired_interval_covers_the_true_difference_about_95_times_in_100(ri
 
 def test_the_paired_interval_gives_the_figures_of_newcombes_table():
     # Newcombe (1998), table III, method 10: (a, b, c, d) = (36, 12, 2, 0) of 50.
-    assert newcombe_bounds(36, 12, 2, 50) == (pytest.approx(0.0569, abs=5e-5), pytest.approx(0.3404, abs=5e-5))
+    assert newcombe_bounds(36, 12, 2, 50) == (
+        pytest.approx(0.0569, abs=5e-5),
+        pytest.approx(0.3404, abs=5e-5),
+    )
 
 
 def test_the_paired_interval_turns_round_with_its_sides():
@@ -75,7 +80,9 @@ def test_paired_arrays_of_other_lengths_are_refused():
 def test_the_bootstrap_of_a_mean_agrees_with_scipy():
     values = generator(3, "values").gamma(2.0, size=400)
     ours = bootstrap_mean(values, generator(4, "draws"), resamples=4000)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(5)).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(5)
+    ).confidence_interval
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
 
 
@@ -85,7 +92,9 @@ def test_the_bootstrap_gives_the_same_interval_for_the_same_seed():
 
 def test_the_paired_bootstrap_keeps_pairs_together():
     before = generator(7, "before").normal(size=200)
-    interval = paired_bootstrap(lambda a, b: float((b - a).mean()), before, before + 1.0, generator(8), resamples=200)
+    interval = paired_bootstrap(
+        lambda a, b: float((b - a).mean()), before, before + 1.0, generator(8), resamples=200
+    )
     assert interval == pytest.approx((1.0, 1.0))
 
 
@@ -93,7 +102,15 @@ def test_the_paired_bootstrap_agrees_with_scipy():
     rng = generator(9, "pairs")
     before = rng.normal(size=150)
     after = before + rng.normal(0.3, 0.5, size=150)
-    ours = paired_bootstrap(lambda a, b: float(b.mean() - a.mean()), before, after, generator(10), resamples=3000)
-    theirs = stats.bootstrap((before, after), lambda a, b, axis: (b - a).mean(axis=axis), paired=True, n_resamples=3000,
-                             method="percentile", rng=np.random.default_rng(11)).confidence_interval
+    ours = paired_bootstrap(
+        lambda a, b: float(b.mean() - a.mean()), before, after, generator(10), resamples=3000
+    )
+    theirs = stats.bootstrap(
+        (before, after),
+        lambda a, b, axis: (b - a).mean(axis=axis),
+        paired=True,
+        n_resamples=3000,
+        method="percentile",
+        rng=np.random.default_rng(11),
+    ).confidence_interval
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)

@@ -22,18 +22,25 @@ def fitted(accuracies, sizes=SIZES, **options):
 
 
 def measured(rng, sizes, test_n=1000, shift=0.0):
-    """True curve with a random law (counted from `shift` pictures more), and readings with counting noise and noise of seeds."""
+    """True curve with a random law (counted from `shift` pictures more),
+    and readings with counting noise and noise of seeds.
+    """
     limit, start, exponent = rng.uniform(0.8, 0.995), rng.uniform(0.3, 0.7), rng.uniform(0.15, 1.2)
     true = law(np.asarray(sizes) + shift, limit, (limit - start) * (sizes[0] + shift) ** exponent, exponent)
     seeds = true + rng.normal(size=len(sizes)) * np.sqrt(true * (1 - true) / test_n)
     return true, rng.binomial(test_n, np.clip(seeds, 0, 1)) / test_n
 
 
-@pytest.mark.parametrize("limit, scale, exponent", [(0.95, 3.0, 0.5), (0.9, 1.1, 0.2), (1.0, 40.0, 1.0), (0.99, 0.7, 0.1)])
+@pytest.mark.parametrize(
+    "limit, scale, exponent", [(0.95, 3.0, 0.5), (0.9, 1.1, 0.2), (1.0, 40.0, 1.0), (0.99, 0.7, 0.1)]
+)
 def test_noise_free_points_give_their_law_back(limit, scale, exponent):
     curve = fitted(law(SIZES, limit, scale, exponent))
-    assert (curve.limit, curve.scale, curve.exponent) == (pytest.approx(limit, abs=1e-3), pytest.approx(scale, rel=1e-2),
-                                                          pytest.approx(exponent, rel=5e-3))
+    assert (curve.limit, curve.scale, curve.exponent) == (
+        pytest.approx(limit, abs=1e-3),
+        pytest.approx(scale, rel=1e-2),
+        pytest.approx(exponent, rel=5e-3),
+    )
     assert curve.residual_sd < 1e-5
 
 
@@ -48,8 +55,11 @@ def test_the_curve_is_the_weighted_least_squares_of_scipy():
     assert curve.accuracy(SIZES) == pytest.approx(law(SIZES, *best), abs=1e-4)
 
 
-# Three points can hardly tell a law from noise, so their intervals are wider than they would have to be; the last law is not quite ours.
-@pytest.mark.parametrize("sizes, shift, most", [(SIZES, 0, 0.99), ([500, 1000, 2000, 3000], 0, 1), (SIZES, 100, 0.99)])
+# Three points can hardly tell a law from noise, so their intervals are wider than they would have to be; the
+# last law is not quite ours.
+@pytest.mark.parametrize(
+    "sizes, shift, most", [(SIZES, 0, 0.99), ([500, 1000, 2000, 3000], 0, 1), (SIZES, 100, 0.99)]
+)
 def test_the_interval_holds_the_largest_point_predicted_from_the_others(sizes, shift, most):
     rng = generator(4, "coverage", len(sizes), shift)
     hits = []
@@ -83,8 +93,12 @@ def test_the_interval_of_the_pictures_needed_holds_the_truth():
         limit, exponent = rng.uniform(0.9, 0.99), rng.uniform(0.3, 1.0)
         scale = (limit - 0.5) * 100**exponent
         true = law(SIZES, limit, scale, exponent)
-        answer = fit_learning_curve(SIZES, rng.binomial(1000, true) / 1000, rng=rng).needed(float(law(9600, limit, scale, exponent)))
-        hits.append(answer.low is not None and answer.low <= 6400 and (answer.high is None or answer.high >= 6400))
+        answer = fit_learning_curve(SIZES, rng.binomial(1000, true) / 1000, rng=rng).needed(
+            float(law(9600, limit, scale, exponent))
+        )
+        hits.append(
+            answer.low is not None and answer.low <= 6400 and (answer.high is None or answer.high >= 6400)
+        )
     assert np.mean(hits) > 0.90
 
 
@@ -95,7 +109,9 @@ def test_the_pictures_needed_follow_from_the_law():
     assert answer.minutes == pytest.approx(answer.more / 10)
     assert answer.low <= answer.more <= answer.high
     assert answer.reachable
-    assert answer.sentence().startswith(f"96 % takes about {answer.more:,} more pictures (95 % interval {answer.low:,} to ")
+    assert answer.sentence().startswith(
+        f"96 % takes about {answer.more:,} more pictures (95 % interval {answer.low:,} to "
+    )
 
 
 def test_a_target_above_the_limit_is_out_of_reach_and_says_why():
@@ -145,25 +161,33 @@ def test_perfect_points_stay_within_100_percent():
 
 def test_json_is_plain():
     curve = fitted(law(SIZES, 0.95, 3.0, 0.5))
-    plain = json.loads(json.dumps([curve.as_json(), curve.predict(5000).as_json(), curve.needed(0.94).as_json()]))
+    plain = json.loads(
+        json.dumps([curve.as_json(), curve.predict(5000).as_json(), curve.needed(0.94).as_json()])
+    )
     assert plain[0]["n_points"] == 6
     assert plain[0]["limit_interval"][0] < 0.95 < plain[0]["limit_interval"][1]
 
 
-@pytest.mark.parametrize("sizes, accuracies, message", [
-    ([100, 200, 200], [0.5, 0.6, 0.61], r"at least 3 different sizes, got 2.*Measure more sizes"),
-    ([100, 200, 400], [50, 60, 70], r"shares in 0\.\.1, got 50.*0\.87"),
-    ([100, 200, 400], [0.5, np.nan, 0.7], r"shares in 0\.\.1, got nan"),
-    ([0, 200, 400], [0.5, 0.6, 0.7], r"at least 1 picture each"),
-    ([100, 200], [0.5, 0.6, 0.7], r"shapes \(2,\) and \(3,\)"),
-    ([100, 1000, 10_000], [0.9, 0.6, 0.3], r"accuracies that fall"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "sizes, accuracies, message",
+    [
+        ([100, 200, 200], [0.5, 0.6, 0.61], r"at least 3 different sizes, got 2.*Measure more sizes"),
+        ([100, 200, 400], [50, 60, 70], r"shares in 0\.\.1, got 50.*0\.87"),
+        ([100, 200, 400], [0.5, np.nan, 0.7], r"shares in 0\.\.1, got nan"),
+        ([0, 200, 400], [0.5, 0.6, 0.7], r"at least 1 picture each"),
+        ([100, 200], [0.5, 0.6, 0.7], r"shapes \(2,\) and \(3,\)"),
+        ([100, 1000, 10_000], [0.9, 0.6, 0.3], r"accuracies that fall"),
+    ],
+)
 def test_points_that_no_law_fits_are_refused_with_a_cure(sizes, accuracies, message):
     with pytest.raises(DataError, match=message):
         fitted(accuracies, sizes=sizes)
 
 
-@pytest.mark.parametrize("ask", [lambda c: c.needed(95), lambda c: c.needed(0.9, -1), lambda c: c.predict(0), lambda c: c.predict(10, 0)])
+@pytest.mark.parametrize(
+    "ask",
+    [lambda c: c.needed(95), lambda c: c.needed(0.9, -1), lambda c: c.predict(0), lambda c: c.predict(10, 0)],
+)
 def test_questions_out_of_range_are_refused(ask):
     with pytest.raises(SettingsError):
         ask(fitted(law(SIZES, 0.95, 3.0, 0.5)))

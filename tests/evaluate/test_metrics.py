@@ -11,7 +11,14 @@ from sklearn import metrics as sk
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.evaluate.intervals import wilson
-from lightfast.evaluate.metrics import class_scores, confusion_matrix, macro_f1_bounds, mce, one_vs_rest_auc, score
+from lightfast.evaluate.metrics import (
+    class_scores,
+    confusion_matrix,
+    macro_f1_bounds,
+    mce,
+    one_vs_rest_auc,
+    score,
+)
 from lightfast.evaluate.predictions import Predictions
 
 
@@ -25,18 +32,24 @@ def test_accuracy_and_confusion_agree_with_sklearn(made):
     result = score(made)
     assert result.accuracy == pytest.approx(sk.accuracy_score(made.labels, made.predicted_labels))
     labels = range(made.num_classes)
-    assert np.array_equal(result.confusion, sk.confusion_matrix(made.labels, made.predicted_labels, labels=labels))
+    assert np.array_equal(
+        result.confusion, sk.confusion_matrix(made.labels, made.predicted_labels, labels=labels)
+    )
 
 
 def test_macro_scores_agree_with_sklearn(made):
     result = score(made)
-    theirs = sk.precision_recall_fscore_support(made.labels, made.predicted_labels, average="macro", zero_division=0)
+    theirs = sk.precision_recall_fscore_support(
+        made.labels, made.predicted_labels, average="macro", zero_division=0
+    )
     assert (result.macro_precision, result.macro_recall, result.macro_f1) == pytest.approx(theirs[:3])
 
 
 def test_class_scores_agree_with_sklearn(made):
     labels = range(made.num_classes)
-    theirs = np.transpose(sk.precision_recall_fscore_support(made.labels, made.predicted_labels, labels=labels, zero_division=0))
+    theirs = np.transpose(
+        sk.precision_recall_fscore_support(made.labels, made.predicted_labels, labels=labels, zero_division=0)
+    )
     ours = [(row.precision, row.recall, row.f1, row.support) for row in score(made).per_class]
     assert np.allclose(ours, theirs)
 
@@ -48,7 +61,9 @@ def test_top_k_agrees_with_sklearn(made):
         assert value == hits / len(made)
         assert interval == wilson(hits, len(made))
         if made.num_classes > 2:
-            assert value == pytest.approx(sk.top_k_accuracy_score(made.labels, made.pred_probs, k=k, labels=range(made.num_classes)))
+            assert value == pytest.approx(
+                sk.top_k_accuracy_score(made.labels, made.pred_probs, k=k, labels=range(made.num_classes))
+            )
 
 
 def test_top_1_is_the_accuracy_even_with_equal_probabilities():
@@ -63,13 +78,17 @@ def test_a_top_k_that_every_guess_passes_is_left_out(make_predictions):
 
 
 def test_classes_that_never_occur_do_not_pull_the_macro_score_down():
-    perfect = Predictions(np.eye(5, dtype=np.float32)[[0, 1, 1]], tuple("abcde"), tuple("xyz"), np.array([0, 1, 1]))
+    perfect = Predictions(
+        np.eye(5, dtype=np.float32)[[0, 1, 1]], tuple("abcde"), tuple("xyz"), np.array([0, 1, 1])
+    )
     assert score(perfect).macro_f1 == 1.0
 
 
 def test_the_json_form_is_plain_and_has_the_shared_keys(make_predictions):
     record = json.loads(json.dumps(score(make_predictions()).as_json(), allow_nan=False))
-    assert {"accuracy", "accuracy_interval", "macro_f1", "n", "per_class", "seed", "confusion", "ece"} <= set(record)
+    assert {"accuracy", "accuracy_interval", "macro_f1", "n", "per_class", "seed", "confusion", "ece"} <= set(
+        record
+    )
     assert record["accuracy_interval"] == list(wilson(round(record["accuracy"] * 200), 200))
 
 
@@ -91,7 +110,10 @@ def test_mce_of_the_baseline_is_1():
 
 
 def test_mce_agrees_with_a_loop():
-    model, baseline = {"fog": [0.1, 0.2, 0.6], "snow": [0.0, 0.1, 0.1]}, {"snow": [0.2, 0.2, 0.4], "fog": [0.5, 0.6, 0.7]}
+    model, baseline = (
+        {"fog": [0.1, 0.2, 0.6], "snow": [0.0, 0.1, 0.1]},
+        {"snow": [0.2, 0.2, 0.4], "fog": [0.5, 0.6, 0.7]},
+    )
     ratios = []
     for name, rates in model.items():
         above, below = 0.0, 0.0
@@ -101,11 +123,10 @@ def test_mce_agrees_with_a_loop():
     assert mce(model, baseline) == pytest.approx(sum(ratios) / 2)
 
 
-@pytest.mark.parametrize("baseline, message", [
-    ({"snow": [0.1]}, "fog, snow"),
-    ({"fog": [0.1, 0.2]}, "1 and 2"),
-    ({"fog": [0.0]}, "one error"),
-])
+@pytest.mark.parametrize(
+    "baseline, message",
+    [({"snow": [0.1]}, "fog, snow"), ({"fog": [0.1, 0.2]}, "1 and 2"), ({"fog": [0.0]}, "one error")],
+)
 def test_mce_refuses_a_baseline_that_does_not_fit(baseline, message):
     with pytest.raises(DataError, match=message):
         mce({"fog": [0.1]}, baseline)
@@ -136,8 +157,13 @@ def test_the_interval_of_macro_f1_is_that_of_pictures_drawn_again(n, classes, sh
     labels = rng.integers(classes, size=n)
     predicted = np.where(rng.random(n) < sharpness / 3, labels, rng.integers(classes, size=n))
     rows = (rng.integers(n, size=n) for _ in range(400))
-    drawn = [sk.f1_score(labels[row], predicted[row], average="macro", labels=range(classes), zero_division=0) for row in rows]
-    assert macro_f1_bounds(confusion_matrix(labels, predicted, classes)) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.01)
+    drawn = [
+        sk.f1_score(labels[row], predicted[row], average="macro", labels=range(classes), zero_division=0)
+        for row in rows
+    ]
+    assert macro_f1_bounds(confusion_matrix(labels, predicted, classes)) == pytest.approx(
+        np.quantile(drawn, [0.025, 0.975]), abs=0.01
+    )
 
 
 def test_no_error_does_not_make_macro_f1_certain():
@@ -147,7 +173,11 @@ def test_no_error_does_not_make_macro_f1_certain():
 def test_the_area_agrees_with_sklearn_also_where_scores_are_equal(made):
     coarse = np.round(made.pred_probs, 1)
     for probs in (made.pred_probs, coarse):
-        theirs = [sk.roc_auc_score(made.labels == k, probs[:, k]) for k in range(made.num_classes) if (made.labels == k).any()]
+        theirs = [
+            sk.roc_auc_score(made.labels == k, probs[:, k])
+            for k in range(made.num_classes)
+            if (made.labels == k).any()
+        ]
         ours = one_vs_rest_auc(probs, made.labels)
         assert ours[~np.isnan(ours)] == pytest.approx(theirs)
     assert score(made).roc_auc == pytest.approx(np.nanmean(one_vs_rest_auc(made.pred_probs, made.labels)))

@@ -12,7 +12,15 @@ PROBS = np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]], dtype=np.float32)
 
 
 def predictions(probs=PROBS, **changes):
-    return Predictions(**{"pred_probs": probs, "class_names": ("cat", "dog"), "ids": ("a", "b", "c"), "labels": [1, 0, 1], **changes})
+    return Predictions(
+        **{
+            "pred_probs": probs,
+            "class_names": ("cat", "dog"),
+            "ids": ("a", "b", "c"),
+            "labels": [1, 0, 1],
+            **changes,
+        }
+    )
 
 
 def test_the_predicted_label_is_the_most_probable_class_and_the_first_of_equals():
@@ -22,15 +30,18 @@ def test_the_predicted_label_is_the_most_probable_class_and_the_first_of_equals(
     assert made.correct.tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"probs": np.array([[np.nan, 1.0]] * 3)}, "row 0: expected finite numbers, got NaN"),
-    ({"probs": PROBS * 2}, "row 0: .*sum to 1, got sum 2.*softmax"),
-    ({"probs": np.array([[1.2, -0.2]] * 3)}, "smallest -0.2"),
-    ({"probs": PROBS[:, :1]}, r"shape \(N, 2\).*float32 \(3, 1\)"),
-    ({"ids": ("a",)}, r"ids: expected 3 \(one a picture\), got 1"),
-    ({"labels": [0, 1, 2]}, r"label 2: expected 0\.\.1"),
-    ({"labels": [0.0, 1.0, 1.0]}, "whole numbers"),
-])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"probs": np.array([[np.nan, 1.0]] * 3)}, "row 0: expected finite numbers, got NaN"),
+        ({"probs": PROBS * 2}, "row 0: .*sum to 1, got sum 2.*softmax"),
+        ({"probs": np.array([[1.2, -0.2]] * 3)}, "smallest -0.2"),
+        ({"probs": PROBS[:, :1]}, r"shape \(N, 2\).*float32 \(3, 1\)"),
+        ({"ids": ("a",)}, r"ids: expected 3 \(one a picture\), got 1"),
+        ({"labels": [0, 1, 2]}, r"label 2: expected 0\.\.1"),
+        ({"labels": [0.0, 1.0, 1.0]}, "whole numbers"),
+    ],
+)
 def test_what_does_not_fit_is_refused(changes, message):
     with pytest.raises(DataError, match=message):
         predictions(**changes)
@@ -69,7 +80,12 @@ def test_a_saved_file_loads_back_bit_for_bit(tmp_path, make_predictions, labelle
     loaded = Predictions.load(made.save(tmp_path / "new" / "predictions.parquet"))
     assert np.array_equal(loaded.pred_probs, made.pred_probs)
     assert np.array_equal(loaded.labels, made.labels) if labelled else loaded.labels is None
-    assert (loaded.ids, loaded.class_names, loaded.name, loaded.seed) == (made.ids, made.class_names, made.name, made.seed)
+    assert (loaded.ids, loaded.class_names, loaded.name, loaded.seed) == (
+        made.ids,
+        made.class_names,
+        made.name,
+        made.seed,
+    )
 
 
 def test_no_pictures_can_be_saved_and_loaded(tmp_path):
@@ -81,7 +97,11 @@ def test_a_missing_a_damaged_and_a_foreign_file_are_named(tmp_path):
     damaged, foreign = tmp_path / "damaged.parquet", tmp_path / "foreign.parquet"
     damaged.write_bytes(b"PAR1 but not really")
     predictions().to_frame().to_parquet(foreign)
-    for path, message in ((tmp_path / "none", "no such"), (damaged, "not a readable Parquet"), (foreign, "not one of predictions")):
+    for path, message in (
+        (tmp_path / "none", "no such"),
+        (damaged, "not a readable Parquet"),
+        (foreign, "not one of predictions"),
+    ):
         with pytest.raises(DataError, match=message) as caught:
             Predictions.load(path)
         assert str(path) in str(caught.value)

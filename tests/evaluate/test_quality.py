@@ -27,8 +27,10 @@ def test_ssim_agrees_with_skimage(shape, dtype):
     clean, noisy, data_range = pair(shape, dtype)
     side = min(7, *shape[1:3])
     window = side if side % 2 else side - 1
-    theirs = [structural_similarity(a, b, data_range=data_range, channel_axis=-1, win_size=window)
-              for a, b in zip(clean, noisy, strict=True)]
+    theirs = [
+        structural_similarity(a, b, data_range=data_range, channel_axis=-1, win_size=window)
+        for a, b in zip(clean, noisy, strict=True)
+    ]
     assert ssim(clean, noisy, data_range) == pytest.approx(theirs, abs=1e-9)
 
 

@@ -40,7 +40,9 @@ def test_values_errors_and_intervals_are_the_closed_form(fitted):
     assert [one.standard_error for one in fitted.coefficients] == pytest.approx(errors, rel=1e-6)
     ends = np.column_stack([values - half, values + half])
     assert np.array([one.interval for one in fitted.coefficients]) == pytest.approx(ends, rel=1e-6)
-    assert [one.p_value for one in fitted.coefficients] == pytest.approx(2 * stats.t.sf(np.abs(values / errors), 37), rel=1e-4)
+    assert [one.p_value for one in fitted.coefficients] == pytest.approx(
+        2 * stats.t.sf(np.abs(values / errors), 37), rel=1e-4
+    )
 
 
 def test_the_whole_fit_agrees_with_statsmodels(fitted):
@@ -48,7 +50,10 @@ def test_the_whole_fit_agrees_with_statsmodels(fitted):
     from statsmodels.stats.diagnostic import het_breuschpagan
 
     result = sm.OLS.from_formula("accuracy ~ classes + rows", pd.DataFrame(COLUMNS)).fit()
-    assert (fitted.r_squared, fitted.adjusted_r_squared) == (pytest.approx(result.rsquared), pytest.approx(result.rsquared_adj))
+    assert (fitted.r_squared, fitted.adjusted_r_squared) == (
+        pytest.approx(result.rsquared),
+        pytest.approx(result.rsquared_adj),
+    )
     assert fitted.residuals == pytest.approx(np.asarray(result.resid))
     assert fitted.fitted + fitted.residuals == pytest.approx(ACCURACY)
     assert fitted.breusch_pagan_p == pytest.approx(het_breuschpagan(result.resid, result.model.exog)[1])
@@ -75,7 +80,10 @@ def test_intervals_cover_under_uneven_scatter_where_classical_ones_do_not():
 def test_a_coefficient_that_is_0_is_called_significant_about_5_times_in_100():
     rng = generator(2, "null")
     x, other = rng.normal(size=(2, 60))
-    p_values = [ols({"x": x, "other": other, "y": y}, "y", ["x", "other"])["x"].p_value for y in rng.normal(size=(1000, 60)) + other]
+    p_values = [
+        ols({"x": x, "other": other, "y": y}, "y", ["x", "other"])["x"].p_value
+        for y in rng.normal(size=(1000, 60)) + other
+    ]
     assert 0.05 - 0.021 < np.mean(np.array(p_values) < 0.05) < 0.05 + 0.021
 
 
@@ -115,18 +123,25 @@ def test_a_perfect_fit_has_no_scatter_to_test():
     assert ols({"x": np.arange(6.0), "y": 2 * np.arange(6.0)}, "y", ["x"]).breusch_pagan_p is None
 
 
-@pytest.mark.parametrize("change, predictors, message", [
-    ({"rows": np.full(40, 500.0)}, ["classes", "rows"], r"'rows'.*500 in all 40 rows"),
-    ({"rows": 2 * CLASSES + 7}, ["classes", "rows"], r"'rows'.*a combination of a constant and classes"),
-    ({"rows": np.where(np.arange(40) == 3, np.nan, ROWS)}, ["classes", "rows"], r"'rows'.*1 of 40 values that are not"),
-    ({"rows": ROWS[:-1]}, ["classes", "rows"], r"'rows'.*expected 40 rows.*got 39"),
-    ({"rows": ["a"] * 40}, ["rows"], r"'rows'.*expected numbers"),
-    ({"rows": (np.arange(40) == 7) * 1.0}, ["classes", "rows"], r"row 7.*alone decides"),
-    ({"accuracy": np.ones(40)}, ["classes"], r"'accuracy'.*1 in all 40 rows"),
-    ({}, ["classes", "classes"], "each once"),
-    ({}, [], "at least one"),
-    ({}, ["accuracy"], "none of them 'accuracy'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, predictors, message",
+    [
+        ({"rows": np.full(40, 500.0)}, ["classes", "rows"], r"'rows'.*500 in all 40 rows"),
+        ({"rows": 2 * CLASSES + 7}, ["classes", "rows"], r"'rows'.*a combination of a constant and classes"),
+        (
+            {"rows": np.where(np.arange(40) == 3, np.nan, ROWS)},
+            ["classes", "rows"],
+            r"'rows'.*1 of 40 values that are not",
+        ),
+        ({"rows": ROWS[:-1]}, ["classes", "rows"], r"'rows'.*expected 40 rows.*got 39"),
+        ({"rows": ["a"] * 40}, ["rows"], r"'rows'.*expected numbers"),
+        ({"rows": (np.arange(40) == 7) * 1.0}, ["classes", "rows"], r"row 7.*alone decides"),
+        ({"accuracy": np.ones(40)}, ["classes"], r"'accuracy'.*1 in all 40 rows"),
+        ({}, ["classes", "classes"], "each once"),
+        ({}, [], "at least one"),
+        ({}, ["accuracy"], "none of them 'accuracy'"),
+    ],
+)
 def test_what_cannot_be_fitted_is_refused_by_name(change, predictors, message):
     with pytest.raises(DataError, match=message):
         ols(COLUMNS | change, "accuracy", predictors)

@@ -29,25 +29,38 @@ def test_each_cell_is_the_accuracy_on_pictures_damaged_one_kind_at_a_time(blobs,
     assert len(result.rows) == 30
     for row in result.rows[::7]:
         damaged = corrupt(blobs, row.corruption, row.severity, seed=3)
-        right = [brightest_third(image[None]).argmax() == label for image, label in zip(damaged.images, blobs.labels, strict=True)]
+        right = [
+            brightest_third(image[None]).argmax() == label
+            for image, label in zip(damaged.images, blobs.labels, strict=True)
+        ]
         assert row.accuracy == pytest.approx(sum(right) / 120)
         assert row.interval.low <= row.accuracy <= row.interval.high
 
 
 def test_the_robust_accuracy_counts_each_corruption_once(result):
-    means = [np.mean([row.accuracy for row in result.rows if row.corruption == name]) for name, _, _ in SUITES.get("mnist-c").entries]
+    means = [
+        np.mean([row.accuracy for row in result.rows if row.corruption == name])
+        for name, _, _ in SUITES.get("mnist-c").entries
+    ]
     assert result.robust_accuracy == pytest.approx(np.mean(means))
     assert result.robust_interval.low < result.robust_accuracy < result.robust_interval.high
 
 
 def test_without_severities_the_suite_s_own_are_taken(blobs):
     rows = robustness(brightest_third, blobs, "mnist-c").rows
-    assert [(row.corruption, (row.severity,)) for row in rows] == [(name, own) for name, own, _ in SUITES.get("mnist-c").entries]
+    assert [(row.corruption, (row.severity,)) for row in rows] == [
+        (name, own) for name, own, _ in SUITES.get("mnist-c").entries
+    ]
 
 
 def test_two_readings_at_once_are_those_taken_one_by_one(blobs, result):
-    both = robustness_of(lambda images: {"plain": brightest_third(images), "flipped": brightest_third(255 - images)}, blobs, "mnist-c",
-                         severities=(1, 4), seed=3)
+    both = robustness_of(
+        lambda images: {"plain": brightest_third(images), "flipped": brightest_third(255 - images)},
+        blobs,
+        "mnist-c",
+        severities=(1, 4),
+        seed=3,
+    )
     assert both["plain"].as_json() == result.as_json()
     assert both["flipped"].robust_accuracy < both["plain"].robust_accuracy
 
@@ -66,14 +79,25 @@ def test_mce_is_the_mean_ratio_of_errors_summed_over_severities(result):
 
 
 def test_another_result_serves_as_a_baseline(blobs, result):
-    worse = robustness(lambda images: np.roll(brightest_third(images), 1, axis=1), blobs, "mnist-c", severities=(1, 4), seed=3)
+    worse = robustness(
+        lambda images: np.roll(brightest_third(images), 1, axis=1),
+        blobs,
+        "mnist-c",
+        severities=(1, 4),
+        seed=3,
+    )
     assert worse.against(worse, "itself").mce == pytest.approx(1)
     assert (result.against(worse, "worse").mce or 0) < 1
 
 
 def test_progress_is_told_after_each_corruption(blobs):
     told: list[tuple[int, int]] = []
-    robustness(brightest_third, blobs, "mnist-c", report=lambda label, done, total, detail="": told.append((done, total)))
+    robustness(
+        brightest_third,
+        blobs,
+        "mnist-c",
+        report=lambda label, done, total, detail="": told.append((done, total)),
+    )
     assert told == [(done, 15) for done in range(1, 16)]
 
 

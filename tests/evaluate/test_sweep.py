@@ -1,4 +1,6 @@
-"""Sweeps: how points are cut, that nothing is chosen on the held-out pictures, and that finished points are kept."""
+"""Sweeps: how points are cut, that nothing is chosen on the held-out pictures,
+and that finished points are kept.
+"""
 
 from __future__ import annotations
 
@@ -39,15 +41,21 @@ def counts(images: ImageSet) -> list[int]:
 
 
 def test_a_larger_cut_of_a_repeat_holds_the_smaller_one():
-    for points in ([Point(train_size=size, repeat=1) for size in (8, 20, 100, 240)], [Point(rows=rows, repeat=1) for rows in (1, 7, 60)],
-                   [Point(classes=3, rows=rows, repeat=1) for rows in (1, 7, 60)],
-                   [Point(minority=("c2", count), repeat=1) for count in (1, 5, 60)]):
+    for points in (
+        [Point(train_size=size, repeat=1) for size in (8, 20, 100, 240)],
+        [Point(rows=rows, repeat=1) for rows in (1, 7, 60)],
+        [Point(classes=3, rows=rows, repeat=1) for rows in (1, 7, 60)],
+        [Point(minority=("c2", count), repeat=1) for count in (1, 5, 60)],
+    ):
         ids = [set(cut(TRAIN, TEST, point, 0)[0].ids) for point in points]
         assert all(smaller < larger for smaller, larger in pairwise(ids))
 
 
 def test_repeats_and_seeds_draw_other_pictures_and_the_same_ones_again():
-    drawn = [cut(TRAIN, TEST, Point(train_size=40, repeat=repeat), seed)[0].ids for seed, repeat in ((0, 0), (0, 0), (0, 1), (1, 0))]
+    drawn = [
+        cut(TRAIN, TEST, Point(train_size=40, repeat=repeat), seed)[0].ids
+        for seed, repeat in ((0, 0), (0, 0), (0, 1), (1, 0))
+    ]
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
     assert drawn[0] != drawn[3]
@@ -84,37 +92,63 @@ def test_drawn_classes_are_the_same_on_both_sides_and_differ_between_repeats():
 @given(kept=st.sets(st.integers(0, 3), min_size=2))
 def test_only_classes_renumbers_as_a_slow_loop_does(kept: set[int]):
     ascending = sorted(kept)
-    slow = [(one, ascending.index(label), TRAIN.class_names[label], picture.tobytes())
-            for one, label, picture in zip(TRAIN.ids, TRAIN.require_labels().tolist(), TRAIN.images, strict=True) if label in kept]
+    slow = [
+        (one, ascending.index(label), TRAIN.class_names[label], picture.tobytes())
+        for one, label, picture in zip(TRAIN.ids, TRAIN.require_labels().tolist(), TRAIN.images, strict=True)
+        if label in kept
+    ]
     found = only_classes(TRAIN, ascending)
-    assert [(one, label, found.class_names[label], picture.tobytes())
-            for one, label, picture in zip(found.ids, found.require_labels().tolist(), found.images, strict=True)] == slow
+    assert [
+        (one, label, found.class_names[label], picture.tobytes())
+        for one, label, picture in zip(found.ids, found.require_labels().tolist(), found.images, strict=True)
+    ] == slow
 
 
-@pytest.mark.parametrize(("point", "message"), [
-    (Point(classes=1), r"classes=1 repeat=0: expected 2 to 4 classes, got 1\. Give other numbers of classes"),
-    (Point(classes=5), r"expected 2 to 4 classes, got 5\. Give"),
-    (Point(train_size=7), r"train_size=7 repeat=0: expected 8 to 240 training pictures, got 7\. Give other sizes"),
-    (Point(train_size=241), r"expected 8 to 240 training pictures, got 241\. Give other sizes, or more pictures"),
-    (Point(rows=0), r"expected 1 to 60 pictures a class .*got 0\. Give other numbers of rows"),
-    (Point(classes=2, rows=61), r"expected 1 to 60 pictures a class \(class 'c0' has no more\), got 61\. Give"),
-    (Point(minority=("c9", 3)), r"minority=c9-3 repeat=0: no class 'c9'\. Classes: c0, c1"),
-    (Point(minority=("c1", 61)), r"expected 1 to 60 pictures of 'c1', got 61\. Give other ratios"),
-    (Point(minority=("c1", 0)), r"expected 1 to 60 pictures of 'c1', got 0\. Give other ratios"),
-], ids=lambda value: value.name if isinstance(value, Point) else "")  # fmt: skip
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        (
+            Point(classes=1),
+            r"classes=1 repeat=0: expected 2 to 4 classes, got 1\. Give other numbers of classes",
+        ),
+        (Point(classes=5), r"expected 2 to 4 classes, got 5\. Give"),
+        (
+            Point(train_size=7),
+            r"train_size=7 repeat=0: expected 8 to 240 training pictures, got 7\. Give other sizes",
+        ),
+        (
+            Point(train_size=241),
+            r"expected 8 to 240 training pictures, got 241\. Give other sizes, or more pictures",
+        ),
+        (Point(rows=0), r"expected 1 to 60 pictures a class .*got 0\. Give other numbers of rows"),
+        (
+            Point(classes=2, rows=61),
+            r"expected 1 to 60 pictures a class \(class 'c0' has no more\), got 61\. Give",
+        ),
+        (Point(minority=("c9", 3)), r"minority=c9-3 repeat=0: no class 'c9'\. Classes: c0, c1"),
+        (Point(minority=("c1", 61)), r"expected 1 to 60 pictures of 'c1', got 61\. Give other ratios"),
+        (Point(minority=("c1", 0)), r"expected 1 to 60 pictures of 'c1', got 0\. Give other ratios"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Point) else "",
+)
 def test_a_point_outside_the_data_is_refused_with_a_cure(point: Point, message: str):
     with pytest.raises(DataError, match=message):
         check_point(TRAIN, point)
 
 
-@pytest.mark.parametrize("point", [Point(classes=2, minority=("c1", 3)), Point(train_size=20, rows=3), Point(train_size=20, classes=2)],
-                         ids=lambda point: point.name)
+@pytest.mark.parametrize(
+    "point",
+    [Point(classes=2, minority=("c1", 3)), Point(train_size=20, rows=3), Point(train_size=20, classes=2)],
+    ids=lambda point: point.name,
+)
 def test_cuts_that_contradict_each_other_are_refused(point: Point):
     with pytest.raises(SettingsError, match="Sweep over one of them"):
         check_point(TRAIN, point)
 
 
-def test_the_measured_point_is_the_score_on_the_held_out_pictures_of_its_classes(blobs: ImageSet, monkeypatch: pytest.MonkeyPatch):
+def test_the_measured_point_is_the_score_on_the_held_out_pictures_of_its_classes(
+    blobs: ImageSet, monkeypatch: pytest.MonkeyPatch
+):
     train, test = blobs.take(range(60)), blobs.take(range(60, 120))
     made: list[Any] = []
     fit = Plan.fit
@@ -125,22 +159,33 @@ def test_the_measured_point_is_the_score_on_the_held_out_pictures_of_its_classes
 
     monkeypatch.setattr(Plan, "fit", watched)
     points = [Point(train_size=20), Point(train_size=60), Point(classes=2, rows=4, repeat=1)]
-    for measured, (fitted, pictures, held) in zip(run_points(points, (train, test), FOREST, Training(), jobs=1), made, strict=True):
-        assert set(held.ids) == {one for one, label in zip(test.ids, test.require_labels(), strict=True)
-                                 if test.class_names[label] in pictures.class_names}
+    for measured, (fitted, pictures, held) in zip(
+        run_points(points, (train, test), FOREST, Training(), jobs=1), made, strict=True
+    ):
+        assert set(held.ids) == {
+            one
+            for one, label in zip(test.ids, test.require_labels(), strict=True)
+            if test.class_names[label] in pictures.class_names
+        }
         found = predict(fitted, held)
         assert measured.accuracy == pytest.approx(found.correct.mean())
         assert (measured.n_train, measured.n_test) == (len(pictures), len(held))
         for label, name in enumerate(held.class_names):
-            assert measured.recalls[name] == pytest.approx(found.correct[held.require_labels() == label].mean())
+            assert measured.recalls[name] == pytest.approx(
+                found.correct[held.require_labels() == label].mean()
+            )
 
 
-def test_all_epochs_are_run_the_last_weights_kept_and_the_points_remedy_taken(blobs: ImageSet, monkeypatch: pytest.MonkeyPatch):
+def test_all_epochs_are_run_the_last_weights_kept_and_the_points_remedy_taken(
+    blobs: ImageSet, monkeypatch: pytest.MonkeyPatch
+):
     recipes: list[Recipe] = []
     fit = Plan.fit
     monkeypatch.setattr(Plan, "fit", lambda self, *given: recipes.append(self.recipe) or fit(self, *given))
     eager = dataclasses.replace(SMALL, recipe=SMALL.recipe.updated(["patience=1", "balance=sampling"]))
-    measured = run_points([Point(minority=("left", 5), balance="weights")], (blobs, blobs), eager, Training(), jobs=1)[0]
+    measured = run_points(
+        [Point(minority=("left", 5), balance="weights")], (blobs, blobs), eager, Training(), jobs=1
+    )[0]
     assert [(one.keep, one.patience, one.balance) for one in recipes] == [("last", None, "weights")]
     assert list(measured.epochs) == [1, 2, 3]
     assert measured.accuracy == pytest.approx(measured.epochs[3]["val_accuracy"])
@@ -148,7 +193,9 @@ def test_all_epochs_are_run_the_last_weights_kept_and_the_points_remedy_taken(bl
 
 def test_a_schedule_that_stops_by_the_held_out_pictures_is_refused_before_anything_is_fitted(blobs: ImageSet):
     plan = dataclasses.replace(SMALL, recipe=SMALL.recipe.updated(["schedule=plateau"]))
-    with pytest.raises(SettingsError, match=r"schedule=plateau stops by the held-out pictures\. Use --set schedule=one-cycle"):
+    with pytest.raises(
+        SettingsError, match=r"schedule=plateau stops by the held-out pictures\. Use --set schedule=one-cycle"
+    ):
         run_points([Point()], (blobs, blobs), plan, Training(), jobs=1)
 
 
@@ -160,18 +207,30 @@ def test_a_killed_sweep_goes_on_where_it_stopped(blobs: ImageSet, tmp_path, kill
         run_points(points, (blobs, blobs), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
     resumed = run_points(points, (blobs, blobs), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
     assert fits.count == 5
-    assert [dataclasses.replace(one, seconds=0) for one in resumed] == [dataclasses.replace(one, seconds=0) for one in through]
+    assert [dataclasses.replace(one, seconds=0) for one in resumed] == [
+        dataclasses.replace(one, seconds=0) for one in through
+    ]
     # A wider sweep fits.count what is new; another seed, other pictures or another plan fit anew.
-    run_points([*points, Point(train_size=60)], (blobs, blobs), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
+    run_points(
+        [*points, Point(train_size=60)], (blobs, blobs), FOREST, Training(seed=2, folder=tmp_path), jobs=1
+    )
     assert fits.count == 6
     run_points(points[:1], (blobs, blobs), FOREST, Training(seed=3, folder=tmp_path), jobs=1)
     run_points(points[:1], (blobs, blobs.take(range(60))), FOREST, Training(seed=2, folder=tmp_path), jobs=1)
-    run_points(points[:1], (blobs, blobs), Plan("random-forest", config={"trees": 4}), Training(seed=2, folder=tmp_path), jobs=1)
+    run_points(
+        points[:1],
+        (blobs, blobs),
+        Plan("random-forest", config={"trees": 4}),
+        Training(seed=2, folder=tmp_path),
+        jobs=1,
+    )
     assert fits.count == 9
 
 
 def test_a_measured_point_comes_back_from_its_file(blobs: ImageSet, tmp_path):
-    measured = run_points([Point(minority=("left", 5))], (blobs, blobs), SMALL, Training(folder=tmp_path), jobs=1)[0]
+    measured = run_points(
+        [Point(minority=("left", 5))], (blobs, blobs), SMALL, Training(folder=tmp_path), jobs=1
+    )[0]
     kept = read_json(next(tmp_path.glob("*.json")))
     assert Measured.from_json(kept["measured"]) == measured
     assert kept["key"]["point"] == "minority=left-5 repeat=0"

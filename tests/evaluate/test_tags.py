@@ -19,7 +19,15 @@ def made(n: int = 150, classes: int = 4, seed: int = 0, digits: int = 6) -> TagP
     tags = rng.random((n, classes)) < np.linspace(0.1, 0.5, classes)
     probs = (1 / (1 + np.exp(-rng.normal(size=(n, classes)) - 2 * tags + 1))).round(digits).astype(np.float32)
     thresholds = np.linspace(0.3, 0.6, classes)
-    return TagPredictions(probs, thresholds, tuple("abcdefgh"[:classes]), tuple(f"p/{row}" for row in range(n)), tags, "readings", seed)
+    return TagPredictions(
+        probs,
+        thresholds,
+        tuple("abcdefgh"[:classes]),
+        tuple(f"p/{row}" for row in range(n)),
+        tags,
+        "readings",
+        seed,
+    )
 
 
 def test_figures_are_those_of_sklearn():
@@ -29,11 +37,15 @@ def test_figures_are_those_of_sklearn():
         assert getattr(result, key) == pytest.approx(sk.f1_score(tags, given, average=average))
     assert result.micro_precision == pytest.approx(sk.precision_score(tags, given, average="micro"))
     assert result.micro_recall == pytest.approx(sk.recall_score(tags, given, average="micro"))
-    assert result.mean_average_precision == pytest.approx(sk.average_precision_score(tags, predictions.pred_probs, average="macro"))
+    assert result.mean_average_precision == pytest.approx(
+        sk.average_precision_score(tags, predictions.pred_probs, average="macro")
+    )
     assert result.exact_match == pytest.approx(sk.accuracy_score(tags, given))
     each = sk.precision_recall_fscore_support(tags, given)
     for row, (precision, recall, f1, support) in zip(result.per_label, zip(*each, strict=True), strict=True):
-        assert (row.precision, row.recall, row.f1, row.positives) == pytest.approx((precision, recall, f1, support))
+        assert (row.precision, row.recall, row.f1, row.positives) == pytest.approx(
+            (precision, recall, f1, support)
+        )
 
 
 def test_intervals_of_shares_are_wilsons():
@@ -54,15 +66,26 @@ def test_every_resample_scores_as_sklearn_does_on_the_pictures_drawn(digits):
         taken = predictions.take(rng.integers(80, size=80))
         areas = [sk.average_precision_score(taken.tags[:, k], taken.pred_probs[:, k]) for k in range(3)]
         assert drawn["mean_average_precision"][r] == pytest.approx(np.mean(areas), abs=1e-5)
-        assert drawn["macro_f1"][r] == pytest.approx(sk.f1_score(taken.tags, taken.predicted_tags, average="macro"), abs=1e-6)
-        assert drawn["micro_recall"][r] == pytest.approx(sk.recall_score(taken.tags, taken.predicted_tags, average="micro"), abs=1e-6)
+        assert drawn["macro_f1"][r] == pytest.approx(
+            sk.f1_score(taken.tags, taken.predicted_tags, average="macro"), abs=1e-6
+        )
+        assert drawn["micro_recall"][r] == pytest.approx(
+            sk.recall_score(taken.tags, taken.predicted_tags, average="micro"), abs=1e-6
+        )
 
 
 def test_the_bootstrap_interval_holds_the_truth_about_as_often_as_it_says():
     truth = score_tags(made(4000, 2, seed=99))
-    held = [[low <= value <= high for (low, high), value in ((result.macro_f1_interval, truth.macro_f1),
-             (result.mean_average_precision_interval, truth.mean_average_precision))]
-            for result in (score_tags(made(100, 2, seed=seed)) for seed in range(40))]
+    held = [
+        [
+            low <= value <= high
+            for (low, high), value in (
+                (result.macro_f1_interval, truth.macro_f1),
+                (result.mean_average_precision_interval, truth.mean_average_precision),
+            )
+        ]
+        for result in (score_tags(made(100, 2, seed=seed)) for seed in range(40))
+    ]
     assert (np.mean(held, axis=0) >= 0.85).all()
 
 
@@ -71,20 +94,38 @@ def test_a_label_that_nothing_carries_says_nothing():
     tags = predictions.tags.copy()
     tags[:, 0] = False
     tags[:, 1] = True
-    result = score_tags(TagPredictions(predictions.pred_probs, [2.0, 0.5, 0.5, 0.5], predictions.class_names, predictions.ids, tags))
+    result = score_tags(
+        TagPredictions(
+            predictions.pred_probs, [2.0, 0.5, 0.5, 0.5], predictions.class_names, predictions.ids, tags
+        )
+    )
     nothing, everything = result.per_label[:2]
-    assert (nothing.precision, nothing.recall, nothing.f1, nothing.average_precision) == (None, None, None, None)
+    assert (nothing.precision, nothing.recall, nothing.f1, nothing.average_precision) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert nothing.f1_interval == (0.0, 1.0)
     assert everything.average_precision is None
     assert [curve.class_name for curve in tag_curves(predictions)[0]] == list("abcd")
     assert result.label_coverage == 1.0
-    assert result.mean_average_precision == pytest.approx(np.mean([row.average_precision for row in result.per_label[2:]]))
+    assert result.mean_average_precision == pytest.approx(
+        np.mean([row.average_precision for row in result.per_label[2:]])
+    )
 
 
 def test_no_tags_at_all_can_still_be_scored():
-    blank = TagPredictions(np.full((5, 2), 0.1, np.float32), [0.5, 0.5], ("a", "b"), tuple("12345"), np.zeros((5, 2), bool))
+    blank = TagPredictions(
+        np.full((5, 2), 0.1, np.float32), [0.5, 0.5], ("a", "b"), tuple("12345"), np.zeros((5, 2), bool)
+    )
     result = score_tags(blank)
-    assert (result.exact_match, result.tagged, result.mean_average_precision, result.macro_f1) == (1.0, 0.0, None, 0.0)
+    assert (result.exact_match, result.tagged, result.mean_average_precision, result.macro_f1) == (
+        1.0,
+        0.0,
+        None,
+        0.0,
+    )
     json.dumps(result.as_json(), allow_nan=False)
 
 
@@ -95,8 +136,13 @@ def test_the_json_is_plain():
 
 
 def test_the_table_names_tags_the_most_probable_first():
-    predictions = TagPredictions(np.array([[0.6, 0.9], [0.1, 0.2]], np.float32), [0.5, 0.5], ("dog", "cat"), ("x", "y"),
-                                 np.array([[True, True], [False, True]]))
+    predictions = TagPredictions(
+        np.array([[0.6, 0.9], [0.1, 0.2]], np.float32),
+        [0.5, 0.5],
+        ("dog", "cat"),
+        ("x", "y"),
+        np.array([[True, True], [False, True]]),
+    )
     frame = predictions.to_frame()
     assert frame["tags"].tolist() == [["cat", "dog"], []]
     assert frame["given_tags"].tolist() == [["dog", "cat"], ["cat"]]
@@ -106,12 +152,21 @@ def test_the_table_names_tags_the_most_probable_first():
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_file_gives_back_what_was_saved(tmp_path, labelled):
     before = made()
-    before = before if labelled else TagPredictions(before.pred_probs, before.thresholds, before.class_names, before.ids)
+    before = (
+        before
+        if labelled
+        else TagPredictions(before.pred_probs, before.thresholds, before.class_names, before.ids)
+    )
     after = TagPredictions.load(before.save(tmp_path / "tags.parquet"))
     assert np.array_equal(before.pred_probs, after.pred_probs)
     assert np.array_equal(before.thresholds, after.thresholds)
     assert np.array_equal(before.predicted_tags, after.predicted_tags)
-    assert (before.class_names, before.ids, before.name, before.seed) == (after.class_names, after.ids, after.name, after.seed)
+    assert (before.class_names, before.ids, before.name, before.seed) == (
+        after.class_names,
+        after.ids,
+        after.name,
+        after.seed,
+    )
     assert np.array_equal(before.tags, after.tags) if labelled else after.tags is None
 
 
@@ -125,17 +180,25 @@ def test_other_files_are_refused(tmp_path, make_predictions):
         TagPredictions.load(tmp_path / "none")
 
 
-@pytest.mark.parametrize("change, said", [
-    ({"pred_probs": np.full((2, 2), 1.5, np.float32)}, "row 0: expected numbers in 0..1"),
-    ({"pred_probs": np.array([[0.5, 0.5], [np.nan, 0.5]], np.float32)}, "row 1"),
-    ({"pred_probs": np.zeros((2, 3), np.float32)}, "one column a class name"),
-    ({"thresholds": [0.5]}, "thresholds"),
-    ({"thresholds": [np.nan, 0.5]}, "thresholds"),
-    ({"ids": ("x",)}, "one a picture"),
-    ({"tags": np.ones((2, 2), int)}, "tags: expected bool"),
-])
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"pred_probs": np.full((2, 2), 1.5, np.float32)}, "row 0: expected numbers in 0..1"),
+        ({"pred_probs": np.array([[0.5, 0.5], [np.nan, 0.5]], np.float32)}, "row 1"),
+        ({"pred_probs": np.zeros((2, 3), np.float32)}, "one column a class name"),
+        ({"thresholds": [0.5]}, "thresholds"),
+        ({"thresholds": [np.nan, 0.5]}, "thresholds"),
+        ({"ids": ("x",)}, "one a picture"),
+        ({"tags": np.ones((2, 2), int)}, "tags: expected bool"),
+    ],
+)
 def test_what_does_not_fit_is_refused(change, said):
-    given = {"pred_probs": np.full((2, 2), 0.5, np.float32), "thresholds": [0.5, 0.5], "class_names": ("a", "b"), "ids": ("x", "y")}
+    given = {
+        "pred_probs": np.full((2, 2), 0.5, np.float32),
+        "thresholds": [0.5, 0.5],
+        "class_names": ("a", "b"),
+        "ids": ("x", "y"),
+    }
     with pytest.raises(DataError, match=said):
         TagPredictions(**(given | change))
 

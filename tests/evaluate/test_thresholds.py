@@ -25,8 +25,12 @@ def true_precision(threshold, share, distance):
     return right / (right + wrong)
 
 
-@pytest.mark.parametrize("wanted, n, share, distance", [(0.8, 600, 0.05, 3.0), (0.9, 500, 0.2, 2.0), (0.95, 1500, 0.2, 2.0)])
-def test_at_most_one_label_in_ten_falls_short_of_the_wanted_precision_on_fresh_pictures(wanted, n, share, distance):
+@pytest.mark.parametrize(
+    "wanted, n, share, distance", [(0.8, 600, 0.05, 3.0), (0.9, 500, 0.2, 2.0), (0.95, 1500, 0.2, 2.0)]
+)
+def test_at_most_one_label_in_ten_falls_short_of_the_wanted_precision_on_fresh_pictures(
+    wanted, n, share, distance
+):
     names = [str(k) for k in range(400)]
     values = choose_thresholds(*drawn(n, 400, share, distance), names, wanted).values
     fresh = true_precision(values[values < NEVER], share, distance)
@@ -96,7 +100,9 @@ def test_the_json_is_plain():
     assert json.loads(json.dumps(said, allow_nan=False)) == said
 
 
-@pytest.mark.parametrize("settings", [{"precision": 0.0}, {"precision": 1.5}, {"precision": 0.9, "confidence": 1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"precision": 0.0}, {"precision": 1.5}, {"precision": 0.9, "confidence": 1.0}]
+)
 def test_impossible_wishes_are_refused(settings):
     with pytest.raises(SettingsError):
         choose_thresholds(*drawn(50, 2, 0.4, 1.0), ["a", "b"], **settings)
@@ -105,6 +111,11 @@ def test_impossible_wishes_are_refused(settings):
 def test_shapes_that_do_not_fit_are_refused():
     probs, tags = drawn(50, 2, 0.4, 1.0)
     two = ["a", "b"]
-    for given in ((probs, tags[:, :1], two), (probs, tags, ["a"]), (probs, tags.astype(int), two), (probs[:0], tags[:0], two)):
+    for given in (
+        (probs, tags[:, :1], two),
+        (probs, tags, ["a"]),
+        (probs, tags.astype(int), two),
+        (probs[:0], tags[:0], two),
+    ):
         with pytest.raises(DataError):
             choose_thresholds(*given)

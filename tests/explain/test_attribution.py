@@ -49,7 +49,9 @@ def test_the_target_is_the_predicted_class_unless_another_is_asked_for(method):
 def test_a_picture_gets_the_same_map_alone_and_among_others(method):
     made = classifier()
     together = explain(made, IMAGES, method=method, settings=quick(method)).maps
-    by_twos = explain(made, IMAGES, method=method, settings=quick(method).model_copy(update={"batch_size": 2})).maps
+    by_twos = explain(
+        made, IMAGES, method=method, settings=quick(method).model_copy(update={"batch_size": 2})
+    ).maps
     alone = explain(made, IMAGES[3:4], method=method, settings=quick(method)).maps
     scale = np.abs(together).max()
     assert np.allclose(together, by_twos, atol=1e-4 * scale)
@@ -69,8 +71,13 @@ def test_the_classifier_comes_out_as_it_went_in(method, frozen):
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert [module.training for module in network.modules()] == modes
     assert network.views == "mirror"
-    assert all(parameter.requires_grad is not frozen and parameter.grad is None for parameter in network.parameters())
-    assert not any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in network.modules())
+    assert all(
+        parameter.requires_grad is not frozen and parameter.grad is None for parameter in network.parameters()
+    )
+    assert not any(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+        for module in network.modules()
+    )
     assert torch.is_grad_enabled()
 
 
@@ -91,13 +98,17 @@ def test_methods_that_weigh_maps_explain_the_plain_view_of_the_averaged_predicti
 
 def test_with_several_labels_a_picture_the_most_probable_one_is_explained_by_its_own_probability():
     made = classifier().replace(task="multi-label")
-    found = explain(made, IMAGES, method="occlusion", settings=ExplainSettings(window=12, stride=12, baseline="black"))
+    found = explain(
+        made, IMAGES, method="occlusion", settings=ExplainSettings(window=12, stride=12, baseline="black")
+    )
     logits = predict_logits(made, IMAGES)
     assert (found.targets == logits.argmax(axis=1)).all()
     covered = IMAGES.copy()
     covered[:, :12] = 0
     rows = np.arange(5)
-    lost = 1 / (1 + np.exp(-logits[rows, found.targets])) - 1 / (1 + np.exp(-predict_logits(made, covered)[rows, found.targets]))
+    lost = 1 / (1 + np.exp(-logits[rows, found.targets])) - 1 / (
+        1 + np.exp(-predict_logits(made, covered)[rows, found.targets])
+    )
     # The upper square alone covers the first rows; the lower one, cut off at the edge, only the rest.
     assert np.allclose(found.maps[:, 0, 0], lost, atol=1e-6)
 
@@ -124,14 +135,20 @@ def test_larger_pictures_than_the_classifiers_are_explained_at_their_own_size():
 
 def test_a_dense_network_is_refused_with_the_methods_that_apply():
     assert applicable(classifier("mlp")) == ("integrated-gradients", "lime", "occlusion")
-    with pytest.raises(CheckpointError, match=r"mlp keeps no maps.*grad-cam weighs\. Use integrated-gradients, lime or occlusion"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"mlp keeps no maps.*grad-cam weighs\. Use integrated-gradients, lime or occlusion",
+    ):
         explain(classifier("mlp"), IMAGES)
 
 
 def test_a_forest_is_refused_with_the_methods_that_apply():
     forest = classifier("random-forest", trees=3)
     assert applicable(forest) == ("lime", "occlusion")
-    with pytest.raises(CheckpointError, match=r"random-forest has no gradients, which integrated-gradients needs\. Use lime or occlusion"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"random-forest has no gradients, which integrated-gradients needs\. Use lime or occlusion",
+    ):
         explain(forest, IMAGES, method="integrated-gradients")
     with pytest.raises(DataError, match=r"expected \(16, 12, 1\) \(H, W, C\), got \(8, 12, 1\)"):
         explain(forest, IMAGES[:, :8], method="occlusion")
@@ -141,23 +158,40 @@ def test_pictures_too_small_for_the_network_are_refused_with_the_cure():
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(16), nn.Flatten(), nn.Linear(4, 2))
     made = Checkpoint("classifier", "own", (8, 8, 3), 2, ("a", "b"), Preprocess.identity((8, 8, 3)), network)
     for method in ("grad-cam", "occlusion", "integrated-gradients"):
-        with pytest.raises(SettingsError, match=r"8 × 8 pixels do not pass through this network.*larger input side"):
+        with pytest.raises(
+            SettingsError, match=r"8 × 8 pixels do not pass through this network.*larger input side"
+        ):
             explain(made, np.zeros((1, 8, 8, 3), dtype=np.uint8), method=method)
 
 
-@pytest.mark.parametrize("said, error, method, settings, targets", [
-    ("layer=head.*Its layers: features.0.0", SettingsError, "grad-cam", {"layer": "head"}, None),
-    ("window=13.*at most the shorter side, 12", SettingsError, "occlusion", {"window": 13}, None),
-    ("stride=5.*at most the window, 4", SettingsError, "occlusion", {"window": 4, "stride": 5}, None),
-    ("layer=features.2: lime does not use it", SettingsError, "lime", {"layer": "features.2"}, None),
-    ("steps=3: grad-cam does not use it.*layer, batch_size", SettingsError, "grad-cam", {"steps": 3}, None),
-    ("class numbers 0..3, got 0..4", SettingsError, "grad-cam", {}, [0, 1, 2, 3, 4]),
-    (r"whole numbers \(5,\)", SettingsError, "grad-cam", {}, [0, 1]),
-    ("unknown method 'gradcam'.*grad-cam", UnknownName, "gradcam", {}, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "said, error, method, settings, targets",
+    [
+        ("layer=head.*Its layers: features.0.0", SettingsError, "grad-cam", {"layer": "head"}, None),
+        ("window=13.*at most the shorter side, 12", SettingsError, "occlusion", {"window": 13}, None),
+        ("stride=5.*at most the window, 4", SettingsError, "occlusion", {"window": 4, "stride": 5}, None),
+        ("layer=features.2: lime does not use it", SettingsError, "lime", {"layer": "features.2"}, None),
+        (
+            "steps=3: grad-cam does not use it.*layer, batch_size",
+            SettingsError,
+            "grad-cam",
+            {"steps": 3},
+            None,
+        ),
+        ("class numbers 0..3, got 0..4", SettingsError, "grad-cam", {}, [0, 1, 2, 3, 4]),
+        (r"whole numbers \(5,\)", SettingsError, "grad-cam", {}, [0, 1]),
+        ("unknown method 'gradcam'.*grad-cam", UnknownName, "gradcam", {}, None),
+    ],
+)
 def test_bad_questions_are_answered_in_one_line(said, error, method, settings, targets):
     with pytest.raises(error, match=said) as caught:
-        explain(classifier(), IMAGES, method=method, settings=ExplainSettings.of(**settings), targets=targets and np.array(targets))
+        explain(
+            classifier(),
+            IMAGES,
+            method=method,
+            settings=ExplainSettings.of(**settings),
+            targets=targets and np.array(targets),
+        )
     assert "\n" not in str(caught.value)
 
 
@@ -169,6 +203,11 @@ def test_what_is_no_classifier_or_no_picture_is_refused():
 
 
 def test_looking_at_the_table_of_methods_loads_no_captum():
-    code = "import sys, lightfast.explain.attribution as a; a.explainers(); print('captum' in sys.modules, 'skimage' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    code = (
+        "import sys, lightfast.explain.attribution as a; a.explainers(); print('captum' in sys.modules, "
+        "'skimage' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.split() == ["False", "False"]

@@ -18,7 +18,15 @@ from lightfast.models.registry import fresh_network
 
 
 def checkpoint(network: nn.Module, shape: tuple[int, int, int], outputs: int = 3) -> Checkpoint:
-    return Checkpoint("classifier", "cnn", shape, outputs, tuple("abcdefgh"[:outputs]), Preprocess.identity(shape), network.eval())
+    return Checkpoint(
+        "classifier",
+        "cnn",
+        shape,
+        outputs,
+        tuple("abcdefgh"[:outputs]),
+        Preprocess.identity(shape),
+        network.eval(),
+    )
 
 
 def random_pictures(count: int, shape: tuple[int, int, int]) -> np.ndarray:
@@ -26,7 +34,9 @@ def random_pictures(count: int, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def cut_in_two(front: nn.Module, back: nn.Module, pixels: Tensor, target: int) -> tuple[Tensor, Tensor]:
-    """(maps, gradient of the target's logit by them), one picture at a time, with a graph through everything."""
+    """(maps, gradient of the target's logit by them), one picture at a time,
+    with a graph through everything.
+    """
     maps = front(pixels)
     maps.retain_grad()
     back(maps)[0, target].backward()
@@ -49,11 +59,26 @@ def test_grad_cam_is_the_rectified_sum_of_maps_times_mean_gradients():
 
 
 def test_grad_cam_of_a_vit_weighs_the_tokens_of_places_only():
-    network = timm.create_model("vit_tiny_patch16_224", img_size=(32, 24), patch_size=8, embed_dim=16, depth=3, num_heads=2, num_classes=3)
+    network = timm.create_model(
+        "vit_tiny_patch16_224",
+        img_size=(32, 24),
+        patch_size=8,
+        embed_dim=16,
+        depth=3,
+        num_heads=2,
+        num_classes=3,
+    )
     images = random_pictures(2, (32, 24, 3))
-    found = explain(checkpoint(network, (32, 24, 3)), images, targets=np.array([2, 0]), settings=ExplainSettings(layer="blocks.1"))
+    found = explain(
+        checkpoint(network, (32, 24, 3)),
+        images,
+        targets=np.array([2, 0]),
+        settings=ExplainSettings(layer="blocks.1"),
+    )
     for row, target in enumerate((2, 0)):
-        tokens = network.blocks[:2](network._pos_embed(network.patch_embed(to_pixels(torch.from_numpy(images[row : row + 1])))))
+        tokens = network.blocks[:2](
+            network._pos_embed(network.patch_embed(to_pixels(torch.from_numpy(images[row : row + 1]))))
+        )
         tokens.retain_grad()
         network.forward_head(network.norm(network.blocks[2](tokens)))[0, target].backward()
         values, gradient = tokens.detach()[0, 1:], tokens.grad[0, 1:]
@@ -66,10 +91,25 @@ def test_grad_cam_of_a_vit_weighs_the_tokens_of_places_only():
 def test_the_default_layer_of_a_transformer_says_something(name):
     torch.manual_seed(0)
     if name == "vit":
-        network = timm.create_model("vit_tiny_patch16_224", img_size=32, patch_size=8, embed_dim=16, depth=2, num_heads=2, num_classes=3)
+        network = timm.create_model(
+            "vit_tiny_patch16_224",
+            img_size=32,
+            patch_size=8,
+            embed_dim=16,
+            depth=2,
+            num_heads=2,
+            num_classes=3,
+        )
     else:
-        network = timm.create_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, embed_dim=16, depths=(1, 1, 2, 1),
-                                    num_heads=(1, 1, 2, 2), num_classes=3)
+        network = timm.create_model(
+            "swin_tiny_patch4_window7_224",
+            img_size=64,
+            window_size=4,
+            embed_dim=16,
+            depths=(1, 1, 2, 1),
+            num_heads=(1, 1, 2, 2),
+            num_classes=3,
+        )
     side = 32 if name == "vit" else 64
     made, images = checkpoint(network, (side, side, 3)), random_pictures(3, (side, side, 3))
     # Of three classes at least one is spoken for in every picture.
@@ -78,7 +118,9 @@ def test_the_default_layer_of_a_transformer_says_something(name):
 
 
 class Tiny(nn.Module):
-    """A convolution with ReLU, then a piecewise linear head: small enough for third derivatives one by one."""
+    """A convolution with ReLU, then a piecewise linear head:
+    small enough for third derivatives one by one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +133,9 @@ class Tiny(nn.Module):
 
 
 def by_the_paper(network: Tiny, pixels: Tensor, target: int) -> Tensor:
-    """Grad-CAM++ as equations 10 and 19 define it: α from the second and third derivative of exp(logit) by every single place."""
+    """Grad-CAM++ as equations 10 and 19 define it:
+    α from the second and third derivative of exp(logit) by every single place.
+    """
     maps = network.front(pixels)[0].detach()
 
     def score(values: Tensor) -> Tensor:
@@ -99,6 +143,7 @@ def by_the_paper(network: Tiny, pixels: Tensor, target: int) -> Tensor:
 
     weights = torch.zeros(len(maps), dtype=maps.dtype)
     for channel, row, column in np.ndindex(*maps.shape):
+
         def along(step: Tensor, channel: int = channel, row: int = row, column: int = column) -> Tensor:
             moved = maps.clone()
             moved[channel, row, column] = maps[channel, row, column] + step
@@ -120,8 +165,12 @@ def test_grad_cam_plus_plus_is_the_papers_formula_by_second_and_third_derivative
     network = Tiny().double()
     pixels = torch.rand(2, 1, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     layer = find_layer(map_layers(network, pixels[:1]), "front")
-    asked = Question(checkpoint(network, (4, 3, 1)), pixels, torch.tensor([0, 2]), ExplainSettings(), 0, layer)
-    wanted = torch.stack([by_the_paper(network, pixels[row : row + 1], target) for row, target in enumerate((0, 2))])
+    asked = Question(
+        checkpoint(network, (4, 3, 1)), pixels, torch.tensor([0, 2]), ExplainSettings(), 0, layer
+    )
+    wanted = torch.stack(
+        [by_the_paper(network, pixels[row : row + 1], target) for row, target in enumerate((0, 2))]
+    )
     assert wanted.max() > 0
     assert torch.allclose(grad_cam_plus_plus(asked), wanted, rtol=1e-4, atol=1e-7)
 
@@ -155,7 +204,11 @@ def test_the_layers_before_the_maps_leave_no_graph():
     graphs: list[bool] = []
     for part in (network.features[0], network.features[2], network.head[2]):
         part.register_forward_hook(lambda _module, _given, output: graphs.append(output.requires_grad))
-    explain(checkpoint(network, (16, 16, 1)), random_pictures(1, (16, 16, 1)), settings=ExplainSettings(layer="features.4"))
+    explain(
+        checkpoint(network, (16, 16, 1)),
+        random_pictures(1, (16, 16, 1)),
+        settings=ExplainSettings(layer="features.4"),
+    )
     # Once to find the layers, once for the gradient.
     assert graphs == [False, False, False, False, False, True]
 
@@ -171,5 +224,8 @@ def test_a_layer_that_does_not_reach_the_logits_is_refused_with_the_cure():
             self.unused(pictures)
             return self.head(maps.flatten(1))
 
-    with pytest.raises(CheckpointError, match=r"layer=unused: the logits do not depend on these maps\. Choose an earlier layer"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"layer=unused: the logits do not depend on these maps\. Choose an earlier layer",
+    ):
         explain(checkpoint(Aside(), (8, 8, 1)), random_pictures(1, (8, 8, 1)))

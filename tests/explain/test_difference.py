@@ -99,7 +99,9 @@ def test_a_moved_spot_gives_its_shift():
 
 
 def test_what_is_not_defined_is_none_in_json():
-    shown = json.loads(json.dumps(map_change(np.zeros((1, 3, 3)), np.ones((1, 3, 3))).as_json(), allow_nan=False))
+    shown = json.loads(
+        json.dumps(map_change(np.zeros((1, 3, 3)), np.ones((1, 3, 3))).as_json(), allow_nan=False)
+    )
     assert shown == {"n": 1, "correlation": [None], "distance": [None], "shift": [[None, None]]}
 
 
@@ -120,7 +122,7 @@ def test_top_three_before_and_after():
 
 
 def test_two_classes_have_a_top_two():
-    change, = top_change(np.array([[0.2, 0.8]]), np.array([[0.6, 0.4]]), ("no", "yes"))
+    (change,) = top_change(np.array([[0.2, 0.8]]), np.array([[0.6, 0.4]]), ("no", "yes"))
     assert [name for name, _ in change.after] == ["no", "yes"]
 
 

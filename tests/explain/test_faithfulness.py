@@ -38,7 +38,9 @@ REGION[2:7, 9:14] = 1
 
 def checkpoint(network, task="multi-class") -> Checkpoint:
     shape = (SIDE, SIDE, 1)
-    return Checkpoint("classifier", "by-hand", shape, 2, ("dark", "bright"), Preprocess.identity(shape), network, task=task)
+    return Checkpoint(
+        "classifier", "by-hand", shape, 2, ("dark", "bright"), Preprocess.identity(shape), network, task=task
+    )
 
 
 def region_reader(task="multi-class") -> Checkpoint:
@@ -105,14 +107,20 @@ def one_by_one(classifier, image, ranking, start, end, steps):
 
 def test_curves_agree_with_taking_the_pixels_one_by_one(bright):
     classifier, images = region_reader(), bright[0][:2]
-    maps = generator(2, "maps").permuted(np.arange(2.0 * SIDE * SIDE).reshape(2, SIDE, SIDE), axis=None).reshape(2, SIDE, SIDE)
+    maps = (
+        generator(2, "maps")
+        .permuted(np.arange(2.0 * SIDE * SIDE).reshape(2, SIDE, SIDE), axis=None)
+        .reshape(2, SIDE, SIDE)
+    )
     found = deletion_insertion(classifier, images, maps, np.ones(2, np.int64), steps=7)
     blurred = blurred_pictures(images)
     deleted = [one_by_one(classifier, images[i], maps[i], images[i], blurred[i], 7) for i in range(2)]
     inserted = [one_by_one(classifier, images[i], maps[i], blurred[i], images[i], 7) for i in range(2)]
     assert found.deletion.mean == pytest.approx(np.mean(deleted, axis=0), abs=1e-6)
     assert found.insertion.mean == pytest.approx(np.mean(inserted, axis=0), abs=1e-6)
-    assert found.deletion.areas == pytest.approx([np.mean([(a + b) / 2 for a, b in pairwise(curve)]) for curve in deleted], abs=1e-6)
+    assert found.deletion.areas == pytest.approx(
+        [np.mean([(a + b) / 2 for a, b in pairwise(curve)]) for curve in deleted], abs=1e-6
+    )
     assert found.shares == pytest.approx([step / 7 for step in range(8)])
 
 
@@ -120,9 +128,16 @@ def test_both_orders_run_between_the_picture_and_its_blur(bright):
     images, targets = bright
     classifier = region_reader()
     found = deletion_insertion(classifier, images, stack(REGION), targets, steps=4)
-    whole, empty = (pred_probs(classifier, batch)[:, 1].mean() for batch in (images, blurred_pictures(images)))
+    whole, empty = (
+        pred_probs(classifier, batch)[:, 1].mean() for batch in (images, blurred_pictures(images))
+    )
     assert empty < whole - 0.2
-    for curve in (found.deletion.mean, found.deletion.random_mean, found.insertion.mean[::-1], found.insertion.random_mean[::-1]):
+    for curve in (
+        found.deletion.mean,
+        found.deletion.random_mean,
+        found.insertion.mean[::-1],
+        found.insertion.random_mean[::-1],
+    ):
         assert (curve[0], curve[-1]) == pytest.approx((whole, empty), abs=1e-6)
 
 
@@ -137,7 +152,10 @@ def test_blocks_do_not_change_the_result(bright, monkeypatch):
 
 def test_the_seed_decides_the_random_order(bright):
     images, targets = bright
-    first, again, other = (deletion_insertion(region_reader(), images, stack(REGION), targets, steps=5, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (
+        deletion_insertion(region_reader(), images, stack(REGION), targets, steps=5, seed=seed)
+        for seed in (0, 0, 1)
+    )
     assert np.array_equal(first.deletion.random_areas, again.deletion.random_areas)
     assert not np.array_equal(first.deletion.random_areas, other.deletion.random_areas)
     assert np.array_equal(first.deletion.mean[[0, -1]], other.deletion.mean[[0, -1]])
@@ -157,7 +175,9 @@ def test_a_forest_is_checked_as_well(bright):
     dark[:, REGION > 0] //= 8
     forest = Forest((SIDE, SIDE, 1), 2, trees=10)
     forest.fit(np.concatenate([dark, images]), np.repeat([0, 1], 40), seed=0)
-    found = deletion_insertion(checkpoint(forest), images[:8], stack(REGION, 8), np.ones(8, np.int64), steps=6)
+    found = deletion_insertion(
+        checkpoint(forest), images[:8], stack(REGION, 8), np.ones(8, np.int64), steps=6
+    )
     assert found.deletion.verdict == BETTER
 
 
@@ -179,15 +199,23 @@ def test_the_json_is_plain(bright):
     assert shown["verdict"] == f"deletion: {BETTER}; insertion: {BETTER}"
 
 
-@pytest.mark.parametrize(("changes", "error", "words"), [
-    ({"images": np.zeros((0, SIDE, SIDE, 1), np.uint8)}, DataError, "at least one picture"),
-    ({"maps": np.zeros((6, 8, 8))}, DataError, "finite maps"),
-    ({"maps": np.full((6, SIDE, SIDE), np.nan)}, DataError, "finite maps"),
-    ({"targets": np.full(6, 2)}, DataError, "targets in 0..1"),
-    ({"steps": 0}, SettingsError, "1 to 256"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"images": np.zeros((0, SIDE, SIDE, 1), np.uint8)}, DataError, "at least one picture"),
+        ({"maps": np.zeros((6, 8, 8))}, DataError, "finite maps"),
+        ({"maps": np.full((6, SIDE, SIDE), np.nan)}, DataError, "finite maps"),
+        ({"targets": np.full(6, 2)}, DataError, "targets in 0..1"),
+        ({"steps": 0}, SettingsError, "1 to 256"),
+    ],
+)
 def test_what_does_not_fit_is_refused(bright, changes, error, words):
-    given = {"images": bright[0][:6], "maps": stack(REGION, 6), "targets": np.ones(6, np.int64), "steps": 4} | changes
+    given = {
+        "images": bright[0][:6],
+        "maps": stack(REGION, 6),
+        "targets": np.ones(6, np.int64),
+        "steps": 4,
+    } | changes
     steps = given.pop("steps")
     with pytest.raises(error, match=words):
         deletion_insertion(region_reader(), **given, steps=steps)
@@ -200,8 +228,15 @@ def small_network(*, convolutional=False) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if convolutional:
-            return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, padding=1), nn.Tanh(),
-                                 nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 2)).eval()
+            return nn.Sequential(
+                nn.Conv2d(1, 8, 3, padding=1),
+                nn.BatchNorm2d(8),
+                nn.Conv2d(8, 8, 3, padding=1),
+                nn.Tanh(),
+                nn.AdaptiveAvgPool2d(4),
+                nn.Flatten(),
+                nn.Linear(128, 2),
+            ).eval()
         convolution, head = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(4 * SIDE * SIDE, 2)
         return nn.Sequential(convolution, nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), head).eval()
 
@@ -243,8 +278,11 @@ def test_the_weights_are_drawn_from_the_output_down(bright):
     changed = []
 
     def watching(classifier, images, **given):
-        names = {name.partition(".")[0] for name, value in classifier.network.named_parameters()
-                 if not torch.equal(value, network.get_parameter(name))}
+        names = {
+            name.partition(".")[0]
+            for name, value in classifier.network.named_parameters()
+            if not torch.equal(value, network.get_parameter(name))
+        }
         changed.append(names)
         return by_picture(classifier, images, **given)
 
@@ -286,7 +324,9 @@ def test_one_class_is_explained_throughout(bright):
 
     def asking(classifier, images, *, targets=None, **_):
         asked.append(targets)
-        return by_picture(classifier, images, targets=np.arange(len(images)) % 2 if targets is None else targets)
+        return by_picture(
+            classifier, images, targets=np.arange(len(images)) % 2 if targets is None else targets
+        )
 
     randomisation_check(checkpoint(small_network()), bright[0][:4], explain=asking)
     assert asked[0] is None
@@ -341,8 +381,10 @@ def test_flat_maps_alone_could_not_run(bright):
 
 
 def test_the_same_seed_draws_the_same_weights(bright):
-    first, again, other = (randomisation_check(checkpoint(small_network()), bright[0][:6], seed=seed, explain=by_gradient)
-                           for seed in (0, 0, 1))
+    first, again, other = (
+        randomisation_check(checkpoint(small_network()), bright[0][:6], seed=seed, explain=by_gradient)
+        for seed in (0, 0, 1)
+    )
     assert first == again
     assert first.rows != other.rows
 
@@ -356,6 +398,8 @@ def test_the_json_of_the_check_is_plain(bright):
 
 def test_grad_cam_of_the_house_can_be_checked(bright):
     pytest.importorskip("lightfast.explain.attribution", reason="the explanations are not installed")
-    found = randomisation_check(checkpoint(small_network(convolutional=True)), bright[0][:6], method="grad-cam")
+    found = randomisation_check(
+        checkpoint(small_network(convolutional=True)), bright[0][:6], method="grad-cam"
+    )
     assert [row.draws for row in found.rows] == [1, 1, 3]
     assert (found.n, found.flat) == (6, 0)

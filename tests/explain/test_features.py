@@ -18,18 +18,32 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (35, *SHAPE), dtype=np.uint8)
 
 def checkpoint(model: str, **config) -> Checkpoint:
     network = fresh_network(model, "classifier", SHAPE, 3, config, 0)
-    return Checkpoint("classifier", model, SHAPE, 3, tuple("abc"), Preprocess((16, 16), 3, (0.5,) * 3, (0.2,) * 3), network)
+    return Checkpoint(
+        "classifier", model, SHAPE, 3, tuple("abc"), Preprocess((16, 16), 3, (0.5,) * 3, (0.2,) * 3), network
+    )
 
 
 def test_the_first_two_convolutions_and_every_later_stage_are_shown():
-    found = feature_maps(checkpoint("timm:resnet10t"), np.kron(IMAGES[:2], np.ones((1, 4, 4, 1), dtype=np.uint8)))
-    assert [layer.name for layer in found] == ["conv1.0", "conv1.3", "act1", "layer1", "layer2", "layer3", "layer4"]
+    found = feature_maps(
+        checkpoint("timm:resnet10t"), np.kron(IMAGES[:2], np.ones((1, 4, 4, 1), dtype=np.uint8))
+    )
+    assert [layer.name for layer in found] == [
+        "conv1.0",
+        "conv1.3",
+        "act1",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+    ]
     assert found[0].maps.shape == (2, 24, 8, 8)
     assert found[0].as_json() == {"name": "conv1.0", "shape": [2, 24, 8, 8]}
 
 
 def test_a_vit_shows_its_patch_embedding_and_its_blocks():
-    made = checkpoint("timm:vit_tiny_patch16_224", img_size=16, patch_size=4, embed_dim=16, depth=3, num_heads=2)
+    made = checkpoint(
+        "timm:vit_tiny_patch16_224", img_size=16, patch_size=4, embed_dim=16, depth=3, num_heads=2
+    )
     found = feature_maps(made, IMAGES[:2])
     assert [layer.name for layer in found] == ["patch_embed.proj", "blocks.0", "blocks.1", "blocks.2.norm1"]
     assert {layer.maps.shape for layer in found} == {(2, 16, 4, 4)}

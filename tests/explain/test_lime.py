@@ -31,7 +31,12 @@ class Quarter(nn.Module):
 def quartered() -> np.ndarray:
     """One picture of four plain quarters in different colours, the upper left one white."""
     picture = np.zeros((1, *SHAPE), dtype=np.uint8)
-    picture[0, :12, :12], picture[0, :12, 12:], picture[0, 12:, :12], picture[0, 12:, 12:] = 255, (200, 0, 0), (0, 120, 0), (0, 0, 90)
+    picture[0, :12, :12], picture[0, :12, 12:], picture[0, 12:, :12], picture[0, 12:, 12:] = (
+        255,
+        (200, 0, 0),
+        (0, 120, 0),
+        (0, 0, 90),
+    )
     return picture
 
 
@@ -50,15 +55,21 @@ def test_the_weights_are_those_of_a_ridge_regression_on_the_same_draws():
     picture, seen = quartered(), []
     network = Quarter()
     network.register_forward_pre_hook(lambda _, given: seen.append(given[0].numpy().copy()))
-    found = explain(MADE.replace(network=network), picture, method="lime", targets=np.array([0]), settings=SETTINGS).maps[0]
+    found = explain(
+        MADE.replace(network=network), picture, method="lime", targets=np.array([0]), settings=SETTINGS
+    ).maps[0]
     segments = segments_of(picture[0].astype(np.float32) / 255, 4)
     read = np.concatenate(seen)
     assert len(read) == 60
     # A segment is shown where its own pixels are: none of the four is black.
-    shown = np.stack([[bool(row[:, segments == number].any()) for number in range(segments.max() + 1)] for row in read]).astype(float)
+    shown = np.stack(
+        [[bool(row[:, segments == number].any()) for number in range(segments.max() + 1)] for row in read]
+    ).astype(float)
     bright = 8 * (read[:, :, :12, :12].mean(axis=(1, 2, 3), dtype=np.float64) - 0.5)
     distance = 1 - np.sqrt(shown.mean(axis=1))
-    ridge = Ridge(alpha=1.0).fit(shown, 1 / (1 + np.exp(-bright)), sample_weight=np.sqrt(np.exp(-(distance**2) / 0.25**2)))
+    ridge = Ridge(alpha=1.0).fit(
+        shown, 1 / (1 + np.exp(-bright)), sample_weight=np.sqrt(np.exp(-(distance**2) / 0.25**2))
+    )
     assert np.allclose(found, ridge.coef_[segments], atol=1e-5)
 
 
@@ -69,7 +80,9 @@ def test_nearness_is_the_kernel_of_the_cosine_distance():
 
 
 def test_the_seed_decides_the_draws():
-    first, same, other = (explain(MADE, quartered(), method="lime", settings=SETTINGS, seed=seed).maps for seed in (1, 1, 2))
+    first, same, other = (
+        explain(MADE, quartered(), method="lime", settings=SETTINGS, seed=seed).maps for seed in (1, 1, 2)
+    )
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
 
@@ -87,7 +100,9 @@ def test_segments_are_numbered_without_gaps_and_about_as_many_as_wanted(shape):
 
 def test_segments_follow_colours():
     segments = segments_of(quartered()[0].astype(np.float32) / 255, 4)
-    quarters = [segments[rows, columns] for rows in (np.s_[:12], np.s_[12:]) for columns in (np.s_[:12], np.s_[12:])]
+    quarters = [
+        segments[rows, columns] for rows in (np.s_[:12], np.s_[12:]) for columns in (np.s_[:12], np.s_[12:])
+    ]
     owners = [set(np.unique(quarter)) for quarter in quarters]
     assert sum(map(len, owners)) == len(set.union(*owners))
 

@@ -9,8 +9,18 @@ from lightfast.base.errors import DataError
 from lightfast.data.taxonomy import Label, Taxonomy
 from lightfast.models.binary_tree import binary_tree, decisions, members, sides
 
-TREE = Taxonomy((Label("animal"), Label("dog", "animal"), Label("cat", "animal"), Label("owl", "animal"), Label("vehicle"),
-                 Label("car", "vehicle"), Label("tool"), Label("axe", "tool")))
+TREE = Taxonomy(
+    (
+        Label("animal"),
+        Label("dog", "animal"),
+        Label("cat", "animal"),
+        Label("owl", "animal"),
+        Label("vehicle"),
+        Label("car", "vehicle"),
+        Label("tool"),
+        Label("axe", "tool"),
+    )
+)
 
 
 def clusters(places, each: int = 20, seed: int = 0):
@@ -27,7 +37,9 @@ def test_decisions_are_numbered_from_the_top_the_first_side_first():
     assert second.tolist() == [[False, True, False], [False, False, True]]
 
 
-@pytest.mark.parametrize("structure", [0, [0, 0], [0, [1, 3]], [0, 1, 2], [[0, 1], "2"], [[0, True], 2], None])
+@pytest.mark.parametrize(
+    "structure", [0, [0, 0], [0, [1, 3]], [0, 1, 2], [[0, 1], "2"], [[0, True], 2], None]
+)
 def test_what_is_no_tree_of_three_classes_is_refused(structure):
     with pytest.raises(DataError, match=r"each class 0\.\.2 once"):
         sides(structure, 3)
@@ -35,7 +47,10 @@ def test_what_is_no_tree_of_three_classes_is_refused(structure):
 
 def test_without_a_taxonomy_the_nearest_classes_are_joined_first():
     features, labels = clusters([(0, 0), (10, 0), (0, 1), (10, 2), (5, 9)])
-    found = {frozenset(map(frozenset, decision)) for decision in decisions(binary_tree(None, "abcde", features, labels))}
+    found = {
+        frozenset(map(frozenset, decision))
+        for decision in decisions(binary_tree(None, "abcde", features, labels))
+    }
     assert frozenset({frozenset({0}), frozenset({2})}) in found
     assert frozenset({frozenset({1}), frozenset({3})}) in found
 
@@ -45,7 +60,9 @@ def test_a_taxonomy_keeps_its_branches_and_joins_children_by_their_features():
     # Dog and owl look alike; cat looks like a car, which the taxonomy overrules.
     features, labels = clusters([(0, 0), (0, 1), (9, 9), (9, 10), (5, -9)])
     found = decisions(binary_tree(TREE, names, features, labels))
-    assert any({frozenset(first), frozenset(second)} == {frozenset({2}), frozenset({3})} for first, second in found)
+    assert any(
+        {frozenset(first), frozenset(second)} == {frozenset({2}), frozenset({3})} for first, second in found
+    )
     assert any(set(first) | set(second) == {1, 2, 3} for first, second in found)
     assert all({0, 1} != set(first) | set(second) for first, second in found)
 

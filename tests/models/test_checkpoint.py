@@ -18,7 +18,16 @@ from lightfast.models.registry import count_parameters, find_model, fresh_networ
 @pytest.fixture
 def checkpoint() -> Checkpoint:
     network = fresh_network("mlp", "classifier", (8, 8, 1), 2, {"hidden": [4]}, 0).eval()
-    return Checkpoint("classifier", "mlp", (8, 8, 1), 2, ("cat", "dog"), Preprocess.identity((8, 8, 1)), network, config={"hidden": [4]})
+    return Checkpoint(
+        "classifier",
+        "mlp",
+        (8, 8, 1),
+        2,
+        ("cat", "dog"),
+        Preprocess.identity((8, 8, 1)),
+        network,
+        config={"hidden": [4]},
+    )
 
 
 def test_everything_travels(checkpoint: Checkpoint, tmp_path: Path):
@@ -31,7 +40,10 @@ def test_everything_travels(checkpoint: Checkpoint, tmp_path: Path):
 
 
 def test_another_class_list_is_refused_by_name(checkpoint: Checkpoint):
-    with pytest.raises(CheckpointError, match=r"farm has another class list.*missing there: dog; unknown to the checkpoint: cow"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"farm has another class list.*missing there: dog; unknown to the checkpoint: cow",
+    ):
         checkpoint.require_classes(("cat", "cow"), "farm")
     with pytest.raises(CheckpointError, match="same names in another order"):
         checkpoint.require_classes(("dog", "cat"), "farm")
@@ -82,7 +94,10 @@ def test_names_roles_and_sizes_are_refused_with_a_cure():
 
 
 def test_parameters_of_a_dense_network_are_counted():
-    assert count_parameters(fresh_network("mlp", "classifier", (8, 8, 1), 2, {"hidden": [4]}, 0)) == 64 * 4 + 4 + 4 * 2 + 2
+    assert (
+        count_parameters(fresh_network("mlp", "classifier", (8, 8, 1), 2, {"hidden": [4]}, 0))
+        == 64 * 4 + 4 + 4 * 2 + 2
+    )
 
 
 def test_preprocess_measures_the_training_pictures():

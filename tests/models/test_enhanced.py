@@ -1,4 +1,6 @@
-"""A frozen classifier behind an enhancer, as one checkpoint: bit for bit on disk, taken apart again, refused where it does not fit."""
+"""A frozen classifier behind an enhancer, as one checkpoint: bit for bit on disk, taken apart again,
+refused where it does not fit.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,41 @@ CONFIG = {"width": 4, "depth": 1}
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
 
 
-def enhancer_of(model: str = "paper-unet", shape: tuple[int, int, int] = SHAPE, **details: object) -> Checkpoint:
+def enhancer_of(
+    model: str = "paper-unet", shape: tuple[int, int, int] = SHAPE, **details: object
+) -> Checkpoint:
     network = fresh_network(model, "restorer", shape, 0, CONFIG, 3).eval()
     history = ({"epoch": 1, "val_loss": 0.5},)
-    return Checkpoint("restorer", model, shape, 0, (), Preprocess.identity(shape), network, config=CONFIG, details=details, history=history)
+    return Checkpoint(
+        "restorer",
+        model,
+        shape,
+        0,
+        (),
+        Preprocess.identity(shape),
+        network,
+        config=CONFIG,
+        details=details,
+        history=history,
+    )
 
 
 def classifier_of(seed: int = 0) -> Checkpoint:
     config = {"widths": [4], "dense": 8}
     network = fresh_network("cnn", "classifier", SHAPE, 2, config, seed).eval()
-    return Checkpoint("classifier", "cnn", SHAPE, 2, ("cat", "dog"), Preprocess((12, 12), 1, (0.4,), (0.3,)), network, config=config,
-                      temperature=1.5, details={"seed": 7}, taxonomy=None)
+    return Checkpoint(
+        "classifier",
+        "cnn",
+        SHAPE,
+        2,
+        ("cat", "dog"),
+        Preprocess((12, 12), 1, (0.4,), (0.3,)),
+        network,
+        config=config,
+        temperature=1.5,
+        details={"seed": 7},
+        taxonomy=None,
+    )
 
 
 def test_it_reads_what_the_enhancer_makes():
@@ -58,10 +84,22 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path):
 
 def test_taking_apart_is_the_inverse_of_putting_together(tmp_path: Path):
     enhancer, classifier = enhancer_of(strength=0.3), classifier_of()
-    for made in (put_before(enhancer, classifier), load_checkpoint(put_before(enhancer, classifier).save(tmp_path / "checkpoint"))):
+    for made in (
+        put_before(enhancer, classifier),
+        load_checkpoint(put_before(enhancer, classifier).save(tmp_path / "checkpoint")),
+    ):
         front, behind = parts_of(made)
         for one, other in ((front, enhancer), (behind, classifier)):
-            for name in ("role", "model", "image_shape", "outputs", "class_names", "preprocess", "config", "details"):
+            for name in (
+                "role",
+                "model",
+                "image_shape",
+                "outputs",
+                "class_names",
+                "preprocess",
+                "config",
+                "details",
+            ):
                 assert getattr(one, name) == getattr(other, name), name
             first, second = one.torch_network.state_dict(), other.torch_network.state_dict()
             assert all(torch.equal(first[key], second[key]) for key in second)
@@ -80,7 +118,9 @@ def test_an_enhanced_classifier_can_be_enhanced_again(tmp_path: Path):
 
 
 def test_another_class_list_is_refused():
-    with pytest.raises(CheckpointError, match=r"another class list: expected cat, dog, got cow, pig\. .*lightfast enhance"):
+    with pytest.raises(
+        CheckpointError, match=r"another class list: expected cat, dog, got cow, pig\. .*lightfast enhance"
+    ):
         put_before(enhancer_of(class_names=["cow", "pig"]), classifier_of())
     with pytest.raises(CheckpointError, match="another class list"):
         put_before(enhancer_of(class_names=["dog", "cat"]), classifier_of())

@@ -25,7 +25,10 @@ def norms(network: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
-@pytest.mark.parametrize(("name", "config"), [("cnn", {}), ("resnet9-small", {}), ("timm:efficientnet_lite0", {}), ("timm:resnet18", {})])
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [("cnn", {}), ("resnet9-small", {}), ("timm:efficientnet_lite0", {}), ("timm:resnet18", {})],
+)
 def test_a_folded_copy_says_the_same_with_no_batch_norm_left(name: str, config: dict):
     torch.manual_seed(0)
     network = lived_in(build_network(name, "classifier", (32, 32, 3), 4, config)).eval()

@@ -1,4 +1,6 @@
-"""Published classifiers: a tiny local checkpoint of the same layout as vit-base-mnist, and one of timm's layout."""
+"""Published classifiers: a tiny local checkpoint of the same layout as vit-base-mnist,
+and one of timm's layout.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,29 @@ DIGITS = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint
 
 @pytest.fixture
 def vit_folder(tmp_path: Path) -> Path:
-    """config.json, preprocessor_config.json and model.safetensors of a 2-layer ViT for 56 × 56 RGB with ten digit classes."""
+    """config.json, preprocessor_config.json and model.safetensors of a 2-layer ViT
+    for 56 × 56 RGB with ten digit classes.
+    """
     transformers = pytest.importorskip("transformers", reason="the extra 'hub' is not installed")
     names = {index: str(index) for index in range(10)}
     config = transformers.ViTConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=56, patch_size=14,
-        id2label=names, label2id={name: index for index, name in names.items()},
-    )  # fmt: skip
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=56,
+        patch_size=14,
+        id2label=names,
+        label2id={name: index for index, name in names.items()},
+    )
     torch.manual_seed(0)
     transformers.ViTForImageClassification(config).save_pretrained(tmp_path)
-    processing = {"size": {"height": 56, "width": 56}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_normalize": True}
+    processing = {
+        "size": {"height": 56, "width": 56},
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+        "do_normalize": True,
+    }
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(processing))
     return tmp_path
 
@@ -47,7 +62,9 @@ def test_the_logits_are_those_of_transformers_itself(vit_folder: Path):
     transformers = pytest.importorskip("transformers", reason="the extra 'hub' is not installed")
     model = transformers.AutoModelForImageClassification.from_pretrained(vit_folder).eval()
     pixels = torch.from_numpy(DIGITS).permute(0, 3, 1, 2).float() / 255
-    large = torch.nn.functional.interpolate(pixels.expand(-1, 3, -1, -1), size=(56, 56), mode="bilinear", antialias=True)
+    large = torch.nn.functional.interpolate(
+        pixels.expand(-1, 3, -1, -1), size=(56, 56), mode="bilinear", antialias=True
+    )
     with torch.no_grad():
         expected = model(pixel_values=(large - 0.5) / 0.5).logits.numpy()
     assert np.allclose(predict_logits(load_checkpoint(f"hf-hub:{vit_folder}"), DIGITS), expected, atol=1e-4)
@@ -63,9 +80,16 @@ def test_timm_layout(tmp_path: Path):
     import timm
 
     network = timm.create_model("resnet10t", num_classes=3, in_chans=3)
-    save_file({key: tensor.contiguous() for key, tensor in network.state_dict().items()}, tmp_path / "model.safetensors")
-    config = {"architecture": "resnet10t", "num_classes": 3, "label_names": ["a", "b", "c"],
-              "pretrained_cfg": {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.5] * 3}}  # fmt: skip
+    save_file(
+        {key: tensor.contiguous() for key, tensor in network.state_dict().items()},
+        tmp_path / "model.safetensors",
+    )
+    config = {
+        "architecture": "resnet10t",
+        "num_classes": 3,
+        "label_names": ["a", "b", "c"],
+        "pretrained_cfg": {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.5] * 3},
+    }
     (tmp_path / "config.json").write_text(json.dumps(config))
     checkpoint = load_checkpoint(f"hf-hub:{tmp_path}")
     assert checkpoint.class_names == ("a", "b", "c")
@@ -84,5 +108,7 @@ def test_a_name_that_cannot_be_fetched_names_the_cure(monkeypatch: pytest.Monkey
         raise OSError("connection refused")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(DownloadError, match=r"hf-hub:nobody/vit could not be fetched.*or give a local folder"):
+    with pytest.raises(
+        DownloadError, match=r"hf-hub:nobody/vit could not be fetched.*or give a local folder"
+    ):
         load_checkpoint("hf-hub:nobody/vit")

@@ -1,4 +1,6 @@
-"""Where networks keep maps: found by their own description, in the order of the pass, and read as they were."""
+"""Where networks keep maps: found by their own description, in the order of the pass,
+and read as they were.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +12,43 @@ from torch import nn
 from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.enhanced import EnhancedNetwork
-from lightfast.models.maps import convolutions, find_layer, map_layers, plain_reading, read_maps, require_passage
+from lightfast.models.maps import (
+    convolutions,
+    find_layer,
+    map_layers,
+    plain_reading,
+    read_maps,
+    require_passage,
+)
 from lightfast.models.registry import build_network
 from lightfast.models.restorers import UNet
 from lightfast.models.transfer import preprocess_of
 
 OWN = {
-    "cnn": ("features.4", 128, (8, 6)), "resnet9": ("features.8", 256, (4, 3)), "cnn-1": ("features.1", 32, (32, 24)),
-    "cnn-4": ("features.7", 128, (4, 3)), "drawing-cnn-1": ("features.7", 64, (8, 6)), "drawing-cnn-2": ("features.13", 32, (8, 6)),
-    "svhn-cnn": ("dense", 32, (16, 12)), "svhn-ae-cnn": ("dense", 32, (16, 12)),
-}  # fmt: skip
+    "cnn": ("features.4", 128, (8, 6)),
+    "resnet9": ("features.8", 256, (4, 3)),
+    "cnn-1": ("features.1", 32, (32, 24)),
+    "cnn-4": ("features.7", 128, (4, 3)),
+    "drawing-cnn-1": ("features.7", 64, (8, 6)),
+    "drawing-cnn-2": ("features.13", 32, (8, 6)),
+    "svhn-cnn": ("dense", 32, (16, 12)),
+    "svhn-ae-cnn": ("dense", 32, (16, 12)),
+}
 TIMM = {
-    "resnet18": ("layer4", 512, (2, 2)), "efficientnet_lite0": ("bn2", 1280, (2, 2)), "mobilenetv3_small_050": ("blocks.5", 288, (2, 2)),
-    "convnext_atto": ("stages.3", 320, (2, 2)), "vgg11": ("features.19", 512, (4, 4)), "densenet121": ("features.norm5", 1024, (2, 2)),
-}  # fmt: skip
+    "resnet18": ("layer4", 512, (2, 2)),
+    "efficientnet_lite0": ("bn2", 1280, (2, 2)),
+    "mobilenetv3_small_050": ("blocks.5", 288, (2, 2)),
+    "convnext_atto": ("stages.3", 320, (2, 2)),
+    "vgg11": ("features.19", 512, (4, 4)),
+    "densenet121": ("features.norm5", 1024, (2, 2)),
+}
 TRUNKS = {
-    "lite0": ("bn2", (7, 7)), "vgg16": ("features.29", (14, 14)), "resnet50": ("layer4", (7, 7)), "inception-v3": ("Mixed_7c", (8, 8)),
+    "lite0": ("bn2", (7, 7)),
+    "vgg16": ("features.29", (14, 14)),
+    "resnet50": ("layer4", (7, 7)),
+    "inception-v3": ("Mixed_7c", (8, 8)),
     "vit-b16": ("blocks.11.norm1", (14, 14)),
-}  # fmt: skip
+}
 SMALL_VIT = {"patch_size": 8, "embed_dim": 16, "depth": 3, "num_heads": 2}
 
 
@@ -36,8 +57,15 @@ def vit(size: tuple[int, int] = (32, 32), name: str = "vit_tiny_patch16_224", **
 
 
 def swin() -> nn.Module:
-    return timm.create_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, embed_dim=16, depths=(1, 1, 2, 1),
-                             num_heads=(1, 1, 2, 2), num_classes=3).eval()
+    return timm.create_model(
+        "swin_tiny_patch4_window7_224",
+        img_size=64,
+        window_size=4,
+        embed_dim=16,
+        depths=(1, 1, 2, 1),
+        num_heads=(1, 1, 2, 2),
+        num_classes=3,
+    ).eval()
 
 
 def pictures(*shape: int) -> torch.Tensor:
@@ -69,43 +97,73 @@ def test_trunks_are_read_in_their_own_names(name):
     assert (last.name, last.size) == TRUNKS[name]
 
 
-@pytest.mark.parametrize("network, size", [(vit(), (32, 32)), (vit((32, 64)), (32, 64)), (swin(), (64, 64)),
-                                           (vit(name="vit_tiny_patch16_224", dynamic_img_size=True), (48, 32)),
-                                           (vit(name="deit_tiny_distilled_patch16_224"), (32, 32)),
-                                           (timm.create_model("resnet10t", num_classes=3).eval(), (64, 32))],
-                         ids=["vit", "oblong vit", "swin", "vit of any size", "two tokens", "resnet"])
+@pytest.mark.parametrize(
+    "network, size",
+    [
+        (vit(), (32, 32)),
+        (vit((32, 64)), (32, 64)),
+        (swin(), (64, 64)),
+        (vit(name="vit_tiny_patch16_224", dynamic_img_size=True), (48, 32)),
+        (vit(name="deit_tiny_distilled_patch16_224"), (32, 32)),
+        (timm.create_model("resnet10t", num_classes=3).eval(), (64, 32)),
+    ],
+    ids=["vit", "oblong vit", "swin", "vit of any size", "two tokens", "resnet"],
+)
 def test_maps_are_those_that_timm_itself_gives(network, size):
     given = pictures(2, 3, *size)
     with torch.no_grad():
         _, wanted = network.forward_intermediates(given, output_fmt="NCHW", norm=False)
-    layers = [layer for layer in map_layers(network, given[:1]) if not isinstance(layer.module, nn.Conv2d) and "norm1" not in layer.name]
+    layers = [
+        layer
+        for layer in map_layers(network, given[:1])
+        if not isinstance(layer.module, nn.Conv2d) and "norm1" not in layer.name
+    ]
     found = read_maps(network, layers, given)
     assert len(found) >= 2
     for layer, maps in zip(layers, found, strict=True):
         assert tuple(maps.shape[1:]) == (layer.channels, *layer.size)
-        assert any(other.shape == maps.shape and torch.allclose(other, maps, atol=1e-6) for other in wanted), layer.name
+        assert any(
+            other.shape == maps.shape and torch.allclose(other, maps, atol=1e-6) for other in wanted
+        ), layer.name
 
 
 @pytest.mark.parametrize("network, size", [(vit(), 32), (swin(), 64)], ids=["vit", "swin"])
 def test_maps_put_back_give_the_output_they_came_from(network, size):
     outputs: dict[nn.Module, torch.Tensor] = {}
     layers = map_layers(network, pictures(1, 3, size, size))
-    hooks = [layer.module.register_forward_hook(lambda module, _, output: outputs.__setitem__(module, output)) for layer in layers]
+    hooks = [
+        layer.module.register_forward_hook(lambda module, _, output: outputs.__setitem__(module, output))
+        for layer in layers
+    ]
     with torch.no_grad():
         network(pictures(2, 3, size, size))
-    assert all(torch.equal(layer.from_map(layer.to_map(outputs[layer.module]), outputs[layer.module]), outputs[layer.module])
-               for layer in layers)
+    assert all(
+        torch.equal(
+            layer.from_map(layer.to_map(outputs[layer.module]), outputs[layer.module]), outputs[layer.module]
+        )
+        for layer in layers
+    )
     assert len(hooks) > 3
 
 
 def test_layers_stand_in_the_order_of_the_pass_and_start_with_two_convolutions():
     layers = map_layers(timm.create_model("resnet18", num_classes=3), pictures(1, 3, 64, 64))
-    assert [layer.name for layer in layers] == ["conv1", "act1", "layer1.0.conv1", "layer1", "layer2", "layer3", "layer4"]
+    assert [layer.name for layer in layers] == [
+        "conv1",
+        "act1",
+        "layer1.0.conv1",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+    ]
     assert [layer.name for layer in convolutions(layers)] == ["conv1", "layer1.0.conv1"]
 
 
 def test_the_patch_embedding_is_the_convolution_of_a_vit():
-    assert [layer.name for layer in convolutions(map_layers(vit(), pictures(1, 3, 32, 32)))] == ["patch_embed.proj"]
+    assert [layer.name for layer in convolutions(map_layers(vit(), pictures(1, 3, 32, 32)))] == [
+        "patch_embed.proj"
+    ]
 
 
 def test_a_network_that_reads_a_grid_ends_at_that_grid():
@@ -118,15 +176,22 @@ def test_behind_an_enhancer_the_maps_are_those_of_the_classifier():
     network = EnhancedNetwork(UNet((24, 24, 1)), Preprocess((16, 16), 1, (0.0,), (1.0,)), inner)
     layers = map_layers(network, pictures(1, 1, 24, 24))
     assert [(layer.name, layer.size) for layer in layers] == [
-        (layer.name, layer.size) for layer in map_layers(inner, pictures(1, 1, 16, 16))]
+        (layer.name, layer.size) for layer in map_layers(inner, pictures(1, 1, 16, 16))
+    ]
 
 
 def test_a_published_vit_is_read_by_its_tokens():
     transformers = pytest.importorskip("transformers", reason="the extra 'hub' is not installed")
     from lightfast.models.hub import TransformersClassifier
 
-    config = transformers.ViTConfig(hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32, image_size=56,
-                                    patch_size=14)
+    config = transformers.ViTConfig(
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=56,
+        patch_size=14,
+    )
     model = transformers.ViTForImageClassification(config).eval()
     network, given = TransformersClassifier(model), pictures(2, 3, 56, 56)
     layers = map_layers(network, given[:1])
@@ -160,7 +225,12 @@ def test_modes_and_views_come_back_even_after_an_error():
     with pytest.raises(KeyError):
         interrupted()
     assert seen == [(False, "one")]
-    assert (network.training, network.head.training, network.features.training, network.views) == (True, False, True, "mirror")
+    assert (network.training, network.head.training, network.features.training, network.views) == (
+        True,
+        False,
+        True,
+        "mirror",
+    )
 
 
 def test_looking_leaves_no_hook_and_no_statistics_behind():
@@ -190,7 +260,10 @@ def test_an_unknown_layer_is_answered_with_the_layers_there_are():
 def test_a_layer_of_one_place_is_passed_over_and_refused_by_name():
     layers = map_layers(timm.create_model("resnet10t", num_classes=3), pictures(1, 3, 32, 32))
     assert find_layer(layers, None).name == "layer3"
-    with pytest.raises(SettingsError, match=r"layer=layer4: pictures of this size are smaller than its stride.*larger input side"):
+    with pytest.raises(
+        SettingsError,
+        match=r"layer=layer4: pictures of this size are smaller than its stride.*larger input side",
+    ):
         find_layer(layers, "layer4")
     with pytest.raises(SettingsError, match=r"smaller than the network's stride.*larger input side"):
         find_layer(map_layers(nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten()), pictures(1, 3, 8, 8)), None)
@@ -199,7 +272,9 @@ def test_a_layer_of_one_place_is_passed_over_and_refused_by_name():
 def test_pictures_that_do_not_pass_through_are_refused_with_the_cure():
     with torch.device("meta"):
         network = timm.create_model("vgg11", num_classes=3)
-    with pytest.raises(SettingsError, match=r"8 × 8 pixels do not pass through this network.*larger input side"):
+    with pytest.raises(
+        SettingsError, match=r"8 × 8 pixels do not pass through this network.*larger input side"
+    ):
         map_layers(network, torch.zeros(1, 3, 8, 8, device="meta"))
     with pytest.raises(SettingsError, match="do not pass through"):
         require_passage(vit(), pictures(1, 3, 24, 24))

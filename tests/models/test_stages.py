@@ -5,11 +5,16 @@ import torch
 from lightfast.base.errors import SettingsError
 from lightfast.models.stages import costs, position, run_stages, stages_of
 
-# Small pictures and thin variants where a family has them: the stages are cut by the family's code, not by its size.
+# Small pictures and thin variants where a family has them: the stages are cut by the family's code, not by
+# its size.
 TRUNKS = {
-    "tf_efficientnet_lite0": (64, 9), "resnet18": (64, 6), "inception_v3": (96, 13), "vit_tiny_patch16_224": (224, 14), "vgg11": (224, 6),
+    "tf_efficientnet_lite0": (64, 9),
+    "resnet18": (64, 6),
+    "inception_v3": (96, 13),
+    "vit_tiny_patch16_224": (224, 14),
+    "vgg11": (224, 6),
     "mobilenetv3_small_050": (64, 2),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TRUNKS)
@@ -28,8 +33,8 @@ def test_costs_are_shares_of_the_multiply_adds():
     resnet = timm.create_model("resnet18", num_classes=0).eval()
     shares = costs(stages_of(resnet), torch.zeros(1, 3, 64, 64))
     assert sum(shares) == pytest.approx(1)
-    # Layers 2 to 4 of a ResNet-18 halve the side and double the channels: 128·128·9·(3 convolutions of four) + … , the first convolution
-    # of each has half the inputs. Layer 3 and 4 cost the same.
+    # Layers 2 to 4 of a ResNet-18 halve the side and double the channels: 128·128·9·(3 convolutions of four)
+    # + … , the first convolution of each has half the inputs. Layer 3 and 4 cost the same.
     assert shares[3] == pytest.approx(shares[4])
     assert shares[-1] == 0
 

@@ -29,7 +29,9 @@ def test_the_installed_weights_give_what_timm_gives_with_them(lite0):
     load_in_order(whole, lite0_tensors(), "package")
     pictures = torch.rand(2, 3, 96, 96)
     with torch.inference_mode():
-        assert torch.equal(lite0.features(pictures), whole.forward_head(whole.forward_features(pictures), pre_logits=True))
+        assert torch.equal(
+            lite0.features(pictures), whole.forward_head(whole.forward_features(pictures), pre_logits=True)
+        )
 
 
 # VGG and ViT are large: their shape is tested on the meta device, which computes shapes and no numbers.
@@ -37,7 +39,9 @@ def test_the_installed_weights_give_what_timm_gives_with_them(lite0):
 def test_the_papers_trunks_take_their_own_size_and_give_one_logit_a_class(name):
     preprocess = preprocess_of(name, (300, 300, 3), {})
     assert preprocess.size[0] == (299 if name == "inception-v3" else 224)
-    assert preprocess.mean == ((0.5,) * 3 if name in ("lite0", "inception-v3", "vit-b16") else (0.485, 0.456, 0.406))
+    assert preprocess.mean == (
+        (0.5,) * 3 if name in ("lite0", "inception-v3", "vit-b16") else (0.485, 0.456, 0.406)
+    )
     with torch.device("meta"):
         network = build_network(name, "classifier", (300, 300, 3), 5, {}).eval()
     assert network(torch.zeros(2, 3, *preprocess.size, device="meta")).shape == (2, 5)
@@ -53,7 +57,9 @@ def test_small_pictures_go_in_at_twice_their_side_where_the_trunk_allows_it():
         preprocess_of("vgg16", (64, 64, 3), {"input_side": 64})
 
 
-@pytest.mark.parametrize("taps, width", [("pooled", 1280), ("grid", 112 * 8 * 8), ("both", 1280 + 112 * 8 * 8)])
+@pytest.mark.parametrize(
+    "taps, width", [("pooled", 1280), ("grid", 112 * 8 * 8), ("both", 1280 + 112 * 8 * 8)]
+)
 def test_what_the_head_sees(taps, width):
     network = build_network("lite0", "classifier", SHAPE, 4, {"taps": taps}).eval()
     with torch.inference_mode():
@@ -84,7 +90,9 @@ def test_views_are_averaged_when_reading_and_not_when_learning():
     network = build_network("lite0", "classifier", SHAPE, 4, {"views": "mirror"}).eval()
     pictures = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
-        both = (network.head(network.features(pictures)) + network.head(network.features(pictures.flip(-1)))) / 2
+        both = (
+            network.head(network.features(pictures)) + network.head(network.features(pictures.flip(-1)))
+        ) / 2
         assert torch.allclose(network(pictures), both, atol=1e-6)
         assert torch.allclose(network(pictures.flip(-1)), both, atol=1e-6)
 
@@ -96,18 +104,26 @@ def test_weights_of_another_architecture_are_refused_by_name(tmp_path, lite0):
         load_weights(copy.deepcopy(lite0), "lite0", {"weights": str(tmp_path / "resnet.safetensors")})
     stem = lite0.trunk.state_dict()["conv_stem.weight"]
     wide = {**lite0.trunk.state_dict(), "conv_stem.weight": torch.cat([stem, stem])}
-    with pytest.raises(CheckpointError, match=r"tensor conv_stem.weight: expected \(32, 3, 3, 3\), got \(64, 3, 3, 3\)"):
+    with pytest.raises(
+        CheckpointError, match=r"tensor conv_stem.weight: expected \(32, 3, 3, 3\), got \(64, 3, 3, 3\)"
+    ):
         load_by_name(copy.deepcopy(lite0.trunk), wide, "wide")
     with pytest.raises(CheckpointError, match="expected 122 tensors"):
         load_in_order(other, lite0_tensors(), "package")
 
 
 def test_weights_from_a_file_are_taken_by_name_whatever_stands_before_it(tmp_path, lite0):
-    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in lite0.trunk.state_dict().items()}}, tmp_path / "own.pth")
+    torch.save(
+        {"state_dict": {f"module.{name}": tensor for name, tensor in lite0.trunk.state_dict().items()}},
+        tmp_path / "own.pth",
+    )
     network = fresh_network("lite0", "classifier", SHAPE, 3, {}, 1)
     said = load_weights(network, "lite0", {"weights": str(tmp_path / "own.pth")})
     assert said == str(tmp_path / "own.pth")
-    assert all(torch.equal(a, b) for a, b in zip(network.trunk.state_dict().values(), lite0.trunk.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(network.trunk.state_dict().values(), lite0.trunk.state_dict().values(), strict=True)
+    )
 
 
 def test_a_file_that_would_run_code_or_holds_no_tensors_is_refused(tmp_path):
@@ -116,15 +132,24 @@ def test_a_file_that_would_run_code_or_holds_no_tensors_is_refused(tmp_path):
     (tmp_path / "text.pth").write_text("no weights")
     (tmp_path / "cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     plain = "no file of plain tensors"
-    reasons = {"code.pth": plain, "list.pth": "holds no state_dict", "text.pth": plain, "gone.pth": "no such file of weights",
-               "cut.safetensors": "no whole safetensors file.*Fetch or save it again"}
+    reasons = {
+        "code.pth": plain,
+        "list.pth": "holds no state_dict",
+        "text.pth": plain,
+        "gone.pth": "no such file of weights",
+        "cut.safetensors": "no whole safetensors file.*Fetch or save it again",
+    }
     for name, why in reasons.items():
         with pytest.raises(CheckpointError, match=why):
             read_tensors(tmp_path / name)
 
 
 def test_bad_settings_are_refused_with_their_cure():
-    wrong = (({"taps": "grid", "grid_stage": "blocks.99"}, "Its stages"), ({"taps": "everything"}, "taps"), ({"mode": "no"}, "mode"))
+    wrong = (
+        ({"taps": "grid", "grid_stage": "blocks.99"}, "Its stages"),
+        ({"taps": "everything"}, "taps"),
+        ({"mode": "no"}, "mode"),
+    )
     for config, said in wrong:
         with pytest.raises(SettingsError, match=said):
             build_network("lite0", "classifier", SHAPE, 3, config)

@@ -25,7 +25,9 @@ def walked(structure, votes, place=0):
     vote = float(votes[place])
     first, after = walked(structure[0], votes, place + 1)
     second, after = walked(structure[1], votes, after)
-    return {k: v - np.logaddexp(0, -vote) for k, v in first.items()} | {k: v - np.logaddexp(0, vote) for k, v in second.items()}, after
+    return {k: v - np.logaddexp(0, -vote) for k, v in first.items()} | {
+        k: v - np.logaddexp(0, vote) for k, v in second.items()
+    }, after
 
 
 @pytest.mark.parametrize("scale", [1.0, 300.0])
@@ -66,7 +68,15 @@ def test_onnx_gives_the_same_also_where_a_sigmoid_would_be_zero(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     made, features = head(300.0).eval(), torch.randn(7, 6)
     path = tmp_path / "head.onnx"
-    torch.onnx.export(made, (features,), path, dynamo=False, opset_version=17, input_names=["x"], dynamic_axes={"x": {0: "n"}})
+    torch.onnx.export(
+        made,
+        (features,),
+        path,
+        dynamo=False,
+        opset_version=17,
+        input_names=["x"],
+        dynamic_axes={"x": {0: "n"}},
+    )
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     more = torch.randn(12, 6)
     with torch.no_grad():

@@ -33,7 +33,11 @@ def test_a_sheet_without_cells_is_refused(tmp_path) -> None:
 def test_the_layers_stand_below_each_other_under_the_picture(tmp_path) -> None:
     tiles = np.zeros((40, 300, 4), dtype=np.uint8)
     tiles[..., 1], tiles[..., 3] = 250, 255
-    sheet = np.asarray(Image.open(write_feature_sheet(tmp_path / "one.png", RED, ["a.png"], [("conv1", tiles), ("conv2", tiles)])))
+    sheet = np.asarray(
+        Image.open(
+            write_feature_sheet(tmp_path / "one.png", RED, ["a.png"], [("conv1", tiles), ("conv2", tiles)])
+        )
+    )
     rows = np.flatnonzero((sheet[:, MARGIN + 5] == (0, 250, 0)).all(axis=-1))
     assert len(rows) == 80
     assert rows.min() > MARGIN + SIDE

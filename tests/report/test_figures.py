@@ -23,9 +23,13 @@ DRAWN = {
     "training": lambda: figures.training_curves(HISTORY),
     "confusion": lambda: figures.confusion_matrix([[8, 2], [0, 1234]], ["cat", "<dog>"]),
     "severity": lambda: figures.severity_curves(CURVES, severities=(1, 2)),
-    "before_after": lambda: figures.before_after([("clean", 0.99, 0.99, None, None), ("fog & rain", 0.5, 0.97, (0.4, 0.6), (0.95, 0.98))]),
+    "before_after": lambda: figures.before_after(
+        [("clean", 0.99, 0.99, None, None), ("fog & rain", 0.5, 0.97, (0.4, 0.6), (0.95, 0.98))]
+    ),
     "reliability": lambda: figures.reliability_diagram(reliability(PROBS, np.array([0, 0, 1, 1]), 5)),
-    "heatmap": lambda: figures.heatmap({"before": [[0.9, np.nan]], "after": [[0.99, 1.0]]}, ["fog"], ["1", "2"]),
+    "heatmap": lambda: figures.heatmap(
+        {"before": [[0.9, np.nan]], "after": [[0.99, 1.0]]}, ["fog"], ["1", "2"]
+    ),
     "confidence": lambda: figures.confidence_histogram(PROBS.max(axis=1), [True, True, True, False]),
 }
 
@@ -79,7 +83,9 @@ def test_confusion_shows_the_counts_and_the_names():
 def test_cells_of_the_confusion_lead_to_the_page_and_say_where():
     svg = figures.confusion_matrix([[8, 2], [1, 9]], ["cat", "<dog>"], anchors={(0, 1): "cell-0-1"})
     links = list(ET.fromstring(svg).iter("a"))
-    assert [(link.get("href"), link.get("aria-label")) for link in links] == [("#cell-0-1", "cat read as <dog>: 2")]
+    assert [(link.get("href"), link.get("aria-label")) for link in links] == [
+        ("#cell-0-1", "cat read as <dog>: 2")
+    ]
     assert links[0].findtext("title") == "cat read as <dog>: 2"
     assert links[0].find("path") is not None
 
@@ -102,25 +108,33 @@ def test_the_heatmap_shows_percentages_and_leaves_missing_cells_empty():
 
 
 def test_the_words_for_the_severity_curves_give_the_means():
-    assert 'aria-label="Accuracy by severity for 2 corruptions; mean before 50.0 %, after 98.0 %"' in DRAWN["severity"]()
+    assert (
+        'aria-label="Accuracy by severity for 2 corruptions; mean before 50.0 %, after 98.0 %"'
+        in DRAWN["severity"]()
+    )
 
 
 def test_a_higher_accuracy_is_drawn_further_right():
     svg = figures.before_after([("one", 0.2, 0.8, None, None)])
-    before, after = (re.search(rf'<use[^>]*?x="([\d.]+)"[^>]*var\(--{name}\)', svg) for name in ("before", "after"))
+    before, after = (
+        re.search(rf'<use[^>]*?x="([\d.]+)"[^>]*var\(--{name}\)', svg) for name in ("before", "after")
+    )
     assert before
     assert after
     assert float(before[1]) < float(after[1])
 
 
-@pytest.mark.parametrize("draw", [
-    lambda: figures.training_curves([]),
-    lambda: figures.confusion_matrix([[1]], ["a", "b"]),
-    lambda: figures.severity_curves({}),
-    lambda: figures.before_after([]),
-    lambda: figures.heatmap({"before": [[1.0]]}, ["fog"], ["1", "2"]),
-    lambda: figures.confidence_histogram([], []),
-])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.training_curves([]),
+        lambda: figures.confusion_matrix([[1]], ["a", "b"]),
+        lambda: figures.severity_curves({}),
+        lambda: figures.before_after([]),
+        lambda: figures.heatmap({"before": [[1.0]]}, ["fog"], ["1", "2"]),
+        lambda: figures.confidence_histogram([], []),
+    ],
+)
 def test_nothing_to_draw_is_refused(draw):
     with pytest.raises(DataError, match="expected"):
         draw()

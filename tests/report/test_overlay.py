@@ -1,4 +1,6 @@
-"""Maps over pictures: colours follow the map, the picture stays to be seen, nothing is drawn of what is no number."""
+"""Maps over pictures: colours follow the map, the picture stays to be seen,
+nothing is drawn of what is no number.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,13 @@ def every_block(word):
         Section(word, (Text(f"{word}\n\nsecond"), Text(word, note=True)), lead=word),
         Section("Headline", (Cards((Card(word, word, word, "strong"),), lead=word),)),
         Section("Headline", (table, Folded(word, (table,)))),
-        Section("Figures", (Figure(drawing, word), FigureRow((Figure(drawing, word, title=word), Figure(dot.uri, word, word)), word))),
+        Section(
+            "Figures",
+            (
+                Figure(drawing, word),
+                FigureRow((Figure(drawing, word, title=word), Figure(dot.uri, word, word)), word),
+            ),
+        ),
         Section("Pictures", (picture_grid([PictureRow((dot, dot), word)], (word, "clean"), word),)),
         Section("Gallery", (Gallery((dot, dot), word), Folded(word, (Gallery((dot,)),)))),
         Section("Queue", (queue([Doubt(dot, word, word, 0.25, word)], total=9, caption=word),)),
@@ -79,7 +85,12 @@ def every_block(word):
 
 @pytest.fixture(scope="module")
 def text():
-    return render_page(EVIL, EVIL, every_block(EVIL), {"data_version": "3f9a", "packages": {EVIL: "1.0"}, "command": EVIL, "seed": 0})
+    return render_page(
+        EVIL,
+        EVIL,
+        every_block(EVIL),
+        {"data_version": "3f9a", "packages": {EVIL: "1.0"}, "command": EVIL, "seed": 0},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +121,17 @@ def test_names_are_escaped_everywhere(text, page):
 
 def test_every_section_and_every_line_of_provenance_is_there(page):
     words = "".join(page.words)
-    for expected in ("Headline", "Figures", "Pictures", "Queue", "data version", "3f9a", "packages", "seed", "Provenance"):
+    for expected in (
+        "Headline",
+        "Figures",
+        "Pictures",
+        "Queue",
+        "data version",
+        "3f9a",
+        "packages",
+        "seed",
+        "Provenance",
+    ):
         assert expected in words
 
 
@@ -145,7 +166,11 @@ def folded_page():
 def test_a_link_to_a_folded_part_leads_to_an_id_inside_it():
     text = folded_page()
     assert '<a href="#cell-0-1">a → b</a>' in text
-    assert re.search(r'<details class="target">\s*<summary>a as b</summary>\s*<span id="cell-0-1"></span>\s*<p>x</p>\s*</details>', text)
+    assert re.search(
+        r'<details class="target">\s*<summary>a as b</summary>\s*<span '
+        r'id="cell-0-1"></span>\s*<p>x</p>\s*</details>',
+        text,
+    )
 
 
 def test_the_only_script_is_the_one_that_the_page_names_by_its_hash():

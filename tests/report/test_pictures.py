@@ -30,7 +30,10 @@ def test_a_large_picture_is_shrunk_in_proportion():
     assert decoded(shown.uri).shape == (100, 25, 3)
 
 
-@pytest.mark.parametrize("image", [np.zeros((8, 8)), np.zeros((8, 8, 2), np.uint8), np.zeros((0, 8), np.uint8), np.zeros(8, np.uint8)])
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((8, 8)), np.zeros((8, 8, 2), np.uint8), np.zeros((0, 8), np.uint8), np.zeros(8, np.uint8)],
+)
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(DataError, match="uint8"):
         png_uri(image)
@@ -44,6 +47,9 @@ def test_a_row_needs_one_picture_a_column():
 
 def test_the_queue_shows_the_least_confident_first_and_counts_the_rest():
     dot = picture(np.zeros((8, 8), np.uint8))
-    block = queue([Doubt(dot, str(k), "7", confidence, "unsure") for k, confidence in enumerate([0.6, 0.2, 0.4])], show=2)
+    block = queue(
+        [Doubt(dot, str(k), "7", confidence, "unsure") for k, confidence in enumerate([0.6, 0.2, 0.4])],
+        show=2,
+    )
     assert [row.confidence for row in block.rows] == [0.2, 0.4]
     assert block.total == 3

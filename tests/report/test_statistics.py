@@ -22,12 +22,15 @@ DRAWN = {
     "residuals": lambda: statistics.residual_figure([0.8, 0.85, 0.9, 0.95], [0.01, -0.02, 0.02, -0.01]),
     "residuals in seconds": lambda: statistics.residual_figure([80, 85, 90], [1, -2, 1], label="seconds"),
     "intervals": lambda: statistics.interval_figure(MODELS, groups=[(1, 2)]),
-    "coefficients": lambda: statistics.interval_figure([("classes", -1.88, (-2.1, -1.6))], unit="points a step"),
+    "coefficients": lambda: statistics.interval_figure(
+        [("classes", -1.88, (-2.1, -1.6))], unit="points a step"
+    ),
     "lines": lambda: statistics.lines_figure(LINES, x_label="epoch", y_label="accuracy, %"),
-    "log lines": lambda: statistics.lines_figure({"a": [(500, 2.5, None), (24_000, 0.1, None)]}, x_label="n", y_label="loss", log_x=True,
-                                                 percent=False),
+    "log lines": lambda: statistics.lines_figure(
+        {"a": [(500, 2.5, None), (24_000, 0.1, None)]}, x_label="n", y_label="loss", log_x=True, percent=False
+    ),
     "roc": lambda: statistics.roc_pr_figure(ROC, PR),
-}  # fmt: skip
+}
 
 
 def texts(svg):
@@ -55,11 +58,17 @@ def test_no_letters_leave_the_figure(name, monkeypatch):
     figure = figures[0]
     figure.draw_without_rendering()
     width, height = figure.bbox.size
-    found = [text for axes in figure.axes for text in (*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label)]
+    found = [
+        text for axes in figure.axes for text in (*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label)
+    ]
     found += [text for legend in figure.legends for text in legend.get_texts()]
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         low, high = sorted(axis.get_view_interval())
-        found += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high and tick.label1.get_visible()]
+        found += [
+            tick.label1
+            for tick in axis.get_major_ticks()
+            if low <= tick.get_loc() <= high and tick.label1.get_visible()
+        ]
     boxes = [text.get_window_extent() for text in found if text.get_text()]
     assert len(boxes) > 4
     assert all(box.x0 > -1 and box.x1 < width + 1 and box.y0 > -1 and box.y1 < height + 1 for box in boxes)
@@ -71,14 +80,24 @@ def test_the_same_numbers_give_the_same_bytes(drawings):
 
 def test_the_learning_curve_names_target_band_and_the_point_held_back(drawings):
     told = texts(drawings["learning"])
-    assert {"target 95 %", "power law", "95 % of new measurements", "measured", "measured, not fitted"} <= set(told)
+    assert {
+        "target 95 %",
+        "power law",
+        "95 % of new measurements",
+        "measured",
+        "measured, not fitted",
+    } <= set(told)
     assert {"500", "1,000", "10,000"} <= set(told)
     assert "95 % of new measurements" not in texts(drawings["points alone"])
 
 
 def test_intervals_stand_in_the_given_order_with_their_values(drawings):
     told = texts(drawings["intervals"])
-    assert [text for text in told if text in ("ours <small>", "forest", "mlp")] == ["ours <small>", "forest", "mlp"]
+    assert [text for text in told if text in ("ours <small>", "forest", "mlp")] == [
+        "ours <small>",
+        "forest",
+        "mlp",
+    ]
     assert {"94.0", "88.0", "90.0"} <= set(told)
     assert "forest: 88 [87 to 89]" in ET.fromstring(drawings["intervals"]).get("aria-label", "")
 
@@ -101,18 +120,28 @@ def test_the_hardest_classes_are_named_and_the_rest_is_counted(drawings):
 
 def test_six_series_differ_in_marker_and_dash(drawings):
     assert {f"series {place}" for place in range(6)} <= set(texts(drawings["lines"]))
-    assert len({style[0] for style in statistics._STYLES}) == len({style[2] for style in statistics._STYLES}) == 6
+    assert (
+        len({style[0] for style in statistics._STYLES})
+        == len({style[2] for style in statistics._STYLES})
+        == 6
+    )
 
 
-@pytest.mark.parametrize("draw, message", [
-    (lambda: statistics.learning_curve_figure([], []), "at least one measured point"),
-    (lambda: statistics.residual_figure([1, 2], [1, 2, 3]), "two arrays"),
-    (lambda: statistics.interval_figure([]), "at least one row"),
-    (lambda: statistics.interval_figure(MODELS, groups=[(1, 3)]), r"0 to 2, got \[1, 3\]"),
-    (lambda: statistics.lines_figure(LINES | {"more": [(1, 1, None)]}, x_label="x", y_label="y"), "second figure"),
-    (lambda: statistics.lines_figure({"none": []}, x_label="x", y_label="y"), "none of them empty"),
-    (lambda: statistics.roc_pr_figure(ROC, {}), "the same classes"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "draw, message",
+    [
+        (lambda: statistics.learning_curve_figure([], []), "at least one measured point"),
+        (lambda: statistics.residual_figure([1, 2], [1, 2, 3]), "two arrays"),
+        (lambda: statistics.interval_figure([]), "at least one row"),
+        (lambda: statistics.interval_figure(MODELS, groups=[(1, 3)]), r"0 to 2, got \[1, 3\]"),
+        (
+            lambda: statistics.lines_figure(LINES | {"more": [(1, 1, None)]}, x_label="x", y_label="y"),
+            "second figure",
+        ),
+        (lambda: statistics.lines_figure({"none": []}, x_label="x", y_label="y"), "none of them empty"),
+        (lambda: statistics.roc_pr_figure(ROC, {}), "the same classes"),
+    ],
+)
 def test_what_cannot_be_drawn_is_refused(draw, message):
     with pytest.raises(DataError, match=message):
         draw()

@@ -14,19 +14,30 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
 
 
 def test_each_stage_has_its_picture_heading_and_lines_inside_the_drawing() -> None:
-    drawing = strip([stage(PICTURE, "picture", ["true: cat"]), stage(PICTURE, "map", ["dog 90 %", "cat 5 %"])], "a cat read as a dog")
+    drawing = strip(
+        [stage(PICTURE, "picture", ["true: cat"]), stage(PICTURE, "map", ["dog 90 %", "cat 5 %"])],
+        "a cat read as a dog",
+    )
     root = ElementTree.fromstring(drawing)
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     images = [one for one in root if one.tag == "image"]
     assert len(images) == 2
     assert all(float(one.attrib["x"]) + float(one.attrib["width"]) <= width for one in images)
     texts = [one for one in root if one.tag == "text"]
-    assert ["".join(one.itertext()) for one in texts] == ["picture", "true: cat", "map", "dog 90 %", "cat 5 %"]
+    assert ["".join(one.itertext()) for one in texts] == [
+        "picture",
+        "true: cat",
+        "map",
+        "dog 90 %",
+        "cat 5 %",
+    ]
     assert all(float(one.attrib["y"]) <= height for one in texts)
 
 
 def test_the_sides_of_a_picture_keep_their_ratio() -> None:
-    image = next(one for one in ElementTree.fromstring(strip([stage(PICTURE, "x")], "x")) if one.tag == "image")
+    image = next(
+        one for one in ElementTree.fromstring(strip([stage(PICTURE, "x")], "x")) if one.tag == "image"
+    )
     assert float(image.attrib["width"]) / float(image.attrib["height"]) == pytest.approx(4 / 3, rel=1e-3)
 
 
@@ -45,7 +56,9 @@ def test_a_long_line_is_cut_and_kept_whole_as_its_title() -> None:
 
 
 def test_right_and_wrong_are_framed_in_the_colours_of_the_page() -> None:
-    drawing = strip([stage(PICTURE, "a", right=True), stage(PICTURE, "b", right=False), stage(PICTURE, "c")], "x")
+    drawing = strip(
+        [stage(PICTURE, "a", right=True), stage(PICTURE, "b", right=False), stage(PICTURE, "c")], "x"
+    )
     assert drawing.count("<rect") == 2
     assert "var(--right)" in drawing
     assert "var(--wrong)" in drawing

@@ -6,11 +6,17 @@ from lightfast.base.errors import DataError
 from lightfast.report import tables
 from lightfast.report.page import Cell, Table
 
-TABLE = Table(("Mixture", "Paper", "After"), (("clean", "99.00 %", tables.share_cell(0.994, (0.989, 0.997))), ("50 % fog", "–", "9.00 %")),
-              caption="Accuracy", notes=("n = 1,500.",))
+TABLE = Table(
+    ("Mixture", "Paper", "After"),
+    (("clean", "99.00 %", tables.share_cell(0.994, (0.989, 0.997))), ("50 % fog", "–", "9.00 %")),
+    caption="Accuracy",
+    notes=("n = 1,500.",),
+)
 
 
-@pytest.mark.parametrize("share, text", [(0.9793, "97.93 %"), (1.0, "100.00 %"), (0.0, "0.00 %"), (None, "–"), (float("nan"), "–")])
+@pytest.mark.parametrize(
+    "share, text", [(0.9793, "97.93 %"), (1.0, "100.00 %"), (0.0, "0.00 %"), (None, "–"), (float("nan"), "–")]
+)
 def test_percent(share, text):
     assert tables.percent(share) == text
 
@@ -20,19 +26,31 @@ def test_a_share_with_its_interval():
     assert tables.share_text(0.9793) == "97.93 %"
 
 
-@pytest.mark.parametrize("difference, text", [(0.1524, "+15.24"), (-0.001, "−0.10"), (0.0, "0.00"), (-0.00001, "0.00")])
+@pytest.mark.parametrize(
+    "difference, text", [(0.1524, "+15.24"), (-0.001, "−0.10"), (0.0, "0.00"), (-0.00001, "0.00")]
+)
 def test_points_carry_their_sign(difference, text):
     assert tables.points(difference) == text
 
 
-@pytest.mark.parametrize("interval, tone", [((0.01, 0.03), "good"), ((-0.03, -0.01), "bad"), ((-0.01, 0.01), "")])
+@pytest.mark.parametrize(
+    "interval, tone", [((0.01, 0.03), "good"), ((-0.03, -0.01), "bad"), ((-0.01, 0.01), "")]
+)
 def test_a_difference_is_coloured_only_where_its_interval_leaves_out_0(interval, tone):
     assert tables.points_cell(sum(interval) / 2, interval).tone == tone
 
 
-@pytest.mark.parametrize("seconds, text", [
-    (0.04, "0.0 s"), (3.21, "3.2 s"), (9.99, "10 s"), (59.7, "1 min 0 s"), (75, "1 min 15 s"), (7260, "2 h 1 min"),
-])
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0.04, "0.0 s"),
+        (3.21, "3.2 s"),
+        (9.99, "10 s"),
+        (59.7, "1 min 0 s"),
+        (75, "1 min 15 s"),
+        (7260, "2 h 1 min"),
+    ],
+)
 def test_durations(seconds, text):
     assert tables.duration(seconds) == text
 
@@ -55,7 +73,10 @@ def test_markdown_has_a_rule_and_escapes_bars():
 
 
 def test_columns_of_words_are_not_numbers():
-    table = Table(("name", "n", "model", "gain"), (("1", "1,500", "U-Net", Cell("+15.24", "+1 to +2")), ("2", "2", "3", "−0.1")))
+    table = Table(
+        ("name", "n", "model", "gain"),
+        (("1", "1,500", "U-Net", Cell("+15.24", "+1 to +2")), ("2", "2", "3", "−0.1")),
+    )
     assert table.numeric == (False, True, False, True)
 
 
@@ -69,5 +90,8 @@ def test_a_table_without_rows_is_a_heading():
 
 
 def test_a_figure_that_was_not_run_leaves_its_column_one_of_figures():
-    assert Table(("set", "accuracy"), (("a", "76.15 %"), ("b", "not run"), ("c", "–"))).numeric == (False, True)
+    assert Table(("set", "accuracy"), (("a", "76.15 %"), ("b", "not run"), ("c", "–"))).numeric == (
+        False,
+        True,
+    )
     assert Table(("set", "verdict"), (("a", "passes"), ("b", "not run"))).numeric == (False, False)

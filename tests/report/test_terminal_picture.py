@@ -40,7 +40,10 @@ def test_a_large_picture_is_averaged_over_areas_into_the_room_there_is():
     assert np.abs(shown - blocks).max() <= 1
 
 
-@pytest.mark.parametrize(("shape", "columns", "lines"), [((100, 10, 3), 64, 20), ((3, 300, 1), 40, 32), ((1, 1, 1), 64, 9), ((7, 5), 5, 9)])
+@pytest.mark.parametrize(
+    ("shape", "columns", "lines"),
+    [((100, 10, 3), 64, 20), ((3, 300, 1), 40, 32), ((1, 1, 1), 64, 9), ((7, 5), 5, 9)],
+)
 def test_the_text_stays_within_its_room(shape, columns, lines):
     shown = drawn(terminal_picture(np.full(shape, 9, np.uint8), columns=columns, lines=lines))
     assert shown.shape[1] <= columns

@@ -21,7 +21,13 @@ def test_a_small_drawing_keeps_every_pixel():
     small = thumbnail(pixels, "98 %", "a line")
     assert small.uri.startswith("data:image/png")
     assert np.array_equal(np.asarray(decoded(small)), pixels[..., 0])
-    assert (small.width, small.height, small.caption, small.alt, small.right) == (28, 28, "98 %", "a line", None)
+    assert (small.width, small.height, small.caption, small.alt, small.right) == (
+        28,
+        28,
+        "98 %",
+        "a line",
+        None,
+    )
 
 
 def test_a_large_photograph_is_shrunk_and_takes_the_shorter_form():

@@ -1,4 +1,6 @@
-"""Learning picture changes through a frozen classifier: it stays as it was, λ is chosen by rule, what does not help is refused."""
+"""Learning picture changes through a frozen classifier: it stays as it was, λ is chosen by rule,
+what does not help is refused.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,16 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
 from lightfast.restore import enhance as module
-from lightfast.restore.enhance import EnhancerPlan, Tried, chosen, degraded_images, fit_enhancer, judge, paper_plan, weights_digest
+from lightfast.restore.enhance import (
+    EnhancerPlan,
+    Tried,
+    chosen,
+    degraded_images,
+    fit_enhancer,
+    judge,
+    paper_plan,
+    weights_digest,
+)
 from lightfast.restore.pairs import DamageMix
 from lightfast.train.enhancement import Enhancement
 from lightfast.train.fit import Training, fit
@@ -25,7 +36,12 @@ from lightfast.train.objectives import Restoration
 from lightfast.train.recipe import Recipe
 
 MIX = DamageMix((("contrast", 4), ("gaussian_noise", 2)), clean_share=0.5)
-SMALL = EnhancerPlan(config={"width": 4, "depth": 1}, strengths=(1.0,), mix=MIX, recipe=Recipe(epochs=1, batch_size=32, learning_rate=1e-2))
+SMALL = EnhancerPlan(
+    config={"width": 4, "depth": 1},
+    strengths=(1.0,),
+    mix=MIX,
+    recipe=Recipe(epochs=1, batch_size=32, learning_rate=1e-2),
+)
 
 
 class Same(nn.Module):
@@ -58,7 +74,9 @@ def negatives(blobs: ImageSet) -> ImageSet:
     return blobs.derived(255 - blobs.images, step={"verb": "negative"}, name="negatives")
 
 
-def test_weights_and_batch_norm_statistics_of_the_classifier_stay_bit_for_bit(classifier: Checkpoint, blobs: ImageSet):
+def test_weights_and_batch_norm_statistics_of_the_classifier_stay_bit_for_bit(
+    classifier: Checkpoint, blobs: ImageSet
+):
     before = {name: tensor.clone() for name, tensor in classifier.torch_network.state_dict().items()}
     made = fit_enhancer(classifier, blobs, blobs, plan=SMALL)
     after = classifier.torch_network.state_dict()
@@ -68,13 +86,17 @@ def test_weights_and_batch_norm_statistics_of_the_classifier_stay_bit_for_bit(cl
 
 
 def test_it_begins_as_the_restorer_that_is_given(classifier: Checkpoint, blobs: ImageSet):
-    still = dataclasses.replace(SMALL, recipe=Recipe(epochs=1, batch_size=16, learning_rate=1e-12, weight_decay=0))
+    still = dataclasses.replace(
+        SMALL, recipe=Recipe(epochs=1, batch_size=16, learning_rate=1e-12, weight_decay=0)
+    )
     first = fit_enhancer(classifier, blobs, blobs, plan=SMALL).enhancer
     again = fit_enhancer(classifier, blobs, blobs, plan=still, begin=first).enhancer
     pairs = zip(first.torch_network.parameters(), again.torch_network.parameters(), strict=True)
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in pairs)
     with pytest.raises(CheckpointError, match="begin: expected a restorer"):
-        fit_enhancer(classifier, blobs, blobs, plan=dataclasses.replace(still, model="paper-unet"), begin=first)
+        fit_enhancer(
+            classifier, blobs, blobs, plan=dataclasses.replace(still, model="paper-unet"), begin=first
+        )
 
 
 def test_one_changed_number_changes_the_digest(classifier: Checkpoint, blobs: ImageSet):
@@ -85,8 +107,12 @@ def test_one_changed_number_changes_the_digest(classifier: Checkpoint, blobs: Im
     assert weights_digest(network) != before
 
 
-def test_it_learns_to_help_a_classifier_that_cannot_read_these_pictures(classifier: Checkpoint, negatives: ImageSet):
-    plan = dataclasses.replace(SMALL, strengths=(0.0,), mix=None, recipe=Recipe(epochs=12, batch_size=16, learning_rate=2e-2))
+def test_it_learns_to_help_a_classifier_that_cannot_read_these_pictures(
+    classifier: Checkpoint, negatives: ImageSet
+):
+    plan = dataclasses.replace(
+        SMALL, strengths=(0.0,), mix=None, recipe=Recipe(epochs=12, batch_size=16, learning_rate=2e-2)
+    )
     made = fit_enhancer(classifier, negatives, negatives, plan=plan)
     assert made.gate.clean is not None
     assert made.gate.clean.difference > 0.2
@@ -119,10 +145,19 @@ def test_without_validation_pictures_nothing_passes(classifier: Checkpoint, nega
 
 @pytest.mark.parametrize(
     "errors, expected",
-    [((1.0, 1.05, 1.3), 1.0), ((1.3, 1.0, 1.05), 3.0), ((1.0, 1.2, 1.3), 0.3), ((1.2, 1.2, 1.2), 3.0), ((1.3, 1.2, 1.0), 3.0)],
+    [
+        ((1.0, 1.05, 1.3), 1.0),
+        ((1.3, 1.0, 1.05), 3.0),
+        ((1.0, 1.2, 1.3), 0.3),
+        ((1.2, 1.2, 1.2), 3.0),
+        ((1.3, 1.2, 1.0), 3.0),
+    ],
 )
 def test_of_equally_good_strengths_the_largest_is_taken(errors: tuple[float, ...], expected: float):
-    tried = [Tried(strength, 2, error, 0.1, 0.5, 0.1) for strength, error in zip((0.3, 1.0, 3.0), errors, strict=True)]
+    tried = [
+        Tried(strength, 2, error, 0.1, 0.5, 0.1)
+        for strength, error in zip((0.3, 1.0, 3.0), errors, strict=True)
+    ]
     assert chosen(tried) == expected
 
 
@@ -137,9 +172,14 @@ def test_every_strength_is_tried_and_the_rule_decides(classifier: Checkpoint, bl
     assert made.enhancer.details["strength"] == chosen(made.tried)
 
 
-def test_an_interrupted_training_ends_in_the_same_enhancer(classifier: Checkpoint, blobs: ImageSet, tmp_path: Path):
-    plan = dataclasses.replace(SMALL, recipe=Recipe(epochs=3, batch_size=32, augment="shift", averaging=0.9),
-                               reconstruct=Recipe(epochs=1, batch_size=32))
+def test_an_interrupted_training_ends_in_the_same_enhancer(
+    classifier: Checkpoint, blobs: ImageSet, tmp_path: Path
+):
+    plan = dataclasses.replace(
+        SMALL,
+        recipe=Recipe(epochs=3, batch_size=32, augment="shift", averaging=0.9),
+        reconstruct=Recipe(epochs=1, batch_size=32),
+    )
 
     def interrupt(label: str, done: int, total: int, detail: str = "") -> None:
         if label == "enhancer" and done > 1500:
@@ -147,13 +187,19 @@ def test_an_interrupted_training_ends_in_the_same_enhancer(classifier: Checkpoin
 
     through = fit_enhancer(classifier, blobs, blobs, plan=plan, training=Training(seed=4))
     with pytest.raises(KeyboardInterrupt):
-        fit_enhancer(classifier, blobs, blobs, plan=plan, training=Training(seed=4, folder=tmp_path, report=interrupt))
-    resumed = fit_enhancer(classifier, blobs, blobs, plan=plan, training=Training(seed=4, folder=tmp_path, resume=True))
+        fit_enhancer(
+            classifier, blobs, blobs, plan=plan, training=Training(seed=4, folder=tmp_path, report=interrupt)
+        )
+    resumed = fit_enhancer(
+        classifier, blobs, blobs, plan=plan, training=Training(seed=4, folder=tmp_path, resume=True)
+    )
     assert weights_digest(resumed.enhancer.torch_network) == weights_digest(through.enhancer.torch_network)
     assert resumed.gate == through.gate
 
 
-def test_the_papers_way_reproduces_the_picture_first_and_then_only_reads(classifier: Checkpoint, blobs: ImageSet, monkeypatch):
+def test_the_papers_way_reproduces_the_picture_first_and_then_only_reads(
+    classifier: Checkpoint, blobs: ImageSet, monkeypatch
+):
     steps: list[tuple[Any, int]] = []
     real = module.train
 
@@ -164,7 +210,9 @@ def test_the_papers_way_reproduces_the_picture_first_and_then_only_reads(classif
         return real(network, source, objective, recipe.updated(["epochs=1"]), **given)
 
     monkeypatch.setattr(module, "train", noted)
-    made = fit_enhancer(classifier, blobs, blobs, plan=paper_plan(config={"width": 4, "depth": 1}, epochs=(2, 3)))
+    made = fit_enhancer(
+        classifier, blobs, blobs, plan=paper_plan(config={"width": 4, "depth": 1}, epochs=(2, 3))
+    )
     (first, first_epochs), (second, second_epochs) = steps
     assert isinstance(first, Restoration)
     assert isinstance(second, Enhancement)
@@ -186,6 +234,8 @@ def test_what_cannot_be_learnt_through_is_refused(classifier: Checkpoint, blobs:
     with pytest.raises(CheckpointError, match="expected a classifier of one label a picture"):
         fit_enhancer(classifier.replace(task="multi-label"), blobs, blobs, plan=SMALL)
     with pytest.raises(CheckpointError, match=r"another class list.*missing there: right"):
-        fit_enhancer(classifier, dataclasses.replace(blobs, class_names=("left", "middle", "up")), blobs, plan=SMALL)
+        fit_enhancer(
+            classifier, dataclasses.replace(blobs, class_names=("left", "middle", "up")), blobs, plan=SMALL
+        )
     with pytest.raises(DataError, match=r"expected pictures of \(12, 12, 1\)"):
         fit_enhancer(classifier, dataclasses.replace(blobs, images=blobs.images[:, :8]), blobs, plan=SMALL)

@@ -44,15 +44,22 @@ def test_each_picture_gets_its_own_damage(blobs: ImageSet):
 def test_an_epoch_depends_on_seed_and_number_only(blobs: ImageSet, task: str):
     source = DamagedPictures(blobs, blobs, MIX, seed=1, per_epoch=50, task=task)
     again = DamagedPictures(blobs, blobs, MIX, seed=1, per_epoch=50, task=task)
-    assert all(torch.equal(first, second) for first, second in zip(source.epoch(2), again.epoch(2), strict=True))
+    assert all(
+        torch.equal(first, second) for first, second in zip(source.epoch(2), again.epoch(2), strict=True)
+    )
     assert not torch.equal(source.epoch(2)[0], source.epoch(3)[0])
-    assert all(torch.equal(first, second) for first, second in zip(source.validation(), again.validation(), strict=True))
+    assert all(
+        torch.equal(first, second)
+        for first, second in zip(source.validation(), again.validation(), strict=True)
+    )
 
 
 def test_epochs_walk_through_all_pictures(blobs: ImageSet):
     source = DamagedPictures(blobs, blobs, MIX, seed=0, per_epoch=50)
     seen = torch.cat([source.epoch(number)[1] for number in range(3)])
-    assert len({picture.numpy().tobytes() for picture in seen}) == len({picture.tobytes() for picture in blobs.images})
+    assert len({picture.numpy().tobytes() for picture in seen}) == len(
+        {picture.tobytes() for picture in blobs.images}
+    )
 
 
 def test_a_family_can_be_left_out():

@@ -1,4 +1,6 @@
-"""Detect → restore → read again: rules fitted on validation data, no label looked at, clean pictures unharmed, a frozen reader."""
+"""Detect → restore → read again: rules fitted on validation data, no label looked at,
+clean pictures unharmed, a frozen reader.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,15 @@ from lightfast.evaluate.predict import evaluate
 from lightfast.restore.denoise import RestorerPlan, fit_restorer, restore_images
 from lightfast.restore.detector import Damage, DetectorPlan, detect, fit_detector
 from lightfast.restore.pairs import DamageMix
-from lightfast.restore.pipeline import NEVER, Pipeline, Rules, calibrate_pipeline, doubt_threshold, keep, repair
+from lightfast.restore.pipeline import (
+    NEVER,
+    Pipeline,
+    Rules,
+    calibrate_pipeline,
+    doubt_threshold,
+    keep,
+    repair,
+)
 from lightfast.restore.recognition import frozen
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe
@@ -30,8 +40,16 @@ SMALL = {"widths": [8, 8], "dense": 16, "dropout": 0.0}
 def pipeline(blobs: ImageSet) -> Pipeline:
     recipe = Recipe(epochs=6, batch_size=16, learning_rate=1e-2)
     classifier = fit(blobs, blobs, recipe=recipe, config=SMALL)
-    detector = fit_detector(blobs, blobs, MIX, plan=DetectorPlan(config=SMALL, recipe=recipe.model_copy(update={"epochs": 12})))
-    restorer = fit_restorer(blobs, blobs, MIX, classifier=classifier, plan=RestorerPlan(config={"width": 8, "depth": 1}, recipe=recipe))
+    detector = fit_detector(
+        blobs, blobs, MIX, plan=DetectorPlan(config=SMALL, recipe=recipe.model_copy(update={"epochs": 12}))
+    )
+    restorer = fit_restorer(
+        blobs,
+        blobs,
+        MIX,
+        classifier=classifier,
+        plan=RestorerPlan(config={"width": 8, "depth": 1}, recipe=recipe),
+    )
     return calibrate_pipeline(classifier, (detector, restorer), blobs, MIX)
 
 
@@ -76,7 +94,9 @@ def test_the_classifier_stays_bit_identical_while_a_restorer_learns_through_it(b
     before = {key: tensor.clone() for key, tensor in classifier.torch_network.state_dict().items()}
     plan = RestorerPlan(config={"width": 8, "depth": 1}, recognition=1.0, recipe=Recipe(epochs=1))
     fit_restorer(blobs, blobs, MIX, classifier=classifier, plan=plan)
-    assert all(torch.equal(before[key], tensor) for key, tensor in classifier.torch_network.state_dict().items())
+    assert all(
+        torch.equal(before[key], tensor) for key, tensor in classifier.torch_network.state_dict().items()
+    )
 
 
 def test_gradients_flow_through_the_frozen_reader(pipeline: Pipeline):
@@ -89,7 +109,9 @@ def test_gradients_flow_through_the_frozen_reader(pipeline: Pipeline):
 
 def damage(names: list[str], kinds: tuple[str, ...] = ("clean", "fog", "stripe")) -> Damage:
     index = np.array([kinds.index(name) if name in kinds else -1 for name in names])
-    return Damage(kinds, np.zeros((len(names), 3), dtype=np.float32), index, np.zeros(len(names), dtype=np.int64), 0.5)
+    return Damage(
+        kinds, np.zeros((len(names), 3), dtype=np.float32), index, np.zeros(len(names), dtype=np.int64), 0.5
+    )
 
 
 def probs(*confidences: float) -> np.ndarray:
@@ -111,7 +133,9 @@ def test_the_threshold_of_doubt_reaches_its_target_and_not_more():
     threshold = doubt_threshold(confidence, correct, 0.9)
     assert correct[confidence >= threshold].mean() >= 0.9
     lower = confidence[confidence < threshold].max()
-    assert all(correct[confidence >= value].mean() < 0.9 for value in np.sort(confidence[confidence <= lower])[::50])
+    assert all(
+        correct[confidence >= value].mean() < 0.9 for value in np.sort(confidence[confidence <= lower])[::50]
+    )
     assert doubt_threshold(confidence, np.zeros(2000, dtype=bool), 0.9) == 1.0
     assert doubt_threshold(confidence, np.ones(2000, dtype=bool), 0.9) == 0.0
 

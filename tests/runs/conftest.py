@@ -1,4 +1,6 @@
-"""Run folders of the easy blobs, trained once and copied for every file of tests: a scoring leaves its record in the run."""
+"""Run folders of the easy blobs, trained once and copied for every file of tests:
+a scoring leaves its record in the run.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def trained_run(blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
     folder = tmp_path_factory.mktemp("runs") / "blobs"
     recipe = Recipe.of(epochs=2, batch_size=16, learning_rate=1e-2)
-    train_run(blob_file, RunOptions(out=folder, command="lightfast train blobs.npz"), model="mlp", recipe=recipe)
+    train_run(
+        blob_file, RunOptions(out=folder, command="lightfast train blobs.npz"), model="mlp", recipe=recipe
+    )
     return folder
 
 

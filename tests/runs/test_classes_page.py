@@ -1,4 +1,6 @@
-"""The confused pictures on a page: every click leads somewhere, no picture is lost silently, the page stays small."""
+"""The confused pictures on a page: every click leads somewhere, no picture is lost silently,
+the page stays small.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,11 @@ def page_of(predictions: Predictions, images: ImageSet) -> str:
 
 def folds_of(predictions: Predictions, images: ImageSet) -> tuple[list[tuple[Folded, Gallery]], str]:
     """The folded galleries of the confused pictures, and the sentence above them."""
-    section = next(one for one in classes_sections(predictions, score(predictions), images) if one.title == "Confused pictures")
+    section = next(
+        one
+        for one in classes_sections(predictions, score(predictions), images)
+        if one.title == "Confused pictures"
+    )
     pairs = []
     for part in section.parts:
         assert isinstance(part, Folded)
@@ -57,8 +63,12 @@ def test_a_cell_of_the_matrix_leads_to_the_pictures_of_that_confusion():
     predictions, images = made(400, 4, 0.8)
     text = page_of(predictions, images)
     for row, column in ((0, 1), (2, 3)):
-        found = np.flatnonzero((predictions.require_labels() == row) & (predictions.predicted_labels == column))
-        link = f'<a href="#cell-{row}-{column}" aria-label="class {row} read as class {column}: {len(found)}">'
+        found = np.flatnonzero(
+            (predictions.require_labels() == row) & (predictions.predicted_labels == column)
+        )
+        link = (
+            f'<a href="#cell-{row}-{column}" aria-label="class {row} read as class {column}: {len(found)}">'
+        )
         assert link in text
         fold = text.partition(f'<span id="cell-{row}-{column}"></span>')[2].partition("</details>")[0]
         assert {int(number) for number in re.findall(r'alt="noise/(\d+):', fold)} <= set(found.tolist())
@@ -83,7 +93,12 @@ def test_pairs_and_pictures_that_are_left_out_are_counted():
     confusion = score(predictions).confusion
     off = np.sort(confusion[~np.eye(12, dtype=bool)])[::-1]
     assert len(folds) == SHOWN_PAIRS
-    assert counts == [shown, int((~predictions.correct).sum()), int((off > 0).sum()) - SHOWN_PAIRS, int(off[SHOWN_PAIRS:].sum())]
+    assert counts == [
+        shown,
+        int((~predictions.correct).sum()),
+        int((off > 0).sum()) - SHOWN_PAIRS,
+        int(off[SHOWN_PAIRS:].sum()),
+    ]
 
 
 def test_the_most_confident_wrong_readings_come_first():
@@ -92,19 +107,25 @@ def test_the_most_confident_wrong_readings_come_first():
         row, column = map(int, fold.anchor.split("-")[1:])
         own = (predictions.require_labels() == row) & (predictions.predicted_labels == column)
         surest = np.sort(predictions.confidence[own])[::-1][:SHOWN_PICTURES]
-        assert [picture.caption.split(" ")[0] for picture in gallery.pictures] == [f"{100 * value:.0f}" for value in surest]
+        assert [picture.caption.split(" ")[0] for picture in gallery.pictures] == [
+            f"{100 * value:.0f}" for value in surest
+        ]
 
 
 @pytest.mark.parametrize("side", [28, 224])
 def test_a_page_of_many_errors_stays_below_three_megabytes(side):
-    # Noise is the worst that a picture can be to a compressor; 10,000 pictures of 28 pixels, as many as the test part of MNIST.
+    # Noise is the worst that a picture can be to a compressor; 10,000 pictures of 28 pixels, as many as the
+    # test part of MNIST.
     predictions, images = made(10_000 if side == 28 else 600, 10, 0.5, side)
     assert len(page_of(predictions, images)) < 3_000_000
 
 
 def test_without_errors_there_is_neither_a_script_nor_a_section_of_them():
     predictions, images = made(60, 3, 1.0)
-    assert [one.title for one in classes_sections(predictions, score(predictions), images)] == ["Classes", "ROC and precision-recall"]
+    assert [one.title for one in classes_sections(predictions, score(predictions), images)] == [
+        "Classes",
+        "ROC and precision-recall",
+    ]
     assert "<script" not in page_of(predictions, images)
 
 

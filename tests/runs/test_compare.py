@@ -27,7 +27,12 @@ from lightfast.runs.train import train_run
 def forest(blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A second run: another model, another picture size, another split."""
     folder = tmp_path_factory.mktemp("runs") / "forest"
-    train_run(blob_file, RunOptions(out=folder, seed=1, image_size=(16, 16)), model="random-forest", config={"trees": 5})
+    train_run(
+        blob_file,
+        RunOptions(out=folder, seed=1, image_size=(16, 16)),
+        model="random-forest",
+        config={"trees": 5},
+    )
     return folder
 
 
@@ -108,14 +113,19 @@ def test_the_terminal_tells_accuracy_cost_pairs_and_what_may_be_concluded(done):
 
 
 def test_a_file_of_predictions_stands_for_its_run(done, blob_file):
-    again = compare_run([done.runs[0], str(done.folder / "predictions-forest.parquet")], blob_file, RunOptions())
+    again = compare_run(
+        [done.runs[0], str(done.folder / "predictions-forest.parquet")], blob_file, RunOptions()
+    )
     assert again["pairs"][0]["p_value"] == done.result["pairs"][0]["p_value"]
     assert again["runs"][1]["cost"] == dict.fromkeys(done.result["runs"][1]["cost"])
 
 
 def test_files_alone_are_paired_by_id_whatever_their_order(done, tmp_path):
     first, second = readings(done)
-    files = [str(first.save(tmp_path / "a.parquet")), str(second.take(range(len(second) - 1, -1, -1)).save(tmp_path / "b.parquet"))]
+    files = [
+        str(first.save(tmp_path / "a.parquet")),
+        str(second.take(range(len(second) - 1, -1, -1)).save(tmp_path / "b.parquet")),
+    ]
     again = compare_run(files, "", RunOptions(out=tmp_path / "out"))
     assert again["names"] == ["a", "b"]
     for key in ("gained", "lost", "p_value"):
@@ -124,20 +134,29 @@ def test_files_alone_are_paired_by_id_whatever_their_order(done, tmp_path):
 
 
 def test_files_without_labels_take_them_from_the_data(done, blob_file, tmp_path):
-    bare = [dataclasses.replace(one, labels=None).save(tmp_path / f"{place}.parquet") for place, one in enumerate(readings(done))]
+    bare = [
+        dataclasses.replace(one, labels=None).save(tmp_path / f"{place}.parquet")
+        for place, one in enumerate(readings(done))
+    ]
     again = compare_run([str(path) for path in bare], blob_file, RunOptions(out=tmp_path / "out"))
     assert again["pairs"][0]["p_value"] == done.result["pairs"][0]["p_value"]
     assert "Accuracy and cost" not in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_files_over_different_test_pictures_are_refused_as_not_paired(run, forest):
-    with pytest.raises(DataError, match=r"forest was read on different pictures: not paired.*run folders in place of the files"):
+    with pytest.raises(
+        DataError,
+        match=r"forest was read on different pictures: not paired.*run folders in place of the files",
+    ):
         compare_run([str(run / "predictions.parquet"), str(forest / "predictions.parquet")], "", RunOptions())
 
 
 def test_two_files_of_which_one_lacks_pictures_are_refused(done, blob_file, tmp_path):
     first, second = readings(done)
-    files = [str(first.save(tmp_path / "whole.parquet")), str(second.take([0, 1]).save(tmp_path / "short.parquet"))]
+    files = [
+        str(first.save(tmp_path / "whole.parquet")),
+        str(second.take([0, 1]).save(tmp_path / "short.parquet")),
+    ]
     for runs in (files, files[::-1], [*files, done.runs[0]]):
         with pytest.raises(DataError, match="was read on different pictures: not paired"):
             compare_run(runs, blob_file, RunOptions())
@@ -145,8 +164,13 @@ def test_two_files_of_which_one_lacks_pictures_are_refused(done, blob_file, tmp_
 
 def test_a_file_of_pictures_that_are_not_in_the_data_is_refused(done, blobs, tmp_path):
     source = save_npz(tmp_path / "blobs.npz", blobs.take(range(5)))
-    with pytest.raises(DataError, match=r"forest was read on different pictures: not paired: expected pictures of .*, got \d+ others"):
-        compare_run([done.runs[0], str(done.folder / "predictions-forest.parquet")], str(source), RunOptions())
+    with pytest.raises(
+        DataError,
+        match=r"forest was read on different pictures: not paired: expected pictures of .*, got \d+ others",
+    ):
+        compare_run(
+            [done.runs[0], str(done.folder / "predictions-forest.parquet")], str(source), RunOptions()
+        )
 
 
 def test_what_a_file_does_not_hold_is_left_out_with_a_note(done, blob_file, tmp_path):
@@ -172,9 +196,13 @@ def test_a_file_that_names_a_picture_twice_is_refused(done, tmp_path):
 
 
 def test_runs_of_other_classes_are_refused_by_name(run, blobs: ImageSet, tmp_path):
-    other = save_npz(tmp_path / "other.npz", dataclasses.replace(blobs, class_names=("left", "middle", "far")))
+    other = save_npz(
+        tmp_path / "other.npz", dataclasses.replace(blobs, class_names=("left", "middle", "far"))
+    )
     train_run(str(other), RunOptions(out=tmp_path / "other"), model="random-forest", config={"trees": 5})
-    with pytest.raises(DataError, match=r"right \(only blobs\), far \(only other\).*Compare runs trained on the same classes"):
+    with pytest.raises(
+        DataError, match=r"right \(only blobs\), far \(only other\).*Compare runs trained on the same classes"
+    ):
         compare_run([str(run), str(tmp_path / "other")], str(other), RunOptions())
 
 
@@ -187,7 +215,9 @@ def test_classes_in_another_order_are_matched_by_name(done):
 
 
 def test_pictures_that_all_were_seen_by_some_run_cannot_compare(done, blobs, tmp_path):
-    seen = [row for row, name in enumerate(blobs.ids) if name not in part_of(done.runs[0]) & part_of(done.runs[1])]
+    seen = [
+        row for row, name in enumerate(blobs.ids) if name not in part_of(done.runs[0]) & part_of(done.runs[1])
+    ]
     source = save_npz(tmp_path / "blobs.npz", blobs.take(seen))
     with pytest.raises(DataError, match="seen in training by one of the runs"):
         compare_run(done.runs, str(source), RunOptions())
@@ -201,7 +231,12 @@ def test_one_run_alone_and_one_named_twice_are_refused(run):
 
 
 def test_names_are_short_unless_they_would_be_the_same():
-    assert names_of(["runs/a", "runs/b/predictions.parquet", "c.parquet", "hf-hub:x/a"]) == ["a", "b", "c", "hf-hub:x/a"]
+    assert names_of(["runs/a", "runs/b/predictions.parquet", "c.parquet", "hf-hub:x/a"]) == [
+        "a",
+        "b",
+        "c",
+        "hf-hub:x/a",
+    ]
     assert names_of(["one/a", "two/a"]) == ["one/a", "two/a"]
 
 

@@ -1,4 +1,6 @@
-"""The folder of a cross-validation: out-of-fold readings of every picture, figures, a page, and going on after an interruption."""
+"""The folder of a cross-validation: out-of-fold readings of every picture, figures, a page,
+and going on after an interruption.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +36,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(blob_file: str, folder: Path) -> dict[str, Any]:
-    return crossval_run(blob_file, RunOptions(out=folder, seed=3, command="lightfast crossval blobs.npz"), plan=FOREST, dealing=DEALING)
+    return crossval_run(
+        blob_file,
+        RunOptions(out=folder, seed=3, command="lightfast crossval blobs.npz"),
+        plan=FOREST,
+        dealing=DEALING,
+    )
 
 
-def test_the_readings_are_out_of_fold_of_every_picture_and_metrics_are_their_score(result, folder: Path, blobs: ImageSet):
+def test_the_readings_are_out_of_fold_of_every_picture_and_metrics_are_their_score(
+    result, folder: Path, blobs: ImageSet
+):
     kept = Predictions.load(folder / "predictions.parquet")
     assert len(kept) == len(blobs)
     assert result == json.loads((folder / "metrics.json").read_text())
     assert result["pooled"] == json.loads(json.dumps(score(kept).as_json()))
-    assert {"accuracy", "accuracy_interval", "accuracy_spread", "macro_f1", "n", "seed", "folds", "per_fold", "unreadable"} <= set(result)
+    assert {
+        "accuracy",
+        "accuracy_interval",
+        "accuracy_spread",
+        "macro_f1",
+        "n",
+        "seed",
+        "folds",
+        "per_fold",
+        "unreadable",
+    } <= set(result)
     assert (result["n"], result["seed"], result["folds"], result["data"]) == (120, 3, 3, "blobs")
 
 
@@ -102,10 +121,20 @@ def test_what_cannot_be_done_is_one_line_with_a_cure_before_anything_is_fitted(
     monkeypatch.setattr(Plan, "fit", lambda *given: pytest.fail("fitted"))
     options = RunOptions(out=tmp_path / "run")
     right = np.flatnonzero(blobs.require_labels() == 2)
-    scarce = save_npz(tmp_path / "scarce.npz", blobs.take([*np.flatnonzero(blobs.require_labels() < 2), *right[:3]]))
+    scarce = save_npz(
+        tmp_path / "scarce.npz", blobs.take([*np.flatnonzero(blobs.require_labels() < 2), *right[:3]])
+    )
     for source, kind, message in (
-        (scarce, DataError, r"class 'right' would be missing from a fold: expected at least 5 .* got 3\. Use at most 3 folds"),
-        (save_npz(tmp_path / "few.npz", blobs.take([0, 1, 2, 3])), DataError, r"5 folds: expected at least 5 .* got 4\. Use fewer"),
+        (
+            scarce,
+            DataError,
+            r"class 'right' would be missing from a fold: expected at least 5 .* got 3\. Use at most 3 folds",
+        ),
+        (
+            save_npz(tmp_path / "few.npz", blobs.take([0, 1, 2, 3])),
+            DataError,
+            r"5 folds: expected at least 5 .* got 4\. Use fewer",
+        ),
         (tmp_path / "nothing.npz", DataError, r"no such file"),
     ):
         with pytest.raises(kind, match=message) as caught:

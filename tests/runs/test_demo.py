@@ -22,7 +22,13 @@ def test_the_quick_demo_repairs_more_than_it_harms_and_writes_its_run(tmp_path):
     assert json.loads((tmp_path / "demo" / "metrics.json").read_text()) == metrics
     page = (tmp_path / "demo" / "report.html").read_text()
     assert "no label was looked at" in page
-    assert {path.name for path in (tmp_path / "demo").iterdir()} >= {"checkpoint", "repair", "repaired", "report.html", "run.json"}
+    assert {path.name for path in (tmp_path / "demo").iterdir()} >= {
+        "checkpoint",
+        "repair",
+        "repaired",
+        "report.html",
+        "run.json",
+    }
 
 
 def test_the_demo_does_not_write_over_another_run(run):

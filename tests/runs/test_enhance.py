@@ -1,4 +1,6 @@
-"""Enhancing with a run: whose pictures are learnt from, what is kept and what refused, leaks in plain sight, other classifiers."""
+"""Enhancing with a run: whose pictures are learnt from, what is kept and what refused, leaks in plain sight,
+other classifiers.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +33,25 @@ from lightfast.runs.enhance_plan import EnhanceWish
 from lightfast.runs.folder import RunOptions, without_seen, write_seen
 from lightfast.train.fit import fit
 
-QUICK = ("epochs=8", "batch_size=16", "learning_rate=0.02", "augment=none", "enhancer.width=4", "enhancer.depth=1", "plan.clean_share=0.8",
-         "averaging=0")
+QUICK = (
+    "epochs=8",
+    "batch_size=16",
+    "learning_rate=0.02",
+    "augment=none",
+    "enhancer.width=4",
+    "enhancer.depth=1",
+    "plan.clean_share=0.8",
+    "averaging=0",
+)
 BRIEF = ("epochs=1", "enhancer.width=2", "enhancer.depth=1")
 ONE = (0.1,)
 
 
 @pytest.fixture(scope="module")
 def bent(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shared run with a classifier that takes far too much for the first class: an enhancer can help it."""
+    """The shared run with a classifier that takes far too much for the first class:
+    an enhancer can help it.
+    """
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("bent") / "run"))
     classifier = load_checkpoint(folder)
     logits = predict_logits(classifier.replace(temperature=1.0), blobs.images)[np.arange(120) % 3 != 0]
@@ -78,10 +90,19 @@ def told(folder: Path) -> dict:
 
 
 def test_the_split_of_the_run_is_taken_and_its_test_part_is_read(accepted: Path, blobs: ImageSet):
-    parts, metrics, record = split(blobs, seed=0), told(accepted), json.loads((accepted / "run.json").read_text())
+    parts, metrics, record = (
+        split(blobs, seed=0),
+        told(accepted),
+        json.loads((accepted / "run.json").read_text()),
+    )
     assert (metrics["data_version"], metrics["test_version"]) == (parts.train.version, parts.test.version)
     assert metrics["parts"] == {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test)}
-    assert (record["split_seed"], record["seed"], record["own_split"], record["made_by"]) == (0, 5, True, "enhance")
+    assert (record["split_seed"], record["seed"], record["own_split"], record["made_by"]) == (
+        0,
+        5,
+        True,
+        "enhance",
+    )
     assert metrics["touched_before"] >= 1  # by the training of the run
 
 
@@ -104,11 +125,19 @@ def test_no_test_picture_is_learnt_from_or_chosen_by(bent, blob_file, blobs, tmp
 
 def test_of_other_data_what_the_run_has_seen_is_not_tested_on(bent, blobs, tmp_path):
     rng = np.random.default_rng(9)
-    fresh = np.clip(blobs.images.astype(int) + rng.integers(-20, 20, blobs.images.shape), 0, 255).astype(np.uint8)
-    both = ImageSet(np.concatenate([blobs.images, fresh]), blobs.class_names, np.tile(np.arange(120) % 3, 2), name="more")
+    fresh = np.clip(blobs.images.astype(int) + rng.integers(-20, 20, blobs.images.shape), 0, 255).astype(
+        np.uint8
+    )
+    both = ImageSet(
+        np.concatenate([blobs.images, fresh]), blobs.class_names, np.tile(np.arange(120) % 3, 2), name="more"
+    )
     source = str(save_npz(tmp_path / "more.npz", both))
-    metrics = enhance_run(str(bent), source, RunOptions(out=tmp_path / "out"),
-                          wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", gate="off"))
+    metrics = enhance_run(
+        str(bent),
+        source,
+        RunOptions(out=tmp_path / "out"),
+        wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", gate="off"),
+    )
     parts = split(both)
     free = [len(without_seen(bent, part)[0]) for part in (parts.val, parts.test)]
     assert free != [len(parts.val), len(parts.test)]
@@ -130,7 +159,16 @@ def test_a_limit_holds_for_each_part(run, blob_file, tmp_path):
 
 
 def test_a_passed_gate_leaves_a_whole_run_folder(accepted: Path, run: Path):
-    wanted = {"checkpoint", "run.json", "seen.npy", "recipe.json", "history.jsonl", "predictions.parquet", "metrics.json", "report.html"}
+    wanted = {
+        "checkpoint",
+        "run.json",
+        "seen.npy",
+        "recipe.json",
+        "history.jsonl",
+        "predictions.parquet",
+        "metrics.json",
+        "report.html",
+    }
     assert wanted <= {path.name for path in accepted.iterdir()}
     assert set(told(run)) <= set(told(accepted))
     assert {"enhancer", "gate", "before", "paired", "transfer", "leak"} <= set(told(accepted))
@@ -143,14 +181,21 @@ def test_the_classifier_inside_is_the_one_of_the_run_bit_for_bit(accepted: Path,
     assert weights_digest(behind.torch_network) == weights_digest(alone.torch_network)
 
 
-def test_the_figures_are_those_of_both_readings_of_the_test_pictures(accepted: Path, bent: Path, blobs: ImageSet):
+def test_the_figures_are_those_of_both_readings_of_the_test_pictures(
+    accepted: Path, bent: Path, blobs: ImageSet
+):
     test, metrics = split(blobs).test, told(accepted)
     before, after = predict(load_checkpoint(bent), test), predict(load_checkpoint(accepted), test)
     expected = mcnemar(before.correct, after.correct)
-    assert (metrics["before"]["accuracy"], metrics["accuracy"]) == (expected.before_accuracy, expected.after_accuracy)
+    assert (metrics["before"]["accuracy"], metrics["accuracy"]) == (
+        expected.before_accuracy,
+        expected.after_accuracy,
+    )
     assert metrics["paired"]["difference_interval"] == pytest.approx(list(expected.difference_interval))
     assert metrics["paired"]["p_value"] == pytest.approx(expected.p_value)
-    np.testing.assert_allclose(Predictions.load(accepted / "predictions.parquet").pred_probs, after.pred_probs, atol=1e-6)
+    np.testing.assert_allclose(
+        Predictions.load(accepted / "predictions.parquet").pred_probs, after.pred_probs, atol=1e-6
+    )
 
 
 def test_every_kind_of_damage_is_measured_on_all_test_pictures(accepted: Path, blobs: ImageSet):
@@ -173,17 +218,25 @@ def test_what_is_refused_has_no_checkpoint_but_tells_why_and_how_to_keep_it(refu
     assert f"--use {refused} --gate off" in said
 
 
-def test_a_refused_enhancer_is_kept_with_the_gate_off_without_learning_again(refused, run, blob_file, tmp_path, monkeypatch):
+def test_a_refused_enhancer_is_kept_with_the_gate_off_without_learning_again(
+    refused, run, blob_file, tmp_path, monkeypatch
+):
     monkeypatch.setattr(module, "fit_enhancer", None)
     wish = EnhanceWish(use=str(refused), gate="off")
     metrics = enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "kept"), wish=wish)
     assert metrics["accepted"]
     enhancer = parts_of(load_checkpoint(tmp_path / "kept"))[0]
-    assert weights_digest(enhancer.torch_network) == weights_digest(load_checkpoint(refused / "refused").torch_network)
+    assert weights_digest(enhancer.torch_network) == weights_digest(
+        load_checkpoint(refused / "refused").torch_network
+    )
 
 
-def test_an_enhancer_is_used_before_another_classifier_under_the_same_gate(accepted, run, blob_file, tmp_path):
-    metrics = enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(accepted)))
+def test_an_enhancer_is_used_before_another_classifier_under_the_same_gate(
+    accepted, run, blob_file, tmp_path
+):
+    metrics = enhance_run(
+        str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(accepted))
+    )
     assert (metrics["accepted"], metrics["suite"]) == (False, "camera")
     assert metrics["before"]["accuracy"] == told(run)["accuracy"]
 
@@ -232,7 +285,9 @@ def test_every_figure_of_the_full_protocol_is_marked_and_the_honest_one_stands_b
     leak = metrics["leak"]
     assert all(one["leak"] for one in (leak, leak["clean"], leak["degraded"], *leak["by_kind"].values()))
     assert leak["honest"]["clean"] == metrics["paired"]
-    assert not any(one["leak"] for one in (metrics["paired"], metrics["degraded"], *metrics["by_kind"].values()))
+    assert not any(
+        one["leak"] for one in (metrics["paired"], metrics["degraded"], *metrics["by_kind"].values())
+    )
     lines = [line for line in enhance_lines(metrics) if "LEAK" in line]
     assert [line.split(":")[0] for line in lines] == ["LEAK", "LEAK clean", "LEAK degraded"]
     assert all("honest" in line for line in lines[1:])
@@ -259,8 +314,12 @@ def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, run, blobs, 
     other = split(blobs, seed=3)
     load_checkpoint(run).save(tmp_path / "other" / "checkpoint")
     write_seen(tmp_path / "other", other.train, other.val)
-    metrics = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "out"),
-                          wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)))
+    metrics = enhance_run(
+        str(bent),
+        blob_file,
+        RunOptions(out=tmp_path / "out"),
+        wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)),
+    )
     free = set(split(blobs).test.content_hashes) & set(other.test.content_hashes)
     row = metrics["transfer"][0]
     assert 0 < row["clean"]["n"] == len(free) < metrics["n"]
@@ -276,11 +335,18 @@ def test_a_finished_run_comes_back_as_it_is_and_another_wish_is_refused(refused,
     with pytest.raises(CheckpointError, match="already holds a run"):
         enhance_run(str(run), blob_file, RunOptions(out=refused), wish=wish)
     with pytest.raises(CheckpointError, match="another config"):
-        enhance_run(str(run), blob_file, RunOptions(out=refused, resume=True), wish=dataclasses.replace(wish, gate="off"))
+        enhance_run(
+            str(run),
+            blob_file,
+            RunOptions(out=refused, resume=True),
+            wish=dataclasses.replace(wish, gate="off"),
+        )
 
 
 def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_path):
-    wish = EnhanceWish(strengths=(0.1, 1.0), settings=(*BRIEF, "epochs=2", "plan.trial_epochs=1"), gate="off", degrade="none")
+    wish = EnhanceWish(
+        strengths=(0.1, 1.0), settings=(*BRIEF, "epochs=2", "plan.trial_epochs=1"), gate="off", degrade="none"
+    )
 
     def interrupt(label: str, done: int, total: int, detail: str = "") -> None:
         if label == "enhancer" and done >= 1000:
@@ -291,7 +357,9 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
     resumed = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "a", resume=True), wish=wish)
     through = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "b"), wish=wish)
     own = ("seconds", "run", "recipe", "touched_before")
-    assert {key: resumed[key] for key in resumed if key not in own} == {key: through[key] for key in through if key not in own}
+    assert {key: resumed[key] for key in resumed if key not in own} == {
+        key: through[key] for key in through if key not in own
+    }
 
 
 # ---- bad input
@@ -316,7 +384,9 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
         ({"transfer": ("nowhere",)}, "no checkpoint in nowhere"),
     ],
 )
-def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(wish, part, run, blob_file, tmp_path):
+def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(
+    wish, part, run, blob_file, tmp_path
+):
     with pytest.raises(InputError) as refusal:
         enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(**wish))
     assert part in str(refusal.value)
@@ -324,7 +394,9 @@ def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(wish, 
 
 
 def test_other_classes_and_pictures_without_labels_are_refused(run, blobs, tmp_path, monkeypatch):
-    strange = save_npz(tmp_path / "strange.npz", dataclasses.replace(blobs, class_names=("left", "middle", "up")))
+    strange = save_npz(
+        tmp_path / "strange.npz", dataclasses.replace(blobs, class_names=("left", "middle", "up"))
+    )
     with pytest.raises(CheckpointError, match="unknown to the checkpoint: up"):
         enhance_run(str(run), str(strange), RunOptions(out=tmp_path / "out"))
     np.savez(tmp_path / "bare.npz", images=blobs.images)
@@ -349,14 +421,22 @@ def test_a_forest_a_run_of_many_labels_and_the_run_itself_are_refused(run, blobs
 
 
 def test_the_classifier_that_teaches_is_no_stranger(run, refused, blob_file, tmp_path):
-    for wish in (EnhanceWish(strengths=ONE, settings=BRIEF, transfer=(str(run),)), EnhanceWish(use=str(refused), transfer=(str(run),))):
+    for wish in (
+        EnhanceWish(strengths=ONE, settings=BRIEF, transfer=(str(run),)),
+        EnhanceWish(use=str(refused), transfer=(str(run),)),
+    ):
         with pytest.raises(CheckpointError, match="is the classifier that the enhancer learns through"):
             enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=wish)
 
 
 def test_a_gate_for_degraded_pictures_without_any_is_refused_at_once(run, refused, blob_file, tmp_path):
     with pytest.raises(SettingsError, match="was measured under none"):
-        enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(gate="degraded", use=str(refused)))
+        enhance_run(
+            str(run),
+            blob_file,
+            RunOptions(out=tmp_path / "out"),
+            wish=EnhanceWish(gate="degraded", use=str(refused)),
+        )
 
 
 def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs, tmp_path):
@@ -364,18 +444,33 @@ def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs,
     other = str(save_npz(tmp_path / "other.npz", dataclasses.replace(blobs, class_names=names)))
     load_checkpoint(run).replace(class_names=names).save(tmp_path / "other" / "checkpoint")
     with pytest.raises(CheckpointError, match="learnt for another class list"):
-        enhance_run(str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(refused)))
+        enhance_run(
+            str(tmp_path / "other"),
+            other,
+            RunOptions(out=tmp_path / "out"),
+            wish=EnhanceWish(use=str(refused)),
+        )
     with pytest.raises(CheckpointError, match=r"another class list"):
-        enhance_run(str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(transfer=(str(run),)))
+        enhance_run(
+            str(tmp_path / "other"),
+            other,
+            RunOptions(out=tmp_path / "out"),
+            wish=EnhanceWish(transfer=(str(run),)),
+        )
     with pytest.raises(CheckpointError, match="holds no enhancer"):
-        enhance_run(str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(run)))
+        enhance_run(
+            str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(run))
+        )
 
 
 # ---- plans
 
 
 def test_the_page_gives_the_verdict_first(accepted: Path, refused: Path):
-    for folder, said in ((accepted, "Accepted: accuracy changes by"), (refused, "Refused: accuracy changes by")):
+    for folder, said in (
+        (accepted, "Accepted: accuracy changes by"),
+        (refused, "Refused: accuracy changes by"),
+    ):
         page = (folder / "report.html").read_text()
         assert 0 < page.index(said) < page.index("Without and with the enhancer</h2>")
         assert str(folder.parent) not in page

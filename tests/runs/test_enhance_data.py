@@ -13,7 +13,9 @@ from lightfast.runs.enhance_data import read_material
 from lightfast.runs.folder import RunOptions, write_seen
 
 
-def test_of_several_runs_the_one_that_has_seen_every_picture_is_named(run: Path, blobs: ImageSet, blob_file: str, tmp_path: Path):
+def test_of_several_runs_the_one_that_has_seen_every_picture_is_named(
+    run: Path, blobs: ImageSet, blob_file: str, tmp_path: Path
+):
     (tmp_path / "other").mkdir()
     write_seen(tmp_path / "other", blobs)
     with pytest.raises(DataError, match="other was trained or chosen on every one of the"):

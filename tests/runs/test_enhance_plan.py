@@ -16,11 +16,27 @@ def test_the_plans_are_the_papers_and_ours():
 
 
 def test_settings_reach_recipe_network_and_plan():
-    wish = EnhanceWish(enhancer="paper", degrade="mnist-c", strengths=(0.5,), settings=(
-        "epochs=3", "enhancer.width=8", "plan.fidelity=l1", "plan.reconstruct_epochs=2", "plan.clean_share=0.25", "plan.per_epoch=7"))
+    wish = EnhanceWish(
+        enhancer="paper",
+        degrade="mnist-c",
+        strengths=(0.5,),
+        settings=(
+            "epochs=3",
+            "enhancer.width=8",
+            "plan.fidelity=l1",
+            "plan.reconstruct_epochs=2",
+            "plan.clean_share=0.25",
+            "plan.per_epoch=7",
+        ),
+    )
     plan = plan_of(wish)
     assert plan.reconstruct is not None
     assert plan.mix is not None
-    assert (plan.recipe.epochs, dict(plan.config), plan.fidelity, plan.reconstruct.epochs) == (3, {"width": 8}, "l1", 2)
+    assert (plan.recipe.epochs, dict(plan.config), plan.fidelity, plan.reconstruct.epochs) == (
+        3,
+        {"width": 8},
+        "l1",
+        2,
+    )
     assert (plan.mix.clean_share, plan.per_epoch, plan.strengths, wish.suite) == (0.25, 7, (0.5,), "mnist-c")
     assert plan_of(EnhanceWish(enhancer="paper", settings=("plan.reconstruct_epochs=0",))).reconstruct is None

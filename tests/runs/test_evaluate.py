@@ -62,7 +62,10 @@ def test_a_suite_adds_the_corruption_card(own_run, blob_file, tmp_path):
     assert metrics["robustness"]["n"] == 10
     assert len(metrics["robustness"]["rows"]) == 30
     assert json.loads((tmp_path / "scores" / "metrics.json").read_text()) == metrics
-    assert "Accuracy by corruption and severity, n = 10 a point" in (tmp_path / "scores" / "report.html").read_text()
+    assert (
+        "Accuracy by corruption and severity, n = 10 a point"
+        in (tmp_path / "scores" / "report.html").read_text()
+    )
     assert len(Predictions.load(tmp_path / "scores" / "predictions.parquet")) == metrics["n"]
 
 
@@ -77,15 +80,22 @@ def test_an_unknown_suite_is_refused_before_any_work(blob_file):
 
 
 def test_other_classes_are_refused_by_name(own_run, blobs, tmp_path):
-    other = save_npz(tmp_path / "other.npz", dataclasses.replace(blobs, class_names=("left", "middle", "far")))
+    other = save_npz(
+        tmp_path / "other.npz", dataclasses.replace(blobs, class_names=("left", "middle", "far"))
+    )
     with pytest.raises(CheckpointError, match="far"):
         evaluate_run(own_run, str(other), RunOptions())
 
 
 def test_the_same_classes_in_another_order_are_matched_by_name(own_run, blobs, tmp_path):
-    turned = dataclasses.replace(blobs, labels=2 - blobs.require_labels(), class_names=blobs.class_names[::-1])
+    turned = dataclasses.replace(
+        blobs, labels=2 - blobs.require_labels(), class_names=blobs.class_names[::-1]
+    )
     told = evaluate_run(own_run, str(save_npz(tmp_path / "turned.npz", turned)), RunOptions())
-    assert told["accuracy"] == evaluate_run(own_run, str(save_npz(tmp_path / "plain.npz", blobs)), RunOptions())["accuracy"]
+    assert (
+        told["accuracy"]
+        == evaluate_run(own_run, str(save_npz(tmp_path / "plain.npz", blobs)), RunOptions())["accuracy"]
+    )
     assert "another order" in " ".join(told["notes"])
 
 

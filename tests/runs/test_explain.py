@@ -67,7 +67,13 @@ def test_every_picture_gets_its_raw_map_and_an_overlay(folder, few, net, tmp_pat
         with Image.open(tmp_path / "why" / found["overlay"]) as drawn:
             assert min(drawn.size) >= 160
     assert {path.name for path in (tmp_path / "why").iterdir()} == {
-        "contact-sheet.png", "explanations.json", "explanations.parquet", "maps", "overlays", "report.html"}  # fmt: skip
+        "contact-sheet.png",
+        "explanations.json",
+        "explanations.parquet",
+        "maps",
+        "overlays",
+        "report.html",
+    }
 
 
 def test_readings_labels_and_files_stand_in_both_tables(folder, few, net, tmp_path):
@@ -171,11 +177,17 @@ def test_files_of_an_interrupted_explanation_go_with_the_next(folder, few, tmp_p
         explain_run(folder, [few[0]], options(tmp_path, report=stopped), UNCHECKED)
     assert len([*(tmp_path / "why" / "maps").iterdir()]) == 9
     explain_run(folder, [few[0]], options(tmp_path), ExplainWishes(check=0, limit=2))
-    assert len([*(tmp_path / "why" / "maps").iterdir()]) == len([*(tmp_path / "why" / "overlays").iterdir()]) == 2
+    assert (
+        len([*(tmp_path / "why" / "maps").iterdir()])
+        == len([*(tmp_path / "why" / "overlays").iterdir()])
+        == 2
+    )
     assert not [path for path in (tmp_path / "why").iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize(("name", "what"), [("run.json", "holds a run"), ("report.html", "holds the report of something else")])
+@pytest.mark.parametrize(
+    ("name", "what"), [("run.json", "holds a run"), ("report.html", "holds the report of something else")]
+)
 def test_the_report_of_another_verb_is_not_written_over(folder, few, tmp_path, name, what):
     (tmp_path / "why").mkdir()
     (tmp_path / "why" / name).write_text("{}")
@@ -202,7 +214,9 @@ def test_several_sources_are_read_without_labels(folder, few, tmp_path):
 
 
 def test_without_a_folder_the_result_lies_in_the_run(folder, few):
-    result = explain_run(folder, [few[0]], RunOptions(), dataclasses.replace(UNCHECKED, method="integrated-gradients"))
+    result = explain_run(
+        folder, [few[0]], RunOptions(), dataclasses.replace(UNCHECKED, method="integrated-gradients")
+    )
     assert Path(result["out"]) == Path(folder, "explained", "integrated-gradients")
     assert result["signed"]
 
@@ -274,6 +288,13 @@ def test_a_folder_without_a_checkpoint_is_named(few, tmp_path):
 
 
 def test_the_settings_reach_the_method(folder, few, net, tmp_path):
-    result = explain_run(folder, [few[0]], options(tmp_path), ExplainWishes("occlusion", check=0, settings=("window=4", "stride=4")))
-    expected = explain(net, few[1].images, method="occlusion", settings=ExplainSettings(window=4, stride=4)).maps
+    result = explain_run(
+        folder,
+        [few[0]],
+        options(tmp_path),
+        ExplainWishes("occlusion", check=0, settings=("window=4", "stride=4")),
+    )
+    expected = explain(
+        net, few[1].images, method="occlusion", settings=ExplainSettings(window=4, stride=4)
+    ).maps
     assert np.allclose(np.load(tmp_path / "why" / result["explanations"][1]["map"]), expected[1], atol=1e-5)

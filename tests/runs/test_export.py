@@ -43,7 +43,9 @@ def test_onnx_is_checked_on_the_test_pictures_of_the_run(own_run: Path, tmp_path
 
 
 def test_onnx_is_checked_on_given_pictures(own_run: Path, pictures: Path, tmp_path: Path):
-    result = export_run(str(own_run), ExportPlan(check=str(pictures)), RunOptions(out=tmp_path / "blobs.onnx"))
+    result = export_run(
+        str(own_run), ExportPlan(check=str(pictures)), RunOptions(out=tmp_path / "blobs.onnx")
+    )
     assert result["check"]["n"] == 6
 
 
@@ -58,10 +60,14 @@ def test_without_the_run_s_data_noise_is_read_and_that_is_said(own_run: Path, tm
     assert not (tmp_path / "other.onnx").exists()
 
 
-def test_a_file_that_decides_otherwise_is_not_written(own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_decides_otherwise_is_not_written(
+    own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     import lightfast.runs.export as module
 
-    monkeypatch.setattr(module, "pred_probs", lambda _, images: np.roll(np.eye(3, dtype=np.float32)[[0] * len(images)], 0))
+    monkeypatch.setattr(
+        module, "pred_probs", lambda _, images: np.roll(np.eye(3, dtype=np.float32)[[0] * len(images)], 0)
+    )
     with pytest.raises(LightfastError, match="decides otherwise"):
         export_run(str(own_run), ExportPlan(), RunOptions(out=tmp_path / "blobs.onnx"))
     assert not list(tmp_path.glob("*.onnx"))
@@ -78,8 +84,12 @@ def test_int8_tells_its_cost_and_that_the_test_labels_were_used(own_run: Path, t
     assert any(line.startswith("int8 cost") for line in export_lines(result))
 
 
-def test_int8_on_given_pictures_sets_some_aside_for_calibration(own_run: Path, pictures: Path, tmp_path: Path):
-    result = export_run(str(own_run), ExportPlan(check=str(pictures), int8=True), RunOptions(out=tmp_path / "blobs.onnx"))
+def test_int8_on_given_pictures_sets_some_aside_for_calibration(
+    own_run: Path, pictures: Path, tmp_path: Path
+):
+    result = export_run(
+        str(own_run), ExportPlan(check=str(pictures), int8=True), RunOptions(out=tmp_path / "blobs.onnx")
+    )
     assert (result["int8"]["calibrated_on"], result["int8"]["n"], result["int8"]["paired"]) == (3, 3, None)
 
 
@@ -98,15 +108,20 @@ def test_sidecars_hold_the_suggestions_that_are_sure_enough(own_run: Path, pictu
     assert read_sidecar(pictures / "0.png.xmp") == ()
 
 
-@pytest.mark.parametrize("plan, out, given, said", [
-    (ExportPlan("onnx"), None, (), "needs a place to write"),
-    (ExportPlan("onnx"), "x.onnx", ("pictures",), "takes no pictures"),
-    (ExportPlan("xmp"), None, (), "needs pictures"),
-    (ExportPlan("xmp"), "x", ("pictures",), "writes beside the pictures"),
-    (ExportPlan("photoprism", int8=True), "x", (), "neither --int8 nor --check"),
-    (ExportPlan("xmp", at_least=2.0), None, ("pictures",), "--at-least"),
-])  # fmt: skip
-def test_options_that_do_not_fit_are_refused(plan: ExportPlan, out: str | None, given: tuple[str, ...], said: str):
+@pytest.mark.parametrize(
+    "plan, out, given, said",
+    [
+        (ExportPlan("onnx"), None, (), "needs a place to write"),
+        (ExportPlan("onnx"), "x.onnx", ("pictures",), "takes no pictures"),
+        (ExportPlan("xmp"), None, (), "needs pictures"),
+        (ExportPlan("xmp"), "x", ("pictures",), "writes beside the pictures"),
+        (ExportPlan("photoprism", int8=True), "x", (), "neither --int8 nor --check"),
+        (ExportPlan("xmp", at_least=2.0), None, ("pictures",), "--at-least"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    plan: ExportPlan, out: str | None, given: tuple[str, ...], said: str
+):
     with pytest.raises(SettingsError, match=said):
         export_run("run", plan, RunOptions(out=None if out is None else Path(out)), given)
 
@@ -115,7 +130,13 @@ def test_a_forest_is_refused(blob_file: str, tmp_path: Path):
     from lightfast.runs.train import train_run
     from lightfast.train.recipe import Recipe
 
-    train_run(blob_file, RunOptions(out=tmp_path / "forest"), model="random-forest", recipe=Recipe.of(), config={"trees": 5})
+    train_run(
+        blob_file,
+        RunOptions(out=tmp_path / "forest"),
+        model="random-forest",
+        recipe=Recipe.of(),
+        config={"trees": 5},
+    )
     with pytest.raises(CheckpointError, match="is a forest"):
         export_run(str(tmp_path / "forest"), ExportPlan(), RunOptions(out=tmp_path / "x.onnx"))
     assert not (tmp_path / "x.onnx").exists()
@@ -127,8 +148,12 @@ def test_a_colour_run_becomes_a_model_for_photoprism(tmp_path: Path):
     from lightfast.models.registry import fresh_network
 
     network = fresh_network("cnn", "classifier", (16, 16, 3), 3, {}, 0).eval()
-    made = Checkpoint("classifier", "cnn", (16, 16, 3), 3, ("cat", "dog", "bird"), Preprocess.identity((16, 16, 3)), network)
+    made = Checkpoint(
+        "classifier", "cnn", (16, 16, 3), 3, ("cat", "dog", "bird"), Preprocess.identity((16, 16, 3)), network
+    )
     made.save(tmp_path / "run" / "checkpoint")
-    result = export_run(str(tmp_path / "run"), ExportPlan("photoprism", name="pets"), RunOptions(out=tmp_path / "storage"))
+    result = export_run(
+        str(tmp_path / "run"), ExportPlan("photoprism", name="pets"), RunOptions(out=tmp_path / "storage")
+    )
     assert Path(result["vision"]).is_file()
     assert (tmp_path / "storage" / "models" / "pets" / "pets.onnx").is_file()

@@ -28,7 +28,9 @@ NAMES = ("left", "middle", "right")
 
 
 class Double:
-    """Reads the bar's place from the pixels, with every `wrong`-th answer wrong; stops after `most` answers."""
+    """Reads the bar's place from the pixels, with every `wrong`-th answer wrong;
+    stops after `most` answers.
+    """
 
     def __init__(self, most=1000, wrong=0):
         self.most, self.wrong, self.seen = most, wrong, []
@@ -54,7 +56,10 @@ def own_run(run, tmp_path):
 
 
 def lines_of(options):
-    return [json.loads(line) for line in Path(options.out, "answers.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in Path(options.out, "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def test_a_session_asks_the_sampled_test_pictures_and_keeps_every_answer(blob_file, blobs, out):
@@ -71,11 +76,19 @@ def test_a_session_asks_the_sampled_test_pictures_and_keeps_every_answer(blob_fi
 
 
 def test_a_question_has_no_room_for_label_name_or_id(blob_file, out):
-    assert {field.name for field in dataclasses.fields(Question)} == {"image", "class_names", "position", "total", "message"}
+    assert {field.name for field in dataclasses.fields(Question)} == {
+        "image",
+        "class_names",
+        "position",
+        "total",
+        "message",
+    }
     ask = Double()
     human_test(blob_file, out, person="ann", n=9, ask=ask)
     # The same for every picture but for pixels and place: nothing in it can depend on the label.
-    assert {(question.class_names, question.total, question.message) for question in ask.seen} == {(NAMES, 9, "")}
+    assert {(question.class_names, question.total, question.message) for question in ask.seen} == {
+        (NAMES, 9, "")
+    }
     assert [question.position for question in ask.seen] == list(range(1, 10))
 
 
@@ -106,7 +119,9 @@ def test_a_session_goes_on_where_the_person_stopped(blob_file, out):
 def test_everybody_gets_the_same_pictures_in_another_order(blob_file, out):
     for person in ("ann", "bob"):
         human_test(blob_file, out, person=person, n=15, ask=Double())
-    asked = [[line["content"] for line in lines_of(out) if line["person"] == person] for person in ("ann", "bob")]
+    asked = [
+        [line["content"] for line in lines_of(out) if line["person"] == person] for person in ("ann", "bob")
+    ]
     assert sorted(asked[0]) == sorted(asked[1])
     assert asked[0] != asked[1]
 
@@ -136,19 +151,34 @@ def test_a_bad_entry_is_explained_and_asked_again(blob_file, out):
     human_test(blob_file, out, person="ann", n=6, ask=ask)
     assert [question.position for question in asked] == [1, 1, 1, 1, 2]
     assert asked[0].message == asked[4].message == ""
-    assert [word in question.message for word, question in zip(("Nothing", "zebra", "4 is not"), asked[1:4], strict=True)] == [True] * 3
+    assert [
+        word in question.message
+        for word, question in zip(("Nothing", "zebra", "4 is not"), asked[1:4], strict=True)
+    ] == [True] * 3
     assert [line["answer"] for line in lines_of(out)] == [None]
 
 
 KINDS = ("airplane", "alarm clock", "Banana")
 
 
-@pytest.mark.parametrize(("names", "text", "meaning", "name"), [
-    (KINDS, "3", "class", "Banana"), (KINDS, "b", "class", "Banana"), (KINDS, " AIRPLANE ", "class", "airplane"),
-    (KINDS, "a", "again", None), (KINDS, "0", "again", None), (KINDS, "q", "stop", None), (KINDS, "?", "dont_know", None),
-    (("0", "1", "3"), "3", "class", "3"), (("0", "1", "3"), "2", "again", None), (("cat", "cattle"), "cat", "class", "cat"),
-    (("a", "A", "Q"), "A", "class", "A"), (("a", "A", "Q"), "q", "class", "Q"), (("a", "A", "Q"), ":q", "stop", None),
-])
+@pytest.mark.parametrize(
+    ("names", "text", "meaning", "name"),
+    [
+        (KINDS, "3", "class", "Banana"),
+        (KINDS, "b", "class", "Banana"),
+        (KINDS, " AIRPLANE ", "class", "airplane"),
+        (KINDS, "a", "again", None),
+        (KINDS, "0", "again", None),
+        (KINDS, "q", "stop", None),
+        (KINDS, "?", "dont_know", None),
+        (("0", "1", "3"), "3", "class", "3"),
+        (("0", "1", "3"), "2", "again", None),
+        (("cat", "cattle"), "cat", "class", "cat"),
+        (("a", "A", "Q"), "A", "class", "A"),
+        (("a", "A", "Q"), "q", "class", "Q"),
+        (("a", "A", "Q"), ":q", "stop", None),
+    ],
+)
 def test_entries_mean_what_people_expect(names, text, meaning, name):
     entry = Keys(names).understood(text)
     assert (entry.meaning, entry.name) == (meaning, name)
@@ -170,7 +200,11 @@ def test_results_are_written_with_a_page(blob_file, out):
     for person, wrong in (("ann", 0), ("bob", 3), ("<cid>", 4)):
         human_test(blob_file, out, person=person, n=12, ask=Double(wrong=wrong))
     told = human_results(blob_file, out)
-    assert [(one["person"], one["n"], one["right"]) for one in told["people"]] == [("ann", 12, 12), ("bob", 12, 8), ("<cid>", 12, 9)]
+    assert [(one["person"], one["n"], one["right"]) for one in told["people"]] == [
+        ("ann", 12, 12),
+        ("bob", 12, 8),
+        ("<cid>", 12, 9),
+    ]
     assert told["accuracy"] == pytest.approx(29 / 36)
     written = json.loads(Path(out.out, "metrics.json").read_text())
     assert written == {key: value for key, value in told.items() if key != "report"}
@@ -192,7 +226,12 @@ def test_with_a_run_people_and_model_are_paired_on_the_same_pictures(own_run, bl
     reference = mcnemar(predictions.correct[rows], np.array([place % 4 != 3 for place in range(12)]))
     paired = told["people"][0]["versus_model"]
     assert {key: paired[key] for key in ("n", "gained", "lost", "p_value", "difference")} == {
-        "n": 12, "gained": reference.gained, "lost": reference.lost, "p_value": reference.p_value, "difference": reference.difference}
+        "n": 12,
+        "gained": reference.gained,
+        "lost": reference.lost,
+        "p_value": reference.p_value,
+        "difference": reference.difference,
+    }
     assert told["model"]["accuracy"] == predictions.correct[rows].mean()
     # The training read these pictures once before, and this reading is recorded.
     assert told["touched_before"] == 1
@@ -202,11 +241,18 @@ def test_with_a_run_people_and_model_are_paired_on_the_same_pictures(own_run, bl
 def test_pictures_that_the_run_saw_are_not_asked(own_run, blobs, tmp_path):
     parts = split(blobs)
     mixed = blobs.take([*range(len(blobs))])
-    arrays = {"train_images": parts.train.images[:9], "train_labels": parts.train.labels[:9], "test_images": mixed.images,
-              "test_labels": mixed.labels, "class_names": np.array(blobs.class_names)}
+    arrays = {
+        "train_images": parts.train.images[:9],
+        "train_labels": parts.train.labels[:9],
+        "test_images": mixed.images,
+        "test_labels": mixed.labels,
+        "class_names": np.array(blobs.class_names),
+    }
     np.savez(tmp_path / "mixed.npz", **arrays)
     ask = Double()
-    told = human_test(str(tmp_path / "mixed.npz"), RunOptions(out=tmp_path / "human"), person="ann", ask=ask, run=own_run)
+    told = human_test(
+        str(tmp_path / "mixed.npz"), RunOptions(out=tmp_path / "human"), person="ann", ask=ask, run=own_run
+    )
     assert told["n"] == len(ask.seen) == len(parts.test)
     assert any("were left out" in note for note in told["notes"])
     assert any("fewer than 100" in note for note in told["notes"])
@@ -215,7 +261,11 @@ def test_pictures_that_the_run_saw_are_not_asked(own_run, blobs, tmp_path):
 def test_another_seed_n_or_data_is_refused(blob_file, blobs, out, tmp_path):
     human_test(blob_file, out, person="ann", n=6, ask=Double())
     other = save_npz(tmp_path / "other.npz", dataclasses.replace(blobs, class_names=("l", "m", "r")))
-    for source, options, n in ((blob_file, out, 7), (blob_file, dataclasses.replace(out, seed=1), 6), (str(other), out, 6)):
+    for source, options, n in (
+        (blob_file, out, 7),
+        (blob_file, dataclasses.replace(out, seed=1), 6),
+        (str(other), out, 6),
+    ):
         with pytest.raises(DataError, match=r"another test.*--out FOLDER"):
             human_test(source, options, person="ann", n=n, ask=Double())
     with pytest.raises(DataError, match="another data version"):
@@ -231,7 +281,9 @@ def test_nameless_people_and_run_folders_are_refused(own_run, blob_file, out):
 
 def test_a_terminal_session_reads_lines_and_leaves_no_picture_behind(blob_file, out):
     screen = io.StringIO()
-    told = human_terminal(blob_file, out, person="ann", n=6, terminal=(io.StringIO("1\nle\nnonsense\n?\n"), screen))
+    told = human_terminal(
+        blob_file, out, person="ann", n=6, terminal=(io.StringIO("1\nle\nnonsense\n?\n"), screen)
+    )
     assert (told["status"], told["answered"]) == ("stopped", 3)
     assert [line["answer"] for line in lines_of(out)] == ["left", "left", None]
     assert "No class begins with 'nonsense'" in screen.getvalue()

@@ -33,8 +33,10 @@ def test_it_says_what_was_read_and_what_was_not(blobs: ImageSet, tmp_path: Path)
     metrics, ingest = trained(root, tmp_path / "run")
     assert ingest["read"] == 120
     assert ingest["sizes"] == {"12x12": 120}
-    assert ingest["unreadable"] == [{"path": f"{root}/left/empty-\\xe9.png", "reason": "empty file"},
-                                    {"path": f"{root}/right/page.png", "reason": "not a picture (an HTML page)"}]
+    assert ingest["unreadable"] == [
+        {"path": f"{root}/left/empty-\\xe9.png", "reason": "empty file"},
+        {"path": f"{root}/right/page.png", "reason": "not a picture (an HTML page)"},
+    ]
     assert ingest["unreadable"] == metrics["unreadable"]
     assert ingest["notes"] == metrics["notes"]
 

@@ -15,11 +15,32 @@ def test_other_networks_have_no_section():
 
 
 def test_the_page_says_what_auto_tried_what_it_left_out_and_why():
-    tried = [{"name": "linear head", "config": {}, "seconds": 3.0, "accuracy": 0.9, "loss": 0.25, "note": ""},
-             {"name": "fine-tune", "config": {}, "seconds": 0.0, "accuracy": None, "loss": None, "note": "left out: no time"}]
-    auto = {"tried": tried, "why": "linear head: lowest", "n_val": 40, "budget_seconds": 60.0, "seconds": 12.0}
+    tried = [
+        {"name": "linear head", "config": {}, "seconds": 3.0, "accuracy": 0.9, "loss": 0.25, "note": ""},
+        {
+            "name": "fine-tune",
+            "config": {},
+            "seconds": 0.0,
+            "accuracy": None,
+            "loss": None,
+            "note": "left out: no time",
+        },
+    ]
+    auto = {
+        "tried": tried,
+        "why": "linear head: lowest",
+        "n_val": 40,
+        "budget_seconds": 60.0,
+        "seconds": 12.0,
+    }
     page = render_page("t", "s", learned_sections({"transfer": {}, "learned": "frozen", "auto": auto}), {})
-    for said in ("Chosen: Linear head: lowest.", "left out: no time", "90.00 %", "0.250", "On 40 validation pictures"):
+    for said in (
+        "Chosen: Linear head: lowest.",
+        "left out: no time",
+        "90.00 %",
+        "0.250",
+        "On 40 validation pictures",
+    ):
         assert said in page
 
 

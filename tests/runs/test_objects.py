@@ -14,8 +14,12 @@ from lightfast.runs.folder import RunOptions
 from lightfast.runs.objects import drawn_objects, objects_lines, objects_run, write_sheet
 from lightfast.tagging.regions import Objects, Search
 
-FOUND = Objects(("cat", "a label that is far too long to stand on any picture whatever"), (0.9, 0.6),
-                np.array([[10, 20, 60, 80], [0, 0, 100, 50]]), {})  # fmt: skip
+FOUND = Objects(
+    ("cat", "a label that is far too long to stand on any picture whatever"),
+    (0.9, 0.6),
+    np.array([[10, 20, 60, 80], [0, 0, 100, 50]]),
+    {},
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,12 @@ def test_boxes_are_drawn_where_they_are() -> None:
 def test_long_labels_and_no_objects_can_be_drawn(tmp_path: Path) -> None:
     image = np.zeros((100, 100, 3), dtype=np.uint8)
     none = Objects((), (), np.zeros((0, 4), dtype=np.int64), {})
-    shown = [("x" * 300, image, FOUND), ("b", image[:1], none), ("c", image[:, :2], FOUND), ("d", image, none)]
+    shown = [
+        ("x" * 300, image, FOUND),
+        ("b", image[:1], none),
+        ("c", image[:, :2], FOUND),
+        ("d", image, none),
+    ]
     path = write_sheet(tmp_path / "sheet.png", shown)
     with Image.open(path) as sheet:
         assert sheet.height > 2 * 380
@@ -76,5 +85,6 @@ def test_long_labels_and_no_objects_can_be_drawn(tmp_path: Path) -> None:
 
 def test_lines_count_boxes_of_one_label() -> None:
     row = {"path": "a.png", "tags": {"cat": 0.9}, "objects": [{"label": "cat"}, {"label": "cat"}]}
-    assert objects_lines({"pictures": [row, {"path": "b.png", "tags": {}, "objects": []}], "sheet": None}) == [
-        "a.png: cat 90 % (2 boxes)", "b.png: nothing above the threshold"]
+    assert objects_lines(
+        {"pictures": [row, {"path": "b.png", "tags": {}, "objects": []}], "sheet": None}
+    ) == ["a.png: cat 90 % (2 boxes)", "b.png: nothing above the threshold"]

@@ -42,13 +42,20 @@ def test_a_flat_folder_drops_nothing_without_a_word(scans: Path, checkpoint: Che
     assert given.images.ids == ("a.png", "deep/b.png")
     assert given.images.labels is None
     assert [(Path(one.path).name, one.reason) for one in given.unreadable] == [
-        ("gone.jpg", "a link to a file that is not there"), ("pipe.png", "not a file but a named pipe")]
-    assert f"1 file(s) have no ending of a picture and were left out (first: {scans}/notes.txt)" in given.notes
+        ("gone.jpg", "a link to a file that is not there"),
+        ("pipe.png", "not a file but a named pipe"),
+    ]
+    assert (
+        f"1 file(s) have no ending of a picture and were left out (first: {scans}/notes.txt)" in given.notes
+    )
 
 
 def test_a_table_of_paths_alone_is_enough(scans: Path, checkpoint: Checkpoint) -> None:
     (scans / "list.csv").write_text("path\ndeep/b.png\na.png\n")
-    assert read_pictures([str(scans / "list.csv")], checkpoint, RunOptions()).images.ids == ("deep/b.png", "a.png")
+    assert read_pictures([str(scans / "list.csv")], checkpoint, RunOptions()).images.ids == (
+        "deep/b.png",
+        "a.png",
+    )
 
 
 def test_an_archive_is_read_and_its_broken_files_are_named_by_it(scans: Path, checkpoint: Checkpoint) -> None:
@@ -63,7 +70,9 @@ def test_nothing_readable_is_said_under_the_user_s_names(scans: Path, checkpoint
     shutil.rmtree(scans / "deep")
     (scans / "a.png").write_bytes(b"")
     archive = shutil.make_archive(str(scans.parent / "pile"), "zip", scans)
-    with pytest.raises(DataError, match=rf"none of the 1 files could be read, the first is {archive}/a.png: empty file"):
+    with pytest.raises(
+        DataError, match=rf"none of the 1 files could be read, the first is {archive}/a.png: empty file"
+    ):
         read_pictures([archive], checkpoint, RunOptions())
 
 
@@ -73,7 +82,9 @@ def test_class_folders_and_metadata_in_an_archive_carry_labels(scans: Path, chec
     archive = shutil.make_archive(str(scans.parent / "pile"), "zip", scans)
     for source in (str(scans), archive):
         given = read_labelled_or_not(source, checkpoint, RunOptions())
-        assert given.images.require_labels().tolist() == [checkpoint.class_names.index(name) for name in ("left", "right")]
+        assert given.images.require_labels().tolist() == [
+            checkpoint.class_names.index(name) for name in ("left", "right")
+        ]
 
 
 def test_tags_are_brought_into_the_order_of_the_run_and_unknown_ones_refused(checkpoint: Checkpoint) -> None:

@@ -1,4 +1,6 @@
-"""Repairing with a run: with and without labels, with a kit that is there and one that has to be trained first."""
+"""Repairing with a run: with and without labels,
+with a kit that is there and one that has to be trained first.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,10 @@ from lightfast.train.fit import Training
 from lightfast.train.recipe import Recipe
 
 SMALL = KitPlan(
-    severities=(3,), detector=DetectorPlan(model="mlp", config={"hidden": [32]}, recipe=Recipe.of(epochs=2)),
+    severities=(3,),
+    detector=DetectorPlan(model="mlp", config={"hidden": [32]}, recipe=Recipe.of(epochs=2)),
     restorer=RestorerPlan(config={"width": 8}, recipe=Recipe.of(epochs=2)),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +59,18 @@ def test_pictures_without_labels_get_readings_and_a_queue(repaired_run, scans, t
     readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
     assert metrics["n"] == len(readings) == 12
     assert "accuracy" not in metrics
-    assert {"id", "damage", "severity", "first_label", "first_confidence", "final_label", "final_confidence", "kept", "doubtful",
-            "reason"} <= set(readings.columns)
+    assert {
+        "id",
+        "damage",
+        "severity",
+        "first_label",
+        "first_confidence",
+        "final_label",
+        "final_confidence",
+        "kept",
+        "doubtful",
+        "reason",
+    } <= set(readings.columns)
     assert sum(metrics["damage"].values()) == 12
 
 
@@ -81,11 +94,16 @@ def test_restored_pictures_of_one_s_own_are_written(repaired_run, scans, tmp_pat
 def test_labelled_pictures_get_before_after_and_a_paired_test(repaired_run, blob_file, blobs, tmp_path):
     metrics = repair_run(str(repaired_run), blob_file, RunOptions(out=tmp_path / "out"), damage="mnist-c")
     readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
-    expected = mcnemar((readings["first_label"] == readings["given_label"]).to_numpy(),
-                       (readings["final_label"] == readings["given_label"]).to_numpy())
+    expected = mcnemar(
+        (readings["first_label"] == readings["given_label"]).to_numpy(),
+        (readings["final_label"] == readings["given_label"]).to_numpy(),
+    )
     assert metrics["n"] == len(split(blobs).test)
     assert metrics["paired"]["p_value"] == pytest.approx(expected.p_value)
-    assert (metrics["before"]["accuracy"], metrics["accuracy"]) == (expected.before_accuracy, expected.after_accuracy)
+    assert (metrics["before"]["accuracy"], metrics["accuracy"]) == (
+        expected.before_accuracy,
+        expected.after_accuracy,
+    )
     assert metrics["psnr"]["n"] == metrics["attempted"]
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == metrics
 

@@ -20,7 +20,9 @@ def photographs(folder: Path) -> Path:
         (folder / kind).mkdir(parents=True)
         for number in range(12):
             coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-            picture = coarse.resize((90 + number, 80), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
+            picture = coarse.resize((90 + number, 80), Image.Resampling.BICUBIC).filter(
+                ImageFilter.GaussianBlur(1)
+            )
             picture.save(folder / kind / f"{number}.png")
             if number % 3 == 0:
                 picture.point(lambda level: int(0.97 * level)).save(folder / kind / f"{number}-again.png")
@@ -34,4 +36,5 @@ def test_near_duplicates_and_uneven_sizes_do_not_hide_the_split_of_a_run(tmp_pat
     write_json(tmp_path / "run" / RUN_FILE, job.settings(RunOptions()))
     again = splits_of_run(tmp_path / "run", RunOptions())
     assert (again.train.version, again.val.version, again.test.version) == tuple(
-        part.version for part in (job.splits.train, job.splits.val, job.splits.test))
+        part.version for part in (job.splits.train, job.splits.val, job.splits.test)
+    )

@@ -20,7 +20,14 @@ def words(page: str) -> str:
 
 def test_the_page_of_a_training_tells_classes_curves_and_temperature(run):
     text = words((run / "report.html").read_text())
-    for expected in ("By class, ", "Top k, ", "ROC and precision-recall", "average precision", "The temperature is", "Training"):
+    for expected in (
+        "By class, ",
+        "Top k, ",
+        "ROC and precision-recall",
+        "average precision",
+        "The temperature is",
+        "Training",
+    ):
         assert expected in text
 
 
@@ -34,10 +41,16 @@ def test_the_page_of_an_evaluation_has_the_same_sections(run, blob_file, tmp_pat
     assert metrics["hardest_pairs"] == json.loads((run / "metrics.json").read_text())["hardest_pairs"]
 
 
-@pytest.mark.parametrize("temperature, pictures, said", [
-    (1.4, 500, "too sure of itself"), (0.7, 500, "not sure enough"), (1.01, 500, "left nearly as they were"),
-    (1.0, 0, "no validation pictures"), (1.0, None, "No temperature was fitted"),
-])
+@pytest.mark.parametrize(
+    "temperature, pictures, said",
+    [
+        (1.4, 500, "too sure of itself"),
+        (0.7, 500, "not sure enough"),
+        (1.01, 500, "left nearly as they were"),
+        (1.0, 0, "no validation pictures"),
+        (1.0, None, "No temperature was fitted"),
+    ],
+)
 def test_the_temperature_is_told_in_words(run, temperature, pictures, said):
     details = {} if pictures is None else {"calibrated_on": pictures}
     text = temperature_words(load_checkpoint(run).replace(temperature=temperature, details=details))

@@ -27,14 +27,18 @@ def fresh_blobs(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 @pytest.fixture(scope="module")
 def saved(fresh_blobs: tuple[str, ImageSet], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Responses of two services: one right about 20 of 25 pictures, one about all of 10; and a file that is no response."""
+    """Responses of two services: one right about 20 of 25 pictures, one about all of 10;
+    and a file that is no response.
+    """
     images, folder = fresh_blobs[1], tmp_path_factory.mktemp("saved")
     truth = [images.class_names[label] for label in images.require_labels()]
     lines = []
     for row in range(25):
         said = WORDS[truth[row] if row >= 5 else truth[row + 1]]
         concepts = [{"name": "stripe", "value": 0.99}, {"name": said, "value": 0.7}]
-        lines.append(json.dumps({"path": f"fresh/{row}", "response": {"outputs": [{"data": {"concepts": concepts}}]}}))
+        lines.append(
+            json.dumps({"path": f"fresh/{row}", "response": {"outputs": [{"data": {"concepts": concepts}}]}})
+        )
     (folder / "clarifai.jsonl").write_text("\n".join(lines), encoding="utf-8")
     for row in range(10):
         response = {"Labels": [{"Name": truth[row], "Confidence": 88.0}]}
@@ -45,15 +49,22 @@ def saved(fresh_blobs: tuple[str, ImageSet], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def result(run: Path, fresh_blobs: tuple[str, ImageSet], saved: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def result(
+    run: Path, fresh_blobs: tuple[str, ImageSet], saved: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict:
     options = RunOptions(out=tmp_path_factory.mktemp("card"))
-    made = scorecard_run(str(run), fresh_blobs[0], saved, options, Prices({"clarifai": 1.2}, 0.5), saved / "words.csv")
+    made = scorecard_run(
+        str(run), fresh_blobs[0], saved, options, Prices({"clarifai": 1.2}, 0.5), saved / "words.csv"
+    )
     return made | {"folder": options.out}
 
 
 def test_services_are_scored_in_the_words_of_the_data(result: dict) -> None:
     scores = {one["service"]["name"]: one["service"] for one in result["services"]}
-    assert {name: (one["n"], one["top1"]) for name, one in scores.items()} == {"aws": (10, 1.0), "clarifai": (25, 0.8)}
+    assert {name: (one["n"], one["top1"]) for name, one in scores.items()} == {
+        "aws": (10, 1.0),
+        "clarifai": (25, 0.8),
+    }
 
 
 def test_what_was_left_aside_is_named(result: dict) -> None:
@@ -82,7 +93,9 @@ def test_the_terminal_names_every_reader(result: dict, run: Path) -> None:
     assert all(name in text for name in ("clarifai", "aws", run.name, "80.00 %"))
 
 
-def test_a_price_for_a_service_without_responses_is_refused(run: Path, fresh_blobs: tuple[str, ImageSet], saved: Path) -> None:
+def test_a_price_for_a_service_without_responses_is_refused(
+    run: Path, fresh_blobs: tuple[str, ImageSet], saved: Path
+) -> None:
     with pytest.raises(UnknownName, match="azure"):
         scorecard_run(str(run), fresh_blobs[0], saved, RunOptions(), Prices({"azure": 1.0}))
 
@@ -97,14 +110,22 @@ def test_prices_are_read() -> None:
     assert parse_prices(["Clarifai=1.2", "aws=0"]) == Prices({"clarifai": 1.2, "aws": 0.0})
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.json", '{"hound": "dog", "cat": ["kitten"]}'), ("a.yaml", "hound: dog\ncat: [kitten]\n"),
-                                            ("a.csv", "label,class\nhound,dog\nkitten,cat\n")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '{"hound": "dog", "cat": ["kitten"]}'),
+        ("a.yaml", "hound: dog\ncat: [kitten]\n"),
+        ("a.csv", "label,class\nhound,dog\nkitten,cat\n"),
+    ],
+)
 def test_synonyms_in_three_kinds_of_file(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert read_synonyms(tmp_path / name) == {"hound": "dog", "kitten": "cat"}
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.json", "[1]"), ("a.yaml", "a: [b"), ("a.csv", "a,b,c\n"), ("a.json", "{")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.json", "[1]"), ("a.yaml", "a: [b"), ("a.csv", "a,b,c\n"), ("a.json", "{")]
+)
 def test_synonyms_that_cannot_be_read(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(DataError):
@@ -113,11 +134,15 @@ def test_synonyms_that_cannot_be_read(tmp_path: Path, name: str, text: str) -> N
 
 def test_responses_that_are_all_broken_are_named_with_the_reason(run, fresh_blobs, tmp_path):
     (tmp_path / "0.json").write_text('{"Labels": [')
-    with pytest.raises(DataError, match=r"none of the 1 responses could be used, the first is 0\.json: not JSON"):
+    with pytest.raises(
+        DataError, match=r"none of the 1 responses could be used, the first is 0\.json: not JSON"
+    ):
         scorecard_run(str(run), fresh_blobs[0], tmp_path, RunOptions())
 
 
-def test_an_answer_about_a_picture_that_the_run_has_seen_is_left_out_with_it(run, blobs, fresh_blobs, tmp_path):
+def test_an_answer_about_a_picture_that_the_run_has_seen_is_left_out_with_it(
+    run, blobs, fresh_blobs, tmp_path
+):
     fresh = fresh_blobs[1]
     images = np.concatenate([fresh.images[:10], blobs.images])
     labels = np.concatenate([fresh.require_labels()[:10], blobs.require_labels()])

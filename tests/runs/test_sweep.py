@@ -31,7 +31,12 @@ def noisy(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The blobs under so much noise that more pictures help."""
     rng = np.random.default_rng(9)
     pixels = np.clip(blobs.images * 0.3 + rng.normal(90, 45, blobs.images.shape), 0, 255).astype(np.uint8)
-    return str(save_npz(tmp_path_factory.mktemp("data") / "noisy.npz", dataclasses.replace(blobs, images=pixels, name="noisy")))
+    return str(
+        save_npz(
+            tmp_path_factory.mktemp("data") / "noisy.npz",
+            dataclasses.replace(blobs, images=pixels, name="noisy"),
+        )
+    )
 
 
 def swept(source: str, folder: Path, wishes: SweepWishes) -> dict[str, Any]:
@@ -47,11 +52,22 @@ def headings(folder: Path) -> list[str]:
 def test_over_train_size_there_is_a_curve_an_answer_and_a_regression(noisy: str, tmp_path: Path):
     result = swept(noisy, tmp_path / "run", dataclasses.replace(SIZES, target=0.9, seconds_per_label=6))
     assert result == json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert [(level["n_train"], level["repeats"], level["n_test"]) for level in result["levels"]] == [(n, 2, 24) for n in (12, 30, 60, 96)]
+    assert [(level["n_train"], level["repeats"], level["n_test"]) for level in result["levels"]] == [
+        (n, 2, 24) for n in (12, 30, 60, 96)
+    ]
     assert result["needed"]["target"] == 0.9
     assert [one["name"] for one in result["regression"]["coefficients"]][1:] == ["doublings"]
     assert len(result["points"]) == 8
-    assert {"n_test", "seed", "data", "data_version", "test_version", "held_out", "interval_method", "notes"} <= set(result)
+    assert {
+        "n_test",
+        "seed",
+        "data",
+        "data_version",
+        "test_version",
+        "held_out",
+        "interval_method",
+        "notes",
+    } <= set(result)
     assert "90 %" in " ".join(result["sentences"])
     assert "each doubling of the training pictures" in " ".join(result["sentences"]).lower()
     assert headings(tmp_path / "run")[:3] == ["Result", "Levels", "Regression"]
@@ -61,9 +77,16 @@ def test_over_train_size_there_is_a_curve_an_answer_and_a_regression(noisy: str,
 
 
 def test_over_classes_the_regression_takes_classes_and_rows(noisy: str, tmp_path: Path):
-    result = swept(noisy, tmp_path / "run", SweepWishes("classes", values=(2, 3), rows=(5, 20), repeats=2, jobs=1))
+    result = swept(
+        noisy, tmp_path / "run", SweepWishes("classes", values=(2, 3), rows=(5, 20), repeats=2, jobs=1)
+    )
     assert [one["name"] for one in result["regression"]["coefficients"]][1:] == ["classes", "rows"]
-    assert {(level["n_train"], level["n_test"]) for level in result["levels"]} == {(10, 16), (40, 16), (15, 24), (60, 24)}
+    assert {(level["n_train"], level["n_test"]) for level in result["levels"]} == {
+        (10, 16),
+        (40, 16),
+        (15, 24),
+        (60, 24),
+    }
     assert headings(tmp_path / "run")[:3] == ["Result", "Levels", "Regression"]
     assert any("2 classes × 5" in line for line in sweep_lines(result))
 
@@ -72,8 +95,9 @@ def test_over_imbalance_every_remedy_is_measured_by_the_recall_of_the_rare_class
     wishes = SweepWishes("imbalance", values=(16, 1), minority="middle", repeats=2, jobs=1)
     result = swept(noisy, tmp_path / "run", wishes)
     assert result["minority"] == "middle"
-    assert [(level["point"]["minority"][1], level["point"]["balance"]) for level in result["minority_recall"]] == [
-        (2, "none"), (2, "weights"), (2, "sampling"), (2, "augment"), (32, "none")]  # fmt: skip
+    assert [
+        (level["point"]["minority"][1], level["point"]["balance"]) for level in result["minority_recall"]
+    ] == [(2, "none"), (2, "weights"), (2, "sampling"), (2, "augment"), (32, "none")]
     assert {level["n_test"] for level in result["minority_recall"]} == {8}
     by_hand = [one["recalls"]["middle"] for one in result["points"] if one["point"]["minority"][1] == 32]
     assert result["minority_recall"][-1]["value"] == pytest.approx(np.mean(by_hand))
@@ -92,15 +116,23 @@ def test_the_same_command_goes_on_and_a_wider_sweep_adds_to_a_narrower_one(
     assert not (tmp_path / "cut" / "metrics.json").exists()
     resumed = swept(noisy, tmp_path / "cut", SIZES)
     assert fits.count == 9
-    assert [resumed[key] for key in ("levels", "curve", "sentences")] == [through[key] for key in ("levels", "curve", "sentences")]
+    assert [resumed[key] for key in ("levels", "curve", "sentences")] == [
+        through[key] for key in ("levels", "curve", "sentences")
+    ]
     swept(noisy, tmp_path / "cut", dataclasses.replace(SIZES, repeats=3))
     assert fits.count == 13
 
 
-def test_an_official_test_part_is_what_is_held_out(blobs: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_official_test_part_is_what_is_held_out(
+    blobs: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(sweep, "write_sweep_page", lambda *given: None)
-    source = save_npz(tmp_path / "parts.npz", LoadedData(train=blobs.take(range(90)), test=blobs.take(range(90, 120))))
-    result = swept(str(source), tmp_path / "run", SweepWishes("train_size", values=(20, 90), repeats=1, jobs=1))
+    source = save_npz(
+        tmp_path / "parts.npz", LoadedData(train=blobs.take(range(90)), test=blobs.take(range(90, 120)))
+    )
+    result = swept(
+        str(source), tmp_path / "run", SweepWishes("train_size", values=(20, 90), repeats=1, jobs=1)
+    )
     assert (result["n_train"], result["n_test"]) == (90, 30)
     assert result["test_version"] != result["data_version"]
 
@@ -109,13 +141,19 @@ def test_too_few_points_for_a_line_are_told_and_the_levels_stand(noisy: str, tmp
     result = swept(noisy, tmp_path / "run", SweepWishes("train_size", values=(20, 90), repeats=1, jobs=1))
     assert len(result["levels"]) == 2
     assert (result["curve"], result["needed"], result["regression"]) == (None, None, None)
-    assert [note.split(":")[0] for note in result["notes"] if note.startswith("no ")] == ["no curve", "no regression"]
+    assert [note.split(":")[0] for note in result["notes"] if note.startswith("no ")] == [
+        "no curve",
+        "no regression",
+    ]
     assert headings(tmp_path / "run")[:2] == ["Result", "Levels"]
 
 
 def test_two_sizes_with_repeats_have_no_curve_but_a_regression(blobs: ImageSet):
-    measured = [Measured(Point(train_size=size, repeat=repeat), size, 24, 0.5 + size / 400 + repeat / 100, 0.5, {})
-                for repeat in range(3) for size in (20, 80)]
+    measured = [
+        Measured(Point(train_size=size, repeat=repeat), size, 24, 0.5 + size / 400 + repeat / 100, 0.5, {})
+        for repeat in range(3)
+        for size in (20, 80)
+    ]
     found = summed_up(measured, blobs, SweepWishes("train_size"), 0)
     assert found.curve is None
     assert found.regression is not None
@@ -127,20 +165,37 @@ def test_the_default_points_fit_the_data_and_whole_repeats_come_first(blobs: Ima
     assert sizes == [30, 60, 120]
     points = plan_points(blobs, SweepWishes("classes", repeats=2))
     assert [point.repeat for point in points] == sorted(point.repeat for point in points)
-    assert {(point.classes, point.rows) for point in points} == {(classes, rows) for classes in (2, 3) for rows in (10, 20, 40)}
+    assert {(point.classes, point.rows) for point in points} == {
+        (classes, rows) for classes in (2, 3) for rows in (10, 20, 40)
+    }
     rare = plan_points(blobs, SweepWishes("imbalance", repeats=1))
     assert {point.minority for point in rare} == {("right", 2), ("right", 8), ("right", 40)}
     assert [point.balance for point in rare if point.minority == ("right", 40)] == ["none"]
 
 
-@pytest.mark.parametrize(("wishes", "message"), [
-    (SweepWishes("train_size", values=(500,)), r"train_size=500 .*expected 6 to 96 training pictures, got 500\. Give other sizes"),
-    (SweepWishes("classes", values=(7,)), r"expected 2 to 3 classes, got 7\. Give other numbers of classes"),
-    (SweepWishes("classes", values=(2,), rows=(99,)), r"expected 1 to 32 pictures a class .*got 99\. Give other numbers of rows"),
-    (SweepWishes("imbalance", minority="up"), r"no class 'up'\. Classes: left, middle, right"),
-    (SweepWishes("imbalance", values=(0.2,)), r"ratio 1:0\.2: expected 1 to 32 pictures of 'right'.*got 160\. Give other ratios"),
-    (SweepWishes("imbalance", values=(-5,)), r"--values: expected ratios above 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        (
+            SweepWishes("train_size", values=(500,)),
+            r"train_size=500 .*expected 6 to 96 training pictures, got 500\. Give other sizes",
+        ),
+        (
+            SweepWishes("classes", values=(7,)),
+            r"expected 2 to 3 classes, got 7\. Give other numbers of classes",
+        ),
+        (
+            SweepWishes("classes", values=(2,), rows=(99,)),
+            r"expected 1 to 32 pictures a class .*got 99\. Give other numbers of rows",
+        ),
+        (SweepWishes("imbalance", minority="up"), r"no class 'up'\. Classes: left, middle, right"),
+        (
+            SweepWishes("imbalance", values=(0.2,)),
+            r"ratio 1:0\.2: expected 1 to 32 pictures of 'right'.*got 160\. Give other ratios",
+        ),
+        (SweepWishes("imbalance", values=(-5,)), r"--values: expected ratios above 0"),
+    ],
+)
 def test_a_sweep_outside_the_data_is_refused_in_one_line_and_leaves_no_run(
     noisy: str, tmp_path: Path, wishes: SweepWishes, message: str
 ):
@@ -150,19 +205,24 @@ def test_a_sweep_outside_the_data_is_refused_in_one_line_and_leaves_no_run(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("wishes", "message"), [
-    ({"repeats": 0}, "0 repeats: expected at least 1"),
-    ({"target": 95}, r"target 95: expected an accuracy between 0 and 1\. 95 % is written 0\.95"),
-    ({"seconds_per_label": -1}, "-1 seconds per label: expected 0 or more"),
-    ({"rows": (5,)}, "--rows: expected only with --over classes"),
-    ({"minority": "left"}, "--minority: expected only with --over imbalance"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"repeats": 0}, "0 repeats: expected at least 1"),
+        ({"target": 95}, r"target 95: expected an accuracy between 0 and 1\. 95 % is written 0\.95"),
+        ({"seconds_per_label": -1}, "-1 seconds per label: expected 0 or more"),
+        ({"rows": (5,)}, "--rows: expected only with --over classes"),
+        ({"minority": "left"}, "--minority: expected only with --over imbalance"),
+    ],
+)
 def test_wishes_that_make_no_sense_are_refused(wishes: dict[str, Any], message: str):
     with pytest.raises(SettingsError, match=message):
         SweepWishes("train_size", **wishes)
 
 
-def test_a_plateau_schedule_and_a_rare_class_that_is_not_held_out_are_refused(blobs: ImageSet, noisy: str, tmp_path: Path):
+def test_a_plateau_schedule_and_a_rare_class_that_is_not_held_out_are_refused(
+    blobs: ImageSet, noisy: str, tmp_path: Path
+):
     plan = Plan("mlp", FOREST.recipe.updated(["schedule=plateau"]))
     with pytest.raises(SettingsError, match="schedule=plateau stops by the held-out pictures"):
         sweep_run(noisy, RunOptions(out=tmp_path / "run"), plan=plan, wishes=SIZES)

@@ -46,7 +46,11 @@ def test_the_numbers_are_those_of_predict(own_run: Path, pictures: Path, tmp_pat
     assert (back.predicted_labels == torch_read.predicted_labels).all()
     assert result["n"] == 12
     assert sum(result["classes"].values()) == 12
-    assert [Path(one["path"]).name for one in result["unreadable"]] == [Path(one.path).name for one in unreadable] == ["broken.png"]
+    assert (
+        [Path(one["path"]).name for one in result["unreadable"]]
+        == [Path(one.path).name for one in unreadable]
+        == ["broken.png"]
+    )
 
 
 def test_real_photographs_read_alike_by_both_ways(data_folder: Path, tmp_path: Path):
@@ -61,7 +65,9 @@ def test_real_photographs_read_alike_by_both_ways(data_folder: Path, tmp_path: P
         shutil.copyfile(path, tmp_path / "photos" / f"{index}.jpg")
     network = fresh_network("timm:resnet10t", "classifier", (64, 64, 3), 3, {}, 0).eval()
     shape = Preprocess((64, 64), 3, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
-    Checkpoint("classifier", "timm:resnet10t", (64, 64, 3), 3, ("a", "b", "c"), shape, network).save(tmp_path / "run" / "checkpoint")
+    Checkpoint("classifier", "timm:resnet10t", (64, 64, 3), 3, ("a", "b", "c"), shape, network).save(
+        tmp_path / "run" / "checkpoint"
+    )
     tag_run(str(tmp_path / "run"), [str(tmp_path / "photos")], RunOptions(out=tmp_path / "tags.parquet"))
     torch_read, _ = predict_run(str(tmp_path / "run"), [str(tmp_path / "photos")], RunOptions())
     back = Predictions.load(tmp_path / "tags.parquet")
@@ -86,7 +92,9 @@ def test_an_export_reads_without_its_run(own_run: Path, pictures: Path, tmp_path
     by_run = tag_run(str(own_run), [str(pictures)], RunOptions(), top=2)["predictions"]
     shutil.move(own_run / MODEL_FILE, tmp_path / "alone.onnx")
     shutil.rmtree(own_run)
-    assert tag_run(str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), top=2)["predictions"] == by_run
+    assert (
+        tag_run(str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), top=2)["predictions"] == by_run
+    )
     assert set(by_run[0]) == {"id", "path", "predicted_label", "confidence", "label_2", "prob_2"}
 
 
@@ -125,11 +133,15 @@ def test_stopped_on_the_way_the_rows_so_far_stay(own_run: Path, pictures: Path, 
 
 def test_nothing_readable_is_an_error_and_no_file(own_run: Path, pictures: Path, tmp_path: Path):
     with pytest.raises(DataError, match="none of the 1 files could be read"):
-        tag_run(str(own_run), [str(pictures / "part 0" / "broken.png")], RunOptions(out=tmp_path / "tags.csv"))
+        tag_run(
+            str(own_run), [str(pictures / "part 0" / "broken.png")], RunOptions(out=tmp_path / "tags.csv")
+        )
     assert not list(tmp_path.glob("tags.csv")) + list(tmp_path.glob("*.part"))
 
 
-def test_a_form_that_cannot_be_streamed_is_refused_before_anything_is_read(own_run: Path, pictures: Path, tmp_path: Path):
+def test_a_form_that_cannot_be_streamed_is_refused_before_anything_is_read(
+    own_run: Path, pictures: Path, tmp_path: Path
+):
     with pytest.raises(SettingsError, match="csv, jsonl, parquet"):
         tag_run(str(own_run), [str(pictures)], RunOptions(out=tmp_path / "tags.txt"))
     assert not (own_run / MODEL_FILE).exists()
@@ -139,7 +151,13 @@ def test_a_forest_reads_as_it_is(blob_file: str, pictures: Path, tmp_path: Path)
     from lightfast.runs.train import train_run
     from lightfast.train.recipe import Recipe
 
-    train_run(blob_file, RunOptions(out=tmp_path / "forest"), model="random-forest", recipe=Recipe.of(), config={"trees": 5})
+    train_run(
+        blob_file,
+        RunOptions(out=tmp_path / "forest"),
+        model="random-forest",
+        recipe=Recipe.of(),
+        config={"trees": 5},
+    )
     rows = tag_run(str(tmp_path / "forest"), [str(pictures)], RunOptions())["predictions"]
     read, _ = predict_run(str(tmp_path / "forest"), [str(pictures)], RunOptions())
     assert [row["confidence"] for row in rows] == pytest.approx(read.confidence.tolist(), abs=1e-6)

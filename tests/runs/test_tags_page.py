@@ -10,8 +10,16 @@ from lightfast.report.page import Folded, Section, Table
 from lightfast.runs.tags_page import TagsTested, write_tags_page
 
 NAMES = ("dog", "eagle", "happy", "ghost")
-TREE = Taxonomy((Label("animal"), Label("dog", "animal"), Label("bird", "animal"), Label("eagle", "bird"), Label("ghost"),
-                 Label("happy", abstract=True)))
+TREE = Taxonomy(
+    (
+        Label("animal"),
+        Label("dog", "animal"),
+        Label("bird", "animal"),
+        Label("eagle", "bird"),
+        Label("ghost"),
+        Label("happy", abstract=True),
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +28,16 @@ def tested() -> TagsTested:
     tags = rng.random((300, 4)) < [0.4, 0.3, 0.3, 0.0]
     probs = 1 / (1 + np.exp(-rng.normal(size=(300, 4)) - 4 * tags + 2))
     thresholds = choose_thresholds(probs, tags, NAMES, 0.8)
-    predictions = TagPredictions(probs.astype(np.float32), thresholds.values, NAMES, tuple(map(str, range(300))), tags, "test", 0)
+    predictions = TagPredictions(
+        probs.astype(np.float32), thresholds.values, NAMES, tuple(map(str, range(300))), tags, "test", 0
+    )
     return TagsTested(predictions, score_tags(predictions), thresholds, TREE)
 
 
 def tables(section: Section) -> list[Table]:
-    parts = [inner for part in section.parts for inner in (part.parts if isinstance(part, Folded) else (part,))]
+    parts = [
+        inner for part in section.parts for inner in (part.parts if isinstance(part, Folded) else (part,))
+    ]
     return [part for part in parts if isinstance(part, Table)]
 
 
@@ -34,7 +46,9 @@ def section(tested: TagsTested, title: str) -> Section:
 
 
 def test_the_page_names_every_label_and_what_is_never_given(tested, tmp_path):
-    text = write_tags_page(tmp_path / "report.html", "auto on library", tested, {"seed": 0}).read_text("utf-8")
+    text = write_tags_page(tmp_path / "report.html", "auto on library", tested, {"seed": 0}).read_text(
+        "utf-8"
+    )
     assert all(name in text for name in NAMES)
     assert "Never given, because no threshold shows the wanted precision: ghost." in text
     assert "No picture carries ghost" in text
@@ -61,6 +75,10 @@ def test_without_taxonomy_and_thresholds_their_sections_are_left_out(tested):
 
 
 def test_pictures_without_any_tag_make_a_page_too(tmp_path):
-    nothing = TagPredictions(np.full((4, 2), 0.1, np.float32), [0.5, 0.5], ("a", "b"), tuple("wxyz"), np.zeros((4, 2), bool))
-    text = write_tags_page(tmp_path / "report.html", "empty", TagsTested(nothing, score_tags(nothing)), {}).read_text("utf-8")
+    nothing = TagPredictions(
+        np.full((4, 2), 0.1, np.float32), [0.5, 0.5], ("a", "b"), tuple("wxyz"), np.zeros((4, 2), bool)
+    )
+    text = write_tags_page(
+        tmp_path / "report.html", "empty", TagsTested(nothing, score_tags(nothing)), {}
+    ).read_text("utf-8")
     assert "there are no curves" in text

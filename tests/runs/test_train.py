@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightfast.base.errors import CheckpointError, DataError, SettingsError, StorageError, TrainingError, UnknownName
+from lightfast.base.errors import (
+    CheckpointError,
+    DataError,
+    SettingsError,
+    StorageError,
+    TrainingError,
+    UnknownName,
+)
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
@@ -35,8 +42,17 @@ def comparable(metrics: dict) -> dict:
 
 def test_the_run_folder_holds_what_the_design_page_names(run):
     names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
-    assert names == {"checkpoint", "recipe.json", "history.jsonl", "predictions.parquet", "metrics.json", "report.html", "run.json",
-                     "seen.npy", "evaluations.jsonl"}
+    assert names == {
+        "checkpoint",
+        "recipe.json",
+        "history.jsonl",
+        "predictions.parquet",
+        "metrics.json",
+        "report.html",
+        "run.json",
+        "seen.npy",
+        "evaluations.jsonl",
+    }
 
 
 def test_metrics_are_the_score_of_the_saved_predictions(run):
@@ -94,7 +110,9 @@ def test_a_folder_with_another_run_is_not_written_over(run, blob_file):
     assert (run / "metrics.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("change, named", [({"model": "random-forest"}, "model"), ({"recipe": RECIPE}, "recipe")])
+@pytest.mark.parametrize(
+    "change, named", [({"model": "random-forest"}, "model"), ({"recipe": RECIPE}, "recipe")]
+)
 def test_resuming_with_other_settings_names_the_first_difference(run, blob_file, change, named):
     with pytest.raises(CheckpointError, match=f"another {named}"):
         train_run(blob_file, RunOptions(out=run, resume=True), **{"model": "mlp", **change})
@@ -120,7 +138,9 @@ def test_files_that_cannot_be_read_are_named_in_metrics_and_report(blobs: ImageS
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0]).save(folder / f"{row}.png")
     (tmp_path / "bars" / "left" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    metrics = train_run(str(tmp_path / "bars"), RunOptions(out=tmp_path / "run"), model="random-forest", config={"trees": 10})
+    metrics = train_run(
+        str(tmp_path / "bars"), RunOptions(out=tmp_path / "run"), model="random-forest", config={"trees": 10}
+    )
     assert [Path(one["path"]).name for one in metrics["unreadable"]] == ["broken.png"]
     assert "broken.png" in (tmp_path / "run" / "report.html").read_text()
     assert metrics["accuracy"] > 0.9
@@ -135,11 +155,17 @@ def rare_class(blobs: ImageSet, tmp_path: Path) -> str:
     """The blobs, with one picture of a class more."""
     labels = blobs.require_labels().copy()
     labels[0] = blobs.num_classes
-    return str(save_npz(tmp_path / "rare.npz", ImageSet(blobs.images, (*blobs.class_names, "owl"), labels, name="rare")))
+    return str(
+        save_npz(
+            tmp_path / "rare.npz", ImageSet(blobs.images, (*blobs.class_names, "owl"), labels, name="rare")
+        )
+    )
 
 
 def test_a_class_of_one_picture_is_learned_and_told_as_untested(blobs, tmp_path):
-    metrics = train_run(rare_class(blobs, tmp_path), RunOptions(out=tmp_path / "run"), model="mlp", recipe=RECIPE)
+    metrics = train_run(
+        rare_class(blobs, tmp_path), RunOptions(out=tmp_path / "run"), model="mlp", recipe=RECIPE
+    )
     assert load_checkpoint(tmp_path / "run").class_names[-1] == "owl"
     assert any("class 'owl' (1)" in note for note in metrics["notes"])
     lines = score_lines(metrics)
@@ -149,7 +175,13 @@ def test_a_class_of_one_picture_is_learned_and_told_as_untested(blobs, tmp_path)
 
 def test_a_class_too_small_for_the_folds_is_refused_before_the_training(blobs, tmp_path):
     with pytest.raises(DataError, match="class 'owl' would be missing from a fold"):
-        train_run(rare_class(blobs, tmp_path), RunOptions(out=tmp_path / "run"), model="mlp", recipe=RECIPE, extra=Extra(folds=3))
+        train_run(
+            rare_class(blobs, tmp_path),
+            RunOptions(out=tmp_path / "run"),
+            model="mlp",
+            recipe=RECIPE,
+            extra=Extra(folds=3),
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -171,5 +203,9 @@ def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):
     monkeypatch.setattr("lightfast.runs.job.choose_model", chosen)
     monkeypatch.setattr("lightfast.runs.train.cross_validate", caught)
     with pytest.raises(TrainingError, match="caught"):
-        train_run(blob_file, RunOptions(out=tmp_path / "run", image_size=(72, 72)), model="auto", extra=Extra(folds=2))
-
+        train_run(
+            blob_file,
+            RunOptions(out=tmp_path / "run", image_size=(72, 72)),
+            model="auto",
+            extra=Extra(folds=2),
+        )

@@ -63,7 +63,11 @@ def test_the_whole_study_at_its_quick_scale(tmp_path: Path):
     options = StudyOptions(tmp_path / "out", data_folder=tmp_path)
     result = find_study("assets").run(options)
     assert [len(table.rows) for table in result.tables] == [4, 11, 4]
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.suffix in (".npy", ".json")}
+    kept = {
+        path: path.stat().st_mtime_ns
+        for path in (tmp_path / "out").rglob("*")
+        if path.suffix in (".npy", ".json")
+    }
     again = find_study("assets").run(options)
     assert again.figures == result.figures
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

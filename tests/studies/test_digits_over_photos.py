@@ -56,7 +56,12 @@ def test_the_label_is_that_of_the_digit_in_the_middle():
     # Digits of label 1 are blank: there is ink in the middle exactly where the label is 0.
     images = np.zeros((2, 28, 28), dtype=np.uint8)
     images[0, 4:24, 12:16] = 255
-    made = digits_over_photos(ImageSet(images=images, labels=np.array([0, 1]), class_names=("bar", "blank")), plain(128), 100, seed=0)
+    made = digits_over_photos(
+        ImageSet(images=images, labels=np.array([0, 1]), class_names=("bar", "blank")),
+        plain(128),
+        100,
+        seed=0,
+    )
     inked = touched(made.images, 128)[:, :, 11:21].any(axis=(1, 2))
     assert np.array_equal(inked, made.require_labels() == 0)
 
@@ -78,7 +83,9 @@ def test_neighbours_are_cut_off_at_both_sides():
 @pytest.mark.parametrize("ground", [0, 60, 128, 200, 255])
 def test_the_digit_stands_out_from_any_plain_background(ground):
     made = digits_over_photos(bars(), plain(ground), 50, seed=0)
-    contrast = np.sqrt(((made.images[:, 14:18, 12:20].astype(float) - ground) ** 2).mean(axis=-1)).max(axis=(1, 2))
+    contrast = np.sqrt(((made.images[:, 14:18, 12:20].astype(float) - ground) ** 2).mean(axis=-1)).max(
+        axis=(1, 2)
+    )
     assert contrast.min() >= 0.12 * 255
 
 
@@ -86,7 +93,9 @@ def test_a_background_is_left_alone_where_there_is_no_ink():
     images = np.zeros((1, 28, 28), dtype=np.uint8)
     images[0, 10:18, 12:16] = 255
     ground = textures(1, 5)
-    made = digits_over_photos(ImageSet(images=images, labels=np.array([0]), class_names=("dash",)), ground, 20, seed=0)
+    made = digits_over_photos(
+        ImageSet(images=images, labels=np.array([0]), class_names=("dash",)), ground, 20, seed=0
+    )
     assert np.array_equal(made.images[:, 0], np.repeat(ground.images[:, 0], 20, axis=0))
 
 

@@ -52,9 +52,15 @@ def test_the_quick_study_takes_less_than_two_minutes_of_processor_time(quick):
 def test_every_row_of_the_paper_is_in_the_table(quick):
     _, result, _ = quick
     titles = [row[0] for row in result.tables[0].rows]
-    assert [f"CNN, {layers} layer{'s' * (layers > 1)}" for layers in (1, 2, 3, 4)] == [title for title in titles if title.startswith("CNN")]
+    assert [f"CNN, {layers} layer{'s' * (layers > 1)}" for layers in (1, 2, 3, 4)] == [
+        title for title in titles if title.startswith("CNN")
+    ]
     assert {"dense network, relu", "dense network, tanh", "dense network, sigmoid"} <= set(titles)
-    assert {"random forest, depth 80, gini", "random forest, depth 80, entropy", "ours (resnet9, 16 wide)"} <= set(titles)
+    assert {
+        "random forest, depth 80, gini",
+        "random forest, depth 80, entropy",
+        "ours (resnet9, 16 wide)",
+    } <= set(titles)
 
 
 @pytest.mark.slow
@@ -95,14 +101,18 @@ def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
     for place in ("lightfast.studies.rows.fit", "lightfast.train.fit.fit"):
         monkeypatch.setattr(place, lambda *_, **__: pytest.fail("trained again"))
     again = emnist.run(options)
-    assert [row["accuracy"] for row in again.figures["rows"]] == [row["accuracy"] for row in result.figures["rows"]]
+    assert [row["accuracy"] for row in again.figures["rows"]] == [
+        row["accuracy"] for row in result.figures["rows"]
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_page_holds_tables_and_figures(quick, tmp_path):
     options, result, _ = quick
-    text = write_study_page(tmp_path / "report.html", result, study_facts(result, "emnist", "quick", options.seed)).read_text("utf-8")
+    text = write_study_page(
+        tmp_path / "report.html", result, study_facts(result, "emnist", "quick", options.seed)
+    ).read_text("utf-8")
     assert text.count("<svg") >= 3
     assert "Hardest pairs" in text
 

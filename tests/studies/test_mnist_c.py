@@ -61,7 +61,12 @@ def test_a_part_is_made_once_and_anew_when_its_key_changes(tmp_path: Path, blobs
 
     options = StudyOptions(tmp_path, "quick")
     for epochs in (1, 1, 2):
-        trained(options, "classifier", {"epochs": epochs, "choices": (("fog", 3),)}, lambda training, epochs=epochs: make(training, epochs))
+        trained(
+            options,
+            "classifier",
+            {"epochs": epochs, "choices": (("fog", 3),)},
+            lambda training, epochs=epochs: make(training, epochs),
+        )
     assert made == [1, 2]
 
 
@@ -69,7 +74,13 @@ def test_a_part_that_was_stopped_goes_on(tmp_path: Path, blobs: ImageSet):
     seen: list[int] = []
 
     def make(training: Training) -> Checkpoint:
-        made = fit(blobs, blobs, model="mlp", recipe=Recipe(epochs=3), training=dataclasses.replace(training, report=stop_once))
+        made = fit(
+            blobs,
+            blobs,
+            model="mlp",
+            recipe=Recipe(epochs=3),
+            training=dataclasses.replace(training, report=stop_once),
+        )
         assert [row["epoch"] for row in made.history] == [1, 2, 3]
         return made
 

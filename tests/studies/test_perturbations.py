@@ -1,4 +1,6 @@
-"""The perturbations study at its quick scale, whole, on digits over textures; which pictures its figures show."""
+"""The perturbations study at its quick scale, whole, on digits over textures;
+which pictures its figures show.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def quick(tmp_path_factory):
     # This fixture is set up before the one that gives every test one thread.
     torch.set_num_threads(1)
     learnt: dict[str, set[str]] = {}
-    options = StudyOptions(tmp_path_factory.mktemp("perturbations"), device="cpu", data_folder=tmp_path_factory.mktemp("no-data"))
+    options = StudyOptions(
+        tmp_path_factory.mktemp("perturbations"), device="cpu", data_folder=tmp_path_factory.mktemp("no-data")
+    )
 
     def watched(place: int, learn):
         def learns(*given, training, **settings):
@@ -99,7 +103,10 @@ def test_accuracies_are_those_that_the_kept_networks_give(quick):
     classifier = load_checkpoint(parts / "quick-cnn")
     for way in ("ours", "paper"):
         enhanced = put_before(load_checkpoint(parts / f"quick-{way}"), classifier)
-        right = [(predict_logits(one, test.images).argmax(axis=1) == test.require_labels()).mean() for one in (classifier, enhanced)]
+        right = [
+            (predict_logits(one, test.images).argmax(axis=1) == test.require_labels()).mean()
+            for one in (classifier, enhanced)
+        ]
         clean = quick.subject["ways"][way]["clean"]
         assert [clean["before_accuracy"], clean["after_accuracy"]] == pytest.approx(right)
         assert clean["n"] == len(test)
@@ -136,9 +143,15 @@ def test_every_damage_is_counted_once(quick):
 @pytest.mark.timeout(900)
 def test_the_gates_verdict_is_shown(quick):
     refused = {way: not said["gate"]["passed"] for way, said in quick.subject["ways"].items() if said["gate"]}
-    assert quick.table("Table 4.1").cells[0][-1].text.startswith("refused" if refused[quick.subject["shown"]["clean"]] else "passes")
+    assert (
+        quick.table("Table 4.1")
+        .cells[0][-1]
+        .text.startswith("refused" if refused[quick.subject["shown"]["clean"]] else "passes")
+    )
     shown = {cells[1].text: cells[-1].text for cells in quick.table("Ways").cells}
-    assert shown == {perturbations_parts.TITLES[way]: "refused" if no else "passes" for way, no in refused.items()}
+    assert shown == {
+        perturbations_parts.TITLES[way]: "refused" if no else "passes" for way, no in refused.items()
+    }
 
 
 @pytest.mark.slow
@@ -149,8 +162,10 @@ def test_figures_of_a_leak_are_marked_and_no_others(quick):
     for table in quick.result.tables:
         marked = [entry for cells in table.cells for entry in cells if entry.text.startswith("LEAK ")]
         if "leak" in table.caption:
-            assert marked == [Cell(f"LEAK {percent(leak['after_accuracy'])}", marked[0].detail, "bad"),
-                              Cell(f"LEAK {points(leak['difference'])}", "", "bad")]
+            assert marked == [
+                Cell(f"LEAK {percent(leak['after_accuracy'])}", marked[0].detail, "bad"),
+                Cell(f"LEAK {points(leak['difference'])}", "", "bad"),
+            ]
         else:
             assert marked == []
 
@@ -160,7 +175,9 @@ def test_figures_of_a_leak_are_marked_and_no_others(quick):
 def test_no_learner_but_the_leak_was_given_a_test_picture(quick):
     splits = pictures_of(quick.options)["cifar"].splits
     test, seen = set(splits.test.content_hashes), dict(quick.learnt)
-    assert set(seen) == {f"quick-{way}" for way in (*quick.subject["ways"], "leak") if way != "denoiser"} | {"cifar-denoiser"}
+    assert set(seen) == {f"quick-{way}" for way in (*quick.subject["ways"], "leak") if way != "denoiser"} | {
+        "cifar-denoiser"
+    }
     assert test <= seen.pop("quick-leak")
     for part, learnt in seen.items():
         assert not learnt & test, part
@@ -174,13 +191,17 @@ def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
         monkeypatch.setattr(f"lightfast.studies.{place}", lambda *_, **__: pytest.fail("trained again"))
     again = perturbations.run(quick.options)
     assert json.dumps(again.figures, allow_nan=False) == json.dumps(quick.result.figures, allow_nan=False)
-    assert [text_table(table) for table in again.tables] == [text_table(table) for table in quick.result.tables]
+    assert [text_table(table) for table in again.tables] == [
+        text_table(table) for table in quick.result.tables
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_page_holds_the_papers_figures_and_stays_small(quick, tmp_path):
-    page = write_study_page(tmp_path / "report.html", quick.result, study_facts(quick.result, "perturbations", "quick", 0))
+    page = write_study_page(
+        tmp_path / "report.html", quick.result, study_facts(quick.result, "perturbations", "quick", 0)
+    )
     text = page.read_text("utf-8")
     titles = [section.title for section in quick.result.sections]
     assert len(titles) == 4
@@ -200,16 +221,27 @@ def view():
 
     def readings(hits, confidence):
         first = np.where(hits, confidence, 1 - confidence)
-        return Predictions(np.stack([first, 1 - first], axis=1), ("cat", "dog"), tuple(map(str, range(8))), np.zeros(8, dtype=np.int64))
+        return Predictions(
+            np.stack([first, 1 - first], axis=1),
+            ("cat", "dog"),
+            tuple(map(str, range(8))),
+            np.zeros(8, dtype=np.int64),
+        )
 
     images = ImageSet(np.zeros((8, 4, 4, 3), dtype=np.uint8), ("cat", "dog"), np.zeros(8, dtype=np.int64))
     read: Any = SimpleNamespace(kinds=("blur", "noise") * 3 + ("haze", "haze"))
-    return View(read, "degraded", images, readings(right[:, 0], np.full(8, 0.99)), readings(right[:, 1], sure))
+    return View(
+        read, "degraded", images, readings(right[:, 0], np.full(8, 0.99)), readings(right[:, 1], sure)
+    )
 
 
 def test_the_most_confident_reading_afterwards_comes_first(view):
     assert {words: chosen_rows(view, outcome, 9) for outcome, words in OUTCOMES.items()} == {
-        "wrong before, right after": [4, 0], "right before, wrong after": [1, 5], "right both times": [2, 6], "wrong both times": [3, 7]}
+        "wrong before, right after": [4, 0],
+        "right before, wrong after": [1, 5],
+        "right both times": [2, 6],
+        "wrong both times": [3, 7],
+    }
 
 
 def test_no_more_pictures_are_shown_than_wanted_and_only_among_those_allowed(view):
@@ -222,5 +254,7 @@ def test_of_every_damage_one_picture_is_shown_a_repaired_one_where_there_is_one(
 
 
 def test_every_outcome_is_counted(view):
-    assert counts(view) == ("8 degraded test pictures: 2 wrong before, right after; 2 right before, wrong after; 2 right both times; "
-                            "2 wrong both times.")
+    assert counts(view) == (
+        "8 degraded test pictures: 2 wrong before, right after; 2 right before, wrong after; 2 right both "
+        "times; 2 wrong both times."
+    )

@@ -14,7 +14,15 @@ from lightfast.report.tables import text_table
 from lightfast.runs.folder import RunOptions
 from lightfast.runs.human import ANSWERS_FILE, held_out
 from lightfast.studies import quickdraw
-from lightfast.studies.quickdraw_parts import GRIDS, ROWS, drawings_data, h3_points, h4_points, h5_points, majority_cut
+from lightfast.studies.quickdraw_parts import (
+    GRIDS,
+    ROWS,
+    drawings_data,
+    h3_points,
+    h4_points,
+    h5_points,
+    majority_cut,
+)
 from lightfast.studies.registry import StudyOptions, find_study
 from lightfast.studies.rows import training_speed
 
@@ -65,11 +73,20 @@ def test_fresh_test_pictures_of_the_pair_are_not_in_training(nothing):
 
 def test_the_points_of_every_hypothesis_fit_the_data(nothing):
     data, grid = drawings_data(StudyOptions(out=nothing, data_folder=nothing)), GRIDS["quick"]
-    for points, pictures in ((h3_points(grid), data.fitted), (h5_points(grid), data.fitted),
-                             (h4_points(grid, data.pair_names[1]), majority_cut(data, grid))):
+    for points, pictures in (
+        (h3_points(grid), data.fitted),
+        (h5_points(grid), data.fitted),
+        (h4_points(grid, data.pair_names[1]), majority_cut(data, grid)),
+    ):
         for point in points:
-            train, _ = cut(pictures, data.splits.test if pictures is not data.pair[0] else data.pair[1], point, 0)
-            wanted = point.train_size or (point.rows or 0) * (point.classes or 0) or grid.majority + (point.minority or ("", 0))[1]
+            train, _ = cut(
+                pictures, data.splits.test if pictures is not data.pair[0] else data.pair[1], point, 0
+            )
+            wanted = (
+                point.train_size
+                or (point.rows or 0) * (point.classes or 0)
+                or grid.majority + (point.minority or ("", 0))[1]
+            )
             assert len(train) == wanted
 
 
@@ -120,7 +137,9 @@ def test_a_second_run_trains_nothing_and_people_fill_their_row(quick, monkeypatc
         said = images.class_names[images.require_labels()[row]] if position else None
         log.append(_answer(log, images, int(row), said, position))
     again = quickdraw.run(options)
-    assert [row["accuracy"] for row in again.figures["rows"]] == [row["accuracy"] for row in result.figures["rows"]]
+    assert [row["accuracy"] for row in again.figures["rows"]] == [
+        row["accuracy"] for row in result.figures["rows"]
+    ]
     assert again.figures["human"]["people"][0]["accuracy"] == pytest.approx(19 / 20)
     assert again.figures["human"]["people"][0]["versus_model"]["n"] == 20
 

@@ -39,7 +39,10 @@ def quick(nothing, tmp_path_factory):
 def svhn_folder(tmp_path):
     """A folder with a file of the layout of SVHN: 400 and 250 pictures of noise."""
     rng = np.random.default_rng(0)
-    parts = {part: rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8) for part, count in (("train", 400), ("test", 250))}
+    parts = {
+        part: rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        for part, count in (("train", 400), ("test", 250))
+    }
     labels = {f"{part}_labels": np.arange(len(images)) % 10 for part, images in parts.items()}
     arrays = {f"{part}_images": images for part, images in parts.items()}
     np.savez(tmp_path / "svhn.npz", class_names=np.array(list("0123456789")), **arrays, **labels)
@@ -126,4 +129,7 @@ def test_the_stand_ins_test_pictures_of_real_data_are_made_of_test_parts(data_fo
     if not svhn.at_hand("mnist", data_folder):
         pytest.skip("mnist is not in LIGHTFAST_DATA")
     sources = svhn._sources(options, data_folder)
-    assert all(isinstance(part, ImageSet) and part.name.endswith("/test") for part in (sources.digits[1], sources.grounds[1]))
+    assert all(
+        isinstance(part, ImageSet) and part.name.endswith("/test")
+        for part in (sources.digits[1], sources.grounds[1])
+    )

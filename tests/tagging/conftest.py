@@ -21,7 +21,9 @@ from lightfast.tagging.runtime import Tagger, load_tagger
 Shape = tuple[int, int, int]
 
 
-def _classifier(name: str, shape: Shape, outputs: int = 4, config: dict[str, Any] | None = None, **changes: Any) -> Checkpoint:
+def _classifier(
+    name: str, shape: Shape, outputs: int = 4, config: dict[str, Any] | None = None, **changes: Any
+) -> Checkpoint:
     """A network whose batch norms are not at rest, so that folding them wrongly shows."""
     network = fresh_network(name, "classifier", shape, outputs, config or {}, 0)
     rng = torch.Generator().manual_seed(3)
@@ -31,8 +33,17 @@ def _classifier(name: str, shape: Shape, outputs: int = 4, config: dict[str, Any
                 assert tensor is not None
                 tensor.copy_(0.5 + torch.rand(tensor.shape, generator=rng))
     mean, std = (0.4, 0.5, 0.3)[: shape[2]], (0.2, 0.3, 0.25)[: shape[2]]
-    made = Checkpoint("classifier", name, shape, outputs, tuple("abcdefgh"[:outputs]), Preprocess(shape[:2], shape[2], mean, std),
-                      network.eval(), config or {}, 0.7)
+    made = Checkpoint(
+        "classifier",
+        name,
+        shape,
+        outputs,
+        tuple("abcdefgh"[:outputs]),
+        Preprocess(shape[:2], shape[2], mean, std),
+        network.eval(),
+        config or {},
+        0.7,
+    )
     return made.replace(**changes)
 
 
@@ -43,7 +54,10 @@ def _noise(shape: Shape, count: int = 5) -> np.ndarray:
 @torch.inference_mode()
 def _by_torch(checkpoint: Checkpoint, images: np.ndarray) -> np.ndarray:
     """The plainest reference: the checkpoint's own modules, one after the other, in torch."""
-    logits = checkpoint.torch_network(checkpoint.preprocess(to_pixels(torch.from_numpy(images)))) / checkpoint.temperature
+    logits = (
+        checkpoint.torch_network(checkpoint.preprocess(to_pixels(torch.from_numpy(images))))
+        / checkpoint.temperature
+    )
     return (logits.sigmoid() if checkpoint.task == "multi-label" else logits.softmax(dim=1)).numpy()
 
 
@@ -63,7 +77,9 @@ def kit() -> Kit:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small colour CNN for 16 x 16, exported."""
-    return export_graph(_classifier("cnn", (16, 16, 3)), tmp_path_factory.mktemp("onnx") / "small.onnx", "abc")
+    return export_graph(
+        _classifier("cnn", (16, 16, 3)), tmp_path_factory.mktemp("onnx") / "small.onnx", "abc"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,9 @@ def test_a_tie_that_falls_the_other_way_is_said_and_passes():
 def test_another_decision_is_refused():
     wrong = ORIGINAL.copy()
     wrong[0] = 0.4, 0.6
-    with pytest.raises(LightfastError, match="decides otherwise than its original on 1 of 3 pictures") as caught:
+    with pytest.raises(
+        LightfastError, match="decides otherwise than its original on 1 of 3 pictures"
+    ) as caught:
         compare_graph(ORIGINAL, wrong, CARD).require_identical("run")
     assert caught.value.exit_code == 1
 

@@ -19,7 +19,18 @@ from lightfast.tagging.graph import export_graph
 from lightfast.tagging.runtime import load_tagger, read_card
 
 Shape = tuple[int, int, int]
-SMALL = ("cnn", "mlp", "resnet9-small", "svhn-cnn", "svhn-ae-cnn", "cnn-1", "cnn-4", "drawing-fc", "drawing-cnn-1", "drawing-cnn-2")
+SMALL = (
+    "cnn",
+    "mlp",
+    "resnet9-small",
+    "svhn-cnn",
+    "svhn-ae-cnn",
+    "cnn-1",
+    "cnn-4",
+    "drawing-fc",
+    "drawing-cnn-1",
+    "drawing-cnn-2",
+)
 
 
 def written(checkpoint, folder: Path, images: np.ndarray) -> np.ndarray:
@@ -30,37 +41,66 @@ def written(checkpoint, folder: Path, images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", SMALL)
 def test_probabilities_are_those_of_torch(name: str, shape: Shape, tmp_path: Path, kit):
     made = kit.classifier(name, shape)
-    assert np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
+    assert (
+        np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
+    )
 
 
 def test_every_small_network_of_the_registry_is_tried():
     left = {"resnet9", "cnn-2", "cnn-3"}  # the same classes of networks as others that are tried
     left |= {"enhanced"}  # two networks, see below
-    names = {spec.name for spec in MODELS if spec.role == "classifier" and spec.gradient and spec.source in ("this project", "EMNIST study",
-             "damaged-digits study", "Quick, Draw! study", "D. Page, How to train your ResNet, 2018")}  # fmt: skip
+    names = {
+        spec.name
+        for spec in MODELS
+        if spec.role == "classifier"
+        and spec.gradient
+        and spec.source
+        in (
+            "this project",
+            "EMNIST study",
+            "damaged-digits study",
+            "Quick, Draw! study",
+            "D. Page, How to train your ResNet, 2018",
+        )
+    }
     assert names - left == set(SMALL)
 
 
-@pytest.mark.parametrize("name, config, shape", [
-    ("timm:vit_tiny_patch16_224", {"img_size": 32, "depth": 2}, (32, 32, 3)),
-    ("timm:resnet10t", {}, (33, 40, 1)),
-    ("resnet9-small", {"views": "mirror-shift"}, (16, 16, 1)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, config, shape",
+    [
+        ("timm:vit_tiny_patch16_224", {"img_size": 32, "depth": 2}, (32, 32, 3)),
+        ("timm:resnet10t", {}, (33, 40, 1)),
+        ("resnet9-small", {"views": "mirror-shift"}, (16, 16, 1)),
+    ],
+)
 def test_larger_networks_and_views(name: str, config: dict, shape: Shape, tmp_path: Path, kit):
     made = kit.classifier(name, shape, config=config)
-    assert np.abs(written(made, tmp_path, kit.noise(shape, 3)) - kit.by_torch(made, kit.noise(shape, 3))).max() < 1e-5
+    assert (
+        np.abs(written(made, tmp_path, kit.noise(shape, 3)) - kit.by_torch(made, kit.noise(shape, 3))).max()
+        < 1e-5
+    )
 
 
-@pytest.mark.parametrize("shape, channels, size", [((20, 30, 3), 3, (16, 16)), ((10, 12, 1), 3, (16, 20)), ((40, 40, 3), 1, (16, 16))])
-def test_resizing_and_channels_of_the_preprocessing_are_inside(shape: Shape, channels: int, size: tuple[int, int], tmp_path: Path, kit):
+@pytest.mark.parametrize(
+    "shape, channels, size",
+    [((20, 30, 3), 3, (16, 16)), ((10, 12, 1), 3, (16, 20)), ((40, 40, 3), 1, (16, 16))],
+)
+def test_resizing_and_channels_of_the_preprocessing_are_inside(
+    shape: Shape, channels: int, size: tuple[int, int], tmp_path: Path, kit
+):
     made = kit.classifier("cnn", (*size, channels))
     fitted = Preprocess(size, channels, (0.4,) * channels, (0.2,) * channels)
     made = made.replace(image_shape=shape, preprocess=fitted)
-    assert np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
+    assert (
+        np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
+    )
 
 
 @pytest.mark.parametrize("enhancer", ["unet", "levels-unet", "paper-unet", "own:2-1"])
-def test_an_enhancer_and_its_classifier_with_other_pictures_inside_are_one_graph(enhancer: str, tmp_path: Path, kit):
+def test_an_enhancer_and_its_classifier_with_other_pictures_inside_are_one_graph(
+    enhancer: str, tmp_path: Path, kit
+):
     shape = (21, 30, 3)
     behind = kit.classifier("cnn", (16, 24, 1))
     behind = behind.replace(image_shape=shape, preprocess=Preprocess((16, 24), 1, (0.4,), (0.2,)))
@@ -68,9 +108,13 @@ def test_an_enhancer_and_its_classifier_with_other_pictures_inside_are_one_graph
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.03)  # a fresh residual network changes nothing
-    made = put_before(Checkpoint("restorer", enhancer, shape, 0, (), Preprocess.identity(shape), network), behind)
+    made = put_before(
+        Checkpoint("restorer", enhancer, shape, 0, (), Preprocess.identity(shape), network), behind
+    )
     assert np.abs(kit.by_torch(made, kit.noise(shape)) - kit.by_torch(behind, kit.noise(shape))).max() > 1e-3
-    assert np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
+    assert (
+        np.abs(written(made, tmp_path, kit.noise(shape)) - kit.by_torch(made, kit.noise(shape))).max() < 1e-5
+    )
 
 
 def test_tensorflow_paddings_are_kept(lite, lite_file: Path, kit):
@@ -98,11 +142,28 @@ def test_the_file_passes_the_checker_of_onnx(small: Path):
 
 def test_the_card_tells_all_that_is_needed(tmp_path: Path, kit):
     labels = {"labels": [{"name": "x", "parent": None}, *({"name": name, "parent": "x"} for name in "abcd")]}
-    made = kit.classifier("mlp", (16, 16, 1), task="multi-label", thresholds=(0.1, 0.2, 0.3, 0.4), taxonomy=labels,
-                      details={"data_version": "v1", "seed": 7})
+    made = kit.classifier(
+        "mlp",
+        (16, 16, 1),
+        task="multi-label",
+        thresholds=(0.1, 0.2, 0.3, 0.4),
+        taxonomy=labels,
+        details={"data_version": "v1", "seed": 7},
+    )
     card = read_card(export_graph(made, tmp_path / "model.onnx", "digest"))
-    assert (card.class_names, card.task, card.thresholds, card.taxonomy) == (tuple("abcd"), "multi-label", (0.1, 0.2, 0.3, 0.4), labels)
-    assert (card.temperature, card.data_version, card.seed, card.model, card.source_digest) == (0.7, "v1", 7, "mlp", "digest")
+    assert (card.class_names, card.task, card.thresholds, card.taxonomy) == (
+        tuple("abcd"),
+        "multi-label",
+        (0.1, 0.2, 0.3, 0.4),
+        labels,
+    )
+    assert (card.temperature, card.data_version, card.seed, card.model, card.source_digest) == (
+        0.7,
+        "v1",
+        7,
+        "mlp",
+        "digest",
+    )
     assert Preprocess.from_json(dict(card.preprocess or {})) == made.preprocess
 
 
@@ -131,7 +192,9 @@ def test_the_checkpoint_is_left_as_it_is(lite, lite_file: Path):
 
 
 def test_a_forest_is_refused_and_nothing_is_written(tmp_path: Path, kit):
-    made = kit.classifier("mlp", (16, 16, 1)).replace(network=forest.Forest((16, 16, 1), 4), model="random-forest")
+    made = kit.classifier("mlp", (16, 16, 1)).replace(
+        network=forest.Forest((16, 16, 1), 4), model="random-forest"
+    )
     with pytest.raises(CheckpointError, match="random-forest is a forest"):
         export_graph(made, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,9 @@ def test_the_cost_is_a_paired_test_on_other_pictures(small: Path, quantized: Pat
 
 
 def test_without_labels_only_agreement_is_told(small: Path, quantized: Path, kit):
-    cost = quantization_cost(load_tagger(small, 1), load_tagger(quantized, 1), kit.noise((16, 16, 3), 6), None)
+    cost = quantization_cost(
+        load_tagger(small, 1), load_tagger(quantized, 1), kit.noise((16, 16, 3), 6), None
+    )
     assert cost["paired"] is None
     assert len(cost_lines(cost)) == 2
 

@@ -16,7 +16,9 @@ NAMES = ("red", "blue", "other")
 
 
 def scene(height: int = 120, width: int = 200) -> np.ndarray:
-    """A grey noisy ground with a red box (20..70, 30..80) and a blue one (130..180, 50..110), given as x and y."""
+    """A grey noisy ground with a red box (20..70, 30..80) and a blue one (130..180, 50..110),
+    given as x and y.
+    """
     rng = np.random.default_rng(0)
     image = rng.integers(100, 140, (height, width, 3), dtype=np.uint8)
     image[30:80, 20:70] = (200, 20, 20)
@@ -45,7 +47,8 @@ def slow_iou(one: np.ndarray, other: np.ndarray) -> float:
 
 
 boxes = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 20), st.integers(1, 20)).map(
-    lambda box: np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]]))
+    lambda box: np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]])
+)
 
 
 @given(boxes, boxes)
@@ -79,7 +82,9 @@ def test_plain_and_tiny_pictures_have_no_places(shape: tuple[int, int]) -> None:
     assert propose(np.full((*shape, 3), 90, dtype=np.uint8)).shape == (0, 4)
 
 
-@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), [[1]]])
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), [[1]]]
+)
 def test_what_is_no_picture_is_refused(image: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"uint8 \(H, W, 3\)"):
         propose(image)
@@ -126,19 +131,33 @@ def test_tags_of_the_picture_and_of_its_objects_are_merged() -> None:
 
 def test_a_place_must_beat_the_other_class_by_the_margin() -> None:
     probs = np.array([[0.55, 0.0, 0.45], [0.0, 0.56, 0.40]])
-    found = merge(np.array([[0, 0, 9, 9], [20, 0, 29, 9]]), probs, np.zeros(3), NAMES, Search(other="other", margin=0.15))
+    found = merge(
+        np.array([[0, 0, 9, 9], [20, 0, 29, 9]]),
+        probs,
+        np.zeros(3),
+        NAMES,
+        Search(other="other", margin=0.15),
+    )
     assert found.labels == ("blue",)
 
 
 def test_each_label_has_its_own_threshold() -> None:
     probs = np.array([[0.6, 0.0, 0.0], [0.0, 0.6, 0.0]])
-    found = merge(np.array([[0, 0, 9, 9], [20, 0, 29, 9]]), probs, np.zeros(3), NAMES, Search(thresholds=(0.7, 0.5, 0.5)))
+    found = merge(
+        np.array([[0, 0, 9, 9], [20, 0, 29, 9]]),
+        probs,
+        np.zeros(3),
+        NAMES,
+        Search(thresholds=(0.7, 0.5, 0.5)),
+    )
     assert found.labels == ("blue",)
 
 
 @given(st.lists(st.tuples(boxes, st.sampled_from([0, 1]), st.integers(51, 99)), max_size=12))
 def test_what_stays_is_what_the_slow_rule_leaves(rows: list[tuple[np.ndarray, int, int]]) -> None:
-    """Greedy suppression a label, pixel by pixel; then nothing that lies inside a more probable box of its label."""
+    """Greedy suppression a label, pixel by pixel;
+    then nothing that lies inside a more probable box of its label.
+    """
     # No two alike, so that the order is sure.
     scored = [(box, label, (score + place / 100) / 100) for place, (box, label, score) in enumerate(rows)]
     probs = np.zeros((len(rows), 3))
@@ -152,11 +171,17 @@ def test_what_stays_is_what_the_slow_rule_leaves(rows: list[tuple[np.ndarray, in
             kept.append((box, label, score))
     final: list[tuple[np.ndarray, int, float]] = []
     for box, label, score in kept:
-        areas = [np.prod(np.clip(np.minimum(box[2:], place[2:]) - np.maximum(box[:2], place[:2]), 0, None))
-                 / min(np.prod(box[2:] - box[:2]), np.prod(place[2:] - place[:2])) for place, other, _ in final if other == label]
+        areas = [
+            np.prod(np.clip(np.minimum(box[2:], place[2:]) - np.maximum(box[:2], place[:2]), 0, None))
+            / min(np.prod(box[2:] - box[:2]), np.prod(place[2:] - place[:2]))
+            for place, other, _ in final
+            if other == label
+        ]
         if not any(area > 0.8 for area in areas):
             final.append((box, label, score))
-    assert list(zip(found.boxes.tolist(), found.labels, strict=True)) == [(box.tolist(), NAMES[label]) for box, label, _ in final]
+    assert list(zip(found.boxes.tolist(), found.labels, strict=True)) == [
+        (box.tolist(), NAMES[label]) for box, label, _ in final
+    ]
 
 
 def test_no_place_leaves_the_tags_of_the_whole() -> None:

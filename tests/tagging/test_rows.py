@@ -21,14 +21,25 @@ from lightfast.tagging.rows import Sayings, form_of, writing
 NAMES = ("cat", 'dog, "big"', "Käse 🧀")
 CARD = Card("cnn", (8, 8, 3), NAMES, seed=3)
 PROBS = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2]], dtype=np.float32)
-TREE = Taxonomy((Label("animal", None), Label("cat", "animal"), Label("dog", "animal"), Label("food", None), Label("cheese", "food")))
+TREE = Taxonomy(
+    (
+        Label("animal", None),
+        Label("cat", "animal"),
+        Label("dog", "animal"),
+        Label("food", None),
+        Label("cheese", "food"),
+    )
+)
 
 
 def written(path: Path, card: Card = CARD, top: int = 1) -> Path:
     sayings = Sayings(card, top)
     with writing(path, form_of(path, None), sayings) as write:
         for row in range(len(PROBS)):
-            write({"id": [f"{row}"], "path": [f"in/{row}"], **sayings.columns(PROBS[row : row + 1])}, PROBS[row : row + 1])
+            write(
+                {"id": [f"{row}"], "path": [f"in/{row}"], **sayings.columns(PROBS[row : row + 1])},
+                PROBS[row : row + 1],
+            )
     return path
 
 
@@ -54,7 +65,9 @@ def test_labels_above_the_classes_have_the_sum_of_those_below():
 
 def test_a_client_gets_its_own_names_and_an_unknown_one_is_refused():
     cat = Label("cat", "animal", display={"press": "Cats"})
-    tree = Taxonomy((Label("animal", display={"press": "Animals"}), cat, Label("dog", "animal"), Label("cheese")))
+    tree = Taxonomy(
+        (Label("animal", display={"press": "Animals"}), cat, Label("dog", "animal"), Label("cheese"))
+    )
     card = dataclasses.replace(CARD, class_names=("cat", "dog", "cheese"), taxonomy=tree.as_json())
     columns = Sayings(card, client="press").columns(PROBS)
     assert columns["predicted_label"] == ["dog", "Cats"]
@@ -75,7 +88,9 @@ def test_csv(tmp_path: Path):
 
 
 def test_lists_are_json_in_a_csv(tmp_path: Path):
-    path = written(tmp_path / "tags.csv", dataclasses.replace(CARD, task="multi-label", thresholds=(0.2, 0.4, 0.4)))
+    path = written(
+        tmp_path / "tags.csv", dataclasses.replace(CARD, task="multi-label", thresholds=(0.2, 0.4, 0.4))
+    )
     with path.open(encoding="utf-8", newline="") as stream:
         assert json.loads(next(csv.DictReader(stream))["tags"]) == ['dog, "big"', "cat"]
 
@@ -118,7 +133,11 @@ def test_stopped_on_the_way_the_rows_so_far_are_a_whole_file(form: str, tmp_path
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [one.name for one in tmp_path.iterdir()] == [f"tags.{form}.part"]
-    read = {"csv": pd.read_csv, "jsonl": lambda part: pd.read_json(part, lines=True), "parquet": pd.read_parquet}[form]
+    read = {
+        "csv": pd.read_csv,
+        "jsonl": lambda part: pd.read_json(part, lines=True),
+        "parquet": pd.read_parquet,
+    }[form]
     assert read(tmp_path / f"tags.{form}.part")["path"].tolist() == ["a", "b"]
 
 

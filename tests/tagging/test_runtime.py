@@ -14,13 +14,17 @@ from lightfast.tagging.card import CARD_KEY
 from lightfast.tagging.runtime import Tagger, load_tagger, read_card
 
 
-@pytest.mark.parametrize("load", [lambda path: load_tagger(path, 1), read_card], ids=["load_tagger", "read_card"])
+@pytest.mark.parametrize(
+    "load", [lambda path: load_tagger(path, 1), read_card], ids=["load_tagger", "read_card"]
+)
 class TestRefused:
     def test_a_model_of_others(self, load, small: Path, tmp_path: Path):
         model = onnx.load(small)
         del model.metadata_props[:]
         onnx.save(model, tmp_path / "foreign.onnx")
-        with pytest.raises(CheckpointError, match=r"foreign\.onnx is an ONNX model, but not one that lightfast wrote"):
+        with pytest.raises(
+            CheckpointError, match=r"foreign\.onnx is an ONNX model, but not one that lightfast wrote"
+        ):
             load(tmp_path / "foreign.onnx")
 
     def test_no_file(self, load, tmp_path: Path):
@@ -38,8 +42,12 @@ class TestRefused:
         with pytest.raises(CheckpointError, match=r"half\.onnx is"):
             load(tmp_path / "half.onnx")
 
-    @pytest.mark.parametrize("change, said", [({"format": 99}, "newer lightfast"), ({"surprise": 1}, "damaged")])
-    def test_a_description_that_cannot_be_read(self, load, change: dict, said: str, small: Path, tmp_path: Path):
+    @pytest.mark.parametrize(
+        "change, said", [({"format": 99}, "newer lightfast"), ({"surprise": 1}, "damaged")]
+    )
+    def test_a_description_that_cannot_be_read(
+        self, load, change: dict, said: str, small: Path, tmp_path: Path
+    ):
         model = onnx.load(small)
         entry = next(one for one in model.metadata_props if one.key == CARD_KEY)
         entry.value = json.dumps({**json.loads(entry.value), **change})
@@ -55,7 +63,9 @@ def test_rows_do_not_depend_on_batches_and_threads(small: Path, kit):
     assert np.abs(load_tagger(small, 3).probs(images) - one_by_one).max() < 1e-6
 
 
-@pytest.mark.parametrize("shape, kind", [((2, 16, 16, 3), np.float32), ((2, 16, 16, 1), np.uint8), ((16, 16, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "shape, kind", [((2, 16, 16, 3), np.float32), ((2, 16, 16, 1), np.uint8), ((16, 16, 3), np.uint8)]
+)
 def test_other_arrays_are_refused(shape: tuple[int, ...], kind: type, tagger: Tagger):
     with pytest.raises(DataError, match=r"expected uint8 \(N, 16, 16, 3\)"):
         tagger.probs(np.zeros(shape, kind))

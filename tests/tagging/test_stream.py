@@ -35,7 +35,9 @@ def test_every_file_in_order_with_the_numbers_of_the_decoded_array(tagger: Tagge
     assert np.abs(np.concatenate([batch.probs for batch in found]) - tagger.probs(images)).max() < 1e-6
 
 
-def test_broken_files_are_named_and_the_others_keep_their_own_rows(tagger: Tagger, files: Files, tmp_path: Path):
+def test_broken_files_are_named_and_the_others_keep_their_own_rows(
+    tagger: Tagger, files: Files, tmp_path: Path
+):
     entries = files(9)
     for index in (0, 4, 5, 8):
         entries[index].path.write_bytes(b"" if index == 0 else b"not a picture")

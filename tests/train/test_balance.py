@@ -21,7 +21,9 @@ LABELS = torch.tensor([0] * 12 + [1] * 6 + [2] * 3)
 
 def batch() -> tuple[Tensor, Tensor]:
     """21 different pictures 6 × 6: 12, 6 and 3 of a class; the first pixel numbers them."""
-    images = torch.randint(0, 256, (21, 6, 6, 1), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    images = torch.randint(
+        0, 256, (21, 6, 6, 1), generator=torch.Generator().manual_seed(1), dtype=torch.uint8
+    )
     images[:, 0, 0, 0] = torch.arange(21, dtype=torch.uint8)
     return images, LABELS
 
@@ -48,7 +50,10 @@ def test_an_epoch_shows_every_class_equally_often_and_every_picture_of_a_rare_cl
 
 
 def test_epochs_differ_and_repeat_themselves_and_follow_the_seed():
-    drawn = [source(seed=seed).epoch(number)[0][:, 0, 0, 0].tolist() for seed, number in ((0, 0), (0, 0), (0, 1), (1, 0))]
+    drawn = [
+        source(seed=seed).epoch(number)[0][:, 0, 0, 0].tolist()
+        for seed, number in ((0, 0), (0, 0), (0, 1), (1, 0))
+    ]
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
     assert drawn[0] != drawn[3]
@@ -82,13 +87,17 @@ class Fixed(nn.Module):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_weighted_loss_is_torchs_weighted_sum_over_the_batch_size_and_validation_has_no_weights(smoothing: float):
+def test_the_weighted_loss_is_torchs_weighted_sum_over_the_batch_size_and_validation_has_no_weights(
+    smoothing: float,
+):
     logits = torch.randn(21, 3, generator=torch.Generator().manual_seed(2))
     weights = class_weights(LABELS, 3)
     objective = Classification(Preprocess.identity((6, 6, 1)), smoothing, class_weights=weights)
     learnt, _ = objective(Fixed(logits), batch(), torch.Generator())
     watched, _ = objective(Fixed(logits), batch(), None)
-    summed = functional.cross_entropy(logits, LABELS, weight=weights, label_smoothing=smoothing, reduction="sum")
+    summed = functional.cross_entropy(
+        logits, LABELS, weight=weights, label_smoothing=smoothing, reduction="sum"
+    )
     assert float(learnt) == pytest.approx(float(summed) / 21, rel=1e-6)
     assert float(watched) == pytest.approx(float(functional.cross_entropy(logits, LABELS)), rel=1e-6)
 
@@ -104,12 +113,20 @@ def test_every_remedy_lifts_a_class_that_plain_training_misses(balance: str):
     rng = np.random.default_rng(4)
     # Two classes that overlap: without a remedy one rare picture among 40 is not worth a guess.
     labels = np.repeat([0, 1], [200, 5])
-    images = np.clip(rng.normal(110, 30, (205, 6, 6, 1)) + 18 * labels[:, None, None, None], 0, 255).astype(np.uint8)
+    images = np.clip(rng.normal(110, 30, (205, 6, 6, 1)) + 18 * labels[:, None, None, None], 0, 255).astype(
+        np.uint8
+    )
     even = np.repeat([0, 1], 100)
-    fresh = np.clip(rng.normal(110, 30, (200, 6, 6, 1)) + 18 * even[:, None, None, None], 0, 255).astype(np.uint8)
+    fresh = np.clip(rng.normal(110, 30, (200, 6, 6, 1)) + 18 * even[:, None, None, None], 0, 255).astype(
+        np.uint8
+    )
     train, test = ImageSet(images, ("often", "rare"), labels), ImageSet(fresh, ("often", "rare"), even)
     recipe = Recipe.of(epochs=4, batch_size=32, learning_rate=3e-3, keep="last")
     config = {"hidden": [8], "dropout": 0.0}
-    plain, mended = (evaluate(fit(train, test, model="mlp", recipe=recipe.updated([f"balance={one}"]), config=config), test)
-                     for one in ("none", balance))
+    plain, mended = (
+        evaluate(
+            fit(train, test, model="mlp", recipe=recipe.updated([f"balance={one}"]), config=config), test
+        )
+        for one in ("none", balance)
+    )
     assert mended.per_class[1].recall > plain.per_class[1].recall + 0.2

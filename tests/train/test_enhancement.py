@@ -1,4 +1,6 @@
-"""What an enhancer minimises: cross-entropy through a frozen classifier, and the distance from the clean picture."""
+"""What an enhancer minimises: cross-entropy through a frozen classifier,
+and the distance from the clean picture.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ LABELS = torch.tensor([0, 1, 1, 0])
 def reader(pixels: Tensor) -> Tensor:
     """Two logits: the mean of the left and of the right half."""
     middle = pixels.shape[-1] // 2
-    return 5 * torch.stack([pixels[..., :middle].mean((1, 2, 3)), pixels[..., middle:].mean((1, 2, 3))], dim=1)
+    return 5 * torch.stack(
+        [pixels[..., :middle].mean((1, 2, 3)), pixels[..., middle:].mean((1, 2, 3))], dim=1
+    )
 
 
 @pytest.fixture
@@ -56,7 +60,9 @@ def test_the_loss_is_the_readers_error_and_lambda_times_the_distance(batch, fide
     assert float(loss) == pytest.approx(float(error + 0.7 * distance), abs=1e-6)
     assert float(measures["cross_entropy"]) == pytest.approx(float(error), abs=1e-6)
     assert float(measures["change"]) == pytest.approx(float(distance), abs=1e-6)
-    assert float(measures["accuracy"]) == pytest.approx(float((reader(pixels).argmax(1) == labels).float().mean()))
+    assert float(measures["accuracy"]) == pytest.approx(
+        float((reader(pixels).argmax(1) == labels).float().mean())
+    )
 
 
 def test_without_lambda_only_the_reader_counts(batch):

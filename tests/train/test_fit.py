@@ -18,9 +18,9 @@ from lightfast.train.fit import check_trainable, fit
 def test_a_forest_is_fitted_by_the_same_door(blobs: ImageSet):
     made = fit(blobs, blobs, model="random-forest", config={"trees": 10})
     assert evaluate(made, blobs).accuracy > 0.95
-    assert fit(blobs, blobs, model="random-forest", config={"trees": 10}).network.pred_probs(blobs.images).tolist() == (
-        made.network.pred_probs(blobs.images).tolist()
-    )
+    assert fit(blobs, blobs, model="random-forest", config={"trees": 10}).network.pred_probs(
+        blobs.images
+    ).tolist() == (made.network.pred_probs(blobs.images).tolist())
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,9 @@ def test_unlabelled_pictures_are_said(blobs: ImageSet):
 
 
 def test_calibration_keeps_the_ranking_and_lowers_the_loss(blobs: ImageSet):
-    noisy = np.where(np.arange(len(blobs)) % 4 == 0, np.roll(blobs.require_labels(), 1), blobs.require_labels())
+    noisy = np.where(
+        np.arange(len(blobs)) % 4 == 0, np.roll(blobs.require_labels(), 1), blobs.require_labels()
+    )
     mislabelled = dataclasses.replace(blobs, labels=noisy)
     made = fit(blobs, blobs, model="random-forest", config={"trees": 5})
     fitted = calibrate(made, mislabelled)
@@ -55,7 +57,10 @@ def test_calibration_keeps_the_ranking_and_lowers_the_loss(blobs: ImageSet):
     rows = np.arange(len(blobs))
     assert (plain.predicted_labels == softened.predicted_labels).all()
     assert fitted.temperature > 1
-    assert -np.log(softened.pred_probs[rows, noisy]).mean() < -np.log(np.maximum(plain.pred_probs[rows, noisy], 1e-9)).mean()
+    assert (
+        -np.log(softened.pred_probs[rows, noisy]).mean()
+        < -np.log(np.maximum(plain.pred_probs[rows, noisy], 1e-9)).mean()
+    )
 
 
 @pytest.mark.parametrize("kind", ["none", "shift", "mirror", "affine", "natural"])

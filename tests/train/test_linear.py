@@ -29,7 +29,9 @@ def standardised(features, like):
 def tight(features, labels, strength, weights=None):
     """sklearn's solution of the same problem."""
     n = len(labels) if weights is None else weights.sum()
-    return LogisticRegression(C=1 / (strength * n), tol=1e-10, max_iter=5000).fit(standardised(features, features), labels, weights)
+    return LogisticRegression(C=1 / (strength * n), tol=1e-10, max_iter=5000).fit(
+        standardised(features, features), labels, weights
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +45,24 @@ def test_probabilities_are_those_of_sklearn(parts, weighted):
     train, val = parts
     weights = np.random.default_rng(1).uniform(0.1, 3, 400) if weighted else None
     head = fit_linear(Rows(train.features, train.targets, weights), val, 3, ONE)
-    theirs = tight(train.features, train.targets, 0.1, weights).predict_proba(standardised(val.features, train.features))
+    theirs = tight(train.features, train.targets, 0.1, weights).predict_proba(
+        standardised(val.features, train.features)
+    )
     assert np.allclose(head.probs(val.features), theirs, atol=2e-3)
 
 
 def test_the_strength_with_the_lowest_validation_loss_is_kept(parts):
     train, val = parts
     options = LinearOptions(strengths=(1e-4, 10.0, 0.03, 0.3))
-    losses = {one: fit_linear(train, val, 3, LinearOptions(strengths=(one,))).val_loss for one in options.strengths}
+    losses = {
+        one: fit_linear(train, val, 3, LinearOptions(strengths=(one,))).val_loss for one in options.strengths
+    }
     head = fit_linear(train, val, 3, options)
     assert head.strength == min(losses, key=losses.__getitem__)
     logits = val.features.astype(np.float64) @ head.weight.T.astype(np.float64) + head.bias
-    assert head.val_loss == pytest.approx(-log_softmax(logits, axis=1)[np.arange(400), val.targets].mean(), abs=1e-4)
+    assert head.val_loss == pytest.approx(
+        -log_softmax(logits, axis=1)[np.arange(400), val.targets].mean(), abs=1e-4
+    )
 
 
 def test_balanced_counts_every_class_the_same(parts):
@@ -101,7 +109,9 @@ def test_a_tree_fits_each_decision_on_the_classes_of_its_sides(parts):
     for place, rows, first in ((0, np.arange(400), (0, 2)), (1, np.flatnonzero(train.targets != 1), (0,))):
         side = np.isin(train.targets[rows], first)
         theirs = LogisticRegression(C=1 / (0.1 * len(rows)), tol=1e-10, max_iter=5000).fit(scaled[rows], side)
-        assert np.allclose(fitted.probs(val.features)[:, place], theirs.predict_proba(wanted)[:, 1], atol=2e-3)
+        assert np.allclose(
+            fitted.probs(val.features)[:, place], theirs.predict_proba(wanted)[:, 1], atol=2e-3
+        )
 
 
 def test_a_decision_of_a_tree_without_rows_follows_its_counts(parts):
@@ -114,7 +124,10 @@ def test_a_decision_of_a_tree_without_rows_follows_its_counts(parts):
 
 def test_every_tag_is_a_problem_of_its_own(parts):
     train, val = parts
-    tags = [np.stack([rows.targets == 0, rows.targets != 1, rows.targets == 5, rows.targets < 5], axis=1) for rows in parts]
+    tags = [
+        np.stack([rows.targets == 0, rows.targets != 1, rows.targets == 5, rows.targets < 5], axis=1)
+        for rows in parts
+    ]
     fitted = fit_one_vs_rest(Rows(train.features, tags[0]), Rows(val.features, tags[1]), ONE)
     wanted = standardised(val.features, train.features)
     for k in range(2):
@@ -147,20 +160,31 @@ def noisy_digits(noise: float, seed: int):
     flipped = rng.random(len(given)) < noise
     given[flipped] = (given[flipped] + rng.integers(1, 10, flipped.sum())) % 10
     train, val, test = order[:700], order[700:900], order[900:]
-    return (Rows(digits.data[train], given[train]), Rows(digits.data[val], given[val]), digits.target[train], digits.data[test],
-            digits.target[test])
+    return (
+        Rows(digits.data[train], given[train]),
+        Rows(digits.data[val], given[val]),
+        digits.target[train],
+        digits.data[test],
+        digits.target[test],
+    )
 
 
 def test_robust_finds_planted_wrong_labels_and_reads_better():
     gains = []
     for seed in range(2):
         train, val, clean, features, labels = noisy_digits(0.1, seed)
-        plain, robust = (fit_linear(train, val, 10, LinearOptions((0.1, 0.03, 0.01), robust=one, seed=seed)) for one in (False, True))
+        plain, robust = (
+            fit_linear(train, val, 10, LinearOptions((0.1, 0.03, 0.01), robust=one, seed=seed))
+            for one in (False, True)
+        )
         wrong = train.targets != clean
         assert wrong[robust.doubted].mean() > 0.8
         assert wrong[robust.doubted].sum() > 0.6 * wrong.sum()
         assert robust.remedy in ("drop", "weigh")
-        gains.append((robust.probs(features).argmax(axis=1) == labels).mean() - (plain.probs(features).argmax(axis=1) == labels).mean())
+        gains.append(
+            (robust.probs(features).argmax(axis=1) == labels).mean()
+            - (plain.probs(features).argmax(axis=1) == labels).mean()
+        )
     assert np.mean(gains) > 0.003
 
 

@@ -19,7 +19,14 @@ CPU = Where(torch.device("cpu"))
 
 
 def fitted(blobs: ImageSet, recipe: Recipe, training: Training | None = None, **config: object) -> Checkpoint:
-    return fit(blobs, blobs, model="cnn", recipe=recipe, config={"widths": [4], "dense": 8, **config}, training=training)
+    return fit(
+        blobs,
+        blobs,
+        model="cnn",
+        recipe=recipe,
+        config={"widths": [4], "dense": 8, **config},
+        training=training,
+    )
 
 
 def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
@@ -44,12 +51,19 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(blobs: Ima
     assert not same(first, other)
 
 
-SETTINGS = [{"averaging": 0.9}, {"optimizer": "sgd"}, {"schedule": "plateau"}, {"balance": "augment"},
-            {"balance": "weights", "keep": "last"}]
+SETTINGS = [
+    {"averaging": 0.9},
+    {"optimizer": "sgd"},
+    {"schedule": "plateau"},
+    {"balance": "augment"},
+    {"balance": "weights", "keep": "last"},
+]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_an_interrupted_training_ends_in_the_weights_of_an_uninterrupted_one(blobs: ImageSet, tmp_path: Path, settings: dict):
+def test_an_interrupted_training_ends_in_the_weights_of_an_uninterrupted_one(
+    blobs: ImageSet, tmp_path: Path, settings: dict
+):
     recipe = Recipe(epochs=3, batch_size=16, augment="shift", **settings)
     through = fitted(blobs, recipe, Training(seed=3), dropout=0.5)
 
@@ -88,14 +102,23 @@ class Scripted:
     def __init__(self, losses: list[float]) -> None:
         self.losses = iter(losses)
 
-    def __call__(self, network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None) -> Measured:
+    def __call__(
+        self, network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None
+    ) -> Measured:
         loss = network(batch[0]).sum()
         return (loss, {}) if generator is not None else (torch.tensor(next(self.losses)), {})
 
 
 def scripted(losses: list[float], **settings: object) -> list[dict]:
     rows = (torch.zeros(4, 2),)
-    return train(nn.Linear(2, 1), Arrays(rows, rows), Scripted(losses), Recipe(epochs=len(losses), **settings), seed=0, where=CPU)
+    return train(
+        nn.Linear(2, 1),
+        Arrays(rows, rows),
+        Scripted(losses),
+        Recipe(epochs=len(losses), **settings),
+        seed=0,
+        where=CPU,
+    )
 
 
 def test_plateau_cuts_the_step_by_ten_when_validation_worsens_and_stops_when_it_worsens_again():
@@ -119,7 +142,14 @@ def test_the_best_epoch_is_kept(blobs: ImageSet):
             return super().__call__(network, batch, generator)
 
     rows = (torch.ones(4, 2),)
-    train(network, Arrays(rows, rows), Watch([2.0, 1.0, 3.0]), Recipe(epochs=3, schedule="constant"), seed=0, where=CPU)
+    train(
+        network,
+        Arrays(rows, rows),
+        Watch([2.0, 1.0, 3.0]),
+        Recipe(epochs=3, schedule="constant"),
+        seed=0,
+        where=CPU,
+    )
     assert torch.equal(network.weight, seen[1])
 
 
@@ -166,11 +196,15 @@ def test_averaging_averages_the_statistics_of_batch_norm_like_the_weights():
     mean = {key: tensor.clone() for key, tensor in steps[0].items()}
     for step, weights_after in enumerate([*steps[1:3], last]):
         decay = min(0.9, (1 + step) / (10 + step))
-        mean = {key: decay * mean[key] + (1 - decay) * tensor if tensor.is_floating_point() else tensor
-                for key, tensor in weights_after.items()}
+        mean = {
+            key: decay * mean[key] + (1 - decay) * tensor if tensor.is_floating_point() else tensor
+            for key, tensor in weights_after.items()
+        }
     found = network.state_dict()
     assert "1.running_var" in found
-    assert all(torch.allclose(found[key].double(), tensor.double(), atol=1e-6) for key, tensor in mean.items())
+    assert all(
+        torch.allclose(found[key].double(), tensor.double(), atol=1e-6) for key, tensor in mean.items()
+    )
     assert not torch.allclose(found["1.running_mean"], last["1.running_mean"])
     assert int(found["1.num_batches_tracked"]) == 3
 
@@ -183,7 +217,14 @@ def test_a_loss_that_is_not_finite_stops_with_a_cure():
 def test_plateau_without_validation_is_refused():
     empty = (torch.zeros(0, 2),)
     with pytest.raises(SettingsError, match="no validation pictures"):
-        train(nn.Linear(2, 1), Arrays((torch.zeros(4, 2),), empty), Scripted([]), Recipe(schedule="plateau"), seed=0, where=CPU)
+        train(
+            nn.Linear(2, 1),
+            Arrays((torch.zeros(4, 2),), empty),
+            Scripted([]),
+            Recipe(schedule="plateau"),
+            seed=0,
+            where=CPU,
+        )
 
 
 def test_one_cycle_rises_then_falls():
@@ -202,7 +243,9 @@ def test_contradicting_settings_are_refused():
     with pytest.raises(SettingsError, match="set one of them"):
         Recipe.of(schedule="plateau", patience=2)
     for settings in ({"schedule": "plateau"}, {"patience": 2}):
-        with pytest.raises(SettingsError, match="keep=last runs all epochs: leave out patience and schedule=plateau"):
+        with pytest.raises(
+            SettingsError, match="keep=last runs all epochs: leave out patience and schedule=plateau"
+        ):
             Recipe.of(keep="last", **settings)
     with pytest.raises(SettingsError, match="patience must be below epochs"):
         Recipe.of(patience=10, epochs=10)
@@ -215,5 +258,7 @@ def test_a_word_that_is_not_in_the_list_is_refused(pair: str):
 
 
 def test_none_is_a_word_where_the_setting_has_it_and_no_value_elsewhere():
-    recipe = Recipe.of(augment="affine", balance="weights", patience=3).updated(["augment=none", "balance=none", "patience=None"])
+    recipe = Recipe.of(augment="affine", balance="weights", patience=3).updated(
+        ["augment=none", "balance=none", "patience=None"]
+    )
     assert (recipe.augment, recipe.balance, recipe.patience) == ("none", "none", None)

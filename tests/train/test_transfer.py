@@ -56,7 +56,11 @@ def test_a_staged_fine_tune_changes_what_stands_behind_the_cut_and_nothing_befor
     recipe = Recipe.of(epochs=1, batch_size=16, learning_rate=1e-3)
     tuned = fit(*parts[:2], model="lite0", recipe=recipe, config={"mode": "staged", "from_stage": "blocks.6"})
     before, after = frozen.torch_network.trunk.state_dict(), tuned.torch_network.trunk.state_dict()
-    changed = {name.split(".")[0] + "." + name.split(".")[1] for name in before if not torch.equal(before[name], after[name])}
+    changed = {
+        name.split(".")[0] + "." + name.split(".")[1]
+        for name in before
+        if not torch.equal(before[name], after[name])
+    }
     assert changed
     assert all(name.startswith(("blocks.6", "conv_head", "bn2")) for name in changed)
     assert tuned.details["transfer"]["from_stage"] == "blocks.6"
@@ -68,7 +72,9 @@ def test_a_full_fine_tune_trains_the_stem_too(parts, frozen):
     recipe = Recipe.of(epochs=1, batch_size=16, learning_rate=1e-4)
     tuned = fit(*parts[:2], model="lite0", recipe=recipe, config={"mode": "full", "input_side": 32})
     stem = "conv_stem.weight"
-    assert not torch.equal(frozen.torch_network.trunk.state_dict()[stem], tuned.torch_network.trunk.state_dict()[stem])
+    assert not torch.equal(
+        frozen.torch_network.trunk.state_dict()[stem], tuned.torch_network.trunk.state_dict()[stem]
+    )
 
 
 def test_the_default_schedule_is_the_papers():
@@ -92,7 +98,9 @@ def test_any_number_of_labels_is_learned_as_decisions_of_their_own(parts, tmp_pa
 
     train, val, test = map(tagged, parts)
     for model, config in (("lite0", {}), ("cnn", {})):
-        checkpoint = calibrate(fit(train, val, model=model, config=config, recipe=Recipe.of(epochs=2, batch_size=16)), val)
+        checkpoint = calibrate(
+            fit(train, val, model=model, config=config, recipe=Recipe.of(epochs=2, batch_size=16)), val
+        )
         assert checkpoint.task == "multi-label"
         found = predict_tags(load_checkpoint(checkpoint.save(tmp_path / model)), test)
         assert found.pred_probs.sum(axis=1).max() > 1.05
@@ -110,7 +118,12 @@ def test_a_label_that_no_training_picture_carries_is_named(parts):
 
 def test_from_stage_behind_the_grid_would_learn_nothing(parts):
     with pytest.raises(SettingsError, match="nothing would learn"):
-        fit(*parts[:2], model="lite0", config={"mode": "staged", "taps": "grid", "from_stage": "blocks.6"}, recipe=Recipe.of(epochs=1))
+        fit(
+            *parts[:2],
+            model="lite0",
+            config={"mode": "staged", "taps": "grid", "from_stage": "blocks.6"},
+            recipe=Recipe.of(epochs=1),
+        )
 
 
 def test_auto_says_what_it_tried_and_why_and_keeps_to_the_budget(parts):

@@ -34,7 +34,8 @@ class LightfastError(Exception):
         self.cure = cure
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Out of another process it comes back with its message as it is; the arguments of a subclass are not kept.
+        # Out of another process it comes back with its message as it is; the arguments of a subclass are not
+        # kept.
         return _as_it_was, (type(self), self.args, self.__dict__)
 
 

@@ -45,13 +45,17 @@ def make_folder(path: Path) -> Path:
             path.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError as error:
         # File systems that keep no folders of users, such as /proc, say so in this way.
-        raise StorageError(f"cannot write {path}: no folder can be made there", cure="Choose another folder with --out.") from error
+        raise StorageError(
+            f"cannot write {path}: no folder can be made there", cure="Choose another folder with --out."
+        ) from error
     return path
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; moved onto it when the block ends well, deleted when it does not."""
+    """Yield a temporary path beside `path`; moved onto it when the block ends well,
+    deleted when it does not.
+    """
     make_folder(path.parent)
     with storage_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -102,5 +106,9 @@ def sha256_file(path: Path) -> str:
 
 
 def json_digest(content: Mapping[str, Any], size: int = 12) -> str:
-    """Hex BLAKE2b of `size` bytes over the content as JSON with sorted keys: the name under which a result of these settings is kept."""
-    return hashlib.blake2b(json.dumps(content, sort_keys=True, default=str).encode(), digest_size=size).hexdigest()
+    """Hex BLAKE2b of `size` bytes over the content as JSON with sorted keys:
+    the name under which a result of these settings is kept.
+    """
+    return hashlib.blake2b(
+        json.dumps(content, sort_keys=True, default=str).encode(), digest_size=size
+    ).hexdigest()

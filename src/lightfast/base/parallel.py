@@ -20,14 +20,19 @@ def usable_cores() -> int:
 
 
 def in_parallel(
-    task: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], *, jobs: int | None = None, report: Reporter = silent,
+    task: Callable[..., Result],
+    arguments: Sequence[tuple[Any, ...]],
+    *,
+    jobs: int | None = None,
+    report: Reporter = silent,
     label: str = "tasks",
-) -> list[Result]:  # fmt: skip
-    """`[task(*one) for one in arguments]`, up to `jobs` at once; large arrays are shared through memory maps, not copied.
+) -> list[Result]:
+    """`[task(*one) for one in arguments]`, up to `jobs` at once; large arrays are shared through memory maps,
+    not copied.
 
     Args:
-        task: a function of a module (processes find it by name). What it computes with joblib (forests) takes one thread in a process
-            of its own; the threads of torch it sets itself.
+        task: a function of a module (processes find it by name). What it computes with joblib (forests) takes
+            one thread in a process of its own; the threads of torch it sets itself.
         arguments: one tuple a call.
         jobs: processes; None = one a usable core, 1 = here, one after the other.
         report: told after every finished task.
@@ -53,7 +58,9 @@ def _results(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], 
 
     # joblib's annotations know only the word "auto" where it also takes numbers.
     one_by_one: dict[str, Any] = {"pre_dispatch": jobs, "batch_size": 1}
-    return Parallel(n_jobs=jobs, return_as="generator", **one_by_one)(delayed(_alone)(task, one) for one in arguments)
+    return Parallel(n_jobs=jobs, return_as="generator", **one_by_one)(
+        delayed(_alone)(task, one) for one in arguments
+    )
 
 
 def _alone(task: Callable[..., Result], one: tuple[Any, ...]) -> Result:
@@ -63,7 +70,9 @@ def _alone(task: Callable[..., Result], one: tuple[Any, ...]) -> Result:
 
 @contextlib.contextmanager
 def _one_core() -> Iterator[None]:
-    """joblib in this process counts one core: each of many processes would otherwise start a thread for every core."""
+    """joblib in this process counts one core: each of many processes would
+    otherwise start a thread for every core.
+    """
     before = os.environ.get(_JOBLIB_CORES)
     os.environ[_JOBLIB_CORES] = "1"
     try:

@@ -1,4 +1,6 @@
-"""Typed settings: one frozen class a stage, each field with help text and unit; conflicts are refused at the door."""
+"""Typed settings: one frozen class a stage, each field with help text and unit;
+conflicts are refused at the door.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ class Settings(BaseModel):
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Build and check; raises SettingsError (one line, with the field's help) instead of pydantic's report."""
+        """Build and check; raises SettingsError (one line,
+        with the field's help) instead of pydantic's report.
+        """
         unknown = set(values) - set(cls.model_fields)
         if unknown:
             raise UnknownName("setting", sorted(unknown)[0], cls.model_fields)
@@ -36,17 +40,29 @@ class Settings(BaseModel):
         for pair in pairs:
             key, sign, value = pair.partition("=")
             if not sign:
-                raise SettingsError(f"--set {pair!r}", expected="key=value", cure=f"Keys: {', '.join(type(self).model_fields)}.")
-            values[key.strip()] = None if value.strip().lower() == "none" and not self._named_none(key.strip()) else value.strip()
+                raise SettingsError(
+                    f"--set {pair!r}",
+                    expected="key=value",
+                    cure=f"Keys: {', '.join(type(self).model_fields)}.",
+                )
+            values[key.strip()] = (
+                None
+                if value.strip().lower() == "none" and not self._named_none(key.strip())
+                else value.strip()
+            )
         return self.of(**values)
 
     @classmethod
     def _named_none(cls, key: str) -> bool:
-        """Whether "none" is one of the field's own words (augment=none), not the absence of a value (patience=none)."""
+        """Whether "none" is one of the field's own words (augment=none), not the absence of a value
+        (patience=none).
+        """
         field = cls.model_fields.get(key)
         return field is not None and "none" in get_args(field.annotation)
 
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:
         """(name, default, help with unit) of every setting, for help texts and docs."""
-        return [(name, str(field.default), field.description or "") for name, field in cls.model_fields.items()]
+        return [
+            (name, str(field.default), field.description or "") for name, field in cls.model_fields.items()
+        ]

@@ -1,4 +1,7 @@
-"""The command line: one command a verb — parse, call, print. Heavy libraries are imported inside the commands."""
+"""The command line: one command a verb — parse, call, print.
+
+Heavy libraries are imported inside the commands.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,23 @@ from lightfast.base.errors import LightfastError
 # Each adds its commands, in the order of the help: what a new user needs first stands first.
 # isort: off
 from lightfast.cli import runs, explain, enhance, data, statistics, scorecard, export, studies  # noqa: F401
+
 # isort: on
 from lightfast.cli.groups import app, data_app
 from lightfast.cli.terminal import DEBUG, failed
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 _AGAIN = "the same command goes on where it was"
-_GO_ON = {"train": "go on with --resume", "enhance": "go on with --resume", "repair": "go on with --resume", "study": _AGAIN,
-          "crossval": _AGAIN, "sweep": _AGAIN, "data fetch": _AGAIN, "predict": "with --out FILE, the rows read so far stay in FILE.part"}
+_GO_ON = {
+    "train": "go on with --resume",
+    "enhance": "go on with --resume",
+    "repair": "go on with --resume",
+    "study": _AGAIN,
+    "crossval": _AGAIN,
+    "sweep": _AGAIN,
+    "data fetch": _AGAIN,
+    "predict": "with --out FILE, the rows read so far stay in FILE.part",
+}
 
 app.add_typer(data_app, name="data")
 
@@ -42,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A group without a command: its help, as it is.
             print(message, file=sys.stderr)
             return error.exit_code
-        return failed(f"{message}{'.' * (message[-1:] != '?')} See: lightfast {command_of(words)}--help", error.exit_code)
+        return failed(
+            f"{message}{'.' * (message[-1:] != '?')} See: lightfast {command_of(words)}--help",
+            error.exit_code,
+        )
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:
@@ -65,9 +80,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _lightfast(
-    version: Annotated[bool, Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Image classifiers that keep their sight: train on your pictures, measure them under damage, repair, name the doubtful ones."""
+    """Image classifiers that keep their sight: train on your pictures, measure them under damage, repair,
+    name the doubtful ones.
+    """
 
 
 def command_of(words: Sequence[str]) -> str:

@@ -23,11 +23,17 @@ def data_list(as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") 
     tell(result, as_json, data_set_lines(result))
 
 
-@data_app.command("fetch", epilog="Example: lightfast data fetch svhn (an interrupted download goes on where it was)")
+@data_app.command(
+    "fetch", epilog="Example: lightfast data fetch svhn (an interrupted download goes on where it was)"
+)
 def data_fetch(
-    name: Annotated[str, Argument(metavar="NAME", help="A name of `data list`, or quickdraw:CATEGORY,CATEGORY.")],
-    as_json: AsJson = False, seed: Seed = 0, device: Device = "auto",
-) -> None:  # fmt: skip
+    name: Annotated[
+        str, Argument(metavar="NAME", help="A name of `data list`, or quickdraw:CATEGORY,CATEGORY.")
+    ],
+    as_json: AsJson = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
     """Download a data set from its official address.
 
     Its checksum is checked where one is published; it is kept as NAME.npz in the data folder.
@@ -47,7 +53,8 @@ def data_fetch(
 def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") -> None:
     """Say what DATA holds and what is wrong with it.
 
-    Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training pictures in the test part.
+    Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training
+    pictures in the test part.
     """
     from lightfast.data.check import check
     from lightfast.runs.lines import check_lines

@@ -15,25 +15,65 @@ from lightfast.cli.terminal import run_options, tell, work
 @app.command(epilog="Example: lightfast explain runs/photos photos/ --method grad-cam --out runs/why")
 def explain(
     run: RunArg,
-    paths: Annotated[list[str], Argument(metavar="PATH...", help="Labelled pictures (class folders, .npz, a name), or picture files, "
-                                         "folders, tables, archives, addresses.")],
-    method: Annotated[str, Option("--method", metavar="NAME", help="grad-cam, grad-cam++, lime, integrated-gradients, occlusion; or "
-                                  "features: what every layer makes of the picture.")] = "grad-cam",
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: RUN/explained/METHOD.")] = None,
-    layer: Annotated[str | None, Option("--layer", metavar="NAME", help="Whose maps are taken. Default: the last that tells "
-                                        "places apart.")] = None,
-    target: Annotated[str | None, Option("--target", metavar="CLASS", help="What speaks for this class? Default: for the class that each "
-                                         "picture was read as.")] = None,
+    paths: Annotated[
+        list[str],
+        Argument(
+            metavar="PATH...",
+            help="Labelled pictures (class folders, .npz, a name), or picture files, "
+            "folders, tables, archives, addresses.",
+        ),
+    ],
+    method: Annotated[
+        str,
+        Option(
+            "--method",
+            metavar="NAME",
+            help="grad-cam, grad-cam++, lime, integrated-gradients, occlusion; or "
+            "features: what every layer makes of the picture.",
+        ),
+    ] = "grad-cam",
+    out: Annotated[
+        Path | None, Option("--out", metavar="FOLDER", help="Default: RUN/explained/METHOD.")
+    ] = None,
+    layer: Annotated[
+        str | None,
+        Option(
+            "--layer", metavar="NAME", help="Whose maps are taken. Default: the last that tells places apart."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        Option(
+            "--target",
+            metavar="CLASS",
+            help="What speaks for this class? Default: for the class that each picture was read as.",
+        ),
+    ] = None,
     limit: Limit = None,
-    check: Annotated[int | None, Option("--check", min=0, metavar="N", help="Check the explanation on N pictures; 0: not at all. Default: "
-                                        "12, with lime and occlusion 6.")] = None,
-    settings: Annotated[list[str] | None, Option("--set", metavar="KEY=VALUE", help="A setting of the method, e.g. samples=500; may be "
-                                                 "repeated.")] = None,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    check: Annotated[
+        int | None,
+        Option(
+            "--check",
+            min=0,
+            metavar="N",
+            help="Check the explanation on N pictures; 0: not at all. Default: "
+            "12, with lime and occlusion 6.",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the method, e.g. samples=500; may be repeated."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Show what in a picture speaks for its reading, and where a run looked when it was wrong.
 
-    Writes overlays, raw maps and a report; the report says whether the explanation can be believed. Labelled pictures are not scored.
+    Writes overlays, raw maps and a report; the report says whether the explanation can be believed. Labelled
+    pictures are not scored.
     """
     from lightfast.runs.explain import ExplainWishes, explain_lines, explain_run
 

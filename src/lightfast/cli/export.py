@@ -14,25 +14,68 @@ from lightfast.cli.terminal import run_options, tell, work
 
 @app.command(epilog="Example: lightfast export runs/scenes --to onnx --out scenes.onnx --check more-scenes/")
 def export(
-    run: Annotated[str, Argument(metavar="RUN", help="A run folder that `train` wrote, hf-hub:ID, or for xmp and photoprism an .onnx.")],
-    pictures: Annotated[list[str] | None, Argument(metavar="PATH...", show_default=False, help="With --to xmp: picture files, folders, "
-                                                   "tables of pictures.")] = None,
-    to: Annotated[Literal["onnx", "photoprism", "xmp"], Option("--to", metavar="onnx|photoprism|xmp", help="One file that needs nothing "
-                  "beside it; a model for PhotoPrism; or sidecars with suggested keywords beside PATH.")] = "onnx",
-    out: Annotated[Path | None, Option("--out", metavar="PATH", help="File (onnx) or folder (photoprism) to write.")] = None,
-    check: Annotated[str | None, Option("--check", metavar="DATA", help="Check the file against torch on these pictures. Default: the "
-                                        "run's own test pictures.")] = None,
-    int8: Annotated[bool, Option("--int8", help="8-bit integers: a quarter of the size; its cost in accuracy is printed.")] = False,
-    name: Annotated[str, Option("--name", metavar="NAME", help="With --to photoprism: what the model is called there.")] = "lightfast",
-    style: Annotated[Literal["darktable", "lightroom"], Option("--style", metavar="darktable|lightroom", help="With --to xmp: "
-                     "photo.jpg.xmp, or photo.xmp.")] = "darktable",
-    at_least: Annotated[float, Option("--at-least", metavar="P", help="With --to xmp: suggest a label from this probability on; several "
-                                      "labels a picture go by their own thresholds.")] = 0.5,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    run: Annotated[
+        str,
+        Argument(
+            metavar="RUN",
+            help="A run folder that `train` wrote, hf-hub:ID, or for xmp and photoprism an .onnx.",
+        ),
+    ],
+    pictures: Annotated[
+        list[str] | None,
+        Argument(
+            metavar="PATH...",
+            show_default=False,
+            help="With --to xmp: picture files, folders, tables of pictures.",
+        ),
+    ] = None,
+    to: Annotated[
+        Literal["onnx", "photoprism", "xmp"],
+        Option(
+            "--to",
+            metavar="onnx|photoprism|xmp",
+            help="One file that needs nothing "
+            "beside it; a model for PhotoPrism; or sidecars with suggested keywords beside PATH.",
+        ),
+    ] = "onnx",
+    out: Annotated[
+        Path | None, Option("--out", metavar="PATH", help="File (onnx) or folder (photoprism) to write.")
+    ] = None,
+    check: Annotated[
+        str | None,
+        Option(
+            "--check",
+            metavar="DATA",
+            help="Check the file against torch on these pictures. Default: the run's own test pictures.",
+        ),
+    ] = None,
+    int8: Annotated[
+        bool, Option("--int8", help="8-bit integers: a quarter of the size; its cost in accuracy is printed.")
+    ] = False,
+    name: Annotated[
+        str, Option("--name", metavar="NAME", help="With --to photoprism: what the model is called there.")
+    ] = "lightfast",
+    style: Annotated[
+        Literal["darktable", "lightroom"],
+        Option("--style", metavar="darktable|lightroom", help="With --to xmp: photo.jpg.xmp, or photo.xmp."),
+    ] = "darktable",
+    at_least: Annotated[
+        float,
+        Option(
+            "--at-least",
+            metavar="P",
+            help="With --to xmp: suggest a label from this probability on; several "
+            "labels a picture go by their own thresholds.",
+        ),
+    ] = 0.5,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Take a classifier elsewhere.
 
-    The ONNX file takes uint8 pictures and gives probabilities; classes, preprocessing, thresholds and taxonomy are inside.
+    The ONNX file takes uint8 pictures and gives probabilities; classes, preprocessing, thresholds and
+    taxonomy are inside.
     """
     from lightfast.runs.export import ExportPlan, export_lines, export_run
 

@@ -6,21 +6,58 @@ from typing import Annotated, Literal
 
 from typer import Argument, Option
 
-DataArg = Annotated[str, Argument(metavar="DATA", help="A folder of class folders, a manifest, an .npz, or a name of `data list`.")]
+DataArg = Annotated[
+    str,
+    Argument(
+        metavar="DATA", help="A folder of class folders, a manifest, an .npz, or a name of `data list`."
+    ),
+]
 RunArg = Annotated[str, Argument(metavar="RUN", help="A run folder that `train` wrote, or hf-hub:ID.")]
-Seed = Annotated[int, Option("--seed", min=0, metavar="N", help="Fixes all randomness: the same seed gives the same numbers.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"],
-                   Option("--device", metavar="auto|cpu|cuda", help="Where to compute; auto takes CUDA where it is.")]
+Seed = Annotated[
+    int,
+    Option("--seed", min=0, metavar="N", help="Fixes all randomness: the same seed gives the same numbers."),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    Option("--device", metavar="auto|cpu|cuda", help="Where to compute; auto takes CUDA where it is."),
+]
 Scale = Literal["quick", "cpu", "paper"]
 Part = Literal["all", "train", "val", "test"]
 AsJson = Annotated[bool, Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Resume = Annotated[bool, Option("--resume", help="Go on where the same command was stopped.")]
-Limit = Annotated[int | None, Option("--limit", min=1, metavar="N", help="Use at most N pictures, drawn by the seed.")]
-Size = Annotated[str | None, Option("--image-size", metavar="HxW", help="Bring every picture to this size, e.g. 28x28 or 96.")]
-Model = Annotated[str, Option("--model", metavar="NAME", help="lite0, resnet50, cnn, resnet9, random-forest, timm:NAME … "
-                              "All: docs/models.md.")]
-AutoModel = Annotated[str, Option("--model", metavar="NAME", help="auto (photographs: a pretrained network, the rest: cnn), lite0, "
-                                  "resnet50, cnn, random-forest, timm:NAME … All: docs/models.md.")]
-Settings = Annotated[list[str] | None, Option("--set", metavar="KEY=VALUE", help="A setting of the recipe, or model.KEY=VALUE for "
-                                              "the network; may be repeated.")]
-Jobs = Annotated[int | None, Option("--jobs", min=1, metavar="N", help="Trainings at once, one thread each. Default: one a core.")]
+Limit = Annotated[
+    int | None, Option("--limit", min=1, metavar="N", help="Use at most N pictures, drawn by the seed.")
+]
+Size = Annotated[
+    str | None,
+    Option("--image-size", metavar="HxW", help="Bring every picture to this size, e.g. 28x28 or 96."),
+]
+Model = Annotated[
+    str,
+    Option(
+        "--model",
+        metavar="NAME",
+        help="lite0, resnet50, cnn, resnet9, random-forest, timm:NAME … All: docs/models.md.",
+    ),
+]
+AutoModel = Annotated[
+    str,
+    Option(
+        "--model",
+        metavar="NAME",
+        help="auto (photographs: a pretrained network, the rest: cnn), lite0, "
+        "resnet50, cnn, random-forest, timm:NAME … All: docs/models.md.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the recipe, or model.KEY=VALUE for the network; may be repeated.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    Option("--jobs", min=1, metavar="N", help="Trainings at once, one thread each. Default: one a core."),
+]

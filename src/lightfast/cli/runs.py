@@ -9,7 +9,19 @@ from typer import Argument, Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, AutoModel, DataArg, Device, Limit, Part, Resume, RunArg, Seed, Settings, Size
+from lightfast.cli.parameters import (
+    AsJson,
+    AutoModel,
+    DataArg,
+    Device,
+    Limit,
+    Part,
+    Resume,
+    RunArg,
+    Seed,
+    Settings,
+    Size,
+)
 from lightfast.cli.terminal import run_options, seconds, tell, work
 
 Form = Literal["table", "json", "jsonl", "csv", "parquet"]
@@ -17,10 +29,14 @@ Form = Literal["table", "json", "jsonl", "csv", "parquet"]
 
 @app.command(epilog="Example: lightfast demo --quick --out runs/demo")
 def demo(
-    out: Annotated[Path, Option("--out", metavar="RUN", help="Run folder; an earlier demo there is replaced.")] = Path("runs/demo"),
+    out: Annotated[
+        Path, Option("--out", metavar="RUN", help="Run folder; an earlier demo there is replaced.")
+    ] = Path("runs/demo"),
     quick: Annotated[bool, Option("--quick", help="A smaller training: a minute at most.")] = False,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """The whole job on real digits, ending with a report to open.
 
     Trains on clean digits, damages others, detects the damage, restores, reads again. Nothing is downloaded.
@@ -35,21 +51,49 @@ def demo(
 
 @app.command(epilog="Example: lightfast train photos/ --out runs/photos --budget 5m")
 def train(
-    data: DataArg, out: Annotated[Path, Option("--out", metavar="RUN", help="Run folder to write.")],
-    model: AutoModel = "auto", settings: Settings = None,
-    budget: Annotated[str | None, Option("--budget", metavar="TIME", help="Time that --model auto may take: 90s, 5m, 1h. Default: "
-                                         "5m.")] = None,
-    taxonomy: Annotated[Path | None, Option("--taxonomy", metavar="FILE", help="The tree of the labels (YAML): docs/taxonomy.md.")] = None,
-    precision: Annotated[float | None, Option("--precision", min=0.01, max=1, metavar="P", help="Several labels a picture: the precision "
-                                              "that each label's threshold is to reach, e.g. 0.9. Default: the best F1.")] = None,
-    folds: Annotated[int | None, Option("--out-of-fold", min=2, metavar="K", help="Also cross-validate with K folds and keep what models "
-                                        "that never saw them say of the training pictures.")] = None,
-    image_size: Size = None, resume: Resume = False, seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    data: DataArg,
+    out: Annotated[Path, Option("--out", metavar="RUN", help="Run folder to write.")],
+    model: AutoModel = "auto",
+    settings: Settings = None,
+    budget: Annotated[
+        str | None,
+        Option("--budget", metavar="TIME", help="Time that --model auto may take: 90s, 5m, 1h. Default: 5m."),
+    ] = None,
+    taxonomy: Annotated[
+        Path | None,
+        Option("--taxonomy", metavar="FILE", help="The tree of the labels (YAML): docs/taxonomy.md."),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        Option(
+            "--precision",
+            min=0.01,
+            max=1,
+            metavar="P",
+            help="Several labels a picture: the precision "
+            "that each label's threshold is to reach, e.g. 0.9. Default: the best F1.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        Option(
+            "--out-of-fold",
+            min=2,
+            metavar="K",
+            help="Also cross-validate with K folds and keep what models "
+            "that never saw them say of the training pictures.",
+        ),
+    ] = None,
+    image_size: Size = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Train a classifier on DATA and write a run folder.
 
-    Photographs are learned on a pretrained network, in the way that reads validation pictures best within the budget. What is kept is
-    calibrated; the test pictures are scored once, at the end.
+    Photographs are learned on a pretrained network, in the way that reads validation pictures best within the
+    budget. What is kept is calibrated; the test pictures are scored once, at the end.
     """
     from lightfast.data.taxonomy import read_taxonomy
     from lightfast.runs.job import Extra
@@ -60,8 +104,15 @@ def train(
     with work() as report:
         recipe, config = parse_settings(settings or [], model)
         if budget is not None and model != "auto":
-            raise SettingsError(f"--budget is for --model auto, not for {model}", cure="Leave one of them out.")
-        extra = Extra(folds, seconds("--budget", budget or "5m"), read_taxonomy(taxonomy) if taxonomy else None, precision)
+            raise SettingsError(
+                f"--budget is for --model auto, not for {model}", cure="Leave one of them out."
+            )
+        extra = Extra(
+            folds,
+            seconds("--budget", budget or "5m"),
+            read_taxonomy(taxonomy) if taxonomy else None,
+            precision,
+        )
         options = run_options(out, seed, device, report, resume=resume, image_size=image_size)
         result = train_run(data, options, model=model, recipe=recipe, config=config, extra=extra)
     tell(result, as_json, run_lines(result, out))
@@ -69,22 +120,61 @@ def train(
 
 @app.command(epilog="Example: lightfast predict runs/photos photos/ --top 3 --out tags.csv")
 def predict(
-    run: Annotated[str, Argument(metavar="RUN", help="A run folder that `train` wrote, an .onnx that `export` wrote, or hf-hub:ID.")],
-    paths: Annotated[list[str], Argument(metavar="PATH...", help="Picture files, folders, tables, archives, addresses, .npz, names.")],
-    top: Annotated[int, Option("--top", min=1, metavar="K", help="Guesses a picture, the likeliest first.")] = 1,
-    form: Annotated[Form | None, Option("--format", metavar="table|json|jsonl|csv|parquet", help="How to write; parquet and jsonl need "
-                                        "--out. Default: a table, or what the ending of FILE says.")] = None,
-    out: Annotated[Path | None, Option("--out", metavar="FILE", help="Write there instead of to stdout; csv, jsonl and parquet are "
-                                       "written as the pictures are read.")] = None,
-    objects: Annotated[bool, Option("--objects", help="Several things in a picture: look at likely places too and say where what is. "
-                                    "--out is then a folder.")] = False,
-    client: Annotated[str | None, Option("--client", metavar="NAME", help="Give the labels the names that the run's taxonomy keeps for "
-                                         "this client.")] = None,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    run: Annotated[
+        str,
+        Argument(
+            metavar="RUN", help="A run folder that `train` wrote, an .onnx that `export` wrote, or hf-hub:ID."
+        ),
+    ],
+    paths: Annotated[
+        list[str],
+        Argument(metavar="PATH...", help="Picture files, folders, tables, archives, addresses, .npz, names."),
+    ],
+    top: Annotated[
+        int, Option("--top", min=1, metavar="K", help="Guesses a picture, the likeliest first.")
+    ] = 1,
+    form: Annotated[
+        Form | None,
+        Option(
+            "--format",
+            metavar="table|json|jsonl|csv|parquet",
+            help="How to write; parquet and jsonl need "
+            "--out. Default: a table, or what the ending of FILE says.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Option(
+            "--out",
+            metavar="FILE",
+            help="Write there instead of to stdout; csv, jsonl and parquet are "
+            "written as the pictures are read.",
+        ),
+    ] = None,
+    objects: Annotated[
+        bool,
+        Option(
+            "--objects",
+            help="Several things in a picture: look at likely places too and say where what is. "
+            "--out is then a folder.",
+        ),
+    ] = False,
+    client: Annotated[
+        str | None,
+        Option(
+            "--client",
+            metavar="NAME",
+            help="Give the labels the names that the run's taxonomy keeps for this client.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Read pictures, one row a picture.
 
-    Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime on the CPU.
+    Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
+    on the CPU.
     """
     from lightfast.runs.lines import rows_text, save_rows
     from lightfast.runs.objects import objects_lines, objects_run
@@ -101,7 +191,9 @@ def predict(
             result = tag_run(run, paths, options, form=wanted if streamed else None, top=top, client=client)
             if out is not None and not streamed:
                 save_rows(out, result, wanted)
-            lines = [f"{result['n']:,} pictures read: {out}" if out else rows_text(result["predictions"], wanted)]
+            lines = [
+                f"{result['n']:,} pictures read: {out}" if out else rows_text(result["predictions"], wanted)
+            ]
     tell(result, as_json or (wanted == "json" and out is None), lines)
 
 
@@ -111,21 +203,46 @@ def form_of(form: Form | None, out: Path | None) -> str:
         raise SettingsError(f"--format {form} cannot go to the terminal", cure=f"Add --out FILE.{form}.")
     ending = out.suffix.lower().lstrip(".") if out is not None else ""
     if form is None and ending not in (*get_args(Form), "txt", ""):
-        raise SettingsError(f"--out {out}", expected="a file ending in .csv, .json, .jsonl, .parquet or .txt", cure="Or say the --format.")
+        raise SettingsError(
+            f"--out {out}",
+            expected="a file ending in .csv, .json, .jsonl, .parquet or .txt",
+            cure="Or say the --format.",
+        )
     return form or (ending if ending in get_args(Form) else "table")
 
 
 @app.command(epilog="Example: lightfast evaluate runs/digits mnist-5k --corruptions mnist-c --limit 500")
 def evaluate(
-    run: RunArg, data: DataArg,
-    suite: Annotated[str | None, Option("--corruptions", metavar="SUITE", help="Also under every corruption of a suite: mnist-c, "
-                                        "imagenet-c, cifar10-c, all …")] = None,
-    severity: Annotated[list[int] | None, Option("--severity", min=1, max=5, metavar="1..5", help="With --corruptions: this severity "
-                                                 "in place of the suite's own; may be repeated.")] = None,
-    limit: Annotated[int | None, Option("--limit", min=1, metavar="N", help="With --corruptions: damage N pictures only.")] = None,
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Write metrics, predictions and a report there.")] = None,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    run: RunArg,
+    data: DataArg,
+    suite: Annotated[
+        str | None,
+        Option(
+            "--corruptions",
+            metavar="SUITE",
+            help="Also under every corruption of a suite: mnist-c, imagenet-c, cifar10-c, all …",
+        ),
+    ] = None,
+    severity: Annotated[
+        list[int] | None,
+        Option(
+            "--severity",
+            min=1,
+            max=5,
+            metavar="1..5",
+            help="With --corruptions: this severity in place of the suite's own; may be repeated.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, Option("--limit", min=1, metavar="N", help="With --corruptions: damage N pictures only.")
+    ] = None,
+    out: Annotated[
+        Path | None, Option("--out", metavar="FOLDER", help="Write metrics, predictions and a report there.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Score a run on labelled pictures, clean and under damage.
 
     Every figure has its 95 % interval and its n; pictures that the run was trained on are left out.
@@ -134,22 +251,47 @@ def evaluate(
     from lightfast.runs.lines import run_lines
 
     with work() as report:
-        result = evaluate_run(run, data, run_options(out, seed, device, report), suite=suite, severities=severity, limit=limit)
+        result = evaluate_run(
+            run, data, run_options(out, seed, device, report), suite=suite, severities=severity, limit=limit
+        )
     tell(result, as_json, run_lines(result, out))
 
 
-@app.command(epilog="Example: lightfast corrupt mnist-5k --name fog --severity 3 --out foggy.npz. All names: lightfast corrupt --list")
+@app.command(
+    epilog="Example: lightfast corrupt mnist-5k --name fog --severity 3 --out foggy.npz. All names: "
+    "lightfast corrupt --list"
+)
 def corrupt(
-    data: Annotated[str | None, Argument(metavar="DATA", show_default=False, help="What to damage, as for `train`.")] = None,
+    data: Annotated[
+        str | None, Argument(metavar="DATA", show_default=False, help="What to damage, as for `train`.")
+    ] = None,
     name: Annotated[str | None, Option("--name", metavar="NAME", help="One corruption.")] = None,
-    suite: Annotated[str | None, Option("--suite", metavar="SUITE", help="All of a suite, into OUT/NAME-SEVERITY.")] = None,
-    severity: Annotated[int | None, Option("--severity", min=1, max=5, metavar="1..5", help="1 mild, 5 strong. Default: 3, or "
-                                           "the suite's own.")] = None,
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="A new folder of class folders, or NAME.npz.")] = None,
-    part: Annotated[Part, Option("--part", metavar="all|train|val|test", help="Only this official part.")] = "all",
+    suite: Annotated[
+        str | None, Option("--suite", metavar="SUITE", help="All of a suite, into OUT/NAME-SEVERITY.")
+    ] = None,
+    severity: Annotated[
+        int | None,
+        Option(
+            "--severity",
+            min=1,
+            max=5,
+            metavar="1..5",
+            help="1 mild, 5 strong. Default: 3, or the suite's own.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, Option("--out", metavar="FOLDER", help="A new folder of class folders, or NAME.npz.")
+    ] = None,
+    part: Annotated[
+        Part, Option("--part", metavar="all|train|val|test", help="Only this official part.")
+    ] = "all",
     listing: Annotated[bool, Option("--list", help="List corruptions and suites.")] = False,
-    limit: Limit = None, image_size: Size = None, seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    limit: Limit = None,
+    image_size: Size = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Damage pictures by a named corruption, or by a suite.
 
     Writes class folders or an .npz; labels stay, the same seed gives the same bytes.
@@ -161,29 +303,62 @@ def corrupt(
         tell(corruptions(), as_json, corruption_lines())
         return
     if data is None:
-        raise SettingsError("corrupt needs pictures", cure="lightfast corrupt DATA --name fog --severity 3 --out FOLDER")
+        raise SettingsError(
+            "corrupt needs pictures", cure="lightfast corrupt DATA --name fog --severity 3 --out FOLDER"
+        )
     with work() as report:
         options = run_options(out, seed, device, report, image_size=image_size)
-        result = corrupt_run(data, jobs_of(name, severity, suite), options, many=suite is not None, part=part, limit=limit)
-    tell(result, as_json, [f"{row['n']:,} pictures, {row['corruption']} {row['severity']}: {row['path']}" for row in result["written"]])
+        result = corrupt_run(
+            data, jobs_of(name, severity, suite), options, many=suite is not None, part=part, limit=limit
+        )
+    tell(
+        result,
+        as_json,
+        [
+            f"{row['n']:,} pictures, {row['corruption']} {row['severity']}: {row['path']}"
+            for row in result["written"]
+        ],
+    )
 
 
 @app.command(epilog="Example: lightfast repair runs/digits scans/ --suite mnist-c")
 def repair(
-    run: RunArg, data: DataArg,
-    suite: Annotated[str | None, Option("--suite", metavar="SUITE", help="Damages that detector and restorer learn. Default: those of "
-                                        "the kit that RUN has, else mnist-c.")] = None,
-    damage: Annotated[str | None, Option("--damage", metavar="SUITE", help="Damage DATA first, to see what repair does.")] = None,
+    run: RunArg,
+    data: DataArg,
+    suite: Annotated[
+        str | None,
+        Option(
+            "--suite",
+            metavar="SUITE",
+            help="Damages that detector and restorer learn. Default: those of "
+            "the kit that RUN has, else mnist-c.",
+        ),
+    ] = None,
+    damage: Annotated[
+        str | None, Option("--damage", metavar="SUITE", help="Damage DATA first, to see what repair does.")
+    ] = None,
     out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Write results there.")] = None,
-    resume: Resume = False, limit: Limit = None, seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    resume: Resume = False,
+    limit: Limit = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Detect damage, restore the pictures, read them again.
 
-    What is restored and kept is decided without labels; where DATA has labels they only score the readings before and after.
+    What is restored and kept is decided without labels; where DATA has labels they only score the readings
+    before and after.
     """
     from lightfast.runs.lines import run_lines
     from lightfast.runs.repair import repair_run
 
     with work() as report:
-        result = repair_run(run, data, run_options(out, seed, device, report, resume=resume), suite=suite, damage=damage, limit=limit)
+        result = repair_run(
+            run,
+            data,
+            run_options(out, seed, device, report, resume=resume),
+            suite=suite,
+            damage=damage,
+            limit=limit,
+        )
     tell(result, as_json, run_lines(result, result["out"]))

@@ -16,15 +16,29 @@ Over = Literal["train_size", "classes", "imbalance"]
 
 @app.command(epilog="Example: lightfast crossval mnist-5k --model mlp --folds 5 --out runs/digits-crossval")
 def crossval(
-    data: DataArg, model: Model = "cnn",
-    folds: Annotated[int, Option("--folds", min=2, metavar="K", help="Parts; each is read by a model fitted on the others.")] = 5,
-    repeats: Annotated[int, Option("--repeats", min=1, metavar="R", help="Deal the pictures out anew R times.")] = 1,
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: runs/crossval-MODEL.")] = None,
-    settings: Settings = None, jobs: Jobs = None, image_size: Size = None, seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    data: DataArg,
+    model: Model = "cnn",
+    folds: Annotated[
+        int,
+        Option("--folds", min=2, metavar="K", help="Parts; each is read by a model fitted on the others."),
+    ] = 5,
+    repeats: Annotated[
+        int, Option("--repeats", min=1, metavar="R", help="Deal the pictures out anew R times.")
+    ] = 1,
+    out: Annotated[
+        Path | None, Option("--out", metavar="FOLDER", help="Default: runs/crossval-MODEL.")
+    ] = None,
+    settings: Settings = None,
+    jobs: Jobs = None,
+    image_size: Size = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Cross-validate a model: every picture is read by a model that never saw it.
 
-    Folds are stratified and keep exact duplicates together. Writes out-of-fold probabilities; the same command goes on where it was.
+    Folds are stratified and keep exact duplicates together. Writes out-of-fold probabilities; the same
+    command goes on where it was.
     """
     from lightfast.evaluate.crossval import Dealing
     from lightfast.runs.crossval import crossval_lines, crossval_run
@@ -33,20 +47,33 @@ def crossval(
     with work() as report:
         folder = out or Path("runs") / f"crossval-{model.replace(':', '-').replace('/', '-')}"
         opened = run_options(folder, seed, device, report, image_size=image_size)
-        result = crossval_run(data, opened, plan=parse_plan(settings or [], model), dealing=Dealing(folds, repeats, jobs))
+        result = crossval_run(
+            data, opened, plan=parse_plan(settings or [], model), dealing=Dealing(folds, repeats, jobs)
+        )
     tell(result, as_json, [*crossval_lines(result), f"report     {folder / 'report.html'}"])
 
 
 @app.command(epilog="Example: lightfast compare runs/cnn runs/forest mnist-5k --out runs/cnn-or-forest")
 def compare(
-    words: Annotated[list[str], Argument(metavar="RUN RUN... DATA", help="Two or more runs (folders, hf-hub:ID, or prediction files), then "
-                                         "the labelled pictures that all of them read.")],
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Write metrics, predictions and a report there.")] = None,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    words: Annotated[
+        list[str],
+        Argument(
+            metavar="RUN RUN... DATA",
+            help="Two or more runs (folders, hf-hub:ID, or prediction files), then "
+            "the labelled pictures that all of them read.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, Option("--out", metavar="FOLDER", help="Write metrics, predictions and a report there.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Say which of several models is better, and whether the difference is real.
 
-    Paired tests on the same pictures with Holm's correction, intervals for F1 and AUC, and what each model costs.
+    Paired tests on the same pictures with Holm's correction, intervals for F1 and AUC, and what each model
+    costs.
     """
     from lightfast.runs.compare import compare_lines, compare_run, split_words
 
@@ -58,29 +85,61 @@ def compare(
 
 @app.command(epilog="Example: lightfast sweep mnist-5k --over train_size --target 0.98 --model mlp")
 def sweep(
-    data: DataArg, over: Annotated[Over, Option("--over", metavar="train_size|classes|imbalance", help="What is varied.")],
+    data: DataArg,
+    over: Annotated[Over, Option("--over", metavar="train_size|classes|imbalance", help="What is varied.")],
     model: Model = "cnn",
-    values: Annotated[str | None, Option("--values", metavar="A,B,C", help="Pictures in all, numbers of classes, or N of ratios 1:N. "
-                                         "Default: a series that fits the data.")] = None,
-    rows: Annotated[str | None, Option("--rows", metavar="A,B", help="Over classes: training pictures a class.")] = None,
-    repeats: Annotated[int, Option("--repeats", min=1, metavar="R", help="Draws of pictures and weights at every level.")] = 3,
-    minority: Annotated[str | None, Option("--minority", metavar="CLASS", help="Over imbalance: the class made rare. Default: the "
-                                           "last.")] = None,
-    target: Annotated[float, Option("--target", metavar="SHARE", help="Over train_size: the accuracy to be reached.")] = 0.95,
-    seconds: Annotated[float, Option("--seconds-per-label", metavar="S", help="A person's time for one picture.")] = 3.0,
+    values: Annotated[
+        str | None,
+        Option(
+            "--values",
+            metavar="A,B,C",
+            help="Pictures in all, numbers of classes, or N of ratios 1:N. "
+            "Default: a series that fits the data.",
+        ),
+    ] = None,
+    rows: Annotated[
+        str | None, Option("--rows", metavar="A,B", help="Over classes: training pictures a class.")
+    ] = None,
+    repeats: Annotated[
+        int, Option("--repeats", min=1, metavar="R", help="Draws of pictures and weights at every level.")
+    ] = 3,
+    minority: Annotated[
+        str | None,
+        Option("--minority", metavar="CLASS", help="Over imbalance: the class made rare. Default: the last."),
+    ] = None,
+    target: Annotated[
+        float, Option("--target", metavar="SHARE", help="Over train_size: the accuracy to be reached.")
+    ] = 0.95,
+    seconds: Annotated[
+        float, Option("--seconds-per-label", metavar="S", help="A person's time for one picture.")
+    ] = 3.0,
     out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: runs/sweep-OVER.")] = None,
-    settings: Settings = None, jobs: Jobs = None, image_size: Size = None, seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    settings: Settings = None,
+    jobs: Jobs = None,
+    image_size: Size = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Measure a model with fewer pictures, other numbers of classes, or a rare class.
 
-    Intervals, a regression, and how many more pictures a target takes. Killed, the same command goes on where it was.
+    Intervals, a regression, and how many more pictures a target takes. Killed, the same command goes on where
+    it was.
     """
     from lightfast.runs.set_option import parse_plan
     from lightfast.runs.sweep import SweepWishes, sweep_run
     from lightfast.runs.sweep_page import sweep_lines
 
-    wishes = SweepWishes(over, numbers("--values", values), [round(one) for one in numbers("--rows", rows)], repeats, minority, target,
-                         seconds, jobs)
+    wishes = SweepWishes(
+        over,
+        numbers("--values", values),
+        [round(one) for one in numbers("--rows", rows)],
+        repeats,
+        minority,
+        target,
+        seconds,
+        jobs,
+    )
     folder = out or Path("runs") / f"sweep-{over}"
     with work() as report:
         opened = run_options(folder, seed, device, report, image_size=image_size)
@@ -88,20 +147,34 @@ def sweep(
     tell(result, as_json, [*sweep_lines(result), f"report     {folder / 'report.html'}"])
 
 
-@app.command(epilog="Example: lightfast human mnist-5k --person Ada, and once people have answered: lightfast human mnist-5k")
+@app.command(
+    epilog="Example: lightfast human mnist-5k --person Ada, and once people have answered: lightfast human "
+    "mnist-5k"
+)
 def human(
     data: DataArg,
-    person: Annotated[str | None, Option("--person", metavar="NAME", help="Ask this person; without it, score what all have "
-                                         "answered.")] = None,
-    n: Annotated[int, Option("--n", min=1, metavar="N", help="Pictures of the sample, the same for everybody.")] = 100,
-    run: Annotated[str | None, Option("--run", metavar="RUN", help="A run to pair with the people on the same pictures.")] = None,
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Keeps the answers. Default: RUN/human, or "
-                                       "runs/human-DATA.")] = None,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    person: Annotated[
+        str | None,
+        Option("--person", metavar="NAME", help="Ask this person; without it, score what all have answered."),
+    ] = None,
+    n: Annotated[
+        int, Option("--n", min=1, metavar="N", help="Pictures of the sample, the same for everybody.")
+    ] = 100,
+    run: Annotated[
+        str | None, Option("--run", metavar="RUN", help="A run to pair with the people on the same pictures.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Option("--out", metavar="FOLDER", help="Keeps the answers. Default: RUN/human, or runs/human-DATA."),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """A blinded reading test for people, on the pictures that models are scored on.
 
-    Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it was.
+    Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it
+    was.
     """
     from lightfast.runs.human import human_lines, human_results
     from lightfast.runs.human_terminal import human_terminal

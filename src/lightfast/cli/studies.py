@@ -14,12 +14,24 @@ from lightfast.cli.terminal import tell, work
 
 @app.command(epilog="Example: lightfast study mnist-c --scale quick")
 def study(
-    name: Annotated[str, Argument(metavar="NAME", help="mnist-c, svhn, emnist, quickdraw, assets or perturbations.")],
-    scale: Annotated[Scale, Option("--scale", metavar="quick|cpu|paper", help="quick: minutes; paper: the figures to quote; cpu: "
-                                   "those of perturbations without a GPU.")] = "quick",
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")] = None,
-    seed: Seed = 0, device: Device = "auto", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    name: Annotated[
+        str, Argument(metavar="NAME", help="mnist-c, svhn, emnist, quickdraw, assets or perturbations.")
+    ],
+    scale: Annotated[
+        Scale,
+        Option(
+            "--scale",
+            metavar="quick|cpu|paper",
+            help="quick: minutes; paper: the figures to quote; cpu: those of perturbations without a GPU.",
+        ),
+    ] = "quick",
+    out: Annotated[
+        Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Run a published study: its figures beside ours, with intervals.
 
     Writes a report into --out. Trained parts are kept there: a study that was stopped goes on where it was.
@@ -32,6 +44,16 @@ def study(
     with work() as report:
         result = run_study(name, StudyOptions(folder, scale, seed, device, report))
         page = write_study_page(folder / "report.html", result, study_facts(result, name, scale, seed))
-    content = {"title": result.title, "seed": seed, "scale": scale, "figures": result.figures, "notes": result.notes,
-               "seconds": result.seconds}
-    tell({**content, "report": str(page)}, as_json, [result.title, "", *map(text_table, result.tables), f"report     {page}"])
+    content = {
+        "title": result.title,
+        "seed": seed,
+        "scale": scale,
+        "figures": result.figures,
+        "notes": result.notes,
+        "seconds": result.seconds,
+    }
+    tell(
+        {**content, "report": str(page)},
+        as_json,
+        [result.title, "", *map(text_table, result.tables), f"report     {page}"],
+    )

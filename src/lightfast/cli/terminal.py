@@ -1,4 +1,7 @@
-"""What commands share: options from parameters, progress on a terminal, results as JSON or as lines. Only here is printed."""
+"""What commands share: options from parameters, progress on a terminal, results as JSON or as lines.
+
+Only here is printed.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,26 @@ DEBUG = "LIGHTFAST_DEBUG"
 
 
 def run_options(
-    out: Path | None, seed: int, device: str, report: Reporter = silent, *, resume: bool = False, image_size: str | None = None
+    out: Path | None,
+    seed: int,
+    device: str,
+    report: Reporter = silent,
+    *,
+    resume: bool = False,
+    image_size: str | None = None,
 ) -> RunOptions:
     """The options of a verb on run folders, as typed."""
     from lightfast.runs.folder import RunOptions
 
-    return RunOptions(out=out, seed=seed, device=device, resume=resume, image_size=_size(image_size), report=report,
-                      command=shlex.join(["lightfast", *sys.argv[1:]]))
+    return RunOptions(
+        out=out,
+        seed=seed,
+        device=device,
+        resume=resume,
+        image_size=_size(image_size),
+        report=report,
+        command=shlex.join(["lightfast", *sys.argv[1:]]),
+    )
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -46,7 +62,12 @@ def numbers(option: str, text: str | None) -> list[float]:
     try:
         return [float(part.strip().replace("_", "")) for part in (text or "").split(",") if part.strip()]
     except ValueError as error:
-        raise SettingsError(option, expected="numbers with commas between them", got=text or "", cure=f"E.g. {option} 100,1000.") from error
+        raise SettingsError(
+            option,
+            expected="numbers with commas between them",
+            got=text or "",
+            cure=f"E.g. {option} 100,1000.",
+        ) from error
 
 
 def seconds(option: str, text: str) -> float:
@@ -57,23 +78,44 @@ def seconds(option: str, text: str) -> float:
     except ValueError:
         value = -1.0
     if not 1 <= value < 1e7:
-        raise SettingsError(option, expected="a time of at least a second, such as 90s, 5m or 1h", got=text, cure=f"E.g. {option} 5m.")
+        raise SettingsError(
+            option,
+            expected="a time of at least a second, such as 90s, 5m or 1h",
+            got=text,
+            cure=f"E.g. {option} 5m.",
+        )
     return value
 
 
 @contextlib.contextmanager
 def work() -> Iterator[Reporter]:
-    """Progress bars with the time left on a terminal's stderr, silence elsewhere. What libraries print meanwhile goes to stderr."""
+    """Progress bars with the time left on a terminal's stderr, silence elsewhere.
+
+    What libraries print meanwhile goes to stderr.
+    """
     with contextlib.redirect_stdout(sys.stderr):
         if not sys.stderr.isatty():
             yield silent
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskID,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         # Narrow, so that 80 columns hold the time left and the figures of the last epoch.
-        columns = (TextColumn("{task.description:<11}"), BarColumn(10), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("left"),
-                   TextColumn("{task.fields[detail]}"))
+        columns = (
+            TextColumn("{task.description:<11}"),
+            BarColumn(10),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            TextColumn("{task.fields[detail]}"),
+        )
         with Progress(*columns, console=Console(stderr=True)) as bars:
             tasks: dict[str, TaskID] = {}
 
@@ -88,7 +130,9 @@ def work() -> Iterator[Reporter]:
 
 
 def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
-    """The result as one JSON object, or `lines` for people; what could not be read and what was done on the way goes to stderr."""
+    """The result as one JSON object, or `lines` for people;
+    what could not be read and what was done on the way goes to stderr.
+    """
     from lightfast.runs.lines import unreadable_lines
 
     if as_json:
@@ -97,7 +141,12 @@ def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None
         print(*lines, sep="\n")
         print(*(f"note: {note}\n" for note in result.get("notes", ())), sep="", end="", file=sys.stderr)
     if "warnings" not in result:
-        print(*(f"{line}\n" for line in unreadable_lines(result.get("unreadable", ()))), sep="", end="", file=sys.stderr)
+        print(
+            *(f"{line}\n" for line in unreadable_lines(result.get("unreadable", ()))),
+            sep="",
+            end="",
+            file=sys.stderr,
+        )
 
 
 def failed(message: str, code: int) -> int:

@@ -1,4 +1,7 @@
-"""Blur: gaussian, glass, defocus, motion, zoom. Lengths are in pixels, whatever the picture's size, as in the published generators."""
+"""Blur: gaussian, glass, defocus, motion, zoom.
+
+Lengths are in pixels, whatever the picture's size, as in the published generators.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from lightfast.corrupt.filtering import gaussian, separable, zoom_matrix
 from lightfast.corrupt.registry import BOTH, IMAGENET_C, Pictures, corruption
 
 _TALL_SIDE = 128
-"""Pictures up to this side are stacked into one tall picture for cv2's filters; beyond, one call a picture is as fast."""
+"""Pictures up to this side are stacked into one tall picture for cv2's filters; beyond,
+one call a picture is as fast.
+"""
 
 
 class Softness(NamedTuple):
@@ -59,26 +64,38 @@ class Zoom(NamedTuple):
     step: float
 
 
-@corruption("blur", severities=tuple(map(Softness, (1.0, 2.0, 3.0, 4.0, 6.0))),
-            small=tuple(map(Softness, (0.4, 0.6, 0.7, 0.8, 1.0))), source=IMAGENET_C)
+@corruption(
+    "blur",
+    severities=tuple(map(Softness, (1.0, 2.0, 3.0, 4.0, 6.0))),
+    small=tuple(map(Softness, (0.4, 0.6, 0.7, 0.8, 1.0))),
+    source=IMAGENET_C,
+)
 def gaussian_blur(images: Pictures, p: Softness, rng: np.random.Generator) -> Pictures:
     """Gaussian blur."""
     return gaussian(images, p.sigma)
 
 
-# Published rounds: 2, 1, 3, 2, 2; with so few, severities 2, 4 and 5 damage less than the ones before. Small: the
-# published severities 3, 2, one between, 5, 4, for a wider blur before the exchange makes it milder; 1, (0.05, 1, 1), is as strong as 2.
-@corruption("blur", severities=(Glass(0.7, 1, 2), Glass(0.9, 2, 2), Glass(1.0, 2, 3), Glass(1.1, 3, 3), Glass(1.5, 4, 4)),
-            small=(Glass(0.4, 1, 1), Glass(0.25, 1, 1), Glass(0.55, 1, 2), Glass(0.4, 1, 2), Glass(0.25, 1, 2)), source=BOTH)
+# Published rounds: 2, 1, 3, 2, 2; with so few, severities 2, 4 and 5 damage less than the ones before. Small:
+# the published severities 3, 2, one between, 5, 4, for a wider blur before the exchange makes it milder; 1,
+# (0.05, 1, 1), is as strong as 2.
+@corruption(
+    "blur",
+    severities=(Glass(0.7, 1, 2), Glass(0.9, 2, 2), Glass(1.0, 2, 3), Glass(1.1, 3, 3), Glass(1.5, 4, 4)),
+    small=(Glass(0.4, 1, 1), Glass(0.25, 1, 1), Glass(0.55, 1, 2), Glass(0.4, 1, 2), Glass(0.25, 1, 2)),
+    source=BOTH,
+)
 def glass_blur(images: Pictures, p: Glass, rng: np.random.Generator) -> Pictures:
     """Seen through frosted glass: blurred, neighbouring pixels exchanged one after another, blurred again.
 
-    Grey pictures are blurred down the columns only: the published MNIST-C pictures are (scikit-image of that time took the columns of a
-    two-dimensional array for channels).
+    Grey pictures are blurred down the columns only: the published MNIST-C pictures are (scikit-image of that
+    time took the columns of a two-dimensional array for channels).
     """
     down_only = images.shape[-1] == 1
-    # Levels are cut, not rounded, as published; the thousandth keeps float32's rounding from costing a whole level.
-    levels = (gaussian(images, p.sigma, down_only=down_only) * np.float32(255) + np.float32(1e-3)).astype(np.uint8)
+    # Levels are cut, not rounded, as published; the thousandth keeps float32's rounding from costing a whole
+    # level.
+    levels = (gaussian(images, p.sigma, down_only=down_only) * np.float32(255) + np.float32(1e-3)).astype(
+        np.uint8
+    )
     for _ in range(p.rounds):
         _shuffle(levels, p.reach, rng)
     return gaussian(np.divide(levels, 255, dtype=np.float32), p.sigma, down_only=down_only)
@@ -87,10 +104,11 @@ def glass_blur(images: Pictures, p: Glass, rng: np.random.Generator) -> Pictures
 def _shuffle(levels: NDArray[np.uint8], reach: int, rng: np.random.Generator) -> None:
     """One round of local exchanges in place, in the published order (last pixel first).
 
-    Grey pictures follow MNIST-C: a coin decides whether a pixel is exchanged. Colour pictures follow ImageNet-C: no coin, and the pixel
-    is overwritten by its partner rather than exchanged (the published code swaps two views of one array, which has that effect).
-    An exchange touches only `reach` rows and columns around a pixel, so pixels 2 * reach columns further on in the next row are
-    independent and are handled together, for all pictures at once; the result is that of the sequential loop.
+    Grey pictures follow MNIST-C: a coin decides whether a pixel is exchanged. Colour pictures follow
+    ImageNet-C: no coin, and the pixel is overwritten by its partner rather than exchanged (the published code
+    swaps two views of one array, which has that effect). An exchange touches only `reach` rows and columns
+    around a pixel, so pixels 2 * reach columns further on in the next row are independent and are handled
+    together, for all pictures at once; the result is that of the sequential loop.
     """
     count, height, width, channels = levels.shape
     flat = levels.reshape(count * height * width, channels)
@@ -118,8 +136,12 @@ def _shuffle(levels: NDArray[np.uint8], reach: int, rng: np.random.Generator) ->
             flat[here] = flat[there]
 
 
-@corruption("blur", severities=(Lens(3, 0.1), Lens(4, 0.5), Lens(6, 0.5), Lens(8, 0.5), Lens(10, 0.5)),
-            small=(Lens(0.3, 0.4), Lens(0.4, 0.5), Lens(0.5, 0.6), Lens(1, 0.2), Lens(1.5, 0.1)), source=IMAGENET_C)
+@corruption(
+    "blur",
+    severities=(Lens(3, 0.1), Lens(4, 0.5), Lens(6, 0.5), Lens(8, 0.5), Lens(10, 0.5)),
+    small=(Lens(0.3, 0.4), Lens(0.4, 0.5), Lens(0.5, 0.6), Lens(1, 0.2), Lens(1.5, 0.1)),
+    source=IMAGENET_C,
+)
 def defocus_blur(images: Pictures, p: Lens, rng: np.random.Generator) -> Pictures:
     """Out of focus: every point becomes a disk."""
     return _correlate(images, _disk(p.radius, p.soften))
@@ -136,11 +158,15 @@ def _disk(radius: float, soften: float) -> NDArray[np.float32]:
 
 
 def _correlate(images: Pictures, kernel: NDArray[np.float32]) -> Pictures:
-    """Correlate each plane of float32 (N, H, W, C) with an odd kernel, the border mirrored at the middle of the edge pixel."""
+    """Correlate each plane of float32 (N, H, W, C) with an odd kernel,
+    the border mirrored at the middle of the edge pixel.
+    """
     _, height, width, _ = images.shape
     reach = kernel.shape[0] // 2
     if max(height, width) > _TALL_SIDE:
-        return np.array([cv2.filter2D(image, -1, kernel) for image in images], np.float32).reshape(images.shape)
+        return np.array([cv2.filter2D(image, -1, kernel) for image in images], np.float32).reshape(
+            images.shape
+        )
     mode = "reflect" if min(height, width) > reach else "symmetric"
     padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode=mode)
     tall = padded.reshape(-1, width + 2 * reach, images.shape[3])
@@ -149,15 +175,21 @@ def _correlate(images: Pictures, kernel: NDArray[np.float32]) -> Pictures:
 
 
 # Small, published: severity 4 is (8, 2), which differs from 3 only beyond three sigma.
-@corruption("blur", severities=(Motion(10, 3), Motion(15, 5), Motion(15, 8), Motion(15, 12), Motion(20, 15)),
-            small=(Motion(6, 1), Motion(6, 1.5), Motion(6, 2), Motion(8, 2.25), Motion(9, 2.5)), source=BOTH)
+@corruption(
+    "blur",
+    severities=(Motion(10, 3), Motion(15, 5), Motion(15, 8), Motion(15, 12), Motion(20, 15)),
+    small=(Motion(6, 1), Motion(6, 1.5), Motion(6, 2), Motion(8, 2.25), Motion(9, 2.5)),
+    source=BOTH,
+)
 def motion_blur(images: Pictures, p: Motion, rng: np.random.Generator) -> Pictures:
     """A one-sided trail at an angle between -45 and 45 degrees, as ImageMagick's MotionBlur draws it."""
     return trail(images, p.radius, p.sigma, rng.uniform(-45, 45, len(images)))
 
 
 def trail(images: Pictures, radius: int, sigma: float, degrees: NDArray[np.float64]) -> Pictures:
-    """Blur picture i of float32 (N, H, W, C) along degrees[i]: a half Gaussian over 2 * radius + 1 rounded steps, edges repeated."""
+    """Blur picture i of float32 (N, H, W, C) along degrees[i]:
+    a half Gaussian over 2 * radius + 1 rounded steps, edges repeated.
+    """
     steps = np.arange(2 * radius + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))
     weights = (weights / weights.sum()).astype(np.float32)
@@ -173,11 +205,15 @@ def trail(images: Pictures, radius: int, sigma: float, degrees: NDArray[np.float
     return result
 
 
-def _along(images: Pictures, down: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float32]) -> Pictures:
+def _along(
+    images: Pictures, down: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float32]
+) -> Pictures:
     """The weighted sum of `images` read at (row + down[k], column + right[k])."""
     _, height, width, _ = images.shape
     top, left = max(-down.min(), 0), max(-right.min(), 0)
-    padded = np.pad(images, ((0, 0), (top, max(down.max(), 0)), (left, max(right.max(), 0)), (0, 0)), mode="edge")
+    padded = np.pad(
+        images, ((0, 0), (top, max(down.max(), 0)), (left, max(right.max(), 0)), (0, 0)), mode="edge"
+    )
     total, term = np.zeros_like(images), np.empty_like(images)
     for dy, dx, weight in zip((down + top).tolist(), (right + left).tolist(), weights, strict=True):
         np.multiply(padded[:, dy : dy + height, dx : dx + width], weight, out=term)
@@ -185,8 +221,12 @@ def _along(images: Pictures, down: NDArray[np.int64], right: NDArray[np.int64], 
     return total
 
 
-@corruption("blur", severities=(Zoom(1.11, 0.01), Zoom(1.16, 0.01), Zoom(1.21, 0.02), Zoom(1.26, 0.02), Zoom(1.31, 0.03)),
-            small=tuple(Zoom(stop, 0.01) for stop in (1.06, 1.11, 1.16, 1.21, 1.26)), source=IMAGENET_C)
+@corruption(
+    "blur",
+    severities=(Zoom(1.11, 0.01), Zoom(1.16, 0.01), Zoom(1.21, 0.02), Zoom(1.26, 0.02), Zoom(1.31, 0.03)),
+    small=tuple(Zoom(stop, 0.01) for stop in (1.06, 1.11, 1.16, 1.21, 1.26)),
+    source=IMAGENET_C,
+)
 def zoom_blur(images: Pictures, p: Zoom, rng: np.random.Generator) -> Pictures:
     """The mean of the picture and its enlargements about the centre, as when the camera moves forward."""
     _, height, width, _ = images.shape

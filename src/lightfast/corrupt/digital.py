@@ -20,7 +20,9 @@ class Contrast(NamedTuple):
 
 
 class Elastic(NamedTuple):
-    """A random affine map of the whole, then a smooth random displacement; lengths are shares of the shorter side."""
+    """A random affine map of the whole, then a smooth random displacement;
+    lengths are shares of the shorter side.
+    """
 
     displacement: float
     """Scale of the random displacements before smoothing."""
@@ -51,21 +53,38 @@ class Saturation(NamedTuple):
     offset: float
 
 
-@corruption("digital", severities=tuple(map(Contrast, (0.4, 0.3, 0.2, 0.1, 0.05))),
-            small=tuple(map(Contrast, (0.75, 0.5, 0.4, 0.3, 0.15))), source=IMAGENET_C)
+@corruption(
+    "digital",
+    severities=tuple(map(Contrast, (0.4, 0.3, 0.2, 0.1, 0.05))),
+    small=tuple(map(Contrast, (0.75, 0.5, 0.4, 0.3, 0.15))),
+    source=IMAGENET_C,
+)
 def contrast(images: Pictures, p: Contrast, rng: np.random.Generator) -> Pictures:
     """Less contrast: every value moves towards the mean of its channel."""
     mean = images.mean(axis=(1, 2), keepdims=True)
     return (images - mean) * np.float32(p.kept) + mean
 
 
-# The published tables are not ordered by damage. Standard: the published severities 3, 4, 5, one between, and the published 2 (its 1,
-# (2, 0.7, 0.1), damages small pictures less than its 5 and large ones more). Small: the published table from 5 down to 1.
+# The published tables are not ordered by damage. Standard: the published severities 3, 4, 5, one between, and
+# the published 2 (its 1, (2, 0.7, 0.1), damages small pictures less than its 5 and large ones more). Small:
+# the published table from 5 down to 1.
 @corruption(
-    "digital", source=IMAGENET_C,
-    severities=(Elastic(0.05, 0.01, 0.02), Elastic(0.07, 0.01, 0.02), Elastic(0.12, 0.01, 0.02), Elastic(0.5, 0.04, 0.1),
-                Elastic(2, 0.08, 0.2)),
-    small=(Elastic(0.1, 0.03, 0.03), Elastic(0.1, 0.04, 0.05), Elastic(0.08, 0.06, 0.06), Elastic(0.05, 0.2, 0.07), Elastic(0, 0, 0.08)),
+    "digital",
+    source=IMAGENET_C,
+    severities=(
+        Elastic(0.05, 0.01, 0.02),
+        Elastic(0.07, 0.01, 0.02),
+        Elastic(0.12, 0.01, 0.02),
+        Elastic(0.5, 0.04, 0.1),
+        Elastic(2, 0.08, 0.2),
+    ),
+    small=(
+        Elastic(0.1, 0.03, 0.03),
+        Elastic(0.1, 0.04, 0.05),
+        Elastic(0.08, 0.06, 0.06),
+        Elastic(0.05, 0.2, 0.07),
+        Elastic(0, 0, 0.08),
+    ),
 )
 def elastic_transform(images: Pictures, p: Elastic, rng: np.random.Generator) -> Pictures:
     """Stretched and pulled locally, mirrored at the edges (Simard et al. 2003)."""
@@ -73,7 +92,9 @@ def elastic_transform(images: Pictures, p: Elastic, rng: np.random.Generator) ->
     side = min(height, width)
     moves = rng.uniform(-p.affine * side, p.affine * side, (count, 3, 2))
     field = rng.uniform(-1, 1, (count, height, width, 2)).astype(np.float32)
-    field = gaussian(field, p.smoothing * side, border="reflect", truncate=3.0) * np.float32(p.displacement * side)
+    field = gaussian(field, p.smoothing * side, border="reflect", truncate=3.0) * np.float32(
+        p.displacement * side
+    )
     field += np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
     matrices = _anchored(height, width, moves).astype(np.float32)
     places = np.matmul(field.reshape(count, -1, 2), matrices[:, :2], dtype=np.float32)
@@ -84,9 +105,12 @@ def elastic_transform(images: Pictures, p: Elastic, rng: np.random.Generator) ->
 def _anchored(height: int, width: int, moves: NDArray[np.float64]) -> NDArray[np.floating]:
     """(N, 3, 2) matrices M with [x, y, 1] @ M = the place from which the moved picture reads at (x, y).
 
-    The affine maps carry three anchors, a third of the shorter side from the centre, to where `moves` (N, 3, 2) puts them.
+    The affine maps carry three anchors, a third of the shorter side from the centre, to where `moves` (N, 3,
+    2) puts them.
     """
-    anchors = np.array([width // 2, height // 2]) + min(height, width) // 3 * np.array([[1, 1], [1, -1], [-1, -1]])
+    anchors = np.array([width // 2, height // 2]) + min(height, width) // 3 * np.array(
+        [[1, 1], [1, -1], [-1, -1]]
+    )
     moved = np.concatenate([anchors + moves, np.ones((len(moves), 3, 1))], axis=2)
     return np.linalg.solve(moved, np.broadcast_to(anchors.astype(float), moves.shape))
 
@@ -107,19 +131,30 @@ def _sample(images: Pictures, x: NDArray[np.float32], y: NDArray[np.float32]) ->
     return total.reshape(images.shape)
 
 
-# Published: 0.6, 0.5, 0.4, 0.3, 0.25. At 28 pixels 0.6 (16 pixels) damages more than 0.5 (14, which fit evenly) and 0.25 less than 0.3.
-@corruption("digital", severities=tuple(map(Pixels, (0.75, 0.5, 0.4, 0.3, 0.22))),
-            small=tuple(map(Pixels, (0.95, 0.9, 0.85, 0.75, 0.65))), source=IMAGENET_C)
+# Published: 0.6, 0.5, 0.4, 0.3, 0.25. At 28 pixels 0.6 (16 pixels) damages more than 0.5 (14, which fit
+# evenly) and 0.25 less than 0.3.
+@corruption(
+    "digital",
+    severities=tuple(map(Pixels, (0.75, 0.5, 0.4, 0.3, 0.22))),
+    small=tuple(map(Pixels, (0.95, 0.9, 0.85, 0.75, 0.65))),
+    source=IMAGENET_C,
+)
 def pixelate(images: Pictures, p: Pixels, rng: np.random.Generator) -> Pictures:
     """Shrunk and enlarged again without smoothing."""
     _, height, width, _ = images.shape
-    rows, columns = (box_matrix(few, size) @ box_matrix(size, few) for size, few in
-                     ((height, max(1, int(height * p.share))), (width, max(1, int(width * p.share)))))
+    rows, columns = (
+        box_matrix(few, size) @ box_matrix(size, few)
+        for size, few in ((height, max(1, int(height * p.share))), (width, max(1, int(width * p.share))))
+    )
     return separable(images, rows, columns)
 
 
-@corruption("digital", severities=tuple(map(Quality, (25, 18, 15, 10, 7))),
-            small=tuple(map(Quality, (80, 65, 58, 50, 40))), source=IMAGENET_C)
+@corruption(
+    "digital",
+    severities=tuple(map(Quality, (25, 18, 15, 10, 7))),
+    small=tuple(map(Quality, (80, 65, 58, 50, 40))),
+    source=IMAGENET_C,
+)
 def jpeg_compression(images: Pictures, p: Quality, rng: np.random.Generator) -> Pictures:
     """Stored as a JPEG of low quality and read back."""
     levels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
@@ -130,12 +165,19 @@ def jpeg_compression(images: Pictures, p: Quality, rng: np.random.Generator) -> 
     return np.divide(np.array(stored, np.uint8).reshape(images.shape)[..., ::-1], 255, dtype=np.float32)
 
 
-# Published, standard: (0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2); small: (0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2). Whether
-# washing out damages more than oversaturating depends on the picture, so no order of both holds for all: only the latter is kept.
-@corruption("digital", severities=tuple(Saturation(*pair) for pair in ((2, 0), (3, 0.05), (5, 0.1), (10, 0.15), (20, 0.2))),
-            small=tuple(Saturation(*pair) for pair in ((1.5, 0), (1.75, 0.05), (2, 0.1), (2.25, 0.15), (2.5, 0.2))), source=IMAGENET_C)
+# Published, standard: (0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2); small: (0.3, 0), (0.1, 0), (1.5, 0),
+# (2, 0.1), (2.5, 0.2). Whether washing out damages more than oversaturating depends on the picture, so no
+# order of both holds for all: only the latter is kept.
+@corruption(
+    "digital",
+    severities=tuple(Saturation(*pair) for pair in ((2, 0), (3, 0.05), (5, 0.1), (10, 0.15), (20, 0.2))),
+    small=tuple(Saturation(*pair) for pair in ((1.5, 0), (1.75, 0.05), (2, 0.1), (2.25, 0.15), (2.5, 0.2))),
+    source=IMAGENET_C,
+)
 def saturate(images: Pictures, p: Saturation, rng: np.random.Generator) -> Pictures:
-    """Colours oversaturated in HSV; grey pictures, which have no saturation, brightened by the same factors."""
+    """Colours oversaturated in HSV; grey pictures, which have no saturation,
+    brightened by the same factors.
+    """
     if images.shape[-1] == 1:
         return images * np.float32(p.gain) + np.float32(p.offset)
     value = images.max(axis=-1, keepdims=True)

@@ -1,4 +1,6 @@
-"""Separable filters over whole batches, written as one small matrix a side: blurs and resampling with exact borders."""
+"""Separable filters over whole batches, written as one small matrix a side:
+blurs and resampling with exact borders.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Border = Literal["nearest", "reflect", "zero"]
 
 
 def separable(images: Pictures, rows: Matrix | None, columns: Matrix | None) -> Pictures:
-    """Apply `rows` (H', H) down and `columns` (W', W) across to every plane of float32 (N, H, W, C); None leaves a side alone."""
+    """Apply `rows` (H', H) down and `columns` (W', W) across to every plane of float32 (N, H, W, C);
+    None leaves a side alone.
+    """
     count, height, width, channels = images.shape
     planes = images.transpose(0, 3, 1, 2).reshape(count * channels, height, width)
     if columns is not None:
@@ -27,9 +31,16 @@ def separable(images: Pictures, rows: Matrix | None, columns: Matrix | None) -> 
 
 
 def gaussian(
-    images: Pictures, sigma: float, *, border: Border = "nearest", truncate: float = 4.0, down_only: bool = False
+    images: Pictures,
+    sigma: float,
+    *,
+    border: Border = "nearest",
+    truncate: float = 4.0,
+    down_only: bool = False,
 ) -> Pictures:
-    """Gaussian blur of float32 (N, H, W, C) with `sigma` in pixels, the kernel cut at `truncate` sigma; `down_only` leaves rows alone."""
+    """Gaussian blur of float32 (N, H, W, C) with `sigma` in pixels, the kernel cut at `truncate` sigma;
+    `down_only` leaves rows alone.
+    """
     if int(truncate * sigma + 0.5) < 1:
         return images
     _, height, width, _ = images.shape
@@ -39,7 +50,9 @@ def gaussian(
 
 @lru_cache(maxsize=256)
 def gaussian_matrix(size: int, sigma: float, border: Border = "nearest", truncate: float = 4.0) -> Matrix:
-    """The (size, size) matrix of a one-dimensional Gaussian blur, borders folded in (scipy.ndimage's definition)."""
+    """The (size, size) matrix of a one-dimensional Gaussian blur, borders folded in
+    (scipy.ndimage's definition).
+    """
     radius = int(truncate * sigma + 0.5)
     offsets = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
@@ -57,7 +70,9 @@ def band_matrix(size: int, kernel: NDArray[np.float64], border: Border) -> Matri
         if border == "zero":
             matrix[line[inside], source[inside]] += weight
         else:
-            matrix[line, np.clip(source, 0, size - 1) if border == "nearest" else reflected(source, size)] += weight
+            matrix[
+                line, np.clip(source, 0, size - 1) if border == "nearest" else reflected(source, size)
+            ] += weight
     return matrix.astype(np.float32)
 
 
@@ -80,9 +95,11 @@ def box_matrix(size_in: int, size_out: int) -> Matrix:
 
 @lru_cache(maxsize=512)
 def zoom_matrix(size: int, factor: float) -> Matrix:
-    """The (size, size) matrix that magnifies the middle of a line by `factor` >= 1, linearly, end pixels kept in place.
+    """The (size, size) matrix that magnifies the middle of a line by `factor` >= 1, linearly, end pixels kept
+    in place.
 
-    The crop has ceil(size / factor) pixels; it is enlarged to round(crop * factor) and trimmed back to `size` (as ImageNet-C does).
+    The crop has ceil(size / factor) pixels; it is enlarged to round(crop * factor) and trimmed back to `size`
+    (as ImageNet-C does).
     """
     crop = int(np.ceil(size / factor))
     start = (size - crop) // 2

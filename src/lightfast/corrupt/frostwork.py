@@ -9,19 +9,25 @@ from numpy.typing import NDArray
 from lightfast.corrupt.plasma import plasma
 
 _DIRECTIONS = 6
-"""Needles point along multiples of 30 degrees, so a crystal's branches at 60 degrees fall on the same six images."""
+"""Needles point along multiples of 30 degrees,
+so a crystal's branches at 60 degrees fall on the same six images.
+"""
 _ICE = np.array([0.86, 0.94, 1.0], np.float32)
 
 
 def frostwork(side: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A grey frost texture float32 (side, side) in [0, 1], mean 0.4, about as bright as the photographs of ImageNet-C.
+    """A grey frost texture float32 (side, side) in [0, 1], mean 0.4, about as bright as the photographs of
+    ImageNet-C.
 
-    The glass is divided into crystal grains (nearest of some random seeds), each with its own axis. White noise smeared along the axis
-    gives needles, along the axis turned by 60 degrees both ways gives their branches; a plasma map makes the ice thick and thin.
+    The glass is divided into crystal grains (nearest of some random seeds), each with its own axis. White
+    noise smeared along the axis gives needles, along the axis turned by 60 degrees both ways gives their
+    branches; a plasma map makes the ice thick and thin.
     """
     noise = rng.standard_normal((side, side), dtype=np.float32)
     noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), side / 200), np.float32)
-    needles = np.stack([_smear(noise, 180 * turn / _DIRECTIONS, max(5, side // 12)) for turn in range(_DIRECTIONS)])
+    needles = np.stack(
+        [_smear(noise, 180 * turn / _DIRECTIONS, max(5, side // 12)) for turn in range(_DIRECTIONS)]
+    )
     axis = _grains(side, rng)
     branch = 60 * _DIRECTIONS // 180
     rows, columns = np.ogrid[:side, :side]
@@ -45,7 +51,9 @@ def _smear(noise: NDArray[np.float32], degrees: float, length: int) -> NDArray[n
     reach = middle * np.array([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))])
     start, end = (np.rint(middle + sign * reach).astype(int).tolist() for sign in (-1, 1))
     cv2.line(kernel, start, end, 1.0)
-    return np.asarray(cv2.filter2D(noise, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT), np.float32)
+    return np.asarray(
+        cv2.filter2D(noise, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT), np.float32
+    )
 
 
 def _grains(side: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -54,5 +62,7 @@ def _grains(side: int, rng: np.random.Generator) -> NDArray[np.int64]:
     seeds = rng.uniform(0, side, (count, 2))
     axes = rng.integers(0, _DIRECTIONS, count)
     line = np.arange(side)
-    distance = (line[None, :, None] - seeds[:, 0, None, None]) ** 2 + (line[None, None, :] - seeds[:, 1, None, None]) ** 2
+    distance = (line[None, :, None] - seeds[:, 0, None, None]) ** 2 + (
+        line[None, None, :] - seeds[:, 1, None, None]
+    ) ** 2
     return axes[np.argmin(distance.astype(np.float32), axis=0)]

@@ -1,4 +1,7 @@
-"""Geometry: shear, scale, rotate, translate. One bilinear resampling plan a matrix, applied to all pictures that share it."""
+"""Geometry: shear, scale, rotate, translate.
+
+One bilinear resampling plan a matrix, applied to all pictures that share it.
+"""
 
 from __future__ import annotations
 
@@ -68,14 +71,20 @@ def translate(images: Pictures, p: Shift, rng: np.random.Generator) -> Pictures:
     return warp(images, [(np.eye(2), move) for move in moves], direction)
 
 
-def _about_centre(images: Pictures, matrices: list[NDArray[np.float64]], choice: NDArray[np.int64]) -> Pictures:
+def _about_centre(
+    images: Pictures, matrices: list[NDArray[np.float64]], choice: NDArray[np.int64]
+) -> Pictures:
     _, height, width, _ = images.shape
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     return warp(images, [(matrix, centre - matrix @ centre) for matrix in matrices], choice)
 
 
-def warp(images: Pictures, maps: list[tuple[NDArray[np.float64], NDArray[np.float64]]], choice: NDArray[np.int64]) -> Pictures:
-    """Resample float32 (N, H, W, C) bilinearly: picture i reads at matrix @ (x, y) + offset of maps[choice[i]]; outside is 0."""
+def warp(
+    images: Pictures, maps: list[tuple[NDArray[np.float64], NDArray[np.float64]]], choice: NDArray[np.int64]
+) -> Pictures:
+    """Resample float32 (N, H, W, C) bilinearly: picture i reads at matrix @ (x,
+    y) + offset of maps[choice[i]]; outside is 0.
+    """
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height * width, channels)
     result = np.empty_like(pixels)
@@ -90,9 +99,12 @@ def warp(images: Pictures, maps: list[tuple[NDArray[np.float64], NDArray[np.floa
 def _bilinear_plan(
     matrix: NDArray[np.float64], offset: NDArray[np.float64], height: int, width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Sources (4, H*W) as flat indices and their weights (4, H*W); a source outside the picture has weight 0."""
+    """Sources (4, H*W) as flat indices and their weights (4, H*W);
+    a source outside the picture has weight 0.
+    """
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height))).reshape(2, -1)
-    # Rounding keeps whole-pixel moves whole: 13.5 * (1 - 1) may leave 1e-16, which would read one pixel further with weight ~0.
+    # Rounding keeps whole-pixel moves whole: 13.5 * (1 - 1) may leave 1e-16, which would read one pixel
+    # further with weight ~0.
     x, y = np.round(matrix @ grid + offset[:, None], 9)
     x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     sources, weights = [], []
@@ -104,7 +116,9 @@ def _bilinear_plan(
     return np.stack(sources), np.stack(weights).astype(np.float32)
 
 
-def _gather(pixels: NDArray[np.float32], sources: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+def _gather(
+    pixels: NDArray[np.float32], sources: NDArray[np.int64], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
     total = np.zeros_like(pixels)
     for source, weight in zip(sources, weights, strict=True):
         used = np.flatnonzero(weight)

@@ -1,4 +1,7 @@
-"""Ink: stripe, dotted line, zigzag, spatter, canny edges. Patterns are drawn in the units of a 28-pixel picture and scale with it."""
+"""Ink: stripe, dotted line, zigzag, spatter, canny edges.
+
+Patterns are drawn in the units of a 28-pixel picture and scale with it.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,8 @@ def stripe(images: Pictures, p: Stripe, rng: np.random.Generator) -> Pictures:
     return striped
 
 
-# MNIST-C has one dotted line and one zigzag at full strength: severity 3. Milder ones are fainter, stronger ones have more lines.
+# MNIST-C has one dotted line and one zigzag at full strength: severity 3. Milder ones are fainter, stronger
+# ones have more lines.
 _PENS = (Pen(0.5, 1), Pen(0.75, 1), Pen(1.0, 1), Pen(1.0, 2), Pen(1.0, 3))
 
 
@@ -82,7 +86,9 @@ def dotted_line(images: Pictures, p: Pen, rng: np.random.Generator) -> Pictures:
     for _ in range(p.lines):
         start, end = rng.integers(0, 27, size=(2, len(images), 1)).astype(np.float32)
         zero, last = np.zeros_like(start), np.full_like(start, _LAST_COLUMN)
-        line = _strokes(images.shape, np.concatenate([zero, last], axis=1), np.concatenate([start, end], axis=1))
+        line = _strokes(
+            images.shape, np.concatenate([zero, last], axis=1), np.concatenate([start, end], axis=1)
+        )
         line[:, :, _bins(images.shape[2]) // 2 % 2 == 0] = 0
         dots += np.float32(p.opacity) * line[..., None]
         np.minimum(dots, 1, out=dots)
@@ -101,20 +107,28 @@ def zigzag(images: Pictures, p: Pen, rng: np.random.Generator) -> Pictures:
     return inked
 
 
-def _zigzag_corners(start: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Corners of a zigzag of width 2 and wavelength 8 from (column 2, row start) to (column 25, row end): two (N, 8) arrays.
+def _zigzag_corners(
+    start: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Corners of a zigzag of width 2 and wavelength 8 from (column 2, row start) to (column 25, row end): two
+    (N, 8) arrays.
 
-    The last corner follows the published generator: it stands at the end of the base line, off the line by the height of the
-    previous corner over twice the remaining length.
+    The last corner follows the published generator: it stands at the end of the base line, off the line by
+    the height of the previous corner over twice the remaining length.
     """
     reach = 2.0
     angle = np.arctan((end - start) / 23)[:, None]
     length = 23 / np.cos(angle)
     index = np.arange(6)
-    # 23 <= length <= 23.6, so every zigzag has exactly six whole corners (at 2, 6, ..., 22) and 20 as its last whole half-wave.
-    along = np.concatenate([np.zeros_like(length), np.broadcast_to((2 * index + 1) * reach, (len(start), 6)), length], axis=1)
+    # 23 <= length <= 23.6, so every zigzag has exactly six whole corners (at 2, 6, ..., 22) and 20 as its
+    # last whole half-wave.
+    along = np.concatenate(
+        [np.zeros_like(length), np.broadcast_to((2 * index + 1) * reach, (len(start), 6)), length], axis=1
+    )
     tail = (-reach) / (2 * (length - 20))
-    across = np.concatenate([np.zeros_like(length), np.broadcast_to((-1.0) ** index * reach, (len(start), 6)), tail], axis=1)
+    across = np.concatenate(
+        [np.zeros_like(length), np.broadcast_to((-1.0) ** index * reach, (len(start), 6)), tail], axis=1
+    )
     columns = np.cos(angle) * along - np.sin(angle) * across + 2
     rows = np.sin(angle) * along + np.cos(angle) * across + start[:, None]
     return columns.astype(np.float32), rows.astype(np.float32)
@@ -130,10 +144,14 @@ def _places(size: int) -> NDArray[np.float32]:
     return ((np.arange(size) + 0.5) * (_SIZE / size) - 0.5).astype(np.float32)
 
 
-def _strokes(shape: tuple[int, ...], columns: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Ink (N, H, W) of polylines with K corners (N, K), columns rising from corner to corner, in reference pixels.
+def _strokes(
+    shape: tuple[int, ...], columns: NDArray[np.float32], rows: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Ink (N, H, W) of polylines with K corners (N, K), columns rising from corner to corner, in reference
+    pixels.
 
-    A segment inks the columns from floor(its start) up to, but not with, ceil(its end), so two meet in at most one column.
+    A segment inks the columns from floor(its start) up to, but not with, ceil(its end), so two meet in at
+    most one column.
     """
     count, height, width = shape[:3]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -144,10 +162,15 @@ def _strokes(shape: tuple[int, ...], columns: NDArray[np.float32], rows: NDArray
     ink = np.zeros((count, height, width), np.float32)
     for turn in range(int(covered.sum(axis=1).max(initial=0))):
         segment = np.minimum(first + turn, slope.shape[1] - 1)
-        shown = np.take_along_axis(covered, segment[:, None, :], axis=1)[:, 0] & (first + turn < slope.shape[1])
+        shown = np.take_along_axis(covered, segment[:, None, :], axis=1)[:, 0] & (
+            first + turn < slope.shape[1]
+        )
         picture, column = np.nonzero(shown)
         chosen = segment[picture, column]
-        middle = slope[picture, chosen] * (_places(width)[column] - columns[picture, chosen]) + rows[picture, chosen]
+        middle = (
+            slope[picture, chosen] * (_places(width)[column] - columns[picture, chosen])
+            + rows[picture, chosen]
+        )
         ink[picture, :, column] += _falloff(np.abs(_places(height) - middle[:, None]))
     return ink
 
@@ -158,28 +181,43 @@ def _falloff(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.log(inside) + 1
 
 
-# Published for colour and grey alike, but on grey pictures, where all is mud, severities 2 and 3 would cover more than 4 (MNIST-C's):
-# their grey thresholds (0.68) are raised. Small: the published severities 3 and 4 change places; so does the raised grey threshold (0.69).
+# Published for colour and grey alike, but on grey pictures, where all is mud, severities 2 and 3 would cover
+# more than 4 (MNIST-C's): their grey thresholds (0.68) are raised. Small: the published severities 3 and 4
+# change places; so does the raised grey threshold (0.69).
 @corruption(
-    "ink", source=BOTH,
-    severities=(Spatter(0.65, 0.3, 4, 0.69, 0.69, 0.6, False), Spatter(0.65, 0.3, 3, 0.68, 0.692, 0.6, False),
-                Spatter(0.65, 0.3, 2, 0.68, 0.706, 0.5, False), Spatter(0.65, 0.3, 1, 0.65, 0.65, 1.5, True),
-                Spatter(0.67, 0.4, 1, 0.65, 0.65, 1.5, True)),
-    small=(Spatter(0.62, 0.1, 0.7, 0.7, 0.7, 0.5, False), Spatter(0.65, 0.1, 0.8, 0.7, 0.7, 0.5, False),
-           Spatter(0.65, 0.1, 0.7, 0.69, 0.69, 0.6, True), Spatter(0.65, 0.3, 1, 0.69, 0.765, 0.5, False),
-           Spatter(0.65, 0.1, 0.5, 0.68, 0.68, 0.6, True)),
+    "ink",
+    source=BOTH,
+    severities=(
+        Spatter(0.65, 0.3, 4, 0.69, 0.69, 0.6, False),
+        Spatter(0.65, 0.3, 3, 0.68, 0.692, 0.6, False),
+        Spatter(0.65, 0.3, 2, 0.68, 0.706, 0.5, False),
+        Spatter(0.65, 0.3, 1, 0.65, 0.65, 1.5, True),
+        Spatter(0.67, 0.4, 1, 0.65, 0.65, 1.5, True),
+    ),
+    small=(
+        Spatter(0.62, 0.1, 0.7, 0.7, 0.7, 0.5, False),
+        Spatter(0.65, 0.1, 0.8, 0.7, 0.7, 0.5, False),
+        Spatter(0.65, 0.1, 0.7, 0.69, 0.69, 0.6, True),
+        Spatter(0.65, 0.3, 1, 0.69, 0.765, 0.5, False),
+        Spatter(0.65, 0.1, 0.5, 0.68, 0.68, 0.6, True),
+    ),
 )
 def spatter(images: Pictures, p: Spatter, rng: np.random.Generator) -> Pictures:
     """Drops of water or mud on the lens.
 
-    On grey pictures every severity is mud (MNIST-C); on colour pictures severities marked as water are pale turquoise (ImageNet-C).
+    On grey pictures every severity is mud (MNIST-C); on colour pictures severities marked as water are pale
+    turquoise (ImageNet-C).
     """
     count, height, width, channels = images.shape
-    layer = rng.standard_normal((count, height, width, 1), dtype=np.float32) * np.float32(p.spread) + np.float32(p.level)
+    layer = rng.standard_normal((count, height, width, 1), dtype=np.float32) * np.float32(
+        p.spread
+    ) + np.float32(p.level)
     layer = gaussian(layer, p.drop)
     if channels == 3 and not p.mud:
         return images + splash(layer, p.threshold, p.finish)
-    drops = gaussian((layer > (p.threshold if channels == 3 else p.grey_threshold)).astype(np.float32), p.finish)
+    drops = gaussian(
+        (layer > (p.threshold if channels == 3 else p.grey_threshold)).astype(np.float32), p.finish
+    )
     drops[drops < 0.8] = 0
     colour = np.array([63, 42, 20] if channels == 3 else [63], np.float32) / 255
     return np.asarray(images + drops * (colour - images), np.float32)
@@ -189,6 +227,8 @@ def spatter(images: Pictures, p: Spatter, rng: np.random.Generator) -> Pictures:
 @corruption("ink", severities=tuple(map(Edges, (0.2, 0.4, 0.6, 0.8, 1.0))), source=MNIST_C)
 def canny_edges(images: Pictures, p: Edges, rng: np.random.Generator) -> Pictures:
     """The picture replaced by its Canny edges (sigma 1, thresholds 0.1 and 0.2)."""
-    grey = images[..., 0] if images.shape[-1] == 1 else images @ np.array([0.2125, 0.7154, 0.0721], np.float32)
+    grey = (
+        images[..., 0] if images.shape[-1] == 1 else images @ np.array([0.2125, 0.7154, 0.0721], np.float32)
+    )
     edges = canny(grey).astype(np.float32)[..., None]
     return np.asarray(images + np.float32(p.blend) * (edges - images), np.float32)

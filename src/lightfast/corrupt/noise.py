@@ -1,4 +1,7 @@
-"""Noise: gaussian, shot, impulse, speckle. Parameters from the published generators; draws are made for whole batches."""
+"""Noise: gaussian, shot, impulse, speckle.
+
+Parameters from the published generators; draws are made for whole batches.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +38,12 @@ class Impulses(NamedTuple):
     """Share of the values that become 0 or 1."""
 
 
-@corruption("noise", severities=tuple(map(Spread, (0.08, 0.12, 0.18, 0.26, 0.38))),
-            small=tuple(map(Spread, (0.04, 0.06, 0.08, 0.09, 0.10))), source=IMAGENET_C)
+@corruption(
+    "noise",
+    severities=tuple(map(Spread, (0.08, 0.12, 0.18, 0.26, 0.38))),
+    small=tuple(map(Spread, (0.04, 0.06, 0.08, 0.09, 0.10))),
+    source=IMAGENET_C,
+)
 def gaussian_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pictures:
     """Gaussian noise added to every value (electronic noise, low light)."""
     noise = rng.standard_normal(images.shape, dtype=np.float32)
@@ -45,8 +52,12 @@ def gaussian_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pic
     return noise
 
 
-@corruption("noise", severities=tuple(map(Spread, (0.15, 0.2, 0.35, 0.45, 0.6))),
-            small=tuple(map(Spread, (0.06, 0.1, 0.12, 0.16, 0.2))), source=IMAGENET_C)
+@corruption(
+    "noise",
+    severities=tuple(map(Spread, (0.15, 0.2, 0.35, 0.45, 0.6))),
+    small=tuple(map(Spread, (0.06, 0.1, 0.12, 0.16, 0.2))),
+    source=IMAGENET_C,
+)
 def speckle_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pictures:
     """Gaussian noise in proportion to each value: bright parts are noisier."""
     noise = rng.standard_normal(images.shape, dtype=np.float32)
@@ -56,23 +67,29 @@ def speckle_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pict
     return noise
 
 
-@corruption("noise", severities=tuple(map(Photons, (60.0, 25.0, 12.0, 5.0, 3.0))),
-            small=tuple(map(Photons, (500.0, 250.0, 100.0, 75.0, 50.0))))
+@corruption(
+    "noise",
+    severities=tuple(map(Photons, (60.0, 25.0, 12.0, 5.0, 3.0))),
+    small=tuple(map(Photons, (500.0, 250.0, 100.0, 75.0, 50.0))),
+)
 def shot_noise(images: Pictures, p: Photons, rng: np.random.Generator) -> Pictures:
     """Poisson counting noise of few photons.
 
-    Each value is rounded to one of 256 levels; its count is read from a table of the Poisson distribution's quantiles at 8,192
-    evenly likely steps (ten times faster than drawing each count; probabilities below 1/8192 are lost).
+    Each value is rounded to one of 256 levels; its count is read from a table of the Poisson distribution's
+    quantiles at 8,192 evenly likely steps (ten times faster than drawing each count; probabilities below
+    1/8192 are lost).
     """
     levels = np.rint(images * np.float32(255)).astype(np.int32)
     levels *= _SHOT_STEPS
-    levels += (rng.integers(0, 65536, size=images.shape, dtype=np.uint16) >> 3)
+    levels += rng.integers(0, 65536, size=images.shape, dtype=np.uint16) >> 3
     return np.take(_shot_table(p.photons), levels)
 
 
 @lru_cache(maxsize=16)
 def _shot_table(photons: float) -> NDArray[np.float32]:
-    """float32 (256 * 8192,): for each brightness level, counts / photons (at most 1) in order of rising probability."""
+    """float32 (256 * 8192,): for each brightness level, counts / photons
+    (at most 1) in order of rising probability.
+    """
     top = int(photons + 6 * np.sqrt(photons)) + 10
     cumulative = pdtr(np.arange(top + 1)[None, :], photons * np.arange(256)[:, None] / 255)
     ends = np.rint(cumulative * _SHOT_STEPS).astype(np.int64)
@@ -82,8 +99,11 @@ def _shot_table(photons: float) -> NDArray[np.float32]:
     return np.repeat(np.tile(values, 256), repeats.ravel())
 
 
-@corruption("noise", severities=tuple(map(Impulses, (0.03, 0.06, 0.09, 0.17, 0.27))),
-            small=tuple(map(Impulses, (0.01, 0.02, 0.03, 0.05, 0.07))))
+@corruption(
+    "noise",
+    severities=tuple(map(Impulses, (0.03, 0.06, 0.09, 0.17, 0.27))),
+    small=tuple(map(Impulses, (0.01, 0.02, 0.03, 0.05, 0.07))),
+)
 def impulse_noise(images: Pictures, p: Impulses, rng: np.random.Generator) -> Pictures:
     """Salt and pepper: single values set to black or white."""
     draws = rng.integers(0, 65536, size=images.shape, dtype=np.uint16)

@@ -9,12 +9,16 @@ _COARSE = 32
 """Cells a side of the coarse map, made in full because the range of the whole map scales the corner."""
 
 
-def plasma(count: int, side: int, mapsize: int, decay: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """The corners (count, side, side) of `count` periodic diamond-square maps of `mapsize`, each map scaled to [0, 1].
+def plasma(
+    count: int, side: int, mapsize: int, decay: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The corners (count, side, side) of `count` periodic diamond-square maps of `mapsize`, each map scaled
+    to [0, 1].
 
-    A level's random steps are uniform within (100 / decay**level)**2 of the mean of their four neighbours (the published generators
-    square the step). `mapsize` is a power of two >= side. The range is that of the coarse map widened by what the finer levels add
-    on average, so a value may leave [0, 1] by a few hundredths.
+    A level's random steps are uniform within (100 / decay**level)**2 of the mean of their four neighbours
+    (the published generators square the step). `mapsize` is a power of two >= side. The range is that of the
+    coarse map widened by what the finer levels add on average, so a value may leave [0, 1] by a few
+    hundredths.
     """
     grid = np.zeros((count, 1, 1), np.float32)
     step = 100.0
@@ -43,7 +47,9 @@ _WIDENING = 0.5
 
 
 def _window(side: int, cells: int, mapsize: int) -> int:
-    """How many grid points from the corner on the level with `cells` cells is needed to refine `side` pixels."""
+    """How many grid points from the corner on the level with `cells` cells
+    is needed to refine `side` pixels.
+    """
     needed = side
     for _ in range((mapsize // cells).bit_length() - 1):
         needed = (needed + 2) // 2
@@ -65,13 +71,19 @@ def _refine_periodic(grid: NDArray[np.float32], step: float, rng: np.random.Gene
     centre = (grid + right + below + np.roll(right, -1, axis=1)) / 4 + _noise(grid.shape, step, rng)
     fine[:, ::2, ::2] = grid
     fine[:, 1::2, 1::2] = centre
-    fine[:, ::2, 1::2] = (grid + right + centre + np.roll(centre, 1, axis=1)) / 4 + _noise(grid.shape, step, rng)
-    fine[:, 1::2, ::2] = (grid + below + centre + np.roll(centre, 1, axis=2)) / 4 + _noise(grid.shape, step, rng)
+    fine[:, ::2, 1::2] = (grid + right + centre + np.roll(centre, 1, axis=1)) / 4 + _noise(
+        grid.shape, step, rng
+    )
+    fine[:, 1::2, ::2] = (grid + below + centre + np.roll(centre, 1, axis=2)) / 4 + _noise(
+        grid.shape, step, rng
+    )
     return fine
 
 
 def _refine_window(grid: NDArray[np.float32], step: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """One level finer inside a window of points -1..K: (N, K+2, K+2) to the points -1..2K-1 of the finer grid, (N, 2K+1, 2K+1)."""
+    """One level finer inside a window of points -1..K: (N, K+2,
+    K+2) to the points -1..2K-1 of the finer grid, (N, 2K+1, 2K+1).
+    """
     count, size, _ = grid.shape
     fine = np.empty((count, 2 * size - 3, 2 * size - 3), np.float32)
     pairs = grid[:, :, :-1] + grid[:, :, 1:]

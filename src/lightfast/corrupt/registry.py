@@ -30,9 +30,10 @@ class Corruption:
     Attributes:
         name: the field's standard name.
         family: noise, blur, weather, digital, geometry or ink.
-        apply: (pictures float32 (N, H, W, C) in [0, 1], parameters, rng) -> pictures of the same shape; values may leave [0, 1]
-            (the caller clips) and the input is left as it was.
-        severities: the parameters of severities 1..5 as published for 224-pixel photographs and 28-pixel digits ("standard").
+        apply: (pictures float32 (N, H, W, C) in [0, 1], parameters, rng) -> pictures of the same shape;
+            values may leave [0, 1] (the caller clips) and the input is left as it was.
+        severities: the parameters of severities 1..5 as published for 224-pixel photographs and 28-pixel
+            digits ("standard").
         small: the parameters of severities 1..5 as published for 32-pixel photographs (CIFAR-10-C), or None.
         source: the paper.
         summary: one line for tables.
@@ -47,14 +48,26 @@ class Corruption:
     summary: str
 
     def parameters(self, severity: int, table: str = "standard") -> Any:
-        """The named parameters of `severity` (1..5); raises InputError for another severity or a table without an entry."""
+        """The named parameters of `severity` (1..5);
+        raises InputError for another severity or a table without an entry.
+        """
         if table not in ("standard", "small"):
             raise InputError(f"table {table!r}", expected="'standard' or 'small'")
         entries = self.severities if table == "standard" else self.small
         if entries is None:
-            raise InputError(f"{self.name} has no severities in the table 'small'", cure="Use table='standard'.")
-        if isinstance(severity, bool) or not isinstance(severity, int | np.integer) or not 1 <= severity <= len(entries):
-            raise InputError(f"{self.name}: severity", expected="a whole number from 1 (mild) to 5 (strong)", got=repr(severity))
+            raise InputError(
+                f"{self.name} has no severities in the table 'small'", cure="Use table='standard'."
+            )
+        if (
+            isinstance(severity, bool)
+            or not isinstance(severity, int | np.integer)
+            or not 1 <= severity <= len(entries)
+        ):
+            raise InputError(
+                f"{self.name}: severity",
+                expected="a whole number from 1 (mild) to 5 (strong)",
+                got=repr(severity),
+            )
         return entries[int(severity) - 1]
 
 
@@ -64,7 +77,9 @@ CORRUPTIONS: Registry[Corruption] = Registry("corruption")
 def corruption(
     family: Family, *, severities: tuple[Any, ...], small: tuple[Any, ...] | None = None, source: str = BOTH
 ) -> Callable[[Apply], Apply]:
-    """Decorator that registers a function under its own name; the first line of its docstring becomes the summary."""
+    """Decorator that registers a function under its own name;
+    the first line of its docstring becomes the summary.
+    """
 
     def add(function: Apply) -> Apply:
         name = getattr(function, "__name__", "")

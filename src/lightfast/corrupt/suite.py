@@ -21,7 +21,9 @@ MODULES = (noise, blur, weather, digital, geometry, ink)
 
 CLEAN = "clean"
 _CHUNK_VALUES = 1 << 19
-"""Values (pictures * H * W * C) worked on at once: small enough for the cache, large enough for whole-batch arithmetic."""
+"""Values (pictures * H * W * C) worked on at once: small enough for the cache,
+large enough for whole-batch arithmetic.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,42 @@ class Suite:
 
 SUITES: Registry[Suite] = Registry("suite")
 
-# The severities at which MNIST-C is published (the default arguments of its generator); single-strength kinds stand at their own.
-_MNIST_C = {"shot_noise": 5, "impulse_noise": 4, "glass_blur": 1, "motion_blur": 1, "shear": 2, "scale": 3, "rotate": 2, "brightness": 5,
-            "translate": 3, "stripe": 3, "fog": 5, "spatter": 4, "dotted_line": 3, "zigzag": 3, "canny_edges": 5}
-_IMAGENET_C = ("gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow", "frost",
-               "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression")
+# The severities at which MNIST-C is published (the default arguments of its generator); single-strength kinds
+# stand at their own.
+_MNIST_C = {
+    "shot_noise": 5,
+    "impulse_noise": 4,
+    "glass_blur": 1,
+    "motion_blur": 1,
+    "shear": 2,
+    "scale": 3,
+    "rotate": 2,
+    "brightness": 5,
+    "translate": 3,
+    "stripe": 3,
+    "fog": 5,
+    "spatter": 4,
+    "dotted_line": 3,
+    "zigzag": 3,
+    "canny_edges": 5,
+}
+_IMAGENET_C = (
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "snow",
+    "frost",
+    "fog",
+    "brightness",
+    "contrast",
+    "elastic_transform",
+    "pixelate",
+    "jpeg_compression",
+)
 _EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 _CAMERA = ("gaussian_noise", "gaussian_blur", "contrast", "jpeg_compression")
 _ALL = (1, 2, 3, 4, 5)
@@ -62,14 +95,19 @@ _add("mnist-c", [(name, (severity,), "standard") for name, severity in _MNIST_C.
 _add("imagenet-c", [(name, _ALL, "standard") for name in _IMAGENET_C], IMAGENET_C)
 _add("imagenet-c-extra", [(name, _ALL, "standard") for name in _EXTRA], IMAGENET_C)
 _add("cifar10-c", [(name, _ALL, "small") for name in _IMAGENET_C + _EXTRA], IMAGENET_C)
-_add("camera", [(name, (2, 3, 4), "standard") for name in _CAMERA], "this project: noise, blur, low contrast and JPEG, after " + IMAGENET_C)
+_add(
+    "camera",
+    [(name, (2, 3, 4), "standard") for name in _CAMERA],
+    "this project: noise, blur, low contrast and JPEG, after " + IMAGENET_C,
+)
 _add("all", [(entry.name, _ALL, "standard") for entry in CORRUPTIONS], "every registered corruption")
 
 
 def corrupt_array(
     images: NDArray[np.uint8], name: str, severity: int, rng: np.random.Generator, table: Table = "standard"
 ) -> NDArray[np.uint8]:
-    """Damage pictures uint8 (N, H, W, C), C = 1 or 3, side 8..1024; the same rng state gives the same bytes, `images` stays as it was.
+    """Damage pictures uint8 (N, H, W, C), C = 1 or 3, side 8..1024; the same rng state gives the same bytes,
+    `images` stays as it was.
 
     Args:
         name: a registered corruption.
@@ -77,7 +115,8 @@ def corrupt_array(
         table: "standard" (ImageNet-C, MNIST-C) or "small" (CIFAR-10-C).
 
     Returns:
-        uint8 of the same shape. Works in chunks: beyond the result, memory stays below about 100 MB or one picture's needs.
+        uint8 of the same shape. Works in chunks: beyond the result, memory stays below about 100 MB or one
+        picture's needs.
 
     Raises:
         UnknownName: no such corruption; the message lists the closest names.
@@ -104,20 +143,29 @@ def as_levels(pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
     return levels.astype(np.uint8)
 
 
-def corrupt(image_set: ImageSet, name: str, severity: int, seed: int = 0, table: Table = "standard") -> ImageSet:
-    """The same pictures with one kind of damage: a new version whose parent is `image_set`; labels and ids stay.
+def corrupt(
+    image_set: ImageSet, name: str, severity: int, seed: int = 0, table: Table = "standard"
+) -> ImageSet:
+    """The same pictures with one kind of damage: a new version whose parent is `image_set`; labels and ids
+    stay.
 
     Errors as in `corrupt_array`.
     """
-    images = corrupt_array(image_set.images, name, severity, generator(seed, "corrupt", name, severity), table)
+    images = corrupt_array(
+        image_set.images, name, severity, generator(seed, "corrupt", name, severity), table
+    )
     step = {"verb": "corrupt", "name": name, "severity": int(severity), "seed": int(seed), "table": table}
     return image_set.derived(images, step=step, name=f"{image_set.name}/{name}-{severity}")
 
 
 def damage_mixture(
-    images: NDArray[np.uint8], choices: Sequence[tuple[str, int]], assignment: NDArray[np.integer], rng: np.random.Generator
+    images: NDArray[np.uint8],
+    choices: Sequence[tuple[str, int]],
+    assignment: NDArray[np.integer],
+    rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """Damage each picture in its own way: picture i of uint8 (N, H, W, C) gets (name, severity) = choices[assignment[i]].
+    """Damage each picture in its own way: picture i of uint8 (N, H, W, C) gets (name, severity) =
+    choices[assignment[i]].
 
     The name "clean" or severity 0 leaves a picture untouched. Pictures of one choice are damaged together.
 
@@ -137,8 +185,11 @@ def damage_mixture(
 def _checked_assignment(assignment: Any, count: int, choices: int) -> NDArray[np.integer]:
     assignment = np.asarray(assignment)
     if assignment.shape != (count,) or assignment.dtype.kind not in "iu":
-        raise InputError("assignment", expected=f"whole numbers of shape ({count},), one a picture",
-                         got=f"{assignment.dtype} of shape {assignment.shape}")
+        raise InputError(
+            "assignment",
+            expected=f"whole numbers of shape ({count},), one a picture",
+            got=f"{assignment.dtype} of shape {assignment.shape}",
+        )
     if count and (assignment.min() < 0 or assignment.max() >= choices):
         wrong = int(assignment.min() if assignment.min() < 0 else assignment.max())
         raise InputError(f"assignment {wrong}", expected=f"0..{choices - 1} ({choices} choices)")
@@ -148,12 +199,24 @@ def _checked_assignment(assignment: Any, count: int, choices: int) -> NDArray[np
 def _check_images(images: Any) -> None:
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
-        finite = not (isinstance(images, np.ndarray) and images.dtype.kind == "f") or bool(np.isfinite(images).all())
-        cure = "Scale to 0..255 and convert: (x * 255).round().astype('uint8')." if finite else "The array holds NaN or infinity."
+        finite = not (isinstance(images, np.ndarray) and images.dtype.kind == "f") or bool(
+            np.isfinite(images).all()
+        )
+        cure = (
+            "Scale to 0..255 and convert: (x * 255).round().astype('uint8')."
+            if finite
+            else "The array holds NaN or infinity."
+        )
         raise InputError("images", expected="a uint8 array (N, H, W, C)", got=got, cure=cure)
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        cure = "Add the channel axis: images[..., None]." if images.ndim == 3 else "Put the channels last: one (grey) or three (RGB)."
-        raise InputError("images", expected="shape (N, H, W, 1) or (N, H, W, 3)", got=str(images.shape), cure=cure)
+        cure = (
+            "Add the channel axis: images[..., None]."
+            if images.ndim == 3
+            else "Put the channels last: one (grey) or three (RGB)."
+        )
+        raise InputError(
+            "images", expected="shape (N, H, W, 1) or (N, H, W, 3)", got=str(images.shape), cure=cure
+        )
     if not all(8 <= side <= 1024 for side in images.shape[1:3]):
         got = f"{images.shape[1]} x {images.shape[2]}"
         raise InputError("images", expected="sides of 8 to 1024 pixels", got=got, cure="Resize them first.")

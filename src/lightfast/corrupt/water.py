@@ -1,4 +1,6 @@
-"""Water drops on the lens, as ImageNet-C draws them: lit outlines of a random liquid layer, pale turquoise."""
+"""Water drops on the lens, as ImageNet-C draws them: lit outlines of a random liquid layer,
+pale turquoise.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,15 @@ _EMBOSS = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], np.float32)
 
 
 def splash(layer: NDArray[np.float32], threshold: float, strength: float) -> NDArray[np.float32]:
-    """Light to add, (N, H, W, 3), for liquid layers (N, H, W, 1): where the layer is above `threshold`, at most `strength`."""
+    """Light to add, (N, H, W, 3), for liquid layers (N, H, W, 1): where the layer is above `threshold`,
+    at most `strength`.
+    """
     liquid = np.where(layer < threshold, 0, layer)[..., 0]
-    light = np.stack([_lit(np.clip(one * 255, 0, 255).astype(np.uint8)) for one in liquid]) if len(liquid) else liquid
+    light = (
+        np.stack([_lit(np.clip(one * 255, 0, 255).astype(np.uint8)) for one in liquid])
+        if len(liquid)
+        else liquid
+    )
     peak = light.max(axis=(1, 2), keepdims=True) if len(light) else np.ones((0, 1, 1), np.float32)
     light = light / np.maximum(peak, np.float32(1e-9)) * np.float32(strength)
     return np.asarray(light[..., None] * _TURQUOISE, np.float32)

@@ -32,10 +32,19 @@ class Light(NamedTuple):
     """Added to the value of HSV."""
 
 
-# Published, standard: (1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4). On photographs the last three damage alike: 2 to 4 are lighter.
-@corruption("weather", source=BOTH,
-            severities=tuple(Fog(density, decay, 256) for density, decay in ((1.5, 2), (1.75, 2), (2.05, 1.8), (2.4, 1.6), (3.0, 1.4))),
-            small=tuple(Fog(density, decay, 32) for density, decay in ((0.2, 3), (0.5, 3), (0.75, 2.5), (1.0, 2), (1.5, 1.75))))
+# Published, standard: (1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4). On photographs the last three
+# damage alike: 2 to 4 are lighter.
+@corruption(
+    "weather",
+    source=BOTH,
+    severities=tuple(
+        Fog(density, decay, 256)
+        for density, decay in ((1.5, 2), (1.75, 2), (2.05, 1.8), (2.4, 1.6), (3.0, 1.4))
+    ),
+    small=tuple(
+        Fog(density, decay, 32) for density, decay in ((0.2, 3), (0.5, 3), (0.75, 2.5), (1.0, 2), (1.5, 1.75))
+    ),
+)
 def fog(images: Pictures, p: Fog, rng: np.random.Generator) -> Pictures:
     """A bank of fog: a plasma fractal added, the sum scaled back to the picture's own maximum."""
     count, height, width, _ = images.shape
@@ -46,7 +55,11 @@ def fog(images: Pictures, p: Fog, rng: np.random.Generator) -> Pictures:
     return (images + np.float32(p.density) * bank) * (brightest / (brightest + np.float32(p.density)))
 
 
-@corruption("weather", severities=tuple(map(Light, (0.1, 0.2, 0.3, 0.4, 0.5))), small=tuple(map(Light, (0.05, 0.1, 0.15, 0.2, 0.3))))
+@corruption(
+    "weather",
+    severities=tuple(map(Light, (0.1, 0.2, 0.3, 0.4, 0.5))),
+    small=tuple(map(Light, (0.05, 0.1, 0.15, 0.2, 0.3))),
+)
 def brightness(images: Pictures, p: Light, rng: np.random.Generator) -> Pictures:
     """Brighter by a constant in HSV: hue and saturation stay."""
     if images.shape[-1] == 1:
@@ -86,16 +99,29 @@ class Frost(NamedTuple):
 
 
 @corruption(
-    "weather", source=IMAGENET_C,
-    severities=(Snow(0.1, 0.3, 3, 0.5, 10, 4, 0.8), Snow(0.2, 0.3, 2, 0.5, 12, 4, 0.7), Snow(0.55, 0.3, 4, 0.9, 12, 8, 0.7),
-                Snow(0.55, 0.3, 4.5, 0.85, 12, 8, 0.65), Snow(0.55, 0.3, 2.5, 0.85, 12, 12, 0.55)),
-    small=(Snow(0.1, 0.2, 1, 0.6, 8, 3, 0.95), Snow(0.1, 0.2, 1, 0.5, 10, 4, 0.9), Snow(0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
-           Snow(0.25, 0.3, 2.25, 0.6, 12, 6, 0.85), Snow(0.3, 0.3, 1.25, 0.65, 14, 12, 0.8)),
+    "weather",
+    source=IMAGENET_C,
+    severities=(
+        Snow(0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+        Snow(0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+        Snow(0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+        Snow(0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+        Snow(0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+    ),
+    small=(
+        Snow(0.1, 0.2, 1, 0.6, 8, 3, 0.95),
+        Snow(0.1, 0.2, 1, 0.5, 10, 4, 0.9),
+        Snow(0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+        Snow(0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
+        Snow(0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+    ),
 )
 def snow(images: Pictures, p: Snow, rng: np.random.Generator) -> Pictures:
     """Streaks of falling snow over a whitened picture."""
     count, height, width, channels = images.shape
-    flakes = rng.standard_normal((count, height, width, 1), dtype=np.float32) * np.float32(p.spread) + np.float32(p.mean)
+    flakes = rng.standard_normal((count, height, width, 1), dtype=np.float32) * np.float32(
+        p.spread
+    ) + np.float32(p.mean)
     flakes = separable(flakes, zoom_matrix(height, p.zoom), zoom_matrix(width, p.zoom))
     flakes[flakes < p.threshold] = 0
     flakes = trail(np.minimum(flakes, 1), p.radius, p.sigma, rng.uniform(-135, -45, count))
@@ -108,24 +134,35 @@ _SMALLEST_TEXTURE, _LARGEST_TEXTURE = 160, 512
 _TEXTURES = 5
 
 
-# Published, standard: (1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75); small: (1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4),
-# (0.75, 0.45). A darker picture makes room for the ice, so their damage is not ordered; here both weights move in step.
-@corruption("weather", severities=tuple(Frost(1 - 0.4 * ice, ice) for ice in (0.3, 0.45, 0.6, 0.7, 0.8)),
-            small=tuple(Frost(1 - 0.4 * ice, ice) for ice in (0.15, 0.22, 0.3, 0.38, 0.45)), source=IMAGENET_C)
+# Published, standard: (1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75); small: (1, 0.2), (1, 0.3),
+# (0.9, 0.4), (0.85, 0.4), (0.75, 0.45). A darker picture makes room for the ice, so their damage is not
+# ordered; here both weights move in step.
+@corruption(
+    "weather",
+    severities=tuple(Frost(1 - 0.4 * ice, ice) for ice in (0.3, 0.45, 0.6, 0.7, 0.8)),
+    small=tuple(Frost(1 - 0.4 * ice, ice) for ice in (0.15, 0.22, 0.3, 0.38, 0.45)),
+    source=IMAGENET_C,
+)
 def frost(images: Pictures, p: Frost, rng: np.random.Generator) -> Pictures:
     """Ice crystals on the lens.
 
-    The published generator crops five photographs of frost. Here the ice is grown from `rng` (see `frostwork`): up to five textures a
-    batch, twice as wide as the picture (at least 160 pixels; above 512 enlarged), and a random crop of one of them for each picture.
+    The published generator crops five photographs of frost. Here the ice is grown from `rng` (see
+    `frostwork`): up to five textures a batch, twice as wide as the picture (at least 160 pixels; above 512
+    enlarged), and a random crop of one of them for each picture.
     """
     count, height, width, channels = images.shape
     side = max(2 * max(height, width), _SMALLEST_TEXTURE)
     textures = [frostwork(min(side, _LARGEST_TEXTURE), rng) for _ in range(min(_TEXTURES, -(-count // 4)))]
     if side > _LARGEST_TEXTURE:
-        textures = [np.asarray(cv2.resize(texture, (side, side), interpolation=cv2.INTER_LINEAR), np.float32) for texture in textures]
+        textures = [
+            np.asarray(cv2.resize(texture, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
+            for texture in textures
+        ]
     frosted = images * np.float32(p.picture)
     which = rng.integers(0, max(len(textures), 1), count)
     tops, lefts = rng.integers(0, side - height, count), rng.integers(0, side - width, count)
     for picture, texture, top, left in zip(frosted, which, tops, lefts, strict=True):
-        picture += np.float32(p.ice) * tinted(textures[texture][top : top + height, left : left + width], channels)
+        picture += np.float32(p.ice) * tinted(
+            textures[texture][top : top + height, left : left + width], channels
+        )
     return frosted

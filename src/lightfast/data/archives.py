@@ -1,4 +1,6 @@
-"""ZIP and tar archives of pictures, unpacked once: no name leaves the folder, no archive grows without bound, no broken member is lost."""
+"""ZIP and tar archives of pictures, unpacked once: no name leaves the folder, no archive grows without bound,
+no broken member is lost.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,28 @@ from lightfast.data.table import MANIFEST_ENDINGS
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 TAKEN_ENDINGS = frozenset((*PICTURE_ENDINGS, *MANIFEST_ENDINGS, ".npz", ".zip", ".tar", ".tgz"))
-"""What is taken out of archives and folders elsewhere: pictures, tables of pictures, arrays, and archives in archives."""
+"""What is taken out of archives and folders elsewhere: pictures, tables of pictures, arrays,
+and archives in archives.
+"""
 MOST_BYTES = 64 * 2**30
 """An archive that holds more than this, unpacked, is refused."""
 MOST_GROWTH = 200
-"""So is one that grows to more than this many times its size; pictures hardly shrink in an archive. Below `_SMALL` bytes nobody minds."""
+"""So is one that grows to more than this many times its size; pictures hardly shrink in an archive.
+
+Below `_SMALL` bytes nobody minds.
+"""
 _SMALL = 2**30
 _LONGEST_PATH = 4096
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error)
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,8 @@ class Unpacked:
     """What became of the members of an archive that are not simply there.
 
     Attributes:
-        reasons: members that could not be taken out, by their path in the folder (an empty file stands there), and why.
+        reasons: members that could not be taken out, by their path in the folder (an empty file stands
+            there), and why.
         unsafe: names that lead out of the folder or that no file can have, and why; nothing was written.
         notes: what was left out, one sentence each.
     """
@@ -51,7 +68,10 @@ class Unpacked:
 
     def save(self, path: Path) -> None:
         """Write it as JSON (ASCII: names may hold bytes that are not UTF-8)."""
-        path.write_text(json.dumps({"reasons": self.reasons, "unsafe": self.unsafe, "notes": self.notes}), encoding="utf-8")
+        path.write_text(
+            json.dumps({"reasons": self.reasons, "unsafe": self.unsafe, "notes": self.notes}),
+            encoding="utf-8",
+        )
 
     @classmethod
     def load(cls, path: Path) -> Unpacked:
@@ -62,7 +82,10 @@ class Unpacked:
 
 @dataclass(frozen=True)
 class _Member:
-    """One name in an archive. `kind` is "file", "folder", "link" or what else it is; `target` is where a link leads, from the top."""
+    """One name in an archive.
+
+    `kind` is "file", "folder", "link" or what else it is; `target` is where a link leads, from the top.
+    """
 
     name: str
     kind: str
@@ -77,7 +100,9 @@ def is_archive(name: str) -> bool:
 
 
 def safe_steps(name: str) -> tuple[str, ...] | None:
-    """The folders and the file of a name out of an archive or a listing; None where it leads elsewhere or can be no file."""
+    """The folders and the file of a name out of an archive or a listing;
+    None where it leads elsewhere or can be no file.
+    """
     steps = tuple(step for step in name.split("/") if step not in ("", "."))
     return None if name.startswith("/") or ".." in steps or "\0" in name or not steps else steps
 
@@ -85,9 +110,9 @@ def safe_steps(name: str) -> tuple[str, ...] | None:
 def unpack(archive: Path, folder: Path, shown: str, *, is_zip: bool, report: Reporter = silent) -> Unpacked:
     """Write the pictures and tables of `archive` below `folder` (made here).
 
-    A member that is encrypted or damaged leaves an empty file in its place and its reason in the result, so that its class does not vanish.
-    Links in the archive to members of it become copies. Raises DataError, naming the archive as `shown`, when it is no whole archive or
-    would grow beyond MOST_BYTES or MOST_GROWTH.
+    A member that is encrypted or damaged leaves an empty file in its place and its reason in the result, so
+    that its class does not vanish. Links in the archive to members of it become copies. Raises DataError,
+    naming the archive as `shown`, when it is no whole archive or would grow beyond MOST_BYTES or MOST_GROWTH.
     """
     folder.mkdir(parents=True)
     into = _Into(folder, shown, max(1, archive.stat().st_size))
@@ -157,8 +182,10 @@ class _Into:
 
     def result(self) -> Unpacked:
         """What to say about it."""
-        told = [(self.others, "file(s) in it are neither pictures nor tables and were left out"),
-                (self.twice, "name(s) stand in it more than once: the last was taken")]
+        told = [
+            (self.others, "file(s) in it are neither pictures nor tables and were left out"),
+            (self.twice, "name(s) stand in it more than once: the last was taken"),
+        ]
         notes = tuple(f"{len(some)} {said} (first: {some[0]})" for some, said in told if some)
         return Unpacked(self.reasons, self.unsafe, notes)
 
@@ -166,9 +193,12 @@ class _Into:
         """Count `size` bytes more that the archive announces; DataError when they are too many."""
         self.bytes += size
         if self.bytes > MOST_BYTES or (self.bytes > _SMALL and self.bytes > MOST_GROWTH * self.packed):
-            raise DataError(f"{self.shown} would grow from {_told(self.packed)} to {_told(self.bytes)} (a decompression bomb?)",
-                            expected=f"at most {_told(MOST_BYTES)} and {MOST_GROWTH} times its size",
-                            cure="Unpack it yourself if you trust it, and give the folder.")
+            raise DataError(
+                f"{self.shown} would grow from {_told(self.packed)} to {_told(self.bytes)} (a decompression "
+                "bomb?)",
+                expected=f"at most {_told(MOST_BYTES)} and {MOST_GROWTH} times its size",
+                cure="Unpack it yourself if you trust it, and give the folder.",
+            )
 
     @contextlib.contextmanager
     def _placed(self, relative: str) -> Iterator[None]:
@@ -179,7 +209,9 @@ class _Into:
         except OSError as error:
             if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
                 raise
-            self.unsafe[relative] = "its name cannot be written here (too long, or other letters than the disk takes)"
+            self.unsafe[relative] = (
+                "its name cannot be written here (too long, or other letters than the disk takes)"
+            )
 
     def _write(self, member: _Member, place: Path, relative: str) -> None:
         self.reasons.pop(relative, None)
@@ -199,7 +231,11 @@ class _Into:
         except _Cut:
             raise
         except _BROKEN as error:
-            self._leave(relative, f"damaged in the archive ({str(error).splitlines()[0] if str(error) else type(error).__name__})")
+            self._leave(
+                relative,
+                "damaged in the archive "
+                f"({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+            )
         except OSError as error:
             if error.errno is not None:
                 raise
@@ -218,11 +254,15 @@ def _told(size: int) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 
-def _zip_members(path: Path, shown: str, weigh: Callable[[int], None]) -> Generator[tuple[_Member, int], None, None]:
+def _zip_members(
+    path: Path, shown: str, weigh: Callable[[int], None]
+) -> Generator[tuple[_Member, int], None, None]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, EOFError, struct.error, ValueError, NotImplementedError) as error:
-        raise DataError(f"{shown} is not a whole ZIP archive ({error})", cure="Make or fetch it again.") from error
+        raise DataError(
+            f"{shown} is not a whole ZIP archive ({error})", cure="Make or fetch it again."
+        ) from error
     with archive:
         members = archive.infolist()
         weigh(sum(info.file_size for info in members if _is_taken(_zip_name(info))))
@@ -287,7 +327,9 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
     if info.issym():
         return _Member(info.name, "link", target=_from_the_top(info.name, info.linkname))
     if not info.isfile():
-        return _Member(info.name, "not a file but a named pipe" if info.isfifo() else "not a file but a device")
+        return _Member(
+            info.name, "not a file but a named pipe" if info.isfifo() else "not a file but a device"
+        )
 
     def read() -> IO[bytes] | None:
         source = archive.extractfile(info)
@@ -314,7 +356,9 @@ class _Watched:
 
 
 def _from_the_top(name: str, target: str) -> str:
-    """Where a symbolic link of the member `name` leads, as a name from the top of the archive ("/…" when it leads out of it)."""
+    """Where a symbolic link of the member `name` leads, as a name from the top of the archive
+    ("/…" when it leads out of it).
+    """
     if target.startswith("/"):
         return target
     joined = os.path.normpath(str(PurePosixPath(name).parent / target))

@@ -1,11 +1,12 @@
-"""Decoded pictures kept between starts: one memory-mapped array a set of files, under a key of the files and of what is made of them.
+"""Decoded pictures kept between starts: one memory-mapped array a set of files, under a key of the files and
+of what is made of them.
 
-A kept set is a folder `pictures/KEY/` in the cache folder with `pictures.npy`, uint8 (N, H, W, C), and `facts.json`. Labels, class names
-and parts are not in it: relabelled pictures are not decoded again. Anything about a file that changes (path, size, time of change, rights)
-changes the key.
+A kept set is a folder `pictures/KEY/` in the cache folder with `pictures.npy`, uint8 (N, H, W, C), and
+`facts.json`. Labels, class names and parts are not in it: relabelled pictures are not decoded again. Anything
+about a file that changes (path, size, time of change, rights) changes the key.
 
-Environment: LIGHTFAST_CACHE names the cache folder; LIGHTFAST_CACHE_GB is how much decoded pictures may take there (20): the sets longest
-not used go first, and 0 keeps nothing.
+Environment: LIGHTFAST_CACHE names the cache folder; LIGHTFAST_CACHE_GB is how much decoded pictures may take
+there (20): the sets longest not used go first, and 0 keeps nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +37,17 @@ from lightfast.data.decode import DECODER, decode_file
 from lightfast.data.images import content_hash
 from lightfast.data.loaded import Entry, Target, Unreadable
 from lightfast.data.reading import Decoded, Plan, RowsInMemory, Seen, decode, look, plan_for
-from lightfast.data.stored import LIMIT, StoredArray, cache_folder, gigabytes, mapped, no_room, require_room, said, unnamed_file
+from lightfast.data.stored import (
+    LIMIT,
+    StoredArray,
+    cache_folder,
+    gigabytes,
+    mapped,
+    no_room,
+    require_room,
+    said,
+    unnamed_file,
+)
 from lightfast.data.stream import or_unreadable
 
 SMALL_FILES, SMALL_BYTES = 2_000, 2**26
@@ -48,10 +59,14 @@ _ABANDONED = 24 * 3600
 """Seconds after which a half-written set belongs to a process that is gone."""
 
 
-def read_files(entries: Sequence[Entry], target: Target, name: str, report: Reporter) -> tuple[Decoded, tuple[str, ...]]:
-    """(what the files hold, notes on keeping it and on the common size): out of the cache, else decoded, and kept when it is large.
+def read_files(
+    entries: Sequence[Entry], target: Target, name: str, report: Reporter
+) -> tuple[Decoded, tuple[str, ...]]:
+    """(what the files hold, notes on keeping it and on the common size): out of the cache, else decoded, and
+    kept when it is large.
 
-    Raises DataError when no file can be read, StorageError when a set above LIMIT finds no place on any disk nor in memory.
+    Raises DataError when no file can be read, StorageError when a set above LIMIT finds no place on any disk
+    nor in memory.
     """
     folder = cache_folder()
     key = key_of(entries, target)
@@ -69,15 +84,26 @@ def read_files(entries: Sequence[Entry], target: Target, name: str, report: Repo
         _make_room(folder, nbytes)
         return _kept(folder / key, entries, seen, plan, report), notes
     except OSError as error:
-        note = f"the decoded pictures ({gigabytes(nbytes)}) are not kept for the next start in {folder}: {said(error)}"
+        note = (
+            f"the decoded pictures ({gigabytes(nbytes)}) are not kept for the next start in {folder}: "
+            f"{said(error)}"
+        )
     return _for_now(entries, seen, plan, report), (*notes, note)
 
 
 def key_of(entries: Sequence[Entry], target: Target) -> str:
-    """The name of a kept set: files in their order (path, size, time of change, rights), target, and all that decodes. One stat a file."""
+    """The name of a kept set: files in their order (path, size, time of change, rights), target,
+    and all that decodes. One stat a file.
+    """
     digest = hashlib.blake2b(digest_size=16)
     libraries = [features.version(one) for one in ("jpg", "zlib", "libtiff", "webp", "avif", "jpg_2000")]
-    decoders = [_LAYOUT, DECODER, PIL.__version__, *libraries, importlib.util.find_spec("pillow_heif") is not None]
+    decoders = [
+        _LAYOUT,
+        DECODER,
+        PIL.__version__,
+        *libraries,
+        importlib.util.find_spec("pillow_heif") is not None,
+    ]
     digest.update(json.dumps([decoders, target.image_size, target.channels, target.largest_side]).encode())
     here = os.fspath(Path.cwd())
     for entry in entries:
@@ -87,7 +113,10 @@ def key_of(entries: Sequence[Entry], target: Target) -> str:
         except (OSError, ValueError):
             facts = "gone"
         path = os.fspath(entry.path)
-        digest.update(os.fsencode(path if path.startswith(os.sep) else f"{here}{os.sep}{path}") + f"\0{facts}\0".encode())
+        digest.update(
+            os.fsencode(path if path.startswith(os.sep) else f"{here}{os.sep}{path}")
+            + f"\0{facts}\0".encode()
+        )
     return digest.hexdigest()
 
 
@@ -150,13 +179,17 @@ class _RowsInFile:
 
 
 def _kept(place: Path, entries: Sequence[Entry], seen: Seen, plan: Plan, report: Reporter) -> Decoded:
-    """Decoded into a folder of its own, which then gets its name: whole or not at all. Raises OSError when it cannot be written."""
+    """Decoded into a folder of its own, which then gets its name: whole or not at all.
+
+    Raises OSError when it cannot be written.
+    """
     folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
     try:
         with (folder / _PICTURES).open("w+b") as stream:
             decoded = decode(entries, seen, plan, _RowsInFile(stream, plan.shape), report, hashed=True)
         (folder / _FACTS).write_text(_written(decoded), encoding="utf-8")
-        # Where another process has decoded the same meanwhile its set stays, and this one reads from a file that has lost its name.
+        # Where another process has decoded the same meanwhile its set stays, and this one reads from a file
+        # that has lost its name.
         with contextlib.suppress(OSError):
             folder.rename(place)
         return decoded
@@ -166,10 +199,13 @@ def _kept(place: Path, entries: Sequence[Entry], seen: Seen, plan: Plan, report:
 
 def _written(decoded: Decoded) -> str:
     facts = {
-        "shape": list(decoded.images.shape), "unreadable": sorted(decoded.unreadable.items()),
-        "shapes": [[*shape, number] for shape, number in decoded.shapes.items()], "sizes": dict(decoded.sizes), "more": dict(decoded.more),
+        "shape": list(decoded.images.shape),
+        "unreadable": sorted(decoded.unreadable.items()),
+        "shapes": [[*shape, number] for shape, number in decoded.shapes.items()],
+        "sizes": dict(decoded.sizes),
+        "more": dict(decoded.more),
         "hashes": list(decoded.hashes or ()),
-    }  # fmt: skip
+    }
     text = json.dumps(facts)
     return json.dumps({"digest": _digest(text), "facts": text})
 
@@ -197,7 +233,9 @@ def _found(place: Path, entries: Sequence[Entry]) -> tuple[Decoded | None, tuple
 
 
 def _loaded(place: Path, entries: Sequence[Entry]) -> Decoded:
-    """Raises ValueError, KeyError, TypeError or OSError for anything but a whole set that this module wrote."""
+    """Raises ValueError, KeyError, TypeError or OSError for anything but a
+    whole set that this module wrote.
+    """
     outer = json.loads((place / _FACTS).read_text(encoding="utf-8"))
     if _digest(outer["facts"]) != outer["digest"]:
         raise ValueError("facts")
@@ -211,30 +249,45 @@ def _loaded(place: Path, entries: Sequence[Entry]) -> Decoded:
         np.lib.format.read_magic(stream)
         written = np.lib.format.read_array_header_1_0(stream)
         offset = stream.tell()
-        if written != (shape, False, np.dtype(np.uint8)) or offset + math.prod(shape) != os.fstat(stream.fileno()).st_size:
+        if (
+            written != (shape, False, np.dtype(np.uint8))
+            or offset + math.prod(shape) != os.fstat(stream.fileno()).st_size
+        ):
             raise ValueError("pictures")
         images = mapped(stream, shape, offset)
     hashes = tuple(facts["hashes"])
     for row in {round(step * (len(images) - 1) / _CHECKED) for step in range(_CHECKED + 1)}:
         if content_hash(images[row]) != hashes[row]:
             raise ValueError("pixels")
-    shapes = Counter({(height, width, channels): number for height, width, channels, number in facts["shapes"]})
+    shapes = Counter(
+        {(height, width, channels): number for height, width, channels, number in facts["shapes"]}
+    )
     return Decoded(images, good, unreadable, shapes, Counter(facts["sizes"]), Counter(facts["more"]), hashes)
 
 
 def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry]) -> bool:
-    """Whether a file that could not be read can be now, or for another reason cannot: rights of a folder change without its files."""
-    now = ((or_unreadable(decode_file, entries[index].path), reason) for index, reason in decoded.unreadable.items())
+    """Whether a file that could not be read can be now, or for another reason cannot:
+    rights of a folder change without its files.
+    """
+    now = (
+        (or_unreadable(decode_file, entries[index].path), reason)
+        for index, reason in decoded.unreadable.items()
+    )
     return any(not isinstance(read, Unreadable) or read.reason != reason for read, reason in now)
 
 
 def _make_room(folder: Path, nbytes: int) -> None:
-    """Let the sets go that were longest not used. Raises OSError when the new one may not or cannot be kept."""
+    """Let the sets go that were longest not used.
+
+    Raises OSError when the new one may not or cannot be kept.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     limit = _limit()
     if nbytes > limit:
         raise OSError(None, f"more than LIGHTFAST_CACHE_GB={limit / 1e9:g}")
-    ages = sorted((_last_use(place), place) for place in folder.iterdir() if place.is_dir() and _is_ours(place))
+    ages = sorted(
+        (_last_use(place), place) for place in folder.iterdir() if place.is_dir() and _is_ours(place)
+    )
     sizes = {place: _size(place) for _, place in ages}
     for used, place in ages:
         if place.name.startswith("."):
@@ -254,7 +307,11 @@ def _limit() -> float:
     except ValueError:
         limit = math.nan
     if not limit >= 0:
-        raise SettingsError(f"LIGHTFAST_CACHE_GB={told}", expected="a number of gigabytes", cure="For instance 20; 0 keeps nothing.")
+        raise SettingsError(
+            f"LIGHTFAST_CACHE_GB={told}",
+            expected="a number of gigabytes",
+            cure="For instance 20; 0 keeps nothing.",
+        )
     return limit * 1e9
 
 
@@ -262,7 +319,11 @@ def _is_ours(place: Path) -> bool:
     """Nothing else in that folder is ever removed."""
     name = place.name[1:] if place.name.startswith(".") else place.name
     key, _, rest = name.partition(".")
-    return len(key) == 32 and set(key) <= set("0123456789abcdef") and (not rest or rest.endswith((".part", ".gone")))
+    return (
+        len(key) == 32
+        and set(key) <= set("0123456789abcdef")
+        and (not rest or rest.endswith((".part", ".gone")))
+    )
 
 
 def _last_use(place: Path) -> float:
@@ -278,7 +339,9 @@ def _size(place: Path) -> int:
 
 
 def _remove(place: Path) -> None:
-    """Out of the way at once, so that nobody finds half of it; whoever reads from it keeps what he has open."""
+    """Out of the way at once, so that nobody finds half of it;
+    whoever reads from it keeps what he has open.
+    """
     gone = place.with_name(f".{place.name.strip('.')}.{os.getpid()}.gone")
     with contextlib.suppress(OSError):
         place.rename(gone)

@@ -1,4 +1,6 @@
-"""Known data sets by name: found in the data folder, carried by a package, or fetched from their official address."""
+"""Known data sets by name: found in the data folder, carried by a package,
+or fetched from their official address.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,26 @@ from lightfast.data.known_sets import CATALOGUE, CatalogueEntry, RemoteFile, qui
 from lightfast.data.loaded import LoadedData, Target
 from lightfast.data.tree import PICTURE_ENDINGS, read_tree
 
-__all__ = ["CATALOGUE", "CatalogueEntry", "RemoteFile", "available", "data_folder", "entry_of", "fetch", "is_name", "load_dataset",
-           "local_names"]
+__all__ = [
+    "CATALOGUE",
+    "CatalogueEntry",
+    "RemoteFile",
+    "available",
+    "data_folder",
+    "entry_of",
+    "fetch",
+    "is_name",
+    "load_dataset",
+    "local_names",
+]
 
 Availability = Literal["here", "embedded", "to fetch"]
 
 
 def data_folder() -> Path:
-    """Where data sets are kept: the environment variable LIGHTFAST_DATA, else `lightfast` in the user's cache folder."""
+    """Where data sets are kept: the environment variable LIGHTFAST_DATA,
+    else `lightfast` in the user's cache folder.
+    """
     told = os.environ.get("LIGHTFAST_DATA")
     if told:
         return Path(told).expanduser()
@@ -40,7 +54,10 @@ def data_folder() -> Path:
 
 
 def entry_of(name: str) -> CatalogueEntry:
-    """The catalogue's entry of `name`; `quickdraw:cat,dog` chooses categories. Raises UnknownName with the closest names."""
+    """The catalogue's entry of `name`; `quickdraw:cat,dog` chooses categories.
+
+    Raises UnknownName with the closest names.
+    """
     base, _, chosen = name.partition(":")
     categories = [category.strip() for category in chosen.split(",") if category.strip()]
     if base == "quickdraw" and categories:
@@ -51,17 +68,23 @@ def entry_of(name: str) -> CatalogueEntry:
 
 
 def is_name(name: str, folder: Path | None = None) -> bool:
-    """Whether `load_dataset` has a place to look for `name`: a catalogue name, or NAME.npz or NAME/ in the data folder."""
+    """Whether `load_dataset` has a place to look for `name`: a catalogue name,
+    or NAME.npz or NAME/ in the data folder.
+    """
     return name.partition(":")[0] in CATALOGUE or _canonical(name, folder or data_folder()) is not None
 
 
-def load_dataset(name: str, folder: Path | None = None, report: Reporter = silent, target: Target | None = None) -> LoadedData:
+def load_dataset(
+    name: str, folder: Path | None = None, report: Reporter = silent, target: Target | None = None
+) -> LoadedData:
     """The data set called `name`, without the network.
 
-    Looked for in this order: `NAME.npz` or a tree of class folders `NAME/` in the data folder; the package that carries it; the published
-    files in `raw/NAME/` of the data folder (converted into `NAME.npz` once), in `NAME/`, or where the system's packages put them.
+    Looked for in this order: `NAME.npz` or a tree of class folders `NAME/` in the data folder; the package
+    that carries it; the published files in `raw/NAME/` of the data folder (converted into `NAME.npz` once),
+    in `NAME/`, or where the system's packages put them.
 
-    Raises DataError with the command that fetches it, UnknownName for a name that neither the catalogue nor the data folder knows.
+    Raises DataError with the command that fetches it, UnknownName for a name that neither the catalogue nor
+    the data folder knows.
     """
     folder = folder or data_folder()
     canonical = _canonical(name, folder)
@@ -90,7 +113,9 @@ def _load(name: str, entry: CatalogueEntry, folder: Path) -> LoadedData:
 
 
 def _kept(loaded: LoadedData, path: Path) -> LoadedData:
-    """`loaded`, written to `path` so that the next reading is quick; a folder that cannot be written is only noted."""
+    """`loaded`, written to `path` so that the next reading is quick;
+    a folder that cannot be written is only noted.
+    """
     try:
         save_npz(path, loaded)
     except StorageError as error:
@@ -99,10 +124,11 @@ def _kept(loaded: LoadedData, path: Path) -> LoadedData:
 
 
 def fetch(name: str, folder: Path | None = None, report: Reporter = silent) -> Path:
-    """Download the published files of `name` and convert them; returns `NAME.npz` (kept if it is there already).
+    """Download the published files of `name` and convert them; returns `NAME.npz` (kept if it is there
+    already).
 
-    Beside it, `NAME.json` records addresses, sizes, sha256 sums, licence and citation. Of `quickdraw:CATEGORY,...` the files themselves are
-    kept, and their folder is returned.
+    Beside it, `NAME.json` records addresses, sizes, sha256 sums, licence and citation. Of
+    `quickdraw:CATEGORY,...` the files themselves are kept, and their folder is returned.
     """
     folder = folder or data_folder()
     entry = entry_of(name)
@@ -136,7 +162,9 @@ def local_names(folder: Path | None = None) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
     arrays = {path.stem for path in folder.glob("*.npz") if _holds_pictures(path)}
-    trees = {path.name for path in folder.iterdir() if path.is_dir() and path.name != "raw" and _is_tree(path)}
+    trees = {
+        path.name for path in folder.iterdir() if path.is_dir() and path.name != "raw" and _is_tree(path)
+    }
     return tuple(sorted(arrays | trees))
 
 
@@ -151,7 +179,10 @@ def _canonical(name: str, folder: Path) -> Path | None:
 
 def _is_tree(folder: Path) -> bool:
     """Whether some folder in it holds a picture, at any depth: CLASS/file or PART/CLASS/file."""
-    return any(child.is_dir() and not child.name.startswith(".") and _has_pictures(child) for child in folder.iterdir())
+    return any(
+        child.is_dir() and not child.name.startswith(".") and _has_pictures(child)
+        for child in folder.iterdir()
+    )
 
 
 def _has_pictures(folder: Path) -> bool:
@@ -169,8 +200,12 @@ def _holds_pictures(path: Path) -> bool:
 
 def _raw_folder(entry: CatalogueEntry, folder: Path) -> Path | None:
     """The first folder that holds all published files, gzipped or not."""
+
     def complete(place: Path) -> bool:
-        return all((place / file.name).is_file() or (place / file.name.removesuffix(".gz")).is_file() for file in entry.files)
+        return all(
+            (place / file.name).is_file() or (place / file.name.removesuffix(".gz")).is_file()
+            for file in entry.files
+        )
 
     places = (folder / "raw" / entry.name, folder / entry.name, *entry.places)
     return next((place for place in places if entry.files and complete(place)), None)
@@ -186,7 +221,9 @@ def _quickdraw_source(entry: CatalogueEntry, folder: Path) -> Path | None:
                 if "class_names" in archive and set(entry.classes) <= set(archive["class_names"].tolist()):
                     return path
         except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path} is not a whole .npz ({error})", cure="Delete it and fetch it again.") from error
+            raise DataError(
+                f"{path} is not a whole .npz ({error})", cure="Delete it and fetch it again."
+            ) from error
     return None
 
 
@@ -206,11 +243,26 @@ def _only_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
     labels = number[images.require_labels()]
     rows = np.flatnonzero(labels >= 0)
     ids = tuple(images.ids[row] for row in rows)
-    return ImageSet(images=images.images[rows], labels=labels[rows], class_names=tuple(names), ids=ids, name="quickdraw")
+    return ImageSet(
+        images=images.images[rows], labels=labels[rows], class_names=tuple(names), ids=ids, name="quickdraw"
+    )
 
 
 def _record(entry: CatalogueEntry, raw: Path, target: Path) -> None:
-    files = [{"name": file.name, "url": file.url, "bytes": (raw / file.name).stat().st_size, "sha256": sha256_file(raw / file.name),
-              "published_checksum": file.checksum} for file in entry.files]
-    about = {"name": entry.name, "licence": entry.licence, "citation": entry.citation, "homepage": entry.homepage}
+    files = [
+        {
+            "name": file.name,
+            "url": file.url,
+            "bytes": (raw / file.name).stat().st_size,
+            "sha256": sha256_file(raw / file.name),
+            "published_checksum": file.checksum,
+        }
+        for file in entry.files
+    ]
+    about = {
+        "name": entry.name,
+        "licence": entry.licence,
+        "citation": entry.citation,
+        "homepage": entry.homepage,
+    }
     write_json(target, {**about, "files": files})

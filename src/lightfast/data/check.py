@@ -31,17 +31,18 @@ class DataReport:
         source, version: what was read, and the id of its content.
         n: readable pictures; `parts` says how many a part.
         image_shape: (H, W, C) as read; `sizes` counts the files' own sizes ("HxW").
-        classes: pictures a class or tag, all parts together; `smallest_class` is the one with the fewest, "" without classes.
+        classes: pictures a class or tag, all parts together; `smallest_class` is the one with the fewest, ""
+            without classes.
         unreadable: files that could not be read, with the reason; `reasons` counts them by its first words.
         duplicates: groups of ids with the same pixels and the same label (or tags).
         conflicts: groups of ids with the same pixels and different labels (or tags).
         overlap: how many pictures of train are also in val or test.
-        near_duplicates: groups of ids that show the same picture with small changes, the same label (or tags) on all of them; of exact
-            copies the first.
+        near_duplicates: groups of ids that show the same picture with small changes, the same label (or tags)
+            on all of them; of exact copies the first.
         near_conflicts: such groups with different labels (or tags).
         near_overlap: how many pictures of train have a near duplicate, but no exact copy, in val or test.
-        near_not_searched: why near duplicates were not searched, or "": pictures that are not from picture files (`.npz`, the catalogue's
-            digit sets), below 32 pixels a side, or above 200,000.
+        near_not_searched: why near duplicates were not searched, or "": pictures that are not from picture
+            files (`.npz`, the catalogue's digit sets), below 32 pixels a side, or above 200,000.
         notes, warnings: what was done while reading; what deserves a look.
     """
 
@@ -71,7 +72,9 @@ class DataReport:
 
 
 def check(source: str | Path, *, data_folder: Path | None = None, report: Reporter = silent) -> DataReport:
-    """Read `source` (see `ingest.read`) and report on it; raises DataError where it cannot be read as a data set at all."""
+    """Read `source` (see `ingest.read`) and report on it;
+    raises DataError where it cannot be read as a data set at all.
+    """
     loaded = read_splits(source, data_folder=data_folder, report=report)
     return examine(loaded, printable(source), report)
 
@@ -91,12 +94,26 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
     near, near_conflicts = _divided(found.groups, labels, ids, first)
     reasons = Counter(one.reason.partition(" (")[0] for one in loaded.unreadable)
     plain = DataReport(
-        source=source, version=loaded.part("all").version, n=count, parts={name: len(images) for name, images in loaded.parts.items()},
-        image_shape=shape, sizes=dict(loaded.sizes) or {"{}x{}".format(*shape[:2]): count}, classes=classes,
-        smallest_class=min(classes, key=lambda name: classes[name], default=""), unreadable=loaded.unreadable, duplicates=duplicates,
-        conflicts=conflicts, overlap=_overlap(loaded), notes=loaded.notes, warnings=(), reasons=dict(reasons.most_common()),
-        near_duplicates=near, near_conflicts=near_conflicts, near_overlap=_near_overlap(loaded, contents, found),
-        near_not_searched=found.not_searched)
+        source=source,
+        version=loaded.part("all").version,
+        n=count,
+        parts={name: len(images) for name, images in loaded.parts.items()},
+        image_shape=shape,
+        sizes=dict(loaded.sizes) or {"{}x{}".format(*shape[:2]): count},
+        classes=classes,
+        smallest_class=min(classes, key=lambda name: classes[name], default=""),
+        unreadable=loaded.unreadable,
+        duplicates=duplicates,
+        conflicts=conflicts,
+        overlap=_overlap(loaded),
+        notes=loaded.notes,
+        warnings=(),
+        reasons=dict(reasons.most_common()),
+        near_duplicates=near,
+        near_conflicts=near_conflicts,
+        near_overlap=_near_overlap(loaded, contents, found),
+        near_not_searched=found.not_searched,
+    )
     return dataclasses.replace(plain, warnings=_warnings(plain))
 
 
@@ -135,9 +152,15 @@ def _copies(contents: Sequence[str]) -> dict[str, list[int]]:
 Groups = tuple[tuple[str, ...], ...]
 
 
-def _divided(groups: Iterable[Sequence[int]], labels: Sequence[object], ids: Sequence[str], named: Set[int] | None = None,
-             ) -> tuple[Groups, Groups]:
-    """(groups of ids with one label, groups with several); `named` limits which rows are listed, not which are compared."""
+def _divided(
+    groups: Iterable[Sequence[int]],
+    labels: Sequence[object],
+    ids: Sequence[str],
+    named: Set[int] | None = None,
+) -> tuple[Groups, Groups]:
+    """(groups of ids with one label, groups with several); `named` limits which rows are listed,
+    not which are compared.
+    """
     same: list[tuple[str, ...]] = []
     different: list[tuple[str, ...]] = []
     for rows in groups:
@@ -147,14 +170,26 @@ def _divided(groups: Iterable[Sequence[int]], labels: Sequence[object], ids: Seq
 
 
 def _near_overlap(loaded: LoadedData, contents: Sequence[str], found: NearDuplicates) -> int:
-    """Training pictures with a near duplicate, but no exact copy, in another part (the train part has the first rows)."""
+    """Training pictures with a near duplicate, but no exact copy, in another part
+    (the train part has the first rows).
+    """
     trained = len(loaded.train)
     held = set(contents[trained:])
-    return sum(row < trained and contents[row] not in held for group in found.groups if max(group) >= trained for row in group)
+    return sum(
+        row < trained and contents[row] not in held
+        for group in found.groups
+        if max(group) >= trained
+        for row in group
+    )
 
 
 def _overlap(loaded: LoadedData) -> int:
-    held = {content for images in (loaded.val, loaded.test) if images is not None for content in images.content_hashes}
+    held = {
+        content
+        for images in (loaded.val, loaded.test)
+        if images is not None
+        for content in images.content_hashes
+    }
     return sum(content in held for content in loaded.train.content_hashes)
 
 
@@ -169,11 +204,20 @@ def _warnings(report: DataReport) -> tuple[str, ...]:
         (bool(few), f"classes with fewer than {FEW} pictures: {', '.join(few)}"),
         (ratio > UNEVEN, f"uneven classes: the largest has {ratio:.0f} times the pictures of the smallest"),
         (extra > 0, f"{extra} pictures are exact copies of others of their class"),
-        (bool(report.conflicts), f"{len(report.conflicts)} groups of identical pictures have different labels"),
+        (
+            bool(report.conflicts),
+            f"{len(report.conflicts)} groups of identical pictures have different labels",
+        ),
         (report.overlap > 0, f"{report.overlap} training pictures are also in the validation or test part"),
         (bool(near), f"{len(near)} groups of near duplicates hold {sum(map(len, near))} pictures"),
-        (bool(report.near_conflicts), f"{len(report.near_conflicts)} groups of near duplicates have different labels"),
-        (report.near_overlap > 0, f"{report.near_overlap} training pictures have a near duplicate in the validation or test part"),
+        (
+            bool(report.near_conflicts),
+            f"{len(report.near_conflicts)} groups of near duplicates have different labels",
+        ),
+        (
+            report.near_overlap > 0,
+            f"{report.near_overlap} training pictures have a near duplicate in the validation or test part",
+        ),
     ]
     return tuple(text for holds, text in said if holds)
 

@@ -1,4 +1,6 @@
-"""Every kind of pixel to 8-bit grey or sRGB: colour profiles, CMYK, Lab, palettes, transparency over white, more than 8 bits."""
+"""Every kind of pixel to 8-bit grey or sRGB: colour profiles, CMYK, Lab, palettes, transparency over white,
+more than 8 bits.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,8 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 def eight_bits(deep: NDArray[np.generic], white: int | None = None) -> NDArray[np.uint8]:
     """Grey of more than 8 bits, any shape, to uint8.
 
-    `white` is the value that becomes 255; None tells 0..1 floats, 0..255 and 0..65535 apart by kind and largest value.
-    Raises ValueError for NaN and infinity.
+    `white` is the value that becomes 255; None tells 0..1 floats, 0..255 and 0..65535 apart by kind and
+    largest value. Raises ValueError for NaN and infinity.
     """
     values = deep.astype(np.float64)
     if not np.isfinite(values).all():
@@ -90,7 +92,10 @@ def _white(image: Image.Image, tags: dict[int, tuple[int, ...]]) -> int | None:
 
 
 def _inks(image: Image.Image) -> Image.Image:
-    """CMYK with 255 for full ink. Pillow turns every CMYK JPEG around, which only Adobe's (known by their mark) need."""
+    """CMYK with 255 for full ink.
+
+    Pillow turns every CMYK JPEG around, which only Adobe's (known by their mark) need.
+    """
     plainly_written = image.format == "JPEG" and "adobe" not in image.info
     return ImageChops.invert(image) if plainly_written else image
 
@@ -119,4 +124,6 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 @lru_cache(maxsize=1)
 def _from_lab() -> ImageCms.ImageCmsTransform:
-    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+    return ImageCms.buildTransform(
+        ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
+    )

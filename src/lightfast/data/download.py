@@ -1,4 +1,6 @@
-"""A file over HTTP: resumed where it was interrupted, checked before it gets its name, and nothing wrong left behind."""
+"""A file over HTTP: resumed where it was interrupted, checked before it gets its name,
+and nothing wrong left behind.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds to wait for an answer, attempts to make, and seconds of the first pause between them (doubled each time)."""
+    """Seconds to wait for an answer, attempts to make, and seconds of the first pause between them
+    (doubled each time).
+    """
 
     timeout: float = 30.0
     attempts: int = 4
@@ -32,18 +36,27 @@ class _Broken(Exception):
     """The connection ended early; another attempt can go on from the bytes that came."""
 
 
-def download(url: str, target: Path, *, checksum: str | None = None, size: int | None = None, report: Reporter = silent,
-             patience: Patience | None = None) -> Path:
-    """Fetch `url` into `target` and return it; a `target` that is there and fits `checksum` and `size` is kept.
+def download(
+    url: str,
+    target: Path,
+    *,
+    checksum: str | None = None,
+    size: int | None = None,
+    report: Reporter = silent,
+    patience: Patience | None = None,
+) -> Path:
+    """Fetch `url` into `target` and return it; a `target` that is there and fits `checksum` and `size` is
+    kept.
 
     Args:
         checksum: "md5:HEX" or "sha256:HEX" as published, or None where none is published.
         size: bytes, where known.
         report: gets the file name, the bytes so far and in all.
 
-    The bytes go to `target.part` first; when the connection breaks they stay there, and the next call goes on from them (HTTP Range with
-    If-Range; from the start if the server cannot). Raises DownloadError: not http(s), refused (404 ...), unreachable, interrupted, too
-    short, wrong checksum; in the last two cases the file is deleted. Raises StorageError for a full disk or a read-only folder.
+    The bytes go to `target.part` first; when the connection breaks they stay there, and the next call goes on
+    from them (HTTP Range with If-Range; from the start if the server cannot). Raises DownloadError: not
+    http(s), refused (404 ...), unreachable, interrupted, too short, wrong checksum; in the last two cases the
+    file is deleted. Raises StorageError for a full disk or a read-only folder.
     """
     patience = patience or Patience()
     if not url.startswith(("http://", "https://")):
@@ -73,7 +86,9 @@ def file_checksum(path: Path, kind: str) -> str:
 
 
 def _attempt(url: str, part: Path, size: int | None, report: Reporter, timeout: float) -> None:
-    """One request; returns when all bytes that the server announced are in `part`, raises _Broken when the connection ended before."""
+    """One request; returns when all bytes that the server announced are in `part`,
+    raises _Broken when the connection ended before.
+    """
     have = part.stat().st_size if part.is_file() else 0
     validator = _validator(part, url)
     headers = {"User-Agent": "lightfast", "Accept-Encoding": "identity"}
@@ -85,10 +100,13 @@ def _attempt(url: str, part: Path, size: int | None, report: Reporter, timeout: 
         error.close()
         if error.code != 416:
             raise
-        # Nothing after the bytes that are here: the file is complete, or it is another one now; the check decides.
+        # Nothing after the bytes that are here: the file is complete, or it is another one now; the check
+        # decides.
         return
     with answer:
-        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
+            f"bytes {have}-"
+        )
         if answer.status == 206 and not resumed:
             part.unlink()
             raise _Broken("the server sent another range than asked")
@@ -99,7 +117,13 @@ def _attempt(url: str, part: Path, size: int | None, report: Reporter, timeout: 
         # A weak ETag must not be used with If-Range (RFC 9110, 13.1.5).
         write_json(_stamp_file(part), {"url": url, "validator": "" if stamp.startswith("W/") else stamp})
         with storage_errors(part), part.open("ab" if resumed else "wb") as stream:
-            _copy(answer, stream, start, total, lambda done: report(part.name.removesuffix(".part"), done, total or done))
+            _copy(
+                answer,
+                stream,
+                start,
+                total,
+                lambda done: report(part.name.removesuffix(".part"), done, total or done),
+            )
 
 
 def _copy(answer: Any, stream: Any, done: int, total: int | None, tell: Any) -> None:
@@ -123,8 +147,12 @@ def _accept(url: str, part: Path, target: Path, checksum: str | None, size: int 
     _stamp_file(part).unlink(missing_ok=True)
     if fault is not None:
         part.unlink(missing_ok=True)
-        raise DownloadError(f"{url}: the file that came is not the right one and was deleted", expected=fault[0], got=fault[1],
-                            cure="Fetch it again; if it happens twice, the file at that address has changed.")
+        raise DownloadError(
+            f"{url}: the file that came is not the right one and was deleted",
+            expected=fault[0],
+            got=fault[1],
+            cure="Fetch it again; if it happens twice, the file at that address has changed.",
+        )
     with storage_errors(target):
         part.replace(target)
     return target
@@ -155,7 +183,9 @@ def _stamp_file(part: Path) -> Path:
 
 
 def _validator(part: Path, url: str) -> str:
-    """What the server called the version whose bytes are in `part` (ETag or date); empty when unknown, which means: start over."""
+    """What the server called the version whose bytes are in `part` (ETag or date); empty when unknown,
+    which means: start over.
+    """
     try:
         stamp = json.loads(_stamp_file(part).read_text(encoding="utf-8"))
     except (OSError, ValueError):

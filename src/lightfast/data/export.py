@@ -20,9 +20,15 @@ from lightfast.data.loaded import LoadedData
 
 
 def save_npz(path: Path, data: LoadedData | ImageSet) -> Path:
-    """Write a canonical `.npz` atomically: `images, labels` for one set, `train_images, train_labels, ...` for one with official parts."""
+    """Write a canonical `.npz` atomically: `images, labels` for one set, `train_images, train_labels,
+    ...` for one with official parts.
+    """
     arrays: dict[str, NDArray[Any]] = {}
-    sets = {"": data} if isinstance(data, ImageSet) else {f"{name}_": images for name, images in data.parts.items()}
+    sets = (
+        {"": data}
+        if isinstance(data, ImageSet)
+        else {f"{name}_": images for name, images in data.parts.items()}
+    )
     if list(sets) == ["train_"]:
         sets = {"": sets["train_"]}
     for prefix, images in sets.items():
@@ -36,16 +42,24 @@ def save_npz(path: Path, data: LoadedData | ImageSet) -> Path:
 
 
 def save_folder(folder: Path, images: ImageSet) -> Path:
-    """Write every picture as `folder/CLASS/NUMBER-ID.png`; the folder appears when all of it is written, and must be new or empty.
+    """Write every picture as `folder/CLASS/NUMBER-ID.png`; the folder appears when all of it is written, and
+    must be new or empty.
 
-    Raises DataError for pictures without labels, class names that cannot name a folder, or a folder that holds something.
+    Raises DataError for pictures without labels, class names that cannot name a folder, or a folder that
+    holds something.
     """
     labels = images.require_labels()
     for name in images.class_names:
         if not name.strip(". ") or "/" in name or "\\" in name or "\0" in name:
-            raise DataError(f"class {name!r} cannot name a folder", cure="Write an .npz instead (--out NAME.npz).")
+            raise DataError(
+                f"class {name!r} cannot name a folder", cure="Write an .npz instead (--out NAME.npz)."
+            )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} holds something already", expected="a new or empty folder", cure="Choose another folder with --out.")
+        raise DataError(
+            f"{folder} holds something already",
+            expected="a new or empty folder",
+            cure="Choose another folder with --out.",
+        )
     make_folder(folder.parent)
     with storage_errors(folder):
         started = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))

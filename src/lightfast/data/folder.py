@@ -15,14 +15,46 @@ from lightfast.data.loaded import Unreadable
 from lightfast.data.unreadable import printable, reason
 
 PICTURE_ENDINGS = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2",
-     ".tga", ".ico", ".avif", ".heic", ".heif"))
-PART_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"}
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".jp2",
+        ".tga",
+        ".ico",
+        ".avif",
+        ".heic",
+        ".heif",
+    )
+)
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @dataclass(frozen=True)
 class Found:
-    """What lies below some folders: files with the ending of a picture, other files, folders by link, and what could not be opened."""
+    """What lies below some folders: files with the ending of a picture, other files, folders by link,
+    and what could not be opened.
+    """
 
     pictures: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
@@ -40,9 +72,11 @@ class Found:
         """Notes about `others` and `linked`: how many there are, and the first of them."""
         loose = sorted(path for path in self.others if is_picture(path))
         others = sorted(path for path in self.others if not is_picture(path))
-        notes = [(loose, "file(s) stand outside the class folders and were left out"),
-                 (others, "file(s) have no ending of a picture and were left out"),
-                 (sorted(self.linked), "folder(s) are links and were not followed")]
+        notes = [
+            (loose, "file(s) stand outside the class folders and were left out"),
+            (others, "file(s) have no ending of a picture and were left out"),
+            (sorted(self.linked), "folder(s) are links and were not followed"),
+        ]
         return tuple(f"{len(some)} {said} (first: {printable(some[0])})" for some, said in notes if some)
 
 
@@ -54,10 +88,16 @@ def kind_of(path: Path) -> Literal["file", "folder", "other", ""]:
     try:
         mode = path.stat().st_mode
     except PermissionError as error:
-        raise DataError(f"cannot open {printable(path)}: permission denied", cure="Give yourself the right to read it.") from error
+        raise DataError(
+            f"cannot open {printable(path)}: permission denied", cure="Give yourself the right to read it."
+        ) from error
     except (OSError, ValueError) as error:
         # A name that is too long or holds a zero byte is the name of nothing.
-        return "other" if getattr(error, "errno", None) in (errno.ENOENT, errno.ELOOP) and path.is_symlink() else ""
+        return (
+            "other"
+            if getattr(error, "errno", None) in (errno.ENOENT, errno.ELOOP) and path.is_symlink()
+            else ""
+        )
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
@@ -67,10 +107,12 @@ def is_picture(path: Path) -> bool:
 
 
 def files_below(folder: Path) -> Found:
-    """Everything below `folder`, sorted, hidden things aside. Nothing is opened; folders by link are not followed (they may lead back).
+    """Everything below `folder`, sorted, hidden things aside. Nothing is opened; folders by link are not
+    followed (they may lead back).
 
-    Pipes, broken links and whatever else has the ending of a picture are among the pictures: reading them says what they are. A folder
-    that cannot be listed, and one called like a picture with no picture in it, are in `closed`.
+    Pipes, broken links and whatever else has the ending of a picture are among the pictures: reading them
+    says what they are. A folder that cannot be listed, and one called like a picture with no picture in it,
+    are in `closed`.
     """
     found = Found()
     files: list[Path] = []
@@ -84,7 +126,9 @@ def files_below(folder: Path) -> Found:
         here = Path(place)
         folders[:] = [name for name in folders if not name.startswith(".")]
         found.linked.extend(here / name for name in folders if (here / name).is_symlink())
-        named_as_pictures += [here / name for name in folders if is_picture(here / name) and not (here / name).is_symlink()]
+        named_as_pictures += [
+            here / name for name in folders if is_picture(here / name) and not (here / name).is_symlink()
+        ]
         files += [here / name for name in names if not name.startswith(".")]
     files.sort()
     found.pictures.extend(path for path in files if is_picture(path))

@@ -28,8 +28,10 @@ class ImageSet:
         name: what the set is called in tables.
         parent: `version` of the set that this one was made from, or None.
         history: how it was made: one mapping a step (verb and its arguments).
-        tags: bool (N, K) which of `class_names` a picture carries, for pictures with any number of labels; `labels` is then None.
-        groups: int64 (N,) or None: rows with the same number (near duplicates) stay on one side of every split, as exact copies always do.
+        tags: bool (N, K) which of `class_names` a picture carries, for pictures with any number of labels;
+            `labels` is then None.
+        groups: int64 (N,) or None: rows with the same number (near duplicates) stay on one side of every
+            split, as exact copies always do.
     """
 
     images: NDArray[np.uint8]
@@ -46,22 +48,39 @@ class ImageSet:
         images = self.images
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
-            raise DataError(f"{self.name}: images", expected="a uint8 array (N, H, W, C)", got=got, cure=_dtype_cure(images))
+            raise DataError(
+                f"{self.name}: images",
+                expected="a uint8 array (N, H, W, C)",
+                got=got,
+                cure=_dtype_cure(images),
+            )
         if images.ndim == 3:
             object.__setattr__(self, "images", images[..., None])
         elif images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise DataError(f"{self.name}: images", expected="shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)", got=str(images.shape))
+            raise DataError(
+                f"{self.name}: images",
+                expected="shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)",
+                got=str(images.shape),
+            )
         object.__setattr__(self, "class_names", tuple(map(str, self.class_names)))
         ids = tuple(map(str, self.ids)) or tuple(f"{self.name}/{index}" for index in range(len(images)))
         object.__setattr__(self, "ids", ids)
         if len(ids) != len(images):
             raise DataError(f"{self.name}: ids", expected=f"{len(images)} (one a picture)", got=str(len(ids)))
         if self.labels is not None:
-            object.__setattr__(self, "labels", _checked_labels(self.labels, len(images), self.class_names, self.name))
+            object.__setattr__(
+                self, "labels", _checked_labels(self.labels, len(images), self.class_names, self.name)
+            )
         if self.tags is not None:
-            _check_tags(self.tags, (len(images), len(self.class_names)), self.name, labelled=self.labels is not None)
+            _check_tags(
+                self.tags, (len(images), len(self.class_names)), self.name, labelled=self.labels is not None
+            )
         if self.groups is not None and (self.groups.shape != (len(images),) or self.groups.dtype.kind != "i"):
-            raise DataError(f"{self.name}: groups", expected=f"whole numbers ({len(images)},), one a picture", got=str(self.groups.shape))
+            raise DataError(
+                f"{self.name}: groups",
+                expected=f"whole numbers ({len(images)},), one a picture",
+                got=str(self.groups.shape),
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -92,7 +111,11 @@ class ImageSet:
         """This set, told its `content_hashes`, which whoever made it knows (None: he does not)."""
         if hashes is not None:
             if len(hashes) != len(self):
-                raise DataError(f"{self.name}: content hashes", expected=f"{len(self)} (one a picture)", got=str(len(hashes)))
+                raise DataError(
+                    f"{self.name}: content hashes",
+                    expected=f"{len(self)} (one a picture)",
+                    got=str(len(hashes)),
+                )
             self.__dict__["content_hashes"] = tuple(hashes)
             if isinstance(self.images, StoredArray):
                 self.images.hashes = tuple(hashes)
@@ -114,37 +137,60 @@ class ImageSet:
         """The labels, or a DataError that says they are missing."""
         if self.labels is None:
             raise DataError(
-                f"{self.name} has no labels", cure="Give a folder of class folders, a manifest with a label column, or an .npz with labels."
+                f"{self.name} has no labels",
+                cure="Give a folder of class folders, a manifest with a label column, or an .npz "
+                "with labels.",
             )
         return self.labels
 
     def require_tags(self) -> NDArray[np.bool_]:
         """The label matrix bool (N, K), or a DataError that says it is missing."""
         if self.tags is None:
-            raise DataError(f"{self.name} has one label a picture, or none", expected="pictures with any number of labels",
-                            cure="Give a manifest whose label column holds lists, or one 0/1 column a label.")
+            raise DataError(
+                f"{self.name} has one label a picture, or none",
+                expected="pictures with any number of labels",
+                cure="Give a manifest whose label column holds lists, or one 0/1 column a label.",
+            )
         return self.tags
 
     def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
-        """The pictures at `indices`, in that order. What does not fit in memory stays on the disk: see `stored.taken`."""
+        """The pictures at `indices`, in that order.
+
+        What does not fit in memory stays on the disk: see `stored.taken`.
+        """
         chosen = np.asarray(indices, dtype=np.int64)
         labels = None if self.labels is None else self.labels[chosen]
         ids = tuple(self.ids[index] for index in chosen)
         tags = None if self.tags is None else self.tags[chosen]
         groups = None if self.groups is None else self.groups[chosen]
         hashes = self.known_hashes
-        new = dataclasses.replace(self, images=taken(self.images, chosen), labels=labels, ids=ids, name=name or self.name, tags=tags,
-                                  groups=groups)
+        new = dataclasses.replace(
+            self,
+            images=taken(self.images, chosen),
+            labels=labels,
+            ids=ids,
+            name=name or self.name,
+            tags=tags,
+            groups=groups,
+        )
         return new.with_hashes(None if hashes is None else [hashes[index] for index in chosen])
 
     def derived(self, images: NDArray[np.uint8], *, step: Mapping[str, Any], name: str | None = None) -> Self:
         """The same rows with other pixels: a new version with this one as its parent."""
-        return dataclasses.replace(self, images=images, name=name or self.name, parent=self.version, history=(*self.history, dict(step)))
+        return dataclasses.replace(
+            self,
+            images=images,
+            name=name or self.name,
+            parent=self.version,
+            history=(*self.history, dict(step)),
+        )
 
 
 def content_hash(image: NDArray[np.uint8]) -> str:
     """128 bits (hex) of one picture's pixels and shape (H, W, C)."""
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16, key=str(image.shape).encode()).hexdigest()
+    return hashlib.blake2b(
+        np.ascontiguousarray(image).data, digest_size=16, key=str(image.shape).encode()
+    ).hexdigest()
 
 
 def _dtype_cure(images: object) -> str:
@@ -158,12 +204,20 @@ def _dtype_cure(images: object) -> str:
 def _check_tags(tags: object, shape: tuple[int, int], name: str, *, labelled: bool) -> None:
     if not isinstance(tags, np.ndarray) or tags.dtype != np.bool_ or tags.shape != shape:
         got = f"{tags.dtype} {tags.shape}" if isinstance(tags, np.ndarray) else type(tags).__name__
-        raise DataError(f"{name}: tags", expected=f"a bool array {shape}, one row a picture, one column a class", got=got)
+        raise DataError(
+            f"{name}: tags", expected=f"a bool array {shape}, one row a picture, one column a class", got=got
+        )
     if labelled:
-        raise DataError(f"{name}: both labels and tags", expected="one label a picture, or any number of tags", cure="Leave one out.")
+        raise DataError(
+            f"{name}: both labels and tags",
+            expected="one label a picture, or any number of tags",
+            cure="Leave one out.",
+        )
 
 
-def _checked_labels(labels: NDArray[Any], count: int, class_names: tuple[str, ...], name: str) -> NDArray[np.int64]:
+def _checked_labels(
+    labels: NDArray[Any], count: int, class_names: tuple[str, ...], name: str
+) -> NDArray[np.int64]:
     labels = np.asarray(labels)
     if labels.shape != (count,):
         raise DataError(f"{name}: labels", expected=f"shape ({count},), one a picture", got=str(labels.shape))

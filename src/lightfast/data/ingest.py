@@ -1,4 +1,6 @@
-"""Any source that a user may name to pictures with labels: a folder, a manifest, an archive, an address, an .npz, or a catalogue name."""
+"""Any source that a user may name to pictures with labels: a folder, a manifest, an archive, an address,
+an .npz, or a catalogue name.
+"""
 
 from __future__ import annotations
 
@@ -22,43 +24,66 @@ from lightfast.data.unreadable import printable
 
 __all__ = ["Ingest", "LoadedData", "Unreadable", "read", "read_splits"]
 
-_CURE = "Give a folder of class folders, a manifest (path,label), an .npz, or a name from: lightfast data list"
+_CURE = (
+    "Give a folder of class folders, a manifest (path,label), an .npz, or a name from: lightfast data list"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Ingest:
-    """The pictures of a source, every file that could not be read, and what was done to the pictures on the way in."""
+    """The pictures of a source, every file that could not be read,
+    and what was done to the pictures on the way in.
+    """
 
     images: ImageSet
     unreadable: tuple[Unreadable, ...]
     notes: tuple[str, ...]
 
 
-def read(source: str | Path, *, part: Part = "all", image_size: tuple[int, int] | None = None, channels: int | None = None,
-         data_folder: Path | None = None, report: Reporter = silent) -> Ingest:
+def read(
+    source: str | Path,
+    *,
+    part: Part = "all",
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    data_folder: Path | None = None,
+    report: Reporter = silent,
+) -> Ingest:
     """The pictures of `source` as one ImageSet.
 
     Args:
-        source: a folder of class folders (with train/, val/ and test/ above them or not), a CSV, TSV, Parquet or JSONL manifest
-            (`path,label`, paths relative to it), a folder with `metadata.csv`, `.jsonl` or `.parquet`, an `.npz`, a ZIP or tar archive of
-            these, the address of any of them (`s3://…`, `zip://FOLDER::ARCHIVE`), or a catalogue name. A path that exists comes before a
-            name.
+        source: a folder of class folders (with train/, val/ and test/ above them or not), a CSV, TSV, Parquet
+            or JSONL manifest (`path,label`, paths relative to it), a folder with `metadata.csv`, `.jsonl` or
+            `.parquet`, an `.npz`, a ZIP or tar archive of these, the address of any of them (`s3://…`,
+            `zip://FOLDER::ARCHIVE`), or a catalogue name. A path that exists comes before a name.
         part: an official part, or "all" of them one after the other (train, val, test).
-        image_size: (H, W) that every picture gets; None keeps the size, and brings mixed sizes to a common one with a note.
+        image_size: (H, W) that every picture gets; None keeps the size, and brings mixed sizes to a common
+            one with a note.
         channels: 1 or 3; None keeps grey grey, and makes mixed sets RGB with a note.
         data_folder: where named data sets are kept; see `catalogue.data_folder`.
 
-    Raises DataError with one line about what is wrong with the source. Files that cannot be read are listed in `unreadable`.
+    Raises DataError with one line about what is wrong with the source. Files that cannot be read are listed
+    in `unreadable`.
     """
-    loaded = read_splits(source, image_size=image_size, channels=channels, data_folder=data_folder, report=report)
+    loaded = read_splits(
+        source, image_size=image_size, channels=channels, data_folder=data_folder, report=report
+    )
     return Ingest(images=loaded.part(part), unreadable=loaded.unreadable, notes=loaded.notes)
 
 
-def read_splits(source: str | Path, *, image_size: tuple[int, int] | None = None, channels: int | None = None,
-                largest_side: int | None = None, data_folder: Path | None = None, report: Reporter = silent) -> LoadedData:
+def read_splits(
+    source: str | Path,
+    *,
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    largest_side: int | None = None,
+    data_folder: Path | None = None,
+    report: Reporter = silent,
+) -> LoadedData:
     """Like `read`, with the official parts kept apart; a source without them has everything in `train`.
 
-    `largest_side`: pixels that picture files are read at at most where no `image_size` is given; see `Target`.
+    `largest_side`: pixels that picture files are read at at most where no `image_size` is given; see
+    `Target`.
     """
     target = Target(image_size=image_size, channels=channels, largest_side=largest_side)
     places = Places(report)
@@ -84,6 +109,9 @@ def _read_path(path: Path, target: Target, places: Places) -> LoadedData:
         case ending if ending in MANIFEST_ENDINGS:
             return read_manifest(path, target, places.report, places)
         case ending:
-            raise DataError(f"cannot read {printable(path)} as a data set",
-                            expected=f"a folder, .npz, {', '.join((*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS[:4]))}",
-                            got=f"a file ending in {ending or 'nothing'}", cure=_CURE)
+            raise DataError(
+                f"cannot read {printable(path)} as a data set",
+                expected=f"a folder, .npz, {', '.join((*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS[:4]))}",
+                got=f"a file ending in {ending or 'nothing'}",
+                cure=_CURE,
+            )

@@ -21,10 +21,12 @@ class Listing:
     """Picture files in the order in which they were named.
 
     Attributes:
-        entries: one a file, label 0. They need not be readable: reading them says so. `path` may be a copy in the cache.
+        entries: one a file, label 0. They need not be readable: reading them says so. `path` may be a copy in
+            the cache.
         unreadable: what is known not to be readable without looking, under the user's own names.
         notes: what was left out, one sentence each.
-        places: gives the user's own names: pass every Unreadable through `places.named`, and errors through `places.errors()`.
+        places: gives the user's own names: pass every Unreadable through `places.named`, and errors through
+            `places.errors()`.
     """
 
     entries: tuple[Entry, ...]
@@ -34,11 +36,12 @@ class Listing:
 
 
 def picture_entries(paths: Sequence[str], report: Reporter = silent, places: Places | None = None) -> Listing:
-    """Every picture file that `paths` name: files, folders (all below them), tables with a column `path`, archives, addresses of these.
+    """Every picture file that `paths` name: files, folders (all below them), tables with a column `path`,
+    archives, addresses of these.
 
-    Ids are the paths of files as given, those below a folder relative to it, and those in tables as written there. Nothing is opened but
-    tables and archives; addresses are fetched. Raises DataError for a path that does not exist, for an `.npz` (it holds no files), and for
-    a folder without picture files.
+    Ids are the paths of files as given, those below a folder relative to it, and those in tables as written
+    there. Nothing is opened but tables and archives; addresses are fetched. Raises DataError for a path that
+    does not exist, for an `.npz` (it holds no files), and for a folder without picture files.
     """
     if not paths:
         raise DataError("no pictures named", cure="Give picture files, folders or tables of pictures.")
@@ -62,10 +65,17 @@ def _entries(text: str, path: Path, places: Places, found: Found) -> list[Entry]
         return _below(path, found)
     ending = path.suffix.lower()
     if not kind:
-        raise DataError(f"no such file or folder: {printable(text)}", cure="Give picture files, folders or tables of pictures.")
+        raise DataError(
+            f"no such file or folder: {printable(text)}",
+            cure="Give picture files, folders or tables of pictures.",
+        )
     if ending == ".npz":
-        raise DataError(f"{printable(text)} holds an array and no picture files", expected="picture files, folders or tables of pictures",
-                        got="an .npz", cure="Give the files that it was made from.")
+        raise DataError(
+            f"{printable(text)} holds an array and no picture files",
+            expected="picture files, folders or tables of pictures",
+            got="an .npz",
+            cure="Give the files that it was made from.",
+        )
     if ending in MANIFEST_ENDINGS:
         return named_pictures(path, places)
     return [Entry(path, text, 0)]
@@ -77,5 +87,8 @@ def _below(folder: Path, found: Found) -> list[Entry]:
     if not here.pictures:
         closed = next(iter(here.closed), None)
         why = f": {closed.path} cannot be read ({closed.reason})" if closed else ""
-        raise DataError(f"{printable(folder)} holds no picture files{why}", cure="Give another folder, or the files themselves.")
+        raise DataError(
+            f"{printable(folder)} holds no picture files{why}",
+            cure="Give another folder, or the files themselves.",
+        )
     return [Entry(path, path.relative_to(folder).as_posix(), 0) for path in here.pictures]

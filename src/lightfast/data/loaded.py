@@ -1,4 +1,6 @@
-"""What reading a source gives: the parts of a data set, with the files that could not be read and the notes for the reader."""
+"""What reading a source gives: the parts of a data set,
+with the files that could not be read and the notes for the reader.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ Part = Literal["all", "train", "val", "test"]
 class Entry:
     """One picture file of a source: where it is, what it is called, its label number and its part.
 
-    `tags` holds the numbers of all its classes where a picture may have any number of them; `label` is then -1. `id` may hold what no
-    text file can (bytes that are not UTF-8); the ImageSet gets it printable.
+    `tags` holds the numbers of all its classes where a picture may have any number of them; `label` is then
+    -1. `id` may hold what no text file can (bytes that are not UTF-8); the ImageSet gets it printable.
     """
 
     path: Path
@@ -49,11 +51,13 @@ class Target:
     """What every picture is made into while it is read.
 
     Attributes:
-        image_size: (H, W) in pixels, or None to keep the size that all have (mixed sizes get a common one, and a note).
+        image_size: (H, W) in pixels, or None to keep the size that all have (mixed sizes get a common one,
+            and a note).
         channels: 1 (grey), 3 (RGB), or None to keep what is there (mixed sets become RGB, and a note).
-        largest_side: pixels, without `image_size`: mixed sizes are brought to a square of the median shorter side, at most this; so is
-            one common size that is larger (shorter side above it, or longer side above twice it). None: mixed sizes to at most 96, and
-            one common size is kept as long as all pictures fit in memory.
+        largest_side: pixels, without `image_size`: mixed sizes are brought to a square of the median shorter
+            side, at most this; so is one common size that is larger (shorter side above it, or longer side
+            above twice it). None: mixed sizes to at most 96, and one common size is kept as long as all
+            pictures fit in memory.
     """
 
     image_size: tuple[int, int] | None = None
@@ -62,7 +66,9 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
-            raise DataError("image_size", expected="(height, width), both at least 1 pixel", got=str(self.image_size))
+            raise DataError(
+                "image_size", expected="(height, width), both at least 1 pixel", got=str(self.image_size)
+            )
         if self.channels not in (None, 1, 3):
             raise DataError("channels", expected="1 (grey) or 3 (RGB)", got=str(self.channels))
         if self.largest_side is not None and self.largest_side < 1:
@@ -100,7 +106,10 @@ class LoadedData:
         if name not in get_args(Part):
             raise UnknownName("part", name, get_args(Part))
         if name not in self.parts:
-            raise DataError(f"{self.train.name} has no official {name} part", cure=f"It has: {', '.join(self.parts)}; or split it.")
+            raise DataError(
+                f"{self.train.name} has no official {name} part",
+                cure=f"It has: {', '.join(self.parts)}; or split it.",
+            )
         return self.parts[name]
 
 
@@ -111,9 +120,13 @@ def concatenate(sets: Sequence[ImageSet], name: str | None = None) -> ImageSet:
         return first
     for other in sets[1:]:
         if other.class_names != first.class_names:
-            raise DataError(f"{other.name}: class names", expected=str(first.class_names), got=str(other.class_names))
+            raise DataError(
+                f"{other.name}: class names", expected=str(first.class_names), got=str(other.class_names)
+            )
         if other.image_shape != first.image_shape:
-            raise DataError(f"{other.name}: picture shape", expected=str(first.image_shape), got=str(other.image_shape))
+            raise DataError(
+                f"{other.name}: picture shape", expected=str(first.image_shape), got=str(other.image_shape)
+            )
     labelled = all(images.labels is not None for images in sets)
     labels = np.concatenate([images.require_labels() for images in sets]) if labelled else None
     tagged = all(images.tags is not None for images in sets)
@@ -123,6 +136,16 @@ def concatenate(sets: Sequence[ImageSet], name: str | None = None) -> ImageSet:
     ids = tuple(one for images in sets for one in images.ids)
     pixels = joined([images.images for images in sets])
     name = name or first.name.split("/")[0]
-    both = ImageSet(images=pixels, class_names=first.class_names, labels=labels, ids=ids, name=name, tags=tags, groups=groups)
+    both = ImageSet(
+        images=pixels,
+        class_names=first.class_names,
+        labels=labels,
+        ids=ids,
+        name=name,
+        tags=tags,
+        groups=groups,
+    )
     known = [images.known_hashes for images in sets]
-    return both.with_hashes(None if None in known else [one for hashes in known if hashes is not None for one in hashes])
+    return both.with_hashes(
+        None if None in known else [one for hashes in known if hashes is not None for one in hashes]
+    )

@@ -1,5 +1,6 @@
-"""A table of pictures: CSV, TSV, Parquet or JSON lines with the columns `path`, labels (see `label_columns`) and, where there are official
-parts, `split`."""
+"""A table of pictures: CSV, TSV, Parquet or JSON lines with the columns `path`, labels (see `label_columns`)
+and, where there are official parts, `split`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ __all__ = ["MANIFEST_ENDINGS", "Row", "load_rows", "named_pictures", "read_manif
 
 @dataclass(frozen=True)
 class Row:
-    """A picture that a table names: the name as written, the folder that it is relative to, its part, and its id."""
+    """A picture that a table names: the name as written, the folder that it is relative to, its part,
+    and its id.
+    """
 
     name: str
     base: Path
@@ -31,12 +34,15 @@ class Row:
     id: str
 
 
-def read_manifest(path: Path, target: Target | None = None, report: Reporter = silent, places: Places | None = None) -> LoadedData:
-    """Every picture that the table names; paths are relative to the table's folder, and may be addresses (`s3://…`); labels are texts.
+def read_manifest(
+    path: Path, target: Target | None = None, report: Reporter = silent, places: Places | None = None
+) -> LoadedData:
+    """Every picture that the table names; paths are relative to the table's folder, and may be addresses
+    (`s3://…`); labels are texts.
 
-    Raises DataError for: a missing column (the columns found are said), an empty path or label (the row is said), one class, one
-    picture, classes spelled alike, a file named twice with different labels or parts, nothing readable. A picture file that is missing
-    or broken goes to `unreadable`.
+    Raises DataError for: a missing column (the columns found are said), an empty path or label (the row is
+    said), one class, one picture, classes spelled alike, a file named twice with different labels or parts,
+    nothing readable. A picture file that is missing or broken goes to `unreadable`.
     """
     table = read_table(path)
     rows = table_rows(table, _path_column(table), path.parent)
@@ -44,7 +50,10 @@ def read_manifest(path: Path, target: Target | None = None, report: Reporter = s
 
 
 def named_pictures(path: Path, places: Places) -> list[Entry]:
-    """The files that a table names, without their labels: a column `path` is enough. A file named twice is there once."""
+    """The files that a table names, without their labels: a column `path` is enough.
+
+    A file named twice is there once.
+    """
     table = read_table(path)
     rows = {row.name: row for row in table_rows(table, _path_column(table), path.parent)}
     files = places.named_files([(row.base, row.name) for row in rows.values()])
@@ -52,26 +61,37 @@ def named_pictures(path: Path, places: Places) -> list[Entry]:
 
 
 def table_rows(table: Table, column: str, base: Path, part: str | None = None, prefix: str = "") -> list[Row]:
-    """The rows of a table whose paths stand in `column`, relative to `base`; their part is `part`, or what the column `split` says.
+    """The rows of a table whose paths stand in `column`, relative to `base`; their part is `part`, or what
+    the column `split` says.
 
     `prefix` comes before the paths in the ids.
     """
     if column not in table.columns:
-        raise DataError(f"{table.where}: no column {column!r}", expected=f"the columns {column},label",
-                        got=",".join(table.columns) or "none", cure="Rename the column, or write the header as its first line.")
+        raise DataError(
+            f"{table.where}: no column {column!r}",
+            expected=f"the columns {column},label",
+            got=",".join(table.columns) or "none",
+            cure="Rename the column, or write the header as its first line.",
+        )
     if not table.rows:
         raise DataError(f"{table.where} names no pictures", cure="Add one row a picture.")
     rows: list[Row] = []
     for number, cells in enumerate(table.rows, start=1):
         name = cell_text(cells[column])
         if not name.strip():
-            raise DataError(f"{table.where}: picture {number} has no {column}", cure="Fill it in or remove the row.")
+            raise DataError(
+                f"{table.where}: picture {number} has no {column}", cure="Fill it in or remove the row."
+            )
         rows.append(Row(name, base, part or _part(cell_text(cells.get("split")), table.where), prefix + name))
     return rows
 
 
-def load_rows(name: str, table: Table, rows: Sequence[Row], target: Target, places: Places, notes: Sequence[str] = ()) -> LoadedData:
-    """Read the pictures of `rows`, with the labels that `table` gives them (its rows are these, in this order)."""
+def load_rows(
+    name: str, table: Table, rows: Sequence[Row], target: Target, places: Places, notes: Sequence[str] = ()
+) -> LoadedData:
+    """Read the pictures of `rows`, with the labels that `table` gives them (its rows are these,
+    in this order).
+    """
     labels = labelling(table, [row.part for row in rows])
     kept, again = _each_once(rows, labels, table.where)
     files = places.named_files([(rows[index].base, rows[index].name) for index in kept])
@@ -88,7 +108,9 @@ def _entry(row: Row, file: Path, labels: Labelling, index: int) -> Entry:
 
 
 def _each_once(rows: Sequence[Row], labels: Labelling, where: str) -> tuple[list[int], tuple[str, ...]]:
-    """(positions of the rows that name a file for the first time, a note on the others); a file with two opinions on it is refused."""
+    """(positions of the rows that name a file for the first time, a note on the others);
+    a file with two opinions on it is refused.
+    """
     said: Sequence[object] = labels.tags if labels.tags is not None else labels.labels or ()
     first: dict[str, int] = {}
     again: list[int] = []
@@ -101,8 +123,12 @@ def _each_once(rows: Sequence[Row], labels: Labelling, where: str) -> tuple[list
         again.append(index)
         if said[before] != said[index] or rows[before].part != row.part:
             what = "labels" if said[before] != said[index] else "parts"
-            cure = "Keep one of the rows; several labels of one picture stand in one cell of a column 'labels'."
-            raise DataError(f"{where}: rows {before + 1} and {index + 1} give {row.id!r} different {what}", cure=cure)
+            cure = (
+                "Keep one of the rows; several labels of one picture stand in one cell of a column 'labels'."
+            )
+            raise DataError(
+                f"{where}: rows {before + 1} and {index + 1} give {row.id!r} different {what}", cure=cure
+            )
     note = f"{len(again)} row(s) name a file that was named before and were left out"
     return list(first.values()), (f"{note} (first: {rows[again[0]].id})",) if again else ()
 

@@ -10,7 +10,9 @@ from lightfast.base.errors import DataError
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
-    """Distinct names in the order of the label numbers: by value when all are whole numbers, else alphabetical."""
+    """Distinct names in the order of the label numbers: by value when all are whole numbers,
+    else alphabetical.
+    """
     distinct = set(names)
     if all(re.fullmatch(r"-?\d+", name) for name in distinct):
         return tuple(sorted(distinct, key=lambda name: (int(name), name)))
@@ -18,9 +20,11 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_names(names: Iterable[str], where: str) -> None:
-    """Refuse empty names, names given twice, and names that differ only in case, spaces, hyphens or underscores.
+    """Refuse empty names, names given twice, and names that differ only in case, spaces, hyphens or
+    underscores.
 
-    Single characters are compared with their case: "A" and "a" are two classes of handwriting, "Cat" and "cat" are one of cats.
+    Single characters are compared with their case: "A" and "a" are two classes of handwriting, "Cat" and
+    "cat" are one of cats.
     """
     seen: dict[str, str] = {}
     for name in names:
@@ -29,7 +33,9 @@ def check_names(names: Iterable[str], where: str) -> None:
         key = spelling(name)
         if key in seen:
             said = f"two classes are spelled alike: {seen[key]!r} and {name!r}"
-            raise DataError(f"{where}: {said}", cure="Merge them, or rename one so that people can tell them apart.")
+            raise DataError(
+                f"{where}: {said}", cure="Merge them, or rename one so that people can tell them apart."
+            )
         seen[key] = name
 
 

@@ -1,4 +1,6 @@
-"""Near duplicates among photographs: the same picture compressed anew, resized, slightly cropped, toned or marked."""
+"""Near duplicates among photographs: the same picture compressed anew, resized, slightly cropped,
+toned or marked.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class NearPair:
     Attributes:
         rows: (first, second), first < second.
         distance: differing bits of 64 between the hashes of their closest views.
-        similarity: agreement of their fine structure (see `near_look.look`), or with `embedded` the cosine of their embeddings.
+        similarity: agreement of their fine structure (see `near_look.look`), or with `embedded` the cosine of
+            their embeddings.
         mirrored: whether one is seen in a mirror.
     """
 
@@ -53,8 +56,10 @@ class NearDuplicates:
     """What a search for near duplicates found.
 
     Attributes:
-        groups: rows that belong together, at least two different pictures each; exact copies of a member are members. Sorted.
-        pairs: the pairs that joined the groups: not every pair of a group, but enough to connect it; exact copies are not among them.
+        groups: rows that belong together, at least two different pictures each; exact copies of a member are
+            members. Sorted.
+        pairs: the pairs that joined the groups: not every pair of a group, but enough to connect it; exact
+            copies are not among them.
         not_searched: why no search was made, or "".
     """
 
@@ -63,7 +68,9 @@ class NearDuplicates:
     not_searched: str = field(default="")
 
     def numbers(self, n: int) -> NDArray[np.int64]:
-        """int64 (n,): one number a row for `ImageSet.groups`; the first row of its group, itself where it has none."""
+        """int64 (n,): one number a row for `ImageSet.groups`; the first row of its group,
+        itself where it has none.
+        """
         numbers = np.arange(n, dtype=np.int64)
         for group in self.groups:
             numbers[list(group)] = group[0]
@@ -71,20 +78,35 @@ class NearDuplicates:
 
     def as_json(self, ids: Sequence[str]) -> dict[str, Any]:
         """Plain JSON values; `ids` names the rows that were searched, in order."""
-        pairs = [{"ids": [ids[row] for row in pair.rows], "distance": pair.distance, "similarity": round(pair.similarity, 4),
-                  "mirrored": pair.mirrored, "embedded": pair.embedded} for pair in self.pairs]
-        return {"searched": not self.not_searched, "not_searched": self.not_searched,
-                "groups": [[ids[row] for row in group] for group in self.groups], "pairs": pairs}
+        pairs = [
+            {
+                "ids": [ids[row] for row in pair.rows],
+                "distance": pair.distance,
+                "similarity": round(pair.similarity, 4),
+                "mirrored": pair.mirrored,
+                "embedded": pair.embedded,
+            }
+            for pair in self.pairs
+        ]
+        return {
+            "searched": not self.not_searched,
+            "not_searched": self.not_searched,
+            "groups": [[ids[row] for row in group] for group in self.groups],
+            "pairs": pairs,
+        }
 
 
-def near_duplicates(sets: Sequence[ImageSet], embed: Embed | None = None, report: Reporter = silent) -> NearDuplicates:
+def near_duplicates(
+    sets: Sequence[ImageSet], embed: Embed | None = None, report: Reporter = silent
+) -> NearDuplicates:
     """The near duplicates among the pictures of `sets`, rows counted through all of them one after the other.
 
-    Found are copies that were compressed anew, resized, made a little brighter, darker or more or less contrasting, toned, moved by a few
-    pixels, cropped by up to 5 % a side, framed or marked over a small part, and mirrored ones (training mirrors pictures too). Pictures
-    with hardly any structure (plain surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`near_hash`), the
-    correlation of small registered thumbnails decides (`near_look`); with `embed` the cosine of embeddings decides the doubtful pairs.
-    Pictures are read in chunks; 4 KiB a picture are kept, on disk for large sets.
+    Found are copies that were compressed anew, resized, made a little brighter, darker or more or less
+    contrasting, toned, moved by a few pixels, cropped by up to 5 % a side, framed or marked over a small
+    part, and mirrored ones (training mirrors pictures too). Pictures with hardly any structure (plain
+    surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`near_hash`), the
+    correlation of small registered thumbnails decides (`near_look`); with `embed` the cosine of embeddings
+    decides the doubtful pairs. Pictures are read in chunks; 4 KiB a picture are kept, on disk for large sets.
 
     Args:
         sets: pictures of any size; they may be memory-mapped.
@@ -106,16 +128,19 @@ def near_duplicates(sets: Sequence[ImageSet], embed: Embed | None = None, report
         _decide(pictures, found, doubtful, joined, embed)
     members = list(copies.values())
     groups = [tuple(sorted(row for place in group for row in members[place])) for group in joined.groups()]
-    pairs = [dataclasses.replace(pair, rows=_ordered(distinct[pair.rows[0]], distinct[pair.rows[1]])) for pair in joined.pairs]
+    pairs = [
+        dataclasses.replace(pair, rows=_ordered(distinct[pair.rows[0]], distinct[pair.rows[1]]))
+        for pair in joined.pairs
+    ]
     return NearDuplicates(tuple(sorted(groups)), tuple(sorted(pairs, key=lambda pair: pair.rows)))
 
 
 def searched(loaded: LoadedData) -> str:
-    """"" where near duplicates of `loaded` are searched, otherwise the reason why not.
+    """ "" where near duplicates of `loaded` are searched, otherwise the reason why not.
 
-    Searched are pictures that came from picture files (those have names of their own): not arrays (`.npz`) and the catalogue's digit
-    sets, whose pictures resemble each other by nature and are merely numbered. They must have at least 32 pixels a side and be at most
-    200,000.
+    Searched are pictures that came from picture files (those have names of their own): not arrays (`.npz`)
+    and the catalogue's digit sets, whose pictures resemble each other by nature and are merely numbered. They
+    must have at least 32 pixels a side and be at most 200,000.
     """
     height, width, _ = loaded.train.image_shape
     count = sum(map(len, loaded.parts.values()))
@@ -127,12 +152,20 @@ def searched(loaded: LoadedData) -> str:
 
 
 def near_of(loaded: LoadedData, embed: Embed | None = None, report: Reporter = silent) -> NearDuplicates:
-    """`near_duplicates` over all parts (train, val, test, as in `loaded.part("all")`), where they are searched (see `searched`)."""
+    """`near_duplicates` over all parts (train, val, test, as in `loaded.part("all")`), where they are
+    searched (see `searched`).
+    """
     reason = searched(loaded)
-    return NearDuplicates(not_searched=reason) if reason else near_duplicates(list(loaded.parts.values()), embed, report)
+    return (
+        NearDuplicates(not_searched=reason)
+        if reason
+        else near_duplicates(list(loaded.parts.values()), embed, report)
+    )
 
 
-def with_near_groups(loaded: LoadedData, embed: Embed | None = None, report: Reporter = silent) -> tuple[LoadedData, NearDuplicates]:
+def with_near_groups(
+    loaded: LoadedData, embed: Embed | None = None, report: Reporter = silent
+) -> tuple[LoadedData, NearDuplicates]:
     """(`loaded` with near duplicates numbered over all parts together in `ImageSet.groups`, what was found).
 
     Where nothing is searched or found, `loaded` comes back as it is, so that its splits stay what they were.
@@ -146,7 +179,9 @@ def with_near_groups(loaded: LoadedData, embed: Embed | None = None, report: Rep
     for name, images in loaded.parts.items():
         parts[name] = dataclasses.replace(images, groups=numbers[start : start + len(images)])
         start += len(images)
-    return dataclasses.replace(loaded, train=parts["train"], val=parts.get("val"), test=parts.get("test")), found
+    return dataclasses.replace(
+        loaded, train=parts["train"], val=parts.get("val"), test=parts.get("test")
+    ), found
 
 
 def near_json(loaded: LoadedData, found: NearDuplicates) -> dict[str, Any]:
@@ -161,10 +196,14 @@ def _ordered(first: int, second: int) -> tuple[int, int]:
 def _thumbs(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter) -> NDArray[np.uint8]:
     """uint8 (M, 64, 64) of some rows, in rising order; of large sets in a file without a name."""
     chunks = _shrunk(sets, rows, report)
-    return np.concatenate(list(chunks)) if len(rows) <= _IN_MEMORY else spilled(chunks, (len(rows), SIDE, SIDE))
+    return (
+        np.concatenate(list(chunks)) if len(rows) <= _IN_MEMORY else spilled(chunks, (len(rows), SIDE, SIDE))
+    )
 
 
-def _shrunk(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter) -> Iterator[NDArray[np.uint8]]:
+def _shrunk(
+    sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter
+) -> Iterator[NDArray[np.uint8]]:
     start = 0
     for images in sets:
         here = np.flatnonzero((rows >= start) & (rows < start + len(images)))
@@ -215,14 +254,18 @@ class _Joined:
         return list(members.values())
 
 
-def _look(pictures: _Pictures, thumbs: NDArray[np.uint8], found: Candidates, joined: _Joined, report: Reporter) -> list[int]:
+def _look(
+    pictures: _Pictures, thumbs: NDArray[np.uint8], found: Candidates, joined: _Joined, report: Reporter
+) -> list[int]:
     """Join every pair that surely belongs together, the closest first; the numbers of the doubtful ones."""
     doubtful: list[int] = []
     order = np.argsort(found.distance, kind="stable").tolist()
     for done, at in enumerate(order, start=1):
         first, second, mirrored = int(found.first[at]), int(found.second[at]), bool(found.mirrored[at])
         windows = VIEWS[found.view[at]]
-        if not joined.together(first, second) and worth_a_look(thumbs[first], thumbs[second], windows, mirrored=mirrored):
+        if not joined.together(first, second) and worth_a_look(
+            thumbs[first], thumbs[second], windows, mirrored=mirrored
+        ):
             seen = look(pictures[first], pictures[second], windows, mirrored=mirrored)
             if seen.sure:
                 joined.join(NearPair((first, second), int(found.distance[at]), seen.structure, mirrored))
@@ -233,16 +276,25 @@ def _look(pictures: _Pictures, thumbs: NDArray[np.uint8], found: Candidates, joi
     return doubtful
 
 
-def _decide(pictures: _Pictures, found: Candidates, doubtful: Sequence[int], joined: _Joined, embed: Embed) -> None:
+def _decide(
+    pictures: _Pictures, found: Candidates, doubtful: Sequence[int], joined: _Joined, embed: Embed
+) -> None:
     """Join the doubtful pairs whose embeddings are close."""
     for some in (doubtful[at : at + _EMBEDDED] for at in range(0, len(doubtful), _EMBEDDED)):
         first = [pictures[int(found.first[at])] for at in some]
-        first = [picture[:, ::-1] if found.mirrored[at] else picture for at, picture in zip(some, first, strict=True)]
-        vectors = [_unit(embed(np.stack(one))) for one in (first, [pictures[int(found.second[at])] for at in some])]
+        first = [
+            picture[:, ::-1] if found.mirrored[at] else picture
+            for at, picture in zip(some, first, strict=True)
+        ]
+        vectors = [
+            _unit(embed(np.stack(one))) for one in (first, [pictures[int(found.second[at])] for at in some])
+        ]
         for at, cosine in zip(some, (vectors[0] * vectors[1]).sum(axis=1).tolist(), strict=True):
             rows = int(found.first[at]), int(found.second[at])
             if cosine >= COSINE and not joined.together(*rows):
-                joined.join(NearPair(rows, int(found.distance[at]), cosine, bool(found.mirrored[at]), embedded=True))
+                joined.join(
+                    NearPair(rows, int(found.distance[at]), cosine, bool(found.mirrored[at]), embedded=True)
+                )
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,4 +1,6 @@
-"""Perceptual hashes of photographs, and pairs of pictures with close ones, found without comparing all with all."""
+"""Perceptual hashes of photographs, and pairs of pictures with close ones,
+found without comparing all with all.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +33,35 @@ _HALF_RIM: Window = (EDGE / 2, EDGE / 2, EDGE / 2, EDGE / 2)
 _RIM: Window = (EDGE, EDGE, EDGE, EDGE)
 _LOW: Window = (0.0, 0.0, 0.0, STRIP)
 _TOP: Window = (0.0, STRIP, 0.0, 0.0)
-_SIDES: tuple[Window, ...] = ((EDGE, 0.0, 0.0, 0.0), (0.0, EDGE, 0.0, 0.0), (0.0, 0.0, EDGE, 0.0), (0.0, 0.0, 0.0, EDGE))
-_CORNERS: tuple[Window, ...] = ((EDGE, EDGE, 0.0, 0.0), (EDGE, 0.0, 0.0, EDGE), (0.0, EDGE, EDGE, 0.0), (0.0, 0.0, EDGE, EDGE))
+_SIDES: tuple[Window, ...] = (
+    (EDGE, 0.0, 0.0, 0.0),
+    (0.0, EDGE, 0.0, 0.0),
+    (0.0, 0.0, EDGE, 0.0),
+    (0.0, 0.0, 0.0, EDGE),
+)
+_CORNERS: tuple[Window, ...] = (
+    (EDGE, EDGE, 0.0, 0.0),
+    (EDGE, 0.0, 0.0, EDGE),
+    (0.0, EDGE, EDGE, 0.0),
+    (0.0, 0.0, EDGE, EDGE),
+)
 VIEWS: tuple[tuple[Window, Window], ...] = (
-    *((window, _WHOLE) for window in (_WHOLE, _HALF_RIM, _RIM, *_SIDES, *_CORNERS)), (_RIM, _RIM), (_SIDES[0], _SIDES[2]),
-    (_SIDES[1], _SIDES[3]), (_LOW, _LOW), (_TOP, _TOP))  # fmt: skip
-"""What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy); both without their rims, where
-a border may lie; opposite sides (moved); both without the strip that may hold a mark."""
+    *((window, _WHOLE) for window in (_WHOLE, _HALF_RIM, _RIM, *_SIDES, *_CORNERS)),
+    (_RIM, _RIM),
+    (_SIDES[0], _SIDES[2]),
+    (_SIDES[1], _SIDES[3]),
+    (_LOW, _LOW),
+    (_TOP, _TOP),
+)
+"""What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy); both
+without their rims, where a border may lie; opposite sides (moved); both without the strip that may hold a
+mark.
+"""
 
-_FREQUENCIES = sorted(((row, column) for row in range(9) for column in range(9) if row + column), key=lambda one: (sum(one), one))[:64]
+_FREQUENCIES = sorted(
+    ((row, column) for row in range(9) for column in range(9) if row + column),
+    key=lambda one: (sum(one), one),
+)[:64]
 # Dealt out in turn, so that each band of bits holds low and high frequencies.
 _ROWS, _COLUMNS = np.array(_FREQUENCIES).reshape(_BAND, _BANDS, 2).transpose(2, 1, 0).reshape(2, 64)
 _MIRROR = np.where(_COLUMNS % 2, -1, 1).astype(np.float32)
@@ -47,7 +69,8 @@ _MIRROR = np.where(_COLUMNS % 2, -1, 1).astype(np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """M pairs of pictures whose hashes are close, each once, `first` < `second` or not; the closest of their views.
+    """M pairs of pictures whose hashes are close, each once, `first` < `second` or not; the closest of their
+    views.
 
     Attributes:
         first, second: int64 (M,) rows.
@@ -69,11 +92,12 @@ class Candidates:
 def candidates(thumbs: NDArray[np.uint8], report: Reporter) -> Candidates:
     """Pairs of grey thumbnails uint8 (N, 64, 64) whose hashes differ in at most `DISTANCE` bits.
 
-    A hash is the signs of the 64 lowest frequencies of the discrete cosine transform (as in pHash: Zauner 2010), the picture's mean
-    brightness left out, each measured from the mean over all pictures, so that sets of one kind of picture (faces, goods on white)
-    do not share most of their bits. Every view in `VIEWS`, mirrored and not, is looked up in four tables of 16 bits each, also with
-    its least certain bits turned over (Lv et al. 2007, multi-probe hashing, with the bits ranked by their distance from 0). Where
-    many pictures share a table's key, only the 128 nearest in the order of their hashes are compared.
+    A hash is the signs of the 64 lowest frequencies of the discrete cosine transform (as in pHash: Zauner
+    2010), the picture's mean brightness left out, each measured from the mean over all pictures, so that sets
+    of one kind of picture (faces, goods on white) do not share most of their bits. Every view in `VIEWS`,
+    mirrored and not, is looked up in four tables of 16 bits each, also with its least certain bits turned
+    over (Lv et al. 2007, multi-probe hashing, with the bits ranked by their distance from 0). Where many
+    pictures share a table's key, only the 128 nearest in the order of their hashes are compared.
     """
     centre = _centre(thumbs)
     tables = {window: _tables(thumbs, window, centre) for window in {kept for _, kept in VIEWS}}
@@ -85,9 +109,14 @@ def candidates(thumbs: NDArray[np.uint8], report: Reporter) -> Candidates:
         some: list[NDArray[np.int64]] = []
         for view, (window, kept) in enumerate(VIEWS):
             some.append(_looked_up(seen[window] - centre, rows, tables[kept], (view, False)))
-            # In a mirror the left side is the right one, and the odd horizontal frequencies change their sign.
+            # In a mirror the left side is the right one, and the odd horizontal frequencies change their
+            # sign.
             left, top, right, bottom = window
-            some.append(_looked_up(seen[right, top, left, bottom] * _MIRROR - centre, rows, tables[kept], (view, True)))
+            some.append(
+                _looked_up(
+                    seen[right, top, left, bottom] * _MIRROR - centre, rows, tables[kept], (view, True)
+                )
+            )
         found.append(_closest(np.concatenate(some, axis=1)))
         report("near duplicates: looking up", min(start + _CHUNK, len(thumbs)), len(thumbs))
     first, second, distance, view, mirrored = _closest(np.concatenate(found, axis=1))
@@ -95,7 +124,9 @@ def candidates(thumbs: NDArray[np.uint8], report: Reporter) -> Candidates:
 
 
 def _centre(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """float32 (64,): the mean of the coefficients, drawn to 0 where there are few pictures to take it from."""
+    """float32 (64,): the mean of the coefficients,
+    drawn to 0 where there are few pictures to take it from.
+    """
     total = np.zeros(64, dtype=np.float64)
     for start in range(0, len(thumbs), _CHUNK):
         total += _coefficients(thumbs[start : start + _CHUNK], _WHOLE).sum(axis=0, dtype=np.float64)
@@ -114,12 +145,16 @@ def _coefficients(thumbs: NDArray[np.uint8], window: Window) -> NDArray[np.float
 
 
 def _cosines(before: float, after: float) -> NDArray[np.float32]:
-    """float32 (9, 64): cosines over what is left of a side without `before` and `after`; pixels on the edge count in part."""
+    """float32 (9, 64): cosines over what is left of a side without `before` and `after`;
+    pixels on the edge count in part.
+    """
     left = 1 - before - after
     place = ((np.arange(SIDE) + 0.5) / SIDE - before) / left
     half = 0.5 / SIDE / left
     share = np.clip((np.minimum(place + half, 1) - np.maximum(place - half, 0)) / (2 * half), 0, 1)
-    return np.stack([np.cos(np.pi * order * np.clip(place, 0, 1)) * share for order in range(9)]).astype(np.float32)
+    return np.stack([np.cos(np.pi * order * np.clip(place, 0, 1)) * share for order in range(9)]).astype(
+        np.float32
+    )
 
 
 def _words(coefficients: NDArray[np.float32]) -> NDArray[np.uint64]:
@@ -158,12 +193,19 @@ class _Table:
 
 
 def _tables(thumbs: NDArray[np.uint8], window: Window, centre: NDArray[np.float32]) -> list[_Table]:
-    words = [_words(_coefficients(thumbs[start : start + _CHUNK], window) - centre) for start in range(0, len(thumbs), _CHUNK)]
+    words = [
+        _words(_coefficients(thumbs[start : start + _CHUNK], window) - centre)
+        for start in range(0, len(thumbs), _CHUNK)
+    ]
     return [_Table.of(_turned(np.concatenate(words), band)) for band in range(_BANDS)]
 
 
-def _looked_up(seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], what: tuple[int, bool]) -> NDArray[np.int64]:
-    """int64 (5, M): (first, second, distance, view, mirrored) of everything that one view of each of `rows` comes close to."""
+def _looked_up(
+    seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], what: tuple[int, bool]
+) -> NDArray[np.int64]:
+    """int64 (5, M): (first, second, distance, view,
+    mirrored) of everything that one view of each of `rows` comes close to.
+    """
     words = _words(seen)
     view, mirrored = what
     weak = _WEAK if view == 0 else _WEAK_CROPPED
@@ -178,13 +220,21 @@ def _looked_up(seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[
         close = distance <= DISTANCE
         first, second = rows[asked[close]], table.places[places[close]]
         other = first != second
-        numbers = (first, second, distance[close].astype(np.int64), np.full_like(first, view), np.full_like(first, mirrored))
+        numbers = (
+            first,
+            second,
+            distance[close].astype(np.int64),
+            np.full_like(first, view),
+            np.full_like(first, mirrored),
+        )
         found.append(np.stack([one[other] for one in numbers]))
     return np.concatenate(found, axis=1)
 
 
 def _flips(certainty: NDArray[np.float32], weak: int) -> NDArray[np.uint64]:
-    """uint64 (N, 2 ** weak): every choice among the `weak` least certain bits of a band, at the top of the word."""
+    """uint64 (N, 2 ** weak): every choice among the `weak` least certain bits of a band,
+    at the top of the word.
+    """
     places = np.argpartition(certainty, weak, axis=1)[:, :weak]
     single = np.uint64(1) << (63 - places).astype(np.uint64)
     flips = np.zeros((len(certainty), 1), dtype=np.uint64)

@@ -12,7 +12,9 @@ from lightfast.data.near_hash import SIDE, Window
 SURE = 0.92
 """Pictures whose fine structure agrees at least so far, and whose colours do, are near duplicates."""
 DOUBTFUL = 0.8
-"""Pictures whose fine structure agrees less than so are different; in between an embedding decides where there is one."""
+"""Pictures whose fine structure agrees less than so are different;
+in between an embedding decides where there is one.
+"""
 SAME_COLOURS = 4.5
 """Mean difference of the colours, in levels of 0..255, up to which they count as the same."""
 ALIKE_COLOURS = 8.0
@@ -48,7 +50,9 @@ class Look:
 
 @dataclass(frozen=True)
 class _Scale:
-    """At which size structure is compared: between two Gaussian blurs (sigma in pixels of 64), in blocks of so many pixels."""
+    """At which size structure is compared: between two Gaussian blurs (sigma in pixels of 64),
+    in blocks of so many pixels.
+    """
 
     narrow: float
     wide: float
@@ -65,24 +69,43 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     found = np.empty((len(images), SIDE, SIDE), dtype=np.uint8)
     for row, image in enumerate(images):
-        grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) if image.shape[-1] == 3 else image[..., 0]
+        grey = (
+            cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+            if image.shape[-1] == 3
+            else image[..., 0]
+        )
         cv2.resize(np.ascontiguousarray(grey), (SIDE, SIDE), dst=found[row], interpolation=cv2.INTER_AREA)
     return found
 
 
-def worth_a_look(first: NDArray[np.uint8], second: NDArray[np.uint8], windows: tuple[Window, Window], *, mirrored: bool = False) -> bool:
-    """Whether two grey thumbnails (64, 64) agree coarsely once what `windows` leaves of them lies one over the other (quick)."""
+def worth_a_look(
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    windows: tuple[Window, Window],
+    *,
+    mirrored: bool = False,
+) -> bool:
+    """Whether two grey thumbnails (64, 64) agree coarsely once what `windows` leaves
+    of them lies one over the other (quick).
+    """
     a, b = _seen(first[:, ::-1] if mirrored else first, windows[0]), _seen(second, windows[1])
     return _agreement(a, b, scale=_COARSE) >= _WORTH_IT
 
 
-def look(first: NDArray[np.uint8], second: NDArray[np.uint8], windows: tuple[Window, Window], *, mirrored: bool = False) -> Look:
+def look(
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    windows: tuple[Window, Window],
+    *,
+    mirrored: bool = False,
+) -> Look:
     """Compare two pictures uint8 (H, W, C) of what `windows` leaves of them, at 64 x 64 pixels.
 
-    One is registered on the other (an affine map by enhanced correlation: Evangelidis and Psarakis 2008). Fine structure is correlated
-    block by block, so that brightness, contrast and slow changes of light do not count; of the blocks with structure the worst quarter
-    does not count either (a watermark covers few), and where hardly a block has structure they do not agree. Colours are compared after
-    fitting gain and offset of every channel, without the worst fifth.
+    One is registered on the other (an affine map by enhanced correlation: Evangelidis and Psarakis 2008).
+    Fine structure is correlated block by block, so that brightness, contrast and slow changes of light do not
+    count; of the blocks with structure the worst quarter does not count either (a watermark covers few), and
+    where hardly a block has structure they do not agree. Colours are compared after fitting gain and offset
+    of every channel, without the worst fifth.
     """
     a, b = _seen(first[:, ::-1] if mirrored else first, windows[0]), _seen(second, windows[1])
     place = np.eye(2, 3, dtype=np.float32)
@@ -104,7 +127,9 @@ def _seen(picture: NDArray[np.uint8], window: Window) -> Pixels:
     import cv2
 
     height, width = picture.shape[:2]
-    left, top, right, bottom = (round(share * side) for share, side in zip(window, (width, height) * 2, strict=True))
+    left, top, right, bottom = (
+        round(share * side) for share, side in zip(window, (width, height) * 2, strict=True)
+    )
     cut = np.ascontiguousarray(picture[top : height - bottom, left : width - right])
     return cv2.resize(cut, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
@@ -120,7 +145,9 @@ def _grey(pixels: Pixels) -> Pixels:
 
 
 def _agreement(a: Pixels, b: Pixels, inside: Pixels | None = None, *, scale: _Scale) -> float:
-    """The mean correlation of blocks with structure, without the worst quarter; `inside` is 1 where both pictures are."""
+    """The mean correlation of blocks with structure, without the worst quarter;
+    `inside` is 1 where both pictures are.
+    """
     import cv2
 
     a, b = (_blurred(one, scale.narrow) - _blurred(one, scale.wide) for one in (a, b))
@@ -142,13 +169,18 @@ def _agreement(a: Pixels, b: Pixels, inside: Pixels | None = None, *, scale: _Sc
 
 
 def _place(a: Pixels, b: Pixels, start: Pixels, settings: tuple[int, float, int]) -> Pixels:
-    """float32 (2, 3): where `b` lies on `a`; `start` where no small movement is better. `settings`: rounds, precision, blur."""
+    """float32 (2, 3): where `b` lies on `a`; `start` where no small movement is better.
+
+    `settings`: rounds, precision, blur.
+    """
     import cv2
 
     rounds, precision, blur = settings
     end = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, precision)
     try:
-        _, found = cv2.findTransformECC(a, b, start.copy(), cv2.MOTION_AFFINE, end, np.full(a.shape, 255, dtype=np.uint8), blur)
+        _, found = cv2.findTransformECC(
+            a, b, start.copy(), cv2.MOTION_AFFINE, end, np.full(a.shape, 255, dtype=np.uint8), blur
+        )
     except cv2.error:
         # It finds no way to more correlation.
         return start
@@ -163,13 +195,19 @@ def _moved(b: Pixels, place: Pixels) -> tuple[Pixels, Pixels]:
     import cv2
 
     flags = cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(b, place, (SIDE, SIDE), flags=flags | cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.warpAffine(np.ones(b.shape[:2], dtype=np.float32), place, (SIDE, SIDE), flags=flags | cv2.INTER_LINEAR)
+    moved = cv2.warpAffine(
+        b, place, (SIDE, SIDE), flags=flags | cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    inside = cv2.warpAffine(
+        np.ones(b.shape[:2], dtype=np.float32), place, (SIDE, SIDE), flags=flags | cv2.INTER_LINEAR
+    )
     return np.asarray(moved, dtype=np.float32), np.asarray(inside, dtype=np.float32)
 
 
 def _colours(a: Pixels, b: Pixels) -> float:
-    """Mean difference in levels, each channel of `b` fitted to that of `a` by gain (0.6 to 1.7) and offset, the worst fifth left out."""
+    """Mean difference in levels, each channel of `b` fitted to that of `a` by gain (0.6 to 1.7) and offset,
+    the worst fifth left out.
+    """
     import cv2
 
     p, q = (cv2.blur(one, (5, 5))[4:-4:4, 4:-4:4].reshape(196, -1) for one in (a, b))
@@ -177,7 +215,9 @@ def _colours(a: Pixels, b: Pixels) -> float:
     differences = np.zeros(len(p))
     for _ in range(3):
         mean_p, mean_q = p[kept].mean(axis=0), q[kept].mean(axis=0)
-        gain = ((p - mean_p) * (q - mean_q))[kept].sum(axis=0) / (((q - mean_q)[kept] ** 2).sum(axis=0) + 1e-3)
+        gain = ((p - mean_p) * (q - mean_q))[kept].sum(axis=0) / (
+            ((q - mean_q)[kept] ** 2).sum(axis=0) + 1e-3
+        )
         differences = np.abs(p - mean_p - np.clip(gain, 0.6, 1.7) * (q - mean_q)).mean(axis=1)
         kept = differences <= np.quantile(differences, 0.8)
     return float(differences[kept].mean())

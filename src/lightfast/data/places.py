@@ -1,7 +1,8 @@
-"""Where pictures are: local copies of sources that stand elsewhere or in archives, and the names by which the user knows them.
+"""Where pictures are: local copies of sources that stand elsewhere or in archives, and the names by which the
+user knows them.
 
-Copies are kept in `sources/` of the cache folder (`LIGHTFAST_CACHE`, else the user's cache folder for lightfast), one folder an address:
-the second reading fetches what has changed, and nothing else.
+Copies are kept in `sources/` of the cache folder (`LIGHTFAST_CACHE`, else the user's cache folder for
+lightfast), one folder an address: the second reading fetches what has changed, and nothing else.
 """
 
 from __future__ import annotations
@@ -43,15 +44,20 @@ _OUTSIDE = "it leads out of the place of its table"
 
 
 def cache_folder() -> Path:
-    """Where copies of sources are kept: `LIGHTFAST_CACHE`/sources, else lightfast/sources in the user's cache folder."""
+    """Where copies of sources are kept: `LIGHTFAST_CACHE`/sources,
+    else lightfast/sources in the user's cache folder.
+    """
     import platformdirs
 
     said = os.environ.get("LIGHTFAST_CACHE")
-    return (Path(said).expanduser().absolute() if said else Path(platformdirs.user_cache_dir("lightfast"))) / "sources"
+    return (
+        Path(said).expanduser().absolute() if said else Path(platformdirs.user_cache_dir("lightfast"))
+    ) / "sources"
 
 
 class Places:
-    """Sources as local paths. It remembers what it fetched or unpacked, so that all that is said afterwards names the user's own address.
+    """Sources as local paths. It remembers what it fetched or unpacked, so that all that is said afterwards
+    names the user's own address.
 
     Attributes:
         notes: what was left out on the way, one sentence each.
@@ -74,7 +80,8 @@ class Places:
         self._taken: set[Path] = set()
 
     def local(self, source: str | Path) -> Path:
-        """The local file or folder of a source: an address is fetched, an archive unpacked, any other path is itself (there or not).
+        """The local file or folder of a source: an address is fetched, an archive unpacked, any other path is
+        itself (there or not).
 
         Raises DataError, in one line that names the source, when it cannot be had.
         """
@@ -84,15 +91,19 @@ class Places:
         return self._known[text]
 
     def named_files(self, named: Sequence[tuple[Path, str]]) -> list[Path]:
-        """The local files that tables name: for each (folder of the table, name as written) one path, which need not exist.
+        """The local files that tables name: for each (folder of the table, name as written) one path, which
+        need not exist.
 
-        Names may be addresses; names in a table that was fetched are relative to its address. A name that leads out of an archive or of an
-        address is not followed: its path has a reason.
+        Names may be addresses; names in a table that was fetched are relative to its address. A name that
+        leads out of an archive or of an address is not followed: its path has a reason.
         """
         paths: list[Path] = []
         wanted: dict[int, str] = {}
         roots = [Path(local) for pairs in self._shown.values() for local, _ in pairs]
-        inside = {base: next((root for root in roots if base.is_relative_to(root)), None) for base in {base for base, _ in named}}
+        inside = {
+            base: next((root for root in roots if base.is_relative_to(root)), None)
+            for base in {base for base, _ in named}
+        }
         for index, (base, name) in enumerate(named):
             local, url = self._placed(base, name, inside[base])
             paths.append(local)
@@ -114,12 +125,16 @@ class Places:
         return text
 
     def named(self, one: Unreadable) -> Unreadable:
-        """A file that could not be read, under the user's own name, and with the reason why it could not be fetched if that is one."""
+        """A file that could not be read, under the user's own name,
+        and with the reason why it could not be fetched if that is one.
+        """
         return Unreadable(self.text(one.path), self.reasons.get(one.path, one.reason))
 
     def said_of(self, loaded: LoadedData) -> LoadedData:
         """What was read, with the user's own names in it, and with the notes and losses on the way here."""
-        found = {one.path: one for one in (*map(self.named, loaded.unreadable), *map(self.named, self.unreadable))}
+        found = {
+            one.path: one for one in (*map(self.named, loaded.unreadable), *map(self.named, self.unreadable))
+        }
         unreadable = tuple(sorted(found.values(), key=lambda one: one.path))
         notes = tuple(printable(self.text(note)) for note in (*self.notes, *loaded.notes))
         return dataclasses.replace(loaded, unreadable=unreadable, notes=notes)
@@ -133,7 +148,9 @@ class Places:
             text = str(error)
             for path, why in self.reasons.items():
                 if path in text:
-                    text = re.sub(f"{re.escape(path)}: [^.]*", lambda _, path=path, why=why: f"{path}: {why}", text)
+                    text = re.sub(
+                        f"{re.escape(path)}: [^.]*", lambda _, path=path, why=why: f"{path}: {why}", text
+                    )
             error.args = (self.text(text),)
             error.cure = self.text(error.cure)
             raise
@@ -170,7 +187,9 @@ class Places:
         local = self._root(parent) / last_step(source.url)
         why = fetch([Wanted(source, local, info)], self.report)[0]
         if why:
-            raise DataError(f"cannot read {source.url}: {why}", cure="Check the address and your credentials.")
+            raise DataError(
+                f"cannot read {source.url}: {why}", cure="Check the address and your credentials."
+            )
         self._parents[local.parent] = parent
         return local
 
@@ -234,16 +253,24 @@ class Places:
         head, _, rest = text.partition("::")
         protocol, _, inside = head.partition("://")
         if not rest:
-            raise DataError(f"{text} names no archive", expected=f"{protocol}://FOLDER::ARCHIVE", got=text,
-                            cure=f"For the whole of an archive give its path or {protocol}://::ARCHIVE.")
+            raise DataError(
+                f"{text} names no archive",
+                expected=f"{protocol}://FOLDER::ARCHIVE",
+                got=text,
+                cure=f"For the whole of an archive give its path or {protocol}://::ARCHIVE.",
+            )
         root = self._unpacked(self._archive_file(rest), rest, is_zip=protocol == "zip", descend=False)
         if not inside.strip("/"):
             return root
         steps = safe_steps(inside.strip("/"))
         path = root.joinpath(*steps) if steps else root
         if steps is None or not path.exists():
-            raise DataError(f"no {inside!r} in {rest}", expected="a folder, a picture or a table in the archive", got=inside,
-                            cure="Names are as the archive lists them.")
+            raise DataError(
+                f"no {inside!r} in {rest}",
+                expected="a folder, a picture or a table in the archive",
+                got=inside,
+                cure="Names are as the archive lists them.",
+            )
         self._name(path, f"{text.rstrip('/')}")
         return path
 
@@ -260,14 +287,20 @@ class Places:
             return self._archive_file(source.path)
         info = source.info()
         if info["type"] == "directory":
-            raise DataError(f"{text} is a folder", expected="an archive", got="a folder", cure="Give the folder itself.")
+            raise DataError(
+                f"{text} is a folder", expected="an archive", got="a folder", cure="Give the folder itself."
+            )
         return self._file(source, info)
 
     def _unpacked(self, archive: Path, shown: str, *, is_zip: bool, descend: bool) -> Path:
-        """The folder with the members of an archive; the one folder in it that holds everything when `descend`."""
+        """The folder with the members of an archive;
+        the one folder in it that holds everything when `descend`.
+        """
         status = archive.stat()
         said = digest(str(archive.resolve()))
-        kept = self._cache / said / digest(str(state_of({"size": status.st_size, "mtime": status.st_mtime_ns})))
+        kept = (
+            self._cache / said / digest(str(state_of({"size": status.st_size, "mtime": status.st_mtime_ns})))
+        )
         root = kept / (_without_ending(last_step(shown)) or "archive")
         if not (kept / _UNPACKED).is_file() or not root.is_dir():
             self._unpack_to(kept, root.name, archive, shown, is_zip=is_zip)
@@ -282,8 +315,11 @@ class Places:
             make_folder(kept.parent)
             building = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=kept.parent))
             try:
-                unpack(archive, building / name, shown, is_zip=is_zip, report=self.report).save(building / _UNPACKED)
-                # Older states of the archive go; the same one may have been unpacked by another process meanwhile.
+                unpack(archive, building / name, shown, is_zip=is_zip, report=self.report).save(
+                    building / _UNPACKED
+                )
+                # Older states of the archive go; the same one may have been unpacked by another process
+                # meanwhile.
                 ready = (kept / name).is_dir() and (kept / _UNPACKED).is_file()
                 for old in kept.parent.iterdir():
                     if not old.name.startswith(".") and not (ready and old == kept):
@@ -296,7 +332,9 @@ class Places:
     def _take(self, brought: Unpacked, root: Path, shown: str) -> None:
         self.notes.extend(f"{shown}: {note}" for note in brought.notes)
         self.reasons.update({printable(root / relative): why for relative, why in brought.reasons.items()})
-        self.unreadable.extend(Unreadable(printable(f"{root}/{name}"), why) for name, why in brought.unsafe.items())
+        self.unreadable.extend(
+            Unreadable(printable(f"{root}/{name}"), why) for name, why in brought.unsafe.items()
+        )
 
     def _root(self, url: str) -> Path:
         """Where the files of a folder elsewhere are kept."""
@@ -313,12 +351,21 @@ class Places:
 
 
 def _without_ending(name: str) -> str:
-    ending = next((ending for ending in sorted(ARCHIVE_ENDINGS, key=len, reverse=True) if name.lower().endswith(ending)), "")
+    ending = next(
+        (
+            ending
+            for ending in sorted(ARCHIVE_ENDINGS, key=len, reverse=True)
+            if name.lower().endswith(ending)
+        ),
+        "",
+    )
     return name[: len(name) - len(ending)]
 
 
 def _inner(root: Path) -> Path:
-    """The only folder in `root` when it holds folders in its turn: many archives hold everything in one folder of their own name."""
+    """The only folder in `root` when it holds folders in its turn:
+    many archives hold everything in one folder of their own name.
+    """
     while True:
         below = [path for path in root.iterdir() if not path.name.startswith(".")]
         if len(below) != 1 or not below[0].is_dir() or below[0].name.lower() in PART_NAMES:

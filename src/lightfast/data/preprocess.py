@@ -1,4 +1,7 @@
-"""`Preprocess`: from pixels in [0, 1] to what a network wants. It travels inside every checkpoint; normalisation lives nowhere else."""
+"""`Preprocess`: from pixels in [0, 1] to what a network wants.
+
+It travels inside every checkpoint; normalisation lives nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ class Preprocess:
         # By blocks: large sets rest on disk.
         for start in range(0, len(images), 4_096):
             block = images.images[start : start + 4_096]
-            counts += [np.bincount(block[..., channel].reshape(-1), minlength=256) for channel in range(channels)]
+            counts += [
+                np.bincount(block[..., channel].reshape(-1), minlength=256) for channel in range(channels)
+            ]
         levels = np.arange(256) / 255.0
         mean = counts @ levels / counts.sum(axis=1)
         std = np.sqrt(np.maximum(counts @ levels**2 / counts.sum(axis=1) - mean**2, 1e-4))
@@ -53,7 +58,9 @@ class Preprocess:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
         """Inverse of `as_json`."""
-        return cls(tuple(content["size"]), int(content["channels"]), tuple(content["mean"]), tuple(content["std"]))
+        return cls(
+            tuple(content["size"]), int(content["channels"]), tuple(content["mean"]), tuple(content["std"])
+        )
 
     def as_json(self) -> dict[str, Any]:
         """A JSON-ready mapping."""
@@ -64,7 +71,9 @@ class Preprocess:
         if pixels.shape[1] != self.channels:
             pixels = pixels.expand(-1, 3, -1, -1) if self.channels == 3 else _luma(pixels)
         if tuple(pixels.shape[-2:]) != tuple(self.size):
-            pixels = functional.interpolate(pixels, size=self.size, mode="bilinear", antialias=True, align_corners=False)
+            pixels = functional.interpolate(
+                pixels, size=self.size, mode="bilinear", antialias=True, align_corners=False
+            )
         shape = (1, self.channels, 1, 1)
         mean = torch.tensor(self.mean, dtype=pixels.dtype, device=pixels.device).reshape(shape)
         std = torch.tensor(self.std, dtype=pixels.dtype, device=pixels.device).reshape(shape)
@@ -72,17 +81,23 @@ class Preprocess:
 
 
 def _luma(pixels: Tensor) -> Tensor:
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=pixels.dtype, device=pixels.device).reshape(1, 3, 1, 1)
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=pixels.dtype, device=pixels.device).reshape(
+        1, 3, 1, 1
+    )
     return (pixels * weights).sum(dim=1, keepdim=True)
 
 
 def to_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """The same rows as a tensor; copied where they cannot be shared: slices with gaps, and arrays that rest on disk and are read-only."""
+    """The same rows as a tensor; copied where they cannot be shared: slices with gaps,
+    and arrays that rest on disk and are read-only.
+    """
     return torch.from_numpy(images if images.flags.writeable and images.flags.c_contiguous else images.copy())
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, C) → float32 (N, C, H, W) in [0, 1]; the memory stays channels-last, which convolutions like."""
+    """uint8 (N, H, W, C) → float32 (N, C, H, W) in [0, 1]; the memory stays channels-last,
+    which convolutions like.
+    """
     if images.dtype != torch.uint8:
         raise DataError("pictures", expected="uint8 (N, H, W, C)", got=f"{images.dtype}")
     return images.permute(0, 3, 1, 2).float().div_(255.0)
@@ -90,4 +105,15 @@ def to_pixels(images: Tensor) -> Tensor:
 
 def to_images(pixels: Tensor) -> NDArray[np.uint8]:
     """float (N, C, H, W) in [0, 1] → uint8 (N, H, W, C), rounded and clipped."""
-    return pixels.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return (
+        pixels.detach()
+        .float()
+        .clamp(0, 1)
+        .mul(255)
+        .round()
+        .to(torch.uint8)
+        .permute(0, 2, 3, 1)
+        .contiguous()
+        .cpu()
+        .numpy()
+    )

@@ -1,4 +1,6 @@
-"""Picture files to rows of one array: what their headers say, the common size that follows, and the decoding."""
+"""Picture files to rows of one array: what their headers say, the common size that follows,
+and the decoding.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from lightfast.data.stream import in_order, or_unreadable
 from lightfast.data.unreadable import printable
 
 LARGEST_COMMON_SIDE = 96
-"""Pixels: mixed sizes are brought to a square of the median shorter side, at most this (`Target.largest_side` says another)."""
+"""Pixels: mixed sizes are brought to a square of the median shorter side, at most this
+(`Target.largest_side` says another).
+"""
 _ROOM = 4 * 2**30
 _EVERY = 256
 Shape = tuple[int, int, int]
@@ -82,8 +86,12 @@ class Decoded:
 
     def listed(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
         """The unreadable files by name, sorted."""
-        return tuple(sorted((Unreadable(printable(entries[at].path), reason) for at, reason in self.unreadable.items()),
-                            key=lambda one: one.path))
+        return tuple(
+            sorted(
+                (Unreadable(printable(entries[at].path), reason) for at, reason in self.unreadable.items()),
+                key=lambda one: one.path,
+            )
+        )
 
 
 class Rows(Protocol):
@@ -117,6 +125,7 @@ class RowsInMemory:
 
 def look(entries: Sequence[Entry], report: Reporter) -> Seen:
     """The headers of all files. Raises DataError when none can be read."""
+
     def one(entry: Entry) -> Header | Unreadable:
         return or_unreadable(header, entry.path)
 
@@ -126,8 +135,14 @@ def look(entries: Sequence[Entry], report: Reporter) -> Seen:
     return seen
 
 
-def decode(entries: Sequence[Entry], seen: Seen, plan: Plan, rows: Rows, report: Reporter, *, hashed: bool) -> Decoded:
-    """Every file whose header could be read, into `rows`. Raises DataError when no file can be read, OSError as `rows` does."""
+def decode(
+    entries: Sequence[Entry], seen: Seen, plan: Plan, rows: Rows, report: Reporter, *, hashed: bool
+) -> Decoded:
+    """Every file whose header could be read, into `rows`.
+
+    Raises DataError when no file can be read, OSError as `rows` does.
+    """
+
     def read_row(index: int) -> tuple[NDArray[np.uint8], str] | Unreadable:
         return or_unreadable(work, entries[index].path)
 
@@ -138,18 +153,29 @@ def decode(entries: Sequence[Entry], seen: Seen, plan: Plan, rows: Rows, report:
     hopeful = seen.hopeful
     unreadable = {index: one.reason for index, one in enumerate(seen.headers) if isinstance(one, Unreadable)}
     good: list[int] = []
-    for index, read in zip(hopeful, _counted(in_order(read_row, hopeful), "reading", len(hopeful), report), strict=True):
+    for index, read in zip(
+        hopeful, _counted(in_order(read_row, hopeful), "reading", len(hopeful), report), strict=True
+    ):
         if isinstance(read, Unreadable):
             unreadable[index] = read.reason
         else:
             rows.add(*read)
             good.append(index)
     if not good:
-        raise nothing_read([Unreadable(printable(entries[at].path), reason) for at, reason in sorted(unreadable.items())])
+        raise nothing_read(
+            [Unreadable(printable(entries[at].path), reason) for at, reason in sorted(unreadable.items())]
+        )
     images, hashes = rows.finished()
     kept = [one for index in good if isinstance(one := seen.headers[index], Header)]
-    return Decoded(images, tuple(good), unreadable, seen.shapes, Counter("{}x{}".format(*one.shape[:2]) for one in kept),
-                   Counter(one.more for one in kept if one.more), hashes)
+    return Decoded(
+        images,
+        tuple(good),
+        unreadable,
+        seen.shapes,
+        Counter("{}x{}".format(*one.shape[:2]) for one in kept),
+        Counter(one.more for one in kept if one.more),
+        hashes,
+    )
 
 
 def _counted(results: Iterator[T], label: str, total: int, report: Reporter) -> Iterator[T]:
@@ -162,8 +188,10 @@ def _counted(results: Iterator[T], label: str, total: int, report: Reporter) -> 
 def nothing_read(unreadable: Sequence[Unreadable]) -> DataError:
     """The error of a source of which no file can be read."""
     first = unreadable[0]
-    return DataError(f"none of the {len(unreadable)} files could be read, the first is {first.path}: {first.reason}",
-                     cure="Check that they are whole picture files that you may read.")
+    return DataError(
+        f"none of the {len(unreadable)} files could be read, the first is {first.path}: {first.reason}",
+        cure="Check that they are whole picture files that you may read.",
+    )
 
 
 def plan_for(shapes: Counter[Shape], target: Target, name: str) -> Plan:
@@ -181,14 +209,21 @@ def plan_for(shapes: Counter[Shape], target: Target, name: str) -> Plan:
         height, width = target.image_size
         changed = total - sizes[target.image_size]
         if changed:
-            notes.append(f"{changed} of {total} pictures resized to {height}x{width} (shorter side scaled, centre cropped)")
+            notes.append(
+                f"{changed} of {total} pictures resized to {height}x{width} (shorter side scaled, centre "
+                "cropped)"
+            )
         return Plan(target.image_size, channels, tuple(notes))
     why = _why_another_size(sizes, total * channels, target, name)
     if not why:
         return Plan(next(iter(sizes)), channels, tuple(notes))
     shorter = np.repeat([min(size) for size in sizes], list(sizes.values()))
     side = max(1, min(target.largest_side or LARGEST_COMMON_SIDE, round(float(np.median(shorter)))))
-    notes.insert(0, f"{why}: resized to {side}x{side} (shorter side scaled, centre cropped); give image_size to choose another")
+    notes.insert(
+        0,
+        f"{why}: resized to {side}x{side} (shorter side scaled, centre cropped); give image_size to choose "
+        "another",
+    )
     return Plan((side, side), channels, tuple(notes))
 
 
@@ -200,6 +235,10 @@ def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: Targ
     height, width = next(iter(sizes))
     largest = target.largest_side
     if largest is None:
-        return f"{total} pictures of {height}x{width} would not fit in memory" if planes * height * width > _ROOM else ""
+        return (
+            f"{total} pictures of {height}x{width} would not fit in memory"
+            if planes * height * width > _ROOM
+            else ""
+        )
     larger = min(height, width) > largest or max(height, width) > 2 * largest
     return f"{total} pictures of {height}x{width} are larger than {largest}x{largest}" if larger else ""

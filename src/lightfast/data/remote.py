@@ -1,4 +1,6 @@
-"""Files elsewhere (S3, HTTP, memory, whatever fsspec knows) as files here: fetched once, in parallel, and again when they change there."""
+"""Files elsewhere (S3, HTTP, memory, whatever fsspec knows) as files here: fetched once, in parallel,
+and again when they change there.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,36 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.data.archives import TAKEN_ENDINGS, Unpacked, safe_steps
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
-_EXTRAS = {"s3": "pip install 'lightfast[s3]'", "s3a": "pip install 'lightfast[s3]'", "gs": "pip install gcsfs", "gcs": "pip install gcsfs",
-           "http": "pip install aiohttp", "https": "pip install aiohttp", "abfs": "pip install adlfs", "az": "pip install adlfs",
-           "sftp": "pip install paramiko", "ssh": "pip install paramiko", "hf": "pip install huggingface_hub"}
-_STATE_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created", "ETag", "etag", "e_tag", "md5", "md5Hash", "content_md5",
-               "checksum", "generation", "version_id", "blob_id")
+_EXTRAS = {
+    "s3": "pip install 'lightfast[s3]'",
+    "s3a": "pip install 'lightfast[s3]'",
+    "gs": "pip install gcsfs",
+    "gcs": "pip install gcsfs",
+    "http": "pip install aiohttp",
+    "https": "pip install aiohttp",
+    "abfs": "pip install adlfs",
+    "az": "pip install adlfs",
+    "sftp": "pip install paramiko",
+    "ssh": "pip install paramiko",
+    "hf": "pip install huggingface_hub",
+}
+_STATE_KEYS = (
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "created",
+    "ETag",
+    "etag",
+    "e_tag",
+    "md5",
+    "md5Hash",
+    "content_md5",
+    "checksum",
+    "generation",
+    "version_id",
+    "blob_id",
+)
 _LONGEST_NAME = 255
 _CHUNK = 64
 _AT_ONCE = 16
@@ -41,7 +68,9 @@ class Elsewhere:
     url: str
 
     def info(self) -> dict[str, Any]:
-        """What the file system says of it (size, type, times); raises DataError in one line when it says nothing."""
+        """What the file system says of it (size, type, times);
+        raises DataError in one line when it says nothing.
+        """
         with told(self.url):
             self.system.invalidate_cache()
             return self.system.info(self.path)
@@ -49,7 +78,9 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file to have here: where it is, where it goes, and what a listing said of it (asked for when None)."""
+    """One file to have here: where it is, where it goes, and what a listing said of it
+    (asked for when None).
+    """
 
     source: Elsewhere
     local: Path
@@ -66,7 +97,10 @@ def is_address(text: str) -> bool:
 
 
 def elsewhere(url: str) -> Elsewhere:
-    """The file system of an address. Raises DataError for a protocol that nobody knows, or whose package is missing, with the cure."""
+    """The file system of an address.
+
+    Raises DataError for a protocol that nobody knows, or whose package is missing, with the cure.
+    """
     from fsspec.core import url_to_fs
 
     protocol = re.split("://|::", url)[0]
@@ -74,14 +108,22 @@ def elsewhere(url: str) -> Elsewhere:
         system, path = url_to_fs(url)
     except ImportError as error:
         cure = _EXTRAS.get(protocol) or str(error)
-        raise DataError(f"{url}: reading {protocol}:// needs a package that is not installed", cure=f"{cure.rstrip('.')}.") from error
+        raise DataError(
+            f"{url}: reading {protocol}:// needs a package that is not installed", cure=f"{cure.rstrip('.')}."
+        ) from error
     except ValueError as error:
         if "protocol not known" not in str(error).lower():
-            raise DataError(f"{url} is no address ({_line(error)})", cure="Write protocol://place/path.") from error
+            raise DataError(
+                f"{url} is no address ({_line(error)})", cure="Write protocol://place/path."
+            ) from error
         known = "file, memory, zip, tar, s3, gs, https or another that fsspec knows"
-        raise DataError(f"{url}: unknown protocol {protocol!r}", expected=known, got=protocol, cure="Correct the address.") from error
+        raise DataError(
+            f"{url}: unknown protocol {protocol!r}", expected=known, got=protocol, cure="Correct the address."
+        ) from error
     except Exception as error:
-        raise DataError(f"cannot open {url} ({_line(error)})", cure="Check the address and your credentials.") from error
+        raise DataError(
+            f"cannot open {url} ({_line(error)})", cure="Check the address and your credentials."
+        ) from error
     return Elsewhere(system, path, url)
 
 
@@ -97,9 +139,13 @@ def told(url: str) -> Iterator[None]:
         why = f" ({_line(error.__cause__)})" if error.__cause__ is not None else ""
         raise DataError(f"no such file or folder: {url}{why}", cure="Check the address.") from error
     except PermissionError as error:
-        raise DataError(f"cannot open {url}: permission denied", cure="Check your credentials for it.") from error
+        raise DataError(
+            f"cannot open {url}: permission denied", cure="Check your credentials for it."
+        ) from error
     except Exception as error:
-        raise DataError(f"cannot read {url} ({_line(error)})", cure="Check the address, the network and your credentials.") from error
+        raise DataError(
+            f"cannot read {url} ({_line(error)})", cure="Check the address, the network and your credentials."
+        ) from error
 
 
 def last_step(url: str) -> str:
@@ -118,37 +164,59 @@ def parent_of(url: str) -> str:
 
 
 def joined(url: str, name: str) -> str | None:
-    """The address of `name`, written relative to the folder `url`; None where it leads out of the bucket or host."""
+    """The address of `name`, written relative to the folder `url`;
+    None where it leads out of the bucket or host.
+    """
     head, mark, tail = url.partition("://")
     path = posixpath.normpath(f"{tail}/{name}")
-    if name.startswith("/") or path.startswith("..") or (tail.strip("/") and path.split("/")[0] != tail.split("/")[0]):
+    if (
+        name.startswith("/")
+        or path.startswith("..")
+        or (tail.strip("/") and path.split("/")[0] != tail.split("/")[0])
+    ):
         return None
     return f"{head}{mark}{path.lstrip('/') if not tail else path}"
 
 
 def fetch_folder(folder: Elsewhere, local: Path, report: Reporter = silent) -> Unpacked:
-    """Bring what pictures and tables lie below `folder` to `local`, and make that an image of it: what is gone there goes here.
+    """Bring what pictures and tables lie below `folder` to `local`, and make that an image of it: what is
+    gone there goes here.
 
-    Files whose size, time and tag are as they were are kept. A file that cannot be had leaves an empty one in its place and its reason in
-    the result. Raises DataError when the folder cannot be listed, or the network fails for good: what was fetched by then is kept.
+    Files whose size, time and tag are as they were are kept. A file that cannot be had leaves an empty one in
+    its place and its reason in the result. Raises DataError when the folder cannot be listed, or the network
+    fails for good: what was fetched by then is kept.
     """
     files, folders, unsafe, others = _listed(folder)
-    wanted = [Wanted(Elsewhere(folder.system, info["name"], f"{folder.url.rstrip('/')}/{relative}"), local / relative, info)
-              for relative, info in files.items()]
+    wanted = [
+        Wanted(
+            Elsewhere(folder.system, info["name"], f"{folder.url.rstrip('/')}/{relative}"),
+            local / relative,
+            info,
+        )
+        for relative, info in files.items()
+    ]
     _forget(local, set(files), folders)
     with told_storage(local):
         for relative in ("", *folders):
             make_folder(local / relative)
     reasons = fetch(wanted, report, min(_CHUNK, len(wanted)))
-    note = f"{len(others)} file(s) are neither pictures nor tables and were left out (first: {others[0]})" if others else ""
-    return Unpacked({str(one.local.relative_to(local)): why for one, why in zip(wanted, reasons, strict=True) if why}, unsafe,
-                    (note,) if note else ())
+    note = (
+        f"{len(others)} file(s) are neither pictures nor tables and were left out (first: {others[0]})"
+        if others
+        else ""
+    )
+    return Unpacked(
+        {str(one.local.relative_to(local)): why for one, why in zip(wanted, reasons, strict=True) if why},
+        unsafe,
+        (note,) if note else (),
+    )
 
 
 def fetch(wanted: Sequence[Wanted], report: Reporter = silent, most: int = _CHUNK) -> list[str]:
     """Bring files here, several at once; gives for each why it could not be had, "" where it is here.
 
-    Raises DataError when `most` files in a row fail for no reason of their own, StorageError when this disk is full.
+    Raises DataError when `most` files in a row fail for no reason of their own, StorageError when this disk
+    is full.
     """
     reasons: list[str] = []
     in_a_row = 0
@@ -159,7 +227,9 @@ def fetch(wanted: Sequence[Wanted], report: Reporter = silent, most: int = _CHUN
                 in_a_row = in_a_row + 1 if is_trouble else 0
                 reasons.append(why)
                 if in_a_row >= most:
-                    cure = "Check the network and your credentials, and run it again: what has arrived is kept."
+                    cure = (
+                        "Check the network and your credentials, and run it again: what has arrived is kept."
+                    )
                     raise DataError(f"cannot read {one.source.url}: {why}", cure=cure)
             report("fetching", start + len(chunk), len(wanted), "")
     return reasons
@@ -177,7 +247,9 @@ def told_storage(place: Path) -> Iterator[None]:
 
 
 def state_of(info: Mapping[str, Any]) -> str | None:
-    """Size, time and tag of a file as one text; None when the file system tells no more than the size: then nobody sees it change."""
+    """Size, time and tag of a file as one text; None when the file system tells no more than the size:
+    then nobody sees it change.
+    """
     said = [f"{key}={info[key]}" for key in _STATE_KEYS if info.get(key) is not None]
     return "|".join([str(info.get("size")), *said]) if said else None
 
@@ -188,7 +260,9 @@ def digest(text: str) -> str:
 
 
 def _listed(folder: Elsewhere) -> tuple[dict[str, Mapping[str, Any]], set[str], dict[str, str], list[str]]:
-    """(pictures and tables by their path in the folder, folders, names that cannot be written, other files)."""
+    """(pictures and tables by their path in the folder, folders, names that cannot be written,
+    other files).
+    """
     with told(folder.url):
         folder.system.invalidate_cache()
         found = folder.system.find(folder.path, withdirs=True, detail=True)
@@ -227,7 +301,9 @@ def _forget(local: Path, files: set[str], folders: set[str]) -> None:
     for place, inner, names in os.walk(local, topdown=False):
         here = Path(place)
         for name in names:
-            if (relative := (here / name).relative_to(local).as_posix()) not in files and not name.startswith("."):
+            if (relative := (here / name).relative_to(local).as_posix()) not in files and not name.startswith(
+                "."
+            ):
                 (local / relative).unlink(missing_ok=True)
         for name in inner:
             if (here / name).relative_to(local).as_posix() not in folders:
@@ -236,7 +312,9 @@ def _forget(local: Path, files: set[str], folders: set[str]) -> None:
 
 
 def _fetched(one: Wanted) -> tuple[str, bool]:
-    """("" or why the file cannot be had, whether that was trouble on the way and not the file's own fault)."""
+    """("" or why the file cannot be had, whether that was trouble on the
+    way and not the file's own fault).
+    """
     try:
         _bring(one)
     except FileNotFoundError:

@@ -1,4 +1,6 @@
-"""Train, validation and test parts by content: the same picture never stands on two sides, whatever its file names and labels."""
+"""Train, validation and test parts by content: the same picture never stands on two sides,
+whatever its file names and labels.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ _NAMED = 10
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """Three parts with no picture in common: `train` to fit, `val` to choose, `test` to report once. `notes` says what was left out."""
+    """Three parts with no picture in common: `train` to fit, `val` to choose, `test` to report once.
+
+    `notes` says what was left out.
+    """
 
     train: ImageSet
     val: ImageSet
@@ -32,42 +37,58 @@ class Splits:
 def split(images: ImageSet, *, val: float = 0.1, test: float = 0.2, seed: int = 0) -> Splits:
     """Divide `images` into train, val and test, class by class.
 
-    Which side a picture goes to depends on (seed, its pixels, the other pictures of its class), not on the order of the rows. Exact
-    duplicates and rows with one number in `images.groups` (near duplicates) stay together, also those with different labels (they count
-    for their commonest label). A class of n pictures gives round(share * n), at least 1, to each side whose share is above 0; large
-    groups of duplicates that would overshoot stay in train. Rows keep their order. Without labels all pictures count as one class.
+    Which side a picture goes to depends on (seed, its pixels, the other pictures of its class), not on the
+    order of the rows. Exact duplicates and rows with one number in `images.groups` (near duplicates) stay
+    together, also those with different labels (they count for their commonest label). A class of n pictures
+    gives round(share * n), at least 1, to each side whose share is above 0; large groups of duplicates that
+    would overshoot stay in train. Rows keep their order. Without labels all pictures count as one class.
 
-    Pictures with any number of labels are dealt out by their rarest tag (see `tag_dealing.deal`); those without any count as a class of
-    their own. A tag of at least 2 pictures a side reaches every side; a tag of one stays in train, and a note says which tags lack a side.
+    Pictures with any number of labels are dealt out by their rarest tag (see `tag_dealing.deal`); those
+    without any count as a class of their own. A tag of at least 2 pictures a side reaches every side; a tag
+    of one stays in train, and a note says which tags lack a side.
 
-    Raises DataError naming a class with fewer distinct pictures than sides (tags: too few pictures in all), SettingsError for shares
-    that leave nothing to train on.
+    Raises DataError naming a class with fewer distinct pictures than sides (tags: too few pictures in all),
+    SettingsError for shares that leave nothing to train on.
     """
     return _three(images, _sides(images, {"test": test, "val": val}, seed))
 
 
 def _three(images: ImageSet, sides: NDArray[np.int64], notes: Sequence[str] = ()) -> Splits:
-    train, tested, chosen = (images.take(np.flatnonzero(sides == side), name=f"{images.name}/{name}")
-                             for side, name in ((0, "train"), (1, "test"), (2, "val")))
-    return Splits(train=train, val=chosen, test=tested, notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})))
+    train, tested, chosen = (
+        images.take(np.flatnonzero(sides == side), name=f"{images.name}/{name}")
+        for side, name in ((0, "train"), (1, "test"), (2, "val"))
+    )
+    return Splits(
+        train=train,
+        val=chosen,
+        test=tested,
+        notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})),
+    )
 
 
-def split_off(images: ImageSet, share: float, seed: int = 0, names: tuple[str, str] = ("train", "val")) -> tuple[ImageSet, ImageSet]:
-    """(the rest, `share` of the pictures of each class), under the rules of `split`; e.g. an official train part into train and val."""
+def split_off(
+    images: ImageSet, share: float, seed: int = 0, names: tuple[str, str] = ("train", "val")
+) -> tuple[ImageSet, ImageSet]:
+    """(the rest, `share` of the pictures of each class), under the rules of `split`;
+    e.g. an official train part into train and val.
+    """
     return _two(images, _sides(images, {names[1]: share}, seed), names)
 
 
 def _two(images: ImageSet, sides: NDArray[np.int64], names: tuple[str, str]) -> tuple[ImageSet, ImageSet]:
     base = images.name.removesuffix(f"/{names[0]}")
-    rest, off = (images.take(np.flatnonzero(sides == side), name=f"{base}/{name}") for side, name in enumerate(names))
+    rest, off = (
+        images.take(np.flatnonzero(sides == side), name=f"{base}/{name}") for side, name in enumerate(names)
+    )
     return rest, off
 
 
 def without_overlap(train: ImageSet, test: ImageSet) -> tuple[ImageSet, int]:
     """(`train` without the pictures whose pixels are also in `test`, how many were dropped).
 
-    Where both carry `groups`, pictures that share a number with one of `test` are dropped too (near duplicates). Whoever sets groups
-    numbers all parts together (`near.with_near_groups` does): numbers of two sets that were numbered apart mean nothing beside each other.
+    Where both carry `groups`, pictures that share a number with one of `test` are dropped too (near
+    duplicates). Whoever sets groups numbers all parts together (`near.with_near_groups` does): numbers of two
+    sets that were numbered apart mean nothing beside each other.
     """
     same = np.isin(np.array(train.content_hashes, dtype="U32"), np.array(test.content_hashes, dtype="U32"))
     if train.groups is not None and test.groups is not None:
@@ -78,11 +99,13 @@ def without_overlap(train: ImageSet, test: ImageSet) -> tuple[ImageSet, int]:
 
 
 def split_loaded(loaded: LoadedData, *, val: float = 0.1, test: float = 0.2, seed: int = 0) -> Splits:
-    """Splits that respect the official parts: what is missing is split off train, and what test or val also hold leaves train.
+    """Splits that respect the official parts: what is missing is split off train, and what test or val also
+    hold leaves train.
 
-    `test` is used only where there is no official test part, `val` only where there is no official val part. Unlike in `split`, a class
-    with fewer distinct pictures than sides stays in train whole, and a note names it: one rare class must not stop a training on the
-    others. Where fewer than two classes would reach the other sides, DataError names the class.
+    `test` is used only where there is no official test part, `val` only where there is no official val part.
+    Unlike in `split`, a class with fewer distinct pictures than sides stays in train whole, and a note names
+    it: one rare class must not stop a training on the others. Where fewer than two classes would reach the
+    other sides, DataError names the class.
     """
     notes: list[str] = []
     if loaded.test is None and loaded.val is None:
@@ -91,15 +114,24 @@ def split_loaded(loaded: LoadedData, *, val: float = 0.1, test: float = 0.2, see
     for name, held in (("test", tested), ("val", chosen)):
         if held is not None:
             train, dropped = without_overlap(train, held)
-            notes += [f"{dropped} training pictures that are also in the {name} part were left out{_near(train)}"] * (dropped > 0)
+            notes += [
+                f"{dropped} training pictures that are also in the {name} part were left out{_near(train)}"
+            ] * (dropped > 0)
     if tested is not None and chosen is not None:
         chosen, dropped = without_overlap(chosen, tested)
-        notes += [f"{dropped} validation pictures that are also in the test part were left out{_near(chosen)}"] * (dropped > 0)
+        notes += [
+            f"{dropped} validation pictures that are also in the test part were left out{_near(chosen)}"
+        ] * (dropped > 0)
     if tested is None:
         train, tested = _two(train, _sides(train, {"test": test}, seed, notes), ("train", "test"))
     if chosen is None:
         train, chosen = _two(train, _sides(train, {"val": val}, seed, notes), ("train", "val"))
-    return Splits(train=train, val=chosen, test=tested, notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})))
+    return Splits(
+        train=train,
+        val=chosen,
+        test=tested,
+        notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})),
+    )
 
 
 def _near(images: ImageSet) -> str:
@@ -111,15 +143,25 @@ def _scarce_tags(parts: Mapping[str, ImageSet]) -> tuple[str, ...]:
     notes: list[str] = []
     for name, images in parts.items():
         if images.tags is not None and len(images):
-            absent = [tag for tag, held in zip(images.class_names, np.asarray(images.tags.any(axis=0)).tolist(), strict=True) if not held]
+            absent = [
+                tag
+                for tag, held in zip(
+                    images.class_names, np.asarray(images.tags.any(axis=0)).tolist(), strict=True
+                )
+                if not held
+            ]
             more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
-            notes += [f"no picture of the {name} part has the tag: {', '.join(absent[:_NAMED])}{more}"] * bool(absent)
+            notes += [
+                f"no picture of the {name} part has the tag: {', '.join(absent[:_NAMED])}{more}"
+            ] * bool(absent)
     return tuple(notes)
 
 
-def _sides(images: ImageSet, shares: Mapping[str, float], seed: int, small: list[str] | None = None) -> NDArray[np.int64]:
-    """The side of every row: 0 for train, i + 1 for the i-th of `shares`. Given a list `small`, a class too small to reach every side
-    stays in train, and a note that names it is added there.
+def _sides(
+    images: ImageSet, shares: Mapping[str, float], seed: int, small: list[str] | None = None
+) -> NDArray[np.int64]:
+    """The side of every row: 0 for train, i + 1 for the i-th of `shares`. Given a list `small`, a class too
+    small to reach every side stays in train, and a note that names it is added there.
     """
     if not all(0 <= share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
         said = ", ".join(f"{name}={share:g}" for name, share in shares.items())
@@ -127,7 +169,9 @@ def _sides(images: ImageSet, shares: Mapping[str, float], seed: int, small: list
         raise SettingsError(f"shares {said}", expected=expected, cure="For instance val=0.1, test=0.2.")
     distinct, group, group_label = content_groups(images)
     sizes = np.bincount(group, minlength=len(distinct))
-    order = np.argsort(np.array([derive(seed, "split", str(content)) for content in distinct], dtype=np.int64), kind="stable")
+    order = np.argsort(
+        np.array([derive(seed, "split", str(content)) for content in distinct], dtype=np.int64), kind="stable"
+    )
     if images.tags is not None:
         return _tag_sides(images, group, order, tuple(shares.values()))[group]
     needed = 1 + sum(share > 0 for share in shares.values())
@@ -141,7 +185,9 @@ def _sides(images: ImageSet, shares: Mapping[str, float], seed: int, small: list
         if spared and 0 < len(groups) < needed:
             kept[name] = len(groups)
         else:
-            side_of_group[groups] = _assigned(sizes[groups].tolist(), tuple(shares.values()), f"{images.name}: class {name!r}")
+            side_of_group[groups] = _assigned(
+                sizes[groups].tolist(), tuple(shares.values()), f"{images.name}: class {name!r}"
+            )
     if small is not None and kept:
         small.append(_kept_whole(kept, ("train", *(name for name, share in shares.items() if share > 0))))
     return side_of_group[group]
@@ -152,25 +198,37 @@ def _kept_whole(kept: Mapping[str, int], sides: Sequence[str]) -> str:
     told = ", ".join(f"{name!r} ({count})" for name, count in list(kept.items())[:_NAMED])
     more = f" and {len(kept) - _NAMED} more" if len(kept) > _NAMED else ""
     who, it, are = ("class", "it", "is") if len(kept) == 1 else ("classes", "they", "are")
-    return (f"too few distinct pictures for {', '.join(sides)}: {who} {told}{more}; {it} {are} learned from but cannot be checked: "
-            "add pictures")
+    return (
+        f"too few distinct pictures for {', '.join(sides)}: {who} {told}{more}; {it} {are} learned from but "
+        "cannot be checked: add pictures"
+    )
 
 
-def _tag_sides(images: ImageSet, group: NDArray[np.int64], order: NDArray[np.int64], shares: Sequence[float]) -> NDArray[np.int64]:
-    sides = deal(group_tags(images, group), np.bincount(group, minlength=len(order)), order, (1 - sum(shares), *shares))
+def _tag_sides(
+    images: ImageSet, group: NDArray[np.int64], order: NDArray[np.int64], shares: Sequence[float]
+) -> NDArray[np.int64]:
+    sides = deal(
+        group_tags(images, group), np.bincount(group, minlength=len(order)), order, (1 - sum(shares), *shares)
+    )
     needed = {0, *(side for side, share in enumerate(shares, start=1) if share > 0)}
     if not needed <= set(sides.tolist()):
-        raise DataError(f"{images.name} is too small to split", expected=f"at least {len(needed)} distinct pictures whose tags other "
-                        "pictures carry too", got=f"{len(order)} distinct pictures", cure="Add pictures, or set a share to 0.")
+        raise DataError(
+            f"{images.name} is too small to split",
+            expected=f"at least {len(needed)} distinct pictures whose tags other pictures carry too",
+            got=f"{len(order)} distinct pictures",
+            cure="Add pictures, or set a share to 0.",
+        )
     return sides
 
 
 def content_groups(images: ImageSet) -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]]:
-    """(one text a group (G,), the group 0..G-1 of every picture (N,), one label a group (G,): its commonest, the lowest of equals).
+    """(one text a group (G,), the group 0..G-1 of every picture (N,), one label a group (G,): its commonest,
+    the lowest of equals).
 
-    A group holds the pictures that are exact copies, or that share a number in `images.groups`, or that are so connected through others.
-    Its text is the content hash of its pictures, the lowest of them; groups are in the order of their texts. The label of pictures with
-    tags is the rarest tag of each, or the number of tags for none. Without labels and tags all groups have label 0.
+    A group holds the pictures that are exact copies, or that share a number in `images.groups`, or that are
+    so connected through others. Its text is the content hash of its pictures, the lowest of them; groups are
+    in the order of their texts. The label of pictures with tags is the rarest tag of each, or the number of
+    tags for none. Without labels and tags all groups have label 0.
     """
     distinct, group = np.unique(np.array(images.content_hashes, dtype="U32"), return_inverse=True)
     if images.groups is not None and len(images):
@@ -189,12 +247,15 @@ def group_tags(images: ImageSet, group: NDArray[np.int64]) -> NDArray[np.bool_]:
     return found
 
 
-def _connected(distinct: NDArray[np.str_], group: NDArray[np.int64], numbers: NDArray[np.int64],
-               ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+def _connected(
+    distinct: NDArray[np.str_], group: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
     """Contents that share a number become one group, under the lowest content."""
     _, number = np.unique(numbers, return_inverse=True)
     count = len(distinct)
-    edges = coo_array((np.ones(len(group), dtype=np.int8), (group, count + number)), shape=(count + len(number),) * 2)
+    edges = coo_array(
+        (np.ones(len(group), dtype=np.int8), (group, count + number)), shape=(count + len(number),) * 2
+    )
     _, parts = connected_components(edges, directed=False)
     # Contents are sorted: the first of a part is its lowest.
     _, first, merged = np.unique(parts[:count], return_index=True, return_inverse=True)
@@ -215,15 +276,21 @@ def _assigned(sizes: list[int], shares: Sequence[float], where: str) -> list[int
     targets = [max(1, round(share * sum(sizes))) if share > 0 else 0 for share in shares]
     needed = 1 + sum(target > 0 for target in targets)
     if len(sizes) < needed:
-        raise DataError(f"{where} is too small to split", expected=f"at least {needed} distinct pictures, one a side", got=str(len(sizes)),
-                        cure="Add pictures of it, leave the class out, or set a share to 0.")
+        raise DataError(
+            f"{where} is too small to split",
+            expected=f"at least {needed} distinct pictures, one a side",
+            got=str(len(sizes)),
+            cure="Add pictures of it, leave the class out, or set a share to 0.",
+        )
     sides = [0] * len(sizes)
     free = list(range(len(sizes)))
     for side, target in enumerate(targets, start=1):
         if not target:
             continue
         needed -= 1
-        chosen = _filled(free, sizes, target, len(free) - needed) or [min(free, key=lambda index: sizes[index])]
+        chosen = _filled(free, sizes, target, len(free) - needed) or [
+            min(free, key=lambda index: sizes[index])
+        ]
         for index in chosen:
             sides[index] = side
         free = [index for index in free if not sides[index]]

@@ -1,4 +1,6 @@
-"""Pictures on the disk that pass for an array in memory: memory-mapped, with little of them resident at any time."""
+"""Pictures on the disk that pass for an array in memory: memory-mapped,
+with little of them resident at any time.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cache_folder() -> Path:
-    """Where decoded pictures are kept: `LIGHTFAST_CACHE`/pictures, else lightfast/pictures in the user's cache folder."""
+    """Where decoded pictures are kept: `LIGHTFAST_CACHE`/pictures,
+    else lightfast/pictures in the user's cache folder.
+    """
     told = os.environ.get("LIGHTFAST_CACHE")
     if told:
         return Path(told).expanduser().absolute() / "pictures"
@@ -41,7 +45,9 @@ def cache_folder() -> Path:
 
 
 class _Backing:
-    """The open file behind an array and all its views: it stays open as long as one of them lives, and what was read of it is counted."""
+    """The open file behind an array and all its views: it stays open as long as one of them lives,
+    and what was read of it is counted.
+    """
 
     def __init__(self, handle: int, *, counted: bool) -> None:
         self.handle = handle
@@ -51,12 +57,17 @@ class _Backing:
 
     @property
     def path(self) -> str | None:
-        """A name by which other processes open the file as long as this one has it open, deleted or not; None without /proc."""
+        """A name by which other processes open the file as long as this one has it open, deleted or not;
+        None without /proc.
+        """
         path = Path(f"/proc/{os.getpid()}/fd/{self.handle}")
         return str(path) if path.exists() else None
 
     def count(self, nbytes: int, mapping: mmap.mmap) -> None:
-        """Give the pages back after `_RESIDENT` bytes. What is read again comes from the system's file cache, or from the disk."""
+        """Give the pages back after `_RESIDENT` bytes.
+
+        What is read again comes from the system's file cache, or from the disk.
+        """
         if not self.counted:
             return
         self.read += nbytes
@@ -68,8 +79,8 @@ class _Backing:
 class StoredArray(np.memmap[Any, Any]):
     """uint8 (N, H, W, C) in a file, read-only. Reading rows of a large one keeps few of its pages resident.
 
-    Rows are read into plain arrays in memory, slices of 64 MiB and more are views. Pickled, it is a name: processes started by this one
-    open the same file.
+    Rows are read into plain arrays in memory, slices of 64 MiB and more are views. Pickled, it is a name:
+    processes started by this one open the same file.
     """
 
     hashes: tuple[str, ...] | None
@@ -103,7 +114,9 @@ class StoredArray(np.memmap[Any, Any]):
         return _reopened, (path, self.shape, self._first_byte())
 
     def _rows(self, index: Any) -> range | NDArray[np.int64] | None:
-        """The row numbers that `index` chooses, where these are to be read without the mapping (see `_read`)."""
+        """The row numbers that `index` chooses, where these are to be read without the mapping
+        (see `_read`).
+        """
         if self._backing is None or self.ndim < 2 or not self.flags.c_contiguous:
             return None
         count = len(self)
@@ -113,12 +126,21 @@ class StoredArray(np.memmap[Any, Any]):
         if isinstance(index, int | np.integer) and not isinstance(index, bool):
             return range(index % count, index % count + 1) if -count <= index < count else None
         rows = np.asarray(index) if isinstance(index, list | np.ndarray) else np.empty(())
-        if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows) or rows.min() < -count or rows.max() >= count:
+        if (
+            rows.ndim != 1
+            or rows.dtype.kind not in "iu"
+            or not len(rows)
+            or rows.min() < -count
+            or rows.max() >= count
+        ):
             return None
         return rows.astype(np.int64) % count
 
     def _read(self, rows: range | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Rows as an array in memory. Mapped, every one of them would bring up to 2 MiB around it into memory."""
+        """Rows as an array in memory.
+
+        Mapped, every one of them would bring up to 2 MiB around it into memory.
+        """
         size, first = math.prod(self.shape[1:]), self._first_byte()
         read = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
         if isinstance(rows, range) and rows.step == 1:
@@ -150,7 +172,10 @@ def _reopened(path: str, shape: tuple[int, ...], offset: int) -> StoredArray:
 
 
 def mapped(stream: IO[bytes], shape: tuple[int, ...], offset: int = 0) -> StoredArray:
-    """The uint8 array of `shape` that begins at byte `offset` of an open file. `stream` is closed; the array has a handle of its own."""
+    """The uint8 array of `shape` that begins at byte `offset` of an open file.
+
+    `stream` is closed; the array has a handle of its own.
+    """
     with stream:
         # NumPy's annotations forget the class that is made.
         array: Any = StoredArray(stream, np.uint8, "r", offset, shape)
@@ -159,24 +184,36 @@ def mapped(stream: IO[bytes], shape: tuple[int, ...], offset: int = 0) -> Stored
 
 
 def taken(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """`images[rows]`. Rows in a row of a StoredArray are a view; many rows of one above LIMIT go to a file without a name.
+    """`images[rows]`. Rows in a row of a StoredArray are a view; many rows of one above LIMIT go to a file
+    without a name.
 
     Raises StorageError when no disk has room for them.
     """
     if not isinstance(images, StoredArray) or images.nbytes <= LIMIT or not len(rows):
         return images[rows]
     first = int(rows[0])
-    if first >= 0 and np.array_equal(rows, np.arange(first, first + len(rows))) and first + len(rows) <= len(images):
+    if (
+        first >= 0
+        and np.array_equal(rows, np.arange(first, first + len(rows)))
+        and first + len(rows) <= len(images)
+    ):
         return images[first : first + len(rows)]
     if len(rows) * images[0].nbytes <= LIMIT // 4:
         return images[rows]
     step = _rows_a_chunk(images)
-    return spilled((images[rows[start : start + step]] for start in range(0, len(rows), step)), (len(rows), *images.shape[1:]))
+    return spilled(
+        (images[rows[start : start + step]] for start in range(0, len(rows), step)),
+        (len(rows), *images.shape[1:]),
+    )
 
 
 def joined(parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """`np.concatenate(parts)`; above LIMIT, where a part lies on the disk, in a file without a name (else StorageError: no room)."""
-    if sum(part.nbytes for part in parts) <= LIMIT or not any(isinstance(part, StoredArray) for part in parts):
+    """`np.concatenate(parts)`; above LIMIT, where a part lies on the disk, in a file without a name
+    (else StorageError: no room).
+    """
+    if sum(part.nbytes for part in parts) <= LIMIT or not any(
+        isinstance(part, StoredArray) for part in parts
+    ):
         return np.concatenate(parts)
 
     def chunks() -> Iterator[NDArray[np.uint8]]:
@@ -188,7 +225,9 @@ def joined(parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def spilled(chunks: Iterator[NDArray[np.uint8]], shape: tuple[int, ...]) -> StoredArray:
-    """The rows of all chunks, one after the other, in a file without a name: it vanishes with the last array that uses it."""
+    """The rows of all chunks, one after the other, in a file without a name:
+    it vanishes with the last array that uses it.
+    """
     with unnamed_file(math.prod(shape)) as stream:
         try:
             for chunk in chunks:
@@ -200,7 +239,9 @@ def spilled(chunks: Iterator[NDArray[np.uint8]], shape: tuple[int, ...]) -> Stor
 
 
 def unnamed_file(nbytes: int) -> IO[bytes]:
-    """A new file without a name, in the cache folder or else in the system's folder for temporary files; StorageError: neither has room."""
+    """A new file without a name, in the cache folder or else in the system's folder for temporary files;
+    StorageError: neither has room.
+    """
     first: OSError | None = None
     for folder in (cache_folder(), Path(tempfile.gettempdir())):
         try:
@@ -221,8 +262,10 @@ def require_room(folder: Path, nbytes: int) -> None:
 
 def no_room(folder: Path, nbytes: int, error: OSError | None) -> StorageError:
     """What to tell when `nbytes` of pictures found no place."""
-    return StorageError(f"cannot put {gigabytes(nbytes)} of decoded pictures into {folder}: {said(error)}",
-                        cure="Set LIGHTFAST_CACHE to a folder with room, or give a smaller image_size.")
+    return StorageError(
+        f"cannot put {gigabytes(nbytes)} of decoded pictures into {folder}: {said(error)}",
+        cure="Set LIGHTFAST_CACHE to a folder with room, or give a smaller image_size.",
+    )
 
 
 def said(error: OSError | None) -> str:

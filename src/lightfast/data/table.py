@@ -25,8 +25,10 @@ class Table:
 
     Attributes:
         where: what messages call it.
-        columns: names without spaces around them; those that the project knows (path, file_name, label, labels, split) in lower case.
-        rows: one mapping a row, every column in it. Cells of CSV and TSV are texts; JSON and Parquet give lists, numbers and None too.
+        columns: names without spaces around them; those that the project knows (path, file_name, label,
+            labels, split) in lower case.
+        rows: one mapping a row, every column in it. Cells of CSV and TSV are texts; JSON and Parquet give
+            lists, numbers and None too.
     """
 
     where: str
@@ -35,7 +37,10 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """The table in `path`, by its ending. Raises DataError naming the file, and the row where it is one row's fault."""
+    """The table in `path`, by its ending.
+
+    Raises DataError naming the file, and the row where it is one row's fault.
+    """
     where = printable(path)
     try:
         match path.suffix.lower():
@@ -50,7 +55,9 @@ def read_table(path: Path) -> Table:
     except FileNotFoundError as error:
         raise DataError(f"no such file: {where}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start})", cure="Save it as UTF-8.") from error
+        raise DataError(
+            f"{where} is not UTF-8 text ({error.reason} at byte {error.start})", cure="Save it as UTF-8."
+        ) from error
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise DataError(f"{where}: two columns are called {twice[0]!r}", cure="Rename or remove one of them.")
@@ -69,11 +76,18 @@ def _csv(path: Path, delimiter: str, where: str) -> tuple[list[str], list[dict[s
             columns = [_column(text) for text in next(lines, [])]
             rows = [line for line in lines if line]
         except csv.Error as error:
-            raise DataError(f"{where}: line {lines.line_num} cannot be read ({error})", cure="Write it as plain CSV again.") from error
+            raise DataError(
+                f"{where}: line {lines.line_num} cannot be read ({error})",
+                cure="Write it as plain CSV again.",
+            ) from error
     for number, line in enumerate(rows, start=1):
         if len(line) != len(columns):
-            raise DataError(f"{where}: row {number}", expected=f"{len(columns)} fields ({','.join(columns)})", got=f"{len(line)} fields",
-                            cure="Put quotes around a text that holds a comma.")
+            raise DataError(
+                f"{where}: row {number}",
+                expected=f"{len(columns)} fields ({','.join(columns)})",
+                got=f"{len(line)} fields",
+                cure="Put quotes around a text that holds a comma.",
+            )
     return columns, [dict(zip(columns, line, strict=True)) for line in rows]
 
 
@@ -86,9 +100,15 @@ def _json_lines(path: Path, where: str) -> tuple[list[str], list[dict[str, Any]]
         try:
             record = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(f"{where}: line {number} is not JSON ({error.msg})", cure="Write one JSON object a line.") from error
+            raise DataError(
+                f"{where}: line {number} is not JSON ({error.msg})", cure="Write one JSON object a line."
+            ) from error
         if not isinstance(record, dict):
-            raise DataError(f"{where}: line {number}", expected='an object such as {"path": ..., "label": ...}', got=type(record).__name__)
+            raise DataError(
+                f"{where}: line {number}",
+                expected='an object such as {"path": ..., "label": ...}',
+                got=type(record).__name__,
+            )
         records.append(record)
     return _named(list(dict.fromkeys(column for record in records for column in record)), records)
 
@@ -100,13 +120,22 @@ def _parquet(path: Path, where: str) -> tuple[list[str], list[dict[str, Any]]]:
     try:
         schema = parquet.read_schema(path)
         labelled = any(_column(name) in LABEL_COLUMNS for name in schema.names)
-        used = [field.name for field in schema if _column(field.name) in _KNOWN or (not labelled and _is_number(field.type))]
+        used = [
+            field.name
+            for field in schema
+            if _column(field.name) in _KNOWN or (not labelled and _is_number(field.type))
+        ]
         records = parquet.read_table(path, columns=used).to_pylist()
     except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, OSError) as error:
-        raise DataError(f"{where} is not a Parquet table ({str(error).splitlines()[0]})", cure="Write it again.") from error
+        raise DataError(
+            f"{where} is not a Parquet table ({str(error).splitlines()[0]})", cure="Write it again."
+        ) from error
     # What no column of labels can be (texts, pictures as bytes) is not read: it may be large.
     unread = {} if labelled else {field.name: f"<{field.type}>" for field in schema if field.name not in used}
-    return _named([name for name in schema.names if name in used or name in unread], [{**unread, **record} for record in records])
+    return _named(
+        [name for name in schema.names if name in used or name in unread],
+        [{**unread, **record} for record in records],
+    )
 
 
 def _is_number(kind: Any) -> bool:
@@ -115,8 +144,12 @@ def _is_number(kind: Any) -> bool:
     return arrow.types.is_boolean(kind) or arrow.types.is_integer(kind) or arrow.types.is_floating(kind)
 
 
-def _named(columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
-    return [_column(name) for name in columns], [{_column(name): record.get(name) for name in columns} for record in records]
+def _named(
+    columns: Sequence[str], records: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    return [_column(name) for name in columns], [
+        {_column(name): record.get(name) for name in columns} for record in records
+    ]
 
 
 def _column(text: str) -> str:

@@ -20,11 +20,13 @@ _FORBIDDEN = (SEPARATOR, "|")
 class Taxonomy:
     """One tree of labels or several; see docs/taxonomy.md for its rules.
 
-    Building one checks it: DataError (one line) for no label at all, a name twice, two parents, an unknown parent, a cycle (its path is
-    shown), a synonym that is another label's name or synonym, names with "/" or "|".
+    Building one checks it: DataError (one line) for no label at all, a name twice, two parents, an unknown
+    parent, a cycle (its path is shown), a synonym that is another label's name or synonym, names with "/" or
+    "|".
 
     Attributes:
-        labels: every label; however given, they are kept depth first, parents before children, siblings in the order given.
+        labels: every label; however given, they are kept depth first, parents before children, siblings in
+            the order given.
         source: what the taxonomy is called in messages.
     """
 
@@ -69,7 +71,9 @@ class Taxonomy:
     @cached_property
     def clients(self) -> tuple[str, ...]:
         """Every client that some label has a name for."""
-        return tuple(sorted({client for label in self.labels for client in label.display if client != DEFAULT_CLIENT}))
+        return tuple(
+            sorted({client for label in self.labels for client in label.display if client != DEFAULT_CLIENT})
+        )
 
     def label(self, name: str) -> Label:
         """The label called exactly `name`; raises UnknownName with the closest names."""
@@ -99,13 +103,17 @@ class Taxonomy:
         return any(self.label(one).abstract for one in (name, *self.ancestors(name)))
 
     def find(self, text: str) -> str | None:
-        """The label that `text` means, or None: an exact name, synonym or display name, else one that differs in case, spaces, hyphens or
-        underscores only. Names and synonyms win over display names. Raises DataError where several labels are meant."""
+        """The label that `text` means, or None: an exact name, synonym or display name, else one that differs
+        in case, spaces, hyphens or underscores only. Names and synonyms win over display names. Raises
+        DataError where several labels are meant.
+        """
         folded = spelling(text).casefold()
         for words in (self._words, self._shown):
             found = words.get(text) or words.get(folded) or set()
             if len(found) > 1:
-                raise DataError(f"{text!r} may mean {' or '.join(sorted(found))}", cure="Use the label's own name.")
+                raise DataError(
+                    f"{text!r} may mean {' or '.join(sorted(found))}", cure="Use the label's own name."
+                )
             if found:
                 return next(iter(found))
         return None
@@ -114,57 +122,91 @@ class Taxonomy:
         """`find`, but raises UnknownName with the closest names where nothing is meant."""
         found = self.find(text)
         if found is None:
-            raise UnknownName("label", text, {*self.names, *(word for label in self.labels for word in label.synonyms)})
+            raise UnknownName(
+                "label", text, {*self.names, *(word for label in self.labels for word in label.synonyms)}
+            )
         return found
 
     def display_name(self, name: str, client: str | None = None) -> str:
-        """What `client` calls the label: its own name for it, else the default one, else the label's name; raises UnknownName for a client
-        that no label knows."""
+        """What `client` calls the label: its own name for it, else the default one, else the label's name;
+        raises UnknownName for a client that no label knows.
+        """
         if client is not None and client not in self.clients:
             raise UnknownName("client", client, self.clients)
         display = self.label(name).display
         return display.get(client or DEFAULT_CLIENT) or display.get(DEFAULT_CLIENT) or name
 
-    def check_classes(self, class_names: Sequence[str], task: Literal["multi-class", "multi-label"] = "multi-class") -> tuple[str, ...]:
+    def check_classes(
+        self, class_names: Sequence[str], task: Literal["multi-class", "multi-label"] = "multi-class"
+    ) -> tuple[str, ...]:
         """The label of every class of a data set, in the order of the classes.
 
-        Raises DataError naming the classes: unknown ones (with the closest label), two that mean one label, and for "multi-class" those
-        with labels below them: a picture "of an animal" would compete with dog and cat, which it may be as well.
+        Raises DataError naming the classes: unknown ones (with the closest label), two that mean one label,
+        and for "multi-class" those with labels below them: a picture "of an animal" would compete with dog
+        and cat, which it may be as well.
         """
         found = {name: self.find(name) for name in class_names}
         unknown = [name for name, label in found.items() if label is None]
         if unknown:
             first = UnknownName("class", unknown[0], self.names)
-            listed = f"{len(unknown)} classes of the data are not in {self.source}: {', '.join(map(repr, unknown[:5]))}"
+            listed = (
+                f"{len(unknown)} classes of the data are not in {self.source}: "
+                f"{', '.join(map(repr, unknown[:5]))}"
+            )
             listed += ", …" * (len(unknown) > 5)
             one = len(unknown) == 1
-            raise DataError(f"class {unknown[0]!r} of the data is not in {self.source}" if one else listed,
-                            cure=f"Add {'it' if one else 'them'} to the taxonomy as a label or a synonym. {first.cure}")
+            raise DataError(
+                f"class {unknown[0]!r} of the data is not in {self.source}" if one else listed,
+                cure=f"Add {'it' if one else 'them'} to the taxonomy as a label or a synonym. {first.cure}",
+            )
         owners: dict[str, str] = {}
         for name in class_names:
             label = self.resolve(name)
             if label in owners:
-                raise DataError(f"classes {owners[label]!r} and {name!r} both mean {label!r}", cure="Merge them, or give each a label.")
+                raise DataError(
+                    f"classes {owners[label]!r} and {name!r} both mean {label!r}",
+                    cure="Merge them, or give each a label.",
+                )
             owners[label] = name
             if task == "multi-class" and self._below[label]:
                 what = f"class {name!r} has labels below it ({', '.join(self._below[label][:3])})"
-                raise DataError(what, expected="leaves, where every picture has one label",
-                                cure=f"Label its pictures more closely, add a leaf such as 'other {name}', or train multi-label.")
+                raise DataError(
+                    what,
+                    expected="leaves, where every picture has one label",
+                    cure=f"Label its pictures more closely, add a leaf such as 'other {name}', or train "
+                    "multi-label.",
+                )
         return tuple(owners)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, the flat form of the file."""
-        return {"labels": [{"name": label.name, "parent": label.parent, "synonyms": list(label.synonyms), "display": dict(label.display),
-                            "abstract": label.abstract} for label in self.labels]}
+        return {
+            "labels": [
+                {
+                    "name": label.name,
+                    "parent": label.parent,
+                    "synonyms": list(label.synonyms),
+                    "display": dict(label.display),
+                    "abstract": label.abstract,
+                }
+                for label in self.labels
+            ]
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], source: str = "taxonomy") -> Self:
         """Back from `as_json`; raises DataError where it is something else."""
         try:
-            labels = tuple(Label(row["name"], row["parent"], tuple(row["synonyms"]), dict(row["display"]), row["abstract"])
-                           for row in content["labels"])
+            labels = tuple(
+                Label(
+                    row["name"], row["parent"], tuple(row["synonyms"]), dict(row["display"]), row["abstract"]
+                )
+                for row in content["labels"]
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{source} is not a taxonomy ({error!r})", cure="Write it with Taxonomy.as_json.") from error
+            raise DataError(
+                f"{source} is not a taxonomy ({error!r})", cure="Write it with Taxonomy.as_json."
+            ) from error
         return cls(labels, source)
 
     @cached_property
@@ -189,7 +231,9 @@ class Taxonomy:
 
 
 def read_taxonomy(path: Path | str) -> Taxonomy:
-    """Read a YAML file in the nested (`tree:`) or flat (`labels:`) form; raises DataError, one line with the place, for anything wrong."""
+    """Read a YAML file in the nested (`tree:`) or flat (`labels:`) form; raises DataError,
+    one line with the place, for anything wrong.
+    """
     source = Path(path)
     return Taxonomy(tuple(read_labels(source)), str(source))
 
@@ -214,9 +258,13 @@ def _check_labels(labels: Sequence[Label], source: str) -> None:
         if label.name in known:
             first = known[label.name].parent
             if first == label.parent:
-                raise DataError(f"{source}: label {label.name!r} is given twice", cure="Keep one, or rename one.")
+                raise DataError(
+                    f"{source}: label {label.name!r} is given twice", cure="Keep one, or rename one."
+                )
             parents = " and ".join(one or "none (a root)" for one in (first, label.parent))
-            raise DataError(f"{source}: label {label.name!r} has two parents: {parents}", cure="Keep one of them.")
+            raise DataError(
+                f"{source}: label {label.name!r} has two parents: {parents}", cure="Keep one of them."
+            )
         known[label.name] = label
     check_names(known, source)
     for label in labels:
@@ -229,17 +277,31 @@ def _check_labels(labels: Sequence[Label], source: str) -> None:
 
 def _check_texts(label: Label, source: str) -> None:
     display = label.display if isinstance(label.display, Mapping) else {}
-    texts = (label.name, *((label.parent,) if label.parent is not None else ()), *label.synonyms, *display, *display.values())
+    texts = (
+        label.name,
+        *((label.parent,) if label.parent is not None else ()),
+        *label.synonyms,
+        *display,
+        *display.values(),
+    )
     for text in texts:
         if not isinstance(text, str) or not text.strip() or text != text.strip() or not text.isprintable():
-            raise DataError(f"{source}: {text!r} in label {label.name!r}", expected="a text without spaces around it or line breaks in it")
+            raise DataError(
+                f"{source}: {text!r} in label {label.name!r}",
+                expected="a text without spaces around it or line breaks in it",
+            )
     if not isinstance(label.abstract, bool) or display is not label.display:
-        raise DataError(f"{source}: label {label.name!r}", expected="abstract true or false, display client → name",
-                        got=f"{label.abstract!r}, {label.display!r}")
+        raise DataError(
+            f"{source}: label {label.name!r}",
+            expected="abstract true or false, display client → name",
+            got=f"{label.abstract!r}, {label.display!r}",
+        )
     for sign in _FORBIDDEN:
         if sign in label.name:
-            raise DataError(f"{source}: label {label.name!r} holds {sign!r}, which separates the names of a path",
-                            cure="Rename it; a display name or a synonym may hold it.")
+            raise DataError(
+                f"{source}: label {label.name!r} holds {sign!r}, which separates the names of a path",
+                cure="Rename it; a display name or a synonym may hold it.",
+            )
 
 
 def _check_cycles(known: Mapping[str, Label], source: str) -> None:
@@ -249,8 +311,11 @@ def _check_cycles(known: Mapping[str, Label], source: str) -> None:
         name: str | None = start
         while name is not None and name not in safe:
             if name in walked:
-                circle = [*walked[walked.index(name):], name]
-                raise DataError(f"{source}: a cycle of parents, {' → '.join(circle)}", cure="Take the parent of one of them away.")
+                circle = [*walked[walked.index(name) :], name]
+                raise DataError(
+                    f"{source}: a cycle of parents, {' → '.join(circle)}",
+                    cure="Take the parent of one of them away.",
+                )
             walked.append(name)
             name = known[name].parent
         safe.update(walked)
@@ -262,5 +327,12 @@ def _check_synonyms(labels: Sequence[Label], source: str) -> None:
         for word in label.synonyms:
             owner, kind = owners.setdefault(spelling(word), (label.name, "synonym"))
             if owner != label.name:
-                taken = f"is the name of {owner!r}" if kind == "name" and word == owner else f"is also the {kind} of {owner!r}"
-                raise DataError(f"{source}: synonym {word!r} of {label.name!r} {taken}", cure="A word means one label: keep it at one.")
+                taken = (
+                    f"is the name of {owner!r}"
+                    if kind == "name" and word == owner
+                    else f"is also the {kind} of {owner!r}"
+                )
+                raise DataError(
+                    f"{source}: synonym {word!r} of {label.name!r} {taken}",
+                    cure="A word means one label: keep it at one.",
+                )

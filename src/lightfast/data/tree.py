@@ -18,28 +18,39 @@ __all__ = ["PART_NAMES", "PICTURE_ENDINGS", "read_tree"]
 
 
 def read_tree(root: Path, target: Target | None = None, report: Reporter = silent) -> LoadedData:
-    """Every picture below `root/CLASS/` (any depth), labels from the folder names, ids from the relative paths.
+    """Every picture below `root/CLASS/` (any depth), labels from the folder names, ids from the relative
+    paths.
 
-    Raises DataError for: no class folders, an empty class folder, one class, one picture, classes spelled alike, nothing readable.
+    Raises DataError for: no class folders, an empty class folder, one class, one picture, classes spelled
+    alike, nothing readable.
     """
     folders = _subfolders(root)
     parts = _parts(folders, root)
     entries, found, class_names = _entries(root, parts or {"train": root})
     if len(class_names) < 2:
-        raise DataError(f"{printable(root)} has one class only ({', '.join(class_names)})", expected="at least two class folders",
-                        cure="Add a folder of pictures for each further class.")
+        raise DataError(
+            f"{printable(root)} has one class only ({', '.join(class_names)})",
+            expected="at least two class folders",
+            cure="Add a folder of pictures for each further class.",
+        )
     if len(entries) < 2:
-        raise DataError(f"{printable(root)} has one picture only ({printable(entries[0].id)})", cure="Add more pictures.")
+        raise DataError(
+            f"{printable(root)} has one picture only ({printable(entries[0].id)})", cure="Add more pictures."
+        )
     loaded = assemble(root.resolve().name, entries, class_names, target or Target(), report)
     unreadable = tuple(sorted((*loaded.unreadable, *found.closed), key=lambda one: one.path))
-    return dataclasses.replace(loaded, unreadable=unreadable, notes=(*loaded.notes, *found.left_out(), *_missing(loaded)))
+    return dataclasses.replace(
+        loaded, unreadable=unreadable, notes=(*loaded.notes, *found.left_out(), *_missing(loaded))
+    )
 
 
 def _subfolders(folder: Path) -> Sequence[Path]:
     try:
         return subfolders(folder)
     except PermissionError as error:
-        raise DataError(f"cannot open {printable(folder)}: permission denied", cure="Give yourself the right to read it.") from error
+        raise DataError(
+            f"cannot open {printable(folder)}: permission denied", cure="Give yourself the right to read it."
+        ) from error
 
 
 def _parts(folders: Sequence[Path], root: Path) -> dict[str, Path]:
@@ -50,7 +61,10 @@ def _parts(folders: Sequence[Path], root: Path) -> dict[str, Path]:
     for folder in folders:
         part = PART_NAMES[folder.name.lower()]
         if part in parts:
-            raise DataError(f"{root}: {parts[part].name}/ and {folder.name}/ both name the {part} part", cure="Keep one of them.")
+            raise DataError(
+                f"{root}: {parts[part].name}/ and {folder.name}/ both name the {part} part",
+                cure="Keep one of them.",
+            )
         parts[part] = folder
     if "train" not in parts:
         only = ", ".join(f"{folder.name}/" for folder in folders)
@@ -68,14 +82,19 @@ def _entries(root: Path, parts: dict[str, Path]) -> tuple[list[Entry], Found, tu
         if unknown:
             name = _class_name(unknown[0])
             check_names([*names, name], printable(root))
-            raise DataError(f"{printable(unknown[0])}: class {name!r} is not among the training classes",
-                            cure=f"Add {printable(parts['train'] / name)}, or remove it from {part}.")
+            raise DataError(
+                f"{printable(unknown[0])}: class {name!r} is not among the training classes",
+                cure=f"Add {printable(parts['train'] / name)}, or remove it from {part}.",
+            )
     class_names = ordered(names)
     entries: list[Entry] = []
     found = Found()
     for folder in {root, *parts.values()}:
-        # Whatever stands beside the class folders; pipes and broken links too, so that nothing is dropped without a word.
-        found.others.extend(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
+        # Whatever stands beside the class folders; pipes and broken links too, so that nothing is dropped
+        # without a word.
+        found.others.extend(
+            path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")
+        )
     for part, folders in classes.items():
         empty: list[Path] = []
         for folder in folders:
@@ -95,10 +114,15 @@ def _class_name(folder: Path) -> str:
 
 def _refuse_empty(folders: Sequence[Path], found: Found) -> None:
     named = ", ".join(printable(folder) for folder in folders[:5])
-    closed = next((one for one in found.closed if any(one.path.startswith(printable(folder)) for folder in folders)), None)
+    closed = next(
+        (one for one in found.closed if any(one.path.startswith(printable(folder)) for folder in folders)),
+        None,
+    )
     if closed is not None:
-        raise DataError(f"no picture in {named}: {closed.path} cannot be read ({closed.reason})",
-                        cure="Give yourself the right to read it, or remove the folder.")
+        raise DataError(
+            f"no picture in {named}: {closed.path} cannot be read ({closed.reason})",
+            cure="Give yourself the right to read it, or remove the folder.",
+        )
     raise DataError(f"empty class: no picture in {named}", cure="Add pictures or remove the folder.")
 
 
@@ -110,7 +134,10 @@ def _class_folders(folder: Path, part: str) -> Sequence[Path]:
     said = f"{len(pictures)} pictures but no class folders" if pictures else "no class folders"
     cure = "Put the pictures of each class in a folder named after it, or give a manifest (path,label)."
     if part in ("val", "test"):
-        cure = f"Put its pictures in folders named after their classes, or remove it: a {part} part is then split off train."
+        cure = (
+            f"Put its pictures in folders named after their classes, or remove it: a {part} part is then "
+            "split off train."
+        )
     raise DataError(f"{printable(folder)} has {said}", cure=cure)
 
 

@@ -1,4 +1,6 @@
-"""Files that are no pictures: what they are instead, in a few plain words, and names that can be written anywhere."""
+"""Files that are no pictures: what they are instead, in a few plain words,
+and names that can be written anywhere.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,30 @@ _REFUSALS = {
     errno.EPERM: "permission denied",
     errno.ELOOP: "a link that leads back to itself",
 }
-_HEIC_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"))
+_HEIC_BRANDS = frozenset(
+    (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
+)
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _PICTURES = (
-    (b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"BM", "BMP"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"),
-)  # fmt: skip
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+)
 _OTHERS = (
-    (b"%PDF", "a PDF document"), (b"%!PS", "a PostScript drawing"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!", "a RAR archive"), (b"\x1aE\xdf\xa3", "a video"), (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"), (b"\0\0\x01\xba", "a video"),
-)  # fmt: skip
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript drawing"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\x01\xba", "a video"),
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,9 @@ class UnreadablePicture(DataError):
 
 
 def printable(name: str | Path | Held) -> str:
-    """A name that JSON, Parquet and a terminal take: bytes that are not UTF-8 and control characters become `\\x..` escapes."""
+    """A name that JSON, Parquet and a terminal take:
+    bytes that are not UTF-8 and control characters become `\\x..` escapes.
+    """
     text = str(name)
     if text.isprintable():
         return text
@@ -84,11 +102,16 @@ def printable(name: str | Path | Held) -> str:
 
 
 def require_file(path: Path) -> None:
-    """Raise UnreadablePicture unless `path` is a file with something in it. Nothing is opened: opening a pipe would wait for ever."""
+    """Raise UnreadablePicture unless `path` is a file with something in it.
+
+    Nothing is opened: opening a pipe would wait for ever.
+    """
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        raise UnreadablePicture(path, "a link to a file that is not there" if path.is_symlink() else "no such file") from error
+        raise UnreadablePicture(
+            path, "a link to a file that is not there" if path.is_symlink() else "no such file"
+        ) from error
     except ValueError as error:
         # A zero byte in a table's path.
         raise UnreadablePicture(path, "no file can have such a name") from error
@@ -102,7 +125,9 @@ def require_file(path: Path) -> None:
 
 
 def reason(error: BaseException, path: Path | Held) -> str:
-    """Why `path` could not be read, in a few words, from what its reading raised and from its first and last bytes."""
+    """Why `path` could not be read, in a few words,
+    from what its reading raised and from its first and last bytes.
+    """
     match error:
         case UnidentifiedImageError():
             return _unidentified(path)
@@ -125,7 +150,10 @@ def is_heic(path: Path | Held) -> bool:
 
 
 def ends_early(path: Path | Held) -> bool:
-    """Whether the file stops before its own end mark or announced length. False where the format has neither."""
+    """Whether the file stops before its own end mark or announced length.
+
+    False where the format has neither.
+    """
     try:
         head, size = _first(path), _size(path)
         with path.open("rb") as stream:
@@ -146,7 +174,8 @@ def ends_early(path: Path | Held) -> bool:
 
 
 def zeros_at_the_end(path: Path | Held) -> bool:
-    """Whether a JPEG ends in zero bytes in the middle of its picture, as a download that was cut off on reserved room leaves it.
+    """Whether a JPEG ends in zero bytes in the middle of its picture, as a download that was cut off on
+    reserved room leaves it.
 
     The decoder makes grey of such a rest and says nothing.
     """
@@ -247,7 +276,9 @@ def _written(head: bytes) -> str:
         text = head.decode() if len(head) < _HEAD else head[:-3].decode(errors="ignore")
     except UnicodeDecodeError:
         return ""
-    if "\ufffd" in text or any(unicodedata.category(letter) == "Cc" and letter not in "\t\n\r\f" for letter in text):
+    if "\ufffd" in text or any(
+        unicodedata.category(letter) == "Cc" and letter not in "\t\n\r\f" for letter in text
+    ):
         return ""
     start = text.lstrip("\ufeff \t\r\n").lower()
     if start.startswith("version https://git-lfs"):

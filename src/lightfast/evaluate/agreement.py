@@ -12,7 +12,10 @@ from scipy.special import ndtri
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.evaluate.intervals import Interval, wilson_bounds
 
-UNDEFINED = "everyone gave one and the same answer throughout: chance alone would agree fully, so kappa is not defined"
+UNDEFINED = (
+    "everyone gave one and the same answer throughout: chance alone would agree fully, so kappa is not "
+    "defined"
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Kappa:
     """Agreement beyond chance: (observed - expected) / (1 - expected).
 
     Attributes:
-        value: 1 = full agreement, 0 = as chance would have it, below 0 = less; None when it is not defined (`note` says why).
+        value: 1 = full agreement, 0 = as chance would have it, below 0 = less; None when it is not defined
+            (`note` says why).
         interval: 95 % interval by default, inside -1..1; all of it when nothing is known.
         n: pictures answered.
         observed: share of agreeing pairs of answers, 0..1.
@@ -41,7 +45,8 @@ class Kappa:
 
 
 def cohen_kappa(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Kappa:
-    """Cohen's kappa (1960) of two raters, with the large-sample standard error of Fleiss, Cohen and Everitt (1969).
+    """Cohen's kappa (1960) of two raters, with the large-sample standard error of Fleiss, Cohen and Everitt
+    (1969).
 
     Args:
         first: (N,) answers, whole numbers or texts, one a picture.
@@ -52,11 +57,18 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Kap
     """
     one, other = np.asarray(first), np.asarray(second)
     if one.ndim != 1 or one.shape != other.shape or one.size == 0:
-        raise DataError("agreement of two raters", expected="two arrays (N,) of answers to the same pictures, N at least 1",
-                        got=f"shapes {one.shape} and {other.shape}")
+        raise DataError(
+            "agreement of two raters",
+            expected="two arrays (N,) of answers to the same pictures, N at least 1",
+            got=f"shapes {one.shape} and {other.shape}",
+        )
     if one.dtype.kind != other.dtype.kind and "U" in one.dtype.kind + other.dtype.kind:
-        raise DataError("agreement of two raters", expected="answers of one kind", got=f"{one.dtype} and {other.dtype}",
-                        cure="Give class numbers twice or class names twice.")
+        raise DataError(
+            "agreement of two raters",
+            expected="answers of one kind",
+            got=f"{one.dtype} and {other.dtype}",
+            cure="Give class numbers twice or class names twice.",
+        )
     codes, count = _codes(np.stack([one, other], axis=1))
     n = len(codes)
     table = np.bincount(codes[:, 0] * count + codes[:, 1], minlength=count**2).reshape(count, count) / n
@@ -76,8 +88,8 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Kap
 def fleiss_kappa(answers: ArrayLike, level: float = 0.95) -> Kappa:
     """Fleiss's kappa (1971) of two or more raters who all answered every picture.
 
-    The interval generalises to other pictures with the same raters: large-sample variance of Gwet (Educational and Psychological
-    Measurement 81, 781-790, 2021).
+    The interval generalises to other pictures with the same raters: large-sample variance of Gwet
+    (Educational and Psychological Measurement 81, 781-790, 2021).
 
     Args:
         answers: (N, raters) whole numbers or texts, one row a picture, N and raters at least 2.
@@ -85,11 +97,16 @@ def fleiss_kappa(answers: ArrayLike, level: float = 0.95) -> Kappa:
     """
     given = np.asarray(answers)
     if given.ndim != 2 or given.shape[0] < 2 or given.shape[1] < 2:
-        raise DataError("agreement of several raters", expected="answers (N, raters), at least 2 pictures and 2 raters",
-                        got=f"shape {given.shape}")
+        raise DataError(
+            "agreement of several raters",
+            expected="answers (N, raters), at least 2 pictures and 2 raters",
+            got=f"shape {given.shape}",
+        )
     codes, count = _codes(given)
     n, raters = codes.shape
-    votes = np.bincount((np.arange(n)[:, None] * count + codes).ravel(), minlength=n * count).reshape(n, count)
+    votes = np.bincount((np.arange(n)[:, None] * count + codes).ravel(), minlength=n * count).reshape(
+        n, count
+    )
     shares = votes.sum(axis=0) / votes.sum()
     agreeing = (votes * (votes - 1)).sum(axis=1) / (raters * (raters - 1))
     observed, expected = float(agreeing.mean()), float(shares @ shares)
@@ -108,7 +125,14 @@ def _kappa(value: float, variance: float, shares: tuple[float, float], n: int, l
     if observed == 1:
         # Nobody ever differed, so the standard error is 0; the observed share still has Wilson's bound.
         low = (float(wilson_bounds(n, n, level)[0]) - expected) / (1 - expected)
-        return Kappa(1.0, Interval(max(low, -1.0), 1.0), n, 1.0, expected, "full agreement: the low end is Wilson's bound of the share")
+        return Kappa(
+            1.0,
+            Interval(max(low, -1.0), 1.0),
+            n,
+            1.0,
+            expected,
+            "full agreement: the low end is Wilson's bound of the share",
+        )
     half = float(ndtri(0.5 + level / 2)) * max(variance, 0.0) ** 0.5
     return Kappa(value, Interval(max(value - half, -1.0), min(value + half, 1.0)), n, observed, expected)
 
@@ -116,7 +140,11 @@ def _kappa(value: float, variance: float, shares: tuple[float, float], n: int, l
 def _codes(answers: NDArray) -> tuple[NDArray[np.int64], int]:
     """The same shape as numbers 0..count-1, and the count of different answers."""
     if answers.dtype.kind not in "biuU":
-        raise DataError("agreement", expected="whole numbers or texts as answers", got=str(answers.dtype),
-                        cure="Leave out the pictures that someone did not answer.")
+        raise DataError(
+            "agreement",
+            expected="whole numbers or texts as answers",
+            got=str(answers.dtype),
+            cure="Leave out the pictures that someone did not answer.",
+        )
     names, codes = np.unique(answers, return_inverse=True)
     return codes.reshape(answers.shape).astype(np.int64), len(names)

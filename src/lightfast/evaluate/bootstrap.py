@@ -1,7 +1,9 @@
-"""Many models, the same pictures drawn again: macro F1 and macro ROC area of every resample, fast enough for 10,000 pictures.
+"""Many models, the same pictures drawn again: macro F1 and macro ROC area of every resample, fast enough for
+10,000 pictures.
 
-A resample is a count of how often each picture was drawn. F1 needs sums of those counts, which are one matrix product; the ROC area needs
-their running sums in the order of the scores, and that order is found once a class, not once a resample.
+A resample is a count of how often each picture was drawn. F1 needs sums of those counts, which are one matrix
+product; the ROC area needs their running sums in the order of the scores, and that order is found once a
+class, not once a resample.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Resampled:
 
     Attributes:
         macro_f1: float64 (M, R) in 0..1.
-        auc: float64 (M, R), macro one-vs-rest ROC area in 0..1; NaN in resamples where no class occurs both as label and not.
+        auc: float64 (M, R), macro one-vs-rest ROC area in 0..1; NaN in resamples where no class occurs both
+            as label and not.
     """
 
     macro_f1: NDArray[np.float64]
@@ -49,18 +52,27 @@ def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> R
     one_hot = np.eye(classes, dtype=np.float32)
     guesses = [one_hot[side.predicted_labels] for side in predictions]
     # Per model: hits and guesses a class, after the labels that all share.
-    sides = np.concatenate([one_hot[labels], *(part for guess in guesses for part in (guess * one_hot[labels], guess))], axis=1).T
+    sides = np.concatenate(
+        [one_hot[labels], *(part for guess in guesses for part in (guess * one_hot[labels], guess))], axis=1
+    ).T
     orders = [[_order(side.pred_probs[:, k], labels == k) for k in range(classes)] for side in predictions]
     f1, auc = [], []
     for drawn in _draws(len(labels), resamples, seed):
         support, *counts = np.split((sides @ drawn).T, 1 + 2 * len(predictions), axis=1)
         f1.append([mean_f1(counts[2 * m], support, counts[2 * m + 1]) for m in range(len(predictions))])
-        auc.append([_mean_area([order.area(drawn) for order in per_class if order is not None], drawn.shape[1]) for per_class in orders])
+        auc.append(
+            [
+                _mean_area([order.area(drawn) for order in per_class if order is not None], drawn.shape[1])
+                for per_class in orders
+            ]
+        )
     return Resampled(np.concatenate(f1, axis=1), np.concatenate(auc, axis=1))
 
 
 def percentiles(values: NDArray[np.float64], value: float, level: float = 0.95) -> Interval | None:
-    """The middle `level` of the resampled `values` that are numbers, widened to hold the measured `value`; None when none is a number."""
+    """The middle `level` of the resampled `values` that are numbers, widened to hold the measured `value`;
+    None when none is a number.
+    """
     found = values[~np.isnan(values)]
     if not found.size:
         return None
@@ -70,7 +82,8 @@ def percentiles(values: NDArray[np.float64], value: float, level: float = 0.95) 
 
 @dataclass(frozen=True, eq=False)
 class _Order:
-    """One class of one model: rows of its pictures, rows of the others by rising score, and how many others lie below each picture.
+    """One class of one model: rows of its pictures, rows of the others by rising score, and how many others
+    lie below each picture.
 
     `below` counts others with a smaller score, `upto` also those with the same one: ties count half.
     """
@@ -108,7 +121,12 @@ def _mean_area(areas: list[NDArray[np.float64]], count: int) -> NDArray[np.float
         return np.full(count, np.nan)
     table = np.stack(areas)
     known = ~np.isnan(table)
-    return np.divide(np.where(known, table, 0).sum(axis=0), known.sum(axis=0), out=np.full(count, np.nan), where=known.any(axis=0))
+    return np.divide(
+        np.where(known, table, 0).sum(axis=0),
+        known.sum(axis=0),
+        out=np.full(count, np.nan),
+        where=known.any(axis=0),
+    )
 
 
 def _draws(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:

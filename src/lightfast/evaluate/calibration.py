@@ -1,4 +1,7 @@
-"""Does a confidence of 90 % mean right nine times in ten? Reliability, its error, and the temperature that mends it."""
+"""Does a confidence of 90 % mean right nine times in ten?
+
+Reliability, its error, and the temperature that mends it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ class ReliabilityBin:
 
 
 def reliability(pred_probs: ArrayLike, labels: ArrayLike, bins: int = 15) -> tuple[ReliabilityBin, ...]:
-    """The reliability table in `bins` equal steps of top-label confidence (Guo et al. 2017, section 2); empty bins are left out.
+    """The reliability table in `bins` equal steps of top-label confidence (Guo et al. 2017, section 2); empty
+    bins are left out.
 
     Args:
         pred_probs: (N, K) rows that sum to 1.
@@ -43,19 +47,31 @@ def reliability(pred_probs: ArrayLike, labels: ArrayLike, bins: int = 15) -> tup
     counts = np.bincount(place, minlength=bins)
     sums = np.bincount(place, weights=confidence, minlength=bins)
     hits = np.bincount(place, weights=correct, minlength=bins).astype(int)
-    return tuple(ReliabilityBin(k / bins, (k + 1) / bins, int(counts[k]), float(sums[k] / counts[k]), float(hits[k] / counts[k]),
-                                wilson(int(hits[k]), int(counts[k]))) for k in np.flatnonzero(counts).tolist())
+    return tuple(
+        ReliabilityBin(
+            k / bins,
+            (k + 1) / bins,
+            int(counts[k]),
+            float(sums[k] / counts[k]),
+            float(hits[k] / counts[k]),
+            wilson(int(hits[k]), int(counts[k])),
+        )
+        for k in np.flatnonzero(counts).tolist()
+    )
 
 
 def ece(pred_probs: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
-    """Expected calibration error, 0..1: mean |accuracy - confidence| over the bins, weighted by their counts (Guo et al. 2017, eq. 3)."""
+    """Expected calibration error, 0..1: mean |accuracy - confidence| over the bins, weighted by their counts
+    (Guo et al. 2017, eq. 3).
+    """
     table = reliability(pred_probs, labels, bins)
     total = sum(row.count for row in table)
     return float(sum(row.count / total * abs(row.accuracy - row.confidence) for row in table))
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature T that makes softmax(logits / T) most likely on these labels (Guo et al. 2017, section 4.2).
+    """The temperature T that makes softmax(logits / T) most likely on these labels (Guo et al. 2017, section
+    4.2).
 
     Fit it on validation pictures, never on those that are reported.
 
@@ -85,7 +101,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
 
 def apply_temperature(pred_probs: ArrayLike, temperature: float) -> NDArray[np.float32]:
-    """softmax(log p / T), float32 (N, K): above 1 softens, below 1 sharpens; the order of the classes stays."""
+    """softmax(log p / T), float32 (N, K): above 1 softens, below 1 sharpens;
+    the order of the classes stays.
+    """
     if not (np.isfinite(temperature) and temperature > 0):
         raise SettingsError(f"temperature {temperature}", expected="a finite number above 0")
     with np.errstate(divide="ignore"):
@@ -97,10 +115,16 @@ def apply_temperature(pred_probs: ArrayLike, temperature: float) -> NDArray[np.f
 def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     values, given = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if values.ndim != 2 or len(values) == 0 or given.shape != (len(values),) or given.dtype.kind not in "iu":
-        raise DataError("calibration", expected="scores (N, K) and whole labels (N,), N at least 1",
-                        got=f"{values.shape} and {given.dtype} {given.shape}", cure="Give labelled validation pictures.")
+        raise DataError(
+            "calibration",
+            expected="scores (N, K) and whole labels (N,), N at least 1",
+            got=f"{values.shape} and {given.dtype} {given.shape}",
+            cure="Give labelled validation pictures.",
+        )
     if np.isnan(values).any() or np.isposinf(values).any() or not np.isfinite(values.max(axis=1)).all():
         raise DataError("calibration", expected="scores without NaN or infinity", got="NaN or infinity")
     if given.min() < 0 or given.max() >= values.shape[1]:
-        raise DataError("calibration", expected=f"labels in 0..{values.shape[1] - 1}", got=f"{given.min()}..{given.max()}")
+        raise DataError(
+            "calibration", expected=f"labels in 0..{values.shape[1] - 1}", got=f"{given.min()}..{given.max()}"
+        )
     return values, given.astype(np.int64)

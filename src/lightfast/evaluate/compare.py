@@ -54,22 +54,37 @@ class PairedTest:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {"difference_interval": list(self.difference_interval), "significant": self.significant}
+        return asdict(self) | {
+            "difference_interval": list(self.difference_interval),
+            "significant": self.significant,
+        }
 
     def sentence(self) -> str:
         """One sentence that says what may be concluded."""
         if self.gained == self.lost == 0:
-            return f"On the same {self.n:,} pictures {self.before_name} and {self.after_name} are right on exactly the same ones."
+            return (
+                f"On the same {self.n:,} pictures {self.before_name} and {self.after_name} are right on "
+                "exactly the same ones."
+            )
         low, high = self.difference_interval
         p_text = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
-        figures = (f"{100 * self.before_accuracy:.2f} % → {100 * self.after_accuracy:.2f} %, {_points(self.difference)} points, "
-                   f"95 % interval {_points(low)} to {_points(high)}, {self.gained:,} gained, {self.lost:,} lost, {p_text}")
+        figures = (
+            f"{100 * self.before_accuracy:.2f} % → {100 * self.after_accuracy:.2f} %, "
+            f"{_points(self.difference)} points, 95 % interval {_points(low)} to {_points(high)}, "
+            f"{self.gained:,} gained, {self.lost:,} lost, {p_text}"
+        )
         return f"On the same {self.n:,} pictures {self._verdict()} ({figures})."
 
     def _verdict(self) -> str:
         if not self.significant:
-            return f"no difference between {self.before_name} and {self.after_name} is shown; it may be chance"
-        more, less = (self.after_name, self.before_name) if self.difference > 0 else (self.before_name, self.after_name)
+            return (
+                f"no difference between {self.before_name} and {self.after_name} is shown; it may be chance"
+            )
+        more, less = (
+            (self.after_name, self.before_name)
+            if self.difference > 0
+            else (self.before_name, self.after_name)
+        )
         return f"{more} is right more often than {less}, beyond what chance would give"
 
 
@@ -80,23 +95,31 @@ def mcnemar(before: Predictions | ArrayLike, after: Predictions | ArrayLike) -> 
         before: predictions with labels, or bool (N,) whether each picture was read rightly.
         after: the same pictures in the same order, read by something else.
 
-    Raises DataError when the pictures (ids), their labels or the class lists differ, or when there is nothing to compare.
+    Raises DataError when the pictures (ids), their labels or the class lists differ, or when there is nothing
+    to compare.
     """
     if isinstance(before, Predictions) and isinstance(after, Predictions):
         require_same_pictures(before, after)
     first, second = paired(_correct(before), _correct(after))
     gained, lost = int((~first & second).sum()), int((first & ~second).sum())
     return PairedTest(
-        n=len(first), before_accuracy=float(first.mean()), after_accuracy=float(second.mean()), gained=gained, lost=lost,
-        difference=(gained - lost) / len(first), difference_interval=difference_interval(first, second),
-        p_value=float(mcnemar_p_value(gained, lost)), method=_method(gained + lost),
-        before_name=_name(before, "before"), after_name=_name(after, "after"),
+        n=len(first),
+        before_accuracy=float(first.mean()),
+        after_accuracy=float(second.mean()),
+        gained=gained,
+        lost=lost,
+        difference=(gained - lost) / len(first),
+        difference_interval=difference_interval(first, second),
+        p_value=float(mcnemar_p_value(gained, lost)),
+        method=_method(gained + lost),
+        before_name=_name(before, "before"),
+        after_name=_name(after, "after"),
     )
 
 
 def mcnemar_p_value(gained: ArrayLike, lost: ArrayLike) -> NDArray[np.float64]:
-    """Two-sided p-values from counts of discordant pictures (arrays broadcast): exact binomial below 25, else chi-square with
-    Edwards's continuity correction.
+    """Two-sided p-values from counts of discordant pictures (arrays broadcast): exact binomial below 25, else
+    chi-square with Edwards's continuity correction.
     """
     up, down = np.broadcast_arrays(np.asarray(gained, dtype=np.int64), np.asarray(lost, dtype=np.int64))
     total = up + down
@@ -107,7 +130,11 @@ def mcnemar_p_value(gained: ArrayLike, lost: ArrayLike) -> NDArray[np.float64]:
 
 
 def _method(discordant: int) -> str:
-    return "McNemar, exact binomial" if discordant < EXACT_BELOW else "McNemar, chi-square with continuity correction"
+    return (
+        "McNemar, exact binomial"
+        if discordant < EXACT_BELOW
+        else "McNemar, chi-square with continuity correction"
+    )
 
 
 def _correct(side: Predictions | ArrayLike) -> ArrayLike:
@@ -123,14 +150,27 @@ def require_same_pictures(before: Predictions, after: Predictions) -> None:
     require_same_classes(before, after)
     both = f"{before.name} and {after.name}"
     if len(before) != len(after):
-        raise DataError(f"{both} are not of the same pictures", expected=f"{len(before):,}", got=f"{len(after):,}",
-                        cure="A paired test needs each picture read by both.")
+        raise DataError(
+            f"{both} are not of the same pictures",
+            expected=f"{len(before):,}",
+            got=f"{len(after):,}",
+            cure="A paired test needs each picture read by both.",
+        )
     if before.ids != after.ids:
-        row = next(row for row, (one, other) in enumerate(zip(before.ids, after.ids, strict=True)) if one != other)
-        raise DataError(f"{both} are not of the same pictures in the same order: row {row}", expected=repr(before.ids[row]),
-                        got=repr(after.ids[row]), cure="A paired test needs each picture read by both.")
+        row = next(
+            row for row, (one, other) in enumerate(zip(before.ids, after.ids, strict=True)) if one != other
+        )
+        raise DataError(
+            f"{both} are not of the same pictures in the same order: row {row}",
+            expected=repr(before.ids[row]),
+            got=repr(after.ids[row]),
+            cure="A paired test needs each picture read by both.",
+        )
     if not np.array_equal(before.require_labels(), after.require_labels()):
-        raise DataError(f"{both} carry different labels for the same pictures", cure="Score both against one version of the labels.")
+        raise DataError(
+            f"{both} carry different labels for the same pictures",
+            cure="Score both against one version of the labels.",
+        )
 
 
 def _points(share: float) -> str:

@@ -1,4 +1,6 @@
-"""`compare`: which of several models is better on the same pictures, and what may be concluded after so many looks."""
+"""`compare`: which of several models is better on the same pictures,
+and what may be concluded after so many looks.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,10 @@ class Pair:
         test: McNemar's test, with the accuracies and their difference.
         p_holm: its p-value after Holm's correction over all pairs of the comparison.
         macro_f1_difference: -1..1.
-        macro_f1_interval: its 95 % interval, percentile bootstrap over the pictures; of this pair alone, not of all pairs at once.
-            Where both read every picture alike it is (0, 0).
-        auc_difference, auc_interval: the same for the macro one-vs-rest ROC area; None when no class occurs both as label and not.
+        macro_f1_interval: its 95 % interval, percentile bootstrap over the pictures; of this pair alone, not
+            of all pairs at once. Where both read every picture alike it is (0, 0).
+        auc_difference, auc_interval: the same for the macro one-vs-rest ROC area; None when no class occurs
+            both as label and not.
     """
 
     test: PairedTest
@@ -49,15 +52,26 @@ class Pair:
 
     @property
     def told_apart(self) -> bool:
-        """Whether the corrected p-value is below 0.05 and the interval of the difference in accuracy leaves out 0."""
+        """Whether the corrected p-value is below 0.05 and the interval of the
+        difference in accuracy leaves out 0.
+        """
         return self.p_holm < SIGNIFICANT and self.test.significant
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; intervals are lists of two. `significant` is of the pair alone, `told_apart` after the correction."""
+        """Plain JSON values; intervals are lists of two.
+
+        `significant` is of the pair alone, `told_apart` after the correction.
+        """
         return {
-            "first": self.names[0], "second": self.names[1], **self.test.as_json(), "p_holm": self.p_holm, "told_apart": self.told_apart,
-            "macro_f1_difference": self.macro_f1_difference, "macro_f1_interval": list(self.macro_f1_interval),
-            "auc_difference": self.auc_difference, "auc_interval": None if self.auc_interval is None else list(self.auc_interval),
+            "first": self.names[0],
+            "second": self.names[1],
+            **self.test.as_json(),
+            "p_holm": self.p_holm,
+            "told_apart": self.told_apart,
+            "macro_f1_difference": self.macro_f1_difference,
+            "macro_f1_interval": list(self.macro_f1_interval),
+            "auc_difference": self.auc_difference,
+            "auc_interval": None if self.auc_interval is None else list(self.auc_interval),
         }
 
 
@@ -69,8 +83,9 @@ class Comparison:
         names: one a model, in the order given; equal names are numbered.
         evaluations: what each scored, under those names.
         pairs: every pair once, in the order (first, second), (first, third), ...
-        groups: largest sets of models of which no two are told apart, by falling accuracy of their best; a model may be in several, and one
-            that is told apart from all others is a group of its own. A line under a group makes a critical-difference plot.
+        groups: largest sets of models of which no two are told apart, by falling accuracy of their best; a
+            model may be in several, and one that is told apart from all others is a group of its own. A line
+            under a group makes a critical-difference plot.
         n: pictures.
         seed: seed of the bootstrap.
         resamples: draws of the bootstrap.
@@ -96,27 +111,45 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under fixed keys; intervals are lists of two."""
         return {
-            "names": list(self.names), "n": self.n, "seed": self.seed, "resamples": self.resamples, "correction": "Holm",
-            "evaluations": [evaluation.as_json() for evaluation in self.evaluations], "pairs": [pair.as_json() for pair in self.pairs],
-            "groups": [list(group) for group in self.groups], "sentence": self.sentence(),
+            "names": list(self.names),
+            "n": self.n,
+            "seed": self.seed,
+            "resamples": self.resamples,
+            "correction": "Holm",
+            "evaluations": [evaluation.as_json() for evaluation in self.evaluations],
+            "pairs": [pair.as_json() for pair in self.pairs],
+            "groups": [list(group) for group in self.groups],
+            "sentence": self.sentence(),
         }
 
     def sentence(self) -> str:
         """One to three sentences that say what may be concluded about accuracy."""
         if len(self.names) == 2:
             test = self.pairs[0].test
-            return test.sentence() if self.pairs[0].told_apart or test.gained == test.lost == 0 else _unsure(self.pairs[0])
+            return (
+                test.sentence()
+                if self.pairs[0].told_apart or test.gained == test.lost == 0
+                else _unsure(self.pairs[0])
+            )
         best, *rest = self.ranking
         pairs = {other.name: self.pair(best.name, other.name) for other in rest}
-        beaten, open_ = ([name for name, pair in pairs.items() if pair.told_apart is apart] for apart in (True, False))
+        beaten, open_ = (
+            [name for name, pair in pairs.items() if pair.told_apart is apart] for apart in (True, False)
+        )
         found = [f"On the same {self.n:,} pictures {self._leader()}."]
         tests = f"McNemar, Holm-corrected over {len(self.pairs)} pairs"
         if beaten:
             worst = max(pairs[name].p_holm for name in beaten)
-            found.append(f"It is better than {_listed(beaten)} beyond what chance would give ({tests}, {_p_text(worst)}).")
+            found.append(
+                f"It is better than {_listed(beaten)} beyond what chance would give ({tests}, "
+                f"{_p_text(worst)})."
+            )
         if open_:
             where = "No difference" if beaten else f"No difference ({tests})"
-            found.append(f"{where} between {best.name} and {_listed(open_, 'or')} is shown, {_not_equal([pairs[name] for name in open_])}.")
+            found.append(
+                f"{where} between {best.name} and {_listed(open_, 'or')} is shown, "
+                f"{_not_equal([pairs[name] for name in open_])}."
+            )
         return " ".join(found)
 
     def _leader(self) -> str:
@@ -129,18 +162,23 @@ class Comparison:
 def compare(predictions: Sequence[Predictions], seed: int = 0, resamples: int = 2000) -> Comparison:
     """Compare 2 to 20 models on the same labelled pictures.
 
-    Every pair gets McNemar's test with Holm's correction over all pairs, and paired bootstrap intervals of macro F1 and macro ROC area.
+    Every pair gets McNemar's test with Holm's correction over all pairs, and paired bootstrap intervals of
+    macro F1 and macro ROC area.
 
     Args:
         predictions: one a model; ids, labels and class names must be the same in the same order.
         seed: seed of the bootstrap.
         resamples: its draws; 10,000 pictures of 10 classes take one to two seconds a model for 2,000.
 
-    Raises DataError when the pictures, labels or class lists differ, or when there are none; SettingsError for one model or more than 20.
+    Raises DataError when the pictures, labels or class lists differ, or when there are none; SettingsError
+    for one model or more than 20.
     """
     if not 2 <= len(predictions) <= MOST_MODELS:
-        raise SettingsError(f"comparison of {len(predictions)} models", expected=f"2 to {MOST_MODELS}",
-                            cure="Name at least two runs to compare.")
+        raise SettingsError(
+            f"comparison of {len(predictions)} models",
+            expected=f"2 to {MOST_MODELS}",
+            cure="Name at least two runs to compare.",
+        )
     named = _distinct(predictions)
     for other in named[1:]:
         require_same_pictures(named[0], other)
@@ -149,7 +187,10 @@ def compare(predictions: Sequence[Predictions], seed: int = 0, resamples: int = 
     tests = [mcnemar(named[one], named[other]) for one, other in rows]
     adjusted = holm([test.p_value for test in tests])
     drawn = resample(named, resamples, seed)
-    pairs = tuple(_pair(test, float(p), evaluations, drawn, row) for test, p, row in zip(tests, adjusted, rows, strict=True))
+    pairs = tuple(
+        _pair(test, float(p), evaluations, drawn, row)
+        for test, p, row in zip(tests, adjusted, rows, strict=True)
+    )
     names = tuple(side.name for side in named)
     return Comparison(names, evaluations, pairs, _groups(evaluations, pairs), len(named[0]), seed, resamples)
 
@@ -157,29 +198,44 @@ def compare(predictions: Sequence[Predictions], seed: int = 0, resamples: int = 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """P-values corrected for looking at all of them, in the order given (Holm 1979).
 
-    The chance of even one false finding among them stays at the level. The smallest is multiplied by how many there are, the next by one
-    less, and so on; none ends below a smaller one, none above 1.
+    The chance of even one false finding among them stays at the level. The smallest is multiplied by how many
+    there are, the next by one less, and so on; none ends below a smaller one, none above 1.
     """
     values = np.asarray(p_values, dtype=np.float64)
     if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
-        raise DataError("Holm's correction", expected="p-values (m,) in 0..1", got=f"shape {values.shape}, {_span(values)}")
+        raise DataError(
+            "Holm's correction",
+            expected="p-values (m,) in 0..1",
+            got=f"shape {values.shape}, {_span(values)}",
+        )
     order = np.argsort(values, kind="stable")
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1)
     return adjusted
 
 
-def _pair(test: PairedTest, p_holm: float, evaluations: Sequence[Evaluation], drawn: Resampled, row: tuple[int, int]) -> Pair:
+def _pair(
+    test: PairedTest, p_holm: float, evaluations: Sequence[Evaluation], drawn: Resampled, row: tuple[int, int]
+) -> Pair:
     one, other = row
     first, second = evaluations[one], evaluations[other]
     f1 = second.macro_f1 - first.macro_f1
     auc = None if first.roc_auc is None or second.roc_auc is None else second.roc_auc - first.roc_auc
     f1_interval = percentiles(drawn.macro_f1[other] - drawn.macro_f1[one], f1) or Interval(-1.0, 1.0)
-    return Pair(test, p_holm, f1, f1_interval, auc, None if auc is None else percentiles(drawn.auc[other] - drawn.auc[one], auc))
+    return Pair(
+        test,
+        p_holm,
+        f1,
+        f1_interval,
+        auc,
+        None if auc is None else percentiles(drawn.auc[other] - drawn.auc[one], auc),
+    )
 
 
 def _distinct(predictions: Sequence[Predictions]) -> list[Predictions]:
-    """The same predictions under names that differ: equal ones become "name (1)", "name (2)" in the order given."""
+    """The same predictions under names that differ: equal ones become "name (1)", "name
+    (2)" in the order given.
+    """
     times = Counter(side.name for side in predictions)
     taken, named = set(times), []
     for side in predictions:
@@ -198,12 +254,16 @@ def _groups(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> tuple[t
         alike[one].add(other)
         alike[other].add(one)
     place = {name: rank for rank, name in enumerate(ranked)}
-    found = [tuple(sorted(group, key=place.__getitem__)) for group in _cliques(alike, set(), set(ranked), set())]
+    found = [
+        tuple(sorted(group, key=place.__getitem__)) for group in _cliques(alike, set(), set(ranked), set())
+    ]
     return tuple(sorted(found, key=lambda group: [place[name] for name in group]))
 
 
 def _cliques(alike: Mapping[str, set[str]], held: set[str], free: set[str], done: set[str]) -> list[set[str]]:
-    """All maximal cliques (Bron and Kerbosch 1973, with a pivot) that hold `held`, draw on `free` and leave out `done`."""
+    """All maximal cliques (Bron and Kerbosch 1973, with a pivot) that hold `held`,
+    draw on `free` and leave out `done`.
+    """
     if not free and not done:
         return [held]
     pivot = max(sorted(free | done), key=lambda name: len(alike[name] & free))
@@ -216,13 +276,19 @@ def _cliques(alike: Mapping[str, set[str]], held: set[str], free: set[str], done
 
 def _unsure(pair: Pair) -> str:
     test = pair.test
-    return (f"On the same {test.n:,} pictures no difference between {test.before_name} ({100 * test.before_accuracy:.2f} %) and "
-            f"{test.after_name} ({100 * test.after_accuracy:.2f} %) is shown (McNemar, {_p_text(test.p_value)}), {_not_equal([pair])}.")
+    return (
+        f"On the same {test.n:,} pictures no difference between {test.before_name} "
+        f"({100 * test.before_accuracy:.2f} %) and {test.after_name} ({100 * test.after_accuracy:.2f} %) is "
+        f"shown (McNemar, {_p_text(test.p_value)}), {_not_equal([pair])}."
+    )
 
 
 def _not_equal(pairs: Sequence[Pair]) -> str:
     reach = max(abs(end) for pair in pairs for end in pair.test.difference_interval)
-    return f"which does not make them equal: a difference of up to {100 * reach:.2f} points would fit the same pictures"
+    return (
+        f"which does not make them equal: a difference of up to {100 * reach:.2f} points would fit the same "
+        "pictures"
+    )
 
 
 def _p_text(p_value: float) -> str:

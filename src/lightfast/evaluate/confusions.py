@@ -1,4 +1,6 @@
-"""Which classes are taken for which: the cells off the diagonal of a confusion matrix, the most frequent first."""
+"""Which classes are taken for which: the cells off the diagonal of a confusion matrix,
+the most frequent first.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class ConfusedPair:
 
 
 def confused_pairs(confusion: ArrayLike, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
-    """Every confusion that occurs, by falling count; of equals the one that takes the larger share of its class first.
+    """Every confusion that occurs, by falling count; of equals the one that takes the larger share of its
+    class first.
 
     Args:
         confusion: counts (K, K), rows = given label, columns = predicted label.
@@ -51,15 +54,29 @@ def confused_pairs(confusion: ArrayLike, class_names: Sequence[str]) -> tuple[Co
     """
     counts = np.asarray(confusion)
     if counts.shape != (len(class_names), len(class_names)):
-        raise DataError("confused pairs", expected=f"counts ({len(class_names)}, {len(class_names)}), one row a class name",
-                        got=str(counts.shape))
+        raise DataError(
+            "confused pairs",
+            expected=f"counts ({len(class_names)}, {len(class_names)}), one row a class name",
+            got=str(counts.shape),
+        )
     support = counts.sum(axis=1)
-    cells = [(int(row), int(column)) for row, column in zip(*np.nonzero(counts), strict=True) if row != column]
+    cells = [
+        (int(row), int(column)) for row, column in zip(*np.nonzero(counts), strict=True) if row != column
+    ]
     cells.sort(key=lambda cell: (-counts[cell], support[cell[0]], cell))
     return tuple(_pair(counts, class_names, row, column) for row, column in cells)
 
 
 def _pair(counts: np.ndarray, names: Sequence[str], row: int, column: int) -> ConfusedPair:
     count, support = int(counts[row, column]), int(counts[row].sum())
-    return ConfusedPair(row, column, str(names[row]), str(names[column]), count, support, count / support, wilson(count, support),
-                        count + int(counts[column, row]))
+    return ConfusedPair(
+        row,
+        column,
+        str(names[row]),
+        str(names[column]),
+        count,
+        support,
+        count / support,
+        wilson(count, support),
+        count + int(counts[column, row]),
+    )

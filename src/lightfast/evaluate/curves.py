@@ -28,8 +28,9 @@ class Curve:
 
     Attributes:
         class_name: the class.
-        x, y: float64 (M,), at most 200 points, both in 0..1 and x rising: false against true positive rate (ROC), or recall against
-            precision (PR, each precision holding from the recall before it up to its own).
+        x, y: float64 (M,), at most 200 points, both in 0..1 and x rising: false against true positive rate
+            (ROC), or recall against precision (PR, each precision holding from the recall before it up to its
+            own).
         area: of the whole curve, before it was thinned, 0..1: area under the ROC curve, or average precision.
         area_interval: its 95 % interval (`ROC_METHOD`, `PR_METHOD`).
         positives: pictures of the class.
@@ -47,20 +48,29 @@ class Curve:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "class_name": self.class_name, "x": self.x.tolist(), "y": self.y.tolist(), "area": self.area,
-            "area_interval": list(self.area_interval), "positives": self.positives, "negatives": self.negatives,
+            "class_name": self.class_name,
+            "x": self.x.tolist(),
+            "y": self.y.tolist(),
+            "area": self.area,
+            "area_interval": list(self.area_interval),
+            "positives": self.positives,
+            "negatives": self.negatives,
         }
 
 
 def roc_curves(predictions: Predictions) -> tuple[Curve, ...]:
-    """The ROC curve of every class that occurs both as label and not, in the order of the class names; raises DataError without labels."""
+    """The ROC curve of every class that occurs both as label and not, in the order of the class names;
+    raises DataError without labels.
+    """
     return _curves(predictions, roc_curve)
 
 
 def pr_curves(predictions: Predictions) -> tuple[Curve, ...]:
-    """The precision-recall curve of every class that occurs both as label and not; its area is the average precision.
+    """The precision-recall curve of every class that occurs both as label and not; its area is the average
+    precision.
 
-    A guess by chance has the share of the class as precision at every recall. Raises DataError without labels.
+    A guess by chance has the share of the class as precision at every recall. Raises DataError without
+    labels.
     """
     return _curves(predictions, pr_curve)
 
@@ -71,12 +81,13 @@ def macro_area(curves: Sequence[Curve]) -> float | None:
 
 
 def auc_interval(area: float, positives: int, negatives: int, level: float = 0.95) -> Interval:
-    """Interval of the area under one ROC curve, in 0..1, from the area and the counts (Newcombe, Statistics in Medicine 25, 559-573, 2006,
-    method 5).
+    """Interval of the area under one ROC curve, in 0..1, from the area and the counts (Newcombe, Statistics
+    in Medicine 25, 559-573, 2006, method 5).
 
-    It holds the true areas whose own standard error, that of exponential scores (Hanley and McNeil 1982), puts the measured one at most z
-    errors away. Unlike DeLong's, which at areas near 1 covered 90 times in 100 in simulations with 15 to 100 positives, it covers at least
-    at its level, at the price of up to half more width there, and does not claim certainty where all pairs are in order.
+    It holds the true areas whose own standard error, that of exponential scores (Hanley and McNeil 1982),
+    puts the measured one at most z errors away. Unlike DeLong's, which at areas near 1 covered 90 times in
+    100 in simulations with 15 to 100 positives, it covers at least at its level, at the price of up to half
+    more width there, and does not claim certainty where all pairs are in order.
 
     Args:
         area: measured, 0..1.
@@ -87,14 +98,22 @@ def auc_interval(area: float, positives: int, negatives: int, level: float = 0.9
     from scipy.optimize import root_scalar
 
     if not (0 <= area <= 1 and min(positives, negatives) >= 1):
-        raise DataError("interval of a ROC area", expected="an area in 0..1 and at least one picture of the class and one other",
-                        got=f"{area}, {positives} and {negatives}")
+        raise DataError(
+            "interval of a ROC area",
+            expected="an area in 0..1 and at least one picture of the class and one other",
+            got=f"{area}, {positives} and {negatives}",
+        )
     if not 0 < level < 1:
         raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
     z2, extra = float(ndtri(0.5 + level / 2)) ** 2, (positives + negatives) / 2 - 1
 
     def away(true: float) -> float:
-        spread = true * (1 - true) * (1 + extra * (1 - true) / (2 - true) + extra * true / (1 + true)) / (positives * negatives)
+        spread = (
+            true
+            * (1 - true)
+            * (1 + extra * (1 - true) / (2 - true) + extra * true / (1 + true))
+            / (positives * negatives)
+        )
         return (area - true) ** 2 - z2 * spread
 
     # An area of 0 or 1 is a root itself; the other end lies on its far side.
@@ -105,7 +124,9 @@ def auc_interval(area: float, positives: int, negatives: int, level: float = 0.9
 
 def _curves(predictions: Predictions, make: Callable[[str, NDArray, NDArray], Curve]) -> tuple[Curve, ...]:
     labels = predictions.require_labels()
-    sides = ((name, predictions.pred_probs[:, k], labels == k) for k, name in enumerate(predictions.class_names))
+    sides = (
+        (name, predictions.pred_probs[:, k], labels == k) for k, name in enumerate(predictions.class_names)
+    )
     return tuple(make(name, scores, own) for name, scores, own in sides if own.any() and not own.all())
 
 
@@ -128,7 +149,9 @@ def pr_curve(name: str, scores: NDArray[np.float32], own: NDArray[np.bool_]) -> 
     return _curve(name, (recall[::-1], precision[::-1]), area, Interval(float(low), float(high)), own)
 
 
-def _curve(name: str, points: tuple[NDArray, NDArray], area: float, interval: Interval, own: NDArray[np.bool_]) -> Curve:
+def _curve(
+    name: str, points: tuple[NDArray, NDArray], area: float, interval: Interval, own: NDArray[np.bool_]
+) -> Curve:
     x, y = (side.astype(np.float64) for side in points)
     kept = _thinned(x, y)
     return Curve(name, x[kept], y[kept], area, interval, int(own.sum()), int((~own).sum()))

@@ -1,4 +1,6 @@
-"""Probabilities that agree with each other up a taxonomy, and how far a mistake lies from the truth in the tree."""
+"""Probabilities that agree with each other up a taxonomy,
+and how far a mistake lies from the truth in the tree.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,18 @@ from lightfast.evaluate.predictions import Predictions
 Task = Literal["multi-class", "multi-label"]
 
 
-def node_probs(taxonomy: Taxonomy, class_names: Sequence[str], probs: NDArray[np.floating],
-               task: Task = "multi-class") -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """(names, float32 (N, M)): the probability of every label that is a class or has classes below it, depth first.
+def node_probs(
+    taxonomy: Taxonomy, class_names: Sequence[str], probs: NDArray[np.floating], task: Task = "multi-class"
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """(names, float32 (N, M)): the probability of every label that is a class or has classes below it, depth
+    first.
 
-    multi-class: the classes are leaves that exclude each other, and a label is as probable as all classes below it together, added in
-    float64, at most 1 (what softmax rows miss by rounding), then rounded once: a parent is never below a child.
-    multi-label: a label is as probable as the most probable of itself (where it is a class) and of all below it, so that a tag never comes
-    without those above it: the rule "max" of Obozinski et al. (Genome Biology 9, S6, 2008), and of coherent networks (Giunchiglia and
-    Lukasiewicz 2020).
+    multi-class: the classes are leaves that exclude each other, and a label is as probable as all classes
+    below it together, added in float64, at most 1 (what softmax rows miss by rounding), then rounded once: a
+    parent is never below a child. multi-label: a label is as probable as the most probable of itself (where
+    it is a class) and of all below it, so that a tag never comes without those above it: the rule "max" of
+    Obozinski et al. (Genome Biology 9, S6, 2008), and of coherent networks (Giunchiglia and Lukasiewicz
+    2020).
 
     Args:
         taxonomy: a tree or several.
@@ -36,7 +41,11 @@ def node_probs(taxonomy: Taxonomy, class_names: Sequence[str], probs: NDArray[np
     """
     values = np.asarray(probs, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(class_names):
-        raise DataError("probabilities of a tree", expected=f"shape (N, {len(class_names)}), one column a class", got=str(values.shape))
+        raise DataError(
+            "probabilities of a tree",
+            expected=f"shape (N, {len(class_names)}), one column a class",
+            got=str(values.shape),
+        )
     names, below = _below(taxonomy, class_names, task)
     if task == "multi-class":
         raised = np.minimum(values @ below.T.astype(np.float64), 1.0)
@@ -45,15 +54,20 @@ def node_probs(taxonomy: Taxonomy, class_names: Sequence[str], probs: NDArray[np
     return names, raised.astype(np.float32)
 
 
-def node_tags(taxonomy: Taxonomy, class_names: Sequence[str], tags: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    """(names, bool (N, M)): the same for given tags (N, K): a picture carries every label above one that it carries."""
+def node_tags(
+    taxonomy: Taxonomy, class_names: Sequence[str], tags: NDArray[np.bool_]
+) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    """(names, bool (N, M)): the same for given tags (N, K):
+    a picture carries every label above one that it carries.
+    """
     names, below = _below(taxonomy, class_names, "multi-label")
     return names, np.stack([tags[:, row].any(axis=1) for row in below], axis=1)
 
 
 @dataclass(frozen=True)
 class LevelScore:
-    """One level of the tree, the roots being 1; a leaf that lies higher stands for itself on all levels below.
+    """One level of the tree, the roots being 1; a leaf that lies higher stands for itself on all levels
+    below.
 
     Attributes:
         level: 1 to the depth of the deepest class.
@@ -72,15 +86,16 @@ class LevelScore:
 class HierarchyScore:
     """How well predictions agree with their labels, seen in the tree.
 
-    The distance of a reading is the height of the lowest label that it shares with the truth: steps from there down to the deepest label
-    below it; 0 = right, and one step above the tallest root where they share none (Deng, Berg, Li and Fei-Fei 2010, section 6).
+    The distance of a reading is the height of the lowest label that it shares with the truth: steps from
+    there down to the deepest label below it; 0 = right, and one step above the tallest root where they share
+    none (Deng, Berg, Li and Fei-Fei 2010, section 6).
 
     Attributes:
         name: of the predictions. n: pictures scored. seed: of the model, or None.
         levels: accuracy by level; the last is plain accuracy.
         mistakes: pictures read wrongly.
-        mistake_distance: mean distance of the mistakes, or None without any (Bertinetto et al. 2020: mistake severity), with its 95 %
-            bootstrap interval.
+        mistake_distance: mean distance of the mistakes, or None without any (Bertinetto et al. 2020: mistake
+            severity), with its 95 % bootstrap interval.
         distance: mean distance over all pictures, with its 95 % bootstrap interval.
         farthest: the largest distance that the tree has.
     """
@@ -105,7 +120,8 @@ class HierarchyScore:
 
 
 def score_hierarchy(taxonomy: Taxonomy, predictions: Predictions) -> HierarchyScore:
-    """Score labelled multi-class predictions whose classes are leaves of the taxonomy; raises DataError without labels or pictures.
+    """Score labelled multi-class predictions whose classes are leaves of the taxonomy; raises DataError
+    without labels or pictures.
 
     The bootstrap intervals draw 2,000 times, always the same draws for the same number of pictures.
     """
@@ -118,9 +134,16 @@ def score_hierarchy(taxonomy: Taxonomy, predictions: Predictions) -> HierarchySc
     wrong = measured[measured > 0]
     rng = generator(0, "distance in the tree")
     return HierarchyScore(
-        predictions.name, len(predictions), _levels(taxonomy, nodes, predictions), len(wrong),
-        float(wrong.mean()) if len(wrong) else None, bootstrap_mean(wrong, rng) if len(wrong) else None,
-        float(measured.mean()), bootstrap_mean(measured, rng), _heights(taxonomy)[None], predictions.seed,
+        predictions.name,
+        len(predictions),
+        _levels(taxonomy, nodes, predictions),
+        len(wrong),
+        float(wrong.mean()) if len(wrong) else None,
+        bootstrap_mean(wrong, rng) if len(wrong) else None,
+        float(measured.mean()),
+        bootstrap_mean(measured, rng),
+        _heights(taxonomy)[None],
+        predictions.seed,
     )
 
 
@@ -132,7 +155,9 @@ def tree_distances(taxonomy: Taxonomy, names: Sequence[str]) -> NDArray[np.int64
     for row, line in enumerate(lines):
         above = set(line)
         for column, other in enumerate(lines[:row]):
-            found[row, column] = found[column, row] = heights[next((one for one in other if one in above), None)]
+            found[row, column] = found[column, row] = heights[
+                next((one for one in other if one in above), None)
+            ]
     return found
 
 
@@ -157,7 +182,9 @@ def _levels(taxonomy: Taxonomy, nodes: Sequence[str], predictions: Predictions) 
     return tuple(scores)
 
 
-def _below(taxonomy: Taxonomy, class_names: Sequence[str], task: Task) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+def _below(
+    taxonomy: Taxonomy, class_names: Sequence[str], task: Task
+) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
     """(names of the covered labels, bool (M, K): which classes are the label or lie below it)."""
     nodes = taxonomy.check_classes(class_names, task)
     rows: dict[str, NDArray[np.bool_]] = {}

@@ -1,8 +1,9 @@
 """A blinded reading test for people: which pictures, in which order, and the answers, kept append-only.
 
-The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets the same sample, each in an
-order of their own, so that fatigue and learning do not fall on the same pictures for all. What is shown is a `Question`: it has no room for
-a label, a file name or an id. Scoring: `evaluate.human_score`.
+The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets
+the same sample, each in an order of their own, so that fatigue and learning do not fall on the same pictures
+for all. What is shown is a `Question`: it has no room for a label, a file name or an id. Scoring:
+`evaluate.human_score`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Trial:
     """What all people of one test have in common.
 
     Attributes:
-        data_version: `ImageSet.version` of the test pictures that the sample is drawn from (their labels and classes included).
+        data_version: `ImageSet.version` of the test pictures that the sample is drawn from (their labels and
+            classes included).
         class_names: the answers that can be given.
         seed: of the sample and of the orders.
         n: pictures in the sample.
@@ -99,15 +101,37 @@ class Answer:
     position: int
 
     @classmethod
-    def of(cls, trial: Trial, picture: tuple[str, str], *, person: str, answer: str | None, seconds: float, position: int) -> Self:
+    def of(
+        cls,
+        trial: Trial,
+        picture: tuple[str, str],
+        *,
+        person: str,
+        answer: str | None,
+        seconds: float,
+        position: int,
+    ) -> Self:
         """The answer of `person` to the picture with this (id, content hash), given now."""
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(trial.id, trial.data_version, trial.seed, trial.n, person, *picture, answer, round(float(seconds), 3), when, position)
+        return cls(
+            trial.id,
+            trial.data_version,
+            trial.seed,
+            trial.n,
+            person,
+            *picture,
+            answer,
+            round(float(seconds), 3),
+            when,
+            position,
+        )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a log holds: the whole answers in the order in which they were given, and the numbers (from 1) of lines that are none."""
+    """What a log holds: the whole answers in the order in which they were given, and the numbers
+    (from 1) of lines that are none.
+    """
 
     answers: tuple[Answer, ...] = ()
     torn: tuple[int, ...] = ()
@@ -117,18 +141,24 @@ class Reading:
         if not self.torn:
             return ()
         lines = ", ".join(map(str, self.torn[:5])) + (" …" if len(self.torn) > 5 else "")
-        return (f"{path.name}, line {lines}: not a whole answer, as a crash leaves it; it stays in the file and is not counted",)
+        return (
+            f"{path.name}, line {lines}: not a whole answer, as a crash leaves it; it stays in the file and "
+            "is not counted",
+        )
 
 
 def draw_sample(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:
     """int64 rows, ascending, of at most `n` pictures of labelled `images`, drawn class by class.
 
-    Each class has its share of the pictures, to within one picture, so that an accuracy on the sample estimates the one on all. Of
-    exact duplicates the first row stands for all. A larger `n` with the same seed holds the smaller sample. With fewer distinct pictures
-    than `n`, all of them. Raises SettingsError for n < 1, DataError without pictures or labels.
+    Each class has its share of the pictures, to within one picture, so that an accuracy on the sample
+    estimates the one on all. Of exact duplicates the first row stands for all. A larger `n` with the same
+    seed holds the smaller sample. With fewer distinct pictures than `n`, all of them. Raises SettingsError
+    for n < 1, DataError without pictures or labels.
     """
     if n < 1:
-        raise SettingsError("n", expected="at least 1 picture", got=str(n), cure="--n 100 asks for 100 pictures.")
+        raise SettingsError(
+            "n", expected="at least 1 picture", got=str(n), cure="--n 100 asks for 100 pictures."
+        )
     labels = images.require_labels()
     if not len(images):
         raise DataError(f"{images.name} holds no pictures", cure="Give a set with a test part.")
@@ -138,13 +168,16 @@ def draw_sample(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:
     places = np.empty(len(distinct))
     for label in range(images.num_classes):
         rows = np.flatnonzero(labels[distinct] == label)
-        # Evenly spaced places with a random start: the pictures below any cut are this class's share of all below it.
+        # Evenly spaced places with a random start: the pictures below any cut are this class's share of all
+        # below it.
         places[rng.permutation(rows)] = (np.arange(len(rows)) + rng.random()) / max(1, len(rows))
     return np.sort(distinct[np.argsort(places, kind="stable")[:n]]).astype(np.int64)
 
 
 def person_order(sample: NDArray[np.int64], seed: int, person: str) -> NDArray[np.int64]:
-    """The rows of the sample in the order of one person: a function of (seed, person's name without regard to case)."""
+    """The rows of the sample in the order of one person: a function of (seed,
+    person's name without regard to case).
+    """
     return generator(seed, "human", "order", person.casefold()).permutation(sample)
 
 
@@ -161,14 +194,24 @@ class AnswerLog:
             pass
 
     def append(self, answer: Answer) -> None:
-        """Add one line and bring it to the disk. Two writers wait for each other; a torn last line gets an end, and stays.
+        """Add one line and bring it to the disk. Two writers wait for each other; a torn last line gets an
+        end, and stays.
 
-        Raises DataError for an answer to another trial or of no known class, StorageError when the disk does not take it.
+        Raises DataError for an answer to another trial or of no known class, StorageError when the disk does
+        not take it.
         """
         if answer.trial != self.trial.id or answer.data_version != self.trial.data_version:
-            raise DataError(f"answer for {self.path}", expected=f"trial {self.trial.id}", got=answer.trial, cure=_ELSEWHERE)
+            raise DataError(
+                f"answer for {self.path}",
+                expected=f"trial {self.trial.id}",
+                got=answer.trial,
+                cure=_ELSEWHERE,
+            )
         if answer.answer is not None and answer.answer not in self.trial.class_names:
-            raise DataError(f"answer {answer.answer!r}", expected=f"one of {len(self.trial.class_names)} class names, or None")
+            raise DataError(
+                f"answer {answer.answer!r}",
+                expected=f"one of {len(self.trial.class_names)} class names, or None",
+            )
         line = json.dumps(asdict(answer), ensure_ascii=False, allow_nan=False).encode() + b"\n"
         with storage_errors(self.path), self.path.open("a+b", buffering=0) as stream, _locked(stream):
             end = stream.seek(0, os.SEEK_END)
@@ -187,14 +230,24 @@ class AnswerLog:
 
     def _require_same(self, answer: Answer) -> None:
         trial = self.trial
-        pairs = (("data version", answer.data_version, trial.data_version), ("seed", answer.seed, trial.seed),
-                 ("n", answer.sample, trial.n), ("class list", answer.trial, trial.id))
+        pairs = (
+            ("data version", answer.data_version, trial.data_version),
+            ("seed", answer.seed, trial.seed),
+            ("n", answer.sample, trial.n),
+            ("class list", answer.trial, trial.id),
+        )
         for what, there, here in pairs:
             if there != here:
-                raise DataError(f"{self.path} holds answers to another test, with another {what}", expected=str(there), got=str(here),
-                                cure=_ELSEWHERE)
+                raise DataError(
+                    f"{self.path} holds answers to another test, with another {what}",
+                    expected=str(there),
+                    got=str(here),
+                    cure=_ELSEWHERE,
+                )
         if answer.answer is not None and answer.answer not in trial.class_names:
-            raise DataError(f"{self.path}: answer {answer.answer!r} is no class of this test", cure=_ELSEWHERE)
+            raise DataError(
+                f"{self.path}: answer {answer.answer!r} is no class of this test", cure=_ELSEWHERE
+            )
 
 
 def read_answers(path: Path) -> Reading:
@@ -235,7 +288,7 @@ def _right_type(name: str, value: Any) -> bool:
 
 def _write_all(stream: Any, content: bytes) -> None:
     while content:
-        content = content[stream.write(content):]
+        content = content[stream.write(content) :]
 
 
 @contextlib.contextmanager
@@ -244,7 +297,8 @@ def _locked(stream: BinaryIO | Any, *, shared: bool = False) -> Iterator[None]:
     if sys.platform == "win32":
         import msvcrt
 
-        # Windows locks bytes and knows no shared lock here: one byte far behind any log, so that it is in nobody's way.
+        # Windows locks bytes and knows no shared lock here: one byte far behind any log, so that it is in
+        # nobody's way.
         place = stream.seek(0, os.SEEK_CUR)
         stream.seek(1 << 40)
         msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)

@@ -1,4 +1,6 @@
-"""From the answers of people to figures: each person's accuracy, how far they agree, and the model on exactly the same pictures."""
+"""From the answers of people to figures: each person's accuracy, how far they agree,
+and the model on exactly the same pictures.
+"""
 
 from __future__ import annotations
 
@@ -56,14 +58,17 @@ class PersonScore:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return _shallow(self) | {
-            "accuracy_interval": list(self.accuracy_interval), "versus_model": _json(self.versus_model),
+            "accuracy_interval": list(self.accuracy_interval),
+            "versus_model": _json(self.versus_model),
             "kappa_with_model": _json(self.kappa_with_model),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two people on the pictures that both answered: Cohen's kappa with its interval ("don't know" is a category of its own)."""
+    """Two people on the pictures that both answered: Cohen's kappa with its interval
+    ("don't know" is a category of its own).
+    """
 
     first: str
     second: str
@@ -76,7 +81,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Majority:
-    """The class that most people named, on the n pictures that all of them answered; a tie, or nobody naming one, counts as wrong."""
+    """The class that most people named, on the n pictures that all of them answered; a tie,
+    or nobody naming one, counts as wrong.
+    """
 
     n: int
     right: int
@@ -87,12 +94,17 @@ class Majority:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return _shallow(self) | {"accuracy_interval": list(self.accuracy_interval), "versus_model": _json(self.versus_model)}
+        return _shallow(self) | {
+            "accuracy_interval": list(self.accuracy_interval),
+            "versus_model": _json(self.versus_model),
+        }
 
 
 @dataclass(frozen=True)
 class PictureScore:
-    """One picture of the sample: its row in the test part, its label, and who said what (`answers`: text → people)."""
+    """One picture of the sample: its row in the test part, its label, and who said what (`answers`:
+    text → people).
+    """
 
     row: int
     picture: str
@@ -112,8 +124,10 @@ class HumanBaseline:
         data_version: of the test part that it was drawn from.
         n: pictures answered by at least one person; answers: counted answers.
         accuracy: mean over these pictures of the share of people who were right; None when nobody answered.
-        accuracy_interval: Wilson's for n pictures. People who look at one picture count once, so it is never too narrow by them.
-        people, pairs, majority, fleiss: see their classes; the last two need `FEWEST_VOTERS` people and pictures that all answered.
+        accuracy_interval: Wilson's for n pictures. People who look at one picture count once, so it is never
+            too narrow by them.
+        people, pairs, majority, fleiss: see their classes; the last two need `FEWEST_VOTERS` people and
+            pictures that all answered.
         model_name, model_n, model_accuracy, model_interval: the model on the whole sample; None without one.
         pictures: every picture with an answer, in the order of the test part.
         notes: what was left out, one sentence each.
@@ -138,29 +152,45 @@ class HumanBaseline:
 
     @property
     def status(self) -> str:
-        """"run", or "not run" when nobody has answered."""
+        """ "run", or "not run" when nobody has answered."""
         return RUN if self.people else NOT_RUN
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; without answers there is no key `accuracy`."""
-        facts: dict[str, Any] = {"status": self.status, "seed": self.seed, "sample": self.sample, "data_version": self.data_version,
-                                 "notes": list(self.notes)}
+        facts: dict[str, Any] = {
+            "status": self.status,
+            "seed": self.seed,
+            "sample": self.sample,
+            "data_version": self.data_version,
+            "notes": list(self.notes),
+        }
         if self.model_name is not None and self.model_interval is not None:
-            facts["model"] = {"name": self.model_name, "n": self.sample, "accuracy": self.model_accuracy,
-                              "accuracy_interval": list(self.model_interval)}
+            facts["model"] = {
+                "name": self.model_name,
+                "n": self.sample,
+                "accuracy": self.model_accuracy,
+                "accuracy_interval": list(self.model_interval),
+            }
         if self.accuracy_interval is None:
             return facts | {"n": 0, "answers": 0, "people": []}
         return facts | {
-            "n": self.n, "answers": self.answers, "accuracy": self.accuracy, "accuracy_interval": list(self.accuracy_interval),
-            "people": [person.as_json() for person in self.people], "pairs": [pair.as_json() for pair in self.pairs],
-            "majority": _json(self.majority), "fleiss": _json(self.fleiss),
+            "n": self.n,
+            "answers": self.answers,
+            "accuracy": self.accuracy,
+            "accuracy_interval": list(self.accuracy_interval),
+            "people": [person.as_json() for person in self.people],
+            "pairs": [pair.as_json() for pair in self.pairs],
+            "majority": _json(self.majority),
+            "fleiss": _json(self.fleiss),
             "pictures": [_shallow(picture) for picture in self.pictures],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class _Sheet:
-    """Answers as numbers: codes (people, pictures) are class numbers, `unsure` for "don't know", -1 for no answer."""
+    """Answers as numbers: codes (people, pictures) are class numbers, `unsure` for "don't know",
+    -1 for no answer.
+    """
 
     people: tuple[str, ...]
     codes: NDArray[np.int64]
@@ -179,7 +209,9 @@ class _Sheet:
     def right(self) -> NDArray[np.bool_]:
         return self.codes == self.truth
 
-    def versus_model(self, correct: NDArray[np.bool_], pictures: NDArray[np.intp], name: str) -> PairedTest | None:
+    def versus_model(
+        self, correct: NDArray[np.bool_], pictures: NDArray[np.intp], name: str
+    ) -> PairedTest | None:
         """Model, then reader, on these pictures; `correct` is the reader's, one a picture of `pictures`."""
         if self.model is None or not len(pictures):
             return None
@@ -203,14 +235,22 @@ def score_people(
     reading = log.read()
     trial = log.trial
     if trial.data_version != images.version or trial.n != len(sample):
-        raise DataError(f"{images.name}: pictures of another test", expected=f"version {trial.data_version}, {trial.n} in the sample",
-                        got=f"{images.version}, {len(sample)}")
+        raise DataError(
+            f"{images.name}: pictures of another test",
+            expected=f"version {trial.data_version}, {trial.n} in the sample",
+            got=f"{images.version}, {len(sample)}",
+        )
     sheet, foreign = _sheet(reading.answers, images, sample, model_predictions)
     notes = [*reading.notes(log.path), *_sheet_notes(sheet, foreign)]
     base = HumanBaseline(trial.seed, trial.n, trial.data_version, notes=tuple(notes))
     if sheet.model is not None:
         right = int((sheet.model == sheet.truth).sum())
-        base = dataclasses.replace(base, model_name=sheet.model_name, model_accuracy=right / trial.n, model_interval=wilson(right, trial.n))
+        base = dataclasses.replace(
+            base,
+            model_name=sheet.model_name,
+            model_accuracy=right / trial.n,
+            model_interval=wilson(right, trial.n),
+        )
     if not sheet.people:
         return base
     answered = sheet.answered.sum(axis=0)
@@ -219,14 +259,24 @@ def score_people(
     low, high = wilson_bounds(shares.sum(), len(shares))
     names = (*images.class_names, DONT_KNOW)
     return dataclasses.replace(
-        base, n=len(shares), answers=int(answered.sum()),
-        accuracy=float(shares.mean()), accuracy_interval=Interval(float(low), float(high)),
-        people=tuple(_person(sheet, place) for place in range(len(sheet.people))), pairs=_pairs(sheet), majority=_majority(sheet),
-        fleiss=_fleiss(sheet), pictures=tuple(_picture(sheet, place, images, sample, names) for place in np.flatnonzero(asked).tolist()),
-    )  # fmt: skip
+        base,
+        n=len(shares),
+        answers=int(answered.sum()),
+        accuracy=float(shares.mean()),
+        accuracy_interval=Interval(float(low), float(high)),
+        people=tuple(_person(sheet, place) for place in range(len(sheet.people))),
+        pairs=_pairs(sheet),
+        majority=_majority(sheet),
+        fleiss=_fleiss(sheet),
+        pictures=tuple(
+            _picture(sheet, place, images, sample, names) for place in np.flatnonzero(asked).tolist()
+        ),
+    )
 
 
-def _sheet(answers: tuple[Answer, ...], images: ImageSet, sample: NDArray[np.int64], predictions: Predictions | None) -> tuple[_Sheet, int]:
+def _sheet(
+    answers: tuple[Answer, ...], images: ImageSet, sample: NDArray[np.int64], predictions: Predictions | None
+) -> tuple[_Sheet, int]:
     """The sheet of a log, and how many of its answers are about pictures outside the sample."""
     people = tuple(dict.fromkeys(answer.person for answer in answers))
     columns = {images.content_hashes[row]: place for place, row in enumerate(sample)}
@@ -253,23 +303,41 @@ def _sheet(answers: tuple[Answer, ...], images: ImageSet, sample: NDArray[np.int
 
 
 def _model_codes(predictions: Predictions, images: ImageSet, sample: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The model's readings in the class numbers of `images`; a class that people cannot name gets a number beyond theirs."""
+    """The model's readings in the class numbers of `images`;
+    a class that people cannot name gets a number beyond theirs.
+    """
     if predictions.ids != tuple(images.ids[row] for row in sample):
-        raise DataError(f"{predictions.name}: not the pictures of the sample in its order", expected=f"{len(sample)} pictures",
-                        got=f"{len(predictions)} predictions", cure="Predict images.take(sample).")
+        raise DataError(
+            f"{predictions.name}: not the pictures of the sample in its order",
+            expected=f"{len(sample)} pictures",
+            got=f"{len(predictions)} predictions",
+            cure="Predict images.take(sample).",
+        )
     missing = [name for name in images.class_names if name not in predictions.class_names]
     if missing:
-        raise DataError(f"{predictions.name} does not know the class {missing[0]!r}", cure="Give a run that was trained on these classes.")
+        raise DataError(
+            f"{predictions.name} does not know the class {missing[0]!r}",
+            cure="Give a run that was trained on these classes.",
+        )
     beyond = len(images.class_names) + 1
     known = {name: number for number, name in enumerate(images.class_names)}
-    numbers = np.array([known.get(name, beyond + place) for place, name in enumerate(predictions.class_names)], dtype=np.int64)
+    numbers = np.array(
+        [known.get(name, beyond + place) for place, name in enumerate(predictions.class_names)],
+        dtype=np.int64,
+    )
     return numbers[predictions.predicted_labels]
 
 
 def _sheet_notes(sheet: _Sheet, foreign: int) -> list[str]:
-    notes = [f"{person} answered {count} picture(s) again: the first answer counts, the later one is kept in the log"
-             for person, count in zip(sheet.people, sheet.repeated, strict=True) if count]
-    return notes + [f"{foreign} answer(s) are about pictures outside the sample and were not counted"] * (foreign > 0)
+    notes = [
+        f"{person} answered {count} picture(s) again: the first answer counts, the later one is kept in the "
+        "log"
+        for person, count in zip(sheet.people, sheet.repeated, strict=True)
+        if count
+    ]
+    return notes + [f"{foreign} answer(s) are about pictures outside the sample and were not counted"] * (
+        foreign > 0
+    )
 
 
 def _person(sheet: _Sheet, place: int) -> PersonScore:
@@ -279,9 +347,18 @@ def _person(sheet: _Sheet, place: int) -> PersonScore:
     n, right = len(pictures), int(correct.sum())
     kappa = None if sheet.model is None else cohen_kappa(codes[pictures], sheet.model[pictures])
     return PersonScore(
-        name, n, right, right / n, wilson(right, n), int((codes == sheet.unsure).sum()), len(codes) - n, int(sheet.repeated[place]),
-        round(float(np.median(sheet.seconds[place, pictures])), 3), sheet.versus_model(correct, pictures, name), kappa,
-    )  # fmt: skip
+        name,
+        n,
+        right,
+        right / n,
+        wilson(right, n),
+        int((codes == sheet.unsure).sum()),
+        len(codes) - n,
+        int(sheet.repeated[place]),
+        round(float(np.median(sheet.seconds[place, pictures])), 3),
+        sheet.versus_model(correct, pictures, name),
+        kappa,
+    )
 
 
 def _pairs(sheet: _Sheet) -> tuple[Pair, ...]:
@@ -289,13 +366,23 @@ def _pairs(sheet: _Sheet) -> tuple[Pair, ...]:
     for first, second in combinations(range(len(sheet.people)), 2):
         both = sheet.answered[first] & sheet.answered[second]
         if both.any():
-            pairs.append(Pair(sheet.people[first], sheet.people[second], cohen_kappa(sheet.codes[first, both], sheet.codes[second, both])))
+            pairs.append(
+                Pair(
+                    sheet.people[first],
+                    sheet.people[second],
+                    cohen_kappa(sheet.codes[first, both], sheet.codes[second, both]),
+                )
+            )
     return tuple(pairs)
 
 
 def _by_all(sheet: _Sheet) -> NDArray[np.intp]:
     """Pictures that everybody answered; none with fewer people than a vote needs."""
-    return np.flatnonzero(sheet.answered.all(axis=0)) if len(sheet.people) >= FEWEST_VOTERS else np.array([], dtype=np.intp)
+    return (
+        np.flatnonzero(sheet.answered.all(axis=0))
+        if len(sheet.people) >= FEWEST_VOTERS
+        else np.array([], dtype=np.intp)
+    )
 
 
 def _fleiss(sheet: _Sheet) -> Kappa | None:
@@ -312,16 +399,32 @@ def _majority(sheet: _Sheet) -> Majority | None:
     undecided = (most == 0) | ((votes == most).sum(axis=0) > 1)
     correct = (votes.argmax(axis=0) == sheet.truth[pictures]) & ~undecided
     right, n = int(correct.sum()), len(pictures)
-    return Majority(n, right, right / n, wilson(right, n), int(undecided.sum()), sheet.versus_model(correct, pictures, "the majority"))
+    return Majority(
+        n,
+        right,
+        right / n,
+        wilson(right, n),
+        int(undecided.sum()),
+        sheet.versus_model(correct, pictures, "the majority"),
+    )
 
 
-def _picture(sheet: _Sheet, place: int, images: ImageSet, sample: NDArray[np.int64], names: tuple[str, ...]) -> PictureScore:
+def _picture(
+    sheet: _Sheet, place: int, images: ImageSet, sample: NDArray[np.int64], names: tuple[str, ...]
+) -> PictureScore:
     row, codes = int(sample[place]), sheet.codes[:, place]
     said = Counter(names[code] for code in codes[codes != _UNANSWERED])
     reading = None if sheet.model is None else int(sheet.model[place])
     model = None if reading is None else names[reading] if reading < sheet.unsure else "another class"
-    return PictureScore(row, images.ids[row], names[sheet.truth[place]], int(said.total()), int(sheet.right[:, place].sum()),
-                        dict(said.most_common()), model)
+    return PictureScore(
+        row,
+        images.ids[row],
+        names[sheet.truth[place]],
+        int(said.total()),
+        int(sheet.right[:, place].sum()),
+        dict(said.most_common()),
+        model,
+    )
 
 
 def _shallow(record: Any) -> dict[str, Any]:

@@ -36,12 +36,16 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     With `n = 0` nothing is known: (0, 1). Raises DataError when `successes` is not in 0..n.
     """
     if n < 0 or not 0 <= successes <= n:
-        raise DataError("interval of a proportion", expected=f"successes in 0..{max(n, 0)} (n = {n})", got=str(successes))
+        raise DataError(
+            "interval of a proportion", expected=f"successes in 0..{max(n, 0)} (n = {n})", got=str(successes)
+        )
     low, high = wilson_bounds(successes, n, level)
     return Interval(float(low), float(high))
 
 
-def wilson_bounds(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def wilson_bounds(
+    successes: ArrayLike, n: ArrayLike, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """`wilson` for whole arrays of counts: (low, high), broadcast together."""
     hits, trials = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     z2 = _quantile(level) ** 2
@@ -49,7 +53,8 @@ def wilson_bounds(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tu
     share = hits / safe
     centre = (share + z2 / (2 * safe)) / (1 + z2 / safe)
     half = np.sqrt(z2 * (share * (1 - share) + z2 / (4 * safe)) / safe) / (1 + z2 / safe)
-    # At 0 and n the formula gives the end exactly, up to rounding; the rounding must not push the value outside.
+    # At 0 and n the formula gives the end exactly, up to rounding; the rounding must not push the value
+    # outside.
     low = np.where((trials == 0) | (hits == 0), 0.0, centre - half)
     high = np.where((trials == 0) | (hits == trials), 1.0, centre + half)
     return low, high
@@ -72,9 +77,11 @@ def difference_interval(before_correct: ArrayLike, after_correct: ArrayLike, lev
     return Interval(float(low), float(high))
 
 
-def newcombe_bounds(both: ArrayLike, gained: ArrayLike, lost: ArrayLike, n: int,
-                    level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Newcombe's hybrid score interval of a paired difference, from counts (Statistics in Medicine 17, 2635-2650, method 10).
+def newcombe_bounds(
+    both: ArrayLike, gained: ArrayLike, lost: ArrayLike, n: int, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Newcombe's hybrid score interval of a paired difference, from counts (Statistics in Medicine 17,
+    2635-2650, method 10).
 
     Args:
         both: pictures right both times.
@@ -100,18 +107,31 @@ def newcombe_bounds(both: ArrayLike, gained: ArrayLike, lost: ArrayLike, n: int,
     return low, high
 
 
-def bootstrap_mean(values: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 2000) -> Interval:
+def bootstrap_mean(
+    values: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 2000
+) -> Interval:
     """Percentile bootstrap interval of the mean of `values` (N,) (Efron 1979)."""
     data = np.asarray(values, dtype=np.float64).ravel()
     if data.size == 0 or not np.isfinite(data).all():
-        raise DataError("bootstrap of a mean", expected="at least one value, all finite", got=f"{data.size} values")
+        raise DataError(
+            "bootstrap of a mean", expected="at least one value, all finite", got=f"{data.size} values"
+        )
     rows = max(1, _BLOCK // data.size)
     shapes = [(min(rows, resamples - start), data.size) for start in range(0, resamples, rows)]
-    return _percentiles(np.concatenate([data[rng.integers(data.size, size=shape)].mean(axis=1) for shape in shapes]), level)
+    return _percentiles(
+        np.concatenate([data[rng.integers(data.size, size=shape)].mean(axis=1) for shape in shapes]), level
+    )
 
 
-def paired_bootstrap(statistic: Callable[[NDArray, NDArray], float], before: ArrayLike, after: ArrayLike, rng: np.random.Generator, *,
-                     level: float = 0.95, resamples: int = 2000) -> Interval:
+def paired_bootstrap(
+    statistic: Callable[[NDArray, NDArray], float],
+    before: ArrayLike,
+    after: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
     """Percentile bootstrap interval of `statistic(before, after)`, both resampled with the same rows.
 
     Args:
@@ -124,20 +144,31 @@ def paired_bootstrap(statistic: Callable[[NDArray, NDArray], float], before: Arr
     """
     first, second = np.asarray(before), np.asarray(after)
     if len(first) != len(second) or len(first) == 0:
-        raise DataError("paired bootstrap", expected="two arrays of the same length, at least 1", got=f"{len(first)} and {len(second)}")
+        raise DataError(
+            "paired bootstrap",
+            expected="two arrays of the same length, at least 1",
+            got=f"{len(first)} and {len(second)}",
+        )
     draws = (rng.integers(len(first), size=len(first)) for _ in range(resamples))
     return _percentiles(np.array([statistic(first[rows], second[rows]) for rows in draws]), level)
 
 
-def paired(before_correct: ArrayLike, after_correct: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def paired(
+    before_correct: ArrayLike, after_correct: ArrayLike
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Both as bool (N,); raises DataError when they cannot be the same pictures."""
     before, after = np.asarray(before_correct), np.asarray(after_correct)
     if before.ndim != 1 or before.shape != after.shape or before.size == 0:
-        raise DataError("paired comparison", expected="two arrays (N,) of the same pictures, N at least 1",
-                        got=f"shapes {before.shape} and {after.shape}")
+        raise DataError(
+            "paired comparison",
+            expected="two arrays (N,) of the same pictures, N at least 1",
+            got=f"shapes {before.shape} and {after.shape}",
+        )
     for side in (before, after):
         if not np.isin(side, (0, 1)).all():
-            raise DataError("paired comparison", expected="right or wrong a picture (bool)", got=f"values of {side.dtype}")
+            raise DataError(
+                "paired comparison", expected="right or wrong a picture (bool)", got=f"values of {side.dtype}"
+            )
     return before.astype(bool), after.astype(bool)
 
 

@@ -16,17 +16,20 @@ from lightfast.evaluate.intervals import Interval, wilson, wilson_bounds
 from lightfast.evaluate.predictions import Predictions, checked_labels
 
 _RESAMPLES = 1000
-# More cells than this are resampled by their normal approximation: 1,000 draws take 0.1 to 0.2 ms a cell, 0.8 s at 62 classes.
+# More cells than this are resampled by their normal approximation: 1,000 draws take 0.1 to 0.2 ms a cell, 0.8
+# s at 62 classes.
 _EXACT_CELLS = 1000
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: precision, recall and F1 in 0..1 (0 where undefined), each with its 95 % interval, and how many pictures carry its label.
+    """One class: precision, recall and F1 in 0..1 (0 where undefined), each with its 95 % interval, and how
+    many pictures carry its label.
 
-    Precision and recall have Wilson's interval. F1 = 2J / (1 + J) with J = TP / (TP + FP + FN), which rises with J; given how many pictures
-    are of the class or read as it, J is a plain share, so both ends of its Wilson interval map to those of F1.
-    A share of no pictures, and the F1 of a class that no picture is of, may be anything: (0, 1).
+    Precision and recall have Wilson's interval. F1 = 2J / (1 + J) with J = TP / (TP + FP + FN), which rises
+    with J; given how many pictures are of the class or read as it, J is a plain share, so both ends of its
+    Wilson interval map to those of F1. A share of no pictures, and the F1 of a class that no picture is of,
+    may be anything: (0, 1).
     """
 
     name: str
@@ -54,10 +57,11 @@ class Evaluation:
         accuracy: share of right top-1 predictions, 0..1.
         accuracy_interval: its 95 % Wilson interval.
         top_k: k → (share of pictures whose label is among the k most probable, its interval).
-        macro_precision, macro_recall, macro_f1: plain means over the classes that occur as label or as prediction.
+        macro_precision, macro_recall, macro_f1: plain means over the classes that occur as label or as
+            prediction.
         macro_f1_interval: 95 % interval of macro F1 (`macro_f1_bounds`).
-        roc_auc: area under the ROC curve, one class against the rest, plain mean over the classes that occur both as label and not; None
-            when there is no such class. 0..1, 0.5 = no better than chance.
+        roc_auc: area under the ROC curve, one class against the rest, plain mean over the classes that occur
+            both as label and not; None when there is no such class. 0..1, 0.5 = no better than chance.
         per_class: one `ClassScore` a class, in the order of the class names.
         confusion: int64 (K, K), rows = given label, columns = predicted label.
         ece: expected calibration error, 15 bins, 0..1.
@@ -92,12 +96,23 @@ class Evaluation:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys that `metrics.json` and `--json` share."""
         return {
-            "name": self.name, "n": self.n, "seed": self.seed,
-            "accuracy": self.accuracy, "accuracy_interval": list(self.accuracy_interval),
-            "top_k": {str(k): {"accuracy": value, "interval": list(interval)} for k, (value, interval) in self.top_k.items()},
-            "macro_precision": self.macro_precision, "macro_recall": self.macro_recall, "macro_f1": self.macro_f1,
-            "macro_f1_interval": list(self.macro_f1_interval), "roc_auc": self.roc_auc, "ece": self.ece,
-            "per_class": [row.as_json() for row in self.per_class], "confusion": self.confusion.tolist(),
+            "name": self.name,
+            "n": self.n,
+            "seed": self.seed,
+            "accuracy": self.accuracy,
+            "accuracy_interval": list(self.accuracy_interval),
+            "top_k": {
+                str(k): {"accuracy": value, "interval": list(interval)}
+                for k, (value, interval) in self.top_k.items()
+            },
+            "macro_precision": self.macro_precision,
+            "macro_recall": self.macro_recall,
+            "macro_f1": self.macro_f1,
+            "macro_f1_interval": list(self.macro_f1_interval),
+            "roc_auc": self.roc_auc,
+            "ece": self.ece,
+            "per_class": [row.as_json() for row in self.per_class],
+            "confusion": self.confusion.tolist(),
         }
 
 
@@ -111,23 +126,43 @@ def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluat
         raise DataError(f"{predictions.name}: no pictures to score")
     confusion = confusion_matrix(labels, predictions.predicted_labels, predictions.num_classes)
     per_class = class_scores(confusion, predictions.class_names)
-    seen = [row for row, occurs in zip(per_class, (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0, strict=True) if occurs]
+    seen = [
+        row
+        for row, occurs in zip(per_class, (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0, strict=True)
+        if occurs
+    ]
     right = int(confusion.trace())
     areas = one_vs_rest_auc(predictions.pred_probs, labels)
     return Evaluation(
-        name=predictions.name, n=len(predictions), seed=predictions.seed, confusion=confusion, per_class=per_class,
-        accuracy=right / len(predictions), accuracy_interval=wilson(right, len(predictions)),
-        top_k={k: top_k_accuracy(predictions.pred_probs, labels, k) for k in top_k if k == 1 or k < predictions.num_classes},
-        macro_precision=float(np.mean([row.precision for row in seen])), macro_recall=float(np.mean([row.recall for row in seen])),
-        macro_f1=float(np.mean([row.f1 for row in seen])), macro_f1_interval=macro_f1_bounds(confusion),
-        roc_auc=None if np.isnan(areas).all() else float(np.nanmean(areas)), ece=ece(predictions.pred_probs, labels),
+        name=predictions.name,
+        n=len(predictions),
+        seed=predictions.seed,
+        confusion=confusion,
+        per_class=per_class,
+        accuracy=right / len(predictions),
+        accuracy_interval=wilson(right, len(predictions)),
+        top_k={
+            k: top_k_accuracy(predictions.pred_probs, labels, k)
+            for k in top_k
+            if k == 1 or k < predictions.num_classes
+        },
+        macro_precision=float(np.mean([row.precision for row in seen])),
+        macro_recall=float(np.mean([row.recall for row in seen])),
+        macro_f1=float(np.mean([row.f1 for row in seen])),
+        macro_f1_interval=macro_f1_bounds(confusion),
+        roc_auc=None if np.isnan(areas).all() else float(np.nanmean(areas)),
+        ece=ece(predictions.pred_probs, labels),
     )
 
 
 def confusion_matrix(labels: ArrayLike, predicted_labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
     """int64 (K, K) counts: rows = given label, columns = predicted label."""
-    given, predicted = (checked_labels(side, np.size(labels), num_classes, "confusion") for side in (labels, predicted_labels))
-    return np.bincount(given * num_classes + predicted, minlength=num_classes**2).reshape(num_classes, num_classes)
+    given, predicted = (
+        checked_labels(side, np.size(labels), num_classes, "confusion") for side in (labels, predicted_labels)
+    )
+    return np.bincount(given * num_classes + predicted, minlength=num_classes**2).reshape(
+        num_classes, num_classes
+    )
 
 
 def class_scores(confusion: NDArray[np.int64], class_names: Sequence[str]) -> tuple[ClassScore, ...]:
@@ -136,22 +171,31 @@ def class_scores(confusion: NDArray[np.int64], class_names: Sequence[str]) -> tu
     shares = (_share(hits, guesses), _share(hits, support), _share(2 * hits, support + guesses))
     bounds = (wilson_bounds(hits, guesses), wilson_bounds(hits, support), _f1_bounds(hits, support, guesses))
     precision, recall, f1 = (side.tolist() for side in shares)
-    around = ([Interval(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True)] for low, high in bounds)
+    around = (
+        [Interval(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True)] for low, high in bounds
+    )
     return tuple(map(ClassScore, map(str, class_names), precision, recall, f1, support.tolist(), *around))
 
 
 def mean_f1(hits: ArrayLike, support: ArrayLike, guesses: ArrayLike) -> NDArray[np.float64]:
-    """Macro F1 (...) from counts (..., K): right pictures, labels and predictions a class; classes with neither do not count."""
-    right, total = np.asarray(hits, dtype=np.float64), np.asarray(support, dtype=np.float64) + np.asarray(guesses, dtype=np.float64)
+    """Macro F1 (...) from counts (..., K): right pictures, labels and predictions a class;
+    classes with neither do not count.
+    """
+    right, total = (
+        np.asarray(hits, dtype=np.float64),
+        np.asarray(support, dtype=np.float64) + np.asarray(guesses, dtype=np.float64),
+    )
     f1 = np.divide(2 * right, total, out=np.zeros_like(total), where=total > 0)
     return f1.sum(axis=-1) / np.maximum((total > 0).sum(axis=-1), 1)
 
 
 def macro_f1_bounds(confusion: NDArray[np.int64]) -> Interval:
-    """95 % interval of macro F1: percentile bootstrap (Efron 1979) over the pictures, by resampling the cells of the confusion matrix.
+    """95 % interval of macro F1: percentile bootstrap (Efron 1979) over the pictures, by resampling the cells
+    of the confusion matrix.
 
-    Drawing N pictures again with replacement is a multinomial draw of the K × K cells. The draws are the same at every call.
-    Where no picture is misread every resample says 1; then the low end is that of an error rate of Wilson's bound spread evenly.
+    Drawing N pictures again with replacement is a multinomial draw of the K × K cells. The draws are the same
+    at every call. Where no picture is misread every resample says 1; then the low end is that of an error
+    rate of Wilson's bound spread evenly.
     """
     total = int(confusion.sum())
     if total == 0:
@@ -167,10 +211,11 @@ def macro_f1_bounds(confusion: NDArray[np.int64]) -> Interval:
 
 
 def one_vs_rest_auc(pred_probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 (K,): area under the ROC curve of each class against the rest, 0..1; NaN for a class that all or no pictures are of.
+    """float64 (K,): area under the ROC curve of each class against the rest, 0..1; NaN for a class that all
+    or no pictures are of.
 
-    The share of pairs (picture of the class, other picture) in which the class is more probable for the first; equal ones count half
-    (Mann and Whitney 1947).
+    The share of pairs (picture of the class, other picture) in which the class is more probable for the
+    first; equal ones count half (Mann and Whitney 1947).
     """
     areas = np.full(pred_probs.shape[1], np.nan)
     for k in range(len(areas)):
@@ -182,8 +227,12 @@ def one_vs_rest_auc(pred_probs: NDArray[np.floating], labels: NDArray[np.int64])
     return areas
 
 
-def top_k_accuracy(pred_probs: NDArray[np.float32], labels: NDArray[np.int64], k: int) -> tuple[float, Interval]:
-    """Share of pictures whose label is among the `k` most probable classes (of equals, the lower number first), with its interval."""
+def top_k_accuracy(
+    pred_probs: NDArray[np.float32], labels: NDArray[np.int64], k: int
+) -> tuple[float, Interval]:
+    """Share of pictures whose label is among the `k` most probable classes (of equals,
+    the lower number first), with its interval.
+    """
     if k < 1:
         raise SettingsError(f"top_k {k}", expected="at least 1")
     own = np.take_along_axis(pred_probs, labels[:, None], axis=1)
@@ -194,10 +243,12 @@ def top_k_accuracy(pred_probs: NDArray[np.float32], labels: NDArray[np.int64], k
 
 
 def mce(errors: Mapping[str, Sequence[float]], baseline: Mapping[str, Sequence[float]]) -> float:
-    """Mean corruption error (Hendrycks and Dietterich 2019, section 4): 1 = as bad as the baseline, 0 = no error.
+    """Mean corruption error (Hendrycks and Dietterich 2019, section 4): 1 = as bad as the baseline, 0 = no
+    error.
 
-    For each corruption c, CE_c = sum over severities of the model's errors / sum over severities of the baseline's errors;
-    the result is the mean of CE_c. The paper's baseline is AlexNet and it prints 100 × this; name your baseline beside the figure.
+    For each corruption c, CE_c = sum over severities of the model's errors / sum over severities of the
+    baseline's errors; the result is the mean of CE_c. The paper's baseline is AlexNet and it prints 100 ×
+    this; name your baseline beside the figure.
 
     Args:
         errors: corruption name → error rates (0..1), one a severity.
@@ -205,14 +256,21 @@ def mce(errors: Mapping[str, Sequence[float]], baseline: Mapping[str, Sequence[f
     """
     if set(errors) != set(baseline) or not errors:
         differing = ", ".join(sorted(set(errors) ^ set(baseline))) or "none given"
-        raise DataError("mce", expected="the same corruptions for the model and its baseline", got=f"a difference in: {differing}")
+        raise DataError(
+            "mce",
+            expected="the same corruptions for the model and its baseline",
+            got=f"a difference in: {differing}",
+        )
     return float(np.mean([_corruption_error(name, errors[name], baseline[name]) for name in errors]))
 
 
 def _corruption_error(name: str, errors: Sequence[float], baseline: Sequence[float]) -> float:
     if len(errors) != len(baseline) or sum(baseline) <= 0:
-        raise DataError(f"mce: {name}", expected="as many severities in the baseline, with at least one error",
-                        got=f"{len(errors)} and {len(baseline)} severities, baseline errors {list(baseline)}")
+        raise DataError(
+            f"mce: {name}",
+            expected="as many severities in the baseline, with at least one error",
+            got=f"{len(errors)} and {len(baseline)} severities, baseline errors {list(baseline)}",
+        )
     return float(sum(errors)) / float(sum(baseline))
 
 
@@ -229,16 +287,23 @@ def _drawn_cells(confusion: NDArray[np.int64], rng: np.random.Generator) -> list
 def _drawn_normal(confusion: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray]:
     """The same from the normal distribution that such draws approach.
 
-    The cells vary as if on their own, so that the total varies too, which F1, a ratio of counts, does not notice.
+    The cells vary as if on their own, so that the total varies too, which F1, a ratio of counts, does not
+    notice.
     """
     hits, support, guesses = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     own = np.diag(hits)
-    spread = np.block([[own, own, own], [own, np.diag(support), confusion], [own, confusion.T, np.diag(guesses)]])
-    drawn = rng.multivariate_normal(np.concatenate([hits, support, guesses]), spread, _RESAMPLES, check_valid="ignore", method="eigh")
+    spread = np.block(
+        [[own, own, own], [own, np.diag(support), confusion], [own, confusion.T, np.diag(guesses)]]
+    )
+    drawn = rng.multivariate_normal(
+        np.concatenate([hits, support, guesses]), spread, _RESAMPLES, check_valid="ignore", method="eigh"
+    )
     return np.split(np.maximum(drawn, 0), 3, axis=1)
 
 
-def _f1_bounds(hits: NDArray, support: NDArray, guesses: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _f1_bounds(
+    hits: NDArray, support: NDArray, guesses: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     low, high = wilson_bounds(hits, support + guesses - hits)
     unknown = support == 0
     return np.where(unknown, 0.0, 2 * low / (1 + low)), np.where(unknown, 1.0, 2 * high / (1 + high))

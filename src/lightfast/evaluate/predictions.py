@@ -49,7 +49,9 @@ class Predictions:
         probs = _checked_probs(self.pred_probs, len(names), self.name)
         if len(ids) != len(probs):
             raise DataError(f"{self.name}: ids", expected=f"{len(probs)} (one a picture)", got=str(len(ids)))
-        labels = None if self.labels is None else checked_labels(self.labels, len(probs), len(names), self.name)
+        labels = (
+            None if self.labels is None else checked_labels(self.labels, len(probs), len(names), self.name)
+        )
         for field, value in (("class_names", names), ("ids", ids), ("pred_probs", probs), ("labels", labels)):
             object.__setattr__(self, field, value)
 
@@ -79,7 +81,9 @@ class Predictions:
     def require_labels(self) -> NDArray[np.int64]:
         """The labels, or a DataError that says they are missing."""
         if self.labels is None:
-            raise DataError(f"{self.name} has no labels: it cannot be scored", cure="Predict on labelled pictures.")
+            raise DataError(
+                f"{self.name} has no labels: it cannot be scored", cure="Predict on labelled pictures."
+            )
         return self.labels
 
     def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
@@ -87,10 +91,13 @@ class Predictions:
         chosen = np.asarray(indices, dtype=np.int64)
         labels = None if self.labels is None else self.labels[chosen]
         ids = tuple(self.ids[index] for index in chosen)
-        return dataclasses.replace(self, pred_probs=self.pred_probs[chosen], labels=labels, ids=ids, name=name or self.name)
+        return dataclasses.replace(
+            self, pred_probs=self.pred_probs[chosen], labels=labels, ids=ids, name=name or self.name
+        )
 
     def to_frame(self, top: int = 1) -> pd.DataFrame:
-        """One row a picture: id, given_label and correct (when labelled), predicted_label, confidence, then the next `top` - 1 guesses.
+        """One row a picture: id, given_label and correct (when labelled), predicted_label, confidence, then
+        the next `top` - 1 guesses.
 
         Labels are class names. The further guesses stand in label_2, prob_2, label_3, ...
         """
@@ -112,7 +119,9 @@ class Predictions:
         return pd.DataFrame(columns)
 
     def save(self, path: Path | str) -> Path:
-        """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs` as lists in the order of the class names."""
+        """Write a Parquet file, atomically: the columns of `to_frame`,
+        and `pred_probs` as lists in the order of the class names.
+        """
         import pyarrow as pa
 
         table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
@@ -120,33 +129,57 @@ class Predictions:
         table = table.append_column("pred_probs", pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
         if self.labels is not None:
             table = table.append_column("label", pa.array(self.labels))
-        return save_table(Path(path), table, METADATA_KEY, {"class_names": self.class_names, "name": self.name, "seed": self.seed})
+        return save_table(
+            Path(path),
+            table,
+            METADATA_KEY,
+            {"class_names": self.class_names, "name": self.name, "seed": self.seed},
+        )
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a file written by `save`; raises DataError naming the file when it is missing, damaged or something else."""
+        """Read a file written by `save`; raises DataError naming the file when it is missing,
+        damaged or something else.
+        """
         table, record = load_table(Path(path), METADATA_KEY, "predictions", "Write it with Predictions.save.")
         flat = table["pred_probs"].combine_chunks().flatten().to_numpy()
         labels = table["label"].to_numpy() if "label" in table.column_names else None
-        return cls(flat.reshape(len(table), len(record["class_names"])), tuple(record["class_names"]), tuple(table["id"].to_pylist()),
-                   labels, record["name"], record["seed"])
+        return cls(
+            flat.reshape(len(table), len(record["class_names"])),
+            tuple(record["class_names"]),
+            tuple(table["id"].to_pylist()),
+            labels,
+            record["name"],
+            record["seed"],
+        )
 
 
 def _checked_probs(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray[np.float32]:
     probs = np.asarray(pred_probs)
     if probs.ndim != 2 or probs.shape[1] != num_classes or num_classes == 0 or probs.dtype.kind != "f":
-        raise DataError(f"{name}: pred_probs", expected=f"floats of shape (N, {num_classes}), one column a class name",
-                        got=f"{probs.dtype} {probs.shape}")
+        raise DataError(
+            f"{name}: pred_probs",
+            expected=f"floats of shape (N, {num_classes}), one column a class name",
+            got=f"{probs.dtype} {probs.shape}",
+        )
     if not np.isfinite(probs).all():
         row = int(np.flatnonzero(~np.isfinite(probs).all(axis=1))[0])
-        raise DataError(f"{name}: pred_probs of row {row}", expected="finite numbers", got="NaN or infinity",
-                        cure="The model's weights or its input are not finite.")
+        raise DataError(
+            f"{name}: pred_probs of row {row}",
+            expected="finite numbers",
+            got="NaN or infinity",
+            cure="The model's weights or its input are not finite.",
+        )
     sums = probs.sum(axis=1, dtype=np.float64)
     wrong = np.flatnonzero((np.abs(sums - 1) > _SUM_TOLERANCE) | (probs.min(axis=1) < 0))
     if wrong.size:
         row = int(wrong[0])
-        raise DataError(f"{name}: pred_probs of row {row}", expected="values of at least 0 that sum to 1",
-                        got=f"sum {sums[row]:.4g}, smallest {probs[row].min():.4g}", cure="Apply softmax to logits first.")
+        raise DataError(
+            f"{name}: pred_probs of row {row}",
+            expected="values of at least 0 that sum to 1",
+            got=f"sum {sums[row]:.4g}, smallest {probs[row].min():.4g}",
+            cure="Apply softmax to logits first.",
+        )
     return probs.astype(np.float32)
 
 
@@ -154,20 +187,30 @@ def checked_labels(labels: ArrayLike, count: int, num_classes: int, name: str) -
     """`labels` as int64 (count,) in 0..num_classes-1; raises DataError that names the set."""
     given = np.asarray(labels)
     if given.shape != (count,) or given.dtype.kind not in "iu":
-        raise DataError(f"{name}: labels", expected=f"whole numbers of shape ({count},)", got=f"{given.dtype} {given.shape}")
+        raise DataError(
+            f"{name}: labels",
+            expected=f"whole numbers of shape ({count},)",
+            got=f"{given.dtype} {given.shape}",
+        )
     if count and (given.min() < 0 or given.max() >= num_classes):
         wrong = int(given.min() if given.min() < 0 else given.max())
-        raise DataError(f"{name}: label {wrong}", expected=f"0..{num_classes - 1} ({num_classes} class names)",
-                        cure="The pictures were labelled for another class list.")
+        raise DataError(
+            f"{name}: label {wrong}",
+            expected=f"0..{num_classes - 1} ({num_classes} class names)",
+            cure="The pictures were labelled for another class list.",
+        )
     return given.astype(np.int64)
 
 
 def require_same_classes(first: Predictions, second: Predictions) -> None:
     """Raise DataError, naming both, unless the two were made for the same class list."""
     if first.class_names != second.class_names:
-        raise DataError(f"{first.name} and {second.name} were made for different class lists",
-                        expected=_listed(first.class_names), got=_listed(second.class_names),
-                        cure="Compare runs trained on the same classes.")
+        raise DataError(
+            f"{first.name} and {second.name} were made for different class lists",
+            expected=_listed(first.class_names),
+            got=_listed(second.class_names),
+            cure="Compare runs trained on the same classes.",
+        )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -35,8 +35,8 @@ def psnr(reference: NDArray, other: NDArray, data_range: float) -> NDArray[np.fl
 def ssim(reference: NDArray, other: NDArray, data_range: float) -> NDArray[np.float64]:
     """Structural similarity (Wang et al. 2004), float64 (N,), -1..1, mean over pixels and channels.
 
-    Uniform 7 × 7 window (the largest odd one that fits into smaller pictures), K1 = 0.01, K2 = 0.03, sample covariance,
-    windows that lie wholly inside: the defaults of `skimage.metrics.structural_similarity`.
+    Uniform 7 × 7 window (the largest odd one that fits into smaller pictures), K1 = 0.01, K2 = 0.03, sample
+    covariance, windows that lie wholly inside: the defaults of `skimage.metrics.structural_similarity`.
 
     Args:
         reference: (N, H, W, C), uint8 or float, H and W at least 3.
@@ -47,20 +47,28 @@ def ssim(reference: NDArray, other: NDArray, data_range: float) -> NDArray[np.fl
     side = min(WINDOW, first.shape[1], first.shape[2])
     window = side - 1 + side % 2
     if window < 3:
-        raise DataError("ssim", expected="pictures of at least 3 x 3 pixels", got=f"{first.shape[1]} x {first.shape[2]}")
+        raise DataError(
+            "ssim", expected="pictures of at least 3 x 3 pixels", got=f"{first.shape[1]} x {first.shape[2]}"
+        )
     result = np.empty(len(first))
     for rows in _blocks(first):
-        result[rows] = _ssim(first[rows].astype(np.float64), second[rows].astype(np.float64), data_range, window)
+        result[rows] = _ssim(
+            first[rows].astype(np.float64), second[rows].astype(np.float64), data_range, window
+        )
     return result
 
 
-def _ssim(x: NDArray[np.float64], y: NDArray[np.float64], data_range: float, window: int) -> NDArray[np.float64]:
+def _ssim(
+    x: NDArray[np.float64], y: NDArray[np.float64], data_range: float, window: int
+) -> NDArray[np.float64]:
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     unbiased = window**2 / (window**2 - 1)
     mean_x, mean_y = _box_means(x, window), _box_means(y, window)
     variances = unbiased * (_box_means(x * x + y * y, window) - mean_x**2 - mean_y**2)
     covariance = unbiased * (_box_means(x * y, window) - mean_x * mean_y)
-    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / ((mean_x**2 + mean_y**2 + c1) * (variances + c2))
+    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
+        (mean_x**2 + mean_y**2 + c1) * (variances + c2)
+    )
     return similarity.reshape(len(x), -1).mean(axis=1)
 
 
@@ -79,9 +87,16 @@ def _box_means(images: NDArray[np.float64], window: int) -> NDArray[np.float64]:
 def _checked(reference: NDArray, other: NDArray, data_range: float) -> tuple[NDArray, NDArray]:
     first, second = np.asarray(reference), np.asarray(other)
     if first.ndim != 4 or first.shape != second.shape:
-        raise DataError("picture quality", expected="two batches (N, H, W, C) of the same shape", got=f"{first.shape} and {second.shape}")
+        raise DataError(
+            "picture quality",
+            expected="two batches (N, H, W, C) of the same shape",
+            got=f"{first.shape} and {second.shape}",
+        )
     if not data_range > 0:
-        raise SettingsError(f"data_range {data_range}", expected="a number above 0: 255 for uint8 pictures, 1 for floats in 0..1")
+        raise SettingsError(
+            f"data_range {data_range}",
+            expected="a number above 0: 255 for uint8 pictures, 1 for floats in 0..1",
+        )
     for batch in (first, second):
         if batch.dtype.kind == "f" and not np.isfinite(batch).all():
             raise DataError("picture quality", expected="finite pixels", got="NaN or infinity")

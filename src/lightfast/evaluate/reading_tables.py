@@ -25,12 +25,17 @@ def save_table(path: Path, table: pa.Table, key: bytes, record: Mapping[str, Any
 
 
 def load_table(source: Path, key: bytes, what: str, cure: str) -> tuple[pa.Table, dict[str, Any]]:
-    """(the table, its record); raises DataError naming the file when it is missing, damaged, or not one of `what`."""
+    """(the table, its record); raises DataError naming the file when it is missing, damaged,
+    or not one of `what`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not source.is_file():
-        raise DataError(f"no such predictions file: {source}", cure="`lightfast predict RUN PATH --format parquet` writes one.")
+        raise DataError(
+            f"no such predictions file: {source}",
+            cure="`lightfast predict RUN PATH --format parquet` writes one.",
+        )
     try:
         table = pq.ParquetFile(source).read()
     except (pa.ArrowException, OSError) as error:

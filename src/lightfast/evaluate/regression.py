@@ -1,4 +1,6 @@
-"""Ordinary least squares with errors that hold when the scatter is not the same everywhere: what does one class more cost?"""
+"""Ordinary least squares with errors that hold when the scatter is not the same everywhere:
+what does one class more cost?
+"""
 
 from __future__ import annotations
 
@@ -58,9 +60,10 @@ class Regression:
         r_squared, adjusted_r_squared: share of the response's variance that the predictors explain.
         n: rows.
         fitted, residuals: float64 (n,), response = fitted + residuals.
-        condition_number: of the design with every column at unit length (Belsley, Kuh and Welsch 1980): above 30 the predictors
-            can hardly be told apart.
-        breusch_pagan_p: of "the scatter is the same everywhere" (Koenker 1981); None when there is no scatter at all.
+        condition_number: of the design with every column at unit length (Belsley, Kuh and Welsch 1980): above
+            30 the predictors can hardly be told apart.
+        breusch_pagan_p: of "the scatter is the same everywhere" (Koenker 1981); None when there is no scatter
+            at all.
         covariance: of the coefficients' errors.
     """
 
@@ -84,18 +87,34 @@ class Regression:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; fitted values and residuals as lists."""
-        plain = {name: getattr(self, name) for name in
-                 ("response", "r_squared", "adjusted_r_squared", "n", "condition_number", "breusch_pagan_p", "covariance")}
-        return plain | {"coefficients": [coefficient.as_json() for coefficient in self.coefficients],
-                        "fitted": self.fitted.tolist(), "residuals": self.residuals.tolist()}
+        plain = {
+            name: getattr(self, name)
+            for name in (
+                "response",
+                "r_squared",
+                "adjusted_r_squared",
+                "n",
+                "condition_number",
+                "breusch_pagan_p",
+                "covariance",
+            )
+        }
+        return plain | {
+            "coefficients": [coefficient.as_json() for coefficient in self.coefficients],
+            "fitted": self.fitted.tolist(),
+            "residuals": self.residuals.tolist(),
+        }
 
     def sentence(self, name: str, unit: str = POINTS, *, each: str = "", step: float = 1.0) -> str:
-        """What one predictor does, in words: "each class more changes accuracy by −1.88 points [−2.10 to −1.66], p < 0.001 (…)".
+        """What one predictor does, in words: "each class more changes accuracy by −1.88 points [−2.10 to
+        −1.66], p < 0.001 (…)".
 
         Args:
             name: a predictor.
-            unit: of the response; "points" tells a share (0..1) in percentage points, any other unit is told as it is.
-            each: words for one step, such as "each class" or "every 1,000 pictures"; "each" and the predictor's name when empty.
+            unit: of the response; "points" tells a share (0..1) in percentage points, any other unit is told
+                as it is.
+            each: words for one step, such as "each class" or "every 1,000 pictures"; "each" and the
+                predictor's name when empty.
             step: how much of the predictor one such step is.
         """
         one = self[name]
@@ -105,12 +124,15 @@ class Regression:
         told = " ".join(part for part in (_signed(scale * one.value, digits), unit) if part)
         p_text = "p < 0.001" if one.p_value < 0.001 else f"p = {one.p_value:.3f}"
         verdict = "" if one.p_value < SIGNIFICANT else ": that it changes anything is not shown"
-        return (f"{each or f'each {name}'} more changes {self.response} by {told} [{_signed(low, digits)} to {_signed(high, digits)}], "
-                f"{p_text} (n = {self.n:,}, {self.covariance} errors){verdict}")
+        return (
+            f"{each or f'each {name}'} more changes {self.response} by {told} [{_signed(low, digits)} to "
+            f"{_signed(high, digits)}], {p_text} (n = {self.n:,}, {self.covariance} errors){verdict}"
+        )
 
 
 def ols(columns: Mapping[str, ArrayLike], response: str, predictors: Sequence[str]) -> Regression:
-    """Ordinary least squares with HC3 errors (MacKinnon and White 1985; advised for small n by Long and Ervin 2000).
+    """Ordinary least squares with HC3 errors (MacKinnon and White 1985; advised for small n by Long and Ervin
+    2000).
 
     Args:
         columns: name → numbers (N,), all of one length; others than those used may be there.
@@ -119,8 +141,9 @@ def ols(columns: Mapping[str, ArrayLike], response: str, predictors: Sequence[st
 
     Raises:
         UnknownName: no such column.
-        DataError: columns of different lengths, a value that is no finite number, fewer rows than coefficients + 2, a constant
-            column, predictors that are combinations of others, or a row that alone decides a coefficient.
+        DataError: columns of different lengths, a value that is no finite number, fewer rows than
+            coefficients + 2, a constant column, predictors that are combinations of others, or a row that
+            alone decides a coefficient.
     """
     from statsmodels.regression.linear_model import OLS
     from statsmodels.stats.diagnostic import het_breuschpagan
@@ -131,33 +154,60 @@ def ols(columns: Mapping[str, ArrayLike], response: str, predictors: Sequence[st
     # Rounding is all that is left of a perfect fit, and says nothing about how the scatter grows.
     scatter = np.ptp(residuals) > 1e-12 * np.ptp(y)
     intervals = np.asarray(result.conf_int(0.05))
-    coefficients = tuple(Coefficient(name, float(value), float(error), Interval(float(low), float(high)), float(p_value))
-                         for name, value, error, (low, high), p_value
-                         in zip((INTERCEPT, *predictors), result.params, result.bse, intervals, result.pvalues, strict=True))
+    coefficients = tuple(
+        Coefficient(name, float(value), float(error), Interval(float(low), float(high)), float(p_value))
+        for name, value, error, (low, high), p_value in zip(
+            (INTERCEPT, *predictors), result.params, result.bse, intervals, result.pvalues, strict=True
+        )
+    )
     return Regression(
-        response, coefficients, float(result.rsquared), float(result.rsquared_adj), len(y),
-        np.asarray(result.fittedvalues, dtype=np.float64), residuals,
+        response,
+        coefficients,
+        float(result.rsquared),
+        float(result.rsquared_adj),
+        len(y),
+        np.asarray(result.fittedvalues, dtype=np.float64),
+        residuals,
         condition_number=float(np.linalg.cond(design / np.linalg.norm(design, axis=0))),
-        breusch_pagan_p=float(het_breuschpagan(residuals, design)[1]) if scatter else None)  # fmt: skip
+        breusch_pagan_p=float(het_breuschpagan(residuals, design)[1]) if scatter else None,
+    )
 
 
-def _design(columns: Mapping[str, ArrayLike], response: str, predictors: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _design(
+    columns: Mapping[str, ArrayLike], response: str, predictors: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Response (N,) and design (N, 1 + predictors), the intercept first; refuses what cannot be fitted."""
     if not predictors or len(set(predictors)) != len(predictors) or response in predictors:
-        raise DataError("regression: predictors", expected=f"at least one, each once, none of them {response!r}", got=str(list(predictors)))
+        raise DataError(
+            "regression: predictors",
+            expected=f"at least one, each once, none of them {response!r}",
+            got=str(list(predictors)),
+        )
     values = {name: _column(columns, name) for name in (response, *predictors)}
     rows = len(values[response])
     for name, column in values.items():
         if len(column) != rows:
-            raise DataError(f"regression: column {name!r}", expected=f"{rows} rows as {response!r} has", got=str(len(column)))
+            raise DataError(
+                f"regression: column {name!r}",
+                expected=f"{rows} rows as {response!r} has",
+                got=str(len(column)),
+            )
     wanted = len(predictors) + 3
     if rows < wanted:
-        raise DataError(f"regression on {len(predictors)} predictor(s)", expected=f"at least {wanted} rows (coefficients + 2)",
-                        got=str(rows), cure="Measure more points or use fewer predictors.")
+        raise DataError(
+            f"regression on {len(predictors)} predictor(s)",
+            expected=f"at least {wanted} rows (coefficients + 2)",
+            got=str(rows),
+            cure="Measure more points or use fewer predictors.",
+        )
     for name, column in values.items():
         if np.ptp(column) == 0:
-            raise DataError(f"regression: column {name!r}", expected="values that differ", got=f"{column[0]:g} in all {rows} rows",
-                            cure="Leave it out or vary it.")
+            raise DataError(
+                f"regression: column {name!r}",
+                expected="values that differ",
+                got=f"{column[0]:g} in all {rows} rows",
+                cure="Leave it out or vary it.",
+            )
     design = np.column_stack([np.ones(rows), *(values[name] for name in predictors)])
     _require_independent(design, predictors)
     return values[response], design
@@ -171,9 +221,17 @@ def _column(columns: Mapping[str, ArrayLike], name: str) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         raise DataError(f"regression: column {name!r}", expected="numbers", got=str(error)) from error
     if column.ndim != 1 or not np.isfinite(column).all():
-        bad = f"shape {column.shape}" if column.ndim != 1 else f"{int((~np.isfinite(column)).sum())} of {len(column)} values that are not"
-        raise DataError(f"regression: column {name!r}", expected="one finite number a row", got=bad,
-                        cure="Leave out the rows that were not measured.")
+        bad = (
+            f"shape {column.shape}"
+            if column.ndim != 1
+            else f"{int((~np.isfinite(column)).sum())} of {len(column)} values that are not"
+        )
+        raise DataError(
+            f"regression: column {name!r}",
+            expected="one finite number a row",
+            got=bad,
+            cure="Leave out the rows that were not measured.",
+        )
     return column
 
 
@@ -186,13 +244,21 @@ def _require_independent(design: NDArray[np.float64], predictors: Sequence[str])
         weights = np.linalg.lstsq(before, units[:, place], rcond=None)[0]
         if np.linalg.norm(units[:, place] - before @ weights) < _COLLINEAR:
             parts = [name for name, weight in zip(names, weights, strict=False) if abs(weight) > 1e-6]
-            raise DataError(f"regression: predictor {names[place]!r}", expected="one that the others do not make up",
-                            got=f"a combination of {' and '.join(parts)}", cure="Leave one of them out.")
+            raise DataError(
+                f"regression: predictor {names[place]!r}",
+                expected="one that the others do not make up",
+                got=f"a combination of {' and '.join(parts)}",
+                cure="Leave one of them out.",
+            )
     leverage = (np.linalg.qr(design)[0] ** 2).sum(axis=1)
     if leverage.max() > _FULL_LEVERAGE:
         row = int(leverage.argmax())
-        raise DataError(f"regression: row {row}", expected="other rows that its coefficients can be checked with",
-                        got="a row that alone decides a coefficient", cure="Add a repeat of it or leave it out.")
+        raise DataError(
+            f"regression: row {row}",
+            expected="other rows that its coefficients can be checked with",
+            got="a row that alone decides a coefficient",
+            cure="Add a repeat of it or leave it out.",
+        )
 
 
 def _digits(error: float) -> int:

@@ -1,4 +1,6 @@
-"""How far damage hurts a reading: accuracy by corruption and severity, with intervals, and mCE against a named baseline."""
+"""How far damage hurts a reading: accuracy by corruption and severity, with intervals,
+and mCE against a named baseline.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ Cell = tuple[str, int, Table]
 
 @dataclass(frozen=True)
 class CorruptionScore:
-    """Accuracy (0..1, with its 95 % Wilson interval) on `n` pictures damaged by one corruption at one severity."""
+    """Accuracy (0..1, with its 95 % Wilson interval) on `n` pictures damaged
+    by one corruption at one severity.
+    """
 
     corruption: str
     family: str
@@ -54,7 +58,8 @@ class Robustness:
         n: pictures, each damaged in every way.
         rows: one score a (corruption, severity).
         clean_accuracy, clean_interval: the undamaged pictures, 0..1.
-        correct: bool (rows, n), which pictures were read rightly: for paired tests and for the interval of the mean.
+        correct: bool (rows, n), which pictures were read rightly: for paired tests and for the interval of
+            the mean.
         mce: mean corruption error against `baseline` (1 = as many errors), or None.
         baseline: name of the baseline, or "no baseline".
     """
@@ -83,43 +88,66 @@ class Robustness:
     @cached_property
     def corruption_means(self) -> dict[str, float]:
         """Corruption → mean accuracy over its severities."""
-        return {name: float(np.mean([row.accuracy for row in rows])) for name, rows in self.by_corruption.items()}
+        return {
+            name: float(np.mean([row.accuracy for row in rows])) for name, rows in self.by_corruption.items()
+        }
 
     @cached_property
     def robust_accuracy(self) -> float:
-        """Mean over the corruptions of their means: each corruption counts the same, whatever its number of severities."""
+        """Mean over the corruptions of their means: each corruption counts the same,
+        whatever its number of severities.
+        """
         return float(np.mean(list(self.corruption_means.values())))
 
     @cached_property
     def robust_interval(self) -> Interval:
-        """95 % bootstrap interval of `robust_accuracy`: pictures are resampled, each with all of its damages, since they are not
-        independent readings."""
-        weights = np.array([1 / (len(self.by_corruption) * len(self.by_corruption[row.corruption])) for row in self.rows])
+        """95 % bootstrap interval of `robust_accuracy`: pictures are resampled, each with all of its damages,
+        since they are not independent readings.
+        """
+        weights = np.array(
+            [1 / (len(self.by_corruption) * len(self.by_corruption[row.corruption])) for row in self.rows]
+        )
         return bootstrap_mean(weights @ self.correct, generator(self.seed, "robust-interval"))
 
     def against(self, baseline: Robustness | Mapping[str, Sequence[float]], name: str) -> Self:
-        """A copy with its mCE against `baseline` (another result, or corruption → error rates), which is called `name`."""
+        """A copy with its mCE against `baseline` (another result, or corruption → error rates),
+        which is called `name`.
+        """
         errors = baseline.errors if isinstance(baseline, Robustness) else baseline
         return dataclasses.replace(self, mce=mce(self.errors, errors), baseline=name)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         rows = [{**dataclasses.asdict(row), "interval": list(row.interval)} for row in self.rows]
-        return {"suite": self.suite, "seed": self.seed, "n": self.n,
-                "clean_accuracy": self.clean_accuracy, "clean_interval": list(self.clean_interval),
-                "robust_accuracy": self.robust_accuracy, "robust_interval": list(self.robust_interval),
-                "mce": self.mce, "baseline": self.baseline, "per_corruption": self.corruption_means, "rows": rows}
+        return {
+            "suite": self.suite,
+            "seed": self.seed,
+            "n": self.n,
+            "clean_accuracy": self.clean_accuracy,
+            "clean_interval": list(self.clean_interval),
+            "robust_accuracy": self.robust_accuracy,
+            "robust_interval": list(self.robust_interval),
+            "mce": self.mce,
+            "baseline": self.baseline,
+            "per_corruption": self.corruption_means,
+            "rows": rows,
+        }
 
 
 def robustness(
-    reader: Checkpoint | Read, images: ImageSet, suite: str, *, severities: Sequence[int] | None = None, seed: int = 0,
+    reader: Checkpoint | Read,
+    images: ImageSet,
+    suite: str,
+    *,
+    severities: Sequence[int] | None = None,
+    seed: int = 0,
     report: Reporter = silent,
-) -> Robustness:  # fmt: skip
+) -> Robustness:
     """Read labelled clean pictures under every corruption of `suite`.
 
     Args:
-        reader: a classifier checkpoint, or any function from uint8 pictures (N, H, W, C) to class probabilities (N, K): a repaired
-            reading, for instance.
+        reader: a classifier checkpoint, or any function from uint8 pictures (N, H, W, C) to class
+            probabilities (N, K): a repaired reading, for instance.
         images: clean, labelled; each picture is damaged in every way. Use `sample` for fewer.
         suite: a registered suite, at its own severities or at `severities` (1..5).
         seed: of the damage; the same seed damages alike, so results with one seed are paired.
@@ -129,18 +157,30 @@ def robustness(
         UnknownName: no such suite. DataError: no labels or no pictures.
     """
     read = _reader(reader, images)
-    return robustness_of(lambda pictures: {"": read(pictures)}, images, suite, severities=severities, seed=seed, report=report)[""]
+    return robustness_of(
+        lambda pictures: {"": read(pictures)}, images, suite, severities=severities, seed=seed, report=report
+    )[""]
 
 
 def robustness_of(
-    read: ReadMany, images: ImageSet, suite: str, *, severities: Sequence[int] | None = None, seed: int = 0, report: Reporter = silent
+    read: ReadMany,
+    images: ImageSet,
+    suite: str,
+    *,
+    severities: Sequence[int] | None = None,
+    seed: int = 0,
+    report: Reporter = silent,
 ) -> dict[str, Robustness]:
-    """Like `robustness` for several readings of the same damaged pictures (before and after repair): one result a reading."""
+    """Like `robustness` for several readings of the same damaged pictures (before and after repair):
+    one result a reading.
+    """
     labels = images.require_labels()
     if not len(images):
         raise DataError(f"{images.name}: no pictures to damage")
     entries = SUITES.get(suite).entries
-    cells: list[Cell] = [(name, level, table) for name, own, table in entries for level in (severities or own)]
+    cells: list[Cell] = [
+        (name, level, table) for name, own, table in entries for level in (severities or own)
+    ]
     clean = {key: _right(probs, labels) for key, probs in read(images.images).items()}
     correct: dict[str, list[NDArray[np.bool_]]] = {key: [] for key in clean}
     for done, (name, severity, table) in enumerate(cells, start=1):
@@ -182,6 +222,15 @@ def _gathered(
     suite: str, seed: int, cells: Sequence[Cell], clean: NDArray[np.bool_], correct: NDArray[np.bool_]
 ) -> Robustness:
     n = len(clean)
-    rows = tuple(CorruptionScore(name, CORRUPTIONS.get(name).family, int(severity), n, float(right.mean()), wilson(int(right.sum()), n))
-                 for (name, severity, _), right in zip(cells, correct, strict=True))
+    rows = tuple(
+        CorruptionScore(
+            name,
+            CORRUPTIONS.get(name).family,
+            int(severity),
+            n,
+            float(right.mean()),
+            wilson(int(right.sum()), n),
+        )
+        for (name, severity, _), right in zip(cells, correct, strict=True)
+    )
     return Robustness(suite, seed, n, rows, float(clean.mean()), wilson(int(clean.sum()), n), correct)

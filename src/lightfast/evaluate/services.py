@@ -1,7 +1,9 @@
-"""Saved answers of hosted image services, replayed beside our own: documented JSON, paired with pictures, scored. No network, no keys.
+"""Saved answers of hosted image services, replayed beside our own: documented JSON, paired with pictures,
+scored. No network, no keys.
 
-Ways of keeping them: one `.json` a picture under its name (photo.jpg.json or photo.json, folders as in the data), or `.jsonl` files of
-{"path": …, "response": …} lines, with "service" where the shape alone should not name it.
+Ways of keeping them: one `.json` a picture under its name (photo.jpg.json or photo.json, folders as in the
+data), or `.jsonl` files of {"path": …, "response": …} lines, with "service" where the shape alone should not
+name it.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class Readings:
     Attributes:
         service: its name.
         ranked: id of a picture → classes, the surest first; empty where no label is a class.
-        unmapped: label → in how many responses it came, for labels that are no class; the most frequent first.
+        unmapped: label → in how many responses it came, for labels that are no class; the most frequent
+            first.
     """
 
     service: str
@@ -73,13 +76,22 @@ class Score:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; intervals are lists of two."""
-        return {"name": self.name, "n": self.n, "top1": self.top1, "top1_interval": list(self.top1_interval), "top3": self.top3,
-                "top3_interval": list(self.top3_interval), "unanswered": self.unanswered}
+        return {
+            "name": self.name,
+            "n": self.n,
+            "top1": self.top1,
+            "top1_interval": list(self.top1_interval),
+            "top3": self.top3,
+            "top3_interval": list(self.top3_interval),
+            "unanswered": self.unanswered,
+        }
 
 
 @dataclass(frozen=True)
 class Versus:
-    """Our run and one service on the same pictures: both scores, McNemar's test (service → ours), its p after Holm's correction."""
+    """Our run and one service on the same pictures: both scores, McNemar's test (service → ours),
+    its p after Holm's correction.
+    """
 
     service: Score
     ours: Score
@@ -88,7 +100,12 @@ class Versus:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"service": self.service.as_json(), "ours": self.ours.as_json(), "test": self.test.as_json(), "p_holm": self.p_holm}
+        return {
+            "service": self.service.as_json(),
+            "ours": self.ours.as_json(),
+            "test": self.test.as_json(),
+            "p_holm": self.p_holm,
+        }
 
 
 @dataclass(frozen=True)
@@ -112,8 +129,12 @@ class Scorecard:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under fixed keys."""
         return {
-            "ours": self.ours.as_json(), "services": [one.as_json() for one in self.versus], "correction": "Holm",
-            "agreement": [{"first": one, "second": other, **kappa.as_json()} for one, other, kappa in self.agreement],
+            "ours": self.ours.as_json(),
+            "services": [one.as_json() for one in self.versus],
+            "correction": "Holm",
+            "agreement": [
+                {"first": one, "second": other, **kappa.as_json()} for one, other, kappa in self.agreement
+            ],
             "missing": {name: list(ids) for name, ids in self.missing.items()},
             "unmapped": {name: dict(labels) for name, labels in self.unmapped.items()},
         }
@@ -122,12 +143,14 @@ class Scorecard:
 def parse_response(response: Any) -> tuple[str, Guesses]:
     """(service, guesses) of one documented response, told apart by its shape.
 
-    Clarifai (outputs[].data.concepts[]: name, value), Ximilar and Vize (records[].labels[] or best_label: name, prob), Google Cloud Vision
-    (responses[].labelAnnotations[]: description, score; Vertex: predictions[].displayNames, confidences), AWS Rekognition (Labels or
-    CustomLabels: Name, Confidence in percent), Azure (tagsResult.values, tags: name, confidence; Custom Vision predictions: tagName,
+    Clarifai (outputs[].data.concepts[]: name, value), Ximilar and Vize (records[].labels[] or best_label:
+    name, prob), Google Cloud Vision (responses[].labelAnnotations[]: description, score; Vertex:
+    predictions[].displayNames, confidences), AWS Rekognition (Labels or CustomLabels: Name, Confidence in
+    percent), Azure (tagsResult.values, tags: name, confidence; Custom Vision predictions: tagName,
     probability).
 
-    Raises DataError: none of these shapes, an error of the service, more than one picture in it, or a label without name or score.
+    Raises DataError: none of these shapes, an error of the service, more than one picture in it, or a label
+    without name or score.
     """
     for service, parser in _PARSERS.items():
         try:
@@ -138,20 +161,30 @@ def parse_response(response: Any) -> tuple[str, Guesses]:
                     raise ValueError("a score that is no number")
                 return service, tuple(sorted(pairs, key=lambda pair: -pair[1]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"a response of {service} is damaged ({type(error).__name__}: {error})") from error
+            raise DataError(
+                f"a response of {service} is damaged ({type(error).__name__}: {error})"
+            ) from error
     raise DataError("a response of unknown shape", expected=f"the documented JSON of {', '.join(_PARSERS)}")
 
 
 def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unreadable, ...]]:
-    """All saved responses below `folder` (or in one file), and those that cannot be read, each with its reason.
+    """All saved responses below `folder` (or in one file), and those that cannot be read, each with its
+    reason.
 
     Raises DataError when there is no such place, or no response in it.
     """
     place = Path(folder)
-    files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.suffix.lower() in (".json", ".jsonl"))
+    files = (
+        [place]
+        if place.is_file()
+        else sorted(path for path in place.rglob("*") if path.suffix.lower() in (".json", ".jsonl"))
+    )
     if not files:
-        raise DataError(f"{place}: no saved responses", expected="a folder with .json or .jsonl files",
-                        cure="Save the services' answers there.")
+        raise DataError(
+            f"{place}: no saved responses",
+            expected="a folder with .json or .jsonl files",
+            cure="Save the services' answers there.",
+        )
     answers: list[Answer] = []
     unreadable: list[Unreadable] = []
     for path in files:
@@ -162,19 +195,26 @@ def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unread
                 named, guesses = parse_response(response)
                 answers.append(Answer(picture, service or named, guesses))
             except (json.JSONDecodeError, RecursionError) as error:
-                unreadable.append(Unreadable(printable(where), f"not JSON ({getattr(error, 'msg', 'nested too deeply')})"))
+                unreadable.append(
+                    Unreadable(printable(where), f"not JSON ({getattr(error, 'msg', 'nested too deeply')})")
+                )
             except DataError as error:
                 unreadable.append(Unreadable(printable(where), str(error)))
     return tuple(answers), tuple(unreadable)
 
 
 def readings_of(
-    answers: Sequence[Answer], ids: Sequence[str], class_names: Sequence[str], synonyms: Mapping[str, str] | None = None
+    answers: Sequence[Answer],
+    ids: Sequence[str],
+    class_names: Sequence[str],
+    synonyms: Mapping[str, str] | None = None,
 ) -> tuple[tuple[Readings, ...], tuple[Unreadable, ...]]:
-    """Answers paired with pictures and put into the words of the data; and the answers that no picture, or two, could be meant by.
+    """Answers paired with pictures and put into the words of the data; and the answers that no picture, or
+    two, could be meant by.
 
-    A label is a class when it is spelled alike (case, "_", "-" and blanks do not count) or when `synonyms` (label → class) says so. Labels
-    that are no class are skipped in the ranking, and counted. A file may lie in a folder named after its service.
+    A label is a class when it is spelled alike (case, "_", "-" and blanks do not count) or when `synonyms`
+    (label → class) says so. Labels that are no class are skipped in the ranking, and counted. A file may lie
+    in a folder named after its service.
 
     Raises UnknownName when a synonym leads to no class.
     """
@@ -191,54 +231,94 @@ def readings_of(
         found = _pictures_of(answer, places)
         of_service = ranked.setdefault(answer.service, {})
         if len(found) != 1:
-            said = "no picture of this name in the data" if not found else f"{len(found)} pictures could be meant"
+            said = (
+                "no picture of this name in the data"
+                if not found
+                else f"{len(found)} pictures could be meant"
+            )
             odd.append(Unreadable(printable(answer.picture), f"{answer.service}: {said}"))
         elif found[0] in of_service:
-            odd.append(Unreadable(printable(answer.picture), f"a second response of {answer.service} for {found[0]}"))
+            odd.append(
+                Unreadable(printable(answer.picture), f"a second response of {answer.service} for {found[0]}")
+            )
         else:
             classes = [known.get(_spelling(label)) for label, _ in answer.guesses]
             of_service[found[0]] = tuple(dict.fromkeys(name for name in classes if name is not None))
             labels = {label for (label, _), name in zip(answer.guesses, classes, strict=True) if name is None}
             unmapped.setdefault(answer.service, Counter()).update(sorted(labels))
-    paired = [Readings(name, found, dict(unmapped[name].most_common())) for name, found in sorted(ranked.items()) if found]
+    paired = [
+        Readings(name, found, dict(unmapped[name].most_common()))
+        for name, found in sorted(ranked.items())
+        if found
+    ]
     return tuple(paired), tuple(odd)
 
 
 def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard:
     """Our predictions beside the services, each service on the pictures that it has answered.
 
-    Top 1 and top 3 of a service are among those of its labels that are classes; a response without any is a wrong answer. Top 3 of data
-    with three classes or fewer says nothing, and is 1 for us.
+    Top 1 and top 3 of a service are among those of its labels that are classes; a response without any is a
+    wrong answer. Top 3 of data with three classes or fewer says nothing, and is 1 for us.
 
     Raises DataError when no service has answered any picture.
     """
     if not readings:
-        raise DataError("no response belongs to a picture of the data", cure="Keep each response under the name of its picture.")
+        raise DataError(
+            "no response belongs to a picture of the data",
+            cure="Keep each response under the name of its picture.",
+        )
     labels = [ours.class_names[label] for label in ours.require_labels()]
     order = np.argsort(-ours.pred_probs, axis=1, kind="stable")[:, :3]
-    own = {name: tuple(ours.class_names[column] for column in row) for name, row in zip(ours.ids, order, strict=True)}
+    own = {
+        name: tuple(ours.class_names[column] for column in row)
+        for name, row in zip(ours.ids, order, strict=True)
+    }
     truth = dict(zip(ours.ids, labels, strict=True))
     rows = [[name for name in ours.ids if name in one.ranked] for one in readings]
-    tests = [mcnemar(_right(truth, one.ranked, ids), _right(truth, own, ids)) for one, ids in zip(readings, rows, strict=True)]
+    tests = [
+        mcnemar(_right(truth, one.ranked, ids), _right(truth, own, ids))
+        for one, ids in zip(readings, rows, strict=True)
+    ]
     adjusted = holm([test.p_value for test in tests])
-    versus = tuple(Versus(_score(one.service, truth, one.ranked, ids), _score(ours.name, truth, own, ids),
-                          replace(test, before_name=one.service, after_name=ours.name), float(p))
-                   for one, ids, test, p in zip(readings, rows, tests, adjusted, strict=True))
+    versus = tuple(
+        Versus(
+            _score(one.service, truth, one.ranked, ids),
+            _score(ours.name, truth, own, ids),
+            replace(test, before_name=one.service, after_name=ours.name),
+            float(p),
+        )
+        for one, ids, test, p in zip(readings, rows, tests, adjusted, strict=True)
+    )
     readers = {ours.name: own, **{one.service: one.ranked for one in readings}}
-    agreement = tuple((one, other, cohen_kappa(_first(readers[one], both), _first(readers[other], both)))
-                      for one, other in combinations(readers, 2) if (both := _both(ours.ids, readers[one], readers[other])))
+    agreement = tuple(
+        (one, other, cohen_kappa(_first(readers[one], both), _first(readers[other], both)))
+        for one, other in combinations(readers, 2)
+        if (both := _both(ours.ids, readers[one], readers[other]))
+    )
     answered = [name for name in ours.ids if any(name in one.ranked for one in readings)]
     missing = {one.service: tuple(name for name in ours.ids if name not in one.ranked) for one in readings}
-    return Scorecard(_score(ours.name, truth, own, answered), versus, agreement, missing, {one.service: one.unmapped for one in readings})
+    return Scorecard(
+        _score(ours.name, truth, own, answered),
+        versus,
+        agreement,
+        missing,
+        {one.service: one.unmapped for one in readings},
+    )
 
 
-def _score(name: str, truth: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]) -> Score:
+def _score(
+    name: str, truth: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]
+) -> Score:
     n = len(ids)
     first, three = (int(sum(truth[one] in ranked[one][:k] for one in ids)) for k in (1, 3))
-    return Score(name, n, first / n, wilson(first, n), three / n, wilson(three, n), sum(not ranked[one] for one in ids))
+    return Score(
+        name, n, first / n, wilson(first, n), three / n, wilson(three, n), sum(not ranked[one] for one in ids)
+    )
 
 
-def _right(truth: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]) -> NDArray[np.bool_]:
+def _right(
+    truth: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]
+) -> NDArray[np.bool_]:
     return np.array([truth[one] in ranked[one][:1] for one in ids], dtype=bool)
 
 
@@ -251,11 +331,15 @@ def _both(ids: Sequence[str], one: Mapping[str, Any], other: Mapping[str, Any]) 
 
 
 def _spelling(label: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", label).casefold().replace("_", " ").replace("-", " ").split())
+    return " ".join(
+        unicodedata.normalize("NFKC", label).casefold().replace("_", " ").replace("-", " ").split()
+    )
 
 
 def _endings(ids: Sequence[str]) -> dict[str, list[str]]:
-    """Every ending of a picture's path, with and without the ending of the file → the pictures that have it."""
+    """Every ending of a picture's path, with and without the ending of the
+    file → the pictures that have it.
+    """
     places: dict[str, list[str]] = {}
     for name in ids:
         parts = PurePosixPath(name).parts
@@ -267,24 +351,35 @@ def _endings(ids: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _pictures_of(answer: Answer, places: Mapping[str, list[str]]) -> list[str]:
-    """The pictures that a response may be of: its path ends a picture's path, or a picture's whole path ends it.
+    """The pictures that a response may be of: its path ends a picture's path, or a picture's whole path ends
+    it.
 
     Nothing looser: dog/1.jpg must not become cat/1.jpg when the data have no dog/1.jpg.
     """
     parts = PurePosixPath(answer.picture.replace("\\", "/")).parts
-    for steps in (parts, parts[1:] if _spelling(parts[0]).startswith(_spelling(answer.service)) else ()) if parts else ():
+    for steps in (
+        (parts, parts[1:] if _spelling(parts[0]).startswith(_spelling(answer.service)) else ())
+        if parts
+        else ()
+    ):
         if found := places.get(str(PurePosixPath(*steps)), []):
             return found
         for start in range(1, len(steps)):
             ending = str(PurePosixPath(*steps[start:]))
-            whole = [name for name in places.get(ending, []) if ending in (name, str(PurePosixPath(name).with_suffix("")))]
+            whole = [
+                name
+                for name in places.get(ending, [])
+                if ending in (name, str(PurePosixPath(name).with_suffix("")))
+            ]
             if whole:
                 return whole
     return []
 
 
 def _entries(path: Path, shown: str) -> Iterator[tuple[str, str, str, Any]]:
-    """(where, picture, service or "", response as text or value) of a file; what cannot be opened comes as text that is not JSON."""
+    """(where, picture, service or "", response as text or value) of a file;
+    what cannot be opened comes as text that is not JSON.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -306,7 +401,12 @@ def _entries(path: Path, shown: str) -> Iterator[tuple[str, str, str, Any]]:
 def _one(service: str, records: Any) -> dict[str, Any]:
     if not isinstance(records, list) or len(records) != 1:
         count = len(records) if isinstance(records, list) else 0
-        raise DataError(f"a response of {service}", expected="one picture a response", got=f"{count} records", cure="Save one a picture.")
+        raise DataError(
+            f"a response of {service}",
+            expected="one picture a response",
+            got=f"{count} records",
+            cure="Save one a picture.",
+        )
     return records[0]
 
 
@@ -315,7 +415,10 @@ def _clarifai(response: dict[str, Any]) -> list[tuple[Any, Any]] | None:
         return None
     output = _one("clarifai", response["outputs"])
     status = output.get("status", {})
-    _no_error("clarifai", status.get("description", "error") if status.get("code", _CLARIFAI_OK) != _CLARIFAI_OK else None)
+    _no_error(
+        "clarifai",
+        status.get("description", "error") if status.get("code", _CLARIFAI_OK) != _CLARIFAI_OK else None,
+    )
     return [(one["name"], one["value"]) for one in output["data"].get("concepts", [])]
 
 
@@ -361,5 +464,9 @@ def _no_error(service: str, message: str | None) -> None:
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], list[tuple[Any, Any]] | None]] = {
-    "clarifai": _clarifai, "ximilar": _ximilar, "google": _google, "aws": _aws, "azure": _azure,
-}  # fmt: skip
+    "clarifai": _clarifai,
+    "ximilar": _ximilar,
+    "google": _google,
+    "aws": _aws,
+    "azure": _azure,
+}

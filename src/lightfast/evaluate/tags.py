@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _METADATA = b"lightfast.tags"
-# Fewest and most resamples, and the cells (pictures × labels × resamples) that decide between them: about 1.5 s on one core.
+# Fewest and most resamples, and the cells (pictures × labels × resamples) that decide between them: about 1.5
+# s on one core.
 _RESAMPLES = (200, 500)
 _MOST_CELLS = 2e8
 # Drawn counts held at once.
@@ -57,23 +58,40 @@ class TagPredictions:
         names, ids = tuple(map(str, self.class_names)), tuple(map(str, self.ids))
         probs, thresholds = np.asarray(self.pred_probs), np.asarray(self.thresholds, dtype=np.float64)
         if probs.ndim != 2 or probs.shape[1] != len(names) or not names or probs.dtype.kind != "f":
-            raise DataError(f"{self.name}: pred_probs", expected=f"floats of shape (N, {len(names)}), one column a class name",
-                            got=f"{probs.dtype} {probs.shape}")
+            raise DataError(
+                f"{self.name}: pred_probs",
+                expected=f"floats of shape (N, {len(names)}), one column a class name",
+                got=f"{probs.dtype} {probs.shape}",
+            )
         # A comparison with NaN is false, so NaN is caught as well.
         wrong = np.flatnonzero(~((probs >= 0) & (probs <= 1)).all(axis=1))
         if wrong.size:
-            raise DataError(f"{self.name}: pred_probs of row {wrong[0]}", expected="numbers in 0..1", got=str(probs[wrong[0]])[:80],
-                            cure="Apply sigmoid to logits first.")
+            raise DataError(
+                f"{self.name}: pred_probs of row {wrong[0]}",
+                expected="numbers in 0..1",
+                got=str(probs[wrong[0]])[:80],
+                cure="Apply sigmoid to logits first.",
+            )
         if thresholds.shape != (len(names),) or not (thresholds >= 0).all():
-            raise DataError(f"{self.name}: thresholds", expected=f"{len(names)} numbers of at least 0, one a class",
-                            got=str(thresholds)[:80])
+            raise DataError(
+                f"{self.name}: thresholds",
+                expected=f"{len(names)} numbers of at least 0, one a class",
+                got=str(thresholds)[:80],
+            )
         if len(ids) != len(probs):
             raise DataError(f"{self.name}: ids", expected=f"{len(probs)} (one a picture)", got=str(len(ids)))
         tags = None if self.tags is None else np.asarray(self.tags)
         if tags is not None and (tags.shape != probs.shape or tags.dtype != np.bool_):
-            raise DataError(f"{self.name}: tags", expected=f"bool {probs.shape}", got=f"{tags.dtype} {tags.shape}")
-        for field, value in (("class_names", names), ("ids", ids), ("pred_probs", probs.astype(np.float32)), ("thresholds", thresholds),
-                             ("tags", tags)):
+            raise DataError(
+                f"{self.name}: tags", expected=f"bool {probs.shape}", got=f"{tags.dtype} {tags.shape}"
+            )
+        for field, value in (
+            ("class_names", names),
+            ("ids", ids),
+            ("pred_probs", probs.astype(np.float32)),
+            ("thresholds", thresholds),
+            ("tags", tags),
+        ):
             object.__setattr__(self, field, value)
 
     def __len__(self) -> int:
@@ -92,7 +110,9 @@ class TagPredictions:
     def require_tags(self) -> NDArray[np.bool_]:
         """The tags, or a DataError that says they are missing."""
         if self.tags is None:
-            raise DataError(f"{self.name} has no tags: it cannot be scored", cure="Predict on labelled pictures.")
+            raise DataError(
+                f"{self.name} has no tags: it cannot be scored", cure="Predict on labelled pictures."
+            )
         return self.tags
 
     def with_thresholds(self, thresholds: Sequence[float] | NDArray[np.floating]) -> Self:
@@ -104,10 +124,14 @@ class TagPredictions:
         chosen = np.asarray(indices, dtype=np.int64)
         tags = None if self.tags is None else self.tags[chosen]
         ids = tuple(self.ids[index] for index in chosen)
-        return dataclasses.replace(self, pred_probs=self.pred_probs[chosen], tags=tags, ids=ids, name=name or self.name)
+        return dataclasses.replace(
+            self, pred_probs=self.pred_probs[chosen], tags=tags, ids=ids, name=name or self.name
+        )
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a picture: id, given_tags and correct (all labels right; when labelled), tags (most probable first) and their probs."""
+        """One row a picture: id, given_tags and correct (all labels right; when labelled), tags
+        (most probable first) and their probs.
+        """
         import pandas as pd
 
         names = np.array(self.class_names, dtype=object)
@@ -123,7 +147,9 @@ class TagPredictions:
         return pd.DataFrame(columns)
 
     def save(self, path: Path | str) -> Path:
-        """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs` (with tags `given`) as lists by class."""
+        """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs`
+        (with tags `given`) as lists by class.
+        """
         import pyarrow as pa
 
         table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
@@ -132,21 +158,37 @@ class TagPredictions:
             if matrix is not None:
                 flat = pa.array(np.ascontiguousarray(matrix).ravel(), type=kind)
                 table = table.append_column(column, pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
-        record = {"class_names": self.class_names, "thresholds": self.thresholds.tolist(), "name": self.name, "seed": self.seed}
+        record = {
+            "class_names": self.class_names,
+            "thresholds": self.thresholds.tolist(),
+            "name": self.name,
+            "seed": self.seed,
+        }
         return save_table(Path(path), table, _METADATA, record)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a file written by `save`; raises DataError naming the file when it is missing, damaged or something else."""
-        table, record = load_table(Path(path), _METADATA, "tag predictions", "Write it with TagPredictions.save.")
+        """Read a file written by `save`; raises DataError naming the file when it is missing,
+        damaged or something else.
+        """
+        table, record = load_table(
+            Path(path), _METADATA, "tag predictions", "Write it with TagPredictions.save."
+        )
         shape = (len(table), len(record["class_names"]))
 
         def matrix(column: str) -> NDArray[Any]:
             return table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(shape)
 
         tags = matrix("given").astype(bool) if "given" in table.column_names else None
-        return cls(matrix("pred_probs"), np.array(record["thresholds"]), tuple(record["class_names"]), tuple(table["id"].to_pylist()), tags,
-                   record["name"], record["seed"])
+        return cls(
+            matrix("pred_probs"),
+            np.array(record["thresholds"]),
+            tuple(record["class_names"]),
+            tuple(table["id"].to_pylist()),
+            tags,
+            record["name"],
+            record["seed"],
+        )
 
 
 @dataclass(frozen=True)
@@ -157,8 +199,10 @@ class TagScore:
         name: the label. threshold: it is given from this probability on.
         positives: pictures that carry it. given: pictures that get it.
         precision, recall: with Wilson's interval; None where nothing is given, or nothing carries it.
-        f1: 0 where nothing is right; its interval is that of a share (`metrics.ClassScore`); None where nothing carries it.
-        average_precision: whatever the threshold; None unless some pictures carry it and some do not; interval `curves.PR_METHOD`.
+        f1: 0 where nothing is right; its interval is that of a share (`metrics.ClassScore`); None where
+            nothing carries it.
+        average_precision: whatever the threshold; None unless some pictures carry it and some do not;
+            interval `curves.PR_METHOD`.
     """
 
     name: str
@@ -176,7 +220,9 @@ class TagScore:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; the intervals are lists of two."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -187,12 +233,16 @@ class TagEvaluation:
         name: of the predictions. n: pictures. seed: of the model, or None.
         macro_f1: plain mean of F1 over the labels that some picture carries or gets.
         micro_precision, micro_recall, micro_f1: over all (picture, label) pairs together.
-        mean_average_precision: plain mean over the labels that some pictures carry and some do not; None without such labels.
-        macro_f1_interval, micro_f1_interval, mean_average_precision_interval: 95 % percentile bootstrap over pictures (Efron 1979).
-        micro_precision_interval, micro_recall_interval: the same; pairs of one picture are not independent, Wilson's would be too narrow.
+        mean_average_precision: plain mean over the labels that some pictures carry and some do not; None
+            without such labels.
+        macro_f1_interval, micro_f1_interval, mean_average_precision_interval: 95 % percentile bootstrap over
+            pictures (Efron 1979).
+        micro_precision_interval, micro_recall_interval: the same; pairs of one picture are not independent,
+            Wilson's would be too narrow.
         exact_match: share of pictures all of whose labels are right, with its Wilson interval.
         tagged: share of pictures that get at least one label, with its Wilson interval.
-        label_coverage: share of the labels that occur which are given rightly at least once, with its Wilson interval.
+        label_coverage: share of the labels that occur which are given rightly at least once, with its Wilson
+            interval.
         per_label: one `TagScore` a label, in the order of the class names.
     """
 
@@ -219,7 +269,11 @@ class TagEvaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; the intervals are lists of two."""
-        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "per_label"}
+        plain = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "per_label"
+        }
         found = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
         return found | {"per_label": [row.as_json() for row in self.per_label]}
 
@@ -227,7 +281,8 @@ class TagEvaluation:
 def score_tags(predictions: TagPredictions) -> TagEvaluation:
     """Score labelled tag predictions; raises DataError without tags or pictures.
 
-    500 draws stand behind the bootstrap intervals, 200 where N · K is large; they are the same for the same number of pictures.
+    500 draws stand behind the bootstrap intervals, 200 where N · K is large; they are the same for the same
+    number of pictures.
     """
     tags, given = predictions.require_tags(), predictions.predicted_tags
     n = len(predictions)
@@ -236,17 +291,35 @@ def score_tags(predictions: TagPredictions) -> TagEvaluation:
     right, carried, got = (tags & given).sum(axis=0), tags.sum(axis=0), given.sum(axis=0)
     rows = label_scores(predictions)
     areas = [row.average_precision for row in rows if row.average_precision is not None]
-    values: dict[str, Any] = {"macro_f1": float(mean_f1(right, carried, got)), **_micro(right.sum(), carried.sum(), got.sum())}
+    values: dict[str, Any] = {
+        "macro_f1": float(mean_f1(right, carried, got)),
+        **_micro(right.sum(), carried.sum(), got.sum()),
+    }
     drawn = _resampled(predictions, int(np.clip(_MOST_CELLS / tags.size, *_RESAMPLES)))
-    ends: dict[str, Any] = {f"{key}_interval": percentiles(drawn[key], value) or Interval(0.0, 1.0) for key, value in values.items()}
+    ends: dict[str, Any] = {
+        f"{key}_interval": percentiles(drawn[key], value) or Interval(0.0, 1.0)
+        for key, value in values.items()
+    }
     mean_area = float(np.mean(areas)) if areas else None
     exact, tagged = int((tags == given).all(axis=1).sum()), int(given.any(axis=1).sum())
     occurring, found = int((carried > 0).sum()), int((right > 0).sum())
     return TagEvaluation(
-        name=predictions.name, n=n, seed=predictions.seed, **values, **ends, mean_average_precision=mean_area,
-        mean_average_precision_interval=None if mean_area is None else percentiles(drawn["mean_average_precision"], mean_area),
-        exact_match=exact / n, exact_match_interval=wilson(exact, n), tagged=tagged / n, tagged_interval=wilson(tagged, n),
-        label_coverage=found / occurring if occurring else 0.0, label_coverage_interval=wilson(found, occurring), per_label=rows,
+        name=predictions.name,
+        n=n,
+        seed=predictions.seed,
+        **values,
+        **ends,
+        mean_average_precision=mean_area,
+        mean_average_precision_interval=None
+        if mean_area is None
+        else percentiles(drawn["mean_average_precision"], mean_area),
+        exact_match=exact / n,
+        exact_match_interval=wilson(exact, n),
+        tagged=tagged / n,
+        tagged_interval=wilson(tagged, n),
+        label_coverage=found / occurring if occurring else 0.0,
+        label_coverage_interval=wilson(found, occurring),
+        per_label=rows,
     )
 
 
@@ -256,11 +329,16 @@ def label_scores(predictions: TagPredictions) -> tuple[TagScore, ...]:
     counts = np.stack([(tags & given).sum(axis=0), tags.sum(axis=0), given.sum(axis=0)], axis=1).tolist()
     curves = {side[0]: pr_curve(*side) for side in _sides(predictions)}
     thresholds = predictions.thresholds.tolist()
-    return tuple(_tag_score(name, thresholds[k], counts[k], curves.get(name)) for k, name in enumerate(predictions.class_names))
+    return tuple(
+        _tag_score(name, thresholds[k], counts[k], curves.get(name))
+        for k, name in enumerate(predictions.class_names)
+    )
 
 
 def tag_curves(predictions: TagPredictions) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
-    """(ROC, precision-recall): the curves of every label that some pictures carry and some do not, in the order of the class names."""
+    """(ROC, precision-recall): the curves of every label that some pictures carry and some do not,
+    in the order of the class names.
+    """
     sides = _sides(predictions)
     return tuple(roc_curve(*side) for side in sides), tuple(pr_curve(*side) for side in sides)
 
@@ -277,15 +355,28 @@ def _tag_score(name: str, threshold: float, counts: Sequence[int], curve: Curve 
     low, high = (float(end) for end in wilson_bounds(right, carried + got - right))
     around = Interval(2 * low / (1 + low), 2 * high / (1 + high)) if carried else Interval(0.0, 1.0)
     return TagScore(
-        name, threshold, carried, got, right / got if got else None, wilson(right, got), right / carried if carried else None,
-        wilson(right, carried), 2 * right / (carried + got) if carried else None, around, curve.area if curve else None,
+        name,
+        threshold,
+        carried,
+        got,
+        right / got if got else None,
+        wilson(right, got),
+        right / carried if carried else None,
+        wilson(right, carried),
+        2 * right / (carried + got) if carried else None,
+        around,
+        curve.area if curve else None,
         curve.area_interval if curve else None,
     )
 
 
 def _micro(right: Any, carried: Any, got: Any) -> dict[str, Any]:
     """Precision, recall and F1 of counts, 0 where undefined; numbers or arrays."""
-    pairs = {"micro_precision": (right, got), "micro_recall": (right, carried), "micro_f1": (2 * right, carried + got)}
+    pairs = {
+        "micro_precision": (right, got),
+        "micro_recall": (right, carried),
+        "micro_f1": (2 * right, carried + got),
+    }
     found: dict[str, Any] = {}
     for key, (part, whole) in pairs.items():
         share = np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) > 0)
@@ -294,7 +385,9 @@ def _micro(right: Any, carried: Any, got: Any) -> dict[str, Any]:
 
 
 def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray[np.float64]]:
-    """Every figure on pictures drawn again with replacement, (R,) each; a drawing is a count of how often each picture was drawn."""
+    """Every figure on pictures drawn again with replacement, (R,) each;
+    a drawing is a count of how often each picture was drawn.
+    """
     tags, given = predictions.require_tags(), predictions.predicted_tags
     n, classes = tags.shape
     sides = np.concatenate([tags & given, tags, given], axis=1).T.astype(np.float32)
@@ -306,22 +399,37 @@ def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray
         rows = (rng.integers(n, size=n) for _ in range(min(width, resamples - start)))
         drawn = np.stack([np.bincount(row, minlength=n) for row in rows], axis=1).astype(np.float32)
         right, carried, got = np.split((sides @ drawn).T, 3, axis=1)
-        figures = {"macro_f1": mean_f1(right, carried, got), **_micro(*(side.sum(axis=1) for side in (right, carried, got)))}
-        sorted_sides = ((order[:, k], predictions.pred_probs[order[:, k], k], tags[order[:, k], k]) for k in range(classes))
-        areas = np.stack([_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides])
+        figures = {
+            "macro_f1": mean_f1(right, carried, got),
+            **_micro(*(side.sum(axis=1) for side in (right, carried, got))),
+        }
+        sorted_sides = (
+            (order[:, k], predictions.pred_probs[order[:, k], k], tags[order[:, k], k])
+            for k in range(classes)
+        )
+        areas = np.stack(
+            [_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides]
+        )
         known = ~np.isnan(areas)
-        figures["mean_average_precision"] = np.divide(np.where(known, areas, 0).sum(axis=0), known.sum(axis=0),
-                                                      out=np.full(areas.shape[1], np.nan), where=known.any(axis=0))
+        figures["mean_average_precision"] = np.divide(
+            np.where(known, areas, 0).sum(axis=0),
+            known.sum(axis=0),
+            out=np.full(areas.shape[1], np.nan),
+            where=known.any(axis=0),
+        )
         for key, values in figures.items():
             found.setdefault(key, []).append(values)
     return {key: np.concatenate(values) for key, values in found.items()}
 
 
-def _average_precisions(scores: NDArray[np.float32], carried: NDArray[np.bool_], drawn: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(R,): average precision of each drawing (N, R) of pictures by falling score; NaN where none or all drawn pictures carry the label.
+def _average_precisions(
+    scores: NDArray[np.float32], carried: NDArray[np.bool_], drawn: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """(R,): average precision of each drawing (N, R) of pictures by falling score; NaN where none or all
+    drawn pictures carry the label.
 
-    It is the mean, over the drawn pictures that carry the label, of the precision among all that score as high; so only rows of those
-    pictures are looked at once the counts are summed up.
+    It is the mean, over the drawn pictures that carry the label, of the precision among all that score as
+    high; so only rows of those pictures are looked at once the counts are summed up.
     """
     rows = np.flatnonzero(carried)
     # Equal scores are one step: the last row of its score stands for a row.
@@ -332,4 +440,9 @@ def _average_precisions(scores: NDArray[np.float32], carried: NDArray[np.bool_],
     total, everything = weights.sum(axis=0), given[-1]
     precision = np.divide(right[last], given[ends], out=np.zeros_like(weights), where=given[ends] > 0)
     usable = (total > 0) & (total < everything)
-    return np.divide((weights * precision).sum(axis=0, dtype=np.float64), total, out=np.full(drawn.shape[1], np.nan), where=usable)
+    return np.divide(
+        (weights * precision).sum(axis=0, dtype=np.float64),
+        total,
+        out=np.full(drawn.shape[1], np.nan),
+        where=usable,
+    )

@@ -1,4 +1,6 @@
-"""From which probability on each label is given: for a wanted precision that holds on fresh pictures, or for the best F1."""
+"""From which probability on each label is given: for a wanted precision that holds on fresh pictures,
+or for the best F1.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,14 @@ class LabelThreshold:
     Attributes:
         name: the label.
         threshold: it is given from this probability on; `NEVER` (2.0) = not at all.
-        status: "chosen"; "never": no threshold reaches the wanted precision with the wanted confidence; "unproven": it reaches it, but on
-            too few validation pictures to be sure; "unjudged": too few validation pictures carry it to choose one (0.5 is used).
+        status: "chosen"; "never": no threshold reaches the wanted precision with the wanted confidence;
+            "unproven": it reaches it, but on too few validation pictures to be sure; "unjudged": too few
+            validation pictures carry it to choose one (0.5 is used).
         positives: validation pictures that carry the label.
         given: validation pictures that get it at this threshold, and `right` of those carry it.
         precision: right / given, 0..1, None where it is given to none.
-        interval: its 95 % Wilson interval; the threshold was chosen on these pictures, so that it flatters a little.
+        interval: its 95 % Wilson interval; the threshold was chosen on these pictures, so that it flatters a
+            little.
         recall: right / positives, None without positives.
     """
 
@@ -50,8 +54,17 @@ class LabelThreshold:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"name": self.name, "threshold": self.threshold, "status": self.status, "positives": self.positives, "given": self.given,
-                "right": self.right, "precision": self.precision, "interval": list(self.interval), "recall": self.recall}
+        return {
+            "name": self.name,
+            "threshold": self.threshold,
+            "status": self.status,
+            "positives": self.positives,
+            "given": self.given,
+            "right": self.right,
+            "precision": self.precision,
+            "interval": list(self.interval),
+            "recall": self.recall,
+        }
 
 
 @dataclass(frozen=True)
@@ -92,22 +105,36 @@ class Thresholds:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"wanted_precision": self.wanted_precision, "confidence": self.confidence, "n": self.n, "never": list(self.never),
-                "unproven": list(self.unproven), "unjudged": list(self.unjudged), "labels": [row.as_json() for row in self.labels]}
+        return {
+            "wanted_precision": self.wanted_precision,
+            "confidence": self.confidence,
+            "n": self.n,
+            "never": list(self.never),
+            "unproven": list(self.unproven),
+            "unjudged": list(self.unjudged),
+            "labels": [row.as_json() for row in self.labels],
+        }
 
 
-def choose_thresholds(probs: NDArray[np.floating], tags: NDArray[np.bool_], class_names: Sequence[str],
-                      precision: float | None = None, confidence: float = _CONFIDENCE) -> Thresholds:
+def choose_thresholds(
+    probs: NDArray[np.floating],
+    tags: NDArray[np.bool_],
+    class_names: Sequence[str],
+    precision: float | None = None,
+    confidence: float = _CONFIDENCE,
+) -> Thresholds:
     """Choose the threshold of each label on validation pictures.
 
-    With a wanted `precision`: the lowest threshold at which the precision is at least that with the given confidence, by the one-sided
-    bound of Clopper and Pearson (1934). A threshold whose plain validation precision just reaches the wish would miss it on fresh pictures
-    about every second time, more often for rare labels. The price is recall, and that a label needs some pictures to prove itself: 22 given
-    and all right for 0.9 at confidence 0.9 (log(1 - confidence) / log(precision)). Labels that cannot are never given, and are named.
-    A label that fewer validation pictures carry than that could not prove itself however well it is read: it gets the lowest threshold
-    whose plain precision reaches the wish, and is named as unproven.
-    In simulations (400 labels a case, 15 to 1,000 positives) at most 9 labels in 100 were given with less than the wish on fresh pictures,
-    counted over all labels, those never given among them; see docs/taxonomy.md.
+    With a wanted `precision`: the lowest threshold at which the precision is at least that with the given
+    confidence, by the one-sided bound of Clopper and Pearson (1934). A threshold whose plain validation
+    precision just reaches the wish would miss it on fresh pictures about every second time, more often for
+    rare labels. The price is recall, and that a label needs some pictures to prove itself: 22 given and all
+    right for 0.9 at confidence 0.9 (log(1 - confidence) / log(precision)). Labels that cannot are never
+    given, and are named. A label that fewer validation pictures carry than that could not prove itself
+    however well it is read: it gets the lowest threshold whose plain precision reaches the wish, and is named
+    as unproven. In simulations (400 labels a case, 15 to 1,000 positives) at most 9 labels in 100 were given
+    with less than the wish on fresh pictures, counted over all labels, those never given among them; see
+    docs/taxonomy.md.
 
     Without: the threshold of the best F1, 0.5 for labels with fewer than 5 positives, which are named.
 
@@ -119,11 +146,23 @@ def choose_thresholds(probs: NDArray[np.floating], tags: NDArray[np.bool_], clas
         confidence: of the bound, 0..1; 0.5 comes near the plain precision.
     """
     values = np.asarray(probs)
-    if values.ndim != 2 or values.shape != np.shape(tags) or values.shape[1] != len(class_names) or np.asarray(tags).dtype != np.bool_:
-        raise DataError("thresholds", expected=f"probabilities and bool tags of one shape (N, {len(class_names)})",
-                        got=f"{values.shape} and {np.asarray(tags).dtype} {np.shape(tags)}")
+    if (
+        values.ndim != 2
+        or values.shape != np.shape(tags)
+        or values.shape[1] != len(class_names)
+        or np.asarray(tags).dtype != np.bool_
+    ):
+        raise DataError(
+            "thresholds",
+            expected=f"probabilities and bool tags of one shape (N, {len(class_names)})",
+            got=f"{values.shape} and {np.asarray(tags).dtype} {np.shape(tags)}",
+        )
     if not len(values) or not np.isfinite(values).all():
-        raise DataError("thresholds", expected="finite probabilities of at least one validation picture", got=f"{len(values)} pictures")
+        raise DataError(
+            "thresholds",
+            expected="finite probabilities of at least one validation picture",
+            got=f"{len(values)} pictures",
+        )
     if precision is not None and not 0 < precision <= 1:
         raise SettingsError(f"wanted precision {precision}", expected="above 0 and at most 1, such as 0.9")
     if not 0 < confidence < 1:
@@ -131,18 +170,25 @@ def choose_thresholds(probs: NDArray[np.floating], tags: NDArray[np.bool_], clas
     rows = []
     for k, name in enumerate(class_names):
         scores, carried = values[:, k], np.asarray(tags)[:, k]
-        threshold, status = _best_f1(scores, carried) if precision is None else _for_precision(scores, carried, precision, confidence)
+        threshold, status = (
+            _best_f1(scores, carried)
+            if precision is None
+            else _for_precision(scores, carried, precision, confidence)
+        )
         rows.append(_described(str(name), threshold, status, scores, carried))
     return Thresholds(tuple(rows), len(values), precision, confidence)
 
 
-def _for_precision(scores: NDArray[np.floating], carried: NDArray[np.bool_], wanted: float, confidence: float) -> tuple[float, str]:
+def _for_precision(
+    scores: NDArray[np.floating], carried: NDArray[np.bool_], wanted: float, confidence: float
+) -> tuple[float, str]:
     cuts, given, right = _cuts(scores, carried)
     bound = np.where(right > 0, betaincinv(np.maximum(right, 1), given - right + 1, 1 - confidence), 0.0)
     passing = np.flatnonzero(bound >= wanted)
     if len(passing):
         return float(cuts[passing[-1]]), "chosen"
-    # With so few pictures no threshold could show it, however good the model: then the plain precision is all there is to go by.
+    # With so few pictures no threshold could show it, however good the model: then the plain precision is all
+    # there is to go by.
     if 0 < carried.sum() < np.log(1 - confidence) / np.log(min(wanted, 1 - 1e-9)):
         passing = np.flatnonzero(right >= wanted * given)
         return (float(cuts[passing[-1]]), "unproven") if len(passing) else (NEVER, "never")
@@ -156,16 +202,31 @@ def _best_f1(scores: NDArray[np.floating], carried: NDArray[np.bool_]) -> tuple[
     return float(cuts[(2 * right / (given + carried.sum())).argmax()]), "chosen"
 
 
-def _cuts(scores: NDArray[np.floating], carried: NDArray[np.bool_]) -> tuple[NDArray[np.floating], NDArray[np.int64], NDArray[np.int64]]:
-    """Every distinct score from high to low, how many pictures reach it, and how many of those carry the label."""
+def _cuts(
+    scores: NDArray[np.floating], carried: NDArray[np.bool_]
+) -> tuple[NDArray[np.floating], NDArray[np.int64], NDArray[np.int64]]:
+    """Every distinct score from high to low, how many pictures reach it,
+    and how many of those carry the label.
+    """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True)).astype(np.int64)
     return ranked[ends], ends + 1, np.cumsum(carried[order], dtype=np.int64)[ends]
 
 
-def _described(name: str, threshold: float, status: str, scores: NDArray[np.floating], carried: NDArray[np.bool_]) -> LabelThreshold:
+def _described(
+    name: str, threshold: float, status: str, scores: NDArray[np.floating], carried: NDArray[np.bool_]
+) -> LabelThreshold:
     reached = scores >= threshold
     given, right, positives = int(reached.sum()), int((reached & carried).sum()), int(carried.sum())
-    return LabelThreshold(name, threshold, status, positives, given, right, right / given if given else None, wilson(right, given),
-                          right / positives if positives else None)
+    return LabelThreshold(
+        name,
+        threshold,
+        status,
+        positives,
+        given,
+        right,
+        right / given if given else None,
+        wilson(right, given),
+        right / positives if positives else None,
+    )

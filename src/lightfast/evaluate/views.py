@@ -1,4 +1,6 @@
-"""Which views of a picture a network should average its prediction over: chosen on validation pictures, after training."""
+"""Which views of a picture a network should average its prediction over: chosen on validation pictures,
+after training.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from lightfast.models.checkpoint import Checkpoint, predict_logits
 
 
 def choose_views(classifier: Checkpoint, val_images: ImageSet, among: Sequence[str]) -> Checkpoint:
-    """A copy that averages over the views with the lowest cross-entropy on `val_images`; what was measured stands in its details.
+    """A copy that averages over the views with the lowest cross-entropy on `val_images`; what was measured
+    stands in its details.
 
     Args:
         classifier: a network with a `views` setting (resnet9).
@@ -30,7 +33,12 @@ def choose_views(classifier: Checkpoint, val_images: ImageSet, among: Sequence[s
     found = {views: _loss(with_views(classifier, views), val_images) for views in among}
     best = min(found, key=lambda views: found[views])
     chosen = with_views(classifier, best)
-    return chosen.replace(details={**classifier.details, "views_val_loss": {views: round(loss, 5) for views, loss in found.items()}})
+    return chosen.replace(
+        details={
+            **classifier.details,
+            "views_val_loss": {views: round(loss, 5) for views, loss in found.items()},
+        }
+    )
 
 
 def with_views(classifier: Checkpoint, views: str) -> Checkpoint:

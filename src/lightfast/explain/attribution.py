@@ -1,4 +1,7 @@
-"""`explain`: which places of a picture speak for a class. The record, the table of methods, their settings, and the one verb over them."""
+"""`explain`: which places of a picture speak for a class.
+
+The record, the table of methods, their settings, and the one verb over them.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,45 @@ from lightfast.models.maps import MapLayer, find_layer, map_layers, plain_readin
 
 
 class ExplainSettings(Settings):
-    """What the methods can be told. A value other than the default is refused by a method that does not use it."""
+    """What the methods can be told.
 
-    layer: str | None = Field(default=None, description="grad-cam, grad-cam++: the layer whose maps are weighed; none = the last one")
+    A value other than the default is refused by a method that does not use it.
+    """
+
+    layer: str | None = Field(
+        default=None,
+        description="grad-cam, grad-cam++: the layer whose maps are weighed; none = the last one",
+    )
     window: int | None = Field(
-        default=None, ge=1, description="occlusion: side of the covered square, pixels; none = a sixth of the shorter side")
-    stride: int | None = Field(default=None, ge=1, description="occlusion: pixels from one square to the next; none = half the window")
-    samples: int = Field(default=256, ge=2, description="lime: how many pictures with segments taken away are read")
-    segments: int = Field(default=50, ge=2, description="lime: how many segments a picture is cut into, about")
-    steps: int = Field(default=32, ge=1, description="integrated-gradients: points on the way from the baseline to the picture")
+        default=None,
+        ge=1,
+        description="occlusion: side of the covered square, pixels; none = a sixth of the shorter side",
+    )
+    stride: int | None = Field(
+        default=None,
+        ge=1,
+        description="occlusion: pixels from one square to the next; none = half the window",
+    )
+    samples: int = Field(
+        default=256, ge=2, description="lime: how many pictures with segments taken away are read"
+    )
+    segments: int = Field(
+        default=50, ge=2, description="lime: how many segments a picture is cut into, about"
+    )
+    steps: int = Field(
+        default=32,
+        ge=1,
+        description="integrated-gradients: points on the way from the baseline to the picture",
+    )
     baseline: Literal["mean", "black", "grey", "white"] = Field(
-        default="mean", description="lime, occlusion, integrated-gradients: what stands where the picture is taken away: its mean colour "
-        "(mean), black, grey, white")
-    batch_size: int = Field(default=32, ge=1, description="pictures that go through the network at once; bounds the memory")
+        default="mean",
+        description="lime, occlusion, integrated-gradients: what stands where the picture is taken away: "
+        "its mean colour "
+        "(mean), black, grey, white",
+    )
+    batch_size: int = Field(
+        default=32, ge=1, description="pictures that go through the network at once; bounds the memory"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +75,10 @@ class Attribution:
 
     Attributes:
         method: its name.
-        maps: float32 (N, H, W) at the size of the pictures; larger = more in favour of the target, negative = against (signed methods
-            only). Units: grad-cam and grad-cam++ none; integrated-gradients logits (they add up to the logit's gain over the baseline);
-            occlusion and lime probability lost or carried.
+        maps: float32 (N, H, W) at the size of the pictures; larger = more in favour of the target, negative =
+            against (signed methods only). Units: grad-cam and grad-cam++ none; integrated-gradients logits
+            (they add up to the logit's gain over the baseline); occlusion and lime probability lost or
+            carried.
         targets: int64 (N,), the class each map is about.
         target_layer: the layer whose maps were weighed, or None.
         signed: whether the method tells against from indifferent.
@@ -64,8 +94,15 @@ class Attribution:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; of the maps their shape."""
-        return {"method": self.method, "n": len(self.maps), "shape": list(self.maps.shape), "targets": self.targets.tolist(),
-                "target_layer": self.target_layer, "signed": self.signed, "seconds": self.seconds}
+        return {
+            "method": self.method,
+            "n": len(self.maps),
+            "shape": list(self.maps.shape),
+            "targets": self.targets.tolist(),
+            "target_layer": self.target_layer,
+            "signed": self.signed,
+            "seconds": self.seconds,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +137,11 @@ class Question:
             logits = torch.from_numpy(predict_logits(self.classifier, to_images(pixels)))
         else:
             logits = self.classifier.logits(pixels) / self.classifier.temperature
-        return logits.double().sigmoid() if self.classifier.task == "multi-label" else logits.double().softmax(dim=1)
+        return (
+            logits.double().sigmoid()
+            if self.classifier.task == "multi-label"
+            else logits.double().softmax(dim=1)
+        )
 
     def baseline(self) -> Tensor:
         """What stands where the picture is taken away, in the shape of `pixels`."""
@@ -147,34 +188,50 @@ def explainers() -> Registry[Explainer]:
 def settings_of(method: str, settings: ExplainSettings) -> ExplainSettings:
     """`settings` without what `method` does not use: for one list of settings given to several methods."""
     uses = (*explainers().get(method).uses, "batch_size")
-    return ExplainSettings.of(**{name: value for name, value in settings.model_dump().items() if name in uses})
+    return ExplainSettings.of(
+        **{name: value for name, value in settings.model_dump().items() if name in uses}
+    )
 
 
 def applicable(classifier: Checkpoint) -> tuple[str, ...]:
-    """The methods that apply to this classifier: all to a network with maps, fewer to an MLP and to a forest."""
+    """The methods that apply to this classifier: all to a network with maps,
+    fewer to an MLP and to a forest.
+    """
     maps, gradients = bool(layers_of(classifier)), not isinstance(classifier.network, Forest)
-    return tuple(entry.name for entry in explainers() if (maps or not entry.needs_maps) and (gradients or not entry.needs_gradients))
+    return tuple(
+        entry.name
+        for entry in explainers()
+        if (maps or not entry.needs_maps) and (gradients or not entry.needs_gradients)
+    )
 
 
 def explain(
-    classifier: Checkpoint, images: NDArray[np.uint8], *, method: str = "grad-cam", targets: NDArray[np.int64] | None = None,
-    settings: ExplainSettings | None = None, seed: int = 0,
+    classifier: Checkpoint,
+    images: NDArray[np.uint8],
+    *,
+    method: str = "grad-cam",
+    targets: NDArray[np.int64] | None = None,
+    settings: ExplainSettings | None = None,
+    seed: int = 0,
 ) -> Attribution:
     """Which places of each picture speak for its target class.
 
-    The classifier comes out as it went in: weights, buffers, modes, hooks. Where a network averages over views, methods that weigh maps
-    explain the plain picture, the others the averaged prediction.
+    The classifier comes out as it went in: weights, buffers, modes, hooks. Where a network averages over
+    views, methods that weigh maps explain the plain picture, the others the averaged prediction.
 
     Args:
         classifier: any classifier checkpoint.
         images: uint8 (N, H, W, C).
-        targets: int64 (N,) class numbers; None takes the predicted class (with several labels a picture the most probable one).
+        targets: int64 (N,) class numbers; None takes the predicted class (with several labels a picture the
+            most probable one).
         seed: of the methods that draw; a picture gets the same map alone and among others.
 
     Raises:
         UnknownName: no such method.
-        CheckpointError: no classifier, or one that has not what the method needs (with the methods that apply).
-        SettingsError: an unknown layer, pictures too small for the network or the window, targets out of range, a setting without use.
+        CheckpointError: no classifier, or one that has not what the method needs (with the methods that
+            apply).
+        SettingsError: an unknown layer, pictures too small for the network or the window, targets out of
+            range, a setting without use.
         DataError: pictures of another kind or shape than can be read.
     """
     start = time.perf_counter()
@@ -184,20 +241,37 @@ def explain(
     if targets is not None:
         _require_targets(targets, len(images), classifier.outputs)
     layer, averaged = _target_layer(classifier, explainer, settings), _averages(classifier)
-    chosen = np.zeros(len(images), dtype=np.int64) if targets is None else np.asarray(targets, dtype=np.int64).copy()
+    chosen = (
+        np.zeros(len(images), dtype=np.int64)
+        if targets is None
+        else np.asarray(targets, dtype=np.int64).copy()
+    )
     maps = np.zeros(images.shape[:3], dtype=np.float32)
     for first in range(0, len(images), settings.batch_size):
         rows = slice(first, first + settings.batch_size)
         pixels = _pixels(classifier, images[rows])
         wanted = torch.from_numpy(chosen[rows].copy()).to(pixels.device)
-        asked = Question(classifier, pixels, wanted, settings, seed, layer, targets is None and layer is not None and not averaged)
+        asked = Question(
+            classifier,
+            pixels,
+            wanted,
+            settings,
+            seed,
+            layer,
+            targets is None and layer is not None and not averaged,
+        )
         if targets is None and not asked.open:
             with _reading(asked, one_view=False):
                 asked.decide(asked.probabilities(pixels))
         with _reading(asked, one_view=explainer.needs_maps):
             found = explainer.run(asked).detach().float()
-        maps[rows], chosen[rows] = _resized(found, images.shape[1:3]).cpu().numpy(), asked.targets.cpu().numpy()
-    return Attribution(method, maps, chosen, layer.name if layer else None, explainer.signed, time.perf_counter() - start)
+        maps[rows], chosen[rows] = (
+            _resized(found, images.shape[1:3]).cpu().numpy(),
+            asked.targets.cpu().numpy(),
+        )
+    return Attribution(
+        method, maps, chosen, layer.name if layer else None, explainer.signed, time.perf_counter() - start
+    )
 
 
 @contextmanager
@@ -218,12 +292,18 @@ def _reading(asked: Question, one_view: bool) -> Iterator[None]:
 def _averages(classifier: Checkpoint) -> bool:
     """Whether its prediction is a mean over several views."""
     network = classifier.network
-    return not isinstance(network, Forest) and any(getattr(module, "views", "one") != "one" for module in network.modules())
+    return not isinstance(network, Forest) and any(
+        getattr(module, "views", "one") != "one" for module in network.modules()
+    )
 
 
 def _pixels(classifier: Checkpoint, images: NDArray[np.uint8]) -> Tensor:
     """float (N, C, H, W) in [0, 1] where the classifier is."""
-    device = torch.device("cpu") if isinstance(classifier.network, Forest) else next(classifier.network.parameters()).device
+    device = (
+        torch.device("cpu")
+        if isinstance(classifier.network, Forest)
+        else next(classifier.network.parameters()).device
+    )
     return to_pixels(to_tensor(images).to(device))
 
 
@@ -234,7 +314,9 @@ def _resized(maps: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def layers_of(classifier: Checkpoint) -> tuple[MapLayer, ...]:
-    """The layers in which a classifier keeps maps of its pictures, in the order of the forward pass; none for an MLP or a forest."""
+    """The layers in which a classifier keeps maps of its pictures, in the order of the forward pass;
+    none for an MLP or a forest.
+    """
     if isinstance(classifier.network, Forest):
         return ()
     example = _pixels(classifier, np.zeros((1, *classifier.image_shape), dtype=np.uint8))
@@ -246,8 +328,10 @@ def _target_layer(classifier: Checkpoint, explainer: Explainer, settings: Explai
         return None
     layers = layers_of(classifier)
     if not layers:
-        raise CheckpointError(f"{classifier.model} keeps no maps of the picture, which {explainer.name} weighs",
-                              cure=f"Use {_listed(entry for entry in explainers() if not entry.needs_maps)}.")
+        raise CheckpointError(
+            f"{classifier.model} keeps no maps of the picture, which {explainer.name} weighs",
+            cure=f"Use {_listed(entry for entry in explainers() if not entry.needs_maps)}.",
+        )
     return find_layer(layers, settings.layer)
 
 
@@ -256,8 +340,10 @@ def _require_fit(classifier: Checkpoint, explainer: Explainer, settings: Explain
         raise CheckpointError("explain", expected="a classifier checkpoint", got=f"a {classifier.role}")
     if explainer.needs_gradients and isinstance(classifier.network, Forest):
         lacks = "no maps and no gradients" if explainer.needs_maps else "no gradients"
-        raise CheckpointError(f"{classifier.model} has {lacks}, which {explainer.name} needs",
-                              cure=f"Use {_listed(entry for entry in explainers() if not entry.needs_gradients)}.")
+        raise CheckpointError(
+            f"{classifier.model} has {lacks}, which {explainer.name} needs",
+            cure=f"Use {_listed(entry for entry in explainers() if not entry.needs_gradients)}.",
+        )
     defaults = ExplainSettings().model_dump()
     for name, value in settings.model_dump().items():
         if value != defaults[name] and name not in (*explainer.uses, "batch_size"):
@@ -272,15 +358,25 @@ def _listed(entries: Iterable[Explainer]) -> str:
 
 def _require_pictures(classifier: Checkpoint, images: NDArray[np.uint8]) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
-        raise DataError("pictures", expected="uint8 (N, H, W, C), C = 1 or 3", got=f"{images.dtype} {images.shape}")
+        raise DataError(
+            "pictures", expected="uint8 (N, H, W, C), C = 1 or 3", got=f"{images.dtype} {images.shape}"
+        )
     if isinstance(classifier.network, Forest) and images.shape[1:] != tuple(classifier.image_shape):
-        raise DataError(f"pictures for {classifier.model}", expected=f"{classifier.image_shape} (H, W, C)", got=str(images.shape[1:]),
-                        cure="Read them at the shape that it was trained on.")
+        raise DataError(
+            f"pictures for {classifier.model}",
+            expected=f"{classifier.image_shape} (H, W, C)",
+            got=str(images.shape[1:]),
+            cure="Read them at the shape that it was trained on.",
+        )
 
 
 def _require_targets(targets: NDArray[np.int64], count: int, outputs: int) -> None:
     given = np.asarray(targets)
     if given.shape != (count,) or given.dtype.kind not in "iu":
-        raise SettingsError("targets", expected=f"whole numbers ({count},), one a picture", got=f"{given.dtype} {given.shape}")
+        raise SettingsError(
+            "targets", expected=f"whole numbers ({count},), one a picture", got=f"{given.dtype} {given.shape}"
+        )
     if count and (given.min() < 0 or given.max() >= outputs):
-        raise SettingsError("targets", expected=f"class numbers 0..{outputs - 1}", got=f"{given.min()}..{given.max()}")
+        raise SettingsError(
+            "targets", expected=f"class numbers 0..{outputs - 1}", got=f"{given.min()}..{given.max()}"
+        )

@@ -14,7 +14,9 @@ from lightfast.models.maps import MapLayer, Probe, graph_from
 
 
 def _scores(asked: Question, pixels: Tensor, layer: MapLayer, probe: Probe) -> Tensor:
-    """(n,) logits of the targets, differentiable by the maps of `layer` only: what comes before it leaves no graph."""
+    """(n,) logits of the targets, differentiable by the maps of `layer` only:
+    what comes before it leaves no graph.
+    """
     with torch.no_grad(), graph_from(layer, probe):
         logits = asked.classifier.logits(pixels)
     if asked.open:
@@ -30,12 +32,14 @@ def _reaching(layer: MapLayer) -> Iterator[None]:
     except RuntimeError as error:
         if "not have been used in the graph" not in str(error) and "does not require grad" not in str(error):
             raise
-        raise CheckpointError(f"layer={layer.name}: the logits do not depend on these maps", cure="Choose an earlier layer.") from error
+        raise CheckpointError(
+            f"layer={layer.name}: the logits do not depend on these maps", cure="Choose an earlier layer."
+        ) from error
 
 
 def grad_cam(asked: Question) -> Tensor:
-    """float (n, h, w), at least 0: ReLU of the sum of the maps, each times the mean of its gradient (Selvaraju et al., ICCV 2017).
-    Computed by captum.
+    """float (n, h, w), at least 0: ReLU of the sum of the maps, each times the mean of its gradient
+    (Selvaraju et al., ICCV 2017). Computed by captum.
     """
     from captum.attr import LayerGradCam
 
@@ -48,10 +52,12 @@ def grad_cam(asked: Question) -> Tensor:
 
 
 def grad_cam_plus_plus(asked: Question) -> Tensor:
-    """float (n, h, w), at least 0: as Grad-CAM, the places of a map weighed one by one (Chattopadhay et al., Grad-CAM++, WACV 2018).
+    """float (n, h, w), at least 0: as Grad-CAM, the places of a map weighed one by one (Chattopadhay et al.,
+    Grad-CAM++, WACV 2018).
 
-    The score is exp(logit), as there: its derivatives are powers of the logit's gradient g, so that a place weighs
-    α = g² / (2 g² + g³ · sum of the map) times ReLU(g). The common factor exp(logit) is left out: it scales a picture's map as a whole.
+    The score is exp(logit), as there: its derivatives are powers of the logit's gradient g, so that a place
+    weighs α = g² / (2 g² + g³ · sum of the map) times ReLU(g). The common factor exp(logit) is left out: it
+    scales a picture's map as a whole.
     """
     layer, probe = _layer(asked), Probe()
     score = _scores(asked, asked.pixels, layer, probe).sum()
@@ -69,9 +75,27 @@ def _layer(asked: Question) -> MapLayer:
     return asked.layer
 
 
-EXPLAINERS.add("grad-cam", Explainer(
-    "grad-cam", grad_cam, "the last maps, weighed by their mean gradient", "Selvaraju et al. 2017", ("layer",), needs_maps=True,
-    signed=False))
-EXPLAINERS.add("grad-cam++", Explainer(
-    "grad-cam++", grad_cam_plus_plus, "the same, weighed place by place: better with several objects", "Chattopadhay et al. 2018",
-    ("layer",), needs_maps=True, signed=False))
+EXPLAINERS.add(
+    "grad-cam",
+    Explainer(
+        "grad-cam",
+        grad_cam,
+        "the last maps, weighed by their mean gradient",
+        "Selvaraju et al. 2017",
+        ("layer",),
+        needs_maps=True,
+        signed=False,
+    ),
+)
+EXPLAINERS.add(
+    "grad-cam++",
+    Explainer(
+        "grad-cam++",
+        grad_cam_plus_plus,
+        "the same, weighed place by place: better with several objects",
+        "Chattopadhay et al. 2018",
+        ("layer",),
+        needs_maps=True,
+        signed=False,
+    ),
+)

@@ -1,4 +1,6 @@
-"""What changed between two versions of the same pictures: the pixels, the map of an explanation, the first classes."""
+"""What changed between two versions of the same pictures: the pixels, the map of an explanation,
+the first classes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, SettingsError
 
 SHOWN_SHARE = 0.995
-"""This share of a picture's pixels lies below the difference that is shown as 1: a single odd pixel must not darken all others."""
+"""This share of a picture's pixels lies below the difference that is shown as 1:
+a single odd pixel must not darken all others.
+"""
 
 _BLOCK_VALUES = 4_000_000
 
@@ -22,8 +26,10 @@ class Difference:
     """Heatmaps of |after − before|.
 
     Attributes:
-        maps: float32 (N, H, W) in [0, 1]: the largest difference over the channels, contrast-stretched a picture. 0 is always "unchanged".
-        shown: float64 (N,), the difference in levels of [0, 255] from which on 1 is shown; 0 where nothing differs.
+        maps: float32 (N, H, W) in [0, 1]: the largest difference over the channels, contrast-stretched a
+            picture. 0 is always "unchanged".
+        shown: float64 (N,), the difference in levels of [0, 255] from which on 1 is shown; 0 where nothing
+            differs.
         largest: float64 (N,), the true largest difference of any pixel and channel, in levels of [0, 255].
         mean: float64 (N,), the mean over all pixels and channels, in the same unit.
     """
@@ -35,16 +41,26 @@ class Difference:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, one a picture, in levels of [0, 255]; the maps are left out."""
-        return {"n": len(self.maps), "largest": self.largest.tolist(), "mean": self.mean.tolist(), "shown": self.shown.tolist()}
+        return {
+            "n": len(self.maps),
+            "largest": self.largest.tolist(),
+            "mean": self.mean.tolist(),
+            "shown": self.shown.tolist(),
+        }
 
 
 def difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Difference:
-    """Two versions uint8 (N, H, W, C) of the same pictures → `Difference`; raises DataError when type or shape differ."""
+    """Two versions uint8 (N, H, W, C) of the same pictures → `Difference`;
+    raises DataError when type or shape differ.
+    """
     first, second = np.asarray(before), np.asarray(after)
     if first.ndim != 4 or first.shape != second.shape or first.dtype != np.uint8 or second.dtype != np.uint8:
-        raise DataError("difference of pictures", expected="two batches uint8 (N, H, W, C) of the same shape",
-                        got=f"{first.dtype} {first.shape} and {second.dtype} {second.shape}",
-                        cure="Bring the output to the size and channels of the input.")
+        raise DataError(
+            "difference of pictures",
+            expected="two batches uint8 (N, H, W, C) of the same shape",
+            got=f"{first.dtype} {first.shape} and {second.dtype} {second.shape}",
+            cure="Bring the output to the size and channels of the input.",
+        )
     maps = np.zeros(first.shape[:3], dtype=np.float32)
     shown, largest, mean = np.zeros(len(first)), np.zeros(len(first)), np.zeros(len(first))
     for row in range(len(first)):
@@ -63,8 +79,10 @@ class MapChange:
     """How far an attribution map moved between two versions of a picture (or of a network).
 
     Attributes:
-        correlation: float64 (N,), Spearman's rank correlation of both maps, -1..1; NaN where a map is the same everywhere.
-        shift: float64 (N, 2), how far the centre of mass of what speaks in favour moved (down, right), in pixels; NaN where nothing does.
+        correlation: float64 (N,), Spearman's rank correlation of both maps, -1..1; NaN where a map is the
+            same everywhere.
+        shift: float64 (N, 2), how far the centre of mass of what speaks in favour moved (down, right), in
+            pixels; NaN where nothing does.
     """
 
     correlation: NDArray[np.float64]
@@ -77,33 +95,53 @@ class MapChange:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, one a picture; None for what is not defined."""
-        return {"n": len(self.correlation), "correlation": _or_none(self.correlation), "distance": _or_none(self.distance),
-                "shift": [_or_none(pair) for pair in self.shift]}
+        return {
+            "n": len(self.correlation),
+            "correlation": _or_none(self.correlation),
+            "distance": _or_none(self.distance),
+            "shift": [_or_none(pair) for pair in self.shift],
+        }
 
 
 def map_change(before: NDArray[np.floating], after: NDArray[np.floating]) -> MapChange:
-    """Two stacks of maps float (N, H, W) of the same pictures → `MapChange`; raises DataError when the shapes differ."""
+    """Two stacks of maps float (N, H, W) of the same pictures → `MapChange`;
+    raises DataError when the shapes differ.
+    """
     return MapChange(rank_correlation(before, after), centre_of_mass(after) - centre_of_mass(before))
 
 
 def centre_of_mass(maps: NDArray[np.floating]) -> NDArray[np.float64]:
-    """float64 (N, 2): (row, column) in pixels of the centre of the positive values of maps (N, H, W); NaN where none is positive."""
+    """float64 (N, 2): (row, column) in pixels of the centre of the positive values of maps (N, H, W);
+    NaN where none is positive.
+    """
     weights = np.maximum(np.asarray(maps, dtype=np.float64), 0)
     mass = weights.sum(axis=(1, 2))
-    sums = np.stack([weights.sum(axis=2) @ np.arange(weights.shape[1]), weights.sum(axis=1) @ np.arange(weights.shape[2])], axis=1)
+    sums = np.stack(
+        [
+            weights.sum(axis=2) @ np.arange(weights.shape[1]),
+            weights.sum(axis=1) @ np.arange(weights.shape[2]),
+        ],
+        axis=1,
+    )
     return np.divide(sums, mass[:, None], out=np.full_like(sums, np.nan), where=mass[:, None] > 0)
 
 
 def rank_correlation(before: NDArray[np.floating], after: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Spearman's rank correlation (1904) a picture of two stacks of maps (N, H, W): float64 (N,), ties by mean rank.
+    """Spearman's rank correlation (1904) a picture of two stacks of maps (N, H, W): float64 (N,), ties by
+    mean rank.
 
-    NaN where one of the two maps is the same everywhere. Raises DataError when the shapes differ or a value is not finite.
+    NaN where one of the two maps is the same everywhere. Raises DataError when the shapes differ or a value
+    is not finite.
     """
     from scipy.stats import rankdata
 
     first, second = np.asarray(before), np.asarray(after)
     if first.ndim != 3 or first.shape != second.shape:
-        raise DataError("comparison of maps", expected="two stacks (N, H, W) of the same shape", got=f"{first.shape} and {second.shape}")
+        raise DataError(
+            "comparison of maps",
+            expected="two stacks (N, H, W) of the same shape",
+            got=f"{first.shape} and {second.shape}",
+        )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise DataError("comparison of maps", expected="finite maps", got="NaN or infinity")
     found, rows = np.full(len(first), np.nan), max(1, _BLOCK_VALUES // max(1, first[:1].size))
@@ -118,7 +156,9 @@ def rank_correlation(before: NDArray[np.floating], after: NDArray[np.floating]) 
 
 @dataclass(frozen=True)
 class TopChange:
-    """The most probable classes of one picture before and after, most probable first, as (class name, probability in 0..1)."""
+    """The most probable classes of one picture before and after, most probable first, as (class name,
+    probability in 0..1).
+    """
 
     before: tuple[tuple[str, float], ...]
     after: tuple[tuple[str, float], ...]
@@ -140,22 +180,35 @@ class TopChange:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"before": [list(pair) for pair in self.before], "after": [list(pair) for pair in self.after], "changed": self.changed,
-                "entered": list(self.entered), "left": list(self.left)}
+        return {
+            "before": [list(pair) for pair in self.before],
+            "after": [list(pair) for pair in self.after],
+            "changed": self.changed,
+            "entered": list(self.entered),
+            "left": list(self.left),
+        }
 
 
-def top_change(before: NDArray[np.floating], after: NDArray[np.floating], class_names: Sequence[str], k: int = 3) -> tuple[TopChange, ...]:
+def top_change(
+    before: NDArray[np.floating], after: NDArray[np.floating], class_names: Sequence[str], k: int = 3
+) -> tuple[TopChange, ...]:
     """Probabilities (N, K) of both versions → one `TopChange` a picture; fewer than k classes are all listed.
 
     Raises DataError for other shapes, SettingsError for k below 1.
     """
     first, second = np.asarray(before), np.asarray(after)
     if first.ndim != 2 or first.shape != second.shape or first.shape[1] != len(class_names):
-        raise DataError("change of the first classes", expected=f"two arrays (N, {len(class_names)}) of probabilities",
-                        got=f"{first.shape} and {second.shape}")
+        raise DataError(
+            "change of the first classes",
+            expected=f"two arrays (N, {len(class_names)}) of probabilities",
+            got=f"{first.shape} and {second.shape}",
+        )
     if k < 1:
         raise SettingsError(f"the {k} most probable classes", expected="at least 1")
-    return tuple(TopChange(_top(old, class_names, k), _top(new, class_names, k)) for old, new in zip(first, second, strict=True))
+    return tuple(
+        TopChange(_top(old, class_names, k), _top(new, class_names, k))
+        for old, new in zip(first, second, strict=True)
+    )
 
 
 def _top(probs: NDArray[np.floating], class_names: Sequence[str], k: int) -> tuple[tuple[str, float], ...]:

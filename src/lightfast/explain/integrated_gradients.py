@@ -8,18 +8,29 @@ from lightfast.explain.attribution import EXPLAINERS, Explainer, Question
 
 
 def integrated_gradients(asked: Question) -> Tensor:
-    """float (n, H, W), signed: gradients of the target's logit summed up on the straight way from the baseline, times the difference
-    from it; over all pixels they add up to logit(picture) - logit(baseline) (Sundararajan et al., ICML 2017). Computed by captum.
+    """float (n, H, W), signed: gradients of the target's logit summed up on the straight way from the
+    baseline, times the difference from it; over all pixels they add up to logit(picture) - logit(baseline)
+    (Sundararajan et al., ICML 2017). Computed by captum.
     """
     from captum.attr import IntegratedGradients
 
     found = IntegratedGradients(asked.classifier.logits).attribute(
-        asked.pixels, baselines=asked.baseline(), target=asked.targets, n_steps=asked.settings.steps,
+        asked.pixels,
+        baselines=asked.baseline(),
+        target=asked.targets,
+        n_steps=asked.settings.steps,
         internal_batch_size=max(asked.settings.batch_size, len(asked.pixels)),
     )
     return found.sum(dim=1)
 
 
-EXPLAINERS.add("integrated-gradients", Explainer(
-    "integrated-gradients", integrated_gradients, "the logit's gain over a baseline, shared out over the pixels",
-    "Sundararajan et al. 2017", ("steps", "baseline")))
+EXPLAINERS.add(
+    "integrated-gradients",
+    Explainer(
+        "integrated-gradients",
+        integrated_gradients,
+        "the logit's gain over a baseline, shared out over the pixels",
+        "Sundararajan et al. 2017",
+        ("steps", "baseline"),
+    ),
+)

@@ -18,10 +18,12 @@ _KERNEL_WIDTH = 0.25
 
 
 def lime(asked: Question) -> Tensor:
-    """float (n, H, W), signed: the weight of each pixel's segment in a ridge regression of the probability on the segments that are shown,
-    near samples counting more (Ribeiro et al., KDD 2016, with the kernel and the regression of the authors' program). Computed by captum.
+    """float (n, H, W), signed: the weight of each pixel's segment in a ridge regression of the probability on
+    the segments that are shown, near samples counting more (Ribeiro et al., KDD 2016, with the kernel and the
+    regression of the authors' program). Computed by captum.
 
-    A picture is cut into segments by SLIC (Achanta et al. 2012); every picture sees the same draws, whichever stand beside it.
+    A picture is cut into segments by SLIC (Achanta et al. 2012); every picture sees the same draws, whichever
+    stand beside it.
     """
     baseline = asked.baseline()
     return torch.stack([_one(asked, row, baseline) for row in range(len(asked.pixels))])
@@ -32,7 +34,9 @@ def _one(asked: Question, row: int, baseline: Tensor) -> Tensor:
     from captum.attr import Lime
 
     picture = asked.pixels[row : row + 1]
-    segments = torch.from_numpy(segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), asked.settings.segments)).to(picture.device)
+    segments = torch.from_numpy(
+        segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), asked.settings.segments)
+    ).to(picture.device)
     shown = torch.Generator().manual_seed(derive(asked.seed, "lime"))
 
     def draws(original: Tensor, **given: Any) -> Iterator[Tensor]:
@@ -45,17 +49,24 @@ def _one(asked: Question, row: int, baseline: Tensor) -> Tensor:
     # captum's own loader and regression draw from the global generator, without effect on the result.
     with torch.random.fork_rng(devices=[]):
         weights = method.attribute(
-            picture, baselines=baseline[row : row + 1], target=asked.targets[row : row + 1], feature_mask=segments[None, None],
-            n_samples=asked.settings.samples, perturbations_per_eval=asked.settings.batch_size, return_input_shape=False,
+            picture,
+            baselines=baseline[row : row + 1],
+            target=asked.targets[row : row + 1],
+            feature_mask=segments[None, None],
+            n_samples=asked.settings.samples,
+            perturbations_per_eval=asked.settings.batch_size,
+            return_input_shape=False,
         )
     return weights.flatten()[segments]
 
 
 def segments_of(picture: NDArray[np.float32], wanted: int) -> NDArray[np.int64]:
-    """int64 (H, W): the number of each pixel's segment, 0, 1, 2 … without gaps; about `wanted` of at least four pixels each.
+    """int64 (H, W): the number of each pixel's segment, 0, 1, 2 … without gaps; about `wanted` of at least
+    four pixels each.
 
-    picture: float (H, W, C) in [0, 1]; grey ones are cut as RGB, so that closeness in colour means the same. In noise SLIC finds next to no
-    connected segments; it is then told to look at places more than at colours, which ends in squares.
+    picture: float (H, W, C) in [0, 1]; grey ones are cut as RGB, so that closeness in colour means the same.
+    In noise SLIC finds next to no connected segments; it is then told to look at places more than at colours,
+    which ends in squares.
     """
     from skimage.segmentation import slic
 
@@ -72,12 +83,22 @@ def segments_of(picture: NDArray[np.float32], wanted: int) -> NDArray[np.int64]:
 
 
 def _nearness(_original: Tensor, _changed: Tensor, shown: Tensor, **_given: Any) -> float:
-    """The root of exp(-distance² / width²), of the cosine distance from the whole picture, as the authors' program has it."""
+    """The root of exp(-distance² / width²), of the cosine distance from the whole picture,
+    as the authors' program has it.
+    """
     share = float(shown.float().mean())
     distance = 1 - math.sqrt(share)
     return math.sqrt(math.exp(-(distance**2) / _KERNEL_WIDTH**2))
 
 
-EXPLAINERS.add("lime", Explainer(
-    "lime", lime, "a linear model over the segments of the picture", "Ribeiro et al. 2016", ("samples", "segments", "baseline"),
-    needs_gradients=False))
+EXPLAINERS.add(
+    "lime",
+    Explainer(
+        "lime",
+        lime,
+        "a linear model over the segments of the picture",
+        "Ribeiro et al. 2016",
+        ("samples", "segments", "baseline"),
+        needs_gradients=False,
+    ),
+)

@@ -9,27 +9,46 @@ from lightfast.explain.attribution import EXPLAINERS, Explainer, Question
 
 
 def occlusion(asked: Question) -> Tensor:
-    """float (n, H, W), signed: the mean loss of probability over the squares that cover a pixel (Zeiler & Fergus, ECCV 2014).
-    Computed by captum."""
+    """float (n, H, W), signed: the mean loss of probability over the squares that cover a pixel (Zeiler &
+    Fergus, ECCV 2014). Computed by captum.
+    """
     from captum.attr import Occlusion
 
     count, channels, height, width = asked.pixels.shape
     window = asked.settings.window or max(1, min(height, width) // 6)
     if window > min(height, width):
-        raise SettingsError(f"window={window}", expected=f"at most the shorter side, {min(height, width)} pixels",
-                            cure="Give a smaller window, or leave it out.")
+        raise SettingsError(
+            f"window={window}",
+            expected=f"at most the shorter side, {min(height, width)} pixels",
+            cure="Give a smaller window, or leave it out.",
+        )
     stride = asked.settings.stride or max(1, window // 2)
     if stride > window:
-        raise SettingsError(f"stride={stride}", expected=f"at most the window, {window} pixels",
-                            cure="Otherwise some pixels are never covered.")
+        raise SettingsError(
+            f"stride={stride}",
+            expected=f"at most the window, {window} pixels",
+            cure="Otherwise some pixels are never covered.",
+        )
     found = Occlusion(asked.probabilities).attribute(
-        asked.pixels, sliding_window_shapes=(channels, window, window), strides=(channels, stride, stride), baselines=asked.baseline(),
-        target=asked.targets, perturbations_per_eval=max(1, asked.settings.batch_size // count),
+        asked.pixels,
+        sliding_window_shapes=(channels, window, window),
+        strides=(channels, stride, stride),
+        baselines=asked.baseline(),
+        target=asked.targets,
+        perturbations_per_eval=max(1, asked.settings.batch_size // count),
     )
     # A square covers all channels, so that they all have the same value.
     return found[:, 0]
 
 
-EXPLAINERS.add("occlusion", Explainer(
-    "occlusion", occlusion, "the probability lost when a square is covered", "Zeiler & Fergus 2014", ("window", "stride", "baseline"),
-    needs_gradients=False))
+EXPLAINERS.add(
+    "occlusion",
+    Explainer(
+        "occlusion",
+        occlusion,
+        "the probability lost when a square is covered",
+        "Zeiler & Fergus 2014",
+        ("window", "stride", "baseline"),
+        needs_gradients=False,
+    ),
+)

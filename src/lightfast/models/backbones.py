@@ -1,4 +1,6 @@
-"""Architectures of timm by name: `timm:resnet18`, `timm:vit_tiny_patch16_224` … (weights random, or timm's own with pretrained=true)."""
+"""Architectures of timm by name: `timm:resnet18`, `timm:vit_tiny_patch16_224` … (weights random,
+or timm's own with pretrained=true).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,12 @@ from lightfast.base.errors import DownloadError, UnknownName
 from lightfast.models.registry import MODELS, ImageShape, ModelSpec
 
 
-def timm_network(image_shape: ImageShape, outputs: int, identifier: str, pretrained: bool = False, **config: Any) -> nn.Module:
-    """A timm network for `image_shape` and `outputs` logits; `pretrained` fetches the weights that timm names."""
+def timm_network(
+    image_shape: ImageShape, outputs: int, identifier: str, pretrained: bool = False, **config: Any
+) -> nn.Module:
+    """A timm network for `image_shape` and `outputs` logits;
+    `pretrained` fetches the weights that timm names.
+    """
     import timm
 
     known = timm.list_models()
@@ -19,7 +25,9 @@ def timm_network(image_shape: ImageShape, outputs: int, identifier: str, pretrai
     if base not in known:
         raise UnknownName("timm model", base, known)
     try:
-        return timm.create_model(identifier, pretrained=pretrained, num_classes=outputs, in_chans=image_shape[2], **config)
+        return timm.create_model(
+            identifier, pretrained=pretrained, num_classes=outputs, in_chans=image_shape[2], **config
+        )
     except OSError as error:
         raise DownloadError(
             f"weights of timm model {identifier} could not be fetched ({error})",
@@ -27,4 +35,7 @@ def timm_network(image_shape: ImageShape, outputs: int, identifier: str, pretrai
         ) from error
 
 
-MODELS.add("timm:", ModelSpec("timm:", "classifier", timm_network, "any timm architecture: timm:NAME", "R. Wightman, timm"))
+MODELS.add(
+    "timm:",
+    ModelSpec("timm:", "classifier", timm_network, "any timm architecture: timm:NAME", "R. Wightman, timm"),
+)

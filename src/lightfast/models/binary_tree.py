@@ -1,7 +1,7 @@
 """Trees of binary decisions over K classes: their form, and how one is made from a taxonomy or from the data.
 
-A structure is a class number, or a list of two structures: [[0, 1], [2, [3, 4]]]. It has K - 1 decisions, numbered from the top down, the
-first side before the second.
+A structure is a class number, or a list of two structures: [[0, 1], [2, [3, 4]]]. It has K - 1 decisions,
+numbered from the top down, the first side before the second.
 """
 
 from __future__ import annotations
@@ -37,30 +37,42 @@ def sides(structure: Structure, classes: int) -> tuple[NDArray[np.bool_], NDArra
     return first, second
 
 
-def binary_tree(taxonomy: Taxonomy | None, class_names: Sequence[str], features: NDArray[np.floating] | None = None,
-                labels: NDArray[np.integer] | None = None) -> Structure:
+def binary_tree(
+    taxonomy: Taxonomy | None,
+    class_names: Sequence[str],
+    features: NDArray[np.floating] | None = None,
+    labels: NDArray[np.integer] | None = None,
+) -> Structure:
     """A structure over the classes.
 
-    With a taxonomy its branches are kept: a picture is first told between the roots, then between what stands below. Where more than two
-    lie side by side, and everywhere without a taxonomy, those are joined first whose mean features are nearest (average linkage of the
-    Euclidean distances between class means of standardised features; trees of binary classifiers found in the data go back to Kumar, Ghosh
-    and Crawford 2002).
+    With a taxonomy its branches are kept: a picture is first told between the roots, then between what stands
+    below. Where more than two lie side by side, and everywhere without a taxonomy, those are joined first
+    whose mean features are nearest (average linkage of the Euclidean distances between class means of
+    standardised features; trees of binary classifiers found in the data go back to Kumar, Ghosh and Crawford
+    2002).
 
     Args:
         taxonomy: whose leaves the classes are, or None.
         class_names: K names, K at least 2.
-        features: float (N, D) of training pictures; None joins neighbours in the order of the classes, in halves.
+        features: float (N, D) of training pictures; None joins neighbours in the order of the classes, in
+            halves.
         labels: whole numbers (N,) in 0..K-1; a class without pictures is joined last.
     """
     if len(class_names) < 2:
-        raise DataError("tree of binary classifiers", expected="at least 2 classes", got=str(len(class_names)))
+        raise DataError(
+            "tree of binary classifiers", expected="at least 2 classes", got=str(len(class_names))
+        )
     if (features is None) != (labels is None):
-        raise DataError("tree of binary classifiers", expected="features and labels, or neither", got="one of them")
+        raise DataError(
+            "tree of binary classifiers", expected="features and labels, or neither", got="one of them"
+        )
     means = None if features is None or labels is None else _means(features, labels, len(class_names))
     if taxonomy is None:
         return _joined(list(range(len(class_names))), means)
     places = {label: place for place, label in enumerate(taxonomy.check_classes(class_names))}
-    groups = [group for root in taxonomy.roots if (group := _below(root, taxonomy, places, means)) is not None]
+    groups = [
+        group for root in taxonomy.roots if (group := _below(root, taxonomy, places, means)) is not None
+    ]
     return _joined(groups, means)
 
 
@@ -68,7 +80,11 @@ def _below(name: str, taxonomy: Taxonomy, places: dict[str, int], means: _Means 
     """The structure of the classes at or below a label; None where there are none."""
     if name in places:
         return places[name]
-    groups = [group for child in taxonomy.children(name) if (group := _below(child, taxonomy, places, means)) is not None]
+    groups = [
+        group
+        for child in taxonomy.children(name)
+        if (group := _below(child, taxonomy, places, means)) is not None
+    ]
     return _joined(groups, means) if groups else None
 
 
@@ -92,12 +108,17 @@ def members(structure: Structure) -> list[int]:
 
 def _means(features: NDArray[np.floating], labels: NDArray[np.integer], classes: int) -> _Means:
     if features.ndim != 2 or labels.shape != (len(features),) or not len(features):
-        raise DataError("tree of binary classifiers", expected="features (N, D) and labels (N,), N at least 1",
-                        got=f"{features.shape} and {labels.shape}")
+        raise DataError(
+            "tree of binary classifiers",
+            expected="features (N, D) and labels (N,), N at least 1",
+            got=f"{features.shape} and {labels.shape}",
+        )
     spread = features.std(axis=0, dtype=np.float64)
     counts = np.bincount(labels, minlength=classes)
     one_hot = np.eye(classes, dtype=features.dtype)[labels]
-    sums = (one_hot.T @ features).astype(np.float64) - np.outer(counts, features.mean(axis=0, dtype=np.float64))
+    sums = (one_hot.T @ features).astype(np.float64) - np.outer(
+        counts, features.mean(axis=0, dtype=np.float64)
+    )
     return _Means(sums / np.where(spread > 0, spread, 1), counts)
 
 
@@ -141,6 +162,14 @@ def _check(structure: Any, classes: int) -> None:
             return len(node) == 2 and all(map(whole, node))
         return isinstance(node, int) and not isinstance(node, bool)
 
-    if classes < 2 or not isinstance(structure, list) or not whole(structure) or sorted(members(structure)) != list(range(classes)):
-        raise DataError("structure of a tree of binary classifiers", expected=f"nested pairs with each class 0..{classes - 1} once",
-                        got=str(structure)[:120])
+    if (
+        classes < 2
+        or not isinstance(structure, list)
+        or not whole(structure)
+        or sorted(members(structure)) != list(range(classes))
+    ):
+        raise DataError(
+            "structure of a tree of binary classifiers",
+            expected=f"nested pairs with each class 0..{classes - 1} once",
+            got=str(structure)[:120],
+        )

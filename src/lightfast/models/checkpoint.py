@@ -1,4 +1,7 @@
-"""`Checkpoint`: a fitted network with all that is needed to use it. On disk: tensors and JSON only, nothing that can run code."""
+"""`Checkpoint`: a fitted network with all that is needed to use it.
+
+On disk: tensors and JSON only, nothing that can run code.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,10 @@ class Checkpoint:
         temperature: divides the logits; fitted on validation data (1.0 = not calibrated).
         details: JSON-ready facts that belong to the weights (data version, seed, recipe, thresholds …).
         history: one mapping an epoch.
-        task: "multi-class" (logits compete: softmax) or "multi-label" (each logit is a yes or no of its own: sigmoid).
-        thresholds: multi-label only: the probability from which on each class is a tag (0.5 for all when empty).
+        task: "multi-class" (logits compete: softmax) or "multi-label" (each logit is a yes or no of its own:
+            sigmoid).
+        thresholds: multi-label only: the probability from which on each class is a tag (0.5 for all when
+            empty).
         taxonomy: JSON of a `data.taxonomy.Taxonomy` whose leaves are the classes, or None.
     """
 
@@ -68,7 +73,11 @@ class Checkpoint:
     def torch_network(self) -> nn.Module:
         """The network, where gradients are needed; raises CheckpointError for a forest."""
         if not isinstance(self.network, nn.Module):
-            raise CheckpointError(f"{self.model} has no gradients", expected="a neural network", cure="Choose a CNN, e.g. --model cnn.")
+            raise CheckpointError(
+                f"{self.model} has no gradients",
+                expected="a neural network",
+                cure="Choose a CNN, e.g. --model cnn.",
+            )
         return self.network
 
     def replace(self, **changes: Any) -> Self:
@@ -94,7 +103,9 @@ class Checkpoint:
         )
 
     def save(self, folder: Path) -> Path:
-        """Write `folder` (weights.safetensors or forest.skops, checkpoint.json); appears whole or not at all."""
+        """Write `folder` (weights.safetensors or forest.skops, checkpoint.json);
+        appears whole or not at all.
+        """
         staging = make_folder(folder.parent) / f".{folder.name}.part"
         shutil.rmtree(staging, ignore_errors=True)
         try:
@@ -113,16 +124,34 @@ class Checkpoint:
         return folder
 
     def _description(self) -> dict[str, Any]:
-        plain = ("role", "model", "image_shape", "outputs", "class_names", "config", "temperature", "details", "history", "task",
-                 "thresholds", "taxonomy")
-        return {"format": FORMAT, **{name: getattr(self, name) for name in plain}, "preprocess": self.preprocess.as_json()}
+        plain = (
+            "role",
+            "model",
+            "image_shape",
+            "outputs",
+            "class_names",
+            "config",
+            "temperature",
+            "details",
+            "history",
+            "task",
+            "thresholds",
+            "taxonomy",
+        )
+        return {
+            "format": FORMAT,
+            **{name: getattr(self, name) for name in plain},
+            "preprocess": self.preprocess.as_json(),
+        }
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors as safetensors, atomically."""
     with atomic(path) as temporary:
         try:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+            save_file(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary
+            )
         except SafetensorError as error:
             # safetensors hides the system's error number; its text still names it.
             raise OSError(28 if "No space" in str(error) else 5, str(error)) from error
@@ -133,13 +162,18 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing", cure="Train again, or point to a complete run folder.") from error
+        raise CheckpointError(
+            f"{path} is missing", cure="Train again, or point to a complete run folder."
+        ) from error
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged ({error})", cure="Train again, or copy the run folder once more.") from error
+        raise CheckpointError(
+            f"{path} is damaged ({error})", cure="Train again, or copy the run folder once more."
+        ) from error
 
 
 def load_checkpoint(source: str | Path, device: torch.device | None = None) -> Checkpoint:
-    """Read a checkpoint folder, or a run folder that contains `checkpoint/`; `hf-hub:ID` loads a published classifier.
+    """Read a checkpoint folder, or a run folder that contains `checkpoint/`; `hf-hub:ID` loads a published
+    classifier.
 
     Raises:
         CheckpointError: nothing there, damaged, or written by a newer format.
@@ -151,8 +185,11 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
     folder = Path(source)
     folder = folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder
     if not (folder / "checkpoint.json").is_file() and (folder / REFUSED / "checkpoint.json").is_file():
-        raise CheckpointError(f"{source} holds an enhancer that its gate refused: {source}/report.html says why",
-                              cure=f"Use another run, or keep it: lightfast enhance RUN DATA --use {source} --gate off --out RUN2.")
+        raise CheckpointError(
+            f"{source} holds an enhancer that its gate refused: {source}/report.html says why",
+            cure=f"Use another run, or keep it: lightfast enhance RUN DATA --use {source} --gate off "
+            "--out RUN2.",
+        )
     if not (folder / "checkpoint.json").is_file():
         raise CheckpointError(
             f"no checkpoint in {source}",
@@ -163,7 +200,9 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
         content = read_json(folder / "checkpoint.json")
         return _restored(content, folder, device or torch.device("cpu"))
     except (KeyError, TypeError, DataError) as error:
-        raise CheckpointError(f"{folder / 'checkpoint.json'} is damaged ({error})", cure="Train again.") from error
+        raise CheckpointError(
+            f"{folder / 'checkpoint.json'} is damaged ({error})", cure="Train again."
+        ) from error
 
 
 def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Checkpoint:
@@ -182,21 +221,42 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
         try:
             network.load_state_dict(load_tensors(folder / "weights.safetensors"))
         except RuntimeError as error:
-            raise CheckpointError(f"{folder}: weights do not fit {content['model']}", cure="Train again.") from error
+            raise CheckpointError(
+                f"{folder}: weights do not fit {content['model']}", cure="Train again."
+            ) from error
         network = network.to(device).to(memory_format=torch.channels_last).eval()
-    texts = {"role": content["role"], "model": content["model"], "outputs": content["outputs"], "config": content["config"]}
+    texts = {
+        "role": content["role"],
+        "model": content["model"],
+        "outputs": content["outputs"],
+        "config": content["config"],
+    }
     return Checkpoint(
-        **texts, image_shape=shape, class_names=tuple(content["class_names"]), preprocess=Preprocess.from_json(content["preprocess"]),
-        network=network, temperature=content["temperature"], details=content["details"], history=tuple(content["history"]),
-        task=content.get("task", "multi-class"), thresholds=tuple(content.get("thresholds", ())), taxonomy=content.get("taxonomy"),
-    )  # fmt: skip
+        **texts,
+        image_shape=shape,
+        class_names=tuple(content["class_names"]),
+        preprocess=Preprocess.from_json(content["preprocess"]),
+        network=network,
+        temperature=content["temperature"],
+        details=content["details"],
+        history=tuple(content["history"]),
+        task=content.get("task", "multi-class"),
+        thresholds=tuple(content.get("thresholds", ())),
+        taxonomy=content.get("taxonomy"),
+    )
 
 
 @torch.inference_mode()
-def predict_logits(checkpoint: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256) -> NDArray[np.float32]:
-    """uint8 (N, H, W, C) → float32 logits (N, outputs) divided by the temperature; for a forest the logarithm of its probabilities."""
+def predict_logits(
+    checkpoint: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256
+) -> NDArray[np.float32]:
+    """uint8 (N, H, W, C) → float32 logits (N, outputs) divided by the temperature;
+    for a forest the logarithm of its probabilities.
+    """
     if isinstance(checkpoint.network, Forest):
-        return (np.log(np.clip(checkpoint.network.pred_probs(images), 1e-6, None)) / checkpoint.temperature).astype(np.float32)
+        return (
+            np.log(np.clip(checkpoint.network.pred_probs(images), 1e-6, None)) / checkpoint.temperature
+        ).astype(np.float32)
     network = checkpoint.network.eval()
     device = next(network.parameters()).device
     logits = np.empty((len(images), checkpoint.outputs), dtype=np.float32)

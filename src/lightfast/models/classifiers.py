@@ -17,7 +17,9 @@ from lightfast.models.registry import MODELS, ImageShape, ModelSpec
 def conv_block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     """Convolution (same size), batch norm, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
     )
 
 
@@ -28,7 +30,12 @@ class MLP(nn.Module):
     """Flatten, hidden layers with an activation (relu, tanh or sigmoid) and dropout, logits."""
 
     def __init__(
-        self, image_shape: ImageShape, outputs: int, hidden: Sequence[int] = (256, 128), dropout: float = 0.2, activation: str = "relu"
+        self,
+        image_shape: ImageShape,
+        outputs: int,
+        hidden: Sequence[int] = (256, 128),
+        dropout: float = 0.2,
+        activation: str = "relu",
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -45,10 +52,17 @@ class MLP(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """The plain CNN: blocks of convolution, batch norm, ReLU and 2 × 2 max-pooling, then a dense layer with dropout and the logits."""
+    """The plain CNN: blocks of convolution, batch norm, ReLU and 2 × 2 max-pooling,
+    then a dense layer with dropout and the logits.
+    """
 
     def __init__(
-        self, image_shape: ImageShape, outputs: int, widths: Sequence[int] = (32, 64, 128), dense: int = 128, dropout: float = 0.3
+        self,
+        image_shape: ImageShape,
+        outputs: int,
+        widths: Sequence[int] = (32, 64, 128),
+        dense: int = 128,
+        dropout: float = 0.3,
     ) -> None:
         super().__init__()
         height, width, channels = image_shape
@@ -71,7 +85,9 @@ class ConvNet(nn.Module):
 
 
 VIEWS = ("one", "mirror", "shift", "mirror-shift")
-"""What a prediction may be averaged over: the picture; with its mirror image; moved by a pixel up, down, left and right; both."""
+"""What a prediction may be averaged over: the picture; with its mirror image; moved by a pixel up, down,
+left and right; both.
+"""
 
 
 def checked_views(views: str) -> str:
@@ -87,7 +103,10 @@ def views_of(pictures: Tensor, views: str) -> list[Tensor]:
     if "shift" in views:
         height, width = pictures.shape[-2:]
         padded = functional.pad(pictures, (1, 1, 1, 1), mode="replicate")
-        found += [padded[..., row : row + height, column : column + width] for row, column in ((0, 1), (2, 1), (1, 0), (1, 2))]
+        found += [
+            padded[..., row : row + height, column : column + width]
+            for row, column in ((0, 1), (2, 1), (1, 0), (1, 2))
+        ]
     return [*found, *(view.flip(-1) for view in found)] if "mirror" in views else found
 
 
@@ -103,27 +122,40 @@ class Residual(nn.Module):
 
 
 class ResNet9(nn.Module):
-    """The nine-layer residual network of the DAWNBench speed entries (D. Page, "How to train your ResNet", 2018), width adjustable.
+    """The nine-layer residual network of the DAWNBench speed entries (D. Page, "How to train your ResNet",
+    2018), width adjustable.
 
-    With `views`, a prediction is the mean of the logits over several views of the picture (`VIEWS`); training sees the picture itself.
+    With `views`, a prediction is the mean of the logits over several views of the picture (`VIEWS`); training
+    sees the picture itself.
     """
 
-    def __init__(self, image_shape: ImageShape, outputs: int, width: int = 32, dropout: float = 0.1, views: str = "one") -> None:
+    def __init__(
+        self, image_shape: ImageShape, outputs: int, width: int = 32, dropout: float = 0.1, views: str = "one"
+    ) -> None:
         super().__init__()
         require_size(image_shape, 8)
         self.views = checked_views(views)
         self.features = nn.Sequential(
             conv_block(image_shape[2], width),
-            conv_block(width, 2 * width), nn.MaxPool2d(2), Residual(2 * width),
-            conv_block(2 * width, 4 * width), nn.MaxPool2d(2),
-            conv_block(4 * width, 8 * width), nn.MaxPool2d(2), Residual(8 * width),
-        )  # fmt: skip
-        self.head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(8 * width, outputs))
+            conv_block(width, 2 * width),
+            nn.MaxPool2d(2),
+            Residual(2 * width),
+            conv_block(2 * width, 4 * width),
+            nn.MaxPool2d(2),
+            conv_block(4 * width, 8 * width),
+            nn.MaxPool2d(2),
+            Residual(8 * width),
+        )
+        self.head = nn.Sequential(
+            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(8 * width, outputs)
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
         if self.training or self.views == "one":
             return self.head(self.features(pictures))
-        return torch.stack([self.head(self.features(view)) for view in views_of(pictures, self.views)]).mean(dim=0)
+        return torch.stack([self.head(self.features(view)) for view in views_of(pictures, self.views)]).mean(
+            dim=0
+        )
 
 
 def require_size(image_shape: ImageShape, smallest: int) -> None:
@@ -138,12 +170,28 @@ def require_size(image_shape: ImageShape, smallest: int) -> None:
         )
 
 
-MODELS.add("cnn", ModelSpec("cnn", "classifier", ConvNet, "plain CNN, three 3 × 3 convolutions (32, 64, 128)", "this project"))
-MODELS.add("mlp", ModelSpec("mlp", "classifier", MLP, "dense network, 256 and 128 hidden units", "this project"))
-MODELS.add("resnet9", ModelSpec("resnet9", "classifier", ResNet9, "small residual network", "D. Page, How to train your ResNet, 2018"))
+MODELS.add(
+    "cnn",
+    ModelSpec(
+        "cnn", "classifier", ConvNet, "plain CNN, three 3 × 3 convolutions (32, 64, 128)", "this project"
+    ),
+)
+MODELS.add(
+    "mlp", ModelSpec("mlp", "classifier", MLP, "dense network, 256 and 128 hidden units", "this project")
+)
+MODELS.add(
+    "resnet9",
+    ModelSpec(
+        "resnet9", "classifier", ResNet9, "small residual network", "D. Page, How to train your ResNet, 2018"
+    ),
+)
 MODELS.add(
     "resnet9-small",
     ModelSpec(
-        "resnet9-small", "classifier", partial(ResNet9, width=16), "resnet9, 16 wide: our best network for small pictures", "this project"
+        "resnet9-small",
+        "classifier",
+        partial(ResNet9, width=16),
+        "resnet9, 16 wide: our best network for small pictures",
+        "this project",
     ),
 )

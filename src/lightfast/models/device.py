@@ -14,12 +14,17 @@ def resolve_device(name: str = "auto") -> torch.device:
     if name not in ("cpu", "cuda"):
         raise SettingsError(f"device {name!r}", expected="auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("device cuda: this machine has no CUDA device", cure="Use --device auto or --device cpu.")
+        raise SettingsError(
+            "device cuda: this machine has no CUDA device", cure="Use --device auto or --device cpu."
+        )
     return torch.device(name)
 
 
 def bf16_pays(device: torch.device) -> bool:
-    """True where bfloat16 is computed in hardware. On a CPU without it, bf16 was measured 10 to 15 times slower than fp32."""
+    """True where bfloat16 is computed in hardware.
+
+    On a CPU without it, bf16 was measured 10 to 15 times slower than fp32.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -21,11 +21,20 @@ _FOREST_TYPES = {"sklearn.tree._tree.Tree"}
 class Forest:
     """scikit-learn's RandomForestClassifier (Breiman 2001) on pixels scaled to [0, 1], flattened."""
 
-    def __init__(self, image_shape: ImageShape, outputs: int, trees: int = 200, depth: int | None = None, criterion: str = "gini") -> None:
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        outputs: int,
+        trees: int = 200,
+        depth: int | None = None,
+        criterion: str = "gini",
+    ) -> None:
         from sklearn.ensemble import RandomForestClassifier
 
         self.image_shape, self.outputs = image_shape, outputs
-        self.model: Any = RandomForestClassifier(n_estimators=int(trees), max_depth=depth, criterion=criterion, n_jobs=-1)
+        self.model: Any = RandomForestClassifier(
+            n_estimators=int(trees), max_depth=depth, criterion=criterion, n_jobs=-1
+        )
 
     def fit(self, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> None:
         """uint8 (N, H, W, C) pictures and int64 (N,) labels; the seed fixes bootstrap and splits."""
@@ -33,7 +42,9 @@ class Forest:
         self.model.fit(_rows(images), labels)
 
     def pred_probs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 (N, K) class probabilities: the share of trees, zero for a class without training pictures."""
+        """float32 (N, K) class probabilities: the share of trees,
+        zero for a class without training pictures.
+        """
         probs = np.zeros((len(images), self.outputs), dtype=np.float32)
         if len(images):
             probs[:, self.model.classes_] = self.model.predict_proba(_rows(images))
@@ -47,12 +58,17 @@ class Forest:
             skops.io.dump(self.model, temporary)
 
     def load(self, path: Path) -> None:
-        """Read a forest written by `save`; types outside scikit-learn's and numpy's own are refused by name."""
+        """Read a forest written by `save`; types outside scikit-learn's and
+        numpy's own are refused by name.
+        """
         import skops.io
 
         foreign = set(skops.io.get_untrusted_types(file=path))
         if foreign - _FOREST_TYPES:
-            raise CheckpointError(f"{path} holds foreign types ({', '.join(sorted(foreign))})", cure="Do not load it; train again.")
+            raise CheckpointError(
+                f"{path} holds foreign types ({', '.join(sorted(foreign))})",
+                cure="Do not load it; train again.",
+            )
         self.model = skops.io.load(path, trusted=sorted(foreign))
 
 
@@ -65,5 +81,15 @@ def _add(name: str, build: Callable[..., Forest], summary: str, source: str) -> 
 
 
 _add("random-forest", Forest, "random forest on pixels", "Breiman 2001, scikit-learn")
-_add("random-forest-80", partial(Forest, trees=100, depth=80), "random forest of 100 trees, depth 80, gini", "EMNIST study")
-_add("random-forest-80-entropy", partial(Forest, trees=100, depth=80, criterion="entropy"), "the same, split by entropy", "EMNIST study")
+_add(
+    "random-forest-80",
+    partial(Forest, trees=100, depth=80),
+    "random forest of 100 trees, depth 80, gini",
+    "EMNIST study",
+)
+_add(
+    "random-forest-80-entropy",
+    partial(Forest, trees=100, depth=80, criterion="entropy"),
+    "the same, split by entropy",
+    "EMNIST study",
+)

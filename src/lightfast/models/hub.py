@@ -1,4 +1,6 @@
-"""Published classifiers by `hf-hub:ID` (or `hf-hub:FOLDER` for a local copy): transformers and timm layouts, safetensors only."""
+"""Published classifiers by `hf-hub:ID` (or `hf-hub:FOLDER` for a local copy): transformers and timm layouts,
+safetensors only.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def _transformers() -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise CheckpointError("this checkpoint needs the package transformers", cure="pip install 'lightfast[hub]'.") from error
+        raise CheckpointError(
+            "this checkpoint needs the package transformers", cure="pip install 'lightfast[hub]'."
+        ) from error
     return transformers
 
 
@@ -40,7 +44,10 @@ def _build(image_shape: ImageShape, outputs: int, hub_config: dict[str, Any]) ->
     return TransformersClassifier(transformers.AutoModelForImageClassification.from_config(config))
 
 
-MODELS.add("hub-transformers", ModelSpec("hub-transformers", "classifier", _build, "a classifier loaded by hf-hub:ID", "transformers"))
+MODELS.add(
+    "hub-transformers",
+    ModelSpec("hub-transformers", "classifier", _build, "a classifier loaded by hf-hub:ID", "transformers"),
+)
 
 
 def load_hub_classifier(identifier: str, device: torch.device | None = None) -> Checkpoint:
@@ -54,20 +61,31 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
     """
     folder = folder_of(identifier)
     if not (folder / "config.json").is_file():
-        raise CheckpointError(f"hf-hub:{identifier}: no config.json", expected="config.json and model.safetensors")
+        raise CheckpointError(
+            f"hf-hub:{identifier}: no config.json", expected="config.json and model.safetensors"
+        )
     if not (folder / "model.safetensors").is_file():
-        raise CheckpointError(f"hf-hub:{identifier}: no model.safetensors", cure="Only safetensors are loaded: other formats can run code.")
+        raise CheckpointError(
+            f"hf-hub:{identifier}: no model.safetensors",
+            cure="Only safetensors are loaded: other formats can run code.",
+        )
     config = read_json(folder / "config.json")
     try:
-        checkpoint = _from_timm(config, folder) if "architecture" in config else _from_transformers(config, folder)
+        checkpoint = (
+            _from_timm(config, folder) if "architecture" in config else _from_transformers(config, folder)
+        )
     except RuntimeError as error:
-        raise CheckpointError(f"hf-hub:{identifier}: weights do not fit its config", cure="Check the repository's files.") from error
+        raise CheckpointError(
+            f"hf-hub:{identifier}: weights do not fit its config", cure="Check the repository's files."
+        ) from error
     checkpoint.torch_network.to(device or torch.device("cpu")).eval()
     return checkpoint.replace(details={"source": f"hf-hub:{identifier}"})
 
 
 def folder_of(identifier: str) -> Path:
-    """The folder with the files published as `identifier` (`owner/name[@revision]`), fetched where it is not a local folder already."""
+    """The folder with the files published as `identifier` (`owner/name[@revision]`),
+    fetched where it is not a local folder already.
+    """
     local = Path(identifier).expanduser()
     if local.is_dir():
         return local
@@ -75,7 +93,11 @@ def folder_of(identifier: str) -> Path:
 
     repository, _, revision = identifier.partition("@")
     try:
-        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=["*.json", "model.safetensors"]))
+        return Path(
+            snapshot_download(
+                repository, revision=revision or None, allow_patterns=["*.json", "model.safetensors"]
+            )
+        )
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, LightfastError):
             raise
@@ -89,7 +111,9 @@ def folder_of(identifier: str) -> Path:
 def _from_transformers(config: dict[str, Any], folder: Path) -> Checkpoint:
     names = config.get("id2label") or {}
     if "model_type" not in config or not names:
-        raise CheckpointError(f"{folder / 'config.json'}", expected="model_type and id2label of an image classifier")
+        raise CheckpointError(
+            f"{folder / 'config.json'}", expected="model_type and id2label of an image classifier"
+        )
     class_names = tuple(names[key] for key in sorted(names, key=int))
     channels = int(config.get("num_channels", 3))
     file = folder / "preprocessor_config.json"
@@ -98,18 +122,28 @@ def _from_transformers(config: dict[str, Any], folder: Path) -> Checkpoint:
     centred = processing.get("do_normalize", True)
     mean = tuple(processing.get("image_mean", [0.5] * channels)) if centred else (0.0,) * channels
     std = tuple(processing.get("image_std", [0.5] * channels)) if centred else (1.0,) * channels
-    # transformers renames tensors between versions; only its own loader knows the names that a published file uses.
+    # transformers renames tensors between versions; only its own loader knows the names that a published file
+    # uses.
     automatic = _transformers().AutoModelForImageClassification
-    model = automatic.from_pretrained(folder, use_safetensors=True, local_files_only=True, trust_remote_code=False)
+    model = automatic.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, trust_remote_code=False
+    )
     return Checkpoint(
-        role="classifier", model="hub-transformers", image_shape=(height, width, channels), outputs=len(class_names),
-        class_names=class_names, preprocess=Preprocess((height, width), channels, mean, std), network=TransformersClassifier(model),
+        role="classifier",
+        model="hub-transformers",
+        image_shape=(height, width, channels),
+        outputs=len(class_names),
+        class_names=class_names,
+        preprocess=Preprocess((height, width), channels, mean, std),
+        network=TransformersClassifier(model),
         config={"hub_config": model.config.to_dict()},
-    )  # fmt: skip
+    )
 
 
 def _size(said: Any) -> tuple[int, int]:
-    """(H, W) from the forms that config files use: 224, [224, 224], {"height": …, "width": …}, {"shortest_edge": …}."""
+    """(H, W) from the forms that config files use: 224, [224, 224], {"height": …, "width": …},
+    {"shortest_edge": …}.
+    """
     if isinstance(said, dict):
         edge = said.get("shortest_edge", 224)
         return int(said.get("height", edge)), int(said.get("width", edge))
@@ -130,6 +164,12 @@ def _from_timm(config: dict[str, Any], folder: Path) -> Checkpoint:
     network = timm_network(shape, outputs, config["architecture"], **extra)
     network.load_state_dict(load_tensors(folder / "model.safetensors"))
     return Checkpoint(
-        role="classifier", model=f"timm:{config['architecture']}", image_shape=shape, outputs=outputs, class_names=class_names,
-        preprocess=Preprocess((height, width), channels, mean, std), config=extra, network=network,
-    )  # fmt: skip
+        role="classifier",
+        model=f"timm:{config['architecture']}",
+        image_shape=shape,
+        outputs=outputs,
+        class_names=class_names,
+        preprocess=Preprocess((height, width), channels, mean, std),
+        config=extra,
+        network=network,
+    )

@@ -1,8 +1,10 @@
-"""Where a network keeps maps of the picture, read from what the network says of itself, so that they can be shown and differentiated.
+"""Where a network keeps maps of the picture, read from what the network says of itself, so that they can be
+shown and differentiated.
 
-timm's networks name their stages (`feature_info`), their order of axes (`output_fmt`), their tokens (`num_prefix_tokens`) and their grid
-(`patch_embed.grid_size`); transformers' name their tokens by parameter. Where nothing is said, a convolution with what follows it up to the
-next convolution, pooling or size is one layer: that describes our own networks.
+timm's networks name their stages (`feature_info`), their order of axes (`output_fmt`), their tokens
+(`num_prefix_tokens`) and their grid (`patch_embed.grid_size`); transformers' name their tokens by parameter.
+Where nothing is said, a convolution with what follows it up to the next convolution, pooling or size is one
+layer: that describes our own networks.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from lightfast.models.hub import TransformersClassifier
 from lightfast.models.transfer import TransferNetwork
 
 MOST_UNSAID = 16
-"""Of a network that names no stages and has more layers than this, the last layer of each size stands for the others."""
+"""Of a network that names no stages and has more layers than this,
+the last layer of each size stands for the others.
+"""
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Upsample)
 _TOKEN_NAMES = ("cls_token", "distillation_token", "register_tokens")
 
@@ -37,7 +41,8 @@ class MapLayer:
     """One place of a network where it keeps maps.
 
     Attributes:
-        name: the module's dotted name in the network (in a trunk: within the trunk; behind an enhancer: within the classifier).
+        name: the module's dotted name in the network (in a trunk: within the trunk; behind an enhancer:
+            within the classifier).
         module: the module whose output they are.
         channels, size: C and (h, w) for the pictures that the layers were looked up with.
         to_map: from the module's output (its first tensor where it gives several) to float (N, C, h, w).
@@ -68,7 +73,9 @@ class _Event:
 
 @dataclass(frozen=True, eq=False)
 class _Pass:
-    """One forward pass of a single picture: what each module gave, the (H, W) that the described part got, and that part."""
+    """One forward pass of a single picture: what each module gave, the (H, W) that the described part got,
+    and that part.
+    """
 
     events: tuple[_Event, ...]
     size: tuple[int, int]
@@ -80,10 +87,11 @@ class _Pass:
 
 
 def map_layers(network: nn.Module, example: Tensor) -> tuple[MapLayer, ...]:
-    """The layers that keep maps, in the order of the forward pass; none for a network that keeps no places (an MLP).
+    """The layers that keep maps, in the order of the forward pass; none for a network that keeps no places
+    (an MLP).
 
-    Of a transformer with a class token the last block gives way to its first norm: behind it no other token counts, so that nothing could
-    be differentiated by them.
+    Of a transformer with a class token the last block gives way to its first norm: behind it no other token
+    counts, so that nothing could be differentiated by them.
 
     Args:
         network: any classifier's network; it is left as it was.
@@ -103,39 +111,61 @@ def map_layers(network: nn.Module, example: Tensor) -> tuple[MapLayer, ...]:
 def find_layer(layers: Sequence[MapLayer], wanted: str | None) -> MapLayer:
     """The layer called `wanted`; None takes the last one with more than one place.
 
-    Raises CheckpointError without layers, SettingsError for an unknown name (with the layers there are) and where no layer, or not the one
-    that was asked for, tells places apart.
+    Raises CheckpointError without layers, SettingsError for an unknown name (with the layers there are) and
+    where no layer, or not the one that was asked for, tells places apart.
     """
     if not layers:
-        raise CheckpointError("this network keeps no maps of the picture", expected="a convolutional network or a vision transformer",
-                              cure="Use a method that needs none: integrated-gradients, occlusion or lime.")
+        raise CheckpointError(
+            "this network keeps no maps of the picture",
+            expected="a convolutional network or a vision transformer",
+            cure="Use a method that needs none: integrated-gradients, occlusion or lime.",
+        )
     telling = [layer for layer in layers if layer.places > 1]
     names = ", ".join(layer.name for layer in telling)
     if not telling:
-        raise SettingsError("pictures of this size are smaller than the network's stride", expected="maps of more than one place",
-                            got="1 × 1 in every layer", cure="Use a classifier with a larger input side, or --method occlusion or lime.")
+        raise SettingsError(
+            "pictures of this size are smaller than the network's stride",
+            expected="maps of more than one place",
+            got="1 × 1 in every layer",
+            cure="Use a classifier with a larger input side, or --method occlusion or lime.",
+        )
     if wanted is None:
         return telling[-1]
     found = next((layer for layer in layers if layer.name == wanted), None)
     if found is None:
-        raise SettingsError(f"layer={wanted}", expected="a layer of this network that keeps maps", cure=f"Its layers: {names}.")
+        raise SettingsError(
+            f"layer={wanted}",
+            expected="a layer of this network that keeps maps",
+            cure=f"Its layers: {names}.",
+        )
     if found.places == 1:
-        raise SettingsError(f"layer={wanted}: pictures of this size are smaller than its stride", expected="a map of more than one place",
-                            got="1 × 1", cure=f"Use a classifier with a larger input side, or one of its layers {names}.")
+        raise SettingsError(
+            f"layer={wanted}: pictures of this size are smaller than its stride",
+            expected="a map of more than one place",
+            got="1 × 1",
+            cure=f"Use a classifier with a larger input side, or one of its layers {names}.",
+        )
     return found
 
 
 def convolutions(layers: Sequence[MapLayer]) -> tuple[MapLayer, ...]:
-    """The first and the second convolution, or the only one (of a vision transformer: its patch embedding)."""
+    """The first and the second convolution, or the only one (of a vision transformer:
+    its patch embedding).
+    """
     return tuple(layer for layer in layers if isinstance(layer.module, nn.Conv2d))[:2]
 
 
 @contextmanager
 def plain_reading(network: nn.Module, one_view: bool = True) -> Iterator[None]:
-    """Evaluation mode and, with `one_view`, the plain picture where a network averages over views of it; afterwards every module has the
-    mode and the views that it had."""
+    """Evaluation mode and, with `one_view`, the plain picture where a network averages over views of it;
+    afterwards every module has the mode and the views that it had.
+    """
     modes = [(module, module.training) for module in network.modules()]
-    views = [(module, module.views) for module in network.modules() if one_view and isinstance(getattr(module, "views", None), str)]
+    views = [
+        (module, module.views)
+        for module in network.modules()
+        if one_view and isinstance(getattr(module, "views", None), str)
+    ]
     try:
         network.eval()
         for module, _ in views:
@@ -150,8 +180,9 @@ def plain_reading(network: nn.Module, one_view: bool = True) -> Iterator[None]:
 
 @torch.no_grad()
 def read_maps(network: nn.Module, layers: Sequence[MapLayer], pictures: Tensor) -> list[Tensor]:
-    """What `layers` give for normalised float (N, C, H, W) pictures: float (N, C, h, w) each, as they were before anything changed them
-    in place. One forward pass."""
+    """What `layers` give for normalised float (N, C, H, W) pictures: float (N, C, h, w) each, as they were
+    before anything changed them in place. One forward pass.
+    """
     found: dict[str, Tensor] = {}
 
     def keep(name: str, layer: MapLayer, _module: nn.Module, _given: Any, output: Any) -> None:
@@ -168,7 +199,10 @@ def read_maps(network: nn.Module, layers: Sequence[MapLayer], pictures: Tensor) 
 
 
 class Probe(nn.Module):
-    """Passes the maps of a layer on. `maps` are those of the last call, a leaf: what comes after can be differentiated by them."""
+    """Passes the maps of a layer on.
+
+    `maps` are those of the last call, a leaf: what comes after can be differentiated by them.
+    """
 
     maps: Tensor
 
@@ -180,7 +214,9 @@ class Probe(nn.Module):
 
 @contextmanager
 def graph_from(layer: MapLayer, probe: Probe) -> Iterator[None]:
-    """Calls under `torch.no_grad()` record a graph from the maps of `layer` on, which go through `probe`; before it none is kept."""
+    """Calls under `torch.no_grad()` record a graph from the maps of `layer` on, which go through `probe`;
+    before it none is kept.
+    """
 
     def swap(_module: nn.Module, _given: Any, output: Any) -> Any:
         tensor = _tensor(output).detach()
@@ -205,9 +241,11 @@ def require_passage(network: nn.Module, example: Tensor) -> None:
     except (RuntimeError, ValueError, AssertionError, IndexError, ZeroDivisionError) as error:
         height, width = example.shape[-2:]
         reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
-        raise SettingsError(f"pictures of {height} × {width} pixels do not pass through this network ({reason})",
-                            expected="pictures at least as large as its stride, 32 pixels for most",
-                            cure="Use a classifier with a larger input side, e.g. one trained with --model lite0.") from error
+        raise SettingsError(
+            f"pictures of {height} × {width} pixels do not pass through this network ({reason})",
+            expected="pictures at least as large as its stride, 32 pixels for most",
+            cure="Use a classifier with a larger input side, e.g. one trained with --model lite0.",
+        ) from error
 
 
 def _tensor(output: Any) -> Tensor:
@@ -234,8 +272,14 @@ def _forward_pass(network: nn.Module, example: Tensor) -> _Pass:
         if isinstance(first, Tensor):
             events.append(_Event(name, module, first))
 
-    hooks = [module.register_forward_hook(partial(seen, name)) for name, module in owner.named_modules() if name]
-    hooks.append(reader.register_forward_pre_hook(lambda _, given: sizes.append((given[0].shape[-2], given[0].shape[-1]))))
+    hooks = [
+        module.register_forward_hook(partial(seen, name)) for name, module in owner.named_modules() if name
+    ]
+    hooks.append(
+        reader.register_forward_pre_hook(
+            lambda _, given: sizes.append((given[0].shape[-2], given[0].shape[-1]))
+        )
+    )
     try:
         require_passage(network, example)
     finally:
@@ -251,10 +295,16 @@ def _layer_of(run: _Pass, number: int, channels: int | None, reduction: int | No
     event = run.events[number]
     shape = tuple(event.output.shape)
     if len(shape) == 4:
-        last = channels is not None and shape[-1] == channels and (shape[1] != channels or getattr(run.owner, "output_fmt", "") == "NHWC")
+        last = (
+            channels is not None
+            and shape[-1] == channels
+            and (shape[1] != channels or getattr(run.owner, "output_fmt", "") == "NHWC")
+        )
         if last:
             return MapLayer(event.name, event.module, shape[3], (shape[1], shape[2]), _from_last, _to_last)
-        return MapLayer(event.name, event.module, shape[1], (shape[2], shape[3]), lambda output: output.float())
+        return MapLayer(
+            event.name, event.module, shape[1], (shape[2], shape[3]), lambda output: output.float()
+        )
     if len(shape) != 3:
         return None
     for prefix in dict.fromkeys((_prefix_tokens(run.owner), 0)):
@@ -286,7 +336,11 @@ def _prefix_tokens(owner: nn.Module) -> int:
     said = getattr(owner, "num_prefix_tokens", None)
     if said is not None:
         return int(said)
-    return sum(parameter.shape[-2] for name, parameter in owner.named_parameters() if name.rpartition(".")[2] in _TOKEN_NAMES)
+    return sum(
+        parameter.shape[-2]
+        for name, parameter in owner.named_parameters()
+        if name.rpartition(".")[2] in _TOKEN_NAMES
+    )
 
 
 def _grids(run: _Pass, reduction: int | None) -> Iterator[tuple[int, int]]:
@@ -306,11 +360,17 @@ def _grids(run: _Pass, reduction: int | None) -> Iterator[tuple[int, int]]:
 
 
 def _first_convolutions(run: _Pass) -> list[int]:
-    return [number for number, event in enumerate(run.events) if isinstance(event.module, nn.Conv2d) and event.output.ndim == 4][:2]
+    return [
+        number
+        for number, event in enumerate(run.events)
+        if isinstance(event.module, nn.Conv2d) and event.output.ndim == 4
+    ][:2]
 
 
 def _described(run: _Pass) -> dict[int, MapLayer]:
-    """What timm's `feature_info` names, and a last convolution behind it; or the blocks of a transformer that has none."""
+    """What timm's `feature_info` names, and a last convolution behind it;
+    or the blocks of a transformer that has none.
+    """
     info: Any = getattr(run.owner, "feature_info", None)
     rows = list(getattr(info, "info", info) or ())
     named = [(run.first(row["module"]), row.get("num_chs"), row.get("reduction")) for row in rows]
@@ -328,28 +388,45 @@ def _described(run: _Pass) -> dict[int, MapLayer]:
         if number is not None and behind is not None:
             found = {key: layer for key, layer in found.items() if key != last} | {number: behind}
     elif run.events[last].output.ndim == 4:
-        found |= {number: layer for number, layer in _unsaid(run, thinned=False).items()
-                  if number > last and layer.places > 1 and run.events[number].output is not run.events[last].output}
+        found |= {
+            number: layer
+            for number, layer in _unsaid(run, thinned=False).items()
+            if number > last and layer.places > 1 and run.events[number].output is not run.events[last].output
+        }
     return found
 
 
 def _blocks(run: _Pass) -> list[int]:
     """The blocks of a transformer: outermost members of a module list that give rows of tokens."""
     lists = {name for name, module in run.owner.named_modules() if isinstance(module, nn.ModuleList)}
-    members = [event.name for event in run.events if event.name.rpartition(".")[0] in lists and event.output.ndim == 3]
+    members = [
+        event.name
+        for event in run.events
+        if event.name.rpartition(".")[0] in lists and event.output.ndim == 3
+    ]
     inner = {name for name in members for other in members if name.startswith(f"{other}.")}
     return [run.first(name) for name in members if name not in inner]
 
 
 def _first_norm(run: _Pass, number: int) -> int | None:
     block = run.events[number]
-    inside = ((place, event) for place, event in enumerate(run.events) if event.name.startswith(f"{block.name}."))
-    return next((place for place, event in inside if "norm" in type(event.module).__name__.lower()
-                 and event.output.shape == block.output.shape), None)
+    inside = (
+        (place, event) for place, event in enumerate(run.events) if event.name.startswith(f"{block.name}.")
+    )
+    return next(
+        (
+            place
+            for place, event in inside
+            if "norm" in type(event.module).__name__.lower() and event.output.shape == block.output.shape
+        ),
+        None,
+    )
 
 
 def _unsaid(run: _Pass, thinned: bool = True) -> dict[int, MapLayer]:
-    """Each convolution with what follows it: normalisation, activation, dropout, the sum of a residual block."""
+    """Each convolution with what follows it: normalisation, activation, dropout,
+    the sum of a residual block.
+    """
     chosen: list[int] = []
     begun = 0
     pooled: Tensor | None = None

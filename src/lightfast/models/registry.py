@@ -24,8 +24,9 @@ class ModelSpec:
     Attributes:
         name: what the user types.
         role: "classifier" (also the trunk of detectors) or "restorer".
-        build: (image_shape (H, W, C), outputs, **config) → network. A classifier maps normalised float32 (N, C, H, W) to
-            logits (N, outputs); a restorer maps [0, 1] pictures (N, C, H, W) to [0, 1] pictures of the same shape.
+        build: (image_shape (H, W, C), outputs, **config) → network. A classifier maps normalised float32 (N,
+            C, H, W) to logits (N, outputs); a restorer maps [0, 1] pictures (N, C, H, W) to [0, 1] pictures
+            of the same shape.
         summary: one line for tables and help.
         source: where the architecture comes from.
         gradient: trained by gradient descent (True) or fitted at once (forests).
@@ -45,7 +46,9 @@ MODELS: Registry[ModelSpec] = Registry("model")
 
 
 def find_model(name: str, role: Role) -> ModelSpec:
-    """The spec called `name` (also `timm:NAME` and `hf-hub:ID`); raises UnknownName, or SettingsError when its role is another."""
+    """The spec called `name` (also `timm:NAME` and `hf-hub:ID`); raises UnknownName,
+    or SettingsError when its role is another.
+    """
     # Imported here because each of these modules registers itself in MODELS on import.
     from lightfast.models import backbones, classifiers, enhanced, forest, hub, papers, restorers, transfer  # noqa: F401
 
@@ -54,11 +57,15 @@ def find_model(name: str, role: Role) -> ModelSpec:
     wanted = "restorer" if role == "restorer" else "classifier"
     if spec.role != wanted:
         known = ", ".join(entry.name for entry in MODELS if entry.role == wanted)
-        raise SettingsError(f"model {name!r} is a {spec.role}", expected=f"a {wanted}", cure=f"Known: {known}.")
+        raise SettingsError(
+            f"model {name!r} is a {spec.role}", expected=f"a {wanted}", cure=f"Known: {known}."
+        )
     return spec
 
 
-def build_network(name: str, role: Role, image_shape: ImageShape, outputs: int, config: dict[str, Any] | None = None) -> Any:
+def build_network(
+    name: str, role: Role, image_shape: ImageShape, outputs: int, config: dict[str, Any] | None = None
+) -> Any:
     """Build the network called `name` with fresh weights drawn from torch's current generator state."""
     spec = find_model(name, role)
     extra = {"identifier": name.partition(":")[2]} if spec.name.endswith(":") else {}
@@ -70,7 +77,9 @@ def build_network(name: str, role: Role, image_shape: ImageShape, outputs: int, 
         raise SettingsError(what, cure="docs/models.md lists its settings.") from error
 
 
-def fresh_network(model: str, role: Role, shape: ImageShape, outputs: int, config: Mapping[str, Any], seed: int) -> Any:
+def fresh_network(
+    model: str, role: Role, shape: ImageShape, outputs: int, config: Mapping[str, Any], seed: int
+) -> Any:
     """A network with weights drawn from (seed, role, model); torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "weights", role, model))

@@ -1,4 +1,6 @@
-"""Restorers: networks from a damaged picture to a clean one, both float32 (N, C, H, W) in [0, 1], any H and W ≥ 8."""
+"""Restorers: networks from a damaged picture to a clean one, both float32 (N, C, H, W) in [0, 1],
+any H and W ≥ 8.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +17,28 @@ LINEAR = 7
 
 
 class DenoisingAutoencoder(nn.Module):
-    """The paper's restorer: strided convolutions as encoder, transposed convolutions as decoder, sigmoid output, trained by BCE
-    (the layout of the Keras denoising-autoencoder tutorial that the damaged-digits study followed)."""
+    """The paper's restorer: strided convolutions as encoder, transposed convolutions as decoder, sigmoid
+    output, trained by BCE (the layout of the Keras denoising-autoencoder tutorial that the damaged-digits
+    study followed).
+    """
 
     def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32) -> None:
         super().__init__()
         require_size(image_shape, 8)
         channels = image_shape[2]
         self.encoder = nn.Sequential(
-            nn.Conv2d(channels, width, 3, stride=2, padding=1), nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.ReLU(inplace=True),
-        )  # fmt: skip
+            nn.Conv2d(channels, width, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+        )
         self.decoder = nn.Sequential(
-            nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1),
+            nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, channels, 3, padding=1),
-        )  # fmt: skip
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
         padded, (height, width) = pad_to_multiple(pictures, 4)
@@ -40,14 +48,21 @@ class DenoisingAutoencoder(nn.Module):
 class UNet(nn.Module):
     """Residual U-Net (Ronneberger et al. 2015) on a space-to-depth stem (Shi et al. 2016).
 
-    `stem` × `stem` pixels become channels before the first convolution, which divides the cost of the widest layers by stem².
-    The output is the input plus a learnt correction: with its last layer at zero the untrained network changes nothing.
-    Without `norm` there is no batch norm: what is learnt through a frozen classifier changes a picture by little, and less than the
-    noise that the statistics of a batch bring with them.
+    `stem` × `stem` pixels become channels before the first convolution, which divides the cost of the widest
+    layers by stem². The output is the input plus a learnt correction: with its last layer at zero the
+    untrained network changes nothing. Without `norm` there is no batch norm: what is learnt through a frozen
+    classifier changes a picture by little, and less than the noise that the statistics of a batch bring with
+    them.
     """
 
     def __init__(
-        self, image_shape: ImageShape, outputs: int = 0, width: int = 32, stem: int = 2, depth: int = 2, norm: bool = True
+        self,
+        image_shape: ImageShape,
+        outputs: int = 0,
+        width: int = 32,
+        stem: int = 2,
+        depth: int = 2,
+        norm: bool = True,
     ) -> None:
         super().__init__()
         if depth < 1 or stem < 1:
@@ -56,7 +71,9 @@ class UNet(nn.Module):
         self.stem, self.multiple = stem, stem * 2**depth
         packed = image_shape[2] * stem**2
         widths = [width * 2**level for level in range(depth + 1)]
-        self.down = nn.ModuleList(_pair(inputs, wide, norm) for inputs, wide in zip((packed, *widths), widths, strict=False))
+        self.down = nn.ModuleList(
+            _pair(inputs, wide, norm) for inputs, wide in zip((packed, *widths), widths, strict=False)
+        )
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
         self.merge = nn.ModuleList(_pair(2 * wide, wide, norm) for wide in widths[:-1])
         self.out = _silent(nn.Conv2d(width, packed, 1))
@@ -68,8 +85,9 @@ class UNet(nn.Module):
 
 
 class Levels(nn.Module):
-    """Gain and offset of each channel of each picture, read from its own statistics: undoes what no window of a few pixels can see, such
-    as low contrast. Untrained it changes nothing."""
+    """Gain and offset of each channel of each picture, read from its own statistics: undoes what no window of
+    a few pixels can see, such as low contrast. Untrained it changes nothing.
+    """
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
@@ -83,25 +101,42 @@ class Levels(nn.Module):
         centred = pictures - mean[..., None, None]
         spread = (centred.square().mean(dim=(2, 3)) + 1e-6).sqrt()
         # Texture tells low contrast from a smooth picture; logarithms, because what is sought is a factor.
-        rough = (pictures - functional.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False)).abs().mean(dim=(2, 3))
-        statistics = torch.cat([mean - 0.5, (spread + 0.01).log() + 2, (rough + 0.01).log() + 3, pictures.amin(dim=(2, 3)),
-                                pictures.amax(dim=(2, 3)) - 1], dim=1)
+        rough = (
+            (pictures - functional.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False))
+            .abs()
+            .mean(dim=(2, 3))
+        )
+        statistics = torch.cat(
+            [
+                mean - 0.5,
+                (spread + 0.01).log() + 2,
+                (rough + 0.01).log() + 3,
+                pictures.amin(dim=(2, 3)),
+                pictures.amax(dim=(2, 3)) - 1,
+            ],
+            dim=1,
+        )
         gain, offset = self.out(functional.relu(self.hidden(statistics))).chunk(2, dim=1)
         return centred * gain.clamp(-4, 4).exp()[..., None, None] + (mean + offset)[..., None, None]
 
 
 class LevelsUNet(UNet):
-    """`UNet` without batch norm, on a picture whose levels are set first, plus one linear `LINEAR` × `LINEAR` filter (sharpening, colour).
+    """`UNet` without batch norm, on a picture whose levels are set first, plus one linear `LINEAR` × `LINEAR`
+    filter (sharpening, colour).
 
-    What a frozen classifier gains most by is low contrast undone, which takes the whole picture, and sharper edges, which take a filter;
-    a U-Net alone learns both late. Untrained it changes nothing.
+    What a frozen classifier gains most by is low contrast undone, which takes the whole picture, and sharper
+    edges, which take a filter; a U-Net alone learns both late. Untrained it changes nothing.
     """
 
-    def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32, stem: int = 2, depth: int = 2) -> None:
+    def __init__(
+        self, image_shape: ImageShape, outputs: int = 0, width: int = 32, stem: int = 2, depth: int = 2
+    ) -> None:
         super().__init__(image_shape, outputs, width, stem, depth, norm=False)
         channels = image_shape[2]
         self.levels = Levels(channels)
-        self.linear = _silent(nn.Conv2d(channels, channels, LINEAR, padding=LINEAR // 2, padding_mode="replicate"))
+        self.linear = _silent(
+            nn.Conv2d(channels, channels, LINEAR, padding=LINEAR // 2, padding_mode="replicate")
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
         levelled = self.levels(pictures)
@@ -116,9 +151,11 @@ def _silent(convolution: nn.Conv2d) -> nn.Conv2d:
 
 
 class PaperUNet(nn.Module):
-    """The U-Net of the perturbations study (Ronneberger et al. 2015): `depth` levels of two 3 × 3 convolutions with ReLU, max-pooling,
-    transposed convolutions, skips, and a sigmoid at the end. It starts from nothing and has to learn the picture itself first.
-    The paper names the network; batch norm and widths are ours."""
+    """The U-Net of the perturbations study (Ronneberger et al. 2015): `depth` levels of two 3 × 3
+    convolutions with ReLU, max-pooling, transposed convolutions, skips, and a sigmoid at the end. It starts
+    from nothing and has to learn the picture itself first. The paper names the network; batch norm and widths
+    are ours.
+    """
 
     def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32, depth: int = 2) -> None:
         super().__init__()
@@ -127,7 +164,9 @@ class PaperUNet(nn.Module):
         require_size(image_shape, 2**depth)
         widths = [width * 2**level for level in range(depth + 1)]
         self.multiple = 2**depth
-        self.down = nn.ModuleList(_pair(inputs, wide) for inputs, wide in zip((image_shape[2], *widths), widths, strict=False))
+        self.down = nn.ModuleList(
+            _pair(inputs, wide) for inputs, wide in zip((image_shape[2], *widths), widths, strict=False)
+        )
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
         self.merge = nn.ModuleList(_pair(2 * wide, wide) for wide in widths[:-1])
         self.out = nn.Conv2d(width, image_shape[2], 1)
@@ -149,13 +188,16 @@ def _through_levels(unet: PaperUNet | UNet, features: Tensor) -> Tensor:
 
 
 class OwnAutoencoder(nn.Module):
-    """own(a-b) of the perturbations study: `a` encoding and `b` decoding layers of 3 × 3 convolutions with ReLU, sigmoid at the end.
+    """own(a-b) of the perturbations study: `a` encoding and `b` decoding layers of 3 × 3 convolutions with
+    ReLU, sigmoid at the end.
 
-    The paper gives the two numbers. Ours: the first min(a, b, 3) encoding layers halve the picture, as many decoding layers, the last
-    ones, double it; each halving doubles the width, from `width` up to 4 × `width`.
+    The paper gives the two numbers. Ours: the first min(a, b, 3) encoding layers halve the picture, as many
+    decoding layers, the last ones, double it; each halving doubles the width, from `width` up to 4 × `width`.
     """
 
-    def __init__(self, image_shape: ImageShape, outputs: int = 0, identifier: str = "2-2", width: int = 32) -> None:
+    def __init__(
+        self, image_shape: ImageShape, outputs: int = 0, identifier: str = "2-2", width: int = 32
+    ) -> None:
         super().__init__()
         encoding, decoding = _layer_counts(identifier)
         halvings = min(encoding, decoding, 3)
@@ -166,13 +208,20 @@ class OwnAutoencoder(nn.Module):
         inputs = image_shape[2]
         for number in range(encoding):
             wide = widths[min(number, halvings - 1)]
-            layers += [nn.Conv2d(inputs, wide, 3, stride=2 if number < halvings else 1, padding=1), nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv2d(inputs, wide, 3, stride=2 if number < halvings else 1, padding=1),
+                nn.ReLU(inplace=True),
+            ]
             inputs = wide
         for number in range(decoding):
             level = decoding - number
             wide = widths[min(level, halvings) - 1]
-            layers += [nn.ConvTranspose2d(inputs, wide, 2, stride=2) if level <= halvings else nn.Conv2d(inputs, wide, 3, padding=1),
-                       nn.ReLU(inplace=True)]
+            layers += [
+                nn.ConvTranspose2d(inputs, wide, 2, stride=2)
+                if level <= halvings
+                else nn.Conv2d(inputs, wide, 3, padding=1),
+                nn.ReLU(inplace=True),
+            ]
             inputs = wide
         self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, image_shape[2], 3, padding=1))
 
@@ -184,12 +233,18 @@ class OwnAutoencoder(nn.Module):
 def _layer_counts(identifier: str) -> tuple[int, int]:
     parts = identifier.split("-")
     if len(parts) != 2 or not all(part.isdigit() and 1 <= int(part) <= 8 for part in parts):
-        raise SettingsError(f"own:{identifier}", expected="own:A-B, encoding and decoding layers, 1 to 8 each", cure="E.g. own:2-2.")
+        raise SettingsError(
+            f"own:{identifier}",
+            expected="own:A-B, encoding and decoding layers, 1 to 8 each",
+            cure="E.g. own:2-2.",
+        )
     return int(parts[0]), int(parts[1])
 
 
 def pad_to_multiple(pictures: Tensor, multiple: int) -> tuple[Tensor, tuple[int, int]]:
-    """Replicate the right and lower edge up to the next multiple; returns the padded pictures and the true (H, W)."""
+    """Replicate the right and lower edge up to the next multiple; returns the padded pictures and the true
+    (H, W).
+    """
     height, width = pictures.shape[-2:]
     below, right = -height % multiple, -width % multiple
     padded = functional.pad(pictures, (0, right, 0, below), mode="replicate") if below or right else pictures
@@ -202,7 +257,8 @@ def _pair(inputs: int, outputs: int, norm: bool = True) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before in (inputs, outputs):
         convolution = nn.Conv2d(before, outputs, 3, padding=1)
-        # Without norm the signal must keep its scale through ten layers by itself (He et al. 2015); torch's default shrinks it.
+        # Without norm the signal must keep its scale through ten layers by itself (He et al. 2015); torch's
+        # default shrinks it.
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         nn.init.zeros_(convolution.bias)  # pyright: ignore[reportArgumentType]
         layers += [convolution, nn.ReLU(inplace=True)]
@@ -210,13 +266,48 @@ def _pair(inputs: int, outputs: int, norm: bool = True) -> nn.Sequential:
 
 
 MODELS.add(
-    "autoencoder", ModelSpec("autoencoder", "restorer", DenoisingAutoencoder, "the paper's denoising autoencoder", "damaged-digits study")
+    "autoencoder",
+    ModelSpec(
+        "autoencoder",
+        "restorer",
+        DenoisingAutoencoder,
+        "the paper's denoising autoencoder",
+        "damaged-digits study",
+    ),
 )
-MODELS.add("unet", ModelSpec("unet", "restorer", UNet, "residual U-Net on a space-to-depth stem", "Ronneberger et al. 2015; this project"))
 MODELS.add(
-    "levels-unet", ModelSpec("levels-unet", "restorer", LevelsUNet, "residual U-Net, the picture's levels set first", "this project")
+    "unet",
+    ModelSpec(
+        "unet",
+        "restorer",
+        UNet,
+        "residual U-Net on a space-to-depth stem",
+        "Ronneberger et al. 2015; this project",
+    ),
 )
 MODELS.add(
-    "paper-unet", ModelSpec("paper-unet", "restorer", PaperUNet, "the perturbations paper's U-Net, sigmoid output", "perturbations study")
+    "levels-unet",
+    ModelSpec(
+        "levels-unet",
+        "restorer",
+        LevelsUNet,
+        "residual U-Net, the picture's levels set first",
+        "this project",
+    ),
 )
-MODELS.add("own:", ModelSpec("own:", "restorer", OwnAutoencoder, "plain autoencoder own(a-b): own:A-B", "perturbations study"))
+MODELS.add(
+    "paper-unet",
+    ModelSpec(
+        "paper-unet",
+        "restorer",
+        PaperUNet,
+        "the perturbations paper's U-Net, sigmoid output",
+        "perturbations study",
+    ),
+)
+MODELS.add(
+    "own:",
+    ModelSpec(
+        "own:", "restorer", OwnAutoencoder, "plain autoencoder own(a-b): own:A-B", "perturbations study"
+    ),
+)

@@ -1,4 +1,6 @@
-"""Networks that stand on a pretrained trunk: features at one or two places, a linear head, the trunk's own preprocessing."""
+"""Networks that stand on a pretrained trunk: features at one or two places, a linear head,
+the trunk's own preprocessing.
+"""
 
 from __future__ import annotations
 
@@ -28,31 +30,63 @@ SMALLEST_SIDE = 96
 
 
 class TransferSettings(Settings):
-    """How a network on a trunk is built and fitted. What only fitting needs is kept with it, so that a checkpoint tells all."""
+    """How a network on a trunk is built and fitted.
+
+    What only fitting needs is kept with it, so that a checkpoint tells all.
+    """
 
     mode: Literal["head", "staged", "full"] = Field(
-        default="head", description="head (trunk frozen, a linear head on its features), staged (frozen up to from_stage, the rest "
-        "trained), full (all of it trained)")
+        default="head",
+        description="head (trunk frozen, a linear head on its features), staged (frozen up to from_stage, "
+        "the rest "
+        "trained), full (all of it trained)",
+    )
     taps: Literal["pooled", "grid", "both"] = Field(
-        default="pooled", description="what the head sees: pooled (the trunk's own features), grid (the maps of grid_stage with their "
-        "places, for what stands at a known place: faces, scans), both")
-    grid_stage: str | None = Field(default=None, description="stage whose maps the grid takes; none = the last one at 1/16 of the side")
-    from_stage: str | None = Field(default=None, description="mode staged: the first stage that learns; none = the last third of the work")
+        default="pooled",
+        description="what the head sees: pooled (the trunk's own features), grid (the maps of grid_stage "
+        "with their "
+        "places, for what stands at a known place: faces, scans), both",
+    )
+    grid_stage: str | None = Field(
+        default=None, description="stage whose maps the grid takes; none = the last one at 1/16 of the side"
+    )
+    from_stage: str | None = Field(
+        default=None,
+        description="mode staged: the first stage that learns; none = the last third of the work",
+    )
     head: Literal["softmax", "tree"] = Field(
-        default="softmax", description="softmax (all classes at once), tree (of binary classifiers, from the taxonomy or the data)")
+        default="softmax",
+        description="softmax (all classes at once), tree (of binary classifiers, from the taxonomy or "
+        "the data)",
+    )
     flip: bool = Field(default=True, description="mirrored copies of the training pictures as well")
     views: Literal["one", "mirror", "shift", "mirror-shift"] = Field(
-        default="one", description="what a prediction is averaged over: the picture, its mirror image as well, small shifts")
-    robust: bool = Field(default=False, description="find training labels that look wrong and leave them out of the fit")
+        default="one",
+        description="what a prediction is averaged over: the picture, its mirror image as well, small shifts",
+    )
+    robust: bool = Field(
+        default=False, description="find training labels that look wrong and leave them out of the fit"
+    )
     input_side: int | None = Field(
-        default=None, ge=32, description="pixels a side that the trunk gets; none = its own, less for small ones")
-    weights: str = Field(default="imagenet", description="imagenet (the trunk's published weights), none (random), a file, or hf-hub:ID")
-    tree: Any = Field(default=None, description="written by the fit: the tree of binary classifiers as nested pairs of class numbers")
+        default=None,
+        ge=32,
+        description="pixels a side that the trunk gets; none = its own, less for small ones",
+    )
+    weights: str = Field(
+        default="imagenet",
+        description="imagenet (the trunk's published weights), none (random), a file, or hf-hub:ID",
+    )
+    tree: Any = Field(
+        default=None,
+        description="written by the fit: the tree of binary classifiers as nested pairs of class numbers",
+    )
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """A trunk by name: timm's architecture, its keyword arguments, and the (H, W) and normalisation that its weights expect."""
+    """A trunk by name: timm's architecture, its keyword arguments, and the (H,
+    W) and normalisation that its weights expect.
+    """
 
     identifier: str
     arguments: Mapping[str, Any]
@@ -123,14 +157,17 @@ def trunk_of(identifier: str) -> Trunk:
     if config is not None:
         size, mean, std = config.input_size[1:], tuple(config.mean), tuple(config.std)
     arguments = {"aux_logits": False} if base == "inception_v3" else {}
-    fixed = bool(config is not None and config.fixed_input_size) or base.startswith(("vgg", "vit", "swin", "deit", "beit"))
+    fixed = bool(config is not None and config.fixed_input_size) or base.startswith(
+        ("vgg", "vit", "swin", "deit", "beit")
+    )
     return Trunk(identifier, arguments, int(size[0]), mean, std, fixed)
 
 
 def preprocess_of(model: str, image_shape: ImageShape, config: Mapping[str, Any]) -> Preprocess:
     """The preprocessing of the trunk that `model` names, for pictures resting at `image_shape`.
 
-    Small pictures go in at twice their side, 96 pixels at least, where the trunk allows it: more would only cost time.
+    Small pictures go in at twice their side, 96 pixels at least, where the trunk allows it: more would only
+    cost time.
     """
     trunk = trunk_of(identifier_of(model))
     side = _side(trunk, image_shape, config)
@@ -146,7 +183,8 @@ def identifier_of(model: str) -> str:
 def load_weights(network: TransferNetwork, model: str, config: Mapping[str, Any]) -> str:
     """Give the trunk the weights that its settings name; returns where they came from, in words.
 
-    Raises CheckpointError for weights of another architecture, DownloadError when published ones cannot be fetched.
+    Raises CheckpointError for weights of another architecture, DownloadError when published ones cannot be
+    fetched.
     """
     wanted, identifier = TransferSettings.of(**config).weights, identifier_of(model)
     if wanted == "none":
@@ -177,11 +215,16 @@ def _published(trunk: nn.Module, identifier: str) -> None:
     import timm
 
     try:
-        whole = timm.create_model(identifier, pretrained=True, num_classes=0, **trunk_of(identifier).arguments)
+        whole = timm.create_model(
+            identifier, pretrained=True, num_classes=0, **trunk_of(identifier).arguments
+        )
     except (OSError, RuntimeError, ValueError) as error:
-        raise DownloadError(f"weights of {identifier} could not be fetched ({str(error).splitlines()[0][:150]})",
-                            cure="Check the connection, give a file (--set model.weights=FILE), or take --model lite0, whose weights are "
-                            "installed.") from error
+        raise DownloadError(
+            f"weights of {identifier} could not be fetched ({str(error).splitlines()[0][:150]})",
+            cure="Check the connection, give a file (--set model.weights=FILE), or take --model lite0, "
+            "whose weights are "
+            "installed.",
+        ) from error
     trunk.load_state_dict(whole.state_dict())
 
 
@@ -189,7 +232,11 @@ def _side(trunk: Trunk, image_shape: ImageShape, config: Mapping[str, Any]) -> i
     said = TransferSettings.of(**config).input_side
     if trunk.fixed_side:
         if said not in (None, trunk.side):
-            raise SettingsError(f"input_side={said}", expected=f"{trunk.side}: this trunk takes no other", cure="Leave it out.")
+            raise SettingsError(
+                f"input_side={said}",
+                expected=f"{trunk.side}: this trunk takes no other",
+                cure="Leave it out.",
+            )
         return trunk.side
     twice = 32 * -(-2 * max(image_shape[:2]) // 32)
     return said or min(trunk.side, max(SMALLEST_SIDE, twice))
@@ -215,13 +262,17 @@ def _shapes(stages: tuple[Stage, ...], side: int) -> list[torch.Size]:
 def _grid_stage(stages: tuple[Stage, ...], shapes: list[torch.Size], wanted: str | None, side: int) -> int:
     maps = [number for number, stage in enumerate(stages) if stage.maps]
     if not maps:
-        raise SettingsError("taps=grid", expected="a trunk whose stages give maps", cure="Use taps=pooled with this trunk.")
+        raise SettingsError(
+            "taps=grid", expected="a trunk whose stages give maps", cure="Use taps=pooled with this trunk."
+        )
     if wanted is None:
         sixteenth = [number for number in maps if shapes[number][-1] * 16 >= side]
         return sixteenth[-1] if sixteenth else maps[0]
     number = position(stages, wanted)
     if number not in maps:
-        raise SettingsError(f"grid_stage={wanted}", expected="a stage that gives maps", cure=f"E.g. {stages[maps[-1]].name}.")
+        raise SettingsError(
+            f"grid_stage={wanted}", expected="a stage that gives maps", cure=f"E.g. {stages[maps[-1]].name}."
+        )
     return number
 
 
@@ -238,7 +289,11 @@ def _build(image_shape: ImageShape, outputs: int, identifier: str, **config: Any
 
 
 TRUNKS = {
-    "lite0": (LITE0, "EfficientNet-Lite0, its ImageNet weights installed: the default for photographs", "Tan & Le 2019"),
+    "lite0": (
+        LITE0,
+        "EfficientNet-Lite0, its ImageNet weights installed: the default for photographs",
+        "Tan & Le 2019",
+    ),
     "vgg16": ("vgg16", "VGG-16 trunk", "Simonyan & Zisserman 2015"),
     "vgg19": ("vgg19", "VGG-19 trunk", "Simonyan & Zisserman 2015"),
     "inception-v3": ("inception_v3", "Inception-v3 trunk", "Szegedy et al. 2016"),
@@ -249,6 +304,20 @@ TRUNKS = {
 """name: (timm's architecture, summary, source)."""
 
 for _name, (_identifier, _summary, _source) in TRUNKS.items():
-    MODELS.add(_name, ModelSpec(_name, "classifier", partial(_build, identifier=_identifier), _summary, _source, transfer=True))
-MODELS.add("backbone:", ModelSpec("backbone:", "classifier", _build, "any timm architecture as a trunk: backbone:NAME", "R. Wightman, timm",
-                                  transfer=True))
+    MODELS.add(
+        _name,
+        ModelSpec(
+            _name, "classifier", partial(_build, identifier=_identifier), _summary, _source, transfer=True
+        ),
+    )
+MODELS.add(
+    "backbone:",
+    ModelSpec(
+        "backbone:",
+        "classifier",
+        _build,
+        "any timm architecture as a trunk: backbone:NAME",
+        "R. Wightman, timm",
+        transfer=True,
+    ),
+)

@@ -13,11 +13,12 @@ from lightfast.models.binary_tree import Structure, sides
 
 
 class TreeHead(nn.Module):
-    """float (N, D) → float (N, K): log-probabilities, which serve as logits (softmax of them gives the probabilities themselves).
+    """float (N, D) → float (N, K): log-probabilities, which serve as logits (softmax of them gives the
+    probabilities themselves).
 
-    Decision j says with which probability a picture lies on its first side, sigmoid(w_j · x + b_j); a class is as probable as all decisions
-    on the way to it together. The ways are two constant matrices, so that a picture costs one small product more than a linear head, and
-    the module can be exported to ONNX.
+    Decision j says with which probability a picture lies on its first side, sigmoid(w_j · x + b_j); a class
+    is as probable as all decisions on the way to it together. The ways are two constant matrices, so that a
+    picture costs one small product more than a linear head, and the module can be exported to ONNX.
 
     Args:
         features: D.
@@ -43,10 +44,17 @@ class TreeHead(nn.Module):
         return -(F.softplus(-votes) @ self.first + F.softplus(votes) @ self.second)
 
     def load_fitted(self, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> TreeHead:
-        """Take the decisions of `train.linear.fit_tree`: weight (K - 1, D), bias (K - 1,); returns the module itself."""
-        if weight.shape != tuple(self.decisions.weight.shape) or bias.shape != tuple(self.decisions.bias.shape):
-            raise CheckpointError("weights of a tree of binary classifiers", expected=str(tuple(self.decisions.weight.shape)),
-                                  got=str(weight.shape))
+        """Take the decisions of `train.linear.fit_tree`: weight (K - 1, D), bias (K - 1,);
+        returns the module itself.
+        """
+        if weight.shape != tuple(self.decisions.weight.shape) or bias.shape != tuple(
+            self.decisions.bias.shape
+        ):
+            raise CheckpointError(
+                "weights of a tree of binary classifiers",
+                expected=str(tuple(self.decisions.weight.shape)),
+                got=str(weight.shape),
+            )
         with torch.no_grad():
             self.decisions.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
             self.decisions.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))

@@ -1,4 +1,6 @@
-"""A contact sheet as one picture file: each cell two pictures beside each other and lines of text under them."""
+"""A contact sheet as one picture file: each cell two pictures beside
+each other and lines of text under them.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def write_contact_sheet(path: Path, cells: Sequence[SheetCell], title: str, *, c
     top = MARGIN + 34
     sheet = Image.new("RGB", (columns * (wide + MARGIN) + MARGIN, top + rows * (tall + MARGIN)), _PAPER)
     drawing = ImageDraw.Draw(sheet)
-    drawing.text((MARGIN, MARGIN - 6), _cut(title, _font(18), sheet.width - 2 * MARGIN), fill=_INK, font=_font(18))
+    drawing.text(
+        (MARGIN, MARGIN - 6), _cut(title, _font(18), sheet.width - 2 * MARGIN), fill=_INK, font=_font(18)
+    )
     for place, cell in enumerate(cells):
         row, column = divmod(place, columns)
         _draw(sheet, drawing, cell, (MARGIN + column * (wide + MARGIN), top + row * (tall + MARGIN), wide))
@@ -47,13 +51,20 @@ def write_contact_sheet(path: Path, cells: Sequence[SheetCell], title: str, *, c
     return path
 
 
-def _draw(sheet: Image.Image, drawing: ImageDraw.ImageDraw, cell: SheetCell, place: tuple[int, int, int]) -> None:
+def _draw(
+    sheet: Image.Image, drawing: ImageDraw.ImageDraw, cell: SheetCell, place: tuple[int, int, int]
+) -> None:
     left, top, width = place
     for number, pixels in enumerate(cell.pictures):
         sheet.paste(_sized(pixels), (left + number * (SIDE + GAP), top))
     font = _font(LETTERS)
     for row, (text, tone) in enumerate(cell.lines):
-        drawing.text((left, top + SIDE + 6 + row * LINE_HEIGHT), _cut(text, font, width), fill=_COLOURS[tone], font=font)
+        drawing.text(
+            (left, top + SIDE + 6 + row * LINE_HEIGHT),
+            _cut(text, font, width),
+            fill=_COLOURS[tone],
+            font=font,
+        )
 
 
 def _sized(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -78,9 +89,14 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
 
 
-def write_feature_sheet(path: Path, picture: NDArray[np.uint8], lines: Sequence[str],
-                        mosaics: Sequence[tuple[str, NDArray[np.uint8]]]) -> Path:
-    """Write one picture and what the layers make of it as a PNG, atomically: the picture with its lines, then a titled mosaic a layer.
+def write_feature_sheet(
+    path: Path,
+    picture: NDArray[np.uint8],
+    lines: Sequence[str],
+    mosaics: Sequence[tuple[str, NDArray[np.uint8]]],
+) -> Path:
+    """Write one picture and what the layers make of it as a PNG, atomically: the picture with its lines, then
+    a titled mosaic a layer.
 
     Args:
         picture: uint8 (H, W, 3).
@@ -89,12 +105,19 @@ def write_feature_sheet(path: Path, picture: NDArray[np.uint8], lines: Sequence[
     """
     width = 2 * MARGIN + max([2 * SIDE, *(tiles.shape[1] for _, tiles in mosaics)])
     top = 2 * MARGIN + SIDE
-    sheet = Image.new("RGB", (width, top + sum(tiles.shape[0] + LINE_HEIGHT + MARGIN for _, tiles in mosaics)), _PAPER)
+    sheet = Image.new(
+        "RGB", (width, top + sum(tiles.shape[0] + LINE_HEIGHT + MARGIN for _, tiles in mosaics)), _PAPER
+    )
     drawing, font = ImageDraw.Draw(sheet), _font(LETTERS)
     sheet.paste(_sized(picture), (MARGIN, MARGIN))
     for row, line in enumerate(lines):
         shown = _cut(line, font, width - 3 * MARGIN - SIDE)
-        drawing.text((2 * MARGIN + SIDE, MARGIN + row * LINE_HEIGHT), shown, fill=_COLOURS["" if row else "strong"], font=font)
+        drawing.text(
+            (2 * MARGIN + SIDE, MARGIN + row * LINE_HEIGHT),
+            shown,
+            fill=_COLOURS["" if row else "strong"],
+            font=font,
+        )
     for title, tiles in mosaics:
         drawing.text((MARGIN, top), title, fill=_INK, font=font)
         colours = Image.fromarray(tiles)

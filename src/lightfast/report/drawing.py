@@ -1,7 +1,8 @@
 """From a matplotlib figure to SVG text that takes its colours and letters from the page around it.
 
-matplotlib writes fixed colours, which a page in dark mode cannot change. So figures are drawn in the placeholder colours
-below, and each placeholder becomes a CSS variable of the page. A shape may lead to another place of the page: see `link`.
+matplotlib writes fixed colours, which a page in dark mode cannot change. So figures are drawn in the
+placeholder colours below, and each placeholder becomes a CSS variable of the page. A shape may lead to
+another place of the page: see `link`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,17 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
 BEFORE, AFTER, RIGHT, WRONG = "#010105", "#010106", "#010107", "#010108"
 ON_COLOUR = "#010109"
-_VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--panel", BEFORE: "--before", AFTER: "--after",
-              RIGHT: "--right", WRONG: "--wrong", ON_COLOUR: "--on-colour"}
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    PAPER: "--panel",
+    BEFORE: "--before",
+    AFTER: "--after",
+    RIGHT: "--right",
+    WRONG: "--wrong",
+    ON_COLOUR: "--on-colour",
+}
 # With 72 dots an inch one SVG unit is one CSS pixel and a font size of 11 is 11 px.
 _DPI = 72
 FONT_SIZE, SMALL = 13, 12
@@ -31,7 +41,9 @@ _PAGE = "page:"
 
 
 def canvas(width: float, height: float, gaps: tuple[float, float] = (0.02, 0.02)) -> Figure:
-    """An empty figure of `width` × `height` CSS pixels, transparent, that lays itself out; `gaps` between panels as shares of one."""
+    """An empty figure of `width` × `height` CSS pixels, transparent, that lays itself out;
+    `gaps` between panels as shares of one.
+    """
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, layout="constrained")
     figure.patch.set_alpha(0.0)
     engine = figure.get_layout_engine()
@@ -65,17 +77,21 @@ def legend(axes: Axes, **options: Any) -> None:
 
 
 def link(shape: Artist, anchor: str, words: str) -> None:
-    """Make a click on `shape` jump to the id `anchor` of the page; `words` say where that leads (read out, and shown on hovering)."""
+    """Make a click on `shape` jump to the id `anchor` of the page; `words` say where that leads (read out,
+    and shown on hovering).
+    """
     shape.set_url(f"{_PAGE}{anchor}|{words}")
 
 
 def svg(figure: Figure, alt: str) -> str:
-    """The figure as an `<svg>` element for the inside of a page; `alt` is read out in its place, or before its links."""
+    """The figure as an `<svg>` element for the inside of a page; `alt` is read out in its place,
+    or before its links.
+    """
     stream = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lightfast"}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
-    text = text[text.index("<svg"):]
+    text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"', "<g", text)
     # The page brings the letters; widths were laid out with a wider face, so nothing overflows.
@@ -96,7 +112,11 @@ def _unique_ids(text: str) -> str:
 
 def _linked(text: str) -> str:
     """The links of `link` as links of the page, with their words."""
-    return re.sub(rf'<a xlink:href="{_PAGE}([^"|]*)\|([^"]*)"[^>]*>', r'<a href="#\1" aria-label="\2"><title>\2</title>', text)
+    return re.sub(
+        rf'<a xlink:href="{_PAGE}([^"|]*)\|([^"]*)"[^>]*>',
+        r'<a href="#\1" aria-label="\2"><title>\2</title>',
+        text,
+    )
 
 
 def _opened(text: str, figure: Figure, alt: str) -> str:
@@ -107,4 +127,4 @@ def _opened(text: str, figure: Figure, alt: str) -> str:
     classes = f' class="{" ".join(names)}"' if names else ""
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     opening = f'<svg{classes} {size} role="{role}" aria-label="{escape(alt, quote=True)}">'
-    return opening + text[text.index(">") + 1:]
+    return opening + text[text.index(">") + 1 :]

@@ -1,4 +1,6 @@
-"""The figure of deletion and insertion: how the probability of a class goes as its most important pixels go or come."""
+"""The figure of deletion and insertion: how the probability of a class goes
+as its most important pixels go or come.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ from lightfast.report.drawing import AFTER, BEFORE, INK, SMALL, canvas, styled, 
 from lightfast.report.figures import WIDTH
 
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
-_WORDS = {"deletion": ("Deletion: a fall at once is good", "pixels taken away, %"),
-          "insertion": ("Insertion: a rise at once is good", "pixels brought back, %")}
+_WORDS = {
+    "deletion": ("Deletion: a fall at once is good", "pixels taken away, %"),
+    "insertion": ("Insertion: a rise at once is good", "pixels brought back, %"),
+}
 
 
 def faithfulness_curves(shares: ArrayLike, curves: Mapping[str, Mapping[str, Any]]) -> str:
@@ -23,7 +27,8 @@ def faithfulness_curves(shares: ArrayLike, curves: Mapping[str, Mapping[str, Any
 
     Args:
         shares: (S,) the share of pixels changed, 0..1.
-        curves: "deletion" and "insertion" → {"mean", "random_mean": (S,) mean probabilities in 0..1, "area", "random_area": 0..1}.
+        curves: "deletion" and "insertion" → {"mean", "random_mean": (S,) mean probabilities in 0..1, "area",
+            "random_area": 0..1}.
 
     Raises DataError when a curve has not one value a share.
     """
@@ -33,7 +38,11 @@ def faithfulness_curves(shares: ArrayLike, curves: Mapping[str, Mapping[str, Any
     for axes, (name, curve) in zip(panels, curves.items(), strict=True):
         own, random = (np.asarray(curve[key], dtype=np.float64) for key in ("mean", "random_mean"))
         if own.shape != x.shape or random.shape != x.shape:
-            raise DataError(f"{name} curve", expected=f"{len(x)} values, one a share", got=f"{own.shape} and {random.shape}")
+            raise DataError(
+                f"{name} curve",
+                expected=f"{len(x)} values, one a share",
+                got=f"{own.shape} and {random.shape}",
+            )
         title, label = _WORDS[name]
         styled(axes, title=title)
         axes.fill_between(x, own, random, color=AFTER, alpha=0.12, linewidth=0)
@@ -43,8 +52,18 @@ def faithfulness_curves(shares: ArrayLike, curves: Mapping[str, Mapping[str, Any
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
             axis.set_major_formatter(_PERCENT)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=2,
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=INK,
+    )
     panels[0].set_ylabel("probability of the explained class, %")
-    areas = "; ".join(f"{name}: area {curve['area']:.3f} in the order of the map, {curve['random_area']:.3f} in a random order"
-                      for name, curve in curves.items())
+    areas = "; ".join(
+        f"{name}: area {curve['area']:.3f} in the order of the map, {curve['random_area']:.3f} in a random "
+        "order"
+        for name, curve in curves.items()
+    )
     return svg(figure, f"Deletion and insertion curves. {areas}")

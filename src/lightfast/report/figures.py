@@ -43,46 +43,76 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
     """Loss, accuracy and learning rate over the epochs.
 
     Args:
-        history: one mapping an epoch: `epoch`, and any of `train_loss`, `val_loss`, `train_accuracy`, `val_accuracy`, `lr`.
+        history: one mapping an epoch: `epoch`, and any of `train_loss`, `val_loss`, `train_accuracy`,
+            `val_accuracy`, `lr`.
     """
     if not history:
         raise DataError("training curves", expected="at least one epoch", got="an empty history")
-    panels = [("Loss", "train_loss", "val_loss"), ("Accuracy, %", "train_accuracy", "val_accuracy"), ("Learning rate", "lr", "")]
+    panels = [
+        ("Loss", "train_loss", "val_loss"),
+        ("Accuracy, %", "train_accuracy", "val_accuracy"),
+        ("Learning rate", "lr", ""),
+    ]
     panels = [panel for panel in panels if any(_series(history, key)[1] for key in panel[1:] if key)]
     figure = canvas(WIDTH, 230, gaps=(0.08, 0.0))
-    for axes, (title, train, val) in zip(np.atleast_1d(figure.subplots(1, max(1, len(panels)))), panels, strict=True):
+    for axes, (title, train, val) in zip(
+        np.atleast_1d(figure.subplots(1, max(1, len(panels)))), panels, strict=True
+    ):
         styled(axes, title=title)
         for key, label, colour in ((train, "train", BEFORE), (val, "validation", AFTER)):
             epochs, values = _series(history, key)
             if values:
                 # Many epochs are a line; few are seen only as points.
-                axes.plot(epochs, values, color=colour if key != "lr" else MUTED, linewidth=2, label=label if val else "",
-                          marker="o" if len(values) < 12 else "", markersize=4, solid_capstyle="round")
+                axes.plot(
+                    epochs,
+                    values,
+                    color=colour if key != "lr" else MUTED,
+                    linewidth=2,
+                    label=label if val else "",
+                    marker="o" if len(values) < 12 else "",
+                    markersize=4,
+                    solid_capstyle="round",
+                )
         if train and val and _series(history, train)[1] and _series(history, val)[1]:
             legend(axes, loc="upper right" if title == "Loss" else "lower right")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axes.yaxis.set_major_formatter(_PERCENT if title.startswith("Accuracy") else FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(
+            _PERCENT if title.startswith("Accuracy") else FuncFormatter(lambda value, _: f"{value:g}")
+        )
     last = history[-1]
-    return svg(figure, f"Training curves over {len(history)} epochs; last epoch: "
-               + ", ".join(f"{key} {value:.4g}" for key, value in last.items() if isinstance(value, int | float)))
+    return svg(
+        figure,
+        f"Training curves over {len(history)} epochs; last epoch: "
+        + ", ".join(f"{key} {value:.4g}" for key, value in last.items() if isinstance(value, int | float)),
+    )
 
 
-def confusion_matrix(confusion: ArrayLike, class_names: Sequence[str], width: int = 400,
-                     anchors: Mapping[tuple[int, int], str] | None = None) -> str:
-    """Rows = given label, columns = predicted label; shade = share of the row, errors in the colour of errors.
+def confusion_matrix(
+    confusion: ArrayLike,
+    class_names: Sequence[str],
+    width: int = 400,
+    anchors: Mapping[tuple[int, int], str] | None = None,
+) -> str:
+    """Rows = given label, columns = predicted label; shade = share of the row, errors in the colour of
+    errors.
 
     Args:
         confusion: counts (K, K).
         class_names: K names.
         width: of the drawing in CSS pixels (its height is about the same).
-        anchors: (row, column) → id on the page that a click on this cell leads to; cells without pictures have none.
+        anchors: (row, column) → id on the page that a click on this cell leads to; cells without pictures
+            have none.
     """
     counts = np.asarray(confusion)
     classes = len(class_names)
     if counts.shape != (classes, classes) or classes == 0:
-        raise DataError("confusion matrix", expected=f"shape ({classes}, {classes}), one row a class name", got=str(counts.shape))
+        raise DataError(
+            "confusion matrix",
+            expected=f"shape ({classes}, {classes}), one row a class name",
+            got=str(counts.shape),
+        )
     figure = canvas(width, width)
     axes = styled(figure.subplots(), grid="")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -95,17 +125,26 @@ def confusion_matrix(confusion: ArrayLike, class_names: Sequence[str], width: in
         text = f"{counts[row, column]:,}" if classes <= 15 else ""
         tile = _tile(axes, (row, column), AFTER if hit else WRONG, strength, text, font)
         if anchors and (row, column) in anchors:
-            link(tile, anchors[row, column], f"{class_names[row]} read as {class_names[column]}: {counts[row, column]:,}")
+            link(
+                tile,
+                anchors[row, column],
+                f"{class_names[row]} read as {class_names[column]}: {counts[row, column]:,}",
+            )
     names = [_short(name, 12) for name in class_names]
     _tile_axes(axes, names, names, font=min(SMALL, 0.55 * width / classes))
     axes.set_xlabel("predicted label")
     axes.set_ylabel("given label")
     axes.set_aspect("equal")
     right = int(counts.trace())
-    return svg(figure, f"Confusion matrix of {classes} classes: {right:,} of {int(counts.sum()):,} pictures on the diagonal")
+    return svg(
+        figure,
+        f"Confusion matrix of {classes} classes: {right:,} of {int(counts.sum()):,} pictures on the diagonal",
+    )
 
 
-def severity_curves(curves: Mapping[str, Mapping[str, Any]], severities: Sequence[int] = (1, 2, 3, 4, 5), columns: int = 5) -> str:
+def severity_curves(
+    curves: Mapping[str, Mapping[str, Any]], severities: Sequence[int] = (1, 2, 3, 4, 5), columns: int = 5
+) -> str:
     """Accuracy over severity, one small panel a corruption, all on one scale.
 
     Args:
@@ -126,7 +165,7 @@ def severity_curves(curves: Mapping[str, Mapping[str, Any]], severities: Sequenc
         _severity_panel(axes, series, severities)
         # Panels without another below them carry the severities.
         axes.tick_params(labelbottom=place + columns >= len(curves))
-    for axes in panels[len(curves):]:
+    for axes in panels[len(curves) :]:
         axes.set_visible(False)
     panels[0].set_ylim(0, 1.04)
     panels[0].yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
@@ -134,20 +173,31 @@ def severity_curves(curves: Mapping[str, Mapping[str, Any]], severities: Sequenc
     panels[0].set_xlim(min(severities) - 0.3, max(severities) + 0.3)
     panels[0].xaxis.set_major_locator(FixedLocator(list(severities)))
     keys = [key for key in ("before", "after") if any(key in series for series in curves.values())]
-    lines = [Line2D([], [], color=AFTER if key == "after" else BEFORE, linewidth=2, marker="o", markersize=3.5) for key in keys]
-    figure.legend(lines, keys, loc="outside upper left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK)
+    lines = [
+        Line2D([], [], color=AFTER if key == "after" else BEFORE, linewidth=2, marker="o", markersize=3.5)
+        for key in keys
+    ]
+    figure.legend(
+        lines, keys, loc="outside upper left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK
+    )
     figure.supxlabel("severity", fontsize=SMALL, color=MUTED)
     figure.supylabel("accuracy, %", fontsize=SMALL, color=MUTED)
-    means = ", ".join(f"{key} {_said(float(np.mean(values)))}" for key in ("before", "after")
-                      if (values := [series[key] for series in curves.values() if key in series]))
+    means = ", ".join(
+        f"{key} {_said(float(np.mean(values)))}"
+        for key in ("before", "after")
+        if (values := [series[key] for series in curves.values() if key in series])
+    )
     return svg(figure, f"Accuracy by severity for {len(curves)} corruptions; mean {means}")
 
 
-def before_after(rows: Sequence[tuple[str, float, float, Sequence[float] | None, Sequence[float] | None]]) -> str:
+def before_after(
+    rows: Sequence[tuple[str, float, float, Sequence[float] | None, Sequence[float] | None]],
+) -> str:
     """One line a row: the accuracy before and after, joined, each with its interval.
 
     Args:
-        rows: (name, before, after, before_interval, after_interval); accuracies in 0..1, intervals (low, high) or None.
+        rows: (name, before, after, before_interval, after_interval); accuracies in 0..1, intervals (low,
+            high) or None.
     """
     if not rows:
         raise DataError("before and after", expected="at least one row", got="none")
@@ -158,10 +208,25 @@ def before_after(rows: Sequence[tuple[str, float, float, Sequence[float] | None,
         axes.plot([before, after], [place, place], color=LINE, linewidth=3, zorder=1, solid_capstyle="round")
         for interval, colour in zip(intervals, (BEFORE, AFTER), strict=True):
             if interval is not None:
-                axes.plot(interval, [place, place], color=colour, linewidth=5, alpha=0.35, zorder=2, solid_capstyle="round")
+                axes.plot(
+                    interval,
+                    [place, place],
+                    color=colour,
+                    linewidth=5,
+                    alpha=0.35,
+                    zorder=2,
+                    solid_capstyle="round",
+                )
         end = max(before, after, *(interval[1] for interval in intervals if interval is not None))
-        axes.annotate(f"{100 * after:.1f}", (end, place), xytext=(9, 0), textcoords="offset points", va="center",
-                      fontsize=SMALL, color=INK)
+        axes.annotate(
+            f"{100 * after:.1f}",
+            (end, place),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            color=INK,
+        )
     axes.scatter([row[1] for row in rows], places, s=52, color=BEFORE, zorder=3, label="before", linewidths=0)
     axes.scatter([row[2] for row in rows], places, s=52, color=AFTER, zorder=4, label="after", linewidths=0)
     axes.set_yticks(places, [_short(row[0], 34) for row in rows])
@@ -174,7 +239,9 @@ def before_after(rows: Sequence[tuple[str, float, float, Sequence[float] | None,
     axes.xaxis.set_major_formatter(_PERCENT)
     axes.set_xlabel("accuracy, %")
     legend(axes, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, columnspacing=1.4)
-    said = "; ".join(f"{name}: {_said(before)} before, {_said(after)} after" for name, before, after, *_ in rows)
+    said = "; ".join(
+        f"{name}: {_said(before)} before, {_said(after)} after" for name, before, after, *_ in rows
+    )
     return svg(figure, f"Accuracy before and after. {said}")
 
 
@@ -182,7 +249,8 @@ def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
     """How often right, against how sure: the diagonal is honest, below it is overconfident.
 
     Args:
-        bins: rows with `low`, `high`, `count`, `accuracy`, `confidence` and `interval` (`evaluate.calibration.reliability`).
+        bins: rows with `low`, `high`, `count`, `accuracy`, `confidence` and `interval`
+            (`evaluate.calibration.reliability`).
         width: of the drawing in CSS pixels.
     """
     figure = canvas(width, width)
@@ -191,11 +259,31 @@ def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
     styled(lower, grid="")
     upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     for row in bins:
-        upper.plot([row.confidence] * 2, row.interval, color=AFTER, linewidth=5, alpha=0.35, solid_capstyle="round", zorder=2)
-    upper.plot([row.confidence for row in bins], [row.accuracy for row in bins], color=AFTER, marker="o", markersize=6,
-               linewidth=1.5, zorder=3)
-    lower.bar([row.low for row in bins], [row.count for row in bins], width=[(row.high - row.low) * 0.88 for row in bins], align="edge",
-              color=BEFORE)
+        upper.plot(
+            [row.confidence] * 2,
+            row.interval,
+            color=AFTER,
+            linewidth=5,
+            alpha=0.35,
+            solid_capstyle="round",
+            zorder=2,
+        )
+    upper.plot(
+        [row.confidence for row in bins],
+        [row.accuracy for row in bins],
+        color=AFTER,
+        marker="o",
+        markersize=6,
+        linewidth=1.5,
+        zorder=3,
+    )
+    lower.bar(
+        [row.low for row in bins],
+        [row.count for row in bins],
+        width=[(row.high - row.low) * 0.88 for row in bins],
+        align="edge",
+        color=BEFORE,
+    )
     upper.set(xlim=(0, 1.02), ylim=(0, 1.02), ylabel="right, %")
     lower.set(ylabel="pictures", xlabel="confidence, %")
     lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
@@ -204,11 +292,15 @@ def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
         axis.set_major_formatter(_PERCENT)
     total = max(1, sum(row.count for row in bins))
     gap = sum(row.count / total * abs(row.accuracy - row.confidence) for row in bins)
-    return svg(figure, f"Reliability diagram of {total:,} pictures: mean gap between confidence and accuracy {_said(gap)}")
+    return svg(
+        figure,
+        f"Reliability diagram of {total:,} pictures: mean gap between confidence and accuracy {_said(gap)}",
+    )
 
 
 def heatmap(panels: Mapping[str, ArrayLike], row_names: Sequence[str], column_names: Sequence[str]) -> str:
-    """Accuracy of every row × column, one panel a key side by side ("before", "after"); shade = share of errors.
+    """Accuracy of every row × column, one panel a key side by side ("before", "after"); shade = share of
+    errors.
 
     Args:
         panels: title → accuracies (R, C) in 0..1; NaN leaves a cell empty.
@@ -221,14 +313,33 @@ def heatmap(panels: Mapping[str, ArrayLike], row_names: Sequence[str], column_na
         styled(axes, grid="", title=title)
         accuracy: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
         if accuracy.shape != (len(row_names), len(column_names)):
-            raise DataError(f"heatmap {title!r}", expected=f"shape ({len(row_names)}, {len(column_names)})", got=str(accuracy.shape))
+            raise DataError(
+                f"heatmap {title!r}",
+                expected=f"shape ({len(row_names)}, {len(column_names)})",
+                got=str(accuracy.shape),
+            )
         for row, column in zip(*np.nonzero(np.isfinite(accuracy)), strict=True):
             value = float(accuracy[row, column])
-            _tile(axes, (row, column), WRONG, min(1.0, 0.03 + 0.97 * (1 - value) ** 0.8), f"{100 * value:.1f}", SMALL)
-        _tile_axes(axes, [_short(name.replace("_", " "), 20) for name in row_names], [str(name) for name in column_names], font=SMALL)
+            _tile(
+                axes,
+                (row, column),
+                WRONG,
+                min(1.0, 0.03 + 0.97 * (1 - value) ** 0.8),
+                f"{100 * value:.1f}",
+                SMALL,
+            )
+        _tile_axes(
+            axes,
+            [_short(name.replace("_", " "), 20) for name in row_names],
+            [str(name) for name in column_names],
+            font=SMALL,
+        )
         axes.tick_params(axis="y", labelleft=place == 0, labelcolor=INK)
         axes.set_xlabel("severity")
-    means = ", ".join(f"{title} {_said(float(np.nanmean(np.asarray(values, dtype=float))))}" for title, values in panels.items())
+    means = ", ".join(
+        f"{title} {_said(float(np.nanmean(np.asarray(values, dtype=float))))}"
+        for title, values in panels.items()
+    )
     return svg(figure, f"Accuracy of {len(row_names)} rows by {len(column_names)} columns; mean: {means}")
 
 
@@ -243,7 +354,11 @@ def confidence_histogram(confidence: ArrayLike, correct: ArrayLike, bins: int = 
     """
     sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=bool)
     if sure.shape != right.shape or sure.size == 0:
-        raise DataError("confidence histogram", expected="two arrays of the same length, at least 1", got=f"{sure.shape} and {right.shape}")
+        raise DataError(
+            "confidence histogram",
+            expected="two arrays of the same length, at least 1",
+            got=f"{sure.shape} and {right.shape}",
+        )
     figure = canvas(width, width)
     axes = styled(figure.subplots())
     edges = np.linspace(0, 1, bins + 1)
@@ -257,12 +372,18 @@ def confidence_histogram(confidence: ArrayLike, correct: ArrayLike, bins: int = 
     axes.yaxis.set_major_formatter(_PERCENT)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     legend(axes, loc="upper left")
-    return svg(figure, f"Confidences of {int(right.sum()):,} right and {int((~right).sum()):,} wrong readings")
+    return svg(
+        figure, f"Confidences of {int(right.sum()):,} right and {int((~right).sum()):,} wrong readings"
+    )
 
 
 def _series(history: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:
     """Epochs and values of `key`, epochs without it left out."""
-    rows = [(row.get("epoch", place + 1), row[key]) for place, row in enumerate(history) if row.get(key) is not None]
+    rows = [
+        (row.get("epoch", place + 1), row[key])
+        for place, row in enumerate(history)
+        if row.get(key) is not None
+    ]
     return [float(epoch) for epoch, _ in rows], [float(value) for _, value in rows]
 
 
@@ -274,25 +395,49 @@ def _severity_panel(axes: Axes, series: Mapping[str, Any], severities: Sequence[
         if interval is not None:
             low, high = np.asarray(interval, dtype=np.float64).T
             axes.fill_between(severities, low, high, color=colour, alpha=0.22, linewidth=0)
-        axes.plot(severities, series[key], color=colour, linewidth=2, marker="o", markersize=3.5, solid_capstyle="round")
+        axes.plot(
+            severities,
+            series[key],
+            color=colour,
+            linewidth=2,
+            marker="o",
+            markersize=3.5,
+            solid_capstyle="round",
+        )
     if "before" in series and "after" in series:
         axes.fill_between(severities, series["before"], series["after"], color=AFTER, alpha=0.07, linewidth=0)
 
 
-def _tile(axes: Axes, place: tuple[int, int], colour: str, strength: float, text: str, font: float) -> Rectangle:
-    """One cell of a matrix: the colour at `strength` over the page, so that it works on light and dark pages."""
+def _tile(
+    axes: Axes, place: tuple[int, int], colour: str, strength: float, text: str, font: float
+) -> Rectangle:
+    """One cell of a matrix: the colour at `strength` over the page,
+    so that it works on light and dark pages.
+    """
     row, column = place
-    tile = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=strength, edgecolor=PAPER, linewidth=1.5)
+    tile = Rectangle(
+        (column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=strength, edgecolor=PAPER, linewidth=1.5
+    )
     axes.add_patch(tile)
     if text:
-        axes.text(column, row, text, ha="center", va="center", fontsize=font, color=ON_COLOUR if strength > _ON_COLOUR_ABOVE else INK)
+        axes.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            fontsize=font,
+            color=ON_COLOUR if strength > _ON_COLOUR_ABOVE else INK,
+        )
     return tile
 
 
 def _tile_axes(axes: Axes, row_names: Sequence[str], column_names: Sequence[str], font: float) -> None:
     axes.set_xlim(-0.5, len(column_names) - 0.5)
     axes.set_ylim(len(row_names) - 0.5, -0.5)
-    axes.set_xticks(range(len(column_names)), column_names, rotation=90 if max(map(len, column_names)) > 3 else 0)
+    axes.set_xticks(
+        range(len(column_names)), column_names, rotation=90 if max(map(len, column_names)) > 3 else 0
+    )
     axes.set_yticks(range(len(row_names)), row_names)
     axes.tick_params(labelsize=font)
 

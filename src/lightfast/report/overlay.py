@@ -1,7 +1,8 @@
 """A map over its picture, coloured: what spoke for a reading, and with signed maps what spoke against it.
 
-Colours rise evenly to the eye (`inferno`, and for signed maps the diverging `coolwarm` of Moreland 2009), so that a step of the map looks
-the same everywhere; a rainbow draws edges that are not there. The map is laid over a paler picture, the more opaque the larger it is.
+Colours rise evenly to the eye (`inferno`, and for signed maps the diverging `coolwarm` of Moreland 2009), so
+that a step of the map looks the same everywhere; a rainbow draws edges that are not there. The map is laid
+over a paler picture, the more opaque the larger it is.
 """
 
 from __future__ import annotations
@@ -27,22 +28,28 @@ _LOWEST, _HIGHEST = 0.18, 0.96
 _GAP = 4
 
 
-def overlay(picture: NDArray[np.uint8], values: NDArray[np.floating], *, signed: bool = False, blur: float = 0.0) -> NDArray[np.uint8]:
+def overlay(
+    picture: NDArray[np.uint8], values: NDArray[np.floating], *, signed: bool = False, blur: float = 0.0
+) -> NDArray[np.uint8]:
     """The picture with its map over it.
 
     Args:
         picture: uint8 (H, W, 1) or (H, W, 3).
         values: finite floats (H, W), larger = more in favour; below 0 only with `signed`: against.
         signed: colour both directions.
-        blur: deviation in pixels of a Gaussian over the map before it is drawn: single coloured pixels are not seen on a photograph.
+        blur: deviation in pixels of a Gaussian over the map before it is drawn: single coloured pixels are
+            not seen on a photograph.
 
-    Returns uint8 (H·k, W·k, 3), k a whole factor that brings the longer side to at least MIN_SIDE. A map without any positive value
-    (signed: of zeros) leaves the paled picture. Raises DataError for other shapes, NaN or infinity.
+    Returns uint8 (H·k, W·k, 3), k a whole factor that brings the longer side to at least MIN_SIDE. A map
+    without any positive value (signed: of zeros) leaves the paled picture. Raises DataError for other shapes,
+    NaN or infinity.
     """
     pixels = rgb(picture)
     strength = scaled(blurred(values, blur), signed=signed)
     if strength.shape != pixels.shape[:2]:
-        raise DataError("a map over a picture", expected=f"the picture's size {pixels.shape[:2]}", got=str(strength.shape))
+        raise DataError(
+            "a map over a picture", expected=f"the picture's size {pixels.shape[:2]}", got=str(strength.shape)
+        )
     pale = _faded(pixels)
     colours = coloured(strength, signed=signed).astype(np.float32)
     alpha = (_MOST * np.sqrt(np.abs(strength)))[..., None]
@@ -50,7 +57,9 @@ def overlay(picture: NDArray[np.uint8], values: NDArray[np.floating], *, signed:
 
 
 def scaled(values: NDArray[np.floating], *, signed: bool = False) -> NDArray[np.float32]:
-    """A map float (H, W) brought to 0..1, signed to −1..1: its 99.5th percentile (of the absolute values) is the largest, 0 stays 0."""
+    """A map float (H, W) brought to 0..1, signed to −1..1: its 99.5th percentile
+    (of the absolute values) is the largest, 0 stays 0.
+    """
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 2 or not np.isfinite(numbers).all():
         got = f"shape {numbers.shape}" if numbers.ndim != 2 else "NaN or infinity"
@@ -72,7 +81,9 @@ def blurred(values: NDArray[np.floating], sigma: float) -> NDArray[np.floating]:
 
 
 def coloured(strength: NDArray[np.floating], *, signed: bool = False) -> NDArray[np.uint8]:
-    """0..1 (signed: −1..1) of any shape → uint8 (..., 3); None of it is transparent: a map on its own, a difference."""
+    """0..1 (signed: −1..1) of any shape → uint8 (..., 3); None of it is transparent: a map on its own,
+    a difference.
+    """
     share = (np.asarray(strength) + 1) / 2 if signed else strength
     rows = np.clip(np.rint(255 * np.asarray(share)), 0, 255).astype(np.intp)
     return colour_table(signed)[rows]
@@ -98,7 +109,11 @@ def enlarged(image: NDArray[np.uint8], side: int = MIN_SIDE) -> NDArray[np.uint8
 def rgb(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8 (H, W, 1) or (H, W, 3) → uint8 (H, W, 3)."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] not in (1, 3):
-        raise DataError("a picture under a map", expected="uint8 (H, W, 1) or (H, W, 3)", got=f"{picture.dtype} {picture.shape}")
+        raise DataError(
+            "a picture under a map",
+            expected="uint8 (H, W, 1) or (H, W, 3)",
+            got=f"{picture.dtype} {picture.shape}",
+        )
     return np.broadcast_to(picture, (*picture.shape[:2], 3))
 
 
@@ -114,18 +129,23 @@ def mosaic_uri(tiles: NDArray[np.uint8]) -> str:
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(tiles).quantize(256, method=Image.Quantize.FASTOCTREE).save(stream, format="PNG", optimize=True)
+    Image.fromarray(tiles).quantize(256, method=Image.Quantize.FASTOCTREE).save(
+        stream, format="PNG", optimize=True
+    )
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def mosaic(maps: NDArray[np.floating], ranges: NDArray[np.floating], *, columns: int, side: int) -> NDArray[np.uint8]:
+def mosaic(
+    maps: NDArray[np.floating], ranges: NDArray[np.floating], *, columns: int, side: int
+) -> NDArray[np.uint8]:
     """Maps beside each other as one picture, for the channels of a layer.
 
     Args:
         maps: float (K, h, w).
         ranges: float (K, 2): the values that get the first and the last colour of each.
         columns: maps in a row.
-        side: pixels of a tile's longer side, at least; tiles are enlarged by whole factors or shrunk by averaging.
+        side: pixels of a tile's longer side, at least; tiles are enlarged by whole factors or shrunk by
+            averaging.
 
     Returns uint8 (rows·tile height + gaps, columns·tile width + gaps, 4), transparent between the tiles.
     """
@@ -138,7 +158,9 @@ def mosaic(maps: NDArray[np.floating], ranges: NDArray[np.floating], *, columns:
     sheet = np.zeros((rows * (tall + _GAP) - _GAP, columns * (wide + _GAP) - _GAP, 4), dtype=np.uint8)
     for place, tile in enumerate(tiles):
         top, left = place // columns * (tall + _GAP), place % columns * (wide + _GAP)
-        sheet[top : top + tall, left : left + wide] = np.dstack([tile, np.full((tall, wide), 255, dtype=np.uint8)])
+        sheet[top : top + tall, left : left + wide] = np.dstack(
+            [tile, np.full((tall, wide), 255, dtype=np.uint8)]
+        )
     return sheet
 
 

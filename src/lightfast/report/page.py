@@ -1,4 +1,5 @@
-"""One self-contained HTML page from plain blocks: no request leaves the file, light and dark, screen and paper.
+"""One self-contained HTML page from plain blocks: no request leaves the file, light and dark, screen and
+paper.
 
 A page is a list of sections; a section is a title and parts; a part is one of the frozen classes below.
 """
@@ -55,7 +56,9 @@ class Cards:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: `text`, and beside it in small print `detail` (an interval); with `anchor` the text leads to that id of the page."""
+    """One cell: `text`, and beside it in small print `detail` (an interval);
+    with `anchor` the text leads to that id of the page.
+    """
 
     text: str
     detail: str = ""
@@ -77,7 +80,11 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 name = cell(row[0]).text if row else "(empty)"
-                raise DataError(f"table {self.caption!r}, row {name!r}", expected=f"{len(self.columns)} cells", got=str(len(row)))
+                raise DataError(
+                    f"table {self.caption!r}, row {name!r}",
+                    expected=f"{len(self.columns)} cells",
+                    got=str(len(row)),
+                )
 
     @property
     def cells(self) -> tuple[tuple[Cell, ...], ...]:
@@ -88,12 +95,18 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """Which columns hold numbers, or a word for a missing one, only (the first column never does)."""
         rows = self.cells
-        return tuple(place > 0 and bool(rows) and all(_NUMBER.match(row[place].text) for row in rows) for place in range(len(self.columns)))
+        return tuple(
+            place > 0 and bool(rows) and all(_NUMBER.match(row[place].text) for row in rows)
+            for place in range(len(self.columns))
+        )
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing: SVG text of `report.figures`, or the data URI of a picture. `alt` says in words what it shows."""
+    """A drawing: SVG text of `report.figures`, or the data URI of a picture.
+
+    `alt` says in words what it shows.
+    """
 
     drawing: str
     caption: str
@@ -203,7 +216,9 @@ def cell(entry: Cell | str) -> Cell:
     return entry if isinstance(entry, Cell) else Cell(str(entry))
 
 
-def write_page(path: Path | str, title: str, subtitle: str, sections: Sequence[Section], provenance: Mapping[str, Any]) -> Path:
+def write_page(
+    path: Path | str, title: str, subtitle: str, sections: Sequence[Section], provenance: Mapping[str, Any]
+) -> Path:
     """Write the page to `path` (UTF-8 HTML, atomically) and return the path.
 
     Args:
@@ -211,27 +226,40 @@ def write_page(path: Path | str, title: str, subtitle: str, sections: Sequence[S
         title: heading and browser title.
         subtitle: one sentence under it.
         sections: the body, in order.
-        provenance: name → value (text, number, or a mapping of such), the last section; see `report.provenance`.
+        provenance: name → value (text, number, or a mapping of such), the last section; see
+            `report.provenance`.
     """
     return write_text(Path(path), render_page(title, subtitle, sections, provenance))
 
 
 def render_page(title: str, subtitle: str, sections: Sequence[Section], provenance: Mapping[str, Any]) -> str:
-    """The page as text; every text in it is escaped, only drawings made by `report.figures` are set in as they are.
+    """The page as text; every text in it is escaped, only drawings made by `report.figures` are set in as
+    they are.
 
-    Only a page that holds folded parts with an anchor carries a script: it opens the part that a link leads to. The page's own
-    security policy names the script by its hash and forbids any other.
+    Only a page that holds folded parts with an anchor carries a script: it opens the part that a link leads
+    to. The page's own security policy names the script by its hash and forbids any other.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(loader=PackageLoader("lightfast", "report"), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("lightfast", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     anchors = _anchors([section.title for section in sections] + ["Provenance"])
     folds = any(isinstance(part, Folded) and part.anchor for section in sections for part in section.parts)
     script = environment.get_template("unfold.js.jinja").render() if folds else ""
     return environment.get_template("page.html.jinja").render(
-        title=title, subtitle=subtitle, sections=tuple(zip(anchors[:-1], sections, strict=True)), provenance=provenance,
-        provenance_anchor=anchors[-1], script=script, script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode())
+        title=title,
+        subtitle=subtitle,
+        sections=tuple(zip(anchors[:-1], sections, strict=True)),
+        provenance=provenance,
+        provenance_anchor=anchors[-1],
+        script=script,
+        script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:
@@ -243,4 +271,6 @@ def _anchors(titles: Sequence[str]) -> list[str]:
     return anchors
 
 
-_NUMBER = re.compile(r"^$|^[–—]$|^not run$|^[<>≥≤~≈]?\s?[+\-−±]?\d[\d.,\s ×–−+\-/]*(%|s|ms|min|h|dB|px|points|×)?$")
+_NUMBER = re.compile(
+    r"^$|^[–—]$|^not run$|^[<>≥≤~≈]?\s?[+\-−±]?\d[\d.,\s ×–−+\-/]*(%|s|ms|min|h|dB|px|points|×)?$"
+)

@@ -18,11 +18,19 @@ MAX_SIDE = 192
 
 
 def png_uri(image: NDArray[np.uint8], max_side: int = MAX_SIDE) -> str:
-    """A uint8 picture (H, W), (H, W, 1) or (H, W, 3) as a PNG data URI, its longer side at most `max_side` pixels."""
+    """A uint8 picture (H, W), (H, W, 1) or (H, W, 3) as a PNG data URI,
+    its longer side at most `max_side` pixels.
+    """
     return _encoded(_checked(image), max_side)
 
 
-def picture(image: NDArray[np.uint8], caption: str = "", right: bool | None = None, alt: str = "", max_side: int = MAX_SIDE) -> Picture:
+def picture(
+    image: NDArray[np.uint8],
+    caption: str = "",
+    right: bool | None = None,
+    alt: str = "",
+    max_side: int = MAX_SIDE,
+) -> Picture:
     """A picture for a grid or a queue.
 
     Args:
@@ -42,8 +50,11 @@ def picture_grid(rows: Sequence[PictureRow], columns: Sequence[str], caption: st
     """A grid block; raises DataError when a row has not one picture a column."""
     for row in rows:
         if len(row.pictures) != len(columns):
-            raise DataError(f"picture row {row.title!r}", expected=f"{len(columns)} pictures ({', '.join(columns)})",
-                            got=str(len(row.pictures)))
+            raise DataError(
+                f"picture row {row.title!r}",
+                expected=f"{len(columns)} pictures ({', '.join(columns)})",
+                got=str(len(row.pictures)),
+            )
     return Pictures(tuple(columns), tuple(rows), caption)
 
 
@@ -57,8 +68,17 @@ def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     pixels = np.asarray(image)
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[-1] != 3) or 0 in pixels.shape:
-        raise DataError("picture for a page", expected="uint8 (H, W), (H, W, 1) or (H, W, 3)", got=f"{pixels.dtype} {np.shape(image)}")
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim not in (2, 3)
+        or (pixels.ndim == 3 and pixels.shape[-1] != 3)
+        or 0 in pixels.shape
+    ):
+        raise DataError(
+            "picture for a page",
+            expected="uint8 (H, W), (H, W, 1) or (H, W, 3)",
+            got=f"{pixels.dtype} {np.shape(image)}",
+        )
     return pixels
 
 

@@ -11,11 +11,24 @@ from typing import Any
 
 from lightfast.base.parallel import usable_cores
 
-PACKAGES = ("lightfast", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "opencv-python-headless")
+PACKAGES = (
+    "lightfast",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "opencv-python-headless",
+)
 
 
-def provenance(data_version: str, seed: int | None, timings: Mapping[str, float] | None = None,
-               command: Sequence[str] | None = None) -> dict[str, Any]:
+def provenance(
+    data_version: str,
+    seed: int | None,
+    timings: Mapping[str, float] | None = None,
+    command: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """The record that a report and a result file carry.
 
     Args:
@@ -24,7 +37,8 @@ def provenance(data_version: str, seed: int | None, timings: Mapping[str, float]
         timings: name of a step → seconds.
         command: the words of the command line; of paths only the last name is kept.
 
-    Returns plain JSON values: data_version, seed, command, date (UTC), seconds, python, platform, cpu, packages.
+    Returns plain JSON values: data_version, seed, command, date (UTC), seconds, python, platform, cpu,
+    packages.
     """
     return {
         "data_version": data_version,

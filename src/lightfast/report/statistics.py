@@ -1,4 +1,6 @@
-"""The figures of statistics: learning curve, residuals, intervals side by side, series of a sweep, ROC and precision-recall."""
+"""The figures of statistics: learning curve, residuals, intervals side by side, series of a sweep,
+ROC and precision-recall.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,35 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from lightfast.base.errors import DataError
-from lightfast.report.drawing import AFTER, BEFORE, FONT_SIZE, INK, MUTED, PAPER, RIGHT, SMALL, WRONG, canvas, legend, styled, svg
+from lightfast.report.drawing import (
+    AFTER,
+    BEFORE,
+    FONT_SIZE,
+    INK,
+    MUTED,
+    PAPER,
+    RIGHT,
+    SMALL,
+    WRONG,
+    canvas,
+    legend,
+    styled,
+    svg,
+)
 from lightfast.report.figures import WIDTH
 
 Ends = tuple[float, float]
 """Both ends of an interval."""
 
 # So many series differ in colour, dash and marker at once, so that none is told by its colour alone.
-_STYLES = ((AFTER, "-", "o"), (BEFORE, "-", "s"), (RIGHT, (0, (5, 2)), "^"), (WRONG, (0, (2, 1.5)), "D"), (INK, (0, (6, 2, 1.5, 2)), "v"),
-           (MUTED, (0, (1, 1.5)), "P"))  # fmt: skip
+_STYLES = (
+    (AFTER, "-", "o"),
+    (BEFORE, "-", "s"),
+    (RIGHT, (0, (5, 2)), "^"),
+    (WRONG, (0, (2, 1.5)), "D"),
+    (INK, (0, (6, 2, 1.5, 2)), "v"),
+    (MUTED, (0, (1, 1.5)), "P"),
+)
 MOST_SERIES = len(_STYLES)
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
 _PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−"))
@@ -27,10 +49,13 @@ _BAND = 0.18
 
 
 def learning_curve_figure(
-    points: Sequence[tuple[float, float, Ends | None]], curve: Sequence[tuple[float, float, float, float]], target: float | None = None,
+    points: Sequence[tuple[float, float, Ends | None]],
+    curve: Sequence[tuple[float, float, float, float]],
+    target: float | None = None,
     held: tuple[float, float, Ends | None] | None = None,
-) -> str:  # fmt: skip
-    """Measured accuracies and the fitted law with its prediction band, over the number of training pictures on a log scale.
+) -> str:
+    """Measured accuracies and the fitted law with its prediction band, over the number of training pictures
+    on a log scale.
 
     Args:
         points: (size, accuracy 0..1, its interval or None).
@@ -44,25 +69,37 @@ def learning_curve_figure(
     axes = styled(figure.subplots(), grid="both")
     if curve:
         sizes, centre, low, high = np.asarray(curve, dtype=np.float64).T
-        axes.fill_between(sizes, low, high, color=AFTER, alpha=_BAND, linewidth=0, label="95 % of new measurements")
+        axes.fill_between(
+            sizes, low, high, color=AFTER, alpha=_BAND, linewidth=0, label="95 % of new measurements"
+        )
         axes.plot(sizes, centre, color=AFTER, linewidth=2, label="power law")
     if target is not None:
-        axes.axhline(target, color=WRONG, linewidth=1.5, linestyle=(0, (5, 3)), label=f"target {100 * target:.4g} %")
+        axes.axhline(
+            target, color=WRONG, linewidth=1.5, linestyle=(0, (5, 3)), label=f"target {100 * target:.4g} %"
+        )
     _points(axes, points, INK, "o", "measured")
     if held is not None:
         _points(axes, [held], BEFORE, "D", "measured, not fitted")
     _log_axis(axes)
-    seen = [ends for _, value, interval in [*points, *([held] if held else [])] for ends in (value, *(interval or ()))]
+    seen = [
+        ends
+        for _, value, interval in [*points, *([held] if held else [])]
+        for ends in (value, *(interval or ()))
+    ]
     _accuracy_limits(axes, [*seen, *([target] if target is not None else []), *(row[1] for row in curve)])
     axes.set(xlabel="training pictures", ylabel="accuracy, %")
     _legend_above(axes)
     largest = max(points, key=lambda row: row[0])
-    told = f"Learning curve over {len(points)} sizes up to {largest[0]:,.0f} pictures, where accuracy is {_said(largest[1])}"
+    told = (
+        f"Learning curve over {len(points)} sizes up to {largest[0]:,.0f} pictures, where accuracy is "
+        f"{_said(largest[1])}"
+    )
     return svg(figure, told + (f"; target {_said(target)}" if target is not None else ""))
 
 
 def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "accuracy, %") -> str:
-    """What a regression leaves over: residuals against fitted values, and against the quantiles of a normal distribution.
+    """What a regression leaves over: residuals against fitted values, and against the quantiles of a normal
+    distribution.
 
     Args:
         fitted: (N,) values of the model.
@@ -71,7 +108,11 @@ def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "ac
     """
     centre, rest = np.asarray(fitted, dtype=np.float64), np.asarray(residuals, dtype=np.float64)
     if centre.ndim != 1 or centre.shape != rest.shape or centre.size < 2:
-        raise DataError("residual figure", expected="two arrays (N,), N at least 2", got=f"{centre.shape} and {rest.shape}")
+        raise DataError(
+            "residual figure",
+            expected="two arrays (N,), N at least 2",
+            got=f"{centre.shape} and {rest.shape}",
+        )
     figure = canvas(WIDTH, 340, gaps=(0.08, 0.0))
     left, right = figure.subplots(1, 2, sharey=True)
     form = _PERCENT if "%" in label else _PLAIN
@@ -88,7 +129,14 @@ def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "ac
     left.set(xlabel=f"fitted {label}", ylabel=f"residual, {points}")
     quantiles = ndtri((np.arange(centre.size) + 0.5) / centre.size)
     spread = float(rest.std(ddof=1))
-    right.plot(quantiles[[0, -1]], spread * quantiles[[0, -1]], color=MUTED, linewidth=1.5, linestyle=(0, (5, 3)), label="normal")
+    right.plot(
+        quantiles[[0, -1]],
+        spread * quantiles[[0, -1]],
+        color=MUTED,
+        linewidth=1.5,
+        linestyle=(0, (5, 3)),
+        label="normal",
+    )
     right.scatter(quantiles, np.sort(rest), **marks)
     right.xaxis.set_major_formatter(_PLAIN)
     right.set_xlabel("standard normal quantile")
@@ -98,9 +146,13 @@ def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "ac
 
 
 def interval_figure(
-    rows: Sequence[tuple[str, float, Ends]], *, unit: str = "accuracy, %", groups: Sequence[Sequence[int]] = ()
+    rows: Sequence[tuple[str, float, Ends]],
+    *,
+    unit: str = "accuracy, %",
+    groups: Sequence[Sequence[int]] = (),
 ) -> str:
-    """One dot with its interval a row; bars on the right join the rows that no test tells apart (after Demšar 2006).
+    """One dot with its interval a row; bars on the right join the rows that no test tells apart (after Demšar
+    2006).
 
     Args:
         rows: (name, value, (low, high)), drawn from top to bottom as given.
@@ -111,16 +163,29 @@ def interval_figure(
         raise DataError("interval figure", expected="at least one row", got="none")
     for group in groups:
         if not group or not all(0 <= place < len(rows) for place in group):
-            raise DataError("interval figure: group", expected=f"places of rows, 0 to {len(rows) - 1}", got=str(list(group)))
+            raise DataError(
+                "interval figure: group",
+                expected=f"places of rows, 0 to {len(rows) - 1}",
+                got=str(list(group)),
+            )
     figure = canvas(WIDTH, 64 + 30 * len(rows))
     shares = [1, min(0.3, 0.08 + 0.035 * len(groups))] if groups else [1]
     panels = np.atleast_1d(figure.subplots(1, len(shares), sharey=True, width_ratios=shares))
     axes = styled(panels[0], grid="x")
     form = _PERCENT if "%" in unit else _PLAIN
     for place, (_, value, (low, high)) in enumerate(rows):
-        axes.plot([low, high], [place, place], color=AFTER, linewidth=5, alpha=0.35, zorder=2, solid_capstyle="butt")
-        axes.annotate(f"{100 * value:.1f}" if "%" in unit else form(value), (high, place), xytext=(8, 0), textcoords="offset points",
-                      va="center", fontsize=SMALL, color=INK)
+        axes.plot(
+            [low, high], [place, place], color=AFTER, linewidth=5, alpha=0.35, zorder=2, solid_capstyle="butt"
+        )
+        axes.annotate(
+            f"{100 * value:.1f}" if "%" in unit else form(value),
+            (high, place),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            color=INK,
+        )
     axes.scatter([row[1] for row in rows], range(len(rows)), s=52, color=AFTER, zorder=3, linewidths=0)
     lowest, highest = min(row[2][0] for row in rows), max(row[2][1] for row in rows)
     span = max(highest - lowest, 1e-6)
@@ -133,14 +198,20 @@ def interval_figure(
     axes.set_ylim(len(rows) - 0.5, -0.5)
     if groups:
         _group_bars(panels[1], groups)
-    said = "; ".join(f"{name}: {form(value)} [{form(low)} to {form(high)}]" for name, value, (low, high) in rows)
+    said = "; ".join(
+        f"{name}: {form(value)} [{form(low)} to {form(high)}]" for name, value, (low, high) in rows
+    )
     return svg(figure, f"Intervals, {unit}. {said}")
 
 
 def lines_figure(
-    series: Mapping[str, Sequence[tuple[float, float, Ends | None]]], *, x_label: str, y_label: str, log_x: bool = False,
+    series: Mapping[str, Sequence[tuple[float, float, Ends | None]]],
+    *,
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
     percent: bool = True,
-) -> str:  # fmt: skip
+) -> str:
     """Up to six series over one number, each with its own colour, dash and marker.
 
     Args:
@@ -150,8 +221,12 @@ def lines_figure(
         percent: y are shares and shown times 100.
     """
     if not 1 <= len(series) <= MOST_SERIES or not all(series.values()):
-        raise DataError("lines", expected=f"1 to {MOST_SERIES} series, none of them empty", got=f"{len(series)} series",
-                        cure="Draw the others in a second figure.")
+        raise DataError(
+            "lines",
+            expected=f"1 to {MOST_SERIES} series, none of them empty",
+            got=f"{len(series)} series",
+            cure="Draw the others in a second figure.",
+        )
     figure = canvas(WIDTH, 360)
     axes = styled(figure.subplots())
     for (name, points), (colour, dash, marker) in zip(series.items(), _STYLES, strict=False):
@@ -159,8 +234,18 @@ def lines_figure(
         x, y = [row[0] for row in rows], [row[1] for row in rows]
         for place, _, interval in rows:
             if interval is not None:
-                axes.plot([place, place], interval, color=colour, linewidth=4, alpha=0.3, zorder=2, solid_capstyle="butt")
-        axes.plot(x, y, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=6, label=name, zorder=3)
+                axes.plot(
+                    [place, place],
+                    interval,
+                    color=colour,
+                    linewidth=4,
+                    alpha=0.3,
+                    zorder=2,
+                    solid_capstyle="butt",
+                )
+        axes.plot(
+            x, y, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=6, label=name, zorder=3
+        )
     if log_x:
         _log_axis(axes)
     else:
@@ -176,15 +261,23 @@ def lines_figure(
     return svg(figure, f"{y_label} over {x_label}; at the end: {said}")
 
 
-def roc_pr_figure(roc: Mapping[str, tuple[ArrayLike, ArrayLike, float]], pr: Mapping[str, tuple[ArrayLike, ArrayLike, float]]) -> str:
-    """ROC and precision-recall curves, one a class against the rest; the six hardest are named, the others drawn thin.
+def roc_pr_figure(
+    roc: Mapping[str, tuple[ArrayLike, ArrayLike, float]],
+    pr: Mapping[str, tuple[ArrayLike, ArrayLike, float]],
+) -> str:
+    """ROC and precision-recall curves, one a class against the rest; the six hardest are named, the others
+    drawn thin.
 
     Args:
         roc: class → (false positive rate (T,), true positive rate (T,), area), all in 0..1.
         pr: class → (recall (T,), precision (T,), average precision).
     """
     if not roc or set(roc) != set(pr):
-        raise DataError("ROC and precision-recall", expected="the same classes in both, at least one", got=f"{len(roc)} and {len(pr)}")
+        raise DataError(
+            "ROC and precision-recall",
+            expected="the same classes in both, at least one",
+            got=f"{len(roc)} and {len(pr)}",
+        )
     named = sorted(pr, key=lambda name: pr[name][2])[:MOST_SERIES]
     figure = canvas(WIDTH, 430, gaps=(0.06, 0.0))
     left, right = figure.subplots(1, 2)
@@ -199,10 +292,25 @@ def roc_pr_figure(roc: Mapping[str, tuple[ArrayLike, ArrayLike, float]], pr: Map
                 axes.plot(*curves[name][:2], color=MUTED, linewidth=0.8, alpha=0.6, zorder=2)
         for name, (colour, dash, _) in zip(named, _STYLES, strict=False):
             x, y, area = curves[name]
-            axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.8, zorder=3, label=f"{_short(name, 16)} {area:.3f}")
+            axes.plot(
+                x,
+                y,
+                color=colour,
+                linestyle=dash,
+                linewidth=1.8,
+                zorder=3,
+                label=f"{_short(name, 16)} {area:.3f}",
+            )
         rest = len(curves) - len(named)
         if rest:
-            axes.plot([], [], color=MUTED, linewidth=0.8, alpha=0.6, label=f"{rest} other class{'es' if rest > 1 else ''}")
+            axes.plot(
+                [],
+                [],
+                color=MUTED,
+                linewidth=0.8,
+                alpha=0.6,
+                label=f"{rest} other class{'es' if rest > 1 else ''}",
+            )
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03), xlabel=x_label, ylabel=y_label)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
@@ -213,12 +321,26 @@ def roc_pr_figure(roc: Mapping[str, tuple[ArrayLike, ArrayLike, float]], pr: Map
     return svg(figure, f"{told}; mean area {means[0]:.3f}, mean average precision {means[1]:.3f}")
 
 
-def _points(axes: Axes, points: Sequence[tuple[float, float, Ends | None]], colour: str, marker: str, label: str) -> None:
+def _points(
+    axes: Axes, points: Sequence[tuple[float, float, Ends | None]], colour: str, marker: str, label: str
+) -> None:
     for size, _, interval in points:
         if interval is not None:
-            axes.plot([size, size], interval, color=colour, linewidth=4, alpha=0.3, zorder=3, solid_capstyle="butt")
-    axes.plot([row[0] for row in points], [row[1] for row in points], color=colour, linestyle="", marker=marker, markersize=7,
-              markeredgecolor=PAPER, markeredgewidth=1, label=label, zorder=4)
+            axes.plot(
+                [size, size], interval, color=colour, linewidth=4, alpha=0.3, zorder=3, solid_capstyle="butt"
+            )
+    axes.plot(
+        [row[0] for row in points],
+        [row[1] for row in points],
+        color=colour,
+        linestyle="",
+        marker=marker,
+        markersize=7,
+        markeredgecolor=PAPER,
+        markeredgewidth=1,
+        label=label,
+        zorder=4,
+    )
 
 
 def _group_bars(axes: Axes, groups: Sequence[Sequence[int]]) -> None:
@@ -237,13 +359,17 @@ def _log_axis(axes: Axes) -> None:
     """Counts on a log scale, with round numbers as they are written."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if high / low < 3000 else (1.0,), numticks=20))
+    axes.xaxis.set_major_locator(
+        LogLocator(base=10, subs=(1.0, 2.0, 5.0) if high / low < 3000 else (1.0,), numticks=20)
+    )
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(_PLAIN)
 
 
 def _accuracy_limits(axes: Axes, values: Sequence[float]) -> None:
-    """From a little below the lowest value to a little above the highest, at most 100 %: a wide band must not flatten the points."""
+    """From a little below the lowest value to a little above the highest, at most 100 %:
+    a wide band must not flatten the points.
+    """
     seen: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
     margin = max(0.01, 0.08 * float(np.ptp(seen)))
     axes.set_ylim(max(-0.01, float(seen.min()) - margin), min(1.01, float(seen.max()) + margin))
@@ -256,8 +382,18 @@ def _legend_above(axes: Axes) -> None:
     # About what a label and its line take; what does not fit into one row stands in columns of three.
     columns = len(labels) if sum(7 * len(label) + 54 for label in labels) < WIDTH else 3
     # A legend of the figure, unlike one of the axes, is given its own room by the layout.
-    axes.figure.legend(handles, [_short(label, 34) for label in labels], loc="outside upper left", ncols=columns, frameon=False,
-                       fontsize=SMALL, labelcolor=INK, handlelength=2.6, columnspacing=1.6, borderaxespad=0.2)
+    axes.figure.legend(
+        handles,
+        [_short(label, 34) for label in labels],
+        loc="outside upper left",
+        ncols=columns,
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=INK,
+        handlelength=2.6,
+        columnspacing=1.6,
+        borderaxespad=0.2,
+    )
 
 
 def _short(text: str, length: int) -> str:

@@ -30,7 +30,9 @@ def share_text(share: float | None, interval: Sequence[float] | None = None, dig
     return f"{percent(share, digits)} [{spread}]" if spread else percent(share, digits)
 
 
-def share_cell(share: float | None, interval: Sequence[float] | None = None, tone: Tone = "", digits: int = 2) -> Cell:
+def share_cell(
+    share: float | None, interval: Sequence[float] | None = None, tone: Tone = "", digits: int = 2
+) -> Cell:
     """A share as a cell, its interval in small print beside it."""
     return Cell(percent(share, digits), percent_range(interval), tone)
 
@@ -65,7 +67,10 @@ def duration(seconds: float) -> str:
 def text_table(table: Table) -> str:
     """The table in plain text: caption, aligned columns, notes."""
     rows = [[_flat(entry) for entry in row] for row in table.cells]
-    widths = [max(len(heading), *(len(row[place]) for row in rows), 0) for place, heading in enumerate(table.columns)]
+    widths = [
+        max(len(heading), *(len(row[place]) for row in rows), 0)
+        for place, heading in enumerate(table.columns)
+    ]
     lines = [table.caption] if table.caption else []
     lines += [_aligned(table.columns, widths, table.numeric), "  ".join("─" * width for width in widths)]
     lines += [_aligned(row, widths, table.numeric) for row in rows]
@@ -76,7 +81,10 @@ def markdown_table(table: Table) -> str:
     """The table in GitHub's Markdown; the notes follow as paragraphs."""
     rule = ["---:" if numeric else "---" for numeric in table.numeric]
     rows = [[_flat(entry) for entry in row] for row in table.cells]
-    lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in (table.columns, rule, *rows)]
+    lines = [
+        "| " + " | ".join(text.replace("|", "\\|") for text in row) + " |"
+        for row in (table.columns, rule, *rows)
+    ]
     caption = [f"**{table.caption}**", ""] if table.caption else []
     notes = [line for note in table.notes for line in ("", note)]
     return "\n".join([*caption, *lines, *notes]) + "\n"
@@ -87,4 +95,7 @@ def _flat(entry: Cell) -> str:
 
 
 def _aligned(texts: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
-    return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in zip(texts, widths, numeric, strict=True))
+    return "  ".join(
+        text.rjust(width) if right else text.ljust(width)
+        for text, width, right in zip(texts, widths, numeric, strict=True)
+    )

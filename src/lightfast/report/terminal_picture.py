@@ -14,15 +14,19 @@ _RESET = "\x1b[0m"
 _LETTERS = np.array(list(" .:-=+*#%@"))
 
 
-def terminal_picture(image: NDArray[np.uint8], *, columns: int = COLUMNS, lines: int = LINES, colour: bool = True) -> str:
+def terminal_picture(
+    image: NDArray[np.uint8], *, columns: int = COLUMNS, lines: int = LINES, colour: bool = True
+) -> str:
     """Draw a picture with characters.
 
     Args:
         image: uint8 (H, W), (H, W, 1) or (H, W, 3), RGB.
         columns, lines: the room there is, in characters; a character is taken to be twice as high as wide.
-        colour: half blocks with 24-bit escape codes, two pixels a character; else letters from dark to light, without any code.
+        colour: half blocks with 24-bit escape codes, two pixels a character; else letters from dark to light,
+            without any code.
 
-    Returns lines joined by newlines. Small pictures are enlarged by a whole factor, large ones shrunk by averaging over areas.
+    Returns lines joined by newlines. Small pictures are enlarged by a whole factor, large ones shrunk by
+    averaging over areas.
     """
     pixels = scaled(image, columns, 2 * lines)
     if pixels.shape[0] % 2:
@@ -32,11 +36,17 @@ def terminal_picture(image: NDArray[np.uint8], *, columns: int = COLUMNS, lines:
 
 
 def scaled(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """RGB uint8 (h, w, 3) of the same proportions, at most `width` × `height` pixels; enlarged only by whole factors."""
+    """RGB uint8 (h, w, 3) of the same proportions, at most `width` × `height` pixels;
+    enlarged only by whole factors.
+    """
     pixels = np.asarray(image)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape:
-        raise DataError("picture for a terminal", expected="uint8 (H, W), (H, W, 1) or (H, W, 3)", got=f"{pixels.dtype} {pixels.shape}")
+        raise DataError(
+            "picture for a terminal",
+            expected="uint8 (H, W), (H, W, 1) or (H, W, 3)",
+            got=f"{pixels.dtype} {pixels.shape}",
+        )
     pixels = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     rows, columns = pixels.shape[:2]
     scale = min(width / columns, height / rows)
@@ -47,8 +57,11 @@ def scaled(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
 
 
 def _blocks(upper: NDArray[np.uint8], lower: NDArray[np.uint8]) -> str:
-    return "\n".join("".join(_cell(*above, *below) for above, below in zip(top.tolist(), bottom.tolist(), strict=True)) + _RESET
-                     for top, bottom in zip(upper, lower, strict=True))
+    return "\n".join(
+        "".join(_cell(*above, *below) for above, below in zip(top.tolist(), bottom.tolist(), strict=True))
+        + _RESET
+        for top, bottom in zip(upper, lower, strict=True)
+    )
 
 
 def _cell(*rgb: int) -> str:

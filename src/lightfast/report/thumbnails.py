@@ -1,4 +1,6 @@
-"""Hundreds of pictures on one page: each as small in bytes as it needs to be, all together within a budget."""
+"""Hundreds of pictures on one page: each as small in bytes as it needs to be,
+all together within a budget.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,16 @@ from PIL import Image
 from lightfast.report.page import Picture
 
 SIDES = (128, 96, 72, 48)
-"""Longest sides in pixels, the wanted one first: the first that keeps all pictures within the budget is taken."""
+"""Longest sides in pixels, the wanted one first:
+the first that keeps all pictures within the budget is taken.
+"""
 _SAMPLE = 12
 _QUALITY = 85
 
 
 def thumbnail(image: NDArray[np.uint8], caption: str, alt: str, side: int = SIDES[0]) -> Picture:
-    """A uint8 picture (H, W, 1) or (H, W, 3), its longer side at most `side` pixels: JPEG when it had to be shrunk, else JPEG or PNG,
-    whichever is smaller.
+    """A uint8 picture (H, W, 1) or (H, W, 3), its longer side at most `side` pixels: JPEG when it had to be
+    shrunk, else JPEG or PNG, whichever is smaller.
     """
     pixels = image[..., 0] if image.shape[-1] == 1 else image
     drawn = Image.fromarray(np.ascontiguousarray(pixels))
@@ -34,7 +38,9 @@ def thumbnail(image: NDArray[np.uint8], caption: str, alt: str, side: int = SIDE
 
 
 def side_within(images: Sequence[NDArray[np.uint8]], budget: int) -> int:
-    """The largest of `SIDES` at which the pictures take at most `budget` bytes of page, judged from an even sample of them."""
+    """The largest of `SIDES` at which the pictures take at most `budget` bytes of page,
+    judged from an even sample of them.
+    """
     if not images:
         return SIDES[0]
     places = np.unique(np.linspace(0, len(images) - 1, min(_SAMPLE, len(images))).astype(int))
@@ -47,5 +53,7 @@ def side_within(images: Sequence[NDArray[np.uint8]], budget: int) -> int:
 
 def _bytes(drawn: Image.Image, kind: str) -> bytes:
     stream = io.BytesIO()
-    drawn.save(stream, format=kind.upper(), optimize=True, **({"quality": _QUALITY} if kind == "jpeg" else {}))
+    drawn.save(
+        stream, format=kind.upper(), optimize=True, **({"quality": _QUALITY} if kind == "jpeg" else {})
+    )
     return stream.getvalue()

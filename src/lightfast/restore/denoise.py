@@ -1,4 +1,6 @@
-"""Restorers: trained on damaged / clean pairs, with or without the frozen classifier's word on what matters."""
+"""Restorers: trained on damaged / clean pairs,
+with or without the frozen classifier's word on what matters.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +46,19 @@ class RestorerPlan:
 
 
 def fit_restorer(
-    train_images: ImageSet, val_images: ImageSet, mix: DamageMix, *, classifier: Checkpoint | None = None,
-    plan: RestorerPlan | None = None, training: Training | None = None,
-) -> Checkpoint:  # fmt: skip
-    """Train a restorer on pictures of `train_images` damaged by `mix`, choosing the best epoch on damaged `val_images`.
+    train_images: ImageSet,
+    val_images: ImageSet,
+    mix: DamageMix,
+    *,
+    classifier: Checkpoint | None = None,
+    plan: RestorerPlan | None = None,
+    training: Training | None = None,
+) -> Checkpoint:
+    """Train a restorer on pictures of `train_images` damaged by `mix`, choosing the best epoch on damaged
+    `val_images`.
 
-    The classifier, when given and `plan.recognition` > 0, is frozen: it only tells how readable the restored picture is.
-    The labels that its cross-entropy needs are those of the training pictures.
+    The classifier, when given and `plan.recognition` > 0, is frozen: it only tells how readable the restored
+    picture is. The labels that its cross-entropy needs are those of the training pictures.
 
     Returns: a Checkpoint with role "restorer".
     """
@@ -60,7 +68,9 @@ def fit_restorer(
     reader = frozen(classifier, place) if classifier is not None and plan.recognition > 0 else None
     objective = Restoration(plan.pixel_loss, reader, plan.recognition if reader else 0.0)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch)
-    history = train(network, source, objective, plan.recipe, seed=training.seed, where=training.where("restorer"))
+    history = train(
+        network, source, objective, plan.recipe, seed=training.seed, where=training.where("restorer")
+    )
     details = {
         "data": train_images.name,
         "data_version": train_images.version,
@@ -73,15 +83,26 @@ def fit_restorer(
         "recipe": plan.recipe.model_dump(),
     }
     return Checkpoint(
-        role="restorer", model=plan.model, image_shape=train_images.image_shape, outputs=0, class_names=(),
-        preprocess=Preprocess.identity(train_images.image_shape), network=network, config=dict(plan.config), details=details,
+        role="restorer",
+        model=plan.model,
+        image_shape=train_images.image_shape,
+        outputs=0,
+        class_names=(),
+        preprocess=Preprocess.identity(train_images.image_shape),
+        network=network,
+        config=dict(plan.config),
+        details=details,
         history=tuple(history),
-    )  # fmt: skip
+    )
 
 
 @torch.inference_mode()
-def restore_images(restorer: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, C) degraded → uint8 restored of the same shape; raises CheckpointError for another number of channels."""
+def restore_images(
+    restorer: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256
+) -> NDArray[np.uint8]:
+    """uint8 (N, H, W, C) degraded → uint8 restored of the same shape;
+    raises CheckpointError for another number of channels.
+    """
     if images.shape[-1] != restorer.image_shape[2]:
         raise CheckpointError(
             "restorer",

@@ -29,10 +29,14 @@ SEVERITIES = 5
 
 @dataclass(frozen=True)
 class DetectorPlan:
-    """How a detector is made: classifier model used as its trunk, its config, recipe, pictures an epoch (all when None)."""
+    """How a detector is made: classifier model used as its trunk, its config, recipe, pictures an epoch
+    (all when None).
+    """
 
     model: str = "cnn"
-    config: Mapping[str, Any] = field(default_factory=lambda: {"widths": [16, 32, 64], "dense": 64, "dropout": 0.0})
+    config: Mapping[str, Any] = field(
+        default_factory=lambda: {"widths": [16, 32, 64], "dense": 64, "dropout": 0.0}
+    )
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=4, averaging=0.998))
     per_epoch: int | None = None
     unsure_share: float = 0.02
@@ -76,21 +80,35 @@ class Damage:
 
 
 def fit_detector(
-    train_images: ImageSet, val_images: ImageSet, mix: DamageMix, *, plan: DetectorPlan | None = None, training: Training | None = None
+    train_images: ImageSet,
+    val_images: ImageSet,
+    mix: DamageMix,
+    *,
+    plan: DetectorPlan | None = None,
+    training: Training | None = None,
 ) -> Checkpoint:
-    """Train a detector on pictures damaged by `mix`; temperature and the threshold of `unknown` are fitted on damaged `val_images`.
+    """Train a detector on pictures damaged by `mix`; temperature and the threshold of `unknown` are fitted on
+    damaged `val_images`.
 
     It never sees what the pictures show: its targets are the damages alone.
 
-    Returns: a Checkpoint with role "detector", whose class names are `mix.kinds` and whose outputs are those and five severities.
+    Returns: a Checkpoint with role "detector", whose class names are `mix.kinds` and whose outputs are those
+    and five severities.
     """
     plan, training = plan or DetectorPlan(), training or Training()
     outputs = len(mix.kinds) + SEVERITIES
-    network = fresh_network(plan.model, "detector", train_images.image_shape, outputs, plan.config, training.seed)
+    network = fresh_network(
+        plan.model, "detector", train_images.image_shape, outputs, plan.config, training.seed
+    )
     preprocess = Preprocess.of(train_images)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch, task="detect")
     history = train(
-        network, source, Detection(preprocess, len(mix.kinds)), plan.recipe, seed=training.seed, where=training.where("detector")
+        network,
+        source,
+        Detection(preprocess, len(mix.kinds)),
+        plan.recipe,
+        seed=training.seed,
+        where=training.where("detector"),
     )
     details = {
         "data": train_images.name,
@@ -101,13 +119,23 @@ def fit_detector(
         "recipe": plan.recipe.model_dump(),
     }
     detector = Checkpoint(
-        role="detector", model=plan.model, image_shape=train_images.image_shape, outputs=outputs, class_names=mix.kinds,
-        preprocess=preprocess, network=network, config=dict(plan.config), details=details, history=tuple(history),
-    )  # fmt: skip
+        role="detector",
+        model=plan.model,
+        image_shape=train_images.image_shape,
+        outputs=outputs,
+        class_names=mix.kinds,
+        preprocess=preprocess,
+        network=network,
+        config=dict(plan.config),
+        details=details,
+        history=tuple(history),
+    )
     return _calibrated(detector, val_images, mix, plan.unsure_share, training.seed)
 
 
-def _calibrated(detector: Checkpoint, val_images: ImageSet, mix: DamageMix, unsure_share: float, seed: int) -> Checkpoint:
+def _calibrated(
+    detector: Checkpoint, val_images: ImageSet, mix: DamageMix, unsure_share: float, seed: int
+) -> Checkpoint:
     rng = generator(seed, "detector-calibration")
     drawn = mix.draw(len(val_images), rng)
     kinds, _ = mix.targets(drawn)

@@ -1,4 +1,6 @@
-"""`fit_enhancer`: learn the picture changes that help a frozen classifier, and refuse them where they do not help."""
+"""`fit_enhancer`: learn the picture changes that help a frozen classifier,
+and refuse them where they do not help.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +46,17 @@ class EnhancerPlan:
     Attributes:
         model: `levels-unet` or `unet` (residual: untrained they change nothing), `paper-unet`, `own:A-B` …
         config: its keyword arguments.
-        strengths: λ of the fidelity term; of several the one is taken that validation calls for (see `fit_enhancer`).
+        strengths: λ of the fidelity term; of several the one is taken that validation calls for (see
+            `fit_enhancer`).
         fidelity: "ssim" (1 − SSIM) or "l1", against the clean picture.
-        mix: damages of the pictures it learns on, with the share that stays clean; None = clean pictures only.
+        mix: damages of the pictures it learns on, with the share that stays clean; None = clean pictures
+            only.
         recipe: how to train; `augment` moves picture and target alike.
-        trial_epochs: epochs that each of several strengths gets before the choice; None = all of the recipe's.
-        reconstruct: first learn to give the clean picture back, by pixels alone and this recipe: the paper's first step (there from clean
-            pictures; where there is a `mix`, from damaged ones: a denoiser, which the classifier then makes a better one).
+        trial_epochs: epochs that each of several strengths gets before the choice; None = all of the
+            recipe's.
+        reconstruct: first learn to give the clean picture back, by pixels alone and this recipe: the paper's
+            first step (there from clean pictures; where there is a `mix`, from damaged ones: a denoiser,
+            which the classifier then makes a better one).
         per_epoch: pictures an epoch, all when None.
     """
 
@@ -59,22 +65,43 @@ class EnhancerPlan:
     strengths: tuple[float, ...] = (0.03, 0.3)
     fidelity: Fidelity = "ssim"
     mix: DamageMix | None = field(default_factory=lambda: DamageMix.of_suite(CAMERA, clean_share=0.5))
-    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=16, learning_rate=2e-3, augment="flip", averaging=0.99))
+    recipe: Recipe = field(
+        default_factory=lambda: Recipe(
+            epochs=10, batch_size=16, learning_rate=2e-3, augment="flip", averaging=0.99
+        )
+    )
     trial_epochs: int | None = 2
     reconstruct: Recipe | None = None
     per_epoch: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, enough to fit the same again."""
-        mix = None if self.mix is None else {"choices": [list(one) for one in self.mix.choices], "clean_share": self.mix.clean_share}
+        mix = (
+            None
+            if self.mix is None
+            else {"choices": [list(one) for one in self.mix.choices], "clean_share": self.mix.clean_share}
+        )
         again = None if self.reconstruct is None else self.reconstruct.model_dump()
-        return {"model": self.model, "config": dict(self.config), "strengths": list(self.strengths), "fidelity": self.fidelity, "mix": mix,
-                "recipe": self.recipe.model_dump(), "trial_epochs": self.trial_epochs, "reconstruct": again, "per_epoch": self.per_epoch}
+        return {
+            "model": self.model,
+            "config": dict(self.config),
+            "strengths": list(self.strengths),
+            "fidelity": self.fidelity,
+            "mix": mix,
+            "recipe": self.recipe.model_dump(),
+            "trial_epochs": self.trial_epochs,
+            "reconstruct": again,
+            "per_epoch": self.per_epoch,
+        }
 
 
-def paper_plan(model: str = "paper-unet", config: Mapping[str, Any] | None = None, *, epochs: tuple[int, int] = (5, 10)) -> EnhancerPlan:
-    """The perturbations paper's way: reproduce the picture by binary cross-entropy (`epochs[0]`), then only the cross-entropy of the
-    frozen classifier (`epochs[1]`); clean pictures, nothing moved, nothing that holds the change back."""
+def paper_plan(
+    model: str = "paper-unet", config: Mapping[str, Any] | None = None, *, epochs: tuple[int, int] = (5, 10)
+) -> EnhancerPlan:
+    """The perturbations paper's way: reproduce the picture by binary cross-entropy (`epochs[0]`), then only
+    the cross-entropy of the frozen classifier (`epochs[1]`); clean pictures, nothing moved, nothing that
+    holds the change back.
+    """
     first = Recipe(epochs=epochs[0], batch_size=64, learning_rate=1e-3)
     second = Recipe(epochs=epochs[1], batch_size=64, learning_rate=1e-3)
     return EnhancerPlan(model, config or {}, strengths=(0.0,), mix=None, recipe=second, reconstruct=first)
@@ -86,7 +113,8 @@ class Gate:
 
     Attributes:
         passed: the accuracy on clean validation pictures rises, its 95 % interval above 0.
-        clean: the frozen classifier without and with it, on the same clean validation pictures; None without validation pictures.
+        clean: the frozen classifier without and with it, on the same clean validation pictures; None without
+            validation pictures.
         degraded: the same on damaged ones; None where it has not learnt any damage.
         reason: in words.
     """
@@ -104,8 +132,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class Tried:
-    """One λ, after `epochs`: mean cross-entropy (nats) and accuracy (0..1) of the classifier on the validation rows, clean and damaged as
-    the plan mixes them, the standard error of that mean, and the distance from the clean picture (1 − SSIM, or L1)."""
+    """One λ, after `epochs`: mean cross-entropy (nats) and accuracy (0..1) of the classifier on the
+    validation rows, clean and damaged as the plan mixes them, the standard error of that mean, and the
+    distance from the clean picture (1 − SSIM, or L1).
+    """
 
     strength: float
     epochs: int
@@ -117,8 +147,10 @@ class Tried:
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """What `fit_enhancer` gives: the enhancer alone (role "restorer"), the classifier behind it as one checkpoint, the verdict of the
-    gate, and the strengths that were tried, the chosen one in `enhancer.details["strength"]`."""
+    """What `fit_enhancer` gives: the enhancer alone (role "restorer"), the classifier behind it as one
+    checkpoint, the verdict of the gate, and the strengths that were tried, the chosen one in
+    `enhancer.details["strength"]`.
+    """
 
     checkpoint: Checkpoint
     enhancer: Checkpoint
@@ -127,52 +159,92 @@ class Enhanced:
 
 
 def fit_enhancer(
-    classifier: Checkpoint, train_images: ImageSet, val_images: ImageSet, *, plan: EnhancerPlan | None = None,
-    training: Training | None = None, begin: Checkpoint | None = None,
-) -> Enhanced:  # fmt: skip
+    classifier: Checkpoint,
+    train_images: ImageSet,
+    val_images: ImageSet,
+    *,
+    plan: EnhancerPlan | None = None,
+    training: Training | None = None,
+    begin: Checkpoint | None = None,
+) -> Enhanced:
     """Learn picture changes through the frozen `classifier`, on its labels of `train_images`.
 
-    The cross-entropy is that of the classifier at its own temperature. Of several λ the largest is taken whose validation cross-entropy
-    lies within one standard error of the best: of equally helpful enhancers the one that changes the picture least. The epoch, too, is
-    chosen on validation. The classifier's weights and batch-norm statistics are compared bit by bit before and after.
+    The cross-entropy is that of the classifier at its own temperature. Of several λ the largest is taken
+    whose validation cross-entropy lies within one standard error of the best: of equally helpful enhancers
+    the one that changes the picture least. The epoch, too, is chosen on validation. The classifier's weights
+    and batch-norm statistics are compared bit by bit before and after.
 
-    `begin`: a restorer of the plan's model and config to start from, a denoiser for example; `plan.reconstruct` is then left out. It helps
-    damaged pictures sooner and clean ones later.
+    `begin`: a restorer of the plan's model and config to start from, a denoiser for example;
+    `plan.reconstruct` is then left out. It helps damaged pictures sooner and clean ones later.
 
     Raises:
-        CheckpointError: the classifier is a forest, or takes any number of labels a picture; its classes are not those of the pictures;
-            `begin` is another network than the plan's.
+        CheckpointError: the classifier is a forest, or takes any number of labels a picture; its classes are
+            not those of the pictures; `begin` is another network than the plan's.
         DataError: too few pictures.
     """
     plan, training = plan or EnhancerPlan(), training or Training()
-    enhancer, tried = learn_enhancer(classifier, train_images, val_images, plan=plan, training=training, begin=begin)
+    enhancer, tried = learn_enhancer(
+        classifier, train_images, val_images, plan=plan, training=training, begin=begin
+    )
     checkpoint = calibrate(put_before(enhancer, classifier), val_images)
     gate = judge(classifier, checkpoint, val_images, plan.mix, seed=training.seed)
     return Enhanced(checkpoint, enhancer, gate, tried)
 
 
 def learn_enhancer(
-    classifier: Checkpoint, train_images: ImageSet, val_images: ImageSet, *, plan: EnhancerPlan, training: Training,
+    classifier: Checkpoint,
+    train_images: ImageSet,
+    val_images: ImageSet,
+    *,
+    plan: EnhancerPlan,
+    training: Training,
     begin: Checkpoint | None = None,
-) -> tuple[Checkpoint, tuple[Tried, ...]]:  # fmt: skip
-    """The learning part of `fit_enhancer`: (the enhancer, role "restorer"; the strengths tried), not judged yet."""
+) -> tuple[Checkpoint, tuple[Tried, ...]]:
+    """The learning part of `fit_enhancer`: (the enhancer, role "restorer"; the strengths tried),
+    not judged yet.
+    """
     if classifier.task != "multi-class":
-        raise CheckpointError("enhance", expected="a classifier of one label a picture", got=f"a {classifier.task} one")
+        raise CheckpointError(
+            "enhance", expected="a classifier of one label a picture", got=f"a {classifier.task} one"
+        )
     classifier.require_classes(train_images.class_names, train_images.name)
     check_trainable(train_images)
     if train_images.image_shape != classifier.image_shape:
-        raise DataError(train_images.name, expected=f"pictures of {classifier.image_shape} (H, W, C)", got=str(train_images.image_shape))
-    if begin is not None and (begin.role, begin.model, dict(begin.config)) != ("restorer", plan.model, dict(plan.config)):
-        raise CheckpointError("begin", expected=f"a restorer {plan.model} with {dict(plan.config)}",
-                              got=f"a {begin.role} {begin.model} with {dict(begin.config)}", cure="Give the plan its model and config.")
-    before, wall, processor = weights_digest(classifier.torch_network), time.perf_counter(), time.process_time()
+        raise DataError(
+            train_images.name,
+            expected=f"pictures of {classifier.image_shape} (H, W, C)",
+            got=str(train_images.image_shape),
+        )
+    if begin is not None and (begin.role, begin.model, dict(begin.config)) != (
+        "restorer",
+        plan.model,
+        dict(plan.config),
+    ):
+        raise CheckpointError(
+            "begin",
+            expected=f"a restorer {plan.model} with {dict(plan.config)}",
+            got=f"a {begin.role} {begin.model} with {dict(begin.config)}",
+            cure="Give the plan its model and config.",
+        )
+    before, wall, processor = (
+        weights_digest(classifier.torch_network),
+        time.perf_counter(),
+        time.process_time(),
+    )
     fitted = _Fit(classifier, train_images, val_images, plan, training, begin)
     strength, tried = fitted.choose()
     enhancer = fitted.fit(strength, plan.recipe, "enhancer")
     if weights_digest(classifier.torch_network) != before:
-        raise CheckpointError("the frozen classifier was changed while an enhancer learnt through it", cure="Please report this.")
-    facts = {"tried": [dataclasses.asdict(one) for one in tried], "classifier_digest": before,
-             "fit_seconds": round(time.perf_counter() - wall, 1), "processor_seconds": round(time.process_time() - processor, 1)}
+        raise CheckpointError(
+            "the frozen classifier was changed while an enhancer learnt through it",
+            cure="Please report this.",
+        )
+    facts = {
+        "tried": [dataclasses.asdict(one) for one in tried],
+        "classifier_digest": before,
+        "fit_seconds": round(time.perf_counter() - wall, 1),
+        "processor_seconds": round(time.process_time() - processor, 1),
+    }
     return enhancer.replace(details={**enhancer.details, **facts}), tried
 
 
@@ -193,7 +265,9 @@ class _Fit:
             return strengths[0], ()
         epochs = self.plan.trial_epochs or self.plan.recipe.epochs
         recipe = self.plan.recipe.updated([f"epochs={epochs}"])
-        tried = tuple(self._measured(self.fit(one, recipe, f"enhancer-trial-{one:g}"), one, epochs) for one in strengths)
+        tried = tuple(
+            self._measured(self.fit(one, recipe, f"enhancer-trial-{one:g}"), one, epochs) for one in strengths
+        )
         return chosen(tried), tried
 
     @cached_property
@@ -204,28 +278,61 @@ class _Fit:
         plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
         network: nn.Module = fresh_network(plan.model, "restorer", shape, 0, plan.config, seed)
         if plan.reconstruct is not None:
-            # What ends in a sigmoid learns as in the paper; what adds a correction, by the squared error of that.
+            # What ends in a sigmoid learns as in the paper; what adds a correction, by the squared error of
+            # that.
             pixels = Restoration("mse" if isinstance(network, UNet) else "bce")
-            train(network, self._source(), pixels, plan.reconstruct, seed=seed, where=self.training.where("enhancer-reconstruct"))
+            train(
+                network,
+                self._source(),
+                pixels,
+                plan.reconstruct,
+                seed=seed,
+                where=self.training.where("enhancer-reconstruct"),
+            )
         return network
 
     def fit(self, strength: float, recipe: Recipe, label: str) -> Checkpoint:
         plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
         network = copy.deepcopy(self.begun)
-        read, temperature = frozen(self.classifier, self.training.where(label).device), self.classifier.temperature
-        # Calibrated: a classifier that is sure of everything would send gradients only from the few pictures that it reads wrongly.
-        objective = Enhancement(lambda pixels: read(pixels) / temperature, strength, plan.fidelity, recipe.augment)
-        history = train(network, self._source(), objective, recipe, seed=seed, where=self.training.where(label))
+        read, temperature = (
+            frozen(self.classifier, self.training.where(label).device),
+            self.classifier.temperature,
+        )
+        # Calibrated: a classifier that is sure of everything would send gradients only from the few pictures
+        # that it reads wrongly.
+        objective = Enhancement(
+            lambda pixels: read(pixels) / temperature, strength, plan.fidelity, recipe.augment
+        )
+        history = train(
+            network, self._source(), objective, recipe, seed=seed, where=self.training.where(label)
+        )
         details = {
-            "data": self.train_images.name, "data_version": self.train_images.version, "n_train": len(self.train_images), "seed": seed,
-            "class_names": list(self.classifier.class_names), "strength": strength, "plan": plan.as_json(),
-        }  # fmt: skip
-        return Checkpoint(role="restorer", model=plan.model, image_shape=shape, outputs=0, class_names=(), network=network,
-                          preprocess=Preprocess.identity(shape), config=dict(plan.config), details=details, history=tuple(history))
+            "data": self.train_images.name,
+            "data_version": self.train_images.version,
+            "n_train": len(self.train_images),
+            "seed": seed,
+            "class_names": list(self.classifier.class_names),
+            "strength": strength,
+            "plan": plan.as_json(),
+        }
+        return Checkpoint(
+            role="restorer",
+            model=plan.model,
+            image_shape=shape,
+            outputs=0,
+            class_names=(),
+            network=network,
+            preprocess=Preprocess.identity(shape),
+            config=dict(plan.config),
+            details=details,
+            history=tuple(history),
+        )
 
     def _source(self) -> Source:
         if self.plan.mix is not None:
-            return DamagedPictures(self.train_images, self.val_images, self.plan.mix, self.training.seed, self.plan.per_epoch)
+            return DamagedPictures(
+                self.train_images, self.val_images, self.plan.mix, self.training.seed, self.plan.per_epoch
+            )
         return CleanPairs(self.train_images, self.val_images, self.training.seed, self.plan.per_epoch)
 
     def _measured(self, enhancer: Checkpoint, strength: float, epochs: int) -> Tried:
@@ -234,7 +341,14 @@ class _Fit:
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none").numpy()
         row = enhancer.history[max(0, int(np.argmin([one["val_loss"] for one in enhancer.history])))]
         error = float(losses.std(ddof=1) / np.sqrt(len(losses)))
-        return Tried(strength, epochs, float(losses.mean()), error, float((logits.argmax(1) == labels).float().mean()), row["val_change"])
+        return Tried(
+            strength,
+            epochs,
+            float(losses.mean()),
+            error,
+            float((logits.argmax(1) == labels).float().mean()),
+            row["val_change"],
+        )
 
 
 def chosen(tried: Sequence[Tried]) -> float:
@@ -243,28 +357,51 @@ def chosen(tried: Sequence[Tried]) -> float:
     return max(one.strength for one in tried if one.cross_entropy <= best.cross_entropy + best.standard_error)
 
 
-def judge(classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet, mix: DamageMix | None, *, seed: int = 0) -> Gate:
-    """The do-no-harm gate: `classifier` against `enhanced` on the same validation pictures, clean, and damaged by `mix`."""
+def judge(
+    classifier: Checkpoint,
+    enhanced: Checkpoint,
+    val_images: ImageSet,
+    mix: DamageMix | None,
+    *,
+    seed: int = 0,
+) -> Gate:
+    """The do-no-harm gate: `classifier` against `enhanced` on the same validation pictures, clean,
+    and damaged by `mix`.
+    """
     if not len(val_images):
         return verdict(None, None)
     clean = compared(classifier, enhanced, val_images)
-    return verdict(clean, None if mix is None else compared(classifier, enhanced, degraded_images(val_images, mix, seed)))
+    return verdict(
+        clean, None if mix is None else compared(classifier, enhanced, degraded_images(val_images, mix, seed))
+    )
 
 
 def verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
-    """The gate's rule on readings without and with an enhancer, of clean and of degraded validation pictures."""
+    """The gate's rule on readings without and with an enhancer,
+    of clean and of degraded validation pictures.
+    """
     if clean is None:
         return Gate(False, None, degraded, "there are no validation pictures to judge it on")
     low, high = clean.difference_interval
-    span = f"{100 * clean.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {clean.n:,} clean validation pictures"
+    span = (
+        f"{100 * clean.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {clean.n:,} clean "
+        "validation pictures"
+    )
     span = span.replace("-", "\N{MINUS SIGN}")
     if low > 0:
         return Gate(True, clean, degraded, f"accuracy changes by {span}: the interval lies above 0")
-    return Gate(False, clean, degraded, f"accuracy changes by {span}: the interval does not lie above 0, so a gain is not shown")
+    return Gate(
+        False,
+        clean,
+        degraded,
+        f"accuracy changes by {span}: the interval does not lie above 0, so a gain is not shown",
+    )
 
 
 def compared(before: Checkpoint, after: Checkpoint, images: ImageSet) -> PairedTest:
-    """McNemar's test of two classifiers on the same labelled pictures, called "without" and "with" the enhancer."""
+    """McNemar's test of two classifiers on the same labelled pictures,
+    called "without" and "with" the enhancer.
+    """
     first, second = predict(before, images), predict(after, images)
     return mcnemar(dataclasses.replace(first, name="without"), dataclasses.replace(second, name="with"))
 
@@ -279,7 +416,9 @@ def degraded_images(images: ImageSet, mix: DamageMix, seed: int) -> ImageSet:
 
 @dataclass(frozen=True)
 class CleanPairs:
-    """A loop source of (picture, the same picture, label); epochs walk through the whole set, `per_epoch` at a time."""
+    """A loop source of (picture, the same picture, label); epochs walk through the whole set,
+    `per_epoch` at a time.
+    """
 
     train: ImageSet
     val: ImageSet
@@ -290,7 +429,9 @@ class CleanPairs:
         """The rows of epoch `number`, or all."""
         rows = self.train
         if self.per_epoch is not None and self.per_epoch < len(rows):
-            rows = rows.take(generator(self.seed, "enhance-epoch", number).permutation(len(rows))[: self.per_epoch])
+            rows = rows.take(
+                generator(self.seed, "enhance-epoch", number).permutation(len(rows))[: self.per_epoch]
+            )
         return _pairs(rows)
 
     def validation(self) -> Batch:

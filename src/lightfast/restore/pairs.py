@@ -1,4 +1,7 @@
-"""Damaged pictures made on the fly from clean ones: what detector and restorer learn from. Every epoch draws its damage anew, by seed."""
+"""Damaged pictures made on the fly from clean ones: what detector and restorer learn from.
+
+Every epoch draws its damage anew, by seed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ Choice = tuple[str, int]
 
 @dataclass(frozen=True)
 class DamageMix:
-    """Which damages occur: (corruption, severity) each equally likely, and the share of pictures that stay clean.
+    """Which damages occur: (corruption, severity) each equally likely, and the share of pictures that stay
+    clean.
 
     Attributes:
         choices: pairs (registered corruption, severity 1..5).
@@ -40,10 +44,19 @@ class DamageMix:
 
     @classmethod
     def of_suite(
-        cls, suite: str, *, without_family: str | None = None, severities: Sequence[int] | None = None, clean_share: float = 0.125
+        cls,
+        suite: str,
+        *,
+        without_family: str | None = None,
+        severities: Sequence[int] | None = None,
+        clean_share: float = 0.125,
     ) -> DamageMix:
-        """The corruptions of a registered suite (`mnist-c`, `imagenet-c` …) at the suite's severities, or at `severities`."""
-        entries = [(name, severity) for name, own, _ in SUITES.get(suite).entries for severity in (severities or own)]
+        """The corruptions of a registered suite (`mnist-c`, `imagenet-c` …) at the suite's severities,
+        or at `severities`.
+        """
+        entries = [
+            (name, severity) for name, own, _ in SUITES.get(suite).entries for severity in (severities or own)
+        ]
         kept = tuple(entry for entry in entries if CORRUPTIONS.get(entry[0]).family != without_family)
         return cls(kept, clean_share)
 
@@ -57,9 +70,13 @@ class DamageMix:
         drawn = rng.integers(0, len(self.choices), size=count)
         return np.where(rng.random(count) < self.clean_share, -1, drawn)
 
-    def apply(self, images: NDArray[np.uint8], drawn: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
+    def apply(
+        self, images: NDArray[np.uint8], drawn: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
         """uint8 (N, H, W, C) with picture i damaged by `choices[drawn[i]]`; -1 leaves it as it is."""
-        return damage_mixture(images, [*self.choices, (CLEAN, 0)], np.where(drawn < 0, len(self.choices), drawn), rng)
+        return damage_mixture(
+            images, [*self.choices, (CLEAN, 0)], np.where(drawn < 0, len(self.choices), drawn), rng
+        )
 
     def targets(self, drawn: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(kind index into `kinds`, severity 0..5) of every drawn row, both int64 (N,)."""
@@ -92,8 +109,12 @@ class DamagedPictures:
         count = len(self.train)
         wanted = min(self.per_epoch or count, count)
         lap, place = divmod(number * wanted, count)
-        order = np.concatenate([generator(self.seed, "lap", lap + extra).permutation(count) for extra in (0, 1)])
-        return self._rows(self.train.take(order[place : place + wanted]), generator(self.seed, "damage", self.task, number))
+        order = np.concatenate(
+            [generator(self.seed, "lap", lap + extra).permutation(count) for extra in (0, 1)]
+        )
+        return self._rows(
+            self.train.take(order[place : place + wanted]), generator(self.seed, "damage", self.task, number)
+        )
 
     def validation(self) -> Batch:
         """The validation pictures, damaged once."""

@@ -1,6 +1,8 @@
-"""Detect → restore → read again: one pass over pictures of unknown state, by rules that were calibrated on validation pictures.
+"""Detect → restore → read again: one pass over pictures of unknown state, by rules that were calibrated on
+validation pictures.
 
-No label of the pictures is ever looked at: what is restored is decided by the detector, what is kept by the reader's own confidence.
+No label of the pictures is ever looked at: what is restored is decided by the detector, what is kept by the
+reader's own confidence.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ NEVER = 2.0
 _MARGINS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.05, 0.1, 0.25, 0.5, NEVER)
 UNKNOWN_MARGIN = 0.0
 CALIBRATED_ON = 2500
-"""Damaged pictures that the rules want: few validation pictures are damaged several times over, each time anew."""
+"""Damaged pictures that the rules want: few validation pictures are damaged several times over,
+each time anew.
+"""
 FEWEST = 30
 """A damage kind seen less often than this in calibration shares the common threshold of doubt."""
 
@@ -40,14 +44,14 @@ class Rules:
     """The calibrated part of a pipeline.
 
     Attributes:
-        margins: damage kind → the re-read is kept when its confidence exceeds the first reading's by more than this
-            (-1 always, 2 never); `unknown` has its own.
+        margins: damage kind → the re-read is kept when its confidence exceeds the first reading's by more
+            than this (-1 always, 2 never); `unknown` has its own.
         temperature: of re-read probabilities, on top of the classifier's own.
         doubt: final readings below this confidence go to a person.
         target_accuracy: accuracy wanted of what does not go to a person; `doubt` was chosen for it.
         n: damaged validation pictures that they were fitted on.
-        doubts: damage kind → its own threshold in place of `doubt`: a reading of 99 % confidence is worth less on canny edges than on
-            a clean picture.
+        doubts: damage kind → its own threshold in place of `doubt`: a reading of 99 % confidence is worth
+            less on canny edges than on a clean picture.
     """
 
     margins: Mapping[str, float]
@@ -67,7 +71,8 @@ class Repair:
     """What became of N pictures.
 
     Attributes:
-        before: first readings; `after`: final readings (the first one where nothing better was found). Same rows.
+        before: first readings; `after`: final readings (the first one where nothing better was found). Same
+            rows.
         damage: what the detector said.
         restored: uint8 (N, H, W, C), equal to the input where nothing was restored.
         attempted, kept: bool (N,): the picture was restored; the re-read replaced the first reading.
@@ -86,7 +91,9 @@ class Repair:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """A frozen classifier with the detector and the restorer that stand before it, and the rules between them."""
+    """A frozen classifier with the detector and the restorer that stand before it,
+    and the rules between them.
+    """
 
     classifier: Checkpoint
     detector: Checkpoint
@@ -94,10 +101,16 @@ class Pipeline:
     rules: Rules
 
     def save(self, folder: Path) -> Path:
-        """Write detector/, restorer/ and rules.json into `folder`; the classifier stays where it is (its data version is noted)."""
+        """Write detector/, restorer/ and rules.json into `folder`; the classifier stays where it is
+        (its data version is noted).
+        """
         self.detector.save(folder / "detector")
         self.restorer.save(folder / "restorer")
-        content = {**asdict(self.rules), "margins": dict(self.rules.margins), "class_names": self.classifier.class_names}
+        content = {
+            **asdict(self.rules),
+            "margins": dict(self.rules.margins),
+            "class_names": self.classifier.class_names,
+        }
         write_json(folder / "rules.json", content)
         return folder
 
@@ -106,13 +119,20 @@ class Pipeline:
         """Read what `save` wrote; raises CheckpointError when it was calibrated for another class list."""
         content: dict[str, Any] = read_json(folder / "rules.json")
         classifier.require_classes(tuple(content.pop("class_names")), str(folder))
-        return cls(classifier, load_checkpoint(folder / "detector"), load_checkpoint(folder / "restorer"), Rules(**content))
+        return cls(
+            classifier,
+            load_checkpoint(folder / "detector"),
+            load_checkpoint(folder / "restorer"),
+            Rules(**content),
+        )
 
 
 def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
-    """Detect the damage of every picture, restore what is not surely clean, read again, keep the better reading, name the doubtful.
+    """Detect the damage of every picture, restore what is not surely clean, read again, keep the better
+    reading, name the doubtful.
 
-    Pictures of another shape than the restorer's are refused (CheckpointError); labels, when there, only travel along.
+    Pictures of another shape than the restorer's are refused (CheckpointError); labels, when there, only
+    travel along.
     """
     if images.image_shape != pipeline.restorer.image_shape:
         raise CheckpointError(
@@ -129,8 +149,12 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
     kept = keep(pipeline.rules, damage, first, again)
     final = np.where(kept[:, None], again, first)
     seed = pipeline.classifier.details.get("seed")
-    before = Predictions(first, pipeline.classifier.class_names, images.ids, images.labels, "before repair", seed)
-    after = Predictions(final, pipeline.classifier.class_names, images.ids, images.labels, "after repair", seed)
+    before = Predictions(
+        first, pipeline.classifier.class_names, images.ids, images.labels, "before repair", seed
+    )
+    after = Predictions(
+        final, pipeline.classifier.class_names, images.ids, images.labels, "after repair", seed
+    )
     reasons = _reasons(pipeline.rules, damage, before, after, kept)
     doubtful = np.array([bool(reason) for reason in reasons], dtype=bool)
     return Repair(before, after, damage, restored, ~damage.is_clean, kept, doubtful, reasons)
@@ -144,17 +168,23 @@ def _reread(
     restored, again = images.copy(), first.copy()
     if len(rows):
         restored[rows] = restore_images(pipeline.restorer, images[rows])
-        again[rows] = apply_temperature(pred_probs(pipeline.classifier, restored[rows]), pipeline.rules.temperature)
+        again[rows] = apply_temperature(
+            pred_probs(pipeline.classifier, restored[rows]), pipeline.rules.temperature
+        )
     return restored, again
 
 
-def keep(rules: Rules, damage: Damage, first: NDArray[np.float32], again: NDArray[np.float32]) -> NDArray[np.bool_]:
+def keep(
+    rules: Rules, damage: Damage, first: NDArray[np.float32], again: NDArray[np.float32]
+) -> NDArray[np.bool_]:
     """bool (N,): the re-read is kept. `first` and `again` are float32 (N, K) probabilities."""
     margins = np.array([rules.margins.get(name, UNKNOWN_MARGIN) for name in damage.names])
     return ~damage.is_clean & (again.max(axis=1) - first.max(axis=1) > margins)
 
 
-def _reasons(rules: Rules, damage: Damage, before: Predictions, after: Predictions, kept: NDArray[np.bool_]) -> tuple[str, ...]:
+def _reasons(
+    rules: Rules, damage: Damage, before: Predictions, after: Predictions, kept: NDArray[np.bool_]
+) -> tuple[str, ...]:
     reasons: list[str] = []
     changed = before.predicted_labels != after.predicted_labels
     for row, name in enumerate(damage.names):
@@ -171,17 +201,25 @@ def _reasons(rules: Rules, damage: Damage, before: Predictions, after: Predictio
 
 
 def calibrate_pipeline(
-    classifier: Checkpoint, kit: tuple[Checkpoint, Checkpoint], val_images: ImageSet, mix: DamageMix,
-    *, seed: int = 0, target_accuracy: float = 0.995,
-) -> Pipeline:  # fmt: skip
-    """Put `kit` = (detector, restorer) before the frozen classifier, with rules fitted on `val_images` damaged by `mix`.
+    classifier: Checkpoint,
+    kit: tuple[Checkpoint, Checkpoint],
+    val_images: ImageSet,
+    mix: DamageMix,
+    *,
+    seed: int = 0,
+    target_accuracy: float = 0.995,
+) -> Pipeline:
+    """Put `kit` = (detector, restorer) before the frozen classifier, with rules fitted on `val_images`
+    damaged by `mix`.
 
-    Fitted are a margin a damage kind, the re-read temperature, and a threshold of doubt a kind: the lowest confidence from which on the
-    readings together reach `target_accuracy` (0..1).
+    Fitted are a margin a damage kind, the re-read temperature, and a threshold of doubt a kind: the lowest
+    confidence from which on the readings together reach `target_accuracy` (0..1).
     """
     rng = generator(seed, "pipeline-calibration")
     rounds = max(1, round(CALIBRATED_ON / max(1, len(val_images))))
-    degraded = np.concatenate([mix.apply(val_images.images, mix.draw(len(val_images), rng), rng) for _ in range(rounds)])
+    degraded = np.concatenate(
+        [mix.apply(val_images.images, mix.draw(len(val_images), rng), rng) for _ in range(rounds)]
+    )
     labels = np.tile(val_images.require_labels(), rounds)
     pipeline = Pipeline(classifier, *kit, Rules({}, 1.0, 0.0, target_accuracy, len(degraded)))
     damage = detect(pipeline.detector, degraded)
@@ -200,13 +238,21 @@ def calibrate_pipeline(
     rules = replace(pipeline.rules, margins=margins, temperature=temperature)
     final = np.where(keep(rules, damage, first, again)[:, None], again, first)
     sure, right = final.max(axis=1), final.argmax(axis=1) == labels
-    doubts = {str(name): doubt_threshold(sure[names == name], right[names == name], target_accuracy)
-              for name in np.unique(names) if (names == name).sum() >= FEWEST}
-    return replace(pipeline, rules=replace(rules, doubt=doubt_threshold(sure, right, target_accuracy), doubts=doubts))
+    doubts = {
+        str(name): doubt_threshold(sure[names == name], right[names == name], target_accuracy)
+        for name in np.unique(names)
+        if (names == name).sum() >= FEWEST
+    }
+    return replace(
+        pipeline, rules=replace(rules, doubt=doubt_threshold(sure, right, target_accuracy), doubts=doubts)
+    )
 
 
 def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The margin with the most right readings; of equals the one closest to 0. Without pictures: the default for unknown damage."""
+    """The margin with the most right readings; of equals the one closest to 0.
+
+    Without pictures: the default for unknown damage.
+    """
     if not len(labels):
         return UNKNOWN_MARGIN
     gain = again.max(axis=1) - first.max(axis=1)
@@ -215,8 +261,12 @@ def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels:
     return max(_MARGINS, key=lambda margin: (scores[margin], -abs(margin)))
 
 
-def doubt_threshold(confidence: NDArray[np.floating], correct: NDArray[np.bool_], target_accuracy: float) -> float:
-    """The lowest confidence from which on the readings reach `target_accuracy` together; 1.0 when they never do."""
+def doubt_threshold(
+    confidence: NDArray[np.floating], correct: NDArray[np.bool_], target_accuracy: float
+) -> float:
+    """The lowest confidence from which on the readings reach `target_accuracy` together;
+    1.0 when they never do.
+    """
     order = np.argsort(-confidence, kind="stable")
     accuracy = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(accuracy >= target_accuracy)

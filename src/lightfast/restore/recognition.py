@@ -14,9 +14,9 @@ from lightfast.models.folded import folded
 def frozen(classifier: Checkpoint, device: torch.device | None = None) -> Callable[[Tensor], Tensor]:
     """The classifier as a function from pixels, float (N, C, H, W) in [0, 1], to logits (N, K).
 
-    What is learnt through is a copy in eval mode whose weights need no gradient and whose batch norms are folded away: the classifier
-    itself, weights, statistics and modes, is not touched. The copy computes on `device`, by default the classifier's own.
-    Raises CheckpointError for a forest, which has no gradients.
+    What is learnt through is a copy in eval mode whose weights need no gradient and whose batch norms are
+    folded away: the classifier itself, weights, statistics and modes, is not touched. The copy computes on
+    `device`, by default the classifier's own. Raises CheckpointError for a forest, which has no gradients.
     """
     network = classifier.torch_network
     place = device or next(network.parameters()).device

@@ -1,4 +1,6 @@
-"""What a page says about classes: how well each is read, which are confused, with the pictures themselves, and the ROC and PR curves."""
+"""What a page says about classes: how well each is read, which are confused, with the pictures themselves,
+and the ROC and PR curves.
+"""
 
 from __future__ import annotations
 
@@ -45,66 +47,136 @@ def hardest_pairs(evaluation: Evaluation) -> list[dict[str, object]]:
     return [pair.as_json() for pair in confused_pairs(evaluation.confusion, evaluation.class_names)[:HARDEST]]
 
 
-def _classes_section(predictions: Predictions, evaluation: Evaluation, pairs: Sequence[ConfusedPair]) -> Section:
+def _classes_section(
+    predictions: Predictions, evaluation: Evaluation, pairs: Sequence[ConfusedPair]
+) -> Section:
     """Confusion matrix with links, hardest pairs, every class, top k."""
     width = 460 if len(evaluation.class_names) <= MANY_CLASSES else 760
     anchors = {(pair.row, pair.column): _anchor(pair) for pair in pairs[:SHOWN_PAIRS]}
     drawing = confusion_matrix(evaluation.confusion, evaluation.class_names, width, anchors)
-    caption = "Rows are the given labels, columns the readings." + " A click on an error leads to its pictures." * bool(anchors)
+    caption = (
+        "Rows are the given labels, columns the readings."
+        + " A click on an error leads to its pictures." * bool(anchors)
+    )
     worst = sorted(evaluation.per_class, key=lambda row: row.f1)[:2]
     lead = "The lowest F1 have " + " and ".join(f"{row.name} ({percent(row.f1, 1)})" for row in worst) + "."
     parts: list[Part] = [Figure(drawing, caption)]
     if pairs:
         hardest = pairs[0]
-        lead += (f" The most frequent confusion: {hardest.given} read as {hardest.read}, {hardest.count:,} of {hardest.support:,} "
-                 f"({percent(hardest.share, 1)}, 95 % interval {percent_range(hardest.interval)}).")
+        lead += (
+            f" The most frequent confusion: {hardest.given} read as {hardest.read}, {hardest.count:,} of "
+            f"{hardest.support:,} ({percent(hardest.share, 1)}, 95 % interval "
+            f"{percent_range(hardest.interval)})."
+        )
         parts.append(_pairs_table(pairs))
     return Section("Classes", (*parts, _classes_table(evaluation), _top_table(predictions)), lead)
 
 
 def _classes_table(evaluation: Evaluation) -> Part:
-    rows = tuple((row.name, *(share_cell(share, interval, digits=1) for share, interval in (
-        (row.precision, row.precision_interval), (row.recall, row.recall_interval), (row.f1, row.f1_interval))), f"{row.support:,}")
-        for row in evaluation.per_class)
-    table = Table(("class", "precision", "recall", "F1", "pictures"), rows, f"By class, {evaluation.n:,} pictures",
-                  (f"Macro F1 {percent(evaluation.macro_f1)}, 95 % interval {percent_range(evaluation.macro_f1_interval)}. "
-                   "Small print: 95 % intervals; of precision and recall by Wilson.",))
+    rows = tuple(
+        (
+            row.name,
+            *(
+                share_cell(share, interval, digits=1)
+                for share, interval in (
+                    (row.precision, row.precision_interval),
+                    (row.recall, row.recall_interval),
+                    (row.f1, row.f1_interval),
+                )
+            ),
+            f"{row.support:,}",
+        )
+        for row in evaluation.per_class
+    )
+    table = Table(
+        ("class", "precision", "recall", "F1", "pictures"),
+        rows,
+        f"By class, {evaluation.n:,} pictures",
+        (
+            f"Macro F1 {percent(evaluation.macro_f1)}, 95 % interval "
+            f"{percent_range(evaluation.macro_f1_interval)}. Small print: 95 % intervals; of precision and "
+            "recall by Wilson.",
+        ),
+    )
     return table if len(rows) <= MANY_CLASSES else Folded(f"All {len(rows)} classes", (table,))
 
 
 def _top_table(predictions: Predictions) -> Table:
-    shares = {k: top_k_accuracy(predictions.pred_probs, predictions.require_labels(), k) for k in TOP_K if k < predictions.num_classes}
-    rows = tuple((f"first {k}" if k > 1 else "first", share_cell(value, interval)) for k, (value, interval) in shares.items())
-    return Table(("the label is among the readings", "share"), rows, f"Top k, {len(predictions):,} pictures",
-                 ("Small print: 95 % Wilson intervals.",))
+    shares = {
+        k: top_k_accuracy(predictions.pred_probs, predictions.require_labels(), k)
+        for k in TOP_K
+        if k < predictions.num_classes
+    }
+    rows = tuple(
+        (f"first {k}" if k > 1 else "first", share_cell(value, interval))
+        for k, (value, interval) in shares.items()
+    )
+    return Table(
+        ("the label is among the readings", "share"),
+        rows,
+        f"Top k, {len(predictions):,} pictures",
+        ("Small print: 95 % Wilson intervals.",),
+    )
 
 
 def _pairs_table(pairs: Sequence[ConfusedPair]) -> Table:
     """The hardest pairs; their names lead to the pictures."""
-    rows = tuple((Cell(f"{pair.given} → {pair.read}", anchor=_anchor(pair)), f"{pair.count:,}",
-                  share_cell(pair.share, pair.interval, digits=1), f"{pair.both_ways:,}") for pair in pairs[:HARDEST])
-    notes = ["Share of the pictures with this label, with its 95 % Wilson interval. Both ways: this confusion and its opposite together."]
+    rows = tuple(
+        (
+            Cell(f"{pair.given} → {pair.read}", anchor=_anchor(pair)),
+            f"{pair.count:,}",
+            share_cell(pair.share, pair.interval, digits=1),
+            f"{pair.both_ways:,}",
+        )
+        for pair in pairs[:HARDEST]
+    )
+    notes = [
+        "Share of the pictures with this label, with its 95 % Wilson interval. Both ways: this confusion and "
+        "its opposite together."
+    ]
     if len(pairs) > len(rows):
         notes.append(f"The {len(rows)} most frequent of {len(pairs)} confusions.")
-    return Table(("given → read", "pictures", "share of the class", "both ways"), rows, "The hardest pairs", tuple(notes))
+    return Table(
+        ("given → read", "pictures", "share of the class", "both ways"),
+        rows,
+        "The hardest pairs",
+        tuple(notes),
+    )
 
 
 def _confused_section(pairs: Sequence[ConfusedPair], predictions: Predictions, images: ImageSet) -> Section:
     """One folded gallery a confused pair; pairs and pictures that are left out are counted."""
     if images.ids != predictions.ids:
-        raise DataError(f"the pictures beside {predictions.name}", expected="those that were read, in the same order",
-                        got=f"{len(images):,} pictures for {len(predictions):,} readings" if len(images) != len(predictions) else "others")
+        raise DataError(
+            f"the pictures beside {predictions.name}",
+            expected="those that were read, in the same order",
+            got=f"{len(images):,} pictures for {len(predictions):,} readings"
+            if len(images) != len(predictions)
+            else "others",
+        )
     shown = pairs[:SHOWN_PAIRS]
     rows = [_rows_of(pair, predictions) for pair in shown]
     side = side_within([images.images[row] for chosen in rows for row in chosen], PICTURE_BYTES)
-    folds = tuple(Folded(_title(pair, len(chosen)), (Gallery(tuple(_picture(row, predictions, images, side) for row in chosen)),),
-                         _anchor(pair)) for pair, chosen in zip(shown, rows, strict=True))
-    return Section("Confused pictures", folds, f"What was read wrongly, pair by pair, the most confident first. {_left_out(pairs, rows)}")
+    folds = tuple(
+        Folded(
+            _title(pair, len(chosen)),
+            (Gallery(tuple(_picture(row, predictions, images, side) for row in chosen)),),
+            _anchor(pair),
+        )
+        for pair, chosen in zip(shown, rows, strict=True)
+    )
+    return Section(
+        "Confused pictures",
+        folds,
+        f"What was read wrongly, pair by pair, the most confident first. {_left_out(pairs, rows)}",
+    )
 
 
 def _rows_of(pair: ConfusedPair, predictions: Predictions) -> NDArray[np.intp]:
     """Up to SHOWN_PICTURES rows of a confusion, the most confident first."""
-    rows = np.flatnonzero((predictions.require_labels() == pair.row) & (predictions.predicted_labels == pair.column))
+    rows = np.flatnonzero(
+        (predictions.require_labels() == pair.row) & (predictions.predicted_labels == pair.column)
+    )
     return rows[np.argsort(-predictions.confidence[rows], kind="stable")][:SHOWN_PICTURES]
 
 
@@ -124,11 +196,14 @@ def _left_out(pairs: Sequence[ConfusedPair], rows: Sequence[NDArray[np.intp]]) -
     total, shown = sum(pair.count for pair in pairs), sum(map(len, rows))
     if total == shown:
         return f"All {total:,} wrong readings are shown."
-    rarer = pairs[len(rows):]
+    rarer = pairs[len(rows) :]
     text = f"{shown:,} of {total:,} wrong readings are shown: up to {SHOWN_PICTURES} a pair"
     if rarer:
         without = sum(pair.count for pair in rarer)
-        text += f", of the {len(rows)} most frequent pairs; {len(rarer)} rarer pairs with {without:,} pictures are not"
+        text += (
+            f", of the {len(rows)} most frequent pairs; {len(rarer)} rarer pairs with {without:,} pictures "
+            "are not"
+        )
     return text + "."
 
 
@@ -136,16 +211,38 @@ def _curves_section(predictions: Predictions) -> Section:
     """ROC and precision-recall curves, one class against the rest, and their areas."""
     roc, pr = roc_curves(predictions), pr_curves(predictions)
     if not roc:
-        return Section("ROC and precision-recall", (Text("All pictures are of one class: there is nothing to tell it from."),))
-    rows = tuple((above.class_name, _area_cell(above), _area_cell(below), f"{above.positives:,}", f"{above.negatives:,}")
-                 for above, below in zip(roc, pr, strict=True))
-    table = Table(("class", "ROC area", "average precision", "of the class", "of others"), rows, "Areas under the curves",
-                  (f"Small print: 95 % intervals. ROC: {ROC_METHOD}. Average precision: {PR_METHOD}.",))
-    lead = (f"The area under the ROC curve is {macro_area(roc):.4f}, the average precision {macro_area(pr):.4f}, each the plain mean over "
-            f"{len(roc)} classes.")
-    figure = Figure(roc_pr_figure(_lines(roc), _lines(pr)), "One class against the rest, by its probability; with its area. "
-                    "The classes of the smallest average precision are named.")
-    return Section("ROC and precision-recall", (figure, Folded(f"The areas of all {len(rows)} classes", (table,))), lead)
+        return Section(
+            "ROC and precision-recall",
+            (Text("All pictures are of one class: there is nothing to tell it from."),),
+        )
+    rows = tuple(
+        (
+            above.class_name,
+            _area_cell(above),
+            _area_cell(below),
+            f"{above.positives:,}",
+            f"{above.negatives:,}",
+        )
+        for above, below in zip(roc, pr, strict=True)
+    )
+    table = Table(
+        ("class", "ROC area", "average precision", "of the class", "of others"),
+        rows,
+        "Areas under the curves",
+        (f"Small print: 95 % intervals. ROC: {ROC_METHOD}. Average precision: {PR_METHOD}.",),
+    )
+    lead = (
+        f"The area under the ROC curve is {macro_area(roc):.4f}, the average precision {macro_area(pr):.4f}, "
+        f"each the plain mean over {len(roc)} classes."
+    )
+    figure = Figure(
+        roc_pr_figure(_lines(roc), _lines(pr)),
+        "One class against the rest, by its probability; with its area. The classes of the smallest average "
+        "precision are named.",
+    )
+    return Section(
+        "ROC and precision-recall", (figure, Folded(f"The areas of all {len(rows)} classes", (table,))), lead
+    )
 
 
 def _lines(curves: Sequence[Curve]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]]:

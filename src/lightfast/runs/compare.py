@@ -32,7 +32,9 @@ LONG_ENOUGH = 1.0
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run costs: seconds of training, MB of weights, parameters, pictures read a second; None where that is not known."""
+    """What a run costs: seconds of training, MB of weights, parameters, pictures read a second;
+    None where that is not known.
+    """
 
     model: str | None = None
     train_seconds: float | None = None
@@ -44,21 +46,23 @@ class Cost:
 def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[str, Any]:
     """Let every run read the same labelled pictures and test all pairs.
 
-    A picture that one of the runs was trained or chosen on is left out for all. Every run reads at its own picture size, one run after
-    another, which is also how their speed is measured; each scoring is recorded in RUN/evaluations.jsonl.
+    A picture that one of the runs was trained or chosen on is left out for all. Every run reads at its own
+    picture size, one run after another, which is also how their speed is measured; each scoring is recorded
+    in RUN/evaluations.jsonl.
 
     Args:
-        runs: at least two run folders, `hf-hub:ID`s, or `.parquet` files that `predict` or `evaluate` wrote; a file
-            fixes the pictures, which are paired by their ids.
-        source: folder, manifest, `.npz` or catalogue name; of official parts the test part is read. May be empty when only files are
-            compared and carry labels.
+        runs: at least two run folders, `hf-hub:ID`s, or `.parquet` files that `predict` or `evaluate` wrote;
+            a file fixes the pictures, which are paired by their ids.
+        source: folder, manifest, `.npz` or catalogue name; of official parts the test part is read. May be
+            empty when only files are compared and carry labels.
         options: with `out`, metrics.json, predictions-NAME.parquet a run and report.html are written there.
 
-    Returns: the keys of `Comparison.as_json` (sentence: what may be concluded), and runs (name, run, cost, touched_before, left_out a
-    run), data, data_version, unreadable, notes, seconds.
+    Returns: the keys of `Comparison.as_json` (sentence: what may be concluded), and runs (name, run, cost,
+    touched_before, left_out a run), data, data_version, unreadable, notes, seconds.
 
     Raises:
-        SettingsError: fewer than two runs, or one named twice. DataError: class lists differ, or not all read the same pictures.
+        SettingsError: fewer than two runs, or one named twice. DataError: class lists differ, or not all read
+            the same pictures.
     """
     started = time.perf_counter()
     sides = open_sides(runs, options)
@@ -66,24 +70,46 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[s
     predictions, rows = [], []
     for done, (side, images, seen) in enumerate(zip(sides, pairing.images, pairing.seen, strict=True)):
         options.report("reading", done, len(sides), side.name)
-        readings, speed = _timed(side.checkpoint, images) if side.checkpoint and images else (file_readings(side, pairing), None)
+        readings, speed = (
+            _timed(side.checkpoint, images)
+            if side.checkpoint and images
+            else (file_readings(side, pairing), None)
+        )
         predictions.append(replace(in_order(readings, sides[0].class_names), name=side.name))
         folder = Path(side.run)
-        touched = touch(folder, images.version, options.command or f"compare {source}") if images and folder.is_dir() else None
-        rows.append({"name": side.name, "run": side.run, "cost": asdict(_cost(side, speed)), "touched_before": touched, "left_out": seen})
+        touched = (
+            touch(folder, images.version, options.command or f"compare {source}")
+            if images and folder.is_dir()
+            else None
+        )
+        rows.append(
+            {
+                "name": side.name,
+                "run": side.run,
+                "cost": asdict(_cost(side, speed)),
+                "touched_before": touched,
+                "left_out": seen,
+            }
+        )
     options.report("reading", len(sides), len(sides))
     comparison = compare(predictions, seed=options.seed)
     result = {
-        **comparison.as_json(), "runs": rows, "data": pairing.name,
-        "data_version": pairing.version, "unreadable": [asdict(one) for one in pairing.unreadable], "notes": list(pairing.notes),
+        **comparison.as_json(),
+        "runs": rows,
+        "data": pairing.name,
+        "data_version": pairing.version,
+        "unreadable": [asdict(one) for one in pairing.unreadable],
+        "notes": list(pairing.notes),
         "seconds": round(time.perf_counter() - started, 3),
-    }  # fmt: skip
+    }
     if options.out is not None:
         folder = make_folder(Path(options.out))
         for one in predictions:
             one.save(folder / f"predictions-{_file_name(one.name)}.parquet")
         facts = provenance(pairing.version, options.seed, {"compare": result["seconds"]}, options.words)
-        write_compare_page(folder / REPORT_FILE, Compared(comparison, predictions, pairing.shown), result, facts)
+        write_compare_page(
+            folder / REPORT_FILE, Compared(comparison, predictions, pairing.shown), result, facts
+        )
         write_json(folder / METRICS_FILE, result)
     return result
 
@@ -96,8 +122,12 @@ def split_words(words: Sequence[str]) -> tuple[list[str], str]:
     files_only = all(word.endswith(".parquet") for word in words)
     runs, data = (list(words), "") if files_only else (list(words[:-1]), words[-1])
     if len(runs) < 2:
-        raise SettingsError("compare", expected="at least two runs, then DATA", got=" ".join(words),
-                            cure="E.g. lightfast compare runs/a runs/b mnist-5k.")
+        raise SettingsError(
+            "compare",
+            expected="at least two runs, then DATA",
+            got=" ".join(words),
+            cure="E.g. lightfast compare runs/a runs/b mnist-5k.",
+        )
     return runs, data
 
 
@@ -106,22 +136,41 @@ def compare_lines(result: Mapping[str, Any]) -> list[str]:
     models = []
     for row, one in zip(result["evaluations"], result["runs"], strict=True):
         cost = one["cost"]
-        models.append((one["name"], share_text(row["accuracy"], row["accuracy_interval"]), percent(row["macro_f1"]), *cost_texts(cost)))
+        models.append(
+            (
+                one["name"],
+                share_text(row["accuracy"], row["accuracy_interval"]),
+                percent(row["macro_f1"]),
+                *cost_texts(cost),
+            )
+        )
     pairs = []
     for pair in result["pairs"]:
         low, high = pair["difference_interval"]
-        pairs.append((f"{pair['first']} → {pair['second']}", f"{points(pair['difference'])} [{points(low)} to {points(high)}]",
-                      f"{pair['gained']:,}", f"{pair['lost']:,}", p_text(pair["p_value"]), p_text(pair["p_holm"])))
+        pairs.append(
+            (
+                f"{pair['first']} → {pair['second']}",
+                f"{points(pair['difference'])} [{points(low)} to {points(high)}]",
+                f"{pair['gained']:,}",
+                f"{pair['lost']:,}",
+                p_text(pair["p_value"]),
+                p_text(pair["p_holm"]),
+            )
+        )
     return [
-        *columns(("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models),
+        *columns(
+            ("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models
+        ),
         *columns(("pair", "difference in points", "gained", "lost", "p", "p (Holm)"), pairs),
         f"n = {result['n']:,} pictures, the same for all; brackets: 95 % intervals; seed {result['seed']}",
         result["sentence"],
-    ]  # fmt: skip
+    ]
 
 
 def _timed(checkpoint: Checkpoint, images: ImageSet) -> tuple[Predictions, float]:
-    """The readings of all pictures, and pictures a second: after a warm-up, the fastest of the repeats (other work only slows them)."""
+    """The readings of all pictures, and pictures a second: after a warm-up, the fastest of the repeats
+    (other work only slows them).
+    """
     predict(checkpoint, images.take(range(min(WARM_UP, len(images)))))
     times: list[float] = []
     while True:
@@ -139,17 +188,29 @@ def _cost(side: Side, speed: float | None) -> Cost:
     folder = Path(side.run)
     told = read_json(folder / METRICS_FILE) if (folder / METRICS_FILE).is_file() else {}
     forest = isinstance(checkpoint.network, Forest)
-    return Cost(checkpoint.model, told.get("seconds", {}).get("train"), round(_weight_bytes(folder, checkpoint) / 1e6, 3),
-                None if forest else count_parameters(checkpoint.torch_network), round(speed, 1) if speed else None)
+    return Cost(
+        checkpoint.model,
+        told.get("seconds", {}).get("train"),
+        round(_weight_bytes(folder, checkpoint) / 1e6, 3),
+        None if forest else count_parameters(checkpoint.torch_network),
+        round(speed, 1) if speed else None,
+    )
 
 
 def _weight_bytes(folder: Path, checkpoint: Checkpoint) -> int:
-    """The checkpoint's folder on disk; of a model from the hub, whose files lie in a shared cache, the bytes of its tensors."""
+    """The checkpoint's folder on disk; of a model from the hub, whose files lie in a shared cache,
+    the bytes of its tensors.
+    """
     if folder.is_dir():
         place = folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder
         return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    return sum(tensor.numel() * tensor.element_size() for tensor in checkpoint.torch_network.state_dict().values())
+    return sum(
+        tensor.numel() * tensor.element_size() for tensor in checkpoint.torch_network.state_dict().values()
+    )
 
 
 def _file_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
+    return (
+        "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.")
+        or "run"
+    )

@@ -23,27 +23,42 @@ Job = tuple[str, int, Table]
 
 
 def jobs_of(name: str | None, severity: int | None, suite: str | None) -> list[Job]:
-    """One corruption at one severity (3 when None), or all entries of a suite at its own severities or at this one.
+    """One corruption at one severity (3 when None), or all entries of a suite at its own severities or at
+    this one.
 
     Raises SettingsError unless exactly one of `name` and `suite` is given, UnknownName for either.
     """
     if (name is None) == (suite is None):
-        raise SettingsError("corrupt", expected="either --name or --suite", got="both" if name else "neither",
-                            cure="All names: lightfast corrupt --list")
+        raise SettingsError(
+            "corrupt",
+            expected="either --name or --suite",
+            got="both" if name else "neither",
+            cure="All names: lightfast corrupt --list",
+        )
     if name is not None:
         return [(CORRUPTIONS.get(name).name, severity or 3, "standard")]
-    return [(entry, strength, table) for entry, severities, table in SUITES.get(str(suite)).entries
-            for strength in ((severity,) if severity else severities)]
+    return [
+        (entry, strength, table)
+        for entry, severities, table in SUITES.get(str(suite)).entries
+        for strength in ((severity,) if severity else severities)
+    ]
 
 
 def corrupt_run(
-    source: str, jobs: list[Job], options: RunOptions, *, many: bool = False, part: Part = "all", limit: int | None = None
-) -> dict[str, Any]:  # fmt: skip
+    source: str,
+    jobs: list[Job],
+    options: RunOptions,
+    *,
+    many: bool = False,
+    part: Part = "all",
+    limit: int | None = None,
+) -> dict[str, Any]:
     """Write `source` damaged in every way of `jobs`; labels and file names stay.
 
     Args:
         source: folder, manifest, `.npz` or catalogue name.
-        options: `out` is a new or empty folder, or a file NAME.npz; with `many` a folder that gets a folder NAME-SEVERITY a job.
+        options: `out` is a new or empty folder, or a file NAME.npz; with `many` a folder that gets a folder
+            NAME-SEVERITY a job.
         part: an official part, or all.
         limit: at most so many pictures, drawn by the seed, in their order.
 
@@ -51,16 +66,44 @@ def corrupt_run(
     """
     out = options.folder("corrupt")
     if many and out.suffix == ".npz":
-        raise SettingsError(f"--out {out}", expected="a folder for the versions of a suite", got="one .npz", cure="Give a folder.")
-    given = read(source, part=part, image_size=options.image_size, data_folder=options.data_folder, report=options.report)
+        raise SettingsError(
+            f"--out {out}",
+            expected="a folder for the versions of a suite",
+            got="one .npz",
+            cure="Give a folder.",
+        )
+    given = read(
+        source,
+        part=part,
+        image_size=options.image_size,
+        data_folder=options.data_folder,
+        report=options.report,
+    )
     images = _drawn(given.images, limit, options.seed)
     written: list[dict[str, Any]] = []
     for done, (name, severity, table) in enumerate(jobs, start=1):
-        path = _save(out / f"{name}-{severity}" if many else out, version := corrupt(images, name, severity, options.seed, table))
-        written.append({"corruption": name, "severity": severity, "n": len(version), "version": version.version, "path": str(path)})
+        path = _save(
+            out / f"{name}-{severity}" if many else out,
+            version := corrupt(images, name, severity, options.seed, table),
+        )
+        written.append(
+            {
+                "corruption": name,
+                "severity": severity,
+                "n": len(version),
+                "version": version.version,
+                "path": str(path),
+            }
+        )
         options.report("damaging", done, len(jobs), name)
-    return {"source": source, "seed": options.seed, "n": len(images), "written": written,
-            "unreadable": [asdict(one) for one in given.unreadable], "notes": list(given.notes)}
+    return {
+        "source": source,
+        "seed": options.seed,
+        "n": len(images),
+        "written": written,
+        "unreadable": [asdict(one) for one in given.unreadable],
+        "notes": list(given.notes),
+    }
 
 
 def _save(target: Path, images: ImageSet) -> Path:

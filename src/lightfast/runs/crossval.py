@@ -1,4 +1,6 @@
-"""`crossval_run`: from a source of pictures to out-of-fold readings of every one of them, with figures and a page."""
+"""`crossval_run`: from a source of pictures to out-of-fold readings of every one of them,
+with figures and a page.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,15 @@ from lightfast.models.registry import find_model
 from lightfast.report.provenance import provenance
 from lightfast.report.tables import duration, percent, percent_range
 from lightfast.runs.crossval_page import write_crossval_page
-from lightfast.runs.folder import FOLDS_FOLDER, METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, begin, finish
+from lightfast.runs.folder import (
+    FOLDS_FOLDER,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    RunOptions,
+    begin,
+    finish,
+)
 from lightfast.runs.lines import columns
 from lightfast.train.fit import Plan
 
@@ -25,32 +35,48 @@ from lightfast.train.fit import Plan
 def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Dealing) -> dict[str, Any]:
     """Cross-validate a plan and keep the out-of-fold probabilities.
 
-    An official test part stays aside; all other pictures take part. The folder keeps finished folds: the same command goes on where it
-    was stopped.
+    An official test part stays aside; all other pictures take part. The folder keeps finished folds: the same
+    command goes on where it was stopped.
 
     Args:
         source: folder, manifest, `.npz` or catalogue name.
-        options: `out` is the folder to write: predictions.parquet (out of fold), metrics.json, report.html, folds/.
+        options: `out` is the folder to write: predictions.parquet (out of fold), metrics.json, report.html,
+            folds/.
         plan, dealing: what is fitted, and how the pictures are dealt out.
 
-    Returns: the content of metrics.json: the keys of `CrossValidation.as_json`, `pooled` (the score of the out-of-fold readings), and
-    data, data_version, unreadable, notes, seconds.
+    Returns: the content of metrics.json: the keys of `CrossValidation.as_json`, `pooled` (the score of the
+    out-of-fold readings), and data, data_version, unreadable, notes, seconds.
     """
     started = time.perf_counter()
     find_model(plan.model, "classifier")
     folder = options.folder("crossval")
-    loaded = read_splits(source, image_size=options.image_size, data_folder=options.data_folder, report=options.report)
+    loaded = read_splits(
+        source, image_size=options.image_size, data_folder=options.data_folder, report=options.report
+    )
     images, notes = taking_part(loaded)
     deal(images, dealing, options.seed)  # what cannot be dealt out is refused before a folder is made
-    settings = {"made_by": "crossval", "source": source, "data_version": images.version, "seed": options.seed, **plan.as_json(),
-                "image_size": list(options.image_size) if options.image_size else None, "folds": dealing.folds, "repeats": dealing.repeats}
+    settings = {
+        "made_by": "crossval",
+        "source": source,
+        "data_version": images.version,
+        "seed": options.seed,
+        **plan.as_json(),
+        "image_size": list(options.image_size) if options.image_size else None,
+        "folds": dealing.folds,
+        "repeats": dealing.repeats,
+    }
     begin(folder, settings, resume=False, replace="crossval")
     validated = cross_validate(images, plan, dealing, options.training(folder / FOLDS_FOLDER))
     metrics = {
-        **validated.as_json(), "pooled": score(validated.predictions).as_json(), "data": images.name.split("/")[0],
-        "data_version": images.version, "unreadable": [asdict(one) for one in loaded.unreadable], "notes": [*loaded.notes, *notes],
-        "predictions": str(folder / PREDICTIONS_FILE), "seconds": round(time.perf_counter() - started, 3),
-    }  # fmt: skip
+        **validated.as_json(),
+        "pooled": score(validated.predictions).as_json(),
+        "data": images.name.split("/")[0],
+        "data_version": images.version,
+        "unreadable": [asdict(one) for one in loaded.unreadable],
+        "notes": [*loaded.notes, *notes],
+        "predictions": str(folder / PREDICTIONS_FILE),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
     validated.predictions.save(folder / PREDICTIONS_FILE)
     facts = provenance(images.version, options.seed, {"crossval": metrics["seconds"]}, options.words)
     write_crossval_page(folder / REPORT_FILE, validated, images, metrics, facts)
@@ -64,20 +90,35 @@ def taking_part(loaded: LoadedData) -> tuple[ImageSet, tuple[str, ...]]:
     parts = [images for name, images in loaded.parts.items() if name != "test"]
     if loaded.test is None:
         return concatenate(parts), ()
-    note = f"the official test part ({len(loaded.test):,} pictures) was left aside: cross-validation needs none"
+    note = (
+        f"the official test part ({len(loaded.test):,} pictures) was left aside: cross-validation needs none"
+    )
     return concatenate(parts), (note,)
 
 
 def crossval_lines(result: Mapping[str, Any]) -> list[str]:
     """Every fold, then mean, spread and corrected interval: for a terminal."""
-    rows = [(f"{one['repeat'] + 1}.{one['fold'] + 1}", f"{one['n_train']:,}", f"{one['n_test']:,}", percent(one["accuracy"]),
-             percent(one["macro_f1"]), duration(one["seconds"])) for one in result["per_fold"]]
+    rows = [
+        (
+            f"{one['repeat'] + 1}.{one['fold'] + 1}",
+            f"{one['n_train']:,}",
+            f"{one['n_test']:,}",
+            percent(one["accuracy"]),
+            percent(one["macro_f1"]),
+            duration(one["seconds"]),
+        )
+        for one in result["per_fold"]
+    ]
     lines = columns(("fold", "fitted on", "read", "accuracy", "macro F1", "fit"), rows)
     for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1")):
-        lines.append(f"{name:<10} {percent(result[key])} [{percent_range(result[key + '_interval'])}], spread over folds "
-                     f"{100 * result[key + '_spread']:.2f} points")
-    lines.append(f"Brackets: 95 % interval corrected for shared training pictures; n = {result['n']:,}, {result['folds']} folds × "
-                 f"{result['repeats']}, seed {result['seed']}.")
+        lines.append(
+            f"{name:<10} {percent(result[key])} [{percent_range(result[key + '_interval'])}], spread over "
+            f"folds {100 * result[key + '_spread']:.2f} points"
+        )
+    lines.append(
+        f"Brackets: 95 % interval corrected for shared training pictures; n = {result['n']:,}, "
+        f"{result['folds']} folds × {result['repeats']}, seed {result['seed']}."
+    )
     if "predictions" in result:
         lines.append(f"out of fold {result['predictions']}")
     return lines

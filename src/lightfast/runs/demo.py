@@ -1,4 +1,6 @@
-"""`demo_run`: the whole job on embedded real digits, from clean training pictures to a report with the doubtful readings in a queue."""
+"""`demo_run`: the whole job on embedded real digits,
+from clean training pictures to a report with the doubtful readings in a queue.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,16 @@ from lightfast.runs.train import Trained, fit_job, run_metrics, write_results
 from lightfast.train.recipe import Recipe
 
 DATA, SUITE, FOLDER, MADE_BY = "mnist-5k", "mnist-c", "lightfast-demo", "demo"
-# Half the widths of the plain CNN: as good on 3,500 digits, and the restorer, which learns through it, is trained faster.
+# Half the widths of the plain CNN: as good on 3,500 digits, and the restorer, which learns through it, is
+# trained faster.
 NETWORK = {"widths": [16, 32, 64], "dense": 96}
 
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """How much the demo does: the recipe of the classifier, the kit, the pictures a point of the severity curves (`cell`), and those
-    that are damaged by each kind at its published strength (`each_kind`)."""
+    """How much the demo does: the recipe of the classifier, the kit, the pictures a point of the severity
+    curves (`cell`), and those that are damaged by each kind at its published strength (`each_kind`).
+    """
 
     recipe: Recipe
     kit: KitPlan
@@ -47,8 +51,11 @@ def _plan(epochs: tuple[int, int, int], cell: int, each_kind: int) -> DemoPlan:
     # Small batches: with 3,500 digits the number of steps counts more than their size.
     reading, detecting, restoring = epochs
     detector = DetectorPlan(recipe=Recipe.of(epochs=detecting, batch_size=64, averaging=0.99))
-    restorer = RestorerPlan(config={"width": 24}, recognition=0.03,
-                            recipe=Recipe.of(epochs=restoring, batch_size=64, learning_rate=2e-3, averaging=0.99))
+    restorer = RestorerPlan(
+        config={"width": 24},
+        recognition=0.03,
+        recipe=Recipe.of(epochs=restoring, batch_size=64, learning_rate=2e-3, averaging=0.99),
+    )
     recipe = Recipe.of(epochs=reading, batch_size=64, augment="shift", averaging=0.99)
     return DemoPlan(recipe, KitPlan(SUITE, detector=detector, restorer=restorer), cell, each_kind)
 
@@ -64,8 +71,9 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> dict[str, Any]:
         options: `out` is the run folder, `lightfast-demo` by default; an earlier demo there is written over.
         quick: a smaller training, about a fifth of the time.
 
-    Returns: the content of metrics.json: the keys of `train_run` for the clean test digits; `mixture` (those of `repair_run`), `clean` and
-        `by_kind` (paired tests), `robustness` (`before`, `after`), `severities` (the same over severities 1..5), `seconds`, `report`.
+    Returns: the content of metrics.json: the keys of `train_run` for the clean test digits; `mixture` (those
+        of `repair_run`), `clean` and `by_kind` (paired tests), `robustness` (`before`, `after`), `severities`
+        (the same over severities 1..5), `seconds`, `report`.
     """
     started = time.perf_counter()
     folder = Path(options.out) if options.out is not None else Path(FOLDER)
@@ -75,23 +83,38 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> dict[str, Any]:
     trained = fit_job(job, options, folder)
     write_results(folder, job, trained)
     training = options.training(folder / "repair")
-    pipeline, kit_seconds = fit_kit(trained.checkpoint, (job.splits.train, job.splits.val), plan.kit, training)
+    pipeline, kit_seconds = fit_kit(
+        trained.checkpoint, (job.splits.train, job.splits.val), plan.kit, training
+    )
     save_kit(folder, pipeline, plan.kit, kit_seconds)
     measuring = time.perf_counter()
     result = _measured(job, trained, pipeline, plan, options)
-    write_repair(folder / "repaired", result.story.repair, Damaged(result.story.images, result.story.clean, result.story.kinds))
+    write_repair(
+        folder / "repaired",
+        result.story.repair,
+        Damaged(result.story.images, result.story.clean, result.story.kinds),
+    )
     now = time.perf_counter()
     seconds = {**trained.seconds, **kit_seconds, "measure": now - measuring, "total": now - started}
     metrics = _metrics(job, result, folder, seconds)
-    facts = provenance(job.splits.train.version, options.seed, seconds, options.words or ["lightfast", "demo", *["--quick"] * quick])
+    facts = provenance(
+        job.splits.train.version,
+        options.seed,
+        seconds,
+        options.words or ["lightfast", "demo", *["--quick"] * quick],
+    )
     write_demo_page(folder / REPORT_FILE, result, metrics, facts)
     write_json(folder / METRICS_FILE, metrics)
     finish(folder)
     return metrics
 
 
-def _measured(job: Job, trained: Trained, pipeline: Pipeline, plan: DemoPlan, options: RunOptions) -> DemoResult:
-    """The clean test digits, the damaged mixture, every kind at its published strength, and every kind at every strength."""
+def _measured(
+    job: Job, trained: Trained, pipeline: Pipeline, plan: DemoPlan, options: RunOptions
+) -> DemoResult:
+    """The clean test digits, the damaged mixture, every kind at its published strength,
+    and every kind at every strength.
+    """
     test = job.splits.test
     clean = repair(pipeline, test)
     damaged = damage_pictures(test, SUITE, options.seed)
@@ -103,7 +126,9 @@ def _measured(job: Job, trained: Trained, pipeline: Pipeline, plan: DemoPlan, op
     return DemoResult(trained, clean, story, published, curves)
 
 
-def _both(pipeline: Pipeline, images: ImageSet, severities: tuple[int, ...] | None, options: RunOptions) -> Mapping[str, Robustness]:
+def _both(
+    pipeline: Pipeline, images: ImageSet, severities: tuple[int, ...] | None, options: RunOptions
+) -> Mapping[str, Robustness]:
     def read(pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.floating]]:
         # Without labels: the pipeline sees pixels only.
         done = repair(pipeline, ImageSet(pictures, name="damaged"))
@@ -116,11 +141,12 @@ def _metrics(job: Job, result: DemoResult, folder: Path, seconds: Mapping[str, f
     story = result.story
     damaged = Damaged(story.images, story.clean, story.kinds)
     return {
-        **run_metrics(job, result.trained, folder), "clean": paired(result.clean).as_json(),
+        **run_metrics(job, result.trained, folder),
+        "clean": paired(result.clean).as_json(),
         "mixture": {**repair_metrics(story.repair, damaged), "clean_share": 0.125, "suite": SUITE},
         "by_kind": {name: test.as_json() for name, test in result.tests_by_kind.items()},
         "robustness": {key: value.as_json() for key, value in result.published.items()},
         "severities": {key: value.as_json() for key, value in result.curves.items()},
-        "seconds": {name: round(value, 2) for name, value in seconds.items()}, "report": str(folder / REPORT_FILE),
-    }  # fmt: skip
-
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "report": str(folder / REPORT_FILE),
+    }

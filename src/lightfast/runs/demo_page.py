@@ -1,4 +1,6 @@
-"""The page of the demo: one screen that says what repair brought, and below it everything that stands behind it."""
+"""The page of the demo: one screen that says what repair brought,
+and below it everything that stands behind it.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class DemoResult:
         return {row.corruption: mcnemar(first, final) for row, first, final in pairs}
 
 
-def write_demo_page(path: Path, result: DemoResult, metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+def write_demo_page(
+    path: Path, result: DemoResult, metrics: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Path:
     """Write the demo's report."""
     story = result.story
     sections = [
@@ -71,8 +75,10 @@ def write_demo_page(path: Path, result: DemoResult, metrics: Mapping[str, Any], 
         training_section(story.pipeline),
     ]
     parts = metrics["parts"]
-    subtitle = (f"A classifier that learnt {parts['train']:,} clean handwritten digits reads {parts['test']:,} others: clean, damaged in "
-                "fifteen ways, and repaired.")
+    subtitle = (
+        f"A classifier that learnt {parts['train']:,} clean handwritten digits reads {parts['test']:,} "
+        "others: clean, damaged in fifteen ways, and repaired."
+    )
     return write_page(path, "Damaged digits, read again", subtitle, sections, facts)
 
 
@@ -84,11 +90,33 @@ def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
     rest = f"the rest is {percent(right, 1)} right" if sure.any() else "no reading is sure enough"
     interval = intervals_of(mixture)
     cards = (
-        Card(percent(trained.accuracy, 1), "clean digits", f"95 % interval {percent_range(trained.accuracy_interval)}"),
-        Card(percent(mixture.before_accuracy, 1), "damaged, before repair", f"95 % interval {percent_range(interval[0])}", "bad"),
-        Card(percent(mixture.after_accuracy, 1), "damaged, after repair", f"95 % interval {percent_range(interval[1])}", "good"),
-        Card(percent(float(doubtful.mean()), 1), "left for a person", f"{int(doubtful.sum()):,} of {len(doubtful):,}; {rest}"),
-        Card(f"{metrics['seconds']['total'] / 60:.1f} min", "from start to report", f"n = {mixture.n:,} test digits"),
+        Card(
+            percent(trained.accuracy, 1),
+            "clean digits",
+            f"95 % interval {percent_range(trained.accuracy_interval)}",
+        ),
+        Card(
+            percent(mixture.before_accuracy, 1),
+            "damaged, before repair",
+            f"95 % interval {percent_range(interval[0])}",
+            "bad",
+        ),
+        Card(
+            percent(mixture.after_accuracy, 1),
+            "damaged, after repair",
+            f"95 % interval {percent_range(interval[1])}",
+            "good",
+        ),
+        Card(
+            percent(float(doubtful.mean()), 1),
+            "left for a person",
+            f"{int(doubtful.sum()):,} of {len(doubtful):,}; {rest}",
+        ),
+        Card(
+            f"{metrics['seconds']['total'] / 60:.1f} min",
+            "from start to report",
+            f"n = {mixture.n:,} test digits",
+        ),
     )
     return Cards(cards, mixture.sentence())
 
@@ -98,13 +126,21 @@ def _table_section(result: DemoResult) -> Section:
     mixture = paired(result.story.repair)
     clean = paired(result.clean)
     tests = {"clean": clean, "mixture": mixture, **result.tests_by_kind}
-    drawn = [(name.replace("_", " "), test.before_accuracy, test.after_accuracy, *intervals_of(test)) for name, test in tests.items()]
+    drawn = [
+        (name.replace("_", " "), test.before_accuracy, test.after_accuracy, *intervals_of(test))
+        for name, test in tests.items()
+    ]
     before, after = result.published["before"], result.published["after"]
-    lead = (f"Mean over the fifteen damages at their published strengths: {percent(before.robust_accuracy)} "
-            f"({percent_range(before.robust_interval)}) before repair, {percent(after.robust_accuracy)} "
-            f"({percent_range(after.robust_interval)}) after.")
-    figure = Figure(before_after(drawn), "Light bars are 95 % intervals. Mixture: each test digit damaged in one of the fifteen ways of "
-                    "MNIST-C at its published strength, one in eight left clean.")
+    lead = (
+        f"Mean over the fifteen damages at their published strengths: {percent(before.robust_accuracy)} "
+        f"({percent_range(before.robust_interval)}) before repair, {percent(after.robust_accuracy)} "
+        f"({percent_range(after.robust_interval)}) after."
+    )
+    figure = Figure(
+        before_after(drawn),
+        "Light bars are 95 % intervals. Mixture: each test digit damaged in one of the fifteen ways of "
+        "MNIST-C at its published strength, one in eight left clean.",
+    )
     table = paired_table(tests, f"The same {clean.n:,} test digits in every row")
     return Section("Before and after", (figure, table), lead)
 
@@ -113,8 +149,22 @@ def _pictures_section(story: RepairStory) -> Section:
     parts: list[Part] = [grid(story)]
     lost = rows_by_outcome(story, True, False, 6)
     if lost:
-        parts.append(grid(story, lost, "Where repair did harm: readings that were right and became wrong, drawn by lot."))
+        parts.append(
+            grid(
+                story, lost, "Where repair did harm: readings that were right and became wrong, drawn by lot."
+            )
+        )
     still = rows_by_outcome(story, False, False, 6)
     if still:
-        parts.append(grid(story, still, "Where it did not help: readings that were wrong and stayed wrong, drawn by lot."))
-    return Section("Degraded, restored, clean", tuple(parts), "What came in, what the restorer made of it, and what was there.")
+        parts.append(
+            grid(
+                story,
+                still,
+                "Where it did not help: readings that were wrong and stayed wrong, drawn by lot.",
+            )
+        )
+    return Section(
+        "Degraded, restored, clean",
+        tuple(parts),
+        "What came in, what the restorer made of it, and what was there.",
+    )

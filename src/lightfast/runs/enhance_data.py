@@ -1,4 +1,6 @@
-"""The pictures that an enhancer learns on, is chosen on and is tested on: never tested on what it or its classifier was fitted on."""
+"""The pictures that an enhancer learns on, is chosen on and is tested on:
+never tested on what it or its classifier was fitted on.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,15 @@ from lightfast.data.splits import Splits, split_loaded
 from lightfast.data.unreadable import printable
 from lightfast.evaluate.robustness import sample
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import RUN_FILE, SEEN_FILE, RunOptions, read_run, seen_rows, without_seen, write_seen
+from lightfast.runs.folder import (
+    RUN_FILE,
+    SEEN_FILE,
+    RunOptions,
+    read_run,
+    seen_rows,
+    without_seen,
+    write_seen,
+)
 from lightfast.runs.pictures import aligned
 from lightfast.train.features import embedding
 
@@ -31,7 +41,8 @@ class Material:
     """DATA as an enhancer needs it.
 
     Attributes:
-        splits: train, val and test in the classifier's picture size and class order, free of what they may not hold.
+        splits: train, val and test in the classifier's picture size and class order, free of what they may
+            not hold.
         version: of the whole training part: it names the split.
         split_seed: what DATA was split by.
         own: whether this is the split that the classifier was fitted by.
@@ -54,23 +65,32 @@ class Material:
         """What run.json says of the data, so that other verbs can read it again."""
         path, train = Path(source).expanduser(), self.splits.train
         return {
-            "source": printable(path.resolve()) if path.exists() else source, "data": train.name.split("/")[0],
-            "data_version": self.version, "parts": self.parts, "seed": options.seed, "split_seed": self.split_seed,
-            "image_size": list(train.image_shape[:2]), "image_shape": list(train.image_shape),
-            "data_folder": str(options.data_folder) if options.data_folder else None, "class_names": list(train.class_names),
+            "source": printable(path.resolve()) if path.exists() else source,
+            "data": train.name.split("/")[0],
+            "data_version": self.version,
+            "parts": self.parts,
+            "seed": options.seed,
+            "split_seed": self.split_seed,
+            "image_size": list(train.image_shape[:2]),
+            "image_shape": list(train.image_shape),
+            "data_folder": str(options.data_folder) if options.data_folder else None,
+            "class_names": list(train.class_names),
             "own_split": self.own,
-        }  # fmt: skip
+        }
 
 
-def read_material(classifier: Checkpoint, source: str, runs: Sequence[str], options: RunOptions, limit: int | None = None) -> Material:
+def read_material(
+    classifier: Checkpoint, source: str, runs: Sequence[str], options: RunOptions, limit: int | None = None
+) -> Material:
     """Read DATA for an enhancer before `classifier`.
 
     Args:
         classifier: it decides the picture size and the order of the classes.
         source: folder, manifest, `.npz` or catalogue name.
-        runs: what may not be tested on what it has seen: first the run of the classifier, then that of an enhancer learnt before. Where
-            the first was trained on this very data, its own split is taken: what it chose by (val) may be chosen by again. Otherwise
-            pictures that one of them has seen leave val and test.
+        runs: what may not be tested on what it has seen: first the run of the classifier, then that of an
+            enhancer learnt before. Where the first was trained on this very data, its own split is taken:
+            what it chose by (val) may be chosen by again. Otherwise pictures that one of them has seen leave
+            val and test.
         options: `seed` splits data that the run does not know.
         limit: at most so many pictures of each part.
 
@@ -78,7 +98,13 @@ def read_material(classifier: Checkpoint, source: str, runs: Sequence[str], opti
         DataError: no labels, or all of val or test was seen in training. CheckpointError: other classes.
     """
     height, width, channels = classifier.image_shape
-    loaded = read_splits(source, image_size=(height, width), channels=channels, data_folder=options.data_folder, report=options.report)
+    loaded = read_splits(
+        source,
+        image_size=(height, width),
+        channels=channels,
+        data_folder=options.data_folder,
+        report=options.report,
+    )
     _require_labels(loaded)
     _, order = aligned(loaded.train, classifier)
     loaded, _ = with_near_groups(loaded, embedding(), options.report)
@@ -92,20 +118,27 @@ def read_material(classifier: Checkpoint, source: str, runs: Sequence[str], opti
             val, said = _unseen(run, val)
             notes += [f"{splits.val.name}: {text}" for text in said]
     version, own = splits.train.version, _by_this_split(_told(runs[0]), splits)
-    train, val, test = (sample(aligned(part, classifier)[0], limit, options.seed) for part in (splits.train, val, test))
+    train, val, test = (
+        sample(aligned(part, classifier)[0], limit, options.seed) for part in (splits.train, val, test)
+    )
     if not len(test):
         raise DataError(f"{splits.test.name} holds no pictures to test on", cure="Add pictures.")
     if limit is not None:
         notes.append(f"of each part at most {limit:,} pictures were taken, drawn by seed {options.seed}")
-    parts, unreadable = dataclasses.replace(splits, train=train, val=val, test=test), tuple(asdict(one) for one in loaded.unreadable)
+    parts, unreadable = (
+        dataclasses.replace(splits, train=train, val=val, test=test),
+        tuple(asdict(one) for one in loaded.unreadable),
+    )
     return Material(parts, version, seed, own, unreadable, tuple(dict.fromkeys(notes)))
 
 
 def _unseen(run: str, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
     """`without_seen`, with the run named: several may be asked."""
     if len(images) and seen_rows(Path(run), images).all():
-        raise DataError(f"{images.name}: {run} was trained or chosen on every one of the {len(images):,} pictures",
-                        cure="A figure from them would say nothing: give other pictures.")
+        raise DataError(
+            f"{images.name}: {run} was trained or chosen on every one of the {len(images):,} pictures",
+            cure="A figure from them would say nothing: give other pictures.",
+        )
     return without_seen(Path(run), images)
 
 
@@ -124,7 +157,10 @@ def _told(run: str) -> dict[str, Any]:
 
 
 def _by_this_split(told: dict[str, Any], splits: Splits) -> bool:
-    """Whether a run was fitted on the training part of `splits`. An enhanced run counts only if its classifier was too."""
+    """Whether a run was fitted on the training part of `splits`.
+
+    An enhanced run counts only if its classifier was too.
+    """
     return told.get("data_version") == splits.train.version and told.get("own_split", True)
 
 
@@ -132,12 +168,20 @@ def _split(loaded: LoadedData, told: dict[str, Any], seed: int) -> tuple[Splits,
     """The split that the run was fitted by where DATA is its data, else one by `seed`; and its seed."""
     own = int(told.get("split_seed", seed))
     splits = split_loaded(loaded, seed=own)
-    return (splits, own) if own == seed or _by_this_split(told, splits) else (split_loaded(loaded, seed=seed), seed)
+    return (
+        (splits, own)
+        if own == seed or _by_this_split(told, splits)
+        else (split_loaded(loaded, seed=seed), seed)
+    )
 
 
 def _require_labels(loaded: LoadedData) -> None:
     for part in loaded.parts.values():
         if part.tags is not None:
-            raise DataError(f"{part.name} has any number of labels a picture", expected="one label a picture",
-                            cure="Give a folder of class folders, a manifest with one label a row, or an .npz with labels.")
+            raise DataError(
+                f"{part.name} has any number of labels a picture",
+                expected="one label a picture",
+                cure="Give a folder of class folders, a manifest with one label a row, or an .npz "
+                "with labels.",
+            )
         part.require_labels()

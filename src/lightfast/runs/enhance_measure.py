@@ -1,4 +1,6 @@
-"""What an enhancer is worth on test pictures: clean, degraded, by kind of damage, and before classifiers that it never saw."""
+"""What an enhancer is worth on test pictures: clean, degraded, by kind of damage,
+and before classifiers that it never saw.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,13 @@ def read_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet) ->
 
 
 def measure(
-    classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet, mix: DamageMix | None, *, seed: int = 0, report: Reporter = silent
+    classifier: Checkpoint,
+    enhanced: Checkpoint,
+    images: ImageSet,
+    mix: DamageMix | None,
+    *,
+    seed: int = 0,
+    report: Reporter = silent,
 ) -> Measured:
     """Read `images` clean and damaged, without and with the enhancer; the same seed damages alike."""
     kinds = [] if mix is None else list(mix.kinds[1:])
@@ -93,17 +101,21 @@ def measure(
     by_kind: dict[str, PairedTest] = {}
     for done, kind in enumerate(kinds, start=2):
         report("test", done, total, kind)
-        only = DamageMix(tuple(choice for choice in (mix.choices if mix else ()) if choice[0] == kind), clean_share=0.0)
+        only = DamageMix(
+            tuple(choice for choice in (mix.choices if mix else ()) if choice[0] == kind), clean_share=0.0
+        )
         by_kind[kind] = read_both(classifier, enhanced, degraded_images(images, only, seed)).paired
     report("test", total, total)
     return Measured(clean, degraded, by_kind)
 
 
 def decide(kind: GateKind, judged: Gate) -> Gate:
-    """The verdict of the gate that was asked for, from the figures of the do-no-harm gate (`restore.enhance.judge`).
+    """The verdict of the gate that was asked for, from the figures of the do-no-harm gate
+    (`restore.enhance.judge`).
 
-    "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0, and on clean ones does not
-    fall with its interval wholly below 0. "off": accepted whatever the figures are.
+    "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0,
+    and on clean ones does not fall with its interval wholly below 0. "off": accepted whatever the figures
+    are.
     """
     if kind == "clean" or (kind == "degraded" and judged.clean is None):
         return judged
@@ -112,9 +124,17 @@ def decide(kind: GateKind, judged: Gate) -> Gate:
     if judged.degraded is None or judged.clean is None:
         return dataclasses.replace(judged, passed=False, reason="no damage was measured to judge it by")
     rises, harm = judged.degraded.difference_interval.low > 0, judged.clean.difference_interval.high < 0
-    said = f"accuracy changes by {_span(judged.degraded)} degraded validation pictures and by {_span(judged.clean)} clean ones"
-    why = ("the interval on degraded ones lies above 0, and no harm to clean ones is shown" if rises and not harm
-           else "clean ones are harmed" if harm else "the interval on degraded ones does not lie above 0, so a gain is not shown")
+    said = (
+        f"accuracy changes by {_span(judged.degraded)} degraded validation pictures and by "
+        f"{_span(judged.clean)} clean ones"
+    )
+    why = (
+        "the interval on degraded ones lies above 0, and no harm to clean ones is shown"
+        if rises and not harm
+        else "clean ones are harmed"
+        if harm
+        else "the interval on degraded ones does not lie above 0, so a gain is not shown"
+    )
     return dataclasses.replace(judged, passed=rises and not harm, reason=f"{said}: {why}")
 
 
@@ -125,7 +145,9 @@ def _span(test: PairedTest) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Stranger:
-    """A classifier that the enhancer never saw, and the rows of the test pictures that it may be tested on."""
+    """A classifier that the enhancer never saw,
+    and the rows of the test pictures that it may be tested on.
+    """
 
     run: str
     checkpoint: Checkpoint
@@ -133,47 +155,74 @@ class Stranger:
 
 
 def open_strangers(
-    runs: Sequence[str], classifier: Checkpoint, test: ImageSet, options: RunOptions, enhancer: Checkpoint | None = None
+    runs: Sequence[str],
+    classifier: Checkpoint,
+    test: ImageSet,
+    options: RunOptions,
+    enhancer: Checkpoint | None = None,
 ) -> tuple[Stranger, ...]:
     """Load the classifiers of `--transfer` before anything is learnt; `enhancer`: one that was learnt before.
 
-    Raises CheckpointError: no run there, a forest, another class list or picture shape, the very classifier that the enhancer learns
-    (or has learnt) through. DataError: it has seen all of `test`.
+    Raises CheckpointError: no run there, a forest, another class list or picture shape, the very classifier
+    that the enhancer learns (or has learnt) through. DataError: it has seen all of `test`.
     """
     found = []
-    teachers = {weights_digest(classifier.torch_network), enhancer and enhancer.details.get("classifier_digest")}
+    teachers = {
+        weights_digest(classifier.torch_network),
+        enhancer and enhancer.details.get("classifier_digest"),
+    }
     for run in runs:
         other = load_classifier(run, options)
         check_base(other, run)
         other.require_classes(classifier.class_names, f"{run}: the classifier that learns")
         if other.image_shape != classifier.image_shape:
-            raise CheckpointError(f"--transfer {run} reads pictures of another shape", expected=f"{classifier.image_shape} (H, W, C)",
-                                  got=str(other.image_shape), cure="Name a run trained at the same picture size.")
+            raise CheckpointError(
+                f"--transfer {run} reads pictures of another shape",
+                expected=f"{classifier.image_shape} (H, W, C)",
+                got=str(other.image_shape),
+                cure="Name a run trained at the same picture size.",
+            )
         if weights_digest(other.torch_network) in teachers:
-            raise CheckpointError(f"--transfer {run} is the classifier that the enhancer learns through", expected="one that never saw it",
-                                  cure="Name another run.")
+            raise CheckpointError(
+                f"--transfer {run} is the classifier that the enhancer learns through",
+                expected="one that never saw it",
+                cure="Name another run.",
+            )
         kept = set(without_seen(Path(run), test)[0].ids)
         found.append(Stranger(run, other, np.flatnonzero([name in kept for name in test.ids])))
     return tuple(found)
 
 
-def transferred(strangers: Sequence[Stranger], enhancer: Checkpoint, own: Measured, options: RunOptions) -> list[dict[str, Any]]:
-    """The gain of `enhancer` before each stranger, and what share of the own gain on the same pictures that is."""
+def transferred(
+    strangers: Sequence[Stranger], enhancer: Checkpoint, own: Measured, options: RunOptions
+) -> list[dict[str, Any]]:
+    """The gain of `enhancer` before each stranger,
+    and what share of the own gain on the same pictures that is.
+    """
     found = []
     for done, one in enumerate(strangers):
         options.report("transfer", done, len(strangers), one.run)
         behind = put_before(enhancer, one.checkpoint)
-        row: dict[str, Any] = {"run": one.run, "name": Path(one.run).name if Path(one.run).is_dir() else one.run,
-                               "model": one.checkpoint.model, "left_out": len(own.clean.images) - len(one.rows)}
+        row: dict[str, Any] = {
+            "run": one.run,
+            "name": Path(one.run).name if Path(one.run).is_dir() else one.run,
+            "model": one.checkpoint.model,
+            "left_out": len(own.clean.images) - len(one.rows),
+        }
         for key, reading in (("clean", own.clean), ("degraded", own.degraded)):
             if reading is None:
                 row |= {key: None, f"{key}_kept": None}
                 continue
-            test, gain = read_both(one.checkpoint, behind, reading.images.take(one.rows)).paired, reading.rows(one.rows).difference
+            test, gain = (
+                read_both(one.checkpoint, behind, reading.images.take(one.rows)).paired,
+                reading.rows(one.rows).difference,
+            )
             # Of no gain there is no share.
             row |= {key: test.as_json(), f"{key}_kept": test.difference / gain if gain > 0 else None}
         folder, version = Path(one.run), own.clean.images.take(one.rows).version
-        row["touched_before"] = touch(folder, version, options.command or "enhance --transfer") if folder.is_dir() else None
+        row["touched_before"] = (
+            touch(folder, version, options.command or "enhance --transfer") if folder.is_dir() else None
+        )
         found.append(row)
     if strangers:
         options.report("transfer", len(strangers), len(strangers))

@@ -32,14 +32,17 @@ def load_classifier(run: str, options: RunOptions) -> Checkpoint:
     return load_checkpoint(run, resolve_device(options.device))
 
 
-def predict_run(run: str, paths: Sequence[str], options: RunOptions) -> tuple[Predictions, tuple[Unreadable, ...]]:
+def predict_run(
+    run: str, paths: Sequence[str], options: RunOptions
+) -> tuple[Predictions, tuple[Unreadable, ...]]:
     """Read pictures with a run, at its picture size, without labels: one row a picture.
 
     Args:
         run: run folder, or `hf-hub:ID`.
         paths: picture files, folders (searched through), `.npz` files, manifests or catalogue names.
 
-    Returns: predictions, and the files that could not be read. Raises DataError when no picture can be read at all.
+    Returns: predictions, and the files that could not be read. Raises DataError when no picture can be read
+    at all.
     """
     classifier = load_classifier(run, options)
     given = read_pictures(paths, classifier, options)
@@ -47,12 +50,18 @@ def predict_run(run: str, paths: Sequence[str], options: RunOptions) -> tuple[Pr
 
 
 def evaluate_run(
-    run: str, source: str, options: RunOptions, *, suite: str | None = None, severities: Sequence[int] | None = None,
+    run: str,
+    source: str,
+    options: RunOptions,
+    *,
+    suite: str | None = None,
+    severities: Sequence[int] | None = None,
     limit: int | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Score a run on labelled pictures; with `suite` also under its corruptions.
 
-    Pictures that the run was trained or chosen on are left out, with a note. Every scoring is recorded in RUN/evaluations.jsonl.
+    Pictures that the run was trained or chosen on are left out, with a note. Every scoring is recorded in
+    RUN/evaluations.jsonl.
 
     Args:
         run: run folder, or `hf-hub:ID`.
@@ -61,8 +70,8 @@ def evaluate_run(
         suite, severities: a suite of corruptions, at its own severities or at these.
         limit: pictures that the corruptions are measured on; None = all.
 
-    Returns: the keys of `Evaluation.as_json`, and run, model, data, data_version, touched_before, unreadable, notes,
-    seconds, robustness, temperature, hardest_pairs.
+    Returns: the keys of `Evaluation.as_json`, and run, model, data, data_version, touched_before, unreadable,
+    notes, seconds, robustness, temperature, hardest_pairs.
     """
     started = time.perf_counter()
     if options.out is not None and Path(options.out).resolve() == Path(run).resolve():
@@ -74,25 +83,45 @@ def evaluate_run(
     images, left_out = without_seen(Path(run), given.images)
     if classifier.task == "multi-label":
         if suite is not None:
-            raise SettingsError("--corruptions measures one label a picture; this run gives any number", cure="Leave it out.")
-        return evaluate_tags(run, classifier, images, dataclasses.replace(given, notes=(*given.notes, *left_out)), options)
+            raise SettingsError(
+                "--corruptions measures one label a picture; this run gives any number", cure="Leave it out."
+            )
+        return evaluate_tags(
+            run, classifier, images, dataclasses.replace(given, notes=(*given.notes, *left_out)), options
+        )
     predictions = predict(classifier, images)
-    touched = touch(Path(run), images.version, options.command or f"evaluate {images.name}") if Path(run).is_dir() else None
+    touched = (
+        touch(Path(run), images.version, options.command or f"evaluate {images.name}")
+        if Path(run).is_dir()
+        else None
+    )
     robust: Robustness | None = None
     if suite is not None:
         chosen = sample(images, limit, options.seed)
-        robust = robustness(classifier, chosen, suite, severities=severities, seed=options.seed, report=options.report)
+        robust = robustness(
+            classifier, chosen, suite, severities=severities, seed=options.seed, report=options.report
+        )
     evaluation = score(predictions)
     metrics = {
-        **evaluation.as_json(), "hardest_pairs": hardest_pairs(evaluation), "temperature": classifier.temperature, "run": run,
-        "model": classifier.model, "data": images.name.split("/")[0], "data_version": images.version, "touched_before": touched,
-        "unreadable": [asdict(one) for one in given.unreadable], "notes": [*given.notes, *left_out],
-        "seconds": round(time.perf_counter() - started, 3), "robustness": robust.as_json() if robust else None,
-    }  # fmt: skip
+        **evaluation.as_json(),
+        "hardest_pairs": hardest_pairs(evaluation),
+        "temperature": classifier.temperature,
+        "run": run,
+        "model": classifier.model,
+        "data": images.name.split("/")[0],
+        "data_version": images.version,
+        "touched_before": touched,
+        "unreadable": [asdict(one) for one in given.unreadable],
+        "notes": [*given.notes, *left_out],
+        "seconds": round(time.perf_counter() - started, 3),
+        "robustness": robust.as_json() if robust else None,
+    }
     if options.out is not None:
         folder = make_folder(Path(options.out))
         predictions.save(folder / PREDICTIONS_FILE)
         facts = provenance(images.version, options.seed, {"evaluate": metrics["seconds"]}, options.words)
-        write_evaluation_page(folder / REPORT_FILE, Tested(classifier, images, predictions, evaluation), metrics, facts, robust)
+        write_evaluation_page(
+            folder / REPORT_FILE, Tested(classifier, images, predictions, evaluation), metrics, facts, robust
+        )
         write_json(folder / METRICS_FILE, metrics)
     return metrics

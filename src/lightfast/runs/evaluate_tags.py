@@ -20,21 +20,35 @@ from lightfast.runs.run_page import noted
 from lightfast.runs.tags_page import TagsTested, write_tags_page
 
 
-def evaluate_tags(run: str, classifier: Checkpoint, images: ImageSet, given: Given, options: RunOptions) -> dict[str, Any]:
-    """Score `images` (those of `given` that the run has not seen) at the run's own thresholds; written to `options.out` where it is given.
+def evaluate_tags(
+    run: str, classifier: Checkpoint, images: ImageSet, given: Given, options: RunOptions
+) -> dict[str, Any]:
+    """Score `images` (those of `given` that the run has not seen) at the run's own thresholds; written to
+    `options.out` where it is given.
 
-    Returns: the keys of `TagEvaluation.as_json`, and run, model, data, data_version, touched_before, unreadable, notes, seconds.
+    Returns: the keys of `TagEvaluation.as_json`, and run, model, data, data_version, touched_before,
+    unreadable, notes, seconds.
     """
     started = time.perf_counter()
     predictions = predict_tags(classifier, images)
-    touched = touch(Path(run), images.version, options.command or f"evaluate {images.name}") if Path(run).is_dir() else None
+    touched = (
+        touch(Path(run), images.version, options.command or f"evaluate {images.name}")
+        if Path(run).is_dir()
+        else None
+    )
     evaluation = score_tags(predictions)
     metrics: dict[str, Any] = {
-        **evaluation.as_json(), "temperature": classifier.temperature, "run": run, "model": classifier.model,
-        "data": images.name.split("/")[0], "data_version": images.version, "touched_before": touched,
-        "unreadable": [asdict(one) for one in given.unreadable], "notes": list(given.notes),
+        **evaluation.as_json(),
+        "temperature": classifier.temperature,
+        "run": run,
+        "model": classifier.model,
+        "data": images.name.split("/")[0],
+        "data_version": images.version,
+        "touched_before": touched,
+        "unreadable": [asdict(one) for one in given.unreadable],
+        "notes": list(given.notes),
         "seconds": round(time.perf_counter() - started, 3),
-    }  # fmt: skip
+    }
     if options.out is not None:
         folder = make_folder(Path(options.out))
         predictions.save(folder / PREDICTIONS_FILE)
@@ -42,6 +56,8 @@ def evaluate_tags(run: str, classifier: Checkpoint, images: ImageSet, given: Giv
         facts = provenance(images.version, options.seed, {"evaluate": metrics["seconds"]}, options.words)
         before = noted(metrics["notes"], metrics["unreadable"])
         title = f"{classifier.model} on {metrics['data']}"
-        write_tags_page(folder / REPORT_FILE, title, TagsTested(predictions, evaluation, taxonomy=taxonomy), facts, before)
+        write_tags_page(
+            folder / REPORT_FILE, title, TagsTested(predictions, evaluation, taxonomy=taxonomy), facts, before
+        )
         write_json(folder / METRICS_FILE, metrics)
     return metrics

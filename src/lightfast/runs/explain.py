@@ -1,4 +1,6 @@
-"""`explain_run`: what in a picture speaks for its reading, as files and as a page, with the check whether that can be believed."""
+"""`explain_run`: what in a picture speaks for its reading, as files and as a page,
+with the check whether that can be believed.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,17 @@ from lightfast.runs.evaluate import load_classifier
 from lightfast.runs.explain_change import change_by_enhancer
 from lightfast.runs.explain_features import FEATURES, explain_features
 from lightfast.runs.explain_page import SHOWN_WRONG, Checked, Shown, write_explain_page, write_sheet
-from lightfast.runs.explained import MAPS, OVERLAYS, Explained, Readings, read_by, save_array, save_png, save_table, stems_of
+from lightfast.runs.explained import (
+    MAPS,
+    OVERLAYS,
+    Explained,
+    Readings,
+    read_by,
+    save_array,
+    save_png,
+    save_table,
+    stems_of,
+)
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, RunOptions
 from lightfast.runs.pictures import Given, read_labelled_or_not, read_pictures
 
@@ -38,7 +50,10 @@ CHECKED, CHECKED_SLOW = 12, 6
 """Pictures that an explanation is checked on: with gradients, and by many readings a picture."""
 _BLOCK, _SLOW_BLOCK = 32, 4
 _BLUR_SHARE = 1 / 80
-_NOT_SCORED = "the pictures were read, not scored: no accuracy is counted here, and this reading is not recorded as one of test pictures"
+_NOT_SCORED = (
+    "the pictures were read, not scored: no accuracy is counted here, and this reading is not recorded as "
+    "one of test pictures"
+)
 
 
 @dataclass(frozen=True)
@@ -62,20 +77,26 @@ class ExplainWishes:
     settings: Sequence[str] = ()
 
 
-def explain_run(run: str, paths: Sequence[str], options: RunOptions, wishes: ExplainWishes | None = None) -> dict[str, Any]:
-    """Explain a run's readings of pictures; labelled ones also show where it looked when it was wrong. Nothing is scored.
+def explain_run(
+    run: str, paths: Sequence[str], options: RunOptions, wishes: ExplainWishes | None = None
+) -> dict[str, Any]:
+    """Explain a run's readings of pictures; labelled ones also show where it looked when it was wrong.
+    Nothing is scored.
 
     Args:
         run: run folder, or `hf-hub:ID`.
         paths: one source, with labels or without (class folders, `.npz`, name), or several without.
-        options: `out` is the folder to write, default RUN/explained/METHOD; what an earlier `explain` wrote there is replaced.
+        options: `out` is the folder to write, default RUN/explained/METHOD; what an earlier `explain` wrote
+            there is replaced.
         wishes: method and its settings.
 
-    Writes overlays/NNNN-NAME.png and maps/NNNN-NAME.npy (raw float32 (H, W)) of every picture, contact-sheet.png, explanations.json and
-    .parquet, report.html; with the method "features" features/NNNN-NAME.png and maps/NNNN-NAME.npz (the maps of every layer shown).
+    Writes overlays/NNNN-NAME.png and maps/NNNN-NAME.npy (raw float32 (H, W)) of every picture,
+    contact-sheet.png, explanations.json and .parquet, report.html; with the method "features"
+    features/NNNN-NAME.png and maps/NNNN-NAME.npz (the maps of every layer shown).
 
-    Returns: run, model, method, target_layer, signed, n, wrong, seen_in_training, class_names, labelled, check, enhancer, explanations,
-    out, unreadable, notes, seed, seconds, seconds_per_picture. Raises InputError for what the method, the run or the pictures do not allow.
+    Returns: run, model, method, target_layer, signed, n, wrong, seen_in_training, class_names, labelled,
+    check, enhancer, explanations, out, unreadable, notes, seed, seconds, seconds_per_picture. Raises
+    InputError for what the method, the run or the pictures do not allow.
     """
     wanted, started = wishes or ExplainWishes(), time.perf_counter()
     out = _folder(run, wanted, options)
@@ -85,31 +106,53 @@ def explain_run(run: str, paths: Sequence[str], options: RunOptions, wishes: Exp
     _require_possible(classifier, wanted, settings)
     given = _read(paths, classifier, options)
     images = sample(given.images, wanted.limit, options.seed)
-    drawn = (f"{len(images):,} of {len(given.images):,} pictures, drawn by the seed",) if len(images) < len(given.images) else ()
+    drawn = (
+        (f"{len(images):,} of {len(given.images):,} pictures, drawn by the seed",)
+        if len(images) < len(given.images)
+        else ()
+    )
     readings = read_by(classifier, images, run, target)
     scored = (_NOT_SCORED,) if readings.labelled else ()
     given = dataclasses.replace(given, images=images, notes=(*given.notes, *drawn, *scored))
     _clear(make_folder(out))
     write_json(out / BEGUN, {"explanations": _files_of(readings, wanted.method)})
     if wanted.method == FEATURES:
-        return _finished(run, explain_features(readings, out, given, options, wanted.layer), out, options, started)
+        return _finished(
+            run, explain_features(readings, out, given, options, wanted.layer), out, options, started
+        )
     found = explained(readings, wanted.method, settings, out, options)
     return _finished(run, _reported(found, given, wanted, settings, options), out, options, started)
 
 
-def explained(readings: Readings, method: str, settings: ExplainSettings, out: Path, options: RunOptions) -> Explained:
+def explained(
+    readings: Readings, method: str, settings: ExplainSettings, out: Path, options: RunOptions
+) -> Explained:
     """Compute the maps in blocks and write map and overlay of every picture at once."""
     stems, entry = stems_of(readings.images.ids), explainers().get(method)
     block = _SLOW_BLOCK if _slow(entry) else _BLOCK
     # Gradients down to the pixels differ from one to the next; blurred by little they can be seen.
-    blur = max(readings.images.image_shape[:2]) * _BLUR_SHARE if entry.needs_gradients and not entry.needs_maps else 0.0
+    blur = (
+        max(readings.images.image_shape[:2]) * _BLUR_SHARE
+        if entry.needs_gradients and not entry.needs_maps
+        else 0.0
+    )
     flat, seconds, done = np.zeros(len(readings), dtype=np.bool_), 0.0, 0
     found = Explained(readings, out, method, None, False, blur, stems, flat, 0.0)
     for start in range(0, len(readings), block):
         rows = slice(start, start + block)
         pictures = np.ascontiguousarray(readings.images.images[rows])
-        maps = explain(readings.classifier, pictures, method=method, targets=readings.targets[rows], settings=settings, seed=options.seed)
-        seconds, found = seconds + maps.seconds, dataclasses.replace(found, target_layer=maps.target_layer, signed=maps.signed)
+        maps = explain(
+            readings.classifier,
+            pictures,
+            method=method,
+            targets=readings.targets[rows],
+            settings=settings,
+            seed=options.seed,
+        )
+        seconds, found = (
+            seconds + maps.seconds,
+            dataclasses.replace(found, target_layer=maps.target_layer, signed=maps.signed),
+        )
         for row, values in enumerate(maps.maps, start=start):
             save_array(out / MAPS / f"{stems[row]}.npy", values.astype(np.float32))
             save_png(out / OVERLAYS / f"{stems[row]}.png", found.drawn(row, values))
@@ -119,7 +162,9 @@ def explained(readings: Readings, method: str, settings: ExplainSettings, out: P
     return dataclasses.replace(found, seconds=seconds)
 
 
-def _reported(found: Explained, given: Given, wanted: ExplainWishes, settings: ExplainSettings, options: RunOptions) -> dict[str, Any]:
+def _reported(
+    found: Explained, given: Given, wanted: ExplainWishes, settings: ExplainSettings, options: RunOptions
+) -> dict[str, Any]:
     """The checks, the page, the sheet; returns what they found, JSON-ready."""
     readings = found.readings
     checked = _checked(found, wanted, settings, options)
@@ -128,24 +173,47 @@ def _reported(found: Explained, given: Given, wanted: ExplainWishes, settings: E
     flat = int(found.flat.sum())
     notes = [*given.notes, *_seen_note(readings)]
     if flat:
-        notes.append(f"{flat:,} of {len(readings):,} maps are the same everywhere: nothing there speaks for the class, by this method")
+        notes.append(
+            f"{flat:,} of {len(readings):,} maps are the same everywhere: nothing there speaks for the "
+            "class, by this method"
+        )
     unreadable = [asdict(one) for one in given.unreadable]
     seconds = found.seconds
     facts = provenance(readings.images.version, options.seed, {"maps": seconds}, options.words)
-    write_explain_page(found.folder / REPORT_FILE, Shown(found, checked, other, change), facts, notes, unreadable)
+    write_explain_page(
+        found.folder / REPORT_FILE, Shown(found, checked, other, change), facts, notes, unreadable
+    )
     write_sheet(found.folder / SHEET, found)
     return {
-        "method": found.method, "target_layer": found.target_layer, "signed": found.signed, "settings": settings.model_dump(mode="json"),
-        "n": len(readings), "model": readings.classifier.model, "class_names": list(readings.classifier.class_names),
-        "labelled": readings.labelled, "wrong": len(readings.wrong) if readings.labelled else None,
-        "seen_in_training": int(readings.seen.sum()), "check": checked.as_json() if checked else None,
-        "enhancer": change.as_json() if change else None, "explanations": found.rows(), "unreadable": unreadable, "notes": notes,
+        "method": found.method,
+        "target_layer": found.target_layer,
+        "signed": found.signed,
+        "settings": settings.model_dump(mode="json"),
+        "n": len(readings),
+        "model": readings.classifier.model,
+        "class_names": list(readings.classifier.class_names),
+        "labelled": readings.labelled,
+        "wrong": len(readings.wrong) if readings.labelled else None,
+        "seen_in_training": int(readings.seen.sum()),
+        "check": checked.as_json() if checked else None,
+        "enhancer": change.as_json() if change else None,
+        "explanations": found.rows(),
+        "unreadable": unreadable,
+        "notes": notes,
         "seconds_per_picture": round(seconds / len(readings), 4),
-    }  # fmt: skip
+    }
 
 
-def _finished(run: str, result: Mapping[str, Any], out: Path, options: RunOptions, started: float) -> dict[str, Any]:
-    whole = {"run": run, **result, "seed": options.seed, "out": str(out), "seconds": round(time.perf_counter() - started, 3)}
+def _finished(
+    run: str, result: Mapping[str, Any], out: Path, options: RunOptions, started: float
+) -> dict[str, Any]:
+    whole = {
+        "run": run,
+        **result,
+        "seed": options.seed,
+        "out": str(out),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
     save_table(out / TABLE, whole["explanations"])
     write_json(out / RESULT, whole)
     (out / BEGUN).unlink()
@@ -169,10 +237,17 @@ def _folder(run: str, wanted: ExplainWishes, options: RunOptions) -> Path:
 def _require_own(out: Path) -> None:
     """Refuse a folder whose report was written by another verb: it would be lost."""
     if any((out / name).exists() for name in (RUN_FILE, METRICS_FILE, "checkpoint")):
-        raise CheckpointError(f"{out} holds a run", expected="a new folder, or one that `explain` wrote", cure="Give another with --out.")
+        raise CheckpointError(
+            f"{out} holds a run",
+            expected="a new folder, or one that `explain` wrote",
+            cure="Give another with --out.",
+        )
     if (out / REPORT_FILE).exists() and not any((out / name).exists() for name in (RESULT, BEGUN)):
-        raise CheckpointError(f"{out} holds the report of something else", expected="a new folder, or one that `explain` wrote",
-                              cure="Give another with --out.")
+        raise CheckpointError(
+            f"{out} holds the report of something else",
+            expected="a new folder, or one that `explain` wrote",
+            cure="Give another with --out.",
+        )
 
 
 def _settings(wanted: ExplainWishes) -> ExplainSettings:
@@ -199,8 +274,14 @@ def _target(classifier: Checkpoint, name: str | None) -> int | None:
 def _require_possible(classifier: Checkpoint, wanted: ExplainWishes, settings: ExplainSettings) -> None:
     """Refuse an unknown layer, gradients of a forest or a setting without use before any picture is read."""
     if classifier.role != "classifier":
-        raise CheckpointError("explain", expected="a classifier", got=f"a {classifier.role}", cure="Give a run that `train` wrote.")
-    # Methods of many readings are asked about no picture; the others about an empty one, which takes a moment.
+        raise CheckpointError(
+            "explain",
+            expected="a classifier",
+            got=f"a {classifier.role}",
+            cure="Give a run that `train` wrote.",
+        )
+    # Methods of many readings are asked about no picture; the others about an empty one, which takes a
+    # moment.
     rows = 0 if wanted.method != FEATURES and _slow(explainers().get(wanted.method)) else 1
     empty, targets = np.zeros((rows, *classifier.image_shape), dtype=np.uint8), np.zeros(rows, dtype=np.int64)
     if wanted.method == FEATURES:
@@ -218,21 +299,30 @@ def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> 
     if len(paths) == 1:
         return read_labelled_or_not(paths[0], classifier, options)
     given = read_pictures(paths, classifier, options)
-    return dataclasses.replace(given, notes=(*given.notes, "several sources are read without labels; one alone may have them"))
+    return dataclasses.replace(
+        given, notes=(*given.notes, "several sources are read without labels; one alone may have them")
+    )
 
 
 def _files_of(readings: Readings, method: str) -> list[dict[str, str]]:
     """What will be written of every picture, by the keys of `explanations`."""
     drawn, ending = (("figure", FEATURES), "npz") if method == FEATURES else (("overlay", OVERLAYS), "npy")
-    return [{drawn[0]: f"{drawn[1]}/{stem}.png", "map": f"{MAPS}/{stem}.{ending}"} for stem in stems_of(readings.images.ids)]
+    return [
+        {drawn[0]: f"{drawn[1]}/{stem}.png", "map": f"{MAPS}/{stem}.{ending}"}
+        for stem in stems_of(readings.images.ids)
+    ]
 
 
 def _clear(out: Path) -> None:
-    """Take away the files of an earlier explanation there, by its own list: pictures that are no longer explained must not stay."""
+    """Take away the files of an earlier explanation there, by its own list:
+    pictures that are no longer explained must not stay.
+    """
     lists = [out / name for name in (RESULT, BEGUN) if (out / name).is_file()]
     for told in map(read_json, lists):
         rows = told.get("explanations", []) if isinstance(told, dict) else []
-        for name in (value for row in rows for key, value in row.items() if key in ("overlay", "map", "figure")):
+        for name in (
+            value for row in rows for key, value in row.items() if key in ("overlay", "map", "figure")
+        ):
             path = out / str(name)
             if path.parent.parent.resolve() == out.resolve():
                 path.unlink(missing_ok=True)
@@ -240,35 +330,61 @@ def _clear(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def _checked(found: Explained, wanted: ExplainWishes, settings: ExplainSettings, options: RunOptions) -> Checked | None:
+def _checked(
+    found: Explained, wanted: ExplainWishes, settings: ExplainSettings, options: RunOptions
+) -> Checked | None:
     """Curves and weight check on some of the pictures, drawn by the seed."""
     readings = found.readings
-    count = wanted.check if wanted.check is not None else CHECKED_SLOW if _slow(explainers().get(found.method)) else CHECKED
+    count = (
+        wanted.check
+        if wanted.check is not None
+        else CHECKED_SLOW
+        if _slow(explainers().get(found.method))
+        else CHECKED
+    )
     if count == 0:
         return None
     order = generator(options.seed, "explain", "check").permutation(len(readings))[:count]
     rows: NDArray[np.intp] = np.sort(order)
     pictures = np.ascontiguousarray(readings.images.images[rows])
     options.report("checking", 0, 2, "deletion and insertion")
-    curves = deletion_insertion(readings.classifier, pictures, found.maps(rows), readings.targets[rows], seed=options.seed)
+    curves = deletion_insertion(
+        readings.classifier, pictures, found.maps(rows), readings.targets[rows], seed=options.seed
+    )
     options.report("checking", 1, 2, "weights drawn anew")
     weights = randomisation_check(readings.classifier, pictures, found.method, settings, options.seed)
     options.report("checking", 2, 2, f"{len(rows)} pictures")
     return Checked(curves, weights)
 
 
-def _other_maps(found: Explained, settings: ExplainSettings, options: RunOptions) -> dict[int, NDArray[np.float32]]:
+def _other_maps(
+    found: Explained, settings: ExplainSettings, options: RunOptions
+) -> dict[int, NDArray[np.float32]]:
     """Of the wrong readings that the page shows: the map for the true class."""
     readings = found.readings
-    labels = {int(row): label for row in readings.wrong[:SHOWN_WRONG] if (label := readings.true_label(int(row))) is not None}
+    labels = {
+        int(row): label
+        for row in readings.wrong[:SHOWN_WRONG]
+        if (label := readings.true_label(int(row))) is not None
+    }
     if not labels:
         return {}
     rows = np.array(list(labels))
     maps: list[NDArray[np.float32]] = []
     for start in range(0, len(rows), _SLOW_BLOCK):
         block = rows[start : start + _SLOW_BLOCK]
-        pictures, targets = np.ascontiguousarray(readings.images.images[block]), np.array([labels[int(row)] for row in block])
-        true = explain(readings.classifier, pictures, method=found.method, targets=targets, settings=settings, seed=options.seed)
+        pictures, targets = (
+            np.ascontiguousarray(readings.images.images[block]),
+            np.array([labels[int(row)] for row in block]),
+        )
+        true = explain(
+            readings.classifier,
+            pictures,
+            method=found.method,
+            targets=targets,
+            settings=settings,
+            seed=options.seed,
+        )
         maps += list(true.maps)
         options.report("true class", len(maps), len(rows), f"{len(maps)} of {len(rows)}")
     return dict(zip(labels, maps, strict=True))
@@ -276,40 +392,63 @@ def _other_maps(found: Explained, settings: ExplainSettings, options: RunOptions
 
 def _seen_note(readings: Readings) -> list[str]:
     seen = int(readings.seen.sum())
-    return [f"{seen:,} of {len(readings):,} pictures were seen by the run in training or when it was chosen; they are marked"] * bool(seen)
+    return [
+        f"{seen:,} of {len(readings):,} pictures were seen by the run in training or when it was chosen; "
+        "they are marked"
+    ] * bool(seen)
 
 
 def explain_lines(result: Mapping[str, Any]) -> list[str]:
     """What `explain` found, for a terminal."""
     layer = f", layer {result['target_layer']}" if result.get("target_layer") else ""
-    pace = f", {duration(result['seconds_per_picture'])} a picture" if result["seconds_per_picture"] >= 0.1 else ""
+    pace = (
+        f", {duration(result['seconds_per_picture'])} a picture"
+        if result["seconds_per_picture"] >= 0.1
+        else ""
+    )
     pictures = "picture" if result["n"] == 1 else "pictures"
     lines = [f"{result['method']}: {result['n']:,} {pictures} read by {result['model']}{layer}{pace}"]
     if result["wrong"] is not None:
         count = result["wrong"]
-        lines.append(f"wrong      {count:,} {'picture was' if count == 1 else 'pictures were'} read as another class than theirs "
-                     "(read, not scored)")
+        lines.append(
+            f"wrong      {count:,} {'picture was' if count == 1 else 'pictures were'} read as another class "
+            "than theirs (read, not scored)"
+        )
     check = result.get("check")
     if check:
         curves, weights = check["faithfulness"], check["randomisation"]
         for name in ("deletion", "insertion"):
             one = curves[name]
             low, high = one["gain_interval"]
-            lines.append(f"{name:<10} area {one['area']:.3f}, in a random order {one['random_area']:.3f}; gain {one['gain']:+.3f} "
-                         f"[{low:+.3f} to {high:+.3f}], n = {curves['n']}: {one['verdict']}")
+            lines.append(
+                f"{name:<10} area {one['area']:.3f}, in a random order {one['random_area']:.3f}; gain "
+                f"{one['gain']:+.3f} [{low:+.3f} to {high:+.3f}], n = {curves['n']}: {one['verdict']}"
+            )
         why = f": {weights['reason']}" if weights["reason"] else ""
         lines.append(f"weights    {weights['verdict']}{why}" + "".join(_alike(weights["rows"])))
     if result.get("enhancer"):
         change = result["enhancer"]
-        lines.append(f"enhancer   changed the first reading of {change['changed']:,} of {result['n']:,} pictures")
+        lines.append(
+            f"enhancer   changed the first reading of {change['changed']:,} of {result['n']:,} pictures"
+        )
     if result["method"] == FEATURES:
-        return [*lines, f"features   {Path(result['out'], 'features')}", f"report     {Path(result['out'], REPORT_FILE)}"]
-    return [*lines, f"overlays   {Path(result['out'], OVERLAYS)}, maps in {Path(result['out'], MAPS)}",
-            f"report     {Path(result['out'], REPORT_FILE)}"]
+        return [
+            *lines,
+            f"features   {Path(result['out'], 'features')}",
+            f"report     {Path(result['out'], REPORT_FILE)}",
+        ]
+    return [
+        *lines,
+        f"overlays   {Path(result['out'], OVERLAYS)}, maps in {Path(result['out'], MAPS)}",
+        f"report     {Path(result['out'], REPORT_FILE)}",
+    ]
 
 
 def _alike(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
     low, high = rows[-1]["interval"]
-    return [f" (rank correlation {rows[-1]['correlation']:.2f} [{low:.2f} to {high:.2f}] after all weights were drawn anew)"]
+    return [
+        f" (rank correlation {rows[-1]['correlation']:.2f} [{low:.2f} to {high:.2f}] after all weights were "
+        "drawn anew)"
+    ]

@@ -27,7 +27,8 @@ class EnhancerChange:
         right_before: bool (N,), whether the classifier alone reads the true class first; None without labels.
         rows: (R,) those shown: where the first reading changed, else the most confident.
         outputs: uint8 (R, H, W, C), what the enhancer makes of them.
-        pixels, before, maps: of the rows: differences, the maps (R, H, W) without the enhancer, and how far the maps moved.
+        pixels, before, maps: of the rows: differences, the maps (R, H, W) without the enhancer, and how far
+            the maps moved.
     """
 
     tops: tuple[TopChange, ...]
@@ -49,17 +50,28 @@ class EnhancerChange:
         """Pictures read rightly only behind the enhancer, and only without it; None without labels."""
         if self.right_before is None or self.right_after is None:
             return None
-        return int((~self.right_before & self.right_after).sum()), int((self.right_before & ~self.right_after).sum())
+        return int((~self.right_before & self.right_after).sum()), int(
+            (self.right_before & ~self.right_after).sum()
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; `pixels` and `maps` are of the pictures in `rows`."""
         both = self.gained_lost
-        return {"changed": self.changed, "gained": both and both[0], "lost": both and both[1], "rows": self.rows.tolist(),
-                "tops": [top.as_json() for top in self.tops], "pixels": self.pixels.as_json(), "maps": self.maps.as_json()}
+        return {
+            "changed": self.changed,
+            "gained": both and both[0],
+            "lost": both and both[1],
+            "rows": self.rows.tolist(),
+            "tops": [top.as_json() for top in self.tops],
+            "pixels": self.pixels.as_json(),
+            "maps": self.maps.as_json(),
+        }
 
 
 def change_by_enhancer(found: Explained, settings: ExplainSettings, options: RunOptions) -> EnhancerChange:
-    """Read and explain the same pictures with the classifier alone; a map is about the class asked for, else about its own reading."""
+    """Read and explain the same pictures with the classifier alone; a map is about the class asked for,
+    else about its own reading.
+    """
     readings = found.readings
     enhancer, inner = parts_of(readings.classifier)
     probs = probs_of(inner, readings.images.images)
@@ -67,11 +79,25 @@ def change_by_enhancer(found: Explained, settings: ExplainSettings, options: Run
     rows = _shown(tops, readings.probs)
     pictures = np.ascontiguousarray(readings.images.images[rows])
     outputs = restore_images(enhancer, pictures)
-    targets = probs[rows].argmax(axis=1).astype(np.int64) if readings.asked_for is None else readings.targets[rows]
-    # Layers behind an enhancer are called as in the classifier alone, so the same settings mean the same layer.
-    before = explain(inner, pictures, method=found.method, targets=targets, settings=settings, seed=options.seed).maps
+    targets = (
+        probs[rows].argmax(axis=1).astype(np.int64) if readings.asked_for is None else readings.targets[rows]
+    )
+    # Layers behind an enhancer are called as in the classifier alone, so the same settings mean the same
+    # layer.
+    before = explain(
+        inner, pictures, method=found.method, targets=targets, settings=settings, seed=options.seed
+    ).maps
     moved = map_change(before, found.maps(rows))
-    return EnhancerChange(tops, _right(found, probs), readings.right, rows, outputs, difference(pictures, outputs), before, moved)
+    return EnhancerChange(
+        tops,
+        _right(found, probs),
+        readings.right,
+        rows,
+        outputs,
+        difference(pictures, outputs),
+        before,
+        moved,
+    )
 
 
 def _shown(tops: tuple[TopChange, ...], probs: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -1,4 +1,6 @@
-"""What every layer makes of a picture: the maps of the first two convolutions and of every later stage, and two pictures side by side."""
+"""What every layer makes of a picture: the maps of the first two convolutions and of every later stage,
+and two pictures side by side.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ _TILE, _SMALL_TILE = 48, 44
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """What is drawn of one layer, the same for every picture: `chosen` (K,) channels of `total`, `ranges` (K, 2) their colours' ends."""
+    """What is drawn of one layer, the same for every picture: `chosen` (K,) channels of `total`, `ranges` (K,
+    2) their colours' ends.
+    """
 
     name: str
     total: int
@@ -52,24 +56,37 @@ class Channels:
 
 
 def channels_of(found: FeatureMaps) -> Channels:
-    """The channels that vary most over these pictures, in their order; each channel's colours go from its 1st to its 99th percentile."""
+    """The channels that vary most over these pictures, in their order;
+    each channel's colours go from its 1st to its 99th percentile.
+    """
     maps = found.maps
     spread = maps.std(axis=(0, 2, 3))
     chosen = np.sort(np.argsort(-spread, kind="stable")[:CHANNELS])
     ranges = np.percentile(maps[:, chosen], (1, 99), axis=(0, 2, 3)).T
-    return Channels(found.name, maps.shape[1], (maps.shape[2], maps.shape[3]), chosen, ranges.astype(np.float32))
+    return Channels(
+        found.name, maps.shape[1], (maps.shape[2], maps.shape[3]), chosen, ranges.astype(np.float32)
+    )
 
 
-def explain_features(readings: Readings, out: Path, given: Given, options: RunOptions, layer: str | None) -> dict[str, Any]:
-    """Write features/NNNN-NAME.png and maps/NNNN-NAME.npz of every picture, and the page; returns what `explain_run` does."""
+def explain_features(
+    readings: Readings, out: Path, given: Given, options: RunOptions, layer: str | None
+) -> dict[str, Any]:
+    """Write features/NNNN-NAME.png and maps/NNNN-NAME.npz of every picture, and the page;
+    returns what `explain_run` does.
+    """
     layers = None if layer is None else [layer]
     stems, images = stems_of(readings.images.ids), readings.images.images
     spread = np.unique(np.linspace(0, len(images) - 1, min(_SAMPLE, len(images))).astype(int))
-    chosen = [channels_of(one) for one in feature_maps(readings.classifier, np.ascontiguousarray(images[spread]), layers)]
+    chosen = [
+        channels_of(one)
+        for one in feature_maps(readings.classifier, np.ascontiguousarray(images[spread]), layers)
+    ]
     kept: dict[int, list[NDArray[np.float32]]] = {}
     wanted = {*range(min(SHOWN_FEATURES, len(images))), *pair_of(readings)}
     for start in range(0, len(images), _BLOCK):
-        found = feature_maps(readings.classifier, np.ascontiguousarray(images[start : start + _BLOCK]), layers)
+        found = feature_maps(
+            readings.classifier, np.ascontiguousarray(images[start : start + _BLOCK]), layers
+        )
         for place in range(len(found[0].maps)):
             row = start + place
             maps = [one.maps[place] for one in found]
@@ -77,19 +94,36 @@ def explain_features(readings: Readings, out: Path, given: Given, options: RunOp
             if row in wanted:
                 kept[row] = maps
         options.report("features", min(start + _BLOCK, len(images)), len(images))
-    rows = [{**described(readings, row), "figure": f"{FEATURES}/{stem}.png", "map": f"{MAPS}/{stem}.npz"} for row, stem in enumerate(stems)]
+    rows = [
+        {**described(readings, row), "figure": f"{FEATURES}/{stem}.png", "map": f"{MAPS}/{stem}.npz"}
+        for row, stem in enumerate(stems)
+    ]
     unreadable = [asdict(one) for one in given.unreadable]
     _write_page(out / REPORT_FILE, readings, (chosen, kept), given, options)
     return {
-        "method": FEATURES, "target_layer": layer, "signed": True, "layers": [one.name for one in chosen], "n": len(images),
-        "model": readings.classifier.model, "class_names": list(readings.classifier.class_names), "labelled": readings.labelled,
-        "wrong": len(readings.wrong) if readings.labelled else None, "seen_in_training": int(readings.seen.sum()), "check": None,
-        "enhancer": None, "explanations": rows, "unreadable": unreadable, "notes": list(given.notes), "seconds_per_picture": 0.0,
-    }  # fmt: skip
+        "method": FEATURES,
+        "target_layer": layer,
+        "signed": True,
+        "layers": [one.name for one in chosen],
+        "n": len(images),
+        "model": readings.classifier.model,
+        "class_names": list(readings.classifier.class_names),
+        "labelled": readings.labelled,
+        "wrong": len(readings.wrong) if readings.labelled else None,
+        "seen_in_training": int(readings.seen.sum()),
+        "check": None,
+        "enhancer": None,
+        "explanations": rows,
+        "unreadable": unreadable,
+        "notes": list(given.notes),
+        "seconds_per_picture": 0.0,
+    }
 
 
 def pair_of(readings: Readings) -> tuple[int, ...]:
-    """Two pictures to compare: the first, and the first that was read as another class (else the second); one where there is one."""
+    """Two pictures to compare: the first, and the first that was read as another class (else the second);
+    one where there is one.
+    """
     others = np.flatnonzero(readings.read_as != readings.read_as[0])
     return (0,) if len(readings) == 1 else (0, int(others[0]) if len(others) else 1)
 
@@ -101,8 +135,12 @@ def _write(out: Path, stem: str, readings: Readings, row: int, drawn: Drawn) -> 
     with atomic(out / MAPS / f"{stem}.npz") as temporary, temporary.open("wb") as stream:
         named: dict[str, Any] = {one.name: maps for one, maps in zip(*drawn, strict=True)}
         np.savez_compressed(stream, **named)
-    mosaics = [(one.words, one.drawn(maps, CHANNELS // 2, 2 * _TILE)) for one, maps in zip(*drawn, strict=True)]
-    write_feature_sheet(out / FEATURES / f"{stem}.png", rgb(readings.images.images[row]), _lines(readings, row), mosaics)
+    mosaics = [
+        (one.words, one.drawn(maps, CHANNELS // 2, 2 * _TILE)) for one, maps in zip(*drawn, strict=True)
+    ]
+    write_feature_sheet(
+        out / FEATURES / f"{stem}.png", rgb(readings.images.images[row]), _lines(readings, row), mosaics
+    )
 
 
 def _lines(readings: Readings, row: int) -> list[str]:
@@ -113,40 +151,81 @@ def _lines(readings: Readings, row: int) -> list[str]:
     return said + ["seen in training"] * bool(readings.seen[row])
 
 
-def _write_page(path: Path, readings: Readings, drawn: tuple[Sequence[Channels], dict[int, list[NDArray[np.float32]]]], given: Given,
-                options: RunOptions) -> None:
+def _write_page(
+    path: Path,
+    readings: Readings,
+    drawn: tuple[Sequence[Channels], dict[int, list[NDArray[np.float32]]]],
+    given: Given,
+    options: RunOptions,
+) -> None:
     chosen, kept = drawn
     pair = pair_of(readings)
     n = len(readings)
     shown = list(range(min(SHOWN_FEATURES, n)))
     some = f"All {n}" if len(shown) == n else f"{len(shown)} of {n:,}"
     lead = f"{some} pictures; the figures of all lie in {FEATURES}/, the maps of every channel in {MAPS}/."
-    key = Figure(colour_key(("little", "much")), f"Of each layer the {CHANNELS} channels that vary most, the same for every picture. Each "
-                 "has its own scale, the same over the pictures: in a channel the same colour is the same value.")
-    sections = [Section("Layer by layer", (*noted(given.notes, [asdict(one) for one in given.unreadable]), key,
-                                           *(_fold(readings, row, (chosen, kept[row])) for row in shown)), lead)]
+    key = Figure(
+        colour_key(("little", "much")),
+        f"Of each layer the {CHANNELS} channels that vary most, the same for every picture. Each has its own "
+        "scale, the same over the pictures: in a channel the same colour is the same value.",
+    )
+    sections = [
+        Section(
+            "Layer by layer",
+            (
+                *noted(given.notes, [asdict(one) for one in given.unreadable]),
+                key,
+                *(_fold(readings, row, (chosen, kept[row])) for row in shown),
+            ),
+            lead,
+        )
+    ]
     if len(pair) == 2:
         sections.insert(0, _pair_section(readings, chosen, [kept[row] for row in pair], pair))
     title = f"What {model_name(readings.classifier)} makes of {readings.images.name.split('/')[0]}"
     facts = provenance(readings.images.version, options.seed, None, options.words)
-    write_page(path, title, f"The maps of {len(chosen)} layers, from the first convolution to the last stage.", sections, facts)
+    write_page(
+        path,
+        title,
+        f"The maps of {len(chosen)} layers, from the first convolution to the last stage.",
+        sections,
+        facts,
+    )
 
 
-def _pair_section(readings: Readings, chosen: Sequence[Channels], maps: list[list[NDArray[np.float32]]], pair: Sequence[int]) -> Section:
+def _pair_section(
+    readings: Readings, chosen: Sequence[Channels], maps: list[list[NDArray[np.float32]]], pair: Sequence[int]
+) -> Section:
     parts: list[Part] = [FigureRow(tuple(_picture(readings, row) for row in pair))]
     for layer, one in enumerate(chosen):
-        figures = tuple(Figure(mosaic_uri(one.drawn(maps[side][layer], CHANNELS // 2, _SMALL_TILE)), "", f"{one.words}, picture {side + 1}")
-                        for side in range(2))
+        figures = tuple(
+            Figure(
+                mosaic_uri(one.drawn(maps[side][layer], CHANNELS // 2, _SMALL_TILE)),
+                "",
+                f"{one.words}, picture {side + 1}",
+            )
+            for side in range(2)
+        )
         parts.append(FigureRow(figures, one.words))
-    return Section("Two pictures side by side", tuple(parts), "The same channels of both, from the first convolution down.")
+    return Section(
+        "Two pictures side by side",
+        tuple(parts),
+        "The same channels of both, from the first convolution down.",
+    )
 
 
 def _picture(readings: Readings, row: int) -> Figure:
     lines = _lines(readings, row)
-    return Figure(strip([stage(readings.images.images[row], Path(lines[0]).name)], lines[0], width=240), " · ".join(lines[1:]))
+    return Figure(
+        strip([stage(readings.images.images[row], Path(lines[0]).name)], lines[0], width=240),
+        " · ".join(lines[1:]),
+    )
 
 
 def _fold(readings: Readings, row: int, drawn: Drawn) -> Folded:
-    figures = tuple(Figure(mosaic_uri(one.drawn(maps, CHANNELS, _TILE)), one.words) for one, maps in zip(*drawn, strict=True))
+    figures = tuple(
+        Figure(mosaic_uri(one.drawn(maps, CHANNELS, _TILE)), one.words)
+        for one, maps in zip(*drawn, strict=True)
+    )
     first, *rest = _lines(readings, row)
     return Folded(f"{first}: {', '.join(rest)}", (_picture(readings, row), *figures))

@@ -1,4 +1,6 @@
-"""The page of explanations: the pictures with their maps, where it looked when it was wrong, and whether the maps can be believed."""
+"""The page of explanations: the pictures with their maps, where it looked when it was wrong,
+and whether the maps can be believed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,21 @@ from lightfast.models.enhanced import parts_of
 from lightfast.report.contact_sheet import SheetCell, write_contact_sheet
 from lightfast.report.faithfulness_figure import faithfulness_curves
 from lightfast.report.overlay import coloured, overlay, rgb
-from lightfast.report.page import Card, Cards, Cell, Figure, FigureRow, Part, PictureRow, Pictures, Section, Table, Text, Tone, write_page
+from lightfast.report.page import (
+    Card,
+    Cards,
+    Cell,
+    Figure,
+    FigureRow,
+    Part,
+    PictureRow,
+    Pictures,
+    Section,
+    Table,
+    Text,
+    Tone,
+    write_page,
+)
 from lightfast.report.strips import colour_key, stage, strip
 from lightfast.report.tables import MINUS, MISSING, duration
 from lightfast.report.thumbnails import side_within, thumbnail
@@ -58,7 +74,11 @@ class Shown:
 
 
 def write_explain_page(
-    path: Path, shown: Shown, facts: Mapping[str, Any], notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]
+    path: Path,
+    shown: Shown,
+    facts: Mapping[str, Any],
+    notes: Sequence[str],
+    unreadable: Sequence[Mapping[str, str]],
 ) -> Path:
     """Write the report; `notes` and `unreadable` as in `run_page.noted`."""
     found = shown.found
@@ -71,7 +91,10 @@ def write_explain_page(
     sections.append(_checked_section(shown.checked, found.method))
     title = f"Why {model_name(readings.classifier)} reads {readings.images.name.split('/')[0]} as it does"
     pictures = "picture" if len(readings) == 1 else "pictures"
-    subtitle = f"{len(readings):,} {pictures} explained by {found.method}: {entry.summary.rstrip('.')}{_of_source(entry.source)}."
+    subtitle = (
+        f"{len(readings):,} {pictures} explained by {found.method}: "
+        f"{entry.summary.rstrip('.')}{_of_source(entry.source)}."
+    )
     return write_page(path, title, subtitle, sections, facts)
 
 
@@ -82,24 +105,39 @@ def write_sheet(path: Path, found: Explained) -> Path:
     cells = [SheetCell((rgb(images[row]), found.drawn(row)), _sheet_lines(readings, row)) for row in rows]
     layer = f", layer {found.target_layer}" if found.target_layer else ""
     some = "" if len(cells) == len(readings) else f", {len(cells)} of {len(readings):,} pictures"
-    return write_contact_sheet(path, cells, f"{found.method}{layer}: {model_name(readings.classifier)} on {readings.images.name}{some}")
+    return write_contact_sheet(
+        path,
+        cells,
+        f"{found.method}{layer}: {model_name(readings.classifier)} on {readings.images.name}{some}",
+    )
 
 
 def _sheet_lines(readings: Readings, row: int) -> tuple[tuple[str, Tone], ...]:
     right = None if readings.right is None else bool(readings.right[row])
-    first: tuple[str, Tone] = (first_line(readings, row), "strong" if right is None else "good" if right else "bad")
+    first: tuple[str, Tone] = (
+        first_line(readings, row),
+        "strong" if right is None else "good" if right else "bad",
+    )
     others: list[tuple[str, Tone]] = [(f"{name} {sure(share)}", "") for name, share in readings.top(row)[1:]]
     return (first, *others, (last_line(readings, row), ""))
 
 
 def model_name(classifier: Checkpoint) -> str:
     """The model by name; behind an enhancer that of the classifier there."""
-    return f"{parts_of(classifier)[1].model} behind an enhancer" if classifier.model == ENHANCED else classifier.model
+    return (
+        f"{parts_of(classifier)[1].model} behind an enhancer"
+        if classifier.model == ENHANCED
+        else classifier.model
+    )
 
 
 def evenly(total: int, most: int) -> list[int]:
     """Up to `most` rows of `total`, evenly spread over their order."""
-    return list(range(total)) if total <= most else np.unique(np.linspace(0, total - 1, most).round().astype(int)).tolist()
+    return (
+        list(range(total))
+        if total <= most
+        else np.unique(np.linspace(0, total - 1, most).round().astype(int)).tolist()
+    )
 
 
 def first_line(readings: Readings, row: int) -> str:
@@ -113,7 +151,9 @@ def last_line(readings: Readings, row: int) -> str:
     """The true label where it is known, the file's name, and whether the run had seen it."""
     known = readings.true_names(row)
     said = [] if known is None else [f"true: {', '.join(known) or 'none'}"]
-    return " · ".join([*said, *([_SEEN] if readings.seen[row] else []), PurePath(readings.images.ids[row]).name])
+    return " · ".join(
+        [*said, *([_SEEN] if readings.seen[row] else []), PurePath(readings.images.ids[row]).name]
+    )
 
 
 def _pictures_section(found: Explained, notes: Sequence[Part]) -> Section:
@@ -122,12 +162,23 @@ def _pictures_section(found: Explained, notes: Sequence[Part]) -> Section:
     drawn = {row: found.drawn(row) for row in rows}
     side = max(96, side_within([*drawn.values()], PICTURE_BYTES // 2))
     grid = tuple(_picture_row(found, row, drawn[row], side) for row in rows)
-    shown = f"All {len(rows):,} pictures." if len(rows) == len(readings) else (
-        f"{len(rows)} of {len(readings):,} pictures, evenly spread over their order; the overlays of all lie in overlays/.")
-    caption = f"{shown} The map is about {_about(readings)}. Under it the three likeliest classes, under the picture what it truly is."
+    shown = (
+        f"All {len(rows):,} pictures."
+        if len(rows) == len(readings)
+        else (
+            f"{len(rows)} of {len(readings):,} pictures, evenly spread over their order; the overlays of all "
+            "lie in overlays/."
+        )
+    )
+    caption = (
+        f"{shown} The map is about {_about(readings)}. Under it the three likeliest classes, under the "
+        "picture what it truly is."
+    )
     if not readings.labelled:
         caption = caption.replace("under the picture what it truly is", "under the picture its name")
-    return Section("Pictures", (_cards(found), *notes, _key(found), Pictures(("picture", "map"), grid, caption)))
+    return Section(
+        "Pictures", (_cards(found), *notes, _key(found), Pictures(("picture", "map"), grid, caption))
+    )
 
 
 def _picture_row(found: Explained, row: int, drawn: NDArray[np.uint8], side: int) -> PictureRow:
@@ -135,7 +186,10 @@ def _picture_row(found: Explained, row: int, drawn: NDArray[np.uint8], side: int
     name, share = readings.top(row)[0]
     right = None if readings.right is None else bool(readings.right[row])
     top = " · ".join(f"{label} {sure(prob)}" for label, prob in readings.top(row))
-    alt = f"{readings.images.ids[row]}, read as {name} ({sure(share)}); map of {found.method} for {_target_name(readings, row)}"
+    alt = (
+        f"{readings.images.ids[row]}, read as {name} ({sure(share)}); map of {found.method} for "
+        f"{_target_name(readings, row)}"
+    )
     # The mark of right or wrong stands once, under the reading.
     picture = thumbnail(readings.images.images[row], last_line(readings, row), readings.images.ids[row], side)
     over = thumbnail(drawn, top, alt, side)
@@ -144,14 +198,38 @@ def _picture_row(found: Explained, row: int, drawn: NDArray[np.uint8], side: int
 
 def _cards(found: Explained) -> Cards:
     readings = found.readings
-    cards = [Card(f"{len(readings):,}", "pictures", f"{model_name(readings.classifier)}, {readings.classifier.outputs} classes", "strong")]
+    cards = [
+        Card(
+            f"{len(readings):,}",
+            "pictures",
+            f"{model_name(readings.classifier)}, {readings.classifier.outputs} classes",
+            "strong",
+        )
+    ]
     if readings.labelled:
-        cards.append(Card(f"{len(readings.wrong):,}", "read wrongly", "read, not scored: no accuracy of the run"))
-    cards.append(Card(_pace(found.seconds / len(readings)), "a picture", f"{found.method}, {_pace(found.seconds)} in all"))
+        cards.append(
+            Card(f"{len(readings.wrong):,}", "read wrongly", "read, not scored: no accuracy of the run")
+        )
+    cards.append(
+        Card(
+            _pace(found.seconds / len(readings)),
+            "a picture",
+            f"{found.method}, {_pace(found.seconds)} in all",
+        )
+    )
     if readings.seen.any():
-        cards.append(Card(f"{int(readings.seen.sum()):,}", _SEEN, "what the run says of these is no evidence of what it can"))
+        cards.append(
+            Card(
+                f"{int(readings.seen.sum()):,}",
+                _SEEN,
+                "what the run says of these is no evidence of what it can",
+            )
+        )
     layer = f" at the layer {found.target_layer}" if found.target_layer else ""
-    return Cards(tuple(cards), f"Each map shows what in the picture speaks for {_about(readings)}, by {found.method}{layer}.")
+    return Cards(
+        tuple(cards),
+        f"Each map shows what in the picture speaks for {_about(readings)}, by {found.method}{layer}.",
+    )
 
 
 def _about(readings: Readings) -> str:
@@ -161,10 +239,17 @@ def _about(readings: Readings) -> str:
 
 
 def _key(found: Explained) -> Figure:
-    words = ("speaks against it", "nothing", "speaks for it") if found.signed else ("little", "speaks most for it")
+    words = (
+        ("speaks against it", "nothing", "speaks for it")
+        if found.signed
+        else ("little", "speaks most for it")
+    )
     caption = "Every map has its own scale: colours compare places in a picture, not pictures."
     if found.blur >= 1:
-        caption += f" For the eye the maps are drawn blurred by {found.blur:.1f} pixels; the files in maps/ are as computed."
+        caption += (
+            f" For the eye the maps are drawn blurred by {found.blur:.1f} pixels; the files in maps/ are as "
+            "computed."
+        )
     return Figure(colour_key(words, signed=found.signed), caption)
 
 
@@ -177,20 +262,37 @@ def _wrong_section(shown: Shown) -> Section:
     readings = shown.found.readings
     wrong = readings.wrong
     if not len(wrong):
-        return Section("Where it looked when it was wrong", (), f"None of the {len(readings):,} pictures was read wrongly.")
+        return Section(
+            "Where it looked when it was wrong",
+            (),
+            f"None of the {len(readings):,} pictures was read wrongly.",
+        )
     rows = [int(row) for row in wrong[:SHOWN_WRONG]]
     figures = tuple(_wrong_figure(shown, row) for row in rows)
-    count = f"{len(wrong):,} of {len(readings):,} pictures {'was' if len(wrong) == 1 else 'were'} read wrongly"
+    count = (
+        f"{len(wrong):,} of {len(readings):,} pictures {'was' if len(wrong) == 1 else 'were'} read wrongly"
+    )
     order = ", the most confident first" if len(wrong) > 1 else ""
     lead = count + order + ("." if len(rows) == len(wrong) else f"; {len(rows)} are shown.")
     caption = "Left the picture, then what speaks for the class that it was read as"
     caption += ", then what would speak for the true class." if shown.other else "."
-    return Section("Where it looked when it was wrong", (FigureRow(figures, caption), *_all_seen(readings, rows)), lead)
+    return Section(
+        "Where it looked when it was wrong", (FigureRow(figures, caption), *_all_seen(readings, rows)), lead
+    )
 
 
 def _all_seen(readings: Readings, rows: Sequence[int]) -> tuple[Part, ...]:
     seen = int(readings.seen[list(rows)].sum())
-    return (Text(f"Seen in training: {seen} of these. What is read wrongly all the same deserves a look at its label."),) if seen else ()
+    return (
+        (
+            Text(
+                f"Seen in training: {seen} of these. What is read wrongly all the same deserves a look at "
+                "its label."
+            ),
+        )
+        if seen
+        else ()
+    )
 
 
 def _wrong_figure(shown: Shown, row: int) -> Figure:
@@ -198,8 +300,14 @@ def _wrong_figure(shown: Shown, row: int) -> Figure:
     true = readings.true_names(row) or ()
     about = _target_name(readings, row)
     under = [f"true: {', '.join(true) or 'none'}", *([_SEEN] if readings.seen[row] else [])]
-    stages = [stage(readings.images.images[row], "picture", under),
-              stage(found.drawn(row), f"read: {about}" if readings.asked_for is None else f"for {about}", _top_lines(readings, row))]
+    stages = [
+        stage(readings.images.images[row], "picture", under),
+        stage(
+            found.drawn(row),
+            f"read: {about}" if readings.asked_for is None else f"for {about}",
+            _top_lines(readings, row),
+        ),
+    ]
     if row in shown.other:
         label = readings.true_label(row)
         name = readings.classifier.class_names[label] if label is not None else ""
@@ -207,8 +315,12 @@ def _wrong_figure(shown: Shown, row: int) -> Figure:
         stages.append(stage(found.drawn(row, shown.other[row]), f"true: {name}", [probability]))
     read, share = readings.top(row)[0]
     alt = f"{readings.images.ids[row]}: {', '.join(true) or 'none'} read as {read} ({sure(share)})"
-    return Figure(strip(stages, alt, width=HALF, columns=3), PurePath(readings.images.ids[row]).name, alt,
-                  f"{', '.join(true) or 'none of the classes'} read as {read}, {sure(share)} sure")
+    return Figure(
+        strip(stages, alt, width=HALF, columns=3),
+        PurePath(readings.images.ids[row]).name,
+        alt,
+        f"{', '.join(true) or 'none of the classes'} read as {read}, {sure(share)} sure",
+    )
 
 
 def _top_lines(readings: Readings, row: int) -> list[str]:
@@ -218,13 +330,21 @@ def _top_lines(readings: Readings, row: int) -> list[str]:
 def _change_section(found: Explained, change: EnhancerChange) -> Section:
     """Input, output, difference and both maps of some pictures."""
     n = len(found.readings)
-    lead = f"Behind the enhancer {change.changed:,} of {n:,} pictures {'has' if change.changed == 1 else 'have'} another first reading."
+    lead = (
+        f"Behind the enhancer {change.changed:,} of {n:,} pictures "
+        f"{'has' if change.changed == 1 else 'have'} another first reading."
+    )
     if change.gained_lost is not None:
         gained, lost = change.gained_lost
-        lead += f" Wrong before, right after: {gained:,}; right before, wrong after: {lost:,} (read, not scored)."
+        lead += (
+            f" Wrong before, right after: {gained:,}; right before, wrong after: {lost:,} (read, not scored)."
+        )
     order = "those with another first reading first" if change.changed else "the most confident first"
-    caption = (f"{len(change.rows)} of {n:,} pictures, {order}. The difference is |output − input|, its contrast stretched: the number "
-               "under it is the largest true difference in levels of 255. Before: the classifier alone.")
+    caption = (
+        f"{len(change.rows)} of {n:,} pictures, {order}. The difference is |output − input|, its contrast "
+        "stretched: the number under it is the largest true difference in levels of 255. Before: the "
+        "classifier alone."
+    )
     figures = tuple(_change_figure(found, change, place) for place in range(len(change.rows)))
     key = Figure(colour_key(("unchanged", "changed most")), caption)
     return Section("What the enhancer changed", (key, *figures), lead)
@@ -236,52 +356,120 @@ def _change_figure(found: Explained, change: EnhancerChange, place: int) -> Figu
     before, after = ([f"{name} {sure(share)}" for name, share in side] for side in (top.before, top.after))
     right = [None if side is None else bool(side[row]) for side in (change.right_before, change.right_after)]
     heat = coloured(change.pixels.maps[place])
-    stages = [stage(image, "input"), stage(change.outputs[place], "output"),
-              stage(heat, "difference", [f"up to {change.pixels.largest[place]:.0f} of 255", f"mean {change.pixels.mean[place]:.2f}"])]
+    stages = [
+        stage(image, "input"),
+        stage(change.outputs[place], "output"),
+        stage(
+            heat,
+            "difference",
+            [f"up to {change.pixels.largest[place]:.0f} of 255", f"mean {change.pixels.mean[place]:.2f}"],
+        ),
+    ]
     over = overlay(image, change.before[place], signed=found.signed, blur=found.blur)
-    stages += [stage(over, "map before", before, right[0]), stage(found.drawn(row), "map after", after, right[1])]
+    stages += [
+        stage(over, "map before", before, right[0]),
+        stage(found.drawn(row), "map after", after, right[1]),
+    ]
     words = f"{top.before[0][0]} → {top.after[0][0]}" if top.changed else f"{top.after[0][0]}, as before"
     alt = f"{readings.images.ids[row]}: {words}; before {', '.join(before)}; after {', '.join(after)}"
-    return Figure(strip(stages, alt, width=WIDE, columns=5), _moved(change, place), alt, f"{words} · {last_line(readings, row)}")
+    return Figure(
+        strip(stages, alt, width=WIDE, columns=5),
+        _moved(change, place),
+        alt,
+        f"{words} · {last_line(readings, row)}",
+    )
 
 
 def _moved(change: EnhancerChange, place: int) -> str:
     correlation, distance = change.maps.correlation[place], change.maps.distance[place]
     ranked = f"Rank correlation of both maps {correlation:.2f}"
     said = "The maps cannot be ranked: one is the same everywhere" if np.isnan(correlation) else ranked
-    return said + ("." if np.isnan(distance) else f"; what speaks for the class moved by {distance:.1f} pixels.")
+    return said + (
+        "." if np.isnan(distance) else f"; what speaks for the class moved by {distance:.1f} pixels."
+    )
 
 
 def _checked_section(checked: Checked | None, method: str) -> Section:
     title = "Is the explanation any good?"
     if checked is None:
-        return Section(title, (Text("This was not checked. A map that looks plausible may still say nothing about the network."),))
+        return Section(
+            title,
+            (
+                Text(
+                    "This was not checked. A map that looks plausible may still say nothing about the "
+                    "network."
+                ),
+            ),
+        )
     curves, weights = checked.faithfulness, checked.randomisation
     sides = {"deletion": curves.deletion, "insertion": curves.insertion}
-    panels = {name: {"mean": one.mean, "random_mean": one.random_mean, "area": one.area, "random_area": one.random_area}
-              for name, one in sides.items()}
-    figure = Figure(faithfulness_curves(curves.shares, panels), f"Mean probability of the explained class over n = {curves.n} pictures, "
-                    f"{curves.steps} steps (Petsiuk et al. 2018); pixels are taken away by a strong blur. The random order has the grain "
-                    f"of the map. Seed {curves.seed}.")
-    rows = tuple((name, _area(one.area, one.interval), _area(one.random_area, one.random_interval),
-                  Cell(one.verdict, tone="good" if one.gain_interval.low > 0 else "bad" if one.gain_interval.high < 0 else ""))
-                 for name, one in sides.items())
-    table = Table(("curve", "area, map", "area, random order", "verdict"), rows, f"Areas under the curves, n = {curves.n} pictures",
-                  ("Small print: 95 % bootstrap intervals over pictures. The verdict goes by the paired difference.",))
-    lead = f"Deletion: {curves.deletion.verdict}. Insertion: {curves.insertion.verdict}. Weights drawn anew: {weights.verdict}."
+    panels = {
+        name: {
+            "mean": one.mean,
+            "random_mean": one.random_mean,
+            "area": one.area,
+            "random_area": one.random_area,
+        }
+        for name, one in sides.items()
+    }
+    figure = Figure(
+        faithfulness_curves(curves.shares, panels),
+        f"Mean probability of the explained class over n = {curves.n} pictures, {curves.steps} steps "
+        "(Petsiuk et al. 2018); pixels are taken away by a strong blur. The random order has the grain of "
+        f"the map. Seed {curves.seed}.",
+    )
+    rows = tuple(
+        (
+            name,
+            _area(one.area, one.interval),
+            _area(one.random_area, one.random_interval),
+            Cell(
+                one.verdict,
+                tone="good" if one.gain_interval.low > 0 else "bad" if one.gain_interval.high < 0 else "",
+            ),
+        )
+        for name, one in sides.items()
+    )
+    table = Table(
+        ("curve", "area, map", "area, random order", "verdict"),
+        rows,
+        f"Areas under the curves, n = {curves.n} pictures",
+        ("Small print: 95 % bootstrap intervals over pictures. The verdict goes by the paired difference.",),
+    )
+    lead = (
+        f"Deletion: {curves.deletion.verdict}. Insertion: {curves.insertion.verdict}. Weights drawn anew: "
+        f"{weights.verdict}."
+    )
     return Section(title, (figure, table, *_weights_parts(weights, method)), lead)
 
 
 def _weights_parts(weights: Randomisation, method: str) -> tuple[Part, ...]:
     if not weights.rows:
-        return (Text(f"The weight-randomisation check of {method} could not run: {weights.reason}.", note=True),)
-    rows = tuple((row.part, f"{row.modules:,}", _signed_cell(row.correlation, row.interval),
-                  f"{row.flat:,}" if row.flat else MISSING) for row in weights.rows)
-    notes = (f"Spearman rank correlation ({weights.ranked}s of the maps) with the maps of the trained network, mean and 95 % bootstrap "
-             "interval; near 1 the maps would be the same without anything learned, and show the picture rather than the reasons "
-             "(Adebayo et al. 2018).",)
-    return (Table(("weights drawn anew", "modules", "likeness of the maps", "flat maps"), rows,
-                  f"Weight randomisation, n = {weights.n} pictures: {weights.verdict}", notes),)
+        return (
+            Text(f"The weight-randomisation check of {method} could not run: {weights.reason}.", note=True),
+        )
+    rows = tuple(
+        (
+            row.part,
+            f"{row.modules:,}",
+            _signed_cell(row.correlation, row.interval),
+            f"{row.flat:,}" if row.flat else MISSING,
+        )
+        for row in weights.rows
+    )
+    notes = (
+        f"Spearman rank correlation ({weights.ranked}s of the maps) with the maps of the trained network, "
+        "mean and 95 % bootstrap interval; near 1 the maps would be the same without anything learned, and "
+        "show the picture rather than the reasons (Adebayo et al. 2018).",
+    )
+    return (
+        Table(
+            ("weights drawn anew", "modules", "likeness of the maps", "flat maps"),
+            rows,
+            f"Weight randomisation, n = {weights.n} pictures: {weights.verdict}",
+            notes,
+        ),
+    )
 
 
 def _area(area: float, interval: Sequence[float]) -> Cell:
@@ -300,4 +488,10 @@ def _of_source(source: str) -> str:
 
 def _pace(seconds: float) -> str:
     """A time that may be far below a second: "6 ms", "0.3 s"."""
-    return f"{1000 * seconds:.0f} ms" if 5e-4 <= seconds < 0.0995 else "< 1 ms" if seconds < 5e-4 else duration(seconds)
+    return (
+        f"{1000 * seconds:.0f} ms"
+        if 5e-4 <= seconds < 0.0995
+        else "< 1 ms"
+        if seconds < 5e-4
+        else duration(seconds)
+    )

@@ -1,4 +1,6 @@
-"""What `explain` knows of every picture: how it was read, whether rightly, whether the run had seen it, and where its files lie."""
+"""What `explain` knows of every picture: how it was read, whether rightly, whether the run had seen it,
+and where its files lie.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class Readings:
 
     @cached_property
     def right(self) -> NDArray[np.bool_] | None:
-        """bool (N,): whether the most probable class is the true one (is among the true ones); None without labels."""
+        """bool (N,): whether the most probable class is the true one (is among the true ones);
+        None without labels.
+        """
         if self.images.tags is not None:
             return self.images.tags[np.arange(len(self)), self.read_as]
         return None if self.images.labels is None else self.read_as == self.images.labels
@@ -97,7 +101,8 @@ class Explained:
     """The readings and their maps, which lie as files in `folder`.
 
     Attributes:
-        method, target_layer, signed: as in `explain.attribution.Attribution`; blur: pixels that maps are blurred by when they are drawn.
+        method, target_layer, signed: as in `explain.attribution.Attribution`; blur: pixels that maps are
+            blurred by when they are drawn.
         stems: one file name without ending a picture.
         flat: bool (N,), whether a map is the same everywhere and so says nothing.
         seconds: what the maps took.
@@ -123,12 +128,26 @@ class Explained:
 
     def drawn(self, row: int, values: NDArray[np.floating] | None = None) -> NDArray[np.uint8]:
         """A picture with its map over it, or with other `values`."""
-        return overlay(self.readings.images.images[row], self.map(row) if values is None else values, signed=self.signed, blur=self.blur)
+        return overlay(
+            self.readings.images.images[row],
+            self.map(row) if values is None else values,
+            signed=self.signed,
+            blur=self.blur,
+        )
 
     def rows(self) -> list[dict[str, Any]]:
-        """One mapping a picture, JSON-ready: id, true_label, right, seen_in_training, target, top, flat, overlay, map."""
-        return [{**described(self.readings, row), "flat": bool(self.flat[row]), "overlay": f"{OVERLAYS}/{stem}.png",
-                 "map": f"{MAPS}/{stem}.npy"} for row, stem in enumerate(self.stems)]  # fmt: skip
+        """One mapping a picture, JSON-ready: id, true_label, right, seen_in_training, target, top, flat,
+        overlay, map.
+        """
+        return [
+            {
+                **described(self.readings, row),
+                "flat": bool(self.flat[row]),
+                "overlay": f"{OVERLAYS}/{stem}.png",
+                "map": f"{MAPS}/{stem}.npy",
+            }
+            for row, stem in enumerate(self.stems)
+        ]
 
 
 def described(readings: Readings, row: int) -> dict[str, Any]:
@@ -136,16 +155,20 @@ def described(readings: Readings, row: int) -> dict[str, Any]:
     names, right = readings.true_names(row), readings.right
     several = readings.images.tags is not None
     return {
-        "id": readings.images.ids[row], "true_label": None if names is None else list(names) if several else names[0],
-        "right": None if right is None else bool(right[row]), "seen_in_training": bool(readings.seen[row]),
+        "id": readings.images.ids[row],
+        "true_label": None if names is None else list(names) if several else names[0],
+        "right": None if right is None else bool(right[row]),
+        "seen_in_training": bool(readings.seen[row]),
         "target": readings.classifier.class_names[readings.targets[row]],
         "top": [{"label": name, "probability": round(share, 6)} for name, share in readings.top(row)],
-    }  # fmt: skip
+    }
 
 
 def probs_of(classifier: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities float32 (N, K) of any classifier: of several labels a picture each on its own."""
-    return tag_probs(classifier, images) if classifier.task == "multi-label" else pred_probs(classifier, images)
+    return (
+        tag_probs(classifier, images) if classifier.task == "multi-label" else pred_probs(classifier, images)
+    )
 
 
 def sure(share: float) -> str:
@@ -162,9 +185,11 @@ def read_by(classifier: Checkpoint, images: ImageSet, run: str, target: int | No
 
 
 def stems_of(ids: tuple[str, ...]) -> tuple[str, ...]:
-    """"0001-dog" … : a file name a picture, in order, with what of its id every file system takes."""
+    """ "0001-dog" … : a file name a picture, in order, with what of its id every file system takes."""
     digits = max(4, len(str(len(ids))))
-    return tuple(f"{number:0{digits}d}-{_plain(name)}".rstrip("-") for number, name in enumerate(ids, start=1))
+    return tuple(
+        f"{number:0{digits}d}-{_plain(name)}".rstrip("-") for number, name in enumerate(ids, start=1)
+    )
 
 
 def _plain(name: str) -> str:
@@ -197,7 +222,14 @@ def save_table(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    top = {f"{name}_{rank}": entry[key] for rank, entry in enumerate(row["top"], start=1)
-           for name, key in (("label", "label"), ("prob", "probability"))}
-    plain = {key: " | ".join(value) if isinstance(value, list) else value for key, value in row.items() if key != "top"}
+    top = {
+        f"{name}_{rank}": entry[key]
+        for rank, entry in enumerate(row["top"], start=1)
+        for name, key in (("label", "label"), ("prob", "probability"))
+    }
+    plain = {
+        key: " | ".join(value) if isinstance(value, list) else value
+        for key, value in row.items()
+        if key != "top"
+    }
     return {**plain, **top}

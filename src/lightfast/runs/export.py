@@ -1,4 +1,6 @@
-"""`export_run`: a run taken elsewhere: one ONNX file, a model for PhotoPrism, or XMP sidecars beside the pictures."""
+"""`export_run`: a run taken elsewhere: one ONNX file, a model for PhotoPrism,
+or XMP sidecars beside the pictures.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ class _Material:
     notes: tuple[str, ...] = ()
 
 
-def export_run(run: str, plan: ExportPlan, options: RunOptions, pictures: Sequence[str] = ()) -> dict[str, Any]:
+def export_run(
+    run: str, plan: ExportPlan, options: RunOptions, pictures: Sequence[str] = ()
+) -> dict[str, Any]:
     """Take a run elsewhere.
 
     Args:
@@ -82,8 +86,9 @@ def export_run(run: str, plan: ExportPlan, options: RunOptions, pictures: Sequen
         options: `out` is the file (onnx) or folder (photoprism) to write; xmp writes beside the pictures.
         pictures: xmp only: files, folders, tables of pictures.
 
-    Returns: to, out, notes; onnx: check, int8, bytes; photoprism: vision; xmp: n, suggested, unreadable, refused.
-    Raises SettingsError for options that do not fit the target, LightfastError when the export decides otherwise than the run.
+    Returns: to, out, notes; onnx: check, int8, bytes; photoprism: vision; xmp: n, suggested, unreadable,
+    refused. Raises SettingsError for options that do not fit the target, LightfastError when the export
+    decides otherwise than the run.
     """
     _require_fitting(plan, options, pictures)
     match plan.to:
@@ -99,27 +104,48 @@ def export_lines(result: Mapping[str, Any]) -> list[str]:
     """What an export did, for people."""
     if result["to"] == "xmp":
         refused = [f"  {one['path']}: {one['reason']}" for one in result["refused"]]
-        return [f"{result['n']:,} pictures read, {result['suggested']:,} of them got a suggestion in a sidecar beside them",
-                *([f"{len(refused):,} sidecar(s) were not written:", *refused] if refused else [])]
+        return [
+            f"{result['n']:,} pictures read, {result['suggested']:,} of them got a suggestion in a sidecar "
+            "beside them",
+            *([f"{len(refused):,} sidecar(s) were not written:", *refused] if refused else []),
+        ]
     if result["to"] == "photoprism":
-        return [f"written    {result['vision']}", "next       docs/export.md says where PhotoPrism looks for it"]
+        return [
+            f"written    {result['vision']}",
+            "next       docs/export.md says where PhotoPrism looks for it",
+        ]
     cost = cost_lines(result["int8"]) if result["int8"] else []
-    return [*check_lines(result["check"]), *cost, f"written    {result['out']} ({result['bytes'] / 1e6:.1f} MB)"]
+    return [
+        *check_lines(result["check"]),
+        *cost,
+        f"written    {result['out']} ({result['bytes'] / 1e6:.1f} MB)",
+    ]
 
 
 def _require_fitting(plan: ExportPlan, options: RunOptions, pictures: Sequence[str]) -> None:
     if plan.to == "xmp":
         if options.out is not None:
-            raise SettingsError("--to xmp writes beside the pictures", expected="no --out", got=str(options.out), cure="Leave --out away.")
+            raise SettingsError(
+                "--to xmp writes beside the pictures",
+                expected="no --out",
+                got=str(options.out),
+                cure="Leave --out away.",
+            )
         if not pictures:
-            raise SettingsError("--to xmp needs pictures", cure="Name them: lightfast export RUN PATH... --to xmp.")
+            raise SettingsError(
+                "--to xmp needs pictures", cure="Name them: lightfast export RUN PATH... --to xmp."
+            )
     elif pictures:
-        raise SettingsError(f"--to {plan.to} takes no pictures", got=pictures[0], cure="Pictures to check on: --check DATA.")
+        raise SettingsError(
+            f"--to {plan.to} takes no pictures", got=pictures[0], cure="Pictures to check on: --check DATA."
+        )
     elif options.out is None:
         what = "FILE.onnx" if plan.to == "onnx" else "FOLDER"
         raise SettingsError(f"--to {plan.to} needs a place to write", cure=f"Give one: --out {what}.")
     if plan.to != "onnx" and (plan.int8 or plan.check is not None):
-        raise SettingsError(f"--to {plan.to}", expected="neither --int8 nor --check", cure="They go with --to onnx.")
+        raise SettingsError(
+            f"--to {plan.to}", expected="neither --int8 nor --check", cure="They go with --to onnx."
+        )
     if not 0 <= plan.at_least <= 1:
         raise SettingsError("--at-least", expected="a probability, 0..1", got=str(plan.at_least))
 
@@ -132,46 +158,69 @@ def _onnx(run: str, plan: ExportPlan, options: RunOptions) -> dict[str, Any]:
         exact = load_tagger(export_graph(classifier, temporary, digest))
         material = _material(run, classifier, plan, options)
         images = material.images.images
-        check = compare_graph(pred_probs(classifier, images), exact.probs(images), exact.card, material.said).require_identical(run)
+        check = compare_graph(
+            pred_probs(classifier, images), exact.probs(images), exact.card, material.said
+        ).require_identical(run)
         cost = None
         if plan.int8:
             if material.calibration is None:
-                raise DataError("--int8 needs real pictures to calibrate on, and those of the run are not there any more",
-                                cure="Give some: --check DATA.")
+                raise DataError(
+                    "--int8 needs real pictures to calibrate on, and those of the run are not there any more",
+                    cure="Give some: --check DATA.",
+                )
             small = quantize_graph(temporary, Path(folder, "int8.onnx"), material.calibration.images)
             cost = quantization_cost(exact, load_tagger(small), images, material.images.labels)
             cost["calibrated_on"] = len(material.calibration)
             if cost["paired"] and Path(run).is_dir():
                 touch(Path(run), material.images.version, options.command or "export --int8")
             shutil.copyfile(small, temporary)
-    return {"to": "onnx", "out": str(out), "bytes": out.stat().st_size, "check": check.as_json(), "int8": cost,
-            "notes": list(material.notes)}
+    return {
+        "to": "onnx",
+        "out": str(out),
+        "bytes": out.stat().st_size,
+        "check": check.as_json(),
+        "int8": cost,
+        "notes": list(material.notes),
+    }
 
 
 def _material(run: str, classifier: Checkpoint, plan: ExportPlan, options: RunOptions) -> _Material:
     if plan.check is not None:
         given = read_labelled_or_not(plan.check, classifier, options)
-        images, notes = without_seen(Path(run), given.images) if given.images.labels is not None else (given.images, ())
+        images, notes = (
+            without_seen(Path(run), given.images) if given.images.labels is not None else (given.images, ())
+        )
         return _drawn(images, None, plan, options.seed, (*given.notes, *notes))
     try:
         splits = splits_of_run(Path(run), options)
     except InputError as error:
         height, width, channels = classifier.image_shape
         noise = generator(options.seed).integers(0, 256, (_NOISE, height, width, channels), dtype=np.uint8)
-        why = f"checked on noise: the run's own pictures cannot be read ({error}); give real ones with --check DATA"
+        why = (
+            f"checked on noise: the run's own pictures cannot be read ({error}); give real ones with --check "
+            "DATA"
+        )
         return _Material(ImageSet(noise), None, "pictures of noise", (why,))
     return _drawn(splits.test, splits.val, plan, options.seed, ())
 
 
-def _drawn(images: ImageSet, val: ImageSet | None, plan: ExportPlan, seed: int, notes: tuple[str, ...]) -> _Material:
-    """At most CHECKED pictures, drawn by the seed; without validation pictures those for calibration are set aside first."""
+def _drawn(
+    images: ImageSet, val: ImageSet | None, plan: ExportPlan, seed: int, notes: tuple[str, ...]
+) -> _Material:
+    """At most CHECKED pictures, drawn by the seed;
+    without validation pictures those for calibration are set aside first.
+    """
     order = generator(seed).permutation(len(images))
     aside = 0
     if plan.int8 and not (val is not None and len(val)):
         aside = min(CALIBRATION, len(images) // 2)
         val = images.take(np.sort(order[:aside])) if aside else None
     chosen = images.take(np.sort(order[aside : aside + CHECKED]))
-    calibration = val.take(np.sort(generator(seed).permutation(len(val))[:CALIBRATION])) if val is not None and len(val) else None
+    calibration = (
+        val.take(np.sort(generator(seed).permutation(len(val))[:CALIBRATION]))
+        if val is not None and len(val)
+        else None
+    )
     return _Material(chosen, calibration, f"pictures of {images.name}", notes)
 
 
@@ -194,10 +243,15 @@ def _xmp(run: str, plan: ExportPlan, options: RunOptions, pictures: Sequence[str
         sidecars = write_sidecars(_suggestions(tagger, listing, plan, told, options), plan.style)
     unreadable = [*listing.unreadable, *told.unreadable]
     return {
-        "to": "xmp", "out": None, "n": told.n, "suggested": told.suggested, "sidecars": len(sidecars.paths),
-        "unreadable": [asdict(one) for one in unreadable], "refused": [asdict(one) for one in (*told.elsewhere, *sidecars.refused)],
+        "to": "xmp",
+        "out": None,
+        "n": told.n,
+        "suggested": told.suggested,
+        "sidecars": len(sidecars.paths),
+        "unreadable": [asdict(one) for one in unreadable],
+        "refused": [asdict(one) for one in (*told.elsewhere, *sidecars.refused)],
         "notes": list(listing.notes),
-    }  # fmt: skip
+    }
 
 
 class _Told:
@@ -224,7 +278,11 @@ def _suggestions(
             labels = sure if cuts is None else np.flatnonzero(row >= cuts).tolist()
             name = listing.places.text(str(entry.path))
             if name != str(entry.path):
-                told.elsewhere.append(Unreadable(printable(name), "it lies in an archive or elsewhere: no sidecar can stand beside it"))
+                told.elsewhere.append(
+                    Unreadable(
+                        printable(name), "it lies in an archive or elsewhere: no sidecar can stand beside it"
+                    )
+                )
                 continue
             told.suggested += bool(labels)
             # Also without a label: earlier suggestions of ours must not stay.

@@ -1,12 +1,12 @@
 """The run folder: what stands in it, who may write it, and which pictures a run has already seen.
 
-    RUN/checkpoint/ recipe.json history.jsonl predictions.parquet metrics.json report.html
-        ingest.json        of files: how many pictures were read, every file that could not be with its reason, notes, the sizes met
-        run.json           source, seed, data version and settings: what another verb needs to go on from here
-        seen.npy           fingerprints of the pictures that the run was fitted or chosen on: no evaluation counts one of them
-        evaluations.jsonl  every time that labelled pictures were scored with this run
-        out_of_fold.parquet  what models that never saw them say of the training pictures (folds/ keeps each of these models' readings)
-        repair/            detector/, restorer/, rules.json
+RUN/checkpoint/ recipe.json history.jsonl predictions.parquet metrics.json report.html
+    ingest.json        of files: how many pictures were read, every file that could not be with its reason,
+    notes, the sizes met run.json           source, seed, data version and settings: what another verb needs
+    to go on from here seen.npy           fingerprints of the pictures that the run was fitted or chosen on:
+    no evaluation counts one of them evaluations.jsonl  every time that labelled pictures were scored with
+    this run out_of_fold.parquet  what models that never saw them say of the training pictures (folds/ keeps
+    each of these models' readings) repair/            detector/, restorer/, rules.json
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class RunOptions:
         seed: of splits, weights, damage.
         device: auto, cpu or cuda.
         resume: go on with an interrupted run in `out`.
-        image_size: (H, W) that training pictures get; None keeps theirs. Other verbs read at the run's own size.
+        image_size: (H, W) that training pictures get; None keeps theirs. Other verbs read at the run's own
+            size.
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
         command: the command line, for the records.
@@ -72,7 +73,9 @@ class RunOptions:
 
     def training(self, folder: Path) -> Training:
         """The settings of a training that keeps its resumable state in `folder`."""
-        return Training(seed=self.seed, device=self.device, folder=folder, resume=self.resume, report=self.report)
+        return Training(
+            seed=self.seed, device=self.device, folder=folder, resume=self.resume, report=self.report
+        )
 
     def folder(self, verb: str) -> Path:
         """`out`, or a SettingsError that asks for it."""
@@ -82,7 +85,8 @@ class RunOptions:
 
 
 def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: str = "") -> bool:
-    """Claim `folder` for a run with these settings; True when the same run already stands there finished (only with `resume`).
+    """Claim `folder` for a run with these settings; True when the same run already stands there finished
+    (only with `resume`).
 
     Args:
         folder: made when it is not there.
@@ -91,7 +95,8 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
         replace: a run whose `made_by` is this may be written over.
 
     Raises:
-        CheckpointError: the folder holds another run, or one that `resume` was not asked for. StorageError: it cannot be written.
+        CheckpointError: the folder holds another run, or one that `resume` was not asked for. StorageError:
+            it cannot be written.
     """
     make_folder(folder)
     wanted = json.loads(json.dumps(dict(settings)))
@@ -102,9 +107,16 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
             if there.get("finished") and (folder / METRICS_FILE).is_file():
                 return True
         elif not (replace and there.get("made_by") == replace):
-            # Verbs that may write over their own kind go on by themselves; `--resume` is not among their options.
-            cure = "Give another folder with --out." if replace else "Go on with it by --resume, or give another folder with --out."
-            raise CheckpointError(f"{folder} already holds {'another kind of' if replace else 'a'} run", cure=cure)
+            # Verbs that may write over their own kind go on by themselves; `--resume` is not among their
+            # options.
+            cure = (
+                "Give another folder with --out."
+                if replace
+                else "Go on with it by --resume, or give another folder with --out."
+            )
+            raise CheckpointError(
+                f"{folder} already holds {'another kind of' if replace else 'a'} run", cure=cure
+            )
     elif (folder / "checkpoint").exists():
         raise CheckpointError(f"{folder} already holds a checkpoint", cure="Give another folder with --out.")
     write_json(folder / RUN_FILE, {**wanted, "finished": False})
@@ -113,7 +125,8 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
 
 @contextmanager
 def claimed(folder: Path) -> Generator[None, None, None]:
-    """What follows `begin`: when the input is refused inside before anything was computed, the claim goes too.
+    """What follows `begin`: when the input is refused inside before anything was computed, the claim goes
+    too.
 
     The corrected command then finds the folder free. Interrupted runs keep theirs, for `resume`.
     """
@@ -134,8 +147,12 @@ def _require_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, A
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             first = next(entry for entry in (*old, *new) if old.get(entry) != new.get(entry))
             old, new, name = old.get(first), new.get(first), f"{name}: {first}"
-        raise CheckpointError(f"{folder} holds a run with another {name}", expected=f"{old}", got=f"{new}",
-                              cure="Give the same settings, or another folder with --out.")
+        raise CheckpointError(
+            f"{folder} holds a run with another {name}",
+            expected=f"{old}",
+            got=f"{new}",
+            cure="Give the same settings, or another folder with --out.",
+        )
 
 
 def finish(folder: Path) -> None:
@@ -146,7 +163,10 @@ def finish(folder: Path) -> None:
 def read_run(folder: Path) -> dict[str, Any]:
     """The content of run.json; raises CheckpointError when `folder` is no run folder."""
     if not (folder / RUN_FILE).is_file():
-        raise CheckpointError(f"{folder} is no run folder: it has no {RUN_FILE}", cure="Make one: lightfast train DATA --out RUN.")
+        raise CheckpointError(
+            f"{folder} is no run folder: it has no {RUN_FILE}",
+            cure="Make one: lightfast train DATA --out RUN.",
+        )
     return read_json(folder / RUN_FILE)
 
 
@@ -163,7 +183,9 @@ def write_seen(folder: Path, *sets: ImageSet) -> Path:
 
 
 def seen_rows(folder: Path, images: ImageSet) -> NDArray[np.bool_]:
-    """bool (N,): which pictures the run in `folder` was fitted or chosen on; none where it keeps no record."""
+    """bool (N,): which pictures the run in `folder` was fitted or chosen on;
+    none where it keeps no record.
+    """
     path = folder / SEEN_FILE
     if not path.is_file():
         return np.zeros(len(images), dtype=np.bool_)
@@ -171,14 +193,21 @@ def seen_rows(folder: Path, images: ImageSet) -> NDArray[np.bool_]:
 
 
 def without_seen(folder: Path, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
-    """(`images` without those that the run in `folder` was fitted or chosen on, notes); DataError when none is left."""
+    """(`images` without those that the run in `folder` was fitted or chosen on, notes);
+    DataError when none is left.
+    """
     seen = seen_rows(folder, images)
     if not seen.any():
         return images, ()
     if seen.all():
-        raise DataError(f"{images.name}: this run has seen every one of the {len(images):,} pictures in training",
-                        cure="A figure from them would say nothing: give other pictures.")
-    note = f"{int(seen.sum()):,} of {len(images):,} pictures were left out: the run was trained or chosen on them"
+        raise DataError(
+            f"{images.name}: this run has seen every one of the {len(images):,} pictures in training",
+            cure="A figure from them would say nothing: give other pictures.",
+        )
+    note = (
+        f"{int(seen.sum()):,} of {len(images):,} pictures were left out: the run was trained or chosen on "
+        "them"
+    )
     return images.take(np.flatnonzero(~seen)), (note,)
 
 
@@ -188,10 +217,18 @@ def _fingerprints(images: ImageSet) -> NDArray[np.uint64]:
 
 
 def touch(folder: Path, data_version: str, command: str) -> int:
-    """Record that labelled pictures are scored with this run; returns how often these very pictures were scored before."""
+    """Record that labelled pictures are scored with this run;
+    returns how often these very pictures were scored before.
+    """
     path = folder / TOUCH_FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     before = sum(json.loads(line)["data_version"] == data_version for line in lines if line.strip())
-    line = json.dumps({"when": datetime.now(UTC).isoformat(timespec="seconds"), "data_version": data_version, "command": command})
+    line = json.dumps(
+        {
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "data_version": data_version,
+            "command": command,
+        }
+    )
     write_text(path, "\n".join([*lines, line]) + "\n")
     return before

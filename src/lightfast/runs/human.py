@@ -1,7 +1,8 @@
-"""`human_test` and `human_results`: people read a sample of the test pictures without seeing labels; their answers are scored.
+"""`human_test` and `human_results`: people read a sample of the test pictures without seeing labels; their
+answers are scored.
 
-    FOLDER/answers.jsonl    every answer ever given, append-only
-           metrics.json, report.html    written by `human_results`
+FOLDER/answers.jsonl    every answer ever given, append-only
+       metrics.json, report.html    written by `human_results`
 """
 
 from __future__ import annotations
@@ -23,12 +24,29 @@ from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
 from lightfast.data.loaded import Unreadable
 from lightfast.data.splits import split_loaded
-from lightfast.evaluate.human import Answer, AnswerLog, Question, Trial, draw_sample, person_order, read_answers
+from lightfast.evaluate.human import (
+    Answer,
+    AnswerLog,
+    Question,
+    Trial,
+    draw_sample,
+    person_order,
+    read_answers,
+)
 from lightfast.evaluate.human_score import NOT_RUN, score_people
 from lightfast.evaluate.predictions import Predictions
 from lightfast.report.provenance import provenance
 from lightfast.report.tables import percent, points, share_text
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, SEEN_FILE, RunOptions, read_run, touch, without_seen
+from lightfast.runs.folder import (
+    METRICS_FILE,
+    REPORT_FILE,
+    RUN_FILE,
+    SEEN_FILE,
+    RunOptions,
+    read_run,
+    touch,
+    without_seen,
+)
 from lightfast.runs.human_entries import Entry, Keys
 from lightfast.runs.human_page import kappa_text, write_human_page
 from lightfast.runs.lines import columns
@@ -40,7 +58,9 @@ Ask = Callable[[Question], str | None]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """The labelled test part that a sample is drawn from, the seed that decides both, and what happened on the way in."""
+    """The labelled test part that a sample is drawn from, the seed that decides both,
+    and what happened on the way in.
+    """
 
     images: ImageSet
     seed: int
@@ -49,52 +69,78 @@ class HeldOut:
 
     def facts(self) -> dict[str, Any]:
         """What every result says of its data."""
-        return {"data": self.images.name.split("/")[0], "data_version": self.images.version, "seed": self.seed,
-                "unreadable": [asdict(one) for one in self.unreadable]}
+        return {
+            "data": self.images.name.split("/")[0],
+            "data_version": self.images.version,
+            "seed": self.seed,
+            "unreadable": [asdict(one) for one in self.unreadable],
+        }
 
 
-def human_test(source: str, options: RunOptions, *, person: str, n: int = 100, ask: Ask, run: str | None = None) -> dict[str, Any]:
+def human_test(
+    source: str, options: RunOptions, *, person: str, n: int = 100, ask: Ask, run: str | None = None
+) -> dict[str, Any]:
     """Ask one person about the pictures of the sample that this person has not answered yet.
 
-    Every answer is on the disk before the next picture is shown. The session ends at the last picture, at the entry that stops, at the
-    end of the input or at Ctrl-C; the same call goes on from there. Nothing is said about right or wrong.
+    Every answer is on the disk before the next picture is shown. The session ends at the last picture, at the
+    entry that stops, at the end of the input or at Ctrl-C; the same call goes on from there. Nothing is said
+    about right or wrong.
 
     Args:
-        source: folder, manifest, `.npz` or catalogue name; its official test part, or the one that `train` would split off.
-        options: `out` holds the answers, default RUN/human or runs/human-DATA; `seed` of split, sample and order (a run has its own).
+        source: folder, manifest, `.npz` or catalogue name; its official test part, or the one that `train`
+            would split off.
+        options: `out` holds the answers, default RUN/human or runs/human-DATA; `seed` of split, sample and
+            order (a run has its own).
         person: the name under which the answers are kept.
         n: pictures in the sample, the same for everybody; all distinct test pictures where there are fewer.
-        ask: shows a `Question`, returns what was typed, or None at the end of the input. A bad entry is asked again, with a message.
+        ask: shows a `Question`, returns what was typed, or None at the end of the input. A bad entry is asked
+            again, with a message.
         run: run folder: its split, its picture size, and no picture that it was fitted or chosen on.
 
-    Returns: status (complete, stopped), person, n, answered, asked, left, log, data, data_version, seed, notes, unreadable.
+    Returns: status (complete, stopped), person, n, answered, asked, left, log, data, data_version, seed,
+    notes, unreadable.
 
     Raises:
-        DataError: the folder holds answers to another test. SettingsError: no name, n below 1. CheckpointError: `run` is no run folder.
+        DataError: the folder holds answers to another test. SettingsError: no name, n below 1.
+            CheckpointError: `run` is no run folder.
         StorageError: an answer could not be kept.
     """
     name = " ".join(person.split())
     if not name:
-        raise SettingsError("human test", expected="the name of a person", got="nothing", cure="Give one: --person NAME.")
+        raise SettingsError(
+            "human test", expected="the name of a person", got="nothing", cure="Give one: --person NAME."
+        )
     folder = human_folder(source, options, run)
     held = held_out(source, options, run)
     sample = draw_sample(held.images, n, held.seed)
-    log = AnswerLog(folder / ANSWERS_FILE, Trial(held.images.version, held.images.class_names, held.seed, len(sample)))
+    log = AnswerLog(
+        folder / ANSWERS_FILE, Trial(held.images.version, held.images.class_names, held.seed, len(sample))
+    )
     before = log.read()
     log.prepare()
     # One person stays one person, however the name is capitalised.
-    name = next((answer.person for answer in before.answers if answer.person.casefold() == name.casefold()), name)
+    name = next(
+        (answer.person for answer in before.answers if answer.person.casefold() == name.casefold()), name
+    )
     had = _answered(log, name)
     # Ctrl-C is one of the ways to stop; what was answered is on the disk.
     with contextlib.suppress(KeyboardInterrupt):
         _session(log, held, sample, name, ask)
     answered = len(_answered(log, name))
-    few = [f"the test part has {len(sample)} distinct pictures, fewer than {n}: all of them are asked"] * (len(sample) < n)
+    few = [f"the test part has {len(sample)} distinct pictures, fewer than {n}: all of them are asked"] * (
+        len(sample) < n
+    )
     return {
-        "status": "complete" if answered == len(sample) else "stopped", "person": name, "n": len(sample), "answered": answered,
-        "asked": answered - len(had), "left": len(sample) - answered, "log": str(log.path), **held.facts(),
+        "status": "complete" if answered == len(sample) else "stopped",
+        "person": name,
+        "n": len(sample),
+        "answered": answered,
+        "asked": answered - len(had),
+        "left": len(sample) - answered,
+        "log": str(log.path),
+        **held.facts(),
         "notes": [*held.notes, *few, *before.notes(log.path)],
-    }  # fmt: skip
+    }
 
 
 def human_results(source: str, options: RunOptions, *, run: str | None = None) -> dict[str, Any]:
@@ -102,10 +148,12 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
 
     Args:
         source, options: as for `human_test`; the sample is the one that people were asked.
-        run: run folder to pair with the people on exactly the same pictures; the scoring is recorded in RUN/evaluations.jsonl.
+        run: run folder to pair with the people on exactly the same pictures; the scoring is recorded in
+            RUN/evaluations.jsonl.
 
-    Returns: the keys of `HumanBaseline.as_json`, and data, log, model_run, touched_before, seconds, unreadable. Where nobody has answered
-    the status is "not run", there is no accuracy, and nothing is written.
+    Returns: the keys of `HumanBaseline.as_json`, and data, log, model_run, touched_before, seconds,
+    unreadable. Where nobody has answered the status is "not run", there is no accuracy, and nothing is
+    written.
 
     Raises DataError when the answers are about other pictures, other classes or another split.
     """
@@ -117,17 +165,32 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     facts = {**held.facts(), "log": str(path), "model_run": run}
     if not there.answers:
         notes = ["nobody has answered yet: lightfast human DATA --person NAME", *there.notes(path)]
-        return {"status": NOT_RUN, "n": 0, "answers": 0, "people": [], **facts, "notes": [*held.notes, *notes]}
+        return {
+            "status": NOT_RUN,
+            "n": 0,
+            "answers": 0,
+            "people": [],
+            **facts,
+            "notes": [*held.notes, *notes],
+        }
     first = there.answers[0]
     images = held.images
     log = AnswerLog(path, Trial(images.version, images.class_names, first.seed, first.sample))
     log.read()
     sample = draw_sample(images, first.sample, first.seed)
     predictions = None if run is None else _model_predictions(run, images.take(sample), options)
-    touched = None if run is None else touch(Path(run), images.version, options.command or f"human {images.name}")
+    touched = (
+        None if run is None else touch(Path(run), images.version, options.command or f"human {images.name}")
+    )
     baseline = score_people(log, images, sample, predictions)
-    result = {**baseline.as_json(), **facts, "seed": first.seed, "touched_before": touched, "notes": [*held.notes, *baseline.notes],
-              "seconds": round(time.perf_counter() - started, 3)}
+    result = {
+        **baseline.as_json(),
+        **facts,
+        "seed": first.seed,
+        "touched_before": touched,
+        "notes": [*held.notes, *baseline.notes],
+        "seconds": round(time.perf_counter() - started, 3),
+    }
     record = provenance(images.version, first.seed, {"score": result["seconds"]}, options.words)
     write_human_page(folder / REPORT_FILE, baseline, images, result, record)
     write_json(folder / METRICS_FILE, result)
@@ -135,19 +198,35 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
 
 
 def human_folder(source: str, options: RunOptions, run: str | None) -> Path:
-    """Where answers and results stand: `out`, else RUN/human, else runs/human-DATA. A run folder itself is refused."""
-    name = re.sub(r"[^\w.-]+", "-", Path(source).expanduser().resolve().stem if Path(source).expanduser().exists() else source).strip("-")
-    folder = Path(options.out) if options.out is not None else Path(run) / "human" if run is not None else Path("runs") / f"human-{name}"
+    """Where answers and results stand: `out`, else RUN/human, else runs/human-DATA.
+
+    A run folder itself is refused.
+    """
+    name = re.sub(
+        r"[^\w.-]+",
+        "-",
+        Path(source).expanduser().resolve().stem if Path(source).expanduser().exists() else source,
+    ).strip("-")
+    folder = (
+        Path(options.out)
+        if options.out is not None
+        else Path(run) / "human"
+        if run is not None
+        else Path("runs") / f"human-{name}"
+    )
     if (folder / RUN_FILE).is_file():
-        raise CheckpointError(f"{folder} is a run folder", cure=f"Keep the answers elsewhere: --out {folder / 'human'}.")
+        raise CheckpointError(
+            f"{folder} is a run folder", cure=f"Keep the answers elsewhere: --out {folder / 'human'}."
+        )
     return folder
 
 
 def held_out(source: str, options: RunOptions, run: str | None) -> HeldOut:
-    """The pictures that a model may be scored on: the official test part of `source`, or the one that `train` splits off.
+    """The pictures that a model may be scored on: the official test part of `source`, or the one that `train`
+    splits off.
 
-    With a run they are read at its size, and what it has seen is left out; of data without official parts that is what it was not
-    fitted or chosen on, the same pictures that `evaluate` scores.
+    With a run they are read at its size, and what it has seen is left out; of data without official parts
+    that is what it was not fitted or chosen on, the same pictures that `evaluate` scores.
     """
     seed, size, channels, notes = options.seed, options.image_size, None, ()
     if run is not None:
@@ -156,7 +235,9 @@ def held_out(source: str, options: RunOptions, run: str | None) -> HeldOut:
         seed, size = int(record["split_seed"]), (height, width)
         if options.seed not in (0, seed):
             notes = (f"seed {seed} of the run was used, not {options.seed}",)
-    loaded = read_splits(source, image_size=size, channels=channels, data_folder=options.data_folder, report=options.report)
+    loaded = read_splits(
+        source, image_size=size, channels=channels, data_folder=options.data_folder, report=options.report
+    )
     if loaded.test is not None:
         images = loaded.test
     elif run is not None and (Path(run) / SEEN_FILE).is_file():
@@ -185,7 +266,11 @@ def _session(log: AnswerLog, held: HeldOut, sample: NDArray[Any], person: str, a
             return
         seconds = time.perf_counter() - started
         picture = images.ids[row], images.content_hashes[row]
-        log.append(Answer.of(log.trial, picture, person=person, answer=entry.name, seconds=seconds, position=position))
+        log.append(
+            Answer.of(
+                log.trial, picture, person=person, answer=entry.name, seconds=seconds, position=position
+            )
+        )
 
 
 def _entry(question: Question, ask: Ask) -> Entry:
@@ -224,29 +309,53 @@ def human_lines(result: Mapping[str, Any]) -> list[str]:
     if result["status"] == NOT_RUN:
         return [f"people     {NOT_RUN}: no answers in {result['log']}"]
     rows = [_person_row(person) for person in result["people"]]
-    heading = ("person", "n", "accuracy", "don't know", "seconds", "model, same pictures", "person − model", "kappa with it")
+    heading = (
+        "person",
+        "n",
+        "accuracy",
+        "don't know",
+        "seconds",
+        "model, same pictures",
+        "person − model",
+        "kappa with it",
+    )
     width = len(heading) if "model" in result else 5
-    lines = [f"people     {share_text(result['accuracy'], result['accuracy_interval'])}, {result['n']:,} pictures, "
-             f"{result['answers']:,} answers, seed {result['seed']}",
-             *columns(heading[:width], [row[:width] for row in rows])]
+    lines = [
+        f"people     {share_text(result['accuracy'], result['accuracy_interval'])}, {result['n']:,} "
+        f"pictures, {result['answers']:,} answers, seed {result['seed']}",
+        *columns(heading[:width], [row[:width] for row in rows]),
+    ]
     for name, kappa in _kappas(result):
         lines.append(f"agreement  {name}: {kappa_text(kappa)}")
     if result["majority"]:
         most = result["majority"]
-        lines.append(f"majority   {share_text(most['accuracy'], most['accuracy_interval'])}, n = {most['n']:,}, "
-                     f"{most['undecided']:,} undecided")
+        lines.append(
+            f"majority   {share_text(most['accuracy'], most['accuracy_interval'])}, n = {most['n']:,}, "
+            f"{most['undecided']:,} undecided"
+        )
     return [*lines, f"report     {Path(result['log']).parent / REPORT_FILE}"]
 
 
 def _session_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [f"{result['person']}: {result['answered']:,} of {result['n']:,} pictures answered ({result['asked']:,} now), "
-             f"kept in {result['log']}"]
-    return lines if result["status"] == "complete" else [*lines, f"{result['left']:,} are left: the same command goes on where you stopped"]
+    lines = [
+        f"{result['person']}: {result['answered']:,} of {result['n']:,} pictures answered "
+        f"({result['asked']:,} now), kept in {result['log']}"
+    ]
+    return (
+        lines
+        if result["status"] == "complete"
+        else [*lines, f"{result['left']:,} are left: the same command goes on where you stopped"]
+    )
 
 
 def _person_row(person: Mapping[str, Any]) -> tuple[str, ...]:
-    row = (person["person"], f"{person['n']:,}", share_text(person["accuracy"], person["accuracy_interval"]), f"{person['dont_know']:,}",
-           f"{person['median_seconds']:.1f}")
+    row = (
+        person["person"],
+        f"{person['n']:,}",
+        share_text(person["accuracy"], person["accuracy_interval"]),
+        f"{person['dont_know']:,}",
+        f"{person['median_seconds']:.1f}",
+    )
     test = person["versus_model"]
     if test is None:
         return row

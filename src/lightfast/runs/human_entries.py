@@ -10,7 +10,9 @@ Meaning = Literal["class", "dont_know", "stop", "again"]
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry understood: a class by name, "don't know", the wish to stop, or (with the reason) nothing that can be used."""
+    """An entry understood: a class by name, "don't know", the wish to stop, or
+    (with the reason) nothing that can be used.
+    """
 
     meaning: Meaning
     name: str | None = None
@@ -45,7 +47,9 @@ class Keys:
         return f"{how}, {self.dont_know} = don't know, {self.stop} = stop"
 
     def understood(self, text: str) -> Entry:
-        """The meaning of what was typed: an exact name goes first, then the commands, a number, a name in other case, its beginning."""
+        """The meaning of what was typed: an exact name goes first, then the commands, a number,
+        a name in other case, its beginning.
+        """
         typed = text.strip()
         if typed in self.class_names:
             return Entry("class", typed)
@@ -70,7 +74,9 @@ class Keys:
             return Entry("class", fits[0])
         if fits:
             shown = ", ".join(fits[:5]) + (" …" if len(fits) > 5 else "")
-            return Entry("again", message=f"{typed!r} fits {len(fits)} classes ({shown}): type more of the name.")
+            return Entry(
+                "again", message=f"{typed!r} fits {len(fits)} classes ({shown}): type more of the name."
+            )
         return Entry("again", message=f"No class begins with {typed!r}: {self.help}.")
 
     def _free(self, key: str) -> str:

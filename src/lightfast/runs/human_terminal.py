@@ -36,7 +36,9 @@ class Screen:
 
     @classmethod
     def of(cls, stream: TextIO) -> Screen:
-        """As the stream and the environment say: no colour where NO_COLOR is set or the stream is no terminal."""
+        """As the stream and the environment say: no colour where NO_COLOR is set
+        or the stream is no terminal.
+        """
         size = shutil.get_terminal_size((80, 40))
         colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         # Some lines are left for the question and the entry.
@@ -46,18 +48,29 @@ class Screen:
 class TerminalAsker:
     """Shows questions and reads entries; call `close` at the end.
 
-    Where the characters cannot show the whole picture (no colour, or fewer dots than pixels), it is also written as a PNG whose name is
-    a number only; the file disappears with the next picture.
+    Where the characters cannot show the whole picture (no colour, or fewer dots than pixels), it is also
+    written as a PNG whose name is a number only; the file disappears with the next picture.
     """
 
-    def __init__(self, read: Callable[[], str], write: Callable[[str], Any], folder: Path, screen: Screen, mark: str = "") -> None:
-        """`read` gives a line ("" at the end of the input), `write` shows text; `mark` keeps the files of two people apart."""
+    def __init__(
+        self,
+        read: Callable[[], str],
+        write: Callable[[str], Any],
+        folder: Path,
+        screen: Screen,
+        mark: str = "",
+    ) -> None:
+        """`read` gives a line ("" at the end of the input), `write` shows text;
+        `mark` keeps the files of two people apart.
+        """
         self._read, self._write, self._folder, self._screen, self._mark = read, write, folder, screen, mark
         self._introduced = False
         self._file: Path | None = None
 
     def __call__(self, question: Question) -> str | None:
-        """Show the picture, or after a bad entry only why it was bad; returns what was typed, None at the end of the input."""
+        """Show the picture, or after a bad entry only why it was bad; returns what was typed,
+        None at the end of the input.
+        """
         keys = Keys(question.class_names)
         if not self._introduced:
             self._write(introduction(question, keys, self._screen.columns))
@@ -83,7 +96,9 @@ class TerminalAsker:
         self.close()
         height, width = question.image.shape[:2]
         screen = self._screen
-        text = terminal_picture(question.image, columns=screen.columns, lines=screen.lines, colour=screen.colour)
+        text = terminal_picture(
+            question.image, columns=screen.columns, lines=screen.lines, colour=screen.colour
+        )
         self._write(f"\npicture {question.position} of {question.total}\n{text}\n")
         if not screen.colour or width > screen.columns or height > 2 * screen.lines:
             self._file = self._folder / f"question-{self._mark}{question.position:04d}.png"
@@ -95,21 +110,37 @@ def introduction(question: Question, keys: Keys, width: int) -> str:
     """What is asked, and the classes in columns, with their numbers where these can be typed."""
     names = question.class_names
     digits = len(str(len(names)))
-    entries = [f"{number:>{digits}}  {name}" if keys.numbered else name for number, name in enumerate(names, start=1)]
+    entries = [
+        f"{number:>{digits}}  {name}" if keys.numbered else name for number, name in enumerate(names, start=1)
+    ]
     wide = max(map(len, entries)) + 3
     columns = max(1, min(len(entries), width // wide))
     rows = -(-len(entries) // columns)
     table = ["".join(entry.ljust(wide) for entry in entries[row::rows]).rstrip() for row in range(rows)]
-    return "\n".join([
-        f"{question.total} pictures; name the class of each. Nobody tells you how you do.",
-        "Every answer is kept at once, and the first one counts: you can stop at any picture and go on later.", "", *table, "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{question.total} pictures; name the class of each. Nobody tells you how you do.",
+            "Every answer is kept at once, and the first one counts: you can stop at any picture and go on "
+            "later.",
+            "",
+            *table,
+            "",
+        ]
+    )
 
 
 def human_terminal(
-    source: str, options: RunOptions, *, person: str, n: int = 100, run: str | None = None, terminal: tuple[TextIO, TextIO] | None = None
+    source: str,
+    options: RunOptions,
+    *,
+    person: str,
+    n: int = 100,
+    run: str | None = None,
+    terminal: tuple[TextIO, TextIO] | None = None,
 ) -> dict[str, Any]:
-    """`human_test` on a terminal; `terminal` is (keyboard, screen), by default stdin and stderr, so that stdout stays free."""
+    """`human_test` on a terminal; `terminal` is (keyboard, screen), by default stdin and stderr,
+    so that stdout stays free.
+    """
     typed, shown = terminal or (sys.stdin, sys.stderr)
 
     def write(text: str) -> None:

@@ -1,4 +1,6 @@
-"""What a training is given: pictures in three parts, a model, settings; and what every kind of training does with it."""
+"""What a training is given: pictures in three parts, a model, settings;
+and what every kind of training does with it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ from lightfast.train.recipe import Recipe
 from lightfast.train.transfer import facts_in_words
 
 SMALL_SIDE = 64
-"""Pixels: pictures that did not come from files and are no larger are digits and drawings, not photographs."""
+"""Pixels: pictures that did not come from files and are no larger are digits and drawings,
+not photographs.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Extra:
     """What a training may be told beside model, recipe and config.
 
     Attributes:
-        folds: also cross-validate on the train and val pictures with so many folds, and keep their out-of-fold probabilities in
-            out_of_fold.parquet.
+        folds: also cross-validate on the train and val pictures with so many folds, and keep their
+            out-of-fold probabilities in out_of_fold.parquet.
         budget: seconds that model "auto" may take.
         taxonomy: of the classes; travels in the checkpoint.
         precision: multi-label: what the thresholds are to reach for every label, 0..1; None = the best F1.
@@ -60,7 +64,8 @@ class Extra:
 class Job:
     """What is to be trained on what: the pictures in three parts, the model, its config and its recipe.
 
-    `sizes` counts the pictures that were read by the size that they had; `near` lists their near duplicates by id.
+    `sizes` counts the pictures that were read by the size that they had; `near` lists their near duplicates
+    by id.
     """
 
     source: str
@@ -86,45 +91,89 @@ class Job:
         splits, path = self.splits, Path(self.source).expanduser()
         parts = {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
         return {
-            "made_by": made_by, "source": printable(path.resolve()) if path.exists() else self.source,
+            "made_by": made_by,
+            "source": printable(path.resolve()) if path.exists() else self.source,
             "data": splits.train.name.split("/")[0],
-            "data_version": splits.train.version, "parts": parts, "seed": options.seed, "split_seed": options.seed,
-            "image_size": list(options.image_size) if options.image_size else None, "image_shape": list(splits.train.image_shape),
+            "data_version": splits.train.version,
+            "parts": parts,
+            "seed": options.seed,
+            "split_seed": options.seed,
+            "image_size": list(options.image_size) if options.image_size else None,
+            "image_shape": list(splits.train.image_shape),
             "data_folder": str(options.data_folder) if options.data_folder else None,
-            "class_names": list(splits.train.class_names), "model": self.model, "config": dict(self.config),
-            "recipe": self.recipe.model_dump(), "command": options.command, "extra": self.extra.as_json(),
-        }  # fmt: skip
+            "class_names": list(splits.train.class_names),
+            "model": self.model,
+            "config": dict(self.config),
+            "recipe": self.recipe.model_dump(),
+            "command": options.command,
+            "extra": self.extra.as_json(),
+        }
 
 
 def read_job(
-    source: str, options: RunOptions, *, model: str = "cnn", recipe: Recipe | None = None, config: Mapping[str, Any] | None = None,
+    source: str,
+    options: RunOptions,
+    *,
+    model: str = "cnn",
+    recipe: Recipe | None = None,
+    config: Mapping[str, Any] | None = None,
     extra: Extra | None = None,
-) -> Job:  # fmt: skip
+) -> Job:
     """Read and split the pictures of a training; near duplicates among photographs stay on one side."""
     # A trunk looks at no more than its own side of a photograph; the small networks learn from 96 pixels.
     side = trunk_of(identifier_of("lite0" if model == "auto" else model)).side if _on_trunk(model) else None
-    loaded = read_splits(source, image_size=options.image_size, largest_side=side, data_folder=options.data_folder, report=options.report)
+    loaded = read_splits(
+        source,
+        image_size=options.image_size,
+        largest_side=side,
+        data_folder=options.data_folder,
+        report=options.report,
+    )
     photographs = not searched(loaded)
     loaded, near = with_near_groups(loaded, embedding(), options.report)
     extra = extra or Extra()
     if extra.precision is not None and loaded.train.tags is None:
-        raise SettingsError("--precision chooses thresholds for several labels a picture; these have one each", cure="Leave it out.")
+        raise SettingsError(
+            "--precision chooses thresholds for several labels a picture; these have one each",
+            cure="Leave it out.",
+        )
     if extra.taxonomy is not None:
-        extra.taxonomy.check_classes(loaded.train.class_names, "multi-class" if loaded.train.tags is None else "multi-label")
+        extra.taxonomy.check_classes(
+            loaded.train.class_names, "multi-class" if loaded.train.tags is None else "multi-label"
+        )
     splits = split_loaded(loaded, seed=options.seed)
     notes = [*loaded.notes, *splits.notes]
     if near.groups:
-        notes.append(f"{sum(map(len, near.groups)):,} pictures are near duplicates of others ({_groups(len(near.groups))}, listed in "
-                     f"{INGEST_FILE}): those of a group stay on one side of the split")
+        notes.append(
+            f"{sum(map(len, near.groups)):,} pictures are near duplicates of others "
+            f"({_groups(len(near.groups))}, listed in {INGEST_FILE}): those of a group stay on one side of "
+            "the split"
+        )
     if model == "auto" and not (photographs or min(loaded.train.image_shape[:2]) > SMALL_SIDE):
-        notes.append(f"model auto: {loaded.train.image_shape[0]} x {loaded.train.image_shape[1]} pixels are no photographs: the small CNN")
+        notes.append(
+            f"model auto: {loaded.train.image_shape[0]} x {loaded.train.image_shape[1]} pixels are no "
+            "photographs: the small CNN"
+        )
         model = "cnn"
     if model == "auto" and (recipe is not None or config):
-        raise SettingsError("--set for photographs", expected="settings of a named model: auto chooses its own",
-                            cure="Name one, e.g. --model lite0 --set model.mode=staged.")
+        raise SettingsError(
+            "--set for photographs",
+            expected="settings of a named model: auto chooses its own",
+            cure="Name one, e.g. --model lite0 --set model.mode=staged.",
+        )
     recipe = recipe or (Recipe() if model == "auto" else recipe_of(model, config or {}))
-    return Job(source, splits, model, recipe, dict(config or {}), loaded.unreadable, tuple(notes), loaded.sizes, extra,
-               near_json(loaded, near))
+    return Job(
+        source,
+        splits,
+        model,
+        recipe,
+        dict(config or {}),
+        loaded.unreadable,
+        tuple(notes),
+        loaded.sizes,
+        extra,
+        near_json(loaded, near),
+    )
 
 
 def _groups(count: int) -> str:
@@ -139,20 +188,31 @@ def check_wanted(model: str, recipe: Recipe | None, config: Mapping[str, Any] | 
     """Refuse settings that would have no effect."""
     if model == "auto":
         return
-    fixed = find_model(model, "classifier").transfer and TransferSettings.of(**dict(config or {})).mode == "head"
+    fixed = (
+        find_model(model, "classifier").transfer and TransferSettings.of(**dict(config or {})).mode == "head"
+    )
     if fixed and recipe is not None:
         usual = recipe_of(model, config or {}).model_dump()
-        changed = [name for name, value in recipe.model_dump().items() if value != usual[name] and name != "balance"]
+        changed = [
+            name for name, value in recipe.model_dump().items() if value != usual[name] and name != "balance"
+        ]
         if changed:
-            raise SettingsError(f"--set {changed[0]} has no effect: mode=head fits a linear head at once, without epochs",
-                                cure="Add --set model.mode=staged or model.mode=full.")
+            raise SettingsError(
+                f"--set {changed[0]} has no effect: mode=head fits a linear head at once, without epochs",
+                cure="Add --set model.mode=staged or model.mode=full.",
+            )
 
 
 def ingest_figures(job: Job) -> dict[str, Any]:
     """The content of ingest.json: what became of every picture file of the source."""
     unreadable = [asdict(one) for one in job.unreadable]
-    return {"read": sum(job.sizes.values()), "unreadable": unreadable, "notes": list(job.notes), "sizes": dict(job.sizes),
-            "near_duplicates": dict(job.near)}
+    return {
+        "read": sum(job.sizes.values()),
+        "unreadable": unreadable,
+        "notes": list(job.notes),
+        "sizes": dict(job.sizes),
+        "near_duplicates": dict(job.near),
+    }
 
 
 def fitted_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint:
@@ -161,7 +221,14 @@ def fitted_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint
     if job.model == "auto":
         raw = choose_model(job.splits.train, job.splits.val, job.extra.budget, training)
     else:
-        raw = fit(job.splits.train, job.splits.val, model=job.model, recipe=job.recipe, config=job.config, training=training)
+        raw = fit(
+            job.splits.train,
+            job.splits.val,
+            model=job.model,
+            recipe=job.recipe,
+            config=job.config,
+            training=training,
+        )
     taxonomy = job.extra.taxonomy.as_json() if job.extra.taxonomy else None
     return calibrate(raw, job.splits.val).replace(taxonomy=taxonomy)
 
@@ -176,7 +243,9 @@ def how_it_learned(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def write_fit(folder: Path, job: Job, checkpoint: Checkpoint) -> None:
-    """Recipe, history, the fingerprints of the pictures that were learned from, and that the test part was read."""
+    """Recipe, history, the fingerprints of the pictures that were learned from,
+    and that the test part was read.
+    """
     recipe = checkpoint.details.get("recipe", job.recipe.model_dump())
     write_json(folder / RECIPE_FILE, {"model": checkpoint.model, "config": dict(checkpoint.config), **recipe})
     write_history(folder, checkpoint.history)

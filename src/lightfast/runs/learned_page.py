@@ -1,4 +1,6 @@
-"""Blocks of a run's page about how it learned from photographs: what was tried and why, and which pictures are nearly the same."""
+"""Blocks of a run's page about how it learned from photographs: what was tried and why,
+and which pictures are nearly the same.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +24,48 @@ def learned_sections(metrics: Mapping[str, Any]) -> list[Section]:
         return [Section("How it learned", (), f"{_sentence(metrics['learned'])}")]
     rows = []
     for row in auto["tried"]:
-        figures = ("", "", "") if row["loss"] is None else (percent(row["accuracy"]), f"{row['loss']:.3f}", duration(row["seconds"]))
+        figures = (
+            ("", "", "")
+            if row["loss"] is None
+            else (percent(row["accuracy"]), f"{row['loss']:.3f}", duration(row["seconds"]))
+        )
         rows.append((row["name"], *figures, row["note"]))
-    note = (f"On {auto['n_val']:,} validation pictures; the loss is the mean cross-entropy at the temperature that suits the way best. "
-            f"Budget {duration(auto['budget_seconds'])}, used {duration(auto['seconds'])}.")
+    note = (
+        f"On {auto['n_val']:,} validation pictures; the loss is the mean cross-entropy at the temperature "
+        f"that suits the way best. Budget {duration(auto['budget_seconds'])}, used "
+        f"{duration(auto['seconds'])}."
+    )
     table = Table(("way", "accuracy", "loss", "time", ""), tuple(rows), "What was tried", (note,))
-    return [Section("How it learned", (table, Text(_sentence(metrics["learned"]))), f"Chosen: {_sentence(auto['why'])}")]
+    return [
+        Section(
+            "How it learned",
+            (table, Text(_sentence(metrics["learned"]))),
+            f"Chosen: {_sentence(auto['why'])}",
+        )
+    ]
 
 
 def hierarchy_sections(score: HierarchyScore | None) -> list[Section]:
     """How far from the truth the mistakes are, in the tree of the labels; nothing without a taxonomy."""
     if score is None:
         return []
-    rows = tuple((str(row.level), str(row.labels), share_cell(row.accuracy, row.interval)) for row in score.levels)
-    table = Table(("level", "labels", "accuracy"), rows, "Accuracy by level of the taxonomy, the top being 1", ("95 % Wilson intervals.",))
+    rows = tuple(
+        (str(row.level), str(row.labels), share_cell(row.accuracy, row.interval)) for row in score.levels
+    )
+    table = Table(
+        ("level", "labels", "accuracy"),
+        rows,
+        "Accuracy by level of the taxonomy, the top being 1",
+        ("95 % Wilson intervals.",),
+    )
     if score.mistake_distance is None:
         return [Section("In the taxonomy", (table,), "No picture was read wrongly.")]
     low, high = score.mistake_distance_interval or (0.0, 0.0)
-    lead = (f"A mistake is {score.mistake_distance:.2f} steps from the truth on average [{low:.2f} to {high:.2f}], of {score.farthest} at "
-            f"most; {score.mistakes:,} of {score.n:,} pictures were read wrongly.")
+    lead = (
+        f"A mistake is {score.mistake_distance:.2f} steps from the truth on average [{low:.2f} to "
+        f"{high:.2f}], of {score.farthest} at most; {score.mistakes:,} of {score.n:,} pictures were read "
+        "wrongly."
+    )
     return [Section("In the taxonomy", (table,), lead)]
 
 

@@ -1,4 +1,6 @@
-"""The same pictures for several runs: opened, checked for one class list, freed of what any of them has seen, paired by id."""
+"""The same pictures for several runs: opened, checked for one class list, freed of what any of them has seen,
+paired by id.
+"""
 
 from __future__ import annotations
 
@@ -70,28 +72,46 @@ def open_sides(runs: Sequence[str], options: RunOptions) -> list[Side]:
     """Load what is to be compared.
 
     Raises:
-        SettingsError: fewer than two runs, or one twice. CheckpointError: no run there. DataError: class lists differ, a file is none of
-        predictions or names a picture twice.
+        SettingsError: fewer than two runs, or one twice. CheckpointError: no run there. DataError: class
+            lists differ, a file is none of predictions or names a picture twice.
     """
     sides = [_opened(run, name, options) for run, name in zip(runs, names_of(runs), strict=True)]
     first = sides[0]
     for side in sides[1:]:
-        alone = [f"{name} (only {one.name})" for one, other in ((first, side), (side, first))
-                 for name in one.class_names if name not in other.class_names]
+        alone = [
+            f"{name} (only {one.name})"
+            for one, other in ((first, side), (side, first))
+            for name in one.class_names
+            if name not in other.class_names
+        ]
         if alone:
-            raise DataError(f"{first.name} and {side.name} know different classes", expected="one class list",
-                            got=", ".join(alone[:6]) + ", …" * (len(alone) > 6), cure="Compare runs trained on the same classes.")
+            raise DataError(
+                f"{first.name} and {side.name} know different classes",
+                expected="one class list",
+                got=", ".join(alone[:6]) + ", …" * (len(alone) > 6),
+                cure="Compare runs trained on the same classes.",
+            )
     return sides
 
 
 def names_of(runs: Sequence[str]) -> list[str]:
-    """A short name a run; where two would be the same, what was typed. Raises SettingsError for fewer than two, or one named twice."""
+    """A short name a run; where two would be the same, what was typed.
+
+    Raises SettingsError for fewer than two, or one named twice.
+    """
     if len(runs) < 2:
-        raise SettingsError("compare", expected="at least two runs", got=str(len(runs)), cure="Type: lightfast compare RUN RUN DATA.")
+        raise SettingsError(
+            "compare",
+            expected="at least two runs",
+            got=str(len(runs)),
+            cure="Type: lightfast compare RUN RUN DATA.",
+        )
     places = [run if run.startswith(HUB) else str(Path(run).expanduser().resolve()) for run in runs]
     twice = [run for run, place in zip(runs, places, strict=True) if places.count(place) > 1]
     if twice:
-        raise SettingsError(f"{twice[0]} is named twice", expected="different runs", cure="Name each run once.")
+        raise SettingsError(
+            f"{twice[0]} is named twice", expected="different runs", cure="Name each run once."
+        )
     short = [_short(run) for run in runs]
     return [name if short.count(name) == 1 else run for name, run in zip(short, runs, strict=True)]
 
@@ -126,7 +146,9 @@ def in_order(predictions: Predictions, class_names: tuple[str, ...]) -> Predicti
     columns = [predictions.class_names.index(name) for name in class_names]
     places = np.argsort(columns)
     labels = None if predictions.labels is None else places[predictions.labels]
-    return replace(predictions, pred_probs=predictions.pred_probs[:, columns], class_names=class_names, labels=labels)
+    return replace(
+        predictions, pred_probs=predictions.pred_probs[:, columns], class_names=class_names, labels=labels
+    )
 
 
 def _opened(run: str, name: str, options: RunOptions) -> Side:
@@ -135,7 +157,12 @@ def _opened(run: str, name: str, options: RunOptions) -> Side:
         return Side(run, name, checkpoint.class_names, checkpoint)
     readings = Predictions.load(run)
     if len(set(readings.ids)) != len(readings):
-        raise DataError(f"{run} cannot be paired", expected="each picture once", got="an id twice", cure="Predict every picture once.")
+        raise DataError(
+            f"{run} cannot be paired",
+            expected="each picture once",
+            got="an id twice",
+            cure="Predict every picture once.",
+        )
     return Side(run, name, readings.class_names, readings=readings)
 
 
@@ -147,39 +174,73 @@ def _short(run: str) -> str:
     if run.startswith(HUB):
         return run
     path = Path(run).expanduser().resolve()
-    return path.parent.name if _is_file(run) and path.stem == "predictions" else path.stem if _is_file(run) else path.name
+    return (
+        path.parent.name
+        if _is_file(run) and path.stem == "predictions"
+        else path.stem
+        if _is_file(run)
+        else path.name
+    )
 
 
-def _read_by_runs(sides: Sequence[Side], readers: Sequence[Side], source: str, options: RunOptions) -> Pairing:
+def _read_by_runs(
+    sides: Sequence[Side], readers: Sequence[Side], source: str, options: RunOptions
+) -> Pairing:
     given = _read_all(readers, source, options)
     first = given[0].images
     for side, own in zip(readers, given, strict=True):
         if own.images.ids != first.ids:
-            raise DataError(f"{readers[0].name} and {side.name} read different pictures of {source}: not paired",
-                            expected=f"{len(first):,}", got=f"{len(own.images):,}",
-                            cure="Mend or remove the files that cannot be read: lightfast data check DATA.")
+            raise DataError(
+                f"{readers[0].name} and {side.name} read different pictures of {source}: not paired",
+                expected=f"{len(first):,}",
+                got=f"{len(own.images):,}",
+                cure="Mend or remove the files that cannot be read: lightfast data check DATA.",
+            )
     absent = _not_in_file(sides, first, source)
     seen = {side.name: _seen(side, own.images) for side, own in zip(readers, given, strict=True)}
     out = np.logical_or.reduce(list(seen.values()))
     notes = list(dict.fromkeys(note for own in given for note in own.notes))
     if absent.any():
-        notes.append(f"{int(absent.sum()):,} of {len(first):,} pictures were left out: the file of predictions does not hold them")
+        notes.append(
+            f"{int(absent.sum()):,} of {len(first):,} pictures were left out: the file of predictions does "
+            "not hold them"
+        )
     if (out | absent).all():
-        raise DataError(f"{source}: each of its {int((~absent).sum()):,} pictures was seen in training by one of the runs",
-                        cure="A figure from them would say nothing: give other pictures.")
+        raise DataError(
+            f"{source}: each of its {int((~absent).sum()):,} pictures was seen in training by one of the "
+            "runs",
+            cure="A figure from them would say nothing: give other pictures.",
+        )
     if out.any():
         each = ", ".join(f"{name} {int(mask.sum()):,}" for name, mask in seen.items() if mask.any())
-        notes.append(f"{int(out.sum()):,} of {len(first):,} pictures were left out for all: a run was trained or chosen on them ({each})")
-    kept = {side.name: own.images.take(np.flatnonzero(~(out | absent))) for side, own in zip(readers, given, strict=True)}
+        notes.append(
+            f"{int(out.sum()):,} of {len(first):,} pictures were left out for all: a run was trained or "
+            f"chosen on them ({each})"
+        )
+    kept = {
+        side.name: own.images.take(np.flatnonzero(~(out | absent)))
+        for side, own in zip(readers, given, strict=True)
+    }
     images = kept[readers[0].name]
     labels = tuple(images.class_names[label] for label in images.require_labels())
-    return Pairing(images.name.split("/")[0], images.version, images.ids, labels, tuple(kept.get(side.name) for side in sides),
-                   tuple(int(seen[side.name].sum()) if side.name in seen else 0 for side in sides),
-                   images, tuple(first.ids[row] for row in np.flatnonzero(out)), given[0].unreadable, tuple(notes))
+    return Pairing(
+        images.name.split("/")[0],
+        images.version,
+        images.ids,
+        labels,
+        tuple(kept.get(side.name) for side in sides),
+        tuple(int(seen[side.name].sum()) if side.name in seen else 0 for side in sides),
+        images,
+        tuple(first.ids[row] for row in np.flatnonzero(out)),
+        given[0].unreadable,
+        tuple(notes),
+    )
 
 
 def _not_in_file(sides: Sequence[Side], images: ImageSet, source: str) -> NDArray[np.bool_]:
-    """bool (N,): which pictures a file of predictions, where there is one, does not hold; refuses one of other pictures."""
+    """bool (N,): which pictures a file of predictions, where there is one, does not hold;
+    refuses one of other pictures.
+    """
     holder = next((side for side in sides if side.readings is not None), None)
     if holder is None or holder.readings is None:
         return np.zeros(len(images), dtype=bool)
@@ -228,8 +289,17 @@ def _of_files(sides: Sequence[Side], source: str, options: RunOptions) -> Pairin
     _not_in_file(sides, images, source)
     chosen = images.take([rows[name] for name in first.ids])
     labels = tuple(images.class_names[label] for label in chosen.require_labels())
-    return Pairing(images.name.split("/")[0], chosen.version, first.ids, labels, empty, (0,) * len(sides), chosen,
-                   unreadable=loaded.unreadable, notes=loaded.notes)
+    return Pairing(
+        images.name.split("/")[0],
+        chosen.version,
+        first.ids,
+        labels,
+        empty,
+        (0,) * len(sides),
+        chosen,
+        unreadable=loaded.unreadable,
+        notes=loaded.notes,
+    )
 
 
 def _require_paired(side: Side, readings: Predictions, pairing: Pairing) -> None:
@@ -243,15 +313,24 @@ def _require_paired(side: Side, readings: Predictions, pairing: Pairing) -> None
         raise _unpaired(side, wanted, f"{len(more):,} more, such as {more[0]}")
     unknown = sorted(set(pairing.labels) - set(side.class_names))
     if unknown:
-        raise DataError(f"{side.name} does not know the classes {', '.join(unknown[:5])}", cure="Compare readings of the same classes.")
+        raise DataError(
+            f"{side.name} does not know the classes {', '.join(unknown[:5])}",
+            cure="Compare readings of the same classes.",
+        )
     if readings.labels is not None:
         own = dict(zip(readings.ids, (readings.class_names[label] for label in readings.labels), strict=True))
         other = [name for name, label in zip(pairing.ids, pairing.labels, strict=True) if own[name] != label]
         if other:
-            raise DataError(f"{side.name} carries other labels for {len(other):,} pictures, such as {other[0]}",
-                            cure="Score all runs against one version of the labels.")
+            raise DataError(
+                f"{side.name} carries other labels for {len(other):,} pictures, such as {other[0]}",
+                cure="Score all runs against one version of the labels.",
+            )
 
 
 def _unpaired(side: Side, expected: str, got: str) -> DataError:
-    return DataError(f"{side.name} was read on different pictures: not paired", expected=expected, got=got,
-                     cure="Name the run folders in place of the files, so that all read the same pictures.")
+    return DataError(
+        f"{side.name} was read on different pictures: not paired",
+        expected=expected,
+        got=got,
+        cure="Name the run folders in place of the files, so that all read the same pictures.",
+    )

@@ -1,4 +1,6 @@
-"""Pictures for a run that exists: read at its size, labels brought into its order of classes, or without labels."""
+"""Pictures for a run that exists: read at its size, labels brought into its order of classes,
+or without labels.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,16 @@ class Given:
 
 
 def read_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
-    """The pictures to score: the official test part where there is one, else all. Another class list is refused by name."""
+    """The pictures to score: the official test part where there is one, else all.
+
+    Another class list is refused by name.
+    """
     loaded = _loaded(source, checkpoint, options)
-    images, notes = (loaded.test, ("the official test part was read",)) if loaded.test is not None else (loaded.part("all"), ())
+    images, notes = (
+        (loaded.test, ("the official test part was read",))
+        if loaded.test is not None
+        else (loaded.part("all"), ())
+    )
     images, more = aligned(images, checkpoint)
     return Given(images, loaded.unreadable, (*loaded.notes, *notes, *more))
 
@@ -49,17 +58,26 @@ def read_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOption
     places = Places(options.report)
     with places.errors():
         path = places.local(source)
-    if kind_of(path) == "folder" and not _has_class_folders(path, checkpoint.class_names) and not metadata_files(path):
+    if (
+        kind_of(path) == "folder"
+        and not _has_class_folders(path, checkpoint.class_names)
+        and not metadata_files(path)
+    ):
         given = read_pictures([source], checkpoint, options)
-        return dataclasses.replace(given, notes=(*given.notes, "no folder is named after a class: read without labels"))
-    if kind_of(path) == "file" and (path.suffix.lower() in PICTURE_ENDINGS or (path.suffix.lower() == ".npz" and not _has_labels(path))):
+        return dataclasses.replace(
+            given, notes=(*given.notes, "no folder is named after a class: read without labels")
+        )
+    if kind_of(path) == "file" and (
+        path.suffix.lower() in PICTURE_ENDINGS or (path.suffix.lower() == ".npz" and not _has_labels(path))
+    ):
         return read_pictures([source], checkpoint, options)
     return read_labelled(source, checkpoint, options)
 
 
 def read_pictures(paths: Sequence[str], checkpoint: Checkpoint, options: RunOptions) -> Given:
-    """Pictures without labels from picture files, folders (recursive), `.npz` files, tables of pictures, archives, addresses
-    and catalogue names; rows of files come first, then those of arrays and names, each in the order given.
+    """Pictures without labels from picture files, folders (recursive), `.npz` files, tables of pictures,
+    archives, addresses and catalogue names; rows of files come first, then those of arrays and names, each in
+    the order given.
 
     Files that cannot be read are listed; when no picture at all can be read, DataError.
     """
@@ -73,30 +91,45 @@ def read_pictures(paths: Sequence[str], checkpoint: Checkpoint, options: RunOpti
     if files:
         given.insert(0, _from_files(files, checkpoint, options, places))
     images = concatenate([one.images for one in given])
-    return Given(images, tuple(lost for one in given for lost in one.unreadable), tuple(note for one in given for note in one.notes))
+    return Given(
+        images,
+        tuple(lost for one in given for lost in one.unreadable),
+        tuple(note for one in given for note in one.notes),
+    )
 
 
 def _from_files(paths: Sequence[str], checkpoint: Checkpoint, options: RunOptions, places: Places) -> Given:
     listing = picture_entries(paths, options.report, places)
     if not listing.entries:
         first = listing.unreadable[0]
-        raise DataError(f"none of the {len(listing.unreadable)} files could be read, the first is {first.path}: {first.reason}",
-                        cure="Check that they are whole picture files that you may read.")
+        raise DataError(
+            f"none of the {len(listing.unreadable)} files could be read, the first is {first.path}: "
+            f"{first.reason}",
+            cure="Check that they are whole picture files that you may read.",
+        )
     height, width, channels = checkpoint.image_shape
     name = Path(paths[0]).expanduser().resolve().name
     with places.errors():
-        loaded = assemble(name, listing.entries, ("unlabelled",), Target((height, width), channels), options.report)
-    unreadable = sorted((*map(places.named, loaded.unreadable), *listing.unreadable), key=lambda one: one.path)
+        loaded = assemble(
+            name, listing.entries, ("unlabelled",), Target((height, width), channels), options.report
+        )
+    unreadable = sorted(
+        (*map(places.named, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
+    )
     return Given(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
 
 
 def _is_array_or_name(path: Path) -> bool:
-    """Whether a path has to be read as a data set: an `.npz`, or no path at all but a name of the catalogue."""
+    """Whether a path has to be read as a data set: an `.npz`,
+    or no path at all but a name of the catalogue.
+    """
     return path.suffix.lower() == ".npz" or not kind_of(path)
 
 
 def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[str, ...]]:
-    """(`images` with labels in the checkpoint's class order, notes); classes that the checkpoint does not know are refused by name."""
+    """(`images` with labels in the checkpoint's class order, notes);
+    classes that the checkpoint does not know are refused by name.
+    """
     names = images.class_names
     if names == checkpoint.class_names:
         return images, ()
@@ -104,7 +137,11 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
         checkpoint.require_classes(names, images.name)
     numbers = np.array([checkpoint.class_names.index(name) for name in names])
     missing = [name for name in checkpoint.class_names if name not in names]
-    note = f"{images.name} has no pictures of: {', '.join(missing)}" if missing else f"{images.name} lists its classes in another order"
+    note = (
+        f"{images.name} has no pictures of: {', '.join(missing)}"
+        if missing
+        else f"{images.name} lists its classes in another order"
+    )
     if images.tags is not None:
         tags = np.zeros((len(images), len(checkpoint.class_names)), dtype=np.bool_)
         tags[:, numbers] = images.tags
@@ -115,11 +152,24 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
 
 def _loaded(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedData:
     height, width, channels = checkpoint.image_shape
-    of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS}) or is_address(source)
-    if "data_version" not in checkpoint.details and not of_files and kind_of(Path(source).expanduser()) != "folder":
-        # Not trained here but taken from the hub: it resizes by itself, and 60,000 digits at 224 × 224 × 3 would take 9 GB.
+    of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS}) or is_address(
+        source
+    )
+    if (
+        "data_version" not in checkpoint.details
+        and not of_files
+        and kind_of(Path(source).expanduser()) != "folder"
+    ):
+        # Not trained here but taken from the hub: it resizes by itself, and 60,000 digits at 224 × 224 × 3
+        # would take 9 GB.
         return read_splits(source, data_folder=options.data_folder, report=options.report)
-    return read_splits(source, image_size=(height, width), channels=channels, data_folder=options.data_folder, report=options.report)
+    return read_splits(
+        source,
+        image_size=(height, width),
+        channels=channels,
+        data_folder=options.data_folder,
+        report=options.report,
+    )
 
 
 def _unlabelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
@@ -137,7 +187,13 @@ def _without_labels(images: ImageSet) -> ImageSet:
 
 def _has_class_folders(folder: Path, class_names: Sequence[str]) -> bool:
     names = {path.name for path in folder.iterdir() if path.is_dir()}
-    inner = {path.name for part in names if part.lower() in PART_NAMES for path in (folder / part).iterdir() if path.is_dir()}
+    inner = {
+        path.name
+        for part in names
+        if part.lower() in PART_NAMES
+        for path in (folder / part).iterdir()
+        if path.is_dir()
+    }
     return bool({printable(name) for name in names | inner} & set(class_names))
 
 
@@ -157,7 +213,11 @@ def _keys(path: Path) -> list[str]:
 
 def _bare_images(path: Path) -> np.ndarray:
     if "images" not in _keys(path):
-        raise DataError(f"{path}: no array 'images'", expected="images, uint8 (N, H, W[, C])", got=", ".join(_keys(path)) or "nothing")
+        raise DataError(
+            f"{path}: no array 'images'",
+            expected="images, uint8 (N, H, W[, C])",
+            got=", ".join(_keys(path)) or "nothing",
+        )
     with np.load(path, allow_pickle=False) as archive:
         # ImageSet checks dtype and shape and adds the channel axis.
         return ImageSet(archive["images"], name=path.stem).images

@@ -37,7 +37,9 @@ DAMAGED_CLEAN_SHARE = 0.125
 
 @dataclass(frozen=True, eq=False)
 class Damaged:
-    """Pictures to repair; `clean` and `kinds` (one damage name a picture) are known where we damaged them ourselves."""
+    """Pictures to repair; `clean` and `kinds` (one damage name a picture) are
+    known where we damaged them ourselves.
+    """
 
     images: ImageSet
     clean: ImageSet | None = None
@@ -45,48 +47,68 @@ class Damaged:
 
 
 def repair_run(
-    run: str, source: str, options: RunOptions, *, suite: str | None = None, damage: str | None = None, limit: int | None = None
+    run: str,
+    source: str,
+    options: RunOptions,
+    *,
+    suite: str | None = None,
+    damage: str | None = None,
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """Repair the pictures of `source` and read them again with the run's classifier.
 
-    RUN/repair (detector, restorer, rules) is used; when it is missing, or made for another suite, it is trained first on the training
-    pictures of the run. No label of the pictures is looked at before the final count.
+    RUN/repair (detector, restorer, rules) is used; when it is missing, or made for another suite, it is
+    trained first on the training pictures of the run. No label of the pictures is looked at before the final
+    count.
 
     Args:
         run: run folder.
         source: pictures with or without labels; labelled ones that the run was trained on are left out.
         options: `out` is the folder to write, RUN/repaired by default.
-        suite: damages that the kit has learnt; None takes the kit that is there, and trains one for mnist-c where there is none.
-        damage: damage the pictures first, by the mixture of this suite at its own severities (to measure on clean labelled pictures).
+        suite: damages that the kit has learnt; None takes the kit that is there, and trains one for mnist-c
+            where there is none.
+        damage: damage the pictures first, by the mixture of this suite at its own severities (to measure on
+            clean labelled pictures).
         limit: at most this many pictures, drawn by seed.
 
-    Returns: n, damage (kind → pictures), attempted, kept, doubtful, notes, unreadable, seconds, run, out; with labels also the keys of
-        `Evaluation.as_json` for the final readings, before (the same keys), paired (McNemar); where the clean pictures are known psnr and
-        ssim.
+    Returns: n, damage (kind → pictures), attempted, kept, doubtful, notes, unreadable, seconds, run, out;
+        with labels also the keys of `Evaluation.as_json` for the final readings, before (the same keys),
+        paired (McNemar); where the clean pictures are known psnr and ssim.
     """
     started = time.perf_counter()
     folder = Path(run)
     read_run(folder)
     target = Path(options.out) if options.out is not None else folder / "repaired"
     if target.resolve() == folder.resolve():
-        raise CheckpointError(f"{target} is the run itself", cure="Give another folder with --out; RUN/repaired is the default.")
+        raise CheckpointError(
+            f"{target} is the run itself", cure="Give another folder with --out; RUN/repaired is the default."
+        )
     for wanted in filter(None, (suite, damage)):
         SUITES.get(wanted)
     make_folder(target)
     classifier = load_classifier(run, options)
     given = read_labelled_or_not(source, classifier, options)
-    images, notes = without_seen(folder, given.images) if given.images.labels is not None else (given.images, ())
+    images, notes = (
+        without_seen(folder, given.images) if given.images.labels is not None else (given.images, ())
+    )
     damaged = damage_pictures(sample(images, limit, options.seed), damage, options.seed)
     pipeline, note = kit_for_run(folder, classifier, suite, options)
     if images.labels is not None:
         touch(folder, damaged.images.version, options.command or f"repair {images.name}")
     result = repair(pipeline, damaged.images)
     metrics = {
-        **repair_metrics(result, damaged), "run": run, "out": str(target), "data": images.name.split("/")[0],
-        "data_version": damaged.images.version, "seed": options.seed, "suite": suite, "damaged_by": damage,
-        "unreadable": [asdict(one) for one in given.unreadable], "notes": [text for text in (*given.notes, *notes, note) if text],
+        **repair_metrics(result, damaged),
+        "run": run,
+        "out": str(target),
+        "data": images.name.split("/")[0],
+        "data_version": damaged.images.version,
+        "seed": options.seed,
+        "suite": suite,
+        "damaged_by": damage,
+        "unreadable": [asdict(one) for one in given.unreadable],
+        "notes": [text for text in (*given.notes, *notes, note) if text],
         "seconds": round(time.perf_counter() - started, 3),
-    }  # fmt: skip
+    }
     write_repair(target, result, damaged)
     facts = provenance(damaged.images.version, options.seed, {"repair": metrics["seconds"]}, options.words)
     story = RepairStory(result, damaged.images, damaged.clean, damaged.kinds, pipeline)
@@ -95,8 +117,12 @@ def repair_run(
     return metrics
 
 
-def damage_pictures(images: ImageSet, suite: str | None, seed: int, clean_share: float = DAMAGED_CLEAN_SHARE) -> Damaged:
-    """Each picture damaged in one way of `suite`, at the suite's own severities, or left clean; all as they are without a suite."""
+def damage_pictures(
+    images: ImageSet, suite: str | None, seed: int, clean_share: float = DAMAGED_CLEAN_SHARE
+) -> Damaged:
+    """Each picture damaged in one way of `suite`, at the suite's own severities, or left clean;
+    all as they are without a suite.
+    """
     if suite is None:
         return Damaged(images)
     mix = DamageMix.of_suite(suite, clean_share=clean_share)
@@ -112,22 +138,33 @@ def repair_metrics(result: Repair, damaged: Damaged) -> dict[str, Any]:
     """What is counted of a repair; the figures of accuracy only where there are labels."""
     names, counts = np.unique(result.damage.names, return_counts=True)
     metrics: dict[str, Any] = {
-        "n": len(result.before), "damage": {str(name): int(count) for name, count in zip(names, counts, strict=True)},
-        "attempted": int(result.attempted.sum()), "kept": int(result.kept.sum()), "doubtful": int(result.doubtful.sum()),
-    }  # fmt: skip
+        "n": len(result.before),
+        "damage": {str(name): int(count) for name, count in zip(names, counts, strict=True)},
+        "attempted": int(result.attempted.sum()),
+        "kept": int(result.kept.sum()),
+        "doubtful": int(result.doubtful.sum()),
+    }
     if damaged.kinds:
-        metrics["detector_accuracy"] = float(np.mean([said == true for said, true in zip(result.damage.names, damaged.kinds, strict=True)]))
+        metrics["detector_accuracy"] = float(
+            np.mean([said == true for said, true in zip(result.damage.names, damaged.kinds, strict=True)])
+        )
     if damaged.clean is not None:
         metrics |= picture_quality(damaged.clean.images, damaged.images.images, result)
     if result.before.labels is not None:
-        metrics |= {**score(result.after).as_json(), "before": score(result.before).as_json(), "paired": paired(result).as_json()}
+        metrics |= {
+            **score(result.after).as_json(),
+            "before": score(result.before).as_json(),
+            "paired": paired(result).as_json(),
+        }
         sure = ~result.doubtful
         metrics["accuracy_of_the_sure"] = float(result.after.correct[sure].mean()) if sure.any() else None
     return metrics
 
 
 def picture_quality(clean: NDArray[np.uint8], degraded: NDArray[np.uint8], result: Repair) -> dict[str, Any]:
-    """Mean PSNR (dB, of pictures that differ from the clean one) and SSIM before and after, over the pictures that were restored."""
+    """Mean PSNR (dB, of pictures that differ from the clean one) and SSIM before and after,
+    over the pictures that were restored.
+    """
     rows = np.flatnonzero(result.attempted)
     quality: dict[str, Any] = {}
     for key, measure in (("psnr", psnr), ("ssim", ssim)):
@@ -144,21 +181,34 @@ def readings(result: Repair) -> pd.DataFrame:
     columns: dict[str, Any] = {"id": list(result.before.ids)}
     if result.before.labels is not None:
         columns["given_label"] = names[result.before.labels]
-    return pd.DataFrame(columns | {
-        "damage": result.damage.names, "severity": result.damage.severity, "first_label": names[result.before.predicted_labels],
-        "first_confidence": result.before.confidence, "final_label": names[result.after.predicted_labels],
-        "final_confidence": result.after.confidence, "restored": result.attempted, "kept": result.kept, "doubtful": result.doubtful,
-        "reason": list(result.reasons),
-    })  # fmt: skip
+    return pd.DataFrame(
+        columns
+        | {
+            "damage": result.damage.names,
+            "severity": result.damage.severity,
+            "first_label": names[result.before.predicted_labels],
+            "first_confidence": result.before.confidence,
+            "final_label": names[result.after.predicted_labels],
+            "final_confidence": result.after.confidence,
+            "restored": result.attempted,
+            "kept": result.kept,
+            "doubtful": result.doubtful,
+            "reason": list(result.reasons),
+        }
+    )
 
 
 def write_repair(target: Path, result: Repair, damaged: Damaged) -> None:
-    """Write readings.parquet, queue.csv (least confident first) and, for pictures that came in damaged, restored/ as PNG files."""
+    """Write readings.parquet, queue.csv (least confident first) and, for pictures that came in damaged,
+    restored/ as PNG files.
+    """
     frame = readings(result)
     with atomic(target / READINGS_FILE) as temporary:
         frame.to_parquet(temporary, index=False)
     # No given label in the queue: a person should see the picture, not the answer.
-    doubtful = frame.drop(columns=["doubtful", "given_label"], errors="ignore").iloc[np.flatnonzero(result.doubtful)]
+    doubtful = frame.drop(columns=["doubtful", "given_label"], errors="ignore").iloc[
+        np.flatnonzero(result.doubtful)
+    ]
     queue = doubtful.iloc[np.argsort(doubtful["final_confidence"].to_numpy(), kind="stable")]
     write_text(target / QUEUE_FILE, queue.to_csv(index=False))
     if damaged.clean is None:
@@ -171,4 +221,3 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
     buffer = BytesIO()
     Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, format="PNG")
     return buffer.getvalue()
-

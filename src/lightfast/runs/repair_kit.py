@@ -1,4 +1,6 @@
-"""The repair kit of a run: detector, restorer and rules, trained on the training part of the data that the run was trained on."""
+"""The repair kit of a run: detector, restorer and rules,
+trained on the training part of the data that the run was trained on.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ from lightfast.train.recipe import Recipe
 ALL_SEVERITIES = (1, 2, 3, 4, 5)
 KIT_FILE = "kit.json"
 PER_EPOCH = 6000
-"""Pictures an epoch at most: with ten epochs some minutes on two cores for digits, and every picture is damaged anew each time."""
+"""Pictures an epoch at most: with ten epochs some minutes on two cores for digits,
+and every picture is damaged anew each time.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,16 @@ class KitPlan:
     suite: str = "mnist-c"
     severities: Sequence[int] | None = ALL_SEVERITIES
     clean_share: float = 0.125
-    detector: DetectorPlan = field(default_factory=lambda: DetectorPlan(
-        recipe=Recipe.of(epochs=10, averaging=0.99), per_epoch=PER_EPOCH))
-    restorer: RestorerPlan = field(default_factory=lambda: RestorerPlan(
-        config={"width": 24}, recipe=Recipe.of(epochs=10, learning_rate=2e-3, averaging=0.99), per_epoch=PER_EPOCH))
+    detector: DetectorPlan = field(
+        default_factory=lambda: DetectorPlan(recipe=Recipe.of(epochs=10, averaging=0.99), per_epoch=PER_EPOCH)
+    )
+    restorer: RestorerPlan = field(
+        default_factory=lambda: RestorerPlan(
+            config={"width": 24},
+            recipe=Recipe.of(epochs=10, learning_rate=2e-3, averaging=0.99),
+            per_epoch=PER_EPOCH,
+        )
+    )
     target_accuracy: float = 0.99
 
     @property
@@ -71,11 +81,23 @@ def fit_kit(
     detected = time.perf_counter()
     # A forest has no gradients to send back: its restorer learns from the pixels alone.
     reader = None if isinstance(classifier.network, Forest) else classifier
-    restorer = fit_restorer(train_images, val_images, plan.mix, classifier=reader, plan=plan.restorer, training=training)
+    restorer = fit_restorer(
+        train_images, val_images, plan.mix, classifier=reader, plan=plan.restorer, training=training
+    )
     restored = time.perf_counter()
-    pipeline = calibrate_pipeline(classifier, (detector, restorer), val_images, plan.mix, seed=training.seed,
-                                  target_accuracy=plan.target_accuracy)
-    return pipeline, {"detector": detected - started, "restorer": restored - detected, "rules": time.perf_counter() - restored}
+    pipeline = calibrate_pipeline(
+        classifier,
+        (detector, restorer),
+        val_images,
+        plan.mix,
+        seed=training.seed,
+        target_accuracy=plan.target_accuracy,
+    )
+    return pipeline, {
+        "detector": detected - started,
+        "restorer": restored - detected,
+        "rules": time.perf_counter() - restored,
+    }
 
 
 def save_kit(folder: Path, pipeline: Pipeline, plan: KitPlan, seconds: dict[str, float]) -> None:
@@ -87,7 +109,9 @@ def save_kit(folder: Path, pipeline: Pipeline, plan: KitPlan, seconds: dict[str,
 
 
 def find_kit(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipeline | None:
-    """The kit in `folder`/repair, or None when there is none, or only one that was made for another suite than the one asked for."""
+    """The kit in `folder`/repair, or None when there is none,
+    or only one that was made for another suite than the one asked for.
+    """
     target = folder / REPAIR_FOLDER
     if not (target / "rules.json").is_file():
         return None
@@ -95,8 +119,11 @@ def find_kit(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipelin
     return Pipeline.load(target, classifier) if suite in (None, made_for) else None
 
 
-def kit_for_run(folder: Path, classifier: Checkpoint, suite: str | None, options: RunOptions) -> tuple[Pipeline, str]:
-    """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own training pictures.
+def kit_for_run(
+    folder: Path, classifier: Checkpoint, suite: str | None, options: RunOptions
+) -> tuple[Pipeline, str]:
+    """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own
+    training pictures.
 
     With `suite` None any kit that is there serves.
     """
@@ -105,24 +132,40 @@ def kit_for_run(folder: Path, classifier: Checkpoint, suite: str | None, options
         return there, ""
     plan = KitPlan(suite=suite) if suite else KitPlan()
     splits = splits_of_run(folder, options)
-    training = dataclasses.replace(options.training(folder / REPAIR_FOLDER), seed=int(read_run(folder)["seed"]))
+    training = dataclasses.replace(
+        options.training(folder / REPAIR_FOLDER), seed=int(read_run(folder)["seed"])
+    )
     pipeline, seconds = fit_kit(classifier, (splits.train, splits.val), plan, training)
     save_kit(folder, pipeline, plan, seconds)
-    note = (f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of this run damaged by "
-            f"{plan.suite} ({sum(seconds.values()):.0f} s); no test picture was used")
+    note = (
+        f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of "
+        f"this run damaged by {plan.suite} ({sum(seconds.values()):.0f} s); no test picture was used"
+    )
     return pipeline, note
 
 
 def splits_of_run(folder: Path, options: RunOptions) -> Splits:
-    """The parts that the run was trained on, read again; raises CheckpointError when the data have changed since."""
+    """The parts that the run was trained on, read again;
+    raises CheckpointError when the data have changed since.
+    """
     run: dict[str, Any] = read_run(folder)
     height, width, channels = run["image_shape"]
     data_folder = options.data_folder or (Path(run["data_folder"]) if run["data_folder"] else None)
-    loaded = read_splits(run["source"], image_size=(height, width), channels=channels, data_folder=data_folder, report=options.report)
+    loaded = read_splits(
+        run["source"],
+        image_size=(height, width),
+        channels=channels,
+        data_folder=data_folder,
+        report=options.report,
+    )
     # As `read_job` does: near duplicates among photographs decide which side a picture is on.
     loaded, _ = with_near_groups(loaded, embedding(), options.report)
     splits = split_loaded(loaded, seed=int(run["split_seed"]))
     if splits.train.version != run["data_version"]:
-        raise CheckpointError(f"the data of {folder} have changed since it was trained ({run['source']})", expected=run["data_version"],
-                              got=splits.train.version, cure="Bring the old data back, or train again.")
+        raise CheckpointError(
+            f"the data of {folder} have changed since it was trained ({run['source']})",
+            expected=run["data_version"],
+            got=splits.train.version,
+            cure="Bring the old data back, or train again.",
+        )
     return splits

@@ -27,7 +27,9 @@ SMALL_CHANGE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """What a page shows: the classifier, the labelled pictures that it read, its readings in the same order, and their score."""
+    """What a page shows: the classifier, the labelled pictures that it read, its readings in the same order,
+    and their score.
+    """
 
     checkpoint: Checkpoint
     images: ImageSet
@@ -43,33 +45,67 @@ class Tested:
 
     def sections(self) -> list[Section]:
         """Classes, confused pictures, curves, confidence."""
-        confidence = reliability_section(self.predictions, self.evaluation, temperature_words(self.checkpoint))
+        confidence = reliability_section(
+            self.predictions, self.evaluation, temperature_words(self.checkpoint)
+        )
         return [*classes_sections(self.predictions, self.evaluation, self.images), confidence]
 
 
-def write_run_page(path: Path, tested: Tested, metrics: Mapping[str, Any], facts: Mapping[str, Any], near: Sequence[Part] = ()) -> Path:
-    """The report of a training: its test figures, classes, confused pictures, curves, reliability, notes; `near`: its near duplicates."""
+def write_run_page(
+    path: Path,
+    tested: Tested,
+    metrics: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    near: Sequence[Part] = (),
+) -> Path:
+    """The report of a training: its test figures, classes, confused pictures, curves, reliability, notes;
+    `near`: its near duplicates.
+    """
     evaluation, checkpoint = tested.evaluation, tested.checkpoint
     parts = metrics["parts"]
     seconds = metrics["seconds"]["train"]
-    lead = (f"{_sentence(evaluation)} It was fitted on {parts['train']:,} pictures and chosen on {parts['val']:,} others; "
-            "the test pictures were read once, at the end.")
+    lead = (
+        f"{_sentence(evaluation)} It was fitted on {parts['train']:,} pictures and chosen on "
+        f"{parts['val']:,} others; the test pictures were read once, at the end."
+    )
     took = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
     extra = Card(took, "training time", f"{metrics['epochs']} epochs" if metrics["epochs"] else "")
     sections = [
-        Section("Result", (score_cards(evaluation, lead, extra), *noted(metrics["notes"], metrics["unreadable"]), *near)),
-        *learned_sections(metrics), *hierarchy_sections(tested.hierarchy), *tested.sections(),
+        Section(
+            "Result",
+            (score_cards(evaluation, lead, extra), *noted(metrics["notes"], metrics["unreadable"]), *near),
+        ),
+        *learned_sections(metrics),
+        *hierarchy_sections(tested.hierarchy),
+        *tested.sections(),
     ]
     if checkpoint.history:
-        sections.append(Section("Training", (curves_figure(checkpoint.history, f"{metrics['model']}: {spec_of(checkpoint)}."),)))
+        sections.append(
+            Section(
+                "Training",
+                (curves_figure(checkpoint.history, f"{metrics['model']}: {spec_of(checkpoint)}."),),
+            )
+        )
     title = f"{metrics['model']} on {metrics['data']}"
-    return write_page(path, title, f"{evaluation.n:,} test pictures, {len(evaluation.class_names)} classes.", sections, facts)
+    return write_page(
+        path,
+        title,
+        f"{evaluation.n:,} test pictures, {len(evaluation.class_names)} classes.",
+        sections,
+        facts,
+    )
 
 
 def write_evaluation_page(
-    path: Path, tested: Tested, metrics: Mapping[str, Any], facts: Mapping[str, Any], robust: Robustness | None = None
+    path: Path,
+    tested: Tested,
+    metrics: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    robust: Robustness | None = None,
 ) -> Path:
-    """The report of an evaluation: figures, classes, confused pictures, reliability and, where a suite was read, the corruption card."""
+    """The report of an evaluation: figures, classes, confused pictures, reliability and,
+    where a suite was read, the corruption card.
+    """
     evaluation = tested.evaluation
     times = metrics["touched_before"]
     often = "once" if times == 1 else f"{times} times"
@@ -79,18 +115,39 @@ def write_evaluation_page(
     if robust is not None:
         sections.append(robustness_section({"before": robust}))
     sections += tested.sections()
-    return write_page(path, f"{tested.checkpoint.model} on {metrics['data']}", f"{evaluation.n:,} pictures.", sections, facts)
+    return write_page(
+        path,
+        f"{tested.checkpoint.model} on {metrics['data']}",
+        f"{evaluation.n:,} pictures.",
+        sections,
+        facts,
+    )
 
 
 def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
     """Accuracy, top 3, F1 and calibration as cards."""
     spread = percent_range(evaluation.accuracy_interval)
-    cards = [Card(percent(evaluation.accuracy), "accuracy", f"95 % interval {spread}, n = {evaluation.n:,}", "strong")]
+    cards = [
+        Card(
+            percent(evaluation.accuracy),
+            "accuracy",
+            f"95 % interval {spread}, n = {evaluation.n:,}",
+            "strong",
+        )
+    ]
     if 3 in evaluation.top_k:
         value, interval = evaluation.top_k[3]
-        cards.append(Card(percent(value), "among the first three", f"95 % interval {percent_range(interval)}"))
-    cards += [Card(percent(evaluation.macro_f1), "macro F1", f"95 % interval {percent_range(evaluation.macro_f1_interval)}"),
-              Card(percent(evaluation.ece), "calibration error", "mean gap of confidence and accuracy")]
+        cards.append(
+            Card(percent(value), "among the first three", f"95 % interval {percent_range(interval)}")
+        )
+    cards += [
+        Card(
+            percent(evaluation.macro_f1),
+            "macro F1",
+            f"95 % interval {percent_range(evaluation.macro_f1_interval)}",
+        ),
+        Card(percent(evaluation.ece), "calibration error", "mean gap of confidence and accuracy"),
+    ]
     return Cards((*cards, *extra), lead)
 
 
@@ -98,7 +155,12 @@ def noted(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tupl
     """What was done while reading, and every file that could not be read, by name."""
     parts: list[Part] = []
     if notes:
-        parts.append(Text("\n\n".join(note[0].upper() + note[1:] + "." * (not note.endswith(".")) for note in notes), note=True))
+        parts.append(
+            Text(
+                "\n\n".join(note[0].upper() + note[1:] + "." * (not note.endswith(".")) for note in notes),
+                note=True,
+            )
+        )
     if unreadable:
         rows = tuple((one["path"], one["reason"]) for one in unreadable)
         table = Table(("file", "reason"), rows, f"{len(rows):,} files could not be read and were left out")
@@ -108,8 +170,10 @@ def noted(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tupl
 
 def reliability_section(predictions: Predictions, evaluation: Evaluation, temperature: str = "") -> Section:
     """Does the confidence mean what it says? `temperature` tells how it was calibrated."""
-    figure = Figure(reliability_diagram(reliability(predictions.pred_probs, predictions.require_labels())),
-                    "Points on the dashed line are as often right as they claim; the bars are 95 % intervals.")
+    figure = Figure(
+        reliability_diagram(reliability(predictions.pred_probs, predictions.require_labels())),
+        "Points on the dashed line are as often right as they claim; the bars are 95 % intervals.",
+    )
     lead = f"Confidence and accuracy differ by {percent(evaluation.ece, 1)} on average."
     return Section("Confidence", (figure, *((Text(temperature),) if temperature else ())), lead)
 
@@ -120,7 +184,10 @@ def temperature_words(checkpoint: Checkpoint) -> str:
     if pictures is None:
         return "No temperature was fitted: these are the probabilities that the model gives by itself."
     if not pictures:
-        return "There were no validation pictures to fit a temperature on: these are the probabilities that the model gives by itself."
+        return (
+            "There were no validation pictures to fit a temperature on: these are the probabilities that the "
+            "model gives by itself."
+        )
     said = f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: "
     if temperature > 1 + SMALL_CHANGE:
         return said + "the model was too sure of itself, and its probabilities were made softer."
@@ -147,8 +214,13 @@ def robustness_section(results: Mapping[str, Robustness], title: str = "Under da
     parts: list[Part] = []
     if len(levels) > 1 and all(len(rows) == len(levels) for rows in before.by_corruption.values()):
         curves = {name: _curve(results, name) for name in before.by_corruption}
-        parts.append(Figure(severity_curves(curves, levels), f"Accuracy by corruption and severity, n = {before.n:,} a point, the same "
-                            f"pictures everywhere; bands are 95 % intervals. Seed {before.seed}."))
+        parts.append(
+            Figure(
+                severity_curves(curves, levels),
+                f"Accuracy by corruption and severity, n = {before.n:,} a point, the same pictures "
+                f"everywhere; bands are 95 % intervals. Seed {before.seed}.",
+            )
+        )
         parts.append(Folded("The numbers behind the curves", (_cells_table(before, after),)))
     else:
         parts.append(_cells_table(before, after))
@@ -156,14 +228,25 @@ def robustness_section(results: Mapping[str, Robustness], title: str = "Under da
 
 
 def _cells_table(before: Robustness, after: Robustness | None) -> Table:
-    columns = ("damage", "severity", "accuracy") if after is None else ("damage", "severity", "before", "after")
+    columns = (
+        ("damage", "severity", "accuracy") if after is None else ("damage", "severity", "before", "after")
+    )
     rows = []
     for place, row in enumerate(before.rows):
-        cells = [row.corruption.replace("_", " "), str(row.severity), share_cell(row.accuracy, row.interval, digits=1)]
+        cells = [
+            row.corruption.replace("_", " "),
+            str(row.severity),
+            share_cell(row.accuracy, row.interval, digits=1),
+        ]
         if after is not None:
             cells.append(share_cell(after.rows[place].accuracy, after.rows[place].interval, digits=1))
         rows.append(tuple(cells))
-    return Table(columns, tuple(rows), f"Accuracy under {before.suite}, n = {before.n:,} a row", ("Small print: 95 % Wilson intervals.",))
+    return Table(
+        columns,
+        tuple(rows),
+        f"Accuracy under {before.suite}, n = {before.n:,} a row",
+        ("Small print: 95 % Wilson intervals.",),
+    )
 
 
 def _curve(results: Mapping[str, Robustness], name: str) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""`scorecard_run`: our run beside saved responses of hosted services, on the same pictures, with agreement and cost."""
+"""`scorecard_run`: our run beside saved responses of hosted services, on the same pictures,
+with agreement and cost.
+"""
 
 from __future__ import annotations
 
@@ -40,18 +42,26 @@ class Prices:
 
     Attributes:
         services: name → price of 1,000 pictures, in any one currency.
-        hourly: price of an hour of this machine in the same currency, or None: then our cost is told in seconds alone.
+        hourly: price of an hour of this machine in the same currency, or None: then our cost is told in
+            seconds alone.
     """
 
     services: Mapping[str, float] = field(default_factory=dict)
     hourly: float | None = None
 
 
-def scorecard_run(run: str, source: str, responses: Path, options: RunOptions, prices: Prices | None = None,
-                  synonyms: Path | None = None) -> dict[str, Any]:  # fmt: skip
+def scorecard_run(
+    run: str,
+    source: str,
+    responses: Path,
+    options: RunOptions,
+    prices: Prices | None = None,
+    synonyms: Path | None = None,
+) -> dict[str, Any]:
     """Score a run and the services whose responses are saved, on the same labelled pictures.
 
-    Pictures that the run was trained or chosen on are left out; the scoring is recorded in RUN/evaluations.jsonl.
+    Pictures that the run was trained or chosen on are left out; the scoring is recorded in
+    RUN/evaluations.jsonl.
 
     Args:
         run: run folder, or `hf-hub:ID`.
@@ -61,9 +71,11 @@ def scorecard_run(run: str, source: str, responses: Path, options: RunOptions, p
         prices: of the services and of this machine.
         synonyms: JSON, YAML or CSV file: service label → class, or class → list of labels.
 
-    Returns: the keys of `Scorecard.as_json`, and run, data, data_version, n, costs, touched_before, unreadable, notes, seconds.
+    Returns: the keys of `Scorecard.as_json`, and run, data, data_version, n, costs, touched_before,
+    unreadable, notes, seconds.
 
-    Raises DataError when no response belongs to a picture; UnknownName for a price of a service that has none.
+    Raises DataError when no response belongs to a picture; UnknownName for a price of a service that has
+    none.
     """
     started, prices = time.perf_counter(), prices or Prices()
     answers, unreadable = read_responses(responses)
@@ -71,22 +83,36 @@ def scorecard_run(run: str, source: str, responses: Path, options: RunOptions, p
     classifier = load_classifier(run, options)
     given = read_labelled(source, classifier, options)
     images, notes = without_seen(Path(run), given.images) if Path(run).is_dir() else (given.images, ())
-    # Paired with all pictures: an answer about one that the run has seen is left out with it, not taken for an answer about nothing.
+    # Paired with all pictures: an answer about one that the run has seen is left out with it, not taken for
+    # an answer about nothing.
     paired, odd = readings_of(answers, given.images.ids, given.images.class_names, words)
     readings = _of_pictures(paired, images.ids)
     if not readings and (lost := (*unreadable, *odd)):
-        raise DataError(f"none of the {len(lost):,} responses could be used, the first is {lost[0].path}: {lost[0].reason}",
-                        cure="Save every answer as it came, under the name of its picture.")
+        raise DataError(
+            f"none of the {len(lost):,} responses could be used, the first is {lost[0].path}: "
+            f"{lost[0].reason}",
+            cure="Save every answer as it came, under the name of its picture.",
+        )
     _check_prices(prices, readings)
     ours, seconds = _timed(classifier, images, Path(run).name or run)
     card = score_services(ours, readings)
-    touched = touch(Path(run), images.version, options.command or f"scorecard {images.name}") if Path(run).is_dir() else None
+    touched = (
+        touch(Path(run), images.version, options.command or f"scorecard {images.name}")
+        if Path(run).is_dir()
+        else None
+    )
     result = {
-        **card.as_json(), "run": run, "data": images.name.split("/")[0], "data_version": images.version, "n": len(images),
-        "costs": costs(card, prices, seconds), "touched_before": touched,
-        "unreadable": [asdict(one) for one in (*given.unreadable, *unreadable, *odd)], "notes": [*given.notes, *notes],
+        **card.as_json(),
+        "run": run,
+        "data": images.name.split("/")[0],
+        "data_version": images.version,
+        "n": len(images),
+        "costs": costs(card, prices, seconds),
+        "touched_before": touched,
+        "unreadable": [asdict(one) for one in (*given.unreadable, *unreadable, *odd)],
+        "notes": [*given.notes, *notes],
         "seconds": round(time.perf_counter() - started, 3),
-    }  # fmt: skip
+    }
     if options.out is not None:
         folder = make_folder(Path(options.out))
         facts = provenance(images.version, options.seed, {"scorecard": result["seconds"]}, options.words)
@@ -98,16 +124,24 @@ def scorecard_run(run: str, source: str, responses: Path, options: RunOptions, p
 def _of_pictures(readings: Sequence[Readings], ids: Sequence[str]) -> tuple[Readings, ...]:
     """The readings of these pictures alone; services that answered none of them are gone."""
     kept = set(ids)
-    few = [replace(one, ranked={name: row for name, row in one.ranked.items() if name in kept}) for one in readings]
+    few = [
+        replace(one, ranked={name: row for name, row in one.ranked.items() if name in kept})
+        for one in readings
+    ]
     return tuple(one for one in few if one.ranked)
 
 
 def costs(card: Scorecard, prices: Prices, seconds: float) -> dict[str, dict[str, float | None]]:
-    """Reader → seconds and price of 1,000 pictures; None where not known. Ours is measured: `seconds` a picture."""
+    """Reader → seconds and price of 1,000 pictures; None where not known.
+
+    Ours is measured: `seconds` a picture.
+    """
     mine = None if prices.hourly is None else THOUSAND * seconds * prices.hourly / _HOUR
     told = {card.ours.name: {"seconds_per_1000": THOUSAND * seconds, "price_per_1000": mine}}
     names = [one.service.name for one in card.versus]
-    return told | {name: {"seconds_per_1000": None, "price_per_1000": prices.services.get(name)} for name in names}
+    return told | {
+        name: {"seconds_per_1000": None, "price_per_1000": prices.services.get(name)} for name in names
+    }
 
 
 def parse_prices(pairs: Sequence[str], hourly: float | None = None) -> Prices:
@@ -120,7 +154,11 @@ def parse_prices(pairs: Sequence[str], hourly: float | None = None) -> Prices:
         except ValueError:
             value = -1.0
         if not sign or not name.strip() or not 0 <= value < float("inf"):
-            raise SettingsError(f"--price {pair!r}", expected="NAME=PRICE of 1,000 pictures", cure="E.g. --price clarifai=1.2.")
+            raise SettingsError(
+                f"--price {pair!r}",
+                expected="NAME=PRICE of 1,000 pictures",
+                cure="E.g. --price clarifai=1.2.",
+            )
         found[name.strip().lower()] = value
     if hourly is not None and not 0 <= hourly < float("inf"):
         raise SettingsError(f"--hourly {hourly}", expected="a price of at least 0")
@@ -128,7 +166,9 @@ def parse_prices(pairs: Sequence[str], hourly: float | None = None) -> Prices:
 
 
 def read_synonyms(path: Path) -> dict[str, str]:
-    """Service label → class out of a JSON or YAML mapping (label: class, or class: [labels]) or a CSV file of two columns."""
+    """Service label → class out of a JSON or YAML mapping (label: class, or class:
+    [labels]) or a CSV file of two columns.
+    """
     if path.suffix.lower() == ".csv":
         try:
             with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -136,36 +176,62 @@ def read_synonyms(path: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"cannot read {path} ({error})") from error
         if any(len(row) != 2 for row in rows):
-            raise DataError(f"{path}: a row of synonyms", expected="label,class", got=next(str(row) for row in rows if len(row) != 2))
+            raise DataError(
+                f"{path}: a row of synonyms",
+                expected="label,class",
+                got=next(str(row) for row in rows if len(row) != 2),
+            )
         return {label: name for label, name in rows if (label, name) != ("label", "class")}
     content = _yaml(path) if path.suffix.lower() in (".yaml", ".yml") else read_json(path)
     if not isinstance(content, dict):
-        raise DataError(f"{path}: synonyms", expected="a mapping label: class, or class: [labels]", got=type(content).__name__)
+        raise DataError(
+            f"{path}: synonyms",
+            expected="a mapping label: class, or class: [labels]",
+            got=type(content).__name__,
+        )
     found: dict[str, str] = {}
     for key, value in content.items():
-        found |= {str(label): str(key) for label in value} if isinstance(value, list) else {str(key): str(value)}
+        found |= (
+            {str(label): str(key) for label in value} if isinstance(value, list) else {str(key): str(value)}
+        )
     return found
 
 
 def scorecard_lines(result: Mapping[str, Any]) -> list[str]:
     """Accuracy beside cost, ours against each service, agreement: for a terminal."""
-    rows = [_line(result["ours"], result["costs"]), *(_line(one["service"], result["costs"]) for one in result["services"])]
+    rows = [
+        _line(result["ours"], result["costs"]),
+        *(_line(one["service"], result["costs"]) for one in result["services"]),
+    ]
     tests = []
     for one in result["services"]:
         low, high = one["test"]["difference_interval"]
-        tests.append((f"{one['service']['name']} → {one['ours']['name']}", f"{one['test']['n']:,}", percent(one["ours"]["top1"]),
-                      f"{points(one['test']['difference'])} [{points(low)} to {points(high)}]", p_text(one["p_holm"])))
-    agreement = [(f"{one['first']} – {one['second']}", f"{one['n']:,}", percent(one["observed"], 1), _kappa(one))
-                 for one in result["agreement"]]
+        tests.append(
+            (
+                f"{one['service']['name']} → {one['ours']['name']}",
+                f"{one['test']['n']:,}",
+                percent(one["ours"]["top1"]),
+                f"{points(one['test']['difference'])} [{points(low)} to {points(high)}]",
+                p_text(one["p_holm"]),
+            )
+        )
+    agreement = [
+        (f"{one['first']} – {one['second']}", f"{one['n']:,}", percent(one["observed"], 1), _kappa(one))
+        for one in result["agreement"]
+    ]
     return [
-        *columns(("reader", "n", "top 1", "top 3", "no class named", "price of 1,000", "seconds for 1,000"), rows),
+        *columns(
+            ("reader", "n", "top 1", "top 3", "no class named", "price of 1,000", "seconds for 1,000"), rows
+        ),
         *columns(("pair, same pictures", "n", "ours", "difference in points", "p (Holm)"), tests),
         *columns(("agreement", "n", "same answer", "kappa"), agreement),
         "brackets: 95 % intervals; p: McNemar",
-    ]  # fmt: skip
+    ]
 
 
-def write_scorecard_page(path: Path, card: Scorecard, result: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+def write_scorecard_page(
+    path: Path, card: Scorecard, result: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Path:
     """The report of `scorecard`; `result` is the content of metrics.json."""
     sections = [
         Section("Result", (_cards(card), *noted(result["notes"], result["unreadable"]))),
@@ -205,7 +271,13 @@ def _yaml(path: Path) -> Any:
 
 def _line(score: Mapping[str, Any], told: Mapping[str, Mapping[str, float | None]]) -> tuple[str, ...]:
     shares = [share_text(score[key], score[f"{key}_interval"]) for key in ("top1", "top3")]
-    return score["name"], f"{score['n']:,}", *shares, f"{score['unanswered']:,}", *_cost_texts(told[score["name"]])
+    return (
+        score["name"],
+        f"{score['n']:,}",
+        *shares,
+        f"{score['unanswered']:,}",
+        *_cost_texts(told[score["name"]]),
+    )
 
 
 def _cost_texts(cost: Mapping[str, float | None]) -> tuple[str, str]:
@@ -221,40 +293,100 @@ def _kappa(one: Mapping[str, Any]) -> str:
 
 def _cards(card: Scorecard) -> Cards:
     scores = sorted((card.ours, *(one.service for one in card.versus)), key=lambda one: -one.top1)
-    shown = [Card(percent(one.top1, 1), one.name, f"95 % interval {percent_range(one.top1_interval)}, n = {one.n:,}",
-                  "strong" if one is card.ours else "") for one in scores[:5]]
+    shown = [
+        Card(
+            percent(one.top1, 1),
+            one.name,
+            f"95 % interval {percent_range(one.top1_interval)}, n = {one.n:,}",
+            "strong" if one is card.ours else "",
+        )
+        for one in scores[:5]
+    ]
     return Cards(tuple(shown), " ".join(one.test.sentence() for one in card.versus))
 
 
 def _accuracy_parts(card: Scorecard, result: Mapping[str, Any]) -> tuple[Part, ...]:
     scores = sorted((card.ours, *(one.service for one in card.versus)), key=lambda one: -one.top1)
-    figure = Figure(interval_figure([(one.name, one.top1, one.top1_interval) for one in scores], unit="first answer right, %"),
-                    "First answers that are right, with 95 % intervals; the number of pictures stands in the table.")
-    rows = tuple((Cell(one.name, "this run") if one is card.ours else one.name, f"{one.n:,}", share_cell(one.top1, one.top1_interval),
-                  share_cell(one.top3, one.top3_interval), f"{one.unanswered:,}", *_cost_texts(result["costs"][one.name]))
-                 for one in scores)
-    notes = ("Small print: 95 % Wilson intervals. Of a service only those labels count that are classes of the data; a response without "
-             "any is a wrong answer (no class named).",
-             "Our seconds were measured here, with the pictures in memory. Prices are those that were given; a dash: none was.")
-    columns_ = ("reader", "pictures", "top 1", "top 3", "no class named", "price of 1,000", "seconds for 1,000")
+    figure = Figure(
+        interval_figure(
+            [(one.name, one.top1, one.top1_interval) for one in scores], unit="first answer right, %"
+        ),
+        "First answers that are right, with 95 % intervals; the number of pictures stands in the table.",
+    )
+    rows = tuple(
+        (
+            Cell(one.name, "this run") if one is card.ours else one.name,
+            f"{one.n:,}",
+            share_cell(one.top1, one.top1_interval),
+            share_cell(one.top3, one.top3_interval),
+            f"{one.unanswered:,}",
+            *_cost_texts(result["costs"][one.name]),
+        )
+        for one in scores
+    )
+    notes = (
+        "Small print: 95 % Wilson intervals. Of a service only those labels count that are classes of the "
+        "data; a response without any is a wrong answer (no class named).",
+        "Our seconds were measured here, with the pictures in memory. Prices are those that were given; a "
+        "dash: none was.",
+    )
+    columns_ = (
+        "reader",
+        "pictures",
+        "top 1",
+        "top 3",
+        "no class named",
+        "price of 1,000",
+        "seconds for 1,000",
+    )
     return figure, Table(columns_, rows, "Each reader on the pictures that it has answered", notes)
 
 
 def _pairs_table(card: Scorecard) -> Table:
-    rows = tuple((f"{one.service.name} → {one.ours.name}", f"{one.test.n:,}", percent(one.service.top1), percent(one.ours.top1),
-                  points_cell(one.test.difference, one.test.difference_interval), f"{one.test.gained:,}", f"{one.test.lost:,}",
-                  Cell(p_text(one.p_holm), p_text(one.test.p_value))) for one in card.versus)
-    notes = ("Difference: ours less the service, in points, with Newcombe's 95 % interval. Gained: pictures that only ours reads rightly; "
-             "lost: only the service.", f"p: McNemar, with Holm's correction for {len(rows)} tests; small print: without it.")
-    return Table(("pair", "pictures", "service", "ours", "difference", "gained", "lost", "p"), rows, "The same pictures in both", notes)
+    rows = tuple(
+        (
+            f"{one.service.name} → {one.ours.name}",
+            f"{one.test.n:,}",
+            percent(one.service.top1),
+            percent(one.ours.top1),
+            points_cell(one.test.difference, one.test.difference_interval),
+            f"{one.test.gained:,}",
+            f"{one.test.lost:,}",
+            Cell(p_text(one.p_holm), p_text(one.test.p_value)),
+        )
+        for one in card.versus
+    )
+    notes = (
+        "Difference: ours less the service, in points, with Newcombe's 95 % interval. Gained: pictures that "
+        "only ours reads rightly; lost: only the service.",
+        f"p: McNemar, with Holm's correction for {len(rows)} tests; small print: without it.",
+    )
+    return Table(
+        ("pair", "pictures", "service", "ours", "difference", "gained", "lost", "p"),
+        rows,
+        "The same pictures in both",
+        notes,
+    )
 
 
 def _agreement_table(card: Scorecard) -> Table:
-    rows = tuple((f"{one} – {other}", f"{kappa.n:,}", percent(kappa.observed, 1),
-                  Cell("–", kappa.note) if kappa.value is None else Cell(f"{kappa.value:.2f}", "{:.2f} to {:.2f}".format(*kappa.interval)))
-                 for one, other, kappa in card.agreement)
-    return Table(("pair", "pictures", "same first answer", "kappa"), rows, "How often two readers say the same",
-                 ("Kappa: agreement beyond chance, 1 = full (Cohen 1960), with its 95 % interval.",))
+    rows = tuple(
+        (
+            f"{one} – {other}",
+            f"{kappa.n:,}",
+            percent(kappa.observed, 1),
+            Cell("–", kappa.note)
+            if kappa.value is None
+            else Cell(f"{kappa.value:.2f}", "{:.2f} to {:.2f}".format(*kappa.interval)),
+        )
+        for one, other, kappa in card.agreement
+    )
+    return Table(
+        ("pair", "pictures", "same first answer", "kappa"),
+        rows,
+        "How often two readers say the same",
+        ("Kappa: agreement beyond chance, 1 = full (Cohen 1960), with its 95 % interval.",),
+    )
 
 
 def _left_parts(card: Scorecard) -> tuple[Part, ...]:
@@ -263,11 +395,22 @@ def _left_parts(card: Scorecard) -> tuple[Part, ...]:
         if labels:
             shown = list(labels.items())[:SHOWN_LABELS]
             told = f", the {len(shown)} most frequent" * (len(shown) < len(labels))
-            table = Table(("label", "responses"), tuple((label, f"{count:,}") for label, count in shown), "",
-                          ("Where one of them means a class, say so in a synonyms file.",))
+            table = Table(
+                ("label", "responses"),
+                tuple((label, f"{count:,}") for label, count in shown),
+                "",
+                ("Where one of them means a class, say so in a synonyms file.",),
+            )
             parts.append(Folded(f"{name}: {len(labels):,} labels that are no class{told}", (table,)))
     for name, ids in card.missing.items():
         if ids:
             more = f" … and {len(ids) - SHOWN_MISSING:,} more" if len(ids) > SHOWN_MISSING else ""
-            parts.append(Folded(f"{name}: {len(ids):,} pictures without a response", (Text(", ".join(ids[:SHOWN_MISSING]) + more),)))
-    return tuple(parts) or (Text("Nothing: every label is a class, and every picture has a response of every service."),)
+            parts.append(
+                Folded(
+                    f"{name}: {len(ids):,} pictures without a response",
+                    (Text(", ".join(ids[:SHOWN_MISSING]) + more),),
+                )
+            )
+    return tuple(parts) or (
+        Text("Nothing: every label is a class, and every picture has a response of every service."),
+    )

@@ -1,4 +1,6 @@
-"""The texts of `--set KEY=VALUE`: settings of the recipe, and with `model.` before the key those of the network."""
+"""The texts of `--set KEY=VALUE`: settings of the recipe,
+and with `model.` before the key those of the network.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,11 @@ _GIVEN = {"image_shape", "outputs", "identifier"}
 
 
 def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dict[str, Any]]:
-    """(the recipe with the changes, None when nothing was changed; keyword arguments of the network, their values read as JSON).
+    """(the recipe with the changes, None when nothing was changed; keyword arguments of the network, their
+    values read as JSON).
 
-    Raises UnknownName with the closest settings, SettingsError for a value that cannot be or a text without "=".
+    Raises UnknownName with the closest settings, SettingsError for a value that cannot be or a text without
+    "=".
     """
     own = [pair for pair in pairs if pair.startswith("model.") and "=" in pair]
     rest = [pair for pair in pairs if pair not in own]
@@ -38,7 +42,11 @@ def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dic
 def parse_plan(pairs: Sequence[str], model: str) -> Plan:
     """The same as a plan to fit."""
     if model == "auto":
-        raise SettingsError("--model auto trains and chooses once", expected="the name of a model here", cure="E.g. --model lite0.")
+        raise SettingsError(
+            "--model auto trains and chooses once",
+            expected="the name of a model here",
+            cure="E.g. --model lite0.",
+        )
     recipe, config = parse_settings(pairs, model)
     return Plan(model, recipe or recipe_of(model, config), config)
 

@@ -1,4 +1,6 @@
-"""`sweep_run`: how a model does with more pictures, more classes or fewer pictures of one class; resumable, with a page."""
+"""`sweep_run`: how a model does with more pictures, more classes or fewer pictures of one class; resumable,
+with a page.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,10 @@ class SweepWishes:
 
     Attributes:
         over: train_size, classes or imbalance.
-        values: pictures in all, numbers of classes, or ratios N of 1:N; empty = a sensible series for the data.
-        rows: over classes: training pictures a class; empty = a quarter, half and all of what the smallest class has.
+        values: pictures in all, numbers of classes, or ratios N of 1:N; empty = a sensible series for the
+            data.
+        rows: over classes: training pictures a class; empty = a quarter, half and all of what the smallest
+            class has.
         repeats: draws of pictures and weights at every level.
         minority: over imbalance: the class to make rare; None = the last.
         target: over train_size: accuracy to be reached, 0..1.
@@ -66,11 +70,19 @@ class SweepWishes:
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
-            raise SettingsError(f"{self.repeats} repeats", expected="at least 1", cure="For instance --repeats 3.")
+            raise SettingsError(
+                f"{self.repeats} repeats", expected="at least 1", cure="For instance --repeats 3."
+            )
         if not 0 < self.target < 1:
-            raise SettingsError(f"target {self.target:g}", expected="an accuracy between 0 and 1", cure="95 % is written 0.95.")
+            raise SettingsError(
+                f"target {self.target:g}",
+                expected="an accuracy between 0 and 1",
+                cure="95 % is written 0.95.",
+            )
         if not self.seconds_per_label >= 0:
-            raise SettingsError(f"{self.seconds_per_label:g} seconds per label", expected="0 or more", cure="For instance 3.")
+            raise SettingsError(
+                f"{self.seconds_per_label:g} seconds per label", expected="0 or more", cure="For instance 3."
+            )
         if self.rows and self.over != "classes":
             raise SettingsError("--rows", expected="only with --over classes", cure="Leave it out.")
         if self.minority and self.over != "imbalance":
@@ -79,7 +91,9 @@ class SweepWishes:
 
 @dataclass(frozen=True, eq=False)
 class Swept:
-    """What a sweep found: every measured point, the levels, and the models through them (None: too few points, see `notes`)."""
+    """What a sweep found: every measured point, the levels, and the models through them (None:
+    too few points, see `notes`).
+    """
 
     wishes: SweepWishes
     measured: Sequence[Measured]
@@ -95,40 +109,61 @@ class Swept:
 def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWishes) -> dict[str, Any]:
     """Measure `plan` on many cuts of the training pictures, all scored on the same held-out pictures.
 
-    Finished points are kept in `out`/points: the same command goes on where it was stopped, and a wider sweep adds to a narrower one.
+    Finished points are kept in `out`/points: the same command goes on where it was stopped, and a wider sweep
+    adds to a narrower one.
 
     Args:
-        source: folder, manifest, `.npz` or catalogue name; an official test part is what is held out, else a fifth of the pictures.
+        source: folder, manifest, `.npz` or catalogue name; an official test part is what is held out, else a
+            fifth of the pictures.
         options: `out` is the folder to write: metrics.json, report.html, points/.
         plan: model, config, recipe; all epochs are run, nothing is chosen on the held-out pictures.
         wishes: what is varied, how far and how often.
 
     Returns: the content of metrics.json: over, levels, points, curve, needed, regression, sentences,
-    n_test, touched_before (how often this folder's sweeps scored the same held-out pictures before), seed, data, notes.
+    n_test, touched_before (how often this folder's sweeps scored the same held-out pictures before), seed,
+    data, notes.
     """
     started = time.perf_counter()
     find_model(plan.model, "classifier")
     folder = options.folder("sweep")
-    loaded = read_splits(source, image_size=options.image_size, data_folder=options.data_folder, report=options.report)
+    loaded = read_splits(
+        source, image_size=options.image_size, data_folder=options.data_folder, report=options.report
+    )
     splits = split_loaded(loaded, val=0.0, seed=options.seed)
     train = concatenate([splits.train, splits.val]) if len(splits.val) else splits.train
     points = plan_points(train, wishes)
     _check(train, splits.test, points, plan)
-    settings = {"made_by": "sweep", "source": source, "data_version": train.version, "seed": options.seed, **plan.as_json(),
-                "image_size": list(options.image_size) if options.image_size else None}
+    settings = {
+        "made_by": "sweep",
+        "source": source,
+        "data_version": train.version,
+        "seed": options.seed,
+        **plan.as_json(),
+        "image_size": list(options.image_size) if options.image_size else None,
+    }
     begin(folder, settings, resume=False, replace="sweep")
     training = options.training(folder / POINTS_FOLDER)
-    measured = run_points(points, (train, splits.test), plan, training, jobs=wishes.jobs, report=options.report)
+    measured = run_points(
+        points, (train, splits.test), plan, training, jobs=wishes.jobs, report=options.report
+    )
     touched = touch(folder, splits.test.version, options.command or "sweep")
     swept = summed_up(measured, splits.test, wishes, options.seed)
     metrics = {
-        **sweep_json(swept), "model": plan.model, "recipe": plan.recipe.model_dump(), "seed": options.seed, "n_train": len(train),
-        "n_test": len(splits.test), "held_out": "the same pictures at every level (those of its classes); nothing is chosen on them",
-        "data": train.name.split("/")[0], "data_version": train.version, "test_version": splits.test.version,
+        **sweep_json(swept),
+        "model": plan.model,
+        "recipe": plan.recipe.model_dump(),
+        "seed": options.seed,
+        "n_train": len(train),
+        "n_test": len(splits.test),
+        "held_out": "the same pictures at every level (those of its classes); nothing is chosen on them",
+        "data": train.name.split("/")[0],
+        "data_version": train.version,
+        "test_version": splits.test.version,
         "touched_before": touched,
-        "unreadable": [asdict(one) for one in loaded.unreadable], "notes": [*loaded.notes, *splits.notes, *swept.notes],
+        "unreadable": [asdict(one) for one in loaded.unreadable],
+        "notes": [*loaded.notes, *splits.notes, *swept.notes],
         "seconds": round(time.perf_counter() - started, 3),
-    }  # fmt: skip
+    }
     facts = provenance(train.version, options.seed, {"sweep": metrics["seconds"]}, options.words)
     write_sweep_page(folder / REPORT_FILE, swept, metrics, facts)
     write_json(folder / METRICS_FILE, metrics)
@@ -143,15 +178,24 @@ def _check(train: ImageSet, test: ImageSet, points: Sequence[Point], plan: Plan)
         check_point(train, point)
         plan_at(plan, point)
     held = np.bincount(test.require_labels(), minlength=test.num_classes)
-    missing = {point.minority[0] for point in points if point.minority and not held[test.class_names.index(point.minority[0])]}
+    missing = {
+        point.minority[0]
+        for point in points
+        if point.minority and not held[test.class_names.index(point.minority[0])]
+    }
     if missing:
-        raise DataError(f"{test.name}: no held-out pictures of {missing.pop()!r}", cure="Choose another --minority, or add some.")
+        raise DataError(
+            f"{test.name}: no held-out pictures of {missing.pop()!r}",
+            cure="Choose another --minority, or add some.",
+        )
 
 
 def plan_points(train: ImageSet, wishes: SweepWishes) -> list[Point]:
     """Every point of a sweep, repeats innermost last: an interrupted sweep has whole repeats first."""
     counts = np.bincount(train.require_labels(), minlength=train.num_classes)
-    cuts = {"train_size": _size_cuts, "classes": _class_cuts, "imbalance": _imbalance_cuts}[wishes.over](train, counts, wishes)
+    cuts = {"train_size": _size_cuts, "classes": _class_cuts, "imbalance": _imbalance_cuts}[wishes.over](
+        train, counts, wishes
+    )
     return [Point(**cut, repeat=repeat) for repeat in range(wishes.repeats) for cut in cuts]
 
 
@@ -159,10 +203,17 @@ def _size_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list
     sizes = [round(value) for value in wishes.values]
     if not sizes:
         # Halves of what there is, down to ten pictures a class.
-        sizes = [len(train) >> halving for halving in range(MOST_LEVELS) if len(train) >> halving >= 10 * train.num_classes]
+        sizes = [
+            len(train) >> halving
+            for halving in range(MOST_LEVELS)
+            if len(train) >> halving >= 10 * train.num_classes
+        ]
     if not sizes:
-        raise DataError(f"{train.name}: {len(train):,} training pictures", expected=f"at least {10 * train.num_classes} for a sweep",
-                        cure="Give sizes with --values, or more pictures.")
+        raise DataError(
+            f"{train.name}: {len(train):,} training pictures",
+            expected=f"at least {10 * train.num_classes} for a sweep",
+            cure="Give sizes with --values, or more pictures.",
+        )
     return [{"train_size": size} for size in sorted(set(sizes))]
 
 
@@ -172,8 +223,11 @@ def _class_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> lis
     if not numbers:
         first = min(3, train.num_classes - 1)
         if first < 2:
-            raise DataError(f"{train.name}: {train.num_classes} classes", expected="at least 3 for a sweep over classes",
-                            cure="Sweep over train_size or imbalance.")
+            raise DataError(
+                f"{train.name}: {train.num_classes} classes",
+                expected="at least 3 for a sweep over classes",
+                cure="Sweep over train_size or imbalance.",
+            )
         numbers = np.unique(np.linspace(first, train.num_classes, MOST_LEVELS).round().astype(int)).tolist()
     rows = list(wishes.rows) or sorted({max(1, smallest // 4), max(1, smallest // 2), smallest})
     return [{"classes": number, "rows": row} for number in sorted(set(numbers)) for row in sorted(set(rows))]
@@ -182,19 +236,32 @@ def _class_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> lis
 def _imbalance_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list[dict[str, Any]]:
     name = wishes.minority or train.class_names[-1]
     if name not in train.class_names:
-        raise DataError(f"{train.name} has no class {name!r}", cure=f"Classes: {', '.join(train.class_names[:12])}.")
+        raise DataError(
+            f"{train.name} has no class {name!r}", cure=f"Classes: {', '.join(train.class_names[:12])}."
+        )
     own = int(counts[train.class_names.index(name)])
     others = float(np.delete(counts, train.class_names.index(name)).mean())
     if any(ratio <= 0 for ratio in wishes.values):
-        raise SettingsError("--values", expected="ratios above 0: 100 means one picture against 100 of each other class")
+        raise SettingsError(
+            "--values", expected="ratios above 0: 100 means one picture against 100 of each other class"
+        )
     asked = [(ratio, round(others / ratio)) for ratio in wishes.values] or [
-        (ratio, count) for ratio in RATIOS if 1 <= (count := round(others / ratio)) <= own]
+        (ratio, count) for ratio in RATIOS if 1 <= (count := round(others / ratio)) <= own
+    ]
     for ratio, count in asked:
         if not 1 <= count <= own:
-            raise DataError(f"ratio 1:{ratio:g}", expected=f"1 to {own:,} pictures of {name!r} (the other classes have {others:,.0f})",
-                            got=f"{count:,}", cure="Give other ratios with --values, or another --minority.")
-    return [{"minority": (name, count), "balance": balance} for count in sorted({count for _, count in asked}) for balance in REMEDIES
-            if balance == "none" or count < others]
+            raise DataError(
+                f"ratio 1:{ratio:g}",
+                expected=f"1 to {own:,} pictures of {name!r} (the other classes have {others:,.0f})",
+                got=f"{count:,}",
+                cure="Give other ratios with --values, or another --minority.",
+            )
+    return [
+        {"minority": (name, count), "balance": balance}
+        for count in sorted({count for _, count in asked})
+        for balance in REMEDIES
+        if balance == "none" or count < others
+    ]
 
 
 def summed_up(measured: Sequence[Measured], test: ImageSet, wishes: SweepWishes, seed: int) -> Swept:
@@ -227,12 +294,18 @@ def summed_up(measured: Sequence[Measured], test: ImageSet, wishes: SweepWishes,
 def sweep_json(swept: Swept) -> dict[str, Any]:
     """Plain JSON values of what was found."""
     return {
-        "over": swept.wishes.over, "repeats": swept.wishes.repeats, "levels": [level.as_json() for level in swept.levels],
-        "interval_method": INTERVAL_METHOD, "minority": swept.minority or None,
-        "minority_recall": [level.as_json() for level in swept.minority_levels], "curve": swept.curve and swept.curve.as_json(),
-        "needed": swept.needed and swept.needed.as_json(), "regression": swept.regression and swept.regression.as_json(),
-        "sentences": sentences(swept), "points": [one.as_json() for one in swept.measured],
-    }  # fmt: skip
+        "over": swept.wishes.over,
+        "repeats": swept.wishes.repeats,
+        "levels": [level.as_json() for level in swept.levels],
+        "interval_method": INTERVAL_METHOD,
+        "minority": swept.minority or None,
+        "minority_recall": [level.as_json() for level in swept.minority_levels],
+        "curve": swept.curve and swept.curve.as_json(),
+        "needed": swept.needed and swept.needed.as_json(),
+        "regression": swept.regression and swept.regression.as_json(),
+        "sentences": sentences(swept),
+        "points": [one.as_json() for one in swept.measured],
+    }
 
 
 def sentences(swept: Swept) -> list[str]:
@@ -243,8 +316,19 @@ def sentences(swept: Swept) -> list[str]:
     if swept.needed is not None:
         told.append(swept.needed.sentence())
     if swept.regression is not None:
-        each = {"doublings": "each doubling of the training pictures", "classes": "each class", "rows": "every 100 pictures a class",
-                "tenfold": "ten times the pictures of the class"}
-        told += [f"{text[0].upper()}{text[1:]}." for one in swept.regression.coefficients[1:]
-                 if (text := swept.regression.sentence(one.name, each=each[one.name], step=100 if one.name == "rows" else 1))]
+        each = {
+            "doublings": "each doubling of the training pictures",
+            "classes": "each class",
+            "rows": "every 100 pictures a class",
+            "tenfold": "ten times the pictures of the class",
+        }
+        told += [
+            f"{text[0].upper()}{text[1:]}."
+            for one in swept.regression.coefficients[1:]
+            if (
+                text := swept.regression.sentence(
+                    one.name, each=each[one.name], step=100 if one.name == "rows" else 1
+                )
+            )
+        ]
     return told

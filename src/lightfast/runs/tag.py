@@ -1,4 +1,6 @@
-"""`tag_run`: any number of pictures read by a run or an exported file, as a stream: what is read is written at once."""
+"""`tag_run`: any number of pictures read by a run or an exported file, as a stream:
+what is read is written at once.
+"""
 
 from __future__ import annotations
 
@@ -53,22 +55,33 @@ class _Tally:
 
 
 def tag_run(
-    run: str, paths: Sequence[str], options: RunOptions, *, form: str | None = None, top: int = 1, client: str | None = None
+    run: str,
+    paths: Sequence[str],
+    options: RunOptions,
+    *,
+    form: str | None = None,
+    top: int = 1,
+    client: str | None = None,
 ) -> dict[str, Any]:
     """Read pictures with a run and write one row a picture as they come, in bounded memory.
 
     Args:
-        run: run folder (its network is exported once, into RUN/model.onnx), `hf-hub:ID`, or an `.onnx` that `export` wrote.
-        paths: picture files, folders (searched through), tables of pictures, archives, addresses, `.npz` files, catalogue names.
-        options: `out` is the file to write; without it the rows are in the result. `device` cuda computes with torch there.
+        run: run folder (its network is exported once, into RUN/model.onnx), `hf-hub:ID`, or an `.onnx` that
+            `export` wrote.
+        paths: picture files, folders (searched through), tables of pictures, archives, addresses, `.npz`
+            files, catalogue names.
+        options: `out` is the file to write; without it the rows are in the result. `device` cuda computes
+            with torch there.
         form: csv, jsonl or parquet; None goes by the ending of `out`.
         top: guesses a picture.
         client: whose names the labels get, of those in the run's taxonomy; None = the names of the classes.
 
-    Returns: n, classes (how many pictures each label was given), class_names, task, unreadable, notes, seconds, pictures_per_second, model,
-    seed, out; unreadable_file (OUT.unreadable.csv: path and reason, when there are any); without `out` predictions.
+    Returns: n, classes (how many pictures each label was given), class_names, task, unreadable, notes,
+    seconds, pictures_per_second, model, seed, out; unreadable_file (OUT.unreadable.csv: path and reason, when
+    there are any); without `out` predictions.
 
-    Stopped on the way, OUT.part holds the rows so far, a whole file. Raises DataError when no picture at all can be read.
+    Stopped on the way, OUT.part holds the rows so far, a whole file. Raises DataError when no picture at all
+    can be read.
     """
     if options.out is not None:
         # Asked for before anything is computed: a wrong form must not cost an export.
@@ -78,7 +91,13 @@ def tag_run(
 
 
 def tag_with(
-    tagger: Tagger, paths: Sequence[str], options: RunOptions, *, form: str | None = None, top: int = 1, client: str | None = None
+    tagger: Tagger,
+    paths: Sequence[str],
+    options: RunOptions,
+    *,
+    form: str | None = None,
+    top: int = 1,
+    client: str | None = None,
 ) -> dict[str, Any]:
     """`tag_run` with a tagger that is loaded."""
     out = None if options.out is None else Path(options.out)
@@ -91,10 +110,15 @@ def tag_with(
         with ExitStack() as stack:
             write = None if out is None else stack.enter_context(writing(out, form_of(out, form), sayings))
             for batch in _read(tagger, listing, arrays, options, tally):
-                names = {"id": [printable(one.id) for one in batch.entries], "path": _paths(batch.entries, places)}
+                names = {
+                    "id": [printable(one.id) for one in batch.entries],
+                    "path": _paths(batch.entries, places),
+                }
                 columns = {**names, **sayings.columns(batch.probs)}
                 tally.n += len(batch.probs)
-                tally.classes.update(label for one in columns.get("tags", [columns["predicted_label"]]) for label in one)
+                tally.classes.update(
+                    label for one in columns.get("tags", [columns["predicted_label"]]) for label in one
+                )
                 if write is not None:
                     write(columns, batch.probs)
                 else:
@@ -104,9 +128,11 @@ def tag_with(
     finally:
         listed = None if out is None else _list_unreadable(out, tally.unreadable)
     return _result(tagger.card, tally, time.perf_counter() - started) | {
-        "out": None if out is None else str(out), "unreadable_file": listed, "notes": list(listing.notes),
+        "out": None if out is None else str(out),
+        "unreadable_file": listed,
+        "notes": list(listing.notes),
         **({} if out else {"predictions": tally.rows}),
-    }  # fmt: skip
+    }
 
 
 @contextmanager
@@ -125,7 +151,11 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
         yield Tagger(card_of(classifier), lambda images: pred_probs(classifier, images), 1, run)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        kept = Path(run, MODEL_FILE) if not run.startswith("hf-hub:") and _writable(Path(run)) else Path(temporary, MODEL_FILE)
+        kept = (
+            Path(run, MODEL_FILE)
+            if not run.startswith("hf-hub:") and _writable(Path(run))
+            else Path(temporary, MODEL_FILE)
+        )
         digest = "" if run.startswith("hf-hub:") else checkpoint_digest(Path(run))
         yield load_tagger(export_graph(classifier, kept, digest))
 
@@ -157,11 +187,17 @@ def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str
     """(sources of files, arrays and names of data sets, where they are)."""
     places = Places(report)
     with places.errors():
-        arrays = [text for text in paths if Path(text).suffix.lower() == ".npz" or not os.path.lexists(places.local(text))]
+        arrays = [
+            text
+            for text in paths
+            if Path(text).suffix.lower() == ".npz" or not os.path.lexists(places.local(text))
+        ]
     return [text for text in paths if text not in arrays], arrays, places
 
 
-def _read(tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunOptions, tally: _Tally) -> Iterator[Tagged]:
+def _read(
+    tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunOptions, tally: _Tally
+) -> Iterator[Tagged]:
     done, total = 0, len(listing.entries)
     for batch in tag_files(tagger, listing.entries):
         tally.unreadable += map(listing.places.named, batch.unreadable)
@@ -181,8 +217,16 @@ def _read(tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunO
 def _reader(card: Card) -> Checkpoint:
     """A checkpoint without weights: what reading pictures at a classifier's size asks for."""
     details = {} if card.data_version is None else {"data_version": card.data_version}
-    return Checkpoint("classifier", card.model, card.image_shape, len(card.class_names), card.class_names,
-                      Preprocess.identity(card.image_shape), nn.Identity(), details=details)
+    return Checkpoint(
+        "classifier",
+        card.model,
+        card.image_shape,
+        len(card.class_names),
+        card.class_names,
+        Preprocess.identity(card.image_shape),
+        nn.Identity(),
+        details=details,
+    )
 
 
 def _paths(entries: Sequence[Entry], places: Places) -> list[str]:
@@ -191,8 +235,10 @@ def _paths(entries: Sequence[Entry], places: Places) -> list[str]:
 
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:
     first = f", the first is {unreadable[0].path}: {unreadable[0].reason}" if unreadable else ""
-    return DataError(f"none of the {len(unreadable)} files could be read{first}",
-                     cure="Check that they are whole picture files that you may read.")
+    return DataError(
+        f"none of the {len(unreadable)} files could be read{first}",
+        cure="Check that they are whole picture files that you may read.",
+    )
 
 
 def _list_unreadable(out: Path, unreadable: Sequence[Unreadable]) -> str | None:
@@ -209,7 +255,13 @@ def _list_unreadable(out: Path, unreadable: Sequence[Unreadable]) -> str | None:
 def _result(card: Card, tally: _Tally, seconds: float) -> dict[str, Any]:
     counted = {name: tally.classes[name] for name in card.class_names}
     return {
-        "n": tally.n, "classes": counted, "class_names": list(card.class_names), "task": card.task, "model": card.model, "seed": card.seed,
-        "unreadable": [asdict(one) for one in tally.unreadable], "seconds": round(seconds, 3),
+        "n": tally.n,
+        "classes": counted,
+        "class_names": list(card.class_names),
+        "task": card.task,
+        "model": card.model,
+        "seed": card.seed,
+        "unreadable": [asdict(one) for one in tally.unreadable],
+        "seconds": round(seconds, 3),
         "pictures_per_second": round(tally.n / max(seconds, 1e-9), 1),
-    }  # fmt: skip
+    }

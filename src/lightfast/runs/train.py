@@ -33,7 +33,16 @@ from lightfast.runs.folder import (
     claimed,
     finish,
 )
-from lightfast.runs.job import Extra, Job, check_wanted, fitted_classifier, how_it_learned, ingest_figures, read_job, write_fit
+from lightfast.runs.job import (
+    Extra,
+    Job,
+    check_wanted,
+    fitted_classifier,
+    how_it_learned,
+    ingest_figures,
+    read_job,
+    write_fit,
+)
 from lightfast.runs.learned_page import near_parts
 from lightfast.runs.run_page import Tested, write_run_page
 from lightfast.runs.train_tags import train_tags
@@ -43,7 +52,9 @@ from lightfast.train.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A calibrated classifier of one label a picture, what it says of the test part, and the seconds that each step took."""
+    """A calibrated classifier of one label a picture, what it says of the test part,
+    and the seconds that each step took.
+    """
 
     checkpoint: Checkpoint
     predictions: Predictions
@@ -52,23 +63,29 @@ class Trained:
 
 
 def train_run(
-    source: str, options: RunOptions, *, model: str = "cnn", recipe: Recipe | None = None, config: Mapping[str, Any] | None = None,
+    source: str,
+    options: RunOptions,
+    *,
+    model: str = "cnn",
+    recipe: Recipe | None = None,
+    config: Mapping[str, Any] | None = None,
     extra: Extra | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Read, split, fit on train, choose and calibrate on val, score the test part once, write the run folder.
 
     Args:
         source: folder, manifest, `.npz` or catalogue name; its official parts are respected.
         options: `out` is the run folder; an interrupted run there goes on with `resume`.
-        model, recipe, config: see `train.fit.fit`; model "auto" chooses a way of transfer learning for photographs
-            (`evaluate.choose.choose_model`) and takes the small CNN for anything else.
+        model, recipe, config: see `train.fit.fit`; model "auto" chooses a way of transfer learning for
+            photographs (`evaluate.choose.choose_model`) and takes the small CNN for anything else.
         extra: folds, time budget, taxonomy, wanted precision.
 
-    Returns: the content of metrics.json: the keys of `Evaluation.as_json`, and hardest_pairs, run, model, parameters, temperature,
-    unreadable, notes, parts, data, data_version, seconds.
+    Returns: the content of metrics.json: the keys of `Evaluation.as_json`, and hardest_pairs, run, model,
+    parameters, temperature, unreadable, notes, parts, data, data_version, seconds.
 
     Raises:
-        DataError, SettingsError, UnknownName: the input cannot be used. CheckpointError: `out` holds another run.
+        DataError, SettingsError, UnknownName: the input cannot be used. CheckpointError: `out` holds another
+            run.
         StorageError: `out` cannot be written.
     """
     folder, extra = options.folder("train"), extra or Extra()
@@ -77,7 +94,9 @@ def train_run(
     folds = extra.folds
     check_trainable(job.splits.train)
     if folds is not None and job.splits.train.tags is not None:
-        raise SettingsError("--out-of-fold cross-validates pictures with one label each", cure="Leave it out.")
+        raise SettingsError(
+            "--out-of-fold cross-validates pictures with one label each", cure="Leave it out."
+        )
     if folds is not None:
         # Refused now, not after the training.
         deal(_fitted_on(job), Dealing(folds), options.seed)
@@ -111,7 +130,9 @@ def _train(job: Job, options: RunOptions, folder: Path) -> dict[str, Any]:
 
 
 def out_of_fold_figures(job: Job, options: RunOptions, folder: Path, folds: int) -> dict[str, Any]:
-    """Cross-validate what the run was fitted and chosen on; the probabilities go into `folder`, mean, spread and interval are returned."""
+    """Cross-validate what the run was fitted and chosen on; the probabilities go into `folder`, mean,
+    spread and interval are returned.
+    """
     plan = Plan(job.model, job.recipe, job.config)
     if job.model == "auto":
         # In the way that was chosen: choosing again in every fold would take K times the budget.
@@ -143,14 +164,22 @@ def run_metrics(job: Job, trained: Trained, folder: Path) -> dict[str, Any]:
     """The content of metrics.json."""
     network = trained.checkpoint.network
     return {
-        **trained.evaluation.as_json(), "hardest_pairs": hardest_pairs(trained.evaluation), "run": str(folder),
-        "model": trained.checkpoint.model, **how_it_learned(trained.checkpoint),
-        "parameters": None if isinstance(network, Forest) else count_parameters(network), "temperature": trained.checkpoint.temperature,
-        "data": job.splits.train.name.split("/")[0], "data_version": job.splits.train.version, "test_version": job.splits.test.version,
+        **trained.evaluation.as_json(),
+        "hardest_pairs": hardest_pairs(trained.evaluation),
+        "run": str(folder),
+        "model": trained.checkpoint.model,
+        **how_it_learned(trained.checkpoint),
+        "parameters": None if isinstance(network, Forest) else count_parameters(network),
+        "temperature": trained.checkpoint.temperature,
+        "data": job.splits.train.name.split("/")[0],
+        "data_version": job.splits.train.version,
+        "test_version": job.splits.test.version,
         "parts": {"train": len(job.splits.train), "val": len(job.splits.val), "test": len(job.splits.test)},
-        "epochs": len(trained.checkpoint.history), "unreadable": [asdict(one) for one in job.unreadable], "notes": list(job.notes),
+        "epochs": len(trained.checkpoint.history),
+        "unreadable": [asdict(one) for one in job.unreadable],
+        "notes": list(job.notes),
         "seconds": {name: round(seconds, 3) for name, seconds in trained.seconds.items()},
-    }  # fmt: skip
+    }
 
 
 def write_results(folder: Path, job: Job, trained: Trained) -> None:

@@ -1,4 +1,6 @@
-"""One draw of the media-library study: linear heads on frozen features, fitted, chosen on held-back pictures, tested once."""
+"""One draw of the media-library study: linear heads on frozen features, fitted, chosen on held-back pictures,
+tested once.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,17 @@ from lightfast.studies.registry import StudyOptions
 from lightfast.train.linear import BinaryHeads, LinearHead, LinearOptions, Rows, fit_linear, fit_tree
 
 MOST_NUMBERS = 1.2e8
-"""Rows times columns of features at most; with more, the grid is averaged over 2 × 2 places, then left out, and copies are not mirrored."""
+"""Rows times columns of features at most; with more, the grid is averaged over 2 × 2 places, then left out,
+and copies are not mirrored.
+"""
 GRID_SIDE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """A draw of a task with the features of both parts; `full` sets are fitted without mirrored copies where they would not fit."""
+    """A draw of a task with the features of both parts;
+    `full` sets are fitted without mirrored copies where they would not fit.
+    """
 
     task: TaskOf
     number: int
@@ -38,7 +44,9 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Method:
-    """A head on some of the features: "pooled" or "both"; a tree of binary decisions; wrong labels looked for."""
+    """A head on some of the features: "pooled" or "both"; a tree of binary decisions;
+    wrong labels looked for.
+    """
 
     name: str
     taps: str
@@ -53,22 +61,42 @@ def methods_of(task: TaskOf) -> tuple[Method, ...]:
     return (*plain, *tree, *((Method("robust", "both", robust=True),) if task.noisy else ()))
 
 
-def measured_draws(options: StudyOptions, tasks: Sequence[TaskOf], pool: Library, features: tuple[Features, Features],
-                   sizes: tuple[int, int] | None, count: int) -> dict[str, list[dict[str, Any]]]:
-    """{task: one result a draw}; every result is kept in the study's folder under a digest of what decides it.
+def measured_draws(
+    options: StudyOptions,
+    tasks: Sequence[TaskOf],
+    pool: Library,
+    features: tuple[Features, Features],
+    sizes: tuple[int, int] | None,
+    count: int,
+) -> dict[str, list[dict[str, Any]]]:
+    """{task: one result a draw}; every result is kept in the study's folder under a digest of what decides
+    it.
 
-    A result holds for every method top-1, top-3, validation loss and seconds, and `chosen`: the method with the lowest validation loss
-    among those that fit one softmax.
+    A result holds for every method top-1, top-3, validation loss and seconds, and `chosen`: the method with
+    the lowest validation loss among those that fit one softmax.
     """
     arguments: list[tuple[Path, Experiment]] = []
     for task in tasks:
         for number in range(count):
-            key = json_digest({"task": task.name, "classes": task.classes, "noisy": task.noisy, "draw": number, "sizes": sizes,
-                               "seed": options.seed, "train": pool.train.version, "test": pool.test.version, "rows": 3})
+            key = json_digest(
+                {
+                    "task": task.name,
+                    "classes": task.classes,
+                    "noisy": task.noisy,
+                    "draw": number,
+                    "sizes": sizes,
+                    "seed": options.seed,
+                    "train": pool.train.version,
+                    "test": pool.test.version,
+                    "rows": 3,
+                }
+            )
             drawn = draw(task, pool, options.seed + 1_000 * number, sizes)
             path = options.out / "draws" / f"{task.name}-{key[:16]}.json"
             arguments.append((path, Experiment(task, number, drawn, *features, options.seed)))
-    results = in_parallel(_kept, arguments, jobs=1 if sizes is None else None, report=options.report, label="draws")
+    results = in_parallel(
+        _kept, arguments, jobs=1 if sizes is None else None, report=options.report, label="draws"
+    )
     return {task.name: results[place * count : (place + 1) * count] for place, task in enumerate(tasks)}
 
 
@@ -96,19 +124,30 @@ def measure(experiment: Experiment) -> dict[str, Any]:
         train = Rows(np.concatenate(values), np.tile(labels, len(values)))
         val = Rows(columns.of(experiment.train.plain, drawn.val_rows), drawn.given[fitted:])
         head = _fit(method, experiment, train, val)
-        views = [columns.of(part, drawn.test_rows) for part in (experiment.test.plain, experiment.test.mirrored)]
+        views = [
+            columns.of(part, drawn.test_rows) for part in (experiment.test.plain, experiment.test.mirrored)
+        ]
         scores = np.mean([_log_probs(head, view) for view in views], axis=0)
         own = _log_probs(head, val.features)
         methods[method.name] = {
-            "top1": float((scores.argmax(axis=1) == drawn.truth).mean()), "top3": _top(scores, drawn.truth, 3),
-            "val_loss": float(-own[np.arange(len(own)), val.targets].mean()), "features": columns.width, "mirrored": mirrored,
+            "top1": float((scores.argmax(axis=1) == drawn.truth).mean()),
+            "top3": _top(scores, drawn.truth, 3),
+            "val_loss": float(-own[np.arange(len(own)), val.targets].mean()),
+            "features": columns.width,
+            "mirrored": mirrored,
             "doubted": len({int(row) % fitted for row in getattr(head[0], "doubted", ())}),
             "seconds": round(time.perf_counter() - started, 2),
-        }  # fmt: skip
+        }
     softmaxes = [method.name for method in methods_of(experiment.task) if not method.tree]
     chosen = min(softmaxes, key=lambda name: methods[name]["val_loss"])
-    return {"draw": experiment.number, "n_train": fitted, "n_val": len(drawn.val_rows), "n_test": len(drawn.test_rows), "chosen": chosen,
-            "methods": methods}
+    return {
+        "draw": experiment.number,
+        "n_train": fitted,
+        "n_val": len(drawn.val_rows),
+        "n_test": len(drawn.test_rows),
+        "chosen": chosen,
+        "methods": methods,
+    }
 
 
 @dataclass(frozen=True)
@@ -131,7 +170,11 @@ class _Columns:
         if self.grid:
             maps = read[:, -self.grid :].astype(np.float32)
             if self.halved:
-                maps = maps.reshape(len(rows), -1, GRID_SIDE // 2, 2, GRID_SIDE // 2, 2).mean(axis=(3, 5)).reshape(len(rows), -1)
+                maps = (
+                    maps.reshape(len(rows), -1, GRID_SIDE // 2, 2, GRID_SIDE // 2, 2)
+                    .mean(axis=(3, 5))
+                    .reshape(len(rows), -1)
+                )
             taken[order, self.pooled :] = maps
         taken[order, : self.pooled] = read[:, : self.pooled]
         return taken

@@ -1,7 +1,8 @@
 """Digits over photographs: the stand-in for house numbers (SVHN) where those cannot be had.
 
-A handwritten digit in one colour at a random place on a 32 × 32 photograph, with pieces of two neighbouring digits at its sides, as in the
-cropped house numbers of Netzer et al. 2011. The label is the digit in the middle.
+A handwritten digit in one colour at a random place on a 32 × 32 photograph, with pieces of two neighbouring
+digits at its sides, as in the cropped house numbers of Netzer et al. 2011. The label is the digit in the
+middle.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ SCALE = (1.0, 1.3)
 SHIFT = 3.0
 # Pixels of the digit's own picture: from just smooth to slightly out of focus.
 BLUR = (0.5, 0.9)
-# Difference of luma between the digit and the mean of what lies under it, both in 0..1: often weaker than the photograph's own edges.
+# Difference of luma between the digit and the mean of what lies under it, both in 0..1: often weaker than the
+# photograph's own edges.
 CONTRAST = (0.2, 0.5)
 TINT = 0.25
-# Colours tried a picture: the first of which this share of the ink stands out from what it covers (root mean square over the channels).
+# Colours tried a picture: the first of which this share of the ink stands out from what it covers (root mean
+# square over the channels).
 COLOURS = 8
 STANDS_OUT = 0.12
 READABLE = 0.85
-# Free pixels between neighbours, and the least distance of their middles, so that the middle digit stays the middle one.
+# Free pixels between neighbours, and the least distance of their middles, so that the middle digit stays the
+# middle one.
 GAP = (0.5, 3.5)
 NEAREST = 15.0
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -41,7 +45,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Draws:
-    """What chance decides, one row a picture: which digits (left, middle, right), where, how large, how sharp, and how they contrast."""
+    """What chance decides, one row a picture: which digits (left, middle, right), where, how large,
+    how sharp, and how they contrast.
+    """
 
     digits: NDArray[np.int64]
     photographs: NDArray[np.int64]
@@ -58,11 +64,15 @@ class _Draws:
         return _Draws(**{name: values[start:stop] for name, values in vars(self).items()})
 
 
-def digits_over_photos(digits: ImageSet, photographs: ImageSet, count: int, seed: int, name: str = "digits-over-photos") -> ImageSet:
-    """`count` labelled pictures, uint8 (count, 32, 32, 3), in seconds and bounded memory; the same arguments give the same bytes.
+def digits_over_photos(
+    digits: ImageSet, photographs: ImageSet, count: int, seed: int, name: str = "digits-over-photos"
+) -> ImageSet:
+    """`count` labelled pictures, uint8 (count, 32, 32, 3), in seconds and bounded memory; the same arguments
+    give the same bytes.
 
     Args:
-        digits: labelled grey pictures, white ink on black, 28 × 28 in MNIST; no digit stands in the middle twice before each did once.
+        digits: labelled grey pictures, white ink on black, 28 × 28 in MNIST; no digit stands in the middle
+            twice before each did once.
         photographs: RGB pictures of 32 × 32; likewise none is used twice before each was used once.
         count: how many pictures to make.
         seed: decides everything.
@@ -76,16 +86,26 @@ def digits_over_photos(digits: ImageSet, photographs: ImageSet, count: int, seed
     for start in range(0, count, BLOCK):
         part = draws.rows(start, start + BLOCK)
         pixels = photographs.images[part.photographs].astype(np.float32) / np.float32(255)
-        images[start : start + BLOCK] = np.rint(255 * _painted(pixels, digits.images[..., 0][part.digits], part))
-    step = {"verb": "digits_over_photos", "digits": digits.name, "photographs": photographs.name, "count": count, "seed": seed}
+        images[start : start + BLOCK] = np.rint(
+            255 * _painted(pixels, digits.images[..., 0][part.digits], part)
+        )
+    step = {
+        "verb": "digits_over_photos",
+        "digits": digits.name,
+        "photographs": photographs.name,
+        "count": count,
+        "seed": seed,
+    }
     labels = digits.require_labels()[draws.digits[:, 1]]
     return ImageSet(images=images, labels=labels, class_names=digits.class_names, name=name, history=(step,))
 
 
 def textures(count: int, seed: int, name: str = "textures") -> ImageSet:
-    """`count` soft coloured textures, unlabelled uint8 (count, 32, 32, 3): the background where no photographs are at hand.
+    """`count` soft coloured textures, unlabelled uint8 (count, 32, 32, 3): the background where no
+    photographs are at hand.
 
-    Colours drawn on grids of 3, 6 and 12 points, each finer one weaker, joined linearly: large areas, some edges, as in photographs.
+    Colours drawn on grids of 3, 6 and 12 points, each finer one weaker, joined linearly: large areas, some
+    edges, as in photographs.
     """
     rng = generator(seed, "textures", name)
     pixels = np.zeros((count, SIZE, SIZE, 3), dtype=np.float32)
@@ -99,10 +119,17 @@ def textures(count: int, seed: int, name: str = "textures") -> ImageSet:
 
 def _check_sources(digits: ImageSet, photographs: ImageSet) -> None:
     if digits.image_shape[2] != 1 or not len(digits):
-        raise DataError(f"{digits.name}: digits", expected="at least one grey picture", got=f"{len(digits)} of {digits.image_shape}")
+        raise DataError(
+            f"{digits.name}: digits",
+            expected="at least one grey picture",
+            got=f"{len(digits)} of {digits.image_shape}",
+        )
     if photographs.image_shape != (SIZE, SIZE, 3) or not len(photographs):
-        raise DataError(f"{photographs.name}: photographs", expected=f"at least one picture of {(SIZE, SIZE, 3)}",
-                        got=f"{len(photographs)} of {photographs.image_shape}")
+        raise DataError(
+            f"{photographs.name}: photographs",
+            expected=f"at least one picture of {(SIZE, SIZE, 3)}",
+            got=f"{len(photographs)} of {photographs.image_shape}",
+        )
 
 
 def _draw(digits: int, photographs: int, count: int, rng: np.random.Generator) -> _Draws:
@@ -112,10 +139,17 @@ def _draw(digits: int, photographs: int, count: int, rng: np.random.Generator) -
     trio = rng.integers(digits, size=(count, 3))
     trio[:, 1] = np.resize(rng.permutation(digits), count)
     return _Draws(
-        digits=trio, photographs=np.resize(rng.permutation(photographs), count), scale=uniform(*SCALE), blur=uniform(*BLUR),
-        centre=SIZE / 2 - 0.5 + uniform(-SHIFT, SHIFT, 2), drop=uniform(-1, 1, 2), gaps=uniform(*GAP, 2),
-        contrast=uniform(*CONTRAST, COLOURS) * rng.choice(np.array([-1, 1], dtype=np.float32), size=(count, COLOURS)),
-        tint=uniform(-TINT, TINT, COLOURS, 3))  # fmt: skip
+        digits=trio,
+        photographs=np.resize(rng.permutation(photographs), count),
+        scale=uniform(*SCALE),
+        blur=uniform(*BLUR),
+        centre=SIZE / 2 - 0.5 + uniform(-SHIFT, SHIFT, 2),
+        drop=uniform(-1, 1, 2),
+        gaps=uniform(*GAP, 2),
+        contrast=uniform(*CONTRAST, COLOURS)
+        * rng.choice(np.array([-1, 1], dtype=np.float32), size=(count, COLOURS)),
+        tint=uniform(-TINT, TINT, COLOURS, 3),
+    )
 
 
 def _painted(pixels: Floats, digits: NDArray[np.uint8], draws: _Draws) -> Floats:
@@ -128,7 +162,8 @@ def _painted(pixels: Floats, digits: NDArray[np.uint8], draws: _Draws) -> Floats
 
 
 def _colour(pixels: Floats, weight: Floats, draws: _Draws) -> Floats:
-    """float32 (N, 3): the first of the drawn colours in which the digit can be read, else the one that shows most of it.
+    """float32 (N, 3): the first of the drawn colours in which the digit can be read, else the one that shows
+    most of it.
 
     `weight` (N, 32, 32) says where the ink is and sums to 1.
     """
@@ -155,7 +190,9 @@ def _ink(digits: NDArray[np.uint8], draws: _Draws) -> tuple[Floats, Floats]:
 
 
 def _reach(digits: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-    """How far the ink of each digit (..., H, W) goes to the left and to the right of the middle of its picture, in its pixels."""
+    """How far the ink of each digit (..., H, W) goes to the left and to the right of
+    the middle of its picture, in its pixels.
+    """
     width = digits.shape[-1]
     inked = np.asarray((digits > FAINT).any(axis=-2))
     half = (width - 1) / 2
@@ -164,9 +201,11 @@ def _reach(digits: NDArray[np.uint8]) -> tuple[Floats, Floats]:
 
 
 def _placed(digits: NDArray[np.uint8], down: Floats, across: Floats, draws: _Draws) -> Floats:
-    """Digits (N, H, W) enlarged, blurred and set with their middle at (down, across) of a 32 × 32 picture; what falls outside is cut off.
+    """Digits (N, H, W) enlarged, blurred and set with their middle at (down, across) of a 32 × 32 picture;
+    what falls outside is cut off.
 
-    Enlarging, moving and blurring are one linear map a side, so each digit is multiplied by two small matrices.
+    Enlarging, moving and blurring are one linear map a side, so each digit is multiplied by two small
+    matrices.
     """
     rows = _side(digits.shape[1], down, draws)
     columns = _side(digits.shape[2], across, draws)
@@ -175,7 +214,9 @@ def _placed(digits: NDArray[np.uint8], down: Floats, across: Floats, draws: _Dra
 
 
 def _side(length: int, centre: Floats, draws: _Draws) -> Floats:
-    """(N, 32, length): how much each pixel of the digit gives to each pixel of the picture, a Gaussian around its place."""
+    """(N, 32, length): how much each pixel of the digit gives to each pixel of the picture,
+    a Gaussian around its place.
+    """
     place = (np.arange(SIZE, dtype=np.float32) - centre[:, None]) / draws.scale[:, None] + (length - 1) / 2
     distance = (place[:, :, None] - np.arange(length, dtype=np.float32)) / draws.blur[:, None, None]
     weights = np.exp(-0.5 * distance**2) / (draws.blur[:, None, None] * np.float32(np.sqrt(2 * np.pi)))

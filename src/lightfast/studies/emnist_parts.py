@@ -1,4 +1,6 @@
-"""What the EMNIST study trains and on what: its data, or what stands in for them, and the rows of its tables."""
+"""What the EMNIST study trains and on what: its data, or what stands in for them,
+and the rows of its tables.
+"""
 
 from __future__ import annotations
 
@@ -34,16 +36,22 @@ AUGMENT = {"fashion-mnist": "mirror"}
 FOREST = Recipe()
 DENSE = Recipe.of(epochs=20, batch_size=128, learning_rate=2e-3)
 LAYERS = Recipe.of(epochs=10, batch_size=128, learning_rate=3e-3, averaging=0.995, label_smoothing=0.05)
-OURS = Recipe.of(epochs=20, batch_size=128, learning_rate=5e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.998)
+OURS = Recipe.of(
+    epochs=20, batch_size=128, learning_rate=5e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.998
+)
 
 FORESTS = (
     Row("forest-gini", "random forest, depth 80, gini", "random-forest-80", FOREST, paper=0.81),
     Row("forest-entropy", "random forest, depth 80, entropy", "random-forest-80-entropy", FOREST),
 )
-ACTIVATIONS = tuple(Row(f"mlp-{name}", f"dense network, {name}", "mlp", DENSE, {"activation": name})
-                    for name in ("relu", "tanh", "sigmoid"))
-CNNS = tuple(Row(f"cnn-{layers}", f"CNN, {layers} layer{'s' * (layers > 1)}", f"cnn-{layers}", LAYERS, paper=paper)
-             for layers, paper in ((1, 0.81), (2, 0.81), (3, 0.88), (4, 0.89)))
+ACTIVATIONS = tuple(
+    Row(f"mlp-{name}", f"dense network, {name}", "mlp", DENSE, {"activation": name})
+    for name in ("relu", "tanh", "sigmoid")
+)
+CNNS = tuple(
+    Row(f"cnn-{layers}", f"CNN, {layers} layer{'s' * (layers > 1)}", f"cnn-{layers}", LAYERS, paper=paper)
+    for layers, paper in ((1, 0.81), (2, 0.81), (3, 0.88), (4, 0.89))
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,24 +70,39 @@ class LettersData:
 
 
 def letters_data(options: StudyOptions) -> LettersData:
-    """EMNIST Balanced where its files are, else Fashion-MNIST, else (scale "quick" only) the embedded digits; official test parts.
+    """EMNIST Balanced where its files are, else Fashion-MNIST, else (scale "quick" only) the embedded digits;
+    official test parts.
 
     Raises DataError when, at scale "paper", neither is at hand.
     """
     folder = options.data_folder or data_folder()
-    name = next((name for name in DATA_SETS if at_hand(name, folder)), EMBEDDED if options.scale == "quick" else "")
+    name = next(
+        (name for name in DATA_SETS if at_hand(name, folder)), EMBEDDED if options.scale == "quick" else ""
+    )
     if not name:
-        raise DataError(f"study emnist: neither {' nor '.join(DATA_SETS)} is in {folder}",
-                        cure="Run: lightfast data fetch emnist-balanced.")
+        raise DataError(
+            f"study emnist: neither {' nor '.join(DATA_SETS)} is in {folder}",
+            cure="Run: lightfast data fetch emnist-balanced.",
+        )
     splits = split_loaded(load_dataset(name, folder), val=VALIDATION_SHARE, seed=options.seed)
     if options.scale == "quick":
         fitted, tested = QUICK
-        splits = Splits(sample(splits.train, fitted * 4 // 5, options.seed), sample(splits.val, fitted // 5, options.seed),
-                        sample(splits.test, tested, options.seed))
+        splits = Splits(
+            sample(splits.train, fitted * 4 // 5, options.seed),
+            sample(splits.val, fitted // 5, options.seed),
+            sample(splits.test, tested, options.seed),
+        )
     stand_in = name != DATA_SETS[0]
-    said = (f"Stand-in data, not EMNIST Balanced, which is not in the data folder: {name}. The paper's figures were measured on EMNIST and "
-            "stand beside ours for orientation." if stand_in else "Data: EMNIST Balanced, its official parts.")
-    counts = f"{len(splits.train):,} training, {len(splits.val):,} validation and {len(splits.test):,} test pictures, seed {options.seed}."
+    said = (
+        f"Stand-in data, not EMNIST Balanced, which is not in the data folder: {name}. The paper's figures "
+        "were measured on EMNIST and stand beside ours for orientation."
+        if stand_in
+        else "Data: EMNIST Balanced, its official parts."
+    )
+    counts = (
+        f"{len(splits.train):,} training, {len(splits.val):,} validation and {len(splits.test):,} test "
+        f"pictures, seed {options.seed}."
+    )
     return LettersData(name, splits, stand_in, (said, counts[0].upper() + counts[1:], *splits.notes))
 
 
@@ -91,10 +114,11 @@ def small_set(options: StudyOptions, folder: Path) -> ImageSet | None:
 
 
 def paper_cnns(data: LettersData) -> tuple[Row, ...]:
-    """The paper's CNNs of one to four layers; clothes are flipped left-right in training, letters are left as they are.
+    """The paper's CNNs of one to four layers; clothes are flipped left-right in training, letters are left as
+    they are.
 
-    Measured on validation pictures of Fashion-MNIST: as they are, twelve epochs overfit from the seventh on; moved by two pixels, ten
-    epochs still underfit (90 %).
+    Measured on validation pictures of Fashion-MNIST: as they are, twelve epochs overfit from the seventh on;
+    moved by two pixels, ten epochs still underfit (90 %).
     """
     flip = "flip" if data.augment == "mirror" else "none"
     return tuple(dataclasses.replace(row, recipe=row.recipe.updated([f"augment={flip}"])) for row in CNNS)
@@ -110,11 +134,16 @@ def ours(data: LettersData) -> Row:
 def small_set_plans() -> dict[str, Plan]:
     """What is cross-validated on the small set: 55 pictures a class need more epochs and moved copies."""
     recipe = LAYERS.updated(["epochs=12", "batch_size=64", "augment=affine"])
-    return {FORESTS[0].title: Plan("random-forest-80", FOREST), "CNN, 3 layers, moved and turned pictures": Plan("cnn-3", recipe)}
+    return {
+        FORESTS[0].title: Plan("random-forest-80", FOREST),
+        "CNN, 3 layers, moved and turned pictures": Plan("cnn-3", recipe),
+    }
 
 
 def sample(images: ImageSet, size: int, seed: int) -> ImageSet:
     """At most `size` pictures, drawn by seed."""
     if len(images) <= size:
         return images
-    return images.take(sorted(generator(seed, "emnist", images.name).permutation(len(images))[:size].tolist()))
+    return images.take(
+        sorted(generator(seed, "emnist", images.name).permutation(len(images))[:size].tolist())
+    )

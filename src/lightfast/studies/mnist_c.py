@@ -1,7 +1,8 @@
 """Damaged digits: detect the damage, restore, read again (the MNIST-C half of the damaged-digits study).
 
-The study's five breakouts, all fifteen kinds of MNIST-C (Mu & Gilmer 2019), damage families that the repair never saw, and the paper's
-autoencoder beside ours. The classifier sees clean training digits only and is frozen before anything else is trained.
+The study's five breakouts, all fifteen kinds of MNIST-C (Mu & Gilmer 2019), damage families that the repair
+never saw, and the paper's autoencoder beside ours. The classifier sees clean training digits only and is
+frozen before anything else is trained.
 """
 
 from __future__ import annotations
@@ -33,21 +34,36 @@ def run(options: StudyOptions) -> StudyResult:
     }
     figures: dict[str, Any] = {name: rows for name, (_, rows) in measured.items()}
     figures |= {
-        "classifier": {"model": parts.classifier.model, "temperature": parts.classifier.temperature, "n_train": len(splits.train)},
+        "classifier": {
+            "model": parts.classifier.model,
+            "temperature": parts.classifier.temperature,
+            "n_train": len(splits.train),
+        },
         "detector": {key: value for key, value in pipeline.detector.details.items() if key != "key"},
-        "rules": {"margins": dict(pipeline.rules.margins), "temperature": pipeline.rules.temperature, "doubt": pipeline.rules.doubt},
+        "rules": {
+            "margins": dict(pipeline.rules.margins),
+            "temperature": pipeline.rules.temperature,
+            "doubt": pipeline.rules.doubt,
+        },
         "data": splits.test.name,
         "data_version": splits.train.version,
         "seed": options.seed,
         "scale": options.scale,
     }
     notes = (
-        f"Classifier: {parts.classifier.model}, trained on {len(splits.train):,} clean digits of {plan.data}, then frozen.",
-        "Which pictures are restored is decided by the detector; no label is looked at. The paper chose them by their true labels.",
-        f"Test digits are read after all training is done; seed {options.seed}; 95 % intervals (Wilson; paired: Newcombe).",
+        f"Classifier: {parts.classifier.model}, trained on {len(splits.train):,} clean digits of "
+        f"{plan.data}, then frozen.",
+        "Which pictures are restored is decided by the detector; no label is looked at. The paper chose them "
+        "by their true labels.",
+        f"Test digits are read after all training is done; seed {options.seed}; 95 % intervals (Wilson; "
+        "paired: Newcombe).",
     )
     return StudyResult(
-        "Damaged digits (MNIST-C)", tuple(table for table, _ in measured.values()), figures, notes, {"total": time.perf_counter() - started}
+        "Damaged digits (MNIST-C)",
+        tuple(table for table, _ in measured.values()),
+        figures,
+        notes,
+        {"total": time.perf_counter() - started},
     )
 
 

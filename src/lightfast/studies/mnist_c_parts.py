@@ -1,4 +1,6 @@
-"""What the damaged-digits study trains: classifier, detectors and restorers, each kept in the study's folder."""
+"""What the damaged-digits study trains: classifier, detectors and restorers,
+each kept in the study's folder.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ class Plan:
         data: catalogue name; `val_share` of its training part is for choosing.
         breakout, per_kind, held_out: test digits a breakout, a kind (all when None), a held-out kind.
         families: damage families left out one at a time; all when None.
-        classifier, detector, restorer, autoencoder: how each part is trained; `family_*` the smaller ones of the held-out runs.
+        classifier, detector, restorer, autoencoder: how each part is trained; `family_*` the smaller ones of
+            the held-out runs.
     """
 
     data: str
@@ -51,33 +54,62 @@ def _quick() -> Plan:
     config = {"width": 12}
     look = DetectorPlan(recipe=Recipe(epochs=2, averaging=0.98), per_epoch=2500)
     return Plan(
-        data="mnist-5k", val_share=0.1, breakout=100, per_kind=60, held_out=60, families=("noise",),
-        classifier=Recipe(epochs=4, averaging=0.98), detector=look, family_detector=look,
-        restorer=RestorerPlan(config=config, recognition=0.1, recipe=Recipe(epochs=3, averaging=0.98), per_epoch=1500),
-        family_restorer=RestorerPlan(config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1000),
-        autoencoder=RestorerPlan(model="autoencoder", pixel_loss="bce", recognition=0, recipe=Recipe(epochs=3), per_epoch=1500),
-    )  # fmt: skip
+        data="mnist-5k",
+        val_share=0.1,
+        breakout=100,
+        per_kind=60,
+        held_out=60,
+        families=("noise",),
+        classifier=Recipe(epochs=4, averaging=0.98),
+        detector=look,
+        family_detector=look,
+        restorer=RestorerPlan(
+            config=config, recognition=0.1, recipe=Recipe(epochs=3, averaging=0.98), per_epoch=1500
+        ),
+        family_restorer=RestorerPlan(
+            config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1000
+        ),
+        autoencoder=RestorerPlan(
+            model="autoencoder", pixel_loss="bce", recognition=0, recipe=Recipe(epochs=3), per_epoch=1500
+        ),
+    )
 
 
 def _paper() -> Plan:
     return Plan(
-        data="mnist", val_share=5000 / 60000, breakout=1500, per_kind=None, held_out=2000, families=None,
-        # No augmentation: shifts and rotations are damages here, and the classifier is to know clean digits only.
+        data="mnist",
+        val_share=5000 / 60000,
+        breakout=1500,
+        per_kind=None,
+        held_out=2000,
+        families=None,
+        # No augmentation: shifts and rotations are damages here, and the classifier is to know clean digits
+        # only.
         classifier=Recipe(epochs=8, averaging=0.998),
         detector=DetectorPlan(recipe=Recipe(epochs=5, averaging=0.998)),
         restorer=RestorerPlan(
-            config={"width": 32}, recognition=0.1, recipe=Recipe(epochs=60, averaging=0.998, learning_rate=2e-3), per_epoch=11_000
+            config={"width": 32},
+            recognition=0.1,
+            recipe=Recipe(epochs=60, averaging=0.998, learning_rate=2e-3),
+            per_epoch=11_000,
         ),
         family_detector=DetectorPlan(recipe=Recipe(epochs=3, averaging=0.998), per_epoch=25_000),
         family_restorer=RestorerPlan(
-            config={"width": 24}, recognition=0.1, recipe=Recipe(epochs=5, averaging=0.998, learning_rate=2e-3), per_epoch=11_000
+            config={"width": 24},
+            recognition=0.1,
+            recipe=Recipe(epochs=5, averaging=0.998, learning_rate=2e-3),
+            per_epoch=11_000,
         ),
-        # Keras's defaults, as in the tutorial that the paper followed: Adam at 1e-3, constant, batches of 128, 50 epochs.
+        # Keras's defaults, as in the tutorial that the paper followed: Adam at 1e-3, constant, batches of
+        # 128, 50 epochs.
         autoencoder=RestorerPlan(
-            model="autoencoder", pixel_loss="bce", recognition=0, per_epoch=6_000,
+            model="autoencoder",
+            pixel_loss="bce",
+            recognition=0,
+            per_epoch=6_000,
             recipe=Recipe(epochs=50, learning_rate=1e-3, schedule="constant", weight_decay=0),
         ),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +126,13 @@ class Parts:
         recipe = self.plan.classifier
         key = {"data": self.splits.train.version, "model": "cnn", "recipe": recipe.model_dump()}
         made = trained(
-            self.options, "classifier", key,
-            lambda training: fit(self.splits.train, self.splits.val, model="cnn", recipe=recipe, training=training),
-        )  # fmt: skip
+            self.options,
+            "classifier",
+            key,
+            lambda training: fit(
+                self.splits.train, self.splits.val, model="cnn", recipe=recipe, training=training
+            ),
+        )
         return calibrate(made, self.splits.val)
 
     def pipeline(self, mix: DamageMix, without: str = "") -> Pipeline:
@@ -104,22 +140,44 @@ class Parts:
         plan, suffix = self.plan, f"-without-{without}" if without else ""
         detector = self.detector(mix, f"detector{suffix}", plan.family_detector if without else plan.detector)
         restorer = self.restorer(mix, f"restorer{suffix}", plan.family_restorer if without else plan.restorer)
-        return calibrate_pipeline(self.classifier, (detector, restorer), self.splits.val, mix, seed=self.options.seed)
+        return calibrate_pipeline(
+            self.classifier, (detector, restorer), self.splits.val, mix, seed=self.options.seed
+        )
 
     def detector(self, mix: DamageMix, part: str, plan: DetectorPlan) -> Checkpoint:
         """A detector kept under `part`."""
-        key = {"data": self.splits.train.version, "damages": mix.choices, "recipe": plan.recipe.model_dump(), "per_epoch": plan.per_epoch}
+        key = {
+            "data": self.splits.train.version,
+            "damages": mix.choices,
+            "recipe": plan.recipe.model_dump(),
+            "per_epoch": plan.per_epoch,
+        }
         splits = self.splits
-        return trained(self.options, part, key, lambda training: fit_detector(splits.train, splits.val, mix, plan=plan, training=training))
+        return trained(
+            self.options,
+            part,
+            key,
+            lambda training: fit_detector(splits.train, splits.val, mix, plan=plan, training=training),
+        )
 
     def restorer(self, mix: DamageMix, part: str, plan: RestorerPlan) -> Checkpoint:
         """A restorer kept under `part`, trained through the frozen classifier where its plan says so."""
         key = {
-            "data": self.splits.train.version, "damages": mix.choices, "recipe": plan.recipe.model_dump(), "per_epoch": plan.per_epoch,
-            "model": plan.model, "config": plan.config, "recognition": plan.recognition, "pixel_loss": plan.pixel_loss,
-        }  # fmt: skip
+            "data": self.splits.train.version,
+            "damages": mix.choices,
+            "recipe": plan.recipe.model_dump(),
+            "per_epoch": plan.per_epoch,
+            "model": plan.model,
+            "config": plan.config,
+            "recognition": plan.recognition,
+            "pixel_loss": plan.pixel_loss,
+        }
         splits, reader = self.splits, self.classifier
         return trained(
-            self.options, part, key,
-            lambda training: fit_restorer(splits.train, splits.val, mix, classifier=reader, plan=plan, training=training),
-        )  # fmt: skip
+            self.options,
+            part,
+            key,
+            lambda training: fit_restorer(
+                splits.train, splits.val, mix, classifier=reader, plan=plan, training=training
+            ),
+        )

@@ -1,4 +1,6 @@
-"""The four tables of the damaged-digits study: breakouts, kinds, held-out families, the paper's autoencoder beside ours."""
+"""The four tables of the damaged-digits study: breakouts, kinds, held-out families,
+the paper's autoencoder beside ours.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,12 @@ def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
             }
         )
         cells.append(
-            (name, f"{100 * paper_before:.2f} → {100 * paper_after:.2f}", *_before_after(test_row, result), str(int(result.doubtful.sum())))
+            (
+                name,
+                f"{100 * paper_before:.2f} → {100 * paper_after:.2f}",
+                *_before_after(test_row, result),
+                str(int(result.doubtful.sum())),
+            )
         )
     columns = ("breakout", "paper, %", "before", "after", "gain, points", "for a person")
     return Table(columns, tuple(cells), f"Five breakouts of {plan.breakout:,} test digits"), rows
@@ -78,19 +85,36 @@ def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
 def kinds(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
     """Clean digits and every kind of MNIST-C at its published severity, all on the same test digits."""
     options, plan, test = parts.options, parts.plan, parts.splits.test
-    clean = test if plan.per_kind is None else test.take(generator(options.seed, "kinds").permutation(len(test))[: plan.per_kind])
+    clean = (
+        test
+        if plan.per_kind is None
+        else test.take(generator(options.seed, "kinds").permutation(len(test))[: plan.per_kind])
+    )
     sets = [
         ("clean", clean),
-        *((name, corrupt(clean, name, severities[0], options.seed)) for name, severities, _ in SUITES.get("mnist-c").entries),
+        *(
+            (name, corrupt(clean, name, severities[0], options.seed))
+            for name, severities, _ in SUITES.get("mnist-c").entries
+        ),
     ]
     rows, cells = [], []
     for name, images in sets:
         options.report("kinds", len(rows), len(sets), name)
         result = repair(pipeline, images)
         rows.append(_kind_row(name, clean, images, result))
-        cells.append((name, *_before_after(mcnemar(result.before, result.after), result), f"{rows[-1]['named']:.1%}",
-                      _decibel(rows[-1]["psnr_before"]), _decibel(rows[-1]["psnr_after"]), f"{rows[-1]['ssim_after']:.3f}"))  # fmt: skip
-    means = {side: float(np.mean([row[f"{side}_accuracy"] for row in rows[1:]])) for side in ("before", "after")}
+        cells.append(
+            (
+                name,
+                *_before_after(mcnemar(result.before, result.after), result),
+                f"{rows[-1]['named']:.1%}",
+                _decibel(rows[-1]["psnr_before"]),
+                _decibel(rows[-1]["psnr_after"]),
+                f"{rows[-1]['ssim_after']:.3f}",
+            )
+        )
+    means = {
+        side: float(np.mean([row[f"{side}_accuracy"] for row in rows[1:]])) for side in ("before", "after")
+    }
     cells.append(
         (
             "mean of 15",
@@ -104,11 +128,28 @@ def kinds(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
         )
     )
     rows.append(
-        {"name": "mean of 15", "before_accuracy": means["before"], "after_accuracy": means["after"], "n": len(clean) * (len(rows) - 1)}
+        {
+            "name": "mean of 15",
+            "before_accuracy": means["before"],
+            "after_accuracy": means["after"],
+            "n": len(clean) * (len(rows) - 1),
+        }
     )
-    columns = ("damage", "before", "after", "gain, points", "named right", "PSNR before, dB", "after", "SSIM after")
+    columns = (
+        "damage",
+        "before",
+        "after",
+        "gain, points",
+        "named right",
+        "PSNR before, dB",
+        "after",
+        "SSIM after",
+    )
     return Table(
-        columns, tuple(cells), f"Every kind of MNIST-C, {len(clean):,} test digits each (published plain CNN: mean 81.3 % unrepaired)"
+        columns,
+        tuple(cells),
+        f"Every kind of MNIST-C, {len(clean):,} test digits each (published plain CNN: mean 81.3 % "
+        "unrepaired)",
     ), rows
 
 
@@ -116,7 +157,9 @@ def _kind_row(name: str, clean: ImageSet, images: ImageSet, result: Repair) -> d
     finite = {}
     for side, pictures in (("before", images.images), ("after", result.restored)):
         values = psnr(clean.images, pictures, 255)
-        finite[f"psnr_{side}"] = float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else None
+        finite[f"psnr_{side}"] = (
+            float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else None
+        )
         finite[f"ssim_{side}"] = float(ssim(clean.images, pictures, 255).mean())
     named = float(np.mean([said == name for said in result.damage.names]))
     return {
@@ -136,14 +179,19 @@ def held_out(parts: Parts) -> tuple[Table, Rows]:
     names = [name for name, _, _ in SUITES.get("mnist-c").entries]
     options, plan, splits = parts.options, parts.plan, parts.splits
     families = plan.families or tuple(dict.fromkeys(CORRUPTIONS.get(name).family for name in names))
-    test = splits.test.take(generator(options.seed, "held-out").permutation(len(splits.test))[: plan.held_out])
+    test = splits.test.take(
+        generator(options.seed, "held-out").permutation(len(splits.test))[: plan.held_out]
+    )
     rows, cells = [], []
     for family in families:
         mix = DamageMix.of_suite("mnist-c", without_family=family)
         pipeline = parts.pipeline(mix, without=family)
         unseen = [name for name in names if CORRUPTIONS.get(name).family == family]
         results = [repair(pipeline, corrupt(test, name, _severity(name), options.seed)) for name in unseen]
-        before, after = (np.concatenate([getattr(result, side).correct for result in results]) for side in ("before", "after"))
+        before, after = (
+            np.concatenate([getattr(result, side).correct for result in results])
+            for side in ("before", "after")
+        )
         low, high = _clustered(before, after, len(test))
         row = {
             "family": family,
@@ -155,7 +203,8 @@ def held_out(parts: Parts) -> tuple[Table, Rows]:
             "difference": float(after.mean() - before.mean()),
             "difference_interval": [low, high],
             "per_kind": [
-                {"name": name, **mcnemar(result.before, result.after).as_json()} for name, result in zip(unseen, results, strict=True)
+                {"name": name, **mcnemar(result.before, result.after).as_json()}
+                for name, result in zip(unseen, results, strict=True)
             ],
         }
         rows.append(row)
@@ -170,12 +219,16 @@ def held_out(parts: Parts) -> tuple[Table, Rows]:
         )
     columns = ("family left out", "met at the test", "before", "after", "gain, points")
     return Table(
-        columns, tuple(cells), f"Damage families that detector, restorer and rules never saw, {len(test):,} test digits a kind"
+        columns,
+        tuple(cells),
+        f"Damage families that detector, restorer and rules never saw, {len(test):,} test digits a kind",
     ), rows
 
 
 def _clustered(before: NDArray[np.bool_], after: NDArray[np.bool_], digits: int) -> Interval:
-    """Normal interval of the mean gain; each digit occurs once a kind, so the digits are the independent units."""
+    """Normal interval of the mean gain; each digit occurs once a kind,
+    so the digits are the independent units.
+    """
     if len(before) == digits:
         return difference_interval(before, after)
     gain = (after.astype(float) - before.astype(float)).reshape(-1, digits).mean(axis=0)
@@ -184,7 +237,9 @@ def _clustered(before: NDArray[np.bool_], after: NDArray[np.bool_], digits: int)
 
 
 def autoencoder(parts: Parts, pipeline: Pipeline, mix: DamageMix) -> tuple[Table, Rows]:
-    """The paper's autoencoder and our restorer on the same damaged digits, every picture restored, no detector and no rules."""
+    """The paper's autoencoder and our restorer on the same damaged digits, every picture restored,
+    no detector and no rules.
+    """
     options, plan, splits = parts.options, parts.plan, parts.splits
     theirs = parts.restorer(mix, "autoencoder", plan.autoencoder)
     rng = generator(options.seed, "autoencoder-test")
@@ -214,11 +269,33 @@ def autoencoder(parts: Parts, pipeline: Pipeline, mix: DamageMix) -> tuple[Table
         }
         rows.append(row)
         read = share_cell(row["accuracy"], row["accuracy_interval"])
-        cells.append((name, f"{row['bce']:.4f}", f"{row['psnr']:.2f}", f"{row['ssim']:.3f}", read,
-                      f"{row['training_seconds']:.0f}", f"{row['restore_seconds']:.1f}"))  # fmt: skip
-    columns = ("restorer", "BCE", "PSNR, dB", "SSIM", "accuracy", "training, s", f"restoring {len(test):,}, s")
-    caption = f"The paper's autoencoder beside ours, same damaged digits (the paper reports a loss of {PAPER_BCE} after 50 epochs)"
-    return Table(columns, tuple(cells), caption, ("PSNR over the pictures that are not restored exactly.",)), rows
+        cells.append(
+            (
+                name,
+                f"{row['bce']:.4f}",
+                f"{row['psnr']:.2f}",
+                f"{row['ssim']:.3f}",
+                read,
+                f"{row['training_seconds']:.0f}",
+                f"{row['restore_seconds']:.1f}",
+            )
+        )
+    columns = (
+        "restorer",
+        "BCE",
+        "PSNR, dB",
+        "SSIM",
+        "accuracy",
+        "training, s",
+        f"restoring {len(test):,}, s",
+    )
+    caption = (
+        f"The paper's autoencoder beside ours, same damaged digits (the paper reports a loss of {PAPER_BCE} "
+        "after 50 epochs)"
+    )
+    return Table(
+        columns, tuple(cells), caption, ("PSNR over the pictures that are not restored exactly.",)
+    ), rows
 
 
 def _bce(restored: NDArray[np.uint8], clean: NDArray[np.uint8]) -> float:

@@ -12,11 +12,15 @@ from lightfast.studies.registry import StudyResult
 
 
 def write_study_page(path: Path, result: StudyResult, facts: Mapping[str, Any]) -> Path:
-    """Write the page to `path`: the tables in the order of the terminal, the study's own sections, the notes."""
+    """Write the page to `path`: the tables in the order of the terminal, the study's own sections,
+    the notes.
+    """
     notes = Section("What to know", (Text("\n\n".join(result.notes), note=True),)) if result.notes else None
     tables = Section("The paper's figures beside ours", result.tables)
     sections = [*([notes] if notes else []), tables, *result.sections]
-    return write_page(path, result.title, f"Study at scale {result.figures.get('scale', '')}.", sections, facts)
+    return write_page(
+        path, result.title, f"Study at scale {result.figures.get('scale', '')}.", sections, facts
+    )
 
 
 def study_facts(result: StudyResult, name: str, scale: str, seed: int) -> dict[str, Any]:

@@ -27,13 +27,17 @@ class People:
 
 
 def people_on(pictures: Path, folder: Path, options: StudyOptions, predictions: Predictions) -> People:
-    """Score the answers in `folder` about the test part of `pictures`, beside the model's readings of the same pictures."""
+    """Score the answers in `folder` about the test part of `pictures`,
+    beside the model's readings of the same pictures.
+    """
     how = shown_command(["lightfast", "human", str(pictures), "--person", "NAME", "--out", str(folder)])
     if not read_answers(folder / ANSWERS_FILE).answers:
         return People({"status": NOT_RUN, "how": how}, how)
     first = read_answers(folder / ANSWERS_FILE).answers[0]
     images = held_out(str(pictures), RunOptions(seed=options.seed, report=options.report), None).images
-    log = AnswerLog(folder / ANSWERS_FILE, Trial(images.version, images.class_names, first.seed, first.sample))
+    log = AnswerLog(
+        folder / ANSWERS_FILE, Trial(images.version, images.class_names, first.seed, first.sample)
+    )
     sample = draw_sample(images, first.sample, first.seed)
     # The file keeps the order of the pictures, not their ids.
     read = dataclasses.replace(predictions, ids=images.ids)

@@ -1,4 +1,6 @@
-"""What the perturbations study reads: photographs where they are at hand, digits over textures at scale "quick"."""
+"""What the perturbations study reads: photographs where they are at hand,
+digits over textures at scale "quick".
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,18 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "cpu": {"cifar": (1_500, 1_000, 2_000), "cifar-more": (6_000, 1_000, 2_000)},
     "paper": {},
 }
-PUBLISHED = {"stl-990": ("STL-10, 4,010 / 990 pictures", "82.8 → 85.0"), "stl": ("STL-10, official split", "78.5 → 82.3"),
-             "cifar": ("CIFAR-10", "75.7 → 79.6"), "intel": ("Intel scenes", "90.6 → 93.2")}
+PUBLISHED = {
+    "stl-990": ("STL-10, 4,010 / 990 pictures", "82.8 → 85.0"),
+    "stl": ("STL-10, official split", "78.5 → 82.3"),
+    "cifar": ("CIFAR-10", "75.7 → 79.6"),
+    "intel": ("Intel scenes", "90.6 → 93.2"),
+}
 """The paper's data sets: title, and test accuracy in % without and with its U-Net."""
 
 
 def pictures_of(options: StudyOptions) -> dict[str, Pictures]:
-    """The pictures at hand by name: "cifar" ("cifar-more": more of them to train on), "intel", "stl", "stl-990".
+    """The pictures at hand by name: "cifar" ("cifar-more": more of them to train on), "intel", "stl",
+    "stl-990".
 
     Scale "quick" makes its own. Raises DataError when nothing is at hand at another scale.
     """
@@ -52,13 +59,18 @@ def pictures_of(options: StudyOptions) -> dict[str, Pictures]:
     folder = options.data_folder or data_folder()
     found = _cifar(options, folder) | _intel(options, folder) | _stl(options, folder)
     if not found:
-        raise DataError("study perturbations finds none of its pictures", expected=f"{CIFAR[0]}, {INTEL} or {STL} in the data folder",
-                        cure="Fetch one: lightfast data fetch cifar10; or set LIGHTFAST_DATA.")
+        raise DataError(
+            "study perturbations finds none of its pictures",
+            expected=f"{CIFAR[0]}, {INTEL} or {STL} in the data folder",
+            cure="Fetch one: lightfast data fetch cifar10; or set LIGHTFAST_DATA.",
+        )
     return found
 
 
 def not_run(known: Mapping[str, Pictures], scale: str) -> list[tuple[str, str]]:
-    """(title, published figures) of the paper's data sets that are not at hand; none at scale "quick", which reads none of them."""
+    """(title, published figures) of the paper's data sets that are not at hand; none at scale "quick",
+    which reads none of them.
+    """
     return [] if scale == "quick" else [PUBLISHED[name] for name in PUBLISHED if name not in known]
 
 
@@ -68,13 +80,17 @@ def _cifar(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
         return {}
     splits = split_loaded(load_dataset(name, folder), seed=options.seed)
     names = [one for one in CUTS[options.scale] if one.startswith("cifar")] or ["cifar"]
-    return {one: _cut(splits, CUTS[options.scale].get(one, (None, None, None)), options.seed) for one in names}
+    return {
+        one: _cut(splits, CUTS[options.scale].get(one, (None, None, None)), options.seed) for one in names
+    }
 
 
 def _intel(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
     if not at_hand(INTEL, folder):
         return {}
-    loaded, _ = with_near_groups(load_dataset(INTEL, folder, options.report, Target((SIDE, SIDE), 3)), report=options.report)
+    loaded, _ = with_near_groups(
+        load_dataset(INTEL, folder, options.report, Target((SIDE, SIDE), 3)), report=options.report
+    )
     return {"intel": Pictures(split_loaded(loaded, seed=options.seed))}
 
 
@@ -87,13 +103,20 @@ def _stl(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
 
 
 def _cut(splits: Splits, sizes: Cut, seed: int) -> Pictures:
-    """At most so many pictures of each part, drawn by seed; training pictures that are left over are new to the classifier."""
+    """At most so many pictures of each part, drawn by seed;
+    training pictures that are left over are new to the classifier.
+    """
     orders = [_order(part, seed) for part in (splits.train, splits.val, splits.test)]
-    # Test pictures from the end of their order: those at its beginning were read while the study's plans were still being made.
-    taken = [order if size is None else order[-size:] if part is splits.test else order[:size]
-             for part, order, size in zip((splits.train, splits.val, splits.test), orders, sizes, strict=True)]
-    parts = [part if size is None else part.take(rows)
-             for part, rows, size in zip((splits.train, splits.val, splits.test), taken, sizes, strict=True)]
+    # Test pictures from the end of their order: those at its beginning were read while the study's plans were
+    # still being made.
+    taken = [
+        order if size is None else order[-size:] if part is splits.test else order[:size]
+        for part, order, size in zip((splits.train, splits.val, splits.test), orders, sizes, strict=True)
+    ]
+    parts = [
+        part if size is None else part.take(rows)
+        for part, rows, size in zip((splits.train, splits.val, splits.test), taken, sizes, strict=True)
+    ]
     rest = orders[0][len(parts[0]) :]
     new = splits.train.take(rest) if len(rest) else None
     return Pictures(dataclasses.replace(splits, train=parts[0], val=parts[1], test=parts[2]), new)
@@ -107,7 +130,13 @@ def _stand_in(seed: int) -> Splits:
     """Digits over textures, 32 × 32; no digit and no texture of one part is in another."""
     digits = split_loaded(load_dataset("mnist-5k"), seed=seed)
     parts: Sequence[ImageSet] = [
-        digits_over_photos(part, textures(count, seed, f"textures/{part.name}"), count, seed, f"digits-over-textures/{part.name}")
+        digits_over_photos(
+            part,
+            textures(count, seed, f"textures/{part.name}"),
+            count,
+            seed,
+            f"digits-over-textures/{part.name}",
+        )
         for part, count in zip((digits.train, digits.val, digits.test), QUICK, strict=True)
     ]
     return dataclasses.replace(digits, train=parts[0], val=parts[1], test=parts[2])

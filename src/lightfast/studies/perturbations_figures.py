@@ -1,8 +1,8 @@
-"""Figures of the perturbations study, as its paper has them: what the enhancers change, where the classifier looks before and after, what
-its layers see, and how the enhancers learnt.
+"""Figures of the perturbations study, as its paper has them: what the enhancers change, where the classifier
+looks before and after, what its layers see, and how the enhancers learnt.
 
-Which pictures are shown is decided by the readings alone: of every outcome those with the most confident reading behind our enhancer, the
-first in the test set where two are equal.
+Which pictures are shown is decided by the readings alone: of every outcome those with the most confident
+reading behind our enhancer, the first in the test set where two are equal.
 """
 
 from __future__ import annotations
@@ -28,12 +28,26 @@ from lightfast.restore.denoise import restore_images
 from lightfast.restore.enhance import degraded_images
 from lightfast.runs.explain_features import channels_of
 from lightfast.runs.run_page import curves_figure
-from lightfast.studies.perturbations_parts import CLEAN, DEGRADED, MIX, NONE, OURS, OURS_CLEAN, PAPER, TITLES, Read
+from lightfast.studies.perturbations_parts import (
+    CLEAN,
+    DEGRADED,
+    MIX,
+    NONE,
+    OURS,
+    OURS_CLEAN,
+    PAPER,
+    TITLES,
+    Read,
+)
 
 Inner = Text | Table | Figure | FigureRow
 """What a page shows open and folded alike."""
-OUTCOMES = {(False, True): "wrong before, right after", (True, False): "right before, wrong after", (True, True): "right both times",
-            (False, False): "wrong both times"}
+OUTCOMES = {
+    (False, True): "wrong before, right after",
+    (True, False): "right before, wrong after",
+    (True, True): "right both times",
+    (False, False): "wrong both times",
+}
 EACH = 2
 """Pictures of every outcome whose maps are shown."""
 METHOD, TOP = "grad-cam", 3
@@ -74,31 +88,62 @@ def views_of(read: Read) -> dict[str, View]:
     """The clean and the degraded test pictures of a subject with their readings."""
     seed = int(read.enhancers[OURS].details["seed"])
     pictures = {CLEAN: read.splits.test, DEGRADED: degraded_images(read.splits.test, MIX, seed)}
-    return {state: View(read, state, images, read.readings[NONE, state], read.readings[read.ours(state), state])
-            for state, images in pictures.items()}
+    return {
+        state: View(read, state, images, read.readings[NONE, state], read.readings[read.ours(state), state])
+        for state, images in pictures.items()
+    }
 
 
 def figure_sections(reads: Sequence[Read]) -> tuple[Section, ...]:
     """The sections after the tables; of several subjects the first is open, the others fold."""
     views = [views_of(read) for read in reads]
-    return (_section("What the enhancers change", views, _differences, "The change that each enhancer makes to a picture: the paper's "
-                     "image differences.", _difference_key()),
-            _section("Where it looks, before and after", views, _maps, f"Maps of {METHOD} over the same pictures, before and after our "
-                     "enhancer.", _map_key()),
-            _section("What its layers see, before and after", views, _insides, "The first two convolutions and every later stage of the "
-                     "frozen classifier, given a picture and what our enhancer makes of it.", _inside_key()),
-            learnt_section(reads))
+    return (
+        _section(
+            "What the enhancers change",
+            views,
+            _differences,
+            "The change that each enhancer makes to a picture: the paper's image differences.",
+            _difference_key(),
+        ),
+        _section(
+            "Where it looks, before and after",
+            views,
+            _maps,
+            f"Maps of {METHOD} over the same pictures, before and after our enhancer.",
+            _map_key(),
+        ),
+        _section(
+            "What its layers see, before and after",
+            views,
+            _insides,
+            "The first two convolutions and every later stage of the frozen classifier, given a picture and "
+            "what our enhancer makes of it.",
+            _inside_key(),
+        ),
+        learnt_section(reads),
+    )
 
 
-def _section(title: str, views: Sequence[Mapping[str, View]], parts: Callable[[Mapping[str, View]], list[Inner]], lead: str,
-             key: Inner) -> Section:
+def _section(
+    title: str,
+    views: Sequence[Mapping[str, View]],
+    parts: Callable[[Mapping[str, View]], list[Inner]],
+    lead: str,
+    key: Inner,
+) -> Section:
     first, *others = [(found[CLEAN].read.subject.title, parts(found)) for found in views]
     head = [Text(f"{first[0]}:")] if others else []
-    return Section(title, (key, *head, *first[1], *(Folded(name, tuple(folded)) for name, folded in others)), lead)
+    return Section(
+        title, (key, *head, *first[1], *(Folded(name, tuple(folded)) for name, folded in others)), lead
+    )
 
 
-def chosen_rows(view: View, outcome: tuple[bool, bool], count: int, among: NDArray[np.bool_] | None = None) -> list[int]:
-    """Up to `count` rows of an outcome (within the mask `among`), the most confident reading behind the enhancer first."""
+def chosen_rows(
+    view: View, outcome: tuple[bool, bool], count: int, among: NDArray[np.bool_] | None = None
+) -> list[int]:
+    """Up to `count` rows of an outcome (within the mask `among`),
+    the most confident reading behind the enhancer first.
+    """
     fits = (view.before.correct == outcome[0]) & (view.after.correct == outcome[1])
     order = np.argsort(-view.after.confidence, kind="stable")
     return order[(fits if among is None else fits & among)[order]][:count].tolist()
@@ -106,8 +151,15 @@ def chosen_rows(view: View, outcome: tuple[bool, bool], count: int, among: NDArr
 
 def counts(view: View) -> str:
     """How many test pictures have each outcome, in words."""
-    found = {words: int(((view.before.correct == was) & (view.after.correct == now)).sum()) for (was, now), words in OUTCOMES.items()}
-    return f"{len(view.after):,} {view.state} test pictures: " + "; ".join(f"{n:,} {words}" for words, n in found.items()) + "."
+    found = {
+        words: int(((view.before.correct == was) & (view.after.correct == now)).sum())
+        for (was, now), words in OUTCOMES.items()
+    }
+    return (
+        f"{len(view.after):,} {view.state} test pictures: "
+        + "; ".join(f"{n:,} {words}" for words, n in found.items())
+        + "."
+    )
 
 
 # ---- what the enhancers change
@@ -130,12 +182,17 @@ def _differences(views: Mapping[str, View]) -> list[Inner]:
 
 
 def damaged_rows(view: View) -> list[int]:
-    """One picture of every damage: a repaired one; where none was, one that was right both times, else wrong both times, else harmed."""
+    """One picture of every damage: a repaired one; where none was, one that was right both times,
+    else wrong both times, else harmed.
+    """
     kinds = np.array(view.read.kinds)
     found = []
     for kind in sorted(set(view.read.kinds)):
-        fits = [row for outcome in ((False, True), (True, True), (False, False), (True, False))
-                for row in chosen_rows(view, outcome, 1, kinds == kind)]
+        fits = [
+            row
+            for outcome in ((False, True), (True, True), (False, False), (True, False))
+            for row in chosen_rows(view, outcome, 1, kinds == kind)
+        ]
         found.append(fits[0])
     return found
 
@@ -148,8 +205,13 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
     made = {}
     for way in ways:
         output = restore_images(view.read.enhancers[way], given)
-        made[way] = _Changed(output, view.read.readings[way, view.state].take(rows), difference(given, output))
-    return [_change_figure(view, row, {way: (one, place) for way, one in made.items()}) for place, row in enumerate(rows)]
+        made[way] = _Changed(
+            output, view.read.readings[way, view.state].take(rows), difference(given, output)
+        )
+    return [
+        _change_figure(view, row, {way: (one, place) for way, one in made.items()})
+        for place, row in enumerate(rows)
+    ]
 
 
 def _change_figure(view: View, row: int, made: Mapping[str, tuple[_Changed, int]]) -> Figure:
@@ -159,8 +221,16 @@ def _change_figure(view: View, row: int, made: Mapping[str, tuple[_Changed, int]
     for way, (one, place) in made.items():
         largest, mean = one.difference.largest[place], one.difference.mean[place]
         said = [f"up to {largest:.0f} of 255", f"mean {mean:.1f}"]
-        stages += [stage(one.pictures[place], TITLES[way], [_first(one.readings, place)], bool(one.readings.correct[place]), SIDE),
-                   stage(coloured(one.difference.maps[place]), "difference", said, side=SIDE)]
+        stages += [
+            stage(
+                one.pictures[place],
+                TITLES[way],
+                [_first(one.readings, place)],
+                bool(one.readings.correct[place]),
+                SIDE,
+            ),
+            stage(coloured(one.difference.maps[place]), "difference", said, side=SIDE),
+        ]
     damage = "" if view.state == CLEAN else f" · {view.read.kinds[row].replace('_', ' ')}"
     title = f"{view.true(row)} · {OUTCOMES[view.outcome(row)]}{damage}"
     return Figure(strip(stages, title, width=WIDE), "", title, title)
@@ -172,9 +242,12 @@ def _first(readings: Predictions, row: int) -> str:
 
 
 def _difference_key() -> Figure:
-    return Figure(colour_key(("unchanged", "changed most")), "|output − input|, its contrast stretched picture by picture: the number "
-                  "under it is the largest true difference in levels of 255. Green frames are right readings, red ones wrong; “before” and "
-                  f"“after” in a title are the classifier without and with our enhancer. {_CHOSEN}")
+    return Figure(
+        colour_key(("unchanged", "changed most")),
+        "|output − input|, its contrast stretched picture by picture: the number under it is the largest "
+        "true difference in levels of 255. Green frames are right readings, red ones wrong; “before” and "
+        f"“after” in a title are the classifier without and with our enhancer. {_CHOSEN}",
+    )
 
 
 # ---- where it looks
@@ -189,7 +262,10 @@ def _maps(views: Mapping[str, View]) -> list[Inner]:
         alone = explain(read.classifier, given, method=METHOD, targets=view.before.predicted_labels[rows])
         enhanced = put_before(read.enhancers[view.way], read.classifier)
         behind = explain(enhanced, given, method=METHOD, targets=view.after.predicted_labels[rows])
-        figures = tuple(_map_figure(view, row, (alone.maps[[place]], behind.maps[[place]])) for place, row in enumerate(rows))
+        figures = tuple(
+            _map_figure(view, row, (alone.maps[[place]], behind.maps[[place]]))
+            for place, row in enumerate(rows)
+        )
         parts += [Text(counts(view)), FigureRow(figures)]
     return parts
 
@@ -198,22 +274,31 @@ def _map_figure(view: View, row: int, maps: tuple[NDArray[np.float32], NDArray[n
     """`maps`: without and behind the enhancer, float32 (1, H, W)."""
     image, was = view.images.images[row], view.before.take([row])
     top = top_change(was.pred_probs, view.after.pred_probs[[row]], was.class_names, TOP)[0]
-    before, after = ([f"{name}: {percent(share, 1)}" for name, share in side] for side in (top.before, top.after))
+    before, after = (
+        [f"{name}: {percent(share, 1)}" for name, share in side] for side in (top.before, top.after)
+    )
     right = view.outcome(row)
     damage = [] if view.state == CLEAN else [view.read.kinds[row].replace("_", " ")]
-    stages = [stage(image, "picture", [f"true: {view.true(row)}", *damage], side=SIDE),
-              stage(overlay(image, maps[0][0]), "before", before, right[0], SIDE),
-              stage(overlay(image, maps[1][0]), "after", after, right[1], SIDE)]
+    stages = [
+        stage(image, "picture", [f"true: {view.true(row)}", *damage], side=SIDE),
+        stage(overlay(image, maps[0][0]), "before", before, right[0], SIDE),
+        stage(overlay(image, maps[1][0]), "after", after, right[1], SIDE),
+    ]
     alike = float(map_change(*maps).correlation[0])
     caption = "" if np.isnan(alike) else f"Rank correlation of both maps {alike:.2f}.".replace("-", MINUS)
-    title = f"{OUTCOMES[right].capitalize()}: " + " → ".join(dict.fromkeys((top.before[0][0], top.after[0][0])))
+    title = f"{OUTCOMES[right].capitalize()}: " + " → ".join(
+        dict.fromkeys((top.before[0][0], top.after[0][0]))
+    )
     return Figure(strip(stages, title, width=HALF), caption, title, title)
 
 
 def _map_key() -> Figure:
-    return Figure(colour_key(("little", "speaks most for it")), "A map is about the class that was read with it, named first under it "
-                  "with the two next. Both are drawn over the unchanged picture, each in its own scale: colours compare places in a "
-                  f"picture, not pictures. {_CHOSEN}")
+    return Figure(
+        colour_key(("little", "speaks most for it")),
+        "A map is about the class that was read with it, named first under it with the two next. Both are "
+        "drawn over the unchanged picture, each in its own scale: colours compare places in a picture, not "
+        f"pictures. {_CHOSEN}",
+    )
 
 
 # ---- what its layers see
@@ -222,15 +307,22 @@ def _map_key() -> Figure:
 def _insides(views: Mapping[str, View]) -> list[Inner]:
     found = repaired(views)
     if found is None:
-        return [Text("No test picture was wrong before and right after our enhancer, clean or degraded: there is no repair to look into.")]
+        return [
+            Text(
+                "No test picture was wrong before and right after our enhancer, clean or degraded: there is "
+                "no repair to look into."
+            )
+        ]
     view, row = found
     given = view.pixels([row])
     made = restore_images(view.read.enhancers[view.way], given)
     # One colour range for both sides, or the difference between them would be drawn away.
     both = np.concatenate([given, made])
     damage = "" if view.state == CLEAN else f", {view.read.kinds[row].replace('_', ' ')}"
-    stages = [stage(given[0], "before", [_first(view.before, row)], False, SIDE),
-              stage(made[0], "after", [_first(view.after, row)], True, SIDE)]
+    stages = [
+        stage(given[0], "before", [_first(view.before, row)], False, SIDE),
+        stage(made[0], "after", [_first(view.after, row)], True, SIDE),
+    ]
     title = f"{view.true(row)}, {view.state}{damage}: {OUTCOMES[view.outcome(row)]}"
     picture = Figure(strip(stages, title, width=HALF), "", title, title)
     return [picture, *(_layer_row(one) for one in feature_maps(view.read.classifier, both))]
@@ -247,15 +339,20 @@ def repaired(views: Mapping[str, View]) -> tuple[View, int] | None:
 
 def _layer_row(found: FeatureMaps) -> FigureRow:
     channels = channels_of(found)
-    figures = [Figure(mosaic_uri(channels.drawn(maps, _COLUMNS, _TILE)), side, f"{channels.words}, {side}")
-               for maps, side in zip(found.maps, ("before", "after"), strict=True)]
+    figures = [
+        Figure(mosaic_uri(channels.drawn(maps, _COLUMNS, _TILE)), side, f"{channels.words}, {side}")
+        for maps, side in zip(found.maps, ("before", "after"), strict=True)
+    ]
     return FigureRow(tuple(figures), channels.words)
 
 
 def _inside_key() -> Figure:
-    return Figure(colour_key(("little", "much")), "Of every layer the channels that vary most. Each channel has its own scale, the same "
-                  "before and after: in a channel the same colour is the same value. Shown is the most confident repair, a clean picture "
-                  "where one was repaired.")
+    return Figure(
+        colour_key(("little", "much")),
+        "Of every layer the channels that vary most. Each channel has its own scale, the same before and "
+        "after: in a channel the same colour is the same value. Shown is the most confident repair, a clean "
+        "picture where one was repaired.",
+    )
 
 
 # ---- how the enhancers learnt
@@ -266,19 +363,43 @@ def learnt_section(reads: Sequence[Read]) -> Section:
     parts: list[Table | Folded] = [gate_table(reads)]
     parts += [table] if (table := tried_table(reads)).rows else []
     for read in reads:
-        shown = {way: one for way, one in read.enhancers.items() if way in (OURS, OURS_CLEAN, PAPER) and one.history}
-        curves = tuple(curves_figure(one.history, f"{spec_of(one)}. Accuracy is that of the frozen classifier on the changed pictures.",
-                                     TITLES[way]) for way, one in shown.items())
+        shown = {
+            way: one
+            for way, one in read.enhancers.items()
+            if way in (OURS, OURS_CLEAN, PAPER) and one.history
+        }
+        curves = tuple(
+            curves_figure(
+                one.history,
+                f"{spec_of(one)}. Accuracy is that of the frozen classifier on the changed pictures.",
+                TITLES[way],
+            )
+            for way, one in shown.items()
+        )
         parts.append(Folded(f"Training curves: {read.subject.title}", curves))
-    return Section("How the enhancers learnt", tuple(parts), "Through the frozen classifier, whose weights and statistics are compared "
-                   "bit by bit before and after.")
+    return Section(
+        "How the enhancers learnt",
+        tuple(parts),
+        "Through the frozen classifier, whose weights and statistics are compared bit by bit before and "
+        "after.",
+    )
 
 
 def gate_table(reads: Sequence[Read]) -> Table:
     """What the gate said of every enhancer, in its own words."""
-    rows = tuple((read.subject.title, TITLES[way], Cell("passes" if gate.passed else "refused", tone="good" if gate.passed else "bad"),
-                  gate.reason) for read in reads for way, gate in read.gates.items())
-    return Table(("frozen classifier", "enhancer", "gate", "why"), rows, "The do-no-harm gate, on validation pictures")
+    rows = tuple(
+        (
+            read.subject.title,
+            TITLES[way],
+            Cell("passes" if gate.passed else "refused", tone="good" if gate.passed else "bad"),
+            gate.reason,
+        )
+        for read in reads
+        for way, gate in read.gates.items()
+    )
+    return Table(
+        ("frozen classifier", "enhancer", "gate", "why"), rows, "The do-no-harm gate, on validation pictures"
+    )
 
 
 def tried_table(reads: Sequence[Read]) -> Table:
@@ -288,12 +409,36 @@ def tried_table(reads: Sequence[Read]) -> Table:
         for way, enhancer in read.enhancers.items():
             for one in enhancer.details.get("tried", ()):
                 taken = one["strength"] == enhancer.details["strength"]
-                error = Cell(f"{one['cross_entropy']:.4f}", f"± {one['standard_error']:.4f}", "strong" if taken else "")
-                rows.append((read.subject.title, TITLES[way], f"{one['strength']:g}{' (taken)' if taken else ''}", error,
-                             percent(one["accuracy"], 1), f"{one['change']:.4f}", str(one["epochs"])))
-    columns = ("frozen classifier", "enhancer", "λ", "cross-entropy", "accuracy", "change of the picture", "epochs")
-    return Table(columns, tuple(rows), "Strengths of the fidelity term that were tried", ("On validation pictures, damaged as in training. "
-                 "Of several λ the largest is taken whose cross-entropy lies within one standard error of the smallest: of equally helpful "
-                 "enhancers the one that changes the picture least.",))
-
-
+                error = Cell(
+                    f"{one['cross_entropy']:.4f}", f"± {one['standard_error']:.4f}", "strong" if taken else ""
+                )
+                rows.append(
+                    (
+                        read.subject.title,
+                        TITLES[way],
+                        f"{one['strength']:g}{' (taken)' if taken else ''}",
+                        error,
+                        percent(one["accuracy"], 1),
+                        f"{one['change']:.4f}",
+                        str(one["epochs"]),
+                    )
+                )
+    columns = (
+        "frozen classifier",
+        "enhancer",
+        "λ",
+        "cross-entropy",
+        "accuracy",
+        "change of the picture",
+        "epochs",
+    )
+    return Table(
+        columns,
+        tuple(rows),
+        "Strengths of the fidelity term that were tried",
+        (
+            "On validation pictures, damaged as in training. Of several λ the largest is taken whose "
+            "cross-entropy lies within one standard error of the smallest: of equally helpful enhancers the "
+            "one that changes the picture least.",
+        ),
+    )

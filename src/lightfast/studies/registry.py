@@ -26,8 +26,8 @@ class StudyOptions:
 
     Attributes:
         out: folder that keeps every trained part, so that a study that was stopped goes on where it was.
-        scale: "quick" (minutes at most, small data: shows that it works), "cpu" (the figures to quote of a machine without a GPU, in the
-            studies whose paper needs one) or "paper" (the figures to quote).
+        scale: "quick" (minutes at most, small data: shows that it works), "cpu" (the figures to quote of a
+            machine without a GPU, in the studies whose paper needs one) or "paper" (the figures to quote).
         seed, device, report: as everywhere.
         data_folder: where data sets lie; None = LIGHTFAST_DATA or the cache folder.
     """
@@ -45,7 +45,13 @@ class StudyOptions:
 
     def training(self, part: str) -> Training:
         """Settings of one training of the study; its resumable state lies under `out`/.training/`part`."""
-        return Training(seed=self.seed, device=self.device, folder=self.out / "parts" / part, resume=True, report=self.report)
+        return Training(
+            seed=self.seed,
+            device=self.device,
+            folder=self.out / "parts" / part,
+            resume=True,
+            report=self.report,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +77,9 @@ class StudyResult:
 
 @dataclass(frozen=True)
 class Study:
-    """One registered study: `run(options)` does it; `needs` names the data sets at scale "paper", `scales` those that it has."""
+    """One registered study: `run(options)` does it; `needs` names the data sets at scale "paper",
+    `scales` those that it has.
+    """
 
     name: str
     title: str
@@ -93,16 +101,25 @@ def find_study(name: str) -> Study:
 
 
 def run_study(name: str, options: StudyOptions) -> StudyResult:
-    """Run the study called `name`; raises UnknownName with the closest names, SettingsError at a scale that the study has not."""
+    """Run the study called `name`; raises UnknownName with the closest names,
+    SettingsError at a scale that the study has not.
+    """
     study = find_study(name)
     if options.scale not in study.scales:
-        raise SettingsError(f"study {study.name}", expected=f"--scale {' or '.join(study.scales)}", got=f"--scale {options.scale}",
-                            cure=f"Use --scale {study.scales[-1]} for the figures to quote.")
+        raise SettingsError(
+            f"study {study.name}",
+            expected=f"--scale {' or '.join(study.scales)}",
+            got=f"--scale {options.scale}",
+            cure=f"Use --scale {study.scales[-1]} for the figures to quote.",
+        )
     return study.run(options)
 
 
-def trained(options: StudyOptions, part: str, key: Mapping[str, Any], make: Callable[[Training], Checkpoint]) -> Checkpoint:
-    """The checkpoint of one part of a study: read from `out`/parts/`part` when it was made with the same `key`, else made and kept.
+def trained(
+    options: StudyOptions, part: str, key: Mapping[str, Any], make: Callable[[Training], Checkpoint]
+) -> Checkpoint:
+    """The checkpoint of one part of a study: read from `out`/parts/`part` when it was made with the same
+    `key`, else made and kept.
 
     `key` holds whatever decides the result (data version, settings); seed and scale are added here.
     """
@@ -111,7 +128,8 @@ def trained(options: StudyOptions, part: str, key: Mapping[str, Any], make: Call
     note = folder / "checkpoint" / "checkpoint.json"
     if note.is_file() and read_json(note).get("details", {}).get("key") == _plain(wanted):
         return load_checkpoint(folder)
-    # The state of a training that was stopped is worth going on with only when it was started for the same key.
+    # The state of a training that was stopped is worth going on with only when it was started for the same
+    # key.
     started = folder / "key.json"
     if not (started.is_file() and read_json(started) == _plain(wanted)):
         shutil.rmtree(folder / ".training", ignore_errors=True)

@@ -30,7 +30,8 @@ from lightfast.train.recipe import Recipe
 class Row:
     """One classifier of a study.
 
-    `part` names its folder, `paper` is the published figure (None: not in the paper), `views` are those that validation may choose from.
+    `part` names its folder, `paper` is the published figure (None: not in the paper), `views` are those that
+    validation may choose from.
     """
 
     part: str
@@ -43,7 +44,9 @@ class Row:
 
     def quick(self, epochs: int) -> Row:
         """The same with so few epochs that a test can run it."""
-        return dataclasses.replace(self, recipe=self.recipe.updated([f"epochs={epochs}", "batch_size=32", "averaging=0"]))
+        return dataclasses.replace(
+            self, recipe=self.recipe.updated([f"epochs={epochs}", "batch_size=32", "averaging=0"])
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +72,25 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         measured = self.evaluation
-        return {"part": self.row.part, "title": self.row.title, "model": self.row.model, "paper": self.row.paper,
-                "accuracy": measured.accuracy, "accuracy_interval": list(measured.accuracy_interval), "n": measured.n,
-                "macro_precision": measured.macro_precision, "macro_recall": measured.macro_recall, "macro_f1": measured.macro_f1,
-                "macro_f1_interval": list(measured.macro_f1_interval),
-                "ece": measured.ece, "views": self.checkpoint.config.get("views"),
-                "views_val_loss": self.checkpoint.details.get("views_val_loss"), "parameters": self.parameters, "epochs": self.epochs,
-                "seconds": round(self.seconds, 1)}
+        return {
+            "part": self.row.part,
+            "title": self.row.title,
+            "model": self.row.model,
+            "paper": self.row.paper,
+            "accuracy": measured.accuracy,
+            "accuracy_interval": list(measured.accuracy_interval),
+            "n": measured.n,
+            "macro_precision": measured.macro_precision,
+            "macro_recall": measured.macro_recall,
+            "macro_f1": measured.macro_f1,
+            "macro_f1_interval": list(measured.macro_f1_interval),
+            "ece": measured.ece,
+            "views": self.checkpoint.config.get("views"),
+            "views_val_loss": self.checkpoint.details.get("views_val_loss"),
+            "parameters": self.parameters,
+            "epochs": self.epochs,
+            "seconds": round(self.seconds, 1),
+        }
 
 
 def outcome_of(options: StudyOptions, row: Row, splits: Splits) -> Outcome:
@@ -84,23 +99,35 @@ def outcome_of(options: StudyOptions, row: Row, splits: Splits) -> Outcome:
     checkpoint = calibrate(choose_views(fitted, splits.val, row.views) if row.views else fitted, splits.val)
     predictions = dataclasses.replace(predict(checkpoint, splits.test), name=row.title)
     network, history = checkpoint.network, checkpoint.history
-    seconds = sum(float(epoch["seconds"]) for epoch in history) or float(checkpoint.details.get("fit_seconds", 0.0))
+    seconds = sum(float(epoch["seconds"]) for epoch in history) or float(
+        checkpoint.details.get("fit_seconds", 0.0)
+    )
     parameters = None if isinstance(network, Forest) else count_parameters(network)
     return Outcome(row, checkpoint, predictions, score(predictions), parameters, len(history), seconds)
 
 
 def trained_row(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
-    """The classifier of one row, chosen on the validation pictures; kept in `options.out` and found again there."""
-    key = {"data": splits.train.version, "model": row.model, "config": dict(row.config), "recipe": row.recipe.model_dump()}
+    """The classifier of one row, chosen on the validation pictures;
+    kept in `options.out` and found again there.
+    """
+    key = {
+        "data": splits.train.version,
+        "model": row.model,
+        "config": dict(row.config),
+        "recipe": row.recipe.model_dump(),
+    }
 
     def make(training: Training) -> Checkpoint:
-        return fit(splits.train, splits.val, model=row.model, recipe=row.recipe, config=row.config, training=training)
+        return fit(
+            splits.train, splits.val, model=row.model, recipe=row.recipe, config=row.config, training=training
+        )
 
     return trained(options, row.part, key, make)
 
 
 def training_speed(row: Row, splits: Splits, options: StudyOptions, pictures: int = 2_048) -> float:
-    """Training pictures a second of processor time on one core, over one epoch of at most `pictures` after one that warms up.
+    """Training pictures a second of processor time on one core, over one epoch of at most `pictures` after
+    one that warms up.
 
     Processor time, because it stays the same when other programs take turns on the core.
     """
@@ -111,7 +138,14 @@ def training_speed(row: Row, splits: Splits, options: StudyOptions, pictures: in
     try:
         for _ in range(2):
             started = time.process_time()
-            fit(few, splits.val.take([]), model=row.model, recipe=recipe, config=row.config, training=Training(seed=options.seed))
+            fit(
+                few,
+                splits.val.take([]),
+                model=row.model,
+                recipe=recipe,
+                config=row.config,
+                training=Training(seed=options.seed),
+            )
             taken = time.process_time() - started
     finally:
         torch.set_num_threads(threads)

@@ -61,15 +61,25 @@ class Card:
 
     @classmethod
     def from_text(cls, text: str, source: str) -> Self:
-        """Inverse of the JSON text in a file's metadata; raises CheckpointError for a damaged or a newer one."""
+        """Inverse of the JSON text in a file's metadata;
+        raises CheckpointError for a damaged or a newer one.
+        """
         try:
             content = json.loads(text)
             written = content.pop("format")
             if written > CARD_FORMAT:
-                raise CheckpointError(f"{source} was written by a newer lightfast", expected=f"format ≤ {CARD_FORMAT}", got=str(written),
-                                      cure="Upgrade lightfast.")
+                raise CheckpointError(
+                    f"{source} was written by a newer lightfast",
+                    expected=f"format ≤ {CARD_FORMAT}",
+                    got=str(written),
+                    cure="Upgrade lightfast.",
+                )
             lists = ("image_shape", "class_names", "thresholds")
-            fields: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in content.items()}
+            fields: dict[str, Any] = {
+                key: tuple(value) if key in lists else value for key, value in content.items()
+            }
             return cls(**fields)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CheckpointError(f"{source}: its description is damaged ({error})", cure="Export the run again.") from error
+            raise CheckpointError(
+                f"{source}: its description is damaged ({error})", cure="Export the run again."
+            ) from error

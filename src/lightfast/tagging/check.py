@@ -13,7 +13,9 @@ from lightfast.base.errors import DataError, LightfastError
 from lightfast.tagging.card import Card
 
 TIE = 1e-4
-"""Two probabilities nearer than this (and one nearer than this to its threshold) may change places by rounding."""
+"""Two probabilities nearer than this (and one nearer than this to its
+threshold) may change places by rounding.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,27 @@ class GraphCheck:
         """This check, or a LightfastError when a decision differs."""
         if self.identical:
             return self
-        raise LightfastError(f"{source}: the exported file decides otherwise than its original on {self.n - self.same - self.ties} of "
-                             f"{self.n:,} pictures (probabilities differ by up to {self.max_difference:.2g})",
-                             cure="Nothing was written; predict with the run itself, and please report the model.")
+        raise LightfastError(
+            f"{source}: the exported file decides otherwise than its original on "
+            f"{self.n - self.same - self.ties} of {self.n:,} pictures (probabilities differ by up to "
+            f"{self.max_difference:.2g})",
+            cure="Nothing was written; predict with the run itself, and please report the model.",
+        )
 
 
-def compare_graph(original: NDArray[np.float32], exported: NDArray[np.float32], card: Card, pictures: str = "pictures") -> GraphCheck:
+def compare_graph(
+    original: NDArray[np.float32], exported: NDArray[np.float32], card: Card, pictures: str = "pictures"
+) -> GraphCheck:
     """Compare the probabilities float32 (N, K) of an original with those of its export for the same pictures.
 
     Raises DataError for other shapes or no pictures.
     """
     if original.shape != exported.shape or not len(original):
-        raise DataError("checking an export", expected="the same pictures read twice", got=f"{original.shape} and {exported.shape}")
+        raise DataError(
+            "checking an export",
+            expected="the same pictures read twice",
+            got=f"{original.shape} and {exported.shape}",
+        )
     rows = np.arange(len(original))
     if card.task == "multi-label":
         other = (original >= card.cuts) != (exported >= card.cuts)
@@ -68,13 +79,22 @@ def compare_graph(original: NDArray[np.float32], exported: NDArray[np.float32], 
         first, second = original.argmax(axis=1), exported.argmax(axis=1)
         differs = first != second
         near = np.abs(original[rows, first] - original[rows, second]) < TIE
-    return GraphCheck(n=len(original), pictures=pictures, max_difference=float(np.abs(original - exported).max()),
-                      same=int((~differs).sum()), ties=int((differs & near).sum()))
+    return GraphCheck(
+        n=len(original),
+        pictures=pictures,
+        max_difference=float(np.abs(original - exported).max()),
+        same=int((~differs).sum()),
+        ties=int((differs & near).sum()),
+    )
 
 
 def check_lines(check: Mapping[str, Any]) -> list[str]:
     """What a check says, for people."""
     ties = f", {check['ties']:,} of them by a tie" if check["ties"] else ""
-    verdict = "all decisions the same" if check["same"] == check["n"] else f"{check['n'] - check['same']:,} decision(s) differ{ties}"
+    verdict = (
+        "all decisions the same"
+        if check["same"] == check["n"]
+        else f"{check['n'] - check['same']:,} decision(s) differ{ties}"
+    )
     against = f"against torch on {check['n']:,} {check['pictures']}"
     return [f"checked    {against}: {verdict}, probabilities within {check['max_difference']:.1e}"]

@@ -1,4 +1,6 @@
-"""A classifier as one ONNX file that needs nothing beside it: uint8 pictures in, probabilities out, everything else in its metadata."""
+"""A classifier as one ONNX file that needs nothing beside it: uint8 pictures in, probabilities out,
+everything else in its metadata.
+"""
 
 from __future__ import annotations
 
@@ -38,21 +40,26 @@ _OLD_EXPORTER = (
     (TracerWarning, "torch.tensor results are registered as constants"),
     (TracerWarning, "Converting a tensor to a Python"),
 )
-"""Warnings of the exporter that say nothing about the file: that it is the older of two, and that sizes are taken as they are."""
+"""Warnings of the exporter that say nothing about the file: that it is the older of two,
+and that sizes are taken as they are.
+"""
 
 
 def export_graph(checkpoint: Checkpoint, path: Path | str, source_digest: str = "") -> Path:
-    """Write a classifier as ONNX, atomically: input `images` uint8 (N, H, W, C) 0..255, output `probabilities` float32 (N, K).
+    """Write a classifier as ONNX, atomically: input `images` uint8 (N, H, W, C) 0..255, output
+    `probabilities` float32 (N, K).
 
-    N is free; H, W and C are `checkpoint.image_shape`. The network's own resizing (`Preprocess`), normalisation and temperature are inside;
-    probabilities are those of `evaluate.predict` (softmax, or sigmoid where the task is multi-label).
+    N is free; H, W and C are `checkpoint.image_shape`. The network's own resizing (`Preprocess`),
+    normalisation and temperature are inside; probabilities are those of `evaluate.predict` (softmax, or
+    sigmoid where the task is multi-label).
 
     Args:
         checkpoint: a classifier with a neural network.
         path: the file; one that is there is replaced.
         source_digest: of the checkpoint's files, so that a stale export is known.
 
-    Raises CheckpointError for a forest, for a detector or a restorer, and for a network that has an operator which ONNX has not.
+    Raises CheckpointError for a forest, for a detector or a restorer, and for a network that has an operator
+    which ONNX has not.
     """
     import onnx
 
@@ -65,12 +72,23 @@ def export_graph(checkpoint: Checkpoint, path: Path | str, source_digest: str = 
     with atomic(target) as temporary:
         with _quiet():
             try:
-                # The older exporter: 2 s instead of 21 s for Lite0 at 224 (one slow core), and the same graph once paddings are fixed.
-                torch.onnx.export(module, (example,), str(temporary), dynamo=False, opset_version=OPSET, input_names=[INPUT],
-                                  output_names=[OUTPUT], dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}})
+                # The older exporter: 2 s instead of 21 s for Lite0 at 224 (one slow core), and the same graph
+                # once paddings are fixed.
+                torch.onnx.export(
+                    module,
+                    (example,),
+                    str(temporary),
+                    dynamo=False,
+                    opset_version=OPSET,
+                    input_names=[INPUT],
+                    output_names=[OUTPUT],
+                    dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+                )
             except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-                raise CheckpointError(f"{checkpoint.model} cannot be written as ONNX ({str(error).splitlines()[0][:200]})",
-                                      cure="Use another model, or predict with the run itself.") from error
+                raise CheckpointError(
+                    f"{checkpoint.model} cannot be written as ONNX ({str(error).splitlines()[0][:200]})",
+                    cure="Use another model, or predict with the run itself.",
+                ) from error
         model = onnx.load(temporary)
         write_card(model, card_of(checkpoint, source_digest))
         onnx.save(model, temporary)
@@ -81,11 +99,19 @@ def card_of(checkpoint: Checkpoint, source_digest: str = "") -> Card:
     """What an exported classifier says of itself."""
     facts: Mapping[str, Any] = checkpoint.details
     return Card(
-        model=checkpoint.model, image_shape=checkpoint.image_shape, class_names=checkpoint.class_names, task=checkpoint.task,
-        thresholds=checkpoint.thresholds, taxonomy=checkpoint.taxonomy, temperature=checkpoint.temperature,
-        preprocess=checkpoint.preprocess.as_json(), lightfast_version=_own_version(), data_version=facts.get("data_version"),
-        seed=facts.get("seed"), source_digest=source_digest,
-    )  # fmt: skip
+        model=checkpoint.model,
+        image_shape=checkpoint.image_shape,
+        class_names=checkpoint.class_names,
+        task=checkpoint.task,
+        thresholds=checkpoint.thresholds,
+        taxonomy=checkpoint.taxonomy,
+        temperature=checkpoint.temperature,
+        preprocess=checkpoint.preprocess.as_json(),
+        lightfast_version=_own_version(),
+        data_version=facts.get("data_version"),
+        seed=facts.get("seed"),
+        source_digest=source_digest,
+    )
 
 
 def _own_version() -> str:
@@ -106,14 +132,24 @@ def write_card(model: ModelProto, card: Card) -> None:
 
 def _require_exportable(checkpoint: Checkpoint) -> None:
     if checkpoint.role != "classifier":
-        raise CheckpointError("export", expected="a classifier", got=f"a {checkpoint.role}", cure="Give the run that `train` wrote.")
+        raise CheckpointError(
+            "export",
+            expected="a classifier",
+            got=f"a {checkpoint.role}",
+            cure="Give the run that `train` wrote.",
+        )
     if isinstance(checkpoint.network, Forest):
-        raise CheckpointError(f"{checkpoint.model} is a forest and cannot be written as ONNX", expected="a neural network",
-                              cure="`lightfast predict` reads with it as it is; or train a network, e.g. --model cnn.")
+        raise CheckpointError(
+            f"{checkpoint.model} is a forest and cannot be written as ONNX",
+            expected="a neural network",
+            cure="`lightfast predict` reads with it as it is; or train a network, e.g. --model cnn.",
+        )
 
 
 class _Graph(nn.Module):
-    """uint8 (N, H, W, C) → probabilities (N, K): everything of a checkpoint between the pixels and the answer."""
+    """uint8 (N, H, W, C) → probabilities (N, K):
+    everything of a checkpoint between the pixels and the answer.
+    """
 
     mean: Tensor
     std: Tensor
@@ -137,7 +173,9 @@ class _Graph(nn.Module):
 
 
 def _unfold_inner_preprocessing(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
-    """Behind an enhancer stands a whole classifier with its own resizing and normalisation: give them as the graph can say them."""
+    """Behind an enhancer stands a whole classifier with its own resizing and normalisation:
+    give them as the graph can say them.
+    """
     for part in network.modules():
         if isinstance(part, EnhancedNetwork):
             part.prepare = _Inner(image_shape, part.prepare.preprocess)
@@ -164,7 +202,8 @@ class _Inner(nn.Module):
 class _Sized(nn.Module):
     """Channels and size of `Preprocess`, without normalisation.
 
-    Antialiased resizing between two fixed sizes is a product with a constant matrix on either side: what torch makes of unit vectors.
+    Antialiased resizing between two fixed sizes is a product with a constant matrix on either side: what
+    torch makes of unit vectors.
     """
 
     rows: Tensor
@@ -182,20 +221,30 @@ class _Sized(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         if self.channels != self.wanted:
-            pixels = torch.cat([pixels] * 3, dim=1) if self.wanted == 3 else (pixels * self.luma).sum(dim=1, keepdim=True)
+            pixels = (
+                torch.cat([pixels] * 3, dim=1)
+                if self.wanted == 3
+                else (pixels * self.luma).sum(dim=1, keepdim=True)
+            )
         return torch.matmul(torch.matmul(self.rows, pixels), self.columns.T) if self.resized else pixels
 
 
 def _resizing(before: int, after: int) -> Tensor:
-    """float (after, before): the matrix by which a line of `before` pixels becomes one of `after`, as `Preprocess` resizes."""
+    """float (after, before): the matrix by which a line of `before` pixels becomes one of `after`,
+    as `Preprocess` resizes.
+    """
     units = torch.eye(before).reshape(1, 1, before, before)
-    return functional.interpolate(units, size=(after, before), mode="bilinear", antialias=True, align_corners=False)[0, 0].contiguous()
+    return functional.interpolate(
+        units, size=(after, before), mode="bilinear", antialias=True, align_corners=False
+    )[0, 0].contiguous()
 
 
 def _fix_same_padding(module: nn.Module, example: Tensor) -> None:
-    """TensorFlow's padding depends on the size of the input; here that is fixed, and the padding can be a constant.
+    """TensorFlow's padding depends on the size of the input; here that is fixed, and the padding can be a
+    constant.
 
-    Computed in the graph it keeps ONNX Runtime from joining it with the convolution: 272 steps instead of 60 for Lite0.
+    Computed in the graph it keeps ONNX Runtime from joining it with the convolution: 272 steps instead of 60
+    for Lite0.
     """
     found: dict[nn.Module, nn.Module] = {}
 
@@ -203,7 +252,9 @@ def _fix_same_padding(module: nn.Module, example: Tensor) -> None:
         from timm.layers import pad_same  # pyright: ignore[reportPrivateImportUsage]
 
         pictures = given[0]
-        kernel, stride, dilation = (getattr(convolution, name) for name in ("kernel_size", "stride", "dilation"))
+        kernel, stride, dilation = (
+            getattr(convolution, name) for name in ("kernel_size", "stride", "dilation")
+        )
         marked = pad_same(torch.ones_like(pictures[:1, :1]), kernel, stride, dilation)[0, 0]
         rows, columns = (torch.nonzero(marked.sum(dim=axis))[:, 0] for axis in (1, 0))
         height, width = marked.shape
@@ -225,8 +276,16 @@ def _fix_same_padding(module: nn.Module, example: Tensor) -> None:
 
 
 def _plain_convolution(given: Any) -> nn.Conv2d:
-    plain = nn.Conv2d(given.in_channels, given.out_channels, given.kernel_size, given.stride, 0, given.dilation, given.groups,
-                      bias=given.bias is not None)
+    plain = nn.Conv2d(
+        given.in_channels,
+        given.out_channels,
+        given.kernel_size,
+        given.stride,
+        0,
+        given.dilation,
+        given.groups,
+        bias=given.bias is not None,
+    )
     plain.weight, plain.bias = given.weight, given.bias
     return plain
 
@@ -237,5 +296,3 @@ def _quiet() -> Iterator[None]:
         for category, message in _OLD_EXPORTER:
             warnings.filterwarnings("ignore", message=message.replace("(", r"\("), category=category)
         yield
-
-

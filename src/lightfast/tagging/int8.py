@@ -28,23 +28,34 @@ _SPEED_PICTURES, _SPEED_RUNS = 64, 3
 
 
 def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.uint8]) -> Path:
-    """Write an exported classifier again with 8-bit integers (ONNX Runtime's static quantization: QDQ, weights per channel).
+    """Write an exported classifier again with 8-bit integers (ONNX Runtime's static quantization: QDQ,
+    weights per channel).
 
     Convolutions and dense layers are quantized; preprocessing, softmax and the metadata stay.
 
     Args:
         path: what `export_graph` wrote.
         out: the new file.
-        calibration: uint8 (N, H, W, C) pictures of the kind that will be read, at the classifier's size; never those that it is scored on.
+        calibration: uint8 (N, H, W, C) pictures of the kind that will be read, at the classifier's size;
+            never those that it is scored on.
     """
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     card = read_card(path)
     if not len(calibration) or calibration.shape[1:] != card.image_shape or calibration.dtype != np.uint8:
-        raise DataError("calibration pictures", expected=f"uint8 (N, {', '.join(map(str, card.image_shape))}), N at least 1",
-                        got=f"{calibration.dtype} {calibration.shape}")
+        raise DataError(
+            "calibration pictures",
+            expected=f"uint8 (N, {', '.join(map(str, card.image_shape))}), N at least 1",
+            got=f"{calibration.dtype} {calibration.shape}",
+        )
 
     class Pictures(CalibrationDataReader):
         def __init__(self) -> None:
@@ -58,29 +69,44 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
     with atomic(target) as temporary, tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder, "prepared.onnx")
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
-        quantize_static(str(prepared), str(temporary), Pictures(), quant_format=QuantFormat.QDQ, per_channel=True,
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax,
-                        op_types_to_quantize=["Conv", "Gemm", "MatMul"],
-                        # Without 8-bit dot products (VNNI) 16-bit sums can overflow; weights of 7 bits cannot.
-                        reduce_range=not has_dot_products())
+        quantize_static(
+            str(prepared),
+            str(temporary),
+            Pictures(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+            # Without 8-bit dot products (VNNI) 16-bit sums can overflow; weights of 7 bits cannot.
+            reduce_range=not has_dot_products(),
+        )
         model = onnx.load(temporary)
-        write_card(model, dataclasses.replace(card, quantized=f"int8, calibrated on {len(calibration)} pictures"))
+        write_card(
+            model, dataclasses.replace(card, quantized=f"int8, calibrated on {len(calibration)} pictures")
+        )
         onnx.save(model, temporary)
     return target
 
 
 def has_dot_products() -> bool:
-    """Whether this processor multiplies 8-bit integers natively (AVX-VNNI, AVX512-VNNI, or ARM's dot product); False where unknown."""
+    """Whether this processor multiplies 8-bit integers natively (AVX-VNNI, AVX512-VNNI,
+    or ARM's dot product); False where unknown.
+    """
     info = Path("/proc/cpuinfo")
     words = set(info.read_text(encoding="utf-8", errors="replace").split()) if info.is_file() else set()
     return bool(words & {"avx512_vnni", "avx_vnni", "asimddp"})
 
 
-def quantization_cost(exact: Tagger, quantized: Tagger, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> dict[str, Any]:
+def quantization_cost(
+    exact: Tagger, quantized: Tagger, images: NDArray[np.uint8], labels: NDArray[np.int64] | None
+) -> dict[str, Any]:
     """What 8 bits cost on pictures uint8 (N, H, W, C) that were not used for calibration.
 
-    Returns: n; same (pictures with the same decision) with its interval; max_difference; pictures_per_second {fp32, int8} (each the median
-    of three interleaved runs on pictures in memory); dot_products (see `has_dot_products`); with labels also `paired`, McNemar's test.
+    Returns: n; same (pictures with the same decision) with its interval; max_difference; pictures_per_second
+    {fp32, int8} (each the median of three interleaved runs on pictures in memory); dot_products (see
+    `has_dot_products`); with labels also `paired`, McNemar's test.
     """
     first, second = exact.probs(images), quantized.probs(images)
     if exact.card.task == "multi-label":
@@ -89,10 +115,14 @@ def quantization_cost(exact: Tagger, quantized: Tagger, images: NDArray[np.uint8
         agrees = first.argmax(axis=1) == second.argmax(axis=1)
     same = int(agrees.sum())
     cost: dict[str, Any] = {
-        "n": len(images), "same": same, "same_interval": list(wilson(same, len(images))),
-        "max_difference": float(np.abs(first - second).max()), "pictures_per_second": _speeds(exact, quantized, images),
-        "dot_products": has_dot_products(), "paired": None,
-    }  # fmt: skip
+        "n": len(images),
+        "same": same,
+        "same_interval": list(wilson(same, len(images))),
+        "max_difference": float(np.abs(first - second).max()),
+        "pictures_per_second": _speeds(exact, quantized, images),
+        "dot_products": has_dot_products(),
+        "paired": None,
+    }
     if labels is not None and exact.card.task == "multi-class":
         test = mcnemar(first.argmax(axis=1) == labels, second.argmax(axis=1) == labels)
         cost["paired"] = dataclasses.replace(test, before_name="fp32", after_name="int8").as_json()
@@ -100,20 +130,28 @@ def quantization_cost(exact: Tagger, quantized: Tagger, images: NDArray[np.uint8
 
 
 def cost_lines(cost: Mapping[str, Any]) -> list[str]:
-    """The cost of 8 bits for people: accuracy with interval and n where labels are known, agreement, speed."""
+    """The cost of 8 bits for people: accuracy with interval and n where labels are known, agreement,
+    speed.
+    """
     speeds, (low, high) = cost["pictures_per_second"], cost["same_interval"]
     lines = []
     if cost["paired"]:
         test = cost["paired"]
         below, above = (100 * one for one in test["difference_interval"])
-        lines.append(f"int8 cost  {100 * test['before_accuracy']:.2f} % → {100 * test['after_accuracy']:.2f} %, "
-                     f"{100 * test['difference']:+.2f} points [{below:+.2f} to {above:+.2f}], n = {test['n']:,}, "
-                     f"{test['gained']:,} gained, {test['lost']:,} lost, p = {test['p_value']:.2g} ({test['method']})")
-    lines.append(f"int8       the same decision on {cost['same']:,} of {cost['n']:,} pictures "
-                 f"({100 * cost['same'] / cost['n']:.2f} % [{100 * low:.2f} to {100 * high:.2f}])")
+        lines.append(
+            f"int8 cost  {100 * test['before_accuracy']:.2f} % → {100 * test['after_accuracy']:.2f} %, "
+            f"{100 * test['difference']:+.2f} points [{below:+.2f} to {above:+.2f}], n = {test['n']:,}, "
+            f"{test['gained']:,} gained, {test['lost']:,} lost, p = {test['p_value']:.2g} ({test['method']})"
+        )
+    lines.append(
+        f"int8       the same decision on {cost['same']:,} of {cost['n']:,} pictures "
+        f"({100 * cost['same'] / cost['n']:.2f} % [{100 * low:.2f} to {100 * high:.2f}])"
+    )
     slow = speeds["int8"] < speeds["fp32"] and not cost["dot_products"]
     why = ": slower here, the processor has no 8-bit dot products (VNNI)" if slow else ""
-    lines.append(f"speed      int8 {speeds['int8']:,.0f} pictures a second in memory, fp32 {speeds['fp32']:,.0f}{why}")
+    lines.append(
+        f"speed      int8 {speeds['int8']:,.0f} pictures a second in memory, fp32 {speeds['fp32']:,.0f}{why}"
+    )
     return lines
 
 

@@ -1,7 +1,9 @@
-"""A model for PhotoPrism: the ONNX file as its classifier takes it, the label file, and the `vision.yml` that names both.
+"""A model for PhotoPrism: the ONNX file as its classifier takes it, the label file, and the `vision.yml` that
+names both.
 
-The format is that of PhotoPrism's label models on ONNX Runtime (docs.photoprism.app, developer guide, "Label Models": development preview
-builds and the releases after them). Releases that classify with TensorFlow cannot load ONNX.
+The format is that of PhotoPrism's label models on ONNX Runtime (docs.photoprism.app, developer guide, "Label
+Models": development preview builds and the releases after them). Releases that classify with TensorFlow
+cannot load ONNX.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 REGISTERED = ("efficientformerv2_s2", "efficientformerv2_s1", "repvit_m1_0", "efficientnet_b0")
-"""Names that PhotoPrism gives to its own models, each with a checksum: another model under one of them is refused there."""
+"""Names that PhotoPrism gives to its own models, each with a checksum:
+another model under one of them is refused there.
+"""
 _LAYOUTS = {1: "NCHW", 3: "NHWC"}
 
 
@@ -29,7 +33,8 @@ class ModelInput:
 
     Attributes:
         image_size: (H, W) in pixels; None = as the graph says.
-        mean, std: a channel, on a 0..255 scale: (pixel - mean) / std. The default leaves pixels alone: the model normalises by itself.
+        mean, std: a channel, on a 0..255 scale: (pixel - mean) / std. The default leaves pixels alone: the
+            model normalises by itself.
         logits: whether the output has still to go through softmax.
     """
 
@@ -39,15 +44,23 @@ class ModelInput:
     logits: bool = False
 
 
-def write_photoprism(folder: Path | str, model: Path | str, class_names: Sequence[str], name: str = "lightfast",
-                     prepared: ModelInput | None = None) -> Path:  # fmt: skip
-    """Write FOLDER/vision.yml, FOLDER/models/NAME/NAME.onnx and FOLDER/models/NAME/labels.txt; returns the path of vision.yml.
+def write_photoprism(
+    folder: Path | str,
+    model: Path | str,
+    class_names: Sequence[str],
+    name: str = "lightfast",
+    prepared: ModelInput | None = None,
+) -> Path:
+    """Write FOLDER/vision.yml, FOLDER/models/NAME/NAME.onnx and FOLDER/models/NAME/labels.txt; returns the
+    path of vision.yml.
 
-    A model that takes uint8 gets a cast in front, since PhotoPrism hands over float32; the batch is fixed at one picture.
+    A model that takes uint8 gets a cast in front, since PhotoPrism hands over float32; the batch is fixed at
+    one picture.
 
     Args:
         folder: made when it is not there; a `vision.yml` of other content in it is not replaced.
-        model: ONNX file with one image input (N, 3, H, W) or (N, H, W, 3), uint8 or float32, and one output (N, K).
+        model: ONNX file with one image input (N, 3, H, W) or (N, H, W, 3), uint8 or float32, and one output
+            (N, K).
         class_names: K names in the order of the outputs.
         name: of the model in PhotoPrism: small letters, digits, "_" and "-".
         prepared: sizes and normalisation.
@@ -61,8 +74,11 @@ def write_photoprism(folder: Path | str, model: Path | str, class_names: Sequenc
     text = vision_yml(name, layout, size, prepared)
     target = folder / "vision.yml"
     if target.exists() and target.read_text(encoding="utf-8") != text:
-        raise DataError(f"{target} is there already", expected="no other vision.yml",
-                        cure="Choose a new folder, then add its entry to yours.")
+        raise DataError(
+            f"{target} is there already",
+            expected="no other vision.yml",
+            cure="Choose a new folder, then add its entry to yours.",
+        )
     with atomic(folder / "models" / name / f"{name}.onnx") as temporary:
         temporary.write_bytes(graph.SerializeToString())
     write_text(folder / "models" / name / "labels.txt", "".join(f"{label}\n" for label in class_names))
@@ -70,39 +86,64 @@ def write_photoprism(folder: Path | str, model: Path | str, class_names: Sequenc
 
 
 def vision_yml(name: str, layout: str, image_size: tuple[int, int], prepared: ModelInput) -> str:
-    """The configuration of one labels model. Pictures are cut as `data.decode.fit` cuts them: short side scaled, centre kept, bilinear."""
+    """The configuration of one labels model.
+
+    Pictures are cut as `data.decode.fit` cuts them: short side scaled, centre kept, bilinear.
+    """
     import yaml
 
     height, width = image_size
     entry: dict[str, Any] = {
-        "Type": "labels", "Name": name, "Engine": "onnx", "Run": "on-index", "LabelFile": "labels.txt",
+        "Type": "labels",
+        "Name": name,
+        "Engine": "onnx",
+        "Run": "on-index",
+        "LabelFile": "labels.txt",
         "ONNX": {
             "File": f"{name}.onnx",
             "Input": {
-                "Width": width, "Height": height, "Layout": layout, "ColorOrder": "RGB",
+                "Width": width,
+                "Height": height,
+                "Layout": layout,
+                "ColorOrder": "RGB",
                 "Normalization": {"Mean": list(prepared.mean), "StdDev": list(prepared.std)},
-                "Resize": {"Mode": "center-crop", "ShortEdge": min(height, width), "CropRatio": 1.0, "Interpolation": "linear"},
+                "Resize": {
+                    "Mode": "center-crop",
+                    "ShortEdge": min(height, width),
+                    "CropRatio": 1.0,
+                    "Interpolation": "linear",
+                },
             },
             "Output": {"Logits": prepared.logits},
         },
-    }  # fmt: skip
+    }
     return yaml.safe_dump({"Models": [entry]}, sort_keys=False, allow_unicode=True)
 
 
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise SettingsError(f"PhotoPrism model name {name!r}", expected="small letters, digits, _ and -", cure="E.g. lightfast.")
+        raise SettingsError(
+            f"PhotoPrism model name {name!r}",
+            expected="small letters, digits, _ and -",
+            cure="E.g. lightfast.",
+        )
     if name in REGISTERED:
-        raise SettingsError(f"PhotoPrism model name {name!r}", expected="a name of its own", got="one of PhotoPrism's models")
+        raise SettingsError(
+            f"PhotoPrism model name {name!r}", expected="a name of its own", got="one of PhotoPrism's models"
+        )
 
 
 def _check_labels(class_names: Sequence[str]) -> None:
     for label in class_names:
         if not label.strip() or len(label.splitlines()) != 1:
-            raise DataError(f"label {label!r} for PhotoPrism", expected="one line of text", cure="Rename the class.")
+            raise DataError(
+                f"label {label!r} for PhotoPrism", expected="one line of text", cure="Rename the class."
+            )
 
 
-def _fitted(path: Path, class_names: Sequence[str], prepared: ModelInput) -> tuple[ModelProto, str, tuple[int, int]]:
+def _fitted(
+    path: Path, class_names: Sequence[str], prepared: ModelInput
+) -> tuple[ModelProto, str, tuple[int, int]]:
     """The graph as PhotoPrism takes it, its layout and (H, W)."""
     import onnx
 
@@ -114,15 +155,23 @@ def _fitted(path: Path, class_names: Sequence[str], prepared: ModelInput) -> tup
         raise DataError(f"{path} is no ONNX model", cure="Export the run to ONNX first.") from error
     inputs, outputs = _fed(model), model.graph.output
     if len(inputs) != 1 or len(outputs) != 1:
-        raise DataError(f"{path} for PhotoPrism", expected="one input and one output", got=f"{len(inputs)} and {len(outputs)}",
-                        cure="Export the probabilities alone.")
+        raise DataError(
+            f"{path} for PhotoPrism",
+            expected="one input and one output",
+            got=f"{len(inputs)} and {len(outputs)}",
+            cure="Export the probabilities alone.",
+        )
     layout, size = _layout(inputs[0], path, prepared)
     _take_floats(model, inputs[0], path)
     _fix(inputs[0], (1, 3, *size) if layout == "NCHW" else (1, *size, 3))
     widths = [one.dim_value for one in outputs[0].type.tensor_type.shape.dim]
     if len(widths) != 2 or widths[1] not in (0, len(class_names)):
-        raise DataError(f"{path} for PhotoPrism: output", expected=f"(N, {len(class_names)}), one column a label", got=str(tuple(widths)),
-                        cure="Give the class list that the model was trained on.")
+        raise DataError(
+            f"{path} for PhotoPrism: output",
+            expected=f"(N, {len(class_names)}), one column a label",
+            got=str(tuple(widths)),
+            cure="Give the class list that the model was trained on.",
+        )
     _fix(outputs[0], (1, len(class_names)))
     # Shapes noted along the way may still speak of another batch.
     del model.graph.value_info[:]
@@ -140,13 +189,23 @@ def _layout(given: ValueInfoProto, path: Path, prepared: ModelInput) -> tuple[st
     dims = [one.dim_value for one in given.type.tensor_type.shape.dim]
     layout = next((name for axis, name in _LAYOUTS.items() if len(dims) == 4 and dims[axis] == 3), None)
     if layout is None:
-        raise DataError(f"{path} for PhotoPrism: input", expected="(N, 3, H, W) or (N, H, W, 3)", got=str(tuple(dims)),
-                        cure="Export a model of colour pictures that takes pixels, not the bytes of files.")
+        raise DataError(
+            f"{path} for PhotoPrism: input",
+            expected="(N, 3, H, W) or (N, H, W, 3)",
+            got=str(tuple(dims)),
+            cure="Export a model of colour pictures that takes pixels, not the bytes of files.",
+        )
     height, width = dims[2:] if layout == "NCHW" else dims[1:3]
     wanted = prepared.image_size or (height, width)
-    if 0 in wanted or any(fixed not in (0, side) for fixed, side in zip((height, width), wanted, strict=True)):
-        raise DataError(f"{path} for PhotoPrism: picture size", expected=f"{height} x {width}" if height and width else "a size",
-                        got=str(prepared.image_size), cure="Give image_size as the model was trained.")
+    if 0 in wanted or any(
+        fixed not in (0, side) for fixed, side in zip((height, width), wanted, strict=True)
+    ):
+        raise DataError(
+            f"{path} for PhotoPrism: picture size",
+            expected=f"{height} x {width}" if height and width else "a size",
+            got=str(prepared.image_size),
+            cure="Give image_size as the model was trained.",
+        )
     return layout, (int(wanted[0]), int(wanted[1]))
 
 
@@ -158,16 +217,24 @@ def _take_floats(model: ModelProto, given: ValueInfoProto, path: Path) -> None:
     if kind == TensorProto.FLOAT:
         return
     if kind != TensorProto.UINT8:
-        raise DataError(f"{path} for PhotoPrism: input", expected="uint8 or float32", got=helper.tensor_dtype_to_string(kind),
-                        cure="Export a model that takes pixels.")
+        raise DataError(
+            f"{path} for PhotoPrism: input",
+            expected="uint8 or float32",
+            got=helper.tensor_dtype_to_string(kind),
+            cure="Export a model that takes pixels.",
+        )
     inner, given.name = given.name, f"{given.name}_float"
     given.type.tensor_type.elem_type = TensorProto.FLOAT
     # Resized pixels come as floats between whole numbers, and a filter may go past the ends.
-    steps = [helper.make_node("Round", [given.name], [f"{inner}_round"]),
-             helper.make_node("Clip", [f"{inner}_round", f"{inner}_low", f"{inner}_high"], [f"{inner}_clip"]),
-             helper.make_node("Cast", [f"{inner}_clip"], [inner], to=TensorProto.UINT8)]
-    model.graph.initializer.extend(helper.make_tensor(f"{inner}_{end}", TensorProto.FLOAT, [], [value])
-                                   for end, value in (("low", 0.0), ("high", 255.0)))
+    steps = [
+        helper.make_node("Round", [given.name], [f"{inner}_round"]),
+        helper.make_node("Clip", [f"{inner}_round", f"{inner}_low", f"{inner}_high"], [f"{inner}_clip"]),
+        helper.make_node("Cast", [f"{inner}_clip"], [inner], to=TensorProto.UINT8),
+    ]
+    model.graph.initializer.extend(
+        helper.make_tensor(f"{inner}_{end}", TensorProto.FLOAT, [], [value])
+        for end, value in (("low", 0.0), ("high", 255.0))
+    )
     nodes = [*steps, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

@@ -1,4 +1,6 @@
-"""What is said of each picture, as columns; and their writers: CSV, JSON lines or Parquet, row by row as they come."""
+"""What is said of each picture, as columns; and their writers: CSV, JSON lines or Parquet,
+row by row as they come.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,10 @@ _GROUP = 4096
 class Sayings:
     """What a classifier's probabilities say, as columns of names and numbers.
 
-    `predicted_label` and `confidence` are the likeliest class; `label_2`, `prob_2` … the next guesses up to `top`. Multi-label adds `tags`
-    with `tag_probs`: every class at or above its threshold, the likeliest first. A taxonomy adds `nodes` with `node_probs`: the labels
-    above the classes, the likeliest first. With `client` all labels have the names that the taxonomy keeps for it.
+    `predicted_label` and `confidence` are the likeliest class; `label_2`, `prob_2` … the next guesses up to
+    `top`. Multi-label adds `tags` with `tag_probs`: every class at or above its threshold, the likeliest
+    first. A taxonomy adds `nodes` with `node_probs`: the labels above the classes, the likeliest first. With
+    `client` all labels have the names that the taxonomy keeps for it.
     """
 
     def __init__(self, card: Card, top: int = 1, client: str | None = None) -> None:
@@ -40,7 +43,11 @@ class Sayings:
         known = () if self.taxonomy is None else self.taxonomy.clients
         if client is not None and client not in known:
             expected = f"one of {', '.join(known)}" if known else "a taxonomy with clients"
-            raise SettingsError(f"no names for client {client!r}", expected=expected, cure="docs/taxonomy.md tells how they are written.")
+            raise SettingsError(
+                f"no names for client {client!r}",
+                expected=expected,
+                cure="docs/taxonomy.md tells how they are written.",
+            )
 
     @cached_property
     def taxonomy(self) -> Taxonomy | None:
@@ -52,7 +59,13 @@ class Sayings:
         """The columns, in order, behind `id` and `path`."""
         further = [name for rank in range(2, self.top + 1) for name in (f"label_{rank}", f"prob_{rank}")]
         tags = ["tags", "tag_probs"] if self.card.task == "multi-label" else []
-        return ("predicted_label", "confidence", *further, *tags, *(["nodes", "node_probs"] if self.taxonomy else []))
+        return (
+            "predicted_label",
+            "confidence",
+            *further,
+            *tags,
+            *(["nodes", "node_probs"] if self.taxonomy else []),
+        )
 
     def columns(self, probs: NDArray[np.float32]) -> Columns:
         """One list a column, one value a row of `probs` float32 (N, K)."""
@@ -62,11 +75,16 @@ class Sayings:
         found: Columns = {}
         for rank in range(self.top):
             guess = order[:, rank]
-            name, share = ("predicted_label", "confidence") if rank == 0 else (f"label_{rank + 1}", f"prob_{rank + 1}")
+            name, share = (
+                ("predicted_label", "confidence") if rank == 0 else (f"label_{rank + 1}", f"prob_{rank + 1}")
+            )
             found[name] = labels[guess].tolist()
             found[share] = np.take_along_axis(probs, guess[:, None], axis=1)[:, 0].tolist()
         if self.card.task == "multi-label":
-            kept = [[index for index in line if row[index] >= self.card.cuts[index]] for line, row in zip(order, probs, strict=True)]
+            kept = [
+                [index for index in line if row[index] >= self.card.cuts[index]]
+                for line, row in zip(order, probs, strict=True)
+            ]
             found["tags"] = [labels[line].tolist() for line in kept]
             found["tag_probs"] = [row[line].tolist() for line, row in zip(kept, probs, strict=True)]
         if self.taxonomy is not None:
@@ -84,9 +102,15 @@ class Sayings:
         known, shares = node_probs(taxonomy, self.card.class_names, probs, self.card.task)
         classes = {taxonomy.find(name) for name in self.card.class_names}
         inner = [index for index, name in enumerate(known) if name not in classes]
-        names, shares = np.array([self._shown(known[index]) for index in inner], dtype=object), shares[:, inner]
+        names, shares = (
+            np.array([self._shown(known[index]) for index in inner], dtype=object),
+            shares[:, inner],
+        )
         order = np.argsort(-shares, axis=1, kind="stable")
-        return {"nodes": names[order].tolist(), "node_probs": np.take_along_axis(shares, order, axis=1).tolist()}
+        return {
+            "nodes": names[order].tolist(),
+            "node_probs": np.take_along_axis(shares, order, axis=1).tolist(),
+        }
 
 
 def form_of(out: Path, form: str | None) -> RowForm:
@@ -95,15 +119,19 @@ def form_of(out: Path, form: str | None) -> RowForm:
     for known in get_args(RowForm):
         if wanted == known:
             return known
-    raise SettingsError(f"cannot tell how to write {out}" if form is None else f"form {form!r}", expected=", ".join(get_args(RowForm)),
-                        cure="Give --format, or a file ending in .csv, .jsonl or .parquet.")
+    raise SettingsError(
+        f"cannot tell how to write {out}" if form is None else f"form {form!r}",
+        expected=", ".join(get_args(RowForm)),
+        cure="Give --format, or a file ending in .csv, .jsonl or .parquet.",
+    )
 
 
 @contextmanager
 def writing(out: Path, form: RowForm, sayings: Sayings) -> Generator[Write, None, None]:
     """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well.
 
-    When it does not, OUT.part stays: a whole file of the rows written so far (none is left when there are no rows).
+    When it does not, OUT.part stays: a whole file of the rows written so far (none is left when there are no
+    rows).
     """
     make_folder(out.parent)
     part = out.with_name(f"{out.name}.part")
@@ -154,9 +182,19 @@ def _parquet(path: Path, names: Sequence[str], card: Card) -> Iterator[Write]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts, lists = pa.string(), {"tags": pa.list_(pa.string()), "nodes": pa.list_(pa.string()),
-                                 "tag_probs": pa.list_(pa.float32()), "node_probs": pa.list_(pa.float32())}
-    kinds = [lists.get(name, pa.float32() if name == "confidence" or name.startswith("prob_") else texts) for name in names]
+    texts, lists = (
+        pa.string(),
+        {
+            "tags": pa.list_(pa.string()),
+            "nodes": pa.list_(pa.string()),
+            "tag_probs": pa.list_(pa.float32()),
+            "node_probs": pa.list_(pa.float32()),
+        },
+    )
+    kinds = [
+        lists.get(name, pa.float32() if name == "confidence" or name.startswith("prob_") else texts)
+        for name in names
+    ]
     fields = [*zip(names, kinds, strict=True), ("pred_probs", pa.list_(pa.float32(), len(card.class_names)))]
     record = json.dumps({"class_names": card.class_names, "name": "predictions", "seed": card.seed})
     schema = pa.schema(fields, metadata={METADATA_KEY: record.encode()})

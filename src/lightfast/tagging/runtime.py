@@ -20,7 +20,9 @@ from lightfast.tagging.card import CARD_KEY, INPUT, OUTPUT, Card
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 _BATCH_VALUES = 8 * 224 * 224 * 3
-"""So many pixel values at once, eight photographs at 224: larger batches showed no gain beyond noise and hold more in memory."""
+"""So many pixel values at once, eight photographs at 224:
+larger batches showed no gain beyond noise and hold more in memory.
+"""
 _LARGEST_BATCH = 256
 
 
@@ -46,11 +48,17 @@ class Tagger:
         return min(_LARGEST_BATCH, max(1, _BATCH_VALUES // int(np.prod(self.card.image_shape))))
 
     def probs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 (N, H, W, C) of the card's shape → float32 (N, K) probabilities; raises DataError for other arrays."""
+        """uint8 (N, H, W, C) of the card's shape → float32 (N, K) probabilities;
+        raises DataError for other arrays.
+        """
         wanted = self.card.image_shape
         if images.dtype != np.uint8 or images.shape[1:] != wanted:
-            raise DataError(f"{self.source}: pictures", expected=f"uint8 (N, {', '.join(map(str, wanted))})",
-                            got=f"{images.dtype} {images.shape}", cure="data.decode.fit brings a batch to another size.")
+            raise DataError(
+                f"{self.source}: pictures",
+                expected=f"uint8 (N, {', '.join(map(str, wanted))})",
+                got=f"{images.dtype} {images.shape}",
+                cure="data.decode.fit brings a batch to another size.",
+            )
         found = np.empty((len(images), len(self.card.class_names)), dtype=np.float32)
         start = 0
         for part in in_order(self.read, self._batches(images), jobs=self.threads, ahead=2 * self.threads):
@@ -66,14 +74,15 @@ class Tagger:
 def load_tagger(path: Path | str, threads: int | None = None) -> Tagger:
     """A Tagger of a file that `export_graph` wrote.
 
-    One session computes each call on the thread that calls: two calls at once on two cores were a third faster than one call on two
-    threads, which wait for each other at every layer.
+    One session computes each call on the thread that calls: two calls at once on two cores were a third
+    faster than one call on two threads, which wait for each other at every layer.
 
     Args:
         path: the ONNX file.
         threads: calls at once; None = one a usable core.
 
-    Raises CheckpointError: no such file, no ONNX model, or one without our metadata. SettingsError: `threads` below 1.
+    Raises CheckpointError: no such file, no ONNX model, or one without our metadata. SettingsError: `threads`
+    below 1.
     """
     if threads is not None and threads < 1:
         raise SettingsError(f"threads {threads}", expected="at least 1", cure="Leave it out for one a core.")
@@ -113,19 +122,30 @@ def _session(path: Path) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-    except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.InvalidArgument, failures.NotImplemented,
-            failures.RuntimeException, failures.NoSuchFile) as error:
+    except (
+        failures.Fail,
+        failures.InvalidProtobuf,
+        failures.InvalidGraph,
+        failures.InvalidArgument,
+        failures.NotImplemented,
+        failures.RuntimeException,
+        failures.NoSuchFile,
+    ) as error:
         raise _no_model(path, error) from error
 
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        raise CheckpointError(f"no such file: {printable(path)}", cure="Make one: lightfast export RUN --to onnx --out FILE.")
+        raise CheckpointError(
+            f"no such file: {printable(path)}", cure="Make one: lightfast export RUN --to onnx --out FILE."
+        )
 
 
 def _no_model(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{printable(path)} is no ONNX model that can be read ({str(error).splitlines()[0][:160]})",
-                           cure="Export the run again: lightfast export RUN --to onnx --out FILE.")
+    return CheckpointError(
+        f"{printable(path)} is no ONNX model that can be read ({str(error).splitlines()[0][:160]})",
+        cure="Export the run again: lightfast export RUN --to onnx --out FILE.",
+    )
 
 
 def _card(session: Any, source: str) -> Card:
@@ -134,7 +154,9 @@ def _card(session: Any, source: str) -> Card:
 
 def _of_metadata(metadata: dict[str, str], source: str) -> Card:
     if CARD_KEY not in metadata:
-        raise CheckpointError(f"{source} is an ONNX model, but not one that lightfast wrote",
-                              expected="class names and preprocessing inside",
-                              cure="Export a run: lightfast export RUN --to onnx --out FILE.")
+        raise CheckpointError(
+            f"{source} is an ONNX model, but not one that lightfast wrote",
+            expected="class names and preprocessing inside",
+            cure="Export a run: lightfast export RUN --to onnx --out FILE.",
+        )
     return Card.from_text(metadata[CARD_KEY], source)

@@ -1,4 +1,6 @@
-"""Picture files to tags as a stream: decoded, read and handed on in order, with a bounded number of pictures in memory."""
+"""Picture files to tags as a stream: decoded, read and handed on in order,
+with a bounded number of pictures in memory.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _AHEAD = 3
 
 @dataclass(frozen=True, eq=False)
 class Tagged:
-    """Some pictures in the order given: those that were read with their probabilities float32 (N, K), and those that could not be."""
+    """Some pictures in the order given: those that were read with their probabilities float32 (N, K),
+    and those that could not be.
+    """
 
     entries: tuple[Entry, ...]
     probs: NDArray[np.float32]
@@ -31,17 +35,20 @@ class Tagged:
 def tag_files(tagger: Tagger, entries: Iterable[Entry]) -> Generator[Tagged, None, None]:
     """Read picture files, batch by batch, in order.
 
-    Every thread decodes a batch of its own and reads it: while one waits for the decoder another computes, and no more threads than wanted
-    want the cores at once. At most three batches a thread are on the way; when the caller does not take them, the threads wait.
-    Closing the generator stops the work.
+    Every thread decodes a batch of its own and reads it: while one waits for the decoder another computes,
+    and no more threads than wanted want the cores at once. At most three batches a thread are on the way;
+    when the caller does not take them, the threads wait. Closing the generator stops the work.
     """
+
     def work(chunk: Sequence[Entry]) -> Tagged:
         return _tagged(tagger, chunk)
 
     with warnings.catch_warnings():
         # Pillow warns about odd metadata and palettes of files that it reads well.
         warnings.simplefilter("ignore")
-        yield from in_order(work, _chunks(entries, tagger.batch), jobs=tagger.threads, ahead=_AHEAD * tagger.threads)
+        yield from in_order(
+            work, _chunks(entries, tagger.batch), jobs=tagger.threads, ahead=_AHEAD * tagger.threads
+        )
 
 
 def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
@@ -56,7 +63,11 @@ def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
         else:
             images[len(kept)] = picture
             kept.append(entry)
-    probs = tagger.read(images[: len(kept)]) if kept else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
+    probs = (
+        tagger.read(images[: len(kept)])
+        if kept
+        else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
+    )
     return Tagged(tuple(kept), probs, tuple(unreadable))
 
 

@@ -1,4 +1,7 @@
-"""Augmentation on whole batches of pixels, float (N, C, H, W) in [0, 1], by a passed torch generator. Labels stay true."""
+"""Augmentation on whole batches of pixels, float (N, C, H, W) in [0, 1], by a passed torch generator.
+
+Labels stay true.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,18 @@ from torch.nn import functional
 
 
 def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
-    """`none`, `shift`, `flip`, `mirror`, `affine`, `mirror-affine` or `natural` (see Recipe.augment); the input is untouched."""
+    """`none`, `shift`, `flip`, `mirror`, `affine`, `mirror-affine` or `natural` (see Recipe.augment);
+    the input is untouched.
+    """
     if kind == "none":
         return pixels
     if kind == "shift":
         return _shift(pixels, 2 / 28, generator)
     if kind == "affine":
         return _affine(pixels, generator)
-    mirrored = torch.where(_uniform(len(pixels), generator, pixels)[:, None, None, None] < 0.5, pixels.flip(-1), pixels)
+    mirrored = torch.where(
+        _uniform(len(pixels), generator, pixels)[:, None, None, None] < 0.5, pixels.flip(-1), pixels
+    )
     if kind == "flip":
         return mirrored
     if kind == "mirror":
@@ -39,7 +46,9 @@ def _shift(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
     rows = torch.randint(-reach[0], reach[0] + 1, (count, 1), generator=generator) + torch.arange(height)
     columns = torch.randint(-reach[1], reach[1] + 1, (count, 1), generator=generator) + torch.arange(width)
     rows, columns = rows.clamp(0, height - 1).to(pixels.device), columns.clamp(0, width - 1).to(pixels.device)
-    moved = pixels.permute(0, 2, 3, 1)[torch.arange(count, device=pixels.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    moved = pixels.permute(0, 2, 3, 1)[
+        torch.arange(count, device=pixels.device)[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
     return moved.permute(0, 3, 1, 2)
 
 
@@ -49,6 +58,9 @@ def _affine(pixels: Tensor, generator: torch.Generator) -> Tensor:
     draw = (torch.rand(count, 4, generator=generator) * 2 - 1).to(pixels.device)
     angle, scale = draw[:, 0] * math.radians(10), 1 + 0.1 * draw[:, 1]
     cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
-    rows = torch.stack([torch.stack([cosine, -sine, 0.2 * draw[:, 2]], 1), torch.stack([sine, cosine, 0.2 * draw[:, 3]], 1)], 1)
+    rows = torch.stack(
+        [torch.stack([cosine, -sine, 0.2 * draw[:, 2]], 1), torch.stack([sine, cosine, 0.2 * draw[:, 3]], 1)],
+        1,
+    )
     grid = functional.affine_grid(rows, list(pixels.shape), align_corners=False)
     return functional.grid_sample(pixels, grid, align_corners=False)

@@ -1,4 +1,6 @@
-"""Rows whose label is probably wrong, from probabilities that a model gave them without having been trained on them."""
+"""Rows whose label is probably wrong, from probabilities that a model gave
+them without having been trained on them.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ from lightfast.base.randomness import generator
 def doubted(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """bool (N,): whether another class is confidently more probable than the given one.
 
-    A class counts as confident where its probability reaches the mean that it has on the pictures labelled with it; of those the most
-    probable wins, and a row whose winner is not its label is doubted: the off-diagonal of the confident joint of Northcutt, Jiang and
-    Chuang (2021, section 3.1). Rows where no class is confident are not doubted. A class without pictures is never confident.
+    A class counts as confident where its probability reaches the mean that it has on the pictures labelled
+    with it; of those the most probable wins, and a row whose winner is not its label is doubted: the
+    off-diagonal of the confident joint of Northcutt, Jiang and Chuang (2021, section 3.1). Rows where no
+    class is confident are not doubted. A class without pictures is never confident.
 
     Args:
         probs: float (N, K), out of sample: of models that were not trained on the row.
@@ -32,7 +35,9 @@ def doubted(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[n
 
 
 def trust(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 (N,) in 0..1: how probable the given label is beside the best other class, at most 1; `probs` (N, K) out of sample."""
+    """float64 (N,) in 0..1: how probable the given label is beside the best other class, at most 1; `probs`
+    (N, K) out of sample.
+    """
     rows = np.arange(len(labels))
     others = probs.astype(np.float64)
     others[rows, labels] = 0
@@ -40,9 +45,14 @@ def trust(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.
     return np.clip(probs[rows, labels] / np.maximum(others.max(axis=1), 1e-12), 1e-3, 1.0)
 
 
-def out_of_fold(labels: NDArray[np.int64], folds: int, seed: int,
-                read: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating]]) -> NDArray[np.float32]:
-    """float32 (N, K): `read(rest, fold)` for every fold, put together; the folds hold as many of each class as can be.
+def out_of_fold(
+    labels: NDArray[np.int64],
+    folds: int,
+    seed: int,
+    read: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating]],
+) -> NDArray[np.float32]:
+    """float32 (N, K): `read(rest, fold)` for every fold, put together; the folds hold as many of each class
+    as can be.
 
     Args:
         labels: (N,).
@@ -55,7 +65,11 @@ def out_of_fold(labels: NDArray[np.int64], folds: int, seed: int,
     shuffled = generator(seed, "folds of doubt").permutation(len(labels))
     dealt = np.empty(len(labels), dtype=np.int64)
     dealt[shuffled[np.argsort(labels[shuffled], kind="stable")]] = np.arange(len(labels)) % folds
-    parts = [(fold, read(np.flatnonzero(dealt != number), fold)) for number in range(folds) if len(fold := np.flatnonzero(dealt == number))]
+    parts = [
+        (fold, read(np.flatnonzero(dealt != number), fold))
+        for number in range(folds)
+        if len(fold := np.flatnonzero(dealt == number))
+    ]
     probs = np.empty((len(labels), parts[0][1].shape[1]), dtype=np.float32)
     for fold, read_probs in parts:
         probs[fold] = read_probs

@@ -1,4 +1,6 @@
-"""What an enhancer minimises: the error of a frozen classifier on the changed picture, held back by how far the picture may change."""
+"""What an enhancer minimises: the error of a frozen classifier on the changed picture,
+held back by how far the picture may change.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,19 @@ WINDOW = 7
 
 @dataclass(frozen=True)
 class Enhancement:
-    """Cross-entropy of a frozen classifier on the changed picture, plus `strength` × its distance from the clean picture.
+    """Cross-entropy of a frozen classifier on the changed picture, plus `strength` × its distance from the
+    clean picture.
 
-    Batches: (uint8 given, uint8 clean, int64 labels), both pictures (N, H, W, C); given and clean are augmented alike.
+    Batches: (uint8 given, uint8 clean, int64 labels), both pictures (N, H, W, C); given and clean are
+    augmented alike.
 
     Attributes:
-        frozen: pixels float (N, C, H, W) in [0, 1] → logits (N, K); its weights receive no gradient (the caller froze them).
+        frozen: pixels float (N, C, H, W) in [0, 1] → logits (N, K); its weights receive no gradient (the
+            caller froze them).
         strength: λ ≥ 0.
         fidelity: "ssim" (1 − SSIM) or "l1" (mean absolute difference).
-        augment: as `Recipe.augment`, in training only: a classifier that is right on all of its training pictures has nothing to teach
-            on them, but still errs on moved ones.
+        augment: as `Recipe.augment`, in training only: a classifier that is right on all of its training
+            pictures has nothing to teach on them, but still errs on moved ones.
     """
 
     frozen: Callable[[Tensor], Tensor]
@@ -38,8 +43,12 @@ class Enhancement:
     augment: str = "none"
     monitor: str = "loss"
 
-    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum; `cross_entropy`, `accuracy` of the frozen classifier, and `change` (the distance)."""
+    def __call__(
+        self, network: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum; `cross_entropy`, `accuracy` of the frozen classifier, and `change`
+        (the distance).
+        """
         given, clean, labels = batch
         pixels, target = to_pixels(given), to_pixels(clean)
         if generator is not None and self.augment != "none":
@@ -48,15 +57,19 @@ class Enhancement:
             pixels, target = both[:, :channels], both[:, channels:]
         changed = network(pixels).float()
         error, measures = read_loss(self.frozen(changed.clamp(0, 1)).float(), labels)
-        distance = 1 - ssim(changed, target) if self.fidelity == "ssim" else functional.l1_loss(changed, target)
+        distance = (
+            1 - ssim(changed, target) if self.fidelity == "ssim" else functional.l1_loss(changed, target)
+        )
         measures = {"cross_entropy": error.detach(), **measures, "change": distance.detach()}
         return (error + self.strength * distance if self.strength else error), measures
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Mean structural similarity of float pictures (N, C, H, W) in [0, 1], a scalar; the differentiable twin of `evaluate.quality.ssim`.
+    """Mean structural similarity of float pictures (N, C, H, W) in [0, 1], a scalar; the differentiable twin
+    of `evaluate.quality.ssim`.
 
-    Wang et al. 2004; uniform window of 7 × 7 (the largest odd one that fits), K1 = 0.01, K2 = 0.03, sample covariance.
+    Wang et al. 2004; uniform window of 7 × 7 (the largest odd one that fits), K1 = 0.01, K2 = 0.03, sample
+    covariance.
     """
     side = min(WINDOW, *first.shape[-2:])
     side -= 1 - side % 2

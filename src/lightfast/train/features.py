@@ -1,4 +1,6 @@
-"""Pictures through a frozen trunk, once: features for a linear head, or the maps in front of the first stage that learns."""
+"""Pictures through a frozen trunk, once: features for a linear head,
+or the maps in front of the first stage that learns.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,18 @@ class Reader:
         before = self.network.stages[:start]
         return self._through(images, flip, lambda pixels: run_stages(before, pixels), np.float16)
 
-    def _through(self, images: NDArray[np.uint8], flip: bool, read: Callable[[Tensor], Tensor], dtype: type) -> NDArray:
+    def _through(
+        self, images: NDArray[np.uint8], flip: bool, read: Callable[[Tensor], Tensor], dtype: type
+    ) -> NDArray:
         # Outside inference mode: weights that are moved inside it could not be trained afterwards.
         network = self.network.eval().to(self.device).to(memory_format=torch.channels_last)
         result: NDArray | None = None
         for start in range(0, len(images), BATCH):
             with torch.inference_mode():
                 pixels = to_pixels(to_tensor(images[start : start + BATCH]).to(self.device))
-                pixels = self.preprocess(pixels.flip(-1) if flip else pixels).contiguous(memory_format=torch.channels_last)
+                pixels = self.preprocess(pixels.flip(-1) if flip else pixels).contiguous(
+                    memory_format=torch.channels_last
+                )
                 found = read(pixels).cpu().numpy()
             if result is None:
                 result = empty((len(images), *found.shape[1:]), dtype)
@@ -57,7 +63,9 @@ class Reader:
 
 
 def embedding(model: str = "lite0") -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Pictures uint8 (N, H, W, C) to the pooled features float32 (N, D) of a trunk with its published weights; loaded when first called."""
+    """Pictures uint8 (N, H, W, C) to the pooled features float32 (N,
+    D) of a trunk with its published weights; loaded when first called.
+    """
 
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         shape = (images.shape[1], images.shape[2], images.shape[3])

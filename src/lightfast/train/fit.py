@@ -32,7 +32,9 @@ from lightfast.train.transfer import Task, default_recipe, fit_transfer, targets
 
 @dataclass(frozen=True)
 class Training:
-    """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume, reporter, taxonomy."""
+    """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume,
+    reporter, taxonomy.
+    """
 
     seed: int = 0
     device: str = "auto"
@@ -61,13 +63,25 @@ class Plan:
 
     def fit(self, train_images: ImageSet, val_images: ImageSet, training: Training) -> Checkpoint:
         """`fit` with these settings."""
-        return fit(train_images, val_images, model=self.model, recipe=self.recipe, config=self.config, training=training)
+        return fit(
+            train_images,
+            val_images,
+            model=self.model,
+            recipe=self.recipe,
+            config=self.config,
+            training=training,
+        )
 
 
 def fit(
-    train_images: ImageSet, val_images: ImageSet, *, model: str = "cnn", recipe: Recipe | None = None,
-    config: Mapping[str, Any] | None = None, training: Training | None = None,
-) -> Checkpoint:  # fmt: skip
+    train_images: ImageSet,
+    val_images: ImageSet,
+    *,
+    model: str = "cnn",
+    recipe: Recipe | None = None,
+    config: Mapping[str, Any] | None = None,
+    training: Training | None = None,
+) -> Checkpoint:
     """Train the classifier called `model` on `train_images`, choosing the best epoch on `val_images`.
 
     Args:
@@ -82,16 +96,22 @@ def fit(
     training, config = training or Training(), dict(config or {})
     check_trainable(train_images)
     if find_model(model, "classifier").transfer:
-        return _fit_on_trunk(train_images, val_images, Plan(model, recipe or recipe_of(model, config), config), training)
+        return _fit_on_trunk(
+            train_images, val_images, Plan(model, recipe or recipe_of(model, config), config), training
+        )
     recipe = recipe or Recipe()
-    network = fresh_network(model, "classifier", train_images.image_shape, train_images.num_classes, config, training.seed)
+    network = fresh_network(
+        model, "classifier", train_images.image_shape, train_images.num_classes, config, training.seed
+    )
     preprocess = Preprocess.of(train_images)
     started = time.perf_counter()
     history: list[dict[str, Any]] = []
     if isinstance(network, Forest):
         train_images.require_labels()
         preprocess = Preprocess.identity(train_images.image_shape)
-        network.fit(train_images.images, train_images.require_labels(), derive(training.seed, "forest") % 2**31)
+        network.fit(
+            train_images.images, train_images.require_labels(), derive(training.seed, "forest") % 2**31
+        )
     else:
         rows, classes = labelled_rows(train_images), train_images.num_classes
         _require_labels_for(recipe, train_images)
@@ -100,14 +120,26 @@ def fit(
         source: Source = Arrays(rows, labelled_rows(val_images))
         if recipe.balance in ("sampling", "augment"):
             draws = derive(training.seed, "balance")
-            source = BalancedDraws(rows, labelled_rows(val_images), classes, draws, moved=recipe.balance == "augment")
-        history = train(network, source, objective, recipe, seed=training.seed, where=training.where("classifier"))
+            source = BalancedDraws(
+                rows, labelled_rows(val_images), classes, draws, moved=recipe.balance == "augment"
+            )
+        history = train(
+            network, source, objective, recipe, seed=training.seed, where=training.where("classifier")
+        )
     details = _details(train_images, val_images, recipe, training, started)
     return Checkpoint(
-        role="classifier", model=model, image_shape=train_images.image_shape, outputs=train_images.num_classes,
-        class_names=train_images.class_names, preprocess=preprocess, network=network, config=config, details=details,
-        history=tuple(history), task=_task(train_images),
-    )  # fmt: skip
+        role="classifier",
+        model=model,
+        image_shape=train_images.image_shape,
+        outputs=train_images.num_classes,
+        class_names=train_images.class_names,
+        preprocess=preprocess,
+        network=network,
+        config=config,
+        details=details,
+        history=tuple(history),
+        task=_task(train_images),
+    )
 
 
 def _fit_on_trunk(train_images: ImageSet, val_images: ImageSet, plan: Plan, training: Training) -> Checkpoint:
@@ -115,20 +147,48 @@ def _fit_on_trunk(train_images: ImageSet, val_images: ImageSet, plan: Plan, trai
     settings = TransferSettings.of(**plan.config)
     if settings.mode != "head":
         _require_labels_for(plan.recipe, train_images)
-    network = fresh_network(plan.model, "classifier", train_images.image_shape, train_images.num_classes, plan.config, training.seed)
+    network = fresh_network(
+        plan.model,
+        "classifier",
+        train_images.image_shape,
+        train_images.num_classes,
+        plan.config,
+        training.seed,
+    )
     source = load_weights(network, plan.model, plan.config)
     preprocess = preprocess_of(plan.model, train_images.image_shape, plan.config)
-    task = Task(train_images, val_images, settings, plan.recipe, training.seed, training.where("classifier"), training.taxonomy)
+    task = Task(
+        train_images,
+        val_images,
+        settings,
+        plan.recipe,
+        training.seed,
+        training.where("classifier"),
+        training.taxonomy,
+    )
     fitted = fit_transfer(network, preprocess, task)
-    details = {**_details(train_images, val_images, plan.recipe, training, started), "transfer": {"weights": source, **fitted.facts}}
+    details = {
+        **_details(train_images, val_images, plan.recipe, training, started),
+        "transfer": {"weights": source, **fitted.facts},
+    }
     return Checkpoint(
-        role="classifier", model=plan.model, image_shape=train_images.image_shape, outputs=train_images.num_classes,
-        class_names=train_images.class_names, preprocess=preprocess, network=network, config=fitted.config, details=details,
-        history=tuple(fitted.history), task=_task(train_images),
-    )  # fmt: skip
+        role="classifier",
+        model=plan.model,
+        image_shape=train_images.image_shape,
+        outputs=train_images.num_classes,
+        class_names=train_images.class_names,
+        preprocess=preprocess,
+        network=network,
+        config=fitted.config,
+        details=details,
+        history=tuple(fitted.history),
+        task=_task(train_images),
+    )
 
 
-def _details(train_images: ImageSet, val_images: ImageSet, recipe: Recipe, training: Training, started: float) -> dict[str, Any]:
+def _details(
+    train_images: ImageSet, val_images: ImageSet, recipe: Recipe, training: Training, started: float
+) -> dict[str, Any]:
     return {
         "data": train_images.name,
         "data_version": train_images.version,
@@ -146,7 +206,10 @@ def _task(images: ImageSet) -> ClassifierTask:
 
 def _require_labels_for(recipe: Recipe, images: ImageSet) -> None:
     if recipe.balance != "none" and images.tags is not None:
-        raise SettingsError(f"balance={recipe.balance} needs one label a picture; {images.name} has any number", cure="Leave it out.")
+        raise SettingsError(
+            f"balance={recipe.balance} needs one label a picture; {images.name} has any number",
+            cure="Leave it out.",
+        )
 
 
 def recipe_of(model: str, config: Mapping[str, Any]) -> Recipe:
@@ -162,23 +225,42 @@ def labelled_rows(images: ImageSet) -> Batch:
 
 
 def check_trainable(images: ImageSet) -> None:
-    """Refuse what no classifier can learn from: no pictures, one picture, one class, a class without pictures."""
+    """Refuse what no classifier can learn from: no pictures, one picture, one class,
+    a class without pictures.
+    """
     targets = targets_of(images)
     if len(images) < 2:
-        raise DataError(f"{images.name}: training pictures", expected="at least 2", got=str(len(images)),
-                        cure="Add more pictures, or take a larger limit.")
+        raise DataError(
+            f"{images.name}: training pictures",
+            expected="at least 2",
+            got=str(len(images)),
+            cure="Add more pictures, or take a larger limit.",
+        )
     if targets.ndim == 2:
-        missing = [name for name, there in zip(images.class_names, np.asarray(targets.any(axis=0)).tolist(), strict=True) if not there]
+        missing = [
+            name
+            for name, there in zip(images.class_names, np.asarray(targets.any(axis=0)).tolist(), strict=True)
+            if not there
+        ]
         if missing:
             named = ", ".join(missing[:5])
-            raise DataError(f"{images.name}: no training picture carries {named}", cure="Add pictures, or remove the label.")
+            raise DataError(
+                f"{images.name}: no training picture carries {named}",
+                cure="Add pictures, or remove the label.",
+            )
         return
     labels = targets
     if images.num_classes < 2:
         raise DataError(
-            f"{images.name}: classes", expected="at least 2", got=f"1 ({images.class_names[0]})", cure="Add a folder of counter-examples."
+            f"{images.name}: classes",
+            expected="at least 2",
+            got=f"1 ({images.class_names[0]})",
+            cure="Add a folder of counter-examples.",
         )
     present = set(labels.tolist())
     empty = [name for index, name in enumerate(images.class_names) if index not in present]
     if empty:
-        raise DataError(f"{images.name}: no training pictures of {', '.join(empty[:5])}", cure="Add pictures, or remove the empty class.")
+        raise DataError(
+            f"{images.name}: no training pictures of {', '.join(empty[:5])}",
+            cure="Add pictures, or remove the empty class.",
+        )

@@ -1,8 +1,10 @@
-"""Linear heads on frozen features: many classes, a tree of binary decisions, or any number of tags. numpy in, numpy out, no torch.
+"""Linear heads on frozen features: many classes, a tree of binary decisions, or any number of tags. numpy in,
+numpy out, no torch.
 
-All three are the same convex problem, loss of the rows plus L2 on the weights, solved by L-BFGS for a series of strengths, each started
-from the one before; the strength is chosen on validation rows. Features are standardised inside, and that is folded into the weights.
-One loss for softmax and for masked sigmoids fits all decisions of a tree, or all tags, in one pass over the features.
+All three are the same convex problem, loss of the rows plus L2 on the weights, solved by L-BFGS for a series
+of strengths, each started from the one before; the strength is chosen on validation rows. Features are
+standardised inside, and that is folded into the weights. One loss for softmax and for masked sigmoids fits
+all decisions of a tree, or all tags, in one pass over the features.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class LinearOptions:
     """How linear heads are fitted.
 
     Attributes:
-        strengths: L2 factors on standardised features beside a loss that is a mean over rows, tried from strong to weak.
+        strengths: L2 factors on standardised features beside a loss that is a mean over rows, tried from
+            strong to weak.
         balanced: every class weighs the same, however many rows it has (`fit_linear` only).
         robust: look for training rows whose label is probably wrong, and for a remedy, see `fit_linear`.
         folds: of the out-of-fold probabilities behind `robust`.
@@ -69,8 +72,11 @@ class Rows:
     def __post_init__(self) -> None:
         features = np.asarray(self.features, dtype=np.float32)
         if features.ndim != 2 or len(self.targets) != len(features) or not len(features):
-            raise DataError("features of a linear head", expected="shape (N, D) and N targets, N at least 1",
-                            got=f"{features.shape} and {len(self.targets)} targets")
+            raise DataError(
+                "features of a linear head",
+                expected="shape (N, D) and N targets, N at least 1",
+                got=f"{features.shape} and {len(self.targets)} targets",
+            )
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
             raise DataError(f"features of row {row}", expected="finite numbers", got="NaN or infinity")
@@ -78,7 +84,9 @@ class Rows:
 
     def take(self, rows: NDArray[Any]) -> Rows:
         """The given rows."""
-        return Rows(self.features[rows], self.targets[rows], None if self.weights is None else self.weights[rows])
+        return Rows(
+            self.features[rows], self.targets[rows], None if self.weights is None else self.weights[rows]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +97,11 @@ class LinearHead:
         weight: float32 (K, D). bias: float32 (K,).
         strength: the chosen L2 factor.
         val_loss: cross-entropy on the validation rows, nats.
-        absent: classes without training rows: no weights, and a bias that makes them as improbable as one row in N + K on average.
+        absent: classes without training rows: no weights, and a bias that makes them as improbable as one row
+            in N + K on average.
         doubted: training rows whose label is probably wrong; empty unless `robust`.
-        remedy: what was done about such rows: "none", "drop" (they were left out) or "weigh" (every row counts as its label is trusted).
+        remedy: what was done about such rows: "none", "drop" (they were left out) or "weigh" (every row
+            counts as its label is trusted).
     """
 
     weight: NDArray[np.float32]
@@ -114,10 +124,10 @@ class BinaryHeads:
     Attributes:
         weight: float32 (J, D). bias: float32 (J,).
         strengths: float64 (J,), the chosen L2 factors; NaN where constant.
-        val_losses: float64 (J,), log loss (nats) on the validation rows of each; a decision without any has NaN, and the strength that is
-            best for the sum of the others.
-        constant: decisions whose training rows all say the same, or that have none: no weights, and the bias of (yes + 1) / (rows + 2)
-            (Laplace's rule).
+        val_losses: float64 (J,), log loss (nats) on the validation rows of each; a decision without any has
+            NaN, and the strength that is best for the sum of the others.
+        constant: decisions whose training rows all say the same, or that have none: no weights, and the bias
+            of (yes + 1) / (rows + 2) (Laplace's rule).
     """
 
     weight: NDArray[np.float32]
@@ -132,19 +142,27 @@ class BinaryHeads:
 
 
 def fit_linear(train: Rows, val: Rows, classes: int, options: LinearOptions | None = None) -> LinearHead:
-    """Multinomial logistic regression on labels in 0..classes-1; the strength with the lowest cross-entropy on `val` is kept.
+    """Multinomial logistic regression on labels in 0..classes-1; the strength with the lowest cross-entropy
+    on `val` is kept.
 
-    `robust` is for labels of which some are wrong. The training rows are read by models that were not trained on them; `doubted` names
-    those in which another class is confidently more probable (`train.doubts`, after Northcutt, Jiang and Chuang 2021). Two remedies are
-    fitted: without the doubted rows ("drop", which never takes a class away whole), and with every row counting as its label is probable
-    beside the best other class, at most 1 ("weigh"). Of these and the plain head the one with the lowest cross-entropy on `val` is
-    returned, so that clean labels lose little. No validation row is left out. docs/taxonomy.md says what that gains.
+    `robust` is for labels of which some are wrong. The training rows are read by models that were not trained
+    on them; `doubted` names those in which another class is confidently more probable (`train.doubts`, after
+    Northcutt, Jiang and Chuang 2021). Two remedies are fitted: without the doubted rows ("drop", which never
+    takes a class away whole), and with every row counting as its label is probable beside the best other
+    class, at most 1 ("weigh"). Of these and the plain head the one with the lowest cross-entropy on `val` is
+    returned, so that clean labels lose little. No validation row is left out. docs/taxonomy.md says what that
+    gains.
     """
     options = options or LinearOptions()
     for rows in (train, val):
         _check_labels(rows.targets, classes)
     if (seen := len(np.unique(train.targets))) < 2:
-        raise DataError("linear head", expected="training rows of at least 2 classes", got=str(seen), cure="Add other classes.")
+        raise DataError(
+            "linear head",
+            expected="training rows of at least 2 classes",
+            got=str(seen),
+            cure="Add other classes.",
+        )
     head = _softmax_head(train, val, classes, options)
     return _remedied(head, train, val, options) if options.robust else head
 
@@ -163,15 +181,21 @@ def _remedied(head: LinearHead, train: Rows, val: Rows, options: LinearOptions) 
     remedies: dict[str, Rows] = {"weigh": Rows(train.features, labels, counts * trust(probs, labels))}
     if dropped.any():
         remedies["drop"] = train.take(np.flatnonzero(~dropped))
-    heads = {"none": head} | {name: _softmax_head(rows, val, classes, options) for name, rows in remedies.items()}
+    heads = {"none": head} | {
+        name: _softmax_head(rows, val, classes, options) for name, rows in remedies.items()
+    }
     best = min(heads, key=lambda name: heads[name].val_loss)
     return dataclasses.replace(heads[best], doubted=np.flatnonzero(wrong), remedy=best)
 
 
-def fit_tree(train: Rows, val: Rows, structure: Structure, classes: int, options: LinearOptions | None = None) -> BinaryHeads:
-    """The decisions of a tree (`models.binary_tree`), each fitted and chosen on the rows of the classes on its two sides only.
+def fit_tree(
+    train: Rows, val: Rows, structure: Structure, classes: int, options: LinearOptions | None = None
+) -> BinaryHeads:
+    """The decisions of a tree (`models.binary_tree`), each fitted and chosen on the rows of the classes on
+    its two sides only.
 
-    `probs` of the result are those of the first side of each decision; `models.tree_head.TreeHead` makes classes of them.
+    `probs` of the result are those of the first side of each decision; `models.tree_head.TreeHead` makes
+    classes of them.
     """
     first, second = sides(structure, classes)
     for rows in (train, val):
@@ -185,8 +209,11 @@ def fit_one_vs_rest(train: Rows, val: Rows, options: LinearOptions | None = None
     shape = np.shape(train.targets)[1:]
     for rows in (train, val):
         if rows.targets.dtype != np.bool_ or rows.targets.ndim != 2 or rows.targets.shape[1:] != shape:
-            raise DataError("tags of a linear head", expected="bool (N, K), the same K for training and validation",
-                            got=f"{rows.targets.dtype} {rows.targets.shape}")
+            raise DataError(
+                "tags of a linear head",
+                expected="bool (N, K), the same K for training and validation",
+                got=f"{rows.targets.dtype} {rows.targets.shape}",
+            )
     parts = [(rows, rows.targets, np.ones_like(rows.targets)) for rows in (train, val)]
     return _binary_heads(parts[0], parts[1], options or LinearOptions())
 
@@ -195,11 +222,15 @@ def _softmax_head(train: Rows, val: Rows, classes: int, options: LinearOptions) 
     counts = np.bincount(train.targets, weights=train.weights, minlength=classes)
     present = np.flatnonzero(counts)
     scale = _Scale.of(train.features)
-    weights = np.ones(len(train.targets)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)
+    weights = (
+        np.ones(len(train.targets)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)
+    )
     if options.balanced:
         weights = weights * (counts.sum() / (len(present) * np.maximum(counts, 1)))[train.targets]
     targets = np.eye(classes, dtype=np.float32)[train.targets][:, present]
-    problem = _Problem(scale(train.features), targets, (weights / weights.sum())[:, None].astype(np.float32), "softmax")
+    problem = _Problem(
+        scale(train.features), targets, (weights / weights.sum())[:, None].astype(np.float32), "softmax"
+    )
     absent = tuple(int(one) for one in np.flatnonzero(counts == 0))
     best: LinearHead | None = None
     worse = 0
@@ -218,11 +249,20 @@ def _softmax_head(train: Rows, val: Rows, classes: int, options: LinearOptions) 
 
 def _cross_entropy(rows: Rows, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> float:
     logits = (rows.features @ weight.T + bias).astype(np.float64)
-    return float(np.average(np.asarray(logsumexp(logits, axis=1)) - logits[np.arange(len(logits)), rows.targets], weights=rows.weights))
+    return float(
+        np.average(
+            np.asarray(logsumexp(logits, axis=1)) - logits[np.arange(len(logits)), rows.targets],
+            weights=rows.weights,
+        )
+    )
 
 
-def _with_absent(solution: tuple[NDArray[np.float32], NDArray[np.float32]], present: NDArray[np.intp], classes: int,
-                 train: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _with_absent(
+    solution: tuple[NDArray[np.float32], NDArray[np.float32]],
+    present: NDArray[np.intp],
+    classes: int,
+    train: Rows,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The head over all classes; those without rows get the bias of an improbable class."""
     if len(present) == classes:
         return solution
@@ -233,10 +273,18 @@ def _with_absent(solution: tuple[NDArray[np.float32], NDArray[np.float32]], pres
     return weight, bias
 
 
-def _binary_heads(train: tuple[Rows, NDArray, NDArray], val: tuple[Rows, NDArray, NDArray], options: LinearOptions) -> BinaryHeads:
-    """(rows, yes bool (N, J), counts bool (N, J): whether the row speaks of the decision) for training and validation."""
+def _binary_heads(
+    train: tuple[Rows, NDArray, NDArray], val: tuple[Rows, NDArray, NDArray], options: LinearOptions
+) -> BinaryHeads:
+    """(rows, yes bool (N, J), counts bool (N, J):
+    whether the row speaks of the decision) for training and validation.
+    """
     rows, yes, counts = train
-    weights = counts * (np.ones((len(yes), 1)) if rows.weights is None else np.asarray(rows.weights, dtype=np.float64)[:, None])
+    weights = counts * (
+        np.ones((len(yes), 1))
+        if rows.weights is None
+        else np.asarray(rows.weights, dtype=np.float64)[:, None]
+    )
     totals, positives = weights.sum(axis=0), (weights * yes).sum(axis=0)
     varied = (positives > 0) & (positives < totals)
     weight = np.zeros((yes.shape[1], rows.features.shape[1]), np.float32)
@@ -251,30 +299,45 @@ def _binary_heads(train: tuple[Rows, NDArray, NDArray], val: tuple[Rows, NDArray
         for strength, solution in problem.path(options.strengths):
             tried.append((strength, *scale.folded(solution)))
             losses.append(_log_losses(val, tried[-1][1:], places))
-            if len(losses) > _WORSE and not (np.min(losses[-_WORSE:], axis=0) < np.min(losses[:-_WORSE], axis=0)).any():
+            if (
+                len(losses) > _WORSE
+                and not (np.min(losses[-_WORSE:], axis=0) < np.min(losses[:-_WORSE], axis=0)).any()
+            ):
                 break
         chosen = _best_of_each(np.stack(losses))
         for column, (place, which) in enumerate(zip(places, chosen, strict=True)):
-            strengths[place], weight[place], bias[place] = tried[which][0], tried[which][1][column], tried[which][2][column]
+            strengths[place], weight[place], bias[place] = (
+                tried[which][0],
+                tried[which][1][column],
+                tried[which][2][column],
+            )
     val_losses = _log_losses(val, (weight, bias), np.arange(len(bias)))
-    return BinaryHeads(weight, bias, strengths, val_losses, tuple(int(one) for one in np.flatnonzero(~varied)))
+    return BinaryHeads(
+        weight, bias, strengths, val_losses, tuple(int(one) for one in np.flatnonzero(~varied))
+    )
 
 
 def _best_of_each(losses: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Row of the lowest loss of every column (S, J); a column of NaN takes the row with the lowest sum of the others."""
+    """Row of the lowest loss of every column (S, J);
+    a column of NaN takes the row with the lowest sum of the others.
+    """
     shared = np.nansum(losses, axis=1).argmin()
     unknown = np.isnan(losses).any(axis=0)
     return np.where(unknown, shared, np.where(unknown, 0, losses).argmin(axis=0))
 
 
-def _log_losses(val: tuple[Rows, NDArray, NDArray], solution: tuple[NDArray, NDArray], places: NDArray[np.intp]) -> NDArray[np.float64]:
+def _log_losses(
+    val: tuple[Rows, NDArray, NDArray], solution: tuple[NDArray, NDArray], places: NDArray[np.intp]
+) -> NDArray[np.float64]:
     """Log loss of each decision on the rows that speak of it; NaN without rows."""
     rows, yes, counts = val
     logits = rows.features @ solution[0].T + solution[1]
     losses = np.logaddexp(0, logits) - yes[:, places] * logits
     weights = counts[:, places] * (1.0 if rows.weights is None else np.asarray(rows.weights)[:, None])
     totals = weights.sum(axis=0)
-    return np.divide((losses * weights).sum(axis=0), totals, out=np.full(len(places), np.nan), where=totals > 0)
+    return np.divide(
+        (losses * weights).sum(axis=0), totals, out=np.full(len(places), np.nan), where=totals > 0
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,20 +351,26 @@ class _Scale:
     def of(cls, features: NDArray[np.float32]) -> _Scale:
         mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = features.std(axis=0, dtype=np.float64).astype(np.float32)
-        return cls(mean, np.where(spread > 1e-6 * np.maximum(np.abs(mean), 1e-6), spread, 1).astype(np.float32))
+        return cls(
+            mean, np.where(spread > 1e-6 * np.maximum(np.abs(mean), 1e-6), spread, 1).astype(np.float32)
+        )
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return (features - self.mean) / self.spread
 
     def folded(self, solution: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(weight (K, D), bias (K,)) on the features as they were, from a solution (D + 1, K) on the standardised ones."""
+        """(weight (K, D), bias (K,)) on the features as they were, from a solution (D + 1,
+        K) on the standardised ones.
+        """
         weight = solution[:-1].T / self.spread
         return weight.astype(np.float32), (solution[-1] - weight @ self.mean).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """Weighted loss over standardised features: weights are shares of the rows, (N, 1) or (N, J), that sum to 1 a column."""
+    """Weighted loss over standardised features: weights are shares of the rows, (N, 1) or (N, J),
+    that sum to 1 a column.
+    """
 
     features: NDArray[np.float32]
     targets: NDArray[np.float32]
@@ -314,7 +383,9 @@ class _Problem:
 
         start = np.zeros((self.features.shape[1] + 1) * self.targets.shape[1])
         for strength in sorted(strengths, reverse=True):
-            found = minimize(self._loss, start, args=(strength,), jac=True, method="L-BFGS-B", options=_SOLVER)
+            found = minimize(
+                self._loss, start, args=(strength,), jac=True, method="L-BFGS-B", options=_SOLVER
+            )
             start = found.x
             yield strength, start.reshape(-1, self.targets.shape[1])
 
@@ -337,11 +408,18 @@ class _Problem:
         gradient[:-1] = self.features.T @ residual
         gradient[:-1] += strength * exact[:-1]
         gradient[-1] = residual.sum(axis=0)
-        loss = float((losses * self.shares).sum(dtype=np.float64)) + strength / 2 * float((exact[:-1] ** 2).sum())
+        loss = float((losses * self.shares).sum(dtype=np.float64)) + strength / 2 * float(
+            (exact[:-1] ** 2).sum()
+        )
         return loss, gradient.ravel()
 
 
 def _check_labels(labels: NDArray[Any], classes: int) -> None:
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
-        raise DataError("labels of a linear head", expected=f"whole numbers (N,) in 0..{classes - 1}",
-                        got=f"{labels.dtype} {labels.shape}, {labels.min()}..{labels.max()}" if labels.ndim == 1 else str(labels.shape))
+        raise DataError(
+            "labels of a linear head",
+            expected=f"whole numbers (N,) in 0..{classes - 1}",
+            got=f"{labels.dtype} {labels.shape}, {labels.min()}..{labels.max()}"
+            if labels.ndim == 1
+            else str(labels.shape),
+        )

@@ -1,4 +1,6 @@
-"""THE loop: classifier, detector and restorer are trained here alike; only the source of batches and the objective differ."""
+"""THE loop: classifier, detector and restorer are trained here alike;
+only the source of batches and the objective differ.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ STATE_FILE = "training.safetensors"
 
 
 class Source(Protocol):
-    """Where the pictures come from: whole arrays, since small data sets live best as one uint8 tensor on the device."""
+    """Where the pictures come from: whole arrays,
+    since small data sets live best as one uint8 tensor on the device.
+    """
 
     def epoch(self, number: int) -> Batch:
         """All training rows of epoch `number` (from 0), on the CPU; the same number gives the same rows."""
@@ -70,7 +74,9 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Where:
-    """Where a training computes and keeps itself: device, folder of the state file (None = not kept), resume or not, reporter and label."""
+    """Where a training computes and keeps itself: device, folder of the state file (None = not kept),
+    resume or not, reporter and label.
+    """
 
     device: torch.device
     folder: Path | None = None
@@ -79,11 +85,14 @@ class Where:
     label: str = "train"
 
 
-def train(network: nn.Module, source: Source, objective: Objective, recipe: Recipe, *, seed: int, where: Where) -> list[dict[str, Any]]:
-    """Fit `network` in place; it ends in eval mode with the weights of its best validation epoch (or its last: `recipe.keep`).
+def train(
+    network: nn.Module, source: Source, objective: Objective, recipe: Recipe, *, seed: int, where: Where
+) -> list[dict[str, Any]]:
+    """Fit `network` in place; it ends in eval mode with the weights of its best validation epoch (or its
+    last: `recipe.keep`).
 
-    The same seed gives the same weights, and a training that was interrupted and resumed ends in the same weights as one that ran
-    through: all randomness of an epoch is derived from (seed, epoch).
+    The same seed gives the same weights, and a training that was interrupted and resumed ends in the same
+    weights as one that ran through: all randomness of an epoch is derived from (seed, epoch).
 
     Returns: one mapping an epoch (epoch, learning_rate, train_*, val_*, seconds, pictures_per_second).
 
@@ -95,10 +104,24 @@ def train(network: nn.Module, source: Source, objective: Objective, recipe: Reci
 
 
 class _Training:
-    def __init__(self, network: nn.Module, source: Source, objective: Objective, recipe: Recipe, seed: int, where: Where) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        source: Source,
+        objective: Objective,
+        recipe: Recipe,
+        seed: int,
+        where: Where,
+    ) -> None:
         self.network = network.to(where.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
-        self.source, self.objective, self.recipe, self.seed, self.where = source, objective, recipe, seed, where
+        self.source, self.objective, self.recipe, self.seed, self.where = (
+            source,
+            objective,
+            recipe,
+            seed,
+            where,
+        )
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(where.device))
         self.optimizer = _optimizer(network, recipe)
         self.state = Progressed()
@@ -125,7 +148,8 @@ class _Training:
     def _one_epoch(self) -> None:
         started, number = time.perf_counter(), self.state.epoch
         rows = tuple(part.to(self.where.device) for part in self.source.epoch(number))
-        # Dropout draws from torch's global generator: give it the epoch's own seed, and the caller's state back afterwards.
+        # Dropout draws from torch's global generator: give it the epoch's own seed, and the caller's state
+        # back afterwards.
         with torch.random.fork_rng(devices=[self.where.device] if self.where.device.type == "cuda" else []):
             torch.manual_seed(derive(self.seed, "dropout", number))
             measured = self._learn(rows, number)
@@ -154,7 +178,9 @@ class _Training:
             for key, value in measures.items():
                 sums[key] = sums.get(key, torch.zeros((), device=value.device)) + value * (stop - start)
             seen += stop - start
-            self.where.report(self.where.label, number * 1000 + 1000 * index // len(batches), self.recipe.epochs * 1000, "")
+            self.where.report(
+                self.where.label, number * 1000 + 1000 * index // len(batches), self.recipe.epochs * 1000, ""
+            )
         means = {f"train_{key}": float(value) / seen for key, value in sums.items()}
         if not math.isfinite(means["train_loss"]):
             raise TrainingError(
@@ -172,7 +198,8 @@ class _Training:
         self.optimizer.step()
         if self.recipe.averaging:
             decay = min(self.recipe.averaging, (1 + step) / (10 + step))
-            # The running statistics of batch norm belong to the weights they were measured with: both are averaged alike.
+            # The running statistics of batch norm belong to the weights they were measured with: both are
+            # averaged alike.
             pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
             with torch.no_grad():
                 for mean, current in pairs:
@@ -200,7 +227,9 @@ class _Training:
         """Keep the best weights; step the plateau schedule; decide on stopping."""
         value = row.get(f"val_{self.objective.monitor}", -self.state.epoch)
         if not math.isfinite(value):
-            raise TrainingError(f"{self.where.label}: the validation loss is not finite", cure="Lower the step size.")
+            raise TrainingError(
+                f"{self.where.label}: the validation loss is not finite", cure="Lower the step size."
+            )
         value = -self.state.epoch if self.recipe.keep == "last" else value
         if value < self.state.best:
             self.state.best, self.state.best_epoch, self.state.worse = value, self.state.epoch, 0
@@ -215,7 +244,12 @@ class _Training:
 
     def _signature(self) -> dict[str, Any]:
         shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        return {"recipe": self.recipe.model_dump(), "seed": self.seed, "shapes": shapes, "rows": [len(part) for part in self.val]}
+        return {
+            "recipe": self.recipe.model_dump(),
+            "seed": self.seed,
+            "shapes": shapes,
+            "rows": [len(part) for part in self.val],
+        }
 
     def _save(self) -> None:
         if self.where.folder is None:
@@ -223,7 +257,11 @@ class _Training:
         tensors = dict(_prefixed("net", self.network.state_dict())) | dict(_prefixed("best", self.best))
         tensors |= dict(_prefixed("avg", self.averaged.state_dict())) if self.recipe.averaging else {}
         for number, entry in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"opt.{number}.{key}": torch.as_tensor(value) for key, value in entry.items() if value is not None}
+            tensors |= {
+                f"opt.{number}.{key}": torch.as_tensor(value)
+                for key, value in entry.items()
+                if value is not None
+            }
         packed = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         note = {"progress": json.dumps(asdict(self.state)), "signature": json.dumps(self._signature())}
         with atomic(self.where.folder / STATE_FILE) as temporary:
@@ -238,7 +276,9 @@ class _Training:
                 note = stream.metadata()
                 tensors = {name: stream.get_tensor(name).to(self.where.device) for name in stream.keys()}  # noqa: SIM118
         except SafetensorError as error:
-            raise CheckpointError(f"{path} is damaged ({error})", cure="Start over without --resume.") from error
+            raise CheckpointError(
+                f"{path} is damaged ({error})", cure="Start over without --resume."
+            ) from error
         if json.loads(note["signature"]) != json.loads(json.dumps(self._signature())):
             raise CheckpointError(
                 f"{path} belongs to a training with another recipe, seed, model or data",
@@ -259,7 +299,8 @@ class _Training:
 def learning_rate(recipe: Recipe, position: float) -> float:
     """The scheduled step size at `position` (in epochs, fractional), before the plateau factor.
 
-    One-cycle (Smith & Topin 2018): from 1/10 of the peak up in the first quarter, then down to 1/1000, both along a cosine.
+    One-cycle (Smith & Topin 2018): from 1/10 of the peak up in the first quarter, then down to 1/1000, both
+    along a cosine.
     """
     if recipe.schedule != "one-cycle":
         return recipe.learning_rate
@@ -267,11 +308,15 @@ def learning_rate(recipe: Recipe, position: float) -> float:
     low, start, turn = 0.001, 0.1, 0.25
     if share < turn:
         return recipe.learning_rate * (start + (1 - start) * 0.5 * (1 - math.cos(math.pi * share / turn)))
-    return recipe.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * (share - turn) / (1 - turn))))
+    return recipe.learning_rate * (
+        low + (1 - low) * 0.5 * (1 + math.cos(math.pi * (share - turn) / (1 - turn)))
+    )
 
 
 def _batches(count: int, size: int) -> list[tuple[int, int]]:
-    """(start, stop) of every step; a last batch of one picture is left out, since batch norm cannot normalise it."""
+    """(start, stop) of every step; a last batch of one picture is left out,
+    since batch norm cannot normalise it.
+    """
     edges = [(start, min(start + size, count)) for start in range(0, count, size)]
     return edges[:-1] if len(edges) > 1 and edges[-1][1] - edges[-1][0] == 1 else edges
 
@@ -293,4 +338,8 @@ def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str,
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{prefix}."): tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
+    return {
+        name.removeprefix(f"{prefix}."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }

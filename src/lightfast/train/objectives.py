@@ -24,14 +24,19 @@ class Objective(Protocol):
         """Name of the measure that validation watches; smaller is better."""
         ...
 
-    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """(mean loss, {measure: mean over the batch}); `generator` is given in training and None in validation."""
+    def __call__(
+        self, network: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """(mean loss, {measure: mean over the batch});
+        `generator` is given in training and None in validation.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Classification:
-    """Cross-entropy on batches (uint8 images (N, H, W, C), int64 labels (N,)); `class_weights` (K,) act in training only.
+    """Cross-entropy on batches (uint8 images (N, H, W, C), int64 labels (N,)); `class_weights` (K,) act in
+    training only.
 
     With bool tags (N, K) in place of labels each class is a yes or no of its own (binary cross-entropy).
     """
@@ -42,7 +47,9 @@ class Classification:
     class_weights: Tensor | None = None
     monitor: str = "loss"
 
-    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, network: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy (smoothed in training only) and `accuracy`."""
         images, targets = batch
         pixels = to_pixels(images)
@@ -53,33 +60,46 @@ class Classification:
         return read_loss(network(self.preprocess(pixels)).float(), targets, smoothing, weights)
 
 
-def read_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-    """(mean loss, {"accuracy": …}) of float logits (N, K): cross-entropy for int64 labels (N,), binary cross-entropy for bool tags (N, K).
+def read_loss(
+    logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """(mean loss, {"accuracy": …}) of float logits (N, K): cross-entropy for int64 labels (N,), binary
+    cross-entropy for bool tags (N, K).
 
-    For tags the accuracy is the share of right yes and no; the loss is the sum over classes, so that their number does not weaken a step.
+    For tags the accuracy is the share of right yes and no; the loss is the sum over classes, so that their
+    number does not weaken a step.
     """
     weights = None if weights is None else weights.to(logits.device)
     if targets.ndim == 2:
         soft = targets.float() * (1 - smoothing) + smoothing / 2
-        losses = functional.binary_cross_entropy_with_logits(logits, soft, weight=weights, reduction="none").sum(dim=1)
+        losses = functional.binary_cross_entropy_with_logits(
+            logits, soft, weight=weights, reduction="none"
+        ).sum(dim=1)
         return losses.mean(), {"accuracy": ((logits > 0) == targets).float().mean()}
-    # torch divides a weighted mean by the weights of the batch; dividing by its size keeps the step of a batch without rare pictures.
-    losses = functional.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing, reduction="none")
+    # torch divides a weighted mean by the weights of the batch; dividing by its size keeps the step of a
+    # batch without rare pictures.
+    losses = functional.cross_entropy(
+        logits, targets, weight=weights, label_smoothing=smoothing, reduction="none"
+    )
     return losses.mean(), {"accuracy": (logits.argmax(1) == targets).float().mean()}
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Which damage and how strong, on batches (images, int64 kinds (N,), int64 severities (N,) 1..5, 0 = clean).
+    """Which damage and how strong, on batches (images, int64 kinds (N,), int64 severities (N,) 1..5, 0 =
+    clean).
 
-    The first `kinds` logits name the damage (0 = clean), the last five the severity, which is scored on damaged pictures only.
+    The first `kinds` logits name the damage (0 = clean), the last five the severity, which is scored on
+    damaged pictures only.
     """
 
     preprocess: Preprocess
     kinds: int
     monitor: str = "loss"
 
-    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, network: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy of kind plus 0.2 × that of severity, and `accuracy` of the kind."""
         images, kinds, severities = batch
         logits = network(self.preprocess(to_pixels(images))).float()
@@ -104,8 +124,12 @@ class Restoration:
     recognition: float = 0.0
     monitor: str = "loss"
 
-    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Pixel loss plus weighted recognition; `mse`, and `accuracy` of the frozen reader where there is one."""
+    def __call__(
+        self, network: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Pixel loss plus weighted recognition; `mse`,
+        and `accuracy` of the frozen reader where there is one.
+        """
         degraded, clean, labels = batch
         target = to_pixels(clean)
         restored = network(to_pixels(degraded)).float()

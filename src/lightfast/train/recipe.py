@@ -15,32 +15,50 @@ class Recipe(Settings):
     epochs: int = Field(default=10, ge=1, description="passes over the training pictures")
     batch_size: int = Field(default=128, ge=1, description="pictures a step")
     learning_rate: float = Field(default=3e-3, gt=0, description="peak step size of the optimiser")
-    weight_decay: float = Field(default=1e-2, ge=0, description="decoupled weight decay, a step and unit of learning rate")
-    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="adamw, or sgd with Nesterov momentum 0.9")
+    weight_decay: float = Field(
+        default=1e-2, ge=0, description="decoupled weight decay, a step and unit of learning rate"
+    )
+    optimizer: Literal["adamw", "sgd"] = Field(
+        default="adamw", description="adamw, or sgd with Nesterov momentum 0.9"
+    )
     schedule: Literal["one-cycle", "plateau", "constant"] = Field(
         default="one-cycle",
-        description="one-cycle (up in the first quarter, then down), constant, or plateau (×0.1 when validation worsens, "
+        description="one-cycle (up in the first quarter, then down), constant, or plateau (×0.1 when "
+        "validation worsens, "
         "stop when it worsens again)",
     )
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the target spread over all classes"
+    )
     augment: Literal["none", "shift", "flip", "mirror", "affine", "mirror-affine", "natural"] = Field(
         default="none",
-        description="shift (±2 px of 28), flip (left-right), mirror (flip and shift), affine (±10°, ±10 % scale, ±10 % shift), "
+        description="shift (±2 px of 28), flip (left-right), mirror (flip and shift), affine (±10°, ±10 % "
+        "scale, ±10 % shift), "
         "mirror-affine (flip and affine), natural (flip, shift and brightness, for photographs)",
     )
     keep: Literal["best", "last"] = Field(
         default="best",
-        description="weights of the epoch with the best validation loss, or of the last (nothing is then chosen on validation)",
+        description="weights of the epoch with the best validation loss, or of the last (nothing is then "
+        "chosen on validation)",
     )
     balance: Literal["none", "weights", "sampling", "augment"] = Field(
         default="none",
-        description="against uneven classes: weights (loss ∝ 1/pictures of the class), sampling (every class drawn equally often), "
+        description="against uneven classes: weights (loss ∝ 1/pictures of the class), sampling (every "
+        "class drawn equally often), "
         "augment (sampling, and the repeated draws moved, turned and scaled)",
     )
-    patience: int | None = Field(default=None, ge=1, description="epochs without a better validation loss before stopping; none = never")
-    averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step of the running average of the weights; 0 = off")
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="epochs without a better validation loss before stopping; none = never",
+    )
+    averaging: float = Field(
+        default=0.0, ge=0, lt=1, description="decay a step of the running average of the weights; 0 = off"
+    )
     clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
-    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto is bf16 where hardware computes it, else fp32")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto is bf16 where hardware computes it, else fp32"
+    )
 
     @model_validator(mode="after")
     def _no_conflict(self) -> Self:

@@ -1,4 +1,6 @@
-"""Transfer learning: a linear head on frozen features, a staged fine-tune behind a frozen stem, or all of it."""
+"""Transfer learning: a linear head on frozen features, a staged fine-tune behind a frozen stem,
+or all of it.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,17 @@ from lightfast.train.loop import Arrays, Where, train
 from lightfast.train.objectives import Batch, Classification, read_loss
 from lightfast.train.recipe import Recipe
 
-# Steps that leave a pretrained trunk its features; the paper's schedule: ×0.1 when validation worsens, stop when it worsens again.
-STAGED = Recipe.of(epochs=10, batch_size=32, learning_rate=1e-3, weight_decay=0.05, label_smoothing=0.1, averaging=0.98, schedule="plateau")
+# Steps that leave a pretrained trunk its features; the paper's schedule: ×0.1 when validation worsens, stop
+# when it worsens again.
+STAGED = Recipe.of(
+    epochs=10,
+    batch_size=32,
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    label_smoothing=0.1,
+    averaging=0.98,
+    schedule="plateau",
+)
 FULL = STAGED.updated(["learning_rate=0.0005", "augment=natural"])
 LEARNING_SHARE = 1 / 3
 """Share of the trunk's work that a staged fine-tune trains unless told a stage."""
@@ -35,7 +46,8 @@ LEARNING_SHARE = 1 / 3
 
 @dataclass(frozen=True)
 class Task:
-    """What a network on a trunk is fitted to: pictures to learn from and to choose on, settings, recipe, where to compute.
+    """What a network on a trunk is fitted to: pictures to learn from and to choose on, settings, recipe,
+    where to compute.
 
     `targets` are int64 labels (N,) or bool tags (N, K).
     """
@@ -56,7 +68,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting found: config to build the network again, facts for the checkpoint's details, history of the epochs."""
+    """What fitting found: config to build the network again, facts for the checkpoint's details,
+    history of the epochs.
+    """
 
     config: dict[str, Any]
     facts: dict[str, Any]
@@ -64,7 +78,9 @@ class Fitted:
 
 
 def default_recipe(mode: str) -> Recipe:
-    """The recipe of a transfer mode; a linear head has none, so that of the staged fine-tune stands for it."""
+    """The recipe of a transfer mode; a linear head has none,
+    so that of the staged fine-tune stands for it.
+    """
     return FULL if mode == "full" else STAGED
 
 
@@ -76,12 +92,17 @@ def targets_of(images: ImageSet) -> NDArray[Any]:
 def fit_transfer(network: TransferNetwork, preprocess: Preprocess, task: Task) -> Fitted:
     """Fit `network` in place; it ends in eval mode.
 
-    Every mode begins with a linear head on the frozen features, so that a fine-tune starts from a head that reads (Kumar et al. 2022).
+    Every mode begins with a linear head on the frozen features, so that a fine-tune starts from a head that
+    reads (Kumar et al. 2022).
     """
     started = time.perf_counter()
     reader = Reader(network, preprocess, task.where.device, task.where.report)
     config = task.settings.model_dump(exclude_defaults=True)
-    facts: dict[str, Any] = {"mode": task.settings.mode, "features": network.width, "input_side": preprocess.size[0]}
+    facts: dict[str, Any] = {
+        "mode": task.settings.mode,
+        "features": network.width,
+        "input_side": preprocess.size[0],
+    }
     facts |= fit_head(reader, task, config)
     facts["head_seconds"] = round(time.perf_counter() - started, 2)
     history: list[dict[str, Any]] = []
@@ -94,17 +115,27 @@ def fit_transfer(network: TransferNetwork, preprocess: Preprocess, task: Task) -
 
 
 def fit_head(reader: Reader, task: Task, config: dict[str, Any]) -> dict[str, Any]:
-    """The head of the reader's network, fitted on frozen features and put in place; a tree that was found is written into `config`."""
+    """The head of the reader's network, fitted on frozen features and put in place;
+    a tree that was found is written into `config`.
+    """
     features, targets = reader.features(task.train.images), targets_of(task.train)
     val_features, val_targets = reader.features(task.val.images), targets_of(task.val)
     mirrored = reader.features(task.train.images, flip=True) if task.settings.flip else None
     if not len(task.val):
-        raise SettingsError("the strength of a linear head is chosen on validation pictures, and there are none",
-                            cure="Give more pictures, or a val part.")
+        raise SettingsError(
+            "the strength of a linear head is chosen on validation pictures, and there are none",
+            cure="Give more pictures, or a val part.",
+        )
     train = Rows(features, targets)
     if task.settings.head == "tree" and task.settings.tree is None:
         config["tree"] = binary_tree(task.taxonomy, task.train.class_names, features, targets)
-    return place_head(reader.network, with_mirrored(train, mirrored), Rows(val_features, val_targets), task, config.get("tree"))
+    return place_head(
+        reader.network,
+        with_mirrored(train, mirrored),
+        Rows(val_features, val_targets),
+        task,
+        config.get("tree"),
+    )
 
 
 def with_mirrored(rows: Rows, mirrored: NDArray[np.float32] | None) -> Rows:
@@ -117,23 +148,38 @@ def with_mirrored(rows: Rows, mirrored: NDArray[np.float32] | None) -> Rows:
     return Rows(both, np.concatenate([rows.targets, rows.targets]))
 
 
-def place_head(network: TransferNetwork, train: Rows, val: Rows, task: Task, tree: Any = None) -> dict[str, Any]:
+def place_head(
+    network: TransferNetwork, train: Rows, val: Rows, task: Task, tree: Any = None
+) -> dict[str, Any]:
     """Fit the head that the settings name and put it into `network`; returns the facts about the fit."""
-    options = LinearOptions(seed=task.seed, robust=task.settings.robust, balanced=task.recipe.balance == "weights")
+    options = LinearOptions(
+        seed=task.seed, robust=task.settings.robust, balanced=task.recipe.balance == "weights"
+    )
     if task.train.tags is not None:
         heads = fit_one_vs_rest(train, val, options)
         network.head = _linear(heads.weight, heads.bias)
         never = [task.train.class_names[one] for one in heads.constant]
-        return {"head": "one decision a label", "val_loss": _rounded(float(np.nansum(heads.val_losses))), "constant": never}
+        return {
+            "head": "one decision a label",
+            "val_loss": _rounded(float(np.nansum(heads.val_losses))),
+            "constant": never,
+        }
     if tree is not None:
         decisions = fit_tree(train, val, tree, task.classes, options)
-        network.head = TreeHead(network.width, tree, task.classes).load_fitted(decisions.weight, decisions.bias)
+        network.head = TreeHead(network.width, tree, task.classes).load_fitted(
+            decisions.weight, decisions.bias
+        )
         return {"head": "tree of binary classifiers", "decisions": len(decisions.bias)}
     head = fit_linear(train, val, task.classes, options)
     network.head = _linear(head.weight, head.bias)
     # A picture and its mirror image count once.
     doubted = {int(row) % len(task.train) for row in head.doubted}
-    return {"head": "softmax", "strength": head.strength, "val_loss": _rounded(head.val_loss), "doubted": len(doubted)}
+    return {
+        "head": "softmax",
+        "strength": head.strength,
+        "val_loss": _rounded(head.val_loss),
+        "doubted": len(doubted),
+    }
 
 
 def _linear(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Linear:
@@ -145,7 +191,9 @@ def _linear(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Linear
 
 
 class _FromStage(nn.Module):
-    """The part of a network that learns, from what stage `start` is given to the logits; the rest is neither run nor trained."""
+    """The part of a network that learns, from what stage `start` is given to the logits;
+    the rest is neither run nor trained.
+    """
 
     def __init__(self, network: TransferNetwork, start: int, dropout: float = 0.2) -> None:
         super().__init__()
@@ -157,16 +205,24 @@ class _FromStage(nn.Module):
 
 @dataclass(frozen=True)
 class _MapsObjective:
-    """Cross-entropy on batches (float16 maps (N, …), those of the mirrored pictures, targets); one of the two is drawn."""
+    """Cross-entropy on batches (float16 maps (N, …), those of the mirrored pictures, targets);
+    one of the two is drawn.
+    """
 
     label_smoothing: float
     monitor: str = "loss"
 
-    def __call__(self, network: nn.Module, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, network: nn.Module, batch: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         maps, mirrored, targets = batch
         if generator is None:
             return read_loss(network(maps.float()), targets)
-        drawn = (torch.rand(len(maps), generator=generator) < 0.5).to(maps.device).reshape(-1, *([1] * (maps.ndim - 1)))
+        drawn = (
+            (torch.rand(len(maps), generator=generator) < 0.5)
+            .to(maps.device)
+            .reshape(-1, *([1] * (maps.ndim - 1)))
+        )
         return read_loss(network(torch.where(drawn, mirrored, maps).float()), targets, self.label_smoothing)
 
 
@@ -183,10 +239,15 @@ def staged_start(network: TransferNetwork, preprocess: Preprocess, wanted: str |
     if network.grid_at is not None and start > network.grid_at:
         if wanted is None:
             return network.grid_at
-        raise SettingsError(f"from_stage={wanted} stands behind the grid's stage {stages[network.grid_at].name}: nothing would learn",
-                            cure="Name an earlier stage, or use taps=pooled.")
+        raise SettingsError(
+            f"from_stage={wanted} stands behind the grid's stage {stages[network.grid_at].name}: nothing "
+            "would learn",
+            cure="Name an earlier stage, or use taps=pooled.",
+        )
     if start == 0:
-        raise SettingsError(f"from_stage={wanted} is the first stage", cure="Use mode=full to train all of it.")
+        raise SettingsError(
+            f"from_stage={wanted} is the first stage", cure="Use mode=full to train all of it."
+        )
     return start
 
 
@@ -194,25 +255,32 @@ def _staged(reader: Reader, task: Task) -> tuple[str, list[dict[str, Any]]]:
     network = reader.network
     start = staged_start(network, reader.preprocess, task.settings.from_stage)
     maps = torch.from_numpy(reader.maps(task.train.images, start))
-    mirrored = torch.from_numpy(reader.maps(task.train.images, start, flip=True)) if task.settings.flip else maps
+    mirrored = (
+        torch.from_numpy(reader.maps(task.train.images, start, flip=True)) if task.settings.flip else maps
+    )
     val = torch.from_numpy(reader.maps(task.val.images, start))
     targets, val_targets = torch.from_numpy(targets_of(task.train)), torch.from_numpy(targets_of(task.val))
-    learning = {id(one) for stage in network.stages[start:] for module in stage.modules for one in module.parameters()}
+    learning = {
+        id(one) for stage in network.stages[start:] for module in stage.modules for one in module.parameters()
+    }
     learning |= {id(one) for one in network.head.parameters()}
     frozen = [one for one in network.parameters() if id(one) not in learning]
     for parameter in frozen:
         parameter.requires_grad_(False)
     source = Arrays((maps, mirrored, targets), (val, val, val_targets))
     objective = _MapsObjective(task.recipe.label_smoothing)
-    history = train(_FromStage(network, start), source, objective, task.recipe, seed=task.seed, where=task.where)
+    history = train(
+        _FromStage(network, start), source, objective, task.recipe, seed=task.seed, where=task.where
+    )
     for parameter in frozen:
         parameter.requires_grad_(True)
     return network.stages[start].name, history
 
 
 def _full(reader: Reader, task: Task) -> list[dict[str, Any]]:
-    rows, val = ((to_tensor(part.images), torch.from_numpy(targets_of(part)))
-                 for part in (task.train, task.val))
+    rows, val = (
+        (to_tensor(part.images), torch.from_numpy(targets_of(part))) for part in (task.train, task.val)
+    )
     objective = Classification(reader.preprocess, task.recipe.label_smoothing, task.recipe.augment)
     return train(reader.network, Arrays(rows, val), objective, task.recipe, seed=task.seed, where=task.where)
 
@@ -223,5 +291,12 @@ def _rounded(value: float) -> float | None:
 
 def facts_in_words(facts: Mapping[str, Any]) -> str:
     """One line about a fit, for notes and pages."""
-    how = {"head": "features frozen", "staged": f"fine-tuned from {facts.get('from_stage')}", "full": "all of it fine-tuned"}[facts["mode"]]
-    return f"{facts['weights']}; {how}; {facts['head']} on {facts['features']:,} features at {facts['input_side']} pixels"
+    how = {
+        "head": "features frozen",
+        "staged": f"fine-tuned from {facts.get('from_stage')}",
+        "full": "all of it fine-tuned",
+    }[facts["mode"]]
+    return (
+        f"{facts['weights']}; {how}; {facts['head']} on {facts['features']:,} features at "
+        f"{facts['input_side']} pixels"
+    )
