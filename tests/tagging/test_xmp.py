@@ -33,8 +33,8 @@ THERE = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
   <rdf:Description rdf:about="uuid:7" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:odd="urn:odd/"
     odd:note='a &gt; "b"&#10;c'
     xmlns:lr="http://ns.adobe.com/lightroom/1.0/">
-   <dc:subject><rdf:Bag><rdf:li>summer</rdf:li>
-    <rdf:li xml:lang="fr">\u00e9t\u00e9</rdf:li></rdf:Bag></dc:subject>
+   <dc:subject><rdf:Bag><rdf:li>summer</rdf:li><rdf:li xml:lang="fr">\u00e9t\u00e9</rdf:li>
+   </rdf:Bag></dc:subject>
    <lr:hierarchicalSubject>
     <rdf:Seq>
      <rdf:li>season|summer</rdf:li>
