@@ -14,7 +14,7 @@ import pytest
 
 import lightfast
 from lightfast.corrupt.suite import CORRUPTIONS, SUITES
-from lightfast.data.catalogue import CATALOGUE
+from lightfast.data.catalogue.catalogue import CATALOGUE
 from lightfast.train.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +91,7 @@ def test_every_method_and_setting_of_an_explanation_is_on_its_page():
 
 
 def test_every_setting_of_an_enhancer_is_on_its_page():
-    from lightfast.runs.enhance_plan import PlanSettings
+    from lightfast.runs.enhance_options import PlanSettings
 
     assert [name for name, _, _ in PlanSettings.table() if f"`{name}`" not in page("enhance.md")] == []
 

@@ -11,9 +11,9 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import generator
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.compare_many import compare, holm
-from lightfast.evaluate.intervals import paired_bootstrap
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.intervals import paired_bootstrap
 
 
 @pytest.fixture

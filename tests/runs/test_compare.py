@@ -18,8 +18,8 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
 from lightfast.runs.compare import compare_lines, compare_run
+from lightfast.runs.contenders import in_order, names_of
 from lightfast.runs.folder import RunOptions
-from lightfast.runs.pairing import in_order, names_of
 from lightfast.runs.train import train_run
 
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from lightfast.base.errors import CheckpointError, LightfastError, SettingsError
 from lightfast.data.images import ImageSet
+from lightfast.export.xmp import read_sidecar
 from lightfast.models.checkpoint import load_checkpoint
 from lightfast.runs.export import ExportPlan, export_lines, export_run
 from lightfast.runs.folder import TOUCH_FILE, RunOptions
 from lightfast.tagging.runtime import load_tagger
-from lightfast.tagging.xmp import read_sidecar
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 from lightfast.base.errors import DataError
 from lightfast.runs.folder import RunOptions
 from lightfast.runs.objects import drawn_objects, objects_lines, objects_run, write_sheet
-from lightfast.tagging.regions import Objects, Search
+from lightfast.tagging.objects import Objects, Search
 
 FOUND = Objects(
     ("cat", "a label that is far too long to stand on any picture whatever"),

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
-from lightfast.evaluate.sweep import Measured, Point
+from lightfast.experiments.sweep import Measured, Point
+from lightfast.pages.sweep import sweep_lines
 from lightfast.runs import sweep
 from lightfast.runs.folder import RunOptions
 from lightfast.runs.sweep import SweepWishes, plan_points, summed_up, sweep_json, sweep_run
-from lightfast.runs.sweep_page import sweep_lines
 from lightfast.train.fit import Plan
 
 FOREST = Plan("random-forest", config={"trees": 3})

@@ -108,9 +108,9 @@ def enhance(
     The test pictures are read once, at the end, without and with the enhancer. The classifier's weights stay
     bit for bit as they are.
     """
+    from lightfast.pages.enhance import enhance_lines
     from lightfast.runs.enhance import enhance_run
-    from lightfast.runs.enhance_page import enhance_lines
-    from lightfast.runs.enhance_plan import EnhanceWish
+    from lightfast.runs.enhance_options import EnhanceWish
 
     with work() as report:
         wish = EnhanceWish(

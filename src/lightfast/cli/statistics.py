@@ -40,9 +40,9 @@ def crossval(
     Folds are stratified and keep exact duplicates together. Writes out-of-fold probabilities; the same
     command goes on where it was.
     """
-    from lightfast.evaluate.crossval import Dealing
+    from lightfast.cli.settings_option import parse_plan
+    from lightfast.experiments.crossval import Dealing
     from lightfast.runs.crossval import crossval_lines, crossval_run
-    from lightfast.runs.set_option import parse_plan
 
     with work() as report:
         folder = out or Path("runs") / f"crossval-{model.replace(':', '-').replace('/', '-')}"
@@ -126,9 +126,9 @@ def sweep(
     Intervals, a regression, and how many more pictures a target takes. Killed, the same command goes on where
     it was.
     """
-    from lightfast.runs.set_option import parse_plan
+    from lightfast.cli.settings_option import parse_plan
+    from lightfast.pages.sweep import sweep_lines
     from lightfast.runs.sweep import SweepWishes, sweep_run
-    from lightfast.runs.sweep_page import sweep_lines
 
     wishes = SweepWishes(
         over,
@@ -176,8 +176,8 @@ def human(
     Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it
     was.
     """
+    from lightfast.cli.human_terminal import human_terminal
     from lightfast.runs.human import human_lines, human_results
-    from lightfast.runs.human_terminal import human_terminal
 
     if person is not None:
         # Progress bars would run through the questions.

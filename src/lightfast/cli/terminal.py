@@ -133,7 +133,7 @@ def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None
     """The result as one JSON object, or `lines` for people;
     what could not be read and what was done on the way goes to stderr.
     """
-    from lightfast.runs.lines import unreadable_lines
+    from lightfast.cli.lines import unreadable_lines
 
     if as_json:
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.data.stored import StoredArray, taken
+from lightfast.data.mapped import StoredArray, taken
 
 
 @dataclass(frozen=True, eq=False)

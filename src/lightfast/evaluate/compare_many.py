@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.evaluate.bootstrap import Resampled, percentiles, resample
 from lightfast.evaluate.compare import SIGNIFICANT, PairedTest, mcnemar, require_same_pictures
-from lightfast.evaluate.intervals import Interval
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.intervals import Interval
 
 MOST_MODELS = 20
 

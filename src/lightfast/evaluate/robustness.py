@@ -19,8 +19,8 @@ from lightfast.base.randomness import generator
 from lightfast.corrupt.registry import CORRUPTIONS, Table
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.intervals import Interval, bootstrap_mean, wilson
 from lightfast.evaluate.metrics import mce
+from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
 
 if TYPE_CHECKING:
     from lightfast.models.checkpoint import Checkpoint

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import make_folder, read_json, write_json
+from lightfast.cli.lines import columns
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import compare
 from lightfast.evaluate.predict import predict
@@ -17,12 +18,11 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters
+from lightfast.pages.compare import Compared, cost_texts, p_text, write_compare_page
 from lightfast.report.provenance import provenance
 from lightfast.report.tables import percent, points, share_text
-from lightfast.runs.compare_page import Compared, cost_texts, p_text, write_compare_page
+from lightfast.runs.contenders import Side, file_readings, in_order, open_sides, pair_up
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, touch
-from lightfast.runs.lines import columns
-from lightfast.runs.pairing import Side, file_readings, in_order, open_sides, pair_up
 
 WARM_UP = 256
 """So many pictures are read before the clock starts: the first batch pays for memory and threads."""

@@ -12,10 +12,10 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import generator
 from lightfast.corrupt.registry import CORRUPTIONS, Table
 from lightfast.corrupt.suite import SUITES, corrupt
+from lightfast.data.dataset import Part
 from lightfast.data.export import save_folder, save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read
-from lightfast.data.loaded import Part
 from lightfast.runs.folder import RunOptions
 
 Job = tuple[str, int, Table]

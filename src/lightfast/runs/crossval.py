@@ -10,15 +10,16 @@ from dataclasses import asdict
 from typing import Any
 
 from lightfast.base.files import write_json
+from lightfast.cli.lines import columns
+from lightfast.data.dataset import LoadedData, concatenate
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import LoadedData, concatenate
-from lightfast.evaluate.crossval import Dealing, cross_validate, deal
 from lightfast.evaluate.metrics import score
+from lightfast.experiments.crossval import Dealing, cross_validate, deal
 from lightfast.models.registry import find_model
+from lightfast.pages.crossval import write_crossval_page
 from lightfast.report.provenance import provenance
 from lightfast.report.tables import duration, percent, percent_range
-from lightfast.runs.crossval_page import write_crossval_page
 from lightfast.runs.folder import (
     FOLDS_FOLDER,
     METRICS_FILE,
@@ -28,7 +29,6 @@ from lightfast.runs.folder import (
     begin,
     finish,
 )
-from lightfast.runs.lines import columns
 from lightfast.train.fit import Plan
 
 

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from lightfast.base.files import write_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.robustness import Robustness, robustness_of, sample
+from lightfast.pages.demo import DemoResult, write_demo_page
+from lightfast.pages.repair import RepairStory, paired
 from lightfast.report.provenance import provenance
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pipeline import Pipeline, repair
-from lightfast.runs.demo_page import DemoResult, write_demo_page
+from lightfast.runs.fit import Job, read_job
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, begin, finish
-from lightfast.runs.job import Job, read_job
 from lightfast.runs.repair import Damaged, damage_pictures, repair_metrics, write_repair
 from lightfast.runs.repair_kit import KitPlan, fit_kit, save_kit
-from lightfast.runs.repair_page import RepairStory, paired
 from lightfast.runs.train import Trained, fit_job, run_metrics, write_results
 from lightfast.train.recipe import Recipe
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_bytes
+from lightfast.data.dataset import LoadedData
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.duplicates.search import with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import LoadedData
-from lightfast.data.near import with_near_groups
 from lightfast.data.splits import Splits, split_loaded
-from lightfast.data.unreadable import printable
 from lightfast.evaluate.robustness import sample
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.runs.folder import (

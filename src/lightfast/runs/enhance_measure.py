@@ -24,7 +24,7 @@ from lightfast.models.enhanced import put_before
 from lightfast.report.tables import points
 from lightfast.restore.enhance import Gate, degraded_images, weights_digest
 from lightfast.restore.pairs import DamageMix
-from lightfast.runs.enhance_plan import GateKind, check_base
+from lightfast.runs.enhance_options import GateKind, check_base
 from lightfast.runs.evaluate import load_classifier
 from lightfast.runs.folder import RunOptions, touch, without_seen
 

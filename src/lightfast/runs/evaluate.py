@@ -12,19 +12,19 @@ from typing import Any
 from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.base.files import make_folder, write_json
 from lightfast.corrupt.suite import SUITES
-from lightfast.data.loaded import Unreadable
+from lightfast.data.dataset import Unreadable
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import Robustness, robustness, sample
 from lightfast.models.checkpoint import Checkpoint, load_checkpoint
 from lightfast.models.device import resolve_device
+from lightfast.pages.classes import hardest_pairs
+from lightfast.pages.run import Tested, write_evaluation_page
 from lightfast.report.provenance import provenance
-from lightfast.runs.classes_page import hardest_pairs
 from lightfast.runs.evaluate_tags import evaluate_tags
 from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, touch, without_seen
 from lightfast.runs.pictures import read_labelled, read_pictures
-from lightfast.runs.run_page import Tested, write_evaluation_page
 
 
 def load_classifier(run: str, options: RunOptions) -> Checkpoint:

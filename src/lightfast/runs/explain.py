@@ -19,17 +19,10 @@ from lightfast.base.files import make_folder, read_json, write_json
 from lightfast.base.randomness import generator
 from lightfast.evaluate.robustness import sample
 from lightfast.explain.attribution import Explainer, ExplainSettings, explain, explainers
+from lightfast.explain.enhancer_change import change_by_enhancer
 from lightfast.explain.faithfulness import deletion_insertion, randomisation_check
 from lightfast.explain.features import feature_maps
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import MODEL as ENHANCED
-from lightfast.report.provenance import provenance
-from lightfast.report.tables import duration
-from lightfast.runs.evaluate import load_classifier
-from lightfast.runs.explain_change import change_by_enhancer
-from lightfast.runs.explain_features import FEATURES, explain_features
-from lightfast.runs.explain_page import SHOWN_WRONG, Checked, Shown, write_explain_page, write_sheet
-from lightfast.runs.explained import (
+from lightfast.explain.pictures import (
     MAPS,
     OVERLAYS,
     Explained,
@@ -40,6 +33,13 @@ from lightfast.runs.explained import (
     save_table,
     stems_of,
 )
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced import MODEL as ENHANCED
+from lightfast.pages.explain import SHOWN_WRONG, Checked, Shown, write_explain_page, write_sheet
+from lightfast.pages.features import FEATURES, explain_features
+from lightfast.report.provenance import provenance
+from lightfast.report.tables import duration
+from lightfast.runs.evaluate import load_classifier
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, RunOptions
 from lightfast.runs.pictures import Given, read_labelled_or_not, read_pictures
 

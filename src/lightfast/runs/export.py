@@ -17,25 +17,25 @@ import torch
 from lightfast.base.errors import DataError, InputError, SettingsError
 from lightfast.base.files import atomic
 from lightfast.base.randomness import generator
+from lightfast.data.dataset import Unreadable
+from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
-from lightfast.data.listing import Listing, picture_entries
-from lightfast.data.loaded import Unreadable
-from lightfast.data.taxonomy import Taxonomy
-from lightfast.data.unreadable import printable
+from lightfast.data.lists.listing import Listing, picture_entries
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import pred_probs
+from lightfast.export.check import check_lines, compare_graph
+from lightfast.export.graph import export_graph
+from lightfast.export.int8 import CALIBRATION, cost_lines, quantization_cost, quantize_graph
+from lightfast.export.photoprism import write_photoprism
+from lightfast.export.xmp import Keyword, Style, write_sidecars
 from lightfast.models.checkpoint import Checkpoint, load_checkpoint
 from lightfast.runs.folder import RunOptions, touch, without_seen
 from lightfast.runs.pictures import read_labelled_or_not
+from lightfast.runs.predict import checkpoint_digest, tagger_for
 from lightfast.runs.repair_kit import splits_of_run
-from lightfast.runs.tag import checkpoint_digest, tagger_for
 from lightfast.tagging.card import Card
-from lightfast.tagging.check import check_lines, compare_graph
-from lightfast.tagging.graph import export_graph
-from lightfast.tagging.int8 import CALIBRATION, cost_lines, quantization_cost, quantize_graph
-from lightfast.tagging.photoprism import write_photoprism
 from lightfast.tagging.runtime import Tagger, load_tagger
 from lightfast.tagging.stream import tag_files
-from lightfast.tagging.xmp import Keyword, Style, write_sidecars
 
 Target = Literal["onnx", "photoprism", "xmp"]
 CHECKED = 1000

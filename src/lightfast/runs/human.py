@@ -20,11 +20,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.base.files import write_json
-from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import Unreadable
-from lightfast.data.splits import split_loaded
-from lightfast.evaluate.human import (
+from lightfast.baselines.human import (
     Answer,
     AnswerLog,
     Question,
@@ -33,8 +29,15 @@ from lightfast.evaluate.human import (
     person_order,
     read_answers,
 )
-from lightfast.evaluate.human_score import NOT_RUN, score_people
+from lightfast.baselines.human_entries import Entry, Keys
+from lightfast.baselines.human_score import NOT_RUN, score_people
+from lightfast.cli.lines import columns
+from lightfast.data.dataset import Unreadable
+from lightfast.data.images import ImageSet
+from lightfast.data.ingest import read_splits
+from lightfast.data.splits import split_loaded
 from lightfast.evaluate.predictions import Predictions
+from lightfast.pages.human import kappa_text, write_human_page
 from lightfast.report.provenance import provenance
 from lightfast.report.tables import percent, points, share_text
 from lightfast.runs.folder import (
@@ -47,9 +50,6 @@ from lightfast.runs.folder import (
     touch,
     without_seen,
 )
-from lightfast.runs.human_entries import Entry, Keys
-from lightfast.runs.human_page import kappa_text, write_human_page
-from lightfast.runs.lines import columns
 
 ANSWERS_FILE = "answers.jsonl"
 Ask = Callable[[Question], str | None]

@@ -16,16 +16,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic, make_folder, write_json
-from lightfast.data.decode import decode_file, fit
-from lightfast.data.listing import picture_entries
-from lightfast.data.loaded import Unreadable
-from lightfast.data.unreadable import UnreadablePicture, printable
+from lightfast.data.dataset import Unreadable
+from lightfast.data.decode.decode import decode_file, fit
+from lightfast.data.decode.unreadable import UnreadablePicture, printable
+from lightfast.data.lists.listing import picture_entries
 from lightfast.evaluate.predict import pred_probs, tag_probs
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import percent
 from lightfast.runs.evaluate import load_classifier
 from lightfast.runs.folder import RunOptions
-from lightfast.tagging.regions import Objects, Search, Tagger, find_objects
+from lightfast.tagging.objects import Objects, Search, Tagger, find_objects
 
 OBJECTS_FILE, SHEET_FILE = "objects.json", "objects.png"
 SHOWN = 48

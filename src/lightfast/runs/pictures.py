@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from lightfast.base.errors import DataError
-from lightfast.data.archives import ARCHIVE_ENDINGS
-from lightfast.data.decode import fit
-from lightfast.data.folder import PART_NAMES, PICTURE_ENDINGS, kind_of
+from lightfast.data.dataset import LoadedData, Target, Unreadable, concatenate
+from lightfast.data.decode.decode import fit
+from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
-from lightfast.data.listing import picture_entries
-from lightfast.data.loaded import LoadedData, Target, Unreadable, concatenate
-from lightfast.data.manifest import MANIFEST_ENDINGS
-from lightfast.data.metadata import metadata_files
-from lightfast.data.pictures import assemble
-from lightfast.data.places import Places
-from lightfast.data.remote import is_address
-from lightfast.data.unreadable import printable
+from lightfast.data.lists.assemble import assemble
+from lightfast.data.lists.listing import picture_entries
+from lightfast.data.lists.manifest import MANIFEST_ENDINGS
+from lightfast.data.lists.metadata import metadata_files
+from lightfast.data.sources.archives import ARCHIVE_ENDINGS
+from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, kind_of
+from lightfast.data.sources.remote import is_address
+from lightfast.data.sources.resolve import Places
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.runs.folder import RunOptions
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import read_json, write_json
+from lightfast.data.duplicates.search import with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
-from lightfast.data.near import with_near_groups
 from lightfast.data.splits import Splits, split_loaded
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest

@@ -13,21 +13,21 @@ from typing import Any
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
 from lightfast.base.files import make_folder, read_json, write_json
+from lightfast.baselines.services import Readings, Scorecard, read_responses, readings_of, score_services
+from lightfast.cli.lines import columns
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.evaluate.services import Readings, Scorecard, read_responses, readings_of, score_services
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.pages.compare import p_text
+from lightfast.pages.run import noted
 from lightfast.report.page import Card, Cards, Cell, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.provenance import provenance
 from lightfast.report.statistics import interval_figure
 from lightfast.report.tables import percent, percent_range, points, points_cell, share_cell, share_text
-from lightfast.runs.compare_page import p_text
 from lightfast.runs.evaluate import load_classifier
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, touch, without_seen
-from lightfast.runs.lines import columns
 from lightfast.runs.pictures import read_labelled
-from lightfast.runs.run_page import noted
 
 THOUSAND = 1000
 SHOWN_LABELS = 40

@@ -13,14 +13,11 @@ import numpy as np
 
 from lightfast.base.errors import DataError, LightfastError, SettingsError
 from lightfast.base.files import write_json
+from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import concatenate
 from lightfast.data.splits import split_loaded
-from lightfast.evaluate.learning_curve import LearningCurve, Needed
-from lightfast.evaluate.regression import Regression
-from lightfast.evaluate.sweep import Measured, Over, Point, check_point, plan_at, run_points
-from lightfast.evaluate.sweep_levels import (
+from lightfast.experiments.levels import (
     INTERVAL_METHOD,
     Level,
     class_regression,
@@ -30,10 +27,13 @@ from lightfast.evaluate.sweep_levels import (
     size_curve,
     size_regression,
 )
+from lightfast.experiments.sweep import Measured, Over, Point, check_point, plan_at, run_points
 from lightfast.models.registry import find_model
+from lightfast.pages.sweep import write_sweep_page
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, begin, finish, touch
-from lightfast.runs.sweep_page import write_sweep_page
+from lightfast.statistics.learning_curve import LearningCurve, Needed
+from lightfast.statistics.regression import Regression
 from lightfast.train.fit import Plan, check_trainable
 
 POINTS_FOLDER = "points"

@@ -95,7 +95,12 @@ STUDIES: Registry[Study] = Registry("study")
 def find_study(name: str) -> Study:
     """The study called `name`; raises UnknownName with the closest names."""
     # Imported here because each study registers itself on import.
-    from lightfast.studies import assets, emnist, mnist_c, perturbations, quickdraw, svhn  # noqa: F401
+    import lightfast.studies.assets.study
+    import lightfast.studies.emnist.study
+    import lightfast.studies.mnist_c.study
+    import lightfast.studies.perturbations.study
+    import lightfast.studies.quickdraw.study
+    import lightfast.studies.svhn.study  # noqa: F401
 
     return STUDIES.get(name)
 

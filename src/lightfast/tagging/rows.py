@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import make_folder, storage_errors
-from lightfast.data.taxonomy import Taxonomy
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predictions import METADATA_KEY
 from lightfast.tagging.card import Card
 

@@ -16,7 +16,7 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_tensor
-from lightfast.data.taxonomy import Taxonomy
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.checkpoint import Task as ClassifierTask
 from lightfast.models.device import resolve_device

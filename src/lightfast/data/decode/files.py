@@ -1,0 +1,244 @@
+"""Picture files to rows of one array: what their headers say, the common size that follows,
+and the decoding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError
+from lightfast.base.progress import Reporter
+from lightfast.data.dataset import Entry, Target, Unreadable
+from lightfast.data.decode.decode import Header, decode_file, header
+from lightfast.data.decode.stream import in_order, or_unreadable
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.images import content_hash
+
+LARGEST_COMMON_SIDE = 96
+"""Pixels: mixed sizes are brought to a square of the median shorter side, at most this
+(`Target.largest_side` says another).
+"""
+_ROOM = 4 * 2**30
+_EVERY = 256
+Shape = tuple[int, int, int]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size and channels that all pictures get, and what to say about it."""
+
+    image_size: tuple[int, int]
+    channels: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """(H, W, C) of every picture."""
+        return (*self.image_size, self.channels)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the headers say: one Header or Unreadable an entry."""
+
+    headers: tuple[Header | Unreadable, ...]
+
+    @property
+    def hopeful(self) -> list[int]:
+        """Positions of the files whose header can be read."""
+        return [index for index, one in enumerate(self.headers) if isinstance(one, Header)]
+
+    @property
+    def shapes(self) -> Counter[Shape]:
+        """How many files announce which (H, W, C), in the order of their first."""
+        return Counter(one.shape for one in self.headers if isinstance(one, Header))
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What reading many files gave.
+
+    Attributes:
+        images: uint8 (N, H, W, C), in memory or a StoredArray.
+        good: N positions among the entries, rising.
+        unreadable: {position: reason} of the others.
+        shapes: how many files announce which (H, W, C).
+        sizes: {"HxW": how many of the N}, before any resizing.
+        more: how many of the N files hold more than was read: {"animation": 3, "pages": 1}.
+        hashes: content hashes of the N where they are known.
+    """
+
+    images: NDArray[np.uint8]
+    good: tuple[int, ...]
+    unreadable: Mapping[int, str]
+    shapes: Counter[Shape]
+    sizes: Counter[str]
+    more: Counter[str]
+    hashes: tuple[str, ...] | None = None
+
+    def listed(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
+        """The unreadable files by name, sorted."""
+        return tuple(
+            sorted(
+                (Unreadable(printable(entries[at].path), reason) for at, reason in self.unreadable.items()),
+                key=lambda one: one.path,
+            )
+        )
+
+
+class Rows(Protocol):
+    """Takes pictures one by one and gives them back as one array."""
+
+    def add(self, picture: NDArray[np.uint8], content: str) -> None:
+        """One more picture (H, W, C) with its content hash ("" where none is wanted)."""
+        ...
+
+    def finished(self) -> tuple[NDArray[np.uint8], tuple[str, ...] | None]:
+        """(all pictures, their content hashes or None)."""
+        ...
+
+
+@dataclass
+class RowsInMemory:
+    """Rows of an array that has room for `images.shape[0]` of them."""
+
+    images: NDArray[np.uint8]
+    count: int = field(default=0, init=False)
+
+    def add(self, picture: NDArray[np.uint8], content: str) -> None:
+        """One more picture (H, W, C)."""
+        self.images[self.count] = picture
+        self.count += 1
+
+    def finished(self) -> tuple[NDArray[np.uint8], None]:
+        """The pictures so far; nobody has hashed them."""
+        return self.images[: self.count], None
+
+
+def look(entries: Sequence[Entry], report: Reporter) -> Seen:
+    """The headers of all files. Raises DataError when none can be read."""
+
+    def one(entry: Entry) -> Header | Unreadable:
+        return or_unreadable(header, entry.path)
+
+    seen = Seen(tuple(_counted(in_order(one, entries), "looking", len(entries), report)))
+    if not seen.hopeful:
+        raise nothing_read([one for one in seen.headers if isinstance(one, Unreadable)])
+    return seen
+
+
+def decode(
+    entries: Sequence[Entry], seen: Seen, plan: Plan, rows: Rows, report: Reporter, *, hashed: bool
+) -> Decoded:
+    """Every file whose header could be read, into `rows`.
+
+    Raises DataError when no file can be read, OSError as `rows` does.
+    """
+
+    def read_row(index: int) -> tuple[NDArray[np.uint8], str] | Unreadable:
+        return or_unreadable(work, entries[index].path)
+
+    def work(path: Path) -> tuple[NDArray[np.uint8], str]:
+        picture = decode_file(path, plan.image_size, plan.channels)
+        return picture, content_hash(picture) if hashed else ""
+
+    hopeful = seen.hopeful
+    unreadable = {index: one.reason for index, one in enumerate(seen.headers) if isinstance(one, Unreadable)}
+    good: list[int] = []
+    for index, read in zip(
+        hopeful, _counted(in_order(read_row, hopeful), "reading", len(hopeful), report), strict=True
+    ):
+        if isinstance(read, Unreadable):
+            unreadable[index] = read.reason
+        else:
+            rows.add(*read)
+            good.append(index)
+    if not good:
+        raise nothing_read(
+            [Unreadable(printable(entries[at].path), reason) for at, reason in sorted(unreadable.items())]
+        )
+    images, hashes = rows.finished()
+    kept = [one for index in good if isinstance(one := seen.headers[index], Header)]
+    return Decoded(
+        images,
+        tuple(good),
+        unreadable,
+        seen.shapes,
+        Counter("{}x{}".format(*one.shape[:2]) for one in kept),
+        Counter(one.more for one in kept if one.more),
+        hashes,
+    )
+
+
+def _counted(results: Iterator[T], label: str, total: int, report: Reporter) -> Iterator[T]:
+    for done, result in enumerate(results, start=1):
+        yield result
+        if done % _EVERY == 0 or done == total:
+            report(label, done, total)
+
+
+def nothing_read(unreadable: Sequence[Unreadable]) -> DataError:
+    """The error of a source of which no file can be read."""
+    first = unreadable[0]
+    return DataError(
+        f"none of the {len(unreadable)} files could be read, the first is {first.path}: {first.reason}",
+        cure="Check that they are whole picture files that you may read.",
+    )
+
+
+def plan_for(shapes: Counter[Shape], target: Target, name: str) -> Plan:
+    """The size and channels of all pictures of files of these shapes."""
+    total = shapes.total()
+    sizes: Counter[tuple[int, int]] = Counter()
+    for (height, width, _), count in shapes.items():
+        sizes[height, width] += count
+    grey = sum(count for shape, count in shapes.items() if shape[2] == 1)
+    channels = target.channels or (1 if grey == total else 3)
+    notes: list[str] = []
+    if target.channels is None and 0 < grey < total:
+        notes.append(f"{grey} of {total} pictures are grey, the others coloured: all made RGB")
+    if target.image_size is not None:
+        height, width = target.image_size
+        changed = total - sizes[target.image_size]
+        if changed:
+            notes.append(
+                f"{changed} of {total} pictures resized to {height}x{width} (shorter side scaled, centre "
+                "cropped)"
+            )
+        return Plan(target.image_size, channels, tuple(notes))
+    why = _why_another_size(sizes, total * channels, target, name)
+    if not why:
+        return Plan(next(iter(sizes)), channels, tuple(notes))
+    shorter = np.repeat([min(size) for size in sizes], list(sizes.values()))
+    side = max(1, min(target.largest_side or LARGEST_COMMON_SIDE, round(float(np.median(shorter)))))
+    notes.insert(
+        0,
+        f"{why}: resized to {side}x{side} (shorter side scaled, centre cropped); give image_size to choose "
+        "another",
+    )
+    return Plan((side, side), channels, tuple(notes))
+
+
+def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: Target, name: str) -> str:
+    """Why the pictures cannot keep their size, or ""."""
+    total = sizes.total()
+    if len(sizes) > 1:
+        return f"sizes differ ({len(sizes)} sizes among {total} pictures of {name})"
+    height, width = next(iter(sizes))
+    largest = target.largest_side
+    if largest is None:
+        return (
+            f"{total} pictures of {height}x{width} would not fit in memory"
+            if planes * height * width > _ROOM
+            else ""
+        )
+    larger = min(height, width) > largest or max(height, width) > 2 * largest
+    return f"{total} pictures of {height}x{width} are larger than {largest}x{largest}" if larger else ""
