@@ -49,7 +49,7 @@ from lightfast.data.preprocess import Preprocess, to_pixels
 from lightfast.export.graph import export_graph
 from lightfast.models.bundled import lite0_tensors, load_in_order
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import tag_with
 from lightfast.tagging.runtime import load_tagger
 

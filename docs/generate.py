@@ -21,8 +21,10 @@ from lightfast.cli.app import app
 from lightfast.corrupt.registry import CORRUPTIONS, Corruption
 from lightfast.corrupt.suite import SUITES
 from lightfast.data.catalogue.catalogue import CATALOGUE
-from lightfast.explain.attribution import Explainer, ExplainSettings, explainers
-from lightfast.models.registry import MODELS, ModelSpec, find_model
+from lightfast.explain.attribution import explainers
+from lightfast.explain.methods import Explainer, ExplainSettings
+from lightfast.models.build import find_model
+from lightfast.models.registry import MODELS, ModelSpec
 from lightfast.runs.enhance_options import PlanSettings
 from lightfast.train.recipe import Recipe
 

@@ -19,7 +19,7 @@ from lightfast.data.ingest import read_splits
 from lightfast.evaluate.predict import pred_probs
 from lightfast.export.check import compare_graph
 from lightfast.export.graph import export_graph
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import tag_run
 from lightfast.tagging.runtime import load_tagger
 

@@ -35,11 +35,11 @@ _PUBLIC = {
     # classifiers
     "Checkpoint": "models.checkpoint:Checkpoint",
     "Recipe": "train.recipe:Recipe",
-    "Training": "train.fit:Training",
+    "Training": "train.recipe:Training",
     "calibrate": "evaluate.predict:calibrate",
     "choose_model": "experiments.auto:choose_model",
     "fit": "train.fit:fit",
-    "load_checkpoint": "models.checkpoint:load_checkpoint",
+    "load_checkpoint": "models.load:load_checkpoint",
     # readings and their scores
     "Evaluation": "evaluate.metrics:Evaluation",
     "PairedTest": "evaluate.compare:PairedTest",
@@ -97,7 +97,7 @@ _PUBLIC = {
     "fit_detector": "restore.detector:fit_detector",
     "fit_restorer": "restore.denoise:fit_restorer",
     "repair": "restore.pipeline:repair",
-    "restore": "restore.denoise:restore_images",
+    "restore": "models.infer:restore_images",
     # errors
     "CheckpointError": "base.errors:CheckpointError",
     "DataError": "base.errors:DataError",
@@ -299,11 +299,11 @@ if TYPE_CHECKING:
     from lightfast.explain.features import feature_maps as feature_maps
     from lightfast.export.graph import export_graph as export_graph
     from lightfast.models.checkpoint import Checkpoint as Checkpoint
-    from lightfast.models.checkpoint import load_checkpoint as load_checkpoint
     from lightfast.models.enhanced import put_before as put_before
+    from lightfast.models.infer import restore_images as restore
+    from lightfast.models.load import load_checkpoint as load_checkpoint
     from lightfast.restore.denoise import RestorerPlan as RestorerPlan
     from lightfast.restore.denoise import fit_restorer as fit_restorer
-    from lightfast.restore.denoise import restore_images as restore
     from lightfast.restore.detector import Damage as Damage
     from lightfast.restore.detector import DetectorPlan as DetectorPlan
     from lightfast.restore.detector import detect as detect
@@ -325,6 +325,6 @@ if TYPE_CHECKING:
     from lightfast.tagging.runtime import Tagger as Tagger
     from lightfast.tagging.runtime import load_tagger as load_tagger
     from lightfast.train.fit import Plan as Plan
-    from lightfast.train.fit import Training as Training
     from lightfast.train.fit import fit as fit
     from lightfast.train.recipe import Recipe as Recipe
+    from lightfast.train.recipe import Training as Training

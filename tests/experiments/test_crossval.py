@@ -16,8 +16,8 @@ from lightfast.evaluate.metrics import score
 from lightfast.experiments import crossval
 from lightfast.experiments.crossval import CrossValidation, Dealing, corrected_p_value, cross_validate
 from lightfast.statistics.resampled import corrected_interval, corrected_t_test
-from lightfast.train.fit import Plan, Training
-from lightfast.train.recipe import Recipe
+from lightfast.train.fit import Plan
+from lightfast.train.recipe import Recipe, Training
 
 FOREST = Plan("random-forest", config={"trees": 5})
 ONE_AT_A_TIME = Dealing(folds=3, jobs=1)

@@ -18,8 +18,8 @@ from lightfast.base.files import read_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.experiments.sweep import Measured, Point, check_point, cut, only_classes, run_points
-from lightfast.train.fit import Plan, Training
-from lightfast.train.recipe import Recipe
+from lightfast.train.fit import Plan
+from lightfast.train.recipe import Recipe, Training
 
 FOREST = Plan("random-forest", config={"trees": 5})
 SMALL = Plan("mlp", Recipe.of(epochs=3, batch_size=16, learning_rate=1e-2), {"hidden": [8]})

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, LightfastError
-from lightfast.export.check import check_lines, compare_graph
+from lightfast.cli.export import check_lines
+from lightfast.export.check import compare_graph
 from lightfast.tagging.card import Card
 
 CARD = Card("cnn", (8, 8, 3), ("a", "b"))

@@ -13,9 +13,10 @@ from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess
 from lightfast.export.graph import export_graph
 from lightfast.models import backbones, classifiers, forest, hub, papers  # noqa: F401
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
-from lightfast.models.registry import MODELS, fresh_network
+from lightfast.models.registry import MODELS
 from lightfast.tagging.runtime import load_tagger, read_card
 
 Shape = tuple[int, int, int]

@@ -9,7 +9,8 @@ import onnx
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.export.int8 import cost_lines, quantization_cost, quantize_graph
+from lightfast.cli.export import cost_lines
+from lightfast.export.int8 import quantization_cost, quantize_graph
 from lightfast.tagging.runtime import load_tagger
 
 

@@ -8,10 +8,10 @@ import shutil
 
 import pytest
 
-from lightfast.models.checkpoint import load_checkpoint
+from lightfast.models.load import load_checkpoint
 from lightfast.pages.run import temperature_words
 from lightfast.runs.evaluate import evaluate_run
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 
 
 def words(page: str) -> str:

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import DataError
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.objects import drawn_objects, objects_lines, objects_run, write_sheet
+from lightfast.cli.lines import objects_lines
+from lightfast.pages.objects_sheet import drawn_objects, write_sheet
+from lightfast.runs.objects import objects_run
+from lightfast.runs.options import RunOptions
 from lightfast.tagging.objects import Objects, Search
 
 FOUND = Objects(

@@ -13,9 +13,9 @@ from PIL import Image
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import load_checkpoint
+from lightfast.models.load import load_checkpoint
 from lightfast.runs.evaluate import predict_run
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import MODEL_FILE, tag_run
 
 
@@ -55,8 +55,8 @@ def test_the_numbers_are_those_of_predict(own_run: Path, pictures: Path, tmp_pat
 
 def test_real_photographs_read_alike_by_both_ways(data_folder: Path, tmp_path: Path):
     from lightfast.data.preprocess import Preprocess
+    from lightfast.models.build import fresh_network
     from lightfast.models.checkpoint import Checkpoint
-    from lightfast.models.registry import fresh_network
 
     if not (data_folder / "clothing").is_dir():
         pytest.skip("clothing is not among the data")

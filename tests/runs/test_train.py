@@ -25,9 +25,9 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import load_checkpoint
+from lightfast.models.load import load_checkpoint
 from lightfast.runs.fit import Extra
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 from lightfast.train.fit import Plan, fit
 from lightfast.train.recipe import Recipe

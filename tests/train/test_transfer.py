@@ -6,9 +6,9 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import calibrate, predict, predict_tags
 from lightfast.experiments.auto import choose_model
-from lightfast.models.checkpoint import load_checkpoint
-from lightfast.train.fit import Training, fit
-from lightfast.train.recipe import Recipe
+from lightfast.models.load import load_checkpoint
+from lightfast.train.fit import fit
+from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import STAGED
 
 

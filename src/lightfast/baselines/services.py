@@ -25,9 +25,9 @@ from lightfast.base.errors import DataError, UnknownName
 from lightfast.data.dataset import Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.compare_many import holm
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.agreement import Kappa, cohen_kappa
+from lightfast.statistics.holm import holm
 from lightfast.statistics.intervals import Interval, wilson
 
 Guesses = tuple[tuple[str, float], ...]

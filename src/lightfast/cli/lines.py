@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightfast.base.files import write_json, write_text
 from lightfast.data.check import DataReport
 from lightfast.report.page import Table
 from lightfast.report.tables import percent, points, share_text, text_table
@@ -193,35 +192,14 @@ def _counted(named: Sequence[tuple[str, int]], most: int = 12) -> str:
     return f"{shown} … ({len(named)} in all)" if len(named) > most else shown
 
 
-def rows_text(rows: Sequence[Mapping[str, Any]], form: str) -> str:
-    """One row a picture, as "csv" or as a table for the eye; lists (tags, nodes) with " | " between."""
-    import pandas as pd
-
-    frame = pd.DataFrame(
-        [
-            {
-                key: " | ".join(map(_short, value)) if isinstance(value, list) else value
-                for key, value in row.items()
-                if key != "path"
-            }
-            for row in rows
-        ]
-    )
-    return (
-        frame.to_csv(index=False).rstrip("\n")
-        if form == "csv"
-        else frame.to_string(index=False, float_format="%.4f")
-    )
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def save_rows(path: Path, result: Mapping[str, Any], form: str) -> Path:
-    """Write what `tag_run` found as one JSON object, or as a table for the eye."""
-    return (
-        write_json(path, result)
-        if form == "json"
-        else write_text(path, rows_text(result["predictions"], form) + "\n")
-    )
+def objects_lines(result: Mapping[str, Any]) -> list[str]:
+    """One line a picture: its tags, and how many boxes they have."""
+    lines = []
+    for row in result["pictures"]:
+        boxes = [one["label"] for one in row["objects"]]
+        tags = ", ".join(
+            f"{label} {percent(share, 0)}{f' ({count} boxes)' if (count := boxes.count(label)) > 1 else ''}"
+            for label, share in row["tags"].items()
+        )
+        lines.append(f"{row['path']}: {tags or 'nothing above the threshold'}")
+    return [*lines, *([f"sheet      {result['sheet']}"] if result["sheet"] else [])]

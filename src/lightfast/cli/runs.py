@@ -176,9 +176,10 @@ def predict(
     Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
     on the CPU.
     """
-    from lightfast.cli.lines import rows_text, save_rows
-    from lightfast.runs.objects import objects_lines, objects_run
+    from lightfast.cli.lines import objects_lines
+    from lightfast.runs.objects import objects_run
     from lightfast.runs.predict import tag_run
+    from lightfast.tagging.rows import rows_text, save_rows
 
     wanted = form_of(form, out)
     with work() as report:

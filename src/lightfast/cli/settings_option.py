@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lightfast.base.errors import SettingsError, UnknownName
-from lightfast.models.registry import find_model
+from lightfast.models.build import find_model
 from lightfast.models.transfer import TransferSettings
 from lightfast.train.fit import Plan, recipe_of
 from lightfast.train.recipe import Recipe

@@ -19,7 +19,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
 
 if TYPE_CHECKING:
-    from lightfast.runs.folder import RunOptions
+    from lightfast.runs.options import RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
 
@@ -34,7 +34,7 @@ def run_options(
     image_size: str | None = None,
 ) -> RunOptions:
     """The options of a verb on run folders, as typed."""
-    from lightfast.runs.folder import RunOptions
+    from lightfast.runs.options import RunOptions
 
     return RunOptions(
         out=out,

@@ -191,15 +191,6 @@ def robustness_of(
     return {key: _gathered(suite, seed, cells, clean[key], np.array(correct[key])) for key in clean}
 
 
-def sample(images: ImageSet, limit: int | None, seed: int = 0) -> ImageSet:
-    """At most `limit` pictures drawn by seed, in their order; all when `limit` is None."""
-    if limit is None or limit >= len(images):
-        return images
-    if limit < 1:
-        raise DataError(f"limit {limit}", expected="at least 1 picture")
-    return images.take(np.sort(generator(seed, "sample", images.name).permutation(len(images))[:limit]))
-
-
 def _reader(reader: Checkpoint | Read, images: ImageSet) -> Read:
     if not hasattr(reader, "role"):
         return reader  # pyright: ignore[reportReturnType]

@@ -19,12 +19,15 @@ from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.calibration import fit_temperature
-from lightfast.models.checkpoint import Checkpoint, predict_logits
-from lightfast.models.registry import fresh_network
+from lightfast.models.build import fresh_network
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import predict_logits
 from lightfast.models.transfer import TransferNetwork, TransferSettings, load_weights, preprocess_of
 from lightfast.train.features import Reader
-from lightfast.train.fit import Training, check_trainable, fit
+from lightfast.train.fit import check_trainable, fit
 from lightfast.train.linear import Rows
+from lightfast.train.loop import Where
+from lightfast.train.recipe import Training
 from lightfast.train.transfer import STAGED, Task, place_head, targets_of, with_mirrored
 
 MODEL = "lite0"
@@ -156,7 +159,7 @@ def _reader(images: ImageSet, training: Training, taps: str) -> Reader:
         MODEL, "classifier", images.image_shape, images.num_classes, {"taps": taps}, training.seed
     )
     load_weights(network, MODEL, {})
-    where = training.where("features")
+    where = Where.of(training, "features")
     return Reader(network, preprocess_of(MODEL, images.image_shape, {}), where.device, training.report)
 
 
@@ -191,7 +194,7 @@ def _heads(
             settings,
             STAGED,
             training.seed,
-            training.where("head"),
+            Where.of(training, "head"),
             training.taxonomy,
         )
         facts = place_head(

@@ -28,7 +28,8 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.device import resolve_device
 from lightfast.statistics.intervals import Interval
 from lightfast.statistics.resampled import corrected_interval, corrected_t_test
-from lightfast.train.fit import Plan, Training, check_trainable
+from lightfast.train.fit import Plan, check_trainable
+from lightfast.train.recipe import Training
 
 VALIDATION_SHARE = 0.1
 MEASURES = ("accuracy", "macro_precision", "macro_recall", "macro_f1")

@@ -7,17 +7,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
-from lightfast.base.errors import DataError
+from lightfast.base.errors import DataError, LightfastError
 from lightfast.base.randomness import generator
-from lightfast.experiments.sweep import Measured, Point
+from lightfast.data.images import ImageSet
+from lightfast.experiments.sweep import Measured, Point, SweepWishes
 from lightfast.statistics.intervals import Interval, wilson_bounds
-from lightfast.statistics.learning_curve import Forecast, LearningCurve, fit_learning_curve
+from lightfast.statistics.learning_curve import Forecast, LearningCurve, Needed, fit_learning_curve
 from lightfast.statistics.regression import Regression, ols
 
 Measure = Callable[[Measured], float]
@@ -180,3 +181,90 @@ def imbalance_regression(measured: Sequence[Measured], minority: str) -> Regress
         "recall",
         ["tenfold"],
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """What a sweep found: every measured point, the levels, and the models through them (None:
+    too few points, see `notes`).
+    """
+
+    wishes: SweepWishes
+    measured: Sequence[Measured]
+    levels: Sequence[Level]
+    minority: str = ""
+    minority_levels: Sequence[Level] = ()
+    curve: LearningCurve | None = None
+    needed: Needed | None = None
+    regression: Regression | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def summed_up(measured: Sequence[Measured], test: ImageSet, wishes: SweepWishes, seed: int) -> Swept:
+    """Levels, and where there are points enough the learning curve and the regression."""
+    found: dict[str, Any] = {"levels": levels(measured)}
+    notes: list[str] = []
+
+    def where_possible(key: str, model: Callable[[], Any]) -> None:
+        # The measured points stand without a line through them; the reason is told.
+        try:
+            found[key] = model()
+        except LightfastError as error:
+            notes.append(f"no {key}: {error}")
+
+    if wishes.over == "train_size":
+        where_possible("curve", lambda: size_curve(measured, seed))
+        if "curve" in found:
+            found["needed"] = found["curve"].needed(wishes.target, wishes.seconds_per_label)
+        where_possible("regression", lambda: size_regression(measured))
+    elif wishes.over == "classes":
+        where_possible("regression", lambda: class_regression(measured))
+    else:
+        name = next(one.point.minority[0] for one in measured if one.point.minority)
+        carried = int((test.require_labels() == test.class_names.index(name)).sum())
+        found |= {"minority": name, "minority_levels": levels(measured, recall_of(name), lambda _: carried)}
+        where_possible("regression", lambda: imbalance_regression(measured, name))
+    return Swept(wishes, measured, notes=tuple(notes), **found)
+
+
+def sweep_json(swept: Swept) -> dict[str, Any]:
+    """Plain JSON values of what was found."""
+    return {
+        "over": swept.wishes.over,
+        "repeats": swept.wishes.repeats,
+        "levels": [level.as_json() for level in swept.levels],
+        "interval_method": INTERVAL_METHOD,
+        "minority": swept.minority or None,
+        "minority_recall": [level.as_json() for level in swept.minority_levels],
+        "curve": swept.curve and swept.curve.as_json(),
+        "needed": swept.needed and swept.needed.as_json(),
+        "regression": swept.regression and swept.regression.as_json(),
+        "sentences": sentences(swept),
+        "points": [one.as_json() for one in swept.measured],
+    }
+
+
+def sentences(swept: Swept) -> list[str]:
+    """What may be concluded, in words."""
+    told: list[str] = []
+    if swept.curve is not None:
+        told.append(swept.curve.sentence())
+    if swept.needed is not None:
+        told.append(swept.needed.sentence())
+    if swept.regression is not None:
+        each = {
+            "doublings": "each doubling of the training pictures",
+            "classes": "each class",
+            "rows": "every 100 pictures a class",
+            "tenfold": "ten times the pictures of the class",
+        }
+        told += [
+            f"{text[0].upper()}{text[1:]}."
+            for one in swept.regression.coefficients[1:]
+            if (
+                text := swept.regression.sentence(
+                    one.name, each=each[one.name], step=100 if one.name == "rows" else 1
+                )
+            )
+        ]
+    return told

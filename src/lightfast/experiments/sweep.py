@@ -22,8 +22,8 @@ from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.experiments.crossval import one_thread
 from lightfast.models.device import resolve_device
-from lightfast.train.fit import Plan, Training, check_trainable
-from lightfast.train.recipe import Recipe
+from lightfast.train.fit import Plan, check_trainable
+from lightfast.train.recipe import Recipe, Training
 
 Over = Literal["train_size", "classes", "imbalance"]
 
@@ -311,3 +311,133 @@ def _watched(row: Mapping[str, Any]) -> dict[str, float]:
         for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
         if key in row
     }
+
+
+RATIOS = (500, 100, 20, 5, 1)
+
+
+REMEDIES = ("none", "weights", "sampling", "augment")
+
+
+MOST_LEVELS = 8
+
+
+@dataclass(frozen=True)
+class SweepWishes:
+    """What a sweep is asked.
+
+    Attributes:
+        over: train_size, classes or imbalance.
+        values: pictures in all, numbers of classes, or ratios N of 1:N; empty = a sensible series for the
+            data.
+        rows: over classes: training pictures a class; empty = a quarter, half and all of what the smallest
+            class has.
+        repeats: draws of pictures and weights at every level.
+        minority: over imbalance: the class to make rare; None = the last.
+        target: over train_size: accuracy to be reached, 0..1.
+        seconds_per_label: a person's time for one picture.
+        jobs: points at once; None = one a core.
+    """
+
+    over: Over
+    values: Sequence[float] = ()
+    rows: Sequence[int] = ()
+    repeats: int = 3
+    minority: str | None = None
+    target: float = 0.95
+    seconds_per_label: float = 3.0
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise SettingsError(
+                f"{self.repeats} repeats", expected="at least 1", cure="For instance --repeats 3."
+            )
+        if not 0 < self.target < 1:
+            raise SettingsError(
+                f"target {self.target:g}",
+                expected="an accuracy between 0 and 1",
+                cure="95 % is written 0.95.",
+            )
+        if not self.seconds_per_label >= 0:
+            raise SettingsError(
+                f"{self.seconds_per_label:g} seconds per label", expected="0 or more", cure="For instance 3."
+            )
+        if self.rows and self.over != "classes":
+            raise SettingsError("--rows", expected="only with --over classes", cure="Leave it out.")
+        if self.minority and self.over != "imbalance":
+            raise SettingsError("--minority", expected="only with --over imbalance", cure="Leave it out.")
+
+
+def plan_points(train: ImageSet, wishes: SweepWishes) -> list[Point]:
+    """Every point of a sweep, repeats innermost last: an interrupted sweep has whole repeats first."""
+    counts = np.bincount(train.require_labels(), minlength=train.num_classes)
+    cuts = {"train_size": _size_cuts, "classes": _class_cuts, "imbalance": _imbalance_cuts}[wishes.over](
+        train, counts, wishes
+    )
+    return [Point(**cut, repeat=repeat) for repeat in range(wishes.repeats) for cut in cuts]
+
+
+def _size_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list[dict[str, Any]]:
+    sizes = [round(value) for value in wishes.values]
+    if not sizes:
+        # Halves of what there is, down to ten pictures a class.
+        sizes = [
+            len(train) >> halving
+            for halving in range(MOST_LEVELS)
+            if len(train) >> halving >= 10 * train.num_classes
+        ]
+    if not sizes:
+        raise DataError(
+            f"{train.name}: {len(train):,} training pictures",
+            expected=f"at least {10 * train.num_classes} for a sweep",
+            cure="Give sizes with --values, or more pictures.",
+        )
+    return [{"train_size": size} for size in sorted(set(sizes))]
+
+
+def _class_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list[dict[str, Any]]:
+    smallest = int(counts.min())
+    numbers = [round(value) for value in wishes.values]
+    if not numbers:
+        first = min(3, train.num_classes - 1)
+        if first < 2:
+            raise DataError(
+                f"{train.name}: {train.num_classes} classes",
+                expected="at least 3 for a sweep over classes",
+                cure="Sweep over train_size or imbalance.",
+            )
+        numbers = np.unique(np.linspace(first, train.num_classes, MOST_LEVELS).round().astype(int)).tolist()
+    rows = list(wishes.rows) or sorted({max(1, smallest // 4), max(1, smallest // 2), smallest})
+    return [{"classes": number, "rows": row} for number in sorted(set(numbers)) for row in sorted(set(rows))]
+
+
+def _imbalance_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list[dict[str, Any]]:
+    name = wishes.minority or train.class_names[-1]
+    if name not in train.class_names:
+        raise DataError(
+            f"{train.name} has no class {name!r}", cure=f"Classes: {', '.join(train.class_names[:12])}."
+        )
+    own = int(counts[train.class_names.index(name)])
+    others = float(np.delete(counts, train.class_names.index(name)).mean())
+    if any(ratio <= 0 for ratio in wishes.values):
+        raise SettingsError(
+            "--values", expected="ratios above 0: 100 means one picture against 100 of each other class"
+        )
+    asked = [(ratio, round(others / ratio)) for ratio in wishes.values] or [
+        (ratio, count) for ratio in RATIOS if 1 <= (count := round(others / ratio)) <= own
+    ]
+    for ratio, count in asked:
+        if not 1 <= count <= own:
+            raise DataError(
+                f"ratio 1:{ratio:g}",
+                expected=f"1 to {own:,} pictures of {name!r} (the other classes have {others:,.0f})",
+                got=f"{count:,}",
+                cure="Give other ratios with --values, or another --minority.",
+            )
+    return [
+        {"minority": (name, count), "balance": balance}
+        for count in sorted({count for _, count in asked})
+        for balance in REMEDIES
+        if balance == "none" or count < others
+    ]

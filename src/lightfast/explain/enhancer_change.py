@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.explain.attribution import ExplainSettings, explain
+from lightfast.explain.attribution import explain
 from lightfast.explain.difference import Difference, MapChange, TopChange, difference, map_change, top_change
+from lightfast.explain.methods import ExplainSettings
 from lightfast.explain.pictures import TOP, Explained, probs_of
 from lightfast.models.enhanced import parts_of
-from lightfast.restore.denoise import restore_images
-from lightfast.runs.folder import RunOptions
+from lightfast.models.infer import restore_images
 
 SHOWN_CHANGES = 12
 
@@ -68,7 +68,7 @@ class EnhancerChange:
         }
 
 
-def change_by_enhancer(found: Explained, settings: ExplainSettings, options: RunOptions) -> EnhancerChange:
+def change_by_enhancer(found: Explained, settings: ExplainSettings, seed: int) -> EnhancerChange:
     """Read and explain the same pictures with the classifier alone; a map is about the class asked for,
     else about its own reading.
     """
@@ -84,9 +84,7 @@ def change_by_enhancer(found: Explained, settings: ExplainSettings, options: Run
     )
     # Layers behind an enhancer are called as in the classifier alone, so the same settings mean the same
     # layer.
-    before = explain(
-        inner, pictures, method=found.method, targets=targets, settings=settings, seed=options.seed
-    ).maps
+    before = explain(inner, pictures, method=found.method, targets=targets, settings=settings, seed=seed).maps
     moved = map_change(before, found.maps(rows))
     return EnhancerChange(
         tops,

@@ -19,8 +19,6 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import pred_probs, tag_probs
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.overlay import overlay
-from lightfast.report.tables import percent
-from lightfast.runs.folder import seen_rows
 
 OVERLAYS, MAPS = "overlays", "maps"
 TOP = 3
@@ -171,17 +169,15 @@ def probs_of(classifier: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.fl
     )
 
 
-def sure(share: float) -> str:
-    """A probability as people read it, on one line: "97.2 %", and no 0 or 100 that is only rounded."""
-    text = "< 0.1 %" if share < 5e-4 else "> 99.9 %" if share > 1 - 5e-4 else percent(share, 1)
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def read_by(classifier: Checkpoint, images: ImageSet, run: str, target: int | None = None) -> Readings:
-    """Read the pictures; `target` is the class that all maps are about, None: the most probable of each."""
+def read_by(
+    classifier: Checkpoint, images: ImageSet, seen: NDArray[np.bool_], target: int | None = None
+) -> Readings:
+    """Read the pictures, of which the run has `seen` some; `target` is the class that all maps are about,
+    None: the most probable of each.
+    """
     probs = probs_of(classifier, images.images)
     targets = probs.argmax(axis=1) if target is None else np.full(len(probs), target)
-    return Readings(classifier, images, probs, targets.astype(np.int64), seen_rows(Path(run), images), target)
+    return Readings(classifier, images, probs, targets.astype(np.int64), seen, target)
 
 
 def stems_of(ids: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,15 +85,3 @@ def compare_graph(
         same=int((~differs).sum()),
         ties=int((differs & near).sum()),
     )
-
-
-def check_lines(check: Mapping[str, Any]) -> list[str]:
-    """What a check says, for people."""
-    ties = f", {check['ties']:,} of them by a tie" if check["ties"] else ""
-    verdict = (
-        "all decisions the same"
-        if check["same"] == check["n"]
-        else f"{check['n'] - check['same']:,} decision(s) differ{ties}"
-    )
-    against = f"against torch on {check['n']:,} {check['pictures']}"
-    return [f"checked    {against}: {verdict}, probabilities within {check['max_difference']:.1e}"]

@@ -22,7 +22,7 @@ from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import EnhancedNetwork
+from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.forest import Forest
 from lightfast.tagging.card import CARD_FORMAT, CARD_KEY, INPUT, OUTPUT, Card
 

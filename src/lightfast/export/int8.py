@@ -6,7 +6,6 @@ import dataclasses
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,32 +126,6 @@ def quantization_cost(
         test = mcnemar(first.argmax(axis=1) == labels, second.argmax(axis=1) == labels)
         cost["paired"] = dataclasses.replace(test, before_name="fp32", after_name="int8").as_json()
     return cost
-
-
-def cost_lines(cost: Mapping[str, Any]) -> list[str]:
-    """The cost of 8 bits for people: accuracy with interval and n where labels are known, agreement,
-    speed.
-    """
-    speeds, (low, high) = cost["pictures_per_second"], cost["same_interval"]
-    lines = []
-    if cost["paired"]:
-        test = cost["paired"]
-        below, above = (100 * one for one in test["difference_interval"])
-        lines.append(
-            f"int8 cost  {100 * test['before_accuracy']:.2f} % → {100 * test['after_accuracy']:.2f} %, "
-            f"{100 * test['difference']:+.2f} points [{below:+.2f} to {above:+.2f}], n = {test['n']:,}, "
-            f"{test['gained']:,} gained, {test['lost']:,} lost, p = {test['p_value']:.2g} ({test['method']})"
-        )
-    lines.append(
-        f"int8       the same decision on {cost['same']:,} of {cost['n']:,} pictures "
-        f"({100 * cost['same'] / cost['n']:.2f} % [{100 * low:.2f} to {100 * high:.2f}])"
-    )
-    slow = speeds["int8"] < speeds["fp32"] and not cost["dot_products"]
-    why = ": slower here, the processor has no 8-bit dot products (VNNI)" if slow else ""
-    lines.append(
-        f"speed      int8 {speeds['int8']:,.0f} pictures a second in memory, fp32 {speeds['fp32']:,.0f}{why}"
-    )
-    return lines
 
 
 def _speeds(exact: Tagger, quantized: Tagger, images: NDArray[np.uint8]) -> dict[str, float]:

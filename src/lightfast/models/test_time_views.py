@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
 from lightfast.data.images import ImageSet
-from lightfast.models.checkpoint import Checkpoint, predict_logits
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import predict_logits
 
 
 def choose_views(classifier: Checkpoint, val_images: ImageSet, among: Sequence[str]) -> Checkpoint:

@@ -14,8 +14,7 @@ import numpy as np
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import Comparison, Pair
 from lightfast.evaluate.predictions import Predictions
-from lightfast.pages.run import noted
-from lightfast.report.costs import Priced, cost_figure
+from lightfast.report.noted import noted
 from lightfast.report.page import (
     Card,
     Cards,
@@ -29,7 +28,7 @@ from lightfast.report.page import (
     Text,
     write_page,
 )
-from lightfast.report.statistics import interval_figure
+from lightfast.report.statistics import Priced, cost_figure, interval_figure
 from lightfast.report.tables import duration, percent, percent_range, points_cell, share_cell
 from lightfast.report.thumbnails import side_within, thumbnail
 

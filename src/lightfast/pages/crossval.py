@@ -10,7 +10,8 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.experiments.crossval import CrossValidation
 from lightfast.pages.classes import classes_sections
-from lightfast.pages.run import noted, reliability_section
+from lightfast.pages.run import reliability_section
+from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Section, Table, write_page
 from lightfast.report.statistics import interval_figure
 from lightfast.report.tables import duration, percent, percent_range, share_cell

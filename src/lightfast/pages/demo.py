@@ -25,12 +25,11 @@ from lightfast.pages.repair import (
     rows_by_outcome,
     training_section,
 )
-from lightfast.pages.run import reliability_section, robustness_section
+from lightfast.pages.run import Tested, reliability_section, robustness_section
 from lightfast.report.figures import before_after
 from lightfast.report.page import Card, Cards, Figure, Part, Section, Text, write_page
 from lightfast.report.tables import percent, percent_range
 from lightfast.restore.pipeline import Repair
-from lightfast.runs.train import Trained
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +37,13 @@ class DemoResult:
     """What the demo measured.
 
     Attributes:
-        trained: the classifier and its reading of the clean test digits.
+        tested: the classifier and its reading of the clean test digits.
         clean: the clean test digits through the whole pipeline: it must do no harm.
         story: the damaged mixture.
         published, curves: `before` and `after` under the suite, at its own severities and at severities 1..5.
     """
 
-    trained: Trained
+    tested: Tested
     clean: Repair
     story: RepairStory
     published: Mapping[str, Robustness]
@@ -71,7 +70,7 @@ def write_demo_page(
         found_section(story),
         queue_section(story),
         confusion_section(story.repair.before, story.repair.after),
-        reliability_section(result.trained.predictions, result.trained.evaluation),
+        reliability_section(result.tested.predictions, result.tested.evaluation),
         training_section(story.pipeline),
     ]
     parts = metrics["parts"]
@@ -84,7 +83,7 @@ def write_demo_page(
 
 def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
     mixture = paired(result.story.repair)
-    trained = result.trained.evaluation
+    trained = result.tested.evaluation
     doubtful, sure = result.story.repair.doubtful, ~result.story.repair.doubtful
     right = float(result.story.repair.after.correct[sure].mean()) if sure.any() else None
     rest = f"the rest is {percent(right, 1)} right" if sure.any() else "no reading is sure enough"

@@ -12,27 +12,20 @@ import torch
 from numpy.typing import NDArray
 
 from lightfast.base.randomness import generator
-from lightfast.cli.lines import columns
 from lightfast.data.preprocess import to_images, to_pixels, to_tensor
 from lightfast.evaluate.compare import PairedTest
 from lightfast.explain.difference import difference, top_change
-from lightfast.models.checkpoint import Checkpoint, spec_of
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import spec_of
 from lightfast.pages.repair import intervals_of, paired_table
-from lightfast.pages.run import curves_figure, noted
+from lightfast.pages.run import curves_figure
+from lightfast.report.noted import noted
 from lightfast.report.overlay import coloured
 from lightfast.report.page import Card, Cards, Cell, Part, PictureRow, Section, Table, Text, Tone, write_page
 from lightfast.report.pictures import picture, picture_grid
-from lightfast.report.tables import (
-    MISSING,
-    percent,
-    percent_range,
-    points,
-    points_cell,
-    share_cell,
-    share_text,
-)
+from lightfast.report.tables import MISSING, percent, percent_range, points, points_cell, share_cell
 from lightfast.restore.enhance import Gate
-from lightfast.runs.enhance_measure import WITH, WITHOUT, Measured, Reading
+from lightfast.restore.measure import WITH, WITHOUT, Measured, Reading
 
 LEAK = "LEAK"
 TOP = 3
@@ -403,62 +396,4 @@ def _learned_section(story: EnhanceStory, metrics: Mapping[str, Any]) -> Section
     said = f" Before that it learned to reproduce the picture for {first['epochs']} epochs." if first else ""
     return Section(
         "How it learned", tuple(parts), f"Through the frozen classifier's cross-entropy.{taken}{said}"
-    )
-
-
-def enhance_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """The verdict, the figures, transfer and leak: for a terminal."""
-    tests = {"clean": metrics["paired"], "degraded": metrics["degraded"], **metrics["by_kind"]}
-    lines = [
-        verdict(metrics).replace("Refused", "REFUSED"),
-        *columns(
-            ("test pictures", "n", WITHOUT, WITH, "difference"),
-            [_row(name, test) for name, test in tests.items() if test],
-        ),
-        "Accuracy of the same test pictures without and with the enhancer; brackets: 95 % intervals.",
-    ]
-    if metrics["enhancer"]["strength"] is not None:
-        lines.append(
-            f"enhancer   {metrics['enhancer']['model']}, λ = {metrics['enhancer']['strength']:g}, "
-            f"{metrics['enhancer']['parameters']:,} weights before {metrics['base_model']}"
-        )
-    for row in metrics["transfer"]:
-        told = [
-            f"{key} {points(row[key]['difference'])} ({percent(row[f'{key}_kept'], 0)} of the own gain)"
-            for key in ("clean", "degraded")
-            if row[key]
-        ]
-        lines.append(f"transfer   {row['name']}: {', '.join(told)}, n = {row['clean']['n']:,}")
-    lines += leak_lines(metrics)
-    if not metrics["accepted"]:
-        lines.append(
-            f"not kept   {metrics['run']} holds no checkpoint. {_how_to_keep(metrics)}: {cure_of(metrics)}"
-        )
-    return [*lines, f"report     {Path(metrics['run'], 'report.html')}"]
-
-
-def leak_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """The figures of the leaking protocol, each marked, the honest one beside it;
-    nothing where none was asked for.
-    """
-    leak = metrics["leak"]
-    if leak is None:
-        return []
-    lines = [f"{leak['said']}."]
-    for key in ("clean", "degraded"):
-        if leak[key]:
-            share = [share_text(test["after_accuracy"]) for test in (leak[key], leak["honest"][key])]
-            lines.append(f"{LEAK} {key}: {share[0]}; honest: {share[1]}")
-    return lines
-
-
-def _row(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
-    low, high = test["difference_interval"]
-    gap = f"{points(test['difference'])} [{points(low)} to {points(high)}]"
-    return (
-        name.replace("_", " "),
-        f"{test['n']:,}",
-        percent(test["before_accuracy"]),
-        percent(test["after_accuracy"]),
-        gap,
     )

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from lightfast.explain.attribution import explainers
 from lightfast.explain.enhancer_change import EnhancerChange
 from lightfast.explain.faithfulness import Faithfulness, Randomisation
-from lightfast.explain.pictures import Explained, Readings, sure
+from lightfast.explain.pictures import Explained, Readings
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import MODEL as ENHANCED
 from lightfast.models.enhanced import parts_of
+from lightfast.models.enhanced_network import MODEL as ENHANCED
 from lightfast.pages.figures_faithfulness import faithfulness_curves
-from lightfast.pages.run import noted
 from lightfast.report.contact_sheet import SheetCell, write_contact_sheet
+from lightfast.report.noted import noted
 from lightfast.report.overlay import coloured, overlay, rgb
 from lightfast.report.page import (
     Card,
@@ -40,7 +40,7 @@ from lightfast.report.page import (
     write_page,
 )
 from lightfast.report.strips import colour_key, stage, strip
-from lightfast.report.tables import MINUS, MISSING, duration
+from lightfast.report.tables import MINUS, MISSING, duration, sure
 from lightfast.report.thumbnails import side_within, thumbnail
 
 SHOWN, SHOWN_WRONG = 24, 16

@@ -4,31 +4,25 @@ and two pictures side by side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.files import atomic
-from lightfast.explain.features import FeatureMaps, feature_maps
-from lightfast.explain.pictures import MAPS, Readings, described, stems_of, sure
+from lightfast.explain.features import FeatureMaps
+from lightfast.explain.pictures import MAPS, Readings
 from lightfast.pages.explain import model_name
-from lightfast.pages.run import noted
-from lightfast.report.contact_sheet import write_feature_sheet
-from lightfast.report.overlay import mosaic, mosaic_uri, rgb
+from lightfast.report.overlay import mosaic, mosaic_uri
 from lightfast.report.page import Figure, FigureRow, Folded, Part, Section, write_page
-from lightfast.report.provenance import provenance
 from lightfast.report.strips import colour_key, stage, strip
-from lightfast.runs.folder import REPORT_FILE, RunOptions
-from lightfast.runs.pictures import Given
+from lightfast.report.tables import sure
 
 FEATURES = "features"
 CHANNELS, SHOWN_FEATURES = 16, 8
 """Channels of a layer that are drawn, and pictures that the page shows."""
-_BLOCK, _SAMPLE = 8, 8
 _TILE, _SMALL_TILE = 48, 44
 
 
@@ -68,58 +62,6 @@ def channels_of(found: FeatureMaps) -> Channels:
     )
 
 
-def explain_features(
-    readings: Readings, out: Path, given: Given, options: RunOptions, layer: str | None
-) -> dict[str, Any]:
-    """Write features/NNNN-NAME.png and maps/NNNN-NAME.npz of every picture, and the page;
-    returns what `explain_run` does.
-    """
-    layers = None if layer is None else [layer]
-    stems, images = stems_of(readings.images.ids), readings.images.images
-    spread = np.unique(np.linspace(0, len(images) - 1, min(_SAMPLE, len(images))).astype(int))
-    chosen = [
-        channels_of(one)
-        for one in feature_maps(readings.classifier, np.ascontiguousarray(images[spread]), layers)
-    ]
-    kept: dict[int, list[NDArray[np.float32]]] = {}
-    wanted = {*range(min(SHOWN_FEATURES, len(images))), *pair_of(readings)}
-    for start in range(0, len(images), _BLOCK):
-        found = feature_maps(
-            readings.classifier, np.ascontiguousarray(images[start : start + _BLOCK]), layers
-        )
-        for place in range(len(found[0].maps)):
-            row = start + place
-            maps = [one.maps[place] for one in found]
-            _write(out, stems[row], readings, row, (chosen, maps))
-            if row in wanted:
-                kept[row] = maps
-        options.report("features", min(start + _BLOCK, len(images)), len(images))
-    rows = [
-        {**described(readings, row), "figure": f"{FEATURES}/{stem}.png", "map": f"{MAPS}/{stem}.npz"}
-        for row, stem in enumerate(stems)
-    ]
-    unreadable = [asdict(one) for one in given.unreadable]
-    _write_page(out / REPORT_FILE, readings, (chosen, kept), given, options)
-    return {
-        "method": FEATURES,
-        "target_layer": layer,
-        "signed": True,
-        "layers": [one.name for one in chosen],
-        "n": len(images),
-        "model": readings.classifier.model,
-        "class_names": list(readings.classifier.class_names),
-        "labelled": readings.labelled,
-        "wrong": len(readings.wrong) if readings.labelled else None,
-        "seen_in_training": int(readings.seen.sum()),
-        "check": None,
-        "enhancer": None,
-        "explanations": rows,
-        "unreadable": unreadable,
-        "notes": list(given.notes),
-        "seconds_per_picture": 0.0,
-    }
-
-
 def pair_of(readings: Readings) -> tuple[int, ...]:
     """Two pictures to compare: the first, and the first that was read as another class (else the second);
     one where there is one.
@@ -131,18 +73,6 @@ def pair_of(readings: Readings) -> tuple[int, ...]:
 Drawn = tuple[Sequence[Channels], list[NDArray[np.float32]]]
 
 
-def _write(out: Path, stem: str, readings: Readings, row: int, drawn: Drawn) -> None:
-    with atomic(out / MAPS / f"{stem}.npz") as temporary, temporary.open("wb") as stream:
-        named: dict[str, Any] = {one.name: maps for one, maps in zip(*drawn, strict=True)}
-        np.savez_compressed(stream, **named)
-    mosaics = [
-        (one.words, one.drawn(maps, CHANNELS // 2, 2 * _TILE)) for one, maps in zip(*drawn, strict=True)
-    ]
-    write_feature_sheet(
-        out / FEATURES / f"{stem}.png", rgb(readings.images.images[row]), _lines(readings, row), mosaics
-    )
-
-
 def _lines(readings: Readings, row: int) -> list[str]:
     known = readings.true_names(row)
     read = " · ".join(f"{name} {sure(share)}" for name, share in readings.top(row))
@@ -151,13 +81,14 @@ def _lines(readings: Readings, row: int) -> list[str]:
     return said + ["seen in training"] * bool(readings.seen[row])
 
 
-def _write_page(
+def write_features_page(
     path: Path,
     readings: Readings,
     drawn: tuple[Sequence[Channels], dict[int, list[NDArray[np.float32]]]],
-    given: Given,
-    options: RunOptions,
+    noted_parts: tuple[Part, ...],
+    facts: Mapping[str, Any],
 ) -> None:
+    """Write the page of the feature maps: a pair to compare, and every shown picture with its layers."""
     chosen, kept = drawn
     pair = pair_of(readings)
     n = len(readings)
@@ -172,18 +103,13 @@ def _write_page(
     sections = [
         Section(
             "Layer by layer",
-            (
-                *noted(given.notes, [asdict(one) for one in given.unreadable]),
-                key,
-                *(_fold(readings, row, (chosen, kept[row])) for row in shown),
-            ),
+            (*noted_parts, key, *(_fold(readings, row, (chosen, kept[row])) for row in shown)),
             lead,
         )
     ]
     if len(pair) == 2:
         sections.insert(0, _pair_section(readings, chosen, [kept[row] for row in pair], pair))
     title = f"What {model_name(readings.classifier)} makes of {readings.images.name.split('/')[0]}"
-    facts = provenance(readings.images.version, options.seed, None, options.words)
     write_page(
         path,
         title,

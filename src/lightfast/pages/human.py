@@ -11,7 +11,7 @@ from typing import Any
 
 from lightfast.baselines.human_score import HumanBaseline, PictureScore
 from lightfast.data.images import ImageSet
-from lightfast.pages.run import noted
+from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Cell, Folded, Gallery, Part, Section, Table, Text, write_page
 from lightfast.report.pictures import picture
 from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_cell

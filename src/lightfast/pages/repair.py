@@ -16,8 +16,9 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
-from lightfast.pages.run import curves_figure, noted
+from lightfast.pages.run import curves_figure
 from lightfast.report.figures import confusion_matrix
+from lightfast.report.noted import noted
 from lightfast.report.page import (
     Card,
     Cards,

@@ -14,10 +14,12 @@ from lightfast.evaluate.hierarchy import HierarchyScore, score_hierarchy
 from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import Robustness
-from lightfast.models.checkpoint import Checkpoint, spec_of
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import spec_of
 from lightfast.pages.classes import classes_sections
 from lightfast.pages.learned import hierarchy_sections, learned_sections
 from lightfast.report.figures import reliability_diagram, severity_curves, training_curves
+from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_cell
 
@@ -149,23 +151,6 @@ def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
         Card(percent(evaluation.ece), "calibration error", "mean gap of confidence and accuracy"),
     ]
     return Cards((*cards, *extra), lead)
-
-
-def noted(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tuple[Part, ...]:
-    """What was done while reading, and every file that could not be read, by name."""
-    parts: list[Part] = []
-    if notes:
-        parts.append(
-            Text(
-                "\n\n".join(note[0].upper() + note[1:] + "." * (not note.endswith(".")) for note in notes),
-                note=True,
-            )
-        )
-    if unreadable:
-        rows = tuple((one["path"], one["reason"]) for one in unreadable)
-        table = Table(("file", "reason"), rows, f"{len(rows):,} files could not be read and were left out")
-        parts.append(table if len(rows) <= 10 else Folded(table.caption, (table,)))
-    return tuple(parts)
 
 
 def reliability_section(predictions: Predictions, evaluation: Evaluation, temperature: str = "") -> Section:

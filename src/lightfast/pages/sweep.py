@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightfast.cli.lines import columns
 from lightfast.experiments.levels import Level
 from lightfast.experiments.sweep import Point
-from lightfast.pages.run import noted
+from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.statistics import learning_curve_figure, lines_figure, residual_figure
 from lightfast.report.tables import duration, percent, percent_range, share_cell
 from lightfast.statistics.regression import Regression
 
 if TYPE_CHECKING:
-    from lightfast.runs.sweep import Swept
+    from lightfast.experiments.levels import Swept
 
 OVER = {"train_size": "training pictures", "classes": "classes", "imbalance": "rare class"}
 REMEDY = {
@@ -201,31 +200,6 @@ def level_name(point: Point) -> str:
         return f"{point.classes} classes" + (f" × {point.rows:,}" if point.rows else "")
     name, count = point.minority or ("", 0)
     return f"{count:,} of {name}, {REMEDY[point.balance]}"
-
-
-def sweep_lines(result: Mapping[str, Any]) -> list[str]:
-    """Levels and conclusions: for a terminal."""
-    shown = result["minority_recall"] or result["levels"]
-    what = f"recall of {result['minority']}" if result["minority"] else "accuracy"
-    rows = []
-    for level in shown:
-        point = dict(level["point"])
-        point["minority"] = tuple(point["minority"]) if point["minority"] else None
-        rows.append(
-            (
-                level_name(Point(**point)),
-                f"{level['n_train']:,}",
-                str(level["repeats"]),
-                percent(level["value"]),
-                percent_range(level["interval"]),
-            )
-        )
-    return [
-        *columns(("level", "training pictures", "repeats", what, "95 % interval"), rows),
-        *result["sentences"],
-        f"{len(result['points'])} trainings, scored on {result['n_test']:,} held-out pictures, seed "
-        f"{result['seed']}",
-    ]
 
 
 def _along(swept: Swept) -> list[int]:

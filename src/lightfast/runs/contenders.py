@@ -17,8 +17,9 @@ from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.evaluate import load_classifier
-from lightfast.runs.folder import RunOptions, without_seen
+from lightfast.models.load import load_classifier
+from lightfast.runs.folder import without_seen
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import Given, read_labelled
 
 HUB = "hf-hub:"
@@ -153,7 +154,7 @@ def in_order(predictions: Predictions, class_names: tuple[str, ...]) -> Predicti
 
 def _opened(run: str, name: str, options: RunOptions) -> Side:
     if not _is_file(run):
-        checkpoint = load_classifier(run, options)
+        checkpoint = load_classifier(run, options.device)
         return Side(run, name, checkpoint.class_names, checkpoint)
     readings = Predictions.load(run)
     if len(set(readings.ids)) != len(readings):

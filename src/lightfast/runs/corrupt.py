@@ -16,7 +16,7 @@ from lightfast.data.dataset import Part
 from lightfast.data.export import save_folder, save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 
 Job = tuple[str, int, Table]
 """(corruption, severity, table of severities)."""

@@ -5,30 +5,20 @@ with figures and a page.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from lightfast.base.files import write_json
-from lightfast.cli.lines import columns
 from lightfast.data.dataset import LoadedData, concatenate
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
 from lightfast.evaluate.metrics import score
 from lightfast.experiments.crossval import Dealing, cross_validate, deal
-from lightfast.models.registry import find_model
+from lightfast.models.build import find_model
 from lightfast.pages.crossval import write_crossval_page
 from lightfast.report.provenance import provenance
-from lightfast.report.tables import duration, percent, percent_range
-from lightfast.runs.folder import (
-    FOLDS_FOLDER,
-    METRICS_FILE,
-    PREDICTIONS_FILE,
-    REPORT_FILE,
-    RunOptions,
-    begin,
-    finish,
-)
+from lightfast.runs.folder import FOLDS_FOLDER, METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, begin, finish
+from lightfast.runs.options import RunOptions
 from lightfast.train.fit import Plan
 
 
@@ -94,31 +84,3 @@ def taking_part(loaded: LoadedData) -> tuple[ImageSet, tuple[str, ...]]:
         f"the official test part ({len(loaded.test):,} pictures) was left aside: cross-validation needs none"
     )
     return concatenate(parts), (note,)
-
-
-def crossval_lines(result: Mapping[str, Any]) -> list[str]:
-    """Every fold, then mean, spread and corrected interval: for a terminal."""
-    rows = [
-        (
-            f"{one['repeat'] + 1}.{one['fold'] + 1}",
-            f"{one['n_train']:,}",
-            f"{one['n_test']:,}",
-            percent(one["accuracy"]),
-            percent(one["macro_f1"]),
-            duration(one["seconds"]),
-        )
-        for one in result["per_fold"]
-    ]
-    lines = columns(("fold", "fitted on", "read", "accuracy", "macro F1", "fit"), rows)
-    for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1")):
-        lines.append(
-            f"{name:<10} {percent(result[key])} [{percent_range(result[key + '_interval'])}], spread over "
-            f"folds {100 * result[key + '_spread']:.2f} points"
-        )
-    lines.append(
-        f"Brackets: 95 % interval corrected for shared training pictures; n = {result['n']:,}, "
-        f"{result['folds']} folds × {result['repeats']}, seed {result['seed']}."
-    )
-    if "predictions" in result:
-        lines.append(f"out of fold {result['predictions']}")
-    return lines

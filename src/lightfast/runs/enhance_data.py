@@ -18,20 +18,12 @@ from lightfast.base.files import write_bytes
 from lightfast.data.dataset import LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import with_near_groups
-from lightfast.data.images import ImageSet
+from lightfast.data.images import ImageSet, sample
 from lightfast.data.ingest import read_splits
 from lightfast.data.splits import Splits, split_loaded
-from lightfast.evaluate.robustness import sample
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import (
-    RUN_FILE,
-    SEEN_FILE,
-    RunOptions,
-    read_run,
-    seen_rows,
-    without_seen,
-    write_seen,
-)
+from lightfast.runs.folder import RUN_FILE, SEEN_FILE, read_run, seen_rows, without_seen, write_seen
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import aligned
 from lightfast.train.features import embedding
 

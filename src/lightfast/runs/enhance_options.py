@@ -19,17 +19,20 @@ from pydantic import Field
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
 from lightfast.base.settings import Settings
 from lightfast.corrupt.suite import SUITES
-from lightfast.models.checkpoint import REFUSED, Checkpoint, load_checkpoint
+from lightfast.models.build import build_network, find_model
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
-from lightfast.models.enhanced import MODEL, parts_of
+from lightfast.models.enhanced import parts_of
+from lightfast.models.enhanced_network import MODEL
 from lightfast.models.forest import Forest
-from lightfast.models.registry import build_network, find_model
+from lightfast.models.load import REFUSED, load_checkpoint
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_plan
+from lightfast.restore.measure import GateKind
 from lightfast.restore.pairs import DamageMix
-from lightfast.runs.folder import RUN_FILE, RunOptions, read_run
+from lightfast.runs.folder import RUN_FILE, read_run
+from lightfast.runs.options import RunOptions
 from lightfast.train.enhancement import Fidelity
 
-GateKind = Literal["clean", "degraded", "off"]
 Protocol = Literal["honest", "full"]
 NOTHING = "none"
 _OWN = "own:"

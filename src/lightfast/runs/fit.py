@@ -22,10 +22,11 @@ from lightfast.data.splits import Splits, split_loaded
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import calibrate
 from lightfast.experiments.auto import BUDGET, choose_model
+from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import find_model
 from lightfast.models.transfer import TransferSettings, identifier_of, trunk_of
-from lightfast.runs.folder import INGEST_FILE, RECIPE_FILE, RunOptions, touch, write_history, write_seen
+from lightfast.runs.folder import INGEST_FILE, RECIPE_FILE, touch, write_history, write_seen
+from lightfast.runs.options import RunOptions
 from lightfast.train.features import embedding
 from lightfast.train.fit import fit, recipe_of
 from lightfast.train.recipe import Recipe

@@ -26,7 +26,7 @@ from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, kind_of
 from lightfast.data.sources.remote import is_address
 from lightfast.data.sources.resolve import Places
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,10 +30,11 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.data.sources.resolve import Places
 from lightfast.evaluate.predict import pred_probs
 from lightfast.export.graph import card_of, export_graph
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.models.forest import Forest
-from lightfast.runs.folder import RunOptions
+from lightfast.models.load import load_checkpoint
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import read_pictures
 from lightfast.tagging.card import Card
 from lightfast.tagging.rows import Sayings, form_of, rows_of, writing

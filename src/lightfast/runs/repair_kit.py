@@ -23,10 +23,10 @@ from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import DetectorPlan, fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
-from lightfast.runs.folder import REPAIR_FOLDER, RunOptions, read_run
+from lightfast.runs.folder import REPAIR_FOLDER, read_run
+from lightfast.runs.options import RunOptions
 from lightfast.train.features import embedding
-from lightfast.train.fit import Training
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 ALL_SEVERITIES = (1, 2, 3, 4, 5)
 KIT_FILE = "kit.json"

@@ -16,8 +16,9 @@ from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.experiments.crossval import Dealing, cross_validate, deal
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
+from lightfast.models.load import load_checkpoint
 from lightfast.models.registry import count_parameters
 from lightfast.pages.classes import hardest_pairs
 from lightfast.pages.learned import near_parts
@@ -40,11 +41,11 @@ from lightfast.runs.folder import (
     OUT_OF_FOLD_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
-    RunOptions,
     begin,
     claimed,
     finish,
 )
+from lightfast.runs.options import RunOptions
 from lightfast.runs.train_tags import train_tags
 from lightfast.train.fit import Plan, check_trainable
 from lightfast.train.recipe import Recipe

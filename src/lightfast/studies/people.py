@@ -12,8 +12,8 @@ from lightfast.baselines.human import AnswerLog, Trial, draw_sample, read_answer
 from lightfast.baselines.human_score import NOT_RUN, HumanBaseline, score_people
 from lightfast.evaluate.predictions import Predictions
 from lightfast.report.provenance import shown_command
-from lightfast.runs.folder import RunOptions
 from lightfast.runs.human import ANSWERS_FILE, held_out
+from lightfast.runs.options import RunOptions
 from lightfast.studies.registry import StudyOptions
 
 

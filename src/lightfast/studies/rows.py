@@ -22,8 +22,8 @@ from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters
 from lightfast.models.test_time_views import choose_views
 from lightfast.studies.registry import StudyOptions, trained
-from lightfast.train.fit import Training, fit
-from lightfast.train.recipe import Recipe
+from lightfast.train.fit import fit
+from lightfast.train.recipe import Recipe, Training
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import pytest
 from lightfast.studies.assets.draws import methods_of
 from lightfast.studies.assets.nets import ways
 from lightfast.studies.assets.tasks import CLASSES, NOISE, TASKS, draw, falsified, library
-from lightfast.studies.registry import StudyOptions, find_study
+from lightfast.studies.registry import StudyOptions
+from lightfast.studies.run import find_study
 
 
 @pytest.fixture(scope="module")

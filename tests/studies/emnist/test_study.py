@@ -12,7 +12,8 @@ from lightfast.report.tables import text_table
 from lightfast.studies.emnist import study as emnist
 from lightfast.studies.emnist.networks import AUGMENT, letters_data, ours, sample
 from lightfast.studies.page import study_facts, write_study_page
-from lightfast.studies.registry import StudyOptions, find_study
+from lightfast.studies.registry import StudyOptions
+from lightfast.studies.run import find_study
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import markdown_table, text_table
 from lightfast.studies.mnist_c.networks import plan_of
 from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered
-from lightfast.studies.registry import StudyOptions, StudyResult, find_study, trained
-from lightfast.train.fit import Training, fit
-from lightfast.train.recipe import Recipe
+from lightfast.studies.registry import StudyOptions, StudyResult, trained
+from lightfast.studies.run import find_study
+from lightfast.train.fit import fit
+from lightfast.train.recipe import Recipe, Training
 
 
 @pytest.fixture(scope="module")

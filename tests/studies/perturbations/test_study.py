@@ -17,8 +17,9 @@ import torch
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import load_checkpoint, predict_logits
 from lightfast.models.enhanced import put_before
+from lightfast.models.infer import predict_logits
+from lightfast.models.load import load_checkpoint
 from lightfast.report.page import Cell
 from lightfast.report.tables import percent, points, text_table
 from lightfast.studies.page import study_facts, write_study_page
@@ -26,7 +27,8 @@ from lightfast.studies.perturbations import networks as perturbations_parts
 from lightfast.studies.perturbations import study as perturbations
 from lightfast.studies.perturbations.data import pictures_of
 from lightfast.studies.perturbations.figures import OUTCOMES, View, chosen_rows, counts, damaged_rows
-from lightfast.studies.registry import SCALES, StudyOptions, StudyResult, find_study
+from lightfast.studies.registry import SCALES, StudyOptions, StudyResult
+from lightfast.studies.run import find_study
 
 
 @dataclass

@@ -9,10 +9,11 @@ import torch
 from lightfast.base.errors import DataError
 from lightfast.baselines.human import AnswerLog, Trial, draw_sample, person_order
 from lightfast.experiments.sweep import cut
-from lightfast.models.registry import build_network, count_parameters
+from lightfast.models.build import build_network
+from lightfast.models.registry import count_parameters
 from lightfast.report.tables import text_table
-from lightfast.runs.folder import RunOptions
 from lightfast.runs.human import ANSWERS_FILE, held_out
+from lightfast.runs.options import RunOptions
 from lightfast.studies.quickdraw import study as quickdraw
 from lightfast.studies.quickdraw.networks import (
     GRIDS,
@@ -23,8 +24,9 @@ from lightfast.studies.quickdraw.networks import (
     h5_points,
     majority_cut,
 )
-from lightfast.studies.registry import StudyOptions, find_study
+from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import training_speed
+from lightfast.studies.run import find_study
 
 PARAMETERS = {"drawing-fc": 20_067, "drawing-cnn-1": 320_890, "drawing-cnn-2": 19_322}
 

@@ -9,10 +9,11 @@ from torch import nn
 
 from lightfast.base.errors import DataError
 from lightfast.data.images import ImageSet
-from lightfast.models.registry import build_network
+from lightfast.models.build import build_network
 from lightfast.report.tables import text_table
 from lightfast.statistics.intervals import wilson
-from lightfast.studies.registry import StudyOptions, find_study
+from lightfast.studies.registry import StudyOptions
+from lightfast.studies.run import find_study
 from lightfast.studies.svhn import study as svhn
 
 

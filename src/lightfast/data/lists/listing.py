@@ -10,8 +10,8 @@ from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
+from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.lists.manifest import named_pictures
-from lightfast.data.lists.table import MANIFEST_ENDINGS
 from lightfast.data.sources.folder import Found, files_below, kind_of
 from lightfast.data.sources.resolve import Places
 

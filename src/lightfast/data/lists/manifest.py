@@ -13,9 +13,10 @@ from pathlib import Path
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import Entry, LoadedData, Target
+from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
-from lightfast.data.lists.table import MANIFEST_ENDINGS, PATH_COLUMNS, Table, cell_text, read_table
+from lightfast.data.lists.table import PATH_COLUMNS, Table, cell_text, read_table
 from lightfast.data.sources.folder import PART_NAMES
 from lightfast.data.sources.resolve import Places
 

@@ -13,7 +13,6 @@ from typing import Any
 from lightfast.base.errors import DataError
 from lightfast.data.decode.unreadable import printable
 
-MANIFEST_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 PATH_COLUMNS = ("path", "file_name")
 LABEL_COLUMNS = ("label", "labels")
 _KNOWN = (*PATH_COLUMNS, *LABEL_COLUMNS, "split")

@@ -22,7 +22,7 @@ from typing import IO
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.lists.table import MANIFEST_ENDINGS
+from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.sources.folder import PICTURE_ENDINGS
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

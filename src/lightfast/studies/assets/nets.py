@@ -25,8 +25,8 @@ from lightfast.models.transfer import TransferSettings
 from lightfast.studies.assets.tasks import MODEL, Library, TaskOf, draw
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import at_hand
-from lightfast.train.fit import Training, fit
-from lightfast.train.recipe import Recipe
+from lightfast.train.fit import fit
+from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import FULL, STAGED
 
 OTHER_SETS = ("clothing", "caltech20", "intel-scenes")

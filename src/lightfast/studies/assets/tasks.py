@@ -22,8 +22,8 @@ from lightfast.data.dataset import concatenate
 from lightfast.data.decode.decode import fit
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split_off
+from lightfast.models.build import fresh_network
 from lightfast.models.device import resolve_device
-from lightfast.models.registry import fresh_network
 from lightfast.models.transfer import TransferNetwork, load_weights, preprocess_of
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import at_hand

@@ -31,7 +31,8 @@ from lightfast.studies.emnist.networks import (
 )
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 from lightfast.studies.rows import Outcome, Row, outcome_of
-from lightfast.train.fit import Plan, Training
+from lightfast.train.fit import Plan
+from lightfast.train.recipe import Training
 
 QUICK_EPOCHS = 3
 WATCHED_EPOCHS = (1, 5, 10, 15, 20)

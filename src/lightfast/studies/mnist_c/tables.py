@@ -19,9 +19,9 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.image_quality import psnr, ssim
 from lightfast.evaluate.predict import pred_probs
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import restore_images
 from lightfast.report.page import Cell, Table
 from lightfast.report.tables import points_cell, share_cell
-from lightfast.restore.denoise import restore_images
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, Repair, repair
 from lightfast.statistics.intervals import Interval, difference_interval, wilson

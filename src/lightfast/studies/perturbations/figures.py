@@ -18,15 +18,15 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.explain.attribution import explain
 from lightfast.explain.difference import Difference, difference, map_change, top_change
 from lightfast.explain.features import FeatureMaps, feature_maps
-from lightfast.models.checkpoint import spec_of
 from lightfast.models.enhanced import put_before
+from lightfast.models.infer import restore_images
+from lightfast.models.load import spec_of
 from lightfast.pages.features import channels_of
 from lightfast.pages.run import curves_figure
 from lightfast.report.overlay import coloured, mosaic_uri, overlay
 from lightfast.report.page import Cell, Figure, FigureRow, Folded, Section, Table, Text
 from lightfast.report.strips import colour_key, stage, strip
 from lightfast.report.tables import MINUS, percent
-from lightfast.restore.denoise import restore_images
 from lightfast.restore.enhance import degraded_images
 from lightfast.studies.perturbations.networks import (
     CLEAN,

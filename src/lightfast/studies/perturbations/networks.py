@@ -36,7 +36,7 @@ from lightfast.restore.enhance import (
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.registry import StudyOptions, trained
 from lightfast.studies.rows import Row, trained_row
-from lightfast.train.fit import Training
+from lightfast.train.recipe import Training
 
 CLEAN, DEGRADED = "clean", "degraded"
 TRAIN_SAMPLE = 2_000

@@ -21,8 +21,8 @@ from lightfast.experiments.sweep import Measured, Point, only_classes, run_point
 from lightfast.models.classifiers import VIEWS
 from lightfast.studies.registry import Scale, StudyOptions
 from lightfast.studies.rows import Row, at_hand
-from lightfast.train.fit import Plan, Training
-from lightfast.train.recipe import Recipe
+from lightfast.train.fit import Plan
+from lightfast.train.recipe import Recipe, Training
 
 DRAWINGS = "quickdraw"
 EMBEDDED = "mnist-5k"
