@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.dataset import Unreadable
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
 from lightfast.runs.folder import without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Given, read_labelled
+from lightfast.runs.pictures import Given, prepare, read_labelled
 
 HUB = "hf-hub:"
 
@@ -284,8 +283,8 @@ def _of_files(sides: Sequence[Side], source: str, options: RunOptions) -> Pairin
     if not source:
         labels = tuple(names[label] for label in first.require_labels())
         return Pairing(first.name, "not read", first.ids, labels, empty, (0,) * len(sides))
-    loaded = read_splits(source, data_folder=options.data_folder, report=options.report)
-    images = loaded.part("all")
+    prepared = prepare(source, replace(options, image_size=None), near="none")
+    images = prepared.data.part("all")
     rows = {name: row for row, name in enumerate(images.ids)}
     _not_in_file(sides, images, source)
     chosen = images.take([rows[name] for name in first.ids])
@@ -298,8 +297,8 @@ def _of_files(sides: Sequence[Side], source: str, options: RunOptions) -> Pairin
         empty,
         (0,) * len(sides),
         chosen,
-        unreadable=loaded.unreadable,
-        notes=loaded.notes,
+        unreadable=prepared.unreadable,
+        notes=prepared.notes,
     )
 
 

@@ -9,9 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 from lightfast.base.files import write_json
-from lightfast.data.dataset import LoadedData, concatenate
-from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
 from lightfast.evaluate.metrics import score
 from lightfast.experiments.crossval import Dealing, cross_validate, deal
 from lightfast.models.build import find_model
@@ -19,6 +16,7 @@ from lightfast.pages.crossval import write_crossval_page
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import FOLDS_FOLDER, METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, begin, finish
 from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
 from lightfast.train.fit import Plan
 
 
@@ -40,10 +38,8 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
     started = time.perf_counter()
     find_model(plan.model, "classifier")
     folder = options.folder("crossval")
-    loaded = read_splits(
-        source, image_size=options.image_size, data_folder=options.data_folder, report=options.report
-    )
-    images, notes = taking_part(loaded)
+    prepared = prepare(source, options)
+    images, notes = prepared.without_test()
     deal(images, dealing, options.seed)  # what cannot be dealt out is refused before a folder is made
     settings = {
         "made_by": "crossval",
@@ -62,8 +58,8 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
         "pooled": score(validated.predictions).as_json(),
         "data": images.name.split("/")[0],
         "data_version": images.version,
-        "unreadable": [asdict(one) for one in loaded.unreadable],
-        "notes": [*loaded.notes, *notes],
+        "unreadable": [asdict(one) for one in prepared.unreadable],
+        "notes": [*prepared.notes, *notes],
         "predictions": str(folder / PREDICTIONS_FILE),
         "seconds": round(time.perf_counter() - started, 3),
     }
@@ -73,14 +69,3 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
     write_json(folder / METRICS_FILE, metrics)
     finish(folder)
     return metrics
-
-
-def taking_part(loaded: LoadedData) -> tuple[ImageSet, tuple[str, ...]]:
-    """(the pictures that are dealt out, notes): all but an official test part."""
-    parts = [images for name, images in loaded.parts.items() if name != "test"]
-    if loaded.test is None:
-        return concatenate(parts), ()
-    note = (
-        f"the official test part ({len(loaded.test):,} pictures) was left aside: cross-validation needs none"
-    )
-    return concatenate(parts), (note,)

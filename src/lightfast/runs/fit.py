@@ -12,22 +12,21 @@ from typing import Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import write_json
-from lightfast.data.dataset import Unreadable
+from lightfast.data.dataset import Target, Unreadable
 from lightfast.data.decode.unreadable import printable
-from lightfast.data.duplicates.search import near_json, searched, with_near_groups
-from lightfast.data.ingest import read_splits
+from lightfast.data.duplicates.search import near_json, searched
 from lightfast.data.lists.manifest import MANIFEST_ENDINGS
 from lightfast.data.sources.archives import is_archive
-from lightfast.data.splits import Splits, split_loaded
+from lightfast.data.splits import Splits
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import calibrate
 from lightfast.experiments.auto import BUDGET, choose_model
 from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.transfer import TransferSettings, identifier_of, trunk_of
-from lightfast.runs.folder import INGEST_FILE, RECIPE_FILE, touch, write_history, write_seen
+from lightfast.runs.folder import RECIPE_FILE, touch, write_history, write_seen
 from lightfast.runs.options import RunOptions
-from lightfast.train.features import embedding
+from lightfast.runs.pictures import prepare
 from lightfast.train.fit import fit, recipe_of
 from lightfast.train.recipe import Recipe
 from lightfast.train.transfer import facts_in_words
@@ -123,15 +122,9 @@ def read_job(
     """Read and split the pictures of a training; near duplicates among photographs stay on one side."""
     # A trunk looks at no more than its own side of a photograph; the small networks learn from 96 pixels.
     side = trunk_of(identifier_of("lite0" if model == "auto" else model)).side if _on_trunk(model) else None
-    loaded = read_splits(
-        source,
-        image_size=options.image_size,
-        largest_side=side,
-        data_folder=options.data_folder,
-        report=options.report,
-    )
+    prepared = prepare(source, options, target=Target(options.image_size, largest_side=side))
+    loaded, near = prepared.data, prepared.near
     photographs = not searched(loaded)
-    loaded, near = with_near_groups(loaded, embedding(), options.report)
     extra = extra or Extra()
     if extra.precision is not None and loaded.train.tags is None:
         raise SettingsError(
@@ -142,14 +135,8 @@ def read_job(
         extra.taxonomy.check_classes(
             loaded.train.class_names, "multi-class" if loaded.train.tags is None else "multi-label"
         )
-    splits = split_loaded(loaded, seed=options.seed)
-    notes = [*loaded.notes, *splits.notes]
-    if near.groups:
-        notes.append(
-            f"{sum(map(len, near.groups)):,} pictures are near duplicates of others "
-            f"({_groups(len(near.groups))}, listed in {INGEST_FILE}): those of a group stay on one side of "
-            "the split"
-        )
+    splits = prepared.splits(options.seed)
+    notes = [*prepared.notes, *splits.notes]
     if model == "auto" and not (photographs or min(loaded.train.image_shape[:2]) > SMALL_SIDE):
         notes.append(
             f"model auto: {loaded.train.image_shape[0]} x {loaded.train.image_shape[1]} pixels are no "
@@ -175,10 +162,6 @@ def read_job(
         extra,
         near_json(loaded, near),
     )
-
-
-def _groups(count: int) -> str:
-    return f"{count:,} group{'s' * (count > 1)}"
 
 
 def _on_trunk(model: str) -> bool:

@@ -31,10 +31,8 @@ from lightfast.baselines.human import (
 )
 from lightfast.baselines.human_entries import Entry, Keys
 from lightfast.baselines.human_score import NOT_RUN, score_people
-from lightfast.data.dataset import Unreadable
+from lightfast.data.dataset import Target, Unreadable
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
-from lightfast.data.splits import split_loaded
 from lightfast.evaluate.predictions import Predictions
 from lightfast.pages.human import write_human_page
 from lightfast.report.provenance import provenance
@@ -48,6 +46,7 @@ from lightfast.runs.folder import (
     without_seen,
 )
 from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
 
 ANSWERS_FILE = "answers.jsonl"
 Ask = Callable[[Question], str | None]
@@ -233,17 +232,15 @@ def held_out(source: str, options: RunOptions, run: str | None) -> HeldOut:
         seed, size = int(record["split_seed"]), (height, width)
         if options.seed not in (0, seed):
             notes = (f"seed {seed} of the run was used, not {options.seed}",)
-    loaded = read_splits(
-        source, image_size=size, channels=channels, data_folder=options.data_folder, report=options.report
-    )
-    if loaded.test is not None:
-        images = loaded.test
+    prepared = prepare(source, options, target=Target(size, channels))
+    if prepared.data.test is not None:
+        images = prepared.data.test
     elif run is not None and (Path(run) / SEEN_FILE).is_file():
-        images = loaded.part("all")
+        images = prepared.data.part("all")
     else:
-        images = split_loaded(loaded, seed=seed).test
+        images = prepared.splits(seed).test
     images, left_out = (images, ()) if run is None else without_seen(Path(run), images)
-    return HeldOut(images, seed, loaded.unreadable, (*loaded.notes, *left_out, *notes))
+    return HeldOut(images, seed, prepared.unreadable, (*prepared.notes, *left_out, *notes))
 
 
 def _answered(log: AnswerLog, person: str) -> set[str]:

@@ -15,8 +15,6 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import write_json
 from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
-from lightfast.data.splits import split_loaded
 from lightfast.experiments.levels import summed_up, sweep_json
 from lightfast.experiments.sweep import Point, SweepWishes, check_point, plan_at, plan_points, run_points
 from lightfast.models.build import find_model
@@ -24,6 +22,7 @@ from lightfast.pages.sweep import write_sweep_page
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish, touch
 from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
 from lightfast.train.fit import Plan, check_trainable
 
 POINTS_FOLDER = "points"
@@ -49,10 +48,8 @@ def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWish
     started = time.perf_counter()
     find_model(plan.model, "classifier")
     folder = options.folder("sweep")
-    loaded = read_splits(
-        source, image_size=options.image_size, data_folder=options.data_folder, report=options.report
-    )
-    splits = split_loaded(loaded, val=0.0, seed=options.seed)
+    prepared = prepare(source, options)
+    splits = prepared.splits(options.seed, val=0.0)
     train = concatenate([splits.train, splits.val]) if len(splits.val) else splits.train
     points = plan_points(train, wishes)
     _check(train, splits.test, points, plan)
@@ -83,8 +80,8 @@ def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWish
         "data_version": train.version,
         "test_version": splits.test.version,
         "touched_before": touched,
-        "unreadable": [asdict(one) for one in loaded.unreadable],
-        "notes": [*loaded.notes, *splits.notes, *swept.notes],
+        "unreadable": [asdict(one) for one in prepared.unreadable],
+        "notes": [*prepared.notes, *splits.notes, *swept.notes],
         "seconds": round(time.perf_counter() - started, 3),
     }
     facts = provenance(train.version, options.seed, {"sweep": metrics["seconds"]}, options.words)

@@ -12,9 +12,12 @@ from lightfast.base.errors import UnknownName
 from lightfast.base.files import read_json, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
+from lightfast.data.dataset import Target
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_checkpoint
 from lightfast.report.page import Section, Table
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import Prepared, prepare
 from lightfast.train.recipe import Training
 
 Scale = Literal["quick", "cpu", "paper"]
@@ -43,6 +46,11 @@ class StudyOptions:
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise UnknownName("scale", self.scale, SCALES)
+
+    def pictures(self, name: str, target: Target | None = None) -> Prepared:
+        """The data set called `name`, through the door of all verbs."""
+        options = RunOptions(data_folder=self.data_folder, report=self.report)
+        return prepare(name, options, target=target, near="hashes", named=True)
 
     def training(self, part: str) -> Training:
         """Settings of one training of the study; its resumable state lies under `out`/.training/`part`."""

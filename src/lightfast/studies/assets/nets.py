@@ -6,18 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lightfast.base.files import json_digest, read_json, write_json
-from lightfast.base.progress import Reporter
-from lightfast.data.catalogue.catalogue import data_folder, load_dataset
+from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import Target
-from lightfast.data.duplicates.search import with_near_groups
 from lightfast.data.images import ImageSet
-from lightfast.data.splits import split_loaded
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.experiments.auto import choose_model
@@ -149,7 +145,7 @@ def other_set(options: StudyOptions, name: str, budget: float = OTHER_BUDGET) ->
     path = options.out / "sets" / f"{name}-{options.seed}-{budget:.0f}.json"
     if path.is_file():
         return read_json(path)
-    train, val, test = photographs(name, folder, options.seed, options.report)
+    train, val, test = photographs(name, options)
     checkpoint = choose_model(
         train, val, budget, Training(seed=options.seed, device=options.device, report=options.report)
     )
@@ -172,10 +168,9 @@ def other_set(options: StudyOptions, name: str, budget: float = OTHER_BUDGET) ->
     )
 
 
-def photographs(name: str, folder: Path, seed: int, report: Reporter) -> tuple[ImageSet, ImageSet, ImageSet]:
+def photographs(name: str, options: StudyOptions) -> tuple[ImageSet, ImageSet, ImageSet]:
     """(train, val, test) of a set of photographs at 224 pixels at most, near duplicates on one side."""
-    loaded, _ = with_near_groups(load_dataset(name, folder, report, Target(largest_side=224)), report=report)
-    splits = split_loaded(loaded, seed=seed)
+    splits = options.pictures(name, Target(largest_side=224)).splits(options.seed)
     return splits.train, splits.val, splits.test
 
 

@@ -17,7 +17,7 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import json_digest
 from lightfast.base.progress import Reporter
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder, load_dataset
+from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import concatenate
 from lightfast.data.decode.decode import fit
 from lightfast.data.images import ImageSet
@@ -158,7 +158,7 @@ def library(options: StudyOptions) -> Library:
             f"study assets: {' and '.join(missing)} not in {folder}",
             cure="docs/studies.md says where its pictures come from.",
         )
-    whole = _digits() if missing else _real(folder, options)
+    whole = _digits(options) if missing else _real(options)
     if options.scale == "quick":
         whole = dataclasses.replace(
             whole, train=_few(whole.train, 40, options.seed), test=_few(whole.test, 15, options.seed)
@@ -169,14 +169,14 @@ def library(options: StudyOptions) -> Library:
     return dataclasses.replace(whole, notes=(*whole.notes, counts))
 
 
-def _real(folder: Path, options: StudyOptions) -> Library:
-    faces = load_dataset(FACES, folder, options.report).train
+def _real(options: StudyOptions) -> Library:
+    faces = options.pictures(FACES).data.train
     numbers = np.array([CLASSES.index(name) for name in faces.class_names])
     fitted, tested = (
         _standard(part, numbers[part.require_labels()])
         for part in split_off(faces, FACES_TESTED, options.seed, ("train", "test"))
     )
-    clothes = load_dataset(OBJECTS, folder, options.report)
+    clothes = options.pictures(OBJECTS).data
     said = (
         "The paper's pictures are private. Stand-ins: faces of SMILEsmileD (smile or not) for expression; "
         "Fashion-MNIST bags against sneakers and ankle boots for two objects, its T-shirts and shirts for "
@@ -194,8 +194,8 @@ def _clothes(part: ImageSet) -> ImageSet:
     return _standard(few, numbers[few.require_labels()])
 
 
-def _digits() -> Library:
-    digits = load_dataset(EMBEDDED).train
+def _digits(options: StudyOptions) -> Library:
+    digits = options.pictures(EMBEDDED).data.train
     train, test = (
         _standard(few, few.require_labels())
         for part in split_off(digits, 0.25, 0, ("train", "test"))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder, load_dataset
+from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import Target
 from lightfast.data.images import ImageSet
-from lightfast.data.splits import Splits, split_loaded
+from lightfast.data.splits import Splits
 from lightfast.models.classifiers import VIEWS
 from lightfast.studies.registry import Scale, StudyOptions
 from lightfast.studies.rows import Row, at_hand
@@ -84,7 +84,7 @@ def letters_data(options: StudyOptions) -> LettersData:
             f"study emnist: neither {' nor '.join(DATA_SETS)} is in {folder}",
             cure="Run: lightfast data fetch emnist-balanced.",
         )
-    splits = split_loaded(load_dataset(name, folder), val=VALIDATION_SHARE, seed=options.seed)
+    splits = options.pictures(name).splits(options.seed, val=VALIDATION_SHARE)
     if options.scale == "quick":
         fitted, tested = QUICK
         splits = Splits(
@@ -110,7 +110,7 @@ def small_set(options: StudyOptions, folder: Path) -> ImageSet | None:
     """The handwritten letters and digits of `SMALL_SET` at 28 × 28, or None where they are not."""
     if options.scale == "quick" or not at_hand(SMALL_SET, folder):
         return None
-    return load_dataset(SMALL_SET, folder, target=Target((28, 28), 1)).train
+    return options.pictures(SMALL_SET, Target((28, 28), 1)).data.train
 
 
 def paper_cnns(data: LettersData) -> tuple[Row, ...]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lightfast.data.catalogue.catalogue import load_dataset
-from lightfast.data.splits import split_loaded
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.mnist_c import tables
 from lightfast.studies.mnist_c.networks import Parts, plan_of
@@ -22,7 +20,7 @@ def run(options: StudyOptions) -> StudyResult:
     """The whole study; every trained part is kept in `options.out`, so a second run only measures."""
     started = time.perf_counter()
     plan = plan_of(options.scale)
-    splits = split_loaded(load_dataset(plan.data, options.data_folder), val=plan.val_share, seed=options.seed)
+    splits = options.pictures(plan.data).splits(options.seed, val=plan.val_share)
     mix = DamageMix.of_suite("mnist-c")
     parts = Parts(options, plan, splits)
     pipeline = parts.pipeline(mix)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder, load_dataset
+from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import LoadedData, Target
-from lightfast.data.duplicates.search import with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_loaded
 from lightfast.studies.perturbations.networks import Pictures
@@ -55,7 +54,7 @@ def pictures_of(options: StudyOptions) -> dict[str, Pictures]:
     """
     cuts = CUTS[options.scale]
     if options.scale == "quick":
-        return {"cifar": _cut(_stand_in(options.seed), cuts["cifar"], options.seed)}
+        return {"cifar": _cut(_stand_in(options), cuts["cifar"], options.seed)}
     folder = options.data_folder or data_folder()
     found = _cifar(options, folder) | _intel(options, folder) | _stl(options, folder)
     if not found:
@@ -78,7 +77,7 @@ def _cifar(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
     name = next((one for one in CIFAR if at_hand(one, folder)), None)
     if name is None:
         return {}
-    splits = split_loaded(load_dataset(name, folder), seed=options.seed)
+    splits = options.pictures(name).splits(options.seed)
     names = [one for one in CUTS[options.scale] if one.startswith("cifar")] or ["cifar"]
     return {
         one: _cut(splits, CUTS[options.scale].get(one, (None, None, None)), options.seed) for one in names
@@ -88,16 +87,13 @@ def _cifar(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
 def _intel(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
     if not at_hand(INTEL, folder):
         return {}
-    loaded, _ = with_near_groups(
-        load_dataset(INTEL, folder, options.report, Target((SIDE, SIDE), 3)), report=options.report
-    )
-    return {"intel": Pictures(split_loaded(loaded, seed=options.seed))}
+    return {"intel": Pictures(options.pictures(INTEL, Target((SIDE, SIDE), 3)).splits(options.seed))}
 
 
 def _stl(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
     if not at_hand(STL, folder):
         return {}
-    loaded = load_dataset(STL, folder, options.report)
+    loaded = options.pictures(STL).data
     own = split_loaded(LoadedData(train=loaded.train), test=STL_TEST, seed=options.seed)
     return {"stl": Pictures(split_loaded(loaded, seed=options.seed)), "stl-990": Pictures(own)}
 
@@ -126,9 +122,10 @@ def _order(images: ImageSet, seed: int) -> NDArray[np.int64]:
     return generator(seed, "perturbations", images.name).permutation(len(images))
 
 
-def _stand_in(seed: int) -> Splits:
+def _stand_in(options: StudyOptions) -> Splits:
     """Digits over textures, 32 × 32; no digit and no texture of one part is in another."""
-    digits = split_loaded(load_dataset("mnist-5k"), seed=seed)
+    seed = options.seed
+    digits = options.pictures("mnist-5k").splits(seed)
     parts: Sequence[ImageSet] = [
         digits_over_photos(
             part,

@@ -13,7 +13,7 @@ import numpy as np
 from lightfast.base.errors import DataError
 from lightfast.base.parallel import usable_cores
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder, load_dataset
+from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.catalogue.known_sets import QUICKDRAW_CATEGORIES
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_off
@@ -120,8 +120,8 @@ def drawings_data(options: StudyOptions) -> DrawingsData:
             f"study quickdraw: the drawings of {DRAWINGS} and {pair} are not in {folder}",
             cure=f"Run: lightfast data fetch {DRAWINGS}, then lightfast data fetch {pair}.",
         )
-    images = load_dataset(DRAWINGS if here else EMBEDDED, folder).train
-    two = load_dataset(pair, folder).train if here else only_classes(images, (0, 1))
+    images = options.pictures(DRAWINGS if here else EMBEDDED).data.train
+    two = options.pictures(pair).data.train if here else only_classes(images, (0, 1))
     chosen = _a_class(images, A_CLASS[options.scale], options.seed)
     fitted, test = split_off(chosen, TEST_SHARE, options.seed, ("train", "test"))
     train, val = split_off(fitted, VALIDATION_SHARE, options.seed)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder, load_dataset
+from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_loaded, split_off
@@ -113,7 +113,7 @@ def study_data(options: StudyOptions) -> StudyData:
     folder = options.data_folder or data_folder()
     train, test = SIZES[options.scale]
     if at_hand("svhn", folder):
-        loaded = _sample(load_dataset("svhn", folder), (train, test), options.seed)
+        loaded = _sample(options.pictures("svhn").data, (train, test), options.seed)
         notes = (
             f"Data: {train:,} training and {test:,} test pictures of SVHN, drawn from its parts by seed "
             f"{options.seed}.",
@@ -153,7 +153,7 @@ def _sources(options: StudyOptions, folder: Path) -> Sources:
     """
     photographs = next((name for name in PHOTOGRAPHS if at_hand(name, folder)), None)
     if options.scale == "quick":
-        rest, held = split_off(load_dataset("mnist-5k", folder).train, 0.2, options.seed, PARTS)
+        rest, held = split_off(options.pictures("mnist-5k").data.train, 0.2, options.seed, PARTS)
         if photographs is None:
             grounds = tuple(
                 textures(size, options.seed, f"textures/{part}")
@@ -166,7 +166,7 @@ def _sources(options: StudyOptions, folder: Path) -> Sources:
             )
         return Sources(
             (rest, held),
-            _both(load_dataset(photographs, folder)),
+            _both(options.pictures(photographs).data),
             f"digits of mnist-5k over photographs of {photographs}",
         )
     if photographs is None or not at_hand("mnist", folder):
@@ -174,7 +174,7 @@ def _sources(options: StudyOptions, folder: Path) -> Sources:
             f"study svhn: neither svhn nor what its stand-in is made of (mnist and cifar10) is in {folder}",
             cure="Run: lightfast data fetch svhn.",
         )
-    digits, grounds = _both(load_dataset("mnist", folder)), _both(load_dataset(photographs, folder))
+    digits, grounds = _both(options.pictures("mnist").data), _both(options.pictures(photographs).data)
     return Sources(digits, grounds, f"digits of mnist over photographs of {photographs}")
 
 
