@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lightfast.cli.lines import check_lines
+from lightfast.cli.text.runs import check_lines
 from lightfast.data.check import check, examine
 from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet

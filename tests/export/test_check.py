@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, LightfastError
-from lightfast.cli.export import check_lines
+from lightfast.cli.text.export import check_lines
 from lightfast.export.check import compare_graph
 from lightfast.tagging.card import Card
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.cli.export import cost_lines
+from lightfast.cli.text.export import cost_lines
 from lightfast.export.int8 import quantization_cost, quantize_graph
 from lightfast.tagging.runtime import load_tagger
 

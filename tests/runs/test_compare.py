@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.cli.statistics import compare_lines
+from lightfast.cli.text.statistics import compare_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import mcnemar

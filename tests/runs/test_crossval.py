@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError, UnknownName
-from lightfast.cli.statistics import crossval_lines
+from lightfast.base.plain import as_json
+from lightfast.cli.text.statistics import crossval_lines
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.experiments.crossval import Dealing
+from lightfast.pages.crossval import CrossvalResult
 from lightfast.runs import crossval
 from lightfast.runs.crossval import crossval_run
 from lightfast.runs.options import RunOptions
@@ -36,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(blob_file: str, folder: Path) -> dict[str, Any]:
+def result(blob_file: str, folder: Path) -> CrossvalResult:
     return crossval_run(
         blob_file,
         RunOptions(out=folder, seed=3, command="lightfast crossval blobs.npz"),
@@ -50,8 +52,9 @@ def test_the_readings_are_out_of_fold_of_every_picture_and_metrics_are_their_sco
 ):
     kept = Predictions.load(folder / "predictions.parquet")
     assert len(kept) == len(blobs)
-    assert result == json.loads((folder / "metrics.json").read_text())
-    assert result["pooled"] == json.loads(json.dumps(score(kept).as_json()))
+    plain = as_json(result)
+    assert plain == json.loads((folder / "metrics.json").read_text())
+    assert plain["pooled"] == json.loads(json.dumps(score(kept).as_json()))
     assert {
         "accuracy",
         "accuracy_interval",
@@ -62,8 +65,8 @@ def test_the_readings_are_out_of_fold_of_every_picture_and_metrics_are_their_sco
         "folds",
         "per_fold",
         "unreadable",
-    } <= set(result)
-    assert (result["n"], result["seed"], result["folds"], result["data"]) == (120, 3, 3, "blobs")
+    } <= set(plain)
+    assert (plain["n"], plain["seed"], plain["folds"], plain["data"]) == (120, 3, 3, "blobs")
 
 
 def test_the_report_has_its_sections_and_asks_nothing_of_the_network(result, folder: Path):
@@ -94,8 +97,8 @@ def test_the_same_command_goes_on_where_it_stopped(
     assert not (tmp_path / "cut" / "metrics.json").exists()
     again = crossval_run(blob_file, options, plan=FOREST, dealing=DEALING)
     assert fits.count == 4
-    assert again["pooled"] == result["pooled"]
-    assert again["accuracy_interval"] == result["accuracy_interval"]
+    assert as_json(again.pooled) == as_json(result.pooled)
+    assert again.validated.interval() == result.validated.interval()
 
 
 def test_an_official_test_part_stays_aside(blobs: ImageSet, tmp_path: Path):
@@ -104,8 +107,8 @@ def test_an_official_test_part_stays_aside(blobs: ImageSet, tmp_path: Path):
     parts = LoadedData(train=blobs.take(range(60)), val=blobs.take(range(60, 90)), test=test)
     source = save_npz(tmp_path / "parts.npz", parts)
     result = crossval_run(str(source), RunOptions(out=tmp_path / "run"), plan=FOREST, dealing=DEALING)
-    assert (result["n"], result["accuracy"]) == (90, 1.0)
-    assert any("official test part (30 pictures) was left aside" in note for note in result["notes"])
+    assert (result.pooled.n, result.pooled.accuracy) == (90, 1.0)
+    assert any("official test part (30 pictures) was left aside" in note for note in result.notes)
     assert "was left aside" in (tmp_path / "run" / "report.html").read_text()
 
 

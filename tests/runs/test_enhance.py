@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lightfast.base.errors import CheckpointError, DataError, InputError, SettingsError
-from lightfast.cli.enhance import enhance_lines
+from lightfast.cli.text.enhance import enhance_lines
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet

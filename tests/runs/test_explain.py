@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
-from lightfast.cli.explain import explain_lines
+from lightfast.cli.text.explain import explain_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, LightfastError, SettingsError
-from lightfast.cli.export import export_lines
+from lightfast.cli.text.export import export_lines
 from lightfast.data.images import ImageSet
 from lightfast.export.xmp import read_sidecar
 from lightfast.models.load import load_checkpoint

@@ -16,7 +16,8 @@ from PIL import Image
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.baselines.human import Question
 from lightfast.baselines.human_entries import Keys
-from lightfast.cli.human_terminal import Screen, TerminalAsker, human_lines, human_terminal
+from lightfast.cli.human_terminal import Screen, TerminalAsker, human_terminal
+from lightfast.cli.text.human import human_lines
 from lightfast.data.export import save_npz
 from lightfast.data.splits import split
 from lightfast.evaluate.compare import mcnemar

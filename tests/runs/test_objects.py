@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import DataError
-from lightfast.cli.lines import objects_lines
+from lightfast.cli.text.runs import objects_lines
 from lightfast.pages.objects_sheet import drawn_objects, write_sheet
 from lightfast.runs.objects import objects_run
 from lightfast.runs.options import RunOptions

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
-from lightfast.cli.scorecard import parse_prices, scorecard_lines
+from lightfast.cli.scorecard import parse_prices
+from lightfast.cli.text.scorecard import scorecard_lines
 from lightfast.data.images import ImageSet
 from lightfast.runs.options import RunOptions
 from lightfast.runs.scorecard import Prices, read_synonyms, scorecard_run

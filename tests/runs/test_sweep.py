@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
-from lightfast.cli.statistics import sweep_lines
+from lightfast.cli.text.statistics import sweep_lines
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet

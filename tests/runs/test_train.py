@@ -19,7 +19,7 @@ from lightfast.base.errors import (
     TrainingError,
     UnknownName,
 )
-from lightfast.cli.lines import score_lines
+from lightfast.cli.text.runs import score_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score

@@ -17,7 +17,7 @@ def data_list(as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") 
 
     And whether they are here; the environment variable LIGHTFAST_DATA names the folder that keeps them.
     """
-    from lightfast.cli.lists import data_set_lines, data_sets
+    from lightfast.cli.text.lists import data_set_lines, data_sets
 
     result = data_sets()
     tell(result, as_json, data_set_lines(result))
@@ -56,7 +56,7 @@ def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: D
     Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training
     pictures in the test part.
     """
-    from lightfast.cli.lines import check_lines
+    from lightfast.cli.text.runs import check_lines
     from lightfast.data.check import check
 
     with work() as report:

@@ -41,7 +41,7 @@ def demo(
 
     Trains on clean digits, damages others, detects the damage, restores, reads again. Nothing is downloaded.
     """
-    from lightfast.cli.lines import demo_lines
+    from lightfast.cli.text.runs import demo_lines
     from lightfast.runs.demo import demo_run
 
     with work() as report:
@@ -95,8 +95,8 @@ def train(
     Photographs are learned on a pretrained network, in the way that reads validation pictures best within the
     budget. What is kept is calibrated; the test pictures are scored once, at the end.
     """
-    from lightfast.cli.lines import run_lines
     from lightfast.cli.settings_option import parse_settings
+    from lightfast.cli.text.runs import run_lines
     from lightfast.data.taxonomy.taxonomy import read_taxonomy
     from lightfast.runs.fit import Extra
     from lightfast.runs.train import train_run
@@ -176,7 +176,7 @@ def predict(
     Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
     on the CPU.
     """
-    from lightfast.cli.lines import objects_lines
+    from lightfast.cli.text.runs import objects_lines
     from lightfast.runs.objects import objects_run
     from lightfast.runs.predict import tag_run
     from lightfast.tagging.rows import rows_text, save_rows
@@ -248,7 +248,7 @@ def evaluate(
 
     Every figure has its 95 % interval and its n; pictures that the run was trained on are left out.
     """
-    from lightfast.cli.lines import run_lines
+    from lightfast.cli.text.runs import run_lines
     from lightfast.runs.evaluate import evaluate_run
 
     with work() as report:
@@ -297,7 +297,7 @@ def corrupt(
 
     Writes class folders or an .npz; labels stay, the same seed gives the same bytes.
     """
-    from lightfast.cli.lists import corruption_lines, corruptions
+    from lightfast.cli.text.lists import corruption_lines, corruptions
     from lightfast.runs.corrupt import corrupt_run, jobs_of
 
     if listing:
@@ -350,7 +350,7 @@ def repair(
     What is restored and kept is decided without labels; where DATA has labels they only score the readings
     before and after.
     """
-    from lightfast.cli.lines import run_lines
+    from lightfast.cli.text.runs import run_lines
     from lightfast.runs.repair import repair_run
 
     with work() as report:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import app
-from lightfast.cli.lines import columns
 from lightfast.cli.parameters import AsJson, DataArg, Device, Jobs, Model, Seed, Settings, Size
-from lightfast.cli.terminal import numbers, run_options, tell, work
-from lightfast.experiments.sweep import Point
-from lightfast.pages.compare import cost_texts, p_text
-from lightfast.pages.sweep import level_name
-from lightfast.report.tables import duration, percent, percent_range, points, share_text
+from lightfast.cli.terminal import numbers, print_result, run_options, tell, work
 
 Over = Literal["train_size", "classes", "imbalance"]
 
@@ -48,6 +43,7 @@ def crossval(
     command goes on where it was.
     """
     from lightfast.cli.settings_option import parse_plan
+    from lightfast.cli.text.statistics import crossval_lines
     from lightfast.experiments.crossval import Dealing
     from lightfast.runs.crossval import crossval_run
 
@@ -57,7 +53,7 @@ def crossval(
         result = crossval_run(
             data, opened, plan=parse_plan(settings or [], model), dealing=Dealing(folds, repeats, jobs)
         )
-    tell(result, as_json, [*crossval_lines(result), f"report     {folder / 'report.html'}"])
+    print_result(result, as_json, [*crossval_lines(result), f"report     {folder / 'report.html'}"])
 
 
 @app.command(epilog="Example: lightfast compare runs/cnn runs/forest mnist-5k --out runs/cnn-or-forest")
@@ -82,6 +78,7 @@ def compare(
     Paired tests on the same pictures with Holm's correction, intervals for F1 and AUC, and what each model
     costs.
     """
+    from lightfast.cli.text.statistics import compare_lines
     from lightfast.runs.compare import compare_run
 
     runs, data = split_words(words)
@@ -134,6 +131,7 @@ def sweep(
     it was.
     """
     from lightfast.cli.settings_option import parse_plan
+    from lightfast.cli.text.statistics import sweep_lines
     from lightfast.experiments.sweep import SweepWishes
     from lightfast.runs.sweep import sweep_run
 
@@ -183,7 +181,8 @@ def human(
     Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it
     was.
     """
-    from lightfast.cli.human_terminal import human_lines, human_terminal
+    from lightfast.cli.human_terminal import human_terminal
+    from lightfast.cli.text.human import human_lines
     from lightfast.runs.human import human_results
 
     if person is not None:
@@ -210,92 +209,3 @@ def split_words(words: Sequence[str]) -> tuple[list[str], str]:
             cure="E.g. lightfast compare runs/a runs/b mnist-5k.",
         )
     return runs, data
-
-
-def compare_lines(result: Mapping[str, Any]) -> list[str]:
-    """The conclusion, accuracy beside cost, all pairs: for a terminal."""
-    models = []
-    for row, one in zip(result["evaluations"], result["runs"], strict=True):
-        cost = one["cost"]
-        models.append(
-            (
-                one["name"],
-                share_text(row["accuracy"], row["accuracy_interval"]),
-                percent(row["macro_f1"]),
-                *cost_texts(cost),
-            )
-        )
-    pairs = []
-    for pair in result["pairs"]:
-        low, high = pair["difference_interval"]
-        pairs.append(
-            (
-                f"{pair['first']} → {pair['second']}",
-                f"{points(pair['difference'])} [{points(low)} to {points(high)}]",
-                f"{pair['gained']:,}",
-                f"{pair['lost']:,}",
-                p_text(pair["p_value"]),
-                p_text(pair["p_holm"]),
-            )
-        )
-    return [
-        *columns(
-            ("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models
-        ),
-        *columns(("pair", "difference in points", "gained", "lost", "p", "p (Holm)"), pairs),
-        f"n = {result['n']:,} pictures, the same for all; brackets: 95 % intervals; seed {result['seed']}",
-        result["sentence"],
-    ]
-
-
-def crossval_lines(result: Mapping[str, Any]) -> list[str]:
-    """Every fold, then mean, spread and corrected interval: for a terminal."""
-    rows = [
-        (
-            f"{one['repeat'] + 1}.{one['fold'] + 1}",
-            f"{one['n_train']:,}",
-            f"{one['n_test']:,}",
-            percent(one["accuracy"]),
-            percent(one["macro_f1"]),
-            duration(one["seconds"]),
-        )
-        for one in result["per_fold"]
-    ]
-    lines = columns(("fold", "fitted on", "read", "accuracy", "macro F1", "fit"), rows)
-    for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1")):
-        lines.append(
-            f"{name:<10} {percent(result[key])} [{percent_range(result[key + '_interval'])}], spread over "
-            f"folds {100 * result[key + '_spread']:.2f} points"
-        )
-    lines.append(
-        f"Brackets: 95 % interval corrected for shared training pictures; n = {result['n']:,}, "
-        f"{result['folds']} folds × {result['repeats']}, seed {result['seed']}."
-    )
-    if "predictions" in result:
-        lines.append(f"out of fold {result['predictions']}")
-    return lines
-
-
-def sweep_lines(result: Mapping[str, Any]) -> list[str]:
-    """Levels and conclusions: for a terminal."""
-    shown = result["minority_recall"] or result["levels"]
-    what = f"recall of {result['minority']}" if result["minority"] else "accuracy"
-    rows = []
-    for level in shown:
-        point = dict(level["point"])
-        point["minority"] = tuple(point["minority"]) if point["minority"] else None
-        rows.append(
-            (
-                level_name(Point(**point)),
-                f"{level['n_train']:,}",
-                str(level["repeats"]),
-                percent(level["value"]),
-                percent_range(level["interval"]),
-            )
-        )
-    return [
-        *columns(("level", "training pictures", "repeats", what, "95 % interval"), rows),
-        *result["sentences"],
-        f"{len(result['points'])} trainings, scored on {result['n_test']:,} held-out pictures, seed "
-        f"{result['seed']}",
-    ]

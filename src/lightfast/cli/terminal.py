@@ -19,6 +19,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
 
 if TYPE_CHECKING:
+    from lightfast.report.envelope import Envelope
     from lightfast.runs.options import RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
@@ -129,11 +130,18 @@ def work() -> Iterator[Reporter]:
             yield report
 
 
+def print_result(result: Envelope, as_json: bool, lines: Iterable[str]) -> None:
+    """The result as one JSON object, or `lines` for people; notes and unreadable files go to stderr."""
+    from lightfast.base.plain import as_json as plain
+
+    tell(plain(result), as_json, lines)
+
+
 def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
     """The result as one JSON object, or `lines` for people;
     what could not be read and what was done on the way goes to stderr.
     """
-    from lightfast.cli.lines import unreadable_lines
+    from lightfast.cli.text.columns import unreadable_lines
 
     if as_json:
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))

@@ -14,7 +14,7 @@ import numpy as np
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import Comparison, Pair
 from lightfast.evaluate.predictions import Predictions
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.page import (
     Card,
     Cards,
@@ -53,7 +53,7 @@ def write_compare_page(
     """The report of `compare`; `result` is the content of metrics.json."""
     comparison = compared.comparison
     sections = [
-        Section("Result", (_cards(comparison), *noted(result["notes"], result["unreadable"]))),
+        Section("Result", (_cards(comparison), *noted_dicts(result["notes"], result["unreadable"]))),
         _accuracy_section(comparison),
         *(
             [_cost_section(comparison, result["runs"])]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from lightfast.base.plain import FLAT, HIDDEN
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.metrics import score
+from lightfast.evaluate.metrics import Evaluation
 from lightfast.experiments.crossval import CrossValidation
 from lightfast.pages.classes import classes_sections
 from lightfast.pages.run import reliability_section
+from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Section, Table, write_page
 from lightfast.report.statistics import interval_figure
@@ -24,29 +25,38 @@ NAMES = {
 }
 
 
-def write_crossval_page(
-    path: Path,
-    validated: CrossValidation,
-    images: ImageSet,
-    metrics: Mapping[str, Any],
-    facts: Mapping[str, Any],
-) -> Path:
-    """The report: mean and corrected interval, every fold, and classes,
-    confusions and confidence of the out-of-fold readings.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CrossvalResult(Envelope):
+    """What `crossval` found.
+
+    Attributes:
+        validated: every fold, and out-of-fold predictions of all pictures.
+        pooled: the score of these predictions.
+        predictions: the file that holds them.
+        images: the pictures, in their order.
     """
-    evaluation = score(validated.predictions)
+
+    validated: CrossValidation = field(metadata=FLAT)
+    pooled: Evaluation
+    predictions: Path
+    images: ImageSet = field(metadata=HIDDEN)
+
+
+def write_crossval_page(path: Path, result: CrossvalResult) -> Path:
+    """The report: mean and corrected interval, every fold, and classes, confusions and confidence."""
+    validated, predictions = result.validated, result.validated.predictions
     sections = [
-        Section("Result", (_cards(validated), *noted(metrics["notes"], metrics["unreadable"]))),
+        Section("Result", (_cards(validated), *noted(result))),
         _folds_section(validated),
-        *classes_sections(validated.predictions, evaluation, images),
-        reliability_section(validated.predictions, evaluation),
+        *classes_sections(predictions, result.pooled, result.images),
+        reliability_section(predictions, result.pooled),
     ]
-    title = f"{validated.model} on {metrics['data']}, cross-validated"
+    title = f"{validated.model} on {result.data}, cross-validated"
     subtitle = (
-        f"{len(images):,} pictures, {validated.k} folds, {validated.repeats} "
+        f"{len(predictions):,} pictures, {validated.k} folds, {validated.repeats} "
         f"time{'s' * (validated.repeats > 1)}."
     )
-    return write_page(path, title, subtitle, sections, facts)
+    return write_page(path, title, subtitle, sections, result.provenance)
 
 
 def _cards(validated: CrossValidation) -> Cards:

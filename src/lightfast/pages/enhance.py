@@ -19,7 +19,7 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import spec_of
 from lightfast.pages.repair import intervals_of, paired_table
 from lightfast.pages.run import curves_figure
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.overlay import coloured
 from lightfast.report.page import Card, Cards, Cell, Part, PictureRow, Section, Table, Text, Tone, write_page
 from lightfast.report.pictures import picture, picture_grid
@@ -63,7 +63,7 @@ def write_enhance_page(
     path: Path, story: EnhanceStory, metrics: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> Path:
     """Write the report of `enhance_run`."""
-    head: tuple[Part, ...] = (_cards(story, metrics), *noted(metrics["notes"], metrics["unreadable"]))
+    head: tuple[Part, ...] = (_cards(story, metrics), *noted_dicts(metrics["notes"], metrics["unreadable"]))
     sections = [Section("Verdict", head, verdict(metrics)), _tested_section(story, metrics)]
     sections += [_leak_section(story.own, story.full, metrics)] if story.full is not None else []
     sections += [_gallery_section(story)]

@@ -22,7 +22,7 @@ from lightfast.models.enhanced import parts_of
 from lightfast.models.enhanced_network import MODEL as ENHANCED
 from lightfast.pages.figures_faithfulness import faithfulness_curves
 from lightfast.report.contact_sheet import SheetCell, write_contact_sheet
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.overlay import coloured, overlay, rgb
 from lightfast.report.page import (
     Card,
@@ -83,7 +83,7 @@ def write_explain_page(
     """Write the report; `notes` and `unreadable` as in `run_page.noted`."""
     found = shown.found
     readings, entry = found.readings, explainers().get(found.method)
-    sections = [_pictures_section(found, noted(notes, unreadable))]
+    sections = [_pictures_section(found, noted_dicts(notes, unreadable))]
     if readings.labelled:
         sections.append(_wrong_section(shown))
     if shown.change is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lightfast.baselines.human_score import HumanBaseline, PictureScore
 from lightfast.data.images import ImageSet
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.page import Card, Cards, Cell, Folded, Gallery, Part, Section, Table, Text, write_page
 from lightfast.report.pictures import picture
 from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_cell
@@ -35,7 +35,7 @@ def write_human_page(
     sections = [
         Section(
             "Result",
-            (_cards(baseline), _people_table(baseline), *noted(result["notes"], result["unreadable"])),
+            (_cards(baseline), _people_table(baseline), *noted_dicts(result["notes"], result["unreadable"])),
         )
     ]
     if baseline.model_name is not None:

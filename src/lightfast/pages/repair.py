@@ -18,7 +18,7 @@ from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.pages.run import curves_figure
 from lightfast.report.figures import confusion_matrix
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.page import (
     Card,
     Cards,
@@ -82,7 +82,7 @@ def write_repair_page(
     head: tuple[Part, ...] = (
         result_cards(story),
         Text(said, note=True),
-        *noted(metrics["notes"], metrics["unreadable"]),
+        *noted_dicts(metrics["notes"], metrics["unreadable"]),
     )
     sections = [Section("Result", head), found_section(story)]
     sections += [Section("Pictures", (grid(story),))] if story.repair.attempted.any() else []

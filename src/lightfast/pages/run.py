@@ -19,7 +19,7 @@ from lightfast.models.load import spec_of
 from lightfast.pages.classes import classes_sections
 from lightfast.pages.learned import hierarchy_sections, learned_sections
 from lightfast.report.figures import reliability_diagram, severity_curves, training_curves
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_cell
 
@@ -75,7 +75,11 @@ def write_run_page(
     sections = [
         Section(
             "Result",
-            (score_cards(evaluation, lead, extra), *noted(metrics["notes"], metrics["unreadable"]), *near),
+            (
+                score_cards(evaluation, lead, extra),
+                *noted_dicts(metrics["notes"], metrics["unreadable"]),
+                *near,
+            ),
         ),
         *learned_sections(metrics),
         *hierarchy_sections(tested.hierarchy),
@@ -113,7 +117,7 @@ def write_evaluation_page(
     often = "once" if times == 1 else f"{times} times"
     touched = f" These pictures had been scored with this run {often} before." if times else ""
     cards = score_cards(evaluation, _sentence(evaluation) + touched)
-    sections = [Section("Result", (cards, *noted(metrics["notes"], metrics["unreadable"])))]
+    sections = [Section("Result", (cards, *noted_dicts(metrics["notes"], metrics["unreadable"])))]
     if robust is not None:
         sections.append(robustness_section({"before": robust}))
     sections += tested.sections()

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightfast.baselines.services import Scorecard
 from lightfast.pages.compare import p_text
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.page import Card, Cards, Cell, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.statistics import interval_figure
 from lightfast.report.tables import percent, percent_range, points_cell, share_cell
@@ -27,7 +27,7 @@ def write_scorecard_page(
 ) -> Path:
     """The report of `scorecard`; `result` is the content of metrics.json."""
     sections = [
-        Section("Result", (_cards(card), *noted(result["notes"], result["unreadable"]))),
+        Section("Result", (_cards(card), *noted_dicts(result["notes"], result["unreadable"]))),
         Section("Accuracy and cost", _accuracy_parts(card, result)),
         Section("Ours against each service", (_pairs_table(card),)),
         Section("Agreement", (_agreement_table(card),)),

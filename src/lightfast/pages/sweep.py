@@ -10,7 +10,7 @@ import numpy as np
 
 from lightfast.experiments.levels import Level
 from lightfast.experiments.sweep import Point
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
 from lightfast.report.statistics import learning_curve_figure, lines_figure, residual_figure
 from lightfast.report.tables import duration, percent, percent_range, share_cell
@@ -37,7 +37,7 @@ def write_sweep_page(path: Path, swept: Swept, metrics: Mapping[str, Any], facts
             (
                 _cards(swept, metrics),
                 *(Text(text) for text in metrics["sentences"]),
-                *noted(metrics["notes"], metrics["unreadable"]),
+                *noted_dicts(metrics["notes"], metrics["unreadable"]),
             ),
         )
     ]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lightfast.base.plain import as_json
+from lightfast.report.envelope import Envelope
 from lightfast.report.page import Folded, Part, Table, Text
 
 
-def noted(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tuple[Part, ...]:
+def noted(result: Envelope) -> tuple[Part, ...]:
+    """What was done while reading, and every file that could not be read, by name."""
+    return noted_dicts(result.notes, as_json(result.unreadable))
+
+
+def noted_dicts(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tuple[Part, ...]:
     """What was done while reading, and every file that could not be read, by name."""
     parts: list[Part] = []
     if notes:

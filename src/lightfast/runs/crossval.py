@@ -5,22 +5,19 @@ with figures and a page.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from typing import Any
 
-from lightfast.base.files import write_json
 from lightfast.evaluate.metrics import score
 from lightfast.experiments.crossval import Dealing, cross_validate, deal
 from lightfast.models.build import find_model
-from lightfast.pages.crossval import write_crossval_page
-from lightfast.report.provenance import provenance
-from lightfast.runs.folder import FOLDS_FOLDER, METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, begin, finish
+from lightfast.pages.crossval import CrossvalResult, write_crossval_page
+from lightfast.runs.folder import FOLDS_FOLDER, PREDICTIONS_FILE, begin
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
+from lightfast.runs.record import envelope, finished
 from lightfast.train.fit import Plan
 
 
-def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Dealing) -> dict[str, Any]:
+def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Dealing) -> CrossvalResult:
     """Cross-validate a plan and keep the out-of-fold probabilities.
 
     An official test part stays aside; all other pictures take part. The folder keeps finished folds: the same
@@ -32,8 +29,7 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
             folds/.
         plan, dealing: what is fitted, and how the pictures are dealt out.
 
-    Returns: the content of metrics.json: the keys of `CrossValidation.as_json`, `pooled` (the score of the
-    out-of-fold readings), and data, data_version, unreadable, notes, seconds.
+    Returns: what was found; its `as_json` is the content of metrics.json.
     """
     started = time.perf_counter()
     find_model(plan.model, "classifier")
@@ -53,19 +49,12 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
     }
     begin(folder, settings, resume=False, replace="crossval")
     validated = cross_validate(images, plan, dealing, options.training(folder / FOLDS_FOLDER))
-    metrics = {
-        **validated.as_json(),
-        "pooled": score(validated.predictions).as_json(),
-        "data": images.name.split("/")[0],
-        "data_version": images.version,
-        "unreadable": [asdict(one) for one in prepared.unreadable],
-        "notes": [*prepared.notes, *notes],
-        "predictions": str(folder / PREDICTIONS_FILE),
-        "seconds": round(time.perf_counter() - started, 3),
-    }
     validated.predictions.save(folder / PREDICTIONS_FILE)
-    facts = provenance(images.version, options.seed, {"crossval": metrics["seconds"]}, options.words)
-    write_crossval_page(folder / REPORT_FILE, validated, images, metrics, facts)
-    write_json(folder / METRICS_FILE, metrics)
-    finish(folder)
-    return metrics
+    result = CrossvalResult(
+        **envelope(prepared, images, options, started, notes),
+        validated=validated,
+        pooled=score(validated.predictions),
+        predictions=folder / PREDICTIONS_FILE,
+        images=images,
+    )
+    return finished(folder, result, write_crossval_page)

@@ -14,7 +14,7 @@ from lightfast.evaluate.predict import predict_tags
 from lightfast.evaluate.tags import score_tags
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.pages.tags import TagsTested, write_tags_page
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, touch
 from lightfast.runs.options import RunOptions
@@ -55,7 +55,7 @@ def evaluate_tags(
         predictions.save(folder / PREDICTIONS_FILE)
         taxonomy = Taxonomy.from_json(classifier.taxonomy) if classifier.taxonomy else None
         facts = provenance(images.version, options.seed, {"evaluate": metrics["seconds"]}, options.words)
-        before = noted(metrics["notes"], metrics["unreadable"])
+        before = noted_dicts(metrics["notes"], metrics["unreadable"])
         title = f"{classifier.model} on {metrics['data']}"
         write_tags_page(
             folder / REPORT_FILE, title, TagsTested(predictions, evaluation, taxonomy=taxonomy), facts, before

@@ -24,7 +24,7 @@ from lightfast.pages.features import (
     write_features_page,
 )
 from lightfast.report.contact_sheet import write_feature_sheet
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.overlay import rgb
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import REPORT_FILE
@@ -66,7 +66,9 @@ def explain_features(
     ]
     unreadable = [asdict(one) for one in given.unreadable]
     facts = provenance(readings.images.version, options.seed, None, options.words)
-    write_features_page(out / REPORT_FILE, readings, (chosen, kept), noted(given.notes, unreadable), facts)
+    write_features_page(
+        out / REPORT_FILE, readings, (chosen, kept), noted_dicts(given.notes, unreadable), facts
+    )
     return {
         "method": FEATURES,
         "target_layer": layer,

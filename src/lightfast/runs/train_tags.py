@@ -18,7 +18,7 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.registry import count_parameters
 from lightfast.pages.learned import learned_sections, near_parts
 from lightfast.pages.tags import TagsTested, write_tags_page
-from lightfast.report.noted import noted
+from lightfast.report.noted import noted_dicts
 from lightfast.report.provenance import provenance
 from lightfast.runs.fit import Job, how_it_learned, write_fit
 from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, finish
@@ -88,7 +88,7 @@ def train_tags(job: Job, classifier: Checkpoint, options: RunOptions, folder: Pa
         title,
         tested,
         facts,
-        (*noted(notes, metrics["unreadable"]), *near_parts(job.near)),
+        (*noted_dicts(notes, metrics["unreadable"]), *near_parts(job.near)),
     )
     write_json(folder / METRICS_FILE, metrics)
     finish(folder)

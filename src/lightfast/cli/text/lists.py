@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast.cli.lines import columns
+from lightfast.cli.text.columns import columns
 from lightfast.corrupt.suite import CORRUPTIONS, SUITES
 from lightfast.data.catalogue.catalogue import CATALOGUE, available, data_folder, local_names
 
