@@ -176,17 +176,18 @@ def predict(
     Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
     on the CPU.
     """
-    from lightfast.cli.text.runs import objects_lines
-    from lightfast.runs.objects import objects_run
-    from lightfast.runs.predict import tag_run
-    from lightfast.tagging.rows import rows_text, save_rows
-
     wanted = form_of(form, out)
     with work() as report:
         if objects:
+            from lightfast.cli.text.runs import objects_lines
+            from lightfast.runs.objects import objects_run
+
             result = objects_run(run, paths, run_options(out, seed, device, report))
             lines = objects_lines(result)
         else:
+            from lightfast.runs.predict import tag_run
+            from lightfast.tagging.rows import rows_text, save_rows
+
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
             options = run_options(out if streamed else None, seed, device, report)
             result = tag_run(run, paths, options, form=wanted if streamed else None, top=top, client=client)

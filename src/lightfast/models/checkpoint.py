@@ -46,6 +46,7 @@ class Checkpoint:
         thresholds: multi-label only: the probability from which on each class is a tag (0.5 for all when
             empty).
         taxonomy: JSON of a `data.taxonomy.Taxonomy` whose leaves are the classes, or None.
+        from_hub: published by others, not trained here: it resizes pictures by itself.
     """
 
     role: Role
@@ -62,6 +63,7 @@ class Checkpoint:
     task: Task = "multi-class"
     thresholds: tuple[float, ...] = ()
     taxonomy: Mapping[str, Any] | None = None
+    from_hub: bool = False
 
     @property
     def torch_network(self) -> nn.Module:
@@ -131,6 +133,7 @@ class Checkpoint:
             "task",
             "thresholds",
             "taxonomy",
+            "from_hub",
         )
         return {
             "format": FORMAT,

@@ -44,7 +44,7 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
             f"hf-hub:{identifier}: weights do not fit its config", cure="Check the repository's files."
         ) from error
     checkpoint.torch_network.to(device or torch.device("cpu")).eval()
-    return checkpoint.replace(details={"source": f"hf-hub:{identifier}"})
+    return checkpoint.replace(details={"source": f"hf-hub:{identifier}"}, from_hub=True)
 
 
 def folder_of(identifier: str) -> Path:

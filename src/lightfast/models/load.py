@@ -91,6 +91,7 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
         task=content.get("task", "multi-class"),
         thresholds=tuple(content.get("thresholds", ())),
         taxonomy=content.get("taxonomy"),
+        from_hub=content.get("from_hub", False),
     )
 
 

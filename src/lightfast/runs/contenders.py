@@ -258,7 +258,7 @@ def _read_all(readers: Sequence[Side], source: str, options: RunOptions) -> list
     for side in readers:
         if side.checkpoint is None:
             continue
-        key = (side.checkpoint.image_shape, side.class_names, "data_version" in side.checkpoint.details)
+        key = (side.checkpoint.image_shape, side.class_names, side.checkpoint.from_hub)
         if key not in read:
             read[key] = read_labelled(source, side.checkpoint, options)
         given.append(read[key])

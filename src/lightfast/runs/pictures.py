@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,25 @@ from lightfast.runs.options import RunOptions
 
 if TYPE_CHECKING:
     from lightfast.models.checkpoint import Checkpoint
+
+
+class Shaped(Protocol):
+    """What decides how pictures are read for a classifier: a checkpoint or an exported file's card."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) that it was built for."""
+        ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of the label numbers."""
+        ...
+
+    @property
+    def from_hub(self) -> bool:
+        """Published by others: it resizes pictures by itself."""
+        ...
 
 
 NearSearch = Literal["none", "hashes", "features"]
@@ -90,7 +109,7 @@ def prepare(
     source: str | Path,
     options: RunOptions,
     *,
-    classifier: Checkpoint | None = None,
+    classifier: Shaped | None = None,
     target: Target | None = None,
     near: NearSearch = "features",
     named: bool = False,
@@ -183,7 +202,7 @@ def read_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOption
     return read_labelled(source, checkpoint, options)
 
 
-def read_pictures(paths: Sequence[str], checkpoint: Checkpoint, options: RunOptions) -> Given:
+def read_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions) -> Given:
     """Pictures without labels from picture files, folders (recursive), `.npz` files, tables of pictures,
     archives, addresses and catalogue names; rows of files come first, then those of arrays and names, each in
     the order given.
@@ -207,7 +226,7 @@ def read_pictures(paths: Sequence[str], checkpoint: Checkpoint, options: RunOpti
     )
 
 
-def _from_files(paths: Sequence[str], checkpoint: Checkpoint, options: RunOptions, places: Places) -> Given:
+def _from_files(paths: Sequence[str], checkpoint: Shaped, options: RunOptions, places: Places) -> Given:
     listing = picture_entries(paths, options.report, places)
     if not listing.entries:
         first = listing.unreadable[0]
@@ -259,14 +278,14 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
     return dataclasses.replace(images, labels=labels, class_names=checkpoint.class_names), (note,)
 
 
-def _resizes_itself(classifier: Checkpoint, source: str) -> bool:
+def _resizes_itself(classifier: Shaped, source: str) -> bool:
     """Whether arrays stay as they are: 60,000 digits at the 224 × 224 × 3 of a hub model would take 9 GB."""
     of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS})
     files = of_files or is_address(source) or kind_of(Path(source).expanduser()) == "folder"
-    return "data_version" not in classifier.details and not files
+    return classifier.from_hub and not files
 
 
-def _unlabelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
+def _unlabelled(source: str, checkpoint: Shaped, options: RunOptions) -> Given:
     path = Places(options.report).local(source)
     if kind_of(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
         height, width, channels = checkpoint.image_shape

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
@@ -26,14 +25,8 @@ from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.listing import Listing, picture_entries
-from lightfast.data.preprocess import Preprocess
 from lightfast.data.sources.resolve import Places
-from lightfast.evaluate.predict import pred_probs
-from lightfast.export.graph import card_of, export_graph
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.device import resolve_device
-from lightfast.models.forest import Forest
-from lightfast.models.load import load_checkpoint
+from lightfast.models.device import surely_cpu
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import read_pictures
 from lightfast.tagging.card import Card
@@ -142,22 +135,26 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     if run.lower().endswith(".onnx"):
         yield load_tagger(run)
         return
-    device = resolve_device(options.device)
-    fresh = None if run.startswith("hf-hub:") or device.type != "cpu" else _fresh_export(Path(run))
+    on_disk = not run.startswith("hf-hub:")
+    fresh = _fresh_export(Path(run)) if on_disk and surely_cpu(options.device) else None
     if fresh is not None:
         yield load_tagger(fresh)
         return
+    # Only here is torch needed: the exported file of a run is read without it.
+    from lightfast.evaluate.predict import pred_probs
+    from lightfast.export.graph import card_of, export_graph
+    from lightfast.models.device import resolve_device
+    from lightfast.models.forest import Forest
+    from lightfast.models.load import load_checkpoint
+
+    device = resolve_device(options.device)
     classifier = load_checkpoint(run, device)
     if isinstance(classifier.network, Forest) or device.type != "cpu":
         yield Tagger(card_of(classifier), lambda images: pred_probs(classifier, images), 1, run)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        kept = (
-            Path(run, MODEL_FILE)
-            if not run.startswith("hf-hub:") and _writable(Path(run))
-            else Path(temporary, MODEL_FILE)
-        )
-        digest = "" if run.startswith("hf-hub:") else checkpoint_digest(Path(run))
+        kept = Path(run, MODEL_FILE) if on_disk and _writable(Path(run)) else Path(temporary, MODEL_FILE)
+        digest = checkpoint_digest(Path(run)) if on_disk else ""
         yield load_tagger(export_graph(classifier, kept, digest))
 
 
@@ -207,27 +204,12 @@ def _read(
             yield batch
         options.report("tagging", done, total, f"{done:,} of {total:,}")
     for text in arrays:
-        given = read_pictures([text], _reader(tagger.card), options)
+        given = read_pictures([text], tagger.card, options)
         tally.unreadable += given.unreadable
         for start in range(0, len(given.images), tagger.batch * tagger.threads):
             rows = slice(start, start + tagger.batch * tagger.threads)
             entries = tuple(Entry(Path(name), name, 0) for name in given.images.ids[rows])
             yield Tagged(entries, tagger.probs(np.ascontiguousarray(given.images.images[rows])))
-
-
-def _reader(card: Card) -> Checkpoint:
-    """A checkpoint without weights: what reading pictures at a classifier's size asks for."""
-    details = {} if card.data_version is None else {"data_version": card.data_version}
-    return Checkpoint(
-        "classifier",
-        card.model,
-        card.image_shape,
-        len(card.class_names),
-        card.class_names,
-        Preprocess.identity(card.image_shape),
-        nn.Identity(),
-        details=details,
-    )
 
 
 def _paths(entries: Sequence[Entry], places: Places) -> list[str]:

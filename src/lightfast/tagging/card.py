@@ -55,6 +55,11 @@ class Card:
         """float32 (K,): the probability from which on each class is a tag."""
         return np.array(self.thresholds or [DEFAULT_THRESHOLD] * len(self.class_names), dtype=np.float32)
 
+    @property
+    def from_hub(self) -> bool:
+        """Whether it was published by others: what is trained here knows its data."""
+        return self.data_version is None
+
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
