@@ -33,7 +33,7 @@ from PIL import features
 
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.progress import Reporter
-from lightfast.data.decode import DECODER, decode_file
+from lightfast.data.decode import DECODER
 from lightfast.data.images import content_hash
 from lightfast.data.loaded import Entry, Target, Unreadable
 from lightfast.data.reading import Decoded, Plan, RowsInMemory, Seen, decode, look, plan_for
@@ -48,7 +48,7 @@ from lightfast.data.stored import (
     said,
     unnamed_file,
 )
-from lightfast.data.stream import or_unreadable
+from lightfast.data.stream import stream_pictures
 
 SMALL_FILES, SMALL_BYTES = 2_000, 2**26
 """Sets below both (files; bytes of pixels) are decoded anew at every start: that takes seconds."""
@@ -269,11 +269,12 @@ def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry]) -> bool:
     """Whether a file that could not be read can be now, or for another reason cannot:
     rights of a folder change without its files.
     """
-    now = (
-        (or_unreadable(decode_file, entries[index].path), reason)
-        for index, reason in decoded.unreadable.items()
+    now = stream_pictures((entries[index] for index in decoded.unreadable), None, None)
+    reasons = decoded.unreadable.values()
+    return any(
+        not isinstance(one, Unreadable) or one.reason != why
+        for (_, one), why in zip(now, reasons, strict=True)
     )
-    return any(not isinstance(read, Unreadable) or read.reason != reason for read, reason in now)
 
 
 def _make_room(folder: Path, nbytes: int) -> None:

@@ -5,7 +5,6 @@ and the broken ones by name.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,10 +43,7 @@ def assemble(
     _require_known(entries, class_names, name)
     # One part after the other, so that each is a range of rows and need not be copied.
     entries = sorted(entries, key=lambda entry: _PARTS.index(entry.part))
-    with warnings.catch_warnings():
-        # Pillow warns about odd metadata and palettes of files that it reads well.
-        warnings.simplefilter("ignore")
-        decoded, notes = read_files(entries, target, name, report)
+    decoded, notes = read_files(entries, target, name, report)
     unreadable = decoded.listed(entries)
     _require_every_class(entries, decoded.good, class_names, unreadable)
     _require_every_part(entries, decoded.good, name, unreadable)

@@ -5,7 +5,6 @@ with a bounded number of pictures in memory.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -43,12 +42,7 @@ def tag_files(tagger: Tagger, entries: Iterable[Entry]) -> Generator[Tagged, Non
     def work(chunk: Sequence[Entry]) -> Tagged:
         return _tagged(tagger, chunk)
 
-    with warnings.catch_warnings():
-        # Pillow warns about odd metadata and palettes of files that it reads well.
-        warnings.simplefilter("ignore")
-        yield from in_order(
-            work, _chunks(entries, tagger.batch), jobs=tagger.threads, ahead=_AHEAD * tagger.threads
-        )
+    return in_order(work, _chunks(entries, tagger.batch), jobs=tagger.threads, ahead=_AHEAD * tagger.threads)
 
 
 def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
