@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from lightfast.data.images import ImageSet
 from lightfast.data.loaded import Entry, LoadedData, Target
 from lightfast.data.manifest import read_manifest
 from lightfast.data.pictures import assemble
-from lightfast.data.stored import StoredArray
+from lightfast.data.stored import MappedArray
 
 TARGET = Target((8, 8), 3)
 
@@ -95,7 +96,7 @@ def test_pixels_and_hashes_are_those_of_an_uncached_reading(
 ) -> None:
     load(tree)
     cached = load(tree).train
-    assert isinstance(cached.images, StoredArray)
+    assert isinstance(cached.images, MappedArray)
     monkeypatch.setattr(cache, "SMALL_FILES", 10**6)
     monkeypatch.setenv("LIGHTFAST_CACHE", str(tree / "nowhere"))
     fresh = load(tree).train
@@ -245,10 +246,11 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_set_is_read(tree: Path,
 def test_a_disk_that_fills_up_is_said_and_nothing_stays(
     tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(rows: object, picture: np.ndarray, content: str) -> None:
+    def full(work: object, shape: object, stream: IO[bytes]) -> None:
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache._RowsInFile, "add", full)
+    monkeypatch.setattr(cache, "_in_file", full)
     loaded = load(tree)
     assert loaded.notes[-1].endswith("pictures: the disk is full")
     np.testing.assert_array_equal(loaded.train.images[0], decode_file(tree / "cat" / "0.png", (8, 8), 3))
@@ -274,7 +276,7 @@ def test_zero_gigabytes_keep_nothing_and_large_sets_still_go_to_the_disk(
     monkeypatch.setenv("LIGHTFAST_CACHE_GB", "0")
     monkeypatch.setattr(cache, "LIMIT", 10)
     loaded = load(tree)
-    assert isinstance(loaded.train.images, StoredArray)
+    assert isinstance(loaded.train.images, MappedArray)
     assert loaded.notes[-1].endswith("pictures: more than LIGHTFAST_CACHE_GB=0")
     assert kept(folder) == []
     np.testing.assert_array_equal(loaded.train.images[5], decode_file(tree / "dog" / "2.png", (8, 8), 3))
@@ -328,10 +330,11 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tree: Path, folder: P
 def test_an_interrupted_start_leaves_nothing(
     tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*rest: object) -> None:
+    def interrupt(work: object, shape: object, stream: IO[bytes]) -> None:
+        stream.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache._RowsInFile, "add", interrupt)
+    monkeypatch.setattr(cache, "_in_file", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load(tree)
     assert kept(folder) == []
@@ -364,14 +367,14 @@ def test_the_two_that_meet_at_the_end_both_go_on(
     tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one's set appears while this one is still decoding."""
-    added = cache._RowsInFile.finished
+    in_file = cache._in_file
 
-    def late(rows: cache._RowsInFile) -> object:
-        monkeypatch.setattr(cache._RowsInFile, "finished", added)
+    def late(*arguments: Any) -> object:
+        monkeypatch.setattr(cache, "_in_file", in_file)
         load(tree)
-        return added(rows)
+        return in_file(*arguments)
 
-    monkeypatch.setattr(cache._RowsInFile, "finished", late)
+    monkeypatch.setattr(cache, "_in_file", late)
     images = load(tree).train.images
     np.testing.assert_array_equal(images[5], decode_file(tree / "dog" / "2.png", (8, 8), 3))
     assert len(kept(folder)) == 1
@@ -380,7 +383,7 @@ def test_the_two_that_meet_at_the_end_both_go_on(
 def test_paths_are_the_same_from_every_folder(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     here = [Entry(one.path.relative_to(tree), one.id, one.label) for one in entries(tree)]
-    assert cache.key_of(here, TARGET) == cache.key_of(entries(tree), TARGET)
+    assert cache.cache_key(here, TARGET) == cache.cache_key(entries(tree), TARGET)
 
 
 def test_a_manifest_with_parts_in_any_order_is_read_from_ranges_of_one_array(

@@ -9,7 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,11 +114,10 @@ def _pillow_ignored() -> Iterator[None]:
         yield
     finally:
         with _FILTERS:
-            left = list(warnings.filters)
-            if _IGNORED in left:
-                # Not there where somebody has put back older filters meanwhile.
+            warnings.filters = left = list(warnings.filters)
+            # Not there where somebody has put back older filters meanwhile.
+            with suppress(ValueError):
                 left.remove(_IGNORED)
-            warnings.filters = left
 
 
 def or_unreadable(work: Callable[[Path], Result], path: Path) -> Result | Unreadable:
