@@ -96,22 +96,16 @@ def cache_key(entries: Sequence[Entry], target: Target) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     libraries = [features.version(one) for one in ("jpg", "zlib", "libtiff", "webp", "avif", "jpg_2000")]
-    decoders = [
-        _LAYOUT,
-        DECODER,
-        PIL.__version__,
-        *libraries,
-        importlib.util.find_spec("pillow_heif") is not None,
-    ]
+    heic = importlib.util.find_spec("pillow_heif") is not None
+    decoders = [_LAYOUT, DECODER, PIL.__version__, *libraries, heic]
     digest.update(json.dumps([decoders, target.image_size, target.channels, target.largest_side]).encode())
-    here = Path.cwd()
     for entry in entries:
         try:
             status = entry.path.stat()
             facts = f"{status.st_size} {status.st_mtime_ns} {status.st_mode}"
         except (OSError, ValueError):
             facts = "gone"
-        digest.update(os.fsencode(here / entry.path) + f"\0{facts}\0".encode())
+        digest.update(os.fsencode(entry.path.absolute()) + f"\0{facts}\0".encode())
     return digest.hexdigest()
 
 
@@ -244,12 +238,9 @@ def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry]) -> bool:
     """Whether a file that could not be read can be now, or for another reason cannot:
     rights of a folder change without its files.
     """
-    now = stream_pictures((entries[index] for index in decoded.unreadable), None, None)
-    reasons = decoded.unreadable.values()
-    return any(
-        not isinstance(one, Unreadable) or one.reason != why
-        for (_, one), why in zip(now, reasons, strict=True)
-    )
+    now = stream_pictures([entries[index] for index in decoded.unreadable], None, None)
+    reasons = [one.reason if isinstance(one, Unreadable) else "" for _, one in now]
+    return reasons != list(decoded.unreadable.values())
 
 
 def _make_room(folder: Path, nbytes: int) -> None:
@@ -262,7 +253,8 @@ def _make_room(folder: Path, nbytes: int) -> None:
     if nbytes > limit:
         raise OSError(None, f"more than LIGHTFAST_CACHE_GB={limit / 1e9:g}")
     # Nothing else in that folder is ever removed.
-    ours = sorted((*_usage(place), place) for place in folder.iterdir() if _OURS.fullmatch(place.name))
+    places = (place for place in folder.iterdir() if _OURS.fullmatch(place.name) and place.is_dir())
+    ours = sorted((*_usage(place), place) for place in places)
     total = nbytes + sum(size for _, size, _ in ours)
     for used, size, place in ours:
         half = place.name.startswith(".")

@@ -97,10 +97,8 @@ class Decoded:
 def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
     """The headers of all files. Raises DataError when none can be read."""
 
-    def one(entry: Entry) -> Header | Unreadable:
-        return or_unreadable(header, entry.path)
-
-    headers = Headers(tuple(_counted(in_order(one, entries), "looking", len(entries), report)))
+    found = in_order(lambda entry: or_unreadable(header, entry.path), entries)
+    headers = Headers(tuple(_counted(found, "looking", len(entries), report)))
     if not headers.readable:
         raise no_readable_file([one for one in headers.all if isinstance(one, Unreadable)])
     return headers
@@ -121,9 +119,6 @@ def decode(
     Raises DataError when no file can be read, and what `add` raises.
     """
 
-    def decoded(index: int) -> tuple[NDArray[np.uint8], str] | Unreadable:
-        return or_unreadable(work, entries[index].path)
-
     def work(path: Path) -> tuple[NDArray[np.uint8], str]:
         picture = decode_file(path, shape[:2], shape[2])
         return picture, content_hash(picture) if hashed else ""
@@ -131,7 +126,8 @@ def decode(
     readable = headers.readable
     unreadable = {index: one.reason for index, one in enumerate(headers.all) if isinstance(one, Unreadable)}
     good: dict[int, str] = {}
-    results = _counted(in_order(decoded, readable), "reading", len(readable), report)
+    results = in_order(lambda index: or_unreadable(work, entries[index].path), readable)
+    results = _counted(results, "reading", len(readable), report)
     for index, one in zip(readable, results, strict=True):
         if isinstance(one, Unreadable):
             unreadable[index] = one.reason
@@ -174,8 +170,8 @@ def common_format(shapes: Counter[Shape], target: Target, name: str) -> CommonFo
     """The size and channels of all pictures of files of these shapes."""
     total = shapes.total()
     sizes: Counter[tuple[int, int]] = Counter()
-    for (height, width, _), count in shapes.items():
-        sizes[height, width] += count
+    for shape, count in shapes.items():
+        sizes[shape[:2]] += count
     grey = sum(count for shape, count in shapes.items() if shape[2] == 1)
     channels = target.channels or (1 if grey == total else 3)
     notes: list[str] = []
@@ -205,16 +201,11 @@ def common_format(shapes: Counter[Shape], target: Target, name: str) -> CommonFo
 
 def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: Target, name: str) -> str:
     """Why the pictures cannot keep their size, or ""."""
-    total = sizes.total()
-    if len(sizes) > 1:
-        return f"sizes differ ({len(sizes)} sizes among {total} pictures of {name})"
     height, width = next(iter(sizes))
-    largest = target.largest_side
+    pictures, largest = f"{sizes.total()} pictures of {height}x{width}", target.largest_side
+    if len(sizes) > 1:
+        return f"sizes differ ({len(sizes)} sizes among {sizes.total()} pictures of {name})"
     if largest is None:
-        return (
-            f"{total} pictures of {height}x{width} would not fit in memory"
-            if planes * height * width > _ROOM
-            else ""
-        )
+        return f"{pictures} would not fit in memory" if planes * height * width > _ROOM else ""
     larger = min(height, width) > largest or max(height, width) > 2 * largest
-    return f"{total} pictures of {height}x{width} are larger than {largest}x{largest}" if larger else ""
+    return f"{pictures} are larger than {largest}x{largest}" if larger else ""

@@ -149,7 +149,8 @@ class MappedArray(np.memmap[Any, Any]):
         file = self._file
         rows = None if file is None else self._rows(index)
         if file is not None and rows is not None:
-            return self._read(file, rows)
+            read = self._read(file, rows)
+            return read[0] if isinstance(index, int | np.integer) else read
         part = super().__getitem__(index)
         if not isinstance(part, MappedArray):
             return part
@@ -161,11 +162,11 @@ class MappedArray(np.memmap[Any, Any]):
     def __reduce__(self) -> Any:
         if self._file is not None and self.flags.c_contiguous:
             with contextlib.suppress(OSError):
-                offset = self.ctypes.data - self._file.start
-                return map_file, (self._file.require_path(), self.shape, offset, self.dtype.str)
+                path = self._file.require_path()
+                return map_file, (path, self.shape, self._offset(self._file), self.dtype.str)
         return np.array(self).__reduce__()
 
-    def _rows(self, index: Any) -> NDArray[np.int64] | None:
+    def _rows(self, index: Any) -> range | NDArray[np.int64] | None:
         """The row numbers that `index` chooses, where these are to be read without the mapping
         (see `_read`).
         """
@@ -174,21 +175,27 @@ class MappedArray(np.memmap[Any, Any]):
         count = len(self)
         if isinstance(index, slice):
             chosen = range(*index.indices(count))
-            return np.array(chosen) if 0 < len(chosen) * self.nbytes // count < _PLAIN else None
-        rows = np.asarray(index if isinstance(index, int | np.integer | list | np.ndarray) else np.nan)
-        if rows.ndim > 1 or rows.dtype.kind not in "iu" or not rows.size:
+            return chosen if 0 < len(chosen) * self.nbytes // count < _PLAIN else None
+        if isinstance(index, int | np.integer) and not isinstance(index, bool):
+            return range(index % count, index % count + 1) if -count <= index < count else None
+        rows = np.asarray(index if isinstance(index, list | np.ndarray) else np.nan)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu" or not rows.size:
             return None
         return rows.astype(np.int64) % count if -count <= rows.min() and rows.max() < count else None
 
-    def _read(self, file: _OpenFile, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def _offset(self, file: _OpenFile) -> int:
+        """Where in the file the first element lies."""
+        return self.__array_interface__["data"][0] - file.start
+
+    def _read(self, file: _OpenFile, rows: range | NDArray[np.int64]) -> NDArray[Any]:
         """Rows as an array in memory.
 
         Mapped, every one of them would bring up to 2 MiB around it into memory.
         """
-        read = np.empty((*rows.shape, *self.shape[1:]), self.dtype)
-        size, first = self.nbytes // len(self), self.ctypes.data - file.start
-        numbers = rows.ravel()
-        for place, row in zip([read] if _is_range(numbers) else read, numbers, strict=False):
+        read = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        size, first = self.nbytes // len(self), self._offset(file)
+        together = rows.step == 1 if isinstance(rows, range) else _is_range(rows)
+        for place, row in zip([read] if together else read, rows, strict=False):
             file.fill(place, first + int(row) * size)
         return read
 
