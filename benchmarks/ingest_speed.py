@@ -38,7 +38,7 @@ from PIL import Image
 
 from lightfast.base.files import read_json, write_json
 from lightfast.base.randomness import generator
-from lightfast.data.decode import decode_bytes, decode_file, header
+from lightfast.data.decode import decode_bytes, decode_file, read_header
 from lightfast.data.loaded import Entry, Target, Unreadable
 from lightfast.data.splits import split
 from lightfast.data.stream import stream_pictures
@@ -215,7 +215,7 @@ def folder_speed(name: str, most: int) -> dict[str, Any]:
         },
         "milliseconds_a_picture": {
             "all of it": whole,
-            "header": milliseconds(lambda: [header(path) for path in files], count),
+            "header": milliseconds(lambda: [read_header(path) for path in files], count),
             "open and decode": milliseconds(
                 lambda: [Image.open(io.BytesIO(path.read_bytes())).load() for path in files], count
             ),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter
-from lightfast.data.decode import Header, decode_file, header
+from lightfast.data.decode import Header, decode_file, read_header
 from lightfast.data.images import content_hash
 from lightfast.data.loaded import Entry, Target, Unreadable
 from lightfast.data.stream import in_order, or_unreadable
@@ -97,10 +97,10 @@ class Decoded:
 def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
     """The headers of all files. Raises DataError when none can be read."""
 
-    found = in_order(lambda entry: or_unreadable(header, entry.path), entries)
+    found = in_order(lambda entry: or_unreadable(read_header, entry.path), entries)
     headers = Headers(tuple(_counted(found, "looking", len(entries), report)))
     if not headers.readable:
-        raise no_readable_file([one for one in headers.all if isinstance(one, Unreadable)])
+        raise _no_readable_file([one for one in headers.all if isinstance(one, Unreadable)])
     return headers
 
 
@@ -135,7 +135,7 @@ def decode(
             add(one[0])
             good[index] = one[1]
     if not good:
-        raise no_readable_file(
+        raise _no_readable_file(
             [Unreadable(printable(entries[at].path), unreadable[at]) for at in sorted(unreadable)]
         )
     kept = [one for index in good if isinstance(one := headers.all[index], Header)]
@@ -157,7 +157,7 @@ def _counted(results: Iterator[T], label: str, total: int, report: Reporter) -> 
             report(label, done, total)
 
 
-def no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
+def _no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
     """The error of a source of which no file can be read."""
     first = unreadable[0]
     return DataError(

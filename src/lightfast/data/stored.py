@@ -89,8 +89,6 @@ class _OpenFile:
         with _NAMING:
             with contextlib.suppress(OSError):
                 if self.path is not None and os.path.samestat(self.path.stat(), self.status):
-                    # What is in use is young, and stays in the cache folder.
-                    os.utime(self.path)
                     return str(self.path)
             self.path = _in_a_folder(self._new_path)
             self.status = self.path.stat()
@@ -195,7 +193,8 @@ class MappedArray(np.memmap[Any, Any]):
         read = np.empty((len(rows), *self.shape[1:]), self.dtype)
         size, first = self.nbytes // len(self), self._offset(file)
         together = rows.step == 1 if isinstance(rows, range) else _is_range(rows)
-        for place, row in zip([read] if together else read, rows, strict=False):
+        places: Any = [read] if together else read
+        for place, row in zip(places, rows, strict=False):
             file.fill(place, first + int(row) * size)
         return read
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,11 +52,8 @@ def stream_pictures(
 
     Closing the generator stops the threads. Raises SettingsError for `jobs` or `ahead` below 1.
     """
-
-    def one(entry: Entry) -> tuple[Entry, NDArray[np.uint8] | Unreadable]:
-        return entry, or_unreadable(lambda path: decode_file(path, image_size, channels), entry.path)
-
-    return in_order(one, entries, jobs, ahead)
+    decode = partial(decode_file, image_size=image_size, channels=channels)
+    return in_order(lambda entry: (entry, or_unreadable(decode, entry.path)), entries, jobs, ahead)
 
 
 def in_order(
