@@ -21,8 +21,8 @@ import torch
 
 from lightfast.base.files import write_json
 from lightfast.explain.attribution import explain
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import fresh_network
 from lightfast.models.transfer import load_weights, preprocess_of
 from lightfast.report.provenance import provenance
 

@@ -23,8 +23,8 @@ import numpy as np
 from lightfast.base.files import write_json
 from lightfast.base.randomness import derive, generator
 from lightfast.data.images import ImageSet
+from lightfast.models.build import build_network
 from lightfast.models.forest import Forest
-from lightfast.models.registry import build_network
 from lightfast.report.provenance import provenance
 
 PICTURES, HELD_OUT, CLASSES, SIDE = 112_800, 2_000, 47, 28

@@ -38,11 +38,11 @@ from PIL import Image
 
 from lightfast.base.files import read_json, write_json
 from lightfast.base.randomness import generator
-from lightfast.data.decode import decode_bytes, decode_file, read_header
-from lightfast.data.loaded import Entry, Target, Unreadable
+from lightfast.data.dataset import Entry, Target, Unreadable
+from lightfast.data.decode.decode import decode_bytes, decode_file, read_header
+from lightfast.data.decode.stream import stream_pictures
+from lightfast.data.lists.class_folders import read_tree
 from lightfast.data.splits import split
-from lightfast.data.stream import stream_pictures
-from lightfast.data.tree import read_tree
 from lightfast.report.provenance import provenance
 
 SEED, SIDE, BATCH, RUNS = 0, 224, 64, 5

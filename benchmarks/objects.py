@@ -1,4 +1,4 @@
-"""Which of several objects in one picture are found: tagging places (`lightfast.tagging.regions`) against
+"""Which of several objects in one picture are found: tagging places (`lightfast.tagging.objects`) against
 tagging the whole picture.
 
     LIGHTFAST_DATA=FOLDER python benchmarks/objects.py
@@ -36,10 +36,10 @@ from numpy.typing import NDArray  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
-from lightfast.data.decode import decode_file, fit  # noqa: E402
-from lightfast.evaluate.intervals import bootstrap_mean  # noqa: E402
+from lightfast.data.decode.decode import decode_file, fit  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
-from lightfast.tagging.regions import Search, crops, iou, merge, propose, windows  # noqa: E402
+from lightfast.statistics.intervals import bootstrap_mean  # noqa: E402
+from lightfast.tagging.objects import Search, crops, iou, merge, propose, windows  # noqa: E402
 
 SEED = 0
 SIDE = 224

@@ -45,13 +45,13 @@ from torchvision import transforms  # noqa: E402
 
 from lightfast.base.files import read_json, write_json  # noqa: E402
 from lightfast.base.progress import silent  # noqa: E402
-from lightfast.data.catalogue import data_folder  # noqa: E402
+from lightfast.data.catalogue.catalogue import data_folder  # noqa: E402
 from lightfast.evaluate.compare import mcnemar  # noqa: E402
-from lightfast.evaluate.intervals import wilson  # noqa: E402
 from lightfast.evaluate.predictions import Predictions  # noqa: E402
 from lightfast.models.bundled import LITE0, lite0_tensors, load_in_order  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
-from lightfast.studies.assets_nets import OTHER_BUDGET, OTHER_SETS, photographs  # noqa: E402
+from lightfast.statistics.intervals import wilson  # noqa: E402
+from lightfast.studies.assets.nets import OTHER_BUDGET, OTHER_SETS, photographs  # noqa: E402
 
 SEED = 0
 EPOCHS, BATCH, RATE, MOMENTUM = 30, 64, 0.1, 0.9

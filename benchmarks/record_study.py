@@ -15,7 +15,8 @@ from pathlib import Path
 from lightfast.base.files import write_json, write_text
 from lightfast.report.tables import markdown_table
 from lightfast.studies.page import study_facts, write_study_page
-from lightfast.studies.registry import SCALES, StudyOptions, run_study
+from lightfast.studies.registry import SCALES, StudyOptions
+from lightfast.studies.run import run_study
 
 RESULTS = Path(__file__).parent / "results"
 

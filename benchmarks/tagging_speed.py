@@ -44,13 +44,13 @@ import torchvision
 from PIL import Image
 
 from lightfast.base.files import write_json
-from lightfast.data.decode import decode_file
+from lightfast.data.decode.decode import decode_file
 from lightfast.data.preprocess import Preprocess, to_pixels
+from lightfast.export.graph import export_graph
 from lightfast.models.bundled import lite0_tensors, load_in_order
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.tag import tag_with
-from lightfast.tagging.graph import export_graph
+from lightfast.runs.options import RunOptions
+from lightfast.runs.predict import tag_with
 from lightfast.tagging.runtime import load_tagger
 
 SOURCES = ("intel-scenes", "clothing", "caltech20")

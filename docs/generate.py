@@ -20,10 +20,12 @@ from lightfast.base.settings import Settings
 from lightfast.cli.app import app
 from lightfast.corrupt.registry import CORRUPTIONS, Corruption
 from lightfast.corrupt.suite import SUITES
-from lightfast.data.catalogue import CATALOGUE
-from lightfast.explain.attribution import Explainer, ExplainSettings, explainers
-from lightfast.models.registry import MODELS, ModelSpec, find_model
-from lightfast.runs.enhance_plan import PlanSettings
+from lightfast.data.catalogue.catalogue import CATALOGUE
+from lightfast.explain.attribution import explainers
+from lightfast.explain.methods import Explainer, ExplainSettings
+from lightfast.models.build import find_model
+from lightfast.models.registry import MODELS, ModelSpec
+from lightfast.runs.enhance_options import PlanSettings
 from lightfast.train.recipe import Recipe
 
 FOLDER = Path(__file__).resolve().parent

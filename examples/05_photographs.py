@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 import lightfast as lf
+from lightfast.data.duplicates.search import with_near_groups
 from lightfast.data.ingest import read_splits
-from lightfast.data.near import with_near_groups
 from lightfast.evaluate.predict import pred_probs
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.tag import tag_run
-from lightfast.tagging.check import compare_graph
-from lightfast.tagging.graph import export_graph
+from lightfast.export.check import compare_graph
+from lightfast.export.graph import export_graph
+from lightfast.runs.options import RunOptions
+from lightfast.runs.predict import tag_run
 from lightfast.tagging.runtime import load_tagger
 
 SIDE, EACH = 64, 20

@@ -14,7 +14,7 @@ import pytest
 
 import lightfast
 from lightfast.corrupt.suite import CORRUPTIONS, SUITES
-from lightfast.data.catalogue import CATALOGUE
+from lightfast.data.catalogue.catalogue import CATALOGUE
 from lightfast.train.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +65,8 @@ def test_every_corruption_and_suite_is_on_its_page():
 
 
 def test_every_model_is_on_its_page():
-    from lightfast.models.registry import MODELS, find_model
+    from lightfast.models.build import find_model
+    from lightfast.models.registry import MODELS
 
     find_model("cnn", "classifier")
     # The hub's own entry is typed as hf-hub:ID.
@@ -84,14 +85,15 @@ def test_every_setting_of_the_recipe_is_on_its_page():
 
 
 def test_every_method_and_setting_of_an_explanation_is_on_its_page():
-    from lightfast.explain.attribution import ExplainSettings, explainers
+    from lightfast.explain.attribution import explainers
+    from lightfast.explain.methods import ExplainSettings
 
     names = [*explainers().names(), *(name for name, _, _ in ExplainSettings.table())]
     assert [name for name in names if f"`{name}`" not in page("explain.md")] == []
 
 
 def test_every_setting_of_an_enhancer_is_on_its_page():
-    from lightfast.runs.enhance_plan import PlanSettings
+    from lightfast.runs.enhance_options import PlanSettings
 
     assert [name for name, _, _ in PlanSettings.table() if f"`{name}`" not in page("enhance.md")] == []
 
@@ -99,7 +101,8 @@ def test_every_setting_of_an_enhancer_is_on_its_page():
 def test_every_study_and_scale_is_on_its_page():
     from typing import get_args
 
-    from lightfast.studies.registry import STUDIES, Scale, find_study
+    from lightfast.studies.registry import STUDIES, Scale
+    from lightfast.studies.run import find_study
 
     assert find_study("mnist-c")
     assert [

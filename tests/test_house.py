@@ -28,7 +28,7 @@ LIGHT_MODULES = [
     "lightfast.corrupt.suite",
     "lightfast.train.recipe",
     "lightfast.evaluate.metrics",
-    "lightfast.evaluate.intervals",
+    "lightfast.statistics.intervals",
 ]
 
 

@@ -16,15 +16,15 @@ _PUBLIC = {
     # pictures
     "ImageSet": "data.images:ImageSet",
     "Ingest": "data.ingest:Ingest",
-    "LoadedData": "data.loaded:LoadedData",
+    "LoadedData": "data.dataset:LoadedData",
     "Splits": "data.splits:Splits",
-    "Taxonomy": "data.taxonomy:Taxonomy",
+    "Taxonomy": "data.taxonomy.taxonomy:Taxonomy",
     "check": "data.check:check",
-    "fetch": "data.catalogue:fetch",
-    "load_dataset": "data.catalogue:load_dataset",
-    "near_duplicates": "data.near:near_duplicates",
+    "fetch": "data.catalogue.catalogue:fetch",
+    "load_dataset": "data.catalogue.catalogue:load_dataset",
+    "near_duplicates": "data.duplicates.search:near_duplicates",
     "read": "data.ingest:read",
-    "read_taxonomy": "data.taxonomy:read_taxonomy",
+    "read_taxonomy": "data.taxonomy.taxonomy:read_taxonomy",
     "save_folder": "data.export:save_folder",
     "save_npz": "data.export:save_npz",
     "split": "data.splits:split",
@@ -35,11 +35,11 @@ _PUBLIC = {
     # classifiers
     "Checkpoint": "models.checkpoint:Checkpoint",
     "Recipe": "train.recipe:Recipe",
-    "Training": "train.fit:Training",
+    "Training": "train.recipe:Training",
     "calibrate": "evaluate.predict:calibrate",
-    "choose_model": "evaluate.choose:choose_model",
+    "choose_model": "experiments.auto:choose_model",
     "fit": "train.fit:fit",
-    "load_checkpoint": "models.checkpoint:load_checkpoint",
+    "load_checkpoint": "models.load:load_checkpoint",
     # readings and their scores
     "Evaluation": "evaluate.metrics:Evaluation",
     "PairedTest": "evaluate.compare:PairedTest",
@@ -56,21 +56,21 @@ _PUBLIC = {
     "score_tags": "evaluate.tags:score_tags",
     # judging
     "Comparison": "evaluate.compare_many:Comparison",
-    "CrossValidation": "evaluate.crossval:CrossValidation",
-    "Dealing": "evaluate.crossval:Dealing",
-    "LearningCurve": "evaluate.learning_curve:LearningCurve",
-    "Measured": "evaluate.sweep:Measured",
+    "CrossValidation": "experiments.crossval:CrossValidation",
+    "Dealing": "experiments.crossval:Dealing",
+    "LearningCurve": "statistics.learning_curve:LearningCurve",
+    "Measured": "experiments.sweep:Measured",
     "Plan": "train.fit:Plan",
-    "Point": "evaluate.sweep:Point",
-    "Regression": "evaluate.regression:Regression",
-    "cohen_kappa": "evaluate.agreement:cohen_kappa",
-    "cross_validate": "evaluate.crossval:cross_validate",
-    "fit_learning_curve": "evaluate.learning_curve:fit_learning_curve",
-    "ols": "evaluate.regression:ols",
-    "run_points": "evaluate.sweep:run_points",
+    "Point": "experiments.sweep:Point",
+    "Regression": "statistics.regression:Regression",
+    "cohen_kappa": "statistics.agreement:cohen_kappa",
+    "cross_validate": "experiments.crossval:cross_validate",
+    "fit_learning_curve": "statistics.learning_curve:fit_learning_curve",
+    "ols": "statistics.regression:ols",
+    "run_points": "experiments.sweep:run_points",
     # tagging fast, and taking it away
     "Tagger": "tagging.runtime:Tagger",
-    "export_graph": "tagging.graph:export_graph",
+    "export_graph": "export.graph:export_graph",
     "load_tagger": "tagging.runtime:load_tagger",
     # why, and whether that can be believed
     "Attribution": "explain.attribution:Attribution",
@@ -97,7 +97,7 @@ _PUBLIC = {
     "fit_detector": "restore.detector:fit_detector",
     "fit_restorer": "restore.denoise:fit_restorer",
     "repair": "restore.pipeline:repair",
-    "restore": "restore.denoise:restore_images",
+    "restore": "models.infer:restore_images",
     # errors
     "CheckpointError": "base.errors:CheckpointError",
     "DataError": "base.errors:DataError",
@@ -255,31 +255,24 @@ if TYPE_CHECKING:
     from lightfast.corrupt.suite import corrupt as corrupt
     from lightfast.corrupt.suite import corrupt_array as corrupt_array
     from lightfast.corrupt.suite import damage_mixture as damage_mixture
-    from lightfast.data.catalogue import fetch as fetch
-    from lightfast.data.catalogue import load_dataset as load_dataset
+    from lightfast.data.catalogue.catalogue import fetch as fetch
+    from lightfast.data.catalogue.catalogue import load_dataset as load_dataset
     from lightfast.data.check import check as check
+    from lightfast.data.dataset import LoadedData as LoadedData
+    from lightfast.data.duplicates.search import near_duplicates as near_duplicates
     from lightfast.data.export import save_folder as save_folder
     from lightfast.data.export import save_npz as save_npz
     from lightfast.data.images import ImageSet as ImageSet
     from lightfast.data.ingest import Ingest as Ingest
     from lightfast.data.ingest import read as read
-    from lightfast.data.loaded import LoadedData as LoadedData
-    from lightfast.data.near import near_duplicates as near_duplicates
     from lightfast.data.splits import Splits as Splits
     from lightfast.data.splits import split as split
-    from lightfast.data.taxonomy import Taxonomy as Taxonomy
-    from lightfast.data.taxonomy import read_taxonomy as read_taxonomy
-    from lightfast.evaluate.agreement import cohen_kappa as cohen_kappa
-    from lightfast.evaluate.choose import choose_model as choose_model
+    from lightfast.data.taxonomy.taxonomy import Taxonomy as Taxonomy
+    from lightfast.data.taxonomy.taxonomy import read_taxonomy as read_taxonomy
     from lightfast.evaluate.compare import PairedTest as PairedTest
     from lightfast.evaluate.compare import mcnemar as mcnemar
     from lightfast.evaluate.compare_many import Comparison as Comparison
     from lightfast.evaluate.compare_many import compare as compare
-    from lightfast.evaluate.crossval import CrossValidation as CrossValidation
-    from lightfast.evaluate.crossval import Dealing as Dealing
-    from lightfast.evaluate.crossval import cross_validate as cross_validate
-    from lightfast.evaluate.learning_curve import LearningCurve as LearningCurve
-    from lightfast.evaluate.learning_curve import fit_learning_curve as fit_learning_curve
     from lightfast.evaluate.metrics import Evaluation as Evaluation
     from lightfast.evaluate.metrics import score as score
     from lightfast.evaluate.predict import calibrate as calibrate
@@ -287,27 +280,30 @@ if TYPE_CHECKING:
     from lightfast.evaluate.predict import predict as predict
     from lightfast.evaluate.predict import predict_tags as predict_tags
     from lightfast.evaluate.predictions import Predictions as Predictions
-    from lightfast.evaluate.regression import Regression as Regression
-    from lightfast.evaluate.regression import ols as ols
-    from lightfast.evaluate.sweep import Measured as Measured
-    from lightfast.evaluate.sweep import Point as Point
-    from lightfast.evaluate.sweep import run_points as run_points
     from lightfast.evaluate.tags import TagEvaluation as TagEvaluation
     from lightfast.evaluate.tags import TagPredictions as TagPredictions
     from lightfast.evaluate.tags import score_tags as score_tags
     from lightfast.evaluate.thresholds import choose_thresholds as choose_thresholds
+    from lightfast.experiments.auto import choose_model as choose_model
+    from lightfast.experiments.crossval import CrossValidation as CrossValidation
+    from lightfast.experiments.crossval import Dealing as Dealing
+    from lightfast.experiments.crossval import cross_validate as cross_validate
+    from lightfast.experiments.sweep import Measured as Measured
+    from lightfast.experiments.sweep import Point as Point
+    from lightfast.experiments.sweep import run_points as run_points
     from lightfast.explain.attribution import Attribution as Attribution
     from lightfast.explain.attribution import explain as explain
     from lightfast.explain.difference import difference as difference
     from lightfast.explain.faithfulness import deletion_insertion as deletion_insertion
     from lightfast.explain.faithfulness import randomisation_check as randomisation_check
     from lightfast.explain.features import feature_maps as feature_maps
+    from lightfast.export.graph import export_graph as export_graph
     from lightfast.models.checkpoint import Checkpoint as Checkpoint
-    from lightfast.models.checkpoint import load_checkpoint as load_checkpoint
     from lightfast.models.enhanced import put_before as put_before
+    from lightfast.models.infer import restore_images as restore
+    from lightfast.models.load import load_checkpoint as load_checkpoint
     from lightfast.restore.denoise import RestorerPlan as RestorerPlan
     from lightfast.restore.denoise import fit_restorer as fit_restorer
-    from lightfast.restore.denoise import restore_images as restore
     from lightfast.restore.detector import Damage as Damage
     from lightfast.restore.detector import DetectorPlan as DetectorPlan
     from lightfast.restore.detector import detect as detect
@@ -321,10 +317,14 @@ if TYPE_CHECKING:
     from lightfast.restore.pipeline import Rules as Rules
     from lightfast.restore.pipeline import calibrate_pipeline as calibrate_pipeline
     from lightfast.restore.pipeline import repair as repair
-    from lightfast.tagging.graph import export_graph as export_graph
+    from lightfast.statistics.agreement import cohen_kappa as cohen_kappa
+    from lightfast.statistics.learning_curve import LearningCurve as LearningCurve
+    from lightfast.statistics.learning_curve import fit_learning_curve as fit_learning_curve
+    from lightfast.statistics.regression import Regression as Regression
+    from lightfast.statistics.regression import ols as ols
     from lightfast.tagging.runtime import Tagger as Tagger
     from lightfast.tagging.runtime import load_tagger as load_tagger
     from lightfast.train.fit import Plan as Plan
-    from lightfast.train.fit import Training as Training
     from lightfast.train.fit import fit as fit
     from lightfast.train.recipe import Recipe as Recipe
+    from lightfast.train.recipe import Training as Training

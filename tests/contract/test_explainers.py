@@ -12,12 +12,13 @@ import torch
 
 from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess
-from lightfast.explain.attribution import ExplainSettings, applicable, explain, explainers, settings_of
+from lightfast.explain.attribution import applicable, explain, explainers, settings_of
+from lightfast.explain.methods import ExplainSettings
+from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
 from lightfast.models.forest import Forest
 from lightfast.models.hub import TransformersClassifier
-from lightfast.models.registry import find_model, fresh_network
 from lightfast.models.transfer import preprocess_of
 
 NONE = {"weights": "none"}

@@ -12,11 +12,13 @@ import torch
 
 from lightfast.data.preprocess import Preprocess
 from lightfast.models import backbones, classifiers, enhanced, forest, hub, papers, restorers, transfer  # noqa: F401
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint, predict_logits
+from lightfast.models.build import find_model, fresh_network
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
-from lightfast.models.registry import MODELS, find_model, fresh_network
+from lightfast.models.infer import predict_logits, restore_images
+from lightfast.models.load import load_checkpoint
+from lightfast.models.registry import MODELS
 from lightfast.models.transfer import preprocess_of
-from lightfast.restore.denoise import restore_images
 
 # `enhanced` is made of two networks that are there, see tests/models/test_enhanced.py.
 CONCRETE = [

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightfast.data.download import Patience
+from lightfast.data.catalogue.download import Patience
 from lightfast.data.images import ImageSet
 
 CONTENT = np.random.default_rng(7).integers(0, 256, 200_000, dtype=np.uint8).tobytes()

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from lightfast.cli.lines import check_lines
 from lightfast.data.check import check, examine
+from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
-from lightfast.runs.lines import check_lines
 
 
 def test_a_folder_is_counted(tree: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from lightfast.data.decode import UnreadablePicture, decode_file, read_header
+from lightfast.data.decode.decode import UnreadablePicture, decode_file, read_header
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x08mdat"
 

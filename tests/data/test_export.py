@@ -10,11 +10,11 @@ import pytest
 
 from lightfast.base.errors import DataError, StorageError
 from lightfast.data import export
-from lightfast.data.arrays import read_npz
+from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_folder, save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
-from lightfast.data.tree import read_tree
+from lightfast.data.lists.arrays import read_npz
+from lightfast.data.lists.class_folders import read_tree
 
 
 def test_an_npz_comes_back_the_same(tmp_path: Path, made: Any) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, UnknownName
+from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.ingest import read, read_splits
-from lightfast.data.loaded import LoadedData
 
 
 def test_a_folder_a_manifest_and_an_npz_are_read(tree: Path, made: Any) -> None:

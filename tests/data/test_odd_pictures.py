@@ -19,10 +19,10 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from lightfast.base.files import read_json, write_json
-from lightfast.data.decode import UnreadablePicture, decode_file, read_header
-from lightfast.data.loaded import LoadedData, Target
-from lightfast.data.tree import read_tree
-from lightfast.data.unreadable import printable
+from lightfast.data.dataset import LoadedData, Target
+from lightfast.data.decode.decode import UnreadablePicture, decode_file, read_header
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.lists.class_folders import read_tree
 
 # Pillow warns about the very metadata that are broken here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
 from lightfast.data.splits import Splits, split, split_loaded, split_off, without_overlap
 
 Make = Callable[..., ImageSet]

@@ -10,10 +10,11 @@ from statsmodels.stats.multitest import multipletests
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import generator
 from lightfast.evaluate.compare import mcnemar
-from lightfast.evaluate.compare_many import compare, holm
-from lightfast.evaluate.intervals import paired_bootstrap
+from lightfast.evaluate.compare_many import compare
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.holm import holm
+from lightfast.statistics.intervals import paired_bootstrap
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import pytest
 from lightfast.base.randomness import generator
 from lightfast.evaluate.bootstrap import percentiles, resample
 from lightfast.evaluate.compare import EXACT_BELOW, mcnemar_p_value
-from lightfast.evaluate.compare_many import holm
-from lightfast.evaluate.intervals import newcombe_bounds, wilson_bounds
 from lightfast.evaluate.metrics import class_scores, confusion_matrix, macro_f1_bounds, score
 from lightfast.evaluate.predictions import Predictions
-from lightfast.evaluate.resampled import corrected_interval
+from lightfast.statistics.holm import holm
+from lightfast.statistics.intervals import newcombe_bounds, wilson_bounds
+from lightfast.statistics.resampled import corrected_interval
 
 LEVEL = 0.95
 

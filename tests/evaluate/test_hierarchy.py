@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError
-from lightfast.data.taxonomy import Label, Taxonomy
+from lightfast.data.taxonomy.taxonomy import Label, Taxonomy
 from lightfast.evaluate.hierarchy import node_probs, node_tags, score_hierarchy, tree_distances
-from lightfast.evaluate.intervals import wilson
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.intervals import wilson
 
 TREE = Taxonomy(
     (

@@ -10,7 +10,6 @@ from sklearn import metrics as sk
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.intervals import wilson
 from lightfast.evaluate.metrics import (
     class_scores,
     confusion_matrix,
@@ -20,6 +19,7 @@ from lightfast.evaluate.metrics import (
     score,
 )
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.intervals import wilson
 
 
 @pytest.fixture(params=[(200, 4, 0.5), (50, 10, 2.0), (7, 2, 0.0)])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.corrupt.suite import SUITES, corrupt
-from lightfast.data.images import ImageSet
-from lightfast.evaluate.robustness import Robustness, robustness, robustness_of, sample
+from lightfast.data.images import ImageSet, sample
+from lightfast.evaluate.robustness import Robustness, robustness, robustness_of
 
 
 def brightest_third(images: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from sklearn import metrics as sk
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.evaluate import tags as module
-from lightfast.evaluate.intervals import wilson
 from lightfast.evaluate.tags import TagPredictions, label_scores, score_tags, tag_curves
+from lightfast.statistics.intervals import wilson
 
 
 def made(n: int = 150, classes: int = 4, seed: int = 0, digits: int = 6) -> TagPredictions:

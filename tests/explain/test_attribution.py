@@ -12,9 +12,11 @@ from torch import nn
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError, UnknownName
 from lightfast.data.preprocess import Preprocess
-from lightfast.explain.attribution import ExplainSettings, applicable, explain, explainers, settings_of
-from lightfast.models.checkpoint import Checkpoint, predict_logits
-from lightfast.models.registry import fresh_network
+from lightfast.explain.attribution import applicable, explain, explainers, settings_of
+from lightfast.explain.methods import ExplainSettings
+from lightfast.models.build import fresh_network
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import predict_logits
 
 SHAPE = (16, 12, 1)
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, *SHAPE), dtype=np.uint8)

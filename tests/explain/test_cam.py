@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess, to_pixels
-from lightfast.explain.attribution import ExplainSettings, explain
+from lightfast.explain.attribution import explain
 from lightfast.explain.cam import grad_cam_plus_plus
+from lightfast.explain.methods import ExplainSettings
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import fresh_network
 
 
 def checkpoint(network: nn.Module, shape: tuple[int, int, int], outputs: int = 3) -> Checkpoint:
@@ -159,7 +160,7 @@ def by_the_paper(network: Tiny, pixels: Tensor, target: int) -> Tensor:
 
 
 def test_grad_cam_plus_plus_is_the_papers_formula_by_second_and_third_derivatives():
-    from lightfast.explain.attribution import Question
+    from lightfast.explain.methods import Question
     from lightfast.models.maps import find_layer, map_layers
 
     network = Tiny().double()

@@ -9,8 +9,8 @@ import torch
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.data.preprocess import Preprocess, to_pixels
 from lightfast.explain.features import feature_maps
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import fresh_network
 
 SHAPE = (16, 16, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (35, *SHAPE), dtype=np.uint8)

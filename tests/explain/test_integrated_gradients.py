@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from lightfast.data.preprocess import Preprocess, to_pixels
-from lightfast.explain.attribution import ExplainSettings, explain
+from lightfast.explain.attribution import explain
+from lightfast.explain.methods import ExplainSettings
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import fresh_network
 
 SHAPE = (12, 10, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8)

@@ -9,8 +9,9 @@ from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from lightfast.data.preprocess import Preprocess
-from lightfast.explain.attribution import ExplainSettings, explain
+from lightfast.explain.attribution import explain
 from lightfast.explain.lime import _nearness, segments_of
+from lightfast.explain.methods import ExplainSettings
 from lightfast.models.checkpoint import Checkpoint
 
 SHAPE = (24, 24, 3)

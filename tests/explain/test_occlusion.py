@@ -7,9 +7,11 @@ import pytest
 from scipy.special import softmax
 
 from lightfast.data.preprocess import Preprocess
-from lightfast.explain.attribution import ExplainSettings, explain
-from lightfast.models.checkpoint import Checkpoint, predict_logits
-from lightfast.models.registry import fresh_network
+from lightfast.explain.attribution import explain
+from lightfast.explain.methods import ExplainSettings
+from lightfast.models.build import fresh_network
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import predict_logits
 
 SHAPE = (10, 9, 3)
 IMAGES = np.random.default_rng(1).integers(0, 256, (2, *SHAPE), dtype=np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.data.taxonomy import Label, Taxonomy
+from lightfast.data.taxonomy.taxonomy import Label, Taxonomy
 from lightfast.models.binary_tree import binary_tree, decisions, members, sides
 
 TREE = Taxonomy(

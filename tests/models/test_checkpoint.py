@@ -10,9 +10,11 @@ import pytest
 
 from lightfast.base.errors import CheckpointError, SettingsError, StorageError, UnknownName
 from lightfast.data.preprocess import Preprocess
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.models.build import find_model, fresh_network
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
-from lightfast.models.registry import count_parameters, find_model, fresh_network
+from lightfast.models.load import load_checkpoint
+from lightfast.models.registry import count_parameters
 
 
 @pytest.fixture

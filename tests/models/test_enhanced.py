@@ -12,9 +12,11 @@ import torch
 
 from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess, to_pixels
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint, predict_logits
+from lightfast.models.build import fresh_network
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import parts_of, put_before
-from lightfast.models.registry import fresh_network
+from lightfast.models.infer import predict_logits
+from lightfast.models.load import load_checkpoint
 
 SHAPE = (12, 12, 1)
 CONFIG = {"width": 4, "depth": 1}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lightfast.models.build import build_network
 from lightfast.models.folded import folded
-from lightfast.models.registry import build_network
 
 
 def lived_in(network: nn.Module) -> nn.Module:

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from lightfast.base.errors import CheckpointError, DownloadError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
-from lightfast.models.checkpoint import load_checkpoint, predict_logits
+from lightfast.models.infer import predict_logits
+from lightfast.models.load import load_checkpoint
 
 DIGITS = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
 

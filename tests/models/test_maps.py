@@ -11,7 +11,8 @@ from torch import nn
 
 from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.data.preprocess import Preprocess
-from lightfast.models.enhanced import EnhancedNetwork
+from lightfast.models.build import build_network
+from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.maps import (
     convolutions,
     find_layer,
@@ -20,7 +21,6 @@ from lightfast.models.maps import (
     read_maps,
     require_passage,
 )
-from lightfast.models.registry import build_network
 from lightfast.models.restorers import UNet
 from lightfast.models.transfer import preprocess_of
 

@@ -9,10 +9,11 @@ import torch
 from lightfast.base.errors import SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.models import classifiers, papers  # noqa: F401
+from lightfast.models.build import build_network, fresh_network
 from lightfast.models.classifiers import MLP
 from lightfast.models.forest import Forest
 from lightfast.models.papers import GaussianNoise, LayeredCNN
-from lightfast.models.registry import MODELS, build_network, count_parameters, fresh_network
+from lightfast.models.registry import MODELS, count_parameters
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe
 

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
+from lightfast.models.build import build_network, fresh_network
 from lightfast.models.bundled import lite0_tensors, load_by_name, load_in_order, read_tensors
-from lightfast.models.registry import build_network, fresh_network
 from lightfast.models.transfer import TRUNKS, TransferNetwork, load_weights, preprocess_of
 
 SHAPE = (64, 64, 3)

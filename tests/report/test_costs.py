@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.report.costs import Priced, cost_figure
+from lightfast.report.statistics import Priced, cost_figure
 
 ROWS = [Priced("slow & sure", 0.97, (0.96, 0.98), 200.0), Priced("fast", 0.91, (0.89, 0.93), 20_000.0)]
 

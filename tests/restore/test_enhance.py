@@ -31,9 +31,9 @@ from lightfast.restore.enhance import (
 )
 from lightfast.restore.pairs import DamageMix
 from lightfast.train.enhancement import Enhancement
-from lightfast.train.fit import Training, fit
+from lightfast.train.fit import fit
 from lightfast.train.objectives import Restoration
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 MIX = DamageMix((("contrast", 4), ("gaussian_noise", 2)), clean_share=0.5)
 SMALL = EnhancerPlan(

@@ -16,7 +16,8 @@ from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import corrupt
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import evaluate
-from lightfast.restore.denoise import RestorerPlan, fit_restorer, restore_images
+from lightfast.models.infer import restore_images
+from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import Damage, DetectorPlan, detect, fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import (

@@ -22,7 +22,7 @@ def blob_file(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def trained_run(blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run: a small dense network, two epochs."""
-    from lightfast.runs.folder import RunOptions
+    from lightfast.runs.options import RunOptions
     from lightfast.runs.train import train_run
     from lightfast.train.recipe import Recipe
 

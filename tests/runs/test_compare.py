@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.cli.statistics import compare_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
-from lightfast.runs.compare import compare_lines, compare_run
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.pairing import in_order, names_of
+from lightfast.runs.compare import compare_run
+from lightfast.runs.contenders import in_order, names_of
+from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 
 

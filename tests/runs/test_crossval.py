@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError, UnknownName
+from lightfast.cli.statistics import crossval_lines
+from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
-from lightfast.evaluate.crossval import Dealing
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
+from lightfast.experiments.crossval import Dealing
 from lightfast.runs import crossval
-from lightfast.runs.crossval import crossval_lines, crossval_run
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.crossval import crossval_run
+from lightfast.runs.options import RunOptions
 from lightfast.train.fit import Plan
 
 FOREST = Plan("random-forest", config={"trees": 5})

@@ -8,7 +8,7 @@ import pytest
 
 from lightfast.base.errors import CheckpointError
 from lightfast.runs.demo import demo_run
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 
 
 @pytest.mark.slow

@@ -14,23 +14,25 @@ import pytest
 import torch
 
 from lightfast.base.errors import CheckpointError, DataError, InputError, SettingsError
+from lightfast.cli.enhance import enhance_lines
+from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
 from lightfast.data.splits import split
 from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.intervals import Interval
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import load_checkpoint, predict_logits
 from lightfast.models.enhanced import parts_of
+from lightfast.models.infer import predict_logits
+from lightfast.models.load import load_checkpoint
 from lightfast.restore.enhance import Gate, weights_digest
+from lightfast.restore.measure import decide
 from lightfast.runs import enhance as module
 from lightfast.runs.enhance import enhance_run
-from lightfast.runs.enhance_measure import decide
-from lightfast.runs.enhance_page import enhance_lines
-from lightfast.runs.enhance_plan import EnhanceWish
-from lightfast.runs.folder import RunOptions, without_seen, write_seen
+from lightfast.runs.enhance_options import EnhanceWish
+from lightfast.runs.folder import without_seen, write_seen
+from lightfast.runs.options import RunOptions
+from lightfast.statistics.intervals import Interval
 from lightfast.train.fit import fit
 
 QUICK = (

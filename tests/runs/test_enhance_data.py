@@ -8,9 +8,10 @@ import pytest
 
 from lightfast.base.errors import DataError
 from lightfast.data.images import ImageSet
-from lightfast.models.checkpoint import load_checkpoint
+from lightfast.models.load import load_checkpoint
 from lightfast.runs.enhance_data import read_material
-from lightfast.runs.folder import RunOptions, write_seen
+from lightfast.runs.folder import write_seen
+from lightfast.runs.options import RunOptions
 
 
 def test_of_several_runs_the_one_that_has_seen_every_picture_is_named(

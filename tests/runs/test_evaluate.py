@@ -17,7 +17,7 @@ from lightfast.data.ingest import read
 from lightfast.data.splits import split
 from lightfast.evaluate.predictions import Predictions
 from lightfast.runs.evaluate import evaluate_run, predict_run
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 
 
 @pytest.fixture

@@ -12,16 +12,19 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
+from lightfast.cli.explain import explain_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.predict import pred_probs
-from lightfast.explain.attribution import ExplainSettings, explain
+from lightfast.explain.attribution import explain
+from lightfast.explain.methods import ExplainSettings
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
-from lightfast.models.registry import fresh_network
-from lightfast.runs.explain import ExplainWishes, explain_lines, explain_run
-from lightfast.runs.folder import RunOptions, write_seen
+from lightfast.runs.explain import ExplainWishes, explain_run
+from lightfast.runs.folder import write_seen
+from lightfast.runs.options import RunOptions
 from lightfast.train.fit import fit
 
 SHAPE = (12, 12, 1)

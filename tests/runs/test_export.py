@@ -10,12 +10,14 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, LightfastError, SettingsError
+from lightfast.cli.export import export_lines
 from lightfast.data.images import ImageSet
-from lightfast.models.checkpoint import load_checkpoint
-from lightfast.runs.export import ExportPlan, export_lines, export_run
-from lightfast.runs.folder import TOUCH_FILE, RunOptions
+from lightfast.export.xmp import read_sidecar
+from lightfast.models.load import load_checkpoint
+from lightfast.runs.export import ExportPlan, export_run
+from lightfast.runs.folder import TOUCH_FILE
+from lightfast.runs.options import RunOptions
 from lightfast.tagging.runtime import load_tagger
-from lightfast.tagging.xmp import read_sidecar
 
 
 @pytest.fixture
@@ -144,8 +146,8 @@ def test_a_forest_is_refused(blob_file: str, tmp_path: Path):
 
 def test_a_colour_run_becomes_a_model_for_photoprism(tmp_path: Path):
     from lightfast.data.preprocess import Preprocess
+    from lightfast.models.build import fresh_network
     from lightfast.models.checkpoint import Checkpoint
-    from lightfast.models.registry import fresh_network
 
     network = fresh_network("cnn", "classifier", (16, 16, 3), 3, {}, 0).eval()
     made = Checkpoint(

@@ -14,15 +14,15 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.baselines.human import Question
+from lightfast.baselines.human_entries import Keys
+from lightfast.cli.human_terminal import Screen, TerminalAsker, human_lines, human_terminal
 from lightfast.data.export import save_npz
 from lightfast.data.splits import split
 from lightfast.evaluate.compare import mcnemar
-from lightfast.evaluate.human import Question
 from lightfast.evaluate.predictions import Predictions
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.human import human_lines, human_results, human_test
-from lightfast.runs.human_entries import Keys
-from lightfast.runs.human_terminal import Screen, TerminalAsker, human_terminal
+from lightfast.runs.human import human_results, human_test
+from lightfast.runs.options import RunOptions
 
 NAMES = ("left", "middle", "right")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from lightfast.data.images import ImageSet
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 
 

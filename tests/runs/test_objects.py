@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import DataError
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.objects import drawn_objects, objects_lines, objects_run, write_sheet
-from lightfast.tagging.regions import Objects, Search
+from lightfast.cli.lines import objects_lines
+from lightfast.pages.objects_sheet import drawn_objects, write_sheet
+from lightfast.runs.objects import objects_run
+from lightfast.runs.options import RunOptions
+from lightfast.tagging.objects import Objects, Search
 
 FOUND = Objects(
     ("cat", "a label that is far too long to stand on any picture whatever"),

@@ -13,8 +13,9 @@ from PIL import Image
 
 from lightfast.base.errors import CheckpointError, DataError
 from lightfast.data.images import ImageSet
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
-from lightfast.runs.folder import RunOptions
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import load_checkpoint
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import aligned, read_labelled_or_not, read_pictures
 
 

@@ -18,14 +18,13 @@ from lightfast.corrupt.suite import corrupt_array
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split
 from lightfast.evaluate.compare import mcnemar
-from lightfast.models.checkpoint import load_checkpoint
+from lightfast.models.load import load_checkpoint
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
-from lightfast.runs.folder import RunOptions
+from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
 from lightfast.runs.repair_kit import KitPlan, find_kit, fit_kit, save_kit
-from lightfast.train.fit import Training
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 SMALL = KitPlan(
     severities=(3,),

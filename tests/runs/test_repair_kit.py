@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from lightfast.base.files import write_json
-from lightfast.runs.folder import RUN_FILE, RunOptions
-from lightfast.runs.job import read_job
+from lightfast.runs.fit import read_job
+from lightfast.runs.folder import RUN_FILE
+from lightfast.runs.options import RunOptions
 from lightfast.runs.repair_kit import splits_of_run
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
+from lightfast.cli.scorecard import parse_prices, scorecard_lines
 from lightfast.data.images import ImageSet
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.scorecard import Prices, parse_prices, read_synonyms, scorecard_lines, scorecard_run
+from lightfast.runs.options import RunOptions
+from lightfast.runs.scorecard import Prices, read_synonyms, scorecard_run
 
 WORDS = {"left": "links", "middle": "Middle", "right": "rechts"}
 

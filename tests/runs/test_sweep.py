@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.cli.statistics import sweep_lines
+from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
-from lightfast.evaluate.sweep import Measured, Point
+from lightfast.experiments.levels import summed_up, sweep_json
+from lightfast.experiments.sweep import Measured, Point, SweepWishes, plan_points
 from lightfast.runs import sweep
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.sweep import SweepWishes, plan_points, summed_up, sweep_json, sweep_run
-from lightfast.runs.sweep_page import sweep_lines
+from lightfast.runs.options import RunOptions
+from lightfast.runs.sweep import sweep_run
 from lightfast.train.fit import Plan
 
 FOREST = Plan("random-forest", config={"trees": 3})

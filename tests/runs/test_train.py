@@ -19,15 +19,15 @@ from lightfast.base.errors import (
     TrainingError,
     UnknownName,
 )
+from lightfast.cli.lines import score_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import load_checkpoint
-from lightfast.runs.folder import RunOptions
-from lightfast.runs.job import Extra
-from lightfast.runs.lines import score_lines
+from lightfast.models.load import load_checkpoint
+from lightfast.runs.fit import Extra
+from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 from lightfast.train.fit import Plan, fit
 from lightfast.train.recipe import Recipe
@@ -200,7 +200,7 @@ def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):
         assert (plan.model, plan.recipe, plan.config) == ("mlp", RECIPE, {"hidden": [8]})
         raise TrainingError("caught")
 
-    monkeypatch.setattr("lightfast.runs.job.choose_model", chosen)
+    monkeypatch.setattr("lightfast.runs.fit.choose_model", chosen)
     monkeypatch.setattr("lightfast.runs.train.cross_validate", caught)
     with pytest.raises(TrainingError, match="caught"):
         train_run(

@@ -6,7 +6,8 @@ import pytest
 
 from lightfast.base.errors import SettingsError, UnknownName
 from lightfast.studies import registry
-from lightfast.studies.registry import SCALES, Study, StudyOptions, StudyResult, find_study, run_study
+from lightfast.studies.registry import SCALES, Study, StudyOptions, StudyResult
+from lightfast.studies.run import find_study, run_study
 
 
 @pytest.fixture

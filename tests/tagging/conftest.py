@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from lightfast.data.loaded import Entry
+from lightfast.data.dataset import Entry
 from lightfast.data.preprocess import Preprocess, to_pixels
+from lightfast.export.graph import export_graph
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import fresh_network
-from lightfast.tagging.graph import export_graph
 from lightfast.tagging.runtime import Tagger, load_tagger
 
 Shape = tuple[int, int, int]

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lightfast.base.errors import SettingsError
-from lightfast.data.taxonomy import Taxonomy
-from lightfast.data.taxonomy_file import Label
+from lightfast.data.taxonomy.taxonomy import Taxonomy
+from lightfast.data.taxonomy.yaml_file import Label
 from lightfast.evaluate.predictions import Predictions
 from lightfast.tagging.card import Card
 from lightfast.tagging.rows import Sayings, form_of, writing

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightfast.data.decode import decode_file
-from lightfast.data.loaded import Entry
+from lightfast.data.dataset import Entry
+from lightfast.data.decode.decode import decode_file
 from lightfast.tagging.runtime import Tagger, load_tagger
 from lightfast.tagging.stream import tag_files
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightfast.evaluate import quality
+from lightfast.evaluate import image_quality as quality
 from lightfast.train.enhancement import Enhancement, ssim
 
 LABELS = torch.tensor([0, 1, 1, 0])

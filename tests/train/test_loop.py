@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
 from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.train.fit import Training, fit
+from lightfast.train.fit import fit
 from lightfast.train.loop import Arrays, Where, learning_rate, train
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 CPU = Where(torch.device("cpu"))
 

@@ -4,11 +4,11 @@ import torch
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.choose import choose_model
 from lightfast.evaluate.predict import calibrate, predict, predict_tags
-from lightfast.models.checkpoint import load_checkpoint
-from lightfast.train.fit import Training, fit
-from lightfast.train.recipe import Recipe
+from lightfast.experiments.auto import choose_model
+from lightfast.models.load import load_checkpoint
+from lightfast.train.fit import fit
+from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import STAGED
 
 

@@ -17,7 +17,7 @@ def data_list(as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") 
 
     And whether they are here; the environment variable LIGHTFAST_DATA names the folder that keeps them.
     """
-    from lightfast.runs.lists import data_set_lines, data_sets
+    from lightfast.cli.lists import data_set_lines, data_sets
 
     result = data_sets()
     tell(result, as_json, data_set_lines(result))
@@ -38,7 +38,7 @@ def data_fetch(
 
     Its checksum is checked where one is published; it is kept as NAME.npz in the data folder.
     """
-    from lightfast.data.catalogue import entry_of, fetch, load_dataset
+    from lightfast.data.catalogue.catalogue import entry_of, fetch, load_dataset
 
     with work() as report:
         embedded = entry_of(name).embedded
@@ -56,8 +56,8 @@ def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: D
     Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training
     pictures in the test part.
     """
+    from lightfast.cli.lines import check_lines
     from lightfast.data.check import check
-    from lightfast.runs.lines import check_lines
 
     with work() as report:
         found = check(data, report=report)

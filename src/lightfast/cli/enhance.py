@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from lightfast.cli.groups import app
+from lightfast.cli.lines import columns
 from lightfast.cli.parameters import AsJson, DataArg, Device, Resume, Seed
 from lightfast.cli.terminal import numbers, run_options, tell, work
+from lightfast.pages.enhance import LEAK, _how_to_keep, cure_of, verdict
+from lightfast.report.tables import percent, points, share_text
+from lightfast.restore.measure import WITH, WITHOUT
 
 
 @app.command(
@@ -109,8 +114,7 @@ def enhance(
     bit for bit as they are.
     """
     from lightfast.runs.enhance import enhance_run
-    from lightfast.runs.enhance_page import enhance_lines
-    from lightfast.runs.enhance_plan import EnhanceWish
+    from lightfast.runs.enhance_options import EnhanceWish
 
     with work() as report:
         wish = EnhanceWish(
@@ -126,3 +130,61 @@ def enhance(
         )
         result = enhance_run(run, data, run_options(out, seed, device, report, resume=resume), wish=wish)
     tell(result, as_json, enhance_lines(result))
+
+
+def enhance_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """The verdict, the figures, transfer and leak: for a terminal."""
+    tests = {"clean": metrics["paired"], "degraded": metrics["degraded"], **metrics["by_kind"]}
+    lines = [
+        verdict(metrics).replace("Refused", "REFUSED"),
+        *columns(
+            ("test pictures", "n", WITHOUT, WITH, "difference"),
+            [_row(name, test) for name, test in tests.items() if test],
+        ),
+        "Accuracy of the same test pictures without and with the enhancer; brackets: 95 % intervals.",
+    ]
+    if metrics["enhancer"]["strength"] is not None:
+        lines.append(
+            f"enhancer   {metrics['enhancer']['model']}, λ = {metrics['enhancer']['strength']:g}, "
+            f"{metrics['enhancer']['parameters']:,} weights before {metrics['base_model']}"
+        )
+    for row in metrics["transfer"]:
+        told = [
+            f"{key} {points(row[key]['difference'])} ({percent(row[f'{key}_kept'], 0)} of the own gain)"
+            for key in ("clean", "degraded")
+            if row[key]
+        ]
+        lines.append(f"transfer   {row['name']}: {', '.join(told)}, n = {row['clean']['n']:,}")
+    lines += leak_lines(metrics)
+    if not metrics["accepted"]:
+        lines.append(
+            f"not kept   {metrics['run']} holds no checkpoint. {_how_to_keep(metrics)}: {cure_of(metrics)}"
+        )
+    return [*lines, f"report     {Path(metrics['run'], 'report.html')}"]
+
+
+def leak_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """The figures of the leaking protocol, each marked, the honest one beside it;
+    nothing where none was asked for.
+    """
+    leak = metrics["leak"]
+    if leak is None:
+        return []
+    lines = [f"{leak['said']}."]
+    for key in ("clean", "degraded"):
+        if leak[key]:
+            share = [share_text(test["after_accuracy"]) for test in (leak[key], leak["honest"][key])]
+            lines.append(f"{LEAK} {key}: {share[0]}; honest: {share[1]}")
+    return lines
+
+
+def _row(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high = test["difference_interval"]
+    gap = f"{points(test['difference'])} [{points(low)} to {points(high)}]"
+    return (
+        name.replace("_", " "),
+        f"{test['n']:,}",
+        percent(test["before_accuracy"]),
+        percent(test["after_accuracy"]),
+        gap,
+    )

@@ -41,8 +41,8 @@ def demo(
 
     Trains on clean digits, damages others, detects the damage, restores, reads again. Nothing is downloaded.
     """
+    from lightfast.cli.lines import demo_lines
     from lightfast.runs.demo import demo_run
-    from lightfast.runs.lines import demo_lines
 
     with work() as report:
         result = demo_run(run_options(out, seed, device, report), quick=quick)
@@ -95,10 +95,10 @@ def train(
     Photographs are learned on a pretrained network, in the way that reads validation pictures best within the
     budget. What is kept is calibrated; the test pictures are scored once, at the end.
     """
-    from lightfast.data.taxonomy import read_taxonomy
-    from lightfast.runs.job import Extra
-    from lightfast.runs.lines import run_lines
-    from lightfast.runs.set_option import parse_settings
+    from lightfast.cli.lines import run_lines
+    from lightfast.cli.settings_option import parse_settings
+    from lightfast.data.taxonomy.taxonomy import read_taxonomy
+    from lightfast.runs.fit import Extra
     from lightfast.runs.train import train_run
 
     with work() as report:
@@ -176,9 +176,10 @@ def predict(
     Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
     on the CPU.
     """
-    from lightfast.runs.lines import rows_text, save_rows
-    from lightfast.runs.objects import objects_lines, objects_run
-    from lightfast.runs.tag import tag_run
+    from lightfast.cli.lines import objects_lines
+    from lightfast.runs.objects import objects_run
+    from lightfast.runs.predict import tag_run
+    from lightfast.tagging.rows import rows_text, save_rows
 
     wanted = form_of(form, out)
     with work() as report:
@@ -247,8 +248,8 @@ def evaluate(
 
     Every figure has its 95 % interval and its n; pictures that the run was trained on are left out.
     """
+    from lightfast.cli.lines import run_lines
     from lightfast.runs.evaluate import evaluate_run
-    from lightfast.runs.lines import run_lines
 
     with work() as report:
         result = evaluate_run(
@@ -296,8 +297,8 @@ def corrupt(
 
     Writes class folders or an .npz; labels stay, the same seed gives the same bytes.
     """
+    from lightfast.cli.lists import corruption_lines, corruptions
     from lightfast.runs.corrupt import corrupt_run, jobs_of
-    from lightfast.runs.lists import corruption_lines, corruptions
 
     if listing:
         tell(corruptions(), as_json, corruption_lines())
@@ -349,7 +350,7 @@ def repair(
     What is restored and kept is decided without labels; where DATA has labels they only score the readings
     before and after.
     """
-    from lightfast.runs.lines import run_lines
+    from lightfast.cli.lines import run_lines
     from lightfast.runs.repair import repair_run
 
     with work() as report:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
+from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import app
+from lightfast.cli.lines import columns
 from lightfast.cli.parameters import AsJson, DataArg, Device, Jobs, Model, Seed, Settings, Size
 from lightfast.cli.terminal import numbers, run_options, tell, work
+from lightfast.experiments.sweep import Point
+from lightfast.pages.compare import cost_texts, p_text
+from lightfast.pages.sweep import level_name
+from lightfast.report.tables import duration, percent, percent_range, points, share_text
 
 Over = Literal["train_size", "classes", "imbalance"]
 
@@ -40,9 +47,9 @@ def crossval(
     Folds are stratified and keep exact duplicates together. Writes out-of-fold probabilities; the same
     command goes on where it was.
     """
-    from lightfast.evaluate.crossval import Dealing
-    from lightfast.runs.crossval import crossval_lines, crossval_run
-    from lightfast.runs.set_option import parse_plan
+    from lightfast.cli.settings_option import parse_plan
+    from lightfast.experiments.crossval import Dealing
+    from lightfast.runs.crossval import crossval_run
 
     with work() as report:
         folder = out or Path("runs") / f"crossval-{model.replace(':', '-').replace('/', '-')}"
@@ -75,7 +82,7 @@ def compare(
     Paired tests on the same pictures with Holm's correction, intervals for F1 and AUC, and what each model
     costs.
     """
-    from lightfast.runs.compare import compare_lines, compare_run, split_words
+    from lightfast.runs.compare import compare_run
 
     runs, data = split_words(words)
     with work() as report:
@@ -126,9 +133,9 @@ def sweep(
     Intervals, a regression, and how many more pictures a target takes. Killed, the same command goes on where
     it was.
     """
-    from lightfast.runs.set_option import parse_plan
-    from lightfast.runs.sweep import SweepWishes, sweep_run
-    from lightfast.runs.sweep_page import sweep_lines
+    from lightfast.cli.settings_option import parse_plan
+    from lightfast.experiments.sweep import SweepWishes
+    from lightfast.runs.sweep import sweep_run
 
     wishes = SweepWishes(
         over,
@@ -176,8 +183,8 @@ def human(
     Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it
     was.
     """
-    from lightfast.runs.human import human_lines, human_results
-    from lightfast.runs.human_terminal import human_terminal
+    from lightfast.cli.human_terminal import human_lines, human_terminal
+    from lightfast.runs.human import human_results
 
     if person is not None:
         # Progress bars would run through the questions.
@@ -186,3 +193,109 @@ def human(
         with work() as report:
             result = human_results(data, run_options(out, seed, device, report), run=run)
     tell(result, as_json, human_lines(result))
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], str]:
+    """(runs, DATA) of `compare RUN RUN... DATA`: the last word is DATA, unless all are prediction files.
+
+    Raises SettingsError for fewer than two runs.
+    """
+    files_only = all(word.endswith(".parquet") for word in words)
+    runs, data = (list(words), "") if files_only else (list(words[:-1]), words[-1])
+    if len(runs) < 2:
+        raise SettingsError(
+            "compare",
+            expected="at least two runs, then DATA",
+            got=" ".join(words),
+            cure="E.g. lightfast compare runs/a runs/b mnist-5k.",
+        )
+    return runs, data
+
+
+def compare_lines(result: Mapping[str, Any]) -> list[str]:
+    """The conclusion, accuracy beside cost, all pairs: for a terminal."""
+    models = []
+    for row, one in zip(result["evaluations"], result["runs"], strict=True):
+        cost = one["cost"]
+        models.append(
+            (
+                one["name"],
+                share_text(row["accuracy"], row["accuracy_interval"]),
+                percent(row["macro_f1"]),
+                *cost_texts(cost),
+            )
+        )
+    pairs = []
+    for pair in result["pairs"]:
+        low, high = pair["difference_interval"]
+        pairs.append(
+            (
+                f"{pair['first']} → {pair['second']}",
+                f"{points(pair['difference'])} [{points(low)} to {points(high)}]",
+                f"{pair['gained']:,}",
+                f"{pair['lost']:,}",
+                p_text(pair["p_value"]),
+                p_text(pair["p_holm"]),
+            )
+        )
+    return [
+        *columns(
+            ("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models
+        ),
+        *columns(("pair", "difference in points", "gained", "lost", "p", "p (Holm)"), pairs),
+        f"n = {result['n']:,} pictures, the same for all; brackets: 95 % intervals; seed {result['seed']}",
+        result["sentence"],
+    ]
+
+
+def crossval_lines(result: Mapping[str, Any]) -> list[str]:
+    """Every fold, then mean, spread and corrected interval: for a terminal."""
+    rows = [
+        (
+            f"{one['repeat'] + 1}.{one['fold'] + 1}",
+            f"{one['n_train']:,}",
+            f"{one['n_test']:,}",
+            percent(one["accuracy"]),
+            percent(one["macro_f1"]),
+            duration(one["seconds"]),
+        )
+        for one in result["per_fold"]
+    ]
+    lines = columns(("fold", "fitted on", "read", "accuracy", "macro F1", "fit"), rows)
+    for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1")):
+        lines.append(
+            f"{name:<10} {percent(result[key])} [{percent_range(result[key + '_interval'])}], spread over "
+            f"folds {100 * result[key + '_spread']:.2f} points"
+        )
+    lines.append(
+        f"Brackets: 95 % interval corrected for shared training pictures; n = {result['n']:,}, "
+        f"{result['folds']} folds × {result['repeats']}, seed {result['seed']}."
+    )
+    if "predictions" in result:
+        lines.append(f"out of fold {result['predictions']}")
+    return lines
+
+
+def sweep_lines(result: Mapping[str, Any]) -> list[str]:
+    """Levels and conclusions: for a terminal."""
+    shown = result["minority_recall"] or result["levels"]
+    what = f"recall of {result['minority']}" if result["minority"] else "accuracy"
+    rows = []
+    for level in shown:
+        point = dict(level["point"])
+        point["minority"] = tuple(point["minority"]) if point["minority"] else None
+        rows.append(
+            (
+                level_name(Point(**point)),
+                f"{level['n_train']:,}",
+                str(level["repeats"]),
+                percent(level["value"]),
+                percent_range(level["interval"]),
+            )
+        )
+    return [
+        *columns(("level", "training pictures", "repeats", what, "95 % interval"), rows),
+        *result["sentences"],
+        f"{len(result['points'])} trainings, scored on {result['n_test']:,} held-out pictures, seed "
+        f"{result['seed']}",
+    ]

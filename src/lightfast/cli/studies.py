@@ -38,7 +38,8 @@ def study(
     """
     from lightfast.report.tables import text_table
     from lightfast.studies.page import study_facts, write_study_page
-    from lightfast.studies.registry import StudyOptions, run_study
+    from lightfast.studies.registry import StudyOptions
+    from lightfast.studies.run import run_study
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
     with work() as report:

@@ -19,7 +19,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
 
 if TYPE_CHECKING:
-    from lightfast.runs.folder import RunOptions
+    from lightfast.runs.options import RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
 
@@ -34,7 +34,7 @@ def run_options(
     image_size: str | None = None,
 ) -> RunOptions:
     """The options of a verb on run folders, as typed."""
-    from lightfast.runs.folder import RunOptions
+    from lightfast.runs.options import RunOptions
 
     return RunOptions(
         out=out,
@@ -133,7 +133,7 @@ def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None
     """The result as one JSON object, or `lines` for people;
     what could not be read and what was done on the way goes to stderr.
     """
-    from lightfast.runs.lines import unreadable_lines
+    from lightfast.cli.lines import unreadable_lines
 
     if as_json:
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))

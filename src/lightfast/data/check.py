@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from lightfast.base.progress import Reporter, silent
+from lightfast.data.dataset import LoadedData, Unreadable
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.duplicates.search import NearDuplicates, near_of
 from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import LoadedData, Unreadable
-from lightfast.data.near import NearDuplicates, near_of
-from lightfast.data.unreadable import printable
 
 FEW = 10
 """A class with fewer pictures than this is warned about: no interval over it says anything."""

@@ -15,8 +15,8 @@ from PIL import Image
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic, make_folder, storage_errors
+from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
 
 
 def save_npz(path: Path, data: LoadedData | ImageSet) -> Path:

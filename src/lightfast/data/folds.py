@@ -9,7 +9,7 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import content_groups, group_tags
-from lightfast.data.tag_dealing import deal
+from lightfast.data.stratify import deal
 
 
 def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int64]:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.data.stored import MappedArray, take_rows
+from lightfast.base.randomness import generator
+from lightfast.data.mapped import MappedArray, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,3 +232,12 @@ def _checked_labels(
             cure="Give one class name a label number.",
         )
     return labels.astype(np.int64)
+
+
+def sample(images: ImageSet, limit: int | None, seed: int = 0) -> ImageSet:
+    """At most `limit` pictures drawn by seed, in their order; all when `limit` is None."""
+    if limit is None or limit >= len(images):
+        return images
+    if limit < 1:
+        raise DataError(f"limit {limit}", expected="at least 1 picture")
+    return images.take(np.sort(generator(seed, "sample", images.name).permutation(len(images))[:limit]))

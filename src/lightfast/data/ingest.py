@@ -9,18 +9,18 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.archives import ARCHIVE_ENDINGS, is_archive
-from lightfast.data.arrays import read_npz
-from lightfast.data.catalogue import CATALOGUE, is_name, load_dataset, local_names
-from lightfast.data.catalogue import data_folder as default_folder
-from lightfast.data.folder import kind_of
+from lightfast.data.catalogue.catalogue import CATALOGUE, is_name, load_dataset, local_names
+from lightfast.data.catalogue.catalogue import data_folder as default_folder
+from lightfast.data.dataset import LoadedData, Part, Target, Unreadable
+from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData, Part, Target, Unreadable
-from lightfast.data.manifest import MANIFEST_ENDINGS, read_manifest
-from lightfast.data.metadata import read_metadata
-from lightfast.data.places import Places
-from lightfast.data.tree import read_tree
-from lightfast.data.unreadable import printable
+from lightfast.data.lists.arrays import read_npz
+from lightfast.data.lists.class_folders import read_tree
+from lightfast.data.lists.manifest import MANIFEST_ENDINGS, read_manifest
+from lightfast.data.lists.metadata import read_metadata
+from lightfast.data.sources.archives import ARCHIVE_ENDINGS, is_archive
+from lightfast.data.sources.folder import kind_of
+from lightfast.data.sources.resolve import Places
 
 __all__ = ["Ingest", "LoadedData", "Unreadable", "read", "read_splits"]
 

@@ -14,9 +14,9 @@ from scipy.sparse.csgraph import connected_components
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive
+from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import LoadedData
-from lightfast.data.tag_dealing import deal, rarest_tags
+from lightfast.data.stratify import deal, rarest_tags
 
 _NAMED = 10
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.intervals import Interval
 from lightfast.evaluate.metrics import mean_f1
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.intervals import Interval
 
 # Drawn counts held at once: a block of this size stays in the processor's cache while all classes go over it.
 _BLOCK = 320_000

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.evaluate.intervals import Interval, wilson
+from lightfast.statistics.intervals import Interval, wilson
 
 # Temperatures beyond these say that the probabilities carry nothing, not how to scale them.
 TEMPERATURE_BOUNDS = (0.05, 20.0)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, chdtrc
 
 from lightfast.base.errors import DataError
-from lightfast.evaluate.intervals import NEWCOMBE, Interval, difference_interval, paired
 from lightfast.evaluate.predictions import Predictions, require_same_classes
+from lightfast.statistics.intervals import NEWCOMBE, Interval, difference_interval, paired
 
 # Below this many discordant pictures the chi-square approximation is poor and the binomial is exact.
 EXACT_BELOW = 25

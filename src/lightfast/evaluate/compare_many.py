@@ -12,14 +12,15 @@ from itertools import combinations, count
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.errors import SettingsError
 from lightfast.evaluate.bootstrap import Resampled, percentiles, resample
 from lightfast.evaluate.compare import SIGNIFICANT, PairedTest, mcnemar, require_same_pictures
-from lightfast.evaluate.intervals import Interval
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.holm import holm
+from lightfast.statistics.intervals import Interval
 
 MOST_MODELS = 20
 
@@ -193,25 +194,6 @@ def compare(predictions: Sequence[Predictions], seed: int = 0, resamples: int = 
     )
     names = tuple(side.name for side in named)
     return Comparison(names, evaluations, pairs, _groups(evaluations, pairs), len(named[0]), seed, resamples)
-
-
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values corrected for looking at all of them, in the order given (Holm 1979).
-
-    The chance of even one false finding among them stays at the level. The smallest is multiplied by how many
-    there are, the next by one less, and so on; none ends below a smaller one, none above 1.
-    """
-    values = np.asarray(p_values, dtype=np.float64)
-    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
-        raise DataError(
-            "Holm's correction",
-            expected="p-values (m,) in 0..1",
-            got=f"shape {values.shape}, {_span(values)}",
-        )
-    order = np.argsort(values, kind="stable")
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1)
-    return adjusted
 
 
 def _pair(

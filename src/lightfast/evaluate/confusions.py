@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lightfast.base.errors import DataError
-from lightfast.evaluate.intervals import Interval, wilson
+from lightfast.statistics.intervals import Interval, wilson
 
 
 @dataclass(frozen=True)

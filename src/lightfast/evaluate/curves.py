@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.evaluate.intervals import Interval, wilson_bounds
 from lightfast.evaluate.metrics import one_vs_rest_auc
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.intervals import Interval, wilson_bounds
 
 ROC_METHOD = "Newcombe (2006), method 5"
 PR_METHOD = "Wilson's form of the binomial interval of Boyd, Eng and Page (2013), n = positives"

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.taxonomy import Taxonomy
-from lightfast.evaluate.intervals import Interval, bootstrap_mean, wilson
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predictions import Predictions
+from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
 
 Task = Literal["multi-class", "multi-label"]
 

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import generator
 from lightfast.evaluate.calibration import ece
-from lightfast.evaluate.intervals import Interval, wilson, wilson_bounds
 from lightfast.evaluate.predictions import Predictions, checked_labels
+from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
 
 _RESAMPLES = 1000
 # More cells than this are resampled by their normal approximation: 1,000 draws take 0.1 to 0.2 ms a cell, 0.8

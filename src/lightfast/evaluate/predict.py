@@ -12,7 +12,8 @@ from lightfast.evaluate.calibration import fit_temperature
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.tags import TagPredictions
-from lightfast.models.checkpoint import Checkpoint, predict_logits
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import predict_logits
 
 
 def pred_probs(classifier: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.evaluate.reading_tables import load_table, save_table
+from lightfast.base.files import atomic
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 METADATA_KEY = b"lightfast.predictions"
 # Half-precision softmax rows miss 1 by less than this.
@@ -216,3 +218,35 @@ def require_same_classes(first: Predictions, second: Predictions) -> None:
 def _listed(names: tuple[str, ...]) -> str:
     shown = ", ".join(names[:6])
     return f"{len(names)} classes ({shown}{', …' if len(names) > 6 else ''})"
+
+
+def save_table(path: Path, table: pa.Table, key: bytes, record: Mapping[str, Any]) -> Path:
+    """Write `table` with `record` under `key`, atomically."""
+    import pyarrow.parquet as pq
+
+    metadata = {**(table.schema.metadata or {}), key: json.dumps(dict(record)).encode()}
+    with atomic(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary)
+    return path
+
+
+def load_table(source: Path, key: bytes, what: str, cure: str) -> tuple[pa.Table, dict[str, Any]]:
+    """(the table, its record); raises DataError naming the file when it is missing, damaged,
+    or not one of `what`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not source.is_file():
+        raise DataError(
+            f"no such predictions file: {source}",
+            cure="`lightfast predict RUN PATH --format parquet` writes one.",
+        )
+    try:
+        table = pq.ParquetFile(source).read()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{source} is not a readable Parquet file ({error})") from error
+    metadata = table.schema.metadata or {}
+    if key not in metadata or "pred_probs" not in table.column_names:
+        raise DataError(f"{source} is a Parquet file, but not one of {what}", cure=cure)
+    return table, json.loads(metadata[key])

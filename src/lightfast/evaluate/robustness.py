@@ -19,8 +19,8 @@ from lightfast.base.randomness import generator
 from lightfast.corrupt.registry import CORRUPTIONS, Table
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.intervals import Interval, bootstrap_mean, wilson
 from lightfast.evaluate.metrics import mce
+from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
 
 if TYPE_CHECKING:
     from lightfast.models.checkpoint import Checkpoint
@@ -189,15 +189,6 @@ def robustness_of(
             correct[key].append(_right(probs, labels))
         report("corruptions", done, len(cells), f"{name} {severity}")
     return {key: _gathered(suite, seed, cells, clean[key], np.array(correct[key])) for key in clean}
-
-
-def sample(images: ImageSet, limit: int | None, seed: int = 0) -> ImageSet:
-    """At most `limit` pictures drawn by seed, in their order; all when `limit` is None."""
-    if limit is None or limit >= len(images):
-        return images
-    if limit < 1:
-        raise DataError(f"limit {limit}", expected="at least 1 picture")
-    return images.take(np.sort(generator(seed, "sample", images.name).permutation(len(images))[:limit]))
 
 
 def _reader(reader: Checkpoint | Read, images: ImageSet) -> Read:

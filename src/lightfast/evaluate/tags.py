@@ -16,9 +16,9 @@ from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.evaluate.bootstrap import percentiles
 from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
-from lightfast.evaluate.intervals import Interval, wilson, wilson_bounds
 from lightfast.evaluate.metrics import mean_f1
-from lightfast.evaluate.reading_tables import load_table, save_table
+from lightfast.evaluate.predictions import load_table, save_table
+from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.evaluate.intervals import Interval, wilson
+from lightfast.statistics.intervals import Interval, wilson
 
 # Above every probability: the label is never given.
 NEVER = 2.0

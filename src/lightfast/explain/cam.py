@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightfast.base.errors import CheckpointError
-from lightfast.explain.attribution import EXPLAINERS, Explainer, Question
+from lightfast.explain.methods import EXPLAINERS, Explainer, Question
 from lightfast.models.maps import MapLayer, Probe, graph_from
 
 

@@ -20,11 +20,11 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive, generator
 from lightfast.corrupt.filtering import gaussian
 from lightfast.data.preprocess import to_pixels, to_tensor
-from lightfast.evaluate.intervals import Interval, bootstrap_mean
 from lightfast.evaluate.predict import pred_probs, tag_probs
 from lightfast.explain.difference import rank_correlation
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
+from lightfast.statistics.intervals import Interval, bootstrap_mean
 
 if TYPE_CHECKING:
     from lightfast.explain.attribution import Attribution

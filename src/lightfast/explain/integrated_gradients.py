@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lightfast.explain.attribution import EXPLAINERS, Explainer, Question
+from lightfast.explain.methods import EXPLAINERS, Explainer, Question
 
 
 def integrated_gradients(asked: Question) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightfast.base.randomness import derive
-from lightfast.explain.attribution import EXPLAINERS, Explainer, Question
+from lightfast.explain.methods import EXPLAINERS, Explainer, Question
 
 _KERNEL_WIDTH = 0.25
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from lightfast.base.errors import SettingsError
-from lightfast.explain.attribution import EXPLAINERS, Explainer, Question
+from lightfast.explain.methods import EXPLAINERS, Explainer, Question
 
 
 def occlusion(asked: Question) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.data.taxonomy import Taxonomy
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 
 Structure: TypeAlias = "int | list[Structure]"
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError
-from lightfast.models.checkpoint import load_tensors
+from lightfast.models.tensors import load_tensors
 
 LITE0 = "tf_efficientnet_lite0"
 

@@ -2,47 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor, nn
-
 from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec, build_network
+from lightfast.models.enhanced_network import MODEL, EnhancedNetwork
 
-MODEL = "enhanced"
 _CURE = "Make one: lightfast enhance RUN DATA --out RUN2."
-
-
-class Prepared(nn.Module):
-    """A `Preprocess` as a step of a network; it has no weights."""
-
-    def __init__(self, preprocess: Preprocess) -> None:
-        super().__init__()
-        self.preprocess = preprocess
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.preprocess(pixels)
-
-
-class EnhancedNetwork(nn.Module):
-    """Pixels, float (N, C, H, W) in [0, 1] → enhancer → the classifier's own preprocessing → logits (N,
-    K).
-    """
-
-    def __init__(self, enhancer: nn.Module, preprocess: Preprocess, classifier: nn.Module) -> None:
-        super().__init__()
-        self.enhancer, self.classifier = enhancer, classifier
-        self.prepare: Any = Prepared(preprocess)
-
-    def enhance(self, pixels: Tensor) -> Tensor:
-        """The changed pictures, float (N, C, H, W) in [0, 1]."""
-        return self.enhancer(pixels).clamp(0, 1)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.classifier(self.prepare(self.enhance(pixels)))
 
 
 def put_before(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint:
@@ -129,28 +94,3 @@ def parts_of(checkpoint: Checkpoint) -> tuple[Checkpoint, Checkpoint]:
         history=(),
     )
     return enhancer, classifier
-
-
-def _build(
-    image_shape: ImageShape, outputs: int, enhancer: Mapping[str, Any], classifier: Mapping[str, Any]
-) -> EnhancedNetwork:
-    """`enhancer` is {"model", "config"}, `classifier` {"model", "config", "preprocess"}:
-    what `put_before` writes into a checkpoint.
-    """
-    return EnhancedNetwork(
-        build_network(enhancer["model"], "restorer", image_shape, 0, dict(enhancer["config"])),
-        Preprocess.from_json(dict(classifier["preprocess"])),
-        build_network(classifier["model"], "classifier", image_shape, outputs, dict(classifier["config"])),
-    )
-
-
-MODELS.add(
-    MODEL,
-    ModelSpec(
-        MODEL,
-        "classifier",
-        _build,
-        "a frozen classifier behind a learnt enhancer, made by `enhance`",
-        "this project",
-    ),
-)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError, SettingsError
-from lightfast.models.enhanced import EnhancedNetwork
+from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.hub import TransformersClassifier
 from lightfast.models.transfer import TransferNetwork
 

@@ -206,7 +206,7 @@ def load_weights(network: TransferNetwork, model: str, config: Mapping[str, Any]
 def _file_of(wanted: str) -> Path:
     if not wanted.startswith("hf-hub:"):
         return Path(wanted).expanduser()
-    from lightfast.models.hub import folder_of
+    from lightfast.models.hub_checkpoint import folder_of
 
     return folder_of(wanted.removeprefix("hf-hub:")) / "model.safetensors"
 

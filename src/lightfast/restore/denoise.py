@@ -8,21 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from lightfast.base.errors import CheckpointError
 from lightfast.data.images import ImageSet
-from lightfast.data.preprocess import Preprocess, to_images, to_pixels, to_tensor
+from lightfast.data.preprocess import Preprocess
+from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.registry import fresh_network
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen
-from lightfast.train.fit import Training
-from lightfast.train.loop import train
+from lightfast.train.loop import Where, train
 from lightfast.train.objectives import Restoration
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 
 @dataclass(frozen=True)
@@ -64,12 +58,12 @@ def fit_restorer(
     """
     plan, training = plan or RestorerPlan(), training or Training()
     network = fresh_network(plan.model, "restorer", train_images.image_shape, 0, plan.config, training.seed)
-    place = training.where("restorer").device
+    place = Where.of(training, "restorer").device
     reader = frozen(classifier, place) if classifier is not None and plan.recognition > 0 else None
     objective = Restoration(plan.pixel_loss, reader, plan.recognition if reader else 0.0)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch)
     history = train(
-        network, source, objective, plan.recipe, seed=training.seed, where=training.where("restorer")
+        network, source, objective, plan.recipe, seed=training.seed, where=Where.of(training, "restorer")
     )
     details = {
         "data": train_images.name,
@@ -94,26 +88,3 @@ def fit_restorer(
         details=details,
         history=tuple(history),
     )
-
-
-@torch.inference_mode()
-def restore_images(
-    restorer: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256
-) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, C) degraded → uint8 restored of the same shape;
-    raises CheckpointError for another number of channels.
-    """
-    if images.shape[-1] != restorer.image_shape[2]:
-        raise CheckpointError(
-            "restorer",
-            expected=f"pictures with {restorer.image_shape[2]} channels",
-            got=str(images.shape[-1]),
-            cure="Convert the pictures, or train a restorer on pictures like these.",
-        )
-    network = restorer.torch_network.eval()
-    device = next(network.parameters()).device
-    restored = np.empty_like(images)
-    for start in range(0, len(images), batch_size):
-        batch = to_tensor(images[start : start + batch_size]).to(device)
-        restored[start : start + batch_size] = to_images(network(to_pixels(batch)))
-    return restored

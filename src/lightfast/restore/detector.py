@@ -15,13 +15,13 @@ from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.calibration import fit_temperature
-from lightfast.models.checkpoint import Checkpoint, predict_logits
-from lightfast.models.registry import fresh_network
+from lightfast.models.build import fresh_network
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import predict_logits
 from lightfast.restore.pairs import DamagedPictures, DamageMix
-from lightfast.train.fit import Training
-from lightfast.train.loop import train
+from lightfast.train.loop import Where, train
 from lightfast.train.objectives import Detection
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 UNKNOWN = "unknown"
 SEVERITIES = 5
@@ -108,7 +108,7 @@ def fit_detector(
         Detection(preprocess, len(mix.kinds)),
         plan.recipe,
         seed=training.seed,
-        where=training.where("detector"),
+        where=Where.of(training, "detector"),
     )
     details = {
         "data": train_images.name,

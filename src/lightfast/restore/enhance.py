@@ -23,17 +23,18 @@ from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predict import calibrate, predict
-from lightfast.models.checkpoint import Checkpoint, predict_logits
+from lightfast.models.build import fresh_network
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
-from lightfast.models.registry import fresh_network
+from lightfast.models.infer import predict_logits
 from lightfast.models.restorers import UNet
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen
 from lightfast.train.enhancement import Enhancement, Fidelity
-from lightfast.train.fit import Training, check_trainable, labelled_rows
-from lightfast.train.loop import Source, train
+from lightfast.train.fit import check_trainable, labelled_rows
+from lightfast.train.loop import Source, Where, train
 from lightfast.train.objectives import Batch, Restoration
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 CAMERA = "camera"
 """The suite of damages that photographs meet: noise, blur, low contrast, JPEG."""
@@ -287,7 +288,7 @@ class _Fit:
                 pixels,
                 plan.reconstruct,
                 seed=seed,
-                where=self.training.where("enhancer-reconstruct"),
+                where=Where.of(self.training, "enhancer-reconstruct"),
             )
         return network
 
@@ -295,7 +296,7 @@ class _Fit:
         plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
         network = copy.deepcopy(self.begun)
         read, temperature = (
-            frozen(self.classifier, self.training.where(label).device),
+            frozen(self.classifier, Where.of(self.training, label).device),
             self.classifier.temperature,
         )
         # Calibrated: a classifier that is sure of everything would send gradients only from the few pictures
@@ -304,7 +305,7 @@ class _Fit:
             lambda pixels: read(pixels) / temperature, strength, plan.fidelity, recipe.augment
         )
         history = train(
-            network, self._source(), objective, recipe, seed=seed, where=self.training.where(label)
+            network, self._source(), objective, recipe, seed=seed, where=Where.of(self.training, label)
         )
         details = {
             "data": self.train_images.name,

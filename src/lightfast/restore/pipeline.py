@@ -22,8 +22,9 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.calibration import apply_temperature, fit_temperature
 from lightfast.evaluate.predict import pred_probs
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
-from lightfast.restore.denoise import restore_images
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import restore_images
+from lightfast.models.load import load_checkpoint
 from lightfast.restore.detector import UNKNOWN, Damage, detect
 from lightfast.restore.pairs import DamageMix
 

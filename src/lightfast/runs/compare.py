@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lightfast.base.errors import SettingsError
 from lightfast.base.files import make_folder, read_json, write_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import compare
@@ -17,12 +16,11 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters
+from lightfast.pages.compare import Compared, write_compare_page
 from lightfast.report.provenance import provenance
-from lightfast.report.tables import percent, points, share_text
-from lightfast.runs.compare_page import Compared, cost_texts, p_text, write_compare_page
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, touch
-from lightfast.runs.lines import columns
-from lightfast.runs.pairing import Side, file_readings, in_order, open_sides, pair_up
+from lightfast.runs.contenders import Side, file_readings, in_order, open_sides, pair_up
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, touch
+from lightfast.runs.options import RunOptions
 
 WARM_UP = 256
 """So many pictures are read before the clock starts: the first batch pays for memory and threads."""
@@ -112,59 +110,6 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[s
         )
         write_json(folder / METRICS_FILE, result)
     return result
-
-
-def split_words(words: Sequence[str]) -> tuple[list[str], str]:
-    """(runs, DATA) of `compare RUN RUN... DATA`: the last word is DATA, unless all are prediction files.
-
-    Raises SettingsError for fewer than two runs.
-    """
-    files_only = all(word.endswith(".parquet") for word in words)
-    runs, data = (list(words), "") if files_only else (list(words[:-1]), words[-1])
-    if len(runs) < 2:
-        raise SettingsError(
-            "compare",
-            expected="at least two runs, then DATA",
-            got=" ".join(words),
-            cure="E.g. lightfast compare runs/a runs/b mnist-5k.",
-        )
-    return runs, data
-
-
-def compare_lines(result: Mapping[str, Any]) -> list[str]:
-    """The conclusion, accuracy beside cost, all pairs: for a terminal."""
-    models = []
-    for row, one in zip(result["evaluations"], result["runs"], strict=True):
-        cost = one["cost"]
-        models.append(
-            (
-                one["name"],
-                share_text(row["accuracy"], row["accuracy_interval"]),
-                percent(row["macro_f1"]),
-                *cost_texts(cost),
-            )
-        )
-    pairs = []
-    for pair in result["pairs"]:
-        low, high = pair["difference_interval"]
-        pairs.append(
-            (
-                f"{pair['first']} → {pair['second']}",
-                f"{points(pair['difference'])} [{points(low)} to {points(high)}]",
-                f"{pair['gained']:,}",
-                f"{pair['lost']:,}",
-                p_text(pair["p_value"]),
-                p_text(pair["p_holm"]),
-            )
-        )
-    return [
-        *columns(
-            ("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models
-        ),
-        *columns(("pair", "difference in points", "gained", "lost", "p", "p (Holm)"), pairs),
-        f"n = {result['n']:,} pictures, the same for all; brackets: 95 % intervals; seed {result['seed']}",
-        result["sentence"],
-    ]
 
 
 def _timed(checkpoint: Checkpoint, images: ImageSet) -> tuple[Predictions, float]:

@@ -6,17 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lightfast.base.errors import SettingsError
-from lightfast.base.randomness import generator
 from lightfast.corrupt.registry import CORRUPTIONS, Table
 from lightfast.corrupt.suite import SUITES, corrupt
+from lightfast.data.dataset import Part
 from lightfast.data.export import save_folder, save_npz
-from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read
-from lightfast.data.loaded import Part
-from lightfast.runs.folder import RunOptions
+from lightfast.data.images import ImageSet, sample
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
 
 Job = tuple[str, int, Table]
 """(corruption, severity, table of severities)."""
@@ -72,14 +69,8 @@ def corrupt_run(
             got="one .npz",
             cure="Give a folder.",
         )
-    given = read(
-        source,
-        part=part,
-        image_size=options.image_size,
-        data_folder=options.data_folder,
-        report=options.report,
-    )
-    images = _drawn(given.images, limit, options.seed)
+    prepared = prepare(source, options, near="none")
+    images = sample(prepared.data.part(part), limit, options.seed)
     written: list[dict[str, Any]] = []
     for done, (name, severity, table) in enumerate(jobs, start=1):
         path = _save(
@@ -101,16 +92,10 @@ def corrupt_run(
         "seed": options.seed,
         "n": len(images),
         "written": written,
-        "unreadable": [asdict(one) for one in given.unreadable],
-        "notes": list(given.notes),
+        "unreadable": [asdict(one) for one in prepared.unreadable],
+        "notes": list(prepared.notes),
     }
 
 
 def _save(target: Path, images: ImageSet) -> Path:
     return save_npz(target, images) if target.suffix == ".npz" else save_folder(target, images)
-
-
-def _drawn(images: ImageSet, limit: int | None, seed: int) -> ImageSet:
-    if limit is None or limit >= len(images):
-        return images
-    return images.take(np.sort(generator(seed, "limit").choice(len(images), limit, replace=False)))

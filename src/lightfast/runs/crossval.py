@@ -5,30 +5,18 @@ with figures and a page.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from lightfast.base.files import write_json
-from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import LoadedData, concatenate
-from lightfast.evaluate.crossval import Dealing, cross_validate, deal
 from lightfast.evaluate.metrics import score
-from lightfast.models.registry import find_model
+from lightfast.experiments.crossval import Dealing, cross_validate, deal
+from lightfast.models.build import find_model
+from lightfast.pages.crossval import write_crossval_page
 from lightfast.report.provenance import provenance
-from lightfast.report.tables import duration, percent, percent_range
-from lightfast.runs.crossval_page import write_crossval_page
-from lightfast.runs.folder import (
-    FOLDS_FOLDER,
-    METRICS_FILE,
-    PREDICTIONS_FILE,
-    REPORT_FILE,
-    RunOptions,
-    begin,
-    finish,
-)
-from lightfast.runs.lines import columns
+from lightfast.runs.folder import FOLDS_FOLDER, METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, begin, finish
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
 from lightfast.train.fit import Plan
 
 
@@ -50,10 +38,8 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
     started = time.perf_counter()
     find_model(plan.model, "classifier")
     folder = options.folder("crossval")
-    loaded = read_splits(
-        source, image_size=options.image_size, data_folder=options.data_folder, report=options.report
-    )
-    images, notes = taking_part(loaded)
+    prepared = prepare(source, options)
+    images, notes = prepared.without_test()
     deal(images, dealing, options.seed)  # what cannot be dealt out is refused before a folder is made
     settings = {
         "made_by": "crossval",
@@ -72,8 +58,8 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
         "pooled": score(validated.predictions).as_json(),
         "data": images.name.split("/")[0],
         "data_version": images.version,
-        "unreadable": [asdict(one) for one in loaded.unreadable],
-        "notes": [*loaded.notes, *notes],
+        "unreadable": [asdict(one) for one in prepared.unreadable],
+        "notes": [*prepared.notes, *notes],
         "predictions": str(folder / PREDICTIONS_FILE),
         "seconds": round(time.perf_counter() - started, 3),
     }
@@ -83,42 +69,3 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
     write_json(folder / METRICS_FILE, metrics)
     finish(folder)
     return metrics
-
-
-def taking_part(loaded: LoadedData) -> tuple[ImageSet, tuple[str, ...]]:
-    """(the pictures that are dealt out, notes): all but an official test part."""
-    parts = [images for name, images in loaded.parts.items() if name != "test"]
-    if loaded.test is None:
-        return concatenate(parts), ()
-    note = (
-        f"the official test part ({len(loaded.test):,} pictures) was left aside: cross-validation needs none"
-    )
-    return concatenate(parts), (note,)
-
-
-def crossval_lines(result: Mapping[str, Any]) -> list[str]:
-    """Every fold, then mean, spread and corrected interval: for a terminal."""
-    rows = [
-        (
-            f"{one['repeat'] + 1}.{one['fold'] + 1}",
-            f"{one['n_train']:,}",
-            f"{one['n_test']:,}",
-            percent(one["accuracy"]),
-            percent(one["macro_f1"]),
-            duration(one["seconds"]),
-        )
-        for one in result["per_fold"]
-    ]
-    lines = columns(("fold", "fitted on", "read", "accuracy", "macro F1", "fit"), rows)
-    for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1")):
-        lines.append(
-            f"{name:<10} {percent(result[key])} [{percent_range(result[key + '_interval'])}], spread over "
-            f"folds {100 * result[key + '_spread']:.2f} points"
-        )
-    lines.append(
-        f"Brackets: 95 % interval corrected for shared training pictures; n = {result['n']:,}, "
-        f"{result['folds']} folds × {result['repeats']}, seed {result['seed']}."
-    )
-    if "predictions" in result:
-        lines.append(f"out of fold {result['predictions']}")
-    return lines

@@ -14,18 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
-from lightfast.data.images import ImageSet
-from lightfast.evaluate.robustness import Robustness, robustness_of, sample
+from lightfast.data.images import ImageSet, sample
+from lightfast.evaluate.robustness import Robustness, robustness_of
+from lightfast.pages.demo import DemoResult, write_demo_page
+from lightfast.pages.repair import RepairStory, paired
+from lightfast.pages.run import Tested
 from lightfast.report.provenance import provenance
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pipeline import Pipeline, repair
-from lightfast.runs.demo_page import DemoResult, write_demo_page
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, begin, finish
-from lightfast.runs.job import Job, read_job
+from lightfast.runs.fit import Job, read_job
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish
+from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import Damaged, damage_pictures, repair_metrics, write_repair
 from lightfast.runs.repair_kit import KitPlan, fit_kit, save_kit
-from lightfast.runs.repair_page import RepairStory, paired
 from lightfast.runs.train import Trained, fit_job, run_metrics, write_results
 from lightfast.train.recipe import Recipe
 
@@ -119,11 +121,12 @@ def _measured(
     clean = repair(pipeline, test)
     damaged = damage_pictures(test, SUITE, options.seed)
     mixture = repair(pipeline, damaged.images)
+    tested = Tested(trained.checkpoint, test, trained.predictions, trained.evaluation)
     story = RepairStory(mixture, damaged.images, test, damaged.kinds, pipeline)
     each = sample(test, plan.each_kind, options.seed)
     published = _both(pipeline, each, None, options)
     curves = _both(pipeline, sample(test, plan.cell, options.seed), (1, 2, 3, 4, 5), options)
-    return DemoResult(trained, clean, story, published, curves)
+    return DemoResult(tested, clean, story, published, curves)
 
 
 def _both(
@@ -141,7 +144,7 @@ def _metrics(job: Job, result: DemoResult, folder: Path, seconds: Mapping[str, f
     story = result.story
     damaged = Damaged(story.images, story.clean, story.kinds)
     return {
-        **run_metrics(job, result.trained, folder),
+        **run_metrics(job, result.tested, folder),
         "clean": paired(result.clean).as_json(),
         "mixture": {**repair_metrics(story.repair, damaged), "clean_share": 0.125, "suite": SUITE},
         "by_kind": {name: test.as_json() for name, test in result.tests_by_kind.items()},

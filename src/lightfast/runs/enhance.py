@@ -12,31 +12,32 @@ from typing import Any
 
 from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.base.files import read_json, write_json
-from lightfast.data.loaded import concatenate
+from lightfast.data.dataset import concatenate
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import calibrate
-from lightfast.models.checkpoint import REFUSED, Checkpoint
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
+from lightfast.models.load import REFUSED, load_classifier
+from lightfast.pages.classes import hardest_pairs
+from lightfast.pages.enhance import EnhanceStory, write_enhance_page
 from lightfast.report.provenance import provenance
 from lightfast.restore.enhance import EnhancerPlan, Gate, fit_enhancer, judge, weights_digest
-from lightfast.runs.classes_page import hardest_pairs
+from lightfast.restore.measure import Measured, decide, measure
 from lightfast.runs.enhance_data import Material, read_material, remember_seen
-from lightfast.runs.enhance_measure import Measured, Stranger, decide, measure, open_strangers, transferred
-from lightfast.runs.enhance_page import EnhanceStory, write_enhance_page
-from lightfast.runs.enhance_plan import EnhanceWish, check_base, check_fits, load_enhancer, plan_of
-from lightfast.runs.evaluate import load_classifier
+from lightfast.runs.enhance_measure import Stranger, open_strangers, transferred
+from lightfast.runs.enhance_options import EnhanceWish, check_base, check_fits, load_enhancer, plan_of
 from lightfast.runs.folder import (
     METRICS_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
     REPORT_FILE,
-    RunOptions,
     begin,
     claimed,
     finish,
     touch,
     write_history,
 )
+from lightfast.runs.options import RunOptions
 
 MADE_BY = "enhance"
 LEAKED = "full"
@@ -137,7 +138,7 @@ def enhance_run(
     for one in (run, *wish.transfer, *([wish.use] if wish.use else [])):
         if Path(one).resolve() == folder.resolve():
             raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder with --out.")
-    classifier = load_classifier(run, options)
+    classifier = load_classifier(run, options.device)
     check_base(classifier, run)
     if plan is not None:
         check_fits(plan, classifier)

@@ -15,25 +15,14 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_bytes
-from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import LoadedData
-from lightfast.data.near import with_near_groups
-from lightfast.data.splits import Splits, split_loaded
-from lightfast.data.unreadable import printable
-from lightfast.evaluate.robustness import sample
+from lightfast.data.dataset import LoadedData
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.images import ImageSet, sample
+from lightfast.data.splits import Splits
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import (
-    RUN_FILE,
-    SEEN_FILE,
-    RunOptions,
-    read_run,
-    seen_rows,
-    without_seen,
-    write_seen,
-)
-from lightfast.runs.pictures import aligned
-from lightfast.train.features import embedding
+from lightfast.runs.folder import RUN_FILE, SEEN_FILE, read_run, seen_rows, without_seen, write_seen
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import Prepared, aligned, prepare
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,19 +86,11 @@ def read_material(
     Raises:
         DataError: no labels, or all of val or test was seen in training. CheckpointError: other classes.
     """
-    height, width, channels = classifier.image_shape
-    loaded = read_splits(
-        source,
-        image_size=(height, width),
-        channels=channels,
-        data_folder=options.data_folder,
-        report=options.report,
-    )
-    _require_labels(loaded)
-    _, order = aligned(loaded.train, classifier)
-    loaded, _ = with_near_groups(loaded, embedding(), options.report)
-    splits, seed = _split(loaded, _told(runs[0]), options.seed)
-    notes = [*loaded.notes, *splits.notes, *order]
+    prepared = prepare(source, options, classifier=classifier)
+    _require_labels(prepared.data)
+    _, order = aligned(prepared.data.train, classifier)
+    splits, seed = _split(prepared, _told(runs[0]), options.seed)
+    notes = [*prepared.notes, *splits.notes, *order]
     val, test = splits.val, splits.test
     for run in runs:
         test, said = _unseen(run, test)
@@ -127,7 +108,7 @@ def read_material(
         notes.append(f"of each part at most {limit:,} pictures were taken, drawn by seed {options.seed}")
     parts, unreadable = (
         dataclasses.replace(splits, train=train, val=val, test=test),
-        tuple(asdict(one) for one in loaded.unreadable),
+        tuple(asdict(one) for one in prepared.unreadable),
     )
     return Material(parts, version, seed, own, unreadable, tuple(dict.fromkeys(notes)))
 
@@ -164,15 +145,11 @@ def _by_this_split(told: dict[str, Any], splits: Splits) -> bool:
     return told.get("data_version") == splits.train.version and told.get("own_split", True)
 
 
-def _split(loaded: LoadedData, told: dict[str, Any], seed: int) -> tuple[Splits, int]:
+def _split(prepared: Prepared, told: dict[str, Any], seed: int) -> tuple[Splits, int]:
     """The split that the run was fitted by where DATA is its data, else one by `seed`; and its seed."""
     own = int(told.get("split_seed", seed))
-    splits = split_loaded(loaded, seed=own)
-    return (
-        (splits, own)
-        if own == seed or _by_this_split(told, splits)
-        else (split_loaded(loaded, seed=seed), seed)
-    )
+    splits = prepared.splits(own)
+    return (splits, own) if own == seed or _by_this_split(told, splits) else (prepared.splits(seed), seed)
 
 
 def _require_labels(loaded: LoadedData) -> None:

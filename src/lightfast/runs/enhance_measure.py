@@ -4,8 +4,7 @@ and before classifiers that it never saw.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,133 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
-from lightfast.base.progress import Reporter, silent
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.predict import predict
-from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import put_before
-from lightfast.report.tables import points
-from lightfast.restore.enhance import Gate, degraded_images, weights_digest
-from lightfast.restore.pairs import DamageMix
-from lightfast.runs.enhance_plan import GateKind, check_base
-from lightfast.runs.evaluate import load_classifier
-from lightfast.runs.folder import RunOptions, touch, without_seen
-
-WITHOUT, WITH = "without", "with"
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """The same pictures read without and with the enhancer."""
-
-    images: ImageSet
-    before: Predictions
-    after: Predictions
-
-    @property
-    def paired(self) -> PairedTest:
-        """McNemar's test of both."""
-        return mcnemar(self.before, self.after)
-
-    def rows(self, chosen: NDArray[np.intp]) -> PairedTest:
-        """The same on some of the pictures."""
-        return mcnemar(self.before.take(chosen), self.after.take(chosen))
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """What the test pictures say.
-
-    Attributes:
-        clean: as they are.
-        degraded: each damaged in one way, all ways equally likely; None where no damage is measured.
-        by_kind: every picture damaged by one kind, its severity drawn by lot.
-    """
-
-    clean: Reading
-    degraded: Reading | None
-    by_kind: Mapping[str, PairedTest]
-
-    @property
-    def tests(self) -> dict[str, PairedTest]:
-        """All paired tests by name, clean first."""
-        degraded = {} if self.degraded is None else {"degraded": self.degraded.paired}
-        return {"clean": self.clean.paired, **degraded, **self.by_kind}
-
-    def as_json(self, *, leak: bool) -> dict[str, Any]:
-        """Plain JSON values; every figure says whether it is a leak."""
-        told = {name: {**test.as_json(), "leak": leak} for name, test in self.tests.items()}
-        kinds = {name: told[name] for name in self.by_kind}
-        return {"clean": told["clean"], "degraded": told.get("degraded"), "by_kind": kinds, "leak": leak}
-
-
-def read_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet) -> Reading:
-    """Both readings of labelled pictures."""
-    first, second = predict(classifier, images), predict(enhanced, images)
-    return Reading(images, dataclasses.replace(first, name=WITHOUT), dataclasses.replace(second, name=WITH))
-
-
-def measure(
-    classifier: Checkpoint,
-    enhanced: Checkpoint,
-    images: ImageSet,
-    mix: DamageMix | None,
-    *,
-    seed: int = 0,
-    report: Reporter = silent,
-) -> Measured:
-    """Read `images` clean and damaged, without and with the enhancer; the same seed damages alike."""
-    kinds = [] if mix is None else list(mix.kinds[1:])
-    total = 2 + len(kinds)
-    report("test", 0, total, "clean")
-    clean = read_both(classifier, enhanced, images)
-    report("test", 1, total, "degraded")
-    degraded = None if mix is None else read_both(classifier, enhanced, degraded_images(images, mix, seed))
-    by_kind: dict[str, PairedTest] = {}
-    for done, kind in enumerate(kinds, start=2):
-        report("test", done, total, kind)
-        only = DamageMix(
-            tuple(choice for choice in (mix.choices if mix else ()) if choice[0] == kind), clean_share=0.0
-        )
-        by_kind[kind] = read_both(classifier, enhanced, degraded_images(images, only, seed)).paired
-    report("test", total, total)
-    return Measured(clean, degraded, by_kind)
-
-
-def decide(kind: GateKind, judged: Gate) -> Gate:
-    """The verdict of the gate that was asked for, from the figures of the do-no-harm gate
-    (`restore.enhance.judge`).
-
-    "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0,
-    and on clean ones does not fall with its interval wholly below 0. "off": accepted whatever the figures
-    are.
-    """
-    if kind == "clean" or (kind == "degraded" and judged.clean is None):
-        return judged
-    if kind == "off":
-        return dataclasses.replace(judged, passed=True, reason=f"the gate was off ({judged.reason})")
-    if judged.degraded is None or judged.clean is None:
-        return dataclasses.replace(judged, passed=False, reason="no damage was measured to judge it by")
-    rises, harm = judged.degraded.difference_interval.low > 0, judged.clean.difference_interval.high < 0
-    said = (
-        f"accuracy changes by {_span(judged.degraded)} degraded validation pictures and by "
-        f"{_span(judged.clean)} clean ones"
-    )
-    why = (
-        "the interval on degraded ones lies above 0, and no harm to clean ones is shown"
-        if rises and not harm
-        else "clean ones are harmed"
-        if harm
-        else "the interval on degraded ones does not lie above 0, so a gain is not shown"
-    )
-    return dataclasses.replace(judged, passed=rises and not harm, reason=f"{said}: {why}")
-
-
-def _span(test: PairedTest) -> str:
-    low, high = test.difference_interval
-    return f"{points(test.difference)} points [{points(low)} to {points(high)}] on {test.n:,}"
+from lightfast.models.load import load_classifier
+from lightfast.restore.enhance import weights_digest
+from lightfast.restore.measure import Measured, read_both
+from lightfast.runs.enhance_options import check_base
+from lightfast.runs.folder import touch, without_seen
+from lightfast.runs.options import RunOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +53,7 @@ def open_strangers(
         enhancer and enhancer.details.get("classifier_digest"),
     }
     for run in runs:
-        other = load_classifier(run, options)
+        other = load_classifier(run, options.device)
         check_base(other, run)
         other.require_classes(classifier.class_names, f"{run}: the classifier that learns")
         if other.image_shape != classifier.image_shape:

@@ -12,24 +12,20 @@ from typing import Any
 from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.base.files import make_folder, write_json
 from lightfast.corrupt.suite import SUITES
-from lightfast.data.loaded import Unreadable
+from lightfast.data.dataset import Unreadable
+from lightfast.data.images import sample
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.evaluate.robustness import Robustness, robustness, sample
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
-from lightfast.models.device import resolve_device
+from lightfast.evaluate.robustness import Robustness, robustness
+from lightfast.models.load import load_classifier
+from lightfast.pages.classes import hardest_pairs
+from lightfast.pages.run import Tested, write_evaluation_page
 from lightfast.report.provenance import provenance
-from lightfast.runs.classes_page import hardest_pairs
 from lightfast.runs.evaluate_tags import evaluate_tags
-from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, touch, without_seen
+from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, touch, without_seen
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import read_labelled, read_pictures
-from lightfast.runs.run_page import Tested, write_evaluation_page
-
-
-def load_classifier(run: str, options: RunOptions) -> Checkpoint:
-    """The classifier of a run folder, or of `hf-hub:ID`, on the wanted device."""
-    return load_checkpoint(run, resolve_device(options.device))
 
 
 def predict_run(
@@ -44,7 +40,7 @@ def predict_run(
     Returns: predictions, and the files that could not be read. Raises DataError when no picture can be read
     at all.
     """
-    classifier = load_classifier(run, options)
+    classifier = load_classifier(run, options.device)
     given = read_pictures(paths, classifier, options)
     return predict(classifier, given.images), given.unreadable
 
@@ -78,7 +74,7 @@ def evaluate_run(
         raise CheckpointError(f"{options.out} is the run itself", cure="Give another folder with --out.")
     if suite is not None:
         SUITES.get(suite)
-    classifier = load_classifier(run, options)
+    classifier = load_classifier(run, options.device)
     given = read_labelled(source, classifier, options)
     images, left_out = without_seen(Path(run), given.images)
     if classifier.task == "multi-label":

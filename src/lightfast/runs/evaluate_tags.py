@@ -9,15 +9,16 @@ from typing import Any
 
 from lightfast.base.files import make_folder, write_json
 from lightfast.data.images import ImageSet
-from lightfast.data.taxonomy import Taxonomy
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import predict_tags
 from lightfast.evaluate.tags import score_tags
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.pages.tags import TagsTested, write_tags_page
+from lightfast.report.noted import noted
 from lightfast.report.provenance import provenance
-from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, touch
+from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, touch
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import Given
-from lightfast.runs.run_page import noted
-from lightfast.runs.tags_page import TagsTested, write_tags_page
 
 
 def evaluate_tags(

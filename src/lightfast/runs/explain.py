@@ -17,19 +17,13 @@ from numpy.typing import NDArray
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
 from lightfast.base.files import make_folder, read_json, write_json
 from lightfast.base.randomness import generator
-from lightfast.evaluate.robustness import sample
-from lightfast.explain.attribution import Explainer, ExplainSettings, explain, explainers
+from lightfast.data.images import sample
+from lightfast.explain.attribution import explain, explainers
+from lightfast.explain.enhancer_change import change_by_enhancer
 from lightfast.explain.faithfulness import deletion_insertion, randomisation_check
 from lightfast.explain.features import feature_maps
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import MODEL as ENHANCED
-from lightfast.report.provenance import provenance
-from lightfast.report.tables import duration
-from lightfast.runs.evaluate import load_classifier
-from lightfast.runs.explain_change import change_by_enhancer
-from lightfast.runs.explain_features import FEATURES, explain_features
-from lightfast.runs.explain_page import SHOWN_WRONG, Checked, Shown, write_explain_page, write_sheet
-from lightfast.runs.explained import (
+from lightfast.explain.methods import Explainer, ExplainSettings
+from lightfast.explain.pictures import (
     MAPS,
     OVERLAYS,
     Explained,
@@ -40,7 +34,15 @@ from lightfast.runs.explained import (
     save_table,
     stems_of,
 )
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, RunOptions
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced_network import MODEL as ENHANCED
+from lightfast.models.load import load_classifier
+from lightfast.pages.explain import SHOWN_WRONG, Checked, Shown, write_explain_page, write_sheet
+from lightfast.pages.features import FEATURES
+from lightfast.report.provenance import provenance
+from lightfast.runs.explain_features import explain_features
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, seen_rows
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import Given, read_labelled_or_not, read_pictures
 
 TABLE, RESULT, SHEET = "explanations.parquet", "explanations.json", "contact-sheet.png"
@@ -101,7 +103,7 @@ def explain_run(
     wanted, started = wishes or ExplainWishes(), time.perf_counter()
     out = _folder(run, wanted, options)
     settings = _settings(wanted)
-    classifier = load_classifier(run, options)
+    classifier = load_classifier(run, options.device)
     target = _target(classifier, wanted.target)
     _require_possible(classifier, wanted, settings)
     given = _read(paths, classifier, options)
@@ -111,7 +113,7 @@ def explain_run(
         if len(images) < len(given.images)
         else ()
     )
-    readings = read_by(classifier, images, run, target)
+    readings = read_by(classifier, images, seen_rows(Path(run), images), target)
     scored = (_NOT_SCORED,) if readings.labelled else ()
     given = dataclasses.replace(given, images=images, notes=(*given.notes, *drawn, *scored))
     _clear(make_folder(out))
@@ -169,7 +171,9 @@ def _reported(
     readings = found.readings
     checked = _checked(found, wanted, settings, options)
     other = _other_maps(found, settings, options) if wanted.target is None else {}
-    change = change_by_enhancer(found, settings, options) if readings.classifier.model == ENHANCED else None
+    change = (
+        change_by_enhancer(found, settings, options.seed) if readings.classifier.model == ENHANCED else None
+    )
     flat = int(found.flat.sum())
     notes = [*given.notes, *_seen_note(readings)]
     if flat:
@@ -396,59 +400,3 @@ def _seen_note(readings: Readings) -> list[str]:
         f"{seen:,} of {len(readings):,} pictures were seen by the run in training or when it was chosen; "
         "they are marked"
     ] * bool(seen)
-
-
-def explain_lines(result: Mapping[str, Any]) -> list[str]:
-    """What `explain` found, for a terminal."""
-    layer = f", layer {result['target_layer']}" if result.get("target_layer") else ""
-    pace = (
-        f", {duration(result['seconds_per_picture'])} a picture"
-        if result["seconds_per_picture"] >= 0.1
-        else ""
-    )
-    pictures = "picture" if result["n"] == 1 else "pictures"
-    lines = [f"{result['method']}: {result['n']:,} {pictures} read by {result['model']}{layer}{pace}"]
-    if result["wrong"] is not None:
-        count = result["wrong"]
-        lines.append(
-            f"wrong      {count:,} {'picture was' if count == 1 else 'pictures were'} read as another class "
-            "than theirs (read, not scored)"
-        )
-    check = result.get("check")
-    if check:
-        curves, weights = check["faithfulness"], check["randomisation"]
-        for name in ("deletion", "insertion"):
-            one = curves[name]
-            low, high = one["gain_interval"]
-            lines.append(
-                f"{name:<10} area {one['area']:.3f}, in a random order {one['random_area']:.3f}; gain "
-                f"{one['gain']:+.3f} [{low:+.3f} to {high:+.3f}], n = {curves['n']}: {one['verdict']}"
-            )
-        why = f": {weights['reason']}" if weights["reason"] else ""
-        lines.append(f"weights    {weights['verdict']}{why}" + "".join(_alike(weights["rows"])))
-    if result.get("enhancer"):
-        change = result["enhancer"]
-        lines.append(
-            f"enhancer   changed the first reading of {change['changed']:,} of {result['n']:,} pictures"
-        )
-    if result["method"] == FEATURES:
-        return [
-            *lines,
-            f"features   {Path(result['out'], 'features')}",
-            f"report     {Path(result['out'], REPORT_FILE)}",
-        ]
-    return [
-        *lines,
-        f"overlays   {Path(result['out'], OVERLAYS)}, maps in {Path(result['out'], MAPS)}",
-        f"report     {Path(result['out'], REPORT_FILE)}",
-    ]
-
-
-def _alike(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not rows:
-        return []
-    low, high = rows[-1]["interval"]
-    return [
-        f" (rank correlation {rows[-1]['correlation']:.2f} [{low:.2f} to {high:.2f}] after all weights were "
-        "drawn anew)"
-    ]

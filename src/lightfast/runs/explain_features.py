@@ -1,11 +1,8 @@
-"""What every layer makes of a picture: the maps of the first two convolutions and of every later stage,
-and two pictures side by side.
-"""
+"""`explain --method features`: what the layers of a network make of every picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.files import atomic
-from lightfast.explain.features import FeatureMaps, feature_maps
+from lightfast.explain.features import feature_maps
+from lightfast.explain.pictures import MAPS, Readings, described, stems_of
+from lightfast.pages.features import (
+    _TILE,
+    CHANNELS,
+    FEATURES,
+    SHOWN_FEATURES,
+    Drawn,
+    _lines,
+    channels_of,
+    pair_of,
+    write_features_page,
+)
 from lightfast.report.contact_sheet import write_feature_sheet
-from lightfast.report.overlay import mosaic, mosaic_uri, rgb
-from lightfast.report.page import Figure, FigureRow, Folded, Part, Section, write_page
+from lightfast.report.noted import noted
+from lightfast.report.overlay import rgb
 from lightfast.report.provenance import provenance
-from lightfast.report.strips import colour_key, stage, strip
-from lightfast.runs.explain_page import model_name
-from lightfast.runs.explained import MAPS, Readings, described, stems_of, sure
-from lightfast.runs.folder import REPORT_FILE, RunOptions
+from lightfast.runs.folder import REPORT_FILE
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import Given
-from lightfast.runs.run_page import noted
 
-FEATURES = "features"
-CHANNELS, SHOWN_FEATURES = 16, 8
-"""Channels of a layer that are drawn, and pictures that the page shows."""
 _BLOCK, _SAMPLE = 8, 8
-_TILE, _SMALL_TILE = 48, 44
-
-
-@dataclass(frozen=True, eq=False)
-class Channels:
-    """What is drawn of one layer, the same for every picture: `chosen` (K,) channels of `total`, `ranges` (K,
-    2) their colours' ends.
-    """
-
-    name: str
-    total: int
-    size: tuple[int, int]
-    chosen: NDArray[np.intp]
-    ranges: NDArray[np.float32]
-
-    @property
-    def words(self) -> str:
-        """The layer in words."""
-        some = f"{len(self.chosen)} of {self.total}" if len(self.chosen) < self.total else f"{self.total}"
-        return f"{self.name}: {some} channels of {self.size[0]} × {self.size[1]}"
-
-    def drawn(self, maps: NDArray[np.float32], columns: int, side: int) -> NDArray[np.uint8]:
-        """The chosen channels of one picture's maps (C, h, w) beside each other."""
-        return mosaic(maps[self.chosen], self.ranges, columns=columns, side=side)
-
-
-def channels_of(found: FeatureMaps) -> Channels:
-    """The channels that vary most over these pictures, in their order;
-    each channel's colours go from its 1st to its 99th percentile.
-    """
-    maps = found.maps
-    spread = maps.std(axis=(0, 2, 3))
-    chosen = np.sort(np.argsort(-spread, kind="stable")[:CHANNELS])
-    ranges = np.percentile(maps[:, chosen], (1, 99), axis=(0, 2, 3)).T
-    return Channels(
-        found.name, maps.shape[1], (maps.shape[2], maps.shape[3]), chosen, ranges.astype(np.float32)
-    )
 
 
 def explain_features(
@@ -99,7 +65,8 @@ def explain_features(
         for row, stem in enumerate(stems)
     ]
     unreadable = [asdict(one) for one in given.unreadable]
-    _write_page(out / REPORT_FILE, readings, (chosen, kept), given, options)
+    facts = provenance(readings.images.version, options.seed, None, options.words)
+    write_features_page(out / REPORT_FILE, readings, (chosen, kept), noted(given.notes, unreadable), facts)
     return {
         "method": FEATURES,
         "target_layer": layer,
@@ -120,17 +87,6 @@ def explain_features(
     }
 
 
-def pair_of(readings: Readings) -> tuple[int, ...]:
-    """Two pictures to compare: the first, and the first that was read as another class (else the second);
-    one where there is one.
-    """
-    others = np.flatnonzero(readings.read_as != readings.read_as[0])
-    return (0,) if len(readings) == 1 else (0, int(others[0]) if len(others) else 1)
-
-
-Drawn = tuple[Sequence[Channels], list[NDArray[np.float32]]]
-
-
 def _write(out: Path, stem: str, readings: Readings, row: int, drawn: Drawn) -> None:
     with atomic(out / MAPS / f"{stem}.npz") as temporary, temporary.open("wb") as stream:
         named: dict[str, Any] = {one.name: maps for one, maps in zip(*drawn, strict=True)}
@@ -141,91 +97,3 @@ def _write(out: Path, stem: str, readings: Readings, row: int, drawn: Drawn) -> 
     write_feature_sheet(
         out / FEATURES / f"{stem}.png", rgb(readings.images.images[row]), _lines(readings, row), mosaics
     )
-
-
-def _lines(readings: Readings, row: int) -> list[str]:
-    known = readings.true_names(row)
-    read = " · ".join(f"{name} {sure(share)}" for name, share in readings.top(row))
-    said = [readings.images.ids[row], f"read as {read}"]
-    said += [f"true: {', '.join(known) or 'none'}"] if known is not None else []
-    return said + ["seen in training"] * bool(readings.seen[row])
-
-
-def _write_page(
-    path: Path,
-    readings: Readings,
-    drawn: tuple[Sequence[Channels], dict[int, list[NDArray[np.float32]]]],
-    given: Given,
-    options: RunOptions,
-) -> None:
-    chosen, kept = drawn
-    pair = pair_of(readings)
-    n = len(readings)
-    shown = list(range(min(SHOWN_FEATURES, n)))
-    some = f"All {n}" if len(shown) == n else f"{len(shown)} of {n:,}"
-    lead = f"{some} pictures; the figures of all lie in {FEATURES}/, the maps of every channel in {MAPS}/."
-    key = Figure(
-        colour_key(("little", "much")),
-        f"Of each layer the {CHANNELS} channels that vary most, the same for every picture. Each has its own "
-        "scale, the same over the pictures: in a channel the same colour is the same value.",
-    )
-    sections = [
-        Section(
-            "Layer by layer",
-            (
-                *noted(given.notes, [asdict(one) for one in given.unreadable]),
-                key,
-                *(_fold(readings, row, (chosen, kept[row])) for row in shown),
-            ),
-            lead,
-        )
-    ]
-    if len(pair) == 2:
-        sections.insert(0, _pair_section(readings, chosen, [kept[row] for row in pair], pair))
-    title = f"What {model_name(readings.classifier)} makes of {readings.images.name.split('/')[0]}"
-    facts = provenance(readings.images.version, options.seed, None, options.words)
-    write_page(
-        path,
-        title,
-        f"The maps of {len(chosen)} layers, from the first convolution to the last stage.",
-        sections,
-        facts,
-    )
-
-
-def _pair_section(
-    readings: Readings, chosen: Sequence[Channels], maps: list[list[NDArray[np.float32]]], pair: Sequence[int]
-) -> Section:
-    parts: list[Part] = [FigureRow(tuple(_picture(readings, row) for row in pair))]
-    for layer, one in enumerate(chosen):
-        figures = tuple(
-            Figure(
-                mosaic_uri(one.drawn(maps[side][layer], CHANNELS // 2, _SMALL_TILE)),
-                "",
-                f"{one.words}, picture {side + 1}",
-            )
-            for side in range(2)
-        )
-        parts.append(FigureRow(figures, one.words))
-    return Section(
-        "Two pictures side by side",
-        tuple(parts),
-        "The same channels of both, from the first convolution down.",
-    )
-
-
-def _picture(readings: Readings, row: int) -> Figure:
-    lines = _lines(readings, row)
-    return Figure(
-        strip([stage(readings.images.images[row], Path(lines[0]).name)], lines[0], width=240),
-        " · ".join(lines[1:]),
-    )
-
-
-def _fold(readings: Readings, row: int, drawn: Drawn) -> Folded:
-    figures = tuple(
-        Figure(mosaic_uri(one.drawn(maps, CHANNELS, _TILE)), one.words)
-        for one, maps in zip(*drawn, strict=True)
-    )
-    first, *rest = _lines(readings, row)
-    return Folded(f"{first}: {', '.join(rest)}", (_picture(readings, row), *figures))

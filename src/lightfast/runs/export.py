@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,25 +17,27 @@ import torch
 from lightfast.base.errors import DataError, InputError, SettingsError
 from lightfast.base.files import atomic
 from lightfast.base.randomness import generator
+from lightfast.data.dataset import Unreadable
+from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
-from lightfast.data.listing import Listing, picture_entries
-from lightfast.data.loaded import Unreadable
-from lightfast.data.taxonomy import Taxonomy
-from lightfast.data.unreadable import printable
+from lightfast.data.lists.listing import Listing, picture_entries
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import pred_probs
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
-from lightfast.runs.folder import RunOptions, touch, without_seen
+from lightfast.export.check import compare_graph
+from lightfast.export.graph import export_graph
+from lightfast.export.int8 import CALIBRATION, quantization_cost, quantize_graph
+from lightfast.export.photoprism import write_photoprism
+from lightfast.export.xmp import Keyword, Style, write_sidecars
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import load_checkpoint
+from lightfast.runs.folder import touch, without_seen
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import read_labelled_or_not
+from lightfast.runs.predict import checkpoint_digest, tagger_for
 from lightfast.runs.repair_kit import splits_of_run
-from lightfast.runs.tag import checkpoint_digest, tagger_for
 from lightfast.tagging.card import Card
-from lightfast.tagging.check import check_lines, compare_graph
-from lightfast.tagging.graph import export_graph
-from lightfast.tagging.int8 import CALIBRATION, cost_lines, quantization_cost, quantize_graph
-from lightfast.tagging.photoprism import write_photoprism
 from lightfast.tagging.runtime import Tagger, load_tagger
 from lightfast.tagging.stream import tag_files
-from lightfast.tagging.xmp import Keyword, Style, write_sidecars
 
 Target = Literal["onnx", "photoprism", "xmp"]
 CHECKED = 1000
@@ -98,28 +100,6 @@ def export_run(
             return _photoprism(run, plan, options)
         case "xmp":
             return _xmp(run, plan, options, pictures)
-
-
-def export_lines(result: Mapping[str, Any]) -> list[str]:
-    """What an export did, for people."""
-    if result["to"] == "xmp":
-        refused = [f"  {one['path']}: {one['reason']}" for one in result["refused"]]
-        return [
-            f"{result['n']:,} pictures read, {result['suggested']:,} of them got a suggestion in a sidecar "
-            "beside them",
-            *([f"{len(refused):,} sidecar(s) were not written:", *refused] if refused else []),
-        ]
-    if result["to"] == "photoprism":
-        return [
-            f"written    {result['vision']}",
-            "next       docs/export.md says where PhotoPrism looks for it",
-        ]
-    cost = cost_lines(result["int8"]) if result["int8"] else []
-    return [
-        *check_lines(result["check"]),
-        *cost,
-        f"written    {result['out']} ({result['bytes'] / 1e6:.1f} MB)",
-    ]
 
 
 def _require_fitting(plan: ExportPlan, options: RunOptions, pictures: Sequence[str]) -> None:

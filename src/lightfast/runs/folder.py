@@ -12,10 +12,8 @@ RUN/checkpoint/ recipe.json history.jsonl predictions.parquet metrics.json repor
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -24,11 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.errors import CheckpointError, DataError, InputError, SettingsError
+from lightfast.base.errors import CheckpointError, DataError, InputError
 from lightfast.base.files import make_folder, read_json, write_bytes, write_json, write_text
-from lightfast.base.progress import Reporter, silent
 from lightfast.data.images import ImageSet
-from lightfast.train.fit import Training
 
 RUN_FILE, SEEN_FILE, TOUCH_FILE, INGEST_FILE = "run.json", "seen.npy", "evaluations.jsonl", "ingest.json"
 METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
@@ -36,52 +32,6 @@ FOLDS_FOLDER, OUT_OF_FOLD_FILE = "folds", "out_of_fold.parquet"
 RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"
 SETTINGS = ("data_version", "model", "config", "recipe", "seed", "image_size")
 """What decides the result of a run: a run is resumed only with the same."""
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What every verb on run folders takes.
-
-    Attributes:
-        out: folder to write; None = the verb's own default.
-        seed: of splits, weights, damage.
-        device: auto, cpu or cuda.
-        resume: go on with an interrupted run in `out`.
-        image_size: (H, W) that training pictures get; None keeps theirs. Other verbs read at the run's own
-            size.
-        data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
-        report: told about progress.
-        command: the command line, for the records.
-    """
-
-    out: Path | None = None
-    seed: int = 0
-    device: str = "auto"
-    resume: bool = False
-    image_size: tuple[int, int] | None = None
-    data_folder: Path | None = None
-    report: Reporter = silent
-    command: str = ""
-
-    @property
-    def words(self) -> list[str]:
-        """The command line cut into words."""
-        try:
-            return shlex.split(self.command)
-        except ValueError:
-            return self.command.split()
-
-    def training(self, folder: Path) -> Training:
-        """The settings of a training that keeps its resumable state in `folder`."""
-        return Training(
-            seed=self.seed, device=self.device, folder=folder, resume=self.resume, report=self.report
-        )
-
-    def folder(self, verb: str) -> Path:
-        """`out`, or a SettingsError that asks for it."""
-        if self.out is None:
-            raise SettingsError(f"{verb} needs a folder to write", cure="Give one: --out RUN.")
-        return Path(self.out)
 
 
 def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: str = "") -> bool:

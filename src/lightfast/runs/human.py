@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.base.files import write_json
-from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
-from lightfast.data.loaded import Unreadable
-from lightfast.data.splits import split_loaded
-from lightfast.evaluate.human import (
+from lightfast.baselines.human import (
     Answer,
     AnswerLog,
     Question,
@@ -33,23 +29,24 @@ from lightfast.evaluate.human import (
     person_order,
     read_answers,
 )
-from lightfast.evaluate.human_score import NOT_RUN, score_people
+from lightfast.baselines.human_entries import Entry, Keys
+from lightfast.baselines.human_score import NOT_RUN, score_people
+from lightfast.data.dataset import Target, Unreadable
+from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
+from lightfast.pages.human import write_human_page
 from lightfast.report.provenance import provenance
-from lightfast.report.tables import percent, points, share_text
 from lightfast.runs.folder import (
     METRICS_FILE,
     REPORT_FILE,
     RUN_FILE,
     SEEN_FILE,
-    RunOptions,
     read_run,
     touch,
     without_seen,
 )
-from lightfast.runs.human_entries import Entry, Keys
-from lightfast.runs.human_page import kappa_text, write_human_page
-from lightfast.runs.lines import columns
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
 
 ANSWERS_FILE = "answers.jsonl"
 Ask = Callable[[Question], str | None]
@@ -235,17 +232,15 @@ def held_out(source: str, options: RunOptions, run: str | None) -> HeldOut:
         seed, size = int(record["split_seed"]), (height, width)
         if options.seed not in (0, seed):
             notes = (f"seed {seed} of the run was used, not {options.seed}",)
-    loaded = read_splits(
-        source, image_size=size, channels=channels, data_folder=options.data_folder, report=options.report
-    )
-    if loaded.test is not None:
-        images = loaded.test
+    prepared = prepare(source, options, target=Target(size, channels))
+    if prepared.data.test is not None:
+        images = prepared.data.test
     elif run is not None and (Path(run) / SEEN_FILE).is_file():
-        images = loaded.part("all")
+        images = prepared.data.part("all")
     else:
-        images = split_loaded(loaded, seed=seed).test
+        images = prepared.splits(seed).test
     images, left_out = (images, ()) if run is None else without_seen(Path(run), images)
-    return HeldOut(images, seed, loaded.unreadable, (*loaded.notes, *left_out, *notes))
+    return HeldOut(images, seed, prepared.unreadable, (*prepared.notes, *left_out, *notes))
 
 
 def _answered(log: AnswerLog, person: str) -> set[str]:
@@ -291,79 +286,12 @@ def _model_predictions(run: str, images: ImageSet, options: RunOptions) -> Predi
     """What the run says of the sample, under the name of its model."""
     # torch is loaded only where a model is read.
     from lightfast.evaluate.predict import predict
-    from lightfast.runs.evaluate import load_classifier
+    from lightfast.models.load import load_classifier
     from lightfast.runs.pictures import aligned
 
-    classifier = load_classifier(run, options)
+    classifier = load_classifier(run, options.device)
     turned, _ = aligned(images, classifier)
     return dataclasses.replace(predict(classifier, turned), name=f"the model ({classifier.model})")
 
 
 # ---- what it says on a terminal
-
-
-def human_lines(result: Mapping[str, Any]) -> list[str]:
-    """A session or the results, for a terminal."""
-    if "person" in result:
-        return _session_lines(result)
-    if result["status"] == NOT_RUN:
-        return [f"people     {NOT_RUN}: no answers in {result['log']}"]
-    rows = [_person_row(person) for person in result["people"]]
-    heading = (
-        "person",
-        "n",
-        "accuracy",
-        "don't know",
-        "seconds",
-        "model, same pictures",
-        "person − model",
-        "kappa with it",
-    )
-    width = len(heading) if "model" in result else 5
-    lines = [
-        f"people     {share_text(result['accuracy'], result['accuracy_interval'])}, {result['n']:,} "
-        f"pictures, {result['answers']:,} answers, seed {result['seed']}",
-        *columns(heading[:width], [row[:width] for row in rows]),
-    ]
-    for name, kappa in _kappas(result):
-        lines.append(f"agreement  {name}: {kappa_text(kappa)}")
-    if result["majority"]:
-        most = result["majority"]
-        lines.append(
-            f"majority   {share_text(most['accuracy'], most['accuracy_interval'])}, n = {most['n']:,}, "
-            f"{most['undecided']:,} undecided"
-        )
-    return [*lines, f"report     {Path(result['log']).parent / REPORT_FILE}"]
-
-
-def _session_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"{result['person']}: {result['answered']:,} of {result['n']:,} pictures answered "
-        f"({result['asked']:,} now), kept in {result['log']}"
-    ]
-    return (
-        lines
-        if result["status"] == "complete"
-        else [*lines, f"{result['left']:,} are left: the same command goes on where you stopped"]
-    )
-
-
-def _person_row(person: Mapping[str, Any]) -> tuple[str, ...]:
-    row = (
-        person["person"],
-        f"{person['n']:,}",
-        share_text(person["accuracy"], person["accuracy_interval"]),
-        f"{person['dont_know']:,}",
-        f"{person['median_seconds']:.1f}",
-    )
-    test = person["versus_model"]
-    if test is None:
-        return row
-    low, high = test["difference_interval"]
-    gap = f"{points(test['difference'])} [{points(low, 1)} to {points(high, 1)}], p = {test['p_value']:.2g}"
-    return (*row, percent(test["before_accuracy"]), gap, kappa_text(person["kappa_with_model"], n=False))
-
-
-def _kappas(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    named = [(f"{pair['first']} and {pair['second']}", pair["kappa"]) for pair in result["pairs"]]
-    return named + ([("all (Fleiss)", result["fleiss"])] if result["fleiss"] else [])

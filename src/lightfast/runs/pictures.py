@@ -1,5 +1,5 @@
-"""Pictures for a run that exists: read at its size, labels brought into its order of classes,
-or without labels.
+"""The door by which pictures enter a verb: labelled ones through `prepare`, in a run's size and order of
+classes where there is a run; bare ones through `read_pictures`.
 """
 
 from __future__ import annotations
@@ -8,25 +8,138 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.data.archives import ARCHIVE_ENDINGS
-from lightfast.data.decode import fit
-from lightfast.data.folder import PART_NAMES, PICTURE_ENDINGS, kind_of
+from lightfast.data.catalogue.catalogue import load_dataset
+from lightfast.data.dataset import LoadedData, Target, Unreadable, concatenate
+from lightfast.data.decode.decode import fit
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.duplicates.search import Embed, NearDuplicates, with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import read_splits
-from lightfast.data.listing import picture_entries
-from lightfast.data.loaded import LoadedData, Target, Unreadable, concatenate
-from lightfast.data.manifest import MANIFEST_ENDINGS
-from lightfast.data.metadata import metadata_files
-from lightfast.data.pictures import assemble
-from lightfast.data.places import Places
-from lightfast.data.remote import is_address
-from lightfast.data.unreadable import printable
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import RunOptions
+from lightfast.data.lists.assemble import assemble
+from lightfast.data.lists.listing import picture_entries
+from lightfast.data.lists.manifest import MANIFEST_ENDINGS
+from lightfast.data.lists.metadata import metadata_files
+from lightfast.data.sources.archives import ARCHIVE_ENDINGS
+from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, kind_of
+from lightfast.data.sources.remote import is_address
+from lightfast.data.sources.resolve import Places
+from lightfast.data.splits import Splits, split_loaded
+from lightfast.runs.options import RunOptions
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
+
+
+NearSearch = Literal["none", "hashes", "features"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The labelled pictures of a source, as every verb gets them: read, near duplicates in one group.
+
+    Attributes:
+        data: the parts that the source has, `ImageSet.groups` set where near duplicates were found.
+        near: what was found, or why nothing was searched.
+    """
+
+    data: LoadedData
+    near: NearDuplicates
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """Every file that could not be read."""
+        return self.data.unreadable
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done on the way in, near duplicates included."""
+        groups = len(self.near.groups)
+        if not groups:
+            return self.data.notes
+        count, plural = sum(map(len, self.near.groups)), "s" * (groups > 1)
+        near = f"{count:,} pictures are near duplicates of others ({groups:,} group{plural})"
+        return (*self.data.notes, f"{near}: those of a group stay on one side")
+
+    def splits(self, seed: int, *, val: float = 0.1, test: float = 0.2) -> Splits:
+        """Train, val and test by `data.splits.split_loaded`: no picture, no near duplicate on two sides."""
+        return split_loaded(self.data, val=val, test=test, seed=seed)
+
+    def without_test(self) -> tuple[ImageSet, tuple[str, ...]]:
+        """(the pictures for cross-validation, notes): all but an official test part."""
+        parts = [images for name, images in self.data.parts.items() if name != "test"]
+        images, test = concatenate(parts), self.data.test
+        if test is None:
+            return images, ()
+        note = f"the official test part ({len(test):,} pictures) was left aside: cross-validation needs none"
+        return images, (note,)
+
+    def to_score(self) -> tuple[ImageSet, tuple[str, ...]]:
+        """(the official test part where there is one, else all pictures; notes)."""
+        if self.data.test is not None:
+            return self.data.test, ("the official test part was read",)
+        return self.data.part("all"), ()
+
+
+def prepare(
+    source: str | Path,
+    options: RunOptions,
+    *,
+    classifier: Checkpoint | None = None,
+    target: Target | None = None,
+    near: NearSearch = "features",
+    named: bool = False,
+) -> Prepared:
+    """THE DOOR: every verb and study that takes labelled pictures gets them here.
+
+    Args:
+        source: folder, manifest, `.npz`, archive, address or catalogue name.
+        options: `image_size`, `data_folder` and `report` count.
+        classifier: read at its picture size and channels; one from the hub resizes by itself.
+        target: size and channels of the pictures; None = `options.image_size`, all else as it is.
+        near: what decides the doubtful pairs of near duplicates: the features of a pretrained backbone, or
+            the hashes alone; "none" searches nothing, for pictures that will not be divided.
+        named: `source` is a catalogue name, whatever lies in the working folder (studies).
+
+    Raises DataError with one line about what is wrong with the source.
+    """
+    wanted = target or Target(options.image_size)
+    if classifier is not None:
+        height, width, channels = classifier.image_shape
+        wanted = Target() if _resizes_itself(classifier, str(source)) else Target((height, width), channels)
+    if named:
+        data = load_dataset(str(source), options.data_folder, options.report, wanted)
+    else:
+        data = read_splits(
+            source,
+            image_size=wanted.image_size,
+            channels=wanted.channels,
+            largest_side=wanted.largest_side,
+            data_folder=options.data_folder,
+            report=options.report,
+        )
+    if near == "none":
+        return Prepared(data, NearDuplicates(not_searched="the pictures were not divided"))
+    return Prepared(*with_near_groups(data, _backbone() if near == "features" else None, options.report))
+
+
+def _backbone() -> Embed:
+    """Features that decide doubtful pairs; the backbone, and torch with it, is loaded where there is one."""
+    loaded: list[Embed] = []
+
+    def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if not loaded:
+            from lightfast.train.features import embedding
+
+            loaded.append(embedding())
+        return loaded[0](images)
+
+    return embed
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +156,10 @@ def read_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> G
 
     Another class list is refused by name.
     """
-    loaded = _loaded(source, checkpoint, options)
-    images, notes = (
-        (loaded.test, ("the official test part was read",))
-        if loaded.test is not None
-        else (loaded.part("all"), ())
-    )
+    prepared = prepare(source, options, classifier=checkpoint, near="none")
+    images, notes = prepared.to_score()
     images, more = aligned(images, checkpoint)
-    return Given(images, loaded.unreadable, (*loaded.notes, *notes, *more))
+    return Given(images, prepared.unreadable, (*prepared.notes, *notes, *more))
 
 
 def read_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
@@ -150,26 +259,11 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
     return dataclasses.replace(images, labels=labels, class_names=checkpoint.class_names), (note,)
 
 
-def _loaded(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedData:
-    height, width, channels = checkpoint.image_shape
-    of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS}) or is_address(
-        source
-    )
-    if (
-        "data_version" not in checkpoint.details
-        and not of_files
-        and kind_of(Path(source).expanduser()) != "folder"
-    ):
-        # Not trained here but taken from the hub: it resizes by itself, and 60,000 digits at 224 × 224 × 3
-        # would take 9 GB.
-        return read_splits(source, data_folder=options.data_folder, report=options.report)
-    return read_splits(
-        source,
-        image_size=(height, width),
-        channels=channels,
-        data_folder=options.data_folder,
-        report=options.report,
-    )
+def _resizes_itself(classifier: Checkpoint, source: str) -> bool:
+    """Whether arrays stay as they are: 60,000 digits at the 224 × 224 × 3 of a hub model would take 9 GB."""
+    of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS})
+    files = of_files or is_address(source) or kind_of(Path(source).expanduser()) == "folder"
+    return "data_version" not in classifier.details and not files
 
 
 def _unlabelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
@@ -177,8 +271,8 @@ def _unlabelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Giv
     if kind_of(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
         height, width, channels = checkpoint.image_shape
         return Given(ImageSet(fit(_bare_images(path), (height, width), channels), name=path.stem))
-    loaded = _loaded(source, checkpoint, options)
-    return Given(_without_labels(loaded.part("all")), loaded.unreadable, loaded.notes)
+    prepared = prepare(source, options, classifier=checkpoint, near="none")
+    return Given(_without_labels(prepared.data.part("all")), prepared.unreadable, prepared.notes)
 
 
 def _without_labels(images: ImageSet) -> ImageSet:

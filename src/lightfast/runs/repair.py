@@ -18,18 +18,18 @@ from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic, make_folder, write_bytes, write_json, write_text
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import SUITES
-from lightfast.data.images import ImageSet
+from lightfast.data.images import ImageSet, sample
+from lightfast.evaluate.image_quality import psnr, ssim
 from lightfast.evaluate.metrics import score
-from lightfast.evaluate.quality import psnr, ssim
-from lightfast.evaluate.robustness import sample
+from lightfast.models.load import load_classifier
+from lightfast.pages.repair import RepairStory, paired, write_repair_page
 from lightfast.report.provenance import provenance
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Repair, repair
-from lightfast.runs.evaluate import load_classifier
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RunOptions, read_run, touch, without_seen
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, read_run, touch, without_seen
+from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import read_labelled_or_not
 from lightfast.runs.repair_kit import kit_for_run
-from lightfast.runs.repair_page import RepairStory, paired, write_repair_page
 
 READINGS_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 DAMAGED_CLEAN_SHARE = 0.125
@@ -86,7 +86,7 @@ def repair_run(
     for wanted in filter(None, (suite, damage)):
         SUITES.get(wanted)
     make_folder(target)
-    classifier = load_classifier(run, options)
+    classifier = load_classifier(run, options.device)
     given = read_labelled_or_not(source, classifier, options)
     images, notes = (
         without_seen(folder, given.images) if given.images.labels is not None else (given.images, ())

@@ -13,20 +13,19 @@ from typing import Any
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import read_json, write_json
+from lightfast.data.dataset import Target
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
-from lightfast.data.near import with_near_groups
-from lightfast.data.splits import Splits, split_loaded
+from lightfast.data.splits import Splits
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import DetectorPlan, fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
-from lightfast.runs.folder import REPAIR_FOLDER, RunOptions, read_run
-from lightfast.train.features import embedding
-from lightfast.train.fit import Training
-from lightfast.train.recipe import Recipe
+from lightfast.runs.folder import REPAIR_FOLDER, read_run
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
+from lightfast.train.recipe import Recipe, Training
 
 ALL_SEVERITIES = (1, 2, 3, 4, 5)
 KIT_FILE = "kit.json"
@@ -151,16 +150,9 @@ def splits_of_run(folder: Path, options: RunOptions) -> Splits:
     run: dict[str, Any] = read_run(folder)
     height, width, channels = run["image_shape"]
     data_folder = options.data_folder or (Path(run["data_folder"]) if run["data_folder"] else None)
-    loaded = read_splits(
-        run["source"],
-        image_size=(height, width),
-        channels=channels,
-        data_folder=data_folder,
-        report=options.report,
-    )
-    # As `read_job` does: near duplicates among photographs decide which side a picture is on.
-    loaded, _ = with_near_groups(loaded, embedding(), options.report)
-    splits = split_loaded(loaded, seed=int(run["split_seed"]))
+    options = dataclasses.replace(options, data_folder=data_folder)
+    prepared = prepare(run["source"], options, target=Target((height, width), channels))
+    splits = prepared.splits(int(run["split_seed"]))
     if splits.train.version != run["data_version"]:
         raise CheckpointError(
             f"the data of {folder} have changed since it was trained ({run['source']})",

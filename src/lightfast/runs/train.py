@@ -10,30 +10,21 @@ from typing import Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import read_json, write_json
+from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
-from lightfast.data.loaded import concatenate
-from lightfast.evaluate.crossval import Dealing, cross_validate, deal
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.experiments.crossval import Dealing, cross_validate, deal
+from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
+from lightfast.models.load import load_checkpoint
 from lightfast.models.registry import count_parameters
+from lightfast.pages.classes import hardest_pairs
+from lightfast.pages.learned import near_parts
+from lightfast.pages.run import Tested, write_run_page
 from lightfast.report.provenance import provenance
-from lightfast.runs.classes_page import hardest_pairs
-from lightfast.runs.folder import (
-    FOLDS_FOLDER,
-    INGEST_FILE,
-    METRICS_FILE,
-    OUT_OF_FOLD_FILE,
-    PREDICTIONS_FILE,
-    REPORT_FILE,
-    RunOptions,
-    begin,
-    claimed,
-    finish,
-)
-from lightfast.runs.job import (
+from lightfast.runs.fit import (
     Extra,
     Job,
     check_wanted,
@@ -43,8 +34,18 @@ from lightfast.runs.job import (
     read_job,
     write_fit,
 )
-from lightfast.runs.learned_page import near_parts
-from lightfast.runs.run_page import Tested, write_run_page
+from lightfast.runs.folder import (
+    FOLDS_FOLDER,
+    INGEST_FILE,
+    METRICS_FILE,
+    OUT_OF_FOLD_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    begin,
+    claimed,
+    finish,
+)
+from lightfast.runs.options import RunOptions
 from lightfast.runs.train_tags import train_tags
 from lightfast.train.fit import Plan, check_trainable
 from lightfast.train.recipe import Recipe

@@ -16,12 +16,13 @@ from lightfast.evaluate.tags import score_tags
 from lightfast.evaluate.thresholds import choose_thresholds
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.registry import count_parameters
+from lightfast.pages.learned import learned_sections, near_parts
+from lightfast.pages.tags import TagsTested, write_tags_page
+from lightfast.report.noted import noted
 from lightfast.report.provenance import provenance
-from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunOptions, finish
-from lightfast.runs.job import Job, how_it_learned, write_fit
-from lightfast.runs.learned_page import learned_sections, near_parts
-from lightfast.runs.run_page import noted
-from lightfast.runs.tags_page import TagsTested, write_tags_page
+from lightfast.runs.fit import Job, how_it_learned, write_fit
+from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, finish
+from lightfast.runs.options import RunOptions
 
 
 def train_tags(job: Job, classifier: Checkpoint, options: RunOptions, folder: Path) -> dict[str, Any]:

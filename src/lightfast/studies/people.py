@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightfast.evaluate.human import AnswerLog, Trial, draw_sample, read_answers
-from lightfast.evaluate.human_score import NOT_RUN, HumanBaseline, score_people
+from lightfast.baselines.human import AnswerLog, Trial, draw_sample, read_answers
+from lightfast.baselines.human_score import NOT_RUN, HumanBaseline, score_people
 from lightfast.evaluate.predictions import Predictions
 from lightfast.report.provenance import shown_command
-from lightfast.runs.folder import RunOptions
 from lightfast.runs.human import ANSWERS_FILE, held_out
+from lightfast.runs.options import RunOptions
 from lightfast.studies.registry import StudyOptions
 
 

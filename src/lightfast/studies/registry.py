@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lightfast.base.errors import SettingsError, UnknownName
+from lightfast.base.errors import UnknownName
 from lightfast.base.files import read_json, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
-from lightfast.models.checkpoint import Checkpoint, load_checkpoint
+from lightfast.data.dataset import Target
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import load_checkpoint
 from lightfast.report.page import Section, Table
-from lightfast.train.fit import Training
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import Prepared, prepare
+from lightfast.train.recipe import Training
 
 Scale = Literal["quick", "cpu", "paper"]
 SCALES: tuple[Scale, ...] = ("quick", "cpu", "paper")
@@ -42,6 +46,11 @@ class StudyOptions:
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise UnknownName("scale", self.scale, SCALES)
+
+    def pictures(self, name: str, target: Target | None = None) -> Prepared:
+        """The data set called `name`, through the door of all verbs."""
+        options = RunOptions(data_folder=self.data_folder, report=self.report)
+        return prepare(name, options, target=target, near="hashes", named=True)
 
     def training(self, part: str) -> Training:
         """Settings of one training of the study; its resumable state lies under `out`/.training/`part`."""
@@ -90,29 +99,6 @@ class Study:
 
 
 STUDIES: Registry[Study] = Registry("study")
-
-
-def find_study(name: str) -> Study:
-    """The study called `name`; raises UnknownName with the closest names."""
-    # Imported here because each study registers itself on import.
-    from lightfast.studies import assets, emnist, mnist_c, perturbations, quickdraw, svhn  # noqa: F401
-
-    return STUDIES.get(name)
-
-
-def run_study(name: str, options: StudyOptions) -> StudyResult:
-    """Run the study called `name`; raises UnknownName with the closest names,
-    SettingsError at a scale that the study has not.
-    """
-    study = find_study(name)
-    if options.scale not in study.scales:
-        raise SettingsError(
-            f"study {study.name}",
-            expected=f"--scale {' or '.join(study.scales)}",
-            got=f"--scale {options.scale}",
-            cure=f"Use --scale {study.scales[-1]} for the figures to quote.",
-        )
-    return study.run(options)
 
 
 def trained(

@@ -12,18 +12,18 @@ from typing import Any
 import torch
 
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue import available, is_name
+from lightfast.data.catalogue.catalogue import available, is_name
 from lightfast.data.splits import Splits
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.evaluate.views import choose_views
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters
+from lightfast.models.test_time_views import choose_views
 from lightfast.studies.registry import StudyOptions, trained
-from lightfast.train.fit import Training, fit
-from lightfast.train.recipe import Recipe
+from lightfast.train.fit import fit
+from lightfast.train.recipe import Recipe, Training
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
-from lightfast.base.files import make_folder, storage_errors
-from lightfast.data.taxonomy import Taxonomy
+from lightfast.base.files import make_folder, storage_errors, write_json, write_text
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predictions import METADATA_KEY
 from lightfast.tagging.card import Card
 
@@ -237,3 +237,37 @@ def _cell(value: Any) -> Any:
     """A value for CSV; a list is JSON text, which survives commas and quotes in names."""
     value = _rounded(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+
+
+def rows_text(rows: Sequence[Mapping[str, Any]], form: str) -> str:
+    """One row a picture, as "csv" or as a table for the eye; lists (tags, nodes) with " | " between."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        [
+            {
+                key: " | ".join(map(_short, value)) if isinstance(value, list) else value
+                for key, value in row.items()
+                if key != "path"
+            }
+            for row in rows
+        ]
+    )
+    return (
+        frame.to_csv(index=False).rstrip("\n")
+        if form == "csv"
+        else frame.to_string(index=False, float_format="%.4f")
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def save_rows(path: Path, result: Mapping[str, Any], form: str) -> Path:
+    """Write what `tag_run` found as one JSON object, or as a table for the eye."""
+    return (
+        write_json(path, result)
+        if form == "json"
+        else write_text(path, rows_text(result["predictions"], form) + "\n")
+    )

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.parallel import usable_cores
-from lightfast.data.stream import in_order
-from lightfast.data.unreadable import printable
+from lightfast.data.decode.stream import in_order
+from lightfast.data.decode.unreadable import printable
 from lightfast.tagging.card import CARD_KEY, INPUT, OUTPUT, Card
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.data.decode import decode_file
-from lightfast.data.loaded import Entry, Unreadable
-from lightfast.data.stream import in_order, or_unreadable
+from lightfast.data.dataset import Entry, Unreadable
+from lightfast.data.decode.decode import decode_file
+from lightfast.data.decode.stream import in_order, or_unreadable
 from lightfast.tagging.runtime import Tagger
 
 _AHEAD = 3

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.preprocess import Preprocess, to_pixels, to_tensor
-from lightfast.models.registry import fresh_network
+from lightfast.models.build import fresh_network
 from lightfast.models.stages import run_stages
 from lightfast.models.transfer import TransferNetwork, load_weights, preprocess_of
 

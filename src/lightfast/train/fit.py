@@ -5,48 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_tensor
-from lightfast.data.taxonomy import Taxonomy
+from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.checkpoint import Task as ClassifierTask
-from lightfast.models.device import resolve_device
 from lightfast.models.forest import Forest
-from lightfast.models.registry import find_model, fresh_network
 from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import Arrays, Source, Where, train
 from lightfast.train.objectives import Batch, Classification
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import Task, default_recipe, fit_transfer, targets_of
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume,
-    reporter, taxonomy.
-    """
-
-    seed: int = 0
-    device: str = "auto"
-    folder: Path | None = None
-    resume: bool = False
-    report: Reporter = silent
-    taxonomy: Taxonomy | None = None
-
-    def where(self, label: str) -> Where:
-        """The loop's view of it; every network of a run keeps its state in a folder of its own label."""
-        folder = self.folder / ".training" / label if self.folder else None
-        return Where(resolve_device(self.device), folder, self.resume, self.report, label)
 
 
 @dataclass(frozen=True)
@@ -124,7 +101,7 @@ def fit(
                 rows, labelled_rows(val_images), classes, draws, moved=recipe.balance == "augment"
             )
         history = train(
-            network, source, objective, recipe, seed=training.seed, where=training.where("classifier")
+            network, source, objective, recipe, seed=training.seed, where=Where.of(training, "classifier")
         )
     details = _details(train_images, val_images, recipe, training, started)
     return Checkpoint(
@@ -163,7 +140,7 @@ def _fit_on_trunk(train_images: ImageSet, val_images: ImageSet, plan: Plan, trai
         settings,
         plan.recipe,
         training.seed,
-        training.where("classifier"),
+        Where.of(training, "classifier"),
         training.taxonomy,
     )
     fitted = fit_transfer(network, preprocess, task)

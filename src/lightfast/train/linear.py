@@ -20,7 +20,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.models.binary_tree import Structure, sides
-from lightfast.train.doubts import doubted, out_of_fold, trust
+from lightfast.train.label_quality import doubted, out_of_fold, trust
 
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 # After so many strengths in a row without a better validation loss, weaker ones are not tried.

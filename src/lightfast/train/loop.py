@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,9 +22,9 @@ from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
 from lightfast.base.files import atomic
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive
-from lightfast.models.device import bf16_pays
+from lightfast.models.device import bf16_pays, resolve_device
 from lightfast.train.objectives import Batch, Objective
-from lightfast.train.recipe import Recipe
+from lightfast.train.recipe import Recipe, Training
 
 STATE_FILE = "training.safetensors"
 
@@ -83,6 +83,12 @@ class Where:
     resume: bool = False
     report: Reporter = silent
     label: str = "train"
+
+    @classmethod
+    def of(cls, training: Training, label: str) -> Self:
+        """The loop's view of `training`; every network of a run keeps its state in a folder of its label."""
+        folder = training.folder / ".training" / label if training.folder else None
+        return cls(resolve_device(training.device), folder, training.resume, training.report, label)
 
 
 def train(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from lightfast.base.progress import Reporter, silent
 from lightfast.base.settings import Settings
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 
 
 class Recipe(Settings):
@@ -69,3 +73,17 @@ class Recipe(Settings):
         if self.schedule == "one-cycle" and self.patience is not None and self.patience >= self.epochs:
             raise ValueError("patience must be below epochs to ever take effect")
         return self
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume,
+    reporter, taxonomy.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    folder: Path | None = None
+    resume: bool = False
+    report: Reporter = silent
+    taxonomy: Taxonomy | None = None

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lightfast.base.errors import SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_tensor
-from lightfast.data.taxonomy import Taxonomy
+from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.models.binary_tree import binary_tree
 from lightfast.models.stages import costs, position
 from lightfast.models.transfer import TransferNetwork, TransferSettings

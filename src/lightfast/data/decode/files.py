@@ -1,0 +1,211 @@
+"""Picture files to rows of one array: what their headers say, the common size that follows,
+and the decoding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError
+from lightfast.base.progress import Reporter
+from lightfast.data.dataset import Entry, Target, Unreadable
+from lightfast.data.decode.decode import Header, decode_file, read_header
+from lightfast.data.decode.stream import in_order, or_unreadable
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.images import content_hash
+
+LARGEST_COMMON_SIDE = 96
+"""Pixels: mixed sizes are brought to a square of the median shorter side, at most this
+(`Target.largest_side` says another).
+"""
+_ROOM = 4 * 2**30
+_EVERY = 256
+Shape = tuple[int, int, int]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CommonFormat:
+    """The size and channels that all pictures get, and what to say about it."""
+
+    image_size: tuple[int, int]
+    channels: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """(H, W, C) of every picture."""
+        return (*self.image_size, self.channels)
+
+
+@dataclass(frozen=True)
+class Headers:
+    """What the headers of all files say: one Header or Unreadable an entry."""
+
+    all: tuple[Header | Unreadable, ...]
+
+    @property
+    def readable(self) -> list[int]:
+        """Positions of the files whose header can be read."""
+        return [index for index, one in enumerate(self.all) if isinstance(one, Header)]
+
+    @property
+    def shapes(self) -> Counter[Shape]:
+        """How many files announce which (H, W, C), in the order of their first."""
+        return Counter(one.shape for one in self.all if isinstance(one, Header))
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What reading many files gave.
+
+    Attributes:
+        images: uint8 (N, H, W, C), in memory or a MappedArray.
+        good: N positions among the entries, rising.
+        unreadable: {position: reason} of the others.
+        shapes: how many files announce which (H, W, C).
+        sizes: {"HxW": how many of the N}, before any resizing.
+        more: how many of the N files hold more than was read: {"animation": 3, "pages": 1}.
+        hashes: content hashes of the N where they are known.
+    """
+
+    images: NDArray[np.uint8]
+    good: tuple[int, ...]
+    unreadable: Mapping[int, str]
+    shapes: Counter[Shape]
+    sizes: Counter[str]
+    more: Counter[str]
+    hashes: tuple[str, ...] | None = None
+
+    def list_unreadable(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
+        """The unreadable files by name, sorted."""
+        return tuple(
+            sorted(
+                (Unreadable(printable(entries[at].path), reason) for at, reason in self.unreadable.items()),
+                key=lambda one: one.path,
+            )
+        )
+
+
+def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
+    """The headers of all files. Raises DataError when none can be read."""
+
+    found = in_order(lambda entry: or_unreadable(read_header, entry.path), entries)
+    headers = Headers(tuple(_counted(found, "looking", len(entries), report)))
+    if not headers.readable:
+        raise _no_readable_file([one for one in headers.all if isinstance(one, Unreadable)])
+    return headers
+
+
+def decode(
+    entries: Sequence[Entry],
+    headers: Headers,
+    shape: Shape,
+    report: Reporter,
+    add: Callable[[NDArray[np.uint8]], object],
+    *,
+    hashed: bool,
+) -> Decoded:
+    """Every file whose header could be read as (H, W, C) `shape`, one after the other to `add`;
+    what is returned still lacks the images.
+
+    Raises DataError when no file can be read, and what `add` raises.
+    """
+
+    def work(path: Path) -> tuple[NDArray[np.uint8], str]:
+        picture = decode_file(path, shape[:2], shape[2])
+        return picture, content_hash(picture) if hashed else ""
+
+    readable = headers.readable
+    unreadable = {index: one.reason for index, one in enumerate(headers.all) if isinstance(one, Unreadable)}
+    good: dict[int, str] = {}
+    results = in_order(lambda index: or_unreadable(work, entries[index].path), readable)
+    results = _counted(results, "reading", len(readable), report)
+    for index, one in zip(readable, results, strict=True):
+        if isinstance(one, Unreadable):
+            unreadable[index] = one.reason
+        else:
+            add(one[0])
+            good[index] = one[1]
+    if not good:
+        raise _no_readable_file(
+            [Unreadable(printable(entries[at].path), unreadable[at]) for at in sorted(unreadable)]
+        )
+    kept = [one for index in good if isinstance(one := headers.all[index], Header)]
+    return Decoded(
+        np.empty((0, *shape), np.uint8),
+        tuple(good),
+        unreadable,
+        headers.shapes,
+        Counter("{}x{}".format(*one.shape[:2]) for one in kept),
+        Counter(one.more for one in kept if one.more),
+        tuple(good.values()) if hashed else None,
+    )
+
+
+def _counted(results: Iterator[T], label: str, total: int, report: Reporter) -> Iterator[T]:
+    for done, result in enumerate(results, start=1):
+        yield result
+        if done % _EVERY == 0 or done == total:
+            report(label, done, total)
+
+
+def _no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
+    """The error of a source of which no file can be read."""
+    first = unreadable[0]
+    return DataError(
+        f"none of the {len(unreadable)} files could be read, the first is {first.path}: {first.reason}",
+        cure="Check that they are whole picture files that you may read.",
+    )
+
+
+def common_format(shapes: Counter[Shape], target: Target, name: str) -> CommonFormat:
+    """The size and channels of all pictures of files of these shapes."""
+    total = shapes.total()
+    sizes: Counter[tuple[int, int]] = Counter()
+    for shape, count in shapes.items():
+        sizes[shape[:2]] += count
+    grey = sum(count for shape, count in shapes.items() if shape[2] == 1)
+    channels = target.channels or (1 if grey == total else 3)
+    notes: list[str] = []
+    if target.channels is None and 0 < grey < total:
+        notes.append(f"{grey} of {total} pictures are grey, the others coloured: all made RGB")
+    if target.image_size is not None:
+        height, width = target.image_size
+        changed = total - sizes[target.image_size]
+        if changed:
+            notes.append(
+                f"{changed} of {total} pictures resized to {height}x{width} (shorter side scaled, centre "
+                "cropped)"
+            )
+        return CommonFormat(target.image_size, channels, tuple(notes))
+    why = _why_another_size(sizes, total * channels, target, name)
+    if not why:
+        return CommonFormat(next(iter(sizes)), channels, tuple(notes))
+    shorter = np.repeat([min(size) for size in sizes], list(sizes.values()))
+    side = max(1, min(target.largest_side or LARGEST_COMMON_SIDE, round(float(np.median(shorter)))))
+    notes.insert(
+        0,
+        f"{why}: resized to {side}x{side} (shorter side scaled, centre cropped); give image_size to choose "
+        "another",
+    )
+    return CommonFormat((side, side), channels, tuple(notes))
+
+
+def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: Target, name: str) -> str:
+    """Why the pictures cannot keep their size, or ""."""
+    height, width = next(iter(sizes))
+    pictures, largest = f"{sizes.total()} pictures of {height}x{width}", target.largest_side
+    if len(sizes) > 1:
+        return f"sizes differ ({len(sizes)} sizes among {sizes.total()} pictures of {name})"
+    if largest is None:
+        return f"{pictures} would not fit in memory" if planes * height * width > _ROOM else ""
+    larger = min(height, width) > largest or max(height, width) > 2 * largest
+    return f"{pictures} are larger than {largest}x{largest}" if larger else ""

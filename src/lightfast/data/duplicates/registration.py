@@ -1,0 +1,223 @@
+"""A closer look at two thumbnails: do they show the same picture, small changes aside?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.data.duplicates.hashes import SIDE, Window
+
+SURE = 0.92
+"""Pictures whose fine structure agrees at least so far, and whose colours do, are near duplicates."""
+DOUBTFUL = 0.8
+"""Pictures whose fine structure agrees less than so are different;
+in between an embedding decides where there is one.
+"""
+SAME_COLOURS = 4.5
+"""Mean difference of the colours, in levels of 0..255, up to which they count as the same."""
+ALIKE_COLOURS = 8.0
+_WORTH_IT = 0.55
+_PLAIN = 1.0
+_WORST, _FEWEST = 0.25, 6
+_REACH = 0.1
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a closer look says.
+
+    Attributes:
+        structure: agreement of fine structure, -1..1.
+        colours: mean difference of colours in levels of 0..255, after toning one picture as the other.
+    """
+
+    structure: float
+    colours: float
+
+    @property
+    def sure(self) -> bool:
+        """The same picture, small changes aside."""
+        return self.structure >= SURE and self.colours <= SAME_COLOURS
+
+    @property
+    def doubtful(self) -> bool:
+        """Too much alike to say no, not enough to say yes."""
+        return not self.sure and self.structure >= DOUBTFUL and self.colours <= ALIKE_COLOURS
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """At which size structure is compared: between two Gaussian blurs (sigma in pixels of 64),
+    in blocks of so many pixels.
+    """
+
+    narrow: float
+    wide: float
+    block: int
+    step: int
+
+
+_COARSE, _FINE = _Scale(1.0, 5.0, 13, 6), _Scale(0.9, 2.5, 9, 4)
+
+
+def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (N, H, W, C) to grey uint8 (N, 64, 64), averaged over areas."""
+    import cv2
+
+    found = np.empty((len(images), SIDE, SIDE), dtype=np.uint8)
+    for row, image in enumerate(images):
+        grey = (
+            cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+            if image.shape[-1] == 3
+            else image[..., 0]
+        )
+        cv2.resize(np.ascontiguousarray(grey), (SIDE, SIDE), dst=found[row], interpolation=cv2.INTER_AREA)
+    return found
+
+
+def worth_a_look(
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    windows: tuple[Window, Window],
+    *,
+    mirrored: bool = False,
+) -> bool:
+    """Whether two grey thumbnails (64, 64) agree coarsely once what `windows` leaves
+    of them lies one over the other (quick).
+    """
+    a, b = _seen(first[:, ::-1] if mirrored else first, windows[0]), _seen(second, windows[1])
+    return _agreement(a, b, scale=_COARSE) >= _WORTH_IT
+
+
+def look(
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    windows: tuple[Window, Window],
+    *,
+    mirrored: bool = False,
+) -> Look:
+    """Compare two pictures uint8 (H, W, C) of what `windows` leaves of them, at 64 x 64 pixels.
+
+    One is registered on the other (an affine map by enhanced correlation: Evangelidis and Psarakis 2008).
+    Fine structure is correlated block by block, so that brightness, contrast and slow changes of light do not
+    count; of the blocks with structure the worst quarter does not count either (a watermark covers few), and
+    where hardly a block has structure they do not agree. Colours are compared after fitting gain and offset
+    of every channel, without the worst fifth.
+    """
+    a, b = _seen(first[:, ::-1] if mirrored else first, windows[0]), _seen(second, windows[1])
+    place = np.eye(2, 3, dtype=np.float32)
+    places = [place]
+    for settings in ((40, 1e-4, 5), (20, 1e-5, 1)):
+        place = _place(_grey(a), _grey(b), place, settings)
+        places.append(place)
+    # A mark may lead the registration astray: the best place on its way counts.
+    return max((_at(a, b, place) for place in places), key=lambda one: one.structure)
+
+
+def _at(a: Pixels, b: Pixels, place: Pixels) -> Look:
+    moved, inside = _moved(b, place)
+    return Look(_agreement(_grey(a), _grey(moved), inside, scale=_FINE), _colours(a, moved))
+
+
+def _seen(picture: NDArray[np.uint8], window: Window) -> Pixels:
+    """float32 (64, 64) or (64, 64, 3): what `window` leaves."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    left, top, right, bottom = (
+        round(share * side) for share, side in zip(window, (width, height) * 2, strict=True)
+    )
+    cut = np.ascontiguousarray(picture[top : height - bottom, left : width - right])
+    return cv2.resize(cut, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _blurred(pixels: Pixels, sigma: float) -> Pixels:
+    import cv2
+
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), dtype=np.float32)
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    return pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32) if pixels.ndim == 3 else pixels
+
+
+def _agreement(a: Pixels, b: Pixels, inside: Pixels | None = None, *, scale: _Scale) -> float:
+    """The mean correlation of blocks with structure, without the worst quarter;
+    `inside` is 1 where both pictures are.
+    """
+    import cv2
+
+    a, b = (_blurred(one, scale.narrow) - _blurred(one, scale.wide) for one in (a, b))
+
+    def blocks(values: Pixels) -> Pixels:
+        half = scale.block // 2
+        means = np.asarray(cv2.blur(values, (scale.block, scale.block)), dtype=np.float32)
+        return means[half : SIDE - half : scale.step, half : SIDE - half : scale.step].ravel()
+
+    mean_a, mean_b = blocks(a), blocks(b)
+    spread_a = np.sqrt(np.maximum(blocks(a * a) - mean_a**2, 0))
+    spread_b = np.sqrt(np.maximum(blocks(b * b) - mean_b**2, 0))
+    correlation = (blocks(a * b) - mean_a * mean_b) / (spread_a * spread_b + 0.25)
+    counted = np.maximum(spread_a, spread_b) > _PLAIN
+    if inside is not None:
+        counted &= blocks(inside) > 0.99
+    values = np.sort(correlation[counted])
+    return float(values[int(_WORST * len(values)) :].mean()) if len(values) >= _FEWEST else 0.0
+
+
+def _place(a: Pixels, b: Pixels, start: Pixels, settings: tuple[int, float, int]) -> Pixels:
+    """float32 (2, 3): where `b` lies on `a`; `start` where no small movement is better.
+
+    `settings`: rounds, precision, blur.
+    """
+    import cv2
+
+    rounds, precision, blur = settings
+    end = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, precision)
+    try:
+        _, found = cv2.findTransformECC(
+            a, b, start.copy(), cv2.MOTION_AFFINE, end, np.full(a.shape, 255, dtype=np.uint8), blur
+        )
+    except cv2.error:
+        # It finds no way to more correlation.
+        return start
+    place = np.asarray(found, dtype=np.float32)
+    middle = place @ np.array([SIDE / 2, SIDE / 2, 1.0]) - SIDE / 2
+    near = np.abs(place[:, :2] - np.eye(2)).max() <= _REACH and np.abs(middle).max() <= _REACH * SIDE
+    return place if near else start
+
+
+def _moved(b: Pixels, place: Pixels) -> tuple[Pixels, Pixels]:
+    """(`b` moved, 1 where it has pixels)."""
+    import cv2
+
+    flags = cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(
+        b, place, (SIDE, SIDE), flags=flags | cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    inside = cv2.warpAffine(
+        np.ones(b.shape[:2], dtype=np.float32), place, (SIDE, SIDE), flags=flags | cv2.INTER_LINEAR
+    )
+    return np.asarray(moved, dtype=np.float32), np.asarray(inside, dtype=np.float32)
+
+
+def _colours(a: Pixels, b: Pixels) -> float:
+    """Mean difference in levels, each channel of `b` fitted to that of `a` by gain (0.6 to 1.7) and offset,
+    the worst fifth left out.
+    """
+    import cv2
+
+    p, q = (cv2.blur(one, (5, 5))[4:-4:4, 4:-4:4].reshape(196, -1) for one in (a, b))
+    kept = np.ones(len(p), dtype=bool)
+    differences = np.zeros(len(p))
+    for _ in range(3):
+        mean_p, mean_q = p[kept].mean(axis=0), q[kept].mean(axis=0)
+        gain = ((p - mean_p) * (q - mean_q))[kept].sum(axis=0) / (
+            ((q - mean_q)[kept] ** 2).sum(axis=0) + 1e-3
+        )
+        differences = np.abs(p - mean_p - np.clip(gain, 0.6, 1.7) * (q - mean_q)).mean(axis=1)
+        kept = differences <= np.quantile(differences, 0.8)
+    return float(differences[kept].mean())

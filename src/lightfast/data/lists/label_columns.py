@@ -1,0 +1,239 @@
+"""The labels of a table: one a picture, a list a picture, or one column of 0 and 1 a label.
+
+The rules, in this order:
+
+- a column `labels` holds lists: JSON and Parquet lists as they are; of texts, one that begins with `[` is a
+  JSON list, others are divided at `|`, or where there is none at `;`. A comma never divides: labels may hold
+  commas;
+- a column `label` holds one label a picture, whatever its text, unless its cells are JSON or Parquet lists;
+- without either, all columns but `path`, `file_name` and `split` hold 0, 1, true or false: each of them is a
+label.
+
+Lists are several labels a picture even where each has one. An empty list carries none of the labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightfast.base.errors import DataError
+from lightfast.data.lists.class_names import check_names, ordered
+from lightfast.data.lists.table import LABEL_COLUMNS, PATH_COLUMNS, Table, cell_text
+
+_YES_NO = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+_LIST_CURE = "Write a list of texts, [] where the picture carries none of the labels."
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """Class names, and the number(s) of every row: `labels` with one label a picture,
+    `tags` with any number of them, the other is None.
+    """
+
+    class_names: tuple[str, ...]
+    labels: tuple[int, ...] | None = None
+    tags: tuple[tuple[int, ...], ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def has_labels(table: Table) -> bool:
+    """Whether the table says anything of labels: a column `label` or `labels`,
+    or columns of nothing but 0 and 1.
+    """
+    return any(name in table.columns for name in LABEL_COLUMNS) or _one_hot_columns(table) is not None
+
+
+def labelling(table: Table, parts: Sequence[str]) -> Labelling:
+    """The labels of every row; `parts` gives the part of each ("train", "val", "test").
+
+    Raises DataError for: no column of labels, an empty or an ambiguous cell (the row is said), one class, no
+    label carried by any picture, names spelled alike, and a label of several that only another part than
+    train has.
+    """
+    if all(name in table.columns for name in LABEL_COLUMNS):
+        raise DataError(
+            f"{table.where} has both a column 'label' and a column 'labels'", cure="Remove one of them."
+        )
+    column = next((name for name in LABEL_COLUMNS if name in table.columns), None)
+    if column is None:
+        return _one_hot(table, parts)
+    cells = [row[column] for row in table.rows]
+    if column == "labels" or any(isinstance(cell, list) for cell in cells):
+        lists = [_list(cell, number, column, table.where) for number, cell in enumerate(cells, start=1)]
+        return _several(lists, ordered(name for names in lists for name in names), parts, table.where)
+    return _single(cells, table.where)
+
+
+def _single(cells: Sequence[Any], where: str) -> Labelling:
+    for number, cell in enumerate(cells, start=1):
+        if isinstance(cell, dict):
+            raise DataError(
+                f"{where}: the label of picture {number}",
+                expected="a text, a number or a list",
+                got="an object",
+            )
+        if not cell_text(cell).strip():
+            raise DataError(f"{where}: picture {number} has no label", cure="Fill it in or remove the row.")
+    texts = [cell_text(cell) for cell in cells]
+    names = ordered(texts)
+    check_names(names, where)
+    if len(names) < 2:
+        raise DataError(
+            f"{where} has one class only ({', '.join(names)})",
+            expected="at least two labels",
+            cure="Add other classes.",
+        )
+    numbers = {name: number for number, name in enumerate(names)}
+    return Labelling(names, labels=tuple(numbers[text] for text in texts))
+
+
+def _several(
+    lists: Sequence[Sequence[str]], names: tuple[str, ...], parts: Sequence[str], where: str
+) -> Labelling:
+    if not any(lists):
+        raise DataError(f"{where}: no picture carries any label", cure="Fill in the labels.")
+    check_names(names, where)
+    _require_trained(lists, names, parts, where)
+    if len(names) == 1 and all(lists):
+        raise DataError(
+            f"{where}: every picture carries the one label {names[0]!r}",
+            expected="other labels, or pictures without it",
+            cure="Add pictures that do not carry it.",
+        )
+    numbers = {name: number for number, name in enumerate(names)}
+    tags = tuple(tuple(sorted({numbers[name] for name in one})) for one in lists)
+    none = sum(not one for one in tags)
+    return Labelling(
+        names, tags=tags, notes=(f"{none} of {len(tags)} pictures carry none of the labels",) if none else ()
+    )
+
+
+def _require_trained(
+    lists: Sequence[Sequence[str]], names: Sequence[str], parts: Sequence[str], where: str
+) -> None:
+    trained = {name for one, part in zip(lists, parts, strict=True) if part == "train" for name in one}
+    for name in names:
+        if name in trained:
+            continue
+        other = next((part for one, part in zip(lists, parts, strict=True) if name in one), None)
+        if other is None:
+            raise DataError(
+                f"{where}: no picture carries the label {name!r}",
+                cure="Remove the column, or mark pictures that carry it.",
+            )
+        raise DataError(
+            f"{where}: label {name!r} of the {other} part is carried by no training picture",
+            cure=f"Add training pictures of it, or remove it from {other}.",
+        )
+
+
+def _list(cell: Any, number: int, column: str, where: str) -> list[str]:
+    """The labels in one cell of a column of lists."""
+    if isinstance(cell, str) and column == "labels":
+        cell = _divided(cell.strip(), number, where)
+    if isinstance(cell, int | float) and column == "labels" and cell == cell:
+        cell = [cell]
+    if not isinstance(cell, list):
+        got = "nothing" if cell is None or cell != cell else repr(cell)
+        raise DataError(
+            f"{where}: the {column} of picture {number}",
+            expected="a list as in the other rows",
+            got=got,
+            cure=_LIST_CURE,
+        )
+    odd = next((one for one in cell if not isinstance(one, str | int | float) or one != one), "")
+    if odd != "":
+        raise DataError(
+            f"{where}: the {column} of picture {number}",
+            expected="a list of texts",
+            got=f"{odd!r} in it",
+            cure=_LIST_CURE,
+        )
+    names = [str(one).strip() for one in cell]
+    if not all(names):
+        raise DataError(
+            f"{where}: an empty label among those of picture {number}", cure="Remove it, or give it a name."
+        )
+    return names
+
+
+def _divided(text: str, number: int, where: str) -> list[Any]:
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{where}: the labels of picture {number} begin with [ and are no JSON list ({error.msg})",
+                cure='Write ["beach", "sun"] or beach|sun.',
+            ) from error
+    mark = "|" if "|" in text else ";"
+    # One mark at the end is how some programs write lists; between two marks a label is missing.
+    return text.removesuffix(mark).split(mark) if text else []
+
+
+def _one_hot(table: Table, parts: Sequence[str]) -> Labelling:
+    columns = _one_hot_columns(table)
+    others = _other_columns(table)
+    if columns is None:
+        expected = (
+            "the columns path,label, or path,labels (lists), or path and a column of 0 and 1 for every label"
+        )
+        offender = _offender(table)
+        raise DataError(
+            f"{table.where}: no column 'label'",
+            expected=expected,
+            got=offender or ",".join(table.columns) or "none",
+            cure="Write 0 or 1 in every cell, or take the column away."
+            if offender
+            else "Rename the column, or write the header as its first line.",
+        )
+    if len(others) == 1:
+        raise DataError(
+            f"{table.where}: no column 'label', and {others[0]!r} holds 0 and 1: two classes, or one label "
+            "carried or not",
+            cure="Call it 'label' where they are two classes; else give the names in a column 'labels'.",
+        )
+    lists = [[name for name in columns if _YES_NO[_plain(row[name])]] for row in table.rows]
+    found = _several(lists, ordered(columns), parts, table.where)
+    shown = ", ".join(columns[:5]) + (", ..." if len(columns) > 5 else "")
+    return Labelling(
+        found.class_names,
+        tags=found.tags,
+        notes=(f"labels are the {len(columns)} columns of 0 and 1: {shown}", *found.notes),
+    )
+
+
+def _one_hot_columns(table: Table) -> list[str] | None:
+    """The columns beside path and split when every cell of theirs is 0 or 1;
+    None when there are none or they hold other things.
+    """
+    columns = _other_columns(table)
+    good = bool(columns) and all(_plain(row[name]) in _YES_NO for row in table.rows for name in columns)
+    return columns if good and table.rows else None
+
+
+def _other_columns(table: Table) -> list[str]:
+    return [name for name in table.columns if name not in (*PATH_COLUMNS, *LABEL_COLUMNS, "split")]
+
+
+def _offender(table: Table) -> str:
+    """Where some columns are of 0 and 1 and others not: the first cell that is neither."""
+    columns = _other_columns(table)
+    odd = [name for name in columns if any(_plain(row[name]) not in _YES_NO for row in table.rows)]
+    if not odd or len(odd) == len(columns):
+        return ""
+    number, cell = next(
+        (number, row[odd[0]])
+        for number, row in enumerate(table.rows, start=1)
+        if _plain(row[odd[0]]) not in _YES_NO
+    )
+    return (
+        f"{cell_text(cell) or 'nothing'} in column {odd[0]!r} of picture {number} ({','.join(table.columns)})"
+    )
+
+
+def _plain(cell: Any) -> str:
+    return cell_text(cell).strip().lower()

@@ -1,0 +1,94 @@
+"""The picture files that somebody names to have them read without labels, listed and not opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lightfast.base.errors import DataError
+from lightfast.base.progress import Reporter, silent
+from lightfast.data.dataset import Entry, Unreadable
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.endings import MANIFEST_ENDINGS
+from lightfast.data.lists.manifest import named_pictures
+from lightfast.data.sources.folder import Found, files_below, kind_of
+from lightfast.data.sources.resolve import Places
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Picture files in the order in which they were named.
+
+    Attributes:
+        entries: one a file, label 0. They need not be readable: reading them says so. `path` may be a copy in
+            the cache.
+        unreadable: what is known not to be readable without looking, under the user's own names.
+        notes: what was left out, one sentence each.
+        places: gives the user's own names: pass every Unreadable through `places.named`, and errors through
+            `places.errors()`.
+    """
+
+    entries: tuple[Entry, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    notes: tuple[str, ...] = ()
+    places: Places = field(default_factory=Places)
+
+
+def picture_entries(paths: Sequence[str], report: Reporter = silent, places: Places | None = None) -> Listing:
+    """Every picture file that `paths` name: files, folders (all below them), tables with a column `path`,
+    archives, addresses of these.
+
+    Ids are the paths of files as given, those below a folder relative to it, and those in tables as written
+    there. Nothing is opened but tables and archives; addresses are fetched. Raises DataError for a path that
+    does not exist, for an `.npz` (it holds no files), and for a folder without picture files.
+    """
+    if not paths:
+        raise DataError("no pictures named", cure="Give picture files, folders or tables of pictures.")
+    places = places or Places(report)
+    entries: list[Entry] = []
+    found = Found()
+    with places.errors():
+        for text in paths:
+            entries += _entries(text, places.local(text), places, found)
+    known = {path: why for path, why in places.reasons.items() if why}
+    lost = [Unreadable(path, known[path]) for one in entries if (path := printable(one.path)) in known]
+    unreadable = {one.path: one for one in map(places.named, (*lost, *found.closed, *places.unreadable))}
+    notes = tuple(printable(places.text(note)) for note in (*places.notes, *found.left_out()))
+    kept = tuple(one for one in entries if printable(one.path) not in known) if known else tuple(entries)
+    return Listing(kept, tuple(sorted(unreadable.values(), key=lambda one: one.path)), notes, places)
+
+
+def _entries(text: str, path: Path, places: Places, found: Found) -> list[Entry]:
+    kind = kind_of(path)
+    if kind == "folder":
+        return _below(path, found)
+    ending = path.suffix.lower()
+    if not kind:
+        raise DataError(
+            f"no such file or folder: {printable(text)}",
+            cure="Give picture files, folders or tables of pictures.",
+        )
+    if ending == ".npz":
+        raise DataError(
+            f"{printable(text)} holds an array and no picture files",
+            expected="picture files, folders or tables of pictures",
+            got="an .npz",
+            cure="Give the files that it was made from.",
+        )
+    if ending in MANIFEST_ENDINGS:
+        return named_pictures(path, places)
+    return [Entry(path, text, 0)]
+
+
+def _below(folder: Path, found: Found) -> list[Entry]:
+    here = files_below(folder)
+    found.add(here)
+    if not here.pictures:
+        closed = next(iter(here.closed), None)
+        why = f": {closed.path} cannot be read ({closed.reason})" if closed else ""
+        raise DataError(
+            f"{printable(folder)} holds no picture files{why}",
+            cure="Give another folder, or the files themselves.",
+        )
+    return [Entry(path, path.relative_to(folder).as_posix(), 0) for path in here.pictures]

@@ -1,0 +1,145 @@
+"""A table of pictures: CSV, TSV, Parquet or JSON lines with the columns `path`, labels (see `label_columns`)
+and, where there are official parts, `split`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightfast.base.errors import DataError
+from lightfast.base.progress import Reporter, silent
+from lightfast.data.dataset import Entry, LoadedData, Target
+from lightfast.data.endings import MANIFEST_ENDINGS
+from lightfast.data.lists.assemble import assemble
+from lightfast.data.lists.label_columns import Labelling, labelling
+from lightfast.data.lists.table import PATH_COLUMNS, Table, cell_text, read_table
+from lightfast.data.sources.folder import PART_NAMES
+from lightfast.data.sources.resolve import Places
+
+__all__ = ["MANIFEST_ENDINGS", "Row", "load_rows", "named_pictures", "read_manifest", "table_rows"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A picture that a table names: the name as written, the folder that it is relative to, its part,
+    and its id.
+    """
+
+    name: str
+    base: Path
+    part: str
+    id: str
+
+
+def read_manifest(
+    path: Path, target: Target | None = None, report: Reporter = silent, places: Places | None = None
+) -> LoadedData:
+    """Every picture that the table names; paths are relative to the table's folder, and may be addresses
+    (`s3://…`); labels are texts.
+
+    Raises DataError for: a missing column (the columns found are said), an empty path or label (the row is
+    said), one class, one picture, classes spelled alike, a file named twice with different labels or parts,
+    nothing readable. A picture file that is missing or broken goes to `unreadable`.
+    """
+    table = read_table(path)
+    rows = table_rows(table, _path_column(table), path.parent)
+    return load_rows(path.stem, table, rows, target or Target(), places or Places(report))
+
+
+def named_pictures(path: Path, places: Places) -> list[Entry]:
+    """The files that a table names, without their labels: a column `path` is enough.
+
+    A file named twice is there once.
+    """
+    table = read_table(path)
+    rows = {row.name: row for row in table_rows(table, _path_column(table), path.parent)}
+    files = places.named_files([(row.base, row.name) for row in rows.values()])
+    return [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
+
+
+def table_rows(table: Table, column: str, base: Path, part: str | None = None, prefix: str = "") -> list[Row]:
+    """The rows of a table whose paths stand in `column`, relative to `base`; their part is `part`, or what
+    the column `split` says.
+
+    `prefix` comes before the paths in the ids.
+    """
+    if column not in table.columns:
+        raise DataError(
+            f"{table.where}: no column {column!r}",
+            expected=f"the columns {column},label",
+            got=",".join(table.columns) or "none",
+            cure="Rename the column, or write the header as its first line.",
+        )
+    if not table.rows:
+        raise DataError(f"{table.where} names no pictures", cure="Add one row a picture.")
+    rows: list[Row] = []
+    for number, cells in enumerate(table.rows, start=1):
+        name = cell_text(cells[column])
+        if not name.strip():
+            raise DataError(
+                f"{table.where}: picture {number} has no {column}", cure="Fill it in or remove the row."
+            )
+        rows.append(Row(name, base, part or _part(cell_text(cells.get("split")), table.where), prefix + name))
+    return rows
+
+
+def load_rows(
+    name: str, table: Table, rows: Sequence[Row], target: Target, places: Places, notes: Sequence[str] = ()
+) -> LoadedData:
+    """Read the pictures of `rows`, with the labels that `table` gives them (its rows are these,
+    in this order).
+    """
+    labels = labelling(table, [row.part for row in rows])
+    kept, again = _each_once(rows, labels, table.where)
+    files = places.named_files([(rows[index].base, rows[index].name) for index in kept])
+    entries = [_entry(rows[index], file, labels, index) for index, file in zip(kept, files, strict=True)]
+    loaded = assemble(name, entries, labels.class_names, target, places.report)
+    return dataclasses.replace(loaded, notes=(*loaded.notes, *labels.notes, *again, *notes))
+
+
+def _entry(row: Row, file: Path, labels: Labelling, index: int) -> Entry:
+    if labels.tags is not None:
+        return Entry(file, row.id, -1, row.part, tags=labels.tags[index])
+    assert labels.labels is not None
+    return Entry(file, row.id, labels.labels[index], row.part)
+
+
+def _each_once(rows: Sequence[Row], labels: Labelling, where: str) -> tuple[list[int], tuple[str, ...]]:
+    """(positions of the rows that name a file for the first time, a note on the others);
+    a file with two opinions on it is refused.
+    """
+    said: Sequence[object] = labels.tags if labels.tags is not None else labels.labels or ()
+    first: dict[str, int] = {}
+    again: list[int] = []
+    for index, row in enumerate(rows):
+        # An address is no path: normpath would take one of its slashes.
+        key = row.name if "://" in row.name else os.path.normpath(row.base / row.name)
+        before = first.setdefault(key, index)
+        if before == index:
+            continue
+        again.append(index)
+        if said[before] != said[index] or rows[before].part != row.part:
+            what = "labels" if said[before] != said[index] else "parts"
+            cure = (
+                "Keep one of the rows; several labels of one picture stand in one cell of a column 'labels'."
+            )
+            raise DataError(
+                f"{where}: rows {before + 1} and {index + 1} give {row.id!r} different {what}", cure=cure
+            )
+    note = f"{len(again)} row(s) name a file that was named before and were left out"
+    return list(first.values()), (f"{note} (first: {rows[again[0]].id})",) if again else ()
+
+
+def _path_column(table: Table) -> str:
+    return next((name for name in PATH_COLUMNS if name in table.columns), PATH_COLUMNS[0])
+
+
+def _part(split: str, where: str) -> str:
+    said = split.strip().lower() or "train"
+    if said not in PART_NAMES:
+        raise DataError(f"{where}: split {said!r}", expected="train, val or test", got=said)
+    return PART_NAMES[said]

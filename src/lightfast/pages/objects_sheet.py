@@ -1,0 +1,104 @@
+"""The contact sheet of `predict --objects`: pictures with their boxes and tags."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from lightfast.base.files import atomic
+from lightfast.report.tables import percent
+from lightfast.tagging.objects import Objects
+
+SHOWN = 48
+"""So many pictures stand on the sheet, the rest only in the file."""
+
+
+CELL = 380
+
+
+_MARGIN, _CAPTION, _FONT = 14, 44, 15
+
+
+_PAPER, _INK, _MUTED = (250, 249, 246), (28, 34, 38), (92, 102, 108)
+
+
+# Told apart by lightness as well as by hue.
+_COLOURS = (
+    (11, 99, 117),
+    (197, 84, 24),
+    (96, 52, 145),
+    (24, 128, 72),
+    (178, 24, 72),
+    (132, 104, 0),
+    (40, 76, 190),
+    (90, 90, 90),
+)
+
+
+Shown = tuple[str, NDArray[np.uint8], Objects]
+"""(name, picture uint8 (H, W, 3), what was found in it)."""
+
+
+def write_sheet(path: Path, shown: Sequence[Shown]) -> Path:
+    """A PNG with the pictures in rows of up to three, boxes and labels drawn on them,
+    the tags of the whole picture beneath.
+    """
+    columns = min(3, max(1, len(shown)))
+    step = (CELL + _MARGIN, CELL + _CAPTION + _MARGIN)
+    rows = max(1, math.ceil(len(shown) / columns))
+    sheet = Image.new("RGB", (columns * step[0] + _MARGIN, rows * step[1] + _MARGIN), _PAPER)
+    for place, (name, image, found) in enumerate(shown):
+        corner = (_MARGIN + place % columns * step[0], _MARGIN + place // columns * step[1])
+        drawn = drawn_objects(image, found)
+        sheet.paste(drawn, (corner[0] + (CELL - drawn.width) // 2, corner[1] + (CELL - drawn.height) // 2))
+        pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+        tags = ", ".join(f"{label} {percent(share, 0)}" for label, share in found.tags.items()) or "no tag"
+        for line, (text, colour) in enumerate(((name, _MUTED), (tags, _INK))):
+            pen.text(
+                (corner[0], corner[1] + CELL + 4 + 18 * line), _cut(text, font, CELL), fill=colour, font=font
+            )
+    with atomic(path) as temporary:
+        sheet.save(temporary, format="PNG")
+    return path
+
+
+def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) -> Image.Image:
+    """A picture, its longer side `side` pixels, with a box and a label an object;
+    the most probable on top.
+    """
+    scale = side / max(image.shape[:2])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    drawn = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)
+    pen, font = ImageDraw.Draw(drawn), ImageFont.load_default(_FONT)
+    names = list(dict.fromkeys(found.labels))
+    rows = list(zip(found.labels, found.probabilities, found.boxes * scale, strict=True))
+    for label, probability, (left, top, right, bottom) in reversed(rows):
+        colour = _COLOURS[names.index(label) % len(_COLOURS)]
+        pen.rectangle(
+            (left, top, max(left, min(right, size[0]) - 1), max(top, min(bottom, size[1]) - 1)),
+            outline=colour,
+            width=3,
+        )
+        text = _cut(f"{label} {percent(probability, 0)}", font, side)
+        wide = pen.textlength(text, font=font) + 8
+        at = (
+            min(left, max(0, size[0] - wide)),
+            max(0, top - 20) if top >= 20 else min(top, max(0, size[1] - 20)),
+        )
+        pen.rectangle((at[0], at[1], at[0] + wide, at[1] + 19), fill=colour)
+        pen.text((at[0] + 4, at[1] + 1), text, fill=(255, 255, 255), font=font)
+    return drawn
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+    """The text, shortened until it fits."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"

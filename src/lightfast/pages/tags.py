@@ -1,0 +1,320 @@
+"""The page of a multi-label run: what is found, from which probability on, the curves,
+and the tree of the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightfast.data.taxonomy.taxonomy import Taxonomy
+from lightfast.evaluate.curves import PR_METHOD, ROC_METHOD, Curve
+from lightfast.evaluate.hierarchy import node_probs, node_tags
+from lightfast.evaluate.tags import TagEvaluation, TagPredictions, TagScore, label_scores, tag_curves
+from lightfast.evaluate.thresholds import NEVER, UNJUDGED, Thresholds
+from lightfast.report.page import Card, Cards, Cell, Figure, Folded, Part, Section, Table, Text, write_page
+from lightfast.report.statistics import roc_pr_figure
+from lightfast.report.tables import percent, percent_range, share_cell
+
+MANY_LABELS = 25
+# An em space a level: cells keep it, where they would fold plain spaces.
+_INDENT = "\N{EM SPACE}"
+
+
+@dataclass(frozen=True, eq=False)
+class TagsTested:
+    """What the page shows: readings of labelled pictures, their score, and where they exist the choice of
+    thresholds, the taxonomy and how it was learned.
+    """
+
+    predictions: TagPredictions
+    evaluation: TagEvaluation
+    thresholds: Thresholds | None = None
+    taxonomy: Taxonomy | None = None
+    learned: tuple[Section, ...] = ()
+
+    def sections(self) -> list[Section]:
+        """Labels, thresholds, tree, curves."""
+        found = [_labels_section(self.evaluation, self.taxonomy)]
+        if self.thresholds is not None:
+            found.append(_thresholds_section(self.thresholds))
+        if self.taxonomy is not None:
+            found.append(_tree_section(self.predictions, self.taxonomy))
+        return [*found, _curves_section(self.predictions)]
+
+
+def write_tags_page(
+    path: Path, title: str, tested: TagsTested, facts: Mapping[str, Any], before: Sequence[Part] = ()
+) -> Path:
+    """Write the page; `before` are parts that belong under the result (notes, unreadable files),
+    `facts` its provenance.
+    """
+    evaluation = tested.evaluation
+    sections = [Section("Result", (tag_cards(evaluation), *before)), *tested.learned, *tested.sections()]
+    return write_page(
+        path,
+        title,
+        f"{evaluation.n:,} pictures, {len(evaluation.per_label)} labels, any number a picture.",
+        sections,
+        facts,
+    )
+
+
+def tag_cards(evaluation: TagEvaluation) -> Cards:
+    """Macro F1, mean average precision, exact match and coverage as cards."""
+    lead = (
+        f"Of the labels given {percent(evaluation.micro_precision, 1)} are right, and of those that the "
+        f"pictures carry {percent(evaluation.micro_recall, 1)} are found."
+    )
+    cards = [
+        Card(
+            percent(evaluation.macro_f1),
+            "macro F1",
+            f"95 % interval {percent_range(evaluation.macro_f1_interval)}, n = {evaluation.n:,}",
+            "strong",
+        )
+    ]
+    if evaluation.mean_average_precision is not None:
+        spread = percent_range(evaluation.mean_average_precision_interval)
+        cards.append(
+            Card(
+                percent(evaluation.mean_average_precision),
+                "mean average precision",
+                f"95 % interval {spread}",
+            )
+        )
+    cards += [
+        Card(
+            percent(evaluation.exact_match),
+            "all labels right",
+            f"95 % interval {percent_range(evaluation.exact_match_interval)}",
+        ),
+        Card(
+            percent(evaluation.tagged),
+            "of the pictures get a label",
+            f"95 % interval {percent_range(evaluation.tagged_interval)}",
+        ),
+    ]
+    return Cards(tuple(cards), lead)
+
+
+def _labels_section(evaluation: TagEvaluation, taxonomy: Taxonomy | None) -> Section:
+    known = [row for row in evaluation.per_label if row.f1 is not None and row.threshold < NEVER]
+    lead = "No label that occurs in these pictures is ever given."
+    if known:
+        worst = " and ".join(
+            f"{row.name} ({percent(row.f1, 1)})" for row in sorted(known, key=lambda row: row.f1 or 0.0)[:2]
+        )
+        lead = f"Of the labels that are given, the lowest F1 have {worst}."
+    unseen = [row.name for row in evaluation.per_label if not row.positives]
+    if unseen:
+        lead += (
+            f" No picture carries {_listed(unseen)}: nothing can be said of "
+            f"{'it' if len(unseen) == 1 else 'them'}."
+        )
+    abstract = {
+        row.name
+        for row in evaluation.per_label
+        if taxonomy and taxonomy.is_abstract(taxonomy.resolve(row.name))
+    }
+    tables = [
+        _labels_table(
+            [row for row in evaluation.per_label if row.name not in abstract], "By label", evaluation
+        )
+    ]
+    if abstract:
+        apart = [row for row in evaluation.per_label if row.name in abstract]
+        tables.append(_labels_table(apart, "Abstract labels, which name no object", evaluation))
+    return Section("Labels", tuple(table for table in tables if table is not None), lead)
+
+
+def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvaluation) -> Part | None:
+    if not labels:
+        return None
+    rows = tuple(
+        (
+            row.name,
+            _threshold(row.threshold),
+            share_cell(row.precision, row.precision_interval, digits=1),
+            share_cell(row.recall, row.recall_interval, digits=1),
+            share_cell(row.f1, row.f1_interval, digits=1),
+            share_cell(row.average_precision, row.average_precision_interval, digits=1),
+            f"{row.positives:,}",
+            f"{row.given:,}",
+        )
+        for row in labels
+    )
+    notes = (
+        f"Of all labels: macro F1 {percent(evaluation.macro_f1)} (95 % interval "
+        f"{percent_range(evaluation.macro_f1_interval)}), micro F1 {percent(evaluation.micro_f1)} "
+        f"({percent_range(evaluation.micro_f1_interval)}). From: the probability from which on the label is "
+        "given. AP: average precision, whatever that threshold.",
+        f"Small print: 95 % intervals; of precision and recall by Wilson, of AP {PR_METHOD}.",
+    )
+    columns = ("label", "from", "precision", "recall", "F1", "AP", "carried by", "given to")
+    table = Table(columns, rows, f"{caption}, {evaluation.n:,} pictures", notes)
+    return table if len(rows) <= MANY_LABELS else Folded(f"{caption}: all {len(rows)}", (table,))
+
+
+def _thresholds_section(thresholds: Thresholds) -> Section:
+    wanted = thresholds.wanted_precision
+    if wanted is None:
+        lead = (
+            "Every label is given from the probability on at which its F1 on the validation pictures was "
+            "best."
+        )
+    else:
+        lead = (
+            f"Wanted: a precision of {percent(wanted, 0)}. Every label is given from the lowest probability "
+            f"on at which the validation pictures show that much with {percent(thresholds.confidence, 0)} "
+            "confidence."
+        )
+    parts: list[Part] = []
+    if thresholds.never:
+        parts.append(
+            Text(
+                "Never given, because no threshold shows the wanted precision: "
+                f"{', '.join(thresholds.never)}. More validation pictures of a label, or a lower wish, may "
+                "change that.",
+                note=True,
+            )
+        )
+    if thresholds.unproven:
+        parts.append(
+            Text(
+                f"Unproven: {', '.join(thresholds.unproven)} reach the wanted precision on the validation "
+                "pictures, which are too few to be sure of it.",
+                note=True,
+            )
+        )
+    if thresholds.unjudged:
+        parts.append(
+            Text(
+                f"Too few validation pictures carry {', '.join(thresholds.unjudged)} to choose a threshold; "
+                f"{UNJUDGED} is used.",
+                note=True,
+            )
+        )
+    rows = tuple(
+        (
+            row.name,
+            _threshold(row.threshold),
+            share_cell(row.precision, row.interval if row.given else None, digits=1),
+            percent(row.recall, 1),
+            f"{row.positives:,}",
+            f"{row.given:,}",
+        )
+        for row in thresholds.labels
+    )
+    table = Table(
+        ("label", "given from", "precision there", "recall there", "carried by", "given to"),
+        rows,
+        f"On {thresholds.n:,} validation pictures, where the thresholds were chosen",
+        (
+            "Small print: 95 % Wilson intervals. These figures flatter a little, because the thresholds were "
+            "chosen on the same pictures; those of the tables above do not.",
+        ),
+    )
+    parts.append(table if len(rows) <= MANY_LABELS else Folded(f"All {len(rows)} thresholds", (table,)))
+    return Section("Thresholds", tuple(parts), lead)
+
+
+def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
+    """Every label of the tree that a class stands for or below,
+    with figures that hold its classes together.
+    """
+    names, probs = node_probs(taxonomy, predictions.class_names, predictions.pred_probs, "multi-label")
+    tags = node_tags(taxonomy, predictions.class_names, predictions.require_tags())[1]
+    given = node_tags(taxonomy, predictions.class_names, predictions.predicted_tags)[1]
+    # A label above is given when one below is, whatever its own probability: decisions as 0 and 1 are scored
+    # apart from probabilities.
+    halves, ids = np.full(len(names), UNJUDGED), predictions.ids
+    decided, ranked = (
+        label_scores(TagPredictions(values, halves, names, ids, tags))
+        for values in (given.astype(np.float32), probs)
+    )
+    areas = {
+        row.name: share_cell(row.average_precision, row.average_precision_interval, digits=1)
+        for row in ranked
+    }
+    parts = []
+    for abstract, caption in ((False, "The tree of objects"), (True, "Abstract labels")):
+        rows = tuple(
+            (
+                _INDENT * len(taxonomy.ancestors(row.name)) + row.name,
+                share_cell(row.precision, row.precision_interval, digits=1),
+                share_cell(row.recall, row.recall_interval, digits=1),
+                share_cell(row.f1, row.f1_interval, digits=1),
+                areas[row.name],
+                f"{row.positives:,}",
+            )
+            for row in decided
+            if taxonomy.is_abstract(row.name) == abstract
+        )
+        if rows:
+            parts.append(
+                Table(
+                    ("label", "precision", "recall", "F1", "AP", "carried by"),
+                    rows,
+                    caption,
+                    ("AP: average precision. Small print: 95 % intervals, as above.",),
+                )
+            )
+    lead = (
+        (
+            "A label above others is given when one of them is, and is as probable as the most probable of "
+            "them: no picture is tagged dog without animal."
+        )
+        if len(names) > len(predictions.class_names)
+        else "All labels stand side by side."
+    )
+    return Section("Tree", tuple(parts), lead)
+
+
+def _curves_section(predictions: TagPredictions) -> Section:
+    roc, pr = tag_curves(predictions)
+    if not roc:
+        return Section(
+            "ROC and precision-recall",
+            (Text("No label is carried by some of the pictures only: there are no curves."),),
+        )
+    figure = Figure(
+        roc_pr_figure(_lines(roc), _lines(pr)),
+        "Each label by its probability, whatever its threshold; with its area. The labels of the smallest "
+        "average precision are named.",
+    )
+    rows = tuple(
+        (above.class_name, _area(above), _area(below), f"{above.positives:,}", f"{above.negatives:,}")
+        for above, below in zip(roc, pr, strict=True)
+    )
+    table = Table(
+        ("label", "ROC area", "average precision", "carried by", "not carried by"),
+        rows,
+        "Areas under the curves",
+        (f"Small print: 95 % intervals. ROC: {ROC_METHOD}. Average precision: {PR_METHOD}.",),
+    )
+    return Section(
+        "ROC and precision-recall", (figure, Folded(f"The areas of all {len(rows)} labels", (table,)))
+    )
+
+
+def _lines(curves: Sequence[Curve]) -> dict[str, tuple[Any, Any, float]]:
+    return {curve.class_name: (curve.x, curve.y, curve.area) for curve in curves}
+
+
+def _area(curve: Curve) -> Cell:
+    low, high = curve.area_interval
+    return Cell(f"{curve.area:.4f}", f"{low:.4f}–{high:.4f}")
+
+
+def _threshold(value: float) -> str:
+    return "never" if value >= NEVER else f"{value:.3f}"
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

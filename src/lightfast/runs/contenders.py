@@ -1,0 +1,336 @@
+"""The same pictures for several runs: opened, checked for one class list, freed of what any of them has seen,
+paired by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError, SettingsError
+from lightfast.data.dataset import Unreadable
+from lightfast.data.images import ImageSet
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import load_classifier
+from lightfast.runs.folder import without_seen
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import Given, prepare, read_labelled
+
+HUB = "hf-hub:"
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the things compared: a classifier that is to read, or the readings that a file holds.
+
+    Attributes:
+        run: as it was typed.
+        name: short, and different from those of the other sides.
+        class_names: the classes it knows.
+        checkpoint, readings: one of the two.
+    """
+
+    run: str
+    name: str
+    class_names: tuple[str, ...]
+    checkpoint: Checkpoint | None = None
+    readings: Predictions | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """The pictures that all sides are compared on.
+
+    Attributes:
+        name, version: of the data, as the first side reads it.
+        ids, labels: of the pictures, in order; labels as class names.
+        images: what each side reads; None for files of predictions.
+        seen: how many pictures each side had seen in training.
+        shown: the pictures as the first side reads them; None when only files without a source are compared.
+        dropped: ids of these pictures: what one side has seen is left out for all.
+        unreadable, notes: what happened on the way in.
+    """
+
+    name: str
+    version: str
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    images: tuple[ImageSet | None, ...]
+    seen: tuple[int, ...]
+    shown: ImageSet | None = None
+    dropped: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def open_sides(runs: Sequence[str], options: RunOptions) -> list[Side]:
+    """Load what is to be compared.
+
+    Raises:
+        SettingsError: fewer than two runs, or one twice. CheckpointError: no run there. DataError: class
+            lists differ, a file is none of predictions or names a picture twice.
+    """
+    sides = [_opened(run, name, options) for run, name in zip(runs, names_of(runs), strict=True)]
+    first = sides[0]
+    for side in sides[1:]:
+        alone = [
+            f"{name} (only {one.name})"
+            for one, other in ((first, side), (side, first))
+            for name in one.class_names
+            if name not in other.class_names
+        ]
+        if alone:
+            raise DataError(
+                f"{first.name} and {side.name} know different classes",
+                expected="one class list",
+                got=", ".join(alone[:6]) + ", …" * (len(alone) > 6),
+                cure="Compare runs trained on the same classes.",
+            )
+    return sides
+
+
+def names_of(runs: Sequence[str]) -> list[str]:
+    """A short name a run; where two would be the same, what was typed.
+
+    Raises SettingsError for fewer than two, or one named twice.
+    """
+    if len(runs) < 2:
+        raise SettingsError(
+            "compare",
+            expected="at least two runs",
+            got=str(len(runs)),
+            cure="Type: lightfast compare RUN RUN DATA.",
+        )
+    places = [run if run.startswith(HUB) else str(Path(run).expanduser().resolve()) for run in runs]
+    twice = [run for run, place in zip(runs, places, strict=True) if places.count(place) > 1]
+    if twice:
+        raise SettingsError(
+            f"{twice[0]} is named twice", expected="different runs", cure="Name each run once."
+        )
+    short = [_short(run) for run in runs]
+    return [name if short.count(name) == 1 else run for name, run in zip(short, runs, strict=True)]
+
+
+def pair_up(sides: Sequence[Side], source: str, options: RunOptions) -> Pairing:
+    """Read the pictures for every side and leave out for all what one of them has seen.
+
+    Raises DataError when nothing is left, or when a side was not read on these very pictures ("not paired").
+    """
+    readers = [side for side in sides if side.checkpoint is not None]
+    pairing = _read_by_runs(sides, readers, source, options) if readers else _of_files(sides, source, options)
+    for side in sides:
+        if side.readings is not None:
+            _require_paired(side, side.readings, pairing)
+    return pairing
+
+
+def file_readings(side: Side, pairing: Pairing) -> Predictions:
+    """The rows of a file of predictions in the order of the pairing, with its labels."""
+    readings = side.readings
+    if readings is None:
+        raise DataError(f"{side.name} holds no readings", cure="Name a file of predictions.")
+    rows = {name: row for row, name in enumerate(readings.ids)}
+    labels = np.array([readings.class_names.index(name) for name in pairing.labels], dtype=np.int64)
+    return replace(readings.take([rows[name] for name in pairing.ids]), labels=labels)
+
+
+def in_order(predictions: Predictions, class_names: tuple[str, ...]) -> Predictions:
+    """The same readings with the classes in another order."""
+    if predictions.class_names == class_names:
+        return predictions
+    columns = [predictions.class_names.index(name) for name in class_names]
+    places = np.argsort(columns)
+    labels = None if predictions.labels is None else places[predictions.labels]
+    return replace(
+        predictions, pred_probs=predictions.pred_probs[:, columns], class_names=class_names, labels=labels
+    )
+
+
+def _opened(run: str, name: str, options: RunOptions) -> Side:
+    if not _is_file(run):
+        checkpoint = load_classifier(run, options.device)
+        return Side(run, name, checkpoint.class_names, checkpoint)
+    readings = Predictions.load(run)
+    if len(set(readings.ids)) != len(readings):
+        raise DataError(
+            f"{run} cannot be paired",
+            expected="each picture once",
+            got="an id twice",
+            cure="Predict every picture once.",
+        )
+    return Side(run, name, readings.class_names, readings=readings)
+
+
+def _is_file(run: str) -> bool:
+    return Path(run).suffix.lower() == ".parquet"
+
+
+def _short(run: str) -> str:
+    if run.startswith(HUB):
+        return run
+    path = Path(run).expanduser().resolve()
+    return (
+        path.parent.name
+        if _is_file(run) and path.stem == "predictions"
+        else path.stem
+        if _is_file(run)
+        else path.name
+    )
+
+
+def _read_by_runs(
+    sides: Sequence[Side], readers: Sequence[Side], source: str, options: RunOptions
+) -> Pairing:
+    given = _read_all(readers, source, options)
+    first = given[0].images
+    for side, own in zip(readers, given, strict=True):
+        if own.images.ids != first.ids:
+            raise DataError(
+                f"{readers[0].name} and {side.name} read different pictures of {source}: not paired",
+                expected=f"{len(first):,}",
+                got=f"{len(own.images):,}",
+                cure="Mend or remove the files that cannot be read: lightfast data check DATA.",
+            )
+    absent = _not_in_file(sides, first, source)
+    seen = {side.name: _seen(side, own.images) for side, own in zip(readers, given, strict=True)}
+    out = np.logical_or.reduce(list(seen.values()))
+    notes = list(dict.fromkeys(note for own in given for note in own.notes))
+    if absent.any():
+        notes.append(
+            f"{int(absent.sum()):,} of {len(first):,} pictures were left out: the file of predictions does "
+            "not hold them"
+        )
+    if (out | absent).all():
+        raise DataError(
+            f"{source}: each of its {int((~absent).sum()):,} pictures was seen in training by one of the "
+            "runs",
+            cure="A figure from them would say nothing: give other pictures.",
+        )
+    if out.any():
+        each = ", ".join(f"{name} {int(mask.sum()):,}" for name, mask in seen.items() if mask.any())
+        notes.append(
+            f"{int(out.sum()):,} of {len(first):,} pictures were left out for all: a run was trained or "
+            f"chosen on them ({each})"
+        )
+    kept = {
+        side.name: own.images.take(np.flatnonzero(~(out | absent)))
+        for side, own in zip(readers, given, strict=True)
+    }
+    images = kept[readers[0].name]
+    labels = tuple(images.class_names[label] for label in images.require_labels())
+    return Pairing(
+        images.name.split("/")[0],
+        images.version,
+        images.ids,
+        labels,
+        tuple(kept.get(side.name) for side in sides),
+        tuple(int(seen[side.name].sum()) if side.name in seen else 0 for side in sides),
+        images,
+        tuple(first.ids[row] for row in np.flatnonzero(out)),
+        given[0].unreadable,
+        tuple(notes),
+    )
+
+
+def _not_in_file(sides: Sequence[Side], images: ImageSet, source: str) -> NDArray[np.bool_]:
+    """bool (N,): which pictures a file of predictions, where there is one, does not hold;
+    refuses one of other pictures.
+    """
+    holder = next((side for side in sides if side.readings is not None), None)
+    if holder is None or holder.readings is None:
+        return np.zeros(len(images), dtype=bool)
+    other = sorted(set(holder.readings.ids) - set(images.ids))
+    if other:
+        raise _unpaired(holder, f"pictures of {source}", f"{len(other):,} others, such as {other[0]}")
+    held = set(holder.readings.ids)
+    return np.array([name not in held for name in images.ids])
+
+
+def _read_all(readers: Sequence[Side], source: str, options: RunOptions) -> list[Given]:
+    """What each run reads; runs of one picture size and class order share it."""
+    read: dict[tuple[object, ...], Given] = {}
+    given = []
+    for side in readers:
+        if side.checkpoint is None:
+            continue
+        key = (side.checkpoint.image_shape, side.class_names, "data_version" in side.checkpoint.details)
+        if key not in read:
+            read[key] = read_labelled(source, side.checkpoint, options)
+        given.append(read[key])
+    return given
+
+
+def _seen(side: Side, images: ImageSet) -> NDArray[np.bool_]:
+    """bool (N,): which pictures the run was trained or chosen on."""
+    try:
+        kept = set(without_seen(Path(side.run), images)[0].ids)
+    except DataError as error:
+        raise DataError(f"{side.name}: {error}") from error
+    return np.array([name not in kept for name in images.ids])
+
+
+def _of_files(sides: Sequence[Side], source: str, options: RunOptions) -> Pairing:
+    """The pictures of the first file; labels from it, or from the source when there is one."""
+    first = sides[0].readings
+    if first is None:
+        raise DataError(f"{sides[0].name} holds no readings", cure="Name a file of predictions.")
+    names, empty = first.class_names, tuple(None for _ in sides)
+    if not source:
+        labels = tuple(names[label] for label in first.require_labels())
+        return Pairing(first.name, "not read", first.ids, labels, empty, (0,) * len(sides))
+    prepared = prepare(source, replace(options, image_size=None), near="none")
+    images = prepared.data.part("all")
+    rows = {name: row for row, name in enumerate(images.ids)}
+    _not_in_file(sides, images, source)
+    chosen = images.take([rows[name] for name in first.ids])
+    labels = tuple(images.class_names[label] for label in chosen.require_labels())
+    return Pairing(
+        images.name.split("/")[0],
+        chosen.version,
+        first.ids,
+        labels,
+        empty,
+        (0,) * len(sides),
+        chosen,
+        unreadable=prepared.unreadable,
+        notes=prepared.notes,
+    )
+
+
+def _require_paired(side: Side, readings: Predictions, pairing: Pairing) -> None:
+    """Refuse a file whose rows are not these pictures, or that carries other labels for them."""
+    wanted = f"readings of the {len(pairing.ids):,} pictures compared"
+    missing = sorted(set(pairing.ids) - set(readings.ids))
+    if missing:
+        raise _unpaired(side, wanted, f"none of {len(missing):,} of them, such as {missing[0]}")
+    more = sorted(set(readings.ids) - set(pairing.ids) - set(pairing.dropped))
+    if more:
+        raise _unpaired(side, wanted, f"{len(more):,} more, such as {more[0]}")
+    unknown = sorted(set(pairing.labels) - set(side.class_names))
+    if unknown:
+        raise DataError(
+            f"{side.name} does not know the classes {', '.join(unknown[:5])}",
+            cure="Compare readings of the same classes.",
+        )
+    if readings.labels is not None:
+        own = dict(zip(readings.ids, (readings.class_names[label] for label in readings.labels), strict=True))
+        other = [name for name, label in zip(pairing.ids, pairing.labels, strict=True) if own[name] != label]
+        if other:
+            raise DataError(
+                f"{side.name} carries other labels for {len(other):,} pictures, such as {other[0]}",
+                cure="Score all runs against one version of the labels.",
+            )
+
+
+def _unpaired(side: Side, expected: str, got: str) -> DataError:
+    return DataError(
+        f"{side.name} was read on different pictures: not paired",
+        expected=expected,
+        got=got,
+        cure="Name the run folders in place of the files, so that all read the same pictures.",
+    )

@@ -1,0 +1,246 @@
+"""What `enhance` is asked for: the words of the command line as a plan to learn by,
+refused early where they cannot be meant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
+from lightfast.base.settings import Settings
+from lightfast.corrupt.suite import SUITES
+from lightfast.models.build import build_network, find_model
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.device import resolve_device
+from lightfast.models.enhanced import parts_of
+from lightfast.models.enhanced_network import MODEL
+from lightfast.models.forest import Forest
+from lightfast.models.load import REFUSED, load_checkpoint
+from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_plan
+from lightfast.restore.measure import GateKind
+from lightfast.restore.pairs import DamageMix
+from lightfast.runs.folder import RUN_FILE, read_run
+from lightfast.runs.options import RunOptions
+from lightfast.train.enhancement import Fidelity
+
+Protocol = Literal["honest", "full"]
+NOTHING = "none"
+_OWN = "own:"
+_NAMES = ("unet", "paper", "own:A-B")
+_GIVEN = {"image_shape", "outputs", "identifier"}
+
+
+@dataclass(frozen=True)
+class EnhanceWish:
+    """What `enhance` may be told beside RUN and DATA.
+
+    Attributes:
+        enhancer: `unet` (residual, held back by the fidelity term), `paper` (the perturbations paper's U-Net
+            and way), `own:A-B` (its plain autoencoders, learnt in the same way).
+        degrade: suite of damages that it learns and is measured under; "none": clean pictures only. None:
+            `unet` learns the suite `camera`, the paper's ways learn clean pictures, and all are measured
+            under `camera`.
+        strengths: λ of the fidelity term; None = those of the plan.
+        gate: accept by the gain on clean validation pictures, on degraded ones, or whatever comes.
+        protocol: "full" learns a second one with the test pictures, to show what that leak is worth.
+        transfer: runs or `hf-hub:ID`s that never saw the enhancer, to try it on.
+        use: a run that `enhance` wrote: take its enhancer, learn nothing.
+        settings: texts KEY=VALUE of the recipe; enhancer.KEY for the network, plan.KEY for the plan
+            (`PlanSettings`).
+        limit: at most so many pictures of each part, drawn by the seed.
+    """
+
+    enhancer: str = "unet"
+    degrade: str | None = None
+    strengths: tuple[float, ...] | None = None
+    gate: GateKind = "clean"
+    protocol: Protocol = "honest"
+    transfer: tuple[str, ...] = ()
+    use: str | None = None
+    settings: tuple[str, ...] = ()
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for strength in self.strengths or ():
+            if not (math.isfinite(strength) and strength >= 0):
+                raise SettingsError(
+                    "--strength",
+                    expected="numbers from 0 on",
+                    got=f"{strength:g}",
+                    cure="E.g. --strength 0.03,0.3,3.",
+                )
+        if self.strengths == ():
+            raise SettingsError(
+                "--strength", expected="at least one number", cure="E.g. --strength 0.03,0.3,3."
+            )
+        if self.use is not None:
+            named = {
+                "--strength": self.strengths is not None,
+                "--set": bool(self.settings),
+                "--enhancer": self.enhancer != "unet",
+                "--protocol full": self.protocol == "full",
+            }
+            wrong = [name for name, given in named.items() if given]
+            if wrong:
+                raise SettingsError(
+                    f"--use takes an enhancer that is there and learns nothing: {wrong[0]} has no effect",
+                    cure="Leave one of them out.",
+                )
+        if self.gate == "degraded" and self.degrade == NOTHING:
+            raise SettingsError(
+                "--gate degraded goes by degraded pictures, and --degrade none makes none",
+                cure="Name a suite with --degrade, or take another --gate.",
+            )
+
+    @property
+    def suite(self) -> str | None:
+        """The suite of damages that is measured; None for none."""
+        if self.degrade == NOTHING:
+            return None
+        if self.degrade is None and self.use is not None and (Path(self.use) / RUN_FILE).is_file():
+            told = read_run(Path(self.use)).get("config") or {}
+            return told.get("suite", CAMERA)
+        return SUITES.get(self.degrade or CAMERA).name
+
+    @property
+    def measured(self) -> DamageMix | None:
+        """The damages of `suite`, no picture left clean."""
+        return None if self.suite is None else DamageMix.of_suite(self.suite, clean_share=0.0)
+
+
+class PlanSettings(Settings):
+    """What `--set plan.KEY=VALUE` may change."""
+
+    fidelity: Fidelity = Field(
+        default="ssim", description="distance from the clean picture: ssim (1 − SSIM) or l1"
+    )
+    trial_epochs: int | None = Field(
+        default=2, ge=1, description="epochs for each of several strengths before the choice; none = all"
+    )
+    per_epoch: int | None = Field(default=None, ge=1, description="pictures an epoch; none = all")
+    clean_share: float = Field(
+        default=0.5, ge=0, lt=1, description="share of the pictures that it learns on left undamaged"
+    )
+    reconstruct_epochs: int = Field(
+        default=0, ge=0, description="epochs that first learn to give the clean picture back; 0 = none"
+    )
+
+
+def plan_of(wish: EnhanceWish) -> EnhancerPlan:
+    """The plan to learn by.
+
+    Raises UnknownName for an enhancer, suite or setting that does not exist, SettingsError for a wrong value.
+    """
+    name = wish.enhancer
+    if name not in _NAMES[:2] and not name.startswith(_OWN):
+        raise UnknownName("enhancer", name, _NAMES)
+    plan = EnhancerPlan() if name == "unet" else paper_plan() if name == "paper" else paper_plan(name)
+    own = _pairs(wish.settings, "enhancer.")
+    chosen = _pairs(wish.settings, "plan.")
+    rest = [pair for pair in wish.settings if pair not in (*own, *chosen)]
+    usual = PlanSettings.of(
+        fidelity=plan.fidelity,
+        trial_epochs=plan.trial_epochs,
+        per_epoch=plan.per_epoch,
+        clean_share=0.5 if plan.mix is None else plan.mix.clean_share,
+        reconstruct_epochs=plan.reconstruct.epochs if plan.reconstruct else 0,
+    )
+    said = usual.updated(pair.removeprefix("plan.") for pair in chosen)
+    mix = plan.mix and DamageMix(plan.mix.choices, said.clean_share)
+    if wish.degrade is not None:
+        mix = (
+            None
+            if wish.degrade == NOTHING
+            else DamageMix.of_suite(wish.degrade, clean_share=said.clean_share)
+        )
+    first = plan.reconstruct or paper_plan().reconstruct
+    return dataclasses.replace(
+        plan,
+        config={**plan.config, **_config(own, plan.model)},
+        strengths=wish.strengths or plan.strengths,
+        fidelity=said.fidelity,
+        mix=mix,
+        recipe=plan.recipe.updated(rest),
+        trial_epochs=said.trial_epochs,
+        per_epoch=said.per_epoch,
+        reconstruct=first.updated([f"epochs={said.reconstruct_epochs}"])
+        if first and said.reconstruct_epochs
+        else None,
+    )
+
+
+def check_fits(plan: EnhancerPlan, classifier: Checkpoint) -> None:
+    """Raises SettingsError when the network of `plan` cannot be built for the pictures of `classifier`."""
+    build_network(plan.model, "restorer", classifier.image_shape, 0, dict(plan.config))
+
+
+def check_base(classifier: Checkpoint, run: str) -> None:
+    """Refuse what no enhancer can learn through: a forest, a classifier of any number of labels."""
+    if isinstance(classifier.network, Forest):
+        raise CheckpointError(
+            f"{run} is a {classifier.model}: it has no gradients, by which an enhancer learns",
+            expected="a network",
+            cure="Give a run of one: lightfast train DATA --model cnn --out RUN.",
+        )
+    if classifier.task != "multi-class":
+        raise CheckpointError(
+            f"{run} gives any number of labels a picture",
+            expected="a classifier of one label a picture",
+            cure="Train one on pictures with one label each.",
+        )
+
+
+def load_enhancer(run: str, options: RunOptions) -> Checkpoint:
+    """The enhancer that `enhance` wrote into the run folder `run`, also a refused one,
+    or into a checkpoint folder of its own.
+    """
+    folder = Path(run)
+    refused = folder / REFUSED
+    there = load_checkpoint(
+        refused if (refused / "checkpoint.json").is_file() else folder, resolve_device(options.device)
+    )
+    if there.role == "restorer":
+        return there
+    if there.model != MODEL:
+        raise CheckpointError(
+            f"{run} holds no enhancer",
+            expected="a run that `enhance` wrote",
+            got=f"a {there.model}",
+            cure="Make one: lightfast enhance RUN DATA --out RUN2.",
+        )
+    return parts_of(there)[0]
+
+
+def _pairs(settings: Sequence[str], prefix: str) -> list[str]:
+    return [pair for pair in settings if pair.startswith(prefix) and "=" in pair]
+
+
+def _config(pairs: Sequence[str], model: str) -> Mapping[str, Any]:
+    """Keyword arguments of the enhancer's network, values read as JSON;
+    refuses keys that it does not know.
+    """
+    taken = inspect.signature(find_model(model, "restorer").build).parameters
+    known = set(taken) - _GIVEN
+    config: dict[str, Any] = {}
+    for pair in pairs:
+        key, _, text = pair.removeprefix("enhancer.").partition("=")
+        if key.strip() not in known:
+            raise UnknownName(f"setting of enhancer {model}", key.strip(), known)
+        config[key.strip()] = text.strip()
+        with contextlib.suppress(json.JSONDecodeError):
+            config[key.strip()] = json.loads(text.strip())
+        usual = taken[key.strip()].default
+        if type(config[key.strip()]) is not type(usual):
+            kind = "true or false" if isinstance(usual, bool) else "a whole number"
+            raise SettingsError(pair, expected=kind, cure=f"E.g. enhancer.{key}={str(usual).lower()}.")
+    return config

@@ -1,0 +1,57 @@
+"""What every verb on run folders may be told."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightfast.base.errors import SettingsError
+from lightfast.base.progress import Reporter, silent
+from lightfast.train.recipe import Training
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every verb on run folders takes.
+
+    Attributes:
+        out: folder to write; None = the verb's own default.
+        seed: of splits, weights, damage.
+        device: auto, cpu or cuda.
+        resume: go on with an interrupted run in `out`.
+        image_size: (H, W) that training pictures get; None keeps theirs. Other verbs read at the run's own
+            size.
+        data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
+        report: told about progress.
+        command: the command line, for the records.
+    """
+
+    out: Path | None = None
+    seed: int = 0
+    device: str = "auto"
+    resume: bool = False
+    image_size: tuple[int, int] | None = None
+    data_folder: Path | None = None
+    report: Reporter = silent
+    command: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The command line cut into words."""
+        try:
+            return shlex.split(self.command)
+        except ValueError:
+            return self.command.split()
+
+    def training(self, folder: Path) -> Training:
+        """The settings of a training that keeps its resumable state in `folder`."""
+        return Training(
+            seed=self.seed, device=self.device, folder=folder, resume=self.resume, report=self.report
+        )
+
+    def folder(self, verb: str) -> Path:
+        """`out`, or a SettingsError that asks for it."""
+        if self.out is None:
+            raise SettingsError(f"{verb} needs a folder to write", cure="Give one: --out RUN.")
+        return Path(self.out)

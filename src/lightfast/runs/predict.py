@@ -1,0 +1,268 @@
+"""`tag_run`: any number of pictures read by a run or an exported file, as a stream:
+what is read is written at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from lightfast.base.errors import DataError
+from lightfast.base.files import write_text
+from lightfast.base.progress import Reporter
+from lightfast.data.dataset import Entry, Unreadable
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.lists.listing import Listing, picture_entries
+from lightfast.data.preprocess import Preprocess
+from lightfast.data.sources.resolve import Places
+from lightfast.evaluate.predict import pred_probs
+from lightfast.export.graph import card_of, export_graph
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.device import resolve_device
+from lightfast.models.forest import Forest
+from lightfast.models.load import load_checkpoint
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import read_pictures
+from lightfast.tagging.card import Card
+from lightfast.tagging.rows import Sayings, form_of, rows_of, writing
+from lightfast.tagging.runtime import Tagger, load_tagger, read_card
+from lightfast.tagging.stream import Tagged, tag_files
+
+MODEL_FILE = "model.onnx"
+UNREADABLE_ENDING = ".unreadable.csv"
+
+
+@dataclass
+class _Tally:
+    """What is known of the pictures so far."""
+
+    n: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def tag_run(
+    run: str,
+    paths: Sequence[str],
+    options: RunOptions,
+    *,
+    form: str | None = None,
+    top: int = 1,
+    client: str | None = None,
+) -> dict[str, Any]:
+    """Read pictures with a run and write one row a picture as they come, in bounded memory.
+
+    Args:
+        run: run folder (its network is exported once, into RUN/model.onnx), `hf-hub:ID`, or an `.onnx` that
+            `export` wrote.
+        paths: picture files, folders (searched through), tables of pictures, archives, addresses, `.npz`
+            files, catalogue names.
+        options: `out` is the file to write; without it the rows are in the result. `device` cuda computes
+            with torch there.
+        form: csv, jsonl or parquet; None goes by the ending of `out`.
+        top: guesses a picture.
+        client: whose names the labels get, of those in the run's taxonomy; None = the names of the classes.
+
+    Returns: n, classes (how many pictures each label was given), class_names, task, unreadable, notes,
+    seconds, pictures_per_second, model, seed, out; unreadable_file (OUT.unreadable.csv: path and reason, when
+    there are any); without `out` predictions.
+
+    Stopped on the way, OUT.part holds the rows so far, a whole file. Raises DataError when no picture at all
+    can be read.
+    """
+    if options.out is not None:
+        # Asked for before anything is computed: a wrong form must not cost an export.
+        form_of(Path(options.out), form)
+    with tagger_for(run, options) as tagger:
+        return tag_with(tagger, paths, options, form=form, top=top, client=client)
+
+
+def tag_with(
+    tagger: Tagger,
+    paths: Sequence[str],
+    options: RunOptions,
+    *,
+    form: str | None = None,
+    top: int = 1,
+    client: str | None = None,
+) -> dict[str, Any]:
+    """`tag_run` with a tagger that is loaded."""
+    out = None if options.out is None else Path(options.out)
+    sayings, tally = Sayings(tagger.card, top, client), _Tally()
+    files, arrays, places = _sorted(paths, options.report)
+    listing = picture_entries(files, options.report, places) if files else Listing((), places=places)
+    tally.unreadable += listing.unreadable
+    started = time.perf_counter()
+    try:
+        with ExitStack() as stack:
+            write = None if out is None else stack.enter_context(writing(out, form_of(out, form), sayings))
+            for batch in _read(tagger, listing, arrays, options, tally):
+                names = {
+                    "id": [printable(one.id) for one in batch.entries],
+                    "path": _paths(batch.entries, places),
+                }
+                columns = {**names, **sayings.columns(batch.probs)}
+                tally.n += len(batch.probs)
+                tally.classes.update(
+                    label for one in columns.get("tags", [columns["predicted_label"]]) for label in one
+                )
+                if write is not None:
+                    write(columns, batch.probs)
+                else:
+                    tally.rows += rows_of(columns, ("id", "path", *sayings.names))
+            if not tally.n:
+                raise _nothing(tally.unreadable)
+    finally:
+        listed = None if out is None else _list_unreadable(out, tally.unreadable)
+    return _result(tagger.card, tally, time.perf_counter() - started) | {
+        "out": None if out is None else str(out),
+        "unreadable_file": listed,
+        "notes": list(listing.notes),
+        **({} if out else {"predictions": tally.rows}),
+    }
+
+
+@contextmanager
+def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
+    """What reads pictures for a run: ONNX Runtime on the CPU; torch on a graphics card; a forest as it is."""
+    if run.lower().endswith(".onnx"):
+        yield load_tagger(run)
+        return
+    device = resolve_device(options.device)
+    fresh = None if run.startswith("hf-hub:") or device.type != "cpu" else _fresh_export(Path(run))
+    if fresh is not None:
+        yield load_tagger(fresh)
+        return
+    classifier = load_checkpoint(run, device)
+    if isinstance(classifier.network, Forest) or device.type != "cpu":
+        yield Tagger(card_of(classifier), lambda images: pred_probs(classifier, images), 1, run)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        kept = (
+            Path(run, MODEL_FILE)
+            if not run.startswith("hf-hub:") and _writable(Path(run))
+            else Path(temporary, MODEL_FILE)
+        )
+        digest = "" if run.startswith("hf-hub:") else checkpoint_digest(Path(run))
+        yield load_tagger(export_graph(classifier, kept, digest))
+
+
+def checkpoint_digest(run: Path) -> str:
+    """Hex SHA-256 over the files of a run's checkpoint, "" where there are none."""
+    folder = run / "checkpoint" if (run / "checkpoint").is_dir() else run
+    digest = hashlib.sha256()
+    files = [folder / name for name in ("checkpoint.json", "weights.safetensors")]
+    if not all(path.is_file() for path in files):
+        return ""
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fresh_export(run: Path) -> Path | None:
+    """RUN/model.onnx, when it was made from the checkpoint that stands there now."""
+    path = run / MODEL_FILE
+    digest = checkpoint_digest(run)
+    return path if digest and path.is_file() and read_card(path).source_digest == digest else None
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK)
+
+
+def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str], Places]:
+    """(sources of files, arrays and names of data sets, where they are)."""
+    places = Places(report)
+    with places.errors():
+        arrays = [
+            text
+            for text in paths
+            if Path(text).suffix.lower() == ".npz" or not os.path.lexists(places.local(text))
+        ]
+    return [text for text in paths if text not in arrays], arrays, places
+
+
+def _read(
+    tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunOptions, tally: _Tally
+) -> Iterator[Tagged]:
+    done, total = 0, len(listing.entries)
+    for batch in tag_files(tagger, listing.entries):
+        tally.unreadable += map(listing.places.named, batch.unreadable)
+        done += len(batch.entries) + len(batch.unreadable)
+        if batch.entries:
+            yield batch
+        options.report("tagging", done, total, f"{done:,} of {total:,}")
+    for text in arrays:
+        given = read_pictures([text], _reader(tagger.card), options)
+        tally.unreadable += given.unreadable
+        for start in range(0, len(given.images), tagger.batch * tagger.threads):
+            rows = slice(start, start + tagger.batch * tagger.threads)
+            entries = tuple(Entry(Path(name), name, 0) for name in given.images.ids[rows])
+            yield Tagged(entries, tagger.probs(np.ascontiguousarray(given.images.images[rows])))
+
+
+def _reader(card: Card) -> Checkpoint:
+    """A checkpoint without weights: what reading pictures at a classifier's size asks for."""
+    details = {} if card.data_version is None else {"data_version": card.data_version}
+    return Checkpoint(
+        "classifier",
+        card.model,
+        card.image_shape,
+        len(card.class_names),
+        card.class_names,
+        Preprocess.identity(card.image_shape),
+        nn.Identity(),
+        details=details,
+    )
+
+
+def _paths(entries: Sequence[Entry], places: Places) -> list[str]:
+    return [printable(places.text(str(one.path))) for one in entries]
+
+
+def _nothing(unreadable: Sequence[Unreadable]) -> DataError:
+    first = f", the first is {unreadable[0].path}: {unreadable[0].reason}" if unreadable else ""
+    return DataError(
+        f"none of the {len(unreadable)} files could be read{first}",
+        cure="Check that they are whole picture files that you may read.",
+    )
+
+
+def _list_unreadable(out: Path, unreadable: Sequence[Unreadable]) -> str | None:
+    """Write OUT.unreadable.csv; an old one goes when there is nothing to list."""
+    path = out.with_name(out.name + UNREADABLE_ENDING)
+    if not unreadable:
+        path.unlink(missing_ok=True)
+        return None
+    text = StringIO()
+    csv.writer(text).writerows([("path", "reason"), *((one.path, one.reason) for one in unreadable)])
+    return str(write_text(path, text.getvalue()))
+
+
+def _result(card: Card, tally: _Tally, seconds: float) -> dict[str, Any]:
+    counted = {name: tally.classes[name] for name in card.class_names}
+    return {
+        "n": tally.n,
+        "classes": counted,
+        "class_names": list(card.class_names),
+        "task": card.task,
+        "model": card.model,
+        "seed": card.seed,
+        "unreadable": [asdict(one) for one in tally.unreadable],
+        "seconds": round(seconds, 3),
+        "pictures_per_second": round(tally.n / max(seconds, 1e-9), 1),
+    }

@@ -1,0 +1,444 @@
+"""How accuracy grows with pictures: a power law through measured points, and what it says about pictures not
+yet labelled.
+
+accuracy(n) = limit − scale · n^(−exponent), with 0 < limit ≤ 1 and scale, exponent > 0: the law that Hestness
+et al. (2017) found for deep networks over many tasks, and Figueroa et al. (2012) used to predict sample
+sizes. For a fixed exponent the law is linear, so it is solved in closed form over a grid of exponents: the
+best of them is the curve, and all of them, weighted by how well they explain the points, are the uncertainty.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lightfast.base.errors import DataError, SettingsError
+from lightfast.statistics.intervals import Interval
+
+SECONDS_PER_LABEL = 3.0
+# A forecast for more than so many times the largest measured size is called far.
+FAR = 2.0
+# No answer is given beyond so many times the largest measured size.
+REACH = 1000.0
+_EXPONENTS = np.geomspace(0.05, 2.0, 60)
+# The law is only nearly right: in half of the curves of doubt it counts from another number of pictures, in
+# units of the smallest size.
+_SHIFTS = (0.0, -0.5, 1.0, 3.0)
+_CANDIDATES, _CURVES = 6000, 3000
+_TAILS = (0.025, 0.975)
+# Few points alone cannot tell how much they scatter: twice the counting noise (the rest is that of seeds) is
+# taken as if it had been seen with so many degrees of freedom.
+_PRIOR_DEGREES, _PRIOR_SCATTER = 2.0, 2.0
+_MIN_RISING = 0.025
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The accuracy (0..1) to be measured with `n` training pictures, with a 95 % prediction interval; `far`:
+    a bold extrapolation.
+    """
+
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    far: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many more pictures a target accuracy takes.
+
+    Attributes:
+        target: accuracy, 0..1.
+        more: pictures beyond the largest measured size; None when the target is out of reach.
+        low, high: its 95 % interval; `high` None: the interval does not end within 1,000 times the measured
+            size; `low` None: nor does it begin there.
+        minutes: of labelling `more` pictures.
+        minutes_low, minutes_high: of labelling `low` and `high` pictures.
+        reachable: whether the curve gets there.
+        reason: why not, or what to be careful about; may be empty.
+    """
+
+    target: float
+    more: int | None
+    low: int | None
+    high: int | None
+    minutes: float | None
+    minutes_low: float | None
+    minutes_high: float | None
+    reachable: bool
+    reason: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """The answer in words."""
+        goal = f"{100 * self.target:.4g} %"
+        if self.more is None:
+            best = (
+                ""
+                if self.low is None
+                else f" In the best case within the 95 % interval, {self.low:,} more would do."
+            )
+            return f"{goal} is out of reach: {self.reason}.{best}"
+        if self.more == 0:
+            return f"{goal} takes no more pictures: {self.reason}."
+        ends = f"{self.low or 0:,} to {'no end in sight' if self.high is None else f'{self.high:,}'}"
+        tail = f" {self.reason[0].upper()}{self.reason[1:]}." if self.reason else ""
+        return (
+            f"{goal} takes about {self.more:,} more pictures (95 % interval {ends}), "
+            f"{_minutes(self.minutes or 0.0)} of labelling.{tail}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LearningCurve:
+    """A fitted power law, and the many other curves that the points allow.
+
+    Attributes:
+        limit: accuracy that it levels off at, 0..1.
+        scale, exponent: accuracy(n) = limit − scale · n^(−exponent).
+        sizes, accuracies: float64 (P,), the points.
+        residual_sd: root mean square distance of the points from the curve, in accuracy, over P − 3 degrees
+            of freedom.
+        n_points: P.
+        test_n: pictures that an accuracy was measured on.
+        draws: float64 (D, 6), curves from the posterior: limit, scale, exponent, shift (accuracy = limit −
+            scale · (n + shift)^(−exponent)), dispersion (variance of a point over p(1 − p)), and a standard
+            normal number for the noise of a new point.
+    """
+
+    limit: float
+    scale: float
+    exponent: float
+    sizes: Floats = field(repr=False)
+    accuracies: Floats = field(repr=False)
+    residual_sd: float
+    n_points: int
+    test_n: int
+    draws: Floats = field(repr=False)
+
+    @property
+    def largest(self) -> int:
+        """The largest measured number of training pictures."""
+        return int(self.sizes.max())
+
+    @property
+    def limit_interval(self) -> Interval:
+        """95 % interval of `limit`."""
+        return _tails(self.draws[:, 0])
+
+    @property
+    def exponent_interval(self) -> Interval:
+        """95 % interval of `exponent`, within the 0.05 to 2 that are considered."""
+        return _tails(self.draws[:, 2])
+
+    def accuracy(self, n: ArrayLike) -> Floats:
+        """The curve at `n` training pictures (any shape), in 0..1."""
+        sizes = np.asarray(n, dtype=np.float64)
+        return np.clip(self.limit - self.scale * sizes**-self.exponent, 0.0, 1.0)
+
+    def predict(self, n: int, repeats: int = 1) -> Forecast:
+        """What will be measured with `n` training pictures: the interval holds the curve's doubt and the
+        noise of a new measurement.
+
+        Args:
+            n: training pictures, at least 1.
+            repeats: how many new measurements are averaged.
+        """
+        if n < 1 or repeats < 1:
+            raise SettingsError(
+                f"forecast for {n} pictures, {repeats} repeats", expected="at least 1 of both"
+            )
+        limit, scale, exponent, shift, dispersion, noise = self.draws.T
+        # Below half of the smallest size a shifted law would count from nothing.
+        mean = np.clip(limit - scale * np.maximum(n + shift, 1.0) ** -exponent, 0.0, 1.0)
+        spread = np.sqrt(dispersion * _scatter(mean, self.test_n) / repeats)
+        low, high = _tails(np.clip(mean + spread * noise, 0.0, 1.0))
+        centre = float(self.accuracy(n))
+        return Forecast(int(n), centre, min(low, centre), max(high, centre), far=n > FAR * self.largest)
+
+    def needed(self, target: float, seconds_per_label: float = SECONDS_PER_LABEL) -> Needed:
+        """How many more pictures bring the curve to `target`, counted from the largest measured size.
+
+        Args:
+            target: accuracy, between 0 and 1.
+            seconds_per_label: a person's time for one picture.
+        """
+        if not 0 < target < 1:
+            raise SettingsError(
+                f"target {target}", expected="an accuracy between 0 and 1", cure="95 % is written 0.95."
+            )
+        if not seconds_per_label >= 0:
+            raise SettingsError(f"seconds_per_label {seconds_per_label}", expected="0 or more")
+        reach = REACH * self.largest
+        limit, scale, exponent, shift = self.draws.T[:4]
+        # inverted_cdf, since an end at infinity cannot be averaged with its neighbour.
+        ends = np.quantile(_crossing(limit, scale, exponent, target) - shift, _TAILS, method="inverted_cdf")
+        size = float(
+            _crossing(np.array([self.limit]), np.array([self.scale]), np.array([self.exponent]), target)[0]
+        )
+        counts = [
+            None if end > reach else max(0, math.ceil(end - self.largest))
+            for end in (size, min(ends[0], size), max(ends[1], size))
+        ]
+        minutes = [None if count is None else count * seconds_per_label / 60 for count in counts]
+        reason = self._reason(target, size)
+        return Needed(
+            target,
+            counts[0],
+            counts[1],
+            counts[2],
+            minutes[0],
+            minutes[1],
+            minutes[2],
+            counts[0] is not None,
+            reason,
+        )
+
+    def _reason(self, target: float, size: float) -> str:
+        if size <= self.largest:
+            return f"the curve reaches it within the {self.largest:,} measured"
+        if target >= self.limit:
+            low, high = self.limit_interval
+            return (
+                f"with more pictures of the same kind the curve levels off at {100 * self.limit:.1f} % "
+                f"[{100 * low:.1f} to {100 * high:.1f}]"
+            )
+        if size > REACH * self.largest:
+            return f"it would take more than {REACH:,.0f} times the {self.largest:,} pictures measured"
+        if size > FAR * self.largest:
+            return f"this lies far beyond the {self.largest:,} pictures measured: measure again on the way"
+        return ""
+
+    def sentence(self) -> str:
+        """The curve in words."""
+        low, high = self.limit_interval
+        return (
+            f"From {self.n_points} points between {int(self.sizes.min()):,} and {self.largest:,} pictures: "
+            f"accuracy = {100 * self.limit:.1f} % − {100 * self.scale:.3g} points · n^−{self.exponent:.2f}; "
+            f"it levels off at {100 * self.limit:.1f} % [{100 * low:.1f} to {100 * high:.1f}]."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values, without the draws."""
+        return {
+            "limit": self.limit,
+            "limit_interval": list(self.limit_interval),
+            "scale": self.scale,
+            "exponent": self.exponent,
+            "exponent_interval": list(self.exponent_interval),
+            "sizes": self.sizes.tolist(),
+            "accuracies": self.accuracies.tolist(),
+            "residual_sd": self.residual_sd,
+            "n_points": self.n_points,
+            "test_n": self.test_n,
+            "largest": self.largest,
+        }
+
+
+def fit_learning_curve(
+    sizes: ArrayLike, accuracies: ArrayLike, *, rng: np.random.Generator, test_n: int = 1000
+) -> LearningCurve:
+    """Fit the power law to measured points.
+
+    Points weigh by 1 / p(1 − p), so that large sizes count more, as in Figueroa et al. (2012). The doubt is
+    Bayesian: flat in the accuracies at the smallest and the largest size, log-uniform in exponents from 0.05
+    to 2, and a variance that starts from the counting noise of `test_n` pictures and learns from the scatter
+    of the points. For each exponent this is solved exactly (normal and inverse chi-square), so few points
+    give the wide tails of Student's t.
+
+    Args:
+        sizes: (P,) training pictures, at least 3 different numbers; a size measured several times stands
+            several times.
+        accuracies: (P,) in 0..1, or (P, R) with R repeats of every size.
+        rng: source of the curves in `draws`.
+        test_n: pictures that one accuracy was measured on.
+
+    Raises:
+        DataError: fewer than 3 different sizes, sizes below 1, accuracies outside 0..1, or accuracies that
+            fall as sizes grow.
+        SettingsError: `test_n` below 1.
+    """
+    if test_n < 1:
+        raise SettingsError(f"test_n {test_n}", expected="at least 1 picture")
+    n, y = _points(sizes, accuracies)
+    first = _best(n, y, np.ones(len(n)))
+    weights = 1 / _scatter(first[0] - first[1] * n ** -first[2], test_n)
+    limit, scale, exponent = _best(n, y, weights)
+    rest = y - (limit - scale * n**-exponent)
+    residual_sd = float(np.sqrt((rest**2).sum() / max(1, len(n) - 3)))
+    return LearningCurve(
+        limit, scale, exponent, n, y, residual_sd, len(n), test_n, _posterior(n, y, weights, test_n, rng)
+    )
+
+
+def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[Floats, Floats]:
+    n, y = np.asarray(sizes, dtype=np.float64), np.asarray(accuracies, dtype=np.float64)
+    if n.ndim != 1 or y.ndim not in (1, 2) or len(y) != len(n):
+        raise DataError(
+            "learning curve",
+            expected="sizes (P,) and accuracies (P,) or (P, repeats)",
+            got=f"shapes {n.shape} and {y.shape}",
+        )
+    if y.ndim == 2:
+        n, y = np.repeat(n, y.shape[1]), y.ravel()
+    if not (np.isfinite(n) & (n >= 1)).all():
+        raise DataError(
+            "learning curve: sizes",
+            expected="at least 1 picture each",
+            got=f"{n[~(n >= 1)][:1]}",
+            cure="Leave out the points without training pictures.",
+        )
+    if not ((y >= 0) & (y <= 1)).all():
+        raise DataError(
+            "learning curve: accuracies",
+            expected="shares in 0..1",
+            got=f"{y[~((y >= 0) & (y <= 1))][0]:g}",
+            cure="87 % is written 0.87; leave out points that were not measured.",
+        )
+    different = len(np.unique(n))
+    if different < 3:
+        raise DataError(
+            "learning curve",
+            expected="at least 3 different sizes",
+            got=str(different),
+            cure="Measure more sizes, such as a quarter, a half and all of the pictures.",
+        )
+    return n, y
+
+
+def _scatter(accuracy: Floats, test_n: int) -> Floats:
+    """p(1 − p), kept from 0 where nothing was wrong: counting noise is proportional to it,
+    and that of seeds about so.
+    """
+    share = np.clip(accuracy, 0.25 / test_n, 1 - 0.25 / test_n)
+    return share * (1 - share)
+
+
+def _best(n: Floats, y: Floats, weights: Floats) -> tuple[float, float, float]:
+    """Limit, scale and exponent of the least weighted squares, limit kept at most 1 and scale above 0."""
+    from scipy.optimize import minimize_scalar
+
+    def squares(log_exponent: float) -> float:
+        return float(_solve(np.exp([log_exponent]), n, y, weights)[2][0])
+
+    grid = np.log(_EXPONENTS)
+    place = int(_solve(_EXPONENTS, n, y, weights)[2].argmin())
+    ends = (grid[max(0, place - 1)], grid[min(len(grid) - 1, place + 1)])
+    found: Any = minimize_scalar(squares, bounds=ends, method="bounded", options={"xatol": 1e-9})
+    exponent = math.exp(found.x)
+    limit, rise, _ = _solve(np.array([exponent]), n, y, weights)
+    return float(limit[0]), float(rise[0]) * n.min() ** exponent, exponent
+
+
+def _solve(exponents: Floats, n: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Limit, scale · smallest size^(−exponent), and weighted squares, each (C,), for fixed exponents (C,)."""
+    x = (n / n.min()) ** -exponents[:, None]
+    share = weights / weights.sum()
+    x_mean, y_mean = x @ share, y @ share
+    slope = ((x - x_mean[:, None]) * share) @ (y - y_mean) / (((x - x_mean[:, None]) ** 2) @ share)
+    drop = np.maximum(-slope, 1e-9)
+    limit = y_mean + drop * x_mean
+    # Above 1 the limit stays at 1 and only the scale is free; the squares are convex, so the edge is the
+    # best.
+    over = limit > 1
+    drop = np.where(over, np.maximum(((1 - y) * x) @ share / ((x**2) @ share), 1e-9), drop)
+    limit = np.where(over, 1.0, limit)
+    return limit, drop, ((y - limit[:, None] + drop[:, None] * x) ** 2) @ weights
+
+
+def _posterior(n: Floats, y: Floats, weights: Floats, test_n: int, rng: np.random.Generator) -> Floats:
+    """`LearningCurve.draws`: for each exponent and shift,
+    the accuracies at the smallest and largest size are Student's t.
+    """
+    exponents, shifts = (part.ravel() for part in np.meshgrid(_EXPONENTS, np.array(_SHIFTS) * n.min()))
+    start = n.min() + shifts
+    far_end = ((n.max() + shifts) / start) ** -exponents
+    t = (1 - ((n + shifts[:, None]) / start[:, None]) ** -exponents[:, None]) / (1 - far_end[:, None])
+    # Two weighted sums of squares and their product: the normal equations of both ends, solved by hand for
+    # all exponents at once.
+    left, both, right = ((1 - t) ** 2) @ weights, (t * (1 - t)) @ weights, (t**2) @ weights
+    det = left * right - both**2
+    to_left, to_right = (1 - t) @ (weights * y), t @ (weights * y)
+    small, large = (right * to_left - both * to_right) / det, (left * to_right - both * to_left) / det
+    squares = (
+        (y - small[:, None] * (1 - t) - large[:, None] * t) ** 2
+    ) @ weights + _PRIOR_DEGREES * _PRIOR_SCATTER / test_n
+    degrees = len(n) - 2 + _PRIOR_DEGREES
+    belief = (
+        -0.5 * np.log(det)
+        - 0.5 * degrees * np.log(squares)
+        + np.log(np.where(shifts == 0, max(1, len(_SHIFTS) - 1), 1))
+    )
+    belief = np.exp(belief - belief.max())
+    belief /= belief.sum()
+
+    # Half of the candidates come evenly from all exponents, in case the most likely ones need a limit above
+    # 1.
+    offer = 0.5 * belief + 0.5 / len(belief)
+    place = np.searchsorted(np.cumsum(offer), rng.random(_CANDIDATES) * offer.sum()).clip(max=len(offer) - 1)
+    dispersion = squares[place] / rng.chisquare(degrees, size=_CANDIDATES)
+    one, two = np.sqrt(dispersion) * rng.standard_normal((2, _CANDIDATES))
+    low_end = small[place] + one * np.sqrt(right / det)[place]
+    high_end = large[place] - one * (both / np.sqrt(det * right))[place] + two / np.sqrt(right)[place]
+    drop = (high_end - low_end) / (1 - far_end[place])
+    limit, chance = low_end + drop, (belief / offer)[place]
+    chosen = _resample(chance, drop > 0, (limit <= 1) & (low_end >= 0), rng)
+    scale = drop * start[place] ** exponents[place]
+    columns = (limit, scale, exponents[place], shifts[place], dispersion)
+    return np.column_stack([*(column[chosen] for column in columns), rng.standard_normal(_CURVES)])
+
+
+def _resample(
+    chance: Floats, rising: NDArray[np.bool_], allowed: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Places of `_CURVES` candidates that rise and are allowed, each as often as its chance says
+    (systematic resampling).
+    """
+    if (chance * rising).sum() < _MIN_RISING * chance.sum():
+        raise DataError(
+            "learning curve",
+            expected="accuracies that grow with the number of pictures",
+            got="accuracies that fall",
+            cure="Measure more repeats a size, or look at the pictures that were added last.",
+        )
+    kept = chance * (rising & allowed)
+    if kept.sum() <= 0:
+        raise DataError(
+            "learning curve",
+            expected="points that bend towards a limit of at most 100 %",
+            got="points that do not",
+            cure="Measure larger sizes.",
+        )
+    steps = (np.arange(_CURVES) + rng.random()) / _CURVES * kept.sum()
+    return np.searchsorted(np.cumsum(kept), steps).clip(max=len(kept) - 1)
+
+
+def _crossing(limit: Floats, scale: Floats, exponent: Floats, target: float) -> Floats:
+    """The number of pictures at which each curve reaches `target`; infinite where it never does."""
+    gap = np.where(limit > target, limit - target, 1.0)
+    with np.errstate(over="ignore"):
+        return np.where(limit > target, np.maximum(1.0, (scale / gap) ** (1 / exponent)), np.inf)
+
+
+def _tails(values: Floats) -> Interval:
+    low, high = np.quantile(values, _TAILS)
+    return Interval(float(low), float(high))
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.1f} hours"

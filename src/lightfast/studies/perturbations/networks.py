@@ -1,0 +1,365 @@
+"""What the perturbations study trains and reads: frozen classifiers, enhancers that learn through them, plain
+denoisers, and classifiers that no enhancer has seen. Every trained part is kept in the study's folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lightfast.base.files import json_digest, read_json, write_json
+from lightfast.base.parallel import in_parallel
+from lightfast.base.progress import silent
+from lightfast.base.randomness import generator
+from lightfast.data.dataset import concatenate
+from lightfast.data.images import ImageSet
+from lightfast.data.splits import Splits
+from lightfast.evaluate.compare import mcnemar
+from lightfast.evaluate.predict import calibrate, predict
+from lightfast.evaluate.predictions import Predictions
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.enhanced import put_before
+from lightfast.restore.denoise import RestorerPlan, fit_restorer
+from lightfast.restore.enhance import (
+    CAMERA,
+    EnhancerPlan,
+    Gate,
+    degraded_images,
+    learn_enhancer,
+    verdict,
+    weights_digest,
+)
+from lightfast.restore.pairs import DamageMix
+from lightfast.studies.registry import StudyOptions, trained
+from lightfast.studies.rows import Row, trained_row
+from lightfast.train.recipe import Training
+
+CLEAN, DEGRADED = "clean", "degraded"
+TRAIN_SAMPLE = 2_000
+NONE, DENOISER, OURS, PAPER, OWN, OURS_CLEAN, LEAK = (
+    "none",
+    "denoiser",
+    "ours",
+    "paper",
+    "own",
+    "ours-clean",
+    "leak",
+)
+TITLES = {
+    NONE: "the classifier alone",
+    DENOISER: "plain denoiser",
+    OURS: "ours",
+    PAPER: "the paper's U-Net",
+    OWN: "own(2-2)",
+    OURS_CLEAN: "ours, clean only",
+}
+MIX = DamageMix.of_suite(CAMERA, clean_share=0.5)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A frozen classifier on a data set, and what is put before it.
+
+    Attributes:
+        name, title: of its parts' folders, and in tables.
+        data: "cifar" or "intel".
+        row: how the classifier is trained.
+        published: accuracy (0..1) in the paper without and with its U-Net; None where it has none.
+        plans: way → how its enhancer learns.
+        on_more: ways that learn on all training pictures of the data set, also those which the classifier was
+            not fitted on; the others, the paper's among them, learn on the classifier's own.
+        denoiser: how the plain denoiser learns, which knows no classifier.
+        from_denoiser: ways whose enhancer begins as that denoiser.
+        others: (name of the data, row) of classifiers that no enhancer ever sees; ours is put before them
+            afterwards.
+        leak: train the paper's U-Net with the test pictures as well, as its "(full)" rows do.
+    """
+
+    name: str
+    title: str
+    data: str
+    row: Row
+    published: tuple[float, float] | None
+    plans: Mapping[str, EnhancerPlan]
+    denoiser: RestorerPlan
+    on_more: tuple[str, ...] = ()
+    from_denoiser: tuple[str, ...] = ()
+    others: tuple[tuple[str, Row], ...] = ()
+    leak: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The pictures of a data set: what classifiers are fitted, chosen and tested on,
+    and training pictures that they do not see.
+    """
+
+    splits: Splits
+    new: ImageSet | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Test pictures read by one subject's classifier.
+
+    Attributes:
+        subject: what was read; `pictures` its pictures, and `splits` of them.
+        train_accuracy: of the classifier on its own training pictures, 0..1.
+        classifier, enhancers: the checkpoints; an enhancer has role "restorer".
+        readings: (way, "clean" or "degraded") → predictions of the same test pictures; way "none" is the
+            classifier alone.
+        kinds: the damage of every degraded picture.
+        gates: way → verdict on validation pictures.
+        transfer: title of another classifier → "clean" or "degraded" → its predictions (without, with our
+            enhancer for such pictures).
+        leak: predictions of clean test pictures by the paper's U-Net that has learnt them; None where it was
+            not made.
+    """
+
+    subject: Subject
+    pictures: Pictures
+    train_accuracy: float
+    classifier: Checkpoint
+    enhancers: Mapping[str, Checkpoint]
+    readings: Mapping[tuple[str, str], Predictions]
+    kinds: tuple[str, ...]
+    gates: Mapping[str, Gate]
+    transfer: Mapping[str, Mapping[str, tuple[Predictions, Predictions]]]
+    leak: Predictions | None
+
+    @property
+    def splits(self) -> Splits:
+        """The classifier's training, validation and test pictures."""
+        return self.pictures.splits
+
+    def ours(self, state: str) -> str:
+        """The way of ours that is shown for clean, or for degraded pictures."""
+        return _ours(state, self.gates)
+
+    def learnt_on(self, way: str) -> tuple[int, int]:
+        """(training pictures that a way learnt on, how many of them the classifier was not fitted on)."""
+        count = int(self.enhancers[way].details["n_train"])
+        return count, count - len(self.splits.train)
+
+
+def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Mapping[str, Pictures]) -> None:
+    """Train whatever is not in the study's folder yet: first classifiers and denoisers, then what learns
+    through the one and begins as the other, then the readings of the test pictures; at scale "cpu" one
+    process a core.
+
+    `pictures` are those of each data set by name.
+    """
+    jobs = None if options.scale == "cpu" else 1
+    quiet = dataclasses.replace(options, report=silent) if jobs is None else options
+    wanted = [(data, row) for one in subjects for data, row in ((one.data, one.row), *one.others)]
+    rows = {row.part: (quiet, classifier_of, row, pictures[data].splits) for data, row in wanted}
+    parts = {
+        part_of(one, way): (quiet, learner_of, one, way, pictures[one.data])
+        for one in subjects
+        for way in _ways(one)
+    }
+    denoisers = [part for part in parts.values() if part[3] == DENOISER]
+    learners = [part for part in parts.values() if part[3] != DENOISER]
+    readers = [(quiet, read_subject, one, pictures) for one in subjects]
+    for tasks, label in (
+        ([*rows.values(), *denoisers], "classifiers and denoisers"),
+        (learners, "enhancers"),
+        (readers, "readings"),
+    ):
+        in_parallel(_in_one_thread, tasks, jobs=jobs, report=options.report, label=label)
+
+
+def _ways(subject: Subject) -> tuple[str, ...]:
+    return (*subject.plans, DENOISER, *([LEAK] if subject.leak else []))
+
+
+def _in_one_thread(options: StudyOptions, make: Callable[..., object], *arguments: Any) -> None:
+    """`make(options, *arguments)`, which keeps what it makes in the study's folder;
+    at scale "cpu" on one thread.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if options.scale == "cpu" else threads)
+    try:
+        make(options, *arguments)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def classifier_of(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
+    """The classifier of a row, calibrated on the validation pictures; its temperature is kept,
+    as every part asks for it.
+    """
+    plain = trained_row(options, row, splits)
+    key = json_digest({"weights": weights_digest(plain.torch_network), "calibrated on": splits.val.version})[
+        :24
+    ]
+    note = options.out / "readings" / f"{key}.json"
+    if not note.is_file():
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_json(note, {"temperature": calibrate(plain, splits.val).temperature})
+    return plain.replace(
+        temperature=float(read_json(note)["temperature"]),
+        details={**plain.details, "calibrated_on": len(splits.val)},
+    )
+
+
+def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Pictures) -> Checkpoint:
+    """The enhancer (or denoiser) of a way, role "restorer";
+    way LEAK is the paper's plan on training and test pictures together.
+    """
+    splits = pictures.splits
+    if way == DENOISER:
+        return _denoiser(options, subject, pictures)
+    classifier = classifier_of(options, subject.row, splits)
+    train_images = splits.train
+    if way in subject.on_more and pictures.new is not None:
+        train_images = concatenate([splits.train, pictures.new])
+    if way == LEAK:
+        train_images = concatenate([splits.train, splits.test])
+    plan = subject.plans[PAPER if way == LEAK else way]
+    begin = _denoiser(options, subject, pictures) if way in subject.from_denoiser else None
+    key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": plan.as_json()}
+    key |= {} if begin is None else {"begin": begin.details["key"]}
+
+    def make(training: Training) -> Checkpoint:
+        return learn_enhancer(
+            classifier, train_images, splits.val, plan=plan, training=training, begin=begin
+        )[0]
+
+    return trained(options, part_of(subject, way), key, make)
+
+
+def part_of(subject: Subject, way: str) -> str:
+    """The folder of what stands before a classifier; the denoiser knows none,
+    so that all subjects on one data set share it.
+    """
+    return f"{subject.data.partition('-')[0] if way == DENOISER else subject.name}-{way}"
+
+
+def _denoiser(options: StudyOptions, subject: Subject, pictures: Pictures) -> Checkpoint:
+    """Learnt on all training pictures, as our enhancers, whichever of them the classifier had:
+    in the order of their ids.
+    """
+    splits, plan = pictures.splits, subject.denoiser
+    images = splits.train if pictures.new is None else concatenate([splits.train, pictures.new])
+    images = images.take(sorted(range(len(images)), key=lambda row: images.ids[row]))
+    key = {
+        "data": images.version,
+        "model": plan.model,
+        "config": dict(plan.config),
+        "pixel_loss": plan.pixel_loss,
+        "recipe": plan.recipe.model_dump(),
+        "per_epoch": plan.per_epoch,
+    }
+
+    def make(training: Training) -> Checkpoint:
+        return fit_restorer(images, splits.val, MIX, plan=plan, training=training)
+
+    return trained(options, part_of(subject, DENOISER), key, make)
+
+
+def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pictures]) -> Read:
+    """Everything that is measured of a subject whose parts are trained;
+    each test picture is read once by every way.
+    """
+    given = known[subject.data]
+    splits = given.splits
+    classifier = classifier_of(options, subject.row, splits)
+    enhancers = {way: learner_of(options, subject, way, given) for way in (*subject.plans, DENOISER)}
+    pictures = {CLEAN: splits.test, DEGRADED: degraded_images(splits.test, MIX, options.seed)}
+    behind = {NONE: classifier} | {
+        way: put_before(enhancer, classifier) for way, enhancer in enhancers.items()
+    }
+    readings = {
+        (way, state): _read(options, one, pictures[state], TITLES[way])
+        for way, one in behind.items()
+        for state in pictures
+    }
+    gates = {way: _gate(options, classifier, behind[way], splits.val) for way in subject.plans}
+    transfer: dict[str, dict[str, tuple[Predictions, Predictions]]] = {}
+    for data, row in subject.others:
+        other = classifier_of(options, row, known[data].splits)
+        fronts = {state: put_before(enhancers[_ours(state, gates)], other) for state in pictures}
+        transfer[row.title] = {
+            state: (
+                _read(options, other, images, row.title),
+                _read(options, fronts[state], images, row.title),
+            )
+            for state, images in pictures.items()
+        }
+    leak = None
+    if subject.leak:
+        leaked = put_before(learner_of(options, subject, LEAK, given), classifier)
+        leak = _read(
+            options, leaked, splits.test, "LEAK: the paper's U-Net, trained on the test pictures as well"
+        )
+    sample = splits.train.take(
+        generator(options.seed, "train-accuracy").permutation(len(splits.train))[:TRAIN_SAMPLE]
+    )
+    return Read(
+        subject,
+        given,
+        float(predict(classifier, sample).correct.mean()),
+        classifier,
+        enhancers,
+        readings,
+        damage_of(splits.test, options.seed),
+        gates,
+        transfer,
+        leak,
+    )
+
+
+def _ours(state: str, gates: Mapping[str, Gate]) -> str:
+    """For degraded pictures the enhancer that has learnt from them; for clean ones that with the highest
+    accuracy on clean validation pictures, so that no test picture chooses.
+    """
+    clean = {
+        way: gate.clean.after_accuracy
+        for way, gate in gates.items()
+        if way in (OURS, OURS_CLEAN) and gate.clean is not None
+    }
+    return max(clean, key=lambda way: clean[way]) if state == CLEAN and clean else OURS
+
+
+def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet) -> Gate:
+    """The verdict on validation pictures, as `restore.enhance.judge` gives it,
+    from readings that are kept.
+    """
+    if not len(val_images):
+        return verdict(None, None)
+    tests = [
+        mcnemar(_read(options, classifier, images, "without"), _read(options, enhanced, images, "with"))
+        for images in (val_images, degraded_images(val_images, MIX, options.seed))
+    ]
+    return verdict(*tests)
+
+
+def damage_of(images: ImageSet, seed: int) -> tuple[str, ...]:
+    """The name of the damage that `degraded_images` gave every picture of the set."""
+    drawn = dataclasses.replace(MIX, clean_share=0.0).draw(
+        len(images), generator(seed, "degraded", images.name)
+    )
+    return tuple(MIX.choices[one][0] for one in drawn)
+
+
+def _read(options: StudyOptions, checkpoint: Checkpoint, images: ImageSet, name: str) -> Predictions:
+    """Predictions, kept by a digest of weights and pictures:
+    reading is what takes time once all is trained.
+    """
+    key = json_digest(
+        {
+            "weights": weights_digest(checkpoint.torch_network),
+            "pictures": images.version,
+            "temperature": checkpoint.temperature,
+            "preprocess": checkpoint.preprocess.as_json(),
+        }
+    )[:24]
+    path = options.out / "readings" / f"{key}.parquet"
+    if not path.is_file():
+        predict(checkpoint, images).save(path)
+    return dataclasses.replace(Predictions.load(path), name=name)

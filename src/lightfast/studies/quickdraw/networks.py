@@ -1,0 +1,219 @@
+"""What the Quick, Draw! study trains and on what: its drawings, or what stands in for them,
+and the points of its sweeps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightfast.base.errors import DataError
+from lightfast.base.parallel import usable_cores
+from lightfast.base.randomness import generator
+from lightfast.data.catalogue.catalogue import data_folder
+from lightfast.data.catalogue.known_sets import QUICKDRAW_CATEGORIES
+from lightfast.data.images import ImageSet
+from lightfast.data.splits import Splits, split_off
+from lightfast.experiments.sweep import Measured, Point, only_classes, run_points
+from lightfast.models.classifiers import VIEWS
+from lightfast.studies.registry import Scale, StudyOptions
+from lightfast.studies.rows import Row, at_hand
+from lightfast.train.fit import Plan
+from lightfast.train.recipe import Recipe, Training
+
+DRAWINGS = "quickdraw"
+EMBEDDED = "mnist-5k"
+A_CLASS: Mapping[Scale, int] = {"quick": 60, "paper": 3_000}
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.05
+MAJORITY, MINORITY = "rainbow", "airplane"
+
+# Keras's Adam as it comes, in batches of 32: no decay, no clipping, one step size.
+AS_PUBLISHED = Recipe.of(
+    epochs=10, batch_size=32, learning_rate=1e-3, schedule="constant", weight_decay=0.0, clip=1e9
+)
+# A drawing keeps its class when it is mirrored, turned and moved.
+OURS = Recipe.of(
+    epochs=24,
+    batch_size=128,
+    learning_rate=5e-3,
+    weight_decay=0.05,
+    label_smoothing=0.05,
+    averaging=0.998,
+    augment="mirror-affine",
+)
+SWEPT = "drawing-cnn-1"
+QUICK_EPOCHS = 2
+
+ROWS = (
+    Row("drawing-fc", "FC", "drawing-fc", AS_PUBLISHED),
+    Row("drawing-cnn-1", "CNN 1", "drawing-cnn-1", AS_PUBLISHED),
+    Row("drawing-cnn-2", "CNN 2", "drawing-cnn-2", AS_PUBLISHED),
+    Row("ours", "ours (resnet9, 16 wide)", "resnet9-small", OURS, views=VIEWS),
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The sizes of the sweeps at one scale; `epochs` of H3, of H4, of H5 and H6."""
+
+    sizes: Sequence[int]
+    majority: int
+    minorities: Sequence[int]
+    fresh: int
+    remedied: Sequence[int]
+    classes: Sequence[int]
+    rows: Sequence[int]
+    repeats: tuple[int, int, int]
+    epochs: tuple[int, int, int]
+
+
+GRIDS: Mapping[Scale, Grid] = {
+    "quick": Grid((40, 120, 240, 480), 120, (12, 120), 30, (12,), (3, 5), (20, 40), (1, 1, 2), (1, 1, 1)),
+    "paper": Grid(
+        (500, 1_000, 2_000, 4_000, 8_000, 16_000, 24_000),
+        7_500,
+        (15, 150, 750, 1_500, 3_750, 7_500),
+        1_500,
+        (15, 150, 750),
+        tuple(range(3, 11)),
+        (500, 1_400, 2_400),
+        (3, 3, 1),
+        (10, 6, 4),
+    ),
+}
+REMEDIES = ("none", "weights", "sampling", "augment")
+
+
+@dataclass(frozen=True, eq=False)
+class DrawingsData:
+    """The study's drawings: ten classes cut 80/20, and the pair of the imbalance study (train pictures,
+    fresh test pictures).
+    """
+
+    splits: Splits
+    pair: tuple[ImageSet, ImageSet]
+    pair_names: tuple[str, str]
+    stand_in: bool
+    notes: tuple[str, ...]
+
+    @property
+    def fitted(self) -> ImageSet:
+        """The whole 80 %: what the sweeps cut from."""
+        from lightfast.data.dataset import concatenate
+
+        return concatenate([self.splits.train, self.splits.val])
+
+
+def drawings_data(options: StudyOptions) -> DrawingsData:
+    """Google's bitmaps where they are at hand; at scale "quick" without them the embedded digits stand in.
+
+    Raises DataError when, at scale "paper", they are not at hand.
+    """
+    folder, grid = options.data_folder or data_folder(), GRIDS[options.scale]
+    pair = f"{DRAWINGS}:{MAJORITY},{MINORITY}"
+    here = at_hand(DRAWINGS, folder) and at_hand(pair, folder)
+    if not here and options.scale == "paper":
+        raise DataError(
+            f"study quickdraw: the drawings of {DRAWINGS} and {pair} are not in {folder}",
+            cure=f"Run: lightfast data fetch {DRAWINGS}, then lightfast data fetch {pair}.",
+        )
+    images = options.pictures(DRAWINGS if here else EMBEDDED).data.train
+    two = options.pictures(pair).data.train if here else only_classes(images, (0, 1))
+    chosen = _a_class(images, A_CLASS[options.scale], options.seed)
+    fitted, test = split_off(chosen, TEST_SHARE, options.seed, ("train", "test"))
+    train, val = split_off(fitted, VALIDATION_SHARE, options.seed)
+    rest, fresh = _fresh(two, grid.fresh, options.seed)
+    names = (MAJORITY, MINORITY) if here else (two.class_names[0], two.class_names[1])
+    said = (
+        f"Data: {', '.join(QUICKDRAW_CATEGORIES)} of Quick, Draw!, {A_CLASS[options.scale]:,} drawings each "
+        "(the paper: ten others × 10,000)."
+        if here
+        else f"Stand-in data, not drawings, which are not in the data folder: {EMBEDDED}."
+    )
+    counts = (
+        f"{len(fitted):,} pictures to learn from, {len(test):,} held out; the imbalance pair is {names[0]} "
+        f"(majority) and {names[1]}, {len(fresh):,} fresh test pictures. Seed {options.seed}."
+    )
+    return DrawingsData(Splits(train, val, test), (rest, fresh), names, not here, (said, counts))
+
+
+def h3_points(grid: Grid) -> list[Point]:
+    """Training pictures in all, each with repeats."""
+    return [Point(train_size=size, repeat=repeat) for repeat in range(grid.repeats[0]) for size in grid.sizes]
+
+
+def h4_points(grid: Grid, minority: str) -> list[Point]:
+    """Pictures of the minority, without a remedy and, for the most uneven, with each."""
+    wanted = [
+        (count, balance)
+        for balance in REMEDIES
+        for count in grid.minorities
+        if balance == "none" or count in grid.remedied
+    ]
+    return [
+        Point(minority=(minority, count), balance=balance, repeat=repeat)
+        for repeat in range(grid.repeats[1])
+        for count, balance in wanted
+    ]
+
+
+def h5_points(grid: Grid) -> list[Point]:
+    """Classes × rows a class."""
+    return [
+        Point(classes=classes, rows=rows, repeat=repeat)
+        for repeat in range(grid.repeats[2])
+        for classes in grid.classes
+        for rows in grid.rows
+    ]
+
+
+def swept(
+    options: StudyOptions,
+    name: str,
+    points: Sequence[Point],
+    pictures: tuple[ImageSet, ImageSet],
+    epochs: int,
+) -> list[Measured]:
+    """The points of one sweep, kept in `options.out`/sweeps/`name`."""
+    training = Training(seed=options.seed, device=options.device, folder=options.out / "sweeps" / name)
+    plan = Plan(SWEPT, AS_PUBLISHED.updated([f"epochs={epochs}"]))
+    # Few points are not worth starting processes for.
+    jobs = 1 if options.scale == "quick" else usable_cores()
+    return run_points(points, pictures, plan, training, jobs=jobs, report=options.report)
+
+
+def majority_cut(data: DrawingsData, grid: Grid) -> ImageSet:
+    """The training pictures of the pair, the majority cut to its number."""
+    images, majority = data.pair[0], data.pair[0].class_names.index(data.pair_names[0])
+    labels = images.require_labels()
+    kept = np.concatenate(
+        [
+            np.flatnonzero(labels == majority)[: grid.majority],
+            np.flatnonzero(labels != majority)[: grid.majority],
+        ]
+    )
+    return images.take(np.sort(kept))
+
+
+def _a_class(images: ImageSet, count: int, seed: int) -> ImageSet:
+    """`count` pictures of every class, drawn by seed."""
+    order = generator(seed, "quickdraw", images.name).permutation(len(images))
+    labels = images.require_labels()
+    return images.take(
+        np.sort(
+            np.concatenate([order[labels[order] == label][:count] for label in range(images.num_classes)])
+        )
+    )
+
+
+def _fresh(images: ImageSet, count: int, seed: int) -> tuple[ImageSet, ImageSet]:
+    """(the rest, `count` test pictures of every class), no content on both sides."""
+    test = dataclasses.replace(_a_class(images, count, seed), name=f"{images.name}/test")
+    held = set(test.content_hashes)
+    return images.take(
+        [row for row, content in enumerate(images.content_hashes) if content not in held],
+        name=f"{images.name}/train",
+    ), test

@@ -1,0 +1,301 @@
+"""Tables and figures of the Quick, Draw! study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lightfast.evaluate.compare_many import Comparison
+from lightfast.experiments.levels import INTERVAL_METHOD, Level, accuracy, levels, size_curve
+from lightfast.experiments.sweep import Measured
+from lightfast.pages.sweep import REMEDY, minority_figure
+from lightfast.report.page import Cell, Figure, Section, Table, Text
+from lightfast.report.statistics import learning_curve_figure, lines_figure
+from lightfast.report.tables import MINUS, MISSING, duration, percent, percent_range, points_cell, share_cell
+from lightfast.statistics.learning_curve import Forecast
+from lightfast.statistics.regression import Regression
+from lightfast.studies.people import People
+from lightfast.studies.quickdraw.networks import DrawingsData, Grid
+from lightfast.studies.rows import Outcome
+
+# The paper's recall of the minority for a ratio of 1 : 500, 50, 10, 5, 2, 1 (majority 7,500), in %.
+PAPER_MINORITY = {15: 43, 150: 81, 750: 88, 1_500: 94, 3_750: 95, 7_500: 98}
+PAPER_HUMAN = 0.87
+
+
+def model_table(
+    outcomes: Sequence[Outcome], speeds: Sequence[float], people: People, data: DrawingsData, seed: int
+) -> Table:
+    """H1 and H2: accuracy, parameters, speed, and the time to the accuracy of the dense network;
+    people at the end.
+    """
+    reference = max(float(row["val_accuracy"]) for row in outcomes[0].checkpoint.history)
+    rows = []
+    for outcome, speed in zip(outcomes, speeds, strict=True):
+        measured = outcome.evaluation
+        epochs = _epochs_to(outcome, reference)
+        work = MISSING if epochs is None else duration(epochs * len(data.splits.train) / speed)
+        rows.append(
+            (
+                outcome.row.title,
+                share_cell(measured.accuracy, measured.accuracy_interval),
+                share_cell(measured.macro_f1, measured.macro_f1_interval),
+                f"{outcome.parameters:,}",
+                f"{speed:,.0f}",
+                f"{speed / speeds[0]:.2g}",
+                MISSING if epochs is None else str(epochs),
+                work,
+            )
+        )
+    columns = (
+        "reader",
+        "accuracy",
+        "macro F1",
+        "parameters",
+        "pictures/s",
+        "against FC",
+        "epochs to FC's best",
+        "time to it",
+    )
+    notes = (
+        f"In brackets: 95 % intervals. Seed {seed}. Speed: training pictures a second of processor time, one "
+        f"core. FC's best is its highest validation accuracy, {percent(reference)} (n = "
+        f"{len(data.splits.val):,}). The paper: FC about 5 points under the CNN, people "
+        f"{percent(PAPER_HUMAN, 0)}, the CNN 13 times faster.",
+    )
+    caption = (
+        f"H1 and H2: dense or convolutional, large or small; {len(data.splits.test):,} test pictures, read "
+        "once"
+    )
+    return Table(columns, (*rows, _people_row(people)), caption, notes)
+
+
+def _people_row(people: People) -> tuple:
+    blank = (MISSING,) * 5
+    if people.baseline is None or people.baseline.accuracy is None:
+        return ("people", "not run", MISSING, *blank)
+    base = people.baseline
+    return (
+        f"people ({len(base.people)}; n = {base.n:,})",
+        share_cell(base.accuracy, base.accuracy_interval),
+        MISSING,
+        *blank,
+    )
+
+
+def _epochs_to(outcome: Outcome, wanted: float) -> int | None:
+    return next(
+        (int(row["epoch"]) for row in outcome.checkpoint.history if float(row["val_accuracy"]) >= wanted),
+        None,
+    )
+
+
+def pairs_table(comparison: Comparison) -> Table:
+    """All pairs on the same test pictures."""
+    rows = tuple(
+        (
+            f"{pair.names[1]} against {pair.names[0]}",
+            points_cell(pair.test.difference, pair.test.difference_interval),
+            points_cell(pair.macro_f1_difference, pair.macro_f1_interval),
+            f"{pair.test.gained:,}",
+            f"{pair.test.lost:,}",
+            "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
+        )
+        for pair in comparison.pairs
+    )
+    notes = (
+        "In brackets: 95 % intervals; p by McNemar's test with Holm's correction.",
+        comparison.sentence(),
+    )
+    return Table(
+        ("the same test pictures", "accuracy, points", "F1, points", "gained", "lost", "p (Holm)"),
+        rows,
+        f"Paired, n = {comparison.n:,}",
+        notes,
+    )
+
+
+def size_table(measured: Sequence[Measured], forecast: tuple[Forecast, float], epochs: int) -> Table:
+    """H3: accuracy and loss, training and held-out, after the first and the last epoch;
+    the last point foretold from the others.
+    """
+    shown = levels(measured, accuracy)
+    rows = []
+    for level in shown:
+        of_level = [one for one in measured if replace(one.point, repeat=0) == level.point]
+        cells: list[Cell | str] = [f"{level.n_train:,}", str(level.repeats)]
+        for epoch in dict.fromkeys((1, epochs)):
+            cells.append(_watched_cell(of_level, epoch, "train"))
+            cells += [_watched_cell(of_level, epoch, "val")] if epoch != epochs else []
+        rows.append(
+            (*cells, share_cell(level.value, level.interval), f"{_mean(of_level, epochs, 'val_loss'):.3f}")
+        )
+    first = ("training, epoch 1", "held out, epoch 1") if epochs > 1 else ()
+    last = (f"training, epoch {epochs}", f"held out, epoch {epochs}", "its loss")
+    foretold, found = forecast
+    inside = "inside" if foretold.low <= found <= foretold.high else "outside"
+    span = percent_range((foretold.low, foretold.high))
+    notes = (
+        f"Intervals, {INTERVAL_METHOD}; n = {shown[0].n_test:,} held-out pictures. The paper: .58–.83 after "
+        "one epoch, .82–.89 after ten.",
+        f"A power law through all smaller sizes foretells {percent(foretold.accuracy)} [{span}] at "
+        f"{foretold.n:,} pictures; measured: {percent(found)}, {inside} the 95 % prediction interval.",
+    )
+    return Table(("training pictures", "repeats", *first, *last), tuple(rows), "H3: more pictures", notes)
+
+
+def _repeats(count: int) -> str:
+    return f"{count} repeat{'s' * (count > 1)}"
+
+
+def _watched_cell(measured: Sequence[Measured], epoch: int, side: str) -> Cell:
+    return Cell(
+        percent(_mean(measured, epoch, f"{side}_accuracy"), 1),
+        f"loss {_mean(measured, epoch, f'{side}_loss'):.3f}",
+    )
+
+
+def _mean(measured: Sequence[Measured], epoch: int, key: str) -> float:
+    return float(np.mean([one.epochs[epoch][key] for one in measured]))
+
+
+def imbalance_table(measured: Sequence[Measured], minority: Sequence[Level], name: str, grid: Grid) -> Table:
+    """H4 without a remedy: recall of both classes and accuracy, the paper's recall beside ours."""
+    plain = [level for level in minority if level.point.balance == "none"]
+    rows = []
+    for level in sorted(plain, key=lambda one: one.n_train):
+        of_level = [one for one in measured if replace(one.point, repeat=0) == level.point]
+        count = level.point.minority[1] if level.point.minority else 0
+        other = float(
+            np.mean([value for one in of_level for key, value in one.recalls.items() if key != name])
+        )
+        paper = f"{PAPER_MINORITY[count]} %" if count in PAPER_MINORITY else MISSING
+        rows.append(
+            (
+                f"1:{grid.majority / count:g}",
+                f"{count:,}",
+                paper,
+                share_cell(level.value, level.interval, digits=1),
+                percent(other, 1),
+                percent(float(np.mean([one.accuracy for one in of_level])), 1),
+            )
+        )
+    notes = (
+        f"Majority {grid.majority:,} pictures, {_repeats(grid.repeats[1])}. Intervals, {INTERVAL_METHOD}; n "
+        f"= {plain[0].n_test:,} fresh test pictures of each class.",
+    )
+    return Table(
+        (
+            "ratio",
+            f"pictures of {name}",
+            "paper: its recall",
+            "recall here",
+            "recall of the majority",
+            "accuracy",
+        ),
+        tuple(rows),
+        f"H4: {name} is rare",
+        notes,
+    )
+
+
+def remedy_table(minority: Sequence[Level], name: str) -> Table:
+    """H4 with each remedy: recall of the minority and the gain over none."""
+    counts = sorted(
+        {
+            level.point.minority[1]
+            for level in minority
+            if level.point.minority and level.point.balance != "none"
+        }
+    )
+    found = {
+        (level.point.minority[1], level.point.balance): level for level in minority if level.point.minority
+    }
+    rows = []
+    for count in counts:
+        base = found[count, "none"]
+        row = [f"{count:,}", share_cell(base.value, base.interval, digits=1)]
+        for balance in list(REMEDY)[1:]:
+            level = found[count, balance]
+            best = level.value == max(found[count, other].value for other in REMEDY)
+            row.append(share_cell(level.value, level.interval, "strong" if best else "", 1))
+        best_gain = max(found[count, balance].value for balance in list(REMEDY)[1:]) - base.value
+        rows.append((*row, f"{100 * best_gain:+.1f}"))
+    return Table(
+        (f"pictures of {name}", *REMEDY.values(), "best gain, points"),
+        tuple(rows),
+        f"H4: remedies, recall of {name}",
+        (f"Intervals, {INTERVAL_METHOD}. Every remedy trains on as many rows an epoch as no remedy.",),
+    )
+
+
+def regression_table(regression: Regression, n_test: int, grid: Grid) -> Table:
+    """H5 and H6: what a class and a row change."""
+    paper = {"classes": f"{MINUS}1.88 points a class", "rows": "+0.0016 points a row"}
+    rows = tuple(
+        (
+            one.name,
+            paper.get(one.name, MISSING),
+            f"{100 * one.value:+.4f}",
+            f"{100 * one.interval[0]:.4f} to {100 * one.interval[1]:.4f}",
+            "< 0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}",
+        )
+        for one in regression.coefficients
+    )
+    notes = (
+        f"Ordinary least squares on {regression.n} trainings ({len(grid.classes)} numbers of classes × "
+        f"{len(grid.rows)} of rows × {_repeats(grid.repeats[2])}), errors robust against uneven scatter "
+        f"({regression.covariance}); R² = {regression.r_squared:.3f}. Accuracy in points on the held-out "
+        f"pictures of the point's classes (at most {n_test:,}).",
+    )
+    return Table(
+        ("coefficient", "paper", "points", "95 % interval", "p"),
+        rows,
+        "H5 and H6: classes and rows a class",
+        notes,
+    )
+
+
+def size_section(measured: Sequence[Measured], seed: int) -> Section:
+    """The learning curve through all sizes but the last, the last beside it,
+    and the answer to how many more pictures.
+    """
+    shown = sorted(levels(measured, accuracy), key=lambda level: level.n_train)
+    smaller = size_curve([one for one in measured if one.n_train < shown[-1].n_train], seed)
+    sizes = np.unique(np.geomspace(shown[0].n_train, 2 * shown[-1].n_train, 40).round().astype(int)).tolist()
+    band = [
+        (told.n, told.accuracy, told.low, told.high)
+        for told in (smaller.predict(size, shown[0].repeats) for size in sizes)
+    ]
+    dots = [(level.n_train, level.value, level.interval) for level in shown]
+    figure = learning_curve_figure(dots[:-1], band, 0.95, dots[-1])
+    whole = size_curve(measured, seed)
+    return Section(
+        "H3: the learning curve",
+        (
+            Figure(figure, "Fitted to all sizes but the largest; the diamond was not used."),
+            Text(whole.sentence()),
+            Text(whole.needed(0.95).sentence()),
+        ),
+    )
+
+
+def imbalance_section(minority: Sequence[Level], name: str) -> Section:
+    """H4 as a figure."""
+    return Section(
+        "H4: a rare class",
+        (Figure(minority_figure(minority, name), f"Recall of {name} with 95 % intervals."),),
+    )
+
+
+def classes_section(measured: Sequence[Measured]) -> Section:
+    """H5 and H6 as a figure."""
+    series: Mapping[str, list] = {}
+    for level in levels(measured, accuracy):
+        series.setdefault(f"{level.point.rows:,} rows a class", []).append(
+            (level.point.classes, level.value, level.interval)
+        )
+    figure = lines_figure(series, x_label="classes", y_label="accuracy, %")
+    return Section("H5 and H6: more classes, more rows", (Figure(figure, "Accuracy with 95 % intervals."),))

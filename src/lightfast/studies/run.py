@@ -1,0 +1,34 @@
+"""The studies by name: each registers itself on import."""
+
+from __future__ import annotations
+
+from lightfast.base.errors import SettingsError
+from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
+
+
+def find_study(name: str) -> Study:
+    """The study called `name`; raises UnknownName with the closest names."""
+    # Imported here because each study registers itself on import.
+    import lightfast.studies.assets.study
+    import lightfast.studies.emnist.study
+    import lightfast.studies.mnist_c.study
+    import lightfast.studies.perturbations.study
+    import lightfast.studies.quickdraw.study
+    import lightfast.studies.svhn.study  # noqa: F401
+
+    return STUDIES.get(name)
+
+
+def run_study(name: str, options: StudyOptions) -> StudyResult:
+    """Run the study called `name`; raises UnknownName with the closest names,
+    SettingsError at a scale that the study has not.
+    """
+    study = find_study(name)
+    if options.scale not in study.scales:
+        raise SettingsError(
+            f"study {study.name}",
+            expected=f"--scale {' or '.join(study.scales)}",
+            got=f"--scale {options.scale}",
+            cure=f"Use --scale {study.scales[-1]} for the figures to quote.",
+        )
+    return study.run(options)

@@ -1,0 +1,419 @@
+"""Several objects in one picture: where something may stand, what each place is tagged,
+and one list of tags with boxes out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError, SettingsError, UnknownName
+from lightfast.data.decode.decode import fit
+
+if TYPE_CHECKING:
+    from skimage.graph import RAG
+
+Tagger = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+"""uint8 (N, H, W, 3) → probabilities (N, K) in 0..1."""
+
+# Regions are looked for in a small copy of the picture: their boxes do not get better with more pixels, only
+# slower.
+_WORKING_SIDE = 160
+_SCALES = (60.0, 200.0)
+_BINS = 8
+# Of the picture's sides: what is smaller is left to the picture as a whole, what is larger is the whole.
+_SMALLEST, _LARGEST = 0.12, 0.95
+_TWINS = 0.8
+_CONTAINED = 0.8
+
+
+@dataclass(frozen=True)
+class Search:
+    """How objects are looked for and when one counts.
+
+    Attributes:
+        limit: places a picture that are tagged, at most.
+        threshold: probability in 0..1 from which on a label counts.
+        thresholds: the same, one a class; empty = `threshold` for all.
+        other: the class that means "nothing of the list", or None.
+        margin: by how much a label's probability in a place must exceed that of `other` there.
+        overlap: of two places with one label whose intersection over union is larger, the less probable one
+            is dropped.
+        context: a place is widened by this share of its sides before it is tagged.
+    """
+
+    limit: int = 40
+    threshold: float = 0.5
+    thresholds: tuple[float, ...] = ()
+    other: str | None = None
+    margin: float = 0.1
+    overlap: float = 0.3
+    context: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "margin", "overlap", "context"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(
+                    f"objects: {name}", expected="a share in 0..1", got=str(getattr(self, name))
+                )
+        if self.limit < 1:
+            raise SettingsError("objects: limit", expected="at least 1 place", got=str(self.limit))
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """What stands in one picture.
+
+    Attributes:
+        labels: one a found object, the most probable first; a label may occur more than once.
+        probabilities: of these labels, 0..1.
+        boxes: int64 (M, 4), x0, y0, x1, y1 in pixels, x1 and y1 outside.
+        whole: label → probability of the picture tagged as a whole, where above the threshold.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    boxes: NDArray[np.int64]
+    whole: dict[str, float]
+
+    @property
+    def tags(self) -> dict[str, float]:
+        """Label → highest probability, of the whole picture and of the objects; the most probable first."""
+        merged = dict(self.whole)
+        for label, probability in zip(self.labels, self.probabilities, strict=True):
+            merged[label] = max(probability, merged.get(label, 0.0))
+        return dict(sorted(merged.items(), key=lambda entry: (-entry[1], entry[0])))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values: tags (merged), whole, and objects with label, probability and box."""
+        rows = zip(self.labels, self.probabilities, self.boxes.tolist(), strict=True)
+        return {
+            "tags": self.tags,
+            "whole": self.whole,
+            "objects": [
+                {"label": label, "probability": probability, "box": box} for label, probability, box in rows
+            ],
+        }
+
+
+def propose(image: NDArray[np.uint8], limit: int = 40) -> NDArray[np.int64]:
+    """Places in a picture where something may stand, the largest structures first.
+
+    Selective search (Uijlings et al. 2013) out of scikit-image's parts: graph segmentation (Felzenszwalb and
+    Huttenlocher 2004) at two scales, then merging of the most similar neighbours by colour, size and fill;
+    every region met on the way gives its box.
+
+    Args:
+        image: uint8 (H, W, 3).
+        limit: boxes at most.
+
+    Returns: int64 (M, 4), x0, y0, x1, y1 in pixels, x1 and y1 outside; M may be 0 (a plain picture). The same
+    picture gives the same boxes.
+    """
+    small, scale = _small(_checked(image))
+    size = np.array([small.shape[1], small.shape[0]])
+    ranked = [
+        (place, order, box)
+        for order, boxes in enumerate(_merged_boxes(small, step) for step in _SCALES)
+        for place, box in enumerate(boxes)
+    ]
+    kept: list[NDArray[np.float64]] = []
+    for _, _, box in sorted(ranked, key=lambda entry: entry[:2]):
+        sides = (box[2:] - box[:2]) / size
+        if sides.min() < _SMALLEST or sides.min() > _LARGEST:
+            continue
+        if not kept or iou(box[None], np.stack(kept)).max() < _TWINS:
+            kept.append(box)
+        if len(kept) == limit:
+            break
+    boxes = np.array(kept, dtype=np.float64).reshape(-1, 4) / scale
+    edges = np.array([image.shape[1], image.shape[0]] * 2)
+    return np.clip(np.round(boxes), 0, edges).astype(np.int64)
+
+
+def windows(height: int, width: int, limit: int = 40) -> NDArray[np.int64]:
+    """Boxes of three sizes on a regular grid, large ones first: what a picture is cut into without looking at
+    it.
+
+    Returns int64 (M, 4) as `propose` does.
+    """
+    boxes: list[tuple[int, int, int, int]] = []
+    for share, steps in ((2 / 3, 2), (1 / 2, 3), (1 / 3, 5)):
+        high, wide = round(share * height), round(share * width)
+        tops, lefts = (
+            np.linspace(0, side - part, steps).round().astype(int)
+            for side, part in ((height, high), (width, wide))
+        )
+        boxes += [(left, top, left + wide, top + high) for top in tops.tolist() for left in lefts.tolist()]
+    return np.array(boxes[:limit], dtype=np.int64).reshape(-1, 4)
+
+
+def crops(
+    image: NDArray[np.uint8], boxes: NDArray[np.integer], image_size: tuple[int, int], context: float = 0.1
+) -> NDArray[np.uint8]:
+    """The places of a picture as pictures of one size: uint8 (M, H, W, 3).
+
+    A box is widened by `context`, then to the proportions of `image_size` as far as the picture reaches; what
+    still differs is cut as `data.decode.fit` cuts.
+    """
+    height, width = image_size
+    cut = np.empty((len(boxes), height, width, 3), dtype=np.uint8)
+    for row, box in enumerate(
+        _widened(np.asarray(boxes, dtype=np.float64), image.shape[:2], width / height, context)
+    ):
+        x0, y0, x1, y1 = box
+        cut[row] = fit(image[None, y0:y1, x0:x1], image_size, 3)[0]
+    return cut
+
+
+def find_objects(
+    image: NDArray[np.uint8],
+    tagger: Tagger,
+    class_names: Sequence[str],
+    search: Search | None = None,
+    image_size: tuple[int, int] = (224, 224),
+) -> Objects:
+    """Tag a picture as a whole and place by place, and merge both.
+
+    Args:
+        image: uint8 (H, W, 3).
+        tagger: a classifier; it is called once with the whole picture and all places.
+        class_names: K names in the order of its columns.
+        search: limits and thresholds.
+        image_size: (H, W) that the tagger is given.
+
+    Raises DataError when the tagger's answer does not fit, UnknownName when `search.other` is no class.
+    """
+    search = search or Search()
+    places = propose(_checked(image), search.limit)
+    whole = fit(image[None], image_size, 3)
+    pictures = (
+        np.concatenate([whole, crops(image, places, image_size, search.context)]) if len(places) else whole
+    )
+    probs = np.asarray(tagger(pictures), dtype=np.float64)
+    if probs.shape != (len(pictures), len(class_names)) or not np.isfinite(probs).all():
+        raise DataError(
+            "objects: the tagger's answer",
+            expected=f"finite probabilities ({len(pictures)}, {len(class_names)})",
+            got=str(probs.shape),
+            cure=f"It was given {len(pictures)} pictures of {image_size[0]} x {image_size[1]} pixels.",
+        )
+    return merge(places, probs[1:], probs[0], class_names, search)
+
+
+def merge(
+    places: NDArray[np.integer],
+    probs: NDArray[np.floating],
+    whole: NDArray[np.floating],
+    class_names: Sequence[str],
+    search: Search,
+) -> Objects:
+    """The objects among tagged places: threshold, margin over `search.other`, then per label non-maximum
+    suppression.
+
+    Args:
+        places: (M, 4) boxes.
+        probs: (M, K) probabilities of the places, whole: (K,) of the picture as a whole.
+        class_names: K names.
+        search: limits and thresholds.
+    """
+    bounds = _bounds(class_names, search)
+    others = _other(class_names, search)
+    floor = probs[:, [others]] + search.margin if others is not None else np.zeros((len(probs), 1))
+    rows, columns = np.nonzero((probs >= bounds) & (probs >= floor) & (np.arange(len(class_names)) != others))
+    kept = _suppressed(
+        np.asarray(places, dtype=np.int64)[rows], probs[rows, columns], columns, search.overlap
+    )
+    rows, columns = rows[kept], columns[kept]
+    sure = np.nonzero((whole >= bounds) & (np.arange(len(class_names)) != others))[0]
+    names = list(class_names)
+    return Objects(
+        tuple(names[column] for column in columns.tolist()),
+        tuple(probs[rows, columns].astype(float).tolist()),
+        np.asarray(places, dtype=np.int64)[rows].reshape(-1, 4),
+        {
+            names[column]: float(whole[column])
+            for column in sure[np.argsort(-whole[sure], kind="stable")].tolist()
+        },
+    )
+
+
+def iou(one: NDArray[np.number], other: NDArray[np.number]) -> NDArray[np.float64]:
+    """Intersection over union of every box (N, 4) with every other (M, 4): (N, M)."""
+    shared = _shared(one, other)
+    return shared / np.maximum(_area(one)[:, None] + _area(other)[None] - shared, 1e-9)
+
+
+def _suppressed(
+    boxes: NDArray[np.int64], scores: NDArray[np.floating], labels: NDArray[np.integer], overlap: float
+) -> NDArray[np.int64]:
+    """Rows that stay, the most probable first: OpenCV's suppression a label,
+    then no box inside a more probable one of its label.
+    """
+    import cv2
+
+    if not len(boxes):
+        return np.zeros(0, dtype=np.int64)
+    sized = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    found = cv2.dnn.NMSBoxesBatched(
+        sized.astype(float).tolist(), scores.tolist(), labels.tolist(), 0.0, max(overlap, 1e-6)
+    )
+    rows = np.asarray(found, dtype=np.int64).ravel()
+    rows = rows[np.lexsort((rows, -scores[rows]))]
+    kept: list[int] = []
+    for row in rows.tolist():
+        same = [other for other in kept if labels[other] == labels[row]]
+        inside = _shared(boxes[[row]], boxes[same]) / np.minimum(
+            _area(boxes[[row]])[:, None], _area(boxes[same])[None]
+        )
+        if not (inside > _CONTAINED).any():
+            kept.append(row)
+    return np.array(kept, dtype=np.int64)
+
+
+def _shared(one: NDArray[np.number], other: NDArray[np.number]) -> NDArray[np.float64]:
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    return np.prod(np.clip(high - low, 0, None), axis=2).astype(np.float64)
+
+
+def _area(boxes: NDArray[np.number]) -> NDArray[np.float64]:
+    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).astype(np.float64)
+
+
+def _bounds(class_names: Sequence[str], search: Search) -> NDArray[np.float64]:
+    if search.thresholds and len(search.thresholds) != len(class_names):
+        raise SettingsError(
+            "objects: thresholds",
+            expected=f"{len(class_names)}, one a class",
+            got=str(len(search.thresholds)),
+        )
+    return np.array(search.thresholds or [search.threshold] * len(class_names), dtype=np.float64)
+
+
+def _other(class_names: Sequence[str], search: Search) -> int | None:
+    if search.other is None:
+        return None
+    if search.other not in class_names:
+        raise UnknownName("class", search.other, class_names)
+    return list(class_names).index(search.other)
+
+
+def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or 0 in image.shape
+    ):
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise DataError("objects: picture", expected="uint8 (H, W, 3)", got=got)
+    return image
+
+
+def _small(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """The working copy, and its size as a share of the picture's."""
+    scale = min(1.0, _WORKING_SIDE / max(image.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return fit(image[None], (height, width), 3)[0], scale
+
+
+def _merged_boxes(image: NDArray[np.uint8], scale: float) -> list[NDArray[np.float64]]:
+    """The boxes of all regions between the first segments and the whole picture, the last merged first."""
+    from skimage.color import rgb2lab
+    from skimage.graph import merge_hierarchical
+    from skimage.segmentation import felzenszwalb
+
+    segments = felzenszwalb(
+        image, scale=scale, sigma=0.8, min_size=max(8, image.shape[0] * image.shape[1] // 400)
+    )
+    graph, boxes = _graph(segments, rgb2lab(image))
+
+    def joined(nodes: RAG, source: int, target: int) -> None:
+        _join(nodes.nodes[source], nodes.nodes[target])
+        boxes.append(nodes.nodes[target]["box"])
+
+    def weight(nodes: RAG, _source: int, target: int, neighbour: int) -> dict[str, float]:
+        return {"weight": _unlike(nodes.nodes[target], nodes.nodes[neighbour], segments.size)}
+
+    merge_hierarchical(segments, graph, np.inf, False, True, joined, weight)
+    return boxes[::-1]
+
+
+def _graph(segments: NDArray[np.integer], lab: NDArray[np.floating]) -> tuple[RAG, list[NDArray[np.float64]]]:
+    """Segments as nodes with pixel count, colour histogram and box; neighbours joined.
+
+    And the boxes, the smallest segment first.
+    """
+    from scipy.ndimage import find_objects as slices_of
+    from skimage.graph import RAG
+
+    count = int(segments.max()) + 1
+    sizes = np.bincount(segments.ravel(), minlength=count)
+    # L is 0..100, a and b are about -100..100.
+    steps = (
+        np.clip((lab - (0, -100, -100)) / (100, 200, 200) * _BINS, 0, _BINS - 1).astype(np.int64)
+        + np.arange(3) * _BINS
+    )
+    colours = np.zeros((count, 3 * _BINS))
+    np.add.at(colours, (np.repeat(segments.ravel(), 3), steps.reshape(-1)), 1.0)
+    graph, boxes = RAG(), []
+    for node, (down, across) in enumerate(slices_of(segments + 1)):
+        box = np.array([across.start, down.start, across.stop, down.stop], dtype=np.float64)
+        boxes.append(box)
+        graph.add_node(node, labels=[node], size=int(sizes[node]), colour=colours[node], box=box)
+    pairs = np.concatenate(
+        [
+            np.stack([segments[:, :-1].ravel(), segments[:, 1:].ravel()], 1),
+            np.stack([segments[:-1].ravel(), segments[1:].ravel()], 1),
+        ]
+    )
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    for one, other in pairs.tolist():
+        graph.add_edge(one, other, weight=_unlike(graph.nodes[one], graph.nodes[other], segments.size))
+    return graph, [boxes[node] for node in np.argsort(sizes, kind="stable")]
+
+
+def _join(source: dict[str, Any], target: dict[str, Any]) -> None:
+    target["box"] = _around(source, target)
+    target["size"] += source["size"]
+    target["colour"] = target["colour"] + source["colour"]
+
+
+def _around(one: dict[str, Any], other: dict[str, Any]) -> NDArray[np.float64]:
+    return np.concatenate(
+        [np.minimum(one["box"][:2], other["box"][:2]), np.maximum(one["box"][2:], other["box"][2:])]
+    )
+
+
+def _unlike(one: dict[str, Any], other: dict[str, Any], total: int) -> float:
+    """0..3: histogram distance, joint size and the gap left in the joint box, as Uijlings et al. weigh them,
+    negated.
+    """
+    both = one["size"] + other["size"]
+    colour = np.minimum(one["colour"] / one["size"], other["colour"] / other["size"]).sum() / 3
+    around = _around(one, other)
+    gap = (around[2] - around[0]) * (around[3] - around[1]) - both
+    return float(1 - colour + both / total + gap / total)
+
+
+def _widened(
+    boxes: NDArray[np.float64], shape: tuple[int, int], aspect: float, context: float
+) -> NDArray[np.int64]:
+    """Boxes with context and as far as possible of the wanted width over height, inside the picture;
+    at least one pixel.
+    """
+    height, width = shape
+    sides = (boxes[:, 2:] - boxes[:, :2]) * (1 + context)
+    wanted = np.stack(
+        [np.maximum(sides[:, 0], sides[:, 1] * aspect), np.maximum(sides[:, 1], sides[:, 0] / aspect)], axis=1
+    )
+    wanted = np.minimum(wanted, (width, height))
+    low = np.clip((boxes[:, :2] + boxes[:, 2:] - wanted) / 2, 0, (width, height) - wanted)
+    corners = np.concatenate([np.floor(low), np.maximum(np.ceil(low + wanted), np.floor(low) + 1)], axis=1)
+    return np.minimum(corners, (width, height) * 2).astype(np.int64)

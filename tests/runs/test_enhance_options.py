@@ -1,0 +1,42 @@
+"""From what was asked for to the plan of an enhancer."""
+
+from __future__ import annotations
+
+from lightfast.runs.enhance_options import EnhanceWish, plan_of
+
+
+def test_the_plans_are_the_papers_and_ours():
+    ours, paper, own = (plan_of(EnhanceWish(enhancer=name)) for name in ("unet", "paper", "own:2-3"))
+    assert ours.mix is not None
+    assert (ours.model, dict(ours.config), ours.strengths) == ("levels-unet", {}, (0.03, 0.3))
+    assert ours.reconstruct is None
+    assert (paper.model, paper.mix, paper.strengths, own.model) == ("paper-unet", None, (0.0,), "own:2-3")
+    assert paper.reconstruct is not None
+    assert own.reconstruct is not None
+
+
+def test_settings_reach_recipe_network_and_plan():
+    wish = EnhanceWish(
+        enhancer="paper",
+        degrade="mnist-c",
+        strengths=(0.5,),
+        settings=(
+            "epochs=3",
+            "enhancer.width=8",
+            "plan.fidelity=l1",
+            "plan.reconstruct_epochs=2",
+            "plan.clean_share=0.25",
+            "plan.per_epoch=7",
+        ),
+    )
+    plan = plan_of(wish)
+    assert plan.reconstruct is not None
+    assert plan.mix is not None
+    assert (plan.recipe.epochs, dict(plan.config), plan.fidelity, plan.reconstruct.epochs) == (
+        3,
+        {"width": 8},
+        "l1",
+        2,
+    )
+    assert (plan.mix.clean_share, plan.per_epoch, plan.strengths, wish.suite) == (0.25, 7, (0.5,), "mnist-c")
+    assert plan_of(EnhanceWish(enhancer="paper", settings=("plan.reconstruct_epochs=0",))).reconstruct is None

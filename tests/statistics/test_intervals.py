@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.randomness import generator
+from lightfast.statistics.intervals import (
+    bootstrap_mean,
+    difference_interval,
+    newcombe_bounds,
+    paired_bootstrap,
+    wilson,
+    wilson_bounds,
+)
+
+
+@pytest.mark.parametrize("successes, n", [(0, 10), (10, 10), (1, 3), (993, 1000), (50, 100)])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_wilson_agrees_with_statsmodels(successes, n, level):
+    assert wilson(successes, n, level) == pytest.approx(
+        proportion_confint(successes, n, 1 - level, "wilson"), abs=1e-12
+    )
+
+
+def test_wilson_without_pictures_knows_nothing():
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_wilson_refuses_more_successes_than_pictures():
+    with pytest.raises(DataError, match=r"0\.\.5 \(n = 5\), got 6"):
+        wilson(6, 5)
+
+
+def test_a_level_of_95_is_refused():
+    with pytest.raises(SettingsError, match=r"0\.95"):
+        wilson(1, 2, level=95)
+
+
+@pytest.mark.parametrize("share, n", [(0.5, 50), (0.9, 200), (0.99, 1500)])
+def test_wilson_covers_the_truth_about_95_times_in_100(share, n):
+    hits = generator(0, "coverage", n).binomial(n, share, size=20_000)
+    low, high = wilson_bounds(hits, n)
+    # The exact coverage at (0.5, 50) is 0.935: counts are lumpy.
+    assert 0.93 < ((low <= share) & (share <= high)).mean() < 0.975
+
+
+@pytest.mark.parametrize("right_before, right_after", [(0.85, 0.9), (0.6, 0.6), (0.9, 0.75)])
+def test_the_paired_interval_covers_the_true_difference_about_95_times_in_100(right_before, right_after):
+    n, both = 300, 0.95 * min(right_before, right_after)
+    cells = [both, right_after - both, right_before - both, 1 - right_before - right_after + both]
+    counts = generator(1, "paired", n).multinomial(n, cells, size=20_000)
+    low, high = newcombe_bounds(counts[:, 0], counts[:, 1], counts[:, 2], n)
+    truth = right_after - right_before
+    assert 0.935 < ((low <= truth) & (truth <= high)).mean() < 0.98
+
+
+def test_the_paired_interval_gives_the_figures_of_newcombes_table():
+    # Newcombe (1998), table III, method 10: (a, b, c, d) = (36, 12, 2, 0) of 50.
+    assert newcombe_bounds(36, 12, 2, 50) == (
+        pytest.approx(0.0569, abs=5e-5),
+        pytest.approx(0.3404, abs=5e-5),
+    )
+
+
+def test_the_paired_interval_turns_round_with_its_sides():
+    rng = generator(2, "sides")
+    before, after = rng.random(400) < 0.7, rng.random(400) < 0.8
+    low, high = difference_interval(before, after)
+    assert difference_interval(after, before) == pytest.approx((-high, -low))
+
+
+def test_paired_arrays_of_other_lengths_are_refused():
+    with pytest.raises(DataError, match="same pictures"):
+        difference_interval([True, False], [True])
+
+
+def test_the_bootstrap_of_a_mean_agrees_with_scipy():
+    values = generator(3, "values").gamma(2.0, size=400)
+    ours = bootstrap_mean(values, generator(4, "draws"), resamples=4000)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(5)
+    ).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_the_bootstrap_gives_the_same_interval_for_the_same_seed():
+    assert bootstrap_mean([1, 2, 5], generator(6)) == bootstrap_mean([1, 2, 5], generator(6))
+
+
+def test_the_paired_bootstrap_keeps_pairs_together():
+    before = generator(7, "before").normal(size=200)
+    interval = paired_bootstrap(
+        lambda a, b: float((b - a).mean()), before, before + 1.0, generator(8), resamples=200
+    )
+    assert interval == pytest.approx((1.0, 1.0))
+
+
+def test_the_paired_bootstrap_agrees_with_scipy():
+    rng = generator(9, "pairs")
+    before = rng.normal(size=150)
+    after = before + rng.normal(0.3, 0.5, size=150)
+    ours = paired_bootstrap(
+        lambda a, b: float(b.mean() - a.mean()), before, after, generator(10), resamples=3000
+    )
+    theirs = stats.bootstrap(
+        (before, after),
+        lambda a, b, axis: (b - a).mean(axis=axis),
+        paired=True,
+        n_resamples=3000,
+        method="percentile",
+        rng=np.random.default_rng(11),
+    ).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)

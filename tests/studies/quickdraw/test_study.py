@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from lightfast.base.errors import DataError
+from lightfast.baselines.human import AnswerLog, Trial, draw_sample, person_order
+from lightfast.experiments.sweep import cut
+from lightfast.models.build import build_network
+from lightfast.models.registry import count_parameters
+from lightfast.report.tables import text_table
+from lightfast.runs.human import ANSWERS_FILE, held_out
+from lightfast.runs.options import RunOptions
+from lightfast.studies.quickdraw import study as quickdraw
+from lightfast.studies.quickdraw.networks import (
+    GRIDS,
+    ROWS,
+    drawings_data,
+    h3_points,
+    h4_points,
+    h5_points,
+    majority_cut,
+)
+from lightfast.studies.registry import StudyOptions
+from lightfast.studies.rows import training_speed
+from lightfast.studies.run import find_study
+
+PARAMETERS = {"drawing-fc": 20_067, "drawing-cnn-1": 320_890, "drawing-cnn-2": 19_322}
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory):
+    """A data folder without any data set."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def quick(nothing, tmp_path_factory):
+    # This fixture is set up before the one that gives every test one thread.
+    torch.set_num_threads(1)
+    options = StudyOptions(out=tmp_path_factory.mktemp("quickdraw"), data_folder=nothing, device="cpu")
+    started = time.process_time()
+    return options, quickdraw.run(options), time.process_time() - started
+
+
+def test_the_study_is_registered():
+    assert find_study("quickdraw").run is quickdraw.run
+
+
+def test_at_paper_scale_missing_drawings_are_refused_with_the_command_that_fetches_them(nothing):
+    with pytest.raises(DataError, match="lightfast data fetch quickdraw"):
+        quickdraw.run(StudyOptions(out=nothing, scale="paper", data_folder=nothing))
+
+
+@pytest.mark.parametrize("row", ROWS[:3], ids=lambda row: row.part)
+def test_the_papers_networks_have_exactly_its_parameters(row):
+    assert count_parameters(build_network(row.model, "classifier", (28, 28, 1), 10)) == PARAMETERS[row.part]
+
+
+def test_the_paper_grid_is_the_papers():
+    grid = GRIDS["paper"]
+    assert (grid.sizes[0], grid.sizes[-1], grid.epochs[0]) == (500, 24_000, 10)
+    assert [grid.majority / count for count in grid.minorities] == [500, 50, 10, 5, 2, 1]
+    assert (min(grid.classes), max(grid.classes), min(grid.rows), max(grid.rows)) == (3, 10, 500, 2_400)
+
+
+def test_fresh_test_pictures_of_the_pair_are_not_in_training(nothing):
+    data = drawings_data(StudyOptions(out=nothing, data_folder=nothing))
+    assert not set(data.pair[0].content_hashes) & set(data.pair[1].content_hashes)
+    assert np.bincount(data.pair[1].require_labels()).tolist() == [30, 30]
+
+
+def test_the_points_of_every_hypothesis_fit_the_data(nothing):
+    data, grid = drawings_data(StudyOptions(out=nothing, data_folder=nothing)), GRIDS["quick"]
+    for points, pictures in (
+        (h3_points(grid), data.fitted),
+        (h5_points(grid), data.fitted),
+        (h4_points(grid, data.pair_names[1]), majority_cut(data, grid)),
+    ):
+        for point in points:
+            train, _ = cut(
+                pictures, data.splits.test if pictures is not data.pair[0] else data.pair[1], point, 0
+            )
+            wanted = (
+                point.train_size
+                or (point.rows or 0) * (point.classes or 0)
+                or grid.majority + (point.minority or ("", 0))[1]
+            )
+            assert len(train) == wanted
+
+
+def test_speed_is_measured_on_pictures_of_every_class(nothing):
+    options = StudyOptions(out=nothing, data_folder=nothing, device="cpu")
+    # The pictures stand class by class: the first hundred would be of two classes.
+    assert training_speed(ROWS[0].quick(1), drawings_data(options).splits, options, pictures=100) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_quick_study_takes_less_than_two_minutes_of_processor_time(quick):
+    assert quick[2] < 120
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_all_hypotheses_are_in_the_tables(quick):
+    _, result, _ = quick
+    told = "\n".join(text_table(table) for table in result.tables)
+    assert [mark for mark in ("H1 and H2", "H3", "H4", "H5 and H6") if mark not in told] == []
+    assert "−1.88 points a class" in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_without_people_the_row_says_not_run(quick):
+    _, result, _ = quick
+    row = next(row for row in result.tables[0].rows if row[0] == "people")
+    assert row[1] == "not run"
+    assert result.figures["human"]["status"] == "not run"
+    assert "accuracy" not in result.figures["human"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_second_run_trains_nothing_and_people_fill_their_row(quick, monkeypatch):
+    options, result, _ = quick
+    monkeypatch.setattr("lightfast.experiments.sweep.Plan.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("lightfast.studies.quickdraw.study.training_speed", lambda *_, **__: 1.0)
+    folder = options.out / quickdraw.PEOPLE_FOLDER
+    images = held_out(str(options.out / quickdraw.PICTURES_FILE), RunOptions(), None).images
+    rows = draw_sample(images, 20, 0)
+    log = AnswerLog(folder / ANSWERS_FILE, Trial(images.version, images.class_names, 0, 20))
+    log.prepare()
+    # A test double for a person who knows every answer but one.
+    for position, row in enumerate(person_order(rows, 0, "Ada")):
+        said = images.class_names[images.require_labels()[row]] if position else None
+        log.append(_answer(log, images, int(row), said, position))
+    again = quickdraw.run(options)
+    assert [row["accuracy"] for row in again.figures["rows"]] == [
+        row["accuracy"] for row in result.figures["rows"]
+    ]
+    assert again.figures["human"]["people"][0]["accuracy"] == pytest.approx(19 / 20)
+    assert again.figures["human"]["people"][0]["versus_model"]["n"] == 20
+
+
+def _answer(log, images, row, said, position):
+    from lightfast.baselines.human import Answer
+
+    picture = (images.ids[row], images.content_hashes[row])
+    return Answer.of(log.trial, picture, person="Ada", answer=said, seconds=1.0, position=position)
