@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lightfast.data.dataset import Entry
 from lightfast.data.decode.decode import decode_file
@@ -81,3 +83,13 @@ def test_closing_ends_the_threads(small: Path, files: Files):
 
 def test_no_files_are_no_batches(tagger: Tagger):
     assert list(tag_files(tagger, [])) == []
+
+
+def test_warnings_between_two_batches_are_not_lost(tagger: Tagger, files: Files):
+    before = list(warnings.filters)
+    stream = tag_files(in_batches_of(tagger, 2), files(6))
+    next(stream)
+    with pytest.raises(UserWarning, match="mine"):
+        warnings.warn("mine", UserWarning, stacklevel=1)
+    stream.close()
+    assert list(warnings.filters) == before

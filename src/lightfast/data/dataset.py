@@ -13,7 +13,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.data.images import ImageSet
-from lightfast.data.mapped import joined
+from lightfast.data.mapped import concatenate_rows
 
 Part = Literal["all", "train", "val", "test"]
 
@@ -134,7 +134,7 @@ def concatenate(sets: Sequence[ImageSet], name: str | None = None) -> ImageSet:
     grouped = [images.groups for images in sets if images.groups is not None]
     groups = np.concatenate(grouped) if len(grouped) == len(sets) else None
     ids = tuple(one for images in sets for one in images.ids)
-    pixels = joined([images.images for images in sets])
+    pixels = concatenate_rows([images.images for images in sets])
     name = name or first.name.split("/")[0]
     both = ImageSet(
         images=pixels,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.mapped import StoredArray, taken
+from lightfast.data.mapped import MappedArray, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class ImageSet:
     @property
     def known_hashes(self) -> tuple[str, ...] | None:
         """`content_hashes` if they are known without reading the pixels."""
-        stored = self.images.hashes if isinstance(self.images, StoredArray) else None
+        stored = self.images.hashes if isinstance(self.images, MappedArray) else None
         return self.__dict__.get("content_hashes") or stored
 
     def with_hashes(self, hashes: Sequence[str] | None) -> Self:
@@ -118,7 +118,7 @@ class ImageSet:
                     got=str(len(hashes)),
                 )
             self.__dict__["content_hashes"] = tuple(hashes)
-            if isinstance(self.images, StoredArray):
+            if isinstance(self.images, MappedArray):
                 self.images.hashes = tuple(hashes)
         return self
 
@@ -157,7 +157,7 @@ class ImageSet:
     def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
         """The pictures at `indices`, in that order.
 
-        What does not fit in memory stays on the disk: see `stored.taken`.
+        What does not fit in memory stays on the disk: see `take_rows`.
         """
         chosen = np.asarray(indices, dtype=np.int64)
         labels = None if self.labels is None else self.labels[chosen]
@@ -167,7 +167,7 @@ class ImageSet:
         hashes = self.known_hashes
         new = dataclasses.replace(
             self,
-            images=taken(self.images, chosen),
+            images=take_rows(self.images, chosen),
             labels=labels,
             ids=ids,
             name=name or self.name,

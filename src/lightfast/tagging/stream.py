@@ -5,7 +5,6 @@ with a bounded number of pictures in memory.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,16 +38,8 @@ def tag_files(tagger: Tagger, entries: Iterable[Entry]) -> Generator[Tagged, Non
     and no more threads than wanted want the cores at once. At most three batches a thread are on the way;
     when the caller does not take them, the threads wait. Closing the generator stops the work.
     """
-
-    def work(chunk: Sequence[Entry]) -> Tagged:
-        return _tagged(tagger, chunk)
-
-    with warnings.catch_warnings():
-        # Pillow warns about odd metadata and palettes of files that it reads well.
-        warnings.simplefilter("ignore")
-        yield from in_order(
-            work, _chunks(entries, tagger.batch), jobs=tagger.threads, ahead=_AHEAD * tagger.threads
-        )
+    chunks, threads = _chunks(entries, tagger.batch), tagger.threads
+    return in_order(lambda chunk: _tagged(tagger, chunk), chunks, jobs=threads, ahead=_AHEAD * threads)
 
 
 def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:

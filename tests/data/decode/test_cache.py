@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from lightfast.data.decode.decode import decode_file
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.manifest import read_manifest
-from lightfast.data.mapped import StoredArray
+from lightfast.data.mapped import MappedArray
 
 TARGET = Target((8, 8), 3)
 
@@ -97,7 +98,7 @@ def test_pixels_and_hashes_are_those_of_an_uncached_reading(
 ) -> None:
     load(tree)
     cached = load(tree).train
-    assert isinstance(cached.images, StoredArray)
+    assert isinstance(cached.images, MappedArray)
     monkeypatch.setattr(cache, "SMALL_FILES", 10**6)
     monkeypatch.setenv("LIGHTFAST_CACHE", str(tree / "nowhere"))
     fresh = load(tree).train
@@ -247,10 +248,11 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_set_is_read(tree: Path,
 def test_a_disk_that_fills_up_is_said_and_nothing_stays(
     tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(rows: object, picture: np.ndarray, content: str) -> None:
+    def full(work: object, shape: object, stream: IO[bytes]) -> None:
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache._RowsInFile, "add", full)
+    monkeypatch.setattr(cache, "_in_file", full)
     loaded = load(tree)
     assert loaded.notes[-1].endswith("pictures: the disk is full")
     np.testing.assert_array_equal(loaded.train.images[0], decode_file(tree / "cat" / "0.png", (8, 8), 3))
@@ -276,7 +278,7 @@ def test_zero_gigabytes_keep_nothing_and_large_sets_still_go_to_the_disk(
     monkeypatch.setenv("LIGHTFAST_CACHE_GB", "0")
     monkeypatch.setattr(cache, "LIMIT", 10)
     loaded = load(tree)
-    assert isinstance(loaded.train.images, StoredArray)
+    assert isinstance(loaded.train.images, MappedArray)
     assert loaded.notes[-1].endswith("pictures: more than LIGHTFAST_CACHE_GB=0")
     assert kept(folder) == []
     np.testing.assert_array_equal(loaded.train.images[5], decode_file(tree / "dog" / "2.png", (8, 8), 3))
@@ -330,10 +332,11 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tree: Path, folder: P
 def test_an_interrupted_start_leaves_nothing(
     tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*rest: object) -> None:
+    def interrupt(work: object, shape: object, stream: IO[bytes]) -> None:
+        stream.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache._RowsInFile, "add", interrupt)
+    monkeypatch.setattr(cache, "_in_file", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load(tree)
     assert kept(folder) == []
@@ -349,16 +352,18 @@ def test_a_set_that_is_removed_stays_readable_for_who_has_it_open(tree: Path, fo
 def test_two_processes_at_once_end_with_one_whole_set(tree: Path, folder: Path) -> None:
     code = f"""
 from pathlib import Path
-from lightfast.data import cache, tree
 from lightfast.data.dataset import Target
+from lightfast.data.decode import cache
+from lightfast.data.lists.class_folders import read_tree
 cache.SMALL_FILES = 4
-print(tree.read_tree(Path({str(tree)!r}), Target((8, 8), 3)).train.version)
+print(read_tree(Path({str(tree)!r}), Target((8, 8), 3)).train.version)
 """
     both = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
     said = {process.communicate(timeout=60)[0] for process in both}
     assert len(said) == 1
+    assert said != {""}
     assert [path.name.startswith(".") for path in kept(folder)] == [False]
 
 
@@ -366,14 +371,14 @@ def test_the_two_that_meet_at_the_end_both_go_on(
     tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one's set appears while this one is still decoding."""
-    added = cache._RowsInFile.finished
+    in_file = cache._in_file
 
-    def late(rows: cache._RowsInFile) -> object:
-        monkeypatch.setattr(cache._RowsInFile, "finished", added)
+    def late(*arguments: Any) -> object:
+        monkeypatch.setattr(cache, "_in_file", in_file)
         load(tree)
-        return added(rows)
+        return in_file(*arguments)
 
-    monkeypatch.setattr(cache._RowsInFile, "finished", late)
+    monkeypatch.setattr(cache, "_in_file", late)
     images = load(tree).train.images
     np.testing.assert_array_equal(images[5], decode_file(tree / "dog" / "2.png", (8, 8), 3))
     assert len(kept(folder)) == 1
@@ -382,7 +387,7 @@ def test_the_two_that_meet_at_the_end_both_go_on(
 def test_paths_are_the_same_from_every_folder(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     here = [Entry(one.path.relative_to(tree), one.id, one.label) for one in entries(tree)]
-    assert cache.key_of(here, TARGET) == cache.key_of(entries(tree), TARGET)
+    assert cache.cache_key(here, TARGET) == cache.cache_key(entries(tree), TARGET)
 
 
 def test_a_manifest_with_parts_in_any_order_is_read_from_ranges_of_one_array(

@@ -5,16 +5,21 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from lightfast.base.errors import SettingsError
-from lightfast.data.dataset import Entry, Unreadable
+from lightfast.data.dataset import Entry, Target, Unreadable
 from lightfast.data.decode.decode import decode_file
 from lightfast.data.decode.stream import in_order, stream_pictures
+from lightfast.data.lists.assemble import assemble
 
 
 def entries(tree: Path) -> list[Entry]:
@@ -118,3 +123,66 @@ def test_numbers_below_one_are_refused_at_once(make: Callable[[], object]) -> No
 
 def test_nothing_gives_nothing() -> None:
     assert list(stream_pictures([], (4, 4), 3)) == []
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> list[Entry]:
+    """12 pictures, every other of which Pillow reads well and warns about."""
+    animation = PngInfo()
+    animation.add(b"acTL", bytes(8))
+    for index in range(12):
+        picture = Image.new("L", (9, 9), index)
+        picture.save(tmp_path / f"{index:02}.png", pnginfo=animation if index % 2 else None)
+    return [Entry(path, path.name, 0) for path in sorted(tmp_path.iterdir())]
+
+
+def decode_raw(path: Path) -> None:
+    with path.open("rb") as stream, Image.open(stream) as image:
+        image.load()
+
+
+def test_the_odd_pictures_warn(odd: list[Entry]) -> None:
+    with pytest.warns(UserWarning, match="Invalid APNG"):
+        decode_raw(odd[1].path)
+
+
+def test_many_pools_at_once_ignore_what_pillow_says_and_leave_the_filters_as_they_were(
+    odd: list[Entry],
+) -> None:
+    """Under `error` a warning that is not ignored makes its picture unreadable."""
+    before = list(warnings.filters)
+
+    def loaded(number: int) -> int:
+        time.sleep(0.001 * (number % 5))
+        return len(assemble("odd", odd, ("one",), Target((4 + number % 3, 4), 3)).train)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(loaded, range(32))) == [12] * 32
+    assert list(warnings.filters) == before
+
+
+def test_streams_that_end_in_another_order_leave_the_filters_as_they_were(odd: list[Entry]) -> None:
+    before = list(warnings.filters)
+    first, second = (stream_pictures(odd, (8, 8), 3, jobs=2, ahead=4) for _ in range(2))
+    assert all(isinstance(next(stream)[1], np.ndarray) for stream in (first, second, first, second))
+    first.close()
+    assert all(isinstance(picture, np.ndarray) for _, picture in second)
+    assert list(warnings.filters) == before
+
+
+def test_no_warning_of_anyone_else_is_lost_while_pictures_are_decoded(odd: list[Entry]) -> None:
+    def said() -> None:
+        warnings.warn("mine", UserWarning, stacklevel=1)
+
+    def worked(number: int) -> None:
+        with pytest.raises(UserWarning, match="mine"):
+            said()
+
+    stream = stream_pictures(odd, (8, 8), 3, jobs=2, ahead=4)
+    next(stream)
+    with pytest.raises(UserWarning, match="mine"):
+        said()
+    with pytest.raises(UserWarning, match="Invalid APNG"):
+        decode_raw(odd[1].path)
+    stream.close()
+    assert len(list(in_order(worked, range(20), jobs=4))) == 20

@@ -17,12 +17,13 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,32 +35,33 @@ from PIL import features
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Target, Unreadable
-from lightfast.data.decode.decode import DECODER, decode_file
-from lightfast.data.decode.files import Decoded, Plan, RowsInMemory, Seen, decode, look, plan_for
-from lightfast.data.decode.stream import or_unreadable
+from lightfast.data.decode.decode import DECODER
+from lightfast.data.decode.files import Decoded, Shape, common_format, decode, read_headers
+from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.images import content_hash
 from lightfast.data.mapped import (
     LIMIT,
-    StoredArray,
     cache_folder,
-    gigabytes,
-    mapped,
-    no_room,
-    require_room,
-    said,
-    unnamed_file,
+    describe_storage_error,
+    format_gigabytes,
+    map_file,
+    part_folder,
+    require_free_space,
+    temporary_file,
 )
 
 SMALL_FILES, SMALL_BYTES = 2_000, 2**26
 """Sets below both (files; bytes of pixels) are decoded anew at every start: that takes seconds."""
 _LAYOUT = 1
 _PICTURES, _FACTS = "pictures.npy", "facts.json"
+_OURS = re.compile(r"\.?[0-9a-f]{32}(\..*\.(part|gone))?")
 _CHECKED = 16
 _ABANDONED = 24 * 3600
 """Seconds after which a half-written set belongs to a process that is gone."""
+Work = Callable[..., Decoded]
 
 
-def read_files(
+def load_files(
     entries: Sequence[Entry], target: Target, name: str, report: Reporter
 ) -> tuple[Decoded, tuple[str, ...]]:
     """(what the files hold, notes on keeping it and on the common size): out of the cache, else decoded, and
@@ -68,79 +70,83 @@ def read_files(
     Raises DataError when no file can be read, StorageError when a set above LIMIT finds no place on any disk
     nor in memory.
     """
-    folder = cache_folder()
-    key = key_of(entries, target)
-    found, damage = _found(folder / key, entries)
+    place = cache_folder() / cache_key(entries, target)
+    found, damage = _found(place, entries)
     if found is not None:
-        return found, plan_for(found.shapes, target, name).notes
-    seen = look(entries, report)
-    plan = plan_for(seen.shapes, target, name)
-    count = len(seen.hopeful)
-    nbytes = count * math.prod(plan.shape)
-    notes = (*plan.notes, *damage)
+        return found, common_format(found.shapes, target, name).notes
+    headers = read_headers(entries, report)
+    common = common_format(headers.shapes, target, name)
+    work = partial(decode, entries, headers, common.shape, report)
+    shape = (len(headers.readable), *common.shape)
+    nbytes = math.prod(shape)
+    notes = (*common.notes, *damage)
     if len(entries) < SMALL_FILES and nbytes < SMALL_BYTES:
-        return _in_memory(entries, seen, plan, report), notes
+        return _in_memory(work, shape), notes
     try:
-        _make_room(folder, nbytes)
-        return _kept(folder / key, entries, seen, plan, report), notes
+        _make_room(place.parent, nbytes)
+        return _kept(work, shape, place), notes
     except OSError as error:
-        note = (
-            f"the decoded pictures ({gigabytes(nbytes)}) are not kept for the next start in {folder}: "
-            f"{said(error)}"
-        )
-    return _for_now(entries, seen, plan, report), (*notes, note)
+        why = f"are not kept for the next start in {place.parent}: {describe_storage_error(error)}"
+    return _for_now(work, shape), (*notes, f"the decoded pictures ({format_gigabytes(nbytes)}) {why}")
 
 
-def key_of(entries: Sequence[Entry], target: Target) -> str:
+def cache_key(entries: Sequence[Entry], target: Target) -> str:
     """The name of a kept set: files in their order (path, size, time of change, rights), target,
     and all that decodes. One stat a file.
     """
     digest = hashlib.blake2b(digest_size=16)
     libraries = [features.version(one) for one in ("jpg", "zlib", "libtiff", "webp", "avif", "jpg_2000")]
-    decoders = [
-        _LAYOUT,
-        DECODER,
-        PIL.__version__,
-        *libraries,
-        importlib.util.find_spec("pillow_heif") is not None,
-    ]
+    heic = importlib.util.find_spec("pillow_heif") is not None
+    decoders = [_LAYOUT, DECODER, PIL.__version__, *libraries, heic]
     digest.update(json.dumps([decoders, target.image_size, target.channels, target.largest_side]).encode())
-    here = os.fspath(Path.cwd())
     for entry in entries:
         try:
             status = entry.path.stat()
             facts = f"{status.st_size} {status.st_mtime_ns} {status.st_mode}"
         except (OSError, ValueError):
             facts = "gone"
-        path = os.fspath(entry.path)
-        digest.update(
-            os.fsencode(path if path.startswith(os.sep) else f"{here}{os.sep}{path}")
-            + f"\0{facts}\0".encode()
-        )
+        digest.update(os.fsencode(entry.path.absolute()) + f"\0{facts}\0".encode())
     return digest.hexdigest()
 
 
-def _in_memory(entries: Sequence[Entry], seen: Seen, plan: Plan, report: Reporter) -> Decoded:
-    rows = RowsInMemory(np.empty((len(seen.hopeful), *plan.shape), dtype=np.uint8))
-    return decode(entries, seen, plan, rows, report, hashed=False)
+def _in_memory(work: Work, shape: tuple[int, ...]) -> Decoded:
+    images = np.empty(shape, np.uint8)
+    rows = iter(images)
+    decoded = work(lambda picture: np.copyto(next(rows), picture), hashed=False)
+    return replace(decoded, images=images[: len(decoded.good)])
 
 
-def _for_now(entries: Sequence[Entry], seen: Seen, plan: Plan, report: Reporter) -> Decoded:
-    """In memory, or in a file without a name for this process alone."""
-    nbytes = len(seen.hopeful) * math.prod(plan.shape)
-    if nbytes <= LIMIT:
-        return _in_memory(entries, seen, plan, report)
-    try:
-        stream = unnamed_file(nbytes)
-    except StorageError:
-        if nbytes > _memory() / 4:
-            raise
-        return _in_memory(entries, seen, plan, report)
-    with stream:
+def _in_file(work: Work, shape: tuple[int, ...], stream: IO[bytes]) -> Decoded:
+    """Rows written one after the other behind a header of NumPy's format; none of them stays in memory.
+
+    `stream` is closed.
+    """
+    _write_header(stream, shape)
+    decoded = work(lambda picture: stream.write(np.ascontiguousarray(picture).data), hashed=True)
+    shape = (len(decoded.good), *shape[1:])
+    # NumPy leaves room in the header for any number of rows.
+    offset = _write_header(stream, shape)
+    stream.flush()
+    return replace(decoded, images=map_file(stream, shape, offset))
+
+
+def _write_header(stream: IO[bytes], shape: tuple[int, ...]) -> int:
+    stream.seek(0)
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return stream.tell()
+
+
+def _for_now(work: Work, shape: tuple[int, ...]) -> Decoded:
+    """In memory, or in a temporary file for this process alone."""
+    nbytes = math.prod(shape)
+    if nbytes > LIMIT:
         try:
-            return decode(entries, seen, plan, _RowsInFile(stream, plan.shape), report, hashed=True)
-        except OSError as error:
-            raise no_room(cache_folder(), nbytes, error) from error
+            with temporary_file(nbytes) as stream:
+                return _in_file(work, shape, stream)
+        except StorageError:
+            if nbytes > _memory() / 4:
+                raise
+    return _in_memory(work, shape)
 
 
 def _memory() -> int:
@@ -148,56 +154,33 @@ def _memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass
-class _RowsInFile:
-    """Rows written one after the other behind a header of NumPy's format; none of them stays in memory."""
-
-    stream: IO[bytes]
-    shape: tuple[int, int, int]
-    hashes: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._write_header()
-
-    def add(self, picture: NDArray[np.uint8], content: str) -> None:
-        """One more picture (H, W, C) with its content hash."""
-        self.stream.write(np.ascontiguousarray(picture).data)
-        self.hashes.append(content)
-
-    def finished(self) -> tuple[StoredArray, tuple[str, ...]]:
-        """The rows as an array, and their hashes."""
-        # NumPy leaves room in the header for any number of rows.
-        offset = self._write_header()
-        self.stream.flush()
-        return mapped(self.stream, (len(self.hashes), *self.shape), offset), tuple(self.hashes)
-
-    def _write_header(self) -> int:
-        self.stream.seek(0)
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(self.hashes), *self.shape)}
-        np.lib.format.write_array_header_1_0(self.stream, header)
-        return self.stream.tell()
-
-
-def _kept(place: Path, entries: Sequence[Entry], seen: Seen, plan: Plan, report: Reporter) -> Decoded:
+def _kept(work: Work, shape: tuple[int, ...], place: Path) -> Decoded:
     """Decoded into a folder of its own, which then gets its name: whole or not at all.
 
     Raises OSError when it cannot be written.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
+    folder = part_folder(place.parent, place.name)
     try:
         with (folder / _PICTURES).open("w+b") as stream:
-            decoded = decode(entries, seen, plan, _RowsInFile(stream, plan.shape), report, hashed=True)
-        (folder / _FACTS).write_text(_written(decoded), encoding="utf-8")
+            decoded = _in_file(work, shape, stream)
+        (folder / _FACTS).write_text(_facts(decoded), encoding="utf-8")
         # Where another process has decoded the same meanwhile its set stays, and this one reads from a file
         # that has lost its name.
         with contextlib.suppress(OSError):
             folder.rename(place)
+            return replace(decoded, images=_mapped(place))
         return decoded
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _written(decoded: Decoded) -> str:
+def _mapped(place: Path) -> NDArray[np.uint8]:
+    """Raises ValueError for a file that is not NumPy's, or cut off."""
+    array = np.lib.format.open_memmap(place / _PICTURES, mode="r")
+    return map_file(place / _PICTURES, array.shape, array.offset)
+
+
+def _facts(decoded: Decoded) -> str:
     facts = {
         "shape": list(decoded.images.shape),
         "unreadable": sorted(decoded.unreadable.items()),
@@ -240,28 +223,14 @@ def _loaded(place: Path, entries: Sequence[Entry]) -> Decoded:
     if _digest(outer["facts"]) != outer["digest"]:
         raise ValueError("facts")
     facts: dict[str, Any] = json.loads(outer["facts"])
-    shape = tuple(facts["shape"])
-    unreadable = dict(facts["unreadable"])
+    images, hashes, unreadable = _mapped(place), tuple(facts["hashes"]), dict(facts["unreadable"])
     good = tuple(index for index in range(len(entries)) if index not in unreadable)
-    if not len(good) == shape[0] == len(facts["hashes"]):
+    if facts["shape"] != list(images.shape) or not len(good) == len(images) == len(hashes):
         raise ValueError("rows")
-    with (place / _PICTURES).open("rb") as stream:
-        np.lib.format.read_magic(stream)
-        written = np.lib.format.read_array_header_1_0(stream)
-        offset = stream.tell()
-        if (
-            written != (shape, False, np.dtype(np.uint8))
-            or offset + math.prod(shape) != os.fstat(stream.fileno()).st_size
-        ):
-            raise ValueError("pictures")
-        images = mapped(stream, shape, offset)
-    hashes = tuple(facts["hashes"])
     for row in {round(step * (len(images) - 1) / _CHECKED) for step in range(_CHECKED + 1)}:
         if content_hash(images[row]) != hashes[row]:
             raise ValueError("pixels")
-    shapes = Counter(
-        {(height, width, channels): number for height, width, channels, number in facts["shapes"]}
-    )
+    shapes: Counter[Shape] = Counter({tuple(shape): number for *shape, number in facts["shapes"]})
     return Decoded(images, good, unreadable, shapes, Counter(facts["sizes"]), Counter(facts["more"]), hashes)
 
 
@@ -269,11 +238,9 @@ def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry]) -> bool:
     """Whether a file that could not be read can be now, or for another reason cannot:
     rights of a folder change without its files.
     """
-    now = (
-        (or_unreadable(decode_file, entries[index].path), reason)
-        for index, reason in decoded.unreadable.items()
-    )
-    return any(not isinstance(read, Unreadable) or read.reason != reason for read, reason in now)
+    now = stream_pictures([entries[index] for index in decoded.unreadable], None, None)
+    reasons = [one.reason if isinstance(one, Unreadable) else "" for _, one in now]
+    return reasons != list(decoded.unreadable.values())
 
 
 def _make_room(folder: Path, nbytes: int) -> None:
@@ -285,19 +252,16 @@ def _make_room(folder: Path, nbytes: int) -> None:
     limit = _limit()
     if nbytes > limit:
         raise OSError(None, f"more than LIGHTFAST_CACHE_GB={limit / 1e9:g}")
-    ages = sorted(
-        (_last_use(place), place) for place in folder.iterdir() if place.is_dir() and _is_ours(place)
-    )
-    sizes = {place: _size(place) for _, place in ages}
-    for used, place in ages:
-        if place.name.startswith("."):
-            if time.time() - used > _ABANDONED:
-                shutil.rmtree(place, ignore_errors=True)
-                sizes.pop(place)
-        elif sum(sizes.values()) + nbytes > limit:
+    # Nothing else in that folder is ever removed.
+    places = (place for place in folder.iterdir() if _OURS.fullmatch(place.name) and place.is_dir())
+    ours = sorted((*_usage(place), place) for place in places)
+    total = nbytes + sum(size for _, size, _ in ours)
+    for used, size, place in ours:
+        half = place.name.startswith(".")
+        if time.time() - used > _ABANDONED if half else total > limit:
             _remove(place)
-            sizes.pop(place)
-    require_room(folder, nbytes)
+            total -= size
+    require_free_space(folder, nbytes)
 
 
 def _limit() -> float:
@@ -315,27 +279,14 @@ def _limit() -> float:
     return limit * 1e9
 
 
-def _is_ours(place: Path) -> bool:
-    """Nothing else in that folder is ever removed."""
-    name = place.name[1:] if place.name.startswith(".") else place.name
-    key, _, rest = name.partition(".")
-    return (
-        len(key) == 32
-        and set(key) <= set("0123456789abcdef")
-        and (not rest or rest.endswith((".part", ".gone")))
-    )
-
-
-def _last_use(place: Path) -> float:
-    with contextlib.suppress(OSError):
-        return max((one.stat().st_mtime for one in place.iterdir()), default=place.stat().st_mtime)
-    return 0.0
-
-
-def _size(place: Path) -> int:
-    with contextlib.suppress(OSError):
-        return sum(one.stat().st_size for one in place.iterdir())
-    return 0
+def _usage(place: Path) -> tuple[float, int]:
+    """(time of the last use, bytes) of a folder."""
+    try:
+        files = [one.stat() for one in place.iterdir()] or [place.stat()]
+    except OSError:
+        # Another process is removing it.
+        return 0.0, 0
+    return max(one.st_mtime for one in files), sum(one.st_size for one in files)
 
 
 def _remove(place: Path) -> None:

@@ -23,7 +23,7 @@ from lightfast.data.decode.unreadable import (
     zeros_at_the_end,
 )
 
-__all__ = ["DECODER", "Header", "UnreadablePicture", "decode_bytes", "decode_file", "fit", "header", "probe"]
+__all__ = ["DECODER", "Header", "UnreadablePicture", "decode_bytes", "decode_file", "fit", "read_header"]
 
 DECODER = 1
 """Counts the changes of this module and of `colour` after which the same file gives other pixels:
@@ -160,12 +160,7 @@ def _decoded(
             raise UnreadablePicture(source, reason(error, source)) from error
 
 
-def probe(path: str | Path) -> tuple[int, int, int]:
-    """(H, W, C) that `decode_file` would give without a wanted size, from the file's header alone."""
-    return header(path).shape
-
-
-def header(path: str | Path) -> Header:
+def read_header(path: str | Path) -> Header:
     """What the first bytes of `path` say of its picture; raises UnreadablePicture as `decode_file` does,
     as far as they tell.
     """

@@ -5,10 +5,10 @@ and the decoding.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Target, Unreadable
-from lightfast.data.decode.decode import Header, decode_file, header
+from lightfast.data.decode.decode import Header, decode_file, read_header
 from lightfast.data.decode.stream import in_order, or_unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Plan:
+class CommonFormat:
     """The size and channels that all pictures get, and what to say about it."""
 
     image_size: tuple[int, int]
@@ -46,20 +46,20 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the headers say: one Header or Unreadable an entry."""
+class Headers:
+    """What the headers of all files say: one Header or Unreadable an entry."""
 
-    headers: tuple[Header | Unreadable, ...]
+    all: tuple[Header | Unreadable, ...]
 
     @property
-    def hopeful(self) -> list[int]:
+    def readable(self) -> list[int]:
         """Positions of the files whose header can be read."""
-        return [index for index, one in enumerate(self.headers) if isinstance(one, Header)]
+        return [index for index, one in enumerate(self.all) if isinstance(one, Header)]
 
     @property
     def shapes(self) -> Counter[Shape]:
         """How many files announce which (H, W, C), in the order of their first."""
-        return Counter(one.shape for one in self.headers if isinstance(one, Header))
+        return Counter(one.shape for one in self.all if isinstance(one, Header))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Decoded:
     """What reading many files gave.
 
     Attributes:
-        images: uint8 (N, H, W, C), in memory or a StoredArray.
+        images: uint8 (N, H, W, C), in memory or a MappedArray.
         good: N positions among the entries, rising.
         unreadable: {position: reason} of the others.
         shapes: how many files announce which (H, W, C).
@@ -84,7 +84,7 @@ class Decoded:
     more: Counter[str]
     hashes: tuple[str, ...] | None = None
 
-    def listed(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
+    def list_unreadable(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
         """The unreadable files by name, sorted."""
         return tuple(
             sorted(
@@ -94,87 +94,59 @@ class Decoded:
         )
 
 
-class Rows(Protocol):
-    """Takes pictures one by one and gives them back as one array."""
-
-    def add(self, picture: NDArray[np.uint8], content: str) -> None:
-        """One more picture (H, W, C) with its content hash ("" where none is wanted)."""
-        ...
-
-    def finished(self) -> tuple[NDArray[np.uint8], tuple[str, ...] | None]:
-        """(all pictures, their content hashes or None)."""
-        ...
-
-
-@dataclass
-class RowsInMemory:
-    """Rows of an array that has room for `images.shape[0]` of them."""
-
-    images: NDArray[np.uint8]
-    count: int = field(default=0, init=False)
-
-    def add(self, picture: NDArray[np.uint8], content: str) -> None:
-        """One more picture (H, W, C)."""
-        self.images[self.count] = picture
-        self.count += 1
-
-    def finished(self) -> tuple[NDArray[np.uint8], None]:
-        """The pictures so far; nobody has hashed them."""
-        return self.images[: self.count], None
-
-
-def look(entries: Sequence[Entry], report: Reporter) -> Seen:
+def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
     """The headers of all files. Raises DataError when none can be read."""
 
-    def one(entry: Entry) -> Header | Unreadable:
-        return or_unreadable(header, entry.path)
-
-    seen = Seen(tuple(_counted(in_order(one, entries), "looking", len(entries), report)))
-    if not seen.hopeful:
-        raise nothing_read([one for one in seen.headers if isinstance(one, Unreadable)])
-    return seen
+    found = in_order(lambda entry: or_unreadable(read_header, entry.path), entries)
+    headers = Headers(tuple(_counted(found, "looking", len(entries), report)))
+    if not headers.readable:
+        raise _no_readable_file([one for one in headers.all if isinstance(one, Unreadable)])
+    return headers
 
 
 def decode(
-    entries: Sequence[Entry], seen: Seen, plan: Plan, rows: Rows, report: Reporter, *, hashed: bool
+    entries: Sequence[Entry],
+    headers: Headers,
+    shape: Shape,
+    report: Reporter,
+    add: Callable[[NDArray[np.uint8]], object],
+    *,
+    hashed: bool,
 ) -> Decoded:
-    """Every file whose header could be read, into `rows`.
+    """Every file whose header could be read as (H, W, C) `shape`, one after the other to `add`;
+    what is returned still lacks the images.
 
-    Raises DataError when no file can be read, OSError as `rows` does.
+    Raises DataError when no file can be read, and what `add` raises.
     """
 
-    def read_row(index: int) -> tuple[NDArray[np.uint8], str] | Unreadable:
-        return or_unreadable(work, entries[index].path)
-
     def work(path: Path) -> tuple[NDArray[np.uint8], str]:
-        picture = decode_file(path, plan.image_size, plan.channels)
+        picture = decode_file(path, shape[:2], shape[2])
         return picture, content_hash(picture) if hashed else ""
 
-    hopeful = seen.hopeful
-    unreadable = {index: one.reason for index, one in enumerate(seen.headers) if isinstance(one, Unreadable)}
-    good: list[int] = []
-    for index, read in zip(
-        hopeful, _counted(in_order(read_row, hopeful), "reading", len(hopeful), report), strict=True
-    ):
-        if isinstance(read, Unreadable):
-            unreadable[index] = read.reason
+    readable = headers.readable
+    unreadable = {index: one.reason for index, one in enumerate(headers.all) if isinstance(one, Unreadable)}
+    good: dict[int, str] = {}
+    results = in_order(lambda index: or_unreadable(work, entries[index].path), readable)
+    results = _counted(results, "reading", len(readable), report)
+    for index, one in zip(readable, results, strict=True):
+        if isinstance(one, Unreadable):
+            unreadable[index] = one.reason
         else:
-            rows.add(*read)
-            good.append(index)
+            add(one[0])
+            good[index] = one[1]
     if not good:
-        raise nothing_read(
-            [Unreadable(printable(entries[at].path), reason) for at, reason in sorted(unreadable.items())]
+        raise _no_readable_file(
+            [Unreadable(printable(entries[at].path), unreadable[at]) for at in sorted(unreadable)]
         )
-    images, hashes = rows.finished()
-    kept = [one for index in good if isinstance(one := seen.headers[index], Header)]
+    kept = [one for index in good if isinstance(one := headers.all[index], Header)]
     return Decoded(
-        images,
+        np.empty((0, *shape), np.uint8),
         tuple(good),
         unreadable,
-        seen.shapes,
+        headers.shapes,
         Counter("{}x{}".format(*one.shape[:2]) for one in kept),
         Counter(one.more for one in kept if one.more),
-        hashes,
+        tuple(good.values()) if hashed else None,
     )
 
 
@@ -185,7 +157,7 @@ def _counted(results: Iterator[T], label: str, total: int, report: Reporter) -> 
             report(label, done, total)
 
 
-def nothing_read(unreadable: Sequence[Unreadable]) -> DataError:
+def _no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
     """The error of a source of which no file can be read."""
     first = unreadable[0]
     return DataError(
@@ -194,12 +166,12 @@ def nothing_read(unreadable: Sequence[Unreadable]) -> DataError:
     )
 
 
-def plan_for(shapes: Counter[Shape], target: Target, name: str) -> Plan:
+def common_format(shapes: Counter[Shape], target: Target, name: str) -> CommonFormat:
     """The size and channels of all pictures of files of these shapes."""
     total = shapes.total()
     sizes: Counter[tuple[int, int]] = Counter()
-    for (height, width, _), count in shapes.items():
-        sizes[height, width] += count
+    for shape, count in shapes.items():
+        sizes[shape[:2]] += count
     grey = sum(count for shape, count in shapes.items() if shape[2] == 1)
     channels = target.channels or (1 if grey == total else 3)
     notes: list[str] = []
@@ -213,10 +185,10 @@ def plan_for(shapes: Counter[Shape], target: Target, name: str) -> Plan:
                 f"{changed} of {total} pictures resized to {height}x{width} (shorter side scaled, centre "
                 "cropped)"
             )
-        return Plan(target.image_size, channels, tuple(notes))
+        return CommonFormat(target.image_size, channels, tuple(notes))
     why = _why_another_size(sizes, total * channels, target, name)
     if not why:
-        return Plan(next(iter(sizes)), channels, tuple(notes))
+        return CommonFormat(next(iter(sizes)), channels, tuple(notes))
     shorter = np.repeat([min(size) for size in sizes], list(sizes.values()))
     side = max(1, min(target.largest_side or LARGEST_COMMON_SIDE, round(float(np.median(shorter)))))
     notes.insert(
@@ -224,21 +196,16 @@ def plan_for(shapes: Counter[Shape], target: Target, name: str) -> Plan:
         f"{why}: resized to {side}x{side} (shorter side scaled, centre cropped); give image_size to choose "
         "another",
     )
-    return Plan((side, side), channels, tuple(notes))
+    return CommonFormat((side, side), channels, tuple(notes))
 
 
 def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: Target, name: str) -> str:
     """Why the pictures cannot keep their size, or ""."""
-    total = sizes.total()
-    if len(sizes) > 1:
-        return f"sizes differ ({len(sizes)} sizes among {total} pictures of {name})"
     height, width = next(iter(sizes))
-    largest = target.largest_side
+    pictures, largest = f"{sizes.total()} pictures of {height}x{width}", target.largest_side
+    if len(sizes) > 1:
+        return f"sizes differ ({len(sizes)} sizes among {sizes.total()} pictures of {name})"
     if largest is None:
-        return (
-            f"{total} pictures of {height}x{width} would not fit in memory"
-            if planes * height * width > _ROOM
-            else ""
-        )
+        return f"{pictures} would not fit in memory" if planes * height * width > _ROOM else ""
     larger = min(height, width) > largest or max(height, width) > 2 * largest
-    return f"{total} pictures of {height}x{width} are larger than {largest}x{largest}" if larger else ""
+    return f"{pictures} are larger than {largest}x{largest}" if larger else ""

@@ -4,11 +4,15 @@ and never more of them waiting than agreed.
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +24,9 @@ from lightfast.data.decode.decode import decode_file
 from lightfast.data.decode.unreadable import UnreadablePicture
 
 AHEAD = 64
+_THREADS = "pictures"
+_LIBRARIES = ("PIL.", "pillow_heif.")
+_FILTERS = threading.Lock()
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -45,11 +52,8 @@ def stream_pictures(
 
     Closing the generator stops the threads. Raises SettingsError for `jobs` or `ahead` below 1.
     """
-
-    def one(entry: Entry) -> tuple[Entry, NDArray[np.uint8] | Unreadable]:
-        return entry, or_unreadable(lambda path: decode_file(path, image_size, channels), entry.path)
-
-    return in_order(one, entries, jobs, ahead)
+    decode = partial(decode_file, image_size=image_size, channels=channels)
+    return in_order(lambda entry: (entry, or_unreadable(decode, entry.path)), entries, jobs, ahead)
 
 
 def in_order(
@@ -57,6 +61,8 @@ def in_order(
 ) -> Generator[Result, None, None]:
     """`work(item)` of every item in order, from `jobs` threads;
     at most `ahead` items are being worked on or wait. Errors are raised.
+
+    What Pillow warns about in these threads is ignored: odd metadata of files that it decodes well.
     """
     if jobs is not None and jobs < 1:
         raise SettingsError(f"jobs {jobs}", expected="at least 1", cure="Leave it out for one a core.")
@@ -69,17 +75,47 @@ def _in_order(
     work: Callable[[Item], Result], items: Iterable[Item], jobs: int, ahead: int
 ) -> Generator[Result, None, None]:
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="pictures")
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) == ahead:
+    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix=_THREADS)
+    with _pillow_ignored():
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) == ahead:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        finally:
+            # Also when the caller has seen enough, or Ctrl-C: what was not begun is dropped.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _InTheseThreads:
+    """Stands where a warning filter has its pattern of modules."""
+
+    def match(self, module: str) -> bool:
+        return module.startswith(_LIBRARIES) and threading.current_thread().name.startswith(_THREADS)
+
+
+_IGNORED: Any = ("ignore", None, Warning, _InTheseThreads(), 0)
+
+
+@contextmanager
+def _pillow_ignored() -> Iterator[None]:
+    """`warnings.catch_warnings` would silence every thread of the process, and where two overlap put back
+    the filters of the wrong one: here each adds one filter that matches in threads of pools alone, and takes
+    one away.
+    """
+    with _FILTERS:
+        # A new list: another thread may be going through the old one.
+        warnings.filters = [_IGNORED, *warnings.filters]
+    try:
+        yield
     finally:
-        # Also when the caller has seen enough, or Ctrl-C: what was not begun is dropped.
-        pool.shutdown(wait=True, cancel_futures=True)
+        with _FILTERS:
+            warnings.filters = left = list(warnings.filters)
+            # Not there where somebody has put back older filters meanwhile.
+            with suppress(ValueError):
+                left.remove(_IGNORED)
 
 
 def or_unreadable(work: Callable[[Path], Result], path: Path) -> Result | Unreadable:

@@ -18,7 +18,7 @@ from lightfast.data.dataset import LoadedData
 from lightfast.data.duplicates.hashes import SIDE, VIEWS, Candidates, candidates
 from lightfast.data.duplicates.registration import look, thumbnails, worth_a_look
 from lightfast.data.images import ImageSet
-from lightfast.data.mapped import spilled
+from lightfast.data.mapped import write_temporary
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Pictures uint8 (N, H, W, C) to vectors float32 (N, D), any D, any length."""
@@ -197,7 +197,9 @@ def _thumbs(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter)
     """uint8 (M, 64, 64) of some rows, in rising order; of large sets in a file without a name."""
     chunks = _shrunk(sets, rows, report)
     return (
-        np.concatenate(list(chunks)) if len(rows) <= _IN_MEMORY else spilled(chunks, (len(rows), SIDE, SIDE))
+        np.concatenate(list(chunks))
+        if len(rows) <= _IN_MEMORY
+        else write_temporary(chunks, (len(rows), SIDE, SIDE))
     )
 
 

@@ -5,15 +5,15 @@ and the broken ones by name.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import Entry, LoadedData, Target, Unreadable
-from lightfast.data.decode.cache import read_files
+from lightfast.data.dataset import Entry, LoadedData, Target
+from lightfast.data.decode.cache import load_files
 from lightfast.data.decode.files import Decoded
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
@@ -44,13 +44,8 @@ def assemble(
     _require_known(entries, class_names, name)
     # One part after the other, so that each is a range of rows and need not be copied.
     entries = sorted(entries, key=lambda entry: _PARTS.index(entry.part))
-    with warnings.catch_warnings():
-        # Pillow warns about odd metadata and palettes of files that it reads well.
-        warnings.simplefilter("ignore")
-        decoded, notes = read_files(entries, target, name, report)
-    unreadable = decoded.listed(entries)
-    _require_every_class(entries, decoded.good, class_names, unreadable)
-    _require_every_part(entries, decoded.good, name, unreadable)
+    decoded, notes = load_files(entries, target, name, report)
+    _require_readable(entries, decoded, class_names, name)
     several = any(entry.part != "train" for entry in entries)
     parts = {
         part: _part(
@@ -67,7 +62,7 @@ def assemble(
         train=parts["train"],
         test=parts.get("test"),
         val=parts.get("val"),
-        unreadable=unreadable,
+        unreadable=decoded.list_unreadable(entries),
         notes=(*notes, *_first_frames(decoded)),
         sizes=dict(decoded.sizes.most_common()),
     )
@@ -100,53 +95,37 @@ def _first_frames(decoded: Decoded) -> tuple[str, ...]:
     return tuple(f"{count} {what}" for count, what in said if count)
 
 
-def _require_every_class(
-    entries: Sequence[Entry], good: Sequence[int], names: tuple[str, ...], unreadable: Sequence[Unreadable]
+def _require_readable(
+    entries: Sequence[Entry], decoded: Decoded, class_names: tuple[str, ...], name: str
 ) -> None:
-    wanted = {number for entry in entries if entry.part == "train" for number in entry.classes}
-    readable = {
-        number for index in good if entries[index].part == "train" for number in entries[index].classes
-    }
-    for number in sorted(wanted - readable):
-        reasons = {one.path: one.reason for one in unreadable}
-        paths = (
-            printable(entry.path) for entry in entries if number in entry.classes and entry.part == "train"
-        )
-        first = next(path for path in paths if path in reasons)
-        raise DataError(
-            f"class {names[number]!r}: none of its pictures could be read, the first is {first}: "
-            f"{reasons[first]}",
-            cure="Replace the files or remove the class.",
-        )
+    """Neither a class of the train part nor a part may be of nothing but broken files."""
+    readable = {group for index in decoded.good for group in _groups(entries[index])}
+    broken = [(*group, index) for index in decoded.unreadable for group in _groups(entries[index])]
+    for kind, which, index in sorted(broken):
+        if (kind, which) not in readable:
+            part = f"{name}: none of the pictures of the {which} part"
+            what = part if kind == "part" else f"class {class_names[which]!r}: none of its pictures"
+            raise DataError(
+                f"{what} could be read, the first is {printable(entries[index].path)}: "
+                f"{decoded.unreadable[index]}",
+                cure=f"Replace the files or remove the {kind}.",
+            )
 
 
-def _require_every_part(
-    entries: Sequence[Entry], good: Sequence[int], name: str, unreadable: Sequence[Unreadable]
-) -> None:
-    """A validation or test part of nothing but broken files would otherwise be an empty one."""
-    lost = {entry.part for entry in entries} - {entries[index].part for index in good}
-    for part in sorted(lost):
-        paths = {printable(entry.path) for entry in entries if entry.part == part}
-        first = next(one for one in unreadable if one.path in paths)
-        raise DataError(
-            f"{name}: none of the pictures of the {part} part could be read, the first is {first.path}: "
-            f"{first.reason}",
-            cure="Replace the files or remove the part.",
-        )
+def _groups(entry: Entry) -> list[tuple[str, Any]]:
+    classes = entry.classes if entry.part == "train" else ()
+    return [("part", entry.part), *(("class", number) for number in classes)]
 
 
 def _require_known(entries: Sequence[Entry], class_names: tuple[str, ...], name: str) -> None:
     """The train part alone decides the classes: a label that only another part has could never be learned."""
-    known = {number for entry in entries if entry.part == "train" for number in entry.classes}
-    if not any(entry.part == "train" for entry in entries):
-        return
-    for entry in entries:
-        unknown = next((number for number in entry.classes if number not in known), None)
-        if unknown is not None:
+    train = [entry for entry in entries if entry.part == "train"]
+    known = {number for entry in train for number in entry.classes}
+    for part, number in ((entry.part, number) for entry in entries if train for number in entry.classes):
+        if number not in known:
             raise DataError(
-                f"{name}: class {class_names[unknown]!r} of the {entry.part} part is not among the training "
-                "classes",
-                cure=f"Add training pictures of it, or remove it from {entry.part}.",
+                f"{name}: class {class_names[number]!r} of the {part} part is not among the training classes",
+                cure=f"Add training pictures of it, or remove it from {part}.",
             )
 
 
