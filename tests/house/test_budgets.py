@@ -1,17 +1,12 @@
-"""The rules that hold for the whole package: cheap imports, small files, no print, empty `__init__` files."""
+"""The rules that hold for the whole package: small files and functions, no print, empty `__init__` files."""
 
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "lightfast"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ALL_CODE = [
@@ -19,24 +14,6 @@ ALL_CODE = [
     *sorted(path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")),
 ]
 FILE_BUDGET, FUNCTION_BUDGET = 400, 60
-HEAVY = {"torch", "torchvision", "timm", "transformers", "fastapi", "starlette", "nicegui"}
-LIGHT_MODULES = [
-    "lightfast",
-    "lightfast.cli.app",
-    "lightfast.data.images",
-    "lightfast.data.splits",
-    "lightfast.corrupt.suite",
-    "lightfast.train.recipe",
-    "lightfast.evaluate.metrics",
-    "lightfast.statistics.intervals",
-]
-
-
-def run_python(code: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -51,28 +28,6 @@ def prints(path: Path) -> list[int]:
         node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
     )
     return [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
-
-
-def test_importing_the_package_takes_less_than_0_3_seconds():
-    code = "import time; start = time.perf_counter(); import lightfast; print(time.perf_counter() - start)"
-    seconds = [float(run_python(code)) for _ in range(5)]
-    assert min(seconds) < 0.3, seconds
-
-
-def test_the_help_appears_in_less_than_0_6_seconds():
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        text = run_python("from lightfast.cli.app import main; main()", "--help")
-        seconds.append(time.perf_counter() - start)
-    assert "demo" in text
-    assert min(seconds) < 0.6, seconds
-
-
-@pytest.mark.parametrize("module", LIGHT_MODULES)
-def test_importing_a_light_module_brings_in_neither_torch_nor_a_web_framework(module):
-    loaded = run_python(f"import sys, {module}; print(*sorted(sys.modules))").split()
-    assert not HEAVY.intersection(loaded)
 
 
 def test_every_init_below_the_package_own_is_empty():
