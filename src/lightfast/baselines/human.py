@@ -2,7 +2,7 @@
 
 The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets
 the same sample, each in an order of their own, so that fatigue and learning do not fall on the same pictures
-for all. What is shown is a `Question`: it has no room for a label, a file name or an id. Scoring:
+for all. What is shown is a `TrialQuestion`: it has no room for a label, a file name or an id. Scoring:
 `evaluate.human_score`.
 """
 
@@ -56,7 +56,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class TrialQuestion:
     """All that a person gets to see of one picture.
 
     Attributes:
@@ -128,7 +128,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Reading:
+class LoadedAnswers:
     """What a log holds: the whole answers in the order in which they were given, and the numbers
     (from 1) of lines that are none.
     """
@@ -221,12 +221,12 @@ class AnswerLog:
             _write_all(stream, line)
             os.fsync(stream.fileno())
 
-    def read(self) -> Reading:
+    def read(self) -> LoadedAnswers:
         """The answers; DataError, with the cure, when the file belongs to another trial."""
-        reading = read_answers(self.path)
-        for answer in reading.answers:
+        loaded = load_answers(self.path)
+        for answer in loaded.answers:
             self._require_same(answer)
-        return reading
+        return loaded
 
     def _require_same(self, answer: Answer) -> None:
         trial = self.trial
@@ -250,10 +250,10 @@ class AnswerLog:
             )
 
 
-def read_answers(path: Path) -> Reading:
+def load_answers(path: Path) -> LoadedAnswers:
     """All whole answers of a log of whatever trial; empty when there is no file."""
     if not path.is_file():
-        return Reading()
+        return LoadedAnswers()
     with path.open("rb") as stream, _locked(stream, shared=True):
         content = stream.read()
     answers, torn = [], []
@@ -264,7 +264,7 @@ def read_answers(path: Path) -> Reading:
                 torn.append(number)
             else:
                 answers.append(answer)
-    return Reading(tuple(answers), tuple(torn))
+    return LoadedAnswers(tuple(answers), tuple(torn))
 
 
 def _parsed(line: bytes) -> Answer | None:

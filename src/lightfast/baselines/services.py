@@ -32,13 +32,13 @@ from lightfast.statistics.intervals import Interval, wilson
 
 Guesses = tuple[tuple[str, float], ...]
 """(label as the service spells it, score 0..1), the surest first."""
-NOTHING = "(no known class)"
+NO_KNOWN_CLASS = "(no known class)"
 """The answer of a service none of whose labels is one of the classes."""
 _CLARIFAI_OK = 10000
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServiceResponse:
     """One saved response: the picture it was kept under, the service, what it said."""
 
     picture: str
@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Readings:
+class ServicePredictions:
     """What a service says of the pictures, in the words of the data.
 
     Attributes:
@@ -63,7 +63,7 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Score:
+class ServiceScore:
     """Shares of right answers of one reader on n pictures, each with its 95 % Wilson interval."""
 
     name: str
@@ -88,13 +88,13 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Versus:
+class ServiceComparison:
     """Our run and one service on the same pictures: both scores, McNemar's test (service → ours),
     its p after Holm's correction.
     """
 
-    service: Score
-    ours: Score
+    service: ServiceScore
+    ours: ServiceScore
     test: PairedTest
     p_holm: float
 
@@ -120,8 +120,8 @@ class Scorecard:
         unmapped: service → label → responses with it.
     """
 
-    ours: Score
-    versus: tuple[Versus, ...]
+    ours: ServiceScore
+    versus: tuple[ServiceComparison, ...]
     agreement: tuple[tuple[str, str, Kappa], ...]
     missing: Mapping[str, tuple[str, ...]]
     unmapped: Mapping[str, Mapping[str, int]]
@@ -167,7 +167,7 @@ def parse_response(response: Any) -> tuple[str, Guesses]:
     raise DataError("a response of unknown shape", expected=f"the documented JSON of {', '.join(_PARSERS)}")
 
 
-def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unreadable, ...]]:
+def load_responses(folder: Path | str) -> tuple[tuple[ServiceResponse, ...], tuple[Unreadable, ...]]:
     """All saved responses below `folder` (or in one file), and those that cannot be read, each with its
     reason.
 
@@ -185,7 +185,7 @@ def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unread
             expected="a folder with .json or .jsonl files",
             cure="Save the services' answers there.",
         )
-    answers: list[Answer] = []
+    answers: list[ServiceResponse] = []
     unreadable: list[Unreadable] = []
     for path in files:
         shown = path.name if path == place else path.relative_to(place).as_posix()
@@ -193,7 +193,7 @@ def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unread
             try:
                 response = json.loads(text) if isinstance(text, str) else text
                 named, guesses = parse_response(response)
-                answers.append(Answer(picture, service or named, guesses))
+                answers.append(ServiceResponse(picture, service or named, guesses))
             except (json.JSONDecodeError, RecursionError) as error:
                 unreadable.append(
                     Unreadable(printable(where), f"not JSON ({getattr(error, 'msg', 'nested too deeply')})")
@@ -203,12 +203,12 @@ def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unread
     return tuple(answers), tuple(unreadable)
 
 
-def readings_of(
-    answers: Sequence[Answer],
+def service_predictions(
+    answers: Sequence[ServiceResponse],
     ids: Sequence[str],
     class_names: Sequence[str],
     synonyms: Mapping[str, str] | None = None,
-) -> tuple[tuple[Readings, ...], tuple[Unreadable, ...]]:
+) -> tuple[tuple[ServicePredictions, ...], tuple[Unreadable, ...]]:
     """Answers paired with pictures and put into the words of the data; and the answers that no picture, or
     two, could be meant by.
 
@@ -247,14 +247,14 @@ def readings_of(
             labels = {label for (label, _), name in zip(answer.guesses, classes, strict=True) if name is None}
             unmapped.setdefault(answer.service, Counter()).update(sorted(labels))
     paired = [
-        Readings(name, found, dict(unmapped[name].most_common()))
+        ServicePredictions(name, found, dict(unmapped[name].most_common()))
         for name, found in sorted(ranked.items())
         if found
     ]
     return tuple(paired), tuple(odd)
 
 
-def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard:
+def score_services(ours: Predictions, services: Sequence[ServicePredictions]) -> Scorecard:
     """Our predictions beside the services, each service on the pictures that it has answered.
 
     Top 1 and top 3 of a service are among those of its labels that are classes; a response without any is a
@@ -262,7 +262,7 @@ def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard
 
     Raises DataError when no service has answered any picture.
     """
-    if not readings:
+    if not services:
         raise DataError(
             "no response belongs to a picture of the data",
             cure="Keep each response under the name of its picture.",
@@ -274,44 +274,44 @@ def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard
         for name, row in zip(ours.ids, order, strict=True)
     }
     truth = dict(zip(ours.ids, labels, strict=True))
-    rows = [[name for name in ours.ids if name in one.ranked] for one in readings]
+    rows = [[name for name in ours.ids if name in one.ranked] for one in services]
     tests = [
         mcnemar(_right(truth, one.ranked, ids), _right(truth, own, ids))
-        for one, ids in zip(readings, rows, strict=True)
+        for one, ids in zip(services, rows, strict=True)
     ]
     adjusted = holm([test.p_value for test in tests])
     versus = tuple(
-        Versus(
+        ServiceComparison(
             _score(one.service, truth, one.ranked, ids),
             _score(ours.name, truth, own, ids),
             replace(test, before_name=one.service, after_name=ours.name),
             float(p),
         )
-        for one, ids, test, p in zip(readings, rows, tests, adjusted, strict=True)
+        for one, ids, test, p in zip(services, rows, tests, adjusted, strict=True)
     )
-    readers = {ours.name: own, **{one.service: one.ranked for one in readings}}
+    readers = {ours.name: own, **{one.service: one.ranked for one in services}}
     agreement = tuple(
         (one, other, cohen_kappa(_first(readers[one], both), _first(readers[other], both)))
         for one, other in combinations(readers, 2)
         if (both := _both(ours.ids, readers[one], readers[other]))
     )
-    answered = [name for name in ours.ids if any(name in one.ranked for one in readings)]
-    missing = {one.service: tuple(name for name in ours.ids if name not in one.ranked) for one in readings}
+    answered = [name for name in ours.ids if any(name in one.ranked for one in services)]
+    missing = {one.service: tuple(name for name in ours.ids if name not in one.ranked) for one in services}
     return Scorecard(
         _score(ours.name, truth, own, answered),
         versus,
         agreement,
         missing,
-        {one.service: one.unmapped for one in readings},
+        {one.service: one.unmapped for one in services},
     )
 
 
 def _score(
     name: str, truth: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]
-) -> Score:
+) -> ServiceScore:
     n = len(ids)
     first, three = (int(sum(truth[one] in ranked[one][:k] for one in ids)) for k in (1, 3))
-    return Score(
+    return ServiceScore(
         name, n, first / n, wilson(first, n), three / n, wilson(three, n), sum(not ranked[one] for one in ids)
     )
 
@@ -323,7 +323,7 @@ def _right(
 
 
 def _first(ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]) -> list[str]:
-    return [ranked[one][0] if ranked[one] else NOTHING for one in ids]
+    return [ranked[one][0] if ranked[one] else NO_KNOWN_CLASS for one in ids]
 
 
 def _both(ids: Sequence[str], one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -350,7 +350,7 @@ def _endings(ids: Sequence[str]) -> dict[str, list[str]]:
     return places
 
 
-def _pictures_of(answer: Answer, places: Mapping[str, list[str]]) -> list[str]:
+def _pictures_of(answer: ServiceResponse, places: Mapping[str, list[str]]) -> list[str]:
     """The pictures that a response may be of: its path ends a picture's path, or a picture's whole path ends
     it.
 
