@@ -12,14 +12,13 @@ import json
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.data.dataset import Unreadable
@@ -34,7 +33,7 @@ Guesses = tuple[tuple[str, float], ...]
 """(label as the service spells it, score 0..1), the surest first."""
 NOTHING = "(no known class)"
 """The answer of a service none of whose labels is one of the classes."""
-_CLARIFAI_OK = 10000
+_FAILED, _CLARIFAI_OK = 400, 10000
 
 
 @dataclass(frozen=True)
@@ -76,15 +75,7 @@ class Score:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; intervals are lists of two."""
-        return {
-            "name": self.name,
-            "n": self.n,
-            "top1": self.top1,
-            "top1_interval": list(self.top1_interval),
-            "top3": self.top3,
-            "top3_interval": list(self.top3_interval),
-            "unanswered": self.unanswered,
-        }
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -152,19 +143,22 @@ def parse_response(response: Any) -> tuple[str, Guesses]:
     Raises DataError: none of these shapes, an error of the service, more than one picture in it, or a label
     without name or score.
     """
-    for service, parser in _PARSERS.items():
-        try:
-            found = parser(response) if isinstance(response, dict) else None
-            if found is not None:
-                pairs = [(str(label), float(score)) for label, score in found]
-                if not all(math.isfinite(score) for _, score in pairs):
-                    raise ValueError("a score that is no number")
-                return service, tuple(sorted(pairs, key=lambda pair: -pair[1]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(
-                f"a response of {service} is damaged ({type(error).__name__}: {error})"
-            ) from error
-    raise DataError("a response of unknown shape", expected=f"the documented JSON of {', '.join(_PARSERS)}")
+    match response:
+        case {"predictions": [{"displayNames": _}, *_] as predictions}:
+            response = {"responses": predictions}
+    key = next((key for key in _SHAPES if isinstance(response, dict) and response.get(key) is not None), None)
+    if key is None:
+        services = ", ".join(dict.fromkeys(shape[0] for shape in _SHAPES.values()))
+        raise DataError("a response of unknown shape", expected=f"the documented JSON of {services}")
+    service, name, score, labels = _SHAPES[key]
+    scale = 100 if service == "aws" else 1
+    try:
+        found = [(str(one[name]), float(one[score]) / scale) for one in labels(response[key])]
+        if not all(math.isfinite(value) for _, value in found):
+            raise ValueError("a score that is no number")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"a response of {service} is damaged ({type(error).__name__}: {error})") from error
+    return service, tuple(sorted(found, key=lambda pair: -pair[1]))
 
 
 def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unreadable, ...]]:
@@ -189,15 +183,12 @@ def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unread
     unreadable: list[Unreadable] = []
     for path in files:
         shown = path.name if path == place else path.relative_to(place).as_posix()
-        for where, picture, service, text in _entries(path, shown):
+        for where, text in _texts(path, shown):
             try:
-                response = json.loads(text) if isinstance(text, str) else text
-                named, guesses = parse_response(response)
-                answers.append(Answer(picture, service or named, guesses))
+                answers.append(_answer(where, text, path.suffix))
             except (json.JSONDecodeError, RecursionError) as error:
-                unreadable.append(
-                    Unreadable(printable(where), f"not JSON ({getattr(error, 'msg', 'nested too deeply')})")
-                )
+                reason = f"not JSON ({getattr(error, 'msg', 'nested too deeply')})"
+                unreadable.append(Unreadable(printable(where), reason))
             except DataError as error:
                 unreadable.append(Unreadable(printable(where), str(error)))
     return tuple(answers), tuple(unreadable)
@@ -230,17 +221,13 @@ def readings_of(
     for answer in answers:
         found = _pictures_of(answer, places)
         of_service = ranked.setdefault(answer.service, {})
-        if len(found) != 1:
-            said = (
-                "no picture of this name in the data"
-                if not found
-                else f"{len(found)} pictures could be meant"
-            )
+        said = "no picture of this name in the data" if not found else ""
+        if len(found) > 1:
+            said = f"{len(found)} pictures could be meant"
+        elif found and found[0] in of_service:
+            said = f"a second response for {found[0]}"
+        if said:
             odd.append(Unreadable(printable(answer.picture), f"{answer.service}: {said}"))
-        elif found[0] in of_service:
-            odd.append(
-                Unreadable(printable(answer.picture), f"a second response of {answer.service} for {found[0]}")
-            )
         else:
             classes = [known.get(_spelling(label)) for label, _ in answer.guesses]
             of_service[found[0]] = tuple(dict.fromkeys(name for name in classes if name is not None))
@@ -267,67 +254,50 @@ def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard
             "no response belongs to a picture of the data",
             cure="Keep each response under the name of its picture.",
         )
-    labels = [ours.class_names[label] for label in ours.require_labels()]
+    names = ours.class_names
+    truth = {name: names[label] for name, label in zip(ours.ids, ours.require_labels(), strict=True)}
     order = np.argsort(-ours.pred_probs, axis=1, kind="stable")[:, :3]
-    own = {
-        name: tuple(ours.class_names[column] for column in row)
-        for name, row in zip(ours.ids, order, strict=True)
-    }
-    truth = dict(zip(ours.ids, labels, strict=True))
-    rows = [[name for name in ours.ids if name in one.ranked] for one in readings]
+    ranked = {name: tuple(names[column] for column in row) for name, row in zip(ours.ids, order, strict=True)}
+    own = Readings(ours.name, ranked, {})
+    asked = [[name for name in ours.ids if name in one.ranked] for one in readings]
     tests = [
-        mcnemar(_right(truth, one.ranked, ids), _right(truth, own, ids))
-        for one, ids in zip(readings, rows, strict=True)
+        mcnemar(_right(one, truth, ids), _right(own, truth, ids))
+        for one, ids in zip(readings, asked, strict=True)
     ]
     adjusted = holm([test.p_value for test in tests])
     versus = tuple(
         Versus(
-            _score(one.service, truth, one.ranked, ids),
-            _score(ours.name, truth, own, ids),
+            _score(one, truth, ids),
+            _score(own, truth, ids),
             replace(test, before_name=one.service, after_name=ours.name),
             float(p),
         )
-        for one, ids, test, p in zip(readings, rows, tests, adjusted, strict=True)
+        for one, ids, test, p in zip(readings, asked, tests, adjusted, strict=True)
     )
-    readers = {ours.name: own, **{one.service: one.ranked for one in readings}}
     agreement = tuple(
-        (one, other, cohen_kappa(_first(readers[one], both), _first(readers[other], both)))
-        for one, other in combinations(readers, 2)
-        if (both := _both(ours.ids, readers[one], readers[other]))
+        (one.service, other.service, cohen_kappa(_first(one, both), _first(other, both)))
+        for one, other in combinations((own, *readings), 2)
+        if (both := [name for name in ours.ids if name in one.ranked and name in other.ranked])
     )
     answered = [name for name in ours.ids if any(name in one.ranked for one in readings)]
     missing = {one.service: tuple(name for name in ours.ids if name not in one.ranked) for one in readings}
-    return Scorecard(
-        _score(ours.name, truth, own, answered),
-        versus,
-        agreement,
-        missing,
-        {one.service: one.unmapped for one in readings},
-    )
+    unmapped = {one.service: one.unmapped for one in readings}
+    return Scorecard(_score(own, truth, answered), versus, agreement, missing, unmapped)
 
 
-def _score(
-    name: str, truth: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]
-) -> Score:
+def _first(reader: Readings, ids: Sequence[str]) -> list[str]:
+    return [(reader.ranked[name] or (NOTHING,))[0] for name in ids]
+
+
+def _right(reader: Readings, truth: Mapping[str, str], ids: Sequence[str], among: int = 1) -> list[bool]:
+    return [truth[name] in reader.ranked[name][:among] for name in ids]
+
+
+def _score(reader: Readings, truth: Mapping[str, str], ids: Sequence[str]) -> Score:
     n = len(ids)
-    first, three = (int(sum(truth[one] in ranked[one][:k] for one in ids)) for k in (1, 3))
-    return Score(
-        name, n, first / n, wilson(first, n), three / n, wilson(three, n), sum(not ranked[one] for one in ids)
-    )
-
-
-def _right(
-    truth: Mapping[str, str], ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]
-) -> NDArray[np.bool_]:
-    return np.array([truth[one] in ranked[one][:1] for one in ids], dtype=bool)
-
-
-def _first(ranked: Mapping[str, tuple[str, ...]], ids: Sequence[str]) -> list[str]:
-    return [ranked[one][0] if ranked[one] else NOTHING for one in ids]
-
-
-def _both(ids: Sequence[str], one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    return [name for name in ids if name in one and name in other]
+    first, three = (sum(_right(reader, truth, ids, among)) for among in (1, 3))
+    empty = sum(not reader.ranked[name] for name in ids)
+    return Score(reader.service, n, first / n, wilson(first, n), three / n, wilson(three, n), empty)
 
 
 def _spelling(label: str) -> str:
@@ -376,97 +346,69 @@ def _pictures_of(answer: Answer, places: Mapping[str, list[str]]) -> list[str]:
     return []
 
 
-def _entries(path: Path, shown: str) -> Iterator[tuple[str, str, str, Any]]:
-    """(where, picture, service or "", response as text or value) of a file;
-    what cannot be opened comes as text that is not JSON.
-    """
+def _texts(path: Path, shown: str) -> list[tuple[str, str]]:
+    """(where, JSON) of every response in a file; of one that cannot be opened an empty text."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
-        yield shown, shown, "", ""
-        return
+        return [(shown, "")]
     if path.suffix.lower() != ".jsonl":
-        yield shown, shown.removesuffix(path.suffix), "", text
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            where = f"{shown}, line {number}"
-            try:
-                entry = json.loads(line)
-                yield where, str(entry["path"]), str(entry.get("service", "")), entry["response"]
-            except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-                yield where, where, "", "" if not line.lstrip().startswith("{") else {}
+        return [(shown, text)]
+    lines = enumerate(text.split("\n"), start=1)
+    return [(f"{shown}, line {number}", line) for number, line in lines if line.strip()]
+
+
+def _answer(where: str, text: str, suffix: str) -> Answer:
+    content = json.loads(text)
+    if suffix.lower() != ".jsonl":
+        return Answer(where.removesuffix(suffix), *parse_response(content))
+    match content:
+        case {"path": picture, "response": response}:
+            service, guesses = parse_response(response)
+            return Answer(str(picture), str(content.get("service") or service), guesses)
+    raise DataError("a line without a response", expected='{"path": …, "response": …}')
 
 
 def _one(service: str, records: Any) -> dict[str, Any]:
+    """The only record of a response, unless the service says there that it failed."""
     if not isinstance(records, list) or len(records) != 1:
-        count = len(records) if isinstance(records, list) else 0
         raise DataError(
             f"a response of {service}",
             expected="one picture a response",
-            got=f"{count} records",
+            got=f"{len(records) if isinstance(records, list) else 0} records",
             cure="Save one a picture.",
         )
-    return records[0]
+    record = records[0]
+    status = record.get("error") or record.get("status") or record.get("_status") or {}
+    if "error" in record or (status.get("code", 0) >= _FAILED and status["code"] != _CLARIFAI_OK):
+        said = (status.get(key) for key in ("description", "text", "message"))
+        raise DataError(f"{service} answered with an error", got=str(next(filter(None, said), "error")))
+    return record
 
 
-def _clarifai(response: dict[str, Any]) -> list[tuple[Any, Any]] | None:
-    if "outputs" not in response:
-        return None
-    output = _one("clarifai", response["outputs"])
-    status = output.get("status", {})
-    _no_error(
-        "clarifai",
-        status.get("description", "error") if status.get("code", _CLARIFAI_OK) != _CLARIFAI_OK else None,
-    )
-    return [(one["name"], one["value"]) for one in output["data"].get("concepts", [])]
+def _best(record: dict[str, Any]) -> list[Any]:
+    return record.get("labels") or [record["best_label"]]
 
 
-def _ximilar(response: dict[str, Any]) -> list[tuple[Any, Any]] | None:
-    if "records" not in response:
-        return None
-    record = _one("ximilar", response["records"])
-    status = record.get("_status", {})
-    _no_error("ximilar", status.get("text", "error") if status.get("code", 200) >= 400 else None)
-    labels = record.get("labels") or [record["best_label"]]
-    return [(one["name"], one["prob"]) for one in labels]
+def _google(records: Any) -> list[Any]:
+    """Vertex gives names and scores as two lists; Cloud Vision leaves the key out where it has no label."""
+    record = _one("google", records)
+    if "displayNames" not in record:
+        return record.get("labelAnnotations", [])
+    pairs = zip(record["displayNames"], record["confidences"], strict=True)
+    return [{"description": name, "score": score} for name, score in pairs]
 
 
-def _google(response: dict[str, Any]) -> list[tuple[Any, Any]] | None:
-    predictions = response.get("predictions")
-    if isinstance(predictions, list) and predictions and "displayNames" in predictions[0]:
-        one = _one("google", predictions)
-        return list(zip(one["displayNames"], one["confidences"], strict=True))
-    if "responses" in response:
-        response = _one("google", response["responses"])
-        _no_error("google", response["error"].get("message", "error") if "error" in response else None)
-    elif "labelAnnotations" not in response:
-        return None
-    # A picture that the service has no label for comes without the key.
-    return [(one["description"], one["score"]) for one in response.get("labelAnnotations", [])]
-
-
-def _aws(response: dict[str, Any]) -> list[tuple[Any, Any]] | None:
-    labels = response.get("CustomLabels", response.get("Labels"))
-    return None if labels is None else [(one["Name"], one["Confidence"] / 100) for one in labels]
-
-
-def _azure(response: dict[str, Any]) -> list[tuple[Any, Any]] | None:
-    if "predictions" in response:
-        return [(one["tagName"], one["probability"]) for one in response["predictions"]]
-    tags = response["tagsResult"]["values"] if "tagsResult" in response else response.get("tags")
-    return None if tags is None else [(one["name"], one["confidence"]) for one in tags]
-
-
-def _no_error(service: str, message: str | None) -> None:
-    if message is not None:
-        raise DataError(f"{service} answered with an error", got=str(message))
-
-
-_PARSERS: dict[str, Callable[[dict[str, Any]], list[tuple[Any, Any]] | None]] = {
-    "clarifai": _clarifai,
-    "ximilar": _ximilar,
-    "google": _google,
-    "aws": _aws,
-    "azure": _azure,
+# Key at the top of a response → service, its words for the name and the score of a label, and the labels in
+# what stands there.
+_SHAPES: dict[str, tuple[str, str, str, Callable[[Any], Sequence[Any]]]] = {
+    "outputs": ("clarifai", "name", "value", lambda all_: _one("clarifai", all_)["data"].get("concepts", [])),
+    "records": ("ximilar", "name", "prob", lambda all_: _best(_one("ximilar", all_))),
+    "responses": ("google", "description", "score", _google),
+    "labelAnnotations": ("google", "description", "score", list),
+    "CustomLabels": ("aws", "Name", "Confidence", list),
+    "Labels": ("aws", "Name", "Confidence", list),
+    "predictions": ("azure", "tagName", "probability", list),
+    "tagsResult": ("azure", "name", "confidence", lambda result: result["values"]),
+    "tags": ("azure", "name", "confidence", list),
 }
