@@ -3,7 +3,7 @@
 The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets
 the same sample, each in an order of their own, so that fatigue and learning do not fall on the same pictures
 for all. What is shown is a `Question`: it has no room for a label, a file name or an id. Scoring:
-`evaluate.human_score`.
+`baselines.human_score`.
 """
 
 from __future__ import annotations

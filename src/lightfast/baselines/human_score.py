@@ -57,7 +57,7 @@ class PersonScore:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return _shallow(self) | {
+        return vars(self) | {
             "accuracy_interval": list(self.accuracy_interval),
             "versus_model": _json(self.versus_model),
             "kappa_with_model": _json(self.kappa_with_model),
@@ -94,7 +94,7 @@ class Majority:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return _shallow(self) | {
+        return vars(self) | {
             "accuracy_interval": list(self.accuracy_interval),
             "versus_model": _json(self.versus_model),
         }
@@ -182,7 +182,7 @@ class HumanBaseline:
             "pairs": [pair.as_json() for pair in self.pairs],
             "majority": _json(self.majority),
             "fleiss": _json(self.fleiss),
-            "pictures": [_shallow(picture) for picture in self.pictures],
+            "pictures": [dict(vars(picture)) for picture in self.pictures],
         }
 
 
@@ -425,10 +425,6 @@ def _picture(
         dict(said.most_common()),
         model,
     )
-
-
-def _shallow(record: Any) -> dict[str, Any]:
-    return {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
 
 
 def _json(record: Any) -> dict[str, Any] | None:

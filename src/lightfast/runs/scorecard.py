@@ -61,7 +61,7 @@ def scorecard_run(
     Args:
         run: run folder, or `hf-hub:ID`.
         source: folder, manifest, `.npz` or catalogue name; of official parts the test part is read.
-        responses: folder (or file) of saved responses, see `evaluate.services`.
+        responses: folder (or file) of saved responses, see `baselines.services`.
         options: with `out`, metrics.json and report.html are written there.
         prices: of the services and of this machine.
         synonyms: JSON, YAML or CSV file: service label → class, or class → list of labels.
