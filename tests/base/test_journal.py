@@ -87,8 +87,11 @@ def test_a_line_with_other_fields_or_types_is_named(tmp_path, line):
     assert read.notes(tmp_path / "notes.jsonl")[0].startswith("notes.jsonl, line 2: not a whole record")
 
 
-def test_no_file_is_an_empty_journal_and_one_that_cannot_be_made_is_refused_early(tmp_path):
+def test_no_file_is_an_empty_journal_and_one_that_cannot_be_made_is_refused(tmp_path):
     assert Journal(tmp_path / "none.jsonl", Note).read() == Entries()
+    first = Note("a", 1, 0.5, None)
+    Journal(tmp_path / "new" / "notes.jsonl", Note).append(first)
+    assert Journal(tmp_path / "new" / "notes.jsonl", Note).read() == Entries((first,))
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot write"):
         Journal(tmp_path / "file" / "notes.jsonl", Note).prepare()

@@ -54,11 +54,14 @@ class Journal(Generic[Record]):
             pass
 
     def append(self, record: Record) -> None:
-        """Add one line and bring it to the disk. Two writers wait for each other; a torn last line gets an
-        end, and stays. Raises StorageError when the disk does not take it.
+        """Add one line, to a new file where there is none, and bring it to the disk.
+
+        Two writers wait for each other; a torn last line gets an end, and stays. Raises StorageError when the
+        disk does not take it.
         """
         values: Any = record
         line = json.dumps(asdict(values), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        make_folder(self.path.parent)
         with storage_errors(self.path), self.path.open("a+b", buffering=0) as stream, _locked(stream):
             end = stream.seek(0, os.SEEK_END)
             if end:
