@@ -12,14 +12,8 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.baselines.services import (
-    Answer,
-    Readings,
-    parse_response,
-    read_responses,
-    readings_of,
-    score_services,
-)
+from lightfast.baselines.responses import Answer, parse_response, read_responses
+from lightfast.baselines.services import Readings, readings_of, score_services
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.agreement import cohen_kappa

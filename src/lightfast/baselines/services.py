@@ -1,26 +1,21 @@
-"""Saved answers of hosted image services, replayed beside our own: documented JSON, paired with pictures,
-scored. No network, no keys.
-
-Ways of keeping them: one `.json` a picture under its name (photo.jpg.json or photo.json, folders as in the
-data), or `.jsonl` files of {"path": …, "response": …} lines, with "service" where the shape alone should not
-name it.
-"""
+"""Saved answers of hosted image services beside our own: paired with pictures, scored."""
 
 from __future__ import annotations
 
-import json
-import math
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.plain import as_json
+from lightfast.baselines.responses import Answer
 from lightfast.data.dataset import Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.evaluate.compare import PairedTest, mcnemar
@@ -29,20 +24,8 @@ from lightfast.statistics.agreement import Kappa, cohen_kappa
 from lightfast.statistics.holm import holm
 from lightfast.statistics.intervals import Interval, wilson
 
-Guesses = tuple[tuple[str, float], ...]
-"""(label as the service spells it, score 0..1), the surest first."""
 NOTHING = "(no known class)"
 """The answer of a service none of whose labels is one of the classes."""
-_FAILED, _CLARIFAI_OK = 400, 10000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One saved response: the picture it was kept under, the service, what it said."""
-
-    picture: str
-    service: str
-    guesses: Guesses
 
 
 @dataclass(frozen=True)
@@ -73,10 +56,6 @@ class Score:
     top3_interval: Interval
     unanswered: int = 0
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; intervals are lists of two."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
-
 
 @dataclass(frozen=True)
 class Versus:
@@ -88,15 +67,6 @@ class Versus:
     ours: Score
     test: PairedTest
     p_holm: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "service": self.service.as_json(),
-            "ours": self.ours.as_json(),
-            "test": self.test.as_json(),
-            "p_holm": self.p_holm,
-        }
 
 
 @dataclass(frozen=True)
@@ -119,79 +89,17 @@ class Scorecard:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under fixed keys."""
+        agreement = [
+            {"first": one, "second": other, **as_json(kappa)} for one, other, kappa in self.agreement
+        ]
         return {
-            "ours": self.ours.as_json(),
-            "services": [one.as_json() for one in self.versus],
+            "ours": as_json(self.ours),
+            "services": as_json(self.versus),
             "correction": "Holm",
-            "agreement": [
-                {"first": one, "second": other, **kappa.as_json()} for one, other, kappa in self.agreement
-            ],
-            "missing": {name: list(ids) for name, ids in self.missing.items()},
-            "unmapped": {name: dict(labels) for name, labels in self.unmapped.items()},
+            "agreement": agreement,
+            "missing": as_json(self.missing),
+            "unmapped": as_json(self.unmapped),
         }
-
-
-def parse_response(response: Any) -> tuple[str, Guesses]:
-    """(service, guesses) of one documented response, told apart by its shape.
-
-    Clarifai (outputs[].data.concepts[]: name, value), Ximilar and Vize (records[].labels[] or best_label:
-    name, prob), Google Cloud Vision (responses[].labelAnnotations[]: description, score; Vertex:
-    predictions[].displayNames, confidences), AWS Rekognition (Labels or CustomLabels: Name, Confidence in
-    percent), Azure (tagsResult.values, tags: name, confidence; Custom Vision predictions: tagName,
-    probability).
-
-    Raises DataError: none of these shapes, an error of the service, more than one picture in it, or a label
-    without name or score.
-    """
-    match response:
-        case {"predictions": [{"displayNames": _}, *_] as predictions}:
-            response = {"responses": predictions}
-    key = next((key for key in _SHAPES if isinstance(response, dict) and response.get(key) is not None), None)
-    if key is None:
-        services = ", ".join(dict.fromkeys(shape[0] for shape in _SHAPES.values()))
-        raise DataError("a response of unknown shape", expected=f"the documented JSON of {services}")
-    service, name, score, labels = _SHAPES[key]
-    scale = 100 if service == "aws" else 1
-    try:
-        found = [(str(one[name]), float(one[score]) / scale) for one in labels(response[key])]
-        if not all(math.isfinite(value) for _, value in found):
-            raise ValueError("a score that is no number")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"a response of {service} is damaged ({type(error).__name__}: {error})") from error
-    return service, tuple(sorted(found, key=lambda pair: -pair[1]))
-
-
-def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unreadable, ...]]:
-    """All saved responses below `folder` (or in one file), and those that cannot be read, each with its
-    reason.
-
-    Raises DataError when there is no such place, or no response in it.
-    """
-    place = Path(folder)
-    files = (
-        [place]
-        if place.is_file()
-        else sorted(path for path in place.rglob("*") if path.suffix.lower() in (".json", ".jsonl"))
-    )
-    if not files:
-        raise DataError(
-            f"{place}: no saved responses",
-            expected="a folder with .json or .jsonl files",
-            cure="Save the services' answers there.",
-        )
-    answers: list[Answer] = []
-    unreadable: list[Unreadable] = []
-    for path in files:
-        shown = path.name if path == place else path.relative_to(place).as_posix()
-        for where, text in _texts(path, shown):
-            try:
-                answers.append(_answer(where, text, path.suffix))
-            except (json.JSONDecodeError, RecursionError) as error:
-                reason = f"not JSON ({getattr(error, 'msg', 'nested too deeply')})"
-                unreadable.append(Unreadable(printable(where), reason))
-            except DataError as error:
-                unreadable.append(Unreadable(printable(where), str(error)))
-    return tuple(answers), tuple(unreadable)
 
 
 def readings_of(
@@ -209,11 +117,7 @@ def readings_of(
 
     Raises UnknownName when a synonym leads to no class.
     """
-    known = {_spelling(name): name for name in class_names}
-    for label, name in (synonyms or {}).items():
-        if name not in class_names:
-            raise UnknownName("class in the synonyms", name, class_names)
-        known[_spelling(label)] = name
+    known = _known(class_names, synonyms or {})
     places = _endings(ids)
     ranked: dict[str, dict[str, tuple[str, ...]]] = {}
     unmapped: dict[str, Counter[str]] = {}
@@ -221,18 +125,19 @@ def readings_of(
     for answer in answers:
         found = _pictures_of(answer, places)
         of_service = ranked.setdefault(answer.service, {})
-        said = "no picture of this name in the data" if not found else ""
-        if len(found) > 1:
-            said = f"{len(found)} pictures could be meant"
-        elif found and found[0] in of_service:
-            said = f"a second response for {found[0]}"
-        if said:
+        if len(found) != 1 or found[0] in of_service:
+            said = (
+                f"a second response for {found[0]}"
+                if len(found) == 1
+                else f"{len(found)} pictures could be meant"
+            )
+            said = said if found else "no picture of this name in the data"
             odd.append(Unreadable(printable(answer.picture), f"{answer.service}: {said}"))
         else:
-            classes = [known.get(_spelling(label)) for label, _ in answer.guesses]
-            of_service[found[0]] = tuple(dict.fromkeys(name for name in classes if name is not None))
-            labels = {label for (label, _), name in zip(answer.guesses, classes, strict=True) if name is None}
-            unmapped.setdefault(answer.service, Counter()).update(sorted(labels))
+            classes = {label: known.get(_spelling(label)) for label, _ in answer.guesses}
+            of_service[found[0]] = tuple(dict.fromkeys(filter(None, classes.values())))
+            labels = sorted(label for label, name in classes.items() if name is None)
+            unmapped.setdefault(answer.service, Counter()).update(labels)
     paired = [
         Readings(name, found, dict(unmapped[name].most_common()))
         for name, found in sorted(ranked.items())
@@ -256,33 +161,41 @@ def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard
         )
     names = ours.class_names
     truth = {name: names[label] for name, label in zip(ours.ids, ours.require_labels(), strict=True)}
+    own = _own(ours)
+    versus = [_versus(one, own, truth) for one in readings]
+    adjusted = holm([one.test.p_value for one in versus])
+    answered = set().union(*(one.ranked for one in readings))
+    return Scorecard(
+        _score(own, truth, list(answered & truth.keys())),
+        tuple(replace(one, p_holm=float(p)) for one, p in zip(versus, adjusted, strict=True)),
+        tuple(_agreement((own, *readings), truth)),
+        {one.service: tuple(name for name in truth if name not in one.ranked) for one in readings},
+        {one.service: one.unmapped for one in readings},
+    )
+
+
+def _own(ours: Predictions) -> Readings:
     order = np.argsort(-ours.pred_probs, axis=1, kind="stable")[:, :3]
-    ranked = {name: tuple(names[column] for column in row) for name, row in zip(ours.ids, order, strict=True)}
-    own = Readings(ours.name, ranked, {})
-    asked = [[name for name in ours.ids if name in one.ranked] for one in readings]
-    tests = [
-        mcnemar(_right(one, truth, ids), _right(own, truth, ids))
-        for one, ids in zip(readings, asked, strict=True)
-    ]
-    adjusted = holm([test.p_value for test in tests])
-    versus = tuple(
-        Versus(
-            _score(one, truth, ids),
-            _score(own, truth, ids),
-            replace(test, before_name=one.service, after_name=ours.name),
-            float(p),
-        )
-        for one, ids, test, p in zip(readings, asked, tests, adjusted, strict=True)
-    )
-    agreement = tuple(
-        (one.service, other.service, cohen_kappa(_first(one, both), _first(other, both)))
-        for one, other in combinations((own, *readings), 2)
-        if (both := [name for name in ours.ids if name in one.ranked and name in other.ranked])
-    )
-    answered = [name for name in ours.ids if any(name in one.ranked for one in readings)]
-    missing = {one.service: tuple(name for name in ours.ids if name not in one.ranked) for one in readings}
-    unmapped = {one.service: one.unmapped for one in readings}
-    return Scorecard(_score(own, truth, answered), versus, agreement, missing, unmapped)
+    ranked = (tuple(ours.class_names[column] for column in row) for row in order)
+    return Readings(ours.name, dict(zip(ours.ids, ranked, strict=True)), {})
+
+
+def _versus(one: Readings, own: Readings, truth: Mapping[str, str]) -> Versus:
+    """Both on the pictures that the service has answered; p is not corrected yet."""
+    ids = _both(one, own, truth)
+    test = mcnemar(_right(one, truth, ids), _right(own, truth, ids))
+    test = replace(test, before_name=one.service, after_name=own.service)
+    return Versus(_score(one, truth, ids), _score(own, truth, ids), test, test.p_value)
+
+
+def _agreement(readers: Iterable[Readings], ids: Iterable[str]) -> Iterator[tuple[str, str, Kappa]]:
+    for one, other in combinations(readers, 2):
+        if both := _both(one, other, ids):
+            yield one.service, other.service, cohen_kappa(_first(one, both), _first(other, both))
+
+
+def _both(one: Readings, other: Readings, ids: Iterable[str]) -> list[str]:
+    return [name for name in ids if name in one.ranked and name in other.ranked]
 
 
 def _first(reader: Readings, ids: Sequence[str]) -> list[str]:
@@ -300,10 +213,18 @@ def _score(reader: Readings, truth: Mapping[str, str], ids: Sequence[str]) -> Sc
     return Score(reader.service, n, first / n, wilson(first, n), three / n, wilson(three, n), empty)
 
 
+def _known(class_names: Sequence[str], synonyms: Mapping[str, str]) -> dict[str, str]:
+    """Spelling of a class or of a synonym → class."""
+    known = {_spelling(name): name for name in class_names}
+    for label, name in synonyms.items():
+        if name not in class_names:
+            raise UnknownName("class in the synonyms", name, class_names)
+        known[_spelling(label)] = name
+    return known
+
+
 def _spelling(label: str) -> str:
-    return " ".join(
-        unicodedata.normalize("NFKC", label).casefold().replace("_", " ").replace("-", " ").split()
-    )
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", label).casefold()).strip()
 
 
 def _endings(ids: Sequence[str]) -> dict[str, list[str]]:
@@ -327,88 +248,13 @@ def _pictures_of(answer: Answer, places: Mapping[str, list[str]]) -> list[str]:
     Nothing looser: dog/1.jpg must not become cat/1.jpg when the data have no dog/1.jpg.
     """
     parts = PurePosixPath(answer.picture.replace("\\", "/")).parts
-    for steps in (
-        (parts, parts[1:] if _spelling(parts[0]).startswith(_spelling(answer.service)) else ())
-        if parts
-        else ()
-    ):
+    below = bool(parts) and _spelling(parts[0]).startswith(_spelling(answer.service))
+    for steps in (parts, parts[1:]) if below else (parts,):
         if found := places.get(str(PurePosixPath(*steps)), []):
             return found
         for start in range(1, len(steps)):
             ending = str(PurePosixPath(*steps[start:]))
-            whole = [
-                name
-                for name in places.get(ending, [])
-                if ending in (name, str(PurePosixPath(name).with_suffix("")))
-            ]
-            if whole:
+            wholes = ((name, str(PurePosixPath(name).with_suffix(""))) for name in places.get(ending, []))
+            if whole := [names[0] for names in wholes if ending in names]:
                 return whole
     return []
-
-
-def _texts(path: Path, shown: str) -> list[tuple[str, str]]:
-    """(where, JSON) of every response in a file; of one that cannot be opened an empty text."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return [(shown, "")]
-    if path.suffix.lower() != ".jsonl":
-        return [(shown, text)]
-    lines = enumerate(text.split("\n"), start=1)
-    return [(f"{shown}, line {number}", line) for number, line in lines if line.strip()]
-
-
-def _answer(where: str, text: str, suffix: str) -> Answer:
-    content = json.loads(text)
-    if suffix.lower() != ".jsonl":
-        return Answer(where.removesuffix(suffix), *parse_response(content))
-    match content:
-        case {"path": picture, "response": response}:
-            service, guesses = parse_response(response)
-            return Answer(str(picture), str(content.get("service") or service), guesses)
-    raise DataError("a line without a response", expected='{"path": …, "response": …}')
-
-
-def _one(service: str, records: Any) -> dict[str, Any]:
-    """The only record of a response, unless the service says there that it failed."""
-    if not isinstance(records, list) or len(records) != 1:
-        raise DataError(
-            f"a response of {service}",
-            expected="one picture a response",
-            got=f"{len(records) if isinstance(records, list) else 0} records",
-            cure="Save one a picture.",
-        )
-    record = records[0]
-    status = record.get("error") or record.get("status") or record.get("_status") or {}
-    if "error" in record or (status.get("code", 0) >= _FAILED and status["code"] != _CLARIFAI_OK):
-        said = (status.get(key) for key in ("description", "text", "message"))
-        raise DataError(f"{service} answered with an error", got=str(next(filter(None, said), "error")))
-    return record
-
-
-def _best(record: dict[str, Any]) -> list[Any]:
-    return record.get("labels") or [record["best_label"]]
-
-
-def _google(records: Any) -> list[Any]:
-    """Vertex gives names and scores as two lists; Cloud Vision leaves the key out where it has no label."""
-    record = _one("google", records)
-    if "displayNames" not in record:
-        return record.get("labelAnnotations", [])
-    pairs = zip(record["displayNames"], record["confidences"], strict=True)
-    return [{"description": name, "score": score} for name, score in pairs]
-
-
-# Key at the top of a response → service, its words for the name and the score of a label, and the labels in
-# what stands there.
-_SHAPES: dict[str, tuple[str, str, str, Callable[[Any], Sequence[Any]]]] = {
-    "outputs": ("clarifai", "name", "value", lambda all_: _one("clarifai", all_)["data"].get("concepts", [])),
-    "records": ("ximilar", "name", "prob", lambda all_: _best(_one("ximilar", all_))),
-    "responses": ("google", "description", "score", _google),
-    "labelAnnotations": ("google", "description", "score", list),
-    "CustomLabels": ("aws", "Name", "Confidence", list),
-    "Labels": ("aws", "Name", "Confidence", list),
-    "predictions": ("azure", "tagName", "probability", list),
-    "tagsResult": ("azure", "name", "confidence", lambda result: result["values"]),
-    "tags": ("azure", "name", "confidence", list),
-}

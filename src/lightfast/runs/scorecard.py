@@ -15,7 +15,8 @@ from typing import Any
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.files import make_folder, write_json
-from lightfast.baselines.services import Readings, Scorecard, read_responses, readings_of, score_services
+from lightfast.baselines.responses import read_responses
+from lightfast.baselines.services import Readings, Scorecard, readings_of, score_services
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
@@ -61,7 +62,7 @@ def scorecard_run(
     Args:
         run: run folder, or `hf-hub:ID`.
         source: folder, manifest, `.npz` or catalogue name; of official parts the test part is read.
-        responses: folder (or file) of saved responses, see `baselines.services`.
+        responses: folder (or file) of saved responses, see `baselines.responses`.
         options: with `out`, metrics.json and report.html are written there.
         prices: of the services and of this machine.
         synonyms: JSON, YAML or CSV file: service label → class, or class → list of labels.
