@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from lightfast.base.files import write_json
-from lightfast.base.randomness import derive, generator
+from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.images import ImageSet
 from lightfast.models.build import build_network
 from lightfast.models.forest import Forest
@@ -69,7 +69,7 @@ def measured(model: str, pictures: int, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     forest = build_network(model, "classifier", train.image_shape, CLASSES)
     assert isinstance(forest, Forest)
-    forest.fit(train.images, train.require_labels(), derive(seed, "forest") % 2**31)
+    forest.fit(train.images, train.require_labels(), derive_seed(seed, "forest") % 2**31)
     fitted = time.perf_counter()
     after_fit = peak_bytes()
     right = forest.pred_probs(test.images).argmax(axis=1) == test.require_labels()

@@ -36,12 +36,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lightfast.base.files import read_json, write_json
+from lightfast.base.files import load_json, write_json
 from lightfast.base.randomness import generator
-from lightfast.data.dataset import Entry, Target, Unreadable
+from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import decode_bytes, decode_file, read_header
 from lightfast.data.decode.stream import stream_pictures
-from lightfast.data.lists.class_folders import read_tree
+from lightfast.data.lists.class_folders import load_class_folders
 from lightfast.data.splits import split
 from lightfast.report.provenance import provenance
 
@@ -87,7 +87,7 @@ def write_library(root: Path, count: int) -> int:
 def stage(name: str, root: Path) -> dict[str, float]:
     """One start in this process: "read", or "use" (read again, divide, go through all batches)."""
     before, start = peak_gb(), time.perf_counter()
-    loaded = read_tree(root, Target((SIDE, SIDE), 3))
+    loaded = load_class_folders(root, ImageSpec((SIDE, SIDE), 3))
     seconds = {"read_seconds": time.perf_counter() - start}
     if name == "use":
         start = time.perf_counter()
@@ -269,7 +269,7 @@ def main() -> None:
     if given.stage:
         print(json.dumps(stage(given.stage, given.root)))
         return
-    content = read_json(OUT) if OUT.exists() else {}
+    content = load_json(OUT) if OUT.exists() else {}
     if given.library:
         content["library"] = library(given.library, given.place)
     if given.folder:

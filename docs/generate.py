@@ -25,7 +25,7 @@ from lightfast.explain.attribution import explainers
 from lightfast.explain.methods import Explainer, ExplainSettings
 from lightfast.models.build import find_model
 from lightfast.models.registry import MODELS, ModelSpec
-from lightfast.runs.enhance_options import PlanSettings
+from lightfast.runs.enhance_options import EnhancePlanSettings
 from lightfast.train.recipe import Recipe
 
 FOLDER = Path(__file__).resolve().parent
@@ -135,7 +135,7 @@ def _typed(spec: ModelSpec) -> str:
 
 def _settings(spec: ModelSpec) -> str:
     if spec.transfer:
-        return "those of [pretrained trunks](photographs.md#by-name)"
+        return "those of [pretrained backbones](photographs.md#by-name)"
     known = inspect.signature(spec.build).parameters.values()
     own = [
         entry
@@ -211,7 +211,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "data": data_table,
     "methods": method_table,
     "explain_settings": lambda: _settings_table(ExplainSettings),
-    "enhance_plan": lambda: _settings_table(PlanSettings),
+    "enhance_plan": lambda: _settings_table(EnhancePlanSettings),
 }
 
 

@@ -41,7 +41,7 @@ def main() -> None:
     print("detected:", dict(Counter(result.damage.names).most_common()))
     print(lf.mcnemar(result.before, result.after).sentence())
     first = next(filter(None, result.reasons), "none")
-    print(f"{int(result.doubtful.sum())} of {len(foggy)} readings are for a person; the first: {first}")
+    print(f"{int(result.needs_review.sum())} of {len(foggy)} readings are for a person; the first: {first}")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,16 @@ import lightfast as lf
 def main():
     images = lf.read("mnist-5k").images.take(range(0, 5_000, 5))
     recipe = lf.Recipe.of(epochs=3)
-    plans = {"dense": lf.Plan("mlp", recipe), "forest": lf.Plan("random-forest", config={"trees": 50})}
+    plans = {
+        "dense": lf.ClassifierPlan("mlp", recipe),
+        "forest": lf.ClassifierPlan("random-forest", config={"trees": 50}),
+    }
 
     # Out-of-fold readings: every picture is read by a model that never saw it.
-    dealing = lf.Dealing(folds=3, jobs=1)
+    fold_options = lf.FoldOptions(folds=3, jobs=1)
     found = {
-        name: lf.cross_validate(images, plan, dealing, lf.Training(seed=0)) for name, plan in plans.items()
+        name: lf.cross_validate(images, plan, fold_options, lf.Training(seed=0))
+        for name, plan in plans.items()
     }
     for name, one in found.items():
         low, high = one.interval()
@@ -27,7 +31,9 @@ def main():
 
     # The same held-out pictures at every size.
     parts = lf.split(images, val=0.0, test=0.3)
-    points = [lf.Point(train_size=size, repeat=repeat) for size in (90, 180, 350, 700) for repeat in (0, 1)]
+    points = [
+        lf.SweepPoint(train_size=size, repeat=repeat) for size in (90, 180, 350, 700) for repeat in (0, 1)
+    ]
     measured = lf.run_points(points, (parts.train, parts.test), plans["forest"], lf.Training(seed=0), jobs=1)
     curve = lf.fit_learning_curve(
         [one.n_train for one in measured],

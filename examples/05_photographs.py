@@ -1,5 +1,5 @@
-"""From a few labelled photographs to a tagged folder: a pretrained trunk, one ONNX file, tags. Ten seconds or
-so on one core; offline.
+"""From a few labelled photographs to a tagged folder: a pretrained backbone, one ONNX file, tags. Ten seconds
+or so on one core; offline.
 
 The same as `lightfast train`, `export` and `predict`; docs/photographs.md tells the whole of it. Writes into
 a temporary folder.
@@ -15,7 +15,7 @@ from PIL import Image
 
 import lightfast as lf
 from lightfast.data.duplicates.search import with_near_groups
-from lightfast.data.ingest import read_splits
+from lightfast.data.ingest import load_splits
 from lightfast.evaluate.predict import pred_probs
 from lightfast.export.check import compare_graph
 from lightfast.export.graph import export_graph
@@ -73,7 +73,7 @@ def main() -> None:
 
         # What `train` does as well: pictures that are nearly the same get one number, and stay on one side of
         # the split.
-        loaded, near = with_near_groups(read_splits(labelled))
+        loaded, near = with_near_groups(load_splits(labelled))
         images = loaded.train
         print(f"{len(images)} pictures; not read: {loaded.unreadable[0].reason}")
         print(f"nearly the same: {[[images.ids[row] for row in group] for group in near.groups]}")

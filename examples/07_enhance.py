@@ -60,7 +60,7 @@ def main() -> None:
 
     # Put before a classifier that it never saw.
     stranger = lf.fit(parts.train, parts.val, model="mlp", recipe=FROZEN)
-    other = lf.put_before(enhanced.enhancer, stranger)
+    other = lf.prepend_enhancer(enhanced.enhancer, stranger)
     paired = lf.mcnemar(lf.predict(stranger, damaged), lf.predict(other, damaged))
     print(
         f"before a dense network: {100 * paired.difference:+.1f} points on the same damaged pictures, n = "

@@ -70,9 +70,9 @@ class Fits:
     """Counts the fits of all plans from here on; fit number `kill_at` is interrupted, as by Ctrl-C."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kill_at: int) -> None:
-        from lightfast.train.fit import Plan
+        from lightfast.train.fit import ClassifierPlan
 
-        fit = Plan.fit
+        fit = ClassifierPlan.fit
         self.count = 0
 
         def counted(plan, *given):
@@ -81,7 +81,7 @@ class Fits:
                 raise KeyboardInterrupt
             return fit(plan, *given)
 
-        monkeypatch.setattr(Plan, "fit", counted)
+        monkeypatch.setattr(ClassifierPlan, "fit", counted)
 
 
 @pytest.fixture

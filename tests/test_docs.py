@@ -93,9 +93,9 @@ def test_every_method_and_setting_of_an_explanation_is_on_its_page():
 
 
 def test_every_setting_of_an_enhancer_is_on_its_page():
-    from lightfast.runs.enhance_options import PlanSettings
+    from lightfast.runs.enhance_options import EnhancePlanSettings
 
-    assert [name for name, _, _ in PlanSettings.table() if f"`{name}`" not in page("enhance.md")] == []
+    assert [name for name, _, _ in EnhancePlanSettings.table() if f"`{name}`" not in page("enhance.md")] == []
 
 
 def test_every_study_and_scale_is_on_its_page():

@@ -24,7 +24,7 @@ _PUBLIC = {
     "load_dataset": "data.catalogue.catalogue:load_dataset",
     "near_duplicates": "data.duplicates.search:near_duplicates",
     "read": "data.ingest:read",
-    "read_taxonomy": "data.taxonomy.taxonomy:read_taxonomy",
+    "load_taxonomy": "data.taxonomy.taxonomy:load_taxonomy",
     "save_folder": "data.export:save_folder",
     "save_npz": "data.export:save_npz",
     "split": "data.splits:split",
@@ -57,11 +57,11 @@ _PUBLIC = {
     # judging
     "Comparison": "evaluate.compare_many:Comparison",
     "CrossValidation": "experiments.crossval:CrossValidation",
-    "Dealing": "experiments.crossval:Dealing",
+    "FoldOptions": "experiments.crossval:FoldOptions",
     "LearningCurve": "statistics.learning_curve:LearningCurve",
-    "Measured": "experiments.sweep:Measured",
-    "Plan": "train.fit:Plan",
-    "Point": "experiments.sweep:Point",
+    "PointResult": "experiments.sweep:PointResult",
+    "ClassifierPlan": "train.fit:ClassifierPlan",
+    "SweepPoint": "experiments.sweep:SweepPoint",
     "Regression": "statistics.regression:Regression",
     "cohen_kappa": "statistics.agreement:cohen_kappa",
     "cross_validate": "experiments.crossval:cross_validate",
@@ -82,8 +82,8 @@ _PUBLIC = {
     # picture changes that help a frozen classifier
     "EnhancerPlan": "restore.enhance:EnhancerPlan",
     "fit_enhancer": "restore.enhance:fit_enhancer",
-    "paper_plan": "restore.enhance:paper_plan",
-    "put_before": "models.enhanced:put_before",
+    "paper_enhancer_plan": "restore.enhance:paper_enhancer_plan",
+    "prepend_enhancer": "models.enhanced:prepend_enhancer",
     # repair
     "Damage": "restore.detector:Damage",
     "DamageMix": "restore.pairs:DamageMix",
@@ -91,7 +91,7 @@ _PUBLIC = {
     "Pipeline": "restore.pipeline:Pipeline",
     "Repair": "restore.pipeline:Repair",
     "RestorerPlan": "restore.denoise:RestorerPlan",
-    "Rules": "restore.pipeline:Rules",
+    "RepairCalibration": "restore.pipeline:RepairCalibration",
     "calibrate_pipeline": "restore.pipeline:calibrate_pipeline",
     "detect": "restore.detector:detect",
     "fit_detector": "restore.detector:fit_detector",
@@ -157,36 +157,36 @@ __all__ = [
     "Attribution",
     "Checkpoint",
     "CheckpointError",
+    "ClassifierPlan",
     "Comparison",
     "CrossValidation",
     "Damage",
     "DamageMix",
     "DataError",
-    "Dealing",
     "DetectorPlan",
     "DownloadError",
     "EnhancerPlan",
     "Evaluation",
+    "FoldOptions",
     "ImageSet",
     "Ingest",
     "InputError",
     "LearningCurve",
     "LightfastError",
     "LoadedData",
-    "Measured",
     "PairedTest",
     "Pipeline",
-    "Plan",
-    "Point",
+    "PointResult",
     "Predictions",
     "Recipe",
     "Regression",
     "Repair",
+    "RepairCalibration",
     "RestorerPlan",
-    "Rules",
     "SettingsError",
     "Splits",
     "StorageError",
+    "SweepPoint",
     "TagEvaluation",
     "TagPredictions",
     "Tagger",
@@ -222,16 +222,16 @@ __all__ = [
     "load_checkpoint",
     "load_dataset",
     "load_tagger",
+    "load_taxonomy",
     "mcnemar",
     "near_duplicates",
     "ols",
-    "paper_plan",
+    "paper_enhancer_plan",
     "predict",
     "predict_tags",
-    "put_before",
+    "prepend_enhancer",
     "randomisation_check",
     "read",
-    "read_taxonomy",
     "repair",
     "restore",
     "run_points",
@@ -268,7 +268,7 @@ if TYPE_CHECKING:
     from lightfast.data.splits import Splits as Splits
     from lightfast.data.splits import split as split
     from lightfast.data.taxonomy.taxonomy import Taxonomy as Taxonomy
-    from lightfast.data.taxonomy.taxonomy import read_taxonomy as read_taxonomy
+    from lightfast.data.taxonomy.taxonomy import load_taxonomy as load_taxonomy
     from lightfast.evaluate.compare import PairedTest as PairedTest
     from lightfast.evaluate.compare import mcnemar as mcnemar
     from lightfast.evaluate.compare_many import Comparison as Comparison
@@ -286,10 +286,10 @@ if TYPE_CHECKING:
     from lightfast.evaluate.thresholds import choose_thresholds as choose_thresholds
     from lightfast.experiments.auto import choose_model as choose_model
     from lightfast.experiments.crossval import CrossValidation as CrossValidation
-    from lightfast.experiments.crossval import Dealing as Dealing
+    from lightfast.experiments.crossval import FoldOptions as FoldOptions
     from lightfast.experiments.crossval import cross_validate as cross_validate
-    from lightfast.experiments.sweep import Measured as Measured
-    from lightfast.experiments.sweep import Point as Point
+    from lightfast.experiments.sweep import PointResult as PointResult
+    from lightfast.experiments.sweep import SweepPoint as SweepPoint
     from lightfast.experiments.sweep import run_points as run_points
     from lightfast.explain.attribution import Attribution as Attribution
     from lightfast.explain.attribution import explain as explain
@@ -299,7 +299,7 @@ if TYPE_CHECKING:
     from lightfast.explain.features import feature_maps as feature_maps
     from lightfast.export.graph import export_graph as export_graph
     from lightfast.models.checkpoint import Checkpoint as Checkpoint
-    from lightfast.models.enhanced import put_before as put_before
+    from lightfast.models.enhanced import prepend_enhancer as prepend_enhancer
     from lightfast.models.infer import restore_images as restore
     from lightfast.models.load import load_checkpoint as load_checkpoint
     from lightfast.restore.denoise import RestorerPlan as RestorerPlan
@@ -310,11 +310,11 @@ if TYPE_CHECKING:
     from lightfast.restore.detector import fit_detector as fit_detector
     from lightfast.restore.enhance import EnhancerPlan as EnhancerPlan
     from lightfast.restore.enhance import fit_enhancer as fit_enhancer
-    from lightfast.restore.enhance import paper_plan as paper_plan
+    from lightfast.restore.enhance import paper_enhancer_plan as paper_enhancer_plan
     from lightfast.restore.pairs import DamageMix as DamageMix
     from lightfast.restore.pipeline import Pipeline as Pipeline
     from lightfast.restore.pipeline import Repair as Repair
-    from lightfast.restore.pipeline import Rules as Rules
+    from lightfast.restore.pipeline import RepairCalibration as RepairCalibration
     from lightfast.restore.pipeline import calibrate_pipeline as calibrate_pipeline
     from lightfast.restore.pipeline import repair as repair
     from lightfast.statistics.agreement import cohen_kappa as cohen_kappa
@@ -324,7 +324,7 @@ if TYPE_CHECKING:
     from lightfast.statistics.regression import ols as ols
     from lightfast.tagging.runtime import Tagger as Tagger
     from lightfast.tagging.runtime import load_tagger as load_tagger
-    from lightfast.train.fit import Plan as Plan
+    from lightfast.train.fit import ClassifierPlan as ClassifierPlan
     from lightfast.train.fit import fit as fit
     from lightfast.train.recipe import Recipe as Recipe
     from lightfast.train.recipe import Training as Training

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lightfast.base import files
 from lightfast.base.errors import DataError, InputError, SettingsError, StorageError, UnknownName
-from lightfast.base.randomness import derive, generator
+from lightfast.base.randomness import derive_seed, generator
 from lightfast.base.registry import Registry
 from lightfast.base.settings import Settings
 
@@ -46,12 +46,12 @@ def test_a_name_is_registered_once():
 
 
 def test_randomness_depends_on_seed_and_purpose_only():
-    assert derive(0, "a") == derive(0, "a") != derive(0, "b") != derive(1, "b")
+    assert derive_seed(0, "a") == derive_seed(0, "a") != derive_seed(0, "b") != derive_seed(1, "b")
     assert generator(3, "x", 1).random() == generator(3, "x", 1).random() != generator(3, "x", 2).random()
 
 
 def test_purposes_do_not_run_into_each_other():
-    assert derive(0, "ab", "c") != derive(0, "a", "bc")
+    assert derive_seed(0, "ab", "c") != derive_seed(0, "a", "bc")
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path):
@@ -87,7 +87,7 @@ def test_json_refuses_what_is_not_json(tmp_path: Path):
         files.write_json(tmp_path / "a.json", {"x": float("nan")})
     (tmp_path / "b.json").write_text("{")
     with pytest.raises(DataError, match=r"b.json is not valid JSON"):
-        files.read_json(tmp_path / "b.json")
+        files.load_json(tmp_path / "b.json")
 
 
 def test_settings_take_texts_and_refuse_nonsense():

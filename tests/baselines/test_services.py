@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.baselines.responses import Answer, parse_response, read_responses
-from lightfast.baselines.services import Readings, readings_of, score_services
+from lightfast.baselines.responses import Answer, load_responses, parse_response
+from lightfast.baselines.services import ServicePredictions, score_services, service_predictions
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.agreement import cohen_kappa
@@ -139,7 +139,7 @@ def test_files_a_picture_and_lines(tmp_path: Path) -> None:
     (tmp_path / "clarifai/dog/1.jpg.json").write_text(json.dumps(CLARIFAI), encoding="utf-8")
     line = {"path": "dog/2.jpg", "response": DOCUMENTED["aws"][0], "service": "aws-2"}
     (tmp_path / "aws.jsonl").write_text(f"{json.dumps(line)}\n\n", encoding="utf-8")
-    answers, unreadable = read_responses(tmp_path)
+    answers, unreadable = load_responses(tmp_path)
     assert [(one.picture, one.service) for one in answers] == [
         ("dog/2.jpg", "aws-2"),
         ("clarifai/dog/1.jpg", "clarifai"),
@@ -161,14 +161,14 @@ def test_files_a_picture_and_lines(tmp_path: Path) -> None:
 def test_what_is_no_response_is_named_and_the_rest_is_read(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / "good.json").write_text(json.dumps(CLARIFAI), encoding="utf-8")
     (tmp_path / name).write_text(text, encoding="utf-8")
-    answers, unreadable = read_responses(tmp_path)
+    answers, unreadable = load_responses(tmp_path)
     assert [one.picture for one in answers] == ["good"]
     assert [one.path.split(",")[0] for one in unreadable] == [name]
 
 
 def test_a_folder_without_responses_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no saved responses"):
-        read_responses(tmp_path)
+        load_responses(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def test_a_folder_without_responses_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_which_picture_a_response_belongs_to(key: str, ids: list[str]) -> None:
-    readings, odd = readings_of([Answer(key, "clarifai", (("dog", 0.9),))], IDS, ("cat", "dog"))
+    readings, odd = service_predictions([Answer(key, "clarifai", (("dog", 0.9),))], IDS, ("cat", "dog"))
     assert [name for one in readings for name in one.ranked] == ids
     assert len(odd) == 1 - len(ids)
 
 
 def test_a_second_response_for_a_picture_is_named() -> None:
     twice = [Answer("dog/1.jpg", "aws", (("dog", 0.9),)), Answer("dog/1", "aws", (("cat", 0.9),))]
-    readings, odd = readings_of(twice, IDS, ("cat", "dog"))
+    readings, odd = service_predictions(twice, IDS, ("cat", "dog"))
     assert readings[0].ranked == {"dog/1.jpg": ("dog",)}
     assert "second response" in odd[0].reason
 
@@ -205,18 +205,18 @@ def test_a_second_response_for_a_picture_is_named() -> None:
 def test_labels_become_classes_by_spelling_and_synonym_and_the_rest_is_counted() -> None:
     guesses = (("mammal", 0.99), ("Hound", 0.9), ("GRAND-PIANO", 0.8), ("dog", 0.7))
     answers = [Answer("1", "aws", guesses), Answer("2", "aws", guesses[:1])]
-    readings, _ = readings_of(answers, ("1.png", "2.png"), ("dog", "grand_piano"), {"hound": "dog"})
+    readings, _ = service_predictions(answers, ("1.png", "2.png"), ("dog", "grand_piano"), {"hound": "dog"})
     assert readings[0].ranked == {"1.png": ("dog", "grand_piano"), "2.png": ()}
     assert readings[0].unmapped == {"mammal": 2}
 
 
 def test_a_synonym_for_no_class_is_refused() -> None:
     with pytest.raises(UnknownName, match="bird"):
-        readings_of([], IDS, ("cat", "dog"), {"robin": "bird"})
+        service_predictions([], IDS, ("cat", "dog"), {"robin": "bird"})
 
 
 @pytest.fixture
-def drawn() -> tuple[Predictions, Readings, Readings]:
+def drawn() -> tuple[Predictions, ServicePredictions, ServicePredictions]:
     """Ours on 60 pictures of four classes, a service on 40 of them,
     another on 30 others and some of the same.
     """
@@ -232,7 +232,7 @@ def drawn() -> tuple[Predictions, Readings, Readings]:
         for row in range(40)
     }
     other = {ids[row]: tuple(names[column] for column in rng.permutation(4)[:2]) for row in range(20, 50)}
-    return ours, Readings("aws", one, {}), Readings("google", other, {"thing": 4})
+    return ours, ServicePredictions("aws", one, {}), ServicePredictions("google", other, {"thing": 4})
 
 
 def test_each_service_is_scored_on_the_pictures_it_answered(drawn) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.cli.terminal_picture import scaled, terminal_picture
+from lightfast.cli.terminal_picture import resized_within, terminal_picture
 
 CELL = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▀")
 
@@ -34,7 +34,7 @@ def test_a_small_grey_picture_is_enlarged_by_a_whole_factor():
 
 def test_a_large_picture_is_averaged_over_areas_into_the_room_there_is():
     image = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
-    shown = scaled(image, 50, 64)
+    shown = resized_within(image, 50, 64)
     assert shown.shape == (30, 50, 3)
     blocks = image.reshape(30, 4, 50, 4, 3).mean(axis=(1, 3))
     assert np.abs(shown - blocks).max() <= 1

@@ -16,7 +16,7 @@ from lightfast.explain.attribution import applicable, explain, explainers, setti
 from lightfast.explain.methods import ExplainSettings
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.forest import Forest
 from lightfast.models.hub import TransformersClassifier
 from lightfast.models.transfer import preprocess_of
@@ -38,7 +38,7 @@ KINDS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "random-forest": ("random-forest", 16, {"trees": 5}),
     "lite0": ("lite0", 32, {**NONE, "input_side": 64}),
     "lite0 of a grid": ("lite0", 32, {**NONE, "input_side": 64, "taps": "grid"}),
-    "trunk with a tree": (
+    "backbone with a tree": (
         "backbone:resnet10t",
         32,
         {**NONE, "input_side": 64, "head": "tree", "tree": [[0, 1], 2]},
@@ -95,7 +95,7 @@ def classifier(kind: str) -> Checkpoint:
         return made.replace(task="multi-label")
     if kind == "enhanced":
         unet = fresh_network("unet", "restorer", shape, 0, {"width": 4}, 0)
-        return put_before(
+        return prepend_enhancer(
             Checkpoint("restorer", "unet", shape, 0, (), Preprocess.identity(shape), unet), made
         )
     return made

@@ -28,7 +28,7 @@ CONCRETE = [
     and not spec.name.endswith(":")
     and spec.name not in ("hub-transformers", "enhanced")
 ]
-# Of the papers' trunks the lightest: the others are the same code on trunks of 100 MB and more, see
+# Of the papers' backbones the lightest: the others are the same code on backbones of 100 MB and more, see
 # tests/models/test_transfer.py.
 NAMES = [spec.name for spec in CONCRETE if not spec.transfer or spec.name == "lite0"] + [
     "timm:resnet10t",

@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import color
 
 from lightfast.corrupt import digital
-from lightfast.corrupt.digital import Contrast, Elastic, Pixels, Quality, Saturation
+from lightfast.corrupt.digital import Contrast, Elastic, Pixelation, Quality, Saturation
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +37,7 @@ def test_jpeg_is_pillows_jpeg(photos, digits, quality):
 def test_pixelate_is_pillows_box_down_and_up(digits):
     small = Image.fromarray(digits[7, ..., 0]).resize((11, 11), Image.Resampling.BOX)
     expected = np.asarray(small.resize((28, 28), Image.Resampling.BOX), np.float32)
-    ours = digital.pixelate(digits[7:8].astype(np.float32) / 255, Pixels(0.4), RNG)[0, ..., 0] * 255
+    ours = digital.pixelate(digits[7:8].astype(np.float32) / 255, Pixelation(0.4), RNG)[0, ..., 0] * 255
     assert np.abs(ours - expected).max() <= 1.5
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightfast.data.catalogue.download import Patience
+from lightfast.data.catalogue.download import RetryPolicy
 from lightfast.data.images import ImageSet
 
 CONTENT = np.random.default_rng(7).integers(0, 256, 200_000, dtype=np.uint8).tobytes()
@@ -114,9 +114,9 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def hasty() -> Patience:
+def hasty() -> RetryPolicy:
     """No pauses between attempts."""
-    return Patience(timeout=5.0, attempts=2, pause=0.0)
+    return RetryPolicy(timeout=5.0, attempts=2, pause=0.0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
-from lightfast.data.ingest import read, read_splits
+from lightfast.data.ingest import load_splits, read
 
 
 def test_a_folder_a_manifest_and_an_npz_are_read(tree: Path, made: Any) -> None:
@@ -91,7 +91,7 @@ def test_progress_is_reported(tree: Path) -> None:
 def test_mnist_has_its_official_parts(data_folder: Path) -> None:
     if not (data_folder / "mnist.npz").is_file():
         pytest.skip("mnist.npz is not in LIGHTFAST_DATA")
-    loaded = read_splits("mnist", data_folder=data_folder)
+    loaded = load_splits("mnist", data_folder=data_folder)
     assert np.bincount(loaded.part("test").require_labels()).tolist() == [
         980,
         1135,

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, features
 
-from lightfast.base.files import read_json, write_json
-from lightfast.data.dataset import LoadedData, Target
+from lightfast.base.files import load_json, write_json
+from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decode.decode import UnreadablePicture, decode_file, read_header
 from lightfast.data.decode.unreadable import printable
-from lightfast.data.lists.class_folders import read_tree
+from lightfast.data.lists.class_folders import load_class_folders
 
 # Pillow warns about the very metadata that are broken here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -408,7 +408,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def read(library: Path) -> LoadedData:
-    return read_tree(library, Target((16, 16), 3))
+    return load_class_folders(library, ImageSpec((16, 16), 3))
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -459,7 +459,7 @@ def test_every_name_goes_into_json_and_parquet(read: LoadedData, tmp_path: Path)
     import pandas as pd
 
     names = [*read.train.ids, *(one.path for one in read.unreadable)]
-    assert read_json(write_json(tmp_path / "a.json", names)) == names
+    assert load_json(write_json(tmp_path / "a.json", names)) == names
     pd.DataFrame({"id": names}).to_parquet(tmp_path / "a.parquet")
     assert pd.read_parquet(tmp_path / "a.parquet")["id"].tolist() == names
     assert json.loads(json.dumps(list(read.notes))) == list(read.notes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.images import ImageSet, sample
-from lightfast.evaluate.robustness import Robustness, robustness, robustness_of
+from lightfast.evaluate.robustness import Robustness, robustness, robustness_of_many
 
 
 def brightest_third(images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ def test_without_severities_the_suite_s_own_are_taken(blobs):
 
 
 def test_two_readings_at_once_are_those_taken_one_by_one(blobs, result):
-    both = robustness_of(
+    both = robustness_of_many(
         lambda images: {"plain": brightest_third(images), "flipped": brightest_third(255 - images)},
         blobs,
         "mnist-c",

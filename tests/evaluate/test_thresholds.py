@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.thresholds import NEVER, choose_thresholds
+from lightfast.evaluate.thresholds import NEVER_GIVEN, choose_thresholds
 
 
 def drawn(n: int, labels: int, share: float, distance: float, seed: int = 0):
@@ -33,7 +33,7 @@ def test_at_most_one_label_in_ten_falls_short_of_the_wanted_precision_on_fresh_p
 ):
     names = [str(k) for k in range(400)]
     values = choose_thresholds(*drawn(n, 400, share, distance), names, wanted).values
-    fresh = true_precision(values[values < NEVER], share, distance)
+    fresh = true_precision(values[values < NEVER_GIVEN], share, distance)
     # 400 labels: two standard errors above one in ten.
     assert (fresh < wanted).sum() / 400 <= 0.1 + 2 * np.sqrt(0.09 / 400)
     assert fresh.mean() >= wanted
@@ -42,7 +42,7 @@ def test_at_most_one_label_in_ten_falls_short_of_the_wanted_precision_on_fresh_p
 def test_the_plain_precision_would_fall_short_far_more_often():
     probs, tags = drawn(500, 400, 0.2, 2.0)
     values = choose_thresholds(probs, tags, [str(k) for k in range(400)], 0.9, confidence=0.5).values
-    assert (true_precision(values[values < NEVER], 0.2, 2.0) < 0.9).sum() / 400 > 0.3
+    assert (true_precision(values[values < NEVER_GIVEN], 0.2, 2.0) < 0.9).sum() / 400 > 0.3
 
 
 def test_the_threshold_is_the_lowest_whose_exact_bound_reaches_the_wish():
@@ -62,7 +62,7 @@ def test_labels_that_cannot_show_the_precision_are_never_given_and_named():
     tags[:, 1] = generator(1, "chance").random(400) < 0.3
     chosen = choose_thresholds(probs, tags, ["seen", "noise"], 0.9)
     assert chosen.never == ("noise",)
-    assert chosen.values[1] == NEVER > 1
+    assert chosen.values[1] == NEVER_GIVEN > 1
     assert (chosen.labels[1].given, chosen.labels[1].precision) == (0, None)
 
 

@@ -14,13 +14,13 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.experiments import crossval
-from lightfast.experiments.crossval import CrossValidation, Dealing, corrected_p_value, cross_validate
+from lightfast.experiments.crossval import CrossValidation, FoldOptions, corrected_p_value, cross_validate
 from lightfast.statistics.resampled import corrected_interval, corrected_t_test
-from lightfast.train.fit import Plan
+from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe, Training
 
-FOREST = Plan("random-forest", config={"trees": 5})
-ONE_AT_A_TIME = Dealing(folds=3, jobs=1)
+FOREST = ClassifierPlan("random-forest", config={"trees": 5})
+ONE_AT_A_TIME = FoldOptions(folds=3, jobs=1)
 
 
 def noise(copies: int = 1, pictures: int = 160) -> ImageSet:
@@ -33,13 +33,13 @@ def noise(copies: int = 1, pictures: int = 160) -> ImageSet:
 
 @pytest.fixture(scope="module")
 def validated(blobs: ImageSet) -> CrossValidation:
-    return cross_validate(blobs, FOREST, Dealing(folds=3, repeats=2, jobs=1), Training(seed=4))
+    return cross_validate(blobs, FOREST, FoldOptions(folds=3, repeats=2, jobs=1), Training(seed=4))
 
 
 @pytest.mark.parametrize("copies", [1, 3])
 def test_a_model_that_remembers_everything_is_at_chance_out_of_fold(copies: int):
     images = noise(copies)
-    plan = Plan("random-forest", config={"trees": 15})
+    plan = ClassifierPlan("random-forest", config={"trees": 15})
     remembered = plan.fit(images, images, Training()).network.pred_probs(images.images).argmax(axis=1)
     assert (remembered == images.require_labels()).mean() > 0.95
     found = cross_validate(images, plan, ONE_AT_A_TIME, Training())
@@ -51,9 +51,9 @@ def test_every_picture_is_in_the_test_part_of_one_model_a_repeat_and_in_no_train
     blobs: ImageSet, monkeypatch: pytest.MonkeyPatch
 ):
     seen: list[tuple[set[str], set[str]]] = []
-    fit, read = Plan.fit, crossval.predict
+    fit, read = ClassifierPlan.fit, crossval.predict
 
-    def watched_fit(self: Plan, train: ImageSet, val: ImageSet, training: Training) -> Any:
+    def watched_fit(self: ClassifierPlan, train: ImageSet, val: ImageSet, training: Training) -> Any:
         seen.append(({*train.ids, *val.ids}, set()))
         return fit(self, train, val, training)
 
@@ -61,7 +61,7 @@ def test_every_picture_is_in_the_test_part_of_one_model_a_repeat_and_in_no_train
         seen[-1][1].update(images.ids)
         return read(checkpoint, images)
 
-    monkeypatch.setattr(Plan, "fit", watched_fit)
+    monkeypatch.setattr(ClassifierPlan, "fit", watched_fit)
     monkeypatch.setattr(crossval, "predict", watched_read)
     found = cross_validate(blobs, FOREST, ONE_AT_A_TIME, Training())
     assert all(not learnt & held and learnt | held == set(blobs.ids) for learnt, held in seen)
@@ -83,7 +83,7 @@ def test_repeats_average_the_probabilities_of_their_folds(blobs: ImageSet, tmp_p
     from lightfast.evaluate.predictions import Predictions
 
     found = cross_validate(
-        blobs, FOREST, Dealing(folds=2, repeats=3, jobs=1), Training(seed=2, folder=tmp_path)
+        blobs, FOREST, FoldOptions(folds=2, repeats=3, jobs=1), Training(seed=2, folder=tmp_path)
     )
     summed = {one: np.zeros(3) for one in blobs.ids}
     times = dict.fromkeys(blobs.ids, 0)
@@ -142,36 +142,41 @@ def test_a_killed_cross_validation_goes_on_without_fitting_finished_folds(
 def test_folds_kept_for_other_settings_are_not_taken(
     blobs: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ):
-    cross_validate(blobs, FOREST, Dealing(folds=2, jobs=1), Training(folder=tmp_path))
+    cross_validate(blobs, FOREST, FoldOptions(folds=2, jobs=1), Training(folder=tmp_path))
     fits: list[int] = []
-    fit = Plan.fit
-    monkeypatch.setattr(Plan, "fit", lambda self, *given: fits.append(1) or fit(self, *given))
+    fit = ClassifierPlan.fit
+    monkeypatch.setattr(ClassifierPlan, "fit", lambda self, *given: fits.append(1) or fit(self, *given))
     turned = dataclasses.replace(blobs, labels=(blobs.require_labels() + 1) % 3)
     cross_validate(
         turned if change == "labels" else blobs,
-        Plan("random-forest", config={"trees": 3}) if change == "plan" else FOREST,
-        Dealing(folds=4 if change == "folds" else 2, jobs=1),
+        ClassifierPlan("random-forest", config={"trees": 3}) if change == "plan" else FOREST,
+        FoldOptions(folds=4 if change == "folds" else 2, jobs=1),
         Training(seed=int(change == "seed"), folder=tmp_path),
     )
     assert len(fits) == (4 if change == "folds" else 2)
 
 
 def test_two_jobs_give_the_figures_of_one(blobs: ImageSet):
-    plan = Plan("mlp", Recipe.of(epochs=2, batch_size=32, learning_rate=1e-2), {"hidden": [8]})
-    one, two = (cross_validate(blobs, plan, Dealing(folds=2, jobs=jobs), Training(seed=6)) for jobs in (1, 2))
+    plan = ClassifierPlan("mlp", Recipe.of(epochs=2, batch_size=32, learning_rate=1e-2), {"hidden": [8]})
+    one, two = (
+        cross_validate(blobs, plan, FoldOptions(folds=2, jobs=jobs), Training(seed=6)) for jobs in (1, 2)
+    )
     assert (one.predictions.pred_probs == two.predictions.pred_probs).all()
     assert one.scores().tolist() == two.scores().tolist()
 
 
 def test_torch_has_its_threads_back_afterwards(blobs: ImageSet):
     torch.set_num_threads(2)
-    cross_validate(blobs, FOREST, Dealing(folds=2, jobs=1), Training())
+    cross_validate(blobs, FOREST, FoldOptions(folds=2, jobs=1), Training())
     assert torch.get_num_threads() == 2
 
 
 def test_models_dealt_alike_are_compared_by_the_corrected_test(blobs: ImageSet, validated: CrossValidation):
     stump = cross_validate(
-        blobs, Plan("random-forest", config={"trees": 1, "depth": 1}), Dealing(3, 2, 1), Training(seed=4)
+        blobs,
+        ClassifierPlan("random-forest", config={"trees": 1, "depth": 1}),
+        FoldOptions(3, 2, 1),
+        Training(seed=4),
     )
     assert corrected_p_value(stump, validated) == corrected_t_test(stump.scores(), validated.scores(), 0.5)
     assert corrected_p_value(stump, validated) < 0.05
@@ -195,23 +200,23 @@ def test_models_dealt_otherwise_are_not_compared(validated: CrossValidation, cha
 def test_what_cannot_be_dealt_out_is_refused_before_anything_is_fitted(
     blobs: ImageSet, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Plan, "fit", lambda *given: pytest.fail("fitted"))
+    monkeypatch.setattr(ClassifierPlan, "fit", lambda *given: pytest.fail("fitted"))
     left, middle, right = (np.flatnonzero(blobs.require_labels() == label) for label in range(3))
     with pytest.raises(DataError, match=r"class 'right' would be missing from a fold.*Use at most 3 folds"):
-        cross_validate(blobs.take([*left, *middle, *right[:3]]), FOREST, Dealing(folds=5), Training())
+        cross_validate(blobs.take([*left, *middle, *right[:3]]), FOREST, FoldOptions(folds=5), Training())
     with pytest.raises(DataError, match=r"4 folds: expected at least 4 distinct pictures, got 3"):
-        cross_validate(blobs.take([0, 1, 2]), FOREST, Dealing(folds=4), Training())
+        cross_validate(blobs.take([0, 1, 2]), FOREST, FoldOptions(folds=4), Training())
     with pytest.raises(
         DataError,
         match=r"class 'right': expected at least 2 distinct pictures outside every fold.*Use more folds",
     ):
-        cross_validate(blobs.take([*left, *middle, *right[:3]]), FOREST, Dealing(folds=2), Training())
+        cross_validate(blobs.take([*left, *middle, *right[:3]]), FOREST, FoldOptions(folds=2), Training())
     with pytest.raises(DataError, match="no training pictures of right"):
-        cross_validate(blobs.take([*left, *middle]), FOREST, Dealing(), Training())
+        cross_validate(blobs.take([*left, *middle]), FOREST, FoldOptions(), Training())
     with pytest.raises(SettingsError, match="1 folds: expected at least 2"):
-        cross_validate(blobs, FOREST, Dealing(folds=1), Training())
+        cross_validate(blobs, FOREST, FoldOptions(folds=1), Training())
     with pytest.raises(SettingsError, match="0 repeats: expected at least 1"):
-        Dealing(repeats=0)
+        FoldOptions(repeats=0)
 
 
 def test_three_pictures_of_a_class_are_enough_for_three_folds(blobs: ImageSet):

@@ -20,14 +20,14 @@ from lightfast.experiments.levels import (
     size_curve,
     size_regression,
 )
-from lightfast.experiments.sweep import Measured, Point
+from lightfast.experiments.sweep import PointResult, SweepPoint
 from lightfast.statistics.intervals import wilson
 
 SIZES = (100, 200, 400, 800, 1600)
 
 
-def measured(point: Point, accuracy: float, n_test: int = 500, **recalls: float) -> Measured:
-    return Measured(
+def measured(point: SweepPoint, accuracy: float, n_test: int = 500, **recalls: float) -> PointResult:
+    return PointResult(
         point,
         n_train=point.train_size or 10,
         n_test=n_test,
@@ -39,14 +39,14 @@ def measured(point: Point, accuracy: float, n_test: int = 500, **recalls: float)
 
 def simulated(
     rng: np.random.Generator, truth: np.ndarray, n_test: int, repeats: int, seed_noise: np.ndarray
-) -> list[Measured]:
+) -> list[PointResult]:
     """A sweep: the accuracy of a trained model scatters around that of its level,
     and is counted on `n_test` pictures.
     """
     shares = np.clip(truth + seed_noise * rng.standard_normal((repeats, len(truth))), 0, 1)
     counted = rng.binomial(n_test, shares) / n_test
     return [
-        measured(Point(train_size=size, repeat=repeat), float(counted[repeat, place]), n_test)
+        measured(SweepPoint(train_size=size, repeat=repeat), float(counted[repeat, place]), n_test)
         for repeat in range(repeats)
         for place, size in enumerate(SIZES)
     ]
@@ -98,14 +98,14 @@ def test_one_repeat_alone_covers_what_counting_alone_can_say():
 
 
 def test_a_single_repeat_has_wilsons_interval():
-    level = levels([measured(Point(train_size=100), 0.9)])[0]
+    level = levels([measured(SweepPoint(train_size=100), 0.9)])[0]
     assert tuple(level.interval) == pytest.approx(tuple(wilson(450, 500)))
 
 
 def test_scatter_and_counting_error_add_in_squares():
     values = [0.80, 0.84, 0.85]
     level = levels(
-        [measured(Point(train_size=100, repeat=repeat), value) for repeat, value in enumerate(values)]
+        [measured(SweepPoint(train_size=100, repeat=repeat), value) for repeat, value in enumerate(values)]
     )[0]
     mean = float(np.mean(values))
     spread = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) / np.sqrt(3)
@@ -117,9 +117,12 @@ def test_scatter_and_counting_error_add_in_squares():
 
 
 def test_a_level_borrows_scatter_from_the_others_so_that_lucky_repeats_are_not_taken_for_exact():
-    rows = [measured(Point(train_size=100, repeat=repeat), value) for repeat, value in enumerate([0.8, 0.8])]
+    rows = [
+        measured(SweepPoint(train_size=100, repeat=repeat), value) for repeat, value in enumerate([0.8, 0.8])
+    ]
     rows += [
-        measured(Point(train_size=200, repeat=repeat), value) for repeat, value in enumerate([0.75, 0.85])
+        measured(SweepPoint(train_size=200, repeat=repeat), value)
+        for repeat, value in enumerate([0.75, 0.85])
     ]
     lucky, other = levels(rows)
     assert lucky.interval.high - lucky.interval.low < other.interval.high - other.interval.low
@@ -128,10 +131,10 @@ def test_a_level_borrows_scatter_from_the_others_so_that_lucky_repeats_are_not_t
 
 def test_repeats_are_put_together_in_the_order_of_their_first_appearance():
     points = [
-        Point(train_size=200),
-        Point(train_size=100),
-        Point(train_size=200, repeat=1),
-        Point(train_size=200, balance="weights"),
+        SweepPoint(train_size=200),
+        SweepPoint(train_size=100),
+        SweepPoint(train_size=200, repeat=1),
+        SweepPoint(train_size=200, balance="weights"),
     ]
     found = levels([measured(point, 0.5 + 0.1 * place) for place, point in enumerate(points)])
     assert [(level.n_train, level.point.balance, level.repeats) for level in found] == [
@@ -145,26 +148,28 @@ def test_repeats_are_put_together_in_the_order_of_their_first_appearance():
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_all_right_or_all_wrong_is_no_certainty(value: float):
-    low, high = levels([measured(Point(train_size=100, repeat=repeat), value, 50) for repeat in range(3)])[
-        0
-    ].interval
+    low, high = levels(
+        [measured(SweepPoint(train_size=100, repeat=repeat), value, 50) for repeat in range(3)]
+    )[0].interval
     assert 0 <= low < high <= 1
     assert high - low > 0.05
 
 
 def test_a_recall_is_counted_on_the_pictures_of_its_class():
     level = levels(
-        [measured(Point(minority=("fox", 5)), 0.9, 500, fox=0.4, dog=1.0)], recall_of("fox"), lambda _: 25
+        [measured(SweepPoint(minority=("fox", 5)), 0.9, 500, fox=0.4, dog=1.0)],
+        recall_of("fox"),
+        lambda _: 25,
     )[0]
     assert (level.value, level.n_test) == (0.4, 25)
     assert tuple(level.interval) == pytest.approx(tuple(wilson(10, 25)))
 
 
-def power_law(noise: float = 0.0) -> list[Measured]:
+def power_law(noise: float = 0.0) -> list[PointResult]:
     rng = np.random.default_rng(2)
     return [
         measured(
-            Point(train_size=size, repeat=repeat),
+            SweepPoint(train_size=size, repeat=repeat),
             0.97 - 3 * size**-0.6 + noise * float(rng.standard_normal()),
             5000,
         )
@@ -205,7 +210,8 @@ def test_a_forecast_needs_three_smaller_sizes():
 def test_the_size_regression_tells_what_a_doubling_brings():
     rows = [
         measured(
-            Point(train_size=size, repeat=repeat), 0.5 + 0.03 * np.log2(size / 100) + 0.002 * (repeat - 1)
+            SweepPoint(train_size=size, repeat=repeat),
+            0.5 + 0.03 * np.log2(size / 100) + 0.002 * (repeat - 1),
         )
         for repeat in range(3)
         for size in SIZES
@@ -216,7 +222,7 @@ def test_the_size_regression_tells_what_a_doubling_brings():
 def test_the_class_regression_takes_what_varies():
     rows = [
         measured(
-            Point(classes=classes, rows=row, repeat=repeat),
+            SweepPoint(classes=classes, rows=row, repeat=repeat),
             0.9 - 0.02 * classes + 1e-4 * row + (-1) ** repeat / 1000,
         )
         for classes in (3, 5, 8, 10)
@@ -235,13 +241,13 @@ def test_the_class_regression_takes_what_varies():
 def test_the_imbalance_regression_takes_points_without_a_remedy():
     rows = [
         measured(
-            Point(minority=("fox", count), repeat=repeat),
+            SweepPoint(minority=("fox", count), repeat=repeat),
             0.9,
             fox=0.3 + 0.2 * np.log10(count) + 0.001 * (-1) ** repeat,
         )
         for count in (10, 100, 1000)
         for repeat in range(2)
     ]
-    rows += [measured(Point(minority=("fox", 10), balance="weights"), 0.9, fox=1.0)]
+    rows += [measured(SweepPoint(minority=("fox", 10), balance="weights"), 0.9, fox=1.0)]
     found = imbalance_regression(rows, "fox")
     assert (found.n, found["tenfold"].value) == (6, pytest.approx(0.2))

@@ -160,13 +160,13 @@ def by_the_paper(network: Tiny, pixels: Tensor, target: int) -> Tensor:
 
 
 def test_grad_cam_plus_plus_is_the_papers_formula_by_second_and_third_derivatives():
-    from lightfast.explain.methods import Question
+    from lightfast.explain.methods import AttributionRequest
     from lightfast.models.maps import find_layer, map_layers
 
     network = Tiny().double()
     pixels = torch.rand(2, 1, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     layer = find_layer(map_layers(network, pixels[:1]), "front")
-    asked = Question(
+    asked = AttributionRequest(
         checkpoint(network, (4, 3, 1)), pixels, torch.tensor([0, 2]), ExplainSettings(), 0, layer
     )
     wanted = torch.stack(

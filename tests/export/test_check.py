@@ -8,9 +8,9 @@ import pytest
 from lightfast.base.errors import DataError, LightfastError
 from lightfast.cli.text.export import check_lines
 from lightfast.export.check import compare_graph
-from lightfast.tagging.card import Card
+from lightfast.tagging.card import ModelCard
 
-CARD = Card("cnn", (8, 8, 3), ("a", "b"))
+CARD = ModelCard("cnn", (8, 8, 3), ("a", "b"))
 ORIGINAL = np.array([[0.9, 0.1], [0.2, 0.8], [0.50001, 0.49999]], dtype=np.float32)
 
 
@@ -39,7 +39,7 @@ def test_another_decision_is_refused():
 
 
 def test_of_several_labels_the_tags_are_compared():
-    card = Card("cnn", (8, 8, 3), ("a", "b"), task="multi-label", thresholds=(0.95, 0.8))
+    card = ModelCard("cnn", (8, 8, 3), ("a", "b"), task="multi-label", thresholds=(0.95, 0.8))
     # The second picture's tag stands on its threshold: a tie.
     near = ORIGINAL - np.float32(1e-5)
     assert (compare_graph(ORIGINAL, near, card).same, compare_graph(ORIGINAL, near, card).ties) == (2, 1)

@@ -15,9 +15,9 @@ from lightfast.export.graph import export_graph
 from lightfast.models import backbones, classifiers, forest, hub, papers  # noqa: F401
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.registry import MODELS
-from lightfast.tagging.runtime import load_tagger, read_card
+from lightfast.tagging.runtime import load_model_card, load_tagger
 
 Shape = tuple[int, int, int]
 SMALL = (
@@ -109,7 +109,7 @@ def test_an_enhancer_and_its_classifier_with_other_pictures_inside_are_one_graph
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.03)  # a fresh residual network changes nothing
-    made = put_before(
+    made = prepend_enhancer(
         Checkpoint("restorer", enhancer, shape, 0, (), Preprocess.identity(shape), network), behind
     )
     assert np.abs(kit.by_torch(made, kit.noise(shape)) - kit.by_torch(behind, kit.noise(shape))).max() > 1e-3
@@ -151,7 +151,7 @@ def test_the_card_tells_all_that_is_needed(tmp_path: Path, kit):
         taxonomy=labels,
         details={"data_version": "v1", "seed": 7},
     )
-    card = read_card(export_graph(made, tmp_path / "model.onnx", "digest"))
+    card = load_model_card(export_graph(made, tmp_path / "model.onnx", "digest"))
     assert (card.class_names, card.task, card.thresholds, card.taxonomy) == (
         tuple("abcd"),
         "multi-label",

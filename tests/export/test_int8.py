@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.cli.text.export import cost_lines
+from lightfast.cli.text.export import quantization_lines
 from lightfast.export.int8 import quantization_cost, quantize_graph
 from lightfast.tagging.runtime import load_tagger
 
@@ -41,7 +41,7 @@ def test_the_cost_is_a_paired_test_on_other_pictures(small: Path, quantized: Pat
     assert cost["paired"]["before_accuracy"] == 1.0
     assert cost["paired"]["lost"] == 40 - cost["same"]
     assert cost["same"] == int((eight.probs(images).argmax(axis=1) == labels).sum())
-    lines = cost_lines(cost)
+    lines = quantization_lines(cost)
     assert "n = 40" in lines[0]
     assert "pictures a second" in lines[-1]
 
@@ -51,7 +51,7 @@ def test_without_labels_only_agreement_is_told(small: Path, quantized: Path, kit
         load_tagger(small, 1), load_tagger(quantized, 1), kit.noise((16, 16, 3), 6), None
     )
     assert cost["paired"] is None
-    assert len(cost_lines(cost)) == 2
+    assert len(quantization_lines(cost)) == 2
 
 
 @pytest.mark.parametrize("pictures", [np.zeros((0, 16, 16, 3), np.uint8), np.zeros((4, 8, 8, 3), np.uint8)])

@@ -15,7 +15,7 @@ from lightfast.base.errors import DataError, UnknownName
 from lightfast.export.xmp import (
     Keyword,
     SidecarError,
-    read_sidecar,
+    load_sidecar,
     sidecar_path,
     write_sidecar,
     write_sidecars,
@@ -97,11 +97,11 @@ def test_suggestions_stand_under_their_own_root_and_not_among_flat_keywords(pict
 
 
 def test_keywords_are_read_back_with_state_and_probability(picture: Path) -> None:
-    assert set(read_sidecar(write_sidecar(picture, [DOG, BEACH]))) == {DOG, BEACH}
+    assert set(load_sidecar(write_sidecar(picture, [DOG, BEACH]))) == {DOG, BEACH}
 
 
 def test_keywords_of_people_are_read_as_confirmed(sidecar: Path) -> None:
-    assert read_sidecar(sidecar) == (
+    assert load_sidecar(sidecar) == (
         Keyword(("season", "summer"), "confirmed"),
         Keyword(("\u00e9t\u00e9",), "confirmed"),
     )
@@ -126,7 +126,7 @@ def test_taking_the_suggestions_back_gives_the_old_file_byte_for_byte(picture: P
 def test_suggestions_are_replaced_and_keywords_of_people_are_not(picture: Path, sidecar: Path) -> None:
     write_sidecar(picture, [DOG])
     write_sidecar(picture, [Keyword(("animal", "cat"), "suggested", 0.8)])
-    assert [one.path for one in read_sidecar(sidecar)] == [
+    assert [one.path for one in load_sidecar(sidecar)] == [
         ("season", "summer"),
         ("animal", "cat"),
         ("\u00e9t\u00e9",),
@@ -143,7 +143,7 @@ def test_writing_the_same_again_changes_nothing(picture: Path, sidecar: Path) ->
 
 def test_what_a_person_confirmed_is_not_suggested_again(picture: Path, sidecar: Path) -> None:
     write_sidecar(picture, [Keyword(("season", "summer"), "suggested", 0.9)])
-    assert [one.state for one in read_sidecar(sidecar)] == ["confirmed", "confirmed"]
+    assert [one.state for one in load_sidecar(sidecar)] == ["confirmed", "confirmed"]
 
 
 def test_a_keyword_that_is_there_is_not_doubled(picture: Path, sidecar: Path) -> None:
@@ -160,14 +160,14 @@ def test_a_suggestion_dragged_out_of_its_root_becomes_confirmed(picture: Path) -
         .replace("lightfast/suggested/", "")
     )
     path.write_text(moved, encoding="utf-8")
-    assert read_sidecar(path) == (Keyword(("animal", "dog"), "confirmed"),)
+    assert load_sidecar(path) == (Keyword(("animal", "dog"), "confirmed"),)
 
 
 @pytest.mark.parametrize(
     "name", ["Q&A <b>", "\U0001f415 dog", "t-shirt/top", "either|or", "{li}", "caf\u00e9", "]]>", 'a, "b"; c']
 )
 def test_odd_names_come_back(picture: Path, name: str) -> None:
-    assert read_sidecar(write_sidecar(picture, [Keyword(("root", name), "suggested", 0.5)])) == (
+    assert load_sidecar(write_sidecar(picture, [Keyword(("root", name), "suggested", 0.5)])) == (
         Keyword(("root", name), "suggested", 0.5),
     )
     assert name in items(write_sidecar(picture, [Keyword(("root", name), "confirmed")]), f"{DC}subject")
@@ -191,13 +191,13 @@ def test_any_path_of_names_comes_back(tmp_path_factory: pytest.TempPathFactory, 
         wanted = Keyword(tuple(path), "suggested", 0.25)
     except DataError:
         return
-    assert read_sidecar(write_sidecar(picture, [wanted])) == (wanted,)
+    assert load_sidecar(write_sidecar(picture, [wanted])) == (wanted,)
 
 
 def test_a_separator_in_a_confirmed_name_does_not_cut_it(picture: Path) -> None:
     path = write_sidecar(picture, [Keyword(("clothes", "t-shirt/top"), "confirmed")])
     assert items(path, f"{DIGIKAM}TagsList") == ["clothes/t-shirt\u2215top"]
-    assert read_sidecar(path) == (Keyword(("clothes", "t-shirt/top"), "confirmed"),)
+    assert load_sidecar(path) == (Keyword(("clothes", "t-shirt/top"), "confirmed"),)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_an_rdf_that_is_closed_at_once_is_opened(picture: Path, sidecar: Path) -
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="{RDF[1:-1]}"/></x:xmpmeta>', encoding="utf-8"
     )
     write_sidecar(picture, [DOG])
-    assert read_sidecar(sidecar) == (DOG,)
+    assert load_sidecar(sidecar) == (DOG,)
 
 
 def test_new_descriptions_speak_of_the_same_resource(picture: Path, sidecar: Path) -> None:
@@ -251,7 +251,7 @@ def test_billion_laughs_are_never_expanded(picture: Path, sidecar: Path) -> None
     laughs = "".join(f'<!ENTITY l{level} "{f"&l{level - 1};" * 10}">' for level in range(1, 10))
     sidecar.write_text(f'<!DOCTYPE l [<!ENTITY l0 "ha">{laughs}]><l>&l9;</l>', encoding="utf-8")
     with pytest.raises(SidecarError, match="DOCTYPE"):
-        read_sidecar(sidecar)
+        load_sidecar(sidecar)
 
 
 def test_one_refused_sidecar_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -265,13 +265,13 @@ def test_one_refused_sidecar_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_two_pictures_do_not_share_one_sidecar(tmp_path: Path) -> None:
     done = write_sidecars([(tmp_path / "a.jpg", [DOG]), (tmp_path / "a.png", [BEACH])], style="lightroom")
-    assert read_sidecar(tmp_path / "a.xmp") == (DOG,)
+    assert load_sidecar(tmp_path / "a.xmp") == (DOG,)
     assert done.refused[0].reason == "its sidecar a.xmp is that of a.jpg"
 
 
 def test_a_missing_sidecar_is_named(tmp_path: Path) -> None:
     with pytest.raises(SidecarError, match="no such file"):
-        read_sidecar(tmp_path / "none.xmp")
+        load_sidecar(tmp_path / "none.xmp")
 
 
 @pytest.mark.parametrize("path", [(), ("",), ("a", " "), ("bell\x07",), ("half \ud83d",)])

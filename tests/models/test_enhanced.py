@@ -14,7 +14,7 @@ from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess, to_pixels
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import parts_of, put_before
+from lightfast.models.enhanced import prepend_enhancer, split_enhanced
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 
@@ -65,17 +65,17 @@ def test_it_reads_what_the_enhancer_makes():
     with torch.inference_mode():
         pixels = to_pixels(torch.from_numpy(PICTURES))
         expected = classifier.logits(enhancer.torch_network(pixels).clamp(0, 1)).numpy() / 1.5
-    np.testing.assert_array_equal(predict_logits(put_before(enhancer, classifier), PICTURES), expected)
+    np.testing.assert_array_equal(predict_logits(prepend_enhancer(enhancer, classifier), PICTURES), expected)
 
 
 def test_an_untrained_residual_enhancer_changes_nothing():
     classifier = classifier_of()
-    behind = put_before(enhancer_of("unet"), classifier)
+    behind = prepend_enhancer(enhancer_of("unet"), classifier)
     np.testing.assert_array_equal(predict_logits(behind, PICTURES), predict_logits(classifier, PICTURES))
 
 
 def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path):
-    made = put_before(enhancer_of(class_names=["cat", "dog"]), classifier_of())
+    made = prepend_enhancer(enhancer_of(class_names=["cat", "dog"]), classifier_of())
     back = load_checkpoint(made.save(tmp_path / "checkpoint"))
     np.testing.assert_array_equal(predict_logits(back, PICTURES), predict_logits(made, PICTURES))
     first, second = made.torch_network.state_dict(), back.torch_network.state_dict()
@@ -87,10 +87,10 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path):
 def test_taking_apart_is_the_inverse_of_putting_together(tmp_path: Path):
     enhancer, classifier = enhancer_of(strength=0.3), classifier_of()
     for made in (
-        put_before(enhancer, classifier),
-        load_checkpoint(put_before(enhancer, classifier).save(tmp_path / "checkpoint")),
+        prepend_enhancer(enhancer, classifier),
+        load_checkpoint(prepend_enhancer(enhancer, classifier).save(tmp_path / "checkpoint")),
     ):
-        front, behind = parts_of(made)
+        front, behind = split_enhanced(made)
         for one, other in ((front, enhancer), (behind, classifier)):
             for name in (
                 "role",
@@ -110,31 +110,33 @@ def test_taking_apart_is_the_inverse_of_putting_together(tmp_path: Path):
 
 
 def test_an_enhanced_classifier_can_be_enhanced_again(tmp_path: Path):
-    once = put_before(enhancer_of(strength=0.3), classifier_of())
-    made = put_before(enhancer_of("unet", strength=7.0), once)
+    once = prepend_enhancer(enhancer_of(strength=0.3), classifier_of())
+    made = prepend_enhancer(enhancer_of("unet", strength=7.0), once)
     back = load_checkpoint(made.save(tmp_path / "checkpoint"))
-    np.testing.assert_array_equal(predict_logits(back, PICTURES), predict_logits(parts_of(made)[1], PICTURES))
-    outer, behind = parts_of(back)
+    np.testing.assert_array_equal(
+        predict_logits(back, PICTURES), predict_logits(split_enhanced(made)[1], PICTURES)
+    )
+    outer, behind = split_enhanced(back)
     assert (outer.details["strength"], behind.details) == (7.0, once.details)
-    assert parts_of(behind)[0].details["strength"] == 0.3
+    assert split_enhanced(behind)[0].details["strength"] == 0.3
 
 
 def test_another_class_list_is_refused():
     with pytest.raises(
         CheckpointError, match=r"another class list: expected cat, dog, got cow, pig\. .*lightfast enhance"
     ):
-        put_before(enhancer_of(class_names=["cow", "pig"]), classifier_of())
+        prepend_enhancer(enhancer_of(class_names=["cow", "pig"]), classifier_of())
     with pytest.raises(CheckpointError, match="another class list"):
-        put_before(enhancer_of(class_names=["dog", "cat"]), classifier_of())
+        prepend_enhancer(enhancer_of(class_names=["dog", "cat"]), classifier_of())
 
 
 def test_pictures_of_another_shape_are_refused():
     with pytest.raises(CheckpointError, match=r"another shape: expected \(12, 12, 1\).*got \(16, 16, 1\)"):
-        put_before(enhancer_of(shape=(16, 16, 1)), classifier_of())
+        prepend_enhancer(enhancer_of(shape=(16, 16, 1)), classifier_of())
 
 
 def test_what_is_no_enhancer_or_holds_none_is_refused():
     with pytest.raises(CheckpointError, match="expected an enhancer, got a classifier"):
-        put_before(classifier_of(), classifier_of())
+        prepend_enhancer(classifier_of(), classifier_of())
     with pytest.raises(CheckpointError, match=r"cnn has no enhancer.*lightfast enhance RUN DATA"):
-        parts_of(classifier_of())
+        split_enhanced(classifier_of())

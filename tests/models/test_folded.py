@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lightfast.models.build import build_network
-from lightfast.models.folded import folded
+from lightfast.models.folded import fold_batch_norms
 
 
 def lived_in(network: nn.Module) -> nn.Module:
@@ -33,7 +33,7 @@ def test_a_folded_copy_says_the_same_with_no_batch_norm_left(name: str, config: 
     torch.manual_seed(0)
     network = lived_in(build_network(name, "classifier", (32, 32, 3), 4, config)).eval()
     pictures = torch.rand(3, 3, 32, 32)
-    merged = folded(network, pictures[:1])
+    merged = fold_batch_norms(network, pictures[:1])
     with torch.no_grad():
         assert torch.allclose(merged(pictures), network(pictures), rtol=1e-3, atol=1e-4)
     assert norms(network) > 0
@@ -43,7 +43,7 @@ def test_a_folded_copy_says_the_same_with_no_batch_norm_left(name: str, config: 
 def test_the_network_itself_stays_as_it_was():
     network = lived_in(build_network("resnet9-small", "classifier", (16, 16, 1), 3)).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    folded(network, torch.rand(2, 1, 16, 16))
+    fold_batch_norms(network, torch.rand(2, 1, 16, 16))
     assert network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -64,7 +64,7 @@ class Misleading(nn.Module):
 def test_where_the_code_misleads_nothing_is_folded():
     network = lived_in(Misleading()).eval()
     pictures = torch.rand(2, 3, 8, 8)
-    merged = folded(network, pictures)
+    merged = fold_batch_norms(network, pictures)
     assert norms(merged) == 1
     with torch.no_grad():
         assert torch.equal(merged(pictures), network(pictures))
@@ -72,7 +72,7 @@ def test_where_the_code_misleads_nothing_is_folded():
 
 def test_gradients_reach_the_picture_and_no_weight():
     network = lived_in(build_network("cnn", "classifier", (16, 16, 1), 3)).eval()
-    merged = folded(network, torch.rand(1, 1, 16, 16))
+    merged = fold_batch_norms(network, torch.rand(1, 1, 16, 16))
     pictures = torch.rand(2, 1, 16, 16, requires_grad=True)
     merged(pictures).sum().backward()
     wanted = torch.autograd.grad(network(pictures).sum(), pictures)[0]

@@ -14,11 +14,11 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import build_network
 from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.maps import (
+    compute_maps,
     convolutions,
+    evaluation_mode,
     find_layer,
     map_layers,
-    plain_reading,
-    read_maps,
     require_passage,
 )
 from lightfast.models.restorers import UNet
@@ -42,7 +42,7 @@ TIMM = {
     "vgg11": ("features.19", 512, (4, 4)),
     "densenet121": ("features.norm5", 1024, (2, 2)),
 }
-TRUNKS = {
+BACKBONES = {
     "lite0": ("bn2", (7, 7)),
     "vgg16": ("features.29", (14, 14)),
     "resnet50": ("layer4", (7, 7)),
@@ -88,13 +88,13 @@ def test_convolutional_networks_of_timm_end_where_their_pooling_begins(name):
     assert (last.name, last.channels, last.size) == TIMM[name]
 
 
-@pytest.mark.parametrize("name", TRUNKS)
-def test_trunks_are_read_in_their_own_names(name):
+@pytest.mark.parametrize("name", BACKBONES)
+def test_backbones_are_read_in_their_own_names(name):
     size = preprocess_of(name, (300, 300, 3), {}).size
     with torch.device("meta"):
         network = build_network(name, "classifier", (300, 300, 3), 5, {})
     last = find_layer(map_layers(network, torch.zeros(1, 3, *size, device="meta")), None)
-    assert (last.name, last.size) == TRUNKS[name]
+    assert (last.name, last.size) == BACKBONES[name]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_maps_are_those_that_timm_itself_gives(network, size):
         for layer in map_layers(network, given[:1])
         if not isinstance(layer.module, nn.Conv2d) and "norm1" not in layer.name
     ]
-    found = read_maps(network, layers, given)
+    found = compute_maps(network, layers, given)
     assert len(found) >= 2
     for layer, maps in zip(layers, found, strict=True):
         assert tuple(maps.shape[1:]) == (layer.channels, *layer.size)
@@ -198,7 +198,7 @@ def test_a_published_vit_is_read_by_its_tokens():
     with torch.no_grad():
         hidden = model(pixel_values=given, output_hidden_states=True).hidden_states
     wanted = hidden[2][:, 1:].transpose(1, 2).reshape(2, 16, 4, 4)
-    (found,) = read_maps(network, [find_layer(layers, "vit.layers.1")], given)
+    (found,) = compute_maps(network, [find_layer(layers, "vit.layers.1")], given)
     assert torch.allclose(found, wanted, atol=1e-6)
     assert find_layer(layers, None).name == "vit.layers.2.layernorm_before"
 
@@ -206,7 +206,7 @@ def test_a_published_vit_is_read_by_its_tokens():
 def test_maps_are_read_before_the_next_layer_overwrites_them():
     network = build_network("drawing-cnn-1", "classifier", (16, 16, 1), 4)
     first, after = map_layers(network, pictures(1, 1, 16, 16))[:2]
-    plain, rectified = read_maps(network, [first, after], pictures(2, 1, 16, 16))
+    plain, rectified = compute_maps(network, [first, after], pictures(2, 1, 16, 16))
     assert torch.equal(plain, network.features[0](pictures(2, 1, 16, 16)))
     assert plain.min() < 0
     assert torch.equal(plain.relu(), rectified)
@@ -218,7 +218,7 @@ def test_modes_and_views_come_back_even_after_an_error():
     seen = []
 
     def interrupted() -> None:
-        with plain_reading(network):
+        with evaluation_mode(network):
             seen.append((network.training, network.views))
             raise KeyError
 
@@ -237,7 +237,7 @@ def test_looking_leaves_no_hook_and_no_statistics_behind():
     network = build_network("cnn", "classifier", (16, 16, 1), 4).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     layers = map_layers(network, pictures(1, 1, 16, 16))
-    read_maps(network, layers, pictures(2, 1, 16, 16))
+    compute_maps(network, layers, pictures(2, 1, 16, 16))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
     assert all(module.training for module in network.modules())

@@ -1,4 +1,4 @@
-"""Networks on a pretrained trunk: what they give, their sizes, their weights and what is refused."""
+"""Networks on a pretrained backbone: what they give, their sizes, their weights and what is refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
 from lightfast.models.build import build_network, fresh_network
-from lightfast.models.bundled import lite0_tensors, load_by_name, load_in_order, read_tensors
-from lightfast.models.transfer import TRUNKS, TransferNetwork, load_weights, preprocess_of
+from lightfast.models.bundled import lite0_tensors, load_by_name, load_in_order, load_tensor_file
+from lightfast.models.transfer import BACKBONES, TransferNetwork, load_weights, preprocess_of
 
 SHAPE = (64, 64, 3)
 
@@ -35,8 +35,8 @@ def test_the_installed_weights_give_what_timm_gives_with_them(lite0):
 
 
 # VGG and ViT are large: their shape is tested on the meta device, which computes shapes and no numbers.
-@pytest.mark.parametrize("name", TRUNKS)
-def test_the_papers_trunks_take_their_own_size_and_give_one_logit_a_class(name):
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_papers_backbones_take_their_own_size_and_give_one_logit_a_class(name):
     preprocess = preprocess_of(name, (300, 300, 3), {})
     assert preprocess.size[0] == (299 if name == "inception-v3" else 224)
     assert preprocess.mean == (
@@ -47,7 +47,7 @@ def test_the_papers_trunks_take_their_own_size_and_give_one_logit_a_class(name):
     assert network(torch.zeros(2, 3, *preprocess.size, device="meta")).shape == (2, 5)
 
 
-def test_small_pictures_go_in_at_twice_their_side_where_the_trunk_allows_it():
+def test_small_pictures_go_in_at_twice_their_side_where_the_backbone_allows_it():
     assert preprocess_of("lite0", (28, 28, 1), {}).size == (96, 96)
     assert preprocess_of("lite0", (64, 64, 1), {}).size == (128, 128)
     assert preprocess_of("lite0", (500, 400, 3), {}).size == (224, 224)
@@ -74,11 +74,11 @@ def test_a_fine_grid_is_averaged_down_to_eight_places_a_side():
     assert network.width == 112 * 7 * 7
 
 
-def test_a_copy_runs_its_own_trunk():
+def test_a_copy_runs_its_own_backbone():
     network = build_network("lite0", "classifier", SHAPE, 4, {}).eval()
     other = copy.deepcopy(network)
     with torch.no_grad():
-        for parameter in other.trunk.parameters():
+        for parameter in other.backbone.parameters():
             parameter.zero_()
     pictures = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
@@ -102,19 +102,19 @@ def test_weights_of_another_architecture_are_refused_by_name(tmp_path, lite0):
     save_file(other.state_dict(), tmp_path / "resnet.safetensors")
     with pytest.raises(CheckpointError, match=r"another architecture, \d+ of \d+ tensors are not in it"):
         load_weights(copy.deepcopy(lite0), "lite0", {"weights": str(tmp_path / "resnet.safetensors")})
-    stem = lite0.trunk.state_dict()["conv_stem.weight"]
-    wide = {**lite0.trunk.state_dict(), "conv_stem.weight": torch.cat([stem, stem])}
+    stem = lite0.backbone.state_dict()["conv_stem.weight"]
+    wide = {**lite0.backbone.state_dict(), "conv_stem.weight": torch.cat([stem, stem])}
     with pytest.raises(
         CheckpointError, match=r"tensor conv_stem.weight: expected \(32, 3, 3, 3\), got \(64, 3, 3, 3\)"
     ):
-        load_by_name(copy.deepcopy(lite0.trunk), wide, "wide")
+        load_by_name(copy.deepcopy(lite0.backbone), wide, "wide")
     with pytest.raises(CheckpointError, match="expected 122 tensors"):
         load_in_order(other, lite0_tensors(), "package")
 
 
 def test_weights_from_a_file_are_taken_by_name_whatever_stands_before_it(tmp_path, lite0):
     torch.save(
-        {"state_dict": {f"module.{name}": tensor for name, tensor in lite0.trunk.state_dict().items()}},
+        {"state_dict": {f"module.{name}": tensor for name, tensor in lite0.backbone.state_dict().items()}},
         tmp_path / "own.pth",
     )
     network = fresh_network("lite0", "classifier", SHAPE, 3, {}, 1)
@@ -122,7 +122,9 @@ def test_weights_from_a_file_are_taken_by_name_whatever_stands_before_it(tmp_pat
     assert said == str(tmp_path / "own.pth")
     assert all(
         torch.equal(a, b)
-        for a, b in zip(network.trunk.state_dict().values(), lite0.trunk.state_dict().values(), strict=True)
+        for a, b in zip(
+            network.backbone.state_dict().values(), lite0.backbone.state_dict().values(), strict=True
+        )
     )
 
 
@@ -141,7 +143,7 @@ def test_a_file_that_would_run_code_or_holds_no_tensors_is_refused(tmp_path):
     }
     for name, why in reasons.items():
         with pytest.raises(CheckpointError, match=why):
-            read_tensors(tmp_path / name)
+            load_tensor_file(tmp_path / name)
 
 
 def test_bad_settings_are_refused_with_their_cure():

@@ -6,7 +6,7 @@ import pytest
 from lightfast.data.taxonomy.taxonomy import Label, Taxonomy
 from lightfast.evaluate.tags import TagPredictions, score_tags
 from lightfast.evaluate.thresholds import choose_thresholds
-from lightfast.pages.tags import TagsTested, write_tags_page
+from lightfast.pages.tags import TagsReport, write_tags_page
 from lightfast.report.page import Folded, Section, Table
 
 NAMES = ("dog", "eagle", "happy", "ghost")
@@ -23,7 +23,7 @@ TREE = Taxonomy(
 
 
 @pytest.fixture(scope="module")
-def tested() -> TagsTested:
+def tested() -> TagsReport:
     rng = np.random.default_rng(0)
     tags = rng.random((300, 4)) < [0.4, 0.3, 0.3, 0.0]
     probs = 1 / (1 + np.exp(-rng.normal(size=(300, 4)) - 4 * tags + 2))
@@ -31,7 +31,7 @@ def tested() -> TagsTested:
     predictions = TagPredictions(
         probs.astype(np.float32), thresholds.values, NAMES, tuple(map(str, range(300))), tags, "test", 0
     )
-    return TagsTested(predictions, score_tags(predictions), thresholds, TREE)
+    return TagsReport(predictions, score_tags(predictions), thresholds, TREE)
 
 
 def tables(section: Section) -> list[Table]:
@@ -41,7 +41,7 @@ def tables(section: Section) -> list[Table]:
     return [part for part in parts if isinstance(part, Table)]
 
 
-def section(tested: TagsTested, title: str) -> Section:
+def section(tested: TagsReport, title: str) -> Section:
     return next(one for one in tested.sections() if one.title == title)
 
 
@@ -70,7 +70,7 @@ def test_the_tree_counts_what_lies_below_a_label(tested):
 
 
 def test_without_taxonomy_and_thresholds_their_sections_are_left_out(tested):
-    plain = TagsTested(tested.predictions, tested.evaluation)
+    plain = TagsReport(tested.predictions, tested.evaluation)
     assert [one.title for one in plain.sections()] == ["Labels", "ROC and precision-recall"]
 
 
@@ -79,6 +79,6 @@ def test_pictures_without_any_tag_make_a_page_too(tmp_path):
         np.full((4, 2), 0.1, np.float32), [0.5, 0.5], ("a", "b"), tuple("wxyz"), np.zeros((4, 2), bool)
     )
     text = write_tags_page(
-        tmp_path / "report.html", "empty", TagsTested(nothing, score_tags(nothing)), {}
+        tmp_path / "report.html", "empty", TagsReport(nothing, score_tags(nothing)), {}
     ).read_text("utf-8")
     assert "there are no curves" in text

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.report.statistics import Priced, cost_figure
+from lightfast.report.statistics import CostPoint, cost_figure
 
-ROWS = [Priced("slow & sure", 0.97, (0.96, 0.98), 200.0), Priced("fast", 0.91, (0.89, 0.93), 20_000.0)]
+ROWS = [CostPoint("slow & sure", 0.97, (0.96, 0.98), 200.0), CostPoint("fast", 0.91, (0.89, 0.93), 20_000.0)]
 
 
 def test_the_faster_model_stands_further_right_and_the_better_one_higher():
@@ -30,7 +30,7 @@ def test_names_and_words_are_there():
     )
 
 
-@pytest.mark.parametrize("rows", [[], [Priced("still", 0.9, (0.8, 1.0), 0.0)]])
+@pytest.mark.parametrize("rows", [[], [CostPoint("still", 0.9, (0.8, 1.0), 0.0)]])
 def test_nothing_to_draw_is_refused(rows):
     with pytest.raises(DataError, match="expected"):
         cost_figure(rows)

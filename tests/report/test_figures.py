@@ -21,7 +21,7 @@ CURVES = {
 PROBS = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.55, 0.45]])
 DRAWN = {
     "training": lambda: figures.training_curves(HISTORY),
-    "confusion": lambda: figures.confusion_matrix([[8, 2], [0, 1234]], ["cat", "<dog>"]),
+    "confusion": lambda: figures.confusion_figure([[8, 2], [0, 1234]], ["cat", "<dog>"]),
     "severity": lambda: figures.severity_curves(CURVES, severities=(1, 2)),
     "before_after": lambda: figures.before_after(
         [("clean", 0.99, 0.99, None, None), ("fog & rain", 0.5, 0.97, (0.4, 0.6), (0.95, 0.98))]
@@ -81,7 +81,7 @@ def test_confusion_shows_the_counts_and_the_names():
 
 
 def test_cells_of_the_confusion_lead_to_the_page_and_say_where():
-    svg = figures.confusion_matrix([[8, 2], [1, 9]], ["cat", "<dog>"], anchors={(0, 1): "cell-0-1"})
+    svg = figures.confusion_figure([[8, 2], [1, 9]], ["cat", "<dog>"], anchors={(0, 1): "cell-0-1"})
     links = list(ET.fromstring(svg).iter("a"))
     assert [(link.get("href"), link.get("aria-label")) for link in links] == [
         ("#cell-0-1", "cat read as <dog>: 2")
@@ -91,14 +91,14 @@ def test_cells_of_the_confusion_lead_to_the_page_and_say_where():
 
 
 def test_a_figure_with_links_is_no_mere_picture_to_a_screen_reader():
-    linked = figures.confusion_matrix([[8, 2], [1, 9]], ["cat", "dog"], anchors={(0, 1): "cell-0-1"})
+    linked = figures.confusion_figure([[8, 2], [1, 9]], ["cat", "dog"], anchors={(0, 1): "cell-0-1"})
     assert ET.fromstring(linked).get("role") == "group"
     assert ET.fromstring(DRAWN["confusion"]()).get("role") == "img"
 
 
 def test_many_classes_are_drawn_without_counts():
     confusion = np.eye(20, dtype=int) * 77
-    assert "77" not in texts(figures.confusion_matrix(confusion, [f"class {k}" for k in range(20)]))
+    assert "77" not in texts(figures.confusion_figure(confusion, [f"class {k}" for k in range(20)]))
 
 
 def test_the_heatmap_shows_percentages_and_leaves_missing_cells_empty():
@@ -128,7 +128,7 @@ def test_a_higher_accuracy_is_drawn_further_right():
     "draw",
     [
         lambda: figures.training_curves([]),
-        lambda: figures.confusion_matrix([[1]], ["a", "b"]),
+        lambda: figures.confusion_figure([[1]], ["a", "b"]),
         lambda: figures.severity_curves({}),
         lambda: figures.before_after([]),
         lambda: figures.heatmap({"before": [[1.0]]}, ["fog"], ["1", "2"]),

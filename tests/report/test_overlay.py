@@ -21,8 +21,8 @@ from lightfast.report.overlay import (
     enlarged,
     mosaic,
     mosaic_uri,
+    normalised_map,
     overlay,
-    scaled,
 )
 
 GREY = np.full((200, 200, 3), 120, dtype=np.uint8)
@@ -67,19 +67,21 @@ def test_a_flat_map_leaves_the_picture() -> None:
 
 def test_the_scale_of_a_map_changes_nothing() -> None:
     values = np.random.default_rng(0).normal(size=(40, 40))
-    assert np.allclose(scaled(values, signed=True), scaled(1e6 * values, signed=True), atol=1e-6)
+    assert np.allclose(
+        normalised_map(values, signed=True), normalised_map(1e6 * values, signed=True), atol=1e-6
+    )
 
 
 def test_one_outlier_does_not_make_the_rest_pale() -> None:
     values = np.ones((100, 100))
     values[0, 0] = 1000
-    assert (scaled(values) == 1).all()
+    assert (normalised_map(values) == 1).all()
 
 
 def test_fewer_pixels_than_the_percentile_are_still_drawn() -> None:
     values = np.zeros((100, 100))
     values[3, 4] = 0.5
-    assert scaled(values)[3, 4] == 1
+    assert normalised_map(values)[3, 4] == 1
 
 
 def test_the_colours_are_those_of_matplotlib() -> None:

@@ -14,12 +14,12 @@ from lightfast.report.page import (
     Card,
     Cards,
     Cell,
-    Doubt,
     Figure,
     FigureRow,
     Folded,
     Gallery,
     PictureRow,
+    ReviewItem,
     Section,
     Table,
     Text,
@@ -64,7 +64,7 @@ class Reader(HTMLParser):
 
 def every_block(word):
     dot = picture(np.full((8, 8), 99, np.uint8), word, right=False)
-    drawing = figures.confusion_matrix([[3, 1], [0, 4]], [word, "dog"])
+    drawing = figures.confusion_figure([[3, 1], [0, 4]], [word, "dog"])
     table = Table((word, "n"), ((word, Cell("1,500", word, "good")),), caption=word, notes=(word,))
     return [
         Section(word, (Text(f"{word}\n\nsecond"), Text(word, note=True)), lead=word),
@@ -79,7 +79,7 @@ def every_block(word):
         ),
         Section("Pictures", (picture_grid([PictureRow((dot, dot), word)], (word, "clean"), word),)),
         Section("Gallery", (Gallery((dot, dot), word), Folded(word, (Gallery((dot,)),)))),
-        Section("Queue", (queue([Doubt(dot, word, word, 0.25, word)], total=9, caption=word),)),
+        Section("Queue", (queue([ReviewItem(dot, word, word, 0.25, word)], total=9, caption=word),)),
     ]
 
 

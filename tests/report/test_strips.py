@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.report.strips import colour_key, stage, strip
+from lightfast.report.strips import colour_key, strip, strip_panel
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
 
 
 def test_each_stage_has_its_picture_heading_and_lines_inside_the_drawing() -> None:
     drawing = strip(
-        [stage(PICTURE, "picture", ["true: cat"]), stage(PICTURE, "map", ["dog 90 %", "cat 5 %"])],
+        [
+            strip_panel(PICTURE, "picture", ["true: cat"]),
+            strip_panel(PICTURE, "map", ["dog 90 %", "cat 5 %"]),
+        ],
         "a cat read as a dog",
     )
     root = ElementTree.fromstring(drawing)
@@ -36,13 +39,13 @@ def test_each_stage_has_its_picture_heading_and_lines_inside_the_drawing() -> No
 
 def test_the_sides_of_a_picture_keep_their_ratio() -> None:
     image = next(
-        one for one in ElementTree.fromstring(strip([stage(PICTURE, "x")], "x")) if one.tag == "image"
+        one for one in ElementTree.fromstring(strip([strip_panel(PICTURE, "x")], "x")) if one.tag == "image"
     )
     assert float(image.attrib["width"]) / float(image.attrib["height"]) == pytest.approx(4 / 3, rel=1e-3)
 
 
 def test_names_with_marks_of_html_stay_text() -> None:
-    drawing = strip([stage(PICTURE, "<b>", ["a & b"])], 'says "x" <y>')
+    drawing = strip([strip_panel(PICTURE, "<b>", ["a & b"])], 'says "x" <y>')
     root = ElementTree.fromstring(drawing)
     assert root.attrib["aria-label"] == 'says "x" <y>'
     assert "<b>" not in drawing
@@ -50,14 +53,19 @@ def test_names_with_marks_of_html_stay_text() -> None:
 
 def test_a_long_line_is_cut_and_kept_whole_as_its_title() -> None:
     name = "x" * 200
-    drawing = strip([stage(PICTURE, "map", [name])], "x", width=100)
+    drawing = strip([strip_panel(PICTURE, "map", [name])], "x", width=100)
     assert f"<title>{name}</title>" in drawing
     assert f">{name}</text>" not in drawing
 
 
 def test_right_and_wrong_are_framed_in_the_colours_of_the_page() -> None:
     drawing = strip(
-        [stage(PICTURE, "a", right=True), stage(PICTURE, "b", right=False), stage(PICTURE, "c")], "x"
+        [
+            strip_panel(PICTURE, "a", right=True),
+            strip_panel(PICTURE, "b", right=False),
+            strip_panel(PICTURE, "c"),
+        ],
+        "x",
     )
     assert drawing.count("<rect") == 2
     assert "var(--right)" in drawing

@@ -17,16 +17,16 @@ from lightfast.base.errors import CheckpointError, DataError
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.restore import enhance as module
 from lightfast.restore.enhance import (
     EnhancerPlan,
-    Tried,
-    chosen,
+    StrengthTrial,
+    choose_strength,
     degraded_images,
     fit_enhancer,
     judge,
-    paper_plan,
+    paper_enhancer_plan,
     weights_digest,
 )
 from lightfast.restore.pairs import DamageMix
@@ -120,7 +120,7 @@ def test_it_learns_to_help_a_classifier_that_cannot_read_these_pictures(
 
 
 def test_the_gate_passes_what_helps_and_says_by_how_much(classifier: Checkpoint, negatives: ImageSet):
-    gate = judge(classifier, put_before(built(Negative()), classifier), negatives, MIX)
+    gate = judge(classifier, prepend_enhancer(built(Negative()), classifier), negatives, MIX)
     assert gate.passed
     assert gate.clean is not None
     assert gate.clean.difference_interval.low > 0
@@ -131,14 +131,14 @@ def test_the_gate_passes_what_helps_and_says_by_how_much(classifier: Checkpoint,
 
 def test_the_gate_refuses_what_changes_nothing_and_what_harms(classifier: Checkpoint, blobs: ImageSet):
     for network in (Same(), Negative()):
-        gate = judge(classifier, put_before(built(network), classifier), blobs, None)
+        gate = judge(classifier, prepend_enhancer(built(network), classifier), blobs, None)
         assert not gate.passed
         assert gate.degraded is None
         assert "a gain is not shown" in gate.reason
 
 
 def test_without_validation_pictures_nothing_passes(classifier: Checkpoint, negatives: ImageSet):
-    gate = judge(classifier, put_before(built(Negative()), classifier), negatives.take([]), None)
+    gate = judge(classifier, prepend_enhancer(built(Negative()), classifier), negatives.take([]), None)
     assert (gate.passed, gate.clean) == (False, None)
     assert "no validation pictures" in gate.reason
 
@@ -155,21 +155,26 @@ def test_without_validation_pictures_nothing_passes(classifier: Checkpoint, nega
 )
 def test_of_equally_good_strengths_the_largest_is_taken(errors: tuple[float, ...], expected: float):
     tried = [
-        Tried(strength, 2, error, 0.1, 0.5, 0.1)
+        StrengthTrial(strength, 2, error, 0.1, 0.5, 0.1)
         for strength, error in zip((0.3, 1.0, 3.0), errors, strict=True)
     ]
-    assert chosen(tried) == expected
+    assert choose_strength(tried) == expected
 
 
 def test_the_standard_error_is_that_of_the_best():
-    assert chosen([Tried(0.1, 1, 1.0, 0.01, 0.5, 0.1), Tried(1.0, 1, 1.1, 9.0, 0.5, 0.1)]) == 0.1
+    assert (
+        choose_strength(
+            [StrengthTrial(0.1, 1, 1.0, 0.01, 0.5, 0.1), StrengthTrial(1.0, 1, 1.1, 9.0, 0.5, 0.1)]
+        )
+        == 0.1
+    )
 
 
 def test_every_strength_is_tried_and_the_rule_decides(classifier: Checkpoint, blobs: ImageSet):
     plan = dataclasses.replace(SMALL, strengths=(0.1, 5.0), trial_epochs=1)
     made = fit_enhancer(classifier, blobs, blobs, plan=plan)
     assert [one.strength for one in made.tried] == [0.1, 5.0]
-    assert made.enhancer.details["strength"] == chosen(made.tried)
+    assert made.enhancer.details["strength"] == choose_strength(made.tried)
 
 
 def test_an_interrupted_training_ends_in_the_same_enhancer(
@@ -211,7 +216,7 @@ def test_the_papers_way_reproduces_the_picture_first_and_then_only_reads(
 
     monkeypatch.setattr(module, "train", noted)
     made = fit_enhancer(
-        classifier, blobs, blobs, plan=paper_plan(config={"width": 4, "depth": 1}, epochs=(2, 3))
+        classifier, blobs, blobs, plan=paper_enhancer_plan(config={"width": 4, "depth": 1}, epochs=(2, 3))
     )
     (first, first_epochs), (second, second_epochs) = steps
     assert isinstance(first, Restoration)

@@ -21,15 +21,15 @@ from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import Damage, DetectorPlan, detect, fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import (
-    NEVER,
+    NEVER_KEPT,
     Pipeline,
-    Rules,
+    RepairCalibration,
     calibrate_pipeline,
-    doubt_threshold,
-    keep,
+    choose_review_threshold,
+    keep_restored,
     repair,
 )
-from lightfast.restore.recognition import frozen
+from lightfast.restore.recognition import frozen_classifier
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe
 
@@ -102,7 +102,7 @@ def test_the_classifier_stays_bit_identical_while_a_restorer_learns_through_it(b
 
 def test_gradients_flow_through_the_frozen_reader(pipeline: Pipeline):
     pixels = torch.rand(2, 1, 12, 12, requires_grad=True)
-    frozen(pipeline.classifier)(pixels).sum().backward()
+    frozen_classifier(pipeline.classifier)(pixels).sum().backward()
     assert pixels.grad is not None
     assert pixels.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in pipeline.classifier.torch_network.parameters())
@@ -120,10 +120,10 @@ def probs(*confidences: float) -> np.ndarray:
 
 
 def test_a_reread_is_kept_by_the_margin_of_its_kind():
-    rules = Rules({"fog": 0.1, "stripe": NEVER, "unknown": -1.0}, 1.0, 0.0, 0.99, 0)
+    calibration = RepairCalibration({"fog": 0.1, "stripe": NEVER_KEPT, "unknown": -1.0}, 1.0, 0.0, 0.99, 0)
     first = probs(0.7, 0.7, 0.7, 0.7, 0.7)
     again = probs(0.75, 0.85, 0.99, 0.6, 0.99)
-    kept = keep(rules, damage(["fog", "fog", "stripe", "odd", "clean"]), first, again)
+    kept = keep_restored(calibration, damage(["fog", "fog", "stripe", "odd", "clean"]), first, again)
     assert kept.tolist() == [False, True, False, True, False]
 
 
@@ -131,20 +131,23 @@ def test_the_threshold_of_doubt_reaches_its_target_and_not_more():
     rng = np.random.default_rng(0)
     confidence = rng.random(2000)
     correct = rng.random(2000) < confidence
-    threshold = doubt_threshold(confidence, correct, 0.9)
+    threshold = choose_review_threshold(confidence, correct, 0.9)
     assert correct[confidence >= threshold].mean() >= 0.9
     lower = confidence[confidence < threshold].max()
     assert all(
         correct[confidence >= value].mean() < 0.9 for value in np.sort(confidence[confidence <= lower])[::50]
     )
-    assert doubt_threshold(confidence, np.zeros(2000, dtype=bool), 0.9) == 1.0
-    assert doubt_threshold(confidence, np.ones(2000, dtype=bool), 0.9) == 0.0
+    assert choose_review_threshold(confidence, np.zeros(2000, dtype=bool), 0.9) == 1.0
+    assert choose_review_threshold(confidence, np.ones(2000, dtype=bool), 0.9) == 0.0
 
 
 def test_doubtful_pictures_carry_their_reason(pipeline: Pipeline, blobs: ImageSet):
-    strict = dataclasses.replace(pipeline, rules=dataclasses.replace(pipeline.rules, doubt=1.1, doubts={}))
+    strict = dataclasses.replace(
+        pipeline,
+        calibration=dataclasses.replace(pipeline.calibration, review_threshold=1.1, review_thresholds={}),
+    )
     result = repair(strict, corrupt(blobs, "stripe", 3))
-    assert result.doubtful.all()
+    assert result.needs_review.all()
     assert all("% sure" in reason for reason in result.reasons)
 
 

@@ -19,7 +19,7 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
 from lightfast.runs.compare import compare_run
-from lightfast.runs.contenders import in_order, names_of
+from lightfast.runs.contenders import names_of, reorder_classes
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 
@@ -209,10 +209,10 @@ def test_runs_of_other_classes_are_refused_by_name(run, blobs: ImageSet, tmp_pat
 
 def test_classes_in_another_order_are_matched_by_name(done):
     first = readings(done)[0]
-    turned = in_order(first, first.class_names[::-1])
+    turned = reorder_classes(first, first.class_names[::-1])
     assert turned.class_names == first.class_names[::-1]
     assert turned.correct.tolist() == first.correct.tolist()
-    assert np.array_equal(in_order(turned, first.class_names).pred_probs, first.pred_probs)
+    assert np.array_equal(reorder_classes(turned, first.class_names).pred_probs, first.pred_probs)
 
 
 def test_pictures_that_all_were_seen_by_some_run_cannot_compare(done, blobs, tmp_path):

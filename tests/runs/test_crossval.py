@@ -21,15 +21,15 @@ from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
-from lightfast.experiments.crossval import Dealing
+from lightfast.experiments.crossval import FoldOptions
 from lightfast.pages.crossval import CrossvalResult
 from lightfast.runs import crossval
 from lightfast.runs.crossval import crossval_run
 from lightfast.runs.options import RunOptions
-from lightfast.train.fit import Plan
+from lightfast.train.fit import ClassifierPlan
 
-FOREST = Plan("random-forest", config={"trees": 5})
-DEALING = Dealing(folds=3, jobs=1)
+FOREST = ClassifierPlan("random-forest", config={"trees": 5})
+FOLD_OPTIONS = FoldOptions(folds=3, jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def result(blob_file: str, folder: Path) -> CrossvalResult:
         blob_file,
         RunOptions(out=folder, seed=3, command="lightfast crossval blobs.npz"),
         plan=FOREST,
-        dealing=DEALING,
+        fold_options=FOLD_OPTIONS,
     )
 
 
@@ -93,9 +93,9 @@ def test_the_same_command_goes_on_where_it_stopped(
     monkeypatch.setattr(crossval, "write_crossval_page", lambda *given: None)
     options = RunOptions(out=tmp_path / "cut", seed=3)
     with pytest.raises(KeyboardInterrupt):
-        crossval_run(blob_file, options, plan=FOREST, dealing=DEALING)
+        crossval_run(blob_file, options, plan=FOREST, fold_options=FOLD_OPTIONS)
     assert not (tmp_path / "cut" / "metrics.json").exists()
-    again = crossval_run(blob_file, options, plan=FOREST, dealing=DEALING)
+    again = crossval_run(blob_file, options, plan=FOREST, fold_options=FOLD_OPTIONS)
     assert fits.count == 4
     assert as_json(again.pooled) == as_json(result.pooled)
     assert again.validated.interval() == result.validated.interval()
@@ -106,7 +106,9 @@ def test_an_official_test_part_stays_aside(blobs: ImageSet, tmp_path: Path):
     test = dataclasses.replace(blobs.take(range(90, 120)), labels=(blobs.require_labels()[90:] + 1) % 3)
     parts = LoadedData(train=blobs.take(range(60)), val=blobs.take(range(60, 90)), test=test)
     source = save_npz(tmp_path / "parts.npz", parts)
-    result = crossval_run(str(source), RunOptions(out=tmp_path / "run"), plan=FOREST, dealing=DEALING)
+    result = crossval_run(
+        str(source), RunOptions(out=tmp_path / "run"), plan=FOREST, fold_options=FOLD_OPTIONS
+    )
     assert (result.pooled.n, result.pooled.accuracy) == (90, 1.0)
     assert any("official test part (30 pictures) was left aside" in note for note in result.notes)
     assert "was left aside" in (tmp_path / "run" / "report.html").read_text()
@@ -115,14 +117,14 @@ def test_an_official_test_part_stays_aside(blobs: ImageSet, tmp_path: Path):
 def test_the_folder_of_a_training_is_not_written_over(run: Path, blob_file: str):
     before = (run / "metrics.json").read_bytes()
     with pytest.raises(CheckpointError, match="already holds"):
-        crossval_run(blob_file, RunOptions(out=run), plan=FOREST, dealing=DEALING)
+        crossval_run(blob_file, RunOptions(out=run), plan=FOREST, fold_options=FOLD_OPTIONS)
     assert (run / "metrics.json").read_bytes() == before
 
 
 def test_what_cannot_be_done_is_one_line_with_a_cure_before_anything_is_fitted(
     blobs: ImageSet, blob_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Plan, "fit", lambda *given: pytest.fail("fitted"))
+    monkeypatch.setattr(ClassifierPlan, "fit", lambda *given: pytest.fail("fitted"))
     options = RunOptions(out=tmp_path / "run")
     right = np.flatnonzero(blobs.require_labels() == 2)
     scarce = save_npz(
@@ -142,10 +144,10 @@ def test_what_cannot_be_done_is_one_line_with_a_cure_before_anything_is_fitted(
         (tmp_path / "nothing.npz", DataError, r"no such file"),
     ):
         with pytest.raises(kind, match=message) as caught:
-            crossval_run(str(source), options, plan=FOREST, dealing=Dealing())
+            crossval_run(str(source), options, plan=FOREST, fold_options=FoldOptions())
         assert "\n" not in str(caught.value)
     with pytest.raises(UnknownName, match="random-forest"):
-        crossval_run(blob_file, options, plan=Plan("random-wood"), dealing=DEALING)
+        crossval_run(blob_file, options, plan=ClassifierPlan("random-wood"), fold_options=FOLD_OPTIONS)
     with pytest.raises(SettingsError, match="--out"):
-        crossval_run(blob_file, RunOptions(), plan=FOREST, dealing=DEALING)
+        crossval_run(blob_file, RunOptions(), plan=FOREST, fold_options=FOLD_OPTIONS)
     assert not (tmp_path / "run").exists()

@@ -16,22 +16,22 @@ import lightfast
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.experiments import crossval
-from lightfast.experiments.crossval import Dealing
-from lightfast.experiments.sweep import SweepWishes
+from lightfast.experiments.crossval import FoldOptions
+from lightfast.experiments.sweep import SweepOptions
 from lightfast.runs import sweep as sweep_module
 from lightfast.runs.corrupt import corrupt_run
 from lightfast.runs.crossval import crossval_run
 from lightfast.runs.evaluate import evaluate_run
-from lightfast.runs.fit import read_job
+from lightfast.runs.fit import prepare_job
 from lightfast.runs.human import held_out
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.sweep import sweep_run
-from lightfast.train.fit import Plan
+from lightfast.train.fit import ClassifierPlan
 
 PACKAGE = Path(lightfast.__file__).parent
 PHOTOGRAPHS = 24
-FOREST = Plan("random-forest", config={"trees": 4})
+FOREST = ClassifierPlan("random-forest", config={"trees": 4})
 # What reads or divides labelled pictures without looking for near duplicates.
 BEHIND_THE_DOOR = {"read", "read_splits", "load_dataset", "near_of", "with_near_groups"}
 # The door itself; and a listing of the catalogue, which counts the pictures of a set.
@@ -66,7 +66,7 @@ def straddling(*sides: ImageSet) -> set[str]:
 
 
 def test_train_keeps_copies_on_one_side(twice):
-    splits = read_job(twice, RunOptions(), model="mlp").splits
+    splits = prepare_job(twice, RunOptions(), model="mlp").splits
     assert straddling(splits.train, splits.val, splits.test) == set()
 
 
@@ -80,7 +80,7 @@ def test_crossval_keeps_copies_in_one_fold(twice, tmp_path, monkeypatch):
         return numbers
 
     monkeypatch.setattr(crossval, "fold_numbers", spy)
-    crossval_run(twice, RunOptions(out=tmp_path / "run"), plan=FOREST, dealing=Dealing(folds=2, jobs=1))
+    crossval_run(twice, RunOptions(out=tmp_path / "run"), plan=FOREST, dealing=FoldOptions(folds=2, jobs=1))
     assert folds
     assert [straddling(*sides) for sides in folds] == [set()] * len(folds)
 
@@ -95,14 +95,14 @@ def test_sweep_holds_out_no_copy_of_a_training_picture(twice, tmp_path, monkeypa
     monkeypatch.setattr(sweep_module, "run_points", spy)
     with pytest.raises(KeyboardInterrupt):
         sweep_run(
-            twice, RunOptions(out=tmp_path / "run"), plan=FOREST, wishes=SweepWishes("train_size", (20, 30))
+            twice, RunOptions(out=tmp_path / "run"), plan=FOREST, wishes=SweepOptions("train_size", (20, 30))
         )
     assert len(sides) == 2
     assert straddling(*sides) == set()
 
 
 def test_people_are_asked_about_no_copy_of_a_training_picture(twice):
-    train = read_job(twice, RunOptions(), model="mlp").splits.train
+    train = prepare_job(twice, RunOptions(), model="mlp").splits.train
     held = held_out(twice, RunOptions(), None).images
     assert len(held)
     assert straddling(train, held) == set()

@@ -22,14 +22,14 @@ from lightfast.data.splits import split
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.enhanced import parts_of
+from lightfast.models.enhanced import split_enhanced
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.enhance import Gate, weights_digest
-from lightfast.restore.measure import decide
+from lightfast.restore.measure import apply_gate
 from lightfast.runs import enhance as module
 from lightfast.runs.enhance import enhance_run
-from lightfast.runs.enhance_options import EnhanceWish
+from lightfast.runs.enhance_options import EnhanceOptions
 from lightfast.runs.folder import without_seen, write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.statistics.intervals import Interval
@@ -69,8 +69,10 @@ def accepted(bent: Path, run: Path, blob_file: str, tmp_path_factory: pytest.Tem
     """An enhancer that helps, also tried before the unbent run, and beside the leaking protocol."""
     folder = tmp_path_factory.mktemp("enhanced") / "accepted"
     # The seed of the verb must not matter: DATA is what the run was trained on, and its own split is taken.
-    wish = EnhanceWish(strengths=ONE, settings=QUICK, transfer=(str(run),), protocol="full")
-    metrics = enhance_run(str(bent), blob_file, RunOptions(out=folder, seed=5), wish=wish)
+    enhance_options = EnhanceOptions(strengths=ONE, settings=QUICK, transfer=(str(run),), protocol="full")
+    metrics = enhance_run(
+        str(bent), blob_file, RunOptions(out=folder, seed=5), enhance_options=enhance_options
+    )
     assert metrics["accepted"], metrics["reason"]
     return folder
 
@@ -79,8 +81,10 @@ def accepted(bent: Path, run: Path, blob_file: str, tmp_path_factory: pytest.Tem
 def refused(run: Path, blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unbent run is right on every validation picture: nothing can be shown to help."""
     folder = tmp_path_factory.mktemp("enhanced") / "refused"
-    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none")
-    assert not enhance_run(str(run), blob_file, RunOptions(out=folder), wish=wish)["accepted"]
+    enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none")
+    assert not enhance_run(str(run), blob_file, RunOptions(out=folder), enhance_options=enhance_options)[
+        "accepted"
+    ]
     return folder
 
 
@@ -118,8 +122,10 @@ def test_no_test_picture_is_learnt_from_or_chosen_by(bent, blob_file, blobs, tmp
 
     monkeypatch.setattr(module, "fit_enhancer", noted)
     for protocol in ("honest", "full"):
-        wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", protocol=protocol)
-        enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / protocol), wish=wish)
+        enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", protocol=protocol)
+        enhance_run(
+            str(bent), blob_file, RunOptions(out=tmp_path / protocol), enhance_options=enhance_options
+        )
     test = set(split(blobs).test.content_hashes)
     assert [bool(one & test) for one in given] == [False, False, True]
     assert test <= given[2]
@@ -138,7 +144,7 @@ def test_of_other_data_what_the_run_has_seen_is_not_tested_on(bent, blobs, tmp_p
         str(bent),
         source,
         RunOptions(out=tmp_path / "out"),
-        wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", gate="off"),
+        enhance_options=EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", gate="off"),
     )
     parts = split(both)
     free = [len(without_seen(bent, part)[0]) for part in (parts.val, parts.test)]
@@ -151,8 +157,10 @@ def test_of_other_data_what_the_run_has_seen_is_not_tested_on(bent, blobs, tmp_p
 
 
 def test_a_limit_holds_for_each_part(run, blob_file, tmp_path):
-    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", limit=10)
-    metrics = enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=wish)
+    enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", limit=10)
+    metrics = enhance_run(
+        str(run), blob_file, RunOptions(out=tmp_path / "out"), enhance_options=enhance_options
+    )
     assert metrics["parts"] == {"train": 10, "val": 10, "test": 10}
     assert metrics["n"] == 10
 
@@ -179,7 +187,7 @@ def test_a_passed_gate_leaves_a_whole_run_folder(accepted: Path, run: Path):
 
 
 def test_the_classifier_inside_is_the_one_of_the_run_bit_for_bit(accepted: Path, bent: Path):
-    behind, alone = parts_of(load_checkpoint(accepted))[1], load_checkpoint(bent)
+    behind, alone = split_enhanced(load_checkpoint(accepted))[1], load_checkpoint(bent)
     assert weights_digest(behind.torch_network) == weights_digest(alone.torch_network)
 
 
@@ -224,10 +232,12 @@ def test_a_refused_enhancer_is_kept_with_the_gate_off_without_learning_again(
     refused, run, blob_file, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(module, "fit_enhancer", None)
-    wish = EnhanceWish(use=str(refused), gate="off")
-    metrics = enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "kept"), wish=wish)
+    enhance_options = EnhanceOptions(use=str(refused), gate="off")
+    metrics = enhance_run(
+        str(run), blob_file, RunOptions(out=tmp_path / "kept"), enhance_options=enhance_options
+    )
     assert metrics["accepted"]
-    enhancer = parts_of(load_checkpoint(tmp_path / "kept"))[0]
+    enhancer = split_enhanced(load_checkpoint(tmp_path / "kept"))[0]
     assert weights_digest(enhancer.torch_network) == weights_digest(
         load_checkpoint(refused / "refused").torch_network
     )
@@ -237,17 +247,22 @@ def test_an_enhancer_is_used_before_another_classifier_under_the_same_gate(
     accepted, run, blob_file, tmp_path
 ):
     metrics = enhance_run(
-        str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(accepted))
+        str(run),
+        blob_file,
+        RunOptions(out=tmp_path / "out"),
+        enhance_options=EnhanceOptions(use=str(accepted)),
     )
     assert (metrics["accepted"], metrics["suite"]) == (False, "camera")
     assert metrics["before"]["accuracy"] == told(run)["accuracy"]
 
 
 def test_an_enhanced_run_can_be_enhanced_again(accepted, blob_file, tmp_path):
-    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", gate="off")
-    metrics = enhance_run(str(accepted), blob_file, RunOptions(out=tmp_path / "twice"), wish=wish)
+    enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", gate="off")
+    metrics = enhance_run(
+        str(accepted), blob_file, RunOptions(out=tmp_path / "twice"), enhance_options=enhance_options
+    )
     assert metrics["before"]["accuracy"] == told(accepted)["accuracy"]
-    assert parts_of(load_checkpoint(tmp_path / "twice"))[1].model == "enhanced"
+    assert split_enhanced(load_checkpoint(tmp_path / "twice"))[1].model == "enhanced"
 
 
 # ---- the gates
@@ -268,15 +283,15 @@ def paired_test(difference: float, low: float, high: float) -> PairedTest:
 )
 def test_the_gate_for_degraded_pictures_wants_a_gain_there_and_no_harm_elsewhere(clean, degraded, passes):
     judged = Gate(False, paired_test(*clean), paired_test(*degraded), "as judged")
-    assert decide("degraded", judged).passed is passes
-    assert decide("clean", judged) == judged
-    assert decide("off", judged).passed
-    assert "as judged" in decide("off", judged).reason
+    assert apply_gate("degraded", judged).passed is passes
+    assert apply_gate("clean", judged) == judged
+    assert apply_gate("off", judged).passed
+    assert "as judged" in apply_gate("off", judged).reason
 
 
 def test_without_damage_or_validation_pictures_the_gate_for_degraded_ones_refuses():
-    assert not decide("degraded", Gate(True, paired_test(0.1, 0.05, 0.2), None, "")).passed
-    assert not decide("degraded", Gate(False, None, None, "no pictures")).passed
+    assert not apply_gate("degraded", Gate(True, paired_test(0.1, 0.05, 0.2), None, "")).passed
+    assert not apply_gate("degraded", Gate(False, None, None, "no pictures")).passed
 
 
 # ---- leaks and other classifiers
@@ -298,9 +313,9 @@ def test_every_figure_of_the_full_protocol_is_marked_and_the_honest_one_stands_b
 
 
 def test_the_saved_enhancer_is_the_honest_one(accepted, bent, blob_file, tmp_path):
-    honest = EnhanceWish(strengths=ONE, settings=QUICK)
-    enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "honest", seed=5), wish=honest)
-    first, second = (parts_of(load_checkpoint(folder))[0] for folder in (accepted, tmp_path / "honest"))
+    honest = EnhanceOptions(strengths=ONE, settings=QUICK)
+    enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "honest", seed=5), enhance_options=honest)
+    first, second = (split_enhanced(load_checkpoint(folder))[0] for folder in (accepted, tmp_path / "honest"))
     assert weights_digest(first.torch_network) == weights_digest(second.torch_network)
     assert told(tmp_path / "honest")["leak"] is None
 
@@ -320,7 +335,9 @@ def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, run, blobs, 
         str(bent),
         blob_file,
         RunOptions(out=tmp_path / "out"),
-        wish=EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)),
+        enhance_options=EnhanceOptions(
+            strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)
+        ),
     )
     free = set(split(blobs).test.content_hashes) & set(other.test.content_hashes)
     row = metrics["transfer"][0]
@@ -332,21 +349,23 @@ def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, run, blobs, 
 
 
 def test_a_finished_run_comes_back_as_it_is_and_another_wish_is_refused(refused, run, blob_file):
-    wish = EnhanceWish(strengths=ONE, settings=BRIEF, degrade="none")
-    assert enhance_run(str(run), blob_file, RunOptions(out=refused, resume=True), wish=wish) == told(refused)
+    enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none")
+    assert enhance_run(
+        str(run), blob_file, RunOptions(out=refused, resume=True), enhance_options=enhance_options
+    ) == told(refused)
     with pytest.raises(CheckpointError, match="already holds a run"):
-        enhance_run(str(run), blob_file, RunOptions(out=refused), wish=wish)
+        enhance_run(str(run), blob_file, RunOptions(out=refused), enhance_options=enhance_options)
     with pytest.raises(CheckpointError, match="another config"):
         enhance_run(
             str(run),
             blob_file,
             RunOptions(out=refused, resume=True),
-            wish=dataclasses.replace(wish, gate="off"),
+            enhance_options=dataclasses.replace(enhance_options, gate="off"),
         )
 
 
 def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_path):
-    wish = EnhanceWish(
+    enhance_options = EnhanceOptions(
         strengths=(0.1, 1.0), settings=(*BRIEF, "epochs=2", "plan.trial_epochs=1"), gate="off", degrade="none"
     )
 
@@ -355,9 +374,18 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "a", report=interrupt), wish=wish)
-    resumed = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "a", resume=True), wish=wish)
-    through = enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "b"), wish=wish)
+        enhance_run(
+            str(bent),
+            blob_file,
+            RunOptions(out=tmp_path / "a", report=interrupt),
+            enhance_options=enhance_options,
+        )
+    resumed = enhance_run(
+        str(bent), blob_file, RunOptions(out=tmp_path / "a", resume=True), enhance_options=enhance_options
+    )
+    through = enhance_run(
+        str(bent), blob_file, RunOptions(out=tmp_path / "b"), enhance_options=enhance_options
+    )
     own = ("seconds", "run", "recipe", "touched_before")
     assert {key: resumed[key] for key in resumed if key not in own} == {
         key: through[key] for key in through if key not in own
@@ -368,7 +396,7 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
 
 
 @pytest.mark.parametrize(
-    "wish, part",
+    "enhance_options, part",
     [
         ({"enhancer": "unett"}, "Did you mean unet"),
         ({"enhancer": "magic"}, "own:A-B"),
@@ -387,10 +415,15 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(
-    wish, part, run, blob_file, tmp_path
+    enhance_options, part, run, blob_file, tmp_path
 ):
     with pytest.raises(InputError) as refusal:
-        enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(**wish))
+        enhance_run(
+            str(run),
+            blob_file,
+            RunOptions(out=tmp_path / "out"),
+            enhance_options=EnhanceOptions(**enhance_options),
+        )
     assert part in str(refusal.value)
     assert not (tmp_path / "out").exists()
 
@@ -423,12 +456,14 @@ def test_a_forest_a_run_of_many_labels_and_the_run_itself_are_refused(run, blobs
 
 
 def test_the_classifier_that_teaches_is_no_stranger(run, refused, blob_file, tmp_path):
-    for wish in (
-        EnhanceWish(strengths=ONE, settings=BRIEF, transfer=(str(run),)),
-        EnhanceWish(use=str(refused), transfer=(str(run),)),
+    for enhance_options in (
+        EnhanceOptions(strengths=ONE, settings=BRIEF, transfer=(str(run),)),
+        EnhanceOptions(use=str(refused), transfer=(str(run),)),
     ):
         with pytest.raises(CheckpointError, match="is the classifier that the enhancer learns through"):
-            enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), wish=wish)
+            enhance_run(
+                str(run), blob_file, RunOptions(out=tmp_path / "out"), enhance_options=enhance_options
+            )
 
 
 def test_a_gate_for_degraded_pictures_without_any_is_refused_at_once(run, refused, blob_file, tmp_path):
@@ -437,7 +472,7 @@ def test_a_gate_for_degraded_pictures_without_any_is_refused_at_once(run, refuse
             str(run),
             blob_file,
             RunOptions(out=tmp_path / "out"),
-            wish=EnhanceWish(gate="degraded", use=str(refused)),
+            enhance_options=EnhanceOptions(gate="degraded", use=str(refused)),
         )
 
 
@@ -450,18 +485,21 @@ def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs,
             str(tmp_path / "other"),
             other,
             RunOptions(out=tmp_path / "out"),
-            wish=EnhanceWish(use=str(refused)),
+            enhance_options=EnhanceOptions(use=str(refused)),
         )
     with pytest.raises(CheckpointError, match=r"another class list"):
         enhance_run(
             str(tmp_path / "other"),
             other,
             RunOptions(out=tmp_path / "out"),
-            wish=EnhanceWish(transfer=(str(run),)),
+            enhance_options=EnhanceOptions(transfer=(str(run),)),
         )
     with pytest.raises(CheckpointError, match="holds no enhancer"):
         enhance_run(
-            str(tmp_path / "other"), other, RunOptions(out=tmp_path / "out"), wish=EnhanceWish(use=str(run))
+            str(tmp_path / "other"),
+            other,
+            RunOptions(out=tmp_path / "out"),
+            enhance_options=EnhanceOptions(use=str(run)),
         )
 
 

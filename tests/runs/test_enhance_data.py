@@ -9,7 +9,7 @@ import pytest
 from lightfast.base.errors import DataError
 from lightfast.data.images import ImageSet
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.enhance_data import read_material
+from lightfast.runs.enhance_data import load_enhance_data
 from lightfast.runs.folder import write_seen
 from lightfast.runs.options import RunOptions
 
@@ -20,4 +20,4 @@ def test_of_several_runs_the_one_that_has_seen_every_picture_is_named(
     (tmp_path / "other").mkdir()
     write_seen(tmp_path / "other", blobs)
     with pytest.raises(DataError, match="other was trained or chosen on every one of the"):
-        read_material(load_checkpoint(run), blob_file, [str(run), str(tmp_path / "other")], RunOptions())
+        load_enhance_data(load_checkpoint(run), blob_file, [str(run), str(tmp_path / "other")], RunOptions())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lightfast.runs.enhance_options import EnhanceWish, plan_of
+from lightfast.runs.enhance_options import EnhanceOptions, enhancer_plan
 
 
 def test_the_plans_are_the_papers_and_ours():
-    ours, paper, own = (plan_of(EnhanceWish(enhancer=name)) for name in ("unet", "paper", "own:2-3"))
+    ours, paper, own = (enhancer_plan(EnhanceOptions(enhancer=name)) for name in ("unet", "paper", "own:2-3"))
     assert ours.mix is not None
     assert (ours.model, dict(ours.config), ours.strengths) == ("levels-unet", {}, (0.03, 0.3))
     assert ours.reconstruct is None
@@ -16,7 +16,7 @@ def test_the_plans_are_the_papers_and_ours():
 
 
 def test_settings_reach_recipe_network_and_plan():
-    wish = EnhanceWish(
+    enhance_options = EnhanceOptions(
         enhancer="paper",
         degrade="mnist-c",
         strengths=(0.5,),
@@ -29,7 +29,7 @@ def test_settings_reach_recipe_network_and_plan():
             "plan.per_epoch=7",
         ),
     )
-    plan = plan_of(wish)
+    plan = enhancer_plan(enhance_options)
     assert plan.reconstruct is not None
     assert plan.mix is not None
     assert (plan.recipe.epochs, dict(plan.config), plan.fidelity, plan.reconstruct.epochs) == (
@@ -38,5 +38,13 @@ def test_settings_reach_recipe_network_and_plan():
         "l1",
         2,
     )
-    assert (plan.mix.clean_share, plan.per_epoch, plan.strengths, wish.suite) == (0.25, 7, (0.5,), "mnist-c")
-    assert plan_of(EnhanceWish(enhancer="paper", settings=("plan.reconstruct_epochs=0",))).reconstruct is None
+    assert (plan.mix.clean_share, plan.per_epoch, plan.strengths, enhance_options.suite) == (
+        0.25,
+        7,
+        (0.5,),
+        "mnist-c",
+    )
+    assert (
+        enhancer_plan(EnhanceOptions(enhancer="paper", settings=("plan.reconstruct_epochs=0",))).reconstruct
+        is None
+    )

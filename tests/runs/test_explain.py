@@ -21,15 +21,15 @@ from lightfast.explain.attribution import explain
 from lightfast.explain.methods import ExplainSettings
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
-from lightfast.runs.explain import ExplainWishes, explain_run
+from lightfast.models.enhanced import prepend_enhancer
+from lightfast.runs.explain import ExplainOptions, explain_run
 from lightfast.runs.folder import write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.train.fit import fit
 
 SHAPE = (12, 12, 1)
 NAMES = ("left", "middle", "right")
-UNCHECKED = ExplainWishes(check=0)
+UNCHECKED = ExplainOptions(check=0)
 
 
 def classifier(model: str = "cnn") -> Checkpoint:
@@ -133,15 +133,15 @@ def test_pictures_of_the_training_are_marked(folder, few, tmp_path):
 
 
 def test_a_class_that_is_asked_for_is_explained_on_every_picture(folder, few, net, tmp_path):
-    wishes = dataclasses.replace(UNCHECKED, target="middle")
-    result = explain_run(folder, [few[0]], options(tmp_path), wishes)
+    explain_options = dataclasses.replace(UNCHECKED, target="middle")
+    result = explain_run(folder, [few[0]], options(tmp_path), explain_options)
     assert {one["target"] for one in result["explanations"]} == {"middle"}
     expected = explain(net, few[1].images, targets=np.ones(9, dtype=np.int64)).maps
     assert np.allclose(np.load(tmp_path / "why" / result["explanations"][4]["map"]), expected[4], atol=1e-5)
 
 
 def test_the_check_is_in_the_result_and_on_the_page(folder, few, tmp_path):
-    result = explain_run(folder, [few[0]], options(tmp_path), ExplainWishes(check=3))
+    result = explain_run(folder, [few[0]], options(tmp_path), ExplainOptions(check=3))
     assert result["check"]["faithfulness"]["n"] == 3
     assert result["check"]["randomisation"]["rows"][-1]["part"] == "all weights"
     page = (tmp_path / "why" / "report.html").read_text()
@@ -155,8 +155,10 @@ def test_without_a_check_the_page_says_so(folder, few, tmp_path):
 
 
 def test_a_limit_draws_by_the_seed_and_says_so(folder, few, tmp_path):
-    wishes = dataclasses.replace(UNCHECKED, limit=4)
-    results = [explain_run(folder, [few[0]], options(tmp_path, seed=seed), wishes) for seed in (1, 1, 2)]
+    explain_options = dataclasses.replace(UNCHECKED, limit=4)
+    results = [
+        explain_run(folder, [few[0]], options(tmp_path, seed=seed), explain_options) for seed in (1, 1, 2)
+    ]
     drawn = [[one["id"] for one in result["explanations"]] for result in results]
     assert len(drawn[0]) == 4
     assert drawn[0] == drawn[1] != drawn[2]
@@ -179,7 +181,7 @@ def test_files_of_an_interrupted_explanation_go_with_the_next(folder, few, tmp_p
     with pytest.raises(KeyboardInterrupt):
         explain_run(folder, [few[0]], options(tmp_path, report=stopped), UNCHECKED)
     assert len([*(tmp_path / "why" / "maps").iterdir()]) == 9
-    explain_run(folder, [few[0]], options(tmp_path), ExplainWishes(check=0, limit=2))
+    explain_run(folder, [few[0]], options(tmp_path), ExplainOptions(check=0, limit=2))
     assert (
         len([*(tmp_path / "why" / "maps").iterdir()])
         == len([*(tmp_path / "why" / "overlays").iterdir()])
@@ -225,7 +227,7 @@ def test_without_a_folder_the_result_lies_in_the_run(folder, few):
 
 
 def test_features_writes_the_maps_of_every_layer(folder, few, tmp_path):
-    result = explain_run(folder, [few[0]], options(tmp_path), ExplainWishes("features"))
+    result = explain_run(folder, [few[0]], options(tmp_path), ExplainOptions("features"))
     kept = np.load(tmp_path / "why" / result["explanations"][0]["map"])
     assert list(kept) == result["layers"]
     assert all(kept[name].ndim == 3 for name in kept)
@@ -238,7 +240,7 @@ def test_features_writes_the_maps_of_every_layer(folder, few, tmp_path):
 def test_what_an_enhancer_changed_is_shown(net, few, tmp_path):
     network = fresh_network("autoencoder", "restorer", SHAPE, 0, {}, 0)
     enhancer = Checkpoint("restorer", "autoencoder", SHAPE, 0, (), Preprocess.identity(SHAPE), network)
-    both = put_before(enhancer, net)
+    both = prepend_enhancer(enhancer, net)
     both.save(tmp_path / "both" / "checkpoint")
     result = explain_run(str(tmp_path / "both"), [few[0]], options(tmp_path), UNCHECKED)
     before, after = pred_probs(net, few[1].images), pred_probs(both, few[1].images)
@@ -253,21 +255,21 @@ def test_what_an_enhancer_changed_is_shown(net, few, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wishes, kind, part",
+    "explain_options, kind, part",
     [
-        (ExplainWishes("grad-camm"), UnknownName, "Did you mean grad-cam"),
-        (ExplainWishes(layer="no-such"), SettingsError, "no-such"),
-        (ExplainWishes("features", layer="no-such"), SettingsError, "no-such"),
-        (ExplainWishes("occlusion", layer="conv1"), SettingsError, "layer"),
-        (ExplainWishes(target="up"), UnknownName, "unknown class 'up'"),
-        (ExplainWishes(settings=("windows=3",)), UnknownName, "Did you mean window"),
-        (ExplainWishes("features", check=3), SettingsError, "--check says nothing"),
-        (ExplainWishes(check=-1), SettingsError, "check -1"),
+        (ExplainOptions("grad-camm"), UnknownName, "Did you mean grad-cam"),
+        (ExplainOptions(layer="no-such"), SettingsError, "no-such"),
+        (ExplainOptions("features", layer="no-such"), SettingsError, "no-such"),
+        (ExplainOptions("occlusion", layer="conv1"), SettingsError, "layer"),
+        (ExplainOptions(target="up"), UnknownName, "unknown class 'up'"),
+        (ExplainOptions(settings=("windows=3",)), UnknownName, "Did you mean window"),
+        (ExplainOptions("features", check=3), SettingsError, "--check says nothing"),
+        (ExplainOptions(check=-1), SettingsError, "check -1"),
     ],
 )
-def test_wishes_that_cannot_be(folder, wishes, kind, part, tmp_path):
+def test_wishes_that_cannot_be(folder, explain_options, kind, part, tmp_path):
     with pytest.raises(kind, match=part):
-        explain_run(folder, ["no-such-pictures"], options(tmp_path), wishes)
+        explain_run(folder, ["no-such-pictures"], options(tmp_path), explain_options)
     assert not (tmp_path / "why").exists()
 
 
@@ -275,8 +277,8 @@ def test_a_forest_has_no_gradients_but_can_be_covered(blobs, few, tmp_path):
     fit(blobs, blobs, model="random-forest", config={"trees": 5}).save(tmp_path / "forest" / "checkpoint")
     with pytest.raises(CheckpointError, match="occlusion"):
         explain_run(str(tmp_path / "forest"), [few[0]], options(tmp_path), UNCHECKED)
-    wishes = ExplainWishes("occlusion", check=1, limit=2, settings=("window=6", "stride=6"))
-    result = explain_run(str(tmp_path / "forest"), [few[0]], options(tmp_path), wishes)
+    explain_options = ExplainOptions("occlusion", check=1, limit=2, settings=("window=6", "stride=6"))
+    result = explain_run(str(tmp_path / "forest"), [few[0]], options(tmp_path), explain_options)
     assert result["check"]["randomisation"]["verdict"] == "could not run"
 
 
@@ -295,7 +297,7 @@ def test_the_settings_reach_the_method(folder, few, net, tmp_path):
         folder,
         [few[0]],
         options(tmp_path),
-        ExplainWishes("occlusion", check=0, settings=("window=4", "stride=4")),
+        ExplainOptions("occlusion", check=0, settings=("window=4", "stride=4")),
     )
     expected = explain(
         net, few[1].images, method="occlusion", settings=ExplainSettings(window=4, stride=4)

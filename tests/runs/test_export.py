@@ -12,9 +12,9 @@ from PIL import Image
 from lightfast.base.errors import CheckpointError, LightfastError, SettingsError
 from lightfast.cli.text.export import export_lines
 from lightfast.data.images import ImageSet
-from lightfast.export.xmp import read_sidecar
+from lightfast.export.xmp import load_sidecar
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.export import ExportPlan, export_run
+from lightfast.runs.export import ExportOptions, export_run
 from lightfast.runs.folder import TOUCH_FILE
 from lightfast.runs.options import RunOptions
 from lightfast.tagging.runtime import load_tagger
@@ -35,7 +35,7 @@ def pictures(blobs: ImageSet, tmp_path: Path) -> Path:
 
 
 def test_onnx_is_checked_on_the_test_pictures_of_the_run(own_run: Path, tmp_path: Path):
-    result = export_run(str(own_run), ExportPlan(), RunOptions(out=tmp_path / "blobs.onnx"))
+    result = export_run(str(own_run), ExportOptions(), RunOptions(out=tmp_path / "blobs.onnx"))
     check = result["check"]
     assert check["n"] == check["same"] > 10
     assert check["max_difference"] < 1e-5
@@ -46,7 +46,7 @@ def test_onnx_is_checked_on_the_test_pictures_of_the_run(own_run: Path, tmp_path
 
 def test_onnx_is_checked_on_given_pictures(own_run: Path, pictures: Path, tmp_path: Path):
     result = export_run(
-        str(own_run), ExportPlan(check=str(pictures)), RunOptions(out=tmp_path / "blobs.onnx")
+        str(own_run), ExportOptions(check=str(pictures)), RunOptions(out=tmp_path / "blobs.onnx")
     )
     assert result["check"]["n"] == 6
 
@@ -54,11 +54,11 @@ def test_onnx_is_checked_on_given_pictures(own_run: Path, pictures: Path, tmp_pa
 def test_without_the_run_s_data_noise_is_read_and_that_is_said(own_run: Path, tmp_path: Path):
     record = own_run / "run.json"
     record.write_text(record.read_text(encoding="utf-8").replace("blobs.npz", "gone.npz"), encoding="utf-8")
-    result = export_run(str(own_run), ExportPlan(), RunOptions(out=tmp_path / "blobs.onnx"))
+    result = export_run(str(own_run), ExportOptions(), RunOptions(out=tmp_path / "blobs.onnx"))
     assert result["check"]["pictures"] == "pictures of noise"
     assert "give real ones with --check" in result["notes"][0]
     with pytest.raises(LightfastError, match="--int8 needs real pictures"):
-        export_run(str(own_run), ExportPlan(int8=True), RunOptions(out=tmp_path / "other.onnx"))
+        export_run(str(own_run), ExportOptions(int8=True), RunOptions(out=tmp_path / "other.onnx"))
     assert not (tmp_path / "other.onnx").exists()
 
 
@@ -71,13 +71,13 @@ def test_a_file_that_decides_otherwise_is_not_written(
         module, "pred_probs", lambda _, images: np.roll(np.eye(3, dtype=np.float32)[[0] * len(images)], 0)
     )
     with pytest.raises(LightfastError, match="decides otherwise"):
-        export_run(str(own_run), ExportPlan(), RunOptions(out=tmp_path / "blobs.onnx"))
+        export_run(str(own_run), ExportOptions(), RunOptions(out=tmp_path / "blobs.onnx"))
     assert not list(tmp_path.glob("*.onnx"))
 
 
 def test_int8_tells_its_cost_and_that_the_test_labels_were_used(own_run: Path, tmp_path: Path):
     before = len((own_run / TOUCH_FILE).read_text(encoding="utf-8").splitlines())
-    result = export_run(str(own_run), ExportPlan(int8=True), RunOptions(out=tmp_path / "blobs.onnx"))
+    result = export_run(str(own_run), ExportOptions(int8=True), RunOptions(out=tmp_path / "blobs.onnx"))
     cost = result["int8"]
     assert cost["n"] == result["check"]["n"] == cost["paired"]["n"]
     assert cost["calibrated_on"] > 0
@@ -90,42 +90,42 @@ def test_int8_on_given_pictures_sets_some_aside_for_calibration(
     own_run: Path, pictures: Path, tmp_path: Path
 ):
     result = export_run(
-        str(own_run), ExportPlan(check=str(pictures), int8=True), RunOptions(out=tmp_path / "blobs.onnx")
+        str(own_run), ExportOptions(check=str(pictures), int8=True), RunOptions(out=tmp_path / "blobs.onnx")
     )
     assert (result["int8"]["calibrated_on"], result["int8"]["n"], result["int8"]["paired"]) == (3, 3, None)
 
 
 def test_sidecars_hold_the_suggestions_that_are_sure_enough(own_run: Path, pictures: Path):
     (pictures / "broken.png").write_bytes(b"nothing")
-    result = export_run(str(own_run), ExportPlan("xmp", at_least=0.0), RunOptions(), [str(pictures)])
+    result = export_run(str(own_run), ExportOptions("xmp", at_least=0.0), RunOptions(), [str(pictures)])
     assert (result["n"], result["suggested"], result["sidecars"]) == (6, 6, 6)
     assert [Path(one["path"]).name for one in result["unreadable"]] == ["broken.png"]
-    keyword = read_sidecar(pictures / "0.png.xmp")[0]
+    keyword = load_sidecar(pictures / "0.png.xmp")[0]
     assert keyword.state == "suggested"
     assert keyword.path[0] in ("left", "middle", "right")
     checkpoint = load_checkpoint(own_run)
     checkpoint.replace(temperature=checkpoint.temperature * 50).save(own_run / "checkpoint")
-    again = export_run(str(own_run), ExportPlan("xmp", at_least=0.99), RunOptions(), [str(pictures)])
+    again = export_run(str(own_run), ExportOptions("xmp", at_least=0.99), RunOptions(), [str(pictures)])
     assert again["suggested"] == 0
-    assert read_sidecar(pictures / "0.png.xmp") == ()
+    assert load_sidecar(pictures / "0.png.xmp") == ()
 
 
 @pytest.mark.parametrize(
-    "plan, out, given, said",
+    "export_options, out, given, said",
     [
-        (ExportPlan("onnx"), None, (), "needs a place to write"),
-        (ExportPlan("onnx"), "x.onnx", ("pictures",), "takes no pictures"),
-        (ExportPlan("xmp"), None, (), "needs pictures"),
-        (ExportPlan("xmp"), "x", ("pictures",), "writes beside the pictures"),
-        (ExportPlan("photoprism", int8=True), "x", (), "neither --int8 nor --check"),
-        (ExportPlan("xmp", at_least=2.0), None, ("pictures",), "--at-least"),
+        (ExportOptions("onnx"), None, (), "needs a place to write"),
+        (ExportOptions("onnx"), "x.onnx", ("pictures",), "takes no pictures"),
+        (ExportOptions("xmp"), None, (), "needs pictures"),
+        (ExportOptions("xmp"), "x", ("pictures",), "writes beside the pictures"),
+        (ExportOptions("photoprism", int8=True), "x", (), "neither --int8 nor --check"),
+        (ExportOptions("xmp", at_least=2.0), None, ("pictures",), "--at-least"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
-    plan: ExportPlan, out: str | None, given: tuple[str, ...], said: str
+    export_options: ExportOptions, out: str | None, given: tuple[str, ...], said: str
 ):
     with pytest.raises(SettingsError, match=said):
-        export_run("run", plan, RunOptions(out=None if out is None else Path(out)), given)
+        export_run("run", export_options, RunOptions(out=None if out is None else Path(out)), given)
 
 
 def test_a_forest_is_refused(blob_file: str, tmp_path: Path):
@@ -140,7 +140,7 @@ def test_a_forest_is_refused(blob_file: str, tmp_path: Path):
         config={"trees": 5},
     )
     with pytest.raises(CheckpointError, match="is a forest"):
-        export_run(str(tmp_path / "forest"), ExportPlan(), RunOptions(out=tmp_path / "x.onnx"))
+        export_run(str(tmp_path / "forest"), ExportOptions(), RunOptions(out=tmp_path / "x.onnx"))
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -155,7 +155,7 @@ def test_a_colour_run_becomes_a_model_for_photoprism(tmp_path: Path):
     )
     made.save(tmp_path / "run" / "checkpoint")
     result = export_run(
-        str(tmp_path / "run"), ExportPlan("photoprism", name="pets"), RunOptions(out=tmp_path / "storage")
+        str(tmp_path / "run"), ExportOptions("photoprism", name="pets"), RunOptions(out=tmp_path / "storage")
     )
     assert Path(result["vision"]).is_file()
     assert (tmp_path / "storage" / "models" / "pets" / "pets.onnx").is_file()

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
-from lightfast.baselines.human import Question
+from lightfast.baselines.human import TrialQuestion
 from lightfast.baselines.human_entries import Keys
 from lightfast.cli.human_terminal import Screen, TerminalAsker, human_terminal
 from lightfast.cli.text.human import human_lines
@@ -77,7 +77,7 @@ def test_a_session_asks_the_sampled_test_pictures_and_keeps_every_answer(blob_fi
 
 
 def test_a_question_has_no_room_for_label_name_or_id(blob_file, out):
-    assert {field.name for field in dataclasses.fields(Question)} == {
+    assert {field.name for field in dataclasses.fields(TrialQuestion)} == {
         "image",
         "class_names",
         "position",
@@ -295,7 +295,7 @@ def asked_once(tmp_path, image, screen):
     """The text shown for one picture, and the picture file that lies there meanwhile (None: none)."""
     shown = []
     asker = TerminalAsker(lambda: "1\n", shown.append, tmp_path, screen)
-    assert asker(Question(image, NAMES, 3, 10)) == "1\n"
+    assert asker(TrialQuestion(image, NAMES, 3, 10)) == "1\n"
     files = list(tmp_path.glob("*.png"))
     pixels = np.asarray(Image.open(files[0])) if files else None
     asker.close()

@@ -11,10 +11,10 @@ from PIL import Image
 
 from lightfast.base.errors import DataError
 from lightfast.cli.text.runs import objects_lines
-from lightfast.pages.objects_sheet import drawn_objects, write_sheet
+from lightfast.pages.objects_sheet import drawn_objects, write_objects_sheet
 from lightfast.runs.objects import objects_run
 from lightfast.runs.options import RunOptions
-from lightfast.tagging.objects import Objects, Search
+from lightfast.tagging.objects import Objects, ObjectSettings
 
 FOUND = Objects(
     ("cat", "a label that is far too long to stand on any picture whatever"),
@@ -37,14 +37,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_picture_is_listed_and_the_broken_one_named(run: Path, pictures: Path) -> None:
-    result = objects_run(str(run), [str(pictures)], RunOptions(), Search(threshold=0.0, limit=3))
+    result = objects_run(str(run), [str(pictures)], RunOptions(), ObjectSettings(threshold=0.0, limit=3))
     assert [row["path"] for row in result["pictures"]] == ["a.png", "in/b.png"]
     assert [one["path"] for one in result["unreadable"]] == ["broken.jpg"]
     assert all(set(row["tags"]) == {"left", "middle", "right"} for row in result["pictures"])
 
 
 def test_list_and_sheet_are_written(run: Path, pictures: Path, tmp_path: Path) -> None:
-    result = objects_run(str(run), [str(pictures)], RunOptions(out=tmp_path), Search(threshold=0.0, limit=3))
+    result = objects_run(
+        str(run), [str(pictures)], RunOptions(out=tmp_path), ObjectSettings(threshold=0.0, limit=3)
+    )
     assert json.loads((tmp_path / "objects.json").read_text(encoding="utf-8")) == result
     with Image.open(result["sheet"]) as sheet:
         assert sheet.format == "PNG"
@@ -80,7 +82,7 @@ def test_long_labels_and_no_objects_can_be_drawn(tmp_path: Path) -> None:
         ("c", image[:, :2], FOUND),
         ("d", image, none),
     ]
-    path = write_sheet(tmp_path / "sheet.png", shown)
+    path = write_objects_sheet(tmp_path / "sheet.png", shown)
     with Image.open(path) as sheet:
         assert sheet.height > 2 * 380
 

@@ -16,7 +16,7 @@ from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_checkpoint
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import aligned, read_labelled_or_not, read_pictures
+from lightfast.runs.pictures import aligned, load_labelled_or_not, load_pictures
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_flat_folder_drops_nothing_without_a_word(scans: Path, checkpoint: Che
     os.mkfifo(scans / "pipe.png")
     (scans / "gone.jpg").symlink_to("nowhere.jpg")
     (scans / "notes.txt").touch()
-    given = read_pictures([str(scans)], checkpoint, RunOptions())
+    given = load_pictures([str(scans)], checkpoint, RunOptions())
     assert given.images.ids == ("a.png", "deep/b.png")
     assert given.images.labels is None
     assert [(Path(one.path).name, one.reason) for one in given.unreadable] == [
@@ -53,7 +53,7 @@ def test_a_flat_folder_drops_nothing_without_a_word(scans: Path, checkpoint: Che
 
 def test_a_table_of_paths_alone_is_enough(scans: Path, checkpoint: Checkpoint) -> None:
     (scans / "list.csv").write_text("path\ndeep/b.png\na.png\n")
-    assert read_pictures([str(scans / "list.csv")], checkpoint, RunOptions()).images.ids == (
+    assert load_pictures([str(scans / "list.csv")], checkpoint, RunOptions()).images.ids == (
         "deep/b.png",
         "a.png",
     )
@@ -62,7 +62,7 @@ def test_a_table_of_paths_alone_is_enough(scans: Path, checkpoint: Checkpoint) -
 def test_an_archive_is_read_and_its_broken_files_are_named_by_it(scans: Path, checkpoint: Checkpoint) -> None:
     (scans / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     archive = shutil.make_archive(str(scans.parent / "pile"), "gztar", scans)
-    given = read_pictures([archive], checkpoint, RunOptions())
+    given = load_pictures([archive], checkpoint, RunOptions())
     assert given.images.ids == ("a.png", "deep/b.png")
     assert [one.path for one in given.unreadable] == [f"{archive}/torn.png"]
 
@@ -74,15 +74,15 @@ def test_nothing_readable_is_said_under_the_user_s_names(scans: Path, checkpoint
     with pytest.raises(
         DataError, match=rf"none of the 1 files could be read, the first is {archive}/a.png: empty file"
     ):
-        read_pictures([archive], checkpoint, RunOptions())
+        load_pictures([archive], checkpoint, RunOptions())
 
 
 def test_class_folders_and_metadata_in_an_archive_carry_labels(scans: Path, checkpoint: Checkpoint) -> None:
-    assert read_labelled_or_not(str(scans), checkpoint, RunOptions()).images.labels is None
+    assert load_labelled_or_not(str(scans), checkpoint, RunOptions()).images.labels is None
     (scans / "metadata.csv").write_text("file_name,label\na.png,left\ndeep/b.png,right\n")
     archive = shutil.make_archive(str(scans.parent / "pile"), "zip", scans)
     for source in (str(scans), archive):
-        given = read_labelled_or_not(source, checkpoint, RunOptions())
+        given = load_labelled_or_not(source, checkpoint, RunOptions())
         assert given.images.require_labels().tolist() == [
             checkpoint.class_names.index(name) for name in ("left", "right")
         ]

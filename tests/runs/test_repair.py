@@ -23,10 +23,10 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
-from lightfast.runs.repair_kit import KitPlan, find_kit, fit_kit, save_kit
+from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, load_pipeline, save_pipeline
 from lightfast.train.recipe import Recipe, Training
 
-SMALL = KitPlan(
+SMALL = RepairPlan(
     severities=(3,),
     detector=DetectorPlan(model="mlp", config={"hidden": [32]}, recipe=Recipe.of(epochs=2)),
     restorer=RestorerPlan(config={"width": 8}, recipe=Recipe.of(epochs=2)),
@@ -38,8 +38,8 @@ def repaired_run(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFa
     """A copy of the shared run with a small repair kit."""
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("repair") / "run"))
     parts = split(blobs)
-    pipeline, seconds = fit_kit(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
-    save_kit(folder, pipeline, SMALL, seconds)
+    pipeline, seconds = fit_pipeline(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
+    save_pipeline(folder, pipeline, SMALL, seconds)
     return folder
 
 
@@ -132,8 +132,8 @@ def test_unknown_suites_are_refused_with_the_closest_names(repaired_run, scans):
 
 def test_a_kit_made_for_another_suite_is_not_used(repaired_run):
     classifier = load_checkpoint(repaired_run)
-    assert find_kit(repaired_run, classifier, "imagenet-c") is None
-    assert find_kit(repaired_run, classifier, None) is not None
+    assert load_pipeline(repaired_run, classifier, "imagenet-c") is None
+    assert load_pipeline(repaired_run, classifier, None) is not None
 
 
 def test_a_missing_kit_is_trained_first_on_training_pictures_alone(run, scans, blobs, tmp_path, monkeypatch):
@@ -141,9 +141,9 @@ def test_a_missing_kit_is_trained_first_on_training_pictures_alone(run, scans, b
 
     def small_kit(classifier, parts, plan, training):
         given.append(parts)
-        return fit_kit(classifier, parts, SMALL, training)
+        return fit_pipeline(classifier, parts, SMALL, training)
 
-    monkeypatch.setattr("lightfast.runs.repair_kit.fit_kit", small_kit)
+    monkeypatch.setattr("lightfast.runs.repair_kit.fit_pipeline", small_kit)
     folder = shutil.copytree(run, tmp_path / "run")
     metrics = repair_run(str(folder), scans, RunOptions(out=tmp_path / "out"))
     parts = split(blobs)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from lightfast.base.files import write_json
-from lightfast.runs.fit import read_job
+from lightfast.runs.fit import prepare_job
 from lightfast.runs.folder import RUN_FILE
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair_kit import splits_of_run
@@ -32,7 +32,7 @@ def photographs(folder: Path) -> Path:
 
 def test_near_duplicates_and_uneven_sizes_do_not_hide_the_split_of_a_run(tmp_path: Path):
     source = photographs(tmp_path / "pictures")
-    job = read_job(str(source), RunOptions(), model="cnn")
+    job = prepare_job(str(source), RunOptions(), model="cnn")
     assert job.near["groups"]
     write_json(tmp_path / "run" / RUN_FILE, job.settings(RunOptions()))
     again = splits_of_run(tmp_path / "run", RunOptions())

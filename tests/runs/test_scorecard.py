@@ -13,7 +13,7 @@ from lightfast.cli.scorecard import parse_prices
 from lightfast.cli.text.scorecard import scorecard_lines
 from lightfast.data.images import ImageSet
 from lightfast.runs.options import RunOptions
-from lightfast.runs.scorecard import Prices, read_synonyms, scorecard_run
+from lightfast.runs.scorecard import Prices, load_synonyms, scorecard_run
 
 WORDS = {"left": "links", "middle": "Middle", "right": "rechts"}
 
@@ -122,7 +122,7 @@ def test_prices_are_read() -> None:
 )
 def test_synonyms_in_three_kinds_of_file(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    assert read_synonyms(tmp_path / name) == {"hound": "dog", "kitten": "cat"}
+    assert load_synonyms(tmp_path / name) == {"hound": "dog", "kitten": "cat"}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_synonyms_in_three_kinds_of_file(tmp_path: Path, name: str, text: str) -
 def test_synonyms_that_cannot_be_read(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(DataError):
-        read_synonyms(tmp_path / name)
+        load_synonyms(tmp_path / name)
 
 
 def test_responses_that_are_all_broken_are_named_with_the_reason(run, fresh_blobs, tmp_path):

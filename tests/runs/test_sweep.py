@@ -16,15 +16,15 @@ from lightfast.cli.text.statistics import sweep_lines
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.experiments.levels import summed_up, sweep_json
-from lightfast.experiments.sweep import Measured, Point, SweepWishes, plan_points
+from lightfast.experiments.levels import summarise_sweep, sweep_json
+from lightfast.experiments.sweep import PointResult, SweepOptions, SweepPoint, plan_points
 from lightfast.runs import sweep
 from lightfast.runs.options import RunOptions
 from lightfast.runs.sweep import sweep_run
-from lightfast.train.fit import Plan
+from lightfast.train.fit import ClassifierPlan
 
-FOREST = Plan("random-forest", config={"trees": 3})
-SIZES = SweepWishes("train_size", values=(12, 30, 60, 96), repeats=2, jobs=1)
+FOREST = ClassifierPlan("random-forest", config={"trees": 3})
+SIZES = SweepOptions("train_size", values=(12, 30, 60, 96), repeats=2, jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def noisy(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> str:
     )
 
 
-def swept(source: str, folder: Path, wishes: SweepWishes) -> dict[str, Any]:
-    return sweep_run(source, RunOptions(out=folder, seed=1), plan=FOREST, wishes=wishes)
+def swept(source: str, folder: Path, sweep_options: SweepOptions) -> dict[str, Any]:
+    return sweep_run(source, RunOptions(out=folder, seed=1), plan=FOREST, sweep_options=sweep_options)
 
 
 def headings(folder: Path) -> list[str]:
@@ -79,7 +79,7 @@ def test_over_train_size_there_is_a_curve_an_answer_and_a_regression(noisy: str,
 
 def test_over_classes_the_regression_takes_classes_and_rows(noisy: str, tmp_path: Path):
     result = swept(
-        noisy, tmp_path / "run", SweepWishes("classes", values=(2, 3), rows=(5, 20), repeats=2, jobs=1)
+        noisy, tmp_path / "run", SweepOptions("classes", values=(2, 3), rows=(5, 20), repeats=2, jobs=1)
     )
     assert [one["name"] for one in result["regression"]["coefficients"]][1:] == ["classes", "rows"]
     assert {(level["n_train"], level["n_test"]) for level in result["levels"]} == {
@@ -93,8 +93,8 @@ def test_over_classes_the_regression_takes_classes_and_rows(noisy: str, tmp_path
 
 
 def test_over_imbalance_every_remedy_is_measured_by_the_recall_of_the_rare_class(noisy: str, tmp_path: Path):
-    wishes = SweepWishes("imbalance", values=(16, 1), minority="middle", repeats=2, jobs=1)
-    result = swept(noisy, tmp_path / "run", wishes)
+    sweep_options = SweepOptions("imbalance", values=(16, 1), minority="middle", repeats=2, jobs=1)
+    result = swept(noisy, tmp_path / "run", sweep_options)
     assert result["minority"] == "middle"
     assert [
         (level["point"]["minority"][1], level["point"]["balance"]) for level in result["minority_recall"]
@@ -132,14 +132,14 @@ def test_an_official_test_part_is_what_is_held_out(
         tmp_path / "parts.npz", LoadedData(train=blobs.take(range(90)), test=blobs.take(range(90, 120)))
     )
     result = swept(
-        str(source), tmp_path / "run", SweepWishes("train_size", values=(20, 90), repeats=1, jobs=1)
+        str(source), tmp_path / "run", SweepOptions("train_size", values=(20, 90), repeats=1, jobs=1)
     )
     assert (result["n_train"], result["n_test"]) == (90, 30)
     assert result["test_version"] != result["data_version"]
 
 
 def test_too_few_points_for_a_line_are_told_and_the_levels_stand(noisy: str, tmp_path: Path):
-    result = swept(noisy, tmp_path / "run", SweepWishes("train_size", values=(20, 90), repeats=1, jobs=1))
+    result = swept(noisy, tmp_path / "run", SweepOptions("train_size", values=(20, 90), repeats=1, jobs=1))
     assert len(result["levels"]) == 2
     assert (result["curve"], result["needed"], result["regression"]) == (None, None, None)
     assert [note.split(":")[0] for note in result["notes"] if note.startswith("no ")] == [
@@ -151,63 +151,65 @@ def test_too_few_points_for_a_line_are_told_and_the_levels_stand(noisy: str, tmp
 
 def test_two_sizes_with_repeats_have_no_curve_but_a_regression(blobs: ImageSet):
     measured = [
-        Measured(Point(train_size=size, repeat=repeat), size, 24, 0.5 + size / 400 + repeat / 100, 0.5, {})
+        PointResult(
+            SweepPoint(train_size=size, repeat=repeat), size, 24, 0.5 + size / 400 + repeat / 100, 0.5, {}
+        )
         for repeat in range(3)
         for size in (20, 80)
     ]
-    found = summed_up(measured, blobs, SweepWishes("train_size"), 0)
+    found = summarise_sweep(measured, blobs, SweepOptions("train_size"), 0)
     assert found.curve is None
     assert found.regression is not None
     assert json.dumps(sweep_json(found), allow_nan=False)
 
 
 def test_the_default_points_fit_the_data_and_whole_repeats_come_first(blobs: ImageSet):
-    sizes = [point.train_size for point in plan_points(blobs, SweepWishes("train_size", repeats=1))]
+    sizes = [point.train_size for point in plan_points(blobs, SweepOptions("train_size", repeats=1))]
     assert sizes == [30, 60, 120]
-    points = plan_points(blobs, SweepWishes("classes", repeats=2))
+    points = plan_points(blobs, SweepOptions("classes", repeats=2))
     assert [point.repeat for point in points] == sorted(point.repeat for point in points)
     assert {(point.classes, point.rows) for point in points} == {
         (classes, rows) for classes in (2, 3) for rows in (10, 20, 40)
     }
-    rare = plan_points(blobs, SweepWishes("imbalance", repeats=1))
+    rare = plan_points(blobs, SweepOptions("imbalance", repeats=1))
     assert {point.minority for point in rare} == {("right", 2), ("right", 8), ("right", 40)}
     assert [point.balance for point in rare if point.minority == ("right", 40)] == ["none"]
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("sweep_options", "message"),
     [
         (
-            SweepWishes("train_size", values=(500,)),
+            SweepOptions("train_size", values=(500,)),
             r"train_size=500 .*expected 6 to 96 training pictures, got 500\. Give other sizes",
         ),
         (
-            SweepWishes("classes", values=(7,)),
+            SweepOptions("classes", values=(7,)),
             r"expected 2 to 3 classes, got 7\. Give other numbers of classes",
         ),
         (
-            SweepWishes("classes", values=(2,), rows=(99,)),
+            SweepOptions("classes", values=(2,), rows=(99,)),
             r"expected 1 to 32 pictures a class .*got 99\. Give other numbers of rows",
         ),
-        (SweepWishes("imbalance", minority="up"), r"no class 'up'\. Classes: left, middle, right"),
+        (SweepOptions("imbalance", minority="up"), r"no class 'up'\. Classes: left, middle, right"),
         (
-            SweepWishes("imbalance", values=(0.2,)),
+            SweepOptions("imbalance", values=(0.2,)),
             r"ratio 1:0\.2: expected 1 to 32 pictures of 'right'.*got 160\. Give other ratios",
         ),
-        (SweepWishes("imbalance", values=(-5,)), r"--values: expected ratios above 0"),
+        (SweepOptions("imbalance", values=(-5,)), r"--values: expected ratios above 0"),
     ],
 )
 def test_a_sweep_outside_the_data_is_refused_in_one_line_and_leaves_no_run(
-    noisy: str, tmp_path: Path, wishes: SweepWishes, message: str
+    noisy: str, tmp_path: Path, sweep_options: SweepOptions, message: str
 ):
     with pytest.raises((DataError, SettingsError), match=message) as caught:
-        swept(noisy, tmp_path / "run", wishes)
+        swept(noisy, tmp_path / "run", sweep_options)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("sweep_options", "message"),
     [
         ({"repeats": 0}, "0 repeats: expected at least 1"),
         ({"target": 95}, r"target 95: expected an accuracy between 0 and 1\. 95 % is written 0\.95"),
@@ -216,21 +218,21 @@ def test_a_sweep_outside_the_data_is_refused_in_one_line_and_leaves_no_run(
         ({"minority": "left"}, "--minority: expected only with --over imbalance"),
     ],
 )
-def test_wishes_that_make_no_sense_are_refused(wishes: dict[str, Any], message: str):
+def test_wishes_that_make_no_sense_are_refused(sweep_options: dict[str, Any], message: str):
     with pytest.raises(SettingsError, match=message):
-        SweepWishes("train_size", **wishes)
+        SweepOptions("train_size", **sweep_options)
 
 
 def test_a_plateau_schedule_and_a_rare_class_that_is_not_held_out_are_refused(
     blobs: ImageSet, noisy: str, tmp_path: Path
 ):
-    plan = Plan("mlp", FOREST.recipe.updated(["schedule=plateau"]))
+    plan = ClassifierPlan("mlp", FOREST.recipe.updated(["schedule=plateau"]))
     with pytest.raises(SettingsError, match="schedule=plateau stops by the held-out pictures"):
-        sweep_run(noisy, RunOptions(out=tmp_path / "run"), plan=plan, wishes=SIZES)
+        sweep_run(noisy, RunOptions(out=tmp_path / "run"), plan=plan, sweep_options=SIZES)
     held = np.flatnonzero(blobs.require_labels()[90:] < 2) + 90
     source = save_npz(tmp_path / "parts.npz", LoadedData(train=blobs.take(range(90)), test=blobs.take(held)))
     with pytest.raises(DataError, match=r"no held-out pictures of 'right'\. Choose another --minority"):
-        swept(str(source), tmp_path / "run", SweepWishes("imbalance"))
+        swept(str(source), tmp_path / "run", SweepOptions("imbalance"))
     assert not (tmp_path / "run").exists()
 
 

@@ -26,10 +26,10 @@ from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.fit import Extra
+from lightfast.runs.fit import TrainOptions
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
-from lightfast.train.fit import Plan, fit
+from lightfast.train.fit import ClassifierPlan, fit
 from lightfast.train.recipe import Recipe
 
 RECIPE = Recipe.of(epochs=3, batch_size=16, learning_rate=1e-2)
@@ -180,7 +180,7 @@ def test_a_class_too_small_for_the_folds_is_refused_before_the_training(blobs, t
             RunOptions(out=tmp_path / "run"),
             model="mlp",
             recipe=RECIPE,
-            extra=Extra(folds=3),
+            train_options=TrainOptions(folds=3),
         )
     assert not (tmp_path / "run").exists()
 
@@ -196,7 +196,7 @@ def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):
     def chosen(train: ImageSet, val: ImageSet, _budget: float, _training: object):
         return fit(train, val, model="mlp", recipe=RECIPE, config={"hidden": [8]})
 
-    def caught(_images: ImageSet, plan: Plan, *_: object):
+    def caught(_images: ImageSet, plan: ClassifierPlan, *_: object):
         assert (plan.model, plan.recipe, plan.config) == ("mlp", RECIPE, {"hidden": [8]})
         raise TrainingError("caught")
 
@@ -207,5 +207,5 @@ def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):
             blob_file,
             RunOptions(out=tmp_path / "run", image_size=(72, 72)),
             model="auto",
-            extra=Extra(folds=2),
+            train_options=TrainOptions(folds=2),
         )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
-from lightfast.tagging.objects import Search, crops, find_objects, iou, merge, propose, windows
+from lightfast.tagging.objects import ObjectSettings, crops, find_objects, iou, merge, propose, windows
 
 NAMES = ("red", "blue", "other")
 
@@ -111,7 +111,7 @@ def test_crops_at_the_edge_stay_inside() -> None:
 
 
 def test_both_objects_are_found_with_their_boxes() -> None:
-    found = find_objects(scene(), by_colour, NAMES, Search(threshold=0.6, other="other"))
+    found = find_objects(scene(), by_colour, NAMES, ObjectSettings(threshold=0.6, other="other"))
     assert set(found.labels) == {"red", "blue"}
     by_label = dict(zip(found.labels, found.boxes, strict=True))
     assert iou(by_label["red"][None], TRUE[:1])[0, 0] > 0.7
@@ -119,12 +119,14 @@ def test_both_objects_are_found_with_their_boxes() -> None:
 
 
 def test_the_whole_picture_alone_tells_neither() -> None:
-    assert find_objects(scene(), by_colour, NAMES, Search(threshold=0.6, other="other")).whole == {}
+    assert find_objects(scene(), by_colour, NAMES, ObjectSettings(threshold=0.6, other="other")).whole == {}
 
 
 def test_tags_of_the_picture_and_of_its_objects_are_merged() -> None:
     places, whole = np.array([[0, 0, 9, 9], [20, 0, 29, 9]]), np.array([0.7, 0.1, 0.9])
-    found = merge(places, np.array([[0.95, 0.0, 0.0], [0.0, 0.8, 0.1]]), whole, NAMES, Search(other="other"))
+    found = merge(
+        places, np.array([[0.95, 0.0, 0.0], [0.0, 0.8, 0.1]]), whole, NAMES, ObjectSettings(other="other")
+    )
     assert found.whole == {"red": 0.7}
     assert list(found.tags.items()) == [("red", 0.95), ("blue", 0.8)]
 
@@ -136,7 +138,7 @@ def test_a_place_must_beat_the_other_class_by_the_margin() -> None:
         probs,
         np.zeros(3),
         NAMES,
-        Search(other="other", margin=0.15),
+        ObjectSettings(other="other", margin=0.15),
     )
     assert found.labels == ("blue",)
 
@@ -148,7 +150,7 @@ def test_each_label_has_its_own_threshold() -> None:
         probs,
         np.zeros(3),
         NAMES,
-        Search(thresholds=(0.7, 0.5, 0.5)),
+        ObjectSettings(thresholds=(0.7, 0.5, 0.5)),
     )
     assert found.labels == ("blue",)
 
@@ -164,7 +166,7 @@ def test_what_stays_is_what_the_slow_rule_leaves(rows: list[tuple[np.ndarray, in
     for place, (_, label, score) in enumerate(scored):
         probs[place, label] = score
     places = np.array([box for box, _, _ in rows]).reshape(-1, 4)
-    found = merge(places, probs, np.zeros(3), NAMES, Search(overlap=0.3, threshold=0.5))
+    found = merge(places, probs, np.zeros(3), NAMES, ObjectSettings(overlap=0.3, threshold=0.5))
     kept: list[tuple[np.ndarray, int, float]] = []
     for box, label, score in sorted(scored, key=lambda row: -row[2]):
         if all(other != label or slow_iou(box, place) <= 0.3 for place, other, _ in kept):
@@ -190,7 +192,7 @@ def test_no_place_leaves_the_tags_of_the_whole() -> None:
 
 
 def test_the_result_is_plain_json() -> None:
-    found = find_objects(scene(), by_colour, NAMES, Search(threshold=0.6, other="other")).as_json()
+    found = find_objects(scene(), by_colour, NAMES, ObjectSettings(threshold=0.6, other="other")).as_json()
     assert json.loads(json.dumps(found)) == found
 
 
@@ -201,15 +203,15 @@ def test_a_tagger_of_other_classes_is_refused() -> None:
 
 def test_an_unknown_other_class_is_refused() -> None:
     with pytest.raises(UnknownName, match="nothing"):
-        find_objects(scene(), by_colour, NAMES, Search(other="nothing"))
+        find_objects(scene(), by_colour, NAMES, ObjectSettings(other="nothing"))
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"threshold": 1.5}, {"margin": -0.1}, {"overlap": 2.0}])
 def test_settings_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingsError):
-        Search(**wrong)  # type: ignore[arg-type]
+        ObjectSettings(**wrong)  # type: ignore[arg-type]
 
 
 def test_as_many_thresholds_as_classes() -> None:
     with pytest.raises(SettingsError, match="one a class"):
-        find_objects(scene(), by_colour, NAMES, Search(thresholds=(0.5,)))
+        find_objects(scene(), by_colour, NAMES, ObjectSettings(thresholds=(0.5,)))

@@ -15,11 +15,11 @@ from lightfast.base.errors import SettingsError
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.data.taxonomy.yaml_file import Label
 from lightfast.evaluate.predictions import Predictions
-from lightfast.tagging.card import Card
-from lightfast.tagging.rows import Sayings, form_of, writing
+from lightfast.tagging.card import ModelCard
+from lightfast.tagging.rows import PredictionColumns, row_format, row_writer
 
 NAMES = ("cat", 'dog, "big"', "Käse 🧀")
-CARD = Card("cnn", (8, 8, 3), NAMES, seed=3)
+CARD = ModelCard("cnn", (8, 8, 3), NAMES, seed=3)
 PROBS = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2]], dtype=np.float32)
 TREE = Taxonomy(
     (
@@ -32,9 +32,9 @@ TREE = Taxonomy(
 )
 
 
-def written(path: Path, card: Card = CARD, top: int = 1) -> Path:
-    sayings = Sayings(card, top)
-    with writing(path, form_of(path, None), sayings) as write:
+def written(path: Path, card: ModelCard = CARD, top: int = 1) -> Path:
+    sayings = PredictionColumns(card, top)
+    with row_writer(path, row_format(path, None), sayings) as write:
         for row in range(len(PROBS)):
             write(
                 {"id": [f"{row}"], "path": [f"in/{row}"], **sayings.columns(PROBS[row : row + 1])},
@@ -45,20 +45,20 @@ def written(path: Path, card: Card = CARD, top: int = 1) -> Path:
 
 def test_the_top_guesses_are_those_of_the_predictions_record():
     frame = Predictions(PROBS, NAMES, ("0", "1")).to_frame(3)
-    for name, values in Sayings(CARD, 5).columns(PROBS).items():
+    for name, values in PredictionColumns(CARD, 5).columns(PROBS).items():
         assert values == frame[name].tolist()
 
 
 def test_tags_are_the_classes_at_or_above_their_thresholds_the_likeliest_first():
     card = dataclasses.replace(CARD, task="multi-label", thresholds=(0.2, 0.5, 0.9))
-    columns = Sayings(card).columns(PROBS)
+    columns = PredictionColumns(card).columns(PROBS)
     assert columns["tags"] == [['dog, "big"', "cat"], ["cat"]]
     assert columns["tag_probs"][0] == pytest.approx([0.5, 0.2])
 
 
 def test_labels_above_the_classes_have_the_sum_of_those_below():
     card = dataclasses.replace(CARD, class_names=("cat", "dog", "cheese"), taxonomy=TREE.as_json())
-    columns = Sayings(card).columns(PROBS)
+    columns = PredictionColumns(card).columns(PROBS)
     assert columns["nodes"] == [["animal", "food"], ["animal", "food"]]
     assert columns["node_probs"][0] == pytest.approx([0.7, 0.3])
 
@@ -69,13 +69,13 @@ def test_a_client_gets_its_own_names_and_an_unknown_one_is_refused():
         (Label("animal", display={"press": "Animals"}), cat, Label("dog", "animal"), Label("cheese"))
     )
     card = dataclasses.replace(CARD, class_names=("cat", "dog", "cheese"), taxonomy=tree.as_json())
-    columns = Sayings(card, client="press").columns(PROBS)
+    columns = PredictionColumns(card, client="press").columns(PROBS)
     assert columns["predicted_label"] == ["dog", "Cats"]
     assert columns["nodes"] == [["Animals"], ["Animals"]]
     with pytest.raises(SettingsError, match="one of press"):
-        Sayings(card, client="radio")
+        PredictionColumns(card, client="radio")
     with pytest.raises(SettingsError, match="a taxonomy with clients"):
-        Sayings(CARD, client="press")
+        PredictionColumns(CARD, client="press")
 
 
 def test_csv(tmp_path: Path):
@@ -110,9 +110,9 @@ def test_parquet_is_a_predictions_file(tmp_path: Path):
 
 
 def test_many_batches_make_few_groups(tmp_path: Path):
-    sayings, path = Sayings(CARD), tmp_path / "tags.parquet"
+    sayings, path = PredictionColumns(CARD), tmp_path / "tags.parquet"
     probs = np.tile(PROBS, (500, 1))
-    with writing(path, "parquet", sayings) as write:
+    with row_writer(path, "parquet", sayings) as write:
         for _ in range(9):
             write({"id": ["x"] * 1000, "path": ["x"] * 1000, **sayings.columns(probs)}, probs)
     meta = pq.ParquetFile(path).metadata
@@ -123,10 +123,10 @@ def test_many_batches_make_few_groups(tmp_path: Path):
 def test_stopped_on_the_way_the_rows_so_far_are_a_whole_file(form: str, tmp_path: Path):
     import pandas as pd
 
-    sayings, path = Sayings(CARD), tmp_path / f"tags.{form}"
+    sayings, path = PredictionColumns(CARD), tmp_path / f"tags.{form}"
 
     def interrupted() -> None:
-        with writing(path, form_of(path, None), sayings) as write:
+        with row_writer(path, row_format(path, None), sayings) as write:
             write({"id": ["0", "1"], "path": ["a", "b"], **sayings.columns(PROBS)}, PROBS)
             raise KeyboardInterrupt
 
@@ -142,7 +142,7 @@ def test_stopped_on_the_way_the_rows_so_far_are_a_whole_file(form: str, tmp_path
 
 
 def test_stopped_before_the_first_row_nothing_is_left(tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt), writing(tmp_path / "tags.csv", "csv", Sayings(CARD)):
+    with pytest.raises(KeyboardInterrupt), row_writer(tmp_path / "tags.csv", "csv", PredictionColumns(CARD)):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 
@@ -150,4 +150,4 @@ def test_stopped_before_the_first_row_nothing_is_left(tmp_path: Path):
 @pytest.mark.parametrize("name, form", [("tags.xlsx", None), ("tags", None), ("tags.csv", "table")])
 def test_a_form_that_cannot_be_streamed_is_refused(name: str, form: str | None):
     with pytest.raises(SettingsError, match="csv, jsonl, parquet"):
-        form_of(Path(name), form)
+        row_format(Path(name), form)

@@ -11,11 +11,11 @@ import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.tagging.card import CARD_KEY
-from lightfast.tagging.runtime import Tagger, load_tagger, read_card
+from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
 
 
 @pytest.mark.parametrize(
-    "load", [lambda path: load_tagger(path, 1), read_card], ids=["load_tagger", "read_card"]
+    "load", [lambda path: load_tagger(path, 1), load_model_card], ids=["load_tagger", "read_card"]
 )
 class TestRefused:
     def test_a_model_of_others(self, load, small: Path, tmp_path: Path):
@@ -59,7 +59,7 @@ class TestRefused:
 def test_rows_do_not_depend_on_batches_and_threads(small: Path, kit):
     images = kit.noise((16, 16, 3), 700)
     single = load_tagger(small, 1)
-    one_by_one = np.concatenate([single.read(images[row : row + 1]) for row in range(len(images))])
+    one_by_one = np.concatenate([single.infer(images[row : row + 1]) for row in range(len(images))])
     assert np.abs(load_tagger(small, 3).probs(images) - one_by_one).max() < 1e-6
 
 

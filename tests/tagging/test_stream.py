@@ -26,7 +26,7 @@ def in_batches_of(tagger: Tagger, size: int) -> Tagger:
         def batch(self) -> int:
             return size
 
-    return Small(tagger.card, tagger.read, tagger.threads)
+    return Small(tagger.card, tagger.infer, tagger.threads)
 
 
 def test_every_file_in_order_with_the_numbers_of_the_decoded_array(tagger: Tagger, files: Files):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lightfast.evaluate import image_quality as quality
-from lightfast.train.enhancement import Enhancement, ssim
+from lightfast.train.enhancement import Enhancement, differentiable_ssim
 
 LABELS = torch.tensor([0, 1, 1, 0])
 
@@ -39,13 +39,13 @@ def test_the_similarity_is_that_of_the_measured_quality(shape: tuple[int, ...]):
     rng = np.random.default_rng(1)
     first = rng.random(shape)
     second = np.clip(first + rng.normal(0, 0.2, shape), 0, 1)
-    found = ssim(*(torch.from_numpy(side).permute(0, 3, 1, 2) for side in (first, second)))
+    found = differentiable_ssim(*(torch.from_numpy(side).permute(0, 3, 1, 2) for side in (first, second)))
     assert float(found) == pytest.approx(quality.ssim(first, second, 1).mean(), abs=1e-9)
 
 
 def test_flat_pictures_give_finite_gradients():
     flat = torch.full((1, 1, 8, 8), 0.5, requires_grad=True)
-    (1 - ssim(flat, torch.zeros(1, 1, 8, 8))).backward()
+    (1 - differentiable_ssim(flat, torch.zeros(1, 1, 8, 8))).backward()
     assert flat.grad is not None
     assert torch.isfinite(flat.grad).all()
 
@@ -56,7 +56,9 @@ def test_the_loss_is_the_readers_error_and_lambda_times_the_distance(batch, fide
     loss, measures = Enhancement(reader, 0.7, fidelity)(nn.Identity(), batch, None)
     pixels, target = pixels_of(given), pixels_of(clean)
     error = nn.functional.cross_entropy(reader(pixels), labels)
-    distance = 1 - ssim(pixels, target) if fidelity == "ssim" else (pixels - target).abs().mean()
+    distance = (
+        1 - differentiable_ssim(pixels, target) if fidelity == "ssim" else (pixels - target).abs().mean()
+    )
     assert float(loss) == pytest.approx(float(error + 0.7 * distance), abs=1e-6)
     assert float(measures["cross_entropy"]) == pytest.approx(float(error), abs=1e-6)
     assert float(measures["change"]) == pytest.approx(float(distance), abs=1e-6)

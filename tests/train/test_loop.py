@@ -12,10 +12,10 @@ from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
 from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.train.fit import fit
-from lightfast.train.loop import Arrays, Where, learning_rate, train
+from lightfast.train.loop import ArraySource, LoopContext, learning_rate, train
 from lightfast.train.recipe import Recipe, Training
 
-CPU = Where(torch.device("cpu"))
+CPU = LoopContext(torch.device("cpu"))
 
 
 def fitted(blobs: ImageSet, recipe: Recipe, training: Training | None = None, **config: object) -> Checkpoint:
@@ -113,11 +113,11 @@ def scripted(losses: list[float], **settings: object) -> list[dict]:
     rows = (torch.zeros(4, 2),)
     return train(
         nn.Linear(2, 1),
-        Arrays(rows, rows),
+        ArraySource(rows, rows),
         Scripted(losses),
         Recipe(epochs=len(losses), **settings),
         seed=0,
-        where=CPU,
+        context=CPU,
     )
 
 
@@ -144,11 +144,11 @@ def test_the_best_epoch_is_kept(blobs: ImageSet):
     rows = (torch.ones(4, 2),)
     train(
         network,
-        Arrays(rows, rows),
+        ArraySource(rows, rows),
         Watch([2.0, 1.0, 3.0]),
         Recipe(epochs=3, schedule="constant"),
         seed=0,
-        where=CPU,
+        context=CPU,
     )
     assert torch.equal(network.weight, seen[1])
 
@@ -165,7 +165,9 @@ def test_keep_last_ignores_validation():
 
     rows = (torch.ones(4, 2),)
     recipe = Recipe.of(epochs=3, schedule="constant", keep="last")
-    assert len(train(network, Arrays(rows, rows), Watch([2.0, 1.0, 3.0]), recipe, seed=0, where=CPU)) == 3
+    assert (
+        len(train(network, ArraySource(rows, rows), Watch([2.0, 1.0, 3.0]), recipe, seed=0, context=CPU)) == 3
+    )
     assert torch.equal(network.weight, seen[2])
     assert not torch.equal(seen[1], seen[2])
 
@@ -192,7 +194,7 @@ def test_averaging_averages_the_statistics_of_batch_norm_like_the_weights():
                 last.update({key: tensor.clone() for key, tensor in network.state_dict().items()})
             return super().__call__(given, batch, generator)
 
-    train(network, Arrays(rows, rows), Final([1.0]), recipe, seed=0, where=CPU)
+    train(network, ArraySource(rows, rows), Final([1.0]), recipe, seed=0, context=CPU)
     mean = {key: tensor.clone() for key, tensor in steps[0].items()}
     for step, weights_after in enumerate([*steps[1:3], last]):
         decay = min(0.9, (1 + step) / (10 + step))
@@ -219,11 +221,11 @@ def test_plateau_without_validation_is_refused():
     with pytest.raises(SettingsError, match="no validation pictures"):
         train(
             nn.Linear(2, 1),
-            Arrays((torch.zeros(4, 2),), empty),
+            ArraySource((torch.zeros(4, 2),), empty),
             Scripted([]),
             Recipe(schedule="plateau"),
             seed=0,
-            where=CPU,
+            context=CPU,
         )
 
 

@@ -9,7 +9,7 @@ from lightfast.experiments.auto import choose_model
 from lightfast.models.load import load_checkpoint
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import STAGED
+from lightfast.train.transfer import STAGED_RECIPE
 
 
 def pictures(count: int, seed: int, classes: int = 3) -> ImageSet:
@@ -46,16 +46,18 @@ def test_a_linear_head_on_frozen_features_reads_and_comes_back_from_disk(parts, 
     assert np.array_equal(read.pred_probs, again.pred_probs)
 
 
-def test_the_frozen_trunk_is_bit_identical_afterwards(frozen, parts):
-    fresh = fit(*(part.take(range(6)) for part in parts[:2]), model="lite0").torch_network.trunk.state_dict()
-    own = frozen.torch_network.trunk.state_dict()
+def test_the_frozen_backbone_is_bit_identical_afterwards(frozen, parts):
+    fresh = fit(
+        *(part.take(range(6)) for part in parts[:2]), model="lite0"
+    ).torch_network.backbone.state_dict()
+    own = frozen.torch_network.backbone.state_dict()
     assert all(torch.equal(own[name], fresh[name]) for name in fresh)
 
 
 def test_a_staged_fine_tune_changes_what_stands_behind_the_cut_and_nothing_before(parts, frozen):
     recipe = Recipe.of(epochs=1, batch_size=16, learning_rate=1e-3)
     tuned = fit(*parts[:2], model="lite0", recipe=recipe, config={"mode": "staged", "from_stage": "blocks.6"})
-    before, after = frozen.torch_network.trunk.state_dict(), tuned.torch_network.trunk.state_dict()
+    before, after = frozen.torch_network.backbone.state_dict(), tuned.torch_network.backbone.state_dict()
     changed = {
         name.split(".")[0] + "." + name.split(".")[1]
         for name in before
@@ -73,12 +75,12 @@ def test_a_full_fine_tune_trains_the_stem_too(parts, frozen):
     tuned = fit(*parts[:2], model="lite0", recipe=recipe, config={"mode": "full", "input_side": 32})
     stem = "conv_stem.weight"
     assert not torch.equal(
-        frozen.torch_network.trunk.state_dict()[stem], tuned.torch_network.trunk.state_dict()[stem]
+        frozen.torch_network.backbone.state_dict()[stem], tuned.torch_network.backbone.state_dict()[stem]
     )
 
 
 def test_the_default_schedule_is_the_papers():
-    assert STAGED.schedule == "plateau"
+    assert STAGED_RECIPE.schedule == "plateau"
 
 
 def test_a_tree_of_binary_classifiers_is_a_head_like_any_other(parts, tmp_path):

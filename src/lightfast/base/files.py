@@ -89,7 +89,7 @@ def write_json(path: Path, content: Any) -> Path:
     return write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def load_json(path: Path) -> Any:
     """The content of a JSON file; raises DataError naming the file when it is missing or not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))

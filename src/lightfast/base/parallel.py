@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 _JOBLIB_CORES = "LOKY_MAX_CPU_COUNT"
 
 
@@ -20,13 +20,13 @@ def usable_cores() -> int:
 
 
 def in_parallel(
-    task: Callable[..., Result],
+    task: Callable[..., _Result],
     arguments: Sequence[tuple[Any, ...]],
     *,
     jobs: int | None = None,
     report: Reporter = silent,
     label: str = "tasks",
-) -> list[Result]:
+) -> list[_Result]:
     """`[task(*one) for one in arguments]`, up to `jobs` at once; large arrays are shared through memory maps,
     not copied.
 
@@ -43,7 +43,7 @@ def in_parallel(
     if jobs is not None and jobs < 1:
         raise SettingsError(f"jobs {jobs}", expected="at least 1", cure="Leave it out for one job a core.")
     wanted = min(jobs or usable_cores(), max(1, len(arguments)))
-    done: list[Result] = []
+    done: list[_Result] = []
     report(label, 0, len(arguments), "")
     for result in _results(task, arguments, wanted):
         done.append(result)
@@ -51,7 +51,7 @@ def in_parallel(
     return done
 
 
-def _results(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], jobs: int) -> Any:
+def _results(task: Callable[..., _Result], arguments: Sequence[tuple[Any, ...]], jobs: int) -> Any:
     if jobs == 1:
         return (task(*one) for one in arguments)
     from joblib import Parallel, delayed
@@ -63,7 +63,7 @@ def _results(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], 
     )
 
 
-def _alone(task: Callable[..., Result], one: tuple[Any, ...]) -> Result:
+def _alone(task: Callable[..., _Result], one: tuple[Any, ...]) -> _Result:
     with _one_core():
         return task(*one)
 

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 
-def derive(seed: int, *purpose: str | int) -> int:
+def derive_seed(seed: int, *purpose: str | int) -> int:
     """A 63-bit seed for one purpose: the same (seed,
     purpose) always gives the same number on every machine.
     """
@@ -17,4 +17,4 @@ def derive(seed: int, *purpose: str | int) -> int:
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
     """A numpy generator for one purpose, e.g. `generator(seed, "corrupt", "fog", 3)`."""
-    return np.random.Generator(np.random.PCG64(derive(seed, *purpose)))
+    return np.random.Generator(np.random.PCG64(derive_seed(seed, *purpose)))

@@ -2,7 +2,7 @@
 
 The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets
 the same sample, each in an order of their own, so that fatigue and learning do not fall on the same pictures
-for all. What is shown is a `Question`: it has no room for a label, a file name or an id. Scoring:
+for all. What is shown is a `TrialQuestion`: it has no room for a label, a file name or an id. Scoring:
 `baselines.human_score`.
 """
 
@@ -53,7 +53,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class TrialQuestion:
     """All that a person gets to see of one picture.
 
     Attributes:
@@ -125,7 +125,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Reading(Entries[Answer]):
+class LoadedAnswers(Entries[Answer]):
     """What a log holds: the whole answers in the order in which they were given, and the torn lines."""
 
     noun = "answer"
@@ -186,12 +186,12 @@ class AnswerLog(Journal[Answer]):
         self._require_same(record)
         super().append(record)
 
-    def read(self) -> Reading:
+    def read(self) -> LoadedAnswers:
         """The answers; DataError, with the cure, when the file belongs to another trial."""
-        reading = read_answers(self.path)
-        for answer in reading.answers:
+        loaded = load_answers(self.path)
+        for answer in loaded.answers:
             self._require_same(answer)
-        return reading
+        return loaded
 
     def _require_same(self, answer: Answer) -> None:
         trial = self.trial
@@ -215,7 +215,7 @@ class AnswerLog(Journal[Answer]):
             )
 
 
-def read_answers(path: Path) -> Reading:
+def load_answers(path: Path) -> LoadedAnswers:
     """All whole answers of a log of whatever trial; empty when there is no file."""
     there = Journal(path, Answer).read()
-    return Reading(there.records, there.torn)
+    return LoadedAnswers(there.records, there.torn)

@@ -9,7 +9,7 @@ Meaning = Literal["class", "dont_know", "stop", "again"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class TypedEntry:
     """An entry understood: a class by name, "don't know", the wish to stop, or
     (with the reason) nothing that can be used.
     """
@@ -46,38 +46,38 @@ class Keys:
         how = "number or beginning of a name" if self.numbered else "a name or its beginning"
         return f"{how}, {self.dont_know} = don't know, {self.stop} = stop"
 
-    def understood(self, text: str) -> Entry:
+    def understood(self, text: str) -> TypedEntry:
         """The meaning of what was typed: an exact name goes first, then the commands, a number,
         a name in other case, its beginning.
         """
         typed = text.strip()
         if typed in self.class_names:
-            return Entry("class", typed)
+            return TypedEntry("class", typed)
         if typed in (self.stop, self.dont_know):
-            return Entry("stop" if typed == self.stop else "dont_know")
+            return TypedEntry("stop" if typed == self.stop else "dont_know")
         if typed.isdecimal() and self.numbered:
             return self._number(int(typed))
         if not typed:
-            return Entry("again", message=f"Nothing was typed: {self.help}.")
+            return TypedEntry("again", message=f"Nothing was typed: {self.help}.")
         return self._beginning(typed)
 
-    def _number(self, number: int) -> Entry:
+    def _number(self, number: int) -> TypedEntry:
         if 1 <= number <= len(self.class_names):
-            return Entry("class", self.class_names[number - 1])
-        return Entry("again", message=f"{number} is not among the numbers 1 to {len(self.class_names)}.")
+            return TypedEntry("class", self.class_names[number - 1])
+        return TypedEntry("again", message=f"{number} is not among the numbers 1 to {len(self.class_names)}.")
 
-    def _beginning(self, typed: str) -> Entry:
+    def _beginning(self, typed: str) -> TypedEntry:
         low = typed.casefold()
         whole = [name for name in self.class_names if name.casefold() == low]
         fits = whole or [name for name in self.class_names if name.casefold().startswith(low)]
         if len(fits) == 1:
-            return Entry("class", fits[0])
+            return TypedEntry("class", fits[0])
         if fits:
             shown = ", ".join(fits[:5]) + (" …" if len(fits) > 5 else "")
-            return Entry(
+            return TypedEntry(
                 "again", message=f"{typed!r} fits {len(fits)} classes ({shown}): type more of the name."
             )
-        return Entry("again", message=f"No class begins with {typed!r}: {self.help}.")
+        return TypedEntry("again", message=f"No class begins with {typed!r}: {self.help}.")
 
     def _free(self, key: str) -> str:
         return f":{key}" if any(name.casefold() == key for name in self.class_names) else key

@@ -58,7 +58,7 @@ class PersonScore:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PersonPair:
     """Two people on the pictures that both answered: Cohen's kappa with its interval
     ("don't know" is a category of its own).
     """
@@ -123,7 +123,7 @@ class HumanBaseline:
     accuracy: float | None = None
     accuracy_interval: Interval | None = None
     people: tuple[PersonScore, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[PersonPair, ...] = ()
     majority: Majority | None = None
     fleiss: Kappa | None = None
     model_name: str | None = None
@@ -200,7 +200,7 @@ def score_people(
 
     Raises DataError when the log belongs to another trial, or the predictions to other pictures or classes.
     """
-    reading = log.read()
+    loaded = log.read()
     trial = log.trial
     if trial.data_version != images.version or trial.n != len(sample):
         raise DataError(
@@ -208,8 +208,8 @@ def score_people(
             expected=f"version {trial.data_version}, {trial.n} in the sample",
             got=f"{images.version}, {len(sample)}",
         )
-    sheet, foreign = _sheet(reading.answers, images, sample, model_predictions)
-    notes = [*reading.notes(log.path), *_sheet_notes(sheet, foreign)]
+    sheet, foreign = _sheet(loaded.answers, images, sample, model_predictions)
+    notes = [*loaded.notes(log.path), *_sheet_notes(sheet, foreign)]
     base = HumanBaseline(trial.seed, trial.n, trial.data_version, notes=tuple(notes))
     if sheet.model is not None:
         right = int((sheet.model == sheet.truth).sum())
@@ -329,13 +329,13 @@ def _person(sheet: _Sheet, place: int) -> PersonScore:
     )
 
 
-def _pairs(sheet: _Sheet) -> tuple[Pair, ...]:
+def _pairs(sheet: _Sheet) -> tuple[PersonPair, ...]:
     pairs = []
     for first, second in combinations(range(len(sheet.people)), 2):
         both = sheet.answered[first] & sheet.answered[second]
         if both.any():
             pairs.append(
-                Pair(
+                PersonPair(
                     sheet.people[first],
                     sheet.people[second],
                     cohen_kappa(sheet.codes[first, both], sheet.codes[second, both]),

@@ -62,7 +62,7 @@ def parse_response(response: Any) -> tuple[str, Guesses]:
     return service, tuple(sorted(found, key=lambda pair: -pair[1]))
 
 
-def read_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unreadable, ...]]:
+def load_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unreadable, ...]]:
     """All saved responses below `folder` (or in one file), and those that cannot be read, each with its
     reason.
 

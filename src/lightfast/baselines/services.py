@@ -24,12 +24,12 @@ from lightfast.statistics.agreement import Kappa, cohen_kappa
 from lightfast.statistics.holm import holm
 from lightfast.statistics.intervals import Interval, wilson
 
-NOTHING = "(no known class)"
+NO_KNOWN_CLASS = "(no known class)"
 """The answer of a service none of whose labels is one of the classes."""
 
 
 @dataclass(frozen=True)
-class Readings:
+class ServicePredictions:
     """What a service says of the pictures, in the words of the data.
 
     Attributes:
@@ -45,7 +45,7 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Score:
+class ServiceScore:
     """Shares of right answers of one reader on n pictures, each with its 95 % Wilson interval."""
 
     name: str
@@ -58,13 +58,13 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Versus:
+class ServiceComparison:
     """Our run and one service on the same pictures: both scores, McNemar's test (service → ours),
     its p after Holm's correction.
     """
 
-    service: Score
-    ours: Score
+    service: ServiceScore
+    ours: ServiceScore
     test: PairedTest
     p_holm: float
 
@@ -81,8 +81,8 @@ class Scorecard:
         unmapped: service → label → responses with it.
     """
 
-    ours: Score
-    versus: tuple[Versus, ...]
+    ours: ServiceScore
+    versus: tuple[ServiceComparison, ...]
     agreement: tuple[tuple[str, str, Kappa], ...]
     missing: Mapping[str, tuple[str, ...]]
     unmapped: Mapping[str, Mapping[str, int]]
@@ -102,12 +102,12 @@ class Scorecard:
         }
 
 
-def readings_of(
+def service_predictions(
     answers: Sequence[Answer],
     ids: Sequence[str],
     class_names: Sequence[str],
     synonyms: Mapping[str, str] | None = None,
-) -> tuple[tuple[Readings, ...], tuple[Unreadable, ...]]:
+) -> tuple[tuple[ServicePredictions, ...], tuple[Unreadable, ...]]:
     """Answers paired with pictures and put into the words of the data; and the answers that no picture, or
     two, could be meant by.
 
@@ -139,14 +139,14 @@ def readings_of(
             labels = sorted(label for label, name in classes.items() if name is None)
             unmapped.setdefault(answer.service, Counter()).update(labels)
     paired = [
-        Readings(name, found, dict(unmapped[name].most_common()))
+        ServicePredictions(name, found, dict(unmapped[name].most_common()))
         for name, found in sorted(ranked.items())
         if found
     ]
     return tuple(paired), tuple(odd)
 
 
-def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard:
+def score_services(ours: Predictions, services: Sequence[ServicePredictions]) -> Scorecard:
     """Our predictions beside the services, each service on the pictures that it has answered.
 
     Top 1 and top 3 of a service are among those of its labels that are classes; a response without any is a
@@ -154,7 +154,7 @@ def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard
 
     Raises DataError when no service has answered any picture.
     """
-    if not readings:
+    if not services:
         raise DataError(
             "no response belongs to a picture of the data",
             cure="Keep each response under the name of its picture.",
@@ -162,55 +162,57 @@ def score_services(ours: Predictions, readings: Sequence[Readings]) -> Scorecard
     names = ours.class_names
     truth = {name: names[label] for name, label in zip(ours.ids, ours.require_labels(), strict=True)}
     own = _own(ours)
-    versus = [_versus(one, own, truth) for one in readings]
+    versus = [_versus(one, own, truth) for one in services]
     adjusted = holm([one.test.p_value for one in versus])
-    answered = set().union(*(one.ranked for one in readings))
+    answered = set().union(*(one.ranked for one in services))
     return Scorecard(
         _score(own, truth, list(answered & truth.keys())),
         tuple(replace(one, p_holm=float(p)) for one, p in zip(versus, adjusted, strict=True)),
-        tuple(_agreement((own, *readings), truth)),
-        {one.service: tuple(name for name in truth if name not in one.ranked) for one in readings},
-        {one.service: one.unmapped for one in readings},
+        tuple(_agreement((own, *services), truth)),
+        {one.service: tuple(name for name in truth if name not in one.ranked) for one in services},
+        {one.service: one.unmapped for one in services},
     )
 
 
-def _own(ours: Predictions) -> Readings:
+def _own(ours: Predictions) -> ServicePredictions:
     order = np.argsort(-ours.pred_probs, axis=1, kind="stable")[:, :3]
     ranked = (tuple(ours.class_names[column] for column in row) for row in order)
-    return Readings(ours.name, dict(zip(ours.ids, ranked, strict=True)), {})
+    return ServicePredictions(ours.name, dict(zip(ours.ids, ranked, strict=True)), {})
 
 
-def _versus(one: Readings, own: Readings, truth: Mapping[str, str]) -> Versus:
+def _versus(one: ServicePredictions, own: ServicePredictions, truth: Mapping[str, str]) -> ServiceComparison:
     """Both on the pictures that the service has answered; p is not corrected yet."""
     ids = _both(one, own, truth)
     test = mcnemar(_right(one, truth, ids), _right(own, truth, ids))
     test = replace(test, before_name=one.service, after_name=own.service)
-    return Versus(_score(one, truth, ids), _score(own, truth, ids), test, test.p_value)
+    return ServiceComparison(_score(one, truth, ids), _score(own, truth, ids), test, test.p_value)
 
 
-def _agreement(readers: Iterable[Readings], ids: Iterable[str]) -> Iterator[tuple[str, str, Kappa]]:
+def _agreement(readers: Iterable[ServicePredictions], ids: Iterable[str]) -> Iterator[tuple[str, str, Kappa]]:
     for one, other in combinations(readers, 2):
         if both := _both(one, other, ids):
             yield one.service, other.service, cohen_kappa(_first(one, both), _first(other, both))
 
 
-def _both(one: Readings, other: Readings, ids: Iterable[str]) -> list[str]:
+def _both(one: ServicePredictions, other: ServicePredictions, ids: Iterable[str]) -> list[str]:
     return [name for name in ids if name in one.ranked and name in other.ranked]
 
 
-def _first(reader: Readings, ids: Sequence[str]) -> list[str]:
-    return [(reader.ranked[name] or (NOTHING,))[0] for name in ids]
+def _first(reader: ServicePredictions, ids: Sequence[str]) -> list[str]:
+    return [(reader.ranked[name] or (NO_KNOWN_CLASS,))[0] for name in ids]
 
 
-def _right(reader: Readings, truth: Mapping[str, str], ids: Sequence[str], among: int = 1) -> list[bool]:
+def _right(
+    reader: ServicePredictions, truth: Mapping[str, str], ids: Sequence[str], among: int = 1
+) -> list[bool]:
     return [truth[name] in reader.ranked[name][:among] for name in ids]
 
 
-def _score(reader: Readings, truth: Mapping[str, str], ids: Sequence[str]) -> Score:
+def _score(reader: ServicePredictions, truth: Mapping[str, str], ids: Sequence[str]) -> ServiceScore:
     n = len(ids)
     first, three = (sum(_right(reader, truth, ids, among)) for among in (1, 3))
     empty = sum(not reader.ranked[name] for name in ids)
-    return Score(reader.service, n, first / n, wilson(first, n), three / n, wilson(three, n), empty)
+    return ServiceScore(reader.service, n, first / n, wilson(first, n), three / n, wilson(three, n), empty)
 
 
 def _known(class_names: Sequence[str], synonyms: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from lightfast.cli import runs, explain, enhance, data, statistics, scorecard, e
 
 # isort: on
 from lightfast.cli.groups import app, data_app
-from lightfast.cli.terminal import DEBUG, failed
+from lightfast.cli.terminal import DEBUG, report_failure
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 _AGAIN = "the same command goes on where it was"
@@ -47,14 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(words, prog_name="lightfast", standalone_mode=False) or 0
         sys.stdout.flush()
     except LightfastError as error:
-        return failed(str(error), error.exit_code)
+        return report_failure(str(error), error.exit_code)
     except typer.TyperException as error:
         message = error.format_message().removesuffix(".")
         if message.startswith("Usage:"):
             # A group without a command: its help, as it is.
             print(message, file=sys.stderr)
             return error.exit_code
-        return failed(
+        return report_failure(
             f"{message}{'.' * (message[-1:] != '?')} See: lightfast {command_of(words)}--help",
             error.exit_code,
         )
@@ -65,10 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  the outermost door: one line for people, the traceback for developers
-        return failed(f"{type(error).__name__}: {error} (run with {DEBUG}=1 for the traceback)", 1)
+        return report_failure(f"{type(error).__name__}: {error} (run with {DEBUG}=1 for the traceback)", 1)
     if code == _INTERRUPTED:
         how = _GO_ON.get(command_of(words).strip())
-        return failed(f"stopped; {how}" if how else "stopped", 1)
+        return report_failure(f"stopped; {how}" if how else "stopped", 1)
     return code
 
 

@@ -8,7 +8,7 @@ from typer import Argument
 
 from lightfast.cli.groups import data_app
 from lightfast.cli.parameters import AsJson, DataArg, Device, Seed
-from lightfast.cli.terminal import tell, work
+from lightfast.cli.terminal import print_result, progress_bars
 
 
 @data_app.command("list", epilog="Example: lightfast data list")
@@ -20,7 +20,7 @@ def data_list(as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") 
     from lightfast.cli.text.lists import data_set_lines, data_sets
 
     result = data_sets()
-    tell(result, as_json, data_set_lines(result))
+    print_result(result, as_json, data_set_lines(result))
 
 
 @data_app.command(
@@ -38,15 +38,15 @@ def data_fetch(
 
     Its checksum is checked where one is published; it is kept as NAME.npz in the data folder.
     """
-    from lightfast.data.catalogue.catalogue import entry_of, fetch, load_dataset
+    from lightfast.data.catalogue.catalogue import catalogue_entry, fetch, load_dataset
 
-    with work() as report:
-        embedded = entry_of(name).embedded
+    with progress_bars() as report:
+        embedded = catalogue_entry(name).embedded
         path = None if embedded else fetch(name, report=report)
         counts = {part: len(images) for part, images in load_dataset(name, report=report).parts.items()}
     where = "comes with an installed package" if path is None else f"is in {path}"
     lines = [f"{name} {where}: {', '.join(f'{part} {count:,}' for part, count in counts.items())} pictures"]
-    tell({"name": name, "path": path and str(path), "parts": counts}, as_json, lines)
+    print_result({"name": name, "path": path and str(path), "parts": counts}, as_json, lines)
 
 
 @data_app.command("check", epilog="Example: lightfast data check my-pictures/")
@@ -59,6 +59,6 @@ def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: D
     from lightfast.cli.text.runs import check_lines
     from lightfast.data.check import check
 
-    with work() as report:
+    with progress_bars() as report:
         found = check(data, report=report)
-    tell(found.as_json(), as_json, check_lines(found))
+    print_result(found.as_json(), as_json, check_lines(found))

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import AsJson, DataArg, Device, Resume, Seed
-from lightfast.cli.terminal import numbers, run_options, tell, work
+from lightfast.cli.terminal import parse_numbers, print_result, progress_bars, run_options
 
 
 @app.command(
@@ -110,13 +110,13 @@ def enhance(
     """
     from lightfast.cli.text.enhance import enhance_lines
     from lightfast.runs.enhance import enhance_run
-    from lightfast.runs.enhance_options import EnhanceWish
+    from lightfast.runs.enhance_options import EnhanceOptions
 
-    with work() as report:
-        wish = EnhanceWish(
+    with progress_bars() as report:
+        enhance_options = EnhanceOptions(
             enhancer,
             degrade,
-            None if strength is None else tuple(numbers("--strength", strength)),
+            None if strength is None else tuple(parse_numbers("--strength", strength)),
             gate,
             protocol,
             tuple(transfer or ()),
@@ -124,5 +124,7 @@ def enhance(
             tuple(settings or ()),
             limit,
         )
-        result = enhance_run(run, data, run_options(out, seed, device, report, resume=resume), wish=wish)
-    tell(result, as_json, enhance_lines(result))
+        result = enhance_run(
+            run, data, run_options(out, seed, device, report, resume=resume), enhance_options=enhance_options
+        )
+    print_result(result, as_json, enhance_lines(result))

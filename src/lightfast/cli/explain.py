@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import AsJson, Device, Limit, RunArg, Seed
-from lightfast.cli.terminal import run_options, tell, work
+from lightfast.cli.terminal import print_result, progress_bars, run_options
 
 
 @app.command(epilog="Example: lightfast explain runs/photos photos/ --method grad-cam --out runs/why")
@@ -76,9 +76,9 @@ def explain(
     pictures are not scored.
     """
     from lightfast.cli.text.explain import explain_lines
-    from lightfast.runs.explain import ExplainWishes, explain_run
+    from lightfast.runs.explain import ExplainOptions, explain_run
 
-    with work() as report:
-        wishes = ExplainWishes(method, layer, target, limit, check, tuple(settings or ()))
-        result = explain_run(run, paths, run_options(out, seed, device, report), wishes)
-    tell(result, as_json, explain_lines(result))
+    with progress_bars() as report:
+        explain_options = ExplainOptions(method, layer, target, limit, check, tuple(settings or ()))
+        result = explain_run(run, paths, run_options(out, seed, device, report), explain_options)
+    print_result(result, as_json, explain_lines(result))

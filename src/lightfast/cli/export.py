@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import AsJson, Device, Seed
-from lightfast.cli.terminal import run_options, tell, work
+from lightfast.cli.terminal import print_result, progress_bars, run_options
 
 
 @app.command(epilog="Example: lightfast export runs/scenes --to onnx --out scenes.onnx --check more-scenes/")
@@ -78,9 +78,11 @@ def export(
     taxonomy are inside.
     """
     from lightfast.cli.text.export import export_lines
-    from lightfast.runs.export import ExportPlan, export_run
+    from lightfast.runs.export import ExportOptions, export_run
 
-    with work() as report:
-        plan = ExportPlan(to=to, check=check, int8=int8, name=name, style=style, at_least=at_least)
-        result = export_run(run, plan, run_options(out, seed, device, report), pictures or ())
-    tell(result, as_json, export_lines(result))
+    with progress_bars() as report:
+        export_options = ExportOptions(
+            to=to, check=check, int8=int8, name=name, style=style, at_least=at_least
+        )
+        result = export_run(run, export_options, run_options(out, seed, device, report), pictures or ())
+    print_result(result, as_json, export_lines(result))

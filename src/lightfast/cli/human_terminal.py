@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightfast.base.files import atomic
-from lightfast.baselines.human import Question
+from lightfast.baselines.human import TrialQuestion
 from lightfast.baselines.human_entries import Keys
 from lightfast.cli.terminal_picture import COLUMNS, LINES, terminal_picture
 from lightfast.runs.human import human_folder, human_test
@@ -67,7 +67,7 @@ class TerminalAsker:
         self._introduced = False
         self._file: Path | None = None
 
-    def __call__(self, question: Question) -> str | None:
+    def __call__(self, question: TrialQuestion) -> str | None:
         """Show the picture, or after a bad entry only why it was bad; returns what was typed,
         None at the end of the input.
         """
@@ -92,7 +92,7 @@ class TerminalAsker:
             self._file.unlink(missing_ok=True)
             self._file = None
 
-    def _show(self, question: Question) -> None:
+    def _show(self, question: TrialQuestion) -> None:
         self.close()
         height, width = question.image.shape[:2]
         screen = self._screen
@@ -106,7 +106,7 @@ class TerminalAsker:
             self._write(f"in full: {self._file}\n")
 
 
-def introduction(question: Question, keys: Keys, width: int) -> str:
+def introduction(question: TrialQuestion, keys: Keys, width: int) -> str:
     """What is asked, and the classes in columns, with their numbers where these can be typed."""
     names = question.class_names
     digits = len(str(len(names)))

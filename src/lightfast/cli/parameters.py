@@ -21,8 +21,8 @@ Device = Annotated[
     Literal["auto", "cpu", "cuda"],
     Option("--device", metavar="auto|cpu|cuda", help="Where to compute; auto takes CUDA where it is."),
 ]
-Scale = Literal["quick", "cpu", "paper"]
-Part = Literal["all", "train", "val", "test"]
+ScaleChoice = Literal["quick", "cpu", "paper"]
+PartChoice = Literal["all", "train", "val", "test"]
 AsJson = Annotated[bool, Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Resume = Annotated[bool, Option("--resume", help="Go on where the same command was stopped.")]
 Limit = Annotated[
@@ -49,7 +49,7 @@ AutoModel = Annotated[
         "resnet50, cnn, random-forest, timm:NAME … All: docs/models.md.",
     ),
 ]
-Settings = Annotated[
+SetOption = Annotated[
     list[str] | None,
     Option(
         "--set",

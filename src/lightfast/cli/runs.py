@@ -15,16 +15,16 @@ from lightfast.cli.parameters import (
     DataArg,
     Device,
     Limit,
-    Part,
+    PartChoice,
     Resume,
     RunArg,
     Seed,
-    Settings,
+    SetOption,
     Size,
 )
-from lightfast.cli.terminal import run_options, seconds, tell, work
+from lightfast.cli.terminal import parse_seconds, print_result, progress_bars, run_options
 
-Form = Literal["table", "json", "jsonl", "csv", "parquet"]
+OutputFormat = Literal["table", "json", "jsonl", "csv", "parquet"]
 
 
 @app.command(epilog="Example: lightfast demo --quick --out runs/demo")
@@ -44,9 +44,9 @@ def demo(
     from lightfast.cli.text.runs import demo_lines
     from lightfast.runs.demo import demo_run
 
-    with work() as report:
+    with progress_bars() as report:
         result = demo_run(run_options(out, seed, device, report), quick=quick)
-    tell(result, as_json, demo_lines(result))
+    print_result(result, as_json, demo_lines(result))
 
 
 @app.command(epilog="Example: lightfast train photos/ --out runs/photos --budget 5m")
@@ -54,7 +54,7 @@ def train(
     data: DataArg,
     out: Annotated[Path, Option("--out", metavar="RUN", help="Run folder to write.")],
     model: AutoModel = "auto",
-    settings: Settings = None,
+    settings: SetOption = None,
     budget: Annotated[
         str | None,
         Option("--budget", metavar="TIME", help="Time that --model auto may take: 90s, 5m, 1h. Default: 5m."),
@@ -97,25 +97,27 @@ def train(
     """
     from lightfast.cli.settings_option import parse_settings
     from lightfast.cli.text.runs import run_lines
-    from lightfast.data.taxonomy.taxonomy import read_taxonomy
-    from lightfast.runs.fit import Extra
+    from lightfast.data.taxonomy.taxonomy import load_taxonomy
+    from lightfast.runs.fit import TrainOptions
     from lightfast.runs.train import train_run
 
-    with work() as report:
+    with progress_bars() as report:
         recipe, config = parse_settings(settings or [], model)
         if budget is not None and model != "auto":
             raise SettingsError(
                 f"--budget is for --model auto, not for {model}", cure="Leave one of them out."
             )
-        extra = Extra(
+        train_options = TrainOptions(
             folds,
-            seconds("--budget", budget or "5m"),
-            read_taxonomy(taxonomy) if taxonomy else None,
+            parse_seconds("--budget", budget or "5m"),
+            load_taxonomy(taxonomy) if taxonomy else None,
             precision,
         )
         options = run_options(out, seed, device, report, resume=resume, image_size=image_size)
-        result = train_run(data, options, model=model, recipe=recipe, config=config, extra=extra)
-    tell(result, as_json, run_lines(result, out))
+        result = train_run(
+            data, options, model=model, recipe=recipe, config=config, train_options=train_options
+        )
+    print_result(result, as_json, run_lines(result, out))
 
 
 @app.command(epilog="Example: lightfast predict runs/photos photos/ --top 3 --out tags.csv")
@@ -134,7 +136,7 @@ def predict(
         int, Option("--top", min=1, metavar="K", help="Guesses a picture, the likeliest first.")
     ] = 1,
     form: Annotated[
-        Form | None,
+        OutputFormat | None,
         Option(
             "--format",
             metavar="table|json|jsonl|csv|parquet",
@@ -176,8 +178,8 @@ def predict(
     Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
     on the CPU.
     """
-    wanted = form_of(form, out)
-    with work() as report:
+    wanted = output_format(form, out)
+    with progress_bars() as report:
         if objects:
             from lightfast.cli.text.runs import objects_lines
             from lightfast.runs.objects import objects_run
@@ -196,21 +198,21 @@ def predict(
             lines = [
                 f"{result['n']:,} pictures read: {out}" if out else rows_text(result["predictions"], wanted)
             ]
-    tell(result, as_json or (wanted == "json" and out is None), lines)
+    print_result(result, as_json or (wanted == "json" and out is None), lines)
 
 
-def form_of(form: Form | None, out: Path | None) -> str:
+def output_format(form: OutputFormat | None, out: Path | None) -> str:
     """How predictions are written: as asked, else by the ending of the file, else as a table."""
     if form in ("parquet", "jsonl") and out is None:
         raise SettingsError(f"--format {form} cannot go to the terminal", cure=f"Add --out FILE.{form}.")
     ending = out.suffix.lower().lstrip(".") if out is not None else ""
-    if form is None and ending not in (*get_args(Form), "txt", ""):
+    if form is None and ending not in (*get_args(OutputFormat), "txt", ""):
         raise SettingsError(
             f"--out {out}",
             expected="a file ending in .csv, .json, .jsonl, .parquet or .txt",
             cure="Or say the --format.",
         )
-    return form or (ending if ending in get_args(Form) else "table")
+    return form or (ending if ending in get_args(OutputFormat) else "table")
 
 
 @app.command(epilog="Example: lightfast evaluate runs/digits mnist-5k --corruptions mnist-c --limit 500")
@@ -252,11 +254,11 @@ def evaluate(
     from lightfast.cli.text.runs import run_lines
     from lightfast.runs.evaluate import evaluate_run
 
-    with work() as report:
+    with progress_bars() as report:
         result = evaluate_run(
             run, data, run_options(out, seed, device, report), suite=suite, severities=severity, limit=limit
         )
-    tell(result, as_json, run_lines(result, out))
+    print_result(result, as_json, run_lines(result, out))
 
 
 @app.command(
@@ -285,7 +287,7 @@ def corrupt(
         Path | None, Option("--out", metavar="FOLDER", help="A new folder of class folders, or NAME.npz.")
     ] = None,
     part: Annotated[
-        Part, Option("--part", metavar="all|train|val|test", help="Only this official part.")
+        PartChoice, Option("--part", metavar="all|train|val|test", help="Only this official part.")
     ] = "all",
     listing: Annotated[bool, Option("--list", help="List corruptions and suites.")] = False,
     limit: Limit = None,
@@ -302,18 +304,18 @@ def corrupt(
     from lightfast.runs.corrupt import corrupt_run, jobs_of
 
     if listing:
-        tell(corruptions(), as_json, corruption_lines())
+        print_result(corruptions(), as_json, corruption_lines())
         return
     if data is None:
         raise SettingsError(
             "corrupt needs pictures", cure="lightfast corrupt DATA --name fog --severity 3 --out FOLDER"
         )
-    with work() as report:
+    with progress_bars() as report:
         options = run_options(out, seed, device, report, image_size=image_size)
         result = corrupt_run(
             data, jobs_of(name, severity, suite), options, many=suite is not None, part=part, limit=limit
         )
-    tell(
+    print_result(
         result,
         as_json,
         [
@@ -354,7 +356,7 @@ def repair(
     from lightfast.cli.text.runs import run_lines
     from lightfast.runs.repair import repair_run
 
-    with work() as report:
+    with progress_bars() as report:
         result = repair_run(
             run,
             data,
@@ -363,4 +365,4 @@ def repair(
             damage=damage,
             limit=limit,
         )
-    tell(result, as_json, run_lines(result, result["out"]))
+    print_result(result, as_json, run_lines(result, result["out"]))

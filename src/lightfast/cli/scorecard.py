@@ -11,7 +11,7 @@ from typer import Option
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import AsJson, DataArg, Device, RunArg, Seed
-from lightfast.cli.terminal import run_options, tell, work
+from lightfast.cli.terminal import print_result, progress_bars, run_options
 
 if TYPE_CHECKING:
     from lightfast.runs.scorecard import Prices
@@ -63,10 +63,12 @@ def scorecard(
     from lightfast.cli.text.scorecard import scorecard_lines
     from lightfast.runs.scorecard import scorecard_run
 
-    with work() as report:
+    with progress_bars() as report:
         prices = parse_prices(price or [], hourly)
         result = scorecard_run(run, data, responses, run_options(out, seed, device, report), prices, synonyms)
-    tell(result, as_json, [*scorecard_lines(result), *([f"report     {out / 'report.html'}"] if out else [])])
+    print_result(
+        result, as_json, [*scorecard_lines(result), *([f"report     {out / 'report.html'}"] if out else [])]
+    )
 
 
 def parse_prices(pairs: Sequence[str], hourly: float | None = None) -> Prices:

@@ -13,7 +13,7 @@ from typing import Any
 from lightfast.base.errors import SettingsError, UnknownName
 from lightfast.models.build import find_model
 from lightfast.models.transfer import TransferSettings
-from lightfast.train.fit import Plan, recipe_of
+from lightfast.train.fit import ClassifierPlan, recipe_of
 from lightfast.train.recipe import Recipe
 
 _GIVEN = {"image_shape", "outputs", "identifier"}
@@ -39,7 +39,7 @@ def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dic
     return (recipe_of(model, config).updated(rest) if rest else None), config
 
 
-def parse_plan(pairs: Sequence[str], model: str) -> Plan:
+def parse_plan(pairs: Sequence[str], model: str) -> ClassifierPlan:
     """The same as a plan to fit."""
     if model == "auto":
         raise SettingsError(
@@ -48,7 +48,7 @@ def parse_plan(pairs: Sequence[str], model: str) -> Plan:
             cure="E.g. --model lite0.",
         )
     recipe, config = parse_settings(pairs, model)
-    return Plan(model, recipe or recipe_of(model, config), config)
+    return ClassifierPlan(model, recipe or recipe_of(model, config), config)
 
 
 def _value(text: str) -> Any:

@@ -10,10 +10,10 @@ from typer import Argument, Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, DataArg, Device, Jobs, Model, Seed, Settings, Size
-from lightfast.cli.terminal import numbers, print_result, run_options, tell, work
+from lightfast.cli.parameters import AsJson, DataArg, Device, Jobs, Model, Seed, SetOption, Size
+from lightfast.cli.terminal import parse_numbers, print_result, progress_bars, run_options
 
-Over = Literal["train_size", "classes", "imbalance"]
+_Over = Literal["train_size", "classes", "imbalance"]
 
 
 @app.command(epilog="Example: lightfast crossval mnist-5k --model mlp --folds 5 --out runs/digits-crossval")
@@ -30,7 +30,7 @@ def crossval(
     out: Annotated[
         Path | None, Option("--out", metavar="FOLDER", help="Default: runs/crossval-MODEL.")
     ] = None,
-    settings: Settings = None,
+    settings: SetOption = None,
     jobs: Jobs = None,
     image_size: Size = None,
     seed: Seed = 0,
@@ -44,14 +44,17 @@ def crossval(
     """
     from lightfast.cli.settings_option import parse_plan
     from lightfast.cli.text.statistics import crossval_lines
-    from lightfast.experiments.crossval import Dealing
+    from lightfast.experiments.crossval import FoldOptions
     from lightfast.runs.crossval import crossval_run
 
-    with work() as report:
+    with progress_bars() as report:
         folder = out or Path("runs") / f"crossval-{model.replace(':', '-').replace('/', '-')}"
         opened = run_options(folder, seed, device, report, image_size=image_size)
         result = crossval_run(
-            data, opened, plan=parse_plan(settings or [], model), dealing=Dealing(folds, repeats, jobs)
+            data,
+            opened,
+            plan=parse_plan(settings or [], model),
+            fold_options=FoldOptions(folds, repeats, jobs),
         )
     print_result(result, as_json, [*crossval_lines(result), f"report     {folder / 'report.html'}"])
 
@@ -82,15 +85,17 @@ def compare(
     from lightfast.runs.compare import compare_run
 
     runs, data = split_words(words)
-    with work() as report:
+    with progress_bars() as report:
         result = compare_run(runs, data, run_options(out, seed, device, report))
-    tell(result, as_json, [*compare_lines(result), *([f"report     {out / 'report.html'}"] if out else [])])
+    print_result(
+        result, as_json, [*compare_lines(result), *([f"report     {out / 'report.html'}"] if out else [])]
+    )
 
 
 @app.command(epilog="Example: lightfast sweep mnist-5k --over train_size --target 0.98 --model mlp")
 def sweep(
     data: DataArg,
-    over: Annotated[Over, Option("--over", metavar="train_size|classes|imbalance", help="What is varied.")],
+    over: Annotated[_Over, Option("--over", metavar="train_size|classes|imbalance", help="What is varied.")],
     model: Model = "cnn",
     values: Annotated[
         str | None,
@@ -118,7 +123,7 @@ def sweep(
         float, Option("--seconds-per-label", metavar="S", help="A person's time for one picture.")
     ] = 3.0,
     out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Default: runs/sweep-OVER.")] = None,
-    settings: Settings = None,
+    settings: SetOption = None,
     jobs: Jobs = None,
     image_size: Size = None,
     seed: Seed = 0,
@@ -132,13 +137,13 @@ def sweep(
     """
     from lightfast.cli.settings_option import parse_plan
     from lightfast.cli.text.statistics import sweep_lines
-    from lightfast.experiments.sweep import SweepWishes
+    from lightfast.experiments.sweep import SweepOptions
     from lightfast.runs.sweep import sweep_run
 
-    wishes = SweepWishes(
+    sweep_options = SweepOptions(
         over,
-        numbers("--values", values),
-        [round(one) for one in numbers("--rows", rows)],
+        parse_numbers("--values", values),
+        [round(one) for one in parse_numbers("--rows", rows)],
         repeats,
         minority,
         target,
@@ -146,10 +151,10 @@ def sweep(
         jobs,
     )
     folder = out or Path("runs") / f"sweep-{over}"
-    with work() as report:
+    with progress_bars() as report:
         opened = run_options(folder, seed, device, report, image_size=image_size)
-        result = sweep_run(data, opened, plan=parse_plan(settings or [], model), wishes=wishes)
-    tell(result, as_json, [*sweep_lines(result), f"report     {folder / 'report.html'}"])
+        result = sweep_run(data, opened, plan=parse_plan(settings or [], model), sweep_options=sweep_options)
+    print_result(result, as_json, [*sweep_lines(result), f"report     {folder / 'report.html'}"])
 
 
 @app.command(
@@ -189,9 +194,9 @@ def human(
         # Progress bars would run through the questions.
         result = human_terminal(data, run_options(out, seed, device), person=person, n=n, run=run)
     else:
-        with work() as report:
+        with progress_bars() as report:
             result = human_results(data, run_options(out, seed, device, report), run=run)
-    tell(result, as_json, human_lines(result))
+    print_result(result, as_json, human_lines(result))
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], str]:

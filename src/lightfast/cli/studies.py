@@ -8,8 +8,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, Device, Scale, Seed
-from lightfast.cli.terminal import tell, work
+from lightfast.cli.parameters import AsJson, Device, ScaleChoice, Seed
+from lightfast.cli.terminal import print_result, progress_bars
 
 
 @app.command(epilog="Example: lightfast study mnist-c --scale quick")
@@ -18,7 +18,7 @@ def study(
         str, Argument(metavar="NAME", help="mnist-c, svhn, emnist, quickdraw, assets or perturbations.")
     ],
     scale: Annotated[
-        Scale,
+        ScaleChoice,
         Option(
             "--scale",
             metavar="quick|cpu|paper",
@@ -42,7 +42,7 @@ def study(
     from lightfast.studies.run import run_study
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
-    with work() as report:
+    with progress_bars() as report:
         result = run_study(name, StudyOptions(folder, scale, seed, device, report))
         page = write_study_page(folder / "report.html", result, study_facts(result, name, scale, seed))
     content = {
@@ -53,7 +53,7 @@ def study(
         "notes": result.notes,
         "seconds": result.seconds,
     }
-    tell(
+    print_result(
         {**content, "report": str(page)},
         as_json,
         [result.title, "", *map(text_table, result.tables), f"report     {page}"],

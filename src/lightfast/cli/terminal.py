@@ -58,7 +58,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[-1])
 
 
-def numbers(option: str, text: str | None) -> list[float]:
+def parse_numbers(option: str, text: str | None) -> list[float]:
     """The numbers of a comma-separated option."""
     try:
         return [float(part.strip().replace("_", "")) for part in (text or "").split(",") if part.strip()]
@@ -71,7 +71,7 @@ def numbers(option: str, text: str | None) -> list[float]:
         ) from error
 
 
-def seconds(option: str, text: str) -> float:
+def parse_seconds(option: str, text: str) -> float:
     """A time such as 90s, 5m, 1.5h (a bare number counts as seconds), in seconds."""
     unit = {"s": 1, "m": 60, "h": 3600}.get(text.strip()[-1:].lower())
     try:
@@ -89,7 +89,7 @@ def seconds(option: str, text: str) -> float:
 
 
 @contextlib.contextmanager
-def work() -> Iterator[Reporter]:
+def progress_bars() -> Iterator[Reporter]:
     """Progress bars with the time left on a terminal's stderr, silence elsewhere.
 
     What libraries print meanwhile goes to stderr.
@@ -134,10 +134,10 @@ def print_result(result: Envelope, as_json: bool, lines: Iterable[str]) -> None:
     """The result as one JSON object, or `lines` for people; notes and unreadable files go to stderr."""
     from lightfast.base.plain import as_json as plain
 
-    tell(plain(result), as_json, lines)
+    print_result(plain(result), as_json, lines)
 
 
-def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
+def print_result(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
     """The result as one JSON object, or `lines` for people;
     what could not be read and what was done on the way goes to stderr.
     """
@@ -157,7 +157,7 @@ def tell(result: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None
         )
 
 
-def failed(message: str, code: int) -> int:
+def report_failure(message: str, code: int) -> int:
     """Say on one line of stderr what went wrong; with LIGHTFAST_DEBUG the traceback before it."""
     if os.environ.get(DEBUG):
         traceback.print_exc()

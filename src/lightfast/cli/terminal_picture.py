@@ -28,14 +28,14 @@ def terminal_picture(
     Returns lines joined by newlines. Small pictures are enlarged by a whole factor, large ones shrunk by
     averaging over areas.
     """
-    pixels = scaled(image, columns, 2 * lines)
+    pixels = resized_within(image, columns, 2 * lines)
     if pixels.shape[0] % 2:
         pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
     upper, lower = pixels[::2], pixels[1::2]
     return _blocks(upper, lower) if colour else _letters(upper, lower)
 
 
-def scaled(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def resized_within(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """RGB uint8 (h, w, 3) of the same proportions, at most `width` × `height` pixels;
     enlarged only by whole factors.
     """

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.corrupt.filtering import gaussian, separable, zoom_matrix
-from lightfast.corrupt.registry import BOTH, IMAGENET_C, Pictures, corruption
+from lightfast.corrupt.registry import BOTH_PAPERS, IMAGENET_C, ImageBatch, corruption
 
 _TALL_SIDE = 128
 """Pictures up to this side are stacked into one tall picture for cv2's filters; beyond,
@@ -70,7 +70,7 @@ class Zoom(NamedTuple):
     small=tuple(map(Softness, (0.4, 0.6, 0.7, 0.8, 1.0))),
     source=IMAGENET_C,
 )
-def gaussian_blur(images: Pictures, p: Softness, rng: np.random.Generator) -> Pictures:
+def gaussian_blur(images: ImageBatch, p: Softness, rng: np.random.Generator) -> ImageBatch:
     """Gaussian blur."""
     return gaussian(images, p.sigma)
 
@@ -82,9 +82,9 @@ def gaussian_blur(images: Pictures, p: Softness, rng: np.random.Generator) -> Pi
     "blur",
     severities=(Glass(0.7, 1, 2), Glass(0.9, 2, 2), Glass(1.0, 2, 3), Glass(1.1, 3, 3), Glass(1.5, 4, 4)),
     small=(Glass(0.4, 1, 1), Glass(0.25, 1, 1), Glass(0.55, 1, 2), Glass(0.4, 1, 2), Glass(0.25, 1, 2)),
-    source=BOTH,
+    source=BOTH_PAPERS,
 )
-def glass_blur(images: Pictures, p: Glass, rng: np.random.Generator) -> Pictures:
+def glass_blur(images: ImageBatch, p: Glass, rng: np.random.Generator) -> ImageBatch:
     """Seen through frosted glass: blurred, neighbouring pixels exchanged one after another, blurred again.
 
     Grey pictures are blurred down the columns only: the published MNIST-C pictures are (scikit-image of that
@@ -142,7 +142,7 @@ def _shuffle(levels: NDArray[np.uint8], reach: int, rng: np.random.Generator) ->
     small=(Lens(0.3, 0.4), Lens(0.4, 0.5), Lens(0.5, 0.6), Lens(1, 0.2), Lens(1.5, 0.1)),
     source=IMAGENET_C,
 )
-def defocus_blur(images: Pictures, p: Lens, rng: np.random.Generator) -> Pictures:
+def defocus_blur(images: ImageBatch, p: Lens, rng: np.random.Generator) -> ImageBatch:
     """Out of focus: every point becomes a disk."""
     return _correlate(images, _disk(p.radius, p.soften))
 
@@ -157,7 +157,7 @@ def _disk(radius: float, soften: float) -> NDArray[np.float32]:
     return kernel[used[0] : used[-1] + 1, used[0] : used[-1] + 1]
 
 
-def _correlate(images: Pictures, kernel: NDArray[np.float32]) -> Pictures:
+def _correlate(images: ImageBatch, kernel: NDArray[np.float32]) -> ImageBatch:
     """Correlate each plane of float32 (N, H, W, C) with an odd kernel,
     the border mirrored at the middle of the edge pixel.
     """
@@ -179,14 +179,14 @@ def _correlate(images: Pictures, kernel: NDArray[np.float32]) -> Pictures:
     "blur",
     severities=(Motion(10, 3), Motion(15, 5), Motion(15, 8), Motion(15, 12), Motion(20, 15)),
     small=(Motion(6, 1), Motion(6, 1.5), Motion(6, 2), Motion(8, 2.25), Motion(9, 2.5)),
-    source=BOTH,
+    source=BOTH_PAPERS,
 )
-def motion_blur(images: Pictures, p: Motion, rng: np.random.Generator) -> Pictures:
+def motion_blur(images: ImageBatch, p: Motion, rng: np.random.Generator) -> ImageBatch:
     """A one-sided trail at an angle between -45 and 45 degrees, as ImageMagick's MotionBlur draws it."""
     return trail(images, p.radius, p.sigma, rng.uniform(-45, 45, len(images)))
 
 
-def trail(images: Pictures, radius: int, sigma: float, degrees: NDArray[np.float64]) -> Pictures:
+def trail(images: ImageBatch, radius: int, sigma: float, degrees: NDArray[np.float64]) -> ImageBatch:
     """Blur picture i of float32 (N, H, W, C) along degrees[i]:
     a half Gaussian over 2 * radius + 1 rounded steps, edges repeated.
     """
@@ -206,8 +206,8 @@ def trail(images: Pictures, radius: int, sigma: float, degrees: NDArray[np.float
 
 
 def _along(
-    images: Pictures, down: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float32]
-) -> Pictures:
+    images: ImageBatch, down: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float32]
+) -> ImageBatch:
     """The weighted sum of `images` read at (row + down[k], column + right[k])."""
     _, height, width, _ = images.shape
     top, left = max(-down.min(), 0), max(-right.min(), 0)
@@ -227,7 +227,7 @@ def _along(
     small=tuple(Zoom(stop, 0.01) for stop in (1.06, 1.11, 1.16, 1.21, 1.26)),
     source=IMAGENET_C,
 )
-def zoom_blur(images: Pictures, p: Zoom, rng: np.random.Generator) -> Pictures:
+def zoom_blur(images: ImageBatch, p: Zoom, rng: np.random.Generator) -> ImageBatch:
     """The mean of the picture and its enlargements about the centre, as when the camera moves forward."""
     _, height, width, _ = images.shape
     factors = [float(factor) for factor in np.arange(1, p.stop, p.step)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.corrupt.filtering import box_matrix, gaussian, reflected, separable
-from lightfast.corrupt.registry import IMAGENET_C, Pictures, corruption
+from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, corruption
 
 
 class Contrast(NamedTuple):
@@ -32,7 +32,7 @@ class Elastic(NamedTuple):
     """Greatest move of the affine map's three anchor points."""
 
 
-class Pixels(NamedTuple):
+class Pixelation(NamedTuple):
     """A coarser grid."""
 
     share: float
@@ -59,7 +59,7 @@ class Saturation(NamedTuple):
     small=tuple(map(Contrast, (0.75, 0.5, 0.4, 0.3, 0.15))),
     source=IMAGENET_C,
 )
-def contrast(images: Pictures, p: Contrast, rng: np.random.Generator) -> Pictures:
+def contrast(images: ImageBatch, p: Contrast, rng: np.random.Generator) -> ImageBatch:
     """Less contrast: every value moves towards the mean of its channel."""
     mean = images.mean(axis=(1, 2), keepdims=True)
     return (images - mean) * np.float32(p.kept) + mean
@@ -86,7 +86,7 @@ def contrast(images: Pictures, p: Contrast, rng: np.random.Generator) -> Picture
         Elastic(0, 0, 0.08),
     ),
 )
-def elastic_transform(images: Pictures, p: Elastic, rng: np.random.Generator) -> Pictures:
+def elastic_transform(images: ImageBatch, p: Elastic, rng: np.random.Generator) -> ImageBatch:
     """Stretched and pulled locally, mirrored at the edges (Simard et al. 2003)."""
     count, height, width, _ = images.shape
     side = min(height, width)
@@ -115,7 +115,7 @@ def _anchored(height: int, width: int, moves: NDArray[np.float64]) -> NDArray[np
     return np.linalg.solve(moved, np.broadcast_to(anchors.astype(float), moves.shape))
 
 
-def _sample(images: Pictures, x: NDArray[np.float32], y: NDArray[np.float32]) -> Pictures:
+def _sample(images: ImageBatch, x: NDArray[np.float32], y: NDArray[np.float32]) -> ImageBatch:
     """Read float32 (N, H, W, C) bilinearly at the places x, y (N, H*W), mirrored outside."""
     count, height, width, channels = images.shape
     flat = images.reshape(-1, channels)
@@ -135,11 +135,11 @@ def _sample(images: Pictures, x: NDArray[np.float32], y: NDArray[np.float32]) ->
 # evenly) and 0.25 less than 0.3.
 @corruption(
     "digital",
-    severities=tuple(map(Pixels, (0.75, 0.5, 0.4, 0.3, 0.22))),
-    small=tuple(map(Pixels, (0.95, 0.9, 0.85, 0.75, 0.65))),
+    severities=tuple(map(Pixelation, (0.75, 0.5, 0.4, 0.3, 0.22))),
+    small=tuple(map(Pixelation, (0.95, 0.9, 0.85, 0.75, 0.65))),
     source=IMAGENET_C,
 )
-def pixelate(images: Pictures, p: Pixels, rng: np.random.Generator) -> Pictures:
+def pixelate(images: ImageBatch, p: Pixelation, rng: np.random.Generator) -> ImageBatch:
     """Shrunk and enlarged again without smoothing."""
     _, height, width, _ = images.shape
     rows, columns = (
@@ -155,7 +155,7 @@ def pixelate(images: Pictures, p: Pixels, rng: np.random.Generator) -> Pictures:
     small=tuple(map(Quality, (80, 65, 58, 50, 40))),
     source=IMAGENET_C,
 )
-def jpeg_compression(images: Pictures, p: Quality, rng: np.random.Generator) -> Pictures:
+def jpeg_compression(images: ImageBatch, p: Quality, rng: np.random.Generator) -> ImageBatch:
     """Stored as a JPEG of low quality and read back."""
     levels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
     settings = [cv2.IMWRITE_JPEG_QUALITY, p.quality]
@@ -174,7 +174,7 @@ def jpeg_compression(images: Pictures, p: Quality, rng: np.random.Generator) -> 
     small=tuple(Saturation(*pair) for pair in ((1.5, 0), (1.75, 0.05), (2, 0.1), (2.25, 0.15), (2.5, 0.2))),
     source=IMAGENET_C,
 )
-def saturate(images: Pictures, p: Saturation, rng: np.random.Generator) -> Pictures:
+def saturate(images: ImageBatch, p: Saturation, rng: np.random.Generator) -> ImageBatch:
     """Colours oversaturated in HSV; grey pictures, which have no saturation,
     brightened by the same factors.
     """

@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.corrupt.registry import Pictures
+from lightfast.corrupt.registry import ImageBatch
 
 Matrix = NDArray[np.float32]
 Border = Literal["nearest", "reflect", "zero"]
 
 
-def separable(images: Pictures, rows: Matrix | None, columns: Matrix | None) -> Pictures:
+def separable(images: ImageBatch, rows: Matrix | None, columns: Matrix | None) -> ImageBatch:
     """Apply `rows` (H', H) down and `columns` (W', W) across to every plane of float32 (N, H, W, C);
     None leaves a side alone.
     """
@@ -31,13 +31,13 @@ def separable(images: Pictures, rows: Matrix | None, columns: Matrix | None) -> 
 
 
 def gaussian(
-    images: Pictures,
+    images: ImageBatch,
     sigma: float,
     *,
     border: Border = "nearest",
     truncate: float = 4.0,
     down_only: bool = False,
-) -> Pictures:
+) -> ImageBatch:
     """Gaussian blur of float32 (N, H, W, C) with `sigma` in pixels, the kernel cut at `truncate` sigma;
     `down_only` leaves rows alone.
     """

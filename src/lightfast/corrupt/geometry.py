@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.corrupt.registry import MNIST_C, Pictures, corruption
+from lightfast.corrupt.registry import MNIST_C, ImageBatch, corruption
 
 REFERENCE_SIZE = 28
 """Side in pixels of the pictures for which the published lengths hold."""
@@ -37,7 +37,7 @@ class Shift(NamedTuple):
 
 
 @corruption("geometry", severities=tuple(map(Angle, (0.2, 0.4, 0.6, 0.8, 1.0))), source=MNIST_C)
-def shear(images: Pictures, p: Angle, rng: np.random.Generator) -> Pictures:
+def shear(images: ImageBatch, p: Angle, rng: np.random.Generator) -> ImageBatch:
     """Slanted to the left or right about the centre, black outside.
 
     The generator's matrix, that of scikit-image before 0.19, also stretches the height by 1 / cos(angle).
@@ -48,7 +48,7 @@ def shear(images: Pictures, p: Angle, rng: np.random.Generator) -> Pictures:
 
 
 @corruption("geometry", severities=tuple(map(Angle, (0.2, 0.4, 0.6, 0.8, 1.0))), source=MNIST_C)
-def rotate(images: Pictures, p: Angle, rng: np.random.Generator) -> Pictures:
+def rotate(images: ImageBatch, p: Angle, rng: np.random.Generator) -> ImageBatch:
     """Turned to the left or right about the centre, black outside."""
     sign = rng.integers(0, 2, len(images))
     plans = [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (-p.radians, p.radians)]
@@ -56,13 +56,13 @@ def rotate(images: Pictures, p: Angle, rng: np.random.Generator) -> Pictures:
 
 
 @corruption("geometry", severities=tuple(map(Shrink, (0.9, 0.8, 0.7, 0.6, 0.5))), source=MNIST_C)
-def scale(images: Pictures, p: Shrink, rng: np.random.Generator) -> Pictures:
+def scale(images: ImageBatch, p: Shrink, rng: np.random.Generator) -> ImageBatch:
     """Shrunk towards the centre, black outside."""
     return _about_centre(images, [np.eye(2) / p.factor], np.zeros(len(images), np.int64))
 
 
 @corruption("geometry", severities=tuple(map(Shift, (1.0, 2.0, 3.0, 4.0, 5.0))), source=MNIST_C)
-def translate(images: Pictures, p: Shift, rng: np.random.Generator) -> Pictures:
+def translate(images: ImageBatch, p: Shift, rng: np.random.Generator) -> ImageBatch:
     """Moved along both axes, black where nothing was."""
     _, height, width, _ = images.shape
     direction = rng.integers(0, 4, len(images))
@@ -72,16 +72,16 @@ def translate(images: Pictures, p: Shift, rng: np.random.Generator) -> Pictures:
 
 
 def _about_centre(
-    images: Pictures, matrices: list[NDArray[np.float64]], choice: NDArray[np.int64]
-) -> Pictures:
+    images: ImageBatch, matrices: list[NDArray[np.float64]], choice: NDArray[np.int64]
+) -> ImageBatch:
     _, height, width, _ = images.shape
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     return warp(images, [(matrix, centre - matrix @ centre) for matrix in matrices], choice)
 
 
 def warp(
-    images: Pictures, maps: list[tuple[NDArray[np.float64], NDArray[np.float64]]], choice: NDArray[np.int64]
-) -> Pictures:
+    images: ImageBatch, maps: list[tuple[NDArray[np.float64], NDArray[np.float64]]], choice: NDArray[np.int64]
+) -> ImageBatch:
     """Resample float32 (N, H, W, C) bilinearly: picture i reads at matrix @ (x,
     y) + offset of maps[choice[i]]; outside is 0.
     """

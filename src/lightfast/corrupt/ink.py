@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightfast.corrupt.edges import canny
 from lightfast.corrupt.filtering import gaussian
-from lightfast.corrupt.registry import BOTH, MNIST_C, Pictures, corruption
+from lightfast.corrupt.registry import BOTH_PAPERS, MNIST_C, ImageBatch, corruption
 from lightfast.corrupt.water import splash
 
 _SIZE = 28
@@ -64,7 +64,7 @@ class Spatter(NamedTuple):
 
 # MNIST-C has one stripe (7 of 28 columns on each side): severity 3. The others change the inverted share.
 @corruption("ink", severities=tuple(Stripe(columns / _SIZE) for columns in (2, 4, 7, 10, 13)), source=MNIST_C)
-def stripe(images: Pictures, p: Stripe, rng: np.random.Generator) -> Pictures:
+def stripe(images: ImageBatch, p: Stripe, rng: np.random.Generator) -> ImageBatch:
     """The left and right parts of the picture inverted."""
     width = images.shape[2]
     edge = min(max(round(p.share * width), 1), width // 2)
@@ -80,7 +80,7 @@ _PENS = (Pen(0.5, 1), Pen(0.75, 1), Pen(1.0, 1), Pen(1.0, 2), Pen(1.0, 3))
 
 
 @corruption("ink", severities=_PENS, source=MNIST_C)
-def dotted_line(images: Pictures, p: Pen, rng: np.random.Generator) -> Pictures:
+def dotted_line(images: ImageBatch, p: Pen, rng: np.random.Generator) -> ImageBatch:
     """White dotted lines from the left edge to the right edge."""
     dots = images.copy()
     for _ in range(p.lines):
@@ -96,7 +96,7 @@ def dotted_line(images: Pictures, p: Pen, rng: np.random.Generator) -> Pictures:
 
 
 @corruption("ink", severities=_PENS, source=MNIST_C)
-def zigzag(images: Pictures, p: Pen, rng: np.random.Generator) -> Pictures:
+def zigzag(images: ImageBatch, p: Pen, rng: np.random.Generator) -> ImageBatch:
     """White zigzag lines across the picture."""
     inked = images.copy()
     for _ in range(p.lines):
@@ -186,7 +186,7 @@ def _falloff(distance: NDArray[np.float32]) -> NDArray[np.float32]:
 # change places; so does the raised grey threshold (0.69).
 @corruption(
     "ink",
-    source=BOTH,
+    source=BOTH_PAPERS,
     severities=(
         Spatter(0.65, 0.3, 4, 0.69, 0.69, 0.6, False),
         Spatter(0.65, 0.3, 3, 0.68, 0.692, 0.6, False),
@@ -202,7 +202,7 @@ def _falloff(distance: NDArray[np.float32]) -> NDArray[np.float32]:
         Spatter(0.65, 0.1, 0.5, 0.68, 0.68, 0.6, True),
     ),
 )
-def spatter(images: Pictures, p: Spatter, rng: np.random.Generator) -> Pictures:
+def spatter(images: ImageBatch, p: Spatter, rng: np.random.Generator) -> ImageBatch:
     """Drops of water or mud on the lens.
 
     On grey pictures every severity is mud (MNIST-C); on colour pictures severities marked as water are pale
@@ -225,7 +225,7 @@ def spatter(images: Pictures, p: Spatter, rng: np.random.Generator) -> Pictures:
 
 # MNIST-C has the edges alone: severity 5. The others blend them with the picture.
 @corruption("ink", severities=tuple(map(Edges, (0.2, 0.4, 0.6, 0.8, 1.0))), source=MNIST_C)
-def canny_edges(images: Pictures, p: Edges, rng: np.random.Generator) -> Pictures:
+def canny_edges(images: ImageBatch, p: Edges, rng: np.random.Generator) -> ImageBatch:
     """The picture replaced by its Canny edges (sigma 1, thresholds 0.1 and 0.2)."""
     grey = (
         images[..., 0] if images.shape[-1] == 1 else images @ np.array([0.2125, 0.7154, 0.0721], np.float32)

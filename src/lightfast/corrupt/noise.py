@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import pdtr
 
-from lightfast.corrupt.registry import IMAGENET_C, Pictures, corruption
+from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, corruption
 
 _SHOT_STEPS = 8192
 
@@ -44,7 +44,7 @@ class Impulses(NamedTuple):
     small=tuple(map(Spread, (0.04, 0.06, 0.08, 0.09, 0.10))),
     source=IMAGENET_C,
 )
-def gaussian_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pictures:
+def gaussian_noise(images: ImageBatch, p: Spread, rng: np.random.Generator) -> ImageBatch:
     """Gaussian noise added to every value (electronic noise, low light)."""
     noise = rng.standard_normal(images.shape, dtype=np.float32)
     noise *= np.float32(p.sigma)
@@ -58,7 +58,7 @@ def gaussian_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pic
     small=tuple(map(Spread, (0.06, 0.1, 0.12, 0.16, 0.2))),
     source=IMAGENET_C,
 )
-def speckle_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pictures:
+def speckle_noise(images: ImageBatch, p: Spread, rng: np.random.Generator) -> ImageBatch:
     """Gaussian noise in proportion to each value: bright parts are noisier."""
     noise = rng.standard_normal(images.shape, dtype=np.float32)
     noise *= np.float32(p.sigma)
@@ -72,7 +72,7 @@ def speckle_noise(images: Pictures, p: Spread, rng: np.random.Generator) -> Pict
     severities=tuple(map(Photons, (60.0, 25.0, 12.0, 5.0, 3.0))),
     small=tuple(map(Photons, (500.0, 250.0, 100.0, 75.0, 50.0))),
 )
-def shot_noise(images: Pictures, p: Photons, rng: np.random.Generator) -> Pictures:
+def shot_noise(images: ImageBatch, p: Photons, rng: np.random.Generator) -> ImageBatch:
     """Poisson counting noise of few photons.
 
     Each value is rounded to one of 256 levels; its count is read from a table of the Poisson distribution's
@@ -104,7 +104,7 @@ def _shot_table(photons: float) -> NDArray[np.float32]:
     severities=tuple(map(Impulses, (0.03, 0.06, 0.09, 0.17, 0.27))),
     small=tuple(map(Impulses, (0.01, 0.02, 0.03, 0.05, 0.07))),
 )
-def impulse_noise(images: Pictures, p: Impulses, rng: np.random.Generator) -> Pictures:
+def impulse_noise(images: ImageBatch, p: Impulses, rng: np.random.Generator) -> ImageBatch:
     """Salt and pepper: single values set to black or white."""
     draws = rng.integers(0, 65536, size=images.shape, dtype=np.uint16)
     hit, salt = round(p.amount * 65536), round(p.amount * 32768)

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from lightfast.base.errors import InputError
 from lightfast.base.registry import Registry
 
-Pictures = NDArray[np.float32]
+ImageBatch = NDArray[np.float32]
 """float32 (N, H, W, C) in [0, 1], C = 1 or 3."""
-Apply = Callable[[Pictures, Any, np.random.Generator], Pictures]
+Apply = Callable[[ImageBatch, Any, np.random.Generator], ImageBatch]
 Family = Literal["noise", "blur", "weather", "digital", "geometry", "ink"]
-Table = Literal["standard", "small"]
+SeverityTable = Literal["standard", "small"]
 
 MNIST_C = "Mu & Gilmer 2019, MNIST-C"
 IMAGENET_C = "Hendrycks & Dietterich 2019, ImageNet-C"
-BOTH = f"{IMAGENET_C}; {MNIST_C}"
+BOTH_PAPERS = f"{IMAGENET_C}; {MNIST_C}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,11 @@ CORRUPTIONS: Registry[Corruption] = Registry("corruption")
 
 
 def corruption(
-    family: Family, *, severities: tuple[Any, ...], small: tuple[Any, ...] | None = None, source: str = BOTH
+    family: Family,
+    *,
+    severities: tuple[Any, ...],
+    small: tuple[Any, ...] | None = None,
+    source: str = BOTH_PAPERS,
 ) -> Callable[[Apply], Apply]:
     """Decorator that registers a function under its own name;
     the first line of its docstring becomes the summary.

@@ -13,7 +13,7 @@ from lightfast.base.errors import InputError
 from lightfast.base.randomness import generator
 from lightfast.base.registry import Registry
 from lightfast.corrupt import blur, digital, geometry, ink, noise, weather
-from lightfast.corrupt.registry import CORRUPTIONS, IMAGENET_C, MNIST_C, Table
+from lightfast.corrupt.registry import CORRUPTIONS, IMAGENET_C, MNIST_C, SeverityTable
 from lightfast.data.images import ImageSet
 
 MODULES = (noise, blur, weather, digital, geometry, ink)
@@ -37,7 +37,7 @@ class Suite:
     """
 
     name: str
-    entries: tuple[tuple[str, tuple[int, ...], Table], ...]
+    entries: tuple[tuple[str, tuple[int, ...], SeverityTable], ...]
     source: str
 
     def __len__(self) -> int:
@@ -87,7 +87,7 @@ _CAMERA = ("gaussian_noise", "gaussian_blur", "contrast", "jpeg_compression")
 _ALL = (1, 2, 3, 4, 5)
 
 
-def _add(name: str, entries: Sequence[tuple[str, tuple[int, ...], Table]], source: str) -> None:
+def _add(name: str, entries: Sequence[tuple[str, tuple[int, ...], SeverityTable]], source: str) -> None:
     SUITES.add(name, Suite(name, tuple(entries), source))
 
 
@@ -104,7 +104,11 @@ _add("all", [(entry.name, _ALL, "standard") for entry in CORRUPTIONS], "every re
 
 
 def corrupt_array(
-    images: NDArray[np.uint8], name: str, severity: int, rng: np.random.Generator, table: Table = "standard"
+    images: NDArray[np.uint8],
+    name: str,
+    severity: int,
+    rng: np.random.Generator,
+    table: SeverityTable = "standard",
 ) -> NDArray[np.uint8]:
     """Damage pictures uint8 (N, H, W, C), C = 1 or 3, side 8..1024; the same rng state gives the same bytes,
     `images` stays as it was.
@@ -131,11 +135,11 @@ def corrupt_array(
         pictures = images[start : start + size].astype(np.float32)
         pictures /= 255
         damaged = kind.apply(pictures, parameters, rng)
-        result[start : start + size] = as_levels(damaged)
+        result[start : start + size] = to_uint8(damaged)
     return result
 
 
-def as_levels(pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
+def to_uint8(pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Clip float32 values to [0, 1] and round them to 0..255."""
     levels = np.clip(pictures, 0, 1)
     levels *= 255
@@ -144,7 +148,7 @@ def as_levels(pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def corrupt(
-    image_set: ImageSet, name: str, severity: int, seed: int = 0, table: Table = "standard"
+    image_set: ImageSet, name: str, severity: int, seed: int = 0, table: SeverityTable = "standard"
 ) -> ImageSet:
     """The same pictures with one kind of damage: a new version whose parent is `image_set`; labels and ids
     stay.

@@ -11,7 +11,7 @@ from lightfast.corrupt.blur import trail
 from lightfast.corrupt.filtering import separable, zoom_matrix
 from lightfast.corrupt.frostwork import frostwork, tinted
 from lightfast.corrupt.plasma import plasma
-from lightfast.corrupt.registry import BOTH, IMAGENET_C, Pictures, corruption
+from lightfast.corrupt.registry import BOTH_PAPERS, IMAGENET_C, ImageBatch, corruption
 
 
 class Fog(NamedTuple):
@@ -36,7 +36,7 @@ class Light(NamedTuple):
 # damage alike: 2 to 4 are lighter.
 @corruption(
     "weather",
-    source=BOTH,
+    source=BOTH_PAPERS,
     severities=tuple(
         Fog(density, decay, 256)
         for density, decay in ((1.5, 2), (1.75, 2), (2.05, 1.8), (2.4, 1.6), (3.0, 1.4))
@@ -45,7 +45,7 @@ class Light(NamedTuple):
         Fog(density, decay, 32) for density, decay in ((0.2, 3), (0.5, 3), (0.75, 2.5), (1.0, 2), (1.5, 1.75))
     ),
 )
-def fog(images: Pictures, p: Fog, rng: np.random.Generator) -> Pictures:
+def fog(images: ImageBatch, p: Fog, rng: np.random.Generator) -> ImageBatch:
     """A bank of fog: a plasma fractal added, the sum scaled back to the picture's own maximum."""
     count, height, width, _ = images.shape
     side = max(height, width)
@@ -60,7 +60,7 @@ def fog(images: Pictures, p: Fog, rng: np.random.Generator) -> Pictures:
     severities=tuple(map(Light, (0.1, 0.2, 0.3, 0.4, 0.5))),
     small=tuple(map(Light, (0.05, 0.1, 0.15, 0.2, 0.3))),
 )
-def brightness(images: Pictures, p: Light, rng: np.random.Generator) -> Pictures:
+def brightness(images: ImageBatch, p: Light, rng: np.random.Generator) -> ImageBatch:
     """Brighter by a constant in HSV: hue and saturation stay."""
     if images.shape[-1] == 1:
         return images + np.float32(p.added)
@@ -116,7 +116,7 @@ class Frost(NamedTuple):
         Snow(0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
     ),
 )
-def snow(images: Pictures, p: Snow, rng: np.random.Generator) -> Pictures:
+def snow(images: ImageBatch, p: Snow, rng: np.random.Generator) -> ImageBatch:
     """Streaks of falling snow over a whitened picture."""
     count, height, width, channels = images.shape
     flakes = rng.standard_normal((count, height, width, 1), dtype=np.float32) * np.float32(
@@ -143,7 +143,7 @@ _TEXTURES = 5
     small=tuple(Frost(1 - 0.4 * ice, ice) for ice in (0.15, 0.22, 0.3, 0.38, 0.45)),
     source=IMAGENET_C,
 )
-def frost(images: Pictures, p: Frost, rng: np.random.Generator) -> Pictures:
+def frost(images: ImageBatch, p: Frost, rng: np.random.Generator) -> ImageBatch:
     """Ice crystals on the lens.
 
     The published generator crops five photographs of frost. Here the ice is grown from `rng` (see

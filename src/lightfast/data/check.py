@@ -14,8 +14,8 @@ import numpy as np
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import LoadedData, Unreadable
 from lightfast.data.decode.unreadable import printable
-from lightfast.data.duplicates.search import NearDuplicates, near_of
-from lightfast.data.ingest import read_splits
+from lightfast.data.duplicates.search import NearDuplicates, find_near_duplicates
+from lightfast.data.ingest import load_splits
 
 FEW = 10
 """A class with fewer pictures than this is warned about: no interval over it says anything."""
@@ -75,7 +75,7 @@ def check(source: str | Path, *, data_folder: Path | None = None, report: Report
     """Read `source` (see `ingest.read`) and report on it;
     raises DataError where it cannot be read as a data set at all.
     """
-    loaded = read_splits(source, data_folder=data_folder, report=report)
+    loaded = load_splits(source, data_folder=data_folder, report=report)
     return examine(loaded, printable(source), report)
 
 
@@ -89,7 +89,7 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
     contents = [one for images in loaded.parts.values() for one in images.content_hashes]
     copies = _copies(contents)
     duplicates, conflicts = _divided([rows for rows in copies.values() if len(rows) > 1], labels, ids)
-    found = near_of(loaded, report=report)
+    found = find_near_duplicates(loaded, report=report)
     first = {rows[0] for rows in copies.values()}
     near, near_conflicts = _divided(found.groups, labels, ids, first)
     reasons = Counter(one.reason.partition(" (")[0] for one in loaded.unreadable)

@@ -47,7 +47,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class Target:
+class ImageSpec:
     """What every picture is made into while it is read.
 
     Attributes:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.randomness import derive
+from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import content_groups, group_tags
-from lightfast.data.stratify import deal
+from lightfast.data.stratify import stratify
 
 
 def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int64]:
@@ -39,10 +39,11 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
         )
     sizes = np.bincount(group, minlength=len(distinct))
     order = np.argsort(
-        np.array([derive(seed, "folds", str(content)) for content in distinct], dtype=np.int64), kind="stable"
+        np.array([derive_seed(seed, "folds", str(content)) for content in distinct], dtype=np.int64),
+        kind="stable",
     )
     if images.tags is not None:
-        return deal(group_tags(images, group), sizes, order, (1 / folds,) * folds)[group]
+        return stratify(group_tags(images, group), sizes, order, (1 / folds,) * folds)[group]
     fold_of_group = np.zeros(len(distinct), dtype=np.int64)
     totals = np.zeros(folds, dtype=np.int64)
     for label in present:

@@ -9,20 +9,20 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.catalogue.catalogue import CATALOGUE, is_name, load_dataset, local_names
+from lightfast.data.catalogue.catalogue import CATALOGUE, is_dataset_name, load_dataset, local_dataset_names
 from lightfast.data.catalogue.catalogue import data_folder as default_folder
-from lightfast.data.dataset import LoadedData, Part, Target, Unreadable
+from lightfast.data.dataset import ImageSpec, LoadedData, Part, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.arrays import read_npz
-from lightfast.data.lists.class_folders import read_tree
-from lightfast.data.lists.manifest import MANIFEST_ENDINGS, read_manifest
-from lightfast.data.lists.metadata import read_metadata
+from lightfast.data.lists.arrays import load_npz
+from lightfast.data.lists.class_folders import load_class_folders
+from lightfast.data.lists.manifest import MANIFEST_ENDINGS, load_manifest
+from lightfast.data.lists.metadata import load_metadata
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS, is_archive
-from lightfast.data.sources.folder import kind_of
-from lightfast.data.sources.resolve import Places
+from lightfast.data.sources.folder import path_kind
+from lightfast.data.sources.resolve import SourceResolver
 
-__all__ = ["Ingest", "LoadedData", "Unreadable", "read", "read_splits"]
+__all__ = ["Ingest", "LoadedData", "Unreadable", "load_splits", "read"]
 
 _CURE = (
     "Give a folder of class folders, a manifest (path,label), an .npz, or a name from: lightfast data list"
@@ -65,13 +65,13 @@ def read(
     Raises DataError with one line about what is wrong with the source. Files that cannot be read are listed
     in `unreadable`.
     """
-    loaded = read_splits(
+    loaded = load_splits(
         source, image_size=image_size, channels=channels, data_folder=data_folder, report=report
     )
     return Ingest(images=loaded.part(part), unreadable=loaded.unreadable, notes=loaded.notes)
 
 
-def read_splits(
+def load_splits(
     source: str | Path,
     *,
     image_size: tuple[int, int] | None = None,
@@ -83,31 +83,31 @@ def read_splits(
     """Like `read`, with the official parts kept apart; a source without them has everything in `train`.
 
     `largest_side`: pixels that picture files are read at at most where no `image_size` is given; see
-    `Target`.
+    `ImageSpec`.
     """
-    target = Target(image_size=image_size, channels=channels, largest_side=largest_side)
-    places = Places(report)
-    with places.errors():
-        path = places.local(source)
-        if kind_of(path):
-            return places.said_of(_read_path(path, target, places))
+    target = ImageSpec(image_size=image_size, channels=channels, largest_side=largest_side)
+    resolver = SourceResolver(report)
+    with resolver.errors():
+        path = resolver.local_path(source)
+        if path_kind(path):
+            return resolver.with_shown_names(_read_path(path, target, resolver))
     name, folder = str(source), data_folder or default_folder()
-    if is_name(name, folder):
+    if is_dataset_name(name, folder):
         return load_dataset(name, folder, report, target)
     if path.suffix.lower() in (*MANIFEST_ENDINGS, ".npz") or is_archive(path.name) or len(path.parts) > 1:
         raise DataError(f"no such file or folder: {source}", cure=_CURE)
-    unknown = UnknownName("data set", name, {*CATALOGUE.names(), *local_names(folder)})
+    unknown = UnknownName("data set", name, {*CATALOGUE.names(), *local_dataset_names(folder)})
     raise DataError(f"no such file or folder: {source}, and no data set of that name", cure=unknown.cure)
 
 
-def _read_path(path: Path, target: Target, places: Places) -> LoadedData:
+def _read_path(path: Path, target: ImageSpec, resolver: SourceResolver) -> LoadedData:
     if path.is_dir():
-        return read_metadata(path, target, places) or read_tree(path, target, places.report)
+        return load_metadata(path, target, resolver) or load_class_folders(path, target, resolver.report)
     match path.suffix.lower():
         case ".npz":
-            return read_npz(path, target)
+            return load_npz(path, target)
         case ending if ending in MANIFEST_ENDINGS:
-            return read_manifest(path, target, places.report, places)
+            return load_manifest(path, target, resolver.report, resolver)
         case ending:
             raise DataError(
                 f"cannot read {printable(path)} as a data set",

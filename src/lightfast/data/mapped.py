@@ -36,7 +36,7 @@ _NAMING = threading.Lock()
 Made = TypeVar("Made")
 
 
-def cache_folder() -> Path:
+def image_cache_folder() -> Path:
     """Where decoded pictures are kept: `LIGHTFAST_CACHE`/pictures,
     else lightfast/pictures in the user's cache folder.
     """
@@ -262,7 +262,7 @@ def temporary_file(nbytes: int) -> Iterator[IO[bytes]]:
             yield stream
     except OSError as error:
         raise StorageError(
-            f"cannot put {format_gigabytes(nbytes)} of decoded pictures into {cache_folder()}: "
+            f"cannot put {format_gigabytes(nbytes)} of decoded pictures into {image_cache_folder()}: "
             f"{describe_storage_error(error)}",
             cure="Set LIGHTFAST_CACHE to a folder with room, or give a smaller image_size.",
         ) from error
@@ -282,7 +282,7 @@ def _in_a_folder(make: Callable[[Path], Made]) -> Made:
     Raises the first OSError where it can in neither.
     """
     errors: list[OSError] = []
-    for folder in (cache_folder(), Path(tempfile.gettempdir())):
+    for folder in (image_cache_folder(), Path(tempfile.gettempdir())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return make(folder)

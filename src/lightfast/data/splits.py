@@ -13,10 +13,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.randomness import derive
+from lightfast.base.randomness import derive_seed
 from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
-from lightfast.data.stratify import deal, rarest_tags
+from lightfast.data.stratify import rarest_tags, stratify
 
 _NAMED = 10
 
@@ -170,7 +170,8 @@ def _sides(
     distinct, group, group_label = content_groups(images)
     sizes = np.bincount(group, minlength=len(distinct))
     order = np.argsort(
-        np.array([derive(seed, "split", str(content)) for content in distinct], dtype=np.int64), kind="stable"
+        np.array([derive_seed(seed, "split", str(content)) for content in distinct], dtype=np.int64),
+        kind="stable",
     )
     if images.tags is not None:
         return _tag_sides(images, group, order, tuple(shares.values()))[group]
@@ -207,7 +208,7 @@ def _kept_whole(kept: Mapping[str, int], sides: Sequence[str]) -> str:
 def _tag_sides(
     images: ImageSet, group: NDArray[np.int64], order: NDArray[np.int64], shares: Sequence[float]
 ) -> NDArray[np.int64]:
-    sides = deal(
+    sides = stratify(
         group_tags(images, group), np.bincount(group, minlength=len(order)), order, (1 - sum(shares), *shares)
     )
     needed = {0, *(side for side, share in enumerate(shares, start=1) if share > 0)}

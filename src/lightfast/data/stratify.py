@@ -18,7 +18,7 @@ def rarest_tags(tags: NDArray[np.bool_]) -> NDArray[np.int64]:
     )
 
 
-def deal(
+def stratify(
     tags: NDArray[np.bool_], sizes: NDArray[np.int64], order: NDArray[np.int64], shares: Sequence[float]
 ) -> NDArray[np.int64]:
     """int64 (G,): the side of every group of pictures, every tag spread by `shares` as far as that goes.

@@ -25,7 +25,7 @@ _BLOCK = 320_000
 
 
 @dataclass(frozen=True, eq=False)
-class Resampled:
+class BootstrapScores:
     """What each model scored on each resample, all models on the same ones.
 
     Attributes:
@@ -38,7 +38,7 @@ class Resampled:
     auc: NDArray[np.float64]
 
 
-def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> Resampled:
+def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> BootstrapScores:
     """Score every model on the same `resamples` draws of the pictures, with replacement (Efron 1979).
 
     Args:
@@ -66,7 +66,7 @@ def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> R
                 for per_class in orders
             ]
         )
-    return Resampled(np.concatenate(f1, axis=1), np.concatenate(auc, axis=1))
+    return BootstrapScores(np.concatenate(f1, axis=1), np.concatenate(auc, axis=1))
 
 
 def percentiles(values: NDArray[np.float64], value: float, level: float = 0.95) -> Interval | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
-from lightfast.evaluate.bootstrap import Resampled, percentiles, resample
+from lightfast.evaluate.bootstrap import BootstrapScores, percentiles, resample
 from lightfast.evaluate.compare import SIGNIFICANT, PairedTest, mcnemar, require_same_pictures
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predictions import Predictions
@@ -26,7 +26,7 @@ MOST_MODELS = 20
 
 
 @dataclass(frozen=True)
-class Pair:
+class ModelPair:
     """Two models on the same pictures; every difference is second - first.
 
     Attributes:
@@ -94,7 +94,7 @@ class Comparison:
 
     names: tuple[str, ...]
     evaluations: tuple[Evaluation, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ModelPair, ...]
     groups: tuple[tuple[str, ...], ...]
     n: int
     seed: int
@@ -105,7 +105,7 @@ class Comparison:
         """By falling accuracy; of equals in the order given."""
         return tuple(sorted(self.evaluations, key=lambda one: -one.accuracy))
 
-    def pair(self, one: str, other: str) -> Pair:
+    def pair(self, one: str, other: str) -> ModelPair:
         """The pair of two names, in either order."""
         return next(pair for pair in self.pairs if {one, other} == set(pair.names))
 
@@ -197,14 +197,18 @@ def compare(predictions: Sequence[Predictions], seed: int = 0, resamples: int = 
 
 
 def _pair(
-    test: PairedTest, p_holm: float, evaluations: Sequence[Evaluation], drawn: Resampled, row: tuple[int, int]
-) -> Pair:
+    test: PairedTest,
+    p_holm: float,
+    evaluations: Sequence[Evaluation],
+    drawn: BootstrapScores,
+    row: tuple[int, int],
+) -> ModelPair:
     one, other = row
     first, second = evaluations[one], evaluations[other]
     f1 = second.macro_f1 - first.macro_f1
     auc = None if first.roc_auc is None or second.roc_auc is None else second.roc_auc - first.roc_auc
     f1_interval = percentiles(drawn.macro_f1[other] - drawn.macro_f1[one], f1) or Interval(-1.0, 1.0)
-    return Pair(
+    return ModelPair(
         test,
         p_holm,
         f1,
@@ -229,7 +233,7 @@ def _distinct(predictions: Sequence[Predictions]) -> list[Predictions]:
     return named
 
 
-def _groups(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> tuple[tuple[str, ...], ...]:
+def _groups(evaluations: Sequence[Evaluation], pairs: Sequence[ModelPair]) -> tuple[tuple[str, ...], ...]:
     ranked = [one.name for one in sorted(evaluations, key=lambda one: -one.accuracy)]
     alike: dict[str, set[str]] = {name: set() for name in ranked}
     for one, other in (pair.names for pair in pairs if not pair.told_apart):
@@ -256,7 +260,7 @@ def _cliques(alike: Mapping[str, set[str]], held: set[str], free: set[str], done
     return found
 
 
-def _unsure(pair: Pair) -> str:
+def _unsure(pair: ModelPair) -> str:
     test = pair.test
     return (
         f"On the same {test.n:,} pictures no difference between {test.before_name} "
@@ -265,7 +269,7 @@ def _unsure(pair: Pair) -> str:
     )
 
 
-def _not_equal(pairs: Sequence[Pair]) -> str:
+def _not_equal(pairs: Sequence[ModelPair]) -> str:
     reach = max(abs(end) for pair in pairs for end in pair.test.difference_interval)
     return (
         f"which does not make them equal: a difference of up to {100 * reach:.2f} points would fit the same "

@@ -17,11 +17,11 @@ from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
 
-Task = Literal["multi-class", "multi-label"]
+_Task = Literal["multi-class", "multi-label"]
 
 
 def node_probs(
-    taxonomy: Taxonomy, class_names: Sequence[str], probs: NDArray[np.floating], task: Task = "multi-class"
+    taxonomy: Taxonomy, class_names: Sequence[str], probs: NDArray[np.floating], task: _Task = "multi-class"
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """(names, float32 (N, M)): the probability of every label that is a class or has classes below it, depth
     first.
@@ -183,7 +183,7 @@ def _levels(taxonomy: Taxonomy, nodes: Sequence[str], predictions: Predictions) 
 
 
 def _below(
-    taxonomy: Taxonomy, class_names: Sequence[str], task: Task
+    taxonomy: Taxonomy, class_names: Sequence[str], task: _Task
 ) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
     """(names of the covered labels, bool (M, K): which classes are the label or lie below it)."""
     nodes = taxonomy.check_classes(class_names, task)

@@ -131,7 +131,7 @@ class Predictions:
         table = table.append_column("pred_probs", pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
         if self.labels is not None:
             table = table.append_column("label", pa.array(self.labels))
-        return save_table(
+        return save_prediction_table(
             Path(path),
             table,
             METADATA_KEY,
@@ -143,7 +143,9 @@ class Predictions:
         """Read a file written by `save`; raises DataError naming the file when it is missing,
         damaged or something else.
         """
-        table, record = load_table(Path(path), METADATA_KEY, "predictions", "Write it with Predictions.save.")
+        table, record = load_prediction_table(
+            Path(path), METADATA_KEY, "predictions", "Write it with Predictions.save."
+        )
         flat = table["pred_probs"].combine_chunks().flatten().to_numpy()
         labels = table["label"].to_numpy() if "label" in table.column_names else None
         return cls(
@@ -220,7 +222,7 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{len(names)} classes ({shown}{', …' if len(names) > 6 else ''})"
 
 
-def save_table(path: Path, table: pa.Table, key: bytes, record: Mapping[str, Any]) -> Path:
+def save_prediction_table(path: Path, table: pa.Table, key: bytes, record: Mapping[str, Any]) -> Path:
     """Write `table` with `record` under `key`, atomically."""
     import pyarrow.parquet as pq
 
@@ -230,7 +232,7 @@ def save_table(path: Path, table: pa.Table, key: bytes, record: Mapping[str, Any
     return path
 
 
-def load_table(source: Path, key: bytes, what: str, cure: str) -> tuple[pa.Table, dict[str, Any]]:
+def load_prediction_table(source: Path, key: bytes, what: str, cure: str) -> tuple[pa.Table, dict[str, Any]]:
     """(the table, its record); raises DataError naming the file when it is missing, damaged,
     or not one of `what`.
     """

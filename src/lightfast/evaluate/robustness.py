@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import generator
-from lightfast.corrupt.registry import CORRUPTIONS, Table
+from lightfast.corrupt.registry import CORRUPTIONS, SeverityTable
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import mce
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from lightfast.models.checkpoint import Checkpoint
 
 NO_BASELINE = "no baseline"
-Read = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+PredictProbs = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """uint8 (N, H, W, C) → class probabilities (N, K)."""
-ReadMany = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.floating]]]
+PredictMany = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.floating]]]
 """The same pictures read in several ways at once: name of the way → class probabilities (N, K)."""
-Cell = tuple[str, int, Table]
+DamageCell = tuple[str, int, SeverityTable]
 """(corruption, severity, table of severities)."""
 
 
@@ -135,7 +135,7 @@ class Robustness:
 
 
 def robustness(
-    reader: Checkpoint | Read,
+    classifier: Checkpoint | PredictProbs,
     images: ImageSet,
     suite: str,
     *,
@@ -146,7 +146,7 @@ def robustness(
     """Read labelled clean pictures under every corruption of `suite`.
 
     Args:
-        reader: a classifier checkpoint, or any function from uint8 pictures (N, H, W, C) to class
+        classifier: a classifier checkpoint, or any function from uint8 pictures (N, H, W, C) to class
             probabilities (N, K): a repaired reading, for instance.
         images: clean, labelled; each picture is damaged in every way. Use `sample` for fewer.
         suite: a registered suite, at its own severities or at `severities` (1..5).
@@ -156,14 +156,19 @@ def robustness(
     Raises:
         UnknownName: no such suite. DataError: no labels or no pictures.
     """
-    read = _reader(reader, images)
-    return robustness_of(
-        lambda pictures: {"": read(pictures)}, images, suite, severities=severities, seed=seed, report=report
+    predict = _predict_function(classifier, images)
+    return robustness_of_many(
+        lambda pictures: {"": predict(pictures)},
+        images,
+        suite,
+        severities=severities,
+        seed=seed,
+        report=report,
     )[""]
 
 
-def robustness_of(
-    read: ReadMany,
+def robustness_of_many(
+    predict: PredictMany,
     images: ImageSet,
     suite: str,
     *,
@@ -178,26 +183,26 @@ def robustness_of(
     if not len(images):
         raise DataError(f"{images.name}: no pictures to damage")
     entries = SUITES.get(suite).entries
-    cells: list[Cell] = [
+    cells: list[DamageCell] = [
         (name, level, table) for name, own, table in entries for level in (severities or own)
     ]
-    clean = {key: _right(probs, labels) for key, probs in read(images.images).items()}
+    clean = {key: _right(probs, labels) for key, probs in predict(images.images).items()}
     correct: dict[str, list[NDArray[np.bool_]]] = {key: [] for key in clean}
     for done, (name, severity, table) in enumerate(cells, start=1):
         damaged = corrupt(images, name, severity, seed, table).images
-        for key, probs in read(damaged).items():
+        for key, probs in predict(damaged).items():
             correct[key].append(_right(probs, labels))
         report("corruptions", done, len(cells), f"{name} {severity}")
     return {key: _gathered(suite, seed, cells, clean[key], np.array(correct[key])) for key in clean}
 
 
-def _reader(reader: Checkpoint | Read, images: ImageSet) -> Read:
-    if not hasattr(reader, "role"):
-        return reader  # pyright: ignore[reportReturnType]
+def _predict_function(classifier: Checkpoint | PredictProbs, images: ImageSet) -> PredictProbs:
+    if not hasattr(classifier, "role"):
+        return classifier  # pyright: ignore[reportReturnType]
     # Here, because the statistics of this module serve readers that need no torch.
     from lightfast.evaluate.predict import pred_probs
 
-    checkpoint: Any = reader
+    checkpoint: Any = classifier
     checkpoint.require_classes(images.class_names, images.name)
     return lambda pictures: pred_probs(checkpoint, pictures)
 
@@ -210,7 +215,7 @@ def _right(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np
 
 
 def _gathered(
-    suite: str, seed: int, cells: Sequence[Cell], clean: NDArray[np.bool_], correct: NDArray[np.bool_]
+    suite: str, seed: int, cells: Sequence[DamageCell], clean: NDArray[np.bool_], correct: NDArray[np.bool_]
 ) -> Robustness:
     n = len(clean)
     rows = tuple(

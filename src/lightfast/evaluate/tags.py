@@ -17,7 +17,7 @@ from lightfast.base.randomness import generator
 from lightfast.evaluate.bootstrap import percentiles
 from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
 from lightfast.evaluate.metrics import mean_f1
-from lightfast.evaluate.predictions import load_table, save_table
+from lightfast.evaluate.predictions import load_prediction_table, save_prediction_table
 from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
 
 if TYPE_CHECKING:
@@ -164,14 +164,14 @@ class TagPredictions:
             "name": self.name,
             "seed": self.seed,
         }
-        return save_table(Path(path), table, _METADATA, record)
+        return save_prediction_table(Path(path), table, _METADATA, record)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`; raises DataError naming the file when it is missing,
         damaged or something else.
         """
-        table, record = load_table(
+        table, record = load_prediction_table(
             Path(path), _METADATA, "tag predictions", "Write it with TagPredictions.save."
         )
         shape = (len(table), len(record["class_names"]))

@@ -16,7 +16,7 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.statistics.intervals import Interval, wilson
 
 # Above every probability: the label is never given.
-NEVER = 2.0
+NEVER_GIVEN = 2.0
 # The threshold of labels that the validation pictures do not allow to judge.
 UNJUDGED = 0.5
 _CONFIDENCE = 0.9
@@ -30,7 +30,7 @@ class LabelThreshold:
 
     Attributes:
         name: the label.
-        threshold: it is given from this probability on; `NEVER` (2.0) = not at all.
+        threshold: it is given from this probability on; `NEVER_GIVEN` (2.0) = not at all.
         status: "chosen"; "never": no threshold reaches the wanted precision with the wanted confidence;
             "unproven": it reaches it, but on too few validation pictures to be sure; "unjudged": too few
             validation pictures carry it to choose one (0.5 is used).
@@ -191,8 +191,8 @@ def _for_precision(
     # there is to go by.
     if 0 < carried.sum() < np.log(1 - confidence) / np.log(min(wanted, 1 - 1e-9)):
         passing = np.flatnonzero(right >= wanted * given)
-        return (float(cuts[passing[-1]]), "unproven") if len(passing) else (NEVER, "never")
-    return NEVER, "never"
+        return (float(cuts[passing[-1]]), "unproven") if len(passing) else (NEVER_GIVEN, "never")
+    return NEVER_GIVEN, "never"
 
 
 def _best_f1(scores: NDArray[np.floating], carried: NDArray[np.bool_]) -> tuple[float, str]:

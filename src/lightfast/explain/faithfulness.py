@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.randomness import derive, generator
+from lightfast.base.randomness import derive_seed, generator
 from lightfast.corrupt.filtering import gaussian
 from lightfast.data.preprocess import to_pixels, to_tensor
 from lightfast.evaluate.predict import pred_probs, tag_probs
@@ -36,7 +36,7 @@ a two-sided sign test would end at p = 2 / 2ⁿ, above 0.05 for n < 6.
 STEPS = 20
 BLUR_SHARE = 1 / 8
 """Deviation of the blur that replaces pixels, as a share of the longer side."""
-DRAWS = 3
+_DRAWS = 3
 """How often all weights are re-drawn: the interval is one over pictures
 and must not stand on a single draw.
 """
@@ -63,7 +63,7 @@ _BLOCK_BYTES, _STATISTICS_OF = (
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class FaithfulnessCurve:
     """Deletion or insertion over the checked pictures. All intervals are 95 %, percentile bootstrap over the
     pictures.
 
@@ -106,8 +106,8 @@ class Faithfulness:
     `seed` of the random orders and of the intervals.
     """
 
-    deletion: Curve
-    insertion: Curve
+    deletion: FaithfulnessCurve
+    insertion: FaithfulnessCurve
     n: int
     steps: int
     seed: int
@@ -283,7 +283,7 @@ def _target_probs(
     return read(classifier, images)[np.arange(len(images)), targets].astype(np.float64)
 
 
-def _curve(name: str, curves: NDArray[np.float64], seed: int) -> Curve:
+def _curve(name: str, curves: NDArray[np.float64], seed: int) -> FaithfulnessCurve:
     areas, random_areas = (curves[..., 1:] + curves[..., :-1]).mean(axis=-1) / 2
     gains = random_areas - areas if name == "deletion" else areas - random_areas
     interval, random_interval = (_mean_interval(values, seed, (0.0, 1.0)) for values in (areas, random_areas))
@@ -296,7 +296,7 @@ def _curve(name: str, curves: NDArray[np.float64], seed: int) -> Curve:
         else NO_BETTER + _too_few(len(gains))
     )
     mean, random_mean = curves.mean(axis=1)
-    return Curve(
+    return FaithfulnessCurve(
         name,
         mean,
         random_mean,
@@ -403,7 +403,7 @@ def randomisation_check(
     A method whose maps stay shows edges of the picture, not reasons of the network. Weights are re-drawn in a
     cascade from the output: the output layer, the upper half of the modules, all of them. All weights decide
     the verdict; the parts before show from where on the maps change. Three parts keep the cost bounded for
-    networks of any depth (2 + `DRAWS` explanations beyond the trained one).
+    networks of any depth (2 + `_DRAWS` explanations beyond the trained one).
 
     Each tensor is drawn from a normal distribution with its own mean and deviation, and re-drawn batch norms
     measure their statistics anew: with the usual initialisation the signal of deep networks dies away, and
@@ -489,14 +489,14 @@ def _cascade(
     parts = (
         {-(-len(names) // 2): ("the upper half", 1)}
         | {1: ("the output layer", 1)}
-        | {len(names): ("all weights", DRAWS)}
+        | {len(names): ("all weights", _DRAWS)}
     )
     for count, (part, draws) in sorted(parts.items()):
         yield (
             part,
             count,
             (
-                _drawn_network(classifier, images, names[:count], derive(seed, "redraw", draw))
+                _drawn_network(classifier, images, names[:count], derive_seed(seed, "redraw", draw))
                 for draw in range(draws)
             ),
         )

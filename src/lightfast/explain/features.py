@@ -13,7 +13,7 @@ from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.data.preprocess import to_pixels, to_tensor
 from lightfast.explain.attribution import layers_of
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.maps import MapLayer, convolutions, read_maps
+from lightfast.models.maps import MapLayer, compute_maps, convolutions
 
 _BATCH = 32
 
@@ -59,7 +59,9 @@ def feature_maps(
     found: list[list[NDArray[np.float32]]] = [[] for _ in chosen]
     for start in range(0, len(images), _BATCH):
         pixels = to_pixels(to_tensor(images[start : start + _BATCH]).to(device))
-        for rows, maps in zip(found, read_maps(network, chosen, classifier.preprocess(pixels)), strict=True):
+        for rows, maps in zip(
+            found, compute_maps(network, chosen, classifier.preprocess(pixels)), strict=True
+        ):
             rows.append(maps.cpu().numpy())
     empty = [np.zeros((0, layer.channels, *layer.size), dtype=np.float32) for layer in chosen]
     return tuple(

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightfast.base.randomness import derive
-from lightfast.explain.methods import EXPLAINERS, Explainer, Question
+from lightfast.base.randomness import derive_seed
+from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
 
 _KERNEL_WIDTH = 0.25
 
 
-def lime(asked: Question) -> Tensor:
+def lime(request: AttributionRequest) -> Tensor:
     """float (n, H, W), signed: the weight of each pixel's segment in a ridge regression of the probability on
     the segments that are shown, near samples counting more (Ribeiro et al., KDD 2016, with the kernel and the
     regression of the authors' program). Computed by captum.
@@ -25,19 +25,19 @@ def lime(asked: Question) -> Tensor:
     A picture is cut into segments by SLIC (Achanta et al. 2012); every picture sees the same draws, whichever
     stand beside it.
     """
-    baseline = asked.baseline()
-    return torch.stack([_one(asked, row, baseline) for row in range(len(asked.pixels))])
+    baseline = request.baseline()
+    return torch.stack([_one(request, row, baseline) for row in range(len(request.pixels))])
 
 
-def _one(asked: Question, row: int, baseline: Tensor) -> Tensor:
+def _one(request: AttributionRequest, row: int, baseline: Tensor) -> Tensor:
     from captum._utils.models.linear_model import SkLearnRidge
     from captum.attr import Lime
 
-    picture = asked.pixels[row : row + 1]
+    picture = request.pixels[row : row + 1]
     segments = torch.from_numpy(
-        segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), asked.settings.segments)
+        segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), request.settings.segments)
     ).to(picture.device)
-    shown = torch.Generator().manual_seed(derive(asked.seed, "lime"))
+    shown = torch.Generator().manual_seed(derive_seed(request.seed, "lime"))
 
     def draws(original: Tensor, **given: Any) -> Iterator[Tensor]:
         # The picture itself first.
@@ -45,16 +45,16 @@ def _one(asked: Question, row: int, baseline: Tensor) -> Tensor:
         while True:
             yield torch.randint(2, (1, given["num_interp_features"]), generator=shown).to(original.device)
 
-    method = Lime(asked.probabilities, SkLearnRidge(alpha=1.0), _nearness, draws)
+    method = Lime(request.probabilities, SkLearnRidge(alpha=1.0), _nearness, draws)
     # captum's own loader and regression draw from the global generator, without effect on the result.
     with torch.random.fork_rng(devices=[]):
         weights = method.attribute(
             picture,
             baselines=baseline[row : row + 1],
-            target=asked.targets[row : row + 1],
+            target=request.targets[row : row + 1],
             feature_mask=segments[None, None],
-            n_samples=asked.settings.samples,
-            perturbations_per_eval=asked.settings.batch_size,
+            n_samples=request.settings.samples,
+            perturbations_per_eval=request.settings.batch_size,
             return_input_shape=False,
         )
     return weights.flatten()[segments]

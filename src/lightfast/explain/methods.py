@@ -62,7 +62,7 @@ class ExplainSettings(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class AttributionRequest:
     """What a method is asked: some pictures at once, at most `settings.batch_size`.
 
     Attributes:
@@ -121,7 +121,7 @@ class Explainer:
     """
 
     name: str
-    run: Callable[[Question], Tensor]
+    run: Callable[[AttributionRequest], Tensor]
     summary: str
     source: str
     uses: tuple[str, ...]

@@ -5,37 +5,37 @@ from __future__ import annotations
 from torch import Tensor
 
 from lightfast.base.errors import SettingsError
-from lightfast.explain.methods import EXPLAINERS, Explainer, Question
+from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
 
 
-def occlusion(asked: Question) -> Tensor:
+def occlusion(request: AttributionRequest) -> Tensor:
     """float (n, H, W), signed: the mean loss of probability over the squares that cover a pixel (Zeiler &
     Fergus, ECCV 2014). Computed by captum.
     """
     from captum.attr import Occlusion
 
-    count, channels, height, width = asked.pixels.shape
-    window = asked.settings.window or max(1, min(height, width) // 6)
+    count, channels, height, width = request.pixels.shape
+    window = request.settings.window or max(1, min(height, width) // 6)
     if window > min(height, width):
         raise SettingsError(
             f"window={window}",
             expected=f"at most the shorter side, {min(height, width)} pixels",
             cure="Give a smaller window, or leave it out.",
         )
-    stride = asked.settings.stride or max(1, window // 2)
+    stride = request.settings.stride or max(1, window // 2)
     if stride > window:
         raise SettingsError(
             f"stride={stride}",
             expected=f"at most the window, {window} pixels",
             cure="Otherwise some pixels are never covered.",
         )
-    found = Occlusion(asked.probabilities).attribute(
-        asked.pixels,
+    found = Occlusion(request.probabilities).attribute(
+        request.pixels,
         sliding_window_shapes=(channels, window, window),
         strides=(channels, stride, stride),
-        baselines=asked.baseline(),
-        target=asked.targets,
-        perturbations_per_eval=max(1, asked.settings.batch_size // count),
+        baselines=request.baseline(),
+        target=request.targets,
+        perturbations_per_eval=max(1, request.settings.batch_size // count),
     )
     # A square covers all channels, so that they all have the same value.
     return found[:, 0]

@@ -26,7 +26,7 @@ _STEM = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Readings:
+class PredictedImages:
     """N pictures as the run reads them.
 
     Attributes:
@@ -34,7 +34,7 @@ class Readings:
         probs: float32 (N, K), of several labels a picture each on its own.
         targets: int64 (N,), the class that each map is about.
         seen: bool (N,), whether the run was fitted or chosen on this very picture.
-        asked_for: the one class that all maps are about, None: each is about the reading of its picture.
+        common_target: the one class that all maps are about, None: each is about the reading of its picture.
     """
 
     classifier: Checkpoint
@@ -42,7 +42,7 @@ class Readings:
     probs: NDArray[np.float32]
     targets: NDArray[np.int64]
     seen: NDArray[np.bool_]
-    asked_for: int | None = None
+    common_target: int | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,7 +53,7 @@ class Readings:
         return self.images.labels is not None or self.images.tags is not None
 
     @cached_property
-    def read_as(self) -> NDArray[np.int64]:
+    def predicted_labels(self) -> NDArray[np.int64]:
         """int64 (N,): the most probable class."""
         return self.probs.argmax(axis=1).astype(np.int64)
 
@@ -63,8 +63,8 @@ class Readings:
         None without labels.
         """
         if self.images.tags is not None:
-            return self.images.tags[np.arange(len(self)), self.read_as]
-        return None if self.images.labels is None else self.read_as == self.images.labels
+            return self.images.tags[np.arange(len(self)), self.predicted_labels]
+        return None if self.images.labels is None else self.predicted_labels == self.images.labels
 
     @cached_property
     def wrong(self) -> NDArray[np.intp]:
@@ -95,7 +95,7 @@ class Readings:
 
 
 @dataclass(frozen=True, eq=False)
-class Explained:
+class ExplainedImages:
     """The readings and their maps, which lie as files in `folder`.
 
     Attributes:
@@ -106,7 +106,7 @@ class Explained:
         seconds: what the maps took.
     """
 
-    readings: Readings
+    predicted: PredictedImages
     folder: Path
     method: str
     target_layer: str | None
@@ -127,7 +127,7 @@ class Explained:
     def drawn(self, row: int, values: NDArray[np.floating] | None = None) -> NDArray[np.uint8]:
         """A picture with its map over it, or with other `values`."""
         return overlay(
-            self.readings.images.images[row],
+            self.predicted.images.images[row],
             self.map(row) if values is None else values,
             signed=self.signed,
             blur=self.blur,
@@ -139,7 +139,7 @@ class Explained:
         """
         return [
             {
-                **described(self.readings, row),
+                **described(self.predicted, row),
                 "flat": bool(self.flat[row]),
                 "overlay": f"{OVERLAYS}/{stem}.png",
                 "map": f"{MAPS}/{stem}.npy",
@@ -148,17 +148,17 @@ class Explained:
         ]
 
 
-def described(readings: Readings, row: int) -> dict[str, Any]:
+def described(predicted: PredictedImages, row: int) -> dict[str, Any]:
     """How one picture was read, JSON-ready."""
-    names, right = readings.true_names(row), readings.right
-    several = readings.images.tags is not None
+    names, right = predicted.true_names(row), predicted.right
+    several = predicted.images.tags is not None
     return {
-        "id": readings.images.ids[row],
+        "id": predicted.images.ids[row],
         "true_label": None if names is None else list(names) if several else names[0],
         "right": None if right is None else bool(right[row]),
-        "seen_in_training": bool(readings.seen[row]),
-        "target": readings.classifier.class_names[readings.targets[row]],
-        "top": [{"label": name, "probability": round(share, 6)} for name, share in readings.top(row)],
+        "seen_in_training": bool(predicted.seen[row]),
+        "target": predicted.classifier.class_names[predicted.targets[row]],
+        "top": [{"label": name, "probability": round(share, 6)} for name, share in predicted.top(row)],
     }
 
 
@@ -169,15 +169,15 @@ def probs_of(classifier: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.fl
     )
 
 
-def read_by(
+def predict_images(
     classifier: Checkpoint, images: ImageSet, seen: NDArray[np.bool_], target: int | None = None
-) -> Readings:
+) -> PredictedImages:
     """Read the pictures, of which the run has `seen` some; `target` is the class that all maps are about,
     None: the most probable of each.
     """
     probs = probs_of(classifier, images.images)
     targets = probs.argmax(axis=1) if target is None else np.full(len(probs), target)
-    return Readings(classifier, images, probs, targets.astype(np.int64), seen, target)
+    return PredictedImages(classifier, images, probs, targets.astype(np.int64), seen, target)
 
 
 def stems_of(ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ def save_array(path: Path, array: NDArray[Any]) -> Path:
     return path
 
 
-def save_table(path: Path, rows: list[dict[str, Any]]) -> Path:
+def save_explanations(path: Path, rows: list[dict[str, Any]]) -> Path:
     """explanations.parquet: one flat row a picture."""
     import pandas as pd
 

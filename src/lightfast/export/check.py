@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, LightfastError
-from lightfast.tagging.card import Card
+from lightfast.tagging.card import ModelCard
 
 TIE = 1e-4
 """Two probabilities nearer than this (and one nearer than this to its
@@ -57,7 +57,7 @@ class GraphCheck:
 
 
 def compare_graph(
-    original: NDArray[np.float32], exported: NDArray[np.float32], card: Card, pictures: str = "pictures"
+    original: NDArray[np.float32], exported: NDArray[np.float32], card: ModelCard, pictures: str = "pictures"
 ) -> GraphCheck:
     """Compare the probabilities float32 (N, K) of an original with those of its export for the same pictures.
 

@@ -24,7 +24,7 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.forest import Forest
-from lightfast.tagging.card import CARD_FORMAT, CARD_KEY, INPUT, OUTPUT, Card
+from lightfast.tagging.card import CARD_FORMAT, CARD_KEY, INPUT, OUTPUT, ModelCard
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -90,15 +90,15 @@ def export_graph(checkpoint: Checkpoint, path: Path | str, source_digest: str = 
                     cure="Use another model, or predict with the run itself.",
                 ) from error
         model = onnx.load(temporary)
-        write_card(model, card_of(checkpoint, source_digest))
+        write_model_card(model, model_card(checkpoint, source_digest))
         onnx.save(model, temporary)
     return target
 
 
-def card_of(checkpoint: Checkpoint, source_digest: str = "") -> Card:
+def model_card(checkpoint: Checkpoint, source_digest: str = "") -> ModelCard:
     """What an exported classifier says of itself."""
     facts: Mapping[str, Any] = checkpoint.details
-    return Card(
+    return ModelCard(
         model=checkpoint.model,
         image_shape=checkpoint.image_shape,
         class_names=checkpoint.class_names,
@@ -121,7 +121,7 @@ def _own_version() -> str:
         return "not installed"
 
 
-def write_card(model: ModelProto, card: Card) -> None:
+def write_model_card(model: ModelProto, card: ModelCard) -> None:
     """Put the card into the metadata of an ONNX model, in the place of one that is there."""
     kept = {one.key: one.value for one in model.metadata_props if one.key != CARD_KEY}
     del model.metadata_props[:]

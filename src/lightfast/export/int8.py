@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic
 from lightfast.evaluate.compare import mcnemar
-from lightfast.export.graph import write_card
+from lightfast.export.graph import write_model_card
 from lightfast.statistics.intervals import wilson
 from lightfast.tagging.card import INPUT
-from lightfast.tagging.runtime import Tagger, read_card
+from lightfast.tagging.runtime import Tagger, load_model_card
 
 CALIBRATION = 128
 """Pictures from which the ranges of the activations are taken."""
@@ -48,7 +48,7 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    card = read_card(path)
+    card = load_model_card(path)
     if not len(calibration) or calibration.shape[1:] != card.image_shape or calibration.dtype != np.uint8:
         raise DataError(
             "calibration pictures",
@@ -82,7 +82,7 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
             reduce_range=not has_dot_products(),
         )
         model = onnx.load(temporary)
-        write_card(
+        write_model_card(
             model, dataclasses.replace(card, quantized=f"int8, calibrated on {len(calibration)} pictures")
         )
         onnx.save(model, temporary)

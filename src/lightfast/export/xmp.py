@@ -182,7 +182,7 @@ def write_sidecars(
     return Sidecars(tuple(owners), tuple(refused))
 
 
-def read_sidecar(path: Path | str) -> tuple[Keyword, ...]:
+def load_sidecar(path: Path | str) -> tuple[Keyword, ...]:
     """The keywords of a sidecar in the order of the file: hierarchical ones first, then flat ones that no
     path contains.
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lightfast.base.errors import SettingsError
-from lightfast.base.randomness import derive
+from lightfast.base.randomness import derive_seed
 from lightfast.data.preprocess import Preprocess
 
 # Each family adds its own to MODELS.
@@ -52,7 +52,7 @@ def fresh_network(
 ) -> Any:
     """A network with weights drawn from (seed, role, model); torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "weights", role, model))
+        torch.manual_seed(derive_seed(seed, "weights", role, model))
         return build_network(model, role, shape, outputs, dict(config))
 
 

@@ -1,4 +1,4 @@
-"""Weights for a trunk: those of an installed package, of a file, of the hub;
+"""Weights for a backbone: those of an installed package, of a file, of the hub;
 refused by name when they belong to another architecture.
 """
 
@@ -58,14 +58,14 @@ def load_in_order(network: nn.Module, tensors: Mapping[str, Tensor], source: str
     network.load_state_dict(dict(zip(own, tensors.values(), strict=True)))
 
 
-def load_by_name(trunk: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Give `trunk` the tensors of its own names; the file's last layer is left out,
+def load_by_name(backbone: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Give `backbone` the tensors of its own names; the file's last layer is left out,
     anything missing or misshapen refused.
     """
-    own = trunk.state_dict()
+    own = backbone.state_dict()
     # What other tools put before every name.
     plain = {
-        name.removeprefix("module.").removeprefix("model.").removeprefix("trunk."): tensor
+        name.removeprefix("module.").removeprefix("model.").removeprefix("backbone."): tensor
         for name, tensor in tensors.items()
     }
     missing = [name for name in own if name not in plain and not name.endswith("num_batches_tracked")]
@@ -83,10 +83,10 @@ def load_by_name(trunk: nn.Module, tensors: Mapping[str, Tensor], source: str) -
                 got=str(tuple(plain[name].shape)),
                 cure="Name the model that they were trained as: --model backbone:NAME.",
             )
-    trunk.load_state_dict({name: plain.get(name, tensor) for name, tensor in own.items()})
+    backbone.load_state_dict({name: plain.get(name, tensor) for name, tensor in own.items()})
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def load_tensor_file(path: Path) -> dict[str, Tensor]:
     """The tensors in a .safetensors file, or in a .pth/.pt/.bin file that holds nothing but tensors;
     raises CheckpointError.
     """

@@ -10,7 +10,7 @@ from lightfast.models.enhanced_network import MODEL, EnhancedNetwork
 _CURE = "Make one: lightfast enhance RUN DATA --out RUN2."
 
 
-def put_before(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint:
+def prepend_enhancer(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint:
     """`classifier` with `enhancer` (a restorer, see `restore.enhance`) before it, as one classifier
     checkpoint.
 
@@ -63,7 +63,7 @@ def put_before(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint:
     )
 
 
-def parts_of(checkpoint: Checkpoint) -> tuple[Checkpoint, Checkpoint]:
+def split_enhanced(checkpoint: Checkpoint) -> tuple[Checkpoint, Checkpoint]:
     """(enhancer, classifier) of an enhanced checkpoint; raises CheckpointError for another one."""
     network = checkpoint.network
     if not isinstance(network, EnhancedNetwork):

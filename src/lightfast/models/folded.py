@@ -17,7 +17,7 @@ at which a folded copy still counts as the same function.
 """
 
 
-def folded(network: nn.Module, example: Tensor) -> nn.Module:
+def fold_batch_norms(network: nn.Module, example: Tensor) -> nn.Module:
     """A copy of `network` in eval mode, without gradients of its weights, its batch norms folded into the
     convolutions before them.
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lightfast.base.errors import CheckpointError, DownloadError, LightfastError
-from lightfast.base.files import read_json
+from lightfast.base.files import load_json
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.hub import TransformersClassifier, _transformers
@@ -24,7 +24,7 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
         DownloadError: neither a folder nor a repository that can be reached.
         CheckpointError: files missing, or a layout that is not an image classifier.
     """
-    folder = folder_of(identifier)
+    folder = hub_folder(identifier)
     if not (folder / "config.json").is_file():
         raise CheckpointError(
             f"hf-hub:{identifier}: no config.json", expected="config.json and model.safetensors"
@@ -34,7 +34,7 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
             f"hf-hub:{identifier}: no model.safetensors",
             cure="Only safetensors are loaded: other formats can run code.",
         )
-    config = read_json(folder / "config.json")
+    config = load_json(folder / "config.json")
     try:
         checkpoint = (
             _from_timm(config, folder) if "architecture" in config else _from_transformers(config, folder)
@@ -47,7 +47,7 @@ def load_hub_classifier(identifier: str, device: torch.device | None = None) -> 
     return checkpoint.replace(details={"source": f"hf-hub:{identifier}"}, from_hub=True)
 
 
-def folder_of(identifier: str) -> Path:
+def hub_folder(identifier: str) -> Path:
     """The folder with the files published as `identifier` (`owner/name[@revision]`),
     fetched where it is not a local folder already.
     """
@@ -82,7 +82,7 @@ def _from_transformers(config: dict[str, Any], folder: Path) -> Checkpoint:
     class_names = tuple(names[key] for key in sorted(names, key=int))
     channels = int(config.get("num_channels", 3))
     file = folder / "preprocessor_config.json"
-    processing = read_json(file) if file.is_file() else {}
+    processing = load_json(file) if file.is_file() else {}
     height, width = _size(processing.get("size", config.get("image_size", 224)))
     centred = processing.get("do_normalize", True)
     mean = tuple(processing.get("image_mean", [0.5] * channels)) if centred else (0.0,) * channels

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lightfast.base.errors import CheckpointError, DataError
-from lightfast.base.files import read_json
+from lightfast.base.files import load_json
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import build_network, find_model
 from lightfast.models.checkpoint import FORMAT, Checkpoint
@@ -45,7 +45,7 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
             cure="Make one: lightfast train DATA --out RUN.",
         )
     try:
-        content = read_json(folder / "checkpoint.json")
+        content = load_json(folder / "checkpoint.json")
         return _restored(content, folder, device or torch.device("cpu"))
     except (KeyError, TypeError, DataError) as error:
         raise CheckpointError(
@@ -95,7 +95,7 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
     )
 
 
-def spec_of(checkpoint: Checkpoint) -> str:
+def model_summary(checkpoint: Checkpoint) -> str:
     """The summary line of the checkpoint's model, for tables."""
     return find_model(checkpoint.model, checkpoint.role).summary
 

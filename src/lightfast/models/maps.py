@@ -41,7 +41,7 @@ class MapLayer:
     """One place of a network where it keeps maps.
 
     Attributes:
-        name: the module's dotted name in the network (in a trunk: within the trunk; behind an enhancer:
+        name: the module's dotted name in the network (in a backbone: within the backbone; behind an enhancer:
             within the classifier).
         module: the module whose output they are.
         channels, size: C and (h, w) for the pictures that the layers were looked up with.
@@ -156,7 +156,7 @@ def convolutions(layers: Sequence[MapLayer]) -> tuple[MapLayer, ...]:
 
 
 @contextmanager
-def plain_reading(network: nn.Module, one_view: bool = True) -> Iterator[None]:
+def evaluation_mode(network: nn.Module, one_view: bool = True) -> Iterator[None]:
     """Evaluation mode and, with `one_view`, the plain picture where a network averages over views of it;
     afterwards every module has the mode and the views that it had.
     """
@@ -179,7 +179,7 @@ def plain_reading(network: nn.Module, one_view: bool = True) -> Iterator[None]:
 
 
 @torch.no_grad()
-def read_maps(network: nn.Module, layers: Sequence[MapLayer], pictures: Tensor) -> list[Tensor]:
+def compute_maps(network: nn.Module, layers: Sequence[MapLayer], pictures: Tensor) -> list[Tensor]:
     """What `layers` give for normalised float (N, C, H, W) pictures: float (N, C, h, w) each, as they were
     before anything changed them in place. One forward pass.
     """
@@ -190,7 +190,7 @@ def read_maps(network: nn.Module, layers: Sequence[MapLayer], pictures: Tensor) 
 
     hooks = [layer.module.register_forward_hook(partial(keep, layer.name, layer)) for layer in layers]
     try:
-        with plain_reading(network):
+        with evaluation_mode(network):
             network(pictures)
     finally:
         for hook in hooks:
@@ -236,7 +236,7 @@ def graph_from(layer: MapLayer, probe: Probe) -> Iterator[None]:
 def require_passage(network: nn.Module, example: Tensor) -> None:
     """Raise SettingsError, with the cure, when one normalised picture does not pass through the network."""
     try:
-        with torch.no_grad(), plain_reading(network):
+        with torch.no_grad(), evaluation_mode(network):
             network(example)
     except (RuntimeError, ValueError, AssertionError, IndexError, ZeroDivisionError) as error:
         height, width = example.shape[-2:]
@@ -258,7 +258,7 @@ def _parts(network: nn.Module) -> tuple[nn.Module, nn.Module]:
     if isinstance(network, EnhancedNetwork):
         return _parts(network.classifier)
     if isinstance(network, TransferNetwork):
-        return network, network.trunk
+        return network, network.backbone
     return (network, network.model) if isinstance(network, TransformersClassifier) else (network, network)
 
 

@@ -20,14 +20,15 @@ class ModelSpec:
 
     Attributes:
         name: what the user types.
-        role: "classifier" (also the trunk of detectors) or "restorer".
+        role: "classifier" (also the backbone of detectors) or "restorer".
         build: (image_shape (H, W, C), outputs, **config) → network. A classifier maps normalised float32 (N,
             C, H, W) to logits (N, outputs); a restorer maps [0, 1] pictures (N, C, H, W) to [0, 1] pictures
             of the same shape.
         summary: one line for tables and help.
         source: where the architecture comes from.
         gradient: trained by gradient descent (True) or fitted at once (forests).
-        transfer: stands on a pretrained trunk, with the trunk's own preprocessing (see `models.transfer`).
+        transfer: stands on a pretrained backbone, with the backbone's own preprocessing (see
+            `models.transfer`).
     """
 
     name: str

@@ -16,11 +16,11 @@ from lightfast.base.errors import SettingsError
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a trunk.
+    """One step of a backbone.
 
     Attributes:
         name: as in the network's own code: "stem", "blocks.3", "layer2", "features" …
-        run: what it does to a batch; it uses the trunk's own modules, so training it trains the trunk.
+        run: what it does to a batch; it uses the backbone's own modules, so training it trains the backbone.
         modules: those modules.
         maps: whether the output is a map float (N, C, H, W) that keeps places; the last stage gives features
             (N, D).
@@ -32,29 +32,29 @@ class Stage:
     maps: bool = True
 
 
-def stages_of(trunk: nn.Module) -> tuple[Stage, ...]:
+def stages_of(backbone: nn.Module) -> tuple[Stage, ...]:
     """The stages of a timm network without a classifier (`num_classes=0`), in order; run one after the other
     they are its forward pass.
 
     EfficientNet, ResNet, VGG, Inception-v3 and ViT families are cut inside; any other network has two stages:
     all of it, and the pooling.
     """
-    parts: Any = trunk
-    if hasattr(trunk, "conv_stem") and hasattr(trunk, "blocks") and hasattr(trunk, "bn2"):
+    parts: Any = backbone
+    if hasattr(backbone, "conv_stem") and hasattr(backbone, "blocks") and hasattr(backbone, "bn2"):
         return _efficientnet(parts)
-    if all(hasattr(trunk, name) for name in ("conv1", "bn1", "maxpool", "layer4", "global_pool")):
+    if all(hasattr(backbone, name) for name in ("conv1", "bn1", "maxpool", "layer4", "global_pool")):
         return _resnet(parts)
     if (
-        hasattr(trunk, "features")
-        and hasattr(trunk, "pre_logits")
+        hasattr(backbone, "features")
+        and hasattr(backbone, "pre_logits")
         and isinstance(parts.features, nn.Sequential)
     ):
         return _vgg(parts)
-    if hasattr(trunk, "Mixed_7c"):
+    if hasattr(backbone, "Mixed_7c"):
         return _inception(parts)
-    if hasattr(trunk, "patch_embed") and hasattr(trunk, "blocks") and hasattr(trunk, "_pos_embed"):
+    if hasattr(backbone, "patch_embed") and hasattr(backbone, "blocks") and hasattr(backbone, "_pos_embed"):
         return _vit(parts)
-    return (Stage("features", parts.forward_features, (trunk,)), _pooling(parts, ()))
+    return (Stage("features", parts.forward_features, (backbone,)), _pooling(parts, ()))
 
 
 def run_stages(stages: Sequence[Stage], pictures: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def run_stages(stages: Sequence[Stage], pictures: Tensor) -> Tensor:
     return pictures
 
 
-def position(stages: Sequence[Stage], wanted: str) -> int:
+def stage_index(stages: Sequence[Stage], wanted: str) -> int:
     """The number of the stage called `wanted`; raises SettingsError with the names there are."""
     names = [stage.name for stage in stages]
     if wanted not in names:
@@ -76,7 +76,7 @@ def position(stages: Sequence[Stage], wanted: str) -> int:
     return names.index(wanted)
 
 
-def costs(stages: Sequence[Stage], pictures: Tensor) -> list[float]:
+def stage_costs(stages: Sequence[Stage], pictures: Tensor) -> list[float]:
     """The share of the forward pass that every stage takes (sums to 1): multiply-adds of its convolutions and
     linear layers, counted on one batch of `pictures`.
     """
@@ -120,60 +120,64 @@ def _chain(name: str, *modules: nn.Module) -> Stage:
 
 
 def _pooling(
-    trunk: Any, modules: tuple[nn.Module, ...], before: Callable[[Tensor], Tensor] | None = None
+    backbone: Any, modules: tuple[nn.Module, ...], before: Callable[[Tensor], Tensor] | None = None
 ) -> Stage:
     def run(batch: Tensor) -> Tensor:
-        return trunk.forward_head(before(batch) if before else batch, pre_logits=True)
+        return backbone.forward_head(before(batch) if before else batch, pre_logits=True)
 
     return Stage("pool", run, modules, maps=False)
 
 
-def _efficientnet(trunk: Any) -> tuple[Stage, ...]:
+def _efficientnet(backbone: Any) -> tuple[Stage, ...]:
     def last(batch: Tensor) -> Tensor:
-        return trunk.bn2(trunk.conv_head(batch))
+        return backbone.bn2(backbone.conv_head(batch))
 
-    blocks = [_chain(f"blocks.{number}", block) for number, block in enumerate(trunk.blocks)]
+    blocks = [_chain(f"blocks.{number}", block) for number, block in enumerate(backbone.blocks)]
     return (
-        _chain("stem", trunk.conv_stem, trunk.bn1),
+        _chain("stem", backbone.conv_stem, backbone.bn1),
         *blocks,
-        _pooling(trunk, (trunk.conv_head, trunk.bn2), last),
+        _pooling(backbone, (backbone.conv_head, backbone.bn2), last),
     )
 
 
-def _resnet(trunk: Any) -> tuple[Stage, ...]:
-    layers = [_chain(name, getattr(trunk, name)) for name in ("layer1", "layer2", "layer3", "layer4")]
-    return (_chain("stem", trunk.conv1, trunk.bn1, trunk.act1, trunk.maxpool), *layers, _pooling(trunk, ()))
+def _resnet(backbone: Any) -> tuple[Stage, ...]:
+    layers = [_chain(name, getattr(backbone, name)) for name in ("layer1", "layer2", "layer3", "layer4")]
+    return (
+        _chain("stem", backbone.conv1, backbone.bn1, backbone.act1, backbone.maxpool),
+        *layers,
+        _pooling(backbone, ()),
+    )
 
 
-def _vgg(trunk: Any) -> tuple[Stage, ...]:
+def _vgg(backbone: Any) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     block: list[nn.Module] = []
-    for module in trunk.features:
+    for module in backbone.features:
         block.append(module)
         if isinstance(module, nn.MaxPool2d):
             stages.append(_chain(f"features.{len(stages)}", *block))
             block = []
     rest = [_chain(f"features.{len(stages)}", *block)] if block else []
-    return (*stages, *rest, _pooling(trunk, (trunk.pre_logits,)))
+    return (*stages, *rest, _pooling(backbone, (backbone.pre_logits,)))
 
 
-def _inception(trunk: Any) -> tuple[Stage, ...]:
-    names = [name for name, _ in trunk.named_children() if name.startswith(("Conv2d_", "Pool", "Mixed_"))]
+def _inception(backbone: Any) -> tuple[Stage, ...]:
+    names = [name for name, _ in backbone.named_children() if name.startswith(("Conv2d_", "Pool", "Mixed_"))]
     first = names.index("Mixed_5b")
-    stem = _chain("stem", *(getattr(trunk, name) for name in names[:first]))
-    return (stem, *(_chain(name, getattr(trunk, name)) for name in names[first:]), _pooling(trunk, ()))
+    stem = _chain("stem", *(getattr(backbone, name) for name in names[:first]))
+    return (stem, *(_chain(name, getattr(backbone, name)) for name in names[first:]), _pooling(backbone, ()))
 
 
-def _vit(trunk: Any) -> tuple[Stage, ...]:
+def _vit(backbone: Any) -> tuple[Stage, ...]:
     def embed(pictures: Tensor) -> Tensor:
-        return trunk.norm_pre(trunk.patch_drop(trunk._pos_embed(trunk.patch_embed(pictures))))
+        return backbone.norm_pre(backbone.patch_drop(backbone._pos_embed(backbone.patch_embed(pictures))))
 
     # The tokens carry no places of their own: (N, tokens, D).
     blocks = [
-        Stage(f"blocks.{number}", block, (block,), maps=False) for number, block in enumerate(trunk.blocks)
+        Stage(f"blocks.{number}", block, (block,), maps=False) for number, block in enumerate(backbone.blocks)
     ]
     return (
-        Stage("stem", embed, (trunk.patch_embed,), maps=False),
+        Stage("stem", embed, (backbone.patch_embed,), maps=False),
         *blocks,
-        _pooling(trunk, (trunk.norm,), trunk.norm),
+        _pooling(backbone, (backbone.norm,), backbone.norm),
     )

@@ -16,8 +16,8 @@ from lightfast.evaluate.confusions import ConfusedPair, confused_pairs
 from lightfast.evaluate.curves import PR_METHOD, ROC_METHOD, Curve, macro_area, pr_curves, roc_curves
 from lightfast.evaluate.metrics import Evaluation, top_k_accuracy
 from lightfast.evaluate.predictions import Predictions
-from lightfast.report.figures import confusion_matrix
-from lightfast.report.page import Cell, Figure, Folded, Gallery, Part, Picture, Section, Table, Text
+from lightfast.report.figures import confusion_figure
+from lightfast.report.page import Cell, Figure, Folded, Gallery, Picture, Section, SectionPart, Table, Text
 from lightfast.report.statistics import roc_pr_figure
 from lightfast.report.tables import percent, percent_range, share_cell
 from lightfast.report.thumbnails import side_within, thumbnail
@@ -27,7 +27,7 @@ SHOWN_PAIRS, SHOWN_PICTURES = 40, 12
 HARDEST = 12
 TOP_K = (1, 2, 3, 5, 10)
 # Of a page of 3 MB, what the pictures of the confusions may take.
-PICTURE_BYTES = 1_600_000
+_PICTURE_BYTES = 1_600_000
 
 
 def classes_sections(predictions: Predictions, evaluation: Evaluation, images: ImageSet) -> list[Section]:
@@ -53,14 +53,14 @@ def _classes_section(
     """Confusion matrix with links, hardest pairs, every class, top k."""
     width = 460 if len(evaluation.class_names) <= MANY_CLASSES else 760
     anchors = {(pair.row, pair.column): _anchor(pair) for pair in pairs[:SHOWN_PAIRS]}
-    drawing = confusion_matrix(evaluation.confusion, evaluation.class_names, width, anchors)
+    drawing = confusion_figure(evaluation.confusion, evaluation.class_names, width, anchors)
     caption = (
         "Rows are the given labels, columns the readings."
         + " A click on an error leads to its pictures." * bool(anchors)
     )
     worst = sorted(evaluation.per_class, key=lambda row: row.f1)[:2]
     lead = "The lowest F1 have " + " and ".join(f"{row.name} ({percent(row.f1, 1)})" for row in worst) + "."
-    parts: list[Part] = [Figure(drawing, caption)]
+    parts: list[SectionPart] = [Figure(drawing, caption)]
     if pairs:
         hardest = pairs[0]
         lead += (
@@ -72,7 +72,7 @@ def _classes_section(
     return Section("Classes", (*parts, _classes_table(evaluation), _top_table(predictions)), lead)
 
 
-def _classes_table(evaluation: Evaluation) -> Part:
+def _classes_table(evaluation: Evaluation) -> SectionPart:
     rows = tuple(
         (
             row.name,
@@ -156,7 +156,7 @@ def _confused_section(pairs: Sequence[ConfusedPair], predictions: Predictions, i
         )
     shown = pairs[:SHOWN_PAIRS]
     rows = [_rows_of(pair, predictions) for pair in shown]
-    side = side_within([images.images[row] for chosen in rows for row in chosen], PICTURE_BYTES)
+    side = side_within([images.images[row] for chosen in rows for row in chosen], _PICTURE_BYTES)
     folds = tuple(
         Folded(
             _title(pair, len(chosen)),

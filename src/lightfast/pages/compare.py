@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.compare_many import Comparison, Pair
+from lightfast.evaluate.compare_many import Comparison, ModelPair
 from lightfast.evaluate.predictions import Predictions
 from lightfast.report.noted import noted_dicts
 from lightfast.report.page import (
@@ -22,18 +22,18 @@ from lightfast.report.page import (
     Figure,
     Folded,
     Gallery,
-    Part,
     Section,
+    SectionPart,
     Table,
     Text,
     write_page,
 )
-from lightfast.report.statistics import Priced, cost_figure, interval_figure
+from lightfast.report.statistics import CostPoint, cost_figure, interval_figure
 from lightfast.report.tables import duration, percent, percent_range, points_cell, share_cell
 from lightfast.report.thumbnails import side_within, thumbnail
 
-SHOWN_OTHERS, SHOWN_PICTURES = 5, 12
-PICTURE_BYTES = 1_200_000
+SHOWN_OTHERS, _SHOWN_PICTURES = 5, 12
+_PICTURE_BYTES = 1_200_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def _cost_section(comparison: Comparison, runs: Sequence[Mapping[str, Any]]) -> 
         ),
     )
     priced = [
-        Priced(one.name, one.accuracy, one.accuracy_interval, speed)
+        CostPoint(one.name, one.accuracy, one.accuracy_interval, speed)
         for one in comparison.ranking
         if (speed := costs[one.name]["pictures_per_second"])
     ]
@@ -182,7 +182,7 @@ def _pairs_section(comparison: Comparison) -> Section:
     return Section("Every pair", (Table(columns, rows, f"n = {comparison.n:,} pictures a row", notes),))
 
 
-def _pair_row(pair: Pair) -> tuple[Cell | str, ...]:
+def _pair_row(pair: ModelPair) -> tuple[Cell | str, ...]:
     test = pair.test
     area = "–" if pair.auc_difference is None else points_cell(pair.auc_difference, pair.auc_interval)
     f1 = points_cell(pair.macro_f1_difference, pair.macro_f1_interval)
@@ -206,9 +206,9 @@ def _disagreements(compared: Compared, images: ImageSet) -> list[Section]:
     if not found:
         return []
     side = side_within(
-        [images.images[row] for _, _, rows in found for row in rows[:SHOWN_PICTURES]], PICTURE_BYTES
+        [images.images[row] for _, _, rows in found for row in rows[:_SHOWN_PICTURES]], _PICTURE_BYTES
     )
-    parts: list[Part] = [_fold(right, wrong, rows, images, side) for right, wrong, rows in found]
+    parts: list[SectionPart] = [_fold(right, wrong, rows, images, side) for right, wrong, rows in found]
     if len(others) > SHOWN_OTHERS:
         parts.append(Text(f"{len(others) - SHOWN_OTHERS} further runs are not shown here."))
     lead = f"Pictures that {best.name} reads rightly and another run does not, and the opposite."
@@ -224,7 +224,7 @@ def _rows(right: Predictions, wrong: Predictions) -> np.ndarray:
 def _fold(right: Predictions, wrong: Predictions, rows: np.ndarray, images: ImageSet, side: int) -> Folded:
     names, labels = right.class_names, right.require_labels()
     shots = []
-    for row in rows[:SHOWN_PICTURES]:
+    for row in rows[:_SHOWN_PICTURES]:
         given, read = names[labels[row]], names[wrong.predicted_labels[row]]
         sure = percent(float(wrong.confidence[row]), 0)
         shots.append(

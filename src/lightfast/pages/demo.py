@@ -14,20 +14,20 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.robustness import Robustness
 from lightfast.pages.repair import (
     NO_LABEL_NOTE,
-    RepairStory,
+    RepairReport,
     confusion_section,
     found_section,
     grid,
     intervals_of,
-    paired,
     paired_table,
     queue_section,
+    repair_test,
     rows_by_outcome,
     training_section,
 )
-from lightfast.pages.run import Tested, reliability_section, robustness_section
+from lightfast.pages.run import RunReport, reliability_section, robustness_section
 from lightfast.report.figures import before_after
-from lightfast.report.page import Card, Cards, Figure, Part, Section, Text, write_page
+from lightfast.report.page import Card, Cards, Figure, Section, SectionPart, Text, write_page
 from lightfast.report.tables import percent, percent_range
 from lightfast.restore.pipeline import Repair
 
@@ -43,9 +43,9 @@ class DemoResult:
         published, curves: `before` and `after` under the suite, at its own severities and at severities 1..5.
     """
 
-    tested: Tested
+    tested: RunReport
     clean: Repair
-    story: RepairStory
+    story: RepairReport
     published: Mapping[str, Robustness]
     curves: Mapping[str, Robustness]
 
@@ -82,9 +82,9 @@ def write_demo_page(
 
 
 def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
-    mixture = paired(result.story.repair)
+    mixture = repair_test(result.story.repair)
     trained = result.tested.evaluation
-    doubtful, sure = result.story.repair.doubtful, ~result.story.repair.doubtful
+    needs_review, sure = result.story.repair.needs_review, ~result.story.repair.needs_review
     right = float(result.story.repair.after.correct[sure].mean()) if sure.any() else None
     rest = f"the rest is {percent(right, 1)} right" if sure.any() else "no reading is sure enough"
     interval = intervals_of(mixture)
@@ -107,9 +107,9 @@ def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
             "good",
         ),
         Card(
-            percent(float(doubtful.mean()), 1),
+            percent(float(needs_review.mean()), 1),
             "left for a person",
-            f"{int(doubtful.sum()):,} of {len(doubtful):,}; {rest}",
+            f"{int(needs_review.sum()):,} of {len(needs_review):,}; {rest}",
         ),
         Card(
             f"{metrics['seconds']['total'] / 60:.1f} min",
@@ -122,8 +122,8 @@ def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
 
 def _table_section(result: DemoResult) -> Section:
     """Clean, mixture and every kind, before and after, as a figure and as a table."""
-    mixture = paired(result.story.repair)
-    clean = paired(result.clean)
+    mixture = repair_test(result.story.repair)
+    clean = repair_test(result.clean)
     tests = {"clean": clean, "mixture": mixture, **result.tests_by_kind}
     drawn = [
         (name.replace("_", " "), test.before_accuracy, test.after_accuracy, *intervals_of(test))
@@ -144,8 +144,8 @@ def _table_section(result: DemoResult) -> Section:
     return Section("Before and after", (figure, table), lead)
 
 
-def _pictures_section(story: RepairStory) -> Section:
-    parts: list[Part] = [grid(story)]
+def _pictures_section(story: RepairReport) -> Section:
+    parts: list[SectionPart] = [grid(story)]
     lost = rows_by_outcome(story, True, False, 6)
     if lost:
         parts.append(

@@ -16,19 +16,30 @@ from lightfast.data.preprocess import to_images, to_pixels, to_tensor
 from lightfast.evaluate.compare import PairedTest
 from lightfast.explain.difference import difference, top_change
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.load import spec_of
+from lightfast.models.load import model_summary
 from lightfast.pages.repair import intervals_of, paired_table
 from lightfast.pages.run import curves_figure
 from lightfast.report.noted import noted_dicts
 from lightfast.report.overlay import coloured
-from lightfast.report.page import Card, Cards, Cell, Part, PictureRow, Section, Table, Text, Tone, write_page
+from lightfast.report.page import (
+    Card,
+    Cards,
+    Cell,
+    PictureRow,
+    Section,
+    SectionPart,
+    Table,
+    Text,
+    Tone,
+    write_page,
+)
 from lightfast.report.pictures import picture, picture_grid
 from lightfast.report.tables import MISSING, percent, percent_range, points, points_cell, share_cell
 from lightfast.restore.enhance import Gate
-from lightfast.restore.measure import WITH, WITHOUT, Measured, Reading
+from lightfast.restore.measure import WITH, WITHOUT, EnhancerScores, PairedPredictions
 
-LEAK = "LEAK"
-TOP = 3
+_LEAK = "LEAK"
+_TOP = 3
 _SHOWN = {
     "clean": ((False, True, 4), (True, False, 3), (False, False, 1), (True, True, 1)),
     "degraded": ((False, True, 3), (True, False, 2), (True, True, 1)),
@@ -47,7 +58,7 @@ _RULE = (
 
 
 @dataclass(frozen=True, eq=False)
-class EnhanceStory:
+class EnhanceReport:
     """What a page tells: the classifier behind its enhancer, the enhancer alone, the verdict, what the test
     pictures say, and what they say of an enhancer that was trained on them (None: none was).
     """
@@ -55,16 +66,19 @@ class EnhanceStory:
     checkpoint: Checkpoint
     enhancer: Checkpoint
     gate: Gate
-    own: Measured
-    full: Measured | None
+    own: EnhancerScores
+    full: EnhancerScores | None
 
 
 def write_enhance_page(
-    path: Path, story: EnhanceStory, metrics: Mapping[str, Any], facts: Mapping[str, Any]
+    path: Path, story: EnhanceReport, metrics: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> Path:
     """Write the report of `enhance_run`."""
-    head: tuple[Part, ...] = (_cards(story, metrics), *noted_dicts(metrics["notes"], metrics["unreadable"]))
-    sections = [Section("Verdict", head, verdict(metrics)), _tested_section(story, metrics)]
+    head: tuple[SectionPart, ...] = (
+        _cards(story, metrics),
+        *noted_dicts(metrics["notes"], metrics["unreadable"]),
+    )
+    sections = [Section("Verdict", head, verdict_sentence(metrics)), _tested_section(story, metrics)]
     sections += [_leak_section(story.own, story.full, metrics)] if story.full is not None else []
     sections += [_gallery_section(story)]
     sections += [_transfer_section(metrics)] if metrics["transfer"] else []
@@ -76,7 +90,7 @@ def write_enhance_page(
     return write_page(path, f"Enhancement on {metrics['data']}", subtitle, sections, facts)
 
 
-def verdict(metrics: Mapping[str, Any]) -> str:
+def verdict_sentence(metrics: Mapping[str, Any]) -> str:
     """The gate's verdict in one sentence, with its figures."""
     said = (
         "Refused" if not metrics["accepted"] else "Kept" if metrics["gate"]["kind"] == "off" else "Accepted"
@@ -95,7 +109,7 @@ def cure_of(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _cards(story: EnhanceStory, metrics: Mapping[str, Any]) -> Cards:
+def _cards(story: EnhanceReport, metrics: Mapping[str, Any]) -> Cards:
     clean = replace(
         story.own.clean.paired,
         before_name="the classifier alone",
@@ -157,8 +171,10 @@ def _bare(command: str) -> str:
     return " ".join(Path(word).name or word if "/" in word else word for word in command.split())
 
 
-def _tested_section(story: EnhanceStory, metrics: Mapping[str, Any]) -> Section:
-    parts: list[Part] = [_with_names(paired_table(story.own.tests, "Test pictures, read once at the end"))]
+def _tested_section(story: EnhanceReport, metrics: Mapping[str, Any]) -> Section:
+    parts: list[SectionPart] = [
+        _with_names(paired_table(story.own.tests, "Test pictures, read once at the end"))
+    ]
     how = (
         (
             f"Degraded: every picture damaged in one way of {metrics['suite']}, all ways equally likely; by "
@@ -205,7 +221,7 @@ def _with_names(table: Table) -> Table:
     return replace(table, columns=("", WITHOUT, WITH, *table.columns[3:]))
 
 
-def _leak_section(own: Measured, full: Measured, metrics: Mapping[str, Any]) -> Section:
+def _leak_section(own: EnhancerScores, full: EnhancerScores, metrics: Mapping[str, Any]) -> Section:
     rows = []
     for name, test in full.tests.items():
         honest = own.tests[name]
@@ -225,8 +241,8 @@ def _leak_section(own: Measured, full: Measured, metrics: Mapping[str, Any]) -> 
             WITHOUT,
             "honest",
             "change, points",
-            f"{LEAK}: trained on the test pictures",
-            f"{LEAK}: change, points",
+            f"{_LEAK}: trained on the test pictures",
+            f"{_LEAK}: change, points",
         ),
         tuple(rows),
         "The same plan, learnt with and without the test pictures",
@@ -239,7 +255,7 @@ def _leak_section(own: Measured, full: Measured, metrics: Mapping[str, Any]) -> 
 
 
 def _badge(text: str, detail: str) -> Cell:
-    return Cell(f"{LEAK} {text}", detail, "bad")
+    return Cell(f"{_LEAK} {text}", detail, "bad")
 
 
 def _ends(test: PairedTest) -> str:
@@ -247,15 +263,15 @@ def _ends(test: PairedTest) -> str:
     return f"{points(low, 1)} to {points(high, 1)}"
 
 
-def _gallery_section(story: EnhanceStory) -> Section:
+def _gallery_section(story: EnhanceReport) -> Section:
     """Input, output and what changed, with the first three classes before and after."""
-    parts: list[Part] = []
-    for key, reading in (("clean", story.own.clean), ("degraded", story.own.degraded)):
-        rows = [] if reading is None else _chosen(reading, key)
-        if reading is not None and rows:
+    parts: list[SectionPart] = []
+    for key, predictions in (("clean", story.own.clean), ("degraded", story.own.degraded)):
+        rows = [] if predictions is None else _chosen(predictions, key)
+        if predictions is not None and rows:
             parts.append(
                 picture_grid(
-                    _strips(story.checkpoint, reading, rows),
+                    _strips(story.checkpoint, predictions, rows),
                     ("input", "output", "difference"),
                     f"{key.capitalize()} test pictures, drawn by lot among what was gained, lost and stayed.",
                 )
@@ -267,8 +283,8 @@ def _gallery_section(story: EnhanceStory) -> Section:
     return Section("What it changes", tuple(parts), lead)
 
 
-def _chosen(reading: Reading, key: str) -> list[int]:
-    before, after = reading.before.correct, reading.after.correct
+def _chosen(predictions: PairedPredictions, key: str) -> list[int]:
+    before, after = predictions.before.correct, predictions.after.correct
     order = generator(0, "shown", key).permutation(len(before))
     rows: list[int] = []
     for first, second, count in _SHOWN[key]:
@@ -276,15 +292,15 @@ def _chosen(reading: Reading, key: str) -> list[int]:
     return rows
 
 
-def _strips(checkpoint: Checkpoint, reading: Reading, rows: list[int]) -> list[PictureRow]:
-    given = reading.images.images[rows]
+def _strips(checkpoint: Checkpoint, predictions: PairedPredictions, rows: list[int]) -> list[PictureRow]:
+    given = predictions.images.images[rows]
     made = enhanced_pictures(checkpoint, given)
     changed = difference(given, made)
-    names, labels = reading.before.class_names, reading.before.require_labels()
-    tops = top_change(reading.before.pred_probs[rows], reading.after.pred_probs[rows], names, TOP)
+    names, labels = predictions.before.class_names, predictions.before.require_labels()
+    tops = top_change(predictions.before.pred_probs[rows], predictions.after.pred_probs[rows], names, _TOP)
     strips = []
     for place, row in enumerate(rows):
-        right = bool(reading.before.correct[row]), bool(reading.after.correct[row])
+        right = bool(predictions.before.correct[row]), bool(predictions.after.correct[row])
         shots = (
             picture(given[place], _tops(tops[place].before), right[0]),
             picture(made[place], _tops(tops[place].after), right[1]),
@@ -346,7 +362,7 @@ def _transfer_section(metrics: Mapping[str, Any]) -> Section:
     return Section("Before other classifiers", (table,))
 
 
-def _learned_section(story: EnhanceStory, metrics: Mapping[str, Any]) -> Section:
+def _learned_section(story: EnhanceReport, metrics: Mapping[str, Any]) -> Section:
     facts, parts = metrics["enhancer"], []
     if facts["tried"]:
         rows = []
@@ -376,7 +392,8 @@ def _learned_section(story: EnhanceStory, metrics: Mapping[str, Any]) -> Section
         parts.append(
             curves_figure(
                 story.enhancer.history,
-                f"{facts['model']}: {spec_of(story.enhancer)}; {facts['parameters']:,} weights. Accuracy is "
+                f"{facts['model']}: {model_summary(story.enhancer)}; {facts['parameters']:,} weights. "
+                "Accuracy is "
                 "that of the frozen classifier on the changed pictures.",
             )
         )

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from lightfast.explain.attribution import explainers
 from lightfast.explain.enhancer_change import EnhancerChange
 from lightfast.explain.faithfulness import Faithfulness, Randomisation
-from lightfast.explain.pictures import Explained, Readings
+from lightfast.explain.pictures import ExplainedImages, PredictedImages
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import parts_of
+from lightfast.models.enhanced import split_enhanced
 from lightfast.models.enhanced_network import MODEL as ENHANCED
 from lightfast.pages.figures_faithfulness import faithfulness_curves
 from lightfast.report.contact_sheet import SheetCell, write_contact_sheet
@@ -30,29 +30,29 @@ from lightfast.report.page import (
     Cell,
     Figure,
     FigureRow,
-    Part,
+    PictureGrid,
     PictureRow,
-    Pictures,
     Section,
+    SectionPart,
     Table,
     Text,
     Tone,
     write_page,
 )
-from lightfast.report.strips import colour_key, stage, strip
-from lightfast.report.tables import MINUS, MISSING, duration, sure
+from lightfast.report.strips import colour_key, strip, strip_panel
+from lightfast.report.tables import MINUS, MISSING, confidence_text, duration
 from lightfast.report.thumbnails import side_within, thumbnail
 
-SHOWN, SHOWN_WRONG = 24, 16
+_SHOWN, SHOWN_WRONG = 24, 16
 """Pictures of the contact sheet, and wrong readings of the page; of all others there are files."""
 ON_SHEET = 48
-PICTURE_BYTES = 900_000
-WIDE, HALF = 820, 400
+_PICTURE_BYTES = 900_000
+_WIDE, _HALF = 820, 400
 _SEEN = "seen in training"
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
+class ExplanationChecks:
     """Whether the explanation is any good."""
 
     faithfulness: Faithfulness
@@ -64,68 +64,70 @@ class Checked:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ExplainReport:
     """All that the page shows; `other`: row → map for the true class of a wrong reading, float32 (H, W)."""
 
-    found: Explained
-    checked: Checked | None
+    found: ExplainedImages
+    checked: ExplanationChecks | None
     other: Mapping[int, NDArray[np.float32]]
     change: EnhancerChange | None
 
 
 def write_explain_page(
     path: Path,
-    shown: Shown,
+    shown: ExplainReport,
     facts: Mapping[str, Any],
     notes: Sequence[str],
     unreadable: Sequence[Mapping[str, str]],
 ) -> Path:
     """Write the report; `notes` and `unreadable` as in `run_page.noted`."""
     found = shown.found
-    readings, entry = found.readings, explainers().get(found.method)
+    predicted, entry = found.predicted, explainers().get(found.method)
     sections = [_pictures_section(found, noted_dicts(notes, unreadable))]
-    if readings.labelled:
+    if predicted.labelled:
         sections.append(_wrong_section(shown))
     if shown.change is not None:
         sections.append(_change_section(found, shown.change))
     sections.append(_checked_section(shown.checked, found.method))
-    title = f"Why {model_name(readings.classifier)} reads {readings.images.name.split('/')[0]} as it does"
-    pictures = "picture" if len(readings) == 1 else "pictures"
+    title = f"Why {model_name(predicted.classifier)} reads {predicted.images.name.split('/')[0]} as it does"
+    pictures = "picture" if len(predicted) == 1 else "pictures"
     subtitle = (
-        f"{len(readings):,} {pictures} explained by {found.method}: "
+        f"{len(predicted):,} {pictures} explained by {found.method}: "
         f"{entry.summary.rstrip('.')}{_of_source(entry.source)}."
     )
     return write_page(path, title, subtitle, sections, facts)
 
 
-def write_sheet(path: Path, found: Explained) -> Path:
+def write_explain_sheet(path: Path, found: ExplainedImages) -> Path:
     """contact-sheet.png: picture, map, reading and true label of up to ON_SHEET pictures."""
-    readings = found.readings
-    images, rows = readings.images.images, evenly(len(readings), ON_SHEET)
-    cells = [SheetCell((rgb(images[row]), found.drawn(row)), _sheet_lines(readings, row)) for row in rows]
+    predicted = found.predicted
+    images, rows = predicted.images.images, evenly(len(predicted), ON_SHEET)
+    cells = [SheetCell((rgb(images[row]), found.drawn(row)), _sheet_lines(predicted, row)) for row in rows]
     layer = f", layer {found.target_layer}" if found.target_layer else ""
-    some = "" if len(cells) == len(readings) else f", {len(cells)} of {len(readings):,} pictures"
+    some = "" if len(cells) == len(predicted) else f", {len(cells)} of {len(predicted):,} pictures"
     return write_contact_sheet(
         path,
         cells,
-        f"{found.method}{layer}: {model_name(readings.classifier)} on {readings.images.name}{some}",
+        f"{found.method}{layer}: {model_name(predicted.classifier)} on {predicted.images.name}{some}",
     )
 
 
-def _sheet_lines(readings: Readings, row: int) -> tuple[tuple[str, Tone], ...]:
-    right = None if readings.right is None else bool(readings.right[row])
+def _sheet_lines(predicted: PredictedImages, row: int) -> tuple[tuple[str, Tone], ...]:
+    right = None if predicted.right is None else bool(predicted.right[row])
     first: tuple[str, Tone] = (
-        first_line(readings, row),
+        first_line(predicted, row),
         "strong" if right is None else "good" if right else "bad",
     )
-    others: list[tuple[str, Tone]] = [(f"{name} {sure(share)}", "") for name, share in readings.top(row)[1:]]
-    return (first, *others, (last_line(readings, row), ""))
+    others: list[tuple[str, Tone]] = [
+        (f"{name} {confidence_text(share)}", "") for name, share in predicted.top(row)[1:]
+    ]
+    return (first, *others, (last_line(predicted, row), ""))
 
 
 def model_name(classifier: Checkpoint) -> str:
     """The model by name; behind an enhancer that of the classifier there."""
     return (
-        f"{parts_of(classifier)[1].model} behind an enhancer"
+        f"{split_enhanced(classifier)[1].model} behind an enhancer"
         if classifier.model == ENHANCED
         else classifier.model
     )
@@ -140,87 +142,92 @@ def evenly(total: int, most: int) -> list[int]:
     )
 
 
-def first_line(readings: Readings, row: int) -> str:
+def first_line(predicted: PredictedImages, row: int) -> str:
     """The reading with its probability."""
-    name, share = readings.top(row)[0]
-    mark = {None: "", True: "✓ ", False: "✗ "}[None if readings.right is None else bool(readings.right[row])]
-    return f"{mark}{name} {sure(share)}"
+    name, share = predicted.top(row)[0]
+    mark = {None: "", True: "✓ ", False: "✗ "}[
+        None if predicted.right is None else bool(predicted.right[row])
+    ]
+    return f"{mark}{name} {confidence_text(share)}"
 
 
-def last_line(readings: Readings, row: int) -> str:
+def last_line(predicted: PredictedImages, row: int) -> str:
     """The true label where it is known, the file's name, and whether the run had seen it."""
-    known = readings.true_names(row)
+    known = predicted.true_names(row)
     said = [] if known is None else [f"true: {', '.join(known) or 'none'}"]
     return " · ".join(
-        [*said, *([_SEEN] if readings.seen[row] else []), PurePath(readings.images.ids[row]).name]
+        [*said, *([_SEEN] if predicted.seen[row] else []), PurePath(predicted.images.ids[row]).name]
     )
 
 
-def _pictures_section(found: Explained, notes: Sequence[Part]) -> Section:
-    readings = found.readings
-    rows = evenly(len(readings), SHOWN)
+def _pictures_section(found: ExplainedImages, notes: Sequence[SectionPart]) -> Section:
+    predicted = found.predicted
+    rows = evenly(len(predicted), _SHOWN)
     drawn = {row: found.drawn(row) for row in rows}
-    side = max(96, side_within([*drawn.values()], PICTURE_BYTES // 2))
+    side = max(96, side_within([*drawn.values()], _PICTURE_BYTES // 2))
     grid = tuple(_picture_row(found, row, drawn[row], side) for row in rows)
     shown = (
         f"All {len(rows):,} pictures."
-        if len(rows) == len(readings)
+        if len(rows) == len(predicted)
         else (
-            f"{len(rows)} of {len(readings):,} pictures, evenly spread over their order; the overlays of all "
+            f"{len(rows)} of {len(predicted):,} pictures, evenly spread over their order; the "
+            "overlays of all "
             "lie in overlays/."
         )
     )
     caption = (
-        f"{shown} The map is about {_about(readings)}. Under it the three likeliest classes, under the "
+        f"{shown} The map is about {_about(predicted)}. Under it the three likeliest classes, under the "
         "picture what it truly is."
     )
-    if not readings.labelled:
+    if not predicted.labelled:
         caption = caption.replace("under the picture what it truly is", "under the picture its name")
     return Section(
-        "Pictures", (_cards(found), *notes, _key(found), Pictures(("picture", "map"), grid, caption))
+        "Pictures", (_cards(found), *notes, _key(found), PictureGrid(("picture", "map"), grid, caption))
     )
 
 
-def _picture_row(found: Explained, row: int, drawn: NDArray[np.uint8], side: int) -> PictureRow:
-    readings = found.readings
-    name, share = readings.top(row)[0]
-    right = None if readings.right is None else bool(readings.right[row])
-    top = " · ".join(f"{label} {sure(prob)}" for label, prob in readings.top(row))
+def _picture_row(found: ExplainedImages, row: int, drawn: NDArray[np.uint8], side: int) -> PictureRow:
+    predicted = found.predicted
+    name, share = predicted.top(row)[0]
+    right = None if predicted.right is None else bool(predicted.right[row])
+    top = " · ".join(f"{label} {confidence_text(prob)}" for label, prob in predicted.top(row))
     alt = (
-        f"{readings.images.ids[row]}, read as {name} ({sure(share)}); map of {found.method} for "
-        f"{_target_name(readings, row)}"
+        f"{predicted.images.ids[row]}, read as {name} ({confidence_text(share)}); map of {found.method} for "
+        f"{_target_name(predicted, row)}"
     )
     # The mark of right or wrong stands once, under the reading.
-    picture = thumbnail(readings.images.images[row], last_line(readings, row), readings.images.ids[row], side)
+    picture = thumbnail(
+        predicted.images.images[row], last_line(predicted, row), predicted.images.ids[row], side
+    )
     over = thumbnail(drawn, top, alt, side)
     return PictureRow((picture, dataclasses.replace(over, right=right)))
 
 
-def _cards(found: Explained) -> Cards:
-    readings = found.readings
+def _cards(found: ExplainedImages) -> Cards:
+    predicted = found.predicted
     cards = [
         Card(
-            f"{len(readings):,}",
+            f"{len(predicted):,}",
             "pictures",
-            f"{model_name(readings.classifier)}, {readings.classifier.outputs} classes",
+            f"{model_name(predicted.classifier)}, {predicted.classifier.outputs} classes",
             "strong",
         )
     ]
-    if readings.labelled:
+    if predicted.labelled:
         cards.append(
-            Card(f"{len(readings.wrong):,}", "read wrongly", "read, not scored: no accuracy of the run")
+            Card(f"{len(predicted.wrong):,}", "read wrongly", "read, not scored: no accuracy of the run")
         )
     cards.append(
         Card(
-            _pace(found.seconds / len(readings)),
+            _pace(found.seconds / len(predicted)),
             "a picture",
             f"{found.method}, {_pace(found.seconds)} in all",
         )
     )
-    if readings.seen.any():
+    if predicted.seen.any():
         cards.append(
             Card(
-                f"{int(readings.seen.sum()):,}",
+                f"{int(predicted.seen.sum()):,}",
                 _SEEN,
                 "what the run says of these is no evidence of what it can",
             )
@@ -228,17 +235,17 @@ def _cards(found: Explained) -> Cards:
     layer = f" at the layer {found.target_layer}" if found.target_layer else ""
     return Cards(
         tuple(cards),
-        f"Each map shows what in the picture speaks for {_about(readings)}, by {found.method}{layer}.",
+        f"Each map shows what in the picture speaks for {_about(predicted)}, by {found.method}{layer}.",
     )
 
 
-def _about(readings: Readings) -> str:
-    if readings.asked_for is None:
+def _about(predicted: PredictedImages) -> str:
+    if predicted.common_target is None:
         return "the class that the picture was read as"
-    return f"the class {readings.classifier.class_names[readings.asked_for]}"
+    return f"the class {predicted.classifier.class_names[predicted.common_target]}"
 
 
-def _key(found: Explained) -> Figure:
+def _key(found: ExplainedImages) -> Figure:
     words = (
         ("speaks against it", "nothing", "speaks for it")
         if found.signed
@@ -253,36 +260,36 @@ def _key(found: Explained) -> Figure:
     return Figure(colour_key(words, signed=found.signed), caption)
 
 
-def _target_name(readings: Readings, row: int) -> str:
-    return readings.classifier.class_names[readings.targets[row]]
+def _target_name(predicted: PredictedImages, row: int) -> str:
+    return predicted.classifier.class_names[predicted.targets[row]]
 
 
-def _wrong_section(shown: Shown) -> Section:
+def _wrong_section(shown: ExplainReport) -> Section:
     """The wrong readings, the most confident first, with the map for the true class where there is one."""
-    readings = shown.found.readings
-    wrong = readings.wrong
+    predicted = shown.found.predicted
+    wrong = predicted.wrong
     if not len(wrong):
         return Section(
             "Where it looked when it was wrong",
             (),
-            f"None of the {len(readings):,} pictures was read wrongly.",
+            f"None of the {len(predicted):,} pictures was read wrongly.",
         )
     rows = [int(row) for row in wrong[:SHOWN_WRONG]]
     figures = tuple(_wrong_figure(shown, row) for row in rows)
     count = (
-        f"{len(wrong):,} of {len(readings):,} pictures {'was' if len(wrong) == 1 else 'were'} read wrongly"
+        f"{len(wrong):,} of {len(predicted):,} pictures {'was' if len(wrong) == 1 else 'were'} read wrongly"
     )
     order = ", the most confident first" if len(wrong) > 1 else ""
     lead = count + order + ("." if len(rows) == len(wrong) else f"; {len(rows)} are shown.")
     caption = "Left the picture, then what speaks for the class that it was read as"
     caption += ", then what would speak for the true class." if shown.other else "."
     return Section(
-        "Where it looked when it was wrong", (FigureRow(figures, caption), *_all_seen(readings, rows)), lead
+        "Where it looked when it was wrong", (FigureRow(figures, caption), *_all_seen(predicted, rows)), lead
     )
 
 
-def _all_seen(readings: Readings, rows: Sequence[int]) -> tuple[Part, ...]:
-    seen = int(readings.seen[list(rows)].sum())
+def _all_seen(predicted: PredictedImages, rows: Sequence[int]) -> tuple[SectionPart, ...]:
+    seen = int(predicted.seen[list(rows)].sum())
     return (
         (
             Text(
@@ -295,41 +302,43 @@ def _all_seen(readings: Readings, rows: Sequence[int]) -> tuple[Part, ...]:
     )
 
 
-def _wrong_figure(shown: Shown, row: int) -> Figure:
-    found, readings = shown.found, shown.found.readings
-    true = readings.true_names(row) or ()
-    about = _target_name(readings, row)
-    under = [f"true: {', '.join(true) or 'none'}", *([_SEEN] if readings.seen[row] else [])]
+def _wrong_figure(shown: ExplainReport, row: int) -> Figure:
+    found, predicted = shown.found, shown.found.predicted
+    true = predicted.true_names(row) or ()
+    about = _target_name(predicted, row)
+    under = [f"true: {', '.join(true) or 'none'}", *([_SEEN] if predicted.seen[row] else [])]
     stages = [
-        stage(readings.images.images[row], "picture", under),
-        stage(
+        strip_panel(predicted.images.images[row], "picture", under),
+        strip_panel(
             found.drawn(row),
-            f"read: {about}" if readings.asked_for is None else f"for {about}",
-            _top_lines(readings, row),
+            f"read: {about}" if predicted.common_target is None else f"for {about}",
+            _top_lines(predicted, row),
         ),
     ]
     if row in shown.other:
-        label = readings.true_label(row)
-        name = readings.classifier.class_names[label] if label is not None else ""
-        probability = f"{name} {sure(float(readings.probs[row, label]))}"
-        stages.append(stage(found.drawn(row, shown.other[row]), f"true: {name}", [probability]))
-    read, share = readings.top(row)[0]
-    alt = f"{readings.images.ids[row]}: {', '.join(true) or 'none'} read as {read} ({sure(share)})"
+        label = predicted.true_label(row)
+        name = predicted.classifier.class_names[label] if label is not None else ""
+        probability = f"{name} {confidence_text(float(predicted.probs[row, label]))}"
+        stages.append(strip_panel(found.drawn(row, shown.other[row]), f"true: {name}", [probability]))
+    read, share = predicted.top(row)[0]
+    alt = (
+        f"{predicted.images.ids[row]}: {', '.join(true) or 'none'} read as {read} ({confidence_text(share)})"
+    )
     return Figure(
-        strip(stages, alt, width=HALF, columns=3),
-        PurePath(readings.images.ids[row]).name,
+        strip(stages, alt, width=_HALF, columns=3),
+        PurePath(predicted.images.ids[row]).name,
         alt,
-        f"{', '.join(true) or 'none of the classes'} read as {read}, {sure(share)} sure",
+        f"{', '.join(true) or 'none of the classes'} read as {read}, {confidence_text(share)} sure",
     )
 
 
-def _top_lines(readings: Readings, row: int) -> list[str]:
-    return [f"{name} {sure(share)}" for name, share in readings.top(row)]
+def _top_lines(predicted: PredictedImages, row: int) -> list[str]:
+    return [f"{name} {confidence_text(share)}" for name, share in predicted.top(row)]
 
 
-def _change_section(found: Explained, change: EnhancerChange) -> Section:
+def _change_section(found: ExplainedImages, change: EnhancerChange) -> Section:
     """Input, output, difference and both maps of some pictures."""
-    n = len(found.readings)
+    n = len(found.predicted)
     lead = (
         f"Behind the enhancer {change.changed:,} of {n:,} pictures "
         f"{'has' if change.changed == 1 else 'have'} another first reading."
@@ -350,16 +359,18 @@ def _change_section(found: Explained, change: EnhancerChange) -> Section:
     return Section("What the enhancer changed", (key, *figures), lead)
 
 
-def _change_figure(found: Explained, change: EnhancerChange, place: int) -> Figure:
-    readings, row = found.readings, int(change.rows[place])
-    image, top = readings.images.images[row], change.tops[row]
-    before, after = ([f"{name} {sure(share)}" for name, share in side] for side in (top.before, top.after))
+def _change_figure(found: ExplainedImages, change: EnhancerChange, place: int) -> Figure:
+    predicted, row = found.predicted, int(change.rows[place])
+    image, top = predicted.images.images[row], change.tops[row]
+    before, after = (
+        [f"{name} {confidence_text(share)}" for name, share in side] for side in (top.before, top.after)
+    )
     right = [None if side is None else bool(side[row]) for side in (change.right_before, change.right_after)]
     heat = coloured(change.pixels.maps[place])
     stages = [
-        stage(image, "input"),
-        stage(change.outputs[place], "output"),
-        stage(
+        strip_panel(image, "input"),
+        strip_panel(change.outputs[place], "output"),
+        strip_panel(
             heat,
             "difference",
             [f"up to {change.pixels.largest[place]:.0f} of 255", f"mean {change.pixels.mean[place]:.2f}"],
@@ -367,16 +378,16 @@ def _change_figure(found: Explained, change: EnhancerChange, place: int) -> Figu
     ]
     over = overlay(image, change.before[place], signed=found.signed, blur=found.blur)
     stages += [
-        stage(over, "map before", before, right[0]),
-        stage(found.drawn(row), "map after", after, right[1]),
+        strip_panel(over, "map before", before, right[0]),
+        strip_panel(found.drawn(row), "map after", after, right[1]),
     ]
     words = f"{top.before[0][0]} → {top.after[0][0]}" if top.changed else f"{top.after[0][0]}, as before"
-    alt = f"{readings.images.ids[row]}: {words}; before {', '.join(before)}; after {', '.join(after)}"
+    alt = f"{predicted.images.ids[row]}: {words}; before {', '.join(before)}; after {', '.join(after)}"
     return Figure(
-        strip(stages, alt, width=WIDE, columns=5),
+        strip(stages, alt, width=_WIDE, columns=5),
         _moved(change, place),
         alt,
-        f"{words} · {last_line(readings, row)}",
+        f"{words} · {last_line(predicted, row)}",
     )
 
 
@@ -389,7 +400,7 @@ def _moved(change: EnhancerChange, place: int) -> str:
     )
 
 
-def _checked_section(checked: Checked | None, method: str) -> Section:
+def _checked_section(checked: ExplanationChecks | None, method: str) -> Section:
     title = "Is the explanation any good?"
     if checked is None:
         return Section(
@@ -443,7 +454,7 @@ def _checked_section(checked: Checked | None, method: str) -> Section:
     return Section(title, (figure, table, *_weights_parts(weights, method)), lead)
 
 
-def _weights_parts(weights: Randomisation, method: str) -> tuple[Part, ...]:
+def _weights_parts(weights: Randomisation, method: str) -> tuple[SectionPart, ...]:
     if not weights.rows:
         return (
             Text(f"The weight-randomisation check of {method} could not run: {weights.reason}.", note=True),

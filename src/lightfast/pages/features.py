@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.explain.features import FeatureMaps
-from lightfast.explain.pictures import MAPS, Readings
+from lightfast.explain.pictures import MAPS, PredictedImages
 from lightfast.pages.explain import model_name
 from lightfast.report.overlay import mosaic, mosaic_uri
-from lightfast.report.page import Figure, FigureRow, Folded, Part, Section, write_page
-from lightfast.report.strips import colour_key, stage, strip
-from lightfast.report.tables import sure
+from lightfast.report.page import Figure, FigureRow, Folded, Section, SectionPart, write_page
+from lightfast.report.strips import colour_key, strip, strip_panel
+from lightfast.report.tables import confidence_text
 
 FEATURES = "features"
 CHANNELS, SHOWN_FEATURES = 16, 8
@@ -62,36 +62,36 @@ def channels_of(found: FeatureMaps) -> Channels:
     )
 
 
-def pair_of(readings: Readings) -> tuple[int, ...]:
+def pair_of(predicted: PredictedImages) -> tuple[int, ...]:
     """Two pictures to compare: the first, and the first that was read as another class (else the second);
     one where there is one.
     """
-    others = np.flatnonzero(readings.read_as != readings.read_as[0])
-    return (0,) if len(readings) == 1 else (0, int(others[0]) if len(others) else 1)
+    others = np.flatnonzero(predicted.predicted_labels != predicted.predicted_labels[0])
+    return (0,) if len(predicted) == 1 else (0, int(others[0]) if len(others) else 1)
 
 
 Drawn = tuple[Sequence[Channels], list[NDArray[np.float32]]]
 
 
-def _lines(readings: Readings, row: int) -> list[str]:
-    known = readings.true_names(row)
-    read = " · ".join(f"{name} {sure(share)}" for name, share in readings.top(row))
-    said = [readings.images.ids[row], f"read as {read}"]
+def _lines(predicted: PredictedImages, row: int) -> list[str]:
+    known = predicted.true_names(row)
+    read = " · ".join(f"{name} {confidence_text(share)}" for name, share in predicted.top(row))
+    said = [predicted.images.ids[row], f"read as {read}"]
     said += [f"true: {', '.join(known) or 'none'}"] if known is not None else []
-    return said + ["seen in training"] * bool(readings.seen[row])
+    return said + ["seen in training"] * bool(predicted.seen[row])
 
 
 def write_features_page(
     path: Path,
-    readings: Readings,
+    predicted: PredictedImages,
     drawn: tuple[Sequence[Channels], dict[int, list[NDArray[np.float32]]]],
-    noted_parts: tuple[Part, ...],
+    noted_parts: tuple[SectionPart, ...],
     facts: Mapping[str, Any],
 ) -> None:
     """Write the page of the feature maps: a pair to compare, and every shown picture with its layers."""
     chosen, kept = drawn
-    pair = pair_of(readings)
-    n = len(readings)
+    pair = pair_of(predicted)
+    n = len(predicted)
     shown = list(range(min(SHOWN_FEATURES, n)))
     some = f"All {n}" if len(shown) == n else f"{len(shown)} of {n:,}"
     lead = f"{some} pictures; the figures of all lie in {FEATURES}/, the maps of every channel in {MAPS}/."
@@ -103,13 +103,13 @@ def write_features_page(
     sections = [
         Section(
             "Layer by layer",
-            (*noted_parts, key, *(_fold(readings, row, (chosen, kept[row])) for row in shown)),
+            (*noted_parts, key, *(_fold(predicted, row, (chosen, kept[row])) for row in shown)),
             lead,
         )
     ]
     if len(pair) == 2:
-        sections.insert(0, _pair_section(readings, chosen, [kept[row] for row in pair], pair))
-    title = f"What {model_name(readings.classifier)} makes of {readings.images.name.split('/')[0]}"
+        sections.insert(0, _pair_section(predicted, chosen, [kept[row] for row in pair], pair))
+    title = f"What {model_name(predicted.classifier)} makes of {predicted.images.name.split('/')[0]}"
     write_page(
         path,
         title,
@@ -120,9 +120,12 @@ def write_features_page(
 
 
 def _pair_section(
-    readings: Readings, chosen: Sequence[Channels], maps: list[list[NDArray[np.float32]]], pair: Sequence[int]
+    predicted: PredictedImages,
+    chosen: Sequence[Channels],
+    maps: list[list[NDArray[np.float32]]],
+    pair: Sequence[int],
 ) -> Section:
-    parts: list[Part] = [FigureRow(tuple(_picture(readings, row) for row in pair))]
+    parts: list[SectionPart] = [FigureRow(tuple(_picture(predicted, row) for row in pair))]
     for layer, one in enumerate(chosen):
         figures = tuple(
             Figure(
@@ -140,18 +143,18 @@ def _pair_section(
     )
 
 
-def _picture(readings: Readings, row: int) -> Figure:
-    lines = _lines(readings, row)
+def _picture(predicted: PredictedImages, row: int) -> Figure:
+    lines = _lines(predicted, row)
     return Figure(
-        strip([stage(readings.images.images[row], Path(lines[0]).name)], lines[0], width=240),
+        strip([strip_panel(predicted.images.images[row], Path(lines[0]).name)], lines[0], width=240),
         " · ".join(lines[1:]),
     )
 
 
-def _fold(readings: Readings, row: int, drawn: Drawn) -> Folded:
+def _fold(predicted: PredictedImages, row: int, drawn: Drawn) -> Folded:
     figures = tuple(
         Figure(mosaic_uri(one.drawn(maps, CHANNELS, _TILE)), one.words)
         for one, maps in zip(*drawn, strict=True)
     )
-    first, *rest = _lines(readings, row)
-    return Folded(f"{first}: {', '.join(rest)}", (_picture(readings, row), *figures))
+    first, *rest = _lines(predicted, row)
+    return Folded(f"{first}: {', '.join(rest)}", (_picture(predicted, row), *figures))

@@ -12,13 +12,24 @@ from typing import Any
 from lightfast.baselines.human_score import HumanBaseline, PictureScore
 from lightfast.data.images import ImageSet
 from lightfast.report.noted import noted_dicts
-from lightfast.report.page import Card, Cards, Cell, Folded, Gallery, Part, Section, Table, Text, write_page
+from lightfast.report.page import (
+    Card,
+    Cards,
+    Cell,
+    Folded,
+    Gallery,
+    Section,
+    SectionPart,
+    Table,
+    Text,
+    write_page,
+)
 from lightfast.report.pictures import picture
 from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_cell
 from lightfast.statistics.agreement import Kappa
 from lightfast.statistics.intervals import wilson_bounds
 
-SHOWN, CONFUSIONS = 24, 12
+_SHOWN, CONFUSIONS = 24, 12
 _METHOD = (
     "Everybody was shown the same sample of the test part, drawn class by class, each in an order of their "
     "own. Label, file name "
@@ -189,13 +200,13 @@ def _misread_section(baseline: HumanBaseline, images: ImageSet) -> Section:
         (one for one in baseline.pictures if one.right < one.n),
         key=lambda one: (one.right / one.n, -one.n, one.row),
     )
-    parts: list[Part] = []
+    parts: list[SectionPart] = []
     if wrong:
         shots = tuple(
             picture(images.images[one.row], _said(one), alt=f"{one.label}, read as {_wrong(one)}")
-            for one in wrong[:SHOWN]
+            for one in wrong[:_SHOWN]
         )
-        more = f" {SHOWN} of {len(wrong):,} are shown." if len(wrong) > SHOWN else ""
+        more = f" {_SHOWN} of {len(wrong):,} are shown." if len(wrong) > _SHOWN else ""
         parts += [
             Gallery(shots, f"The label → what it was taken for; the most often misread first.{more}"),
             _confusions(baseline),

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast.evaluate.hierarchy import HierarchyScore
-from lightfast.report.page import Folded, Part, Section, Table, Text
+from lightfast.report.page import Folded, Section, SectionPart, Table, Text
 from lightfast.report.tables import duration, percent, share_cell
 
-SHOWN = 200
+_SHOWN = 200
 """Groups of near duplicates at most on a page; all of them stand in ingest.json."""
 
 
 def learned_sections(metrics: Mapping[str, Any]) -> list[Section]:
-    """One section for a network on a pretrained trunk; nothing for others."""
+    """One section for a network on a pretrained backbone; nothing for others."""
     if "transfer" not in metrics:
         return []
     auto = metrics.get("auto")
@@ -69,13 +69,13 @@ def hierarchy_sections(score: HierarchyScore | None) -> list[Section]:
     return [Section("In the taxonomy", (table,), lead)]
 
 
-def near_parts(near: Mapping[str, Any]) -> tuple[Part, ...]:
+def near_parts(near: Mapping[str, Any]) -> tuple[SectionPart, ...]:
     """The near duplicates, folded; nothing where none were found."""
     groups = near.get("groups", ())
     if not groups:
         return ()
-    rows = tuple((str(number), ", ".join(group)) for number, group in enumerate(groups[:SHOWN], start=1))
-    more = (f"{len(groups) - SHOWN:,} more in ingest.json.",) if len(groups) > SHOWN else ()
+    rows = tuple((str(number), ", ".join(group)) for number, group in enumerate(groups[:_SHOWN], start=1))
+    more = (f"{len(groups) - _SHOWN:,} more in ingest.json.",) if len(groups) > _SHOWN else ()
     table = Table(("group", "pictures"), rows, "Each group stands on one side of the split", more)
     return (Folded(f"{len(groups):,} group{'s' * (len(groups) > 1)} of near duplicates", (table,)),)
 

@@ -40,11 +40,11 @@ _COLOURS = (
 )
 
 
-Shown = tuple[str, NDArray[np.uint8], Objects]
+ShownObjects = tuple[str, NDArray[np.uint8], Objects]
 """(name, picture uint8 (H, W, 3), what was found in it)."""
 
 
-def write_sheet(path: Path, shown: Sequence[Shown]) -> Path:
+def write_objects_sheet(path: Path, shown: Sequence[ShownObjects]) -> Path:
     """A PNG with the pictures in rows of up to three, boxes and labels drawn on them,
     the tags of the whole picture beneath.
     """

@@ -17,18 +17,18 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.pages.run import curves_figure
-from lightfast.report.figures import confusion_matrix
+from lightfast.report.figures import confusion_figure
 from lightfast.report.noted import noted_dicts
 from lightfast.report.page import (
     Card,
     Cards,
-    Doubt,
     Figure,
     FigureRow,
-    Part,
     Picture,
     PictureRow,
+    ReviewItem,
     Section,
+    SectionPart,
     Table,
     Text,
     write_page,
@@ -44,14 +44,14 @@ NO_LABEL_NOTE = (
     f"{BY_DETECTOR}: no label was looked at before the final count. The original damaged-digits study chose "
     "them by their true labels."
 )
-SHOWN, FEWEST_SHOWN = 18, 9
+_SHOWN, FEWEST_SHOWN = 18, 9
 QUEUE_SHOWN = 16
 FIRST_STANDS = "(first)"
 """Stands beside a reading where the re-read was not kept."""
 
 
 @dataclass(frozen=True, eq=False)
-class RepairStory:
+class RepairReport:
     """All that a page tells of one repair.
 
     Attributes:
@@ -75,11 +75,11 @@ class RepairStory:
 
 
 def write_repair_page(
-    path: Path, story: RepairStory, metrics: Mapping[str, Any], facts: Mapping[str, Any]
+    path: Path, story: RepairReport, metrics: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> Path:
     """Write the report of `repair_run`."""
     said = NO_LABEL_NOTE if story.labelled else f"{BY_DETECTOR}; they carry no labels."
-    head: tuple[Part, ...] = (
+    head: tuple[SectionPart, ...] = (
         result_cards(story),
         Text(said, note=True),
         *noted_dicts(metrics["notes"], metrics["unreadable"]),
@@ -92,13 +92,13 @@ def write_repair_page(
     return write_page(path, f"Repair of {metrics['data']}", subtitle, sections, facts)
 
 
-def result_cards(story: RepairStory) -> Cards:
+def result_cards(story: RepairReport) -> Cards:
     """Headline numbers: accuracy before and after where labels are known, else what was done."""
     result, n = story.repair, len(story.images)
     person = Card(
-        f"{int(result.doubtful.sum()):,}",
+        f"{int(result.needs_review.sum()):,}",
         "pictures for a person",
-        f"{percent(result.doubtful.mean(), 1)} of {n:,}",
+        f"{percent(result.needs_review.mean(), 1)} of {n:,}",
     )
     if not story.labelled:
         changed = int((result.before.predicted_labels != result.after.predicted_labels).sum())
@@ -110,7 +110,7 @@ def result_cards(story: RepairStory) -> Cards:
         )
         return Cards(cards, "These pictures carry no labels, so nothing here can be called right or wrong.")
     first, final = score(result.before), score(result.after)
-    sure = ~result.doubtful
+    sure = ~result.needs_review
     cards = (
         Card(
             percent(first.accuracy, 1),
@@ -130,10 +130,10 @@ def result_cards(story: RepairStory) -> Cards:
         ),
         person,
     )
-    return Cards(cards, paired(result).sentence())
+    return Cards(cards, repair_test(result).sentence())
 
 
-def found_section(story: RepairStory) -> Section:
+def found_section(story: RepairReport) -> Section:
     """What the detector said, and what came of it."""
     result = story.repair
     said = np.array(result.damage.names)
@@ -144,7 +144,7 @@ def found_section(story: RepairStory) -> Section:
     for name in order:
         rows_of = said == name
         counts = [
-            int(part[rows_of].sum()) for part in (rows_of, result.attempted, result.kept, result.doubtful)
+            int(part[rows_of].sum()) for part in (rows_of, result.attempted, result.kept, result.needs_review)
         ]
         cells = [name.replace("_", " "), *(f"{count:,}" for count in counts)]
         if story.labelled:
@@ -190,7 +190,7 @@ def paired_table(tests: Mapping[str, PairedTest], caption: str = "") -> Table:
     )
 
 
-def paired(result: Repair) -> PairedTest:
+def repair_test(result: Repair) -> PairedTest:
     """McNemar's test of the first against the final readings of the same pictures."""
     test = mcnemar(result.before, result.after)
     return replace(test, before_name="the first reading", after_name="the repaired reading")
@@ -207,7 +207,7 @@ def intervals_of(test: PairedTest) -> tuple[Interval, Interval]:
 def confusion_section(before: Predictions, after: Predictions) -> Section:
     """Both confusion matrices side by side."""
     figures = tuple(
-        Figure(confusion_matrix(score(side).confusion, side.class_names), "", title=title)
+        Figure(confusion_figure(score(side).confusion, side.class_names), "", title=title)
         for side, title in ((before, "Before repair"), (after, "After repair"))
     )
     return Section(
@@ -220,7 +220,7 @@ def confusion_section(before: Predictions, after: Predictions) -> Section:
     )
 
 
-def grid(story: RepairStory, rows: Sequence[int] | None = None, caption: str = "") -> Part:
+def grid(story: RepairReport, rows: Sequence[int] | None = None, caption: str = "") -> SectionPart:
     """Degraded, restored and (where known) clean pictures with their readings."""
     chosen = shown_rows(story) if rows is None else rows
     columns = ("degraded", "restored", "clean") if story.clean is not None else ("degraded", "restored")
@@ -230,18 +230,18 @@ def grid(story: RepairStory, rows: Sequence[int] | None = None, caption: str = "
     return picture_grid([_strip(story, int(row)) for row in chosen], columns, said)
 
 
-def one_of_each_kind(story: RepairStory) -> list[int]:
+def one_of_each_kind(story: RepairReport) -> list[int]:
     """Rows that were restored: one drawn of each true damage,
     or of each found one where the true one is not known.
     """
     names = np.array(story.kinds or story.repair.damage.names)
     tried = story.repair.attempted
     return [_drawn(tried & (names == name), 1)[0] for name in sorted(set(names[tried].tolist()) - {CLEAN})][
-        :SHOWN
+        :_SHOWN
     ]
 
 
-def shown_rows(story: RepairStory) -> list[int]:
+def shown_rows(story: RepairReport) -> list[int]:
     """One restored picture of each kind of damage, and more by lot where there are few kinds."""
     rows = one_of_each_kind(story)
     others = story.repair.attempted.copy()
@@ -249,7 +249,7 @@ def shown_rows(story: RepairStory) -> list[int]:
     return rows + _drawn(others, max(0, FEWEST_SHOWN - len(rows)))
 
 
-def rows_by_outcome(story: RepairStory, before: bool, after: bool, count: int) -> list[int]:
+def rows_by_outcome(story: RepairReport, before: bool, after: bool, count: int) -> list[int]:
     """At most `count` rows, drawn by lot, whose first reading is right or not
     (`before`) and whose final one is right or not (`after`).
     """
@@ -265,7 +265,7 @@ def _drawn(chosen: NDArray[np.bool_], count: int) -> list[int]:
     return order[chosen[order]][:count].tolist()
 
 
-def _strip(story: RepairStory, row: int) -> PictureRow:
+def _strip(story: RepairReport, row: int) -> PictureRow:
     result = story.repair
     names = result.after.class_names
     label = None if story.images.labels is None else int(story.images.labels[row])
@@ -296,24 +296,25 @@ def _read(image: NDArray[np.uint8], side: Predictions, row: int, label: int | No
     )
 
 
-def queue_section(story: RepairStory) -> Section:
+def queue_section(story: RepairReport) -> Section:
     """The doubtful pictures as a person gets them: no label is shown."""
     result = story.repair
     names = result.after.class_names
     rows = [
-        Doubt(
+        ReviewItem(
             picture(story.images.images[row]),
             result.after.ids[row],
             names[result.after.predicted_labels[row]],
             float(result.after.confidence[row]),
             result.reasons[row],
         )
-        for row in np.flatnonzero(result.doubtful)
+        for row in np.flatnonzero(result.needs_review)
     ]
-    rules = story.pipeline.rules
+    calibration = story.pipeline.calibration
     lead = (
         f"{len(rows):,} of {len(story.images):,} readings are less sure than the confidence from which on "
-        f"readings were {percent(rules.target_accuracy, 1)} right on {rules.n:,} damaged validation pictures."
+        f"readings were {percent(calibration.target_accuracy, 1)} right on {calibration.n:,} damaged "
+        "validation pictures."
     )
     if not rows:
         return Section("For a person", (Text("No picture is doubtful."),))

@@ -15,12 +15,12 @@ from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import Robustness
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.load import spec_of
+from lightfast.models.load import model_summary
 from lightfast.pages.classes import classes_sections
 from lightfast.pages.learned import hierarchy_sections, learned_sections
 from lightfast.report.figures import reliability_diagram, severity_curves, training_curves
 from lightfast.report.noted import noted_dicts
-from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
+from lightfast.report.page import Card, Cards, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_cell
 
 # Temperatures nearer to 1 than this change no probability that anyone would notice.
@@ -28,7 +28,7 @@ SMALL_CHANGE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class RunReport:
     """What a page shows: the classifier, the labelled pictures that it read, its readings in the same order,
     and their score.
     """
@@ -55,10 +55,10 @@ class Tested:
 
 def write_run_page(
     path: Path,
-    tested: Tested,
+    tested: RunReport,
     metrics: Mapping[str, Any],
     facts: Mapping[str, Any],
-    near: Sequence[Part] = (),
+    near: Sequence[SectionPart] = (),
 ) -> Path:
     """The report of a training: its test figures, classes, confused pictures, curves, reliability, notes;
     `near`: its near duplicates.
@@ -89,7 +89,7 @@ def write_run_page(
         sections.append(
             Section(
                 "Training",
-                (curves_figure(checkpoint.history, f"{metrics['model']}: {spec_of(checkpoint)}."),),
+                (curves_figure(checkpoint.history, f"{metrics['model']}: {model_summary(checkpoint)}."),),
             )
         )
     title = f"{metrics['model']} on {metrics['data']}"
@@ -104,7 +104,7 @@ def write_run_page(
 
 def write_evaluation_page(
     path: Path,
-    tested: Tested,
+    tested: RunReport,
     metrics: Mapping[str, Any],
     facts: Mapping[str, Any],
     robust: Robustness | None = None,
@@ -200,7 +200,7 @@ def robustness_section(results: Mapping[str, Robustness], title: str = "Under da
     if before.mce is not None:
         lead += f" mCE {100 * before.mce:.1f} against {before.baseline}."
     levels = sorted({row.severity for row in before.rows})
-    parts: list[Part] = []
+    parts: list[SectionPart] = []
     if len(levels) > 1 and all(len(rows) == len(levels) for rows in before.by_corruption.values()):
         curves = {name: _curve(results, name) for name in before.by_corruption}
         parts.append(

@@ -9,7 +9,18 @@ from typing import Any
 from lightfast.baselines.services import Scorecard
 from lightfast.pages.compare import p_text
 from lightfast.report.noted import noted_dicts
-from lightfast.report.page import Card, Cards, Cell, Figure, Folded, Part, Section, Table, Text, write_page
+from lightfast.report.page import (
+    Card,
+    Cards,
+    Cell,
+    Figure,
+    Folded,
+    Section,
+    SectionPart,
+    Table,
+    Text,
+    write_page,
+)
 from lightfast.report.statistics import interval_figure
 from lightfast.report.tables import percent, percent_range, points_cell, share_cell
 
@@ -58,7 +69,7 @@ def _cards(card: Scorecard) -> Cards:
     return Cards(tuple(shown), " ".join(one.test.sentence() for one in card.versus))
 
 
-def _accuracy_parts(card: Scorecard, result: Mapping[str, Any]) -> tuple[Part, ...]:
+def _accuracy_parts(card: Scorecard, result: Mapping[str, Any]) -> tuple[SectionPart, ...]:
     scores = sorted((card.ours, *(one.service for one in card.versus)), key=lambda one: -one.top1)
     figure = Figure(
         interval_figure(
@@ -142,8 +153,8 @@ def _agreement_table(card: Scorecard) -> Table:
     )
 
 
-def _left_parts(card: Scorecard) -> tuple[Part, ...]:
-    parts: list[Part] = []
+def _left_parts(card: Scorecard) -> tuple[SectionPart, ...]:
+    parts: list[SectionPart] = []
     for name, labels in card.unmapped.items():
         if labels:
             shown = list(labels.items())[:SHOWN_LABELS]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightfast.experiments.levels import Level
-from lightfast.experiments.sweep import Point
+from lightfast.experiments.sweep import SweepPoint
 from lightfast.report.noted import noted_dicts
-from lightfast.report.page import Card, Cards, Figure, Folded, Part, Section, Table, Text, write_page
+from lightfast.report.page import Card, Cards, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.statistics import learning_curve_figure, lines_figure, residual_figure
 from lightfast.report.tables import duration, percent, percent_range, share_cell
 from lightfast.statistics.regression import Regression
 
 if TYPE_CHECKING:
-    from lightfast.experiments.levels import Swept
+    from lightfast.experiments.levels import SweepResult
 
 OVER = {"train_size": "training pictures", "classes": "classes", "imbalance": "rare class"}
 REMEDY = {
@@ -28,9 +28,11 @@ REMEDY = {
 }
 
 
-def write_sweep_page(path: Path, swept: Swept, metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+def write_sweep_page(
+    path: Path, swept: SweepResult, metrics: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Path:
     """The report: what may be concluded, the curve, the levels, the regression with its residuals."""
-    over = swept.wishes.over
+    over = swept.sweep_options.over
     sections = [
         Section(
             "Result",
@@ -46,7 +48,8 @@ def write_sweep_page(path: Path, swept: Swept, metrics: Mapping[str, Any], facts
         sections.append(regression_section(swept.regression))
     title = f"{metrics['model']} on {metrics['data']}: sweep over {OVER[over]}"
     subtitle = (
-        f"{len(swept.measured)} trainings, {swept.wishes.repeats} a level, {metrics['n_test']:,} held-out "
+        f"{len(swept.measured)} trainings, {swept.sweep_options.repeats} a level, {metrics['n_test']:,} "
+        "held-out "
         "pictures."
     )
     return write_page(path, title, subtitle, sections, facts)
@@ -89,7 +92,7 @@ def regression_section(regression: Regression, title: str = "Regression") -> Sec
     return Section(title, (table, figure))
 
 
-def _cards(swept: Swept, metrics: Mapping[str, Any]) -> Cards:
+def _cards(swept: SweepResult, metrics: Mapping[str, Any]) -> Cards:
     shown = swept.minority_levels or swept.levels
     best = max(shown, key=lambda level: level.value)
     what = f"recall of {swept.minority}" if swept.minority_levels else "accuracy"
@@ -111,13 +114,13 @@ def _cards(swept: Swept, metrics: Mapping[str, Any]) -> Cards:
     )
 
 
-def _levels_parts(swept: Swept, metrics: Mapping[str, Any]) -> tuple[Part, ...]:
-    parts: list[Part] = []
-    over = swept.wishes.over
+def _levels_parts(swept: SweepResult, metrics: Mapping[str, Any]) -> tuple[SectionPart, ...]:
+    parts: list[SectionPart] = []
+    over = swept.sweep_options.over
     if over == "train_size":
         measured = [(level.n_train, level.value, level.interval) for level in swept.levels]
         curve = [] if swept.curve is None else [_forecast(swept, size) for size in _along(swept)]
-        figure = learning_curve_figure(measured, curve, swept.wishes.target)
+        figure = learning_curve_figure(measured, curve, swept.sweep_options.target)
         parts.append(
             Figure(figure, "Measured levels with 95 % intervals; the band holds 95 % of new measurements.")
         )
@@ -192,7 +195,7 @@ def levels_table(shown: Sequence[Level], what: str) -> Table:
     )
 
 
-def level_name(point: Point) -> str:
+def level_name(point: SweepPoint) -> str:
     """A level in words."""
     if point.train_size is not None:
         return f"{point.train_size:,} pictures"
@@ -202,7 +205,7 @@ def level_name(point: Point) -> str:
     return f"{count:,} of {name}, {REMEDY[point.balance]}"
 
 
-def _along(swept: Swept) -> list[int]:
+def _along(swept: SweepResult) -> list[int]:
     """Sizes along the curve: from the smallest measured to where the target is reached,
     at most ten times the largest.
     """
@@ -213,7 +216,7 @@ def _along(swept: Swept) -> list[int]:
     return np.unique(np.geomspace(min(sizes), end, 40).round().astype(int)).tolist()
 
 
-def _forecast(swept: Swept, size: int) -> tuple[float, float, float, float]:
+def _forecast(swept: SweepResult, size: int) -> tuple[float, float, float, float]:
     assert swept.curve is not None
     told = swept.curve.predict(size)
     return told.n, told.accuracy, told.low, told.high

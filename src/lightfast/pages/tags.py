@@ -15,8 +15,19 @@ from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.curves import PR_METHOD, ROC_METHOD, Curve
 from lightfast.evaluate.hierarchy import node_probs, node_tags
 from lightfast.evaluate.tags import TagEvaluation, TagPredictions, TagScore, label_scores, tag_curves
-from lightfast.evaluate.thresholds import NEVER, UNJUDGED, Thresholds
-from lightfast.report.page import Card, Cards, Cell, Figure, Folded, Part, Section, Table, Text, write_page
+from lightfast.evaluate.thresholds import NEVER_GIVEN, UNJUDGED, Thresholds
+from lightfast.report.page import (
+    Card,
+    Cards,
+    Cell,
+    Figure,
+    Folded,
+    Section,
+    SectionPart,
+    Table,
+    Text,
+    write_page,
+)
 from lightfast.report.statistics import roc_pr_figure
 from lightfast.report.tables import percent, percent_range, share_cell
 
@@ -26,7 +37,7 @@ _INDENT = "\N{EM SPACE}"
 
 
 @dataclass(frozen=True, eq=False)
-class TagsTested:
+class TagsReport:
     """What the page shows: readings of labelled pictures, their score, and where they exist the choice of
     thresholds, the taxonomy and how it was learned.
     """
@@ -48,7 +59,7 @@ class TagsTested:
 
 
 def write_tags_page(
-    path: Path, title: str, tested: TagsTested, facts: Mapping[str, Any], before: Sequence[Part] = ()
+    path: Path, title: str, tested: TagsReport, facts: Mapping[str, Any], before: Sequence[SectionPart] = ()
 ) -> Path:
     """Write the page; `before` are parts that belong under the result (notes, unreadable files),
     `facts` its provenance.
@@ -103,7 +114,7 @@ def tag_cards(evaluation: TagEvaluation) -> Cards:
 
 
 def _labels_section(evaluation: TagEvaluation, taxonomy: Taxonomy | None) -> Section:
-    known = [row for row in evaluation.per_label if row.f1 is not None and row.threshold < NEVER]
+    known = [row for row in evaluation.per_label if row.f1 is not None and row.threshold < NEVER_GIVEN]
     lead = "No label that occurs in these pictures is ever given."
     if known:
         worst = " and ".join(
@@ -132,7 +143,7 @@ def _labels_section(evaluation: TagEvaluation, taxonomy: Taxonomy | None) -> Sec
     return Section("Labels", tuple(table for table in tables if table is not None), lead)
 
 
-def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvaluation) -> Part | None:
+def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvaluation) -> SectionPart | None:
     if not labels:
         return None
     rows = tuple(
@@ -173,7 +184,7 @@ def _thresholds_section(thresholds: Thresholds) -> Section:
             f"on at which the validation pictures show that much with {percent(thresholds.confidence, 0)} "
             "confidence."
         )
-    parts: list[Part] = []
+    parts: list[SectionPart] = []
     if thresholds.never:
         parts.append(
             Text(
@@ -312,7 +323,7 @@ def _area(curve: Curve) -> Cell:
 
 
 def _threshold(value: float) -> str:
-    return "never" if value >= NEVER else f"{value:.3f}"
+    return "never" if value >= NEVER_GIVEN else f"{value:.3f}"
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

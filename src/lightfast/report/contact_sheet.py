@@ -16,7 +16,7 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import atomic
 from lightfast.report.page import Tone
 
-SIDE, GAP, MARGIN, LINE_HEIGHT, LETTERS = 176, 6, 26, 20, 14
+SIDE, _GAP, MARGIN, _LINE_HEIGHT, LETTERS = 176, 6, 26, 20, 14
 _COLOURS: dict[Tone, str] = {"": "#5d6670", "strong": "#1c2127", "good": "#1d7a4c", "bad": "#bb3326"}
 _PAPER, _INK = "#faf8f4", "#1c2127"
 
@@ -35,7 +35,7 @@ def write_contact_sheet(path: Path, cells: Sequence[SheetCell], title: str, *, c
         raise DataError("a contact sheet", expected="at least one picture", got="none")
     pictures, lines = max(len(cell.pictures) for cell in cells), max(len(cell.lines) for cell in cells)
     columns = min(columns, len(cells))
-    wide, tall = pictures * (SIDE + GAP) - GAP, SIDE + 8 + lines * LINE_HEIGHT
+    wide, tall = pictures * (SIDE + _GAP) - _GAP, SIDE + 8 + lines * _LINE_HEIGHT
     rows = -(-len(cells) // columns)
     top = MARGIN + 34
     sheet = Image.new("RGB", (columns * (wide + MARGIN) + MARGIN, top + rows * (tall + MARGIN)), _PAPER)
@@ -56,11 +56,11 @@ def _draw(
 ) -> None:
     left, top, width = place
     for number, pixels in enumerate(cell.pictures):
-        sheet.paste(_sized(pixels), (left + number * (SIDE + GAP), top))
+        sheet.paste(_sized(pixels), (left + number * (SIDE + _GAP), top))
     font = _font(LETTERS)
     for row, (text, tone) in enumerate(cell.lines):
         drawing.text(
-            (left, top + SIDE + 6 + row * LINE_HEIGHT),
+            (left, top + SIDE + 6 + row * _LINE_HEIGHT),
             _cut(text, font, width),
             fill=_COLOURS[tone],
             font=font,
@@ -106,14 +106,14 @@ def write_feature_sheet(
     width = 2 * MARGIN + max([2 * SIDE, *(tiles.shape[1] for _, tiles in mosaics)])
     top = 2 * MARGIN + SIDE
     sheet = Image.new(
-        "RGB", (width, top + sum(tiles.shape[0] + LINE_HEIGHT + MARGIN for _, tiles in mosaics)), _PAPER
+        "RGB", (width, top + sum(tiles.shape[0] + _LINE_HEIGHT + MARGIN for _, tiles in mosaics)), _PAPER
     )
     drawing, font = ImageDraw.Draw(sheet), _font(LETTERS)
     sheet.paste(_sized(picture), (MARGIN, MARGIN))
     for row, line in enumerate(lines):
         shown = _cut(line, font, width - 3 * MARGIN - SIDE)
         drawing.text(
-            (2 * MARGIN + SIDE, MARGIN + row * LINE_HEIGHT),
+            (2 * MARGIN + SIDE, MARGIN + row * _LINE_HEIGHT),
             shown,
             fill=_COLOURS["" if row else "strong"],
             font=font,
@@ -121,8 +121,8 @@ def write_feature_sheet(
     for title, tiles in mosaics:
         drawing.text((MARGIN, top), title, fill=_INK, font=font)
         colours = Image.fromarray(tiles)
-        sheet.paste(colours, (MARGIN, top + LINE_HEIGHT), colours)
-        top += tiles.shape[0] + LINE_HEIGHT + MARGIN
+        sheet.paste(colours, (MARGIN, top + _LINE_HEIGHT), colours)
+        top += tiles.shape[0] + _LINE_HEIGHT + MARGIN
     with atomic(path) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
     return path

@@ -89,7 +89,7 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def confusion_matrix(
+def confusion_figure(
     confusion: ArrayLike,
     class_names: Sequence[str],
     width: int = 400,

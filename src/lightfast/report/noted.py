@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from lightfast.base.plain import as_json
 from lightfast.report.envelope import Envelope
-from lightfast.report.page import Folded, Part, Table, Text
+from lightfast.report.page import Folded, SectionPart, Table, Text
 
 
-def noted(result: Envelope) -> tuple[Part, ...]:
+def noted(result: Envelope) -> tuple[SectionPart, ...]:
     """What was done while reading, and every file that could not be read, by name."""
     return noted_dicts(result.notes, as_json(result.unreadable))
 
 
-def noted_dicts(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tuple[Part, ...]:
+def noted_dicts(notes: Sequence[str], unreadable: Sequence[Mapping[str, str]]) -> tuple[SectionPart, ...]:
     """What was done while reading, and every file that could not be read, by name."""
-    parts: list[Part] = []
+    parts: list[SectionPart] = []
     if notes:
         parts.append(
             Text(

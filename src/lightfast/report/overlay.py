@@ -45,7 +45,7 @@ def overlay(
     NaN or infinity.
     """
     pixels = rgb(picture)
-    strength = scaled(blurred(values, blur), signed=signed)
+    strength = normalised_map(blurred(values, blur), signed=signed)
     if strength.shape != pixels.shape[:2]:
         raise DataError(
             "a map over a picture", expected=f"the picture's size {pixels.shape[:2]}", got=str(strength.shape)
@@ -56,7 +56,7 @@ def overlay(
     return enlarged(np.rint(alpha * colours + (1 - alpha) * pale).astype(np.uint8))
 
 
-def scaled(values: NDArray[np.floating], *, signed: bool = False) -> NDArray[np.float32]:
+def normalised_map(values: NDArray[np.floating], *, signed: bool = False) -> NDArray[np.float32]:
     """A map float (H, W) brought to 0..1, signed to −1..1: its 99.5th percentile
     (of the absolute values) is the largest, 0 stays 0.
     """

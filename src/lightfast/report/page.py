@@ -150,7 +150,7 @@ class PictureRow:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureGrid:
     """A grid of picture rows; `columns` names the stages (degraded, restored, clean)."""
 
     columns: tuple[str, ...]
@@ -169,12 +169,12 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class ReviewItem:
     """One picture that a person should look at: what was read, how surely (0..1), and why it is doubtful."""
 
     picture: Picture
     id: str
-    reading: str
+    predicted_label: str
     confidence: float
     reason: str
 
@@ -183,7 +183,7 @@ class Doubt:
 class Queue:
     """The doubtful pictures, most doubtful first; `total` counts those that are not shown too."""
 
-    rows: tuple[Doubt, ...]
+    rows: tuple[ReviewItem, ...]
     total: int
     caption: str = ""
     kind: ClassVar[str] = "queue"
@@ -194,12 +194,12 @@ class Folded:
     """Parts that open on a click: the long tables behind a figure. A link to `anchor` opens them too."""
 
     title: str
-    parts: tuple[Text | Table | Figure | FigureRow | Pictures | Gallery | Queue, ...]
+    parts: tuple[Text | Table | Figure | FigureRow | PictureGrid | Gallery | Queue, ...]
     anchor: str = ""
     kind: ClassVar[str] = "folded"
 
 
-Part = Text | Cards | Table | Figure | FigureRow | Pictures | Gallery | Queue | Folded
+SectionPart = Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | Folded
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class Section:
     """A titled part of the page; `lead` is its first sentence, set larger."""
 
     title: str
-    parts: tuple[Part, ...] = field(default=())
+    parts: tuple[SectionPart, ...] = field(default=())
     lead: str = ""
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightfast.base.errors import DataError
-from lightfast.report.page import Doubt, Picture, PictureRow, Pictures, Queue
+from lightfast.report.page import Picture, PictureGrid, PictureRow, Queue, ReviewItem
 
 # Larger pictures are shrunk, so that a report with a hundred of them still opens at once.
 MAX_SIDE = 192
@@ -46,7 +46,7 @@ def picture(
     return Picture(_encoded(pixels, max_side), width, height, caption, right, alt or caption)
 
 
-def picture_grid(rows: Sequence[PictureRow], columns: Sequence[str], caption: str = "") -> Pictures:
+def picture_grid(rows: Sequence[PictureRow], columns: Sequence[str], caption: str = "") -> PictureGrid:
     """A grid block; raises DataError when a row has not one picture a column."""
     for row in rows:
         if len(row.pictures) != len(columns):
@@ -55,10 +55,10 @@ def picture_grid(rows: Sequence[PictureRow], columns: Sequence[str], caption: st
                 expected=f"{len(columns)} pictures ({', '.join(columns)})",
                 got=str(len(row.pictures)),
             )
-    return Pictures(tuple(columns), tuple(rows), caption)
+    return PictureGrid(tuple(columns), tuple(rows), caption)
 
 
-def queue(rows: Sequence[Doubt], total: int | None = None, caption: str = "", show: int = 24) -> Queue:
+def queue(rows: Sequence[ReviewItem], total: int | None = None, caption: str = "", show: int = 24) -> Queue:
     """The review queue, least confident first; at most `show` rows are set into the page."""
     ordered = sorted(rows, key=lambda row: row.confidence)
     return Queue(tuple(ordered[:show]), len(rows) if total is None else total, caption)

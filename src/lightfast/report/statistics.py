@@ -405,7 +405,7 @@ def _said(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-class Priced(NamedTuple):
+class CostPoint(NamedTuple):
     """A model: accuracy 0..1 with its interval, and pictures read a second."""
 
     name: str
@@ -414,7 +414,7 @@ class Priced(NamedTuple):
     speed: float
 
 
-def cost_figure(rows: Sequence[Priced]) -> str:
+def cost_figure(rows: Sequence[CostPoint]) -> str:
     """Accuracy (with interval) over pictures a second (logarithmic): up is better, right is faster."""
     if not rows or min(row.speed for row in rows) <= 0:
         raise DataError(

@@ -19,7 +19,7 @@ from lightfast.report.overlay import colour_table, enlarged
 from lightfast.report.page import Picture
 from lightfast.report.thumbnails import thumbnail
 
-GAP, HEADING, LINE_HEIGHT, LETTER = 14, 20, 17, 0.53
+_GAP, HEADING, _LINE_HEIGHT, LETTER = 14, 20, 17, 0.53
 """Pixels between pictures, of a heading, of a line of text; and the mean width of a letter,
 as a share of its size.
 """
@@ -28,7 +28,7 @@ _STOPS = 16
 
 
 @dataclass(frozen=True)
-class Stage:
+class StripPanel:
     """One picture of a strip: its heading, the lines under it (the first in ink),
     and whether it is framed as right or wrong.
     """
@@ -39,20 +39,20 @@ class Stage:
     right: bool | None = None
 
 
-def stage(
+def strip_panel(
     image: NDArray[np.uint8],
     heading: str,
     lines: Sequence[str] = (),
     right: bool | None = None,
     side: int = 224,
-) -> Stage:
+) -> StripPanel:
     """A uint8 picture (H, W, 1 or 3) as a stage; small ones are enlarged by whole factors,
     large ones shrunk to `side`.
     """
-    return Stage(thumbnail(enlarged(image), "", heading, side), heading, tuple(lines), right)
+    return StripPanel(thumbnail(enlarged(image), "", heading, side), heading, tuple(lines), right)
 
 
-def strip(stages: Sequence[Stage], alt: str, *, width: int = 400, columns: int | None = None) -> str:
+def strip(stages: Sequence[StripPanel], alt: str, *, width: int = 400, columns: int | None = None) -> str:
     """The stages beside each other as an `<svg>` of `width` CSS pixels; `columns` reserves more places than
     there are stages.
 
@@ -61,11 +61,11 @@ def strip(stages: Sequence[Stage], alt: str, *, width: int = 400, columns: int |
     if not stages:
         raise DataError("a strip of pictures", expected="at least one picture", got="none")
     places = columns or len(stages)
-    each = (width - GAP * (places - 1)) / places
+    each = (width - _GAP * (places - 1)) / places
     tall = max(each * one.picture.height / one.picture.width for one in stages)
     lines = max(len(one.lines) for one in stages)
-    height = round(HEADING + tall + lines * LINE_HEIGHT + 8)
-    body = "".join(_stage(one, place * (each + GAP), each) for place, one in enumerate(stages))
+    height = round(HEADING + tall + lines * _LINE_HEIGHT + 8)
+    body = "".join(_stage(one, place * (each + _GAP), each) for place, one in enumerate(stages))
     wide = ' class="wide"' if width > _WIDE else ""
     return (
         f'<svg{wide} viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
@@ -73,7 +73,7 @@ def strip(stages: Sequence[Stage], alt: str, *, width: int = 400, columns: int |
     )
 
 
-def _stage(one: Stage, left: float, width: float) -> str:
+def _stage(one: StripPanel, left: float, width: float) -> str:
     height = width * one.picture.height / one.picture.width
     parts = [
         _text(left, 12, one.heading, width, "--muted", 11.5),
@@ -90,7 +90,7 @@ def _stage(one: Stage, left: float, width: float) -> str:
         parts.append(
             _text(
                 left,
-                HEADING + height + 17 + row * LINE_HEIGHT,
+                HEADING + height + 17 + row * _LINE_HEIGHT,
                 line,
                 width,
                 "--muted" if row else "--ink",

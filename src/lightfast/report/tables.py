@@ -101,7 +101,7 @@ def _aligned(texts: Sequence[str], widths: Sequence[int], numeric: Sequence[bool
     )
 
 
-def sure(share: float) -> str:
+def confidence_text(share: float) -> str:
     """A probability as people read it, on one line: "97.2 %", and no 0 or 100 that is only rounded."""
     text = "< 0.1 %" if share < 5e-4 else "> 99.9 %" if share > 1 - 5e-4 else percent(share, 1)
     return text.replace(" ", "\N{NO-BREAK SPACE}")

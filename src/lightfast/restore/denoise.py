@@ -13,8 +13,8 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.restore.pairs import DamagedPictures, DamageMix
-from lightfast.restore.recognition import frozen
-from lightfast.train.loop import Where, train
+from lightfast.restore.recognition import frozen_classifier
+from lightfast.train.loop import LoopContext, train
 from lightfast.train.objectives import Restoration
 from lightfast.train.recipe import Recipe, Training
 
@@ -58,12 +58,17 @@ def fit_restorer(
     """
     plan, training = plan or RestorerPlan(), training or Training()
     network = fresh_network(plan.model, "restorer", train_images.image_shape, 0, plan.config, training.seed)
-    place = Where.of(training, "restorer").device
-    reader = frozen(classifier, place) if classifier is not None and plan.recognition > 0 else None
+    place = LoopContext.of(training, "restorer").device
+    reader = frozen_classifier(classifier, place) if classifier is not None and plan.recognition > 0 else None
     objective = Restoration(plan.pixel_loss, reader, plan.recognition if reader else 0.0)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch)
     history = train(
-        network, source, objective, plan.recipe, seed=training.seed, where=Where.of(training, "restorer")
+        network,
+        source,
+        objective,
+        plan.recipe,
+        seed=training.seed,
+        context=LoopContext.of(training, "restorer"),
     )
     details = {
         "data": train_images.name,

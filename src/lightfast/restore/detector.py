@@ -19,7 +19,7 @@ from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.infer import predict_logits
 from lightfast.restore.pairs import DamagedPictures, DamageMix
-from lightfast.train.loop import Where, train
+from lightfast.train.loop import LoopContext, train
 from lightfast.train.objectives import Detection
 from lightfast.train.recipe import Recipe, Training
 
@@ -29,7 +29,7 @@ SEVERITIES = 5
 
 @dataclass(frozen=True)
 class DetectorPlan:
-    """How a detector is made: classifier model used as its trunk, its config, recipe, pictures an epoch
+    """How a detector is made: classifier model used as its backbone, its config, recipe, pictures an epoch
     (all when None).
     """
 
@@ -108,7 +108,7 @@ def fit_detector(
         Detection(preprocess, len(mix.kinds)),
         plan.recipe,
         seed=training.seed,
-        where=Where.of(training, "detector"),
+        context=LoopContext.of(training, "detector"),
     )
     details = {
         "data": train_images.name,

@@ -25,14 +25,14 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import predict_logits
 from lightfast.models.restorers import UNet
 from lightfast.restore.pairs import DamagedPictures, DamageMix
-from lightfast.restore.recognition import frozen
+from lightfast.restore.recognition import frozen_classifier
 from lightfast.train.enhancement import Enhancement, Fidelity
 from lightfast.train.fit import check_trainable, labelled_rows
-from lightfast.train.loop import Source, Where, train
+from lightfast.train.loop import BatchSource, LoopContext, train
 from lightfast.train.objectives import Batch, Restoration
 from lightfast.train.recipe import Recipe, Training
 
@@ -96,7 +96,7 @@ class EnhancerPlan:
         }
 
 
-def paper_plan(
+def paper_enhancer_plan(
     model: str = "paper-unet", config: Mapping[str, Any] | None = None, *, epochs: tuple[int, int] = (5, 10)
 ) -> EnhancerPlan:
     """The perturbations paper's way: reproduce the picture by binary cross-entropy (`epochs[0]`), then only
@@ -132,7 +132,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Tried:
+class StrengthTrial:
     """One λ, after `epochs`: mean cross-entropy (nats) and accuracy (0..1) of the classifier on the
     validation rows, clean and damaged as the plan mixes them, the standard error of that mean, and the
     distance from the clean picture (1 − SSIM, or L1).
@@ -156,7 +156,7 @@ class Enhanced:
     checkpoint: Checkpoint
     enhancer: Checkpoint
     gate: Gate
-    tried: tuple[Tried, ...]
+    tried: tuple[StrengthTrial, ...]
 
 
 def fit_enhancer(
@@ -187,7 +187,7 @@ def fit_enhancer(
     enhancer, tried = learn_enhancer(
         classifier, train_images, val_images, plan=plan, training=training, begin=begin
     )
-    checkpoint = calibrate(put_before(enhancer, classifier), val_images)
+    checkpoint = calibrate(prepend_enhancer(enhancer, classifier), val_images)
     gate = judge(classifier, checkpoint, val_images, plan.mix, seed=training.seed)
     return Enhanced(checkpoint, enhancer, gate, tried)
 
@@ -200,7 +200,7 @@ def learn_enhancer(
     plan: EnhancerPlan,
     training: Training,
     begin: Checkpoint | None = None,
-) -> tuple[Checkpoint, tuple[Tried, ...]]:
+) -> tuple[Checkpoint, tuple[StrengthTrial, ...]]:
     """The learning part of `fit_enhancer`: (the enhancer, role "restorer"; the strengths tried),
     not judged yet.
     """
@@ -260,7 +260,7 @@ class _Fit:
     training: Training
     begin: Checkpoint | None
 
-    def choose(self) -> tuple[float, tuple[Tried, ...]]:
+    def choose(self) -> tuple[float, tuple[StrengthTrial, ...]]:
         strengths = self.plan.strengths
         if len(strengths) == 1 or not len(self.val_images):
             return strengths[0], ()
@@ -269,7 +269,7 @@ class _Fit:
         tried = tuple(
             self._measured(self.fit(one, recipe, f"enhancer-trial-{one:g}"), one, epochs) for one in strengths
         )
-        return chosen(tried), tried
+        return choose_strength(tried), tried
 
     @cached_property
     def begun(self) -> nn.Module:
@@ -288,7 +288,7 @@ class _Fit:
                 pixels,
                 plan.reconstruct,
                 seed=seed,
-                where=Where.of(self.training, "enhancer-reconstruct"),
+                context=LoopContext.of(self.training, "enhancer-reconstruct"),
             )
         return network
 
@@ -296,7 +296,7 @@ class _Fit:
         plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
         network = copy.deepcopy(self.begun)
         read, temperature = (
-            frozen(self.classifier, Where.of(self.training, label).device),
+            frozen_classifier(self.classifier, LoopContext.of(self.training, label).device),
             self.classifier.temperature,
         )
         # Calibrated: a classifier that is sure of everything would send gradients only from the few pictures
@@ -305,7 +305,12 @@ class _Fit:
             lambda pixels: read(pixels) / temperature, strength, plan.fidelity, recipe.augment
         )
         history = train(
-            network, self._source(), objective, recipe, seed=seed, where=Where.of(self.training, label)
+            network,
+            self._source(),
+            objective,
+            recipe,
+            seed=seed,
+            context=LoopContext.of(self.training, label),
         )
         details = {
             "data": self.train_images.name,
@@ -329,20 +334,20 @@ class _Fit:
             history=tuple(history),
         )
 
-    def _source(self) -> Source:
+    def _source(self) -> BatchSource:
         if self.plan.mix is not None:
             return DamagedPictures(
                 self.train_images, self.val_images, self.plan.mix, self.training.seed, self.plan.per_epoch
             )
         return CleanPairs(self.train_images, self.val_images, self.training.seed, self.plan.per_epoch)
 
-    def _measured(self, enhancer: Checkpoint, strength: float, epochs: int) -> Tried:
+    def _measured(self, enhancer: Checkpoint, strength: float, epochs: int) -> StrengthTrial:
         given, _, labels = self._source().validation()
-        logits = torch.from_numpy(predict_logits(put_before(enhancer, self.classifier), given.numpy()))
+        logits = torch.from_numpy(predict_logits(prepend_enhancer(enhancer, self.classifier), given.numpy()))
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none").numpy()
         row = enhancer.history[max(0, int(np.argmin([one["val_loss"] for one in enhancer.history])))]
         error = float(losses.std(ddof=1) / np.sqrt(len(losses)))
-        return Tried(
+        return StrengthTrial(
             strength,
             epochs,
             float(losses.mean()),
@@ -352,7 +357,7 @@ class _Fit:
         )
 
 
-def chosen(tried: Sequence[Tried]) -> float:
+def choose_strength(tried: Sequence[StrengthTrial]) -> float:
     """The largest λ whose cross-entropy lies within one standard error of the smallest."""
     best = min(tried, key=lambda one: one.cross_entropy)
     return max(one.strength for one in tried if one.cross_entropy <= best.cross_entropy + best.standard_error)
@@ -370,14 +375,15 @@ def judge(
     and damaged by `mix`.
     """
     if not len(val_images):
-        return verdict(None, None)
-    clean = compared(classifier, enhanced, val_images)
-    return verdict(
-        clean, None if mix is None else compared(classifier, enhanced, degraded_images(val_images, mix, seed))
+        return gate_verdict(None, None)
+    clean = paired_test(classifier, enhanced, val_images)
+    return gate_verdict(
+        clean,
+        None if mix is None else paired_test(classifier, enhanced, degraded_images(val_images, mix, seed)),
     )
 
 
-def verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
+def gate_verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
     """The gate's rule on readings without and with an enhancer,
     of clean and of degraded validation pictures.
     """
@@ -399,7 +405,7 @@ def verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
     )
 
 
-def compared(before: Checkpoint, after: Checkpoint, images: ImageSet) -> PairedTest:
+def paired_test(before: Checkpoint, after: Checkpoint, images: ImageSet) -> PairedTest:
     """McNemar's test of two classifiers on the same labelled pictures,
     called "without" and "with" the enhancer.
     """

@@ -24,7 +24,7 @@ WITHOUT, WITH = "without", "with"
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class PairedPredictions:
     """The same pictures read without and with the enhancer."""
 
     images: ImageSet
@@ -42,7 +42,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class EnhancerScores:
     """What the test pictures say.
 
     Attributes:
@@ -51,8 +51,8 @@ class Measured:
         by_kind: every picture damaged by one kind, its severity drawn by lot.
     """
 
-    clean: Reading
-    degraded: Reading | None
+    clean: PairedPredictions
+    degraded: PairedPredictions | None
     by_kind: Mapping[str, PairedTest]
 
     @property
@@ -68,10 +68,12 @@ class Measured:
         return {"clean": told["clean"], "degraded": told.get("degraded"), "by_kind": kinds, "leak": leak}
 
 
-def read_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet) -> Reading:
+def predict_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet) -> PairedPredictions:
     """Both readings of labelled pictures."""
     first, second = predict(classifier, images), predict(enhanced, images)
-    return Reading(images, dataclasses.replace(first, name=WITHOUT), dataclasses.replace(second, name=WITH))
+    return PairedPredictions(
+        images, dataclasses.replace(first, name=WITHOUT), dataclasses.replace(second, name=WITH)
+    )
 
 
 def measure(
@@ -82,26 +84,26 @@ def measure(
     *,
     seed: int = 0,
     report: Reporter = silent,
-) -> Measured:
+) -> EnhancerScores:
     """Read `images` clean and damaged, without and with the enhancer; the same seed damages alike."""
     kinds = [] if mix is None else list(mix.kinds[1:])
     total = 2 + len(kinds)
     report("test", 0, total, "clean")
-    clean = read_both(classifier, enhanced, images)
+    clean = predict_both(classifier, enhanced, images)
     report("test", 1, total, "degraded")
-    degraded = None if mix is None else read_both(classifier, enhanced, degraded_images(images, mix, seed))
+    degraded = None if mix is None else predict_both(classifier, enhanced, degraded_images(images, mix, seed))
     by_kind: dict[str, PairedTest] = {}
     for done, kind in enumerate(kinds, start=2):
         report("test", done, total, kind)
         only = DamageMix(
             tuple(choice for choice in (mix.choices if mix else ()) if choice[0] == kind), clean_share=0.0
         )
-        by_kind[kind] = read_both(classifier, enhanced, degraded_images(images, only, seed)).paired
+        by_kind[kind] = predict_both(classifier, enhanced, degraded_images(images, only, seed)).paired
     report("test", total, total)
-    return Measured(clean, degraded, by_kind)
+    return EnhancerScores(clean, degraded, by_kind)
 
 
-def decide(kind: GateKind, judged: Gate) -> Gate:
+def apply_gate(kind: GateKind, judged: Gate) -> Gate:
     """The verdict of the gate that was asked for, from the figures of the do-no-harm gate
     (`restore.enhance.judge`).
 

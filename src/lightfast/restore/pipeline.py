@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
-from lightfast.base.files import read_json, write_json
+from lightfast.base.files import load_json, write_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.calibration import apply_temperature, fit_temperature
@@ -28,9 +28,9 @@ from lightfast.models.load import load_checkpoint
 from lightfast.restore.detector import UNKNOWN, Damage, detect
 from lightfast.restore.pairs import DamageMix
 
-NEVER = 2.0
+NEVER_KEPT = 2.0
 """A margin that no confidence can reach: the re-read of this kind is never kept."""
-_MARGINS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.05, 0.1, 0.25, 0.5, NEVER)
+_MARGINS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.05, 0.1, 0.25, 0.5, NEVER_KEPT)
 UNKNOWN_MARGIN = 0.0
 CALIBRATED_ON = 2500
 """Damaged pictures that the rules want: few validation pictures are damaged several times over,
@@ -41,30 +41,31 @@ FEWEST = 30
 
 
 @dataclass(frozen=True)
-class Rules:
+class RepairCalibration:
     """The calibrated part of a pipeline.
 
     Attributes:
         margins: damage kind → the re-read is kept when its confidence exceeds the first reading's by more
             than this (-1 always, 2 never); `unknown` has its own.
         temperature: of re-read probabilities, on top of the classifier's own.
-        doubt: final readings below this confidence go to a person.
-        target_accuracy: accuracy wanted of what does not go to a person; `doubt` was chosen for it.
+        review_threshold: final readings below this confidence go to a person.
+        target_accuracy: accuracy wanted of what does not go to a person; `review_threshold` was chosen for
+            it.
         n: damaged validation pictures that they were fitted on.
-        doubts: damage kind → its own threshold in place of `doubt`: a reading of 99 % confidence is worth
-            less on canny edges than on a clean picture.
+        review_thresholds: damage kind → its own threshold in place of `review_threshold`: a reading of 99 %
+            confidence is worth less on canny edges than on a clean picture.
     """
 
     margins: Mapping[str, float]
     temperature: float
-    doubt: float
+    review_threshold: float
     target_accuracy: float
     n: int
-    doubts: Mapping[str, float] = field(default_factory=dict)
+    review_thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def threshold(self, kind: str) -> float:
         """The confidence below which a final reading under this damage goes to a person."""
-        return self.doubts.get(kind, self.doubt)
+        return self.review_thresholds.get(kind, self.review_threshold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ class Repair:
         damage: what the detector said.
         restored: uint8 (N, H, W, C), equal to the input where nothing was restored.
         attempted, kept: bool (N,): the picture was restored; the re-read replaced the first reading.
-        doubtful: bool (N,): for a person, with `reasons` (empty text where not doubtful).
+        needs_review: bool (N,): for a person, with `reasons` (empty text where not doubtful).
     """
 
     before: Predictions
@@ -86,7 +87,7 @@ class Repair:
     restored: NDArray[np.uint8]
     attempted: NDArray[np.bool_]
     kept: NDArray[np.bool_]
-    doubtful: NDArray[np.bool_]
+    needs_review: NDArray[np.bool_]
     reasons: tuple[str, ...]
 
 
@@ -99,7 +100,7 @@ class Pipeline:
     classifier: Checkpoint
     detector: Checkpoint
     restorer: Checkpoint
-    rules: Rules
+    calibration: RepairCalibration
 
     def save(self, folder: Path) -> Path:
         """Write detector/, restorer/ and rules.json into `folder`; the classifier stays where it is
@@ -108,8 +109,8 @@ class Pipeline:
         self.detector.save(folder / "detector")
         self.restorer.save(folder / "restorer")
         content = {
-            **asdict(self.rules),
-            "margins": dict(self.rules.margins),
+            **asdict(self.calibration),
+            "margins": dict(self.calibration.margins),
             "class_names": self.classifier.class_names,
         }
         write_json(folder / "rules.json", content)
@@ -118,13 +119,13 @@ class Pipeline:
     @classmethod
     def load(cls, folder: Path, classifier: Checkpoint) -> Self:
         """Read what `save` wrote; raises CheckpointError when it was calibrated for another class list."""
-        content: dict[str, Any] = read_json(folder / "rules.json")
+        content: dict[str, Any] = load_json(folder / "rules.json")
         classifier.require_classes(tuple(content.pop("class_names")), str(folder))
         return cls(
             classifier,
             load_checkpoint(folder / "detector"),
             load_checkpoint(folder / "restorer"),
-            Rules(**content),
+            RepairCalibration(**content),
         )
 
 
@@ -147,7 +148,7 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
     damage = detect(pipeline.detector, images.images)
     first = pred_probs(pipeline.classifier, images.images)
     restored, again = _reread(pipeline, images.images, damage, first)
-    kept = keep(pipeline.rules, damage, first, again)
+    kept = keep_restored(pipeline.calibration, damage, first, again)
     final = np.where(kept[:, None], again, first)
     seed = pipeline.classifier.details.get("seed")
     before = Predictions(
@@ -156,9 +157,9 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
     after = Predictions(
         final, pipeline.classifier.class_names, images.ids, images.labels, "after repair", seed
     )
-    reasons = _reasons(pipeline.rules, damage, before, after, kept)
-    doubtful = np.array([bool(reason) for reason in reasons], dtype=bool)
-    return Repair(before, after, damage, restored, ~damage.is_clean, kept, doubtful, reasons)
+    reasons = _reasons(pipeline.calibration, damage, before, after, kept)
+    needs_review = np.array([bool(reason) for reason in reasons], dtype=bool)
+    return Repair(before, after, damage, restored, ~damage.is_clean, kept, needs_review, reasons)
 
 
 def _reread(
@@ -170,28 +171,32 @@ def _reread(
     if len(rows):
         restored[rows] = restore_images(pipeline.restorer, images[rows])
         again[rows] = apply_temperature(
-            pred_probs(pipeline.classifier, restored[rows]), pipeline.rules.temperature
+            pred_probs(pipeline.classifier, restored[rows]), pipeline.calibration.temperature
         )
     return restored, again
 
 
-def keep(
-    rules: Rules, damage: Damage, first: NDArray[np.float32], again: NDArray[np.float32]
+def keep_restored(
+    calibration: RepairCalibration, damage: Damage, first: NDArray[np.float32], again: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
     """bool (N,): the re-read is kept. `first` and `again` are float32 (N, K) probabilities."""
-    margins = np.array([rules.margins.get(name, UNKNOWN_MARGIN) for name in damage.names])
+    margins = np.array([calibration.margins.get(name, UNKNOWN_MARGIN) for name in damage.names])
     return ~damage.is_clean & (again.max(axis=1) - first.max(axis=1) > margins)
 
 
 def _reasons(
-    rules: Rules, damage: Damage, before: Predictions, after: Predictions, kept: NDArray[np.bool_]
+    calibration: RepairCalibration,
+    damage: Damage,
+    before: Predictions,
+    after: Predictions,
+    kept: NDArray[np.bool_],
 ) -> tuple[str, ...]:
     reasons: list[str] = []
     changed = before.predicted_labels != after.predicted_labels
     for row, name in enumerate(damage.names):
         confidence = float(after.confidence[row])
         text = ""
-        if confidence < rules.threshold(name):
+        if confidence < calibration.threshold(name):
             text = f"reading only {confidence:.0%} sure"
             text += f", damage {name}" if name == UNKNOWN else f" after {name}" if name != "clean" else ""
             if changed[row]:
@@ -222,7 +227,7 @@ def calibrate_pipeline(
         [mix.apply(val_images.images, mix.draw(len(val_images), rng), rng) for _ in range(rounds)]
     )
     labels = np.tile(val_images.require_labels(), rounds)
-    pipeline = Pipeline(classifier, *kit, Rules({}, 1.0, 0.0, target_accuracy, len(degraded)))
+    pipeline = Pipeline(classifier, *kit, RepairCalibration({}, 1.0, 0.0, target_accuracy, len(degraded)))
     damage = detect(pipeline.detector, degraded)
     first = pred_probs(classifier, degraded)
     _, again = _reread(pipeline, degraded, damage, first)
@@ -236,16 +241,21 @@ def calibrate_pipeline(
     for name in (*mix.kinds[1:], UNKNOWN):
         rows = names == name
         margins[name] = _best_margin(first[rows], again[rows], labels[rows])
-    rules = replace(pipeline.rules, margins=margins, temperature=temperature)
-    final = np.where(keep(rules, damage, first, again)[:, None], again, first)
+    calibration = replace(pipeline.calibration, margins=margins, temperature=temperature)
+    final = np.where(keep_restored(calibration, damage, first, again)[:, None], again, first)
     sure, right = final.max(axis=1), final.argmax(axis=1) == labels
-    doubts = {
-        str(name): doubt_threshold(sure[names == name], right[names == name], target_accuracy)
+    review_thresholds = {
+        str(name): choose_review_threshold(sure[names == name], right[names == name], target_accuracy)
         for name in np.unique(names)
         if (names == name).sum() >= FEWEST
     }
     return replace(
-        pipeline, rules=replace(rules, doubt=doubt_threshold(sure, right, target_accuracy), doubts=doubts)
+        pipeline,
+        calibration=replace(
+            calibration,
+            review_threshold=choose_review_threshold(sure, right, target_accuracy),
+            review_thresholds=review_thresholds,
+        ),
     )
 
 
@@ -262,7 +272,7 @@ def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels:
     return max(_MARGINS, key=lambda margin: (scores[margin], -abs(margin)))
 
 
-def doubt_threshold(
+def choose_review_threshold(
     confidence: NDArray[np.floating], correct: NDArray[np.bool_], target_accuracy: float
 ) -> float:
     """The lowest confidence from which on the readings reach `target_accuracy` together;

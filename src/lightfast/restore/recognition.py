@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.folded import folded
+from lightfast.models.folded import fold_batch_norms
 
 
-def frozen(classifier: Checkpoint, device: torch.device | None = None) -> Callable[[Tensor], Tensor]:
+def frozen_classifier(
+    classifier: Checkpoint, device: torch.device | None = None
+) -> Callable[[Tensor], Tensor]:
     """The classifier as a function from pixels, float (N, C, H, W) in [0, 1], to logits (N, K).
 
     What is learnt through is a copy in eval mode whose weights need no gradient and whose batch norms are
@@ -23,5 +25,5 @@ def frozen(classifier: Checkpoint, device: torch.device | None = None) -> Callab
     height, width, channels = classifier.image_shape
     example = torch.rand((2, channels, height, width), generator=torch.Generator().manual_seed(0))
     preprocess = classifier.preprocess
-    through = folded(network, preprocess(example.to(next(network.parameters()).device))).to(place)
+    through = fold_batch_norms(network, preprocess(example.to(next(network.parameters()).device))).to(place)
     return lambda pixels: through(preprocess(pixels))

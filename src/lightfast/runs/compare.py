@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lightfast.base.files import make_folder, read_json, write_json
+from lightfast.base.files import load_json, make_folder, write_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import compare
 from lightfast.evaluate.predict import predict
@@ -18,8 +18,14 @@ from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters
 from lightfast.pages.compare import Compared, write_compare_page
 from lightfast.report.provenance import provenance
-from lightfast.runs.contenders import Side, file_readings, in_order, open_sides, pair_up
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, touch
+from lightfast.runs.contenders import (
+    Contender,
+    file_predictions,
+    load_contenders,
+    pair_pictures,
+    reorder_classes,
+)
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, record_evaluation
 from lightfast.runs.options import RunOptions
 
 WARM_UP = 256
@@ -63,20 +69,20 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[s
             the same pictures.
     """
     started = time.perf_counter()
-    sides = open_sides(runs, options)
-    pairing = pair_up(sides, source, options)
+    sides = load_contenders(runs, options)
+    pairing = pair_pictures(sides, source, options)
     predictions, rows = [], []
     for done, (side, images, seen) in enumerate(zip(sides, pairing.images, pairing.seen, strict=True)):
         options.report("reading", done, len(sides), side.name)
-        readings, speed = (
+        one_predictions, speed = (
             _timed(side.checkpoint, images)
             if side.checkpoint and images
-            else (file_readings(side, pairing), None)
+            else (file_predictions(side, pairing), None)
         )
-        predictions.append(replace(in_order(readings, sides[0].class_names), name=side.name))
+        predictions.append(replace(reorder_classes(one_predictions, sides[0].class_names), name=side.name))
         folder = Path(side.run)
         touched = (
-            touch(folder, images.version, options.command or f"compare {source}")
+            record_evaluation(folder, images.version, options.command or f"compare {source}")
             if images and folder.is_dir()
             else None
         )
@@ -120,18 +126,18 @@ def _timed(checkpoint: Checkpoint, images: ImageSet) -> tuple[Predictions, float
     times: list[float] = []
     while True:
         started = time.perf_counter()
-        readings = predict(checkpoint, images)
+        one_predictions = predict(checkpoint, images)
         times.append(time.perf_counter() - started)
         if sum(times) >= LONG_ENOUGH:
-            return readings, len(images) / min(times)
+            return one_predictions, len(images) / min(times)
 
 
-def _cost(side: Side, speed: float | None) -> Cost:
+def _cost(side: Contender, speed: float | None) -> Cost:
     checkpoint = side.checkpoint
     if checkpoint is None:
         return Cost()
     folder = Path(side.run)
-    told = read_json(folder / METRICS_FILE) if (folder / METRICS_FILE).is_file() else {}
+    told = load_json(folder / METRICS_FILE) if (folder / METRICS_FILE).is_file() else {}
     forest = isinstance(checkpoint.network, Forest)
     return Cost(
         checkpoint.model,

@@ -19,31 +19,31 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
 from lightfast.runs.folder import without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Given, prepare, read_labelled
+from lightfast.runs.pictures import LoadedImages, load_labelled, prepare
 
 HUB = "hf-hub:"
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Contender:
     """One of the things compared: a classifier that is to read, or the readings that a file holds.
 
     Attributes:
         run: as it was typed.
         name: short, and different from those of the other sides.
         class_names: the classes it knows.
-        checkpoint, readings: one of the two.
+        checkpoint, predictions: one of the two.
     """
 
     run: str
     name: str
     class_names: tuple[str, ...]
     checkpoint: Checkpoint | None = None
-    readings: Predictions | None = None
+    predictions: Predictions | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Pairing:
+class PairedPictures:
     """The pictures that all sides are compared on.
 
     Attributes:
@@ -68,7 +68,7 @@ class Pairing:
     notes: tuple[str, ...] = ()
 
 
-def open_sides(runs: Sequence[str], options: RunOptions) -> list[Side]:
+def load_contenders(runs: Sequence[str], options: RunOptions) -> list[Contender]:
     """Load what is to be compared.
 
     Raises:
@@ -116,7 +116,7 @@ def names_of(runs: Sequence[str]) -> list[str]:
     return [name if short.count(name) == 1 else run for name, run in zip(short, runs, strict=True)]
 
 
-def pair_up(sides: Sequence[Side], source: str, options: RunOptions) -> Pairing:
+def pair_pictures(sides: Sequence[Contender], source: str, options: RunOptions) -> PairedPictures:
     """Read the pictures for every side and leave out for all what one of them has seen.
 
     Raises DataError when nothing is left, or when a side was not read on these very pictures ("not paired").
@@ -124,22 +124,22 @@ def pair_up(sides: Sequence[Side], source: str, options: RunOptions) -> Pairing:
     readers = [side for side in sides if side.checkpoint is not None]
     pairing = _read_by_runs(sides, readers, source, options) if readers else _of_files(sides, source, options)
     for side in sides:
-        if side.readings is not None:
-            _require_paired(side, side.readings, pairing)
+        if side.predictions is not None:
+            _require_paired(side, side.predictions, pairing)
     return pairing
 
 
-def file_readings(side: Side, pairing: Pairing) -> Predictions:
+def file_predictions(side: Contender, pairing: PairedPictures) -> Predictions:
     """The rows of a file of predictions in the order of the pairing, with its labels."""
-    readings = side.readings
-    if readings is None:
+    predictions = side.predictions
+    if predictions is None:
         raise DataError(f"{side.name} holds no readings", cure="Name a file of predictions.")
-    rows = {name: row for row, name in enumerate(readings.ids)}
-    labels = np.array([readings.class_names.index(name) for name in pairing.labels], dtype=np.int64)
-    return replace(readings.take([rows[name] for name in pairing.ids]), labels=labels)
+    rows = {name: row for row, name in enumerate(predictions.ids)}
+    labels = np.array([predictions.class_names.index(name) for name in pairing.labels], dtype=np.int64)
+    return replace(predictions.take([rows[name] for name in pairing.ids]), labels=labels)
 
 
-def in_order(predictions: Predictions, class_names: tuple[str, ...]) -> Predictions:
+def reorder_classes(predictions: Predictions, class_names: tuple[str, ...]) -> Predictions:
     """The same readings with the classes in another order."""
     if predictions.class_names == class_names:
         return predictions
@@ -151,19 +151,19 @@ def in_order(predictions: Predictions, class_names: tuple[str, ...]) -> Predicti
     )
 
 
-def _opened(run: str, name: str, options: RunOptions) -> Side:
+def _opened(run: str, name: str, options: RunOptions) -> Contender:
     if not _is_file(run):
         checkpoint = load_classifier(run, options.device)
-        return Side(run, name, checkpoint.class_names, checkpoint)
-    readings = Predictions.load(run)
-    if len(set(readings.ids)) != len(readings):
+        return Contender(run, name, checkpoint.class_names, checkpoint)
+    predictions = Predictions.load(run)
+    if len(set(predictions.ids)) != len(predictions):
         raise DataError(
             f"{run} cannot be paired",
             expected="each picture once",
             got="an id twice",
             cure="Predict every picture once.",
         )
-    return Side(run, name, readings.class_names, readings=readings)
+    return Contender(run, name, predictions.class_names, predictions=predictions)
 
 
 def _is_file(run: str) -> bool:
@@ -184,8 +184,8 @@ def _short(run: str) -> str:
 
 
 def _read_by_runs(
-    sides: Sequence[Side], readers: Sequence[Side], source: str, options: RunOptions
-) -> Pairing:
+    sides: Sequence[Contender], readers: Sequence[Contender], source: str, options: RunOptions
+) -> PairedPictures:
     given = _read_all(readers, source, options)
     first = given[0].images
     for side, own in zip(readers, given, strict=True):
@@ -223,7 +223,7 @@ def _read_by_runs(
     }
     images = kept[readers[0].name]
     labels = tuple(images.class_names[label] for label in images.require_labels())
-    return Pairing(
+    return PairedPictures(
         images.name.split("/")[0],
         images.version,
         images.ids,
@@ -237,35 +237,35 @@ def _read_by_runs(
     )
 
 
-def _not_in_file(sides: Sequence[Side], images: ImageSet, source: str) -> NDArray[np.bool_]:
+def _not_in_file(sides: Sequence[Contender], images: ImageSet, source: str) -> NDArray[np.bool_]:
     """bool (N,): which pictures a file of predictions, where there is one, does not hold;
     refuses one of other pictures.
     """
-    holder = next((side for side in sides if side.readings is not None), None)
-    if holder is None or holder.readings is None:
+    holder = next((side for side in sides if side.predictions is not None), None)
+    if holder is None or holder.predictions is None:
         return np.zeros(len(images), dtype=bool)
-    other = sorted(set(holder.readings.ids) - set(images.ids))
+    other = sorted(set(holder.predictions.ids) - set(images.ids))
     if other:
         raise _unpaired(holder, f"pictures of {source}", f"{len(other):,} others, such as {other[0]}")
-    held = set(holder.readings.ids)
+    held = set(holder.predictions.ids)
     return np.array([name not in held for name in images.ids])
 
 
-def _read_all(readers: Sequence[Side], source: str, options: RunOptions) -> list[Given]:
+def _read_all(readers: Sequence[Contender], source: str, options: RunOptions) -> list[LoadedImages]:
     """What each run reads; runs of one picture size and class order share it."""
-    read: dict[tuple[object, ...], Given] = {}
+    read: dict[tuple[object, ...], LoadedImages] = {}
     given = []
     for side in readers:
         if side.checkpoint is None:
             continue
         key = (side.checkpoint.image_shape, side.class_names, side.checkpoint.from_hub)
         if key not in read:
-            read[key] = read_labelled(source, side.checkpoint, options)
+            read[key] = load_labelled(source, side.checkpoint, options)
         given.append(read[key])
     return given
 
 
-def _seen(side: Side, images: ImageSet) -> NDArray[np.bool_]:
+def _seen(side: Contender, images: ImageSet) -> NDArray[np.bool_]:
     """bool (N,): which pictures the run was trained or chosen on."""
     try:
         kept = set(without_seen(Path(side.run), images)[0].ids)
@@ -274,22 +274,22 @@ def _seen(side: Side, images: ImageSet) -> NDArray[np.bool_]:
     return np.array([name not in kept for name in images.ids])
 
 
-def _of_files(sides: Sequence[Side], source: str, options: RunOptions) -> Pairing:
+def _of_files(sides: Sequence[Contender], source: str, options: RunOptions) -> PairedPictures:
     """The pictures of the first file; labels from it, or from the source when there is one."""
-    first = sides[0].readings
+    first = sides[0].predictions
     if first is None:
         raise DataError(f"{sides[0].name} holds no readings", cure="Name a file of predictions.")
     names, empty = first.class_names, tuple(None for _ in sides)
     if not source:
         labels = tuple(names[label] for label in first.require_labels())
-        return Pairing(first.name, "not read", first.ids, labels, empty, (0,) * len(sides))
+        return PairedPictures(first.name, "not read", first.ids, labels, empty, (0,) * len(sides))
     prepared = prepare(source, replace(options, image_size=None), near="none")
     images = prepared.data.part("all")
     rows = {name: row for row, name in enumerate(images.ids)}
     _not_in_file(sides, images, source)
     chosen = images.take([rows[name] for name in first.ids])
     labels = tuple(images.class_names[label] for label in chosen.require_labels())
-    return Pairing(
+    return PairedPictures(
         images.name.split("/")[0],
         chosen.version,
         first.ids,
@@ -302,13 +302,13 @@ def _of_files(sides: Sequence[Side], source: str, options: RunOptions) -> Pairin
     )
 
 
-def _require_paired(side: Side, readings: Predictions, pairing: Pairing) -> None:
+def _require_paired(side: Contender, predictions: Predictions, pairing: PairedPictures) -> None:
     """Refuse a file whose rows are not these pictures, or that carries other labels for them."""
     wanted = f"readings of the {len(pairing.ids):,} pictures compared"
-    missing = sorted(set(pairing.ids) - set(readings.ids))
+    missing = sorted(set(pairing.ids) - set(predictions.ids))
     if missing:
         raise _unpaired(side, wanted, f"none of {len(missing):,} of them, such as {missing[0]}")
-    more = sorted(set(readings.ids) - set(pairing.ids) - set(pairing.dropped))
+    more = sorted(set(predictions.ids) - set(pairing.ids) - set(pairing.dropped))
     if more:
         raise _unpaired(side, wanted, f"{len(more):,} more, such as {more[0]}")
     unknown = sorted(set(pairing.labels) - set(side.class_names))
@@ -317,8 +317,12 @@ def _require_paired(side: Side, readings: Predictions, pairing: Pairing) -> None
             f"{side.name} does not know the classes {', '.join(unknown[:5])}",
             cure="Compare readings of the same classes.",
         )
-    if readings.labels is not None:
-        own = dict(zip(readings.ids, (readings.class_names[label] for label in readings.labels), strict=True))
+    if predictions.labels is not None:
+        own = dict(
+            zip(
+                predictions.ids, (predictions.class_names[label] for label in predictions.labels), strict=True
+            )
+        )
         other = [name for name, label in zip(pairing.ids, pairing.labels, strict=True) if own[name] != label]
         if other:
             raise DataError(
@@ -327,7 +331,7 @@ def _require_paired(side: Side, readings: Predictions, pairing: Pairing) -> None
             )
 
 
-def _unpaired(side: Side, expected: str, got: str) -> DataError:
+def _unpaired(side: Contender, expected: str, got: str) -> DataError:
     return DataError(
         f"{side.name} was read on different pictures: not paired",
         expected=expected,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import SettingsError
-from lightfast.corrupt.registry import CORRUPTIONS, Table
+from lightfast.corrupt.registry import CORRUPTIONS, SeverityTable
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.dataset import Part
 from lightfast.data.export import save_folder, save_npz
@@ -15,11 +15,11 @@ from lightfast.data.images import ImageSet, sample
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 
-Job = tuple[str, int, Table]
+CorruptJob = tuple[str, int, SeverityTable]
 """(corruption, severity, table of severities)."""
 
 
-def jobs_of(name: str | None, severity: int | None, suite: str | None) -> list[Job]:
+def jobs_of(name: str | None, severity: int | None, suite: str | None) -> list[CorruptJob]:
     """One corruption at one severity (3 when None), or all entries of a suite at its own severities or at
     this one.
 
@@ -43,7 +43,7 @@ def jobs_of(name: str | None, severity: int | None, suite: str | None) -> list[J
 
 def corrupt_run(
     source: str,
-    jobs: list[Job],
+    jobs: list[CorruptJob],
     options: RunOptions,
     *,
     many: bool = False,

@@ -7,17 +7,19 @@ from __future__ import annotations
 import time
 
 from lightfast.evaluate.metrics import score
-from lightfast.experiments.crossval import Dealing, cross_validate, deal
+from lightfast.experiments.crossval import FoldOptions, assign_folds, cross_validate
 from lightfast.models.build import find_model
 from lightfast.pages.crossval import CrossvalResult, write_crossval_page
 from lightfast.runs.folder import FOLDS_FOLDER, PREDICTIONS_FILE, begin
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import envelope, finished
-from lightfast.train.fit import Plan
+from lightfast.train.fit import ClassifierPlan
 
 
-def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Dealing) -> CrossvalResult:
+def crossval_run(
+    source: str, options: RunOptions, *, plan: ClassifierPlan, fold_options: FoldOptions
+) -> CrossvalResult:
     """Cross-validate a plan and keep the out-of-fold probabilities.
 
     An official test part stays aside; all other pictures take part. The folder keeps finished folds: the same
@@ -27,7 +29,7 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
         source: folder, manifest, `.npz` or catalogue name.
         options: `out` is the folder to write: predictions.parquet (out of fold), metrics.json, report.html,
             folds/.
-        plan, dealing: what is fitted, and how the pictures are dealt out.
+        plan, fold_options: what is fitted, and how the pictures are dealt out.
 
     Returns: what was found; its `as_json` is the content of metrics.json.
     """
@@ -36,7 +38,9 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
     folder = options.folder("crossval")
     prepared = prepare(source, options)
     images, notes = prepared.without_test()
-    deal(images, dealing, options.seed)  # what cannot be dealt out is refused before a folder is made
+    assign_folds(
+        images, fold_options, options.seed
+    )  # what cannot be dealt out is refused before a folder is made
     settings = {
         "made_by": "crossval",
         "source": source,
@@ -44,11 +48,11 @@ def crossval_run(source: str, options: RunOptions, *, plan: Plan, dealing: Deali
         "seed": options.seed,
         **plan.as_json(),
         "image_size": list(options.image_size) if options.image_size else None,
-        "folds": dealing.folds,
-        "repeats": dealing.repeats,
+        "folds": fold_options.folds,
+        "repeats": fold_options.repeats,
     }
     begin(folder, settings, resume=False, replace="crossval")
-    validated = cross_validate(images, plan, dealing, options.training(folder / FOLDS_FOLDER))
+    validated = cross_validate(images, plan, fold_options, options.training(folder / FOLDS_FOLDER))
     validated.predictions.save(folder / PREDICTIONS_FILE)
     result = CrossvalResult(
         **envelope(prepared, images, options, started, notes),

@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
 from lightfast.data.images import ImageSet, sample
-from lightfast.evaluate.robustness import Robustness, robustness_of
+from lightfast.evaluate.robustness import Robustness, robustness_of_many
 from lightfast.pages.demo import DemoResult, write_demo_page
-from lightfast.pages.repair import RepairStory, paired
-from lightfast.pages.run import Tested
+from lightfast.pages.repair import RepairReport, repair_test
+from lightfast.pages.run import RunReport
 from lightfast.report.provenance import provenance
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pipeline import Pipeline, repair
-from lightfast.runs.fit import Job, read_job
+from lightfast.runs.fit import Job, prepare_job
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import Damaged, damage_pictures, repair_metrics, write_repair
-from lightfast.runs.repair_kit import KitPlan, fit_kit, save_kit
-from lightfast.runs.train import Trained, fit_job, run_metrics, write_results
+from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
+from lightfast.runs.train import TrainResult, fit_job, run_metrics, write_results
 from lightfast.train.recipe import Recipe
 
-DATA, SUITE, FOLDER, MADE_BY = "mnist-5k", "mnist-c", "lightfast-demo", "demo"
+DATA, SUITE, FOLDER, _MADE_BY = "mnist-5k", "mnist-c", "lightfast-demo", "demo"
 # Half the widths of the plain CNN: as good on 3,500 digits, and the restorer, which learns through it, is
 # trained faster.
 NETWORK = {"widths": [16, 32, 64], "dense": 96}
@@ -44,7 +44,7 @@ class DemoPlan:
     """
 
     recipe: Recipe
-    kit: KitPlan
+    kit: RepairPlan
     cell: int
     each_kind: int
 
@@ -59,11 +59,11 @@ def _plan(epochs: tuple[int, int, int], cell: int, each_kind: int) -> DemoPlan:
         recipe=Recipe.of(epochs=restoring, batch_size=64, learning_rate=2e-3, averaging=0.99),
     )
     recipe = Recipe.of(epochs=reading, batch_size=64, augment="shift", averaging=0.99)
-    return DemoPlan(recipe, KitPlan(SUITE, detector=detector, restorer=restorer), cell, each_kind)
+    return DemoPlan(recipe, RepairPlan(SUITE, detector=detector, restorer=restorer), cell, each_kind)
 
 
 FULL = _plan((14, 10, 24), cell=200, each_kind=1000)
-QUICK = _plan((6, 4, 4), cell=30, each_kind=100)
+_QUICK = _plan((6, 4, 4), cell=30, each_kind=100)
 
 
 def demo_run(options: RunOptions, *, quick: bool = False) -> dict[str, Any]:
@@ -79,16 +79,16 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> dict[str, Any]:
     """
     started = time.perf_counter()
     folder = Path(options.out) if options.out is not None else Path(FOLDER)
-    plan = QUICK if quick else FULL
-    job = read_job(DATA, options, recipe=plan.recipe, config=NETWORK)
-    begin(folder, job.settings(options, MADE_BY), resume=False, replace=MADE_BY)
+    plan = _QUICK if quick else FULL
+    job = prepare_job(DATA, options, recipe=plan.recipe, config=NETWORK)
+    begin(folder, job.settings(options, _MADE_BY), resume=False, replace=_MADE_BY)
     trained = fit_job(job, options, folder)
     write_results(folder, job, trained)
     training = options.training(folder / "repair")
-    pipeline, kit_seconds = fit_kit(
+    pipeline, kit_seconds = fit_pipeline(
         trained.checkpoint, (job.splits.train, job.splits.val), plan.kit, training
     )
-    save_kit(folder, pipeline, plan.kit, kit_seconds)
+    save_pipeline(folder, pipeline, plan.kit, kit_seconds)
     measuring = time.perf_counter()
     result = _measured(job, trained, pipeline, plan, options)
     write_repair(
@@ -112,7 +112,7 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> dict[str, Any]:
 
 
 def _measured(
-    job: Job, trained: Trained, pipeline: Pipeline, plan: DemoPlan, options: RunOptions
+    job: Job, trained: TrainResult, pipeline: Pipeline, plan: DemoPlan, options: RunOptions
 ) -> DemoResult:
     """The clean test digits, the damaged mixture, every kind at its published strength,
     and every kind at every strength.
@@ -121,8 +121,8 @@ def _measured(
     clean = repair(pipeline, test)
     damaged = damage_pictures(test, SUITE, options.seed)
     mixture = repair(pipeline, damaged.images)
-    tested = Tested(trained.checkpoint, test, trained.predictions, trained.evaluation)
-    story = RepairStory(mixture, damaged.images, test, damaged.kinds, pipeline)
+    tested = RunReport(trained.checkpoint, test, trained.predictions, trained.evaluation)
+    story = RepairReport(mixture, damaged.images, test, damaged.kinds, pipeline)
     each = sample(test, plan.each_kind, options.seed)
     published = _both(pipeline, each, None, options)
     curves = _both(pipeline, sample(test, plan.cell, options.seed), (1, 2, 3, 4, 5), options)
@@ -137,7 +137,9 @@ def _both(
         done = repair(pipeline, ImageSet(pictures, name="damaged"))
         return {"before": done.before.pred_probs, "after": done.after.pred_probs}
 
-    return robustness_of(read, images, SUITE, severities=severities, seed=options.seed, report=options.report)
+    return robustness_of_many(
+        read, images, SUITE, severities=severities, seed=options.seed, report=options.report
+    )
 
 
 def _metrics(job: Job, result: DemoResult, folder: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _metrics(job: Job, result: DemoResult, folder: Path, seconds: Mapping[str, f
     damaged = Damaged(story.images, story.clean, story.kinds)
     return {
         **run_metrics(job, result.tested, folder),
-        "clean": paired(result.clean).as_json(),
+        "clean": repair_test(result.clean).as_json(),
         "mixture": {**repair_metrics(story.repair, damaged), "clean_share": 0.125, "suite": SUITE},
         "by_kind": {name: test.as_json() for name, test in result.tests_by_kind.items()},
         "robustness": {key: value.as_json() for key, value in result.published.items()},

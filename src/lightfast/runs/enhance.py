@@ -11,21 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import CheckpointError, SettingsError
-from lightfast.base.files import read_json, write_json
+from lightfast.base.files import load_json, write_json
 from lightfast.data.dataset import concatenate
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import calibrate
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.load import REFUSED, load_classifier
 from lightfast.pages.classes import hardest_pairs
-from lightfast.pages.enhance import EnhanceStory, write_enhance_page
+from lightfast.pages.enhance import EnhanceReport, write_enhance_page
 from lightfast.report.provenance import provenance
 from lightfast.restore.enhance import EnhancerPlan, Gate, fit_enhancer, judge, weights_digest
-from lightfast.restore.measure import Measured, decide, measure
-from lightfast.runs.enhance_data import Material, read_material, remember_seen
-from lightfast.runs.enhance_measure import Stranger, open_strangers, transferred
-from lightfast.runs.enhance_options import EnhanceWish, check_base, check_fits, load_enhancer, plan_of
+from lightfast.restore.measure import EnhancerScores, apply_gate, measure
+from lightfast.runs.enhance_data import EnhanceData, load_enhance_data, remember_seen
+from lightfast.runs.enhance_measure import UnseenClassifier, load_unseen_classifiers, transfer_gains
+from lightfast.runs.enhance_options import (
+    EnhanceOptions,
+    check_base,
+    check_fits,
+    enhancer_plan,
+    load_enhancer,
+)
 from lightfast.runs.folder import (
     METRICS_FILE,
     PREDICTIONS_FILE,
@@ -34,53 +40,53 @@ from lightfast.runs.folder import (
     begin,
     claimed,
     finish,
-    touch,
+    record_evaluation,
     write_history,
 )
 from lightfast.runs.options import RunOptions
 
-MADE_BY = "enhance"
+_MADE_BY = "enhance"
 LEAKED = "full"
 """The folder of the second, leaking training's state."""
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class EnhanceTask:
     """All that one `enhance` works with: as it was typed,
     and what was loaded for it before anything is learnt.
     """
 
     run: str
     source: str
-    wish: EnhanceWish
+    enhance_options: EnhanceOptions
     options: RunOptions
     folder: Path
     classifier: Checkpoint
-    material: Material
-    strangers: tuple[Stranger, ...]
+    material: EnhanceData
+    unseen_classifiers: tuple[UnseenClassifier, ...]
     plan: EnhancerPlan | None
     enhancer: Checkpoint | None
 
     @property
     def behind(self) -> list[str]:
         """The runs that the result stands on."""
-        return [self.run, *([self.wish.use] if self.wish.use else [])]
+        return [self.run, *([self.enhance_options.use] if self.enhance_options.use else [])]
 
     def settings(self) -> dict[str, Any]:
         """The content of run.json."""
-        wish = self.wish
+        enhance_options = self.enhance_options
         config = {
             "run": self.run,
             "classifier": weights_digest(self.classifier.torch_network),
-            "suite": wish.suite,
-            "gate": wish.gate,
-            "protocol": wish.protocol,
-            "transfer": list(wish.transfer),
-            "use": wish.use,
-            "limit": wish.limit,
+            "suite": enhance_options.suite,
+            "gate": enhance_options.gate,
+            "protocol": enhance_options.protocol,
+            "transfer": list(enhance_options.transfer),
+            "use": enhance_options.use,
+            "limit": enhance_options.limit,
         }
         return {
-            "made_by": MADE_BY,
+            "made_by": _MADE_BY,
             **self.material.as_run(self.source, self.options),
             "model": "enhanced",
             "config": config,
@@ -90,7 +96,7 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
+class FittedEnhancer:
     """An enhancer, the classifier behind it, and the verdict of the gate that was asked for."""
 
     checkpoint: Checkpoint
@@ -100,7 +106,7 @@ class Learnt:
 
 
 def enhance_run(
-    run: str, source: str, options: RunOptions, *, wish: EnhanceWish | None = None
+    run: str, source: str, options: RunOptions, *, enhance_options: EnhanceOptions | None = None
 ) -> dict[str, Any]:
     """Learn an enhancer for the frozen classifier of `run` on the training pictures of `source`, or take one
     that is there.
@@ -115,7 +121,7 @@ def enhance_run(
         source: labelled pictures with the classes of the run: folder, manifest, `.npz` or catalogue name.
         options: `out` is the folder to write; `seed` splits data that the run was not trained on; an
             interrupted run goes on with `resume`.
-        wish: see `EnhanceWish`.
+        enhance_options: see `EnhanceOptions`.
 
     Returns: the content of metrics.json: the keys of `train_run` for the enhanced classifier on the test
         pictures, and accepted, reason, enhancer, gate, before (`Evaluation.as_json` without the enhancer),
@@ -128,48 +134,70 @@ def enhance_run(
         DataError: no labels, or nothing is left to test on. UnknownName, SettingsError: a wish that cannot be
             met.
     """
-    wish, folder = wish or EnhanceWish(), options.folder("enhance")
-    plan = None if wish.use else plan_of(wish)
-    if wish.measured is None and wish.gate == "degraded":
+    enhance_options, folder = enhance_options or EnhanceOptions(), options.folder("enhance")
+    plan = None if enhance_options.use else enhancer_plan(enhance_options)
+    if enhance_options.measured is None and enhance_options.gate == "degraded":
         raise SettingsError(
-            f"--gate degraded goes by degraded pictures, and {wish.use} was measured under none",
+            f"--gate degraded goes by degraded pictures, and {enhance_options.use} was measured under none",
             cure="Name a suite with --degrade, or take another --gate.",
         )
-    for one in (run, *wish.transfer, *([wish.use] if wish.use else [])):
+    for one in (run, *enhance_options.transfer, *([enhance_options.use] if enhance_options.use else [])):
         if Path(one).resolve() == folder.resolve():
             raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder with --out.")
     classifier = load_classifier(run, options.device)
     check_base(classifier, run)
     if plan is not None:
         check_fits(plan, classifier)
-    enhancer = load_enhancer(wish.use, options) if wish.use else None
+    enhancer = load_enhancer(enhance_options.use, options) if enhance_options.use else None
     if enhancer is not None:
-        put_before(enhancer, classifier)
-    material = read_material(
-        classifier, source, [run, *([wish.use] if wish.use else [])], options, wish.limit
+        prepend_enhancer(enhancer, classifier)
+    material = load_enhance_data(
+        classifier,
+        source,
+        [run, *([enhance_options.use] if enhance_options.use else [])],
+        options,
+        enhance_options.limit,
     )
-    strangers = open_strangers(wish.transfer, classifier, material.splits.test, options, enhancer)
-    task = Task(run, source, wish, options, folder, classifier, material, strangers, plan, enhancer)
+    unseen_classifiers = load_unseen_classifiers(
+        enhance_options.transfer, classifier, material.splits.test, options, enhancer
+    )
+    task = EnhanceTask(
+        run,
+        source,
+        enhance_options,
+        options,
+        folder,
+        classifier,
+        material,
+        unseen_classifiers,
+        plan,
+        enhancer,
+    )
     if begin(folder, task.settings(), resume=options.resume):
-        return read_json(folder / METRICS_FILE)
+        return load_json(folder / METRICS_FILE)
     with claimed(folder):
         return _enhance(task)
 
 
-def _enhance(task: Task) -> dict[str, Any]:
-    learnt, options, wish = _learn(task), task.options, task.wish
-    leaked = _learn_leaked(task) if wish.protocol == "full" else None
+def _enhance(task: EnhanceTask) -> dict[str, Any]:
+    learnt, options, enhance_options = _learn(task), task.options, task.enhance_options
+    leaked = _learn_leaked(task) if enhance_options.protocol == "full" else None
     started = time.perf_counter()
     test = task.material.splits.test
     own = measure(
-        task.classifier, learnt.checkpoint, test, wish.measured, seed=options.seed, report=options.report
+        task.classifier,
+        learnt.checkpoint,
+        test,
+        enhance_options.measured,
+        seed=options.seed,
+        report=options.report,
     )
     full = leaked and measure(
-        task.classifier, leaked, test, wish.measured, seed=options.seed, report=options.report
+        task.classifier, leaked, test, enhance_options.measured, seed=options.seed, report=options.report
     )
-    moved = transferred(task.strangers, learnt.enhancer, own, options)
+    moved = transfer_gains(task.unseen_classifiers, learnt.enhancer, own, options)
     touched = (
-        touch(Path(task.run), test.version, options.command or f"enhance {test.name}")
+        record_evaluation(Path(task.run), test.version, options.command or f"enhance {test.name}")
         if Path(task.run).is_dir()
         else None
     )
@@ -184,7 +212,7 @@ def _enhance(task: Task) -> dict[str, Any]:
     facts = provenance(task.material.version, options.seed, metrics["seconds"], options.words)
     write_enhance_page(
         task.folder / REPORT_FILE,
-        EnhanceStory(learnt.checkpoint, learnt.enhancer, learnt.gate, own, full),
+        EnhanceReport(learnt.checkpoint, learnt.enhancer, learnt.gate, own, full),
         metrics,
         facts,
     )
@@ -193,13 +221,13 @@ def _enhance(task: Task) -> dict[str, Any]:
     return metrics
 
 
-def _learn(task: Task) -> Learnt:
+def _learn(task: EnhanceTask) -> FittedEnhancer:
     """Fit the enhancer, or put the one that is there before the classifier;
     judge it on the validation pictures.
     """
-    started, splits, mix = time.perf_counter(), task.material.splits, task.wish.measured
+    started, splits, mix = time.perf_counter(), task.material.splits, task.enhance_options.measured
     if task.enhancer is not None:
-        checkpoint = calibrate(put_before(task.enhancer, task.classifier), splits.val)
+        checkpoint = calibrate(prepend_enhancer(task.enhancer, task.classifier), splits.val)
         judged = judge(task.classifier, checkpoint, splits.val, mix, seed=task.options.seed)
         enhancer = task.enhancer
     else:
@@ -220,10 +248,12 @@ def _learn(task: Task) -> Learnt:
         time.perf_counter() - started,
         sum(row.get("seconds", 0.0) for row in enhancer.history) if task.plan else 0.0,
     )
-    return Learnt(checkpoint.replace(details=details), enhancer, decide(task.wish.gate, judged), seconds)
+    return FittedEnhancer(
+        checkpoint.replace(details=details), enhancer, apply_gate(task.enhance_options.gate, judged), seconds
+    )
 
 
-def _learn_leaked(task: Task) -> Checkpoint:
+def _learn_leaked(task: EnhanceTask) -> Checkpoint:
     """The same plan learnt on the test pictures too: the paper's "(full)" protocol.
 
     It is measured, never kept.
@@ -234,7 +264,7 @@ def _learn_leaked(task: Task) -> Checkpoint:
     return fit_enhancer(task.classifier, everything, splits.val, plan=task.plan, training=training).checkpoint
 
 
-def leak_figures(task: Task, own: Measured, full: Measured) -> dict[str, Any]:
+def leak_figures(task: EnhanceTask, own: EnhancerScores, full: EnhancerScores) -> dict[str, Any]:
     """What metrics.json says of the leaking protocol: every figure marked, the honest ones beside them."""
     parts = task.material.parts
     said = (
@@ -250,7 +280,7 @@ def leak_figures(task: Task, own: Measured, full: Measured) -> dict[str, Any]:
     }
 
 
-def enhanced_metrics(task: Task, learnt: Learnt, own: Measured) -> dict[str, Any]:
+def enhanced_metrics(task: EnhanceTask, learnt: FittedEnhancer, own: EnhancerScores) -> dict[str, Any]:
     """The content of metrics.json, transfer, leak and seconds apart."""
     material, enhancer, gate = task.material, learnt.enhancer, learnt.gate
     after, plan = score(own.clean.after), enhancer.details.get("plan")
@@ -281,19 +311,19 @@ def enhanced_metrics(task: Task, learnt: Learnt, own: Measured) -> dict[str, Any
             "plan": plan,
             "strength": enhancer.details.get("strength"),
             "tried": enhancer.details.get("tried", []),
-            "used_from": task.wish.use,
+            "used_from": task.enhance_options.use,
         },
         "gate": {
-            "kind": task.wish.gate,
+            "kind": task.enhance_options.gate,
             **gate.as_json(),
-            "degraded_would_pass": decide("degraded", gate).passed,
+            "degraded_would_pass": apply_gate("degraded", gate).passed,
         },
         "before": score(own.clean.before).as_json(),
         "paired": tested["clean"],
         "degraded": tested["degraded"],
         "by_kind": tested["by_kind"],
-        "suite": task.wish.suite,
-        "protocol": task.wish.protocol,
+        "suite": task.enhance_options.suite,
+        "protocol": task.enhance_options.protocol,
     }
 
 
@@ -302,7 +332,7 @@ def _count(checkpoint: Checkpoint) -> int:
     return sum(parameter.numel() for parameter in checkpoint.torch_network.parameters())
 
 
-def write_enhanced(task: Task, learnt: Learnt, own: Measured) -> None:
+def write_enhanced(task: EnhanceTask, learnt: FittedEnhancer, own: EnhancerScores) -> None:
     """Write the checkpoint and what stands beside it; of a refused enhancer only the enhancer,
     where no verb looks for a classifier.
     """
@@ -313,9 +343,9 @@ def write_enhanced(task: Task, learnt: Learnt, own: Measured) -> None:
         {"model": learnt.checkpoint.model, "config": dict(learnt.checkpoint.config), **recipe},
     )
     write_history(folder, learnt.enhancer.history)
-    learned_on = (splits.val,) if task.wish.use else (splits.train, splits.val)
+    learned_on = (splits.val,) if task.enhance_options.use else (splits.train, splits.val)
     remember_seen(folder, task.behind, *learned_on)
-    touch(folder, splits.test.version, MADE_BY)
+    record_evaluation(folder, splits.test.version, _MADE_BY)
     if not learnt.gate.passed:
         learnt.enhancer.save(folder / REFUSED)
         return

@@ -20,13 +20,13 @@ from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet, sample
 from lightfast.data.splits import Splits
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.runs.folder import RUN_FILE, SEEN_FILE, read_run, seen_rows, without_seen, write_seen
+from lightfast.runs.folder import RUN_FILE, SEEN_FILE, load_run, seen_rows, without_seen, write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import Prepared, aligned, prepare
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class EnhanceData:
     """DATA as an enhancer needs it.
 
     Attributes:
@@ -68,9 +68,9 @@ class Material:
         }
 
 
-def read_material(
+def load_enhance_data(
     classifier: Checkpoint, source: str, runs: Sequence[str], options: RunOptions, limit: int | None = None
-) -> Material:
+) -> EnhanceData:
     """Read DATA for an enhancer before `classifier`.
 
     Args:
@@ -110,7 +110,7 @@ def read_material(
         dataclasses.replace(splits, train=train, val=val, test=test),
         tuple(asdict(one) for one in prepared.unreadable),
     )
-    return Material(parts, version, seed, own, unreadable, tuple(dict.fromkeys(notes)))
+    return EnhanceData(parts, version, seed, own, unreadable, tuple(dict.fromkeys(notes)))
 
 
 def _unseen(run: str, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
@@ -134,7 +134,7 @@ def remember_seen(folder: Path, runs: Sequence[str], *sets: ImageSet) -> Path:
 
 
 def _told(run: str) -> dict[str, Any]:
-    return read_run(Path(run)) if (Path(run) / RUN_FILE).is_file() else {}
+    return load_run(Path(run)) if (Path(run) / RUN_FILE).is_file() else {}
 
 
 def _by_this_split(told: dict[str, Any], splits: Splits) -> bool:

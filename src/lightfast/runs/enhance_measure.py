@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from lightfast.base.errors import CheckpointError
 from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.load import load_classifier
 from lightfast.restore.enhance import weights_digest
-from lightfast.restore.measure import Measured, read_both
+from lightfast.restore.measure import EnhancerScores, predict_both
 from lightfast.runs.enhance_options import check_base
-from lightfast.runs.folder import touch, without_seen
+from lightfast.runs.folder import record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
 
 
 @dataclass(frozen=True, eq=False)
-class Stranger:
+class UnseenClassifier:
     """A classifier that the enhancer never saw,
     and the rows of the test pictures that it may be tested on.
     """
@@ -35,13 +35,13 @@ class Stranger:
     rows: NDArray[np.intp]
 
 
-def open_strangers(
+def load_unseen_classifiers(
     runs: Sequence[str],
     classifier: Checkpoint,
     test: ImageSet,
     options: RunOptions,
     enhancer: Checkpoint | None = None,
-) -> tuple[Stranger, ...]:
+) -> tuple[UnseenClassifier, ...]:
     """Load the classifiers of `--transfer` before anything is learnt; `enhancer`: one that was learnt before.
 
     Raises CheckpointError: no run there, a forest, another class list or picture shape, the very classifier
@@ -70,41 +70,46 @@ def open_strangers(
                 cure="Name another run.",
             )
         kept = set(without_seen(Path(run), test)[0].ids)
-        found.append(Stranger(run, other, np.flatnonzero([name in kept for name in test.ids])))
+        found.append(UnseenClassifier(run, other, np.flatnonzero([name in kept for name in test.ids])))
     return tuple(found)
 
 
-def transferred(
-    strangers: Sequence[Stranger], enhancer: Checkpoint, own: Measured, options: RunOptions
+def transfer_gains(
+    unseen_classifiers: Sequence[UnseenClassifier],
+    enhancer: Checkpoint,
+    own: EnhancerScores,
+    options: RunOptions,
 ) -> list[dict[str, Any]]:
     """The gain of `enhancer` before each stranger,
     and what share of the own gain on the same pictures that is.
     """
     found = []
-    for done, one in enumerate(strangers):
-        options.report("transfer", done, len(strangers), one.run)
-        behind = put_before(enhancer, one.checkpoint)
+    for done, one in enumerate(unseen_classifiers):
+        options.report("transfer", done, len(unseen_classifiers), one.run)
+        behind = prepend_enhancer(enhancer, one.checkpoint)
         row: dict[str, Any] = {
             "run": one.run,
             "name": Path(one.run).name if Path(one.run).is_dir() else one.run,
             "model": one.checkpoint.model,
             "left_out": len(own.clean.images) - len(one.rows),
         }
-        for key, reading in (("clean", own.clean), ("degraded", own.degraded)):
-            if reading is None:
+        for key, predictions in (("clean", own.clean), ("degraded", own.degraded)):
+            if predictions is None:
                 row |= {key: None, f"{key}_kept": None}
                 continue
             test, gain = (
-                read_both(one.checkpoint, behind, reading.images.take(one.rows)).paired,
-                reading.rows(one.rows).difference,
+                predict_both(one.checkpoint, behind, predictions.images.take(one.rows)).paired,
+                predictions.rows(one.rows).difference,
             )
             # Of no gain there is no share.
             row |= {key: test.as_json(), f"{key}_kept": test.difference / gain if gain > 0 else None}
         folder, version = Path(one.run), own.clean.images.take(one.rows).version
         row["touched_before"] = (
-            touch(folder, version, options.command or "enhance --transfer") if folder.is_dir() else None
+            record_evaluation(folder, version, options.command or "enhance --transfer")
+            if folder.is_dir()
+            else None
         )
         found.append(row)
-    if strangers:
-        options.report("transfer", len(strangers), len(strangers))
+    if unseen_classifiers:
+        options.report("transfer", len(unseen_classifiers), len(unseen_classifiers))
     return found

@@ -22,26 +22,26 @@ from lightfast.corrupt.suite import SUITES
 from lightfast.models.build import build_network, find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
-from lightfast.models.enhanced import parts_of
+from lightfast.models.enhanced import split_enhanced
 from lightfast.models.enhanced_network import MODEL
 from lightfast.models.forest import Forest
 from lightfast.models.load import REFUSED, load_checkpoint
-from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_plan
+from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_enhancer_plan
 from lightfast.restore.measure import GateKind
 from lightfast.restore.pairs import DamageMix
-from lightfast.runs.folder import RUN_FILE, read_run
+from lightfast.runs.folder import RUN_FILE, load_run
 from lightfast.runs.options import RunOptions
 from lightfast.train.enhancement import Fidelity
 
 Protocol = Literal["honest", "full"]
-NOTHING = "none"
+NO_SUITE = "none"
 _OWN = "own:"
 _NAMES = ("unet", "paper", "own:A-B")
 _GIVEN = {"image_shape", "outputs", "identifier"}
 
 
 @dataclass(frozen=True)
-class EnhanceWish:
+class EnhanceOptions:
     """What `enhance` may be told beside RUN and DATA.
 
     Attributes:
@@ -56,7 +56,7 @@ class EnhanceWish:
         transfer: runs or `hf-hub:ID`s that never saw the enhancer, to try it on.
         use: a run that `enhance` wrote: take its enhancer, learn nothing.
         settings: texts KEY=VALUE of the recipe; enhancer.KEY for the network, plan.KEY for the plan
-            (`PlanSettings`).
+            (`EnhancePlanSettings`).
         limit: at most so many pictures of each part, drawn by the seed.
     """
 
@@ -96,7 +96,7 @@ class EnhanceWish:
                     f"--use takes an enhancer that is there and learns nothing: {wrong[0]} has no effect",
                     cure="Leave one of them out.",
                 )
-        if self.gate == "degraded" and self.degrade == NOTHING:
+        if self.gate == "degraded" and self.degrade == NO_SUITE:
             raise SettingsError(
                 "--gate degraded goes by degraded pictures, and --degrade none makes none",
                 cure="Name a suite with --degrade, or take another --gate.",
@@ -105,10 +105,10 @@ class EnhanceWish:
     @property
     def suite(self) -> str | None:
         """The suite of damages that is measured; None for none."""
-        if self.degrade == NOTHING:
+        if self.degrade == NO_SUITE:
             return None
         if self.degrade is None and self.use is not None and (Path(self.use) / RUN_FILE).is_file():
-            told = read_run(Path(self.use)).get("config") or {}
+            told = load_run(Path(self.use)).get("config") or {}
             return told.get("suite", CAMERA)
         return SUITES.get(self.degrade or CAMERA).name
 
@@ -118,7 +118,7 @@ class EnhanceWish:
         return None if self.suite is None else DamageMix.of_suite(self.suite, clean_share=0.0)
 
 
-class PlanSettings(Settings):
+class EnhancePlanSettings(Settings):
     """What `--set plan.KEY=VALUE` may change."""
 
     fidelity: Fidelity = Field(
@@ -136,19 +136,25 @@ class PlanSettings(Settings):
     )
 
 
-def plan_of(wish: EnhanceWish) -> EnhancerPlan:
+def enhancer_plan(enhance_options: EnhanceOptions) -> EnhancerPlan:
     """The plan to learn by.
 
     Raises UnknownName for an enhancer, suite or setting that does not exist, SettingsError for a wrong value.
     """
-    name = wish.enhancer
+    name = enhance_options.enhancer
     if name not in _NAMES[:2] and not name.startswith(_OWN):
         raise UnknownName("enhancer", name, _NAMES)
-    plan = EnhancerPlan() if name == "unet" else paper_plan() if name == "paper" else paper_plan(name)
-    own = _pairs(wish.settings, "enhancer.")
-    chosen = _pairs(wish.settings, "plan.")
-    rest = [pair for pair in wish.settings if pair not in (*own, *chosen)]
-    usual = PlanSettings.of(
+    plan = (
+        EnhancerPlan()
+        if name == "unet"
+        else paper_enhancer_plan()
+        if name == "paper"
+        else paper_enhancer_plan(name)
+    )
+    own = _pairs(enhance_options.settings, "enhancer.")
+    chosen = _pairs(enhance_options.settings, "plan.")
+    rest = [pair for pair in enhance_options.settings if pair not in (*own, *chosen)]
+    usual = EnhancePlanSettings.of(
         fidelity=plan.fidelity,
         trial_epochs=plan.trial_epochs,
         per_epoch=plan.per_epoch,
@@ -157,17 +163,17 @@ def plan_of(wish: EnhanceWish) -> EnhancerPlan:
     )
     said = usual.updated(pair.removeprefix("plan.") for pair in chosen)
     mix = plan.mix and DamageMix(plan.mix.choices, said.clean_share)
-    if wish.degrade is not None:
+    if enhance_options.degrade is not None:
         mix = (
             None
-            if wish.degrade == NOTHING
-            else DamageMix.of_suite(wish.degrade, clean_share=said.clean_share)
+            if enhance_options.degrade == NO_SUITE
+            else DamageMix.of_suite(enhance_options.degrade, clean_share=said.clean_share)
         )
-    first = plan.reconstruct or paper_plan().reconstruct
+    first = plan.reconstruct or paper_enhancer_plan().reconstruct
     return dataclasses.replace(
         plan,
         config={**plan.config, **_config(own, plan.model)},
-        strengths=wish.strengths or plan.strengths,
+        strengths=enhance_options.strengths or plan.strengths,
         fidelity=said.fidelity,
         mix=mix,
         recipe=plan.recipe.updated(rest),
@@ -218,7 +224,7 @@ def load_enhancer(run: str, options: RunOptions) -> Checkpoint:
             got=f"a {there.model}",
             cure="Make one: lightfast enhance RUN DATA --out RUN2.",
         )
-    return parts_of(there)[0]
+    return split_enhanced(there)[0]
 
 
 def _pairs(settings: Sequence[str], prefix: str) -> list[str]:

@@ -20,12 +20,12 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import Robustness, robustness
 from lightfast.models.load import load_classifier
 from lightfast.pages.classes import hardest_pairs
-from lightfast.pages.run import Tested, write_evaluation_page
+from lightfast.pages.run import RunReport, write_evaluation_page
 from lightfast.report.provenance import provenance
 from lightfast.runs.evaluate_tags import evaluate_tags
-from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, touch, without_seen
+from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import read_labelled, read_pictures
+from lightfast.runs.pictures import load_labelled, load_pictures
 
 
 def predict_run(
@@ -41,7 +41,7 @@ def predict_run(
     at all.
     """
     classifier = load_classifier(run, options.device)
-    given = read_pictures(paths, classifier, options)
+    given = load_pictures(paths, classifier, options)
     return predict(classifier, given.images), given.unreadable
 
 
@@ -75,7 +75,7 @@ def evaluate_run(
     if suite is not None:
         SUITES.get(suite)
     classifier = load_classifier(run, options.device)
-    given = read_labelled(source, classifier, options)
+    given = load_labelled(source, classifier, options)
     images, left_out = without_seen(Path(run), given.images)
     if classifier.task == "multi-label":
         if suite is not None:
@@ -87,7 +87,7 @@ def evaluate_run(
         )
     predictions = predict(classifier, images)
     touched = (
-        touch(Path(run), images.version, options.command or f"evaluate {images.name}")
+        record_evaluation(Path(run), images.version, options.command or f"evaluate {images.name}")
         if Path(run).is_dir()
         else None
     )
@@ -117,7 +117,11 @@ def evaluate_run(
         predictions.save(folder / PREDICTIONS_FILE)
         facts = provenance(images.version, options.seed, {"evaluate": metrics["seconds"]}, options.words)
         write_evaluation_page(
-            folder / REPORT_FILE, Tested(classifier, images, predictions, evaluation), metrics, facts, robust
+            folder / REPORT_FILE,
+            RunReport(classifier, images, predictions, evaluation),
+            metrics,
+            facts,
+            robust,
         )
         write_json(folder / METRICS_FILE, metrics)
     return metrics

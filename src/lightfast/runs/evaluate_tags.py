@@ -13,16 +13,16 @@ from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import predict_tags
 from lightfast.evaluate.tags import score_tags
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.pages.tags import TagsTested, write_tags_page
+from lightfast.pages.tags import TagsReport, write_tags_page
 from lightfast.report.noted import noted_dicts
 from lightfast.report.provenance import provenance
-from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, touch
+from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, record_evaluation
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Given
+from lightfast.runs.pictures import LoadedImages
 
 
 def evaluate_tags(
-    run: str, classifier: Checkpoint, images: ImageSet, given: Given, options: RunOptions
+    run: str, classifier: Checkpoint, images: ImageSet, given: LoadedImages, options: RunOptions
 ) -> dict[str, Any]:
     """Score `images` (those of `given` that the run has not seen) at the run's own thresholds; written to
     `options.out` where it is given.
@@ -33,7 +33,7 @@ def evaluate_tags(
     started = time.perf_counter()
     predictions = predict_tags(classifier, images)
     touched = (
-        touch(Path(run), images.version, options.command or f"evaluate {images.name}")
+        record_evaluation(Path(run), images.version, options.command or f"evaluate {images.name}")
         if Path(run).is_dir()
         else None
     )
@@ -58,7 +58,7 @@ def evaluate_tags(
         before = noted_dicts(metrics["notes"], metrics["unreadable"])
         title = f"{classifier.model} on {metrics['data']}"
         write_tags_page(
-            folder / REPORT_FILE, title, TagsTested(predictions, evaluation, taxonomy=taxonomy), facts, before
+            folder / REPORT_FILE, title, TagsReport(predictions, evaluation, taxonomy=taxonomy), facts, before
         )
         write_json(folder / METRICS_FILE, metrics)
     return metrics

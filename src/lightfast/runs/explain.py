@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
-from lightfast.base.files import make_folder, read_json, write_json
+from lightfast.base.files import load_json, make_folder, write_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import sample
 from lightfast.explain.attribution import explain, explainers
@@ -26,29 +26,35 @@ from lightfast.explain.methods import Explainer, ExplainSettings
 from lightfast.explain.pictures import (
     MAPS,
     OVERLAYS,
-    Explained,
-    Readings,
-    read_by,
+    ExplainedImages,
+    PredictedImages,
+    predict_images,
     save_array,
+    save_explanations,
     save_png,
-    save_table,
     stems_of,
 )
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced_network import MODEL as ENHANCED
 from lightfast.models.load import load_classifier
-from lightfast.pages.explain import SHOWN_WRONG, Checked, Shown, write_explain_page, write_sheet
+from lightfast.pages.explain import (
+    SHOWN_WRONG,
+    ExplainReport,
+    ExplanationChecks,
+    write_explain_page,
+    write_explain_sheet,
+)
 from lightfast.pages.features import FEATURES
 from lightfast.report.provenance import provenance
 from lightfast.runs.explain_features import explain_features
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, seen_rows
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Given, read_labelled_or_not, read_pictures
+from lightfast.runs.pictures import LoadedImages, load_labelled_or_not, load_pictures
 
 TABLE, RESULT, SHEET = "explanations.parquet", "explanations.json", "contact-sheet.png"
 BEGUN = ".explaining.json"
 """The files that an explanation is about to write: after an interruption the next one takes them away."""
-CHECKED, CHECKED_SLOW = 12, 6
+_CHECKED, CHECKED_SLOW = 12, 6
 """Pictures that an explanation is checked on: with gradients, and by many readings a picture."""
 _BLOCK, _SLOW_BLOCK = 32, 4
 _BLUR_SHARE = 1 / 80
@@ -59,7 +65,7 @@ _NOT_SCORED = (
 
 
 @dataclass(frozen=True)
-class ExplainWishes:
+class ExplainOptions:
     """What is wanted of `explain_run`.
 
     Attributes:
@@ -80,7 +86,7 @@ class ExplainWishes:
 
 
 def explain_run(
-    run: str, paths: Sequence[str], options: RunOptions, wishes: ExplainWishes | None = None
+    run: str, paths: Sequence[str], options: RunOptions, explain_options: ExplainOptions | None = None
 ) -> dict[str, Any]:
     """Explain a run's readings of pictures; labelled ones also show where it looked when it was wrong.
     Nothing is scored.
@@ -90,7 +96,7 @@ def explain_run(
         paths: one source, with labels or without (class folders, `.npz`, name), or several without.
         options: `out` is the folder to write, default RUN/explained/METHOD; what an earlier `explain` wrote
             there is replaced.
-        wishes: method and its settings.
+        explain_options: method and its settings.
 
     Writes overlays/NNNN-NAME.png and maps/NNNN-NAME.npy (raw float32 (H, W)) of every picture,
     contact-sheet.png, explanations.json and .parquet, report.html; with the method "features"
@@ -100,7 +106,7 @@ def explain_run(
     check, enhancer, explanations, out, unreadable, notes, seed, seconds, seconds_per_picture. Raises
     InputError for what the method, the run or the pictures do not allow.
     """
-    wanted, started = wishes or ExplainWishes(), time.perf_counter()
+    wanted, started = explain_options or ExplainOptions(), time.perf_counter()
     out = _folder(run, wanted, options)
     settings = _settings(wanted)
     classifier = load_classifier(run, options.device)
@@ -113,41 +119,41 @@ def explain_run(
         if len(images) < len(given.images)
         else ()
     )
-    readings = read_by(classifier, images, seen_rows(Path(run), images), target)
-    scored = (_NOT_SCORED,) if readings.labelled else ()
+    predicted = predict_images(classifier, images, seen_rows(Path(run), images), target)
+    scored = (_NOT_SCORED,) if predicted.labelled else ()
     given = dataclasses.replace(given, images=images, notes=(*given.notes, *drawn, *scored))
     _clear(make_folder(out))
-    write_json(out / BEGUN, {"explanations": _files_of(readings, wanted.method)})
+    write_json(out / BEGUN, {"explanations": _files_of(predicted, wanted.method)})
     if wanted.method == FEATURES:
         return _finished(
-            run, explain_features(readings, out, given, options, wanted.layer), out, options, started
+            run, explain_features(predicted, out, given, options, wanted.layer), out, options, started
         )
-    found = explained(readings, wanted.method, settings, out, options)
+    found = explained(predicted, wanted.method, settings, out, options)
     return _finished(run, _reported(found, given, wanted, settings, options), out, options, started)
 
 
 def explained(
-    readings: Readings, method: str, settings: ExplainSettings, out: Path, options: RunOptions
-) -> Explained:
+    predicted: PredictedImages, method: str, settings: ExplainSettings, out: Path, options: RunOptions
+) -> ExplainedImages:
     """Compute the maps in blocks and write map and overlay of every picture at once."""
-    stems, entry = stems_of(readings.images.ids), explainers().get(method)
+    stems, entry = stems_of(predicted.images.ids), explainers().get(method)
     block = _SLOW_BLOCK if _slow(entry) else _BLOCK
     # Gradients down to the pixels differ from one to the next; blurred by little they can be seen.
     blur = (
-        max(readings.images.image_shape[:2]) * _BLUR_SHARE
+        max(predicted.images.image_shape[:2]) * _BLUR_SHARE
         if entry.needs_gradients and not entry.needs_maps
         else 0.0
     )
-    flat, seconds, done = np.zeros(len(readings), dtype=np.bool_), 0.0, 0
-    found = Explained(readings, out, method, None, False, blur, stems, flat, 0.0)
-    for start in range(0, len(readings), block):
+    flat, seconds, done = np.zeros(len(predicted), dtype=np.bool_), 0.0, 0
+    found = ExplainedImages(predicted, out, method, None, False, blur, stems, flat, 0.0)
+    for start in range(0, len(predicted), block):
         rows = slice(start, start + block)
-        pictures = np.ascontiguousarray(readings.images.images[rows])
+        pictures = np.ascontiguousarray(predicted.images.images[rows])
         maps = explain(
-            readings.classifier,
+            predicted.classifier,
             pictures,
             method=method,
-            targets=readings.targets[rows],
+            targets=predicted.targets[rows],
             settings=settings,
             seed=options.seed,
         )
@@ -160,51 +166,55 @@ def explained(
             save_png(out / OVERLAYS / f"{stems[row]}.png", found.drawn(row, values))
             flat[row] = np.ptp(values) == 0
         done += len(pictures)
-        options.report("explaining", done, len(readings), f"{done:,} of {len(readings):,}")
+        options.report("explaining", done, len(predicted), f"{done:,} of {len(predicted):,}")
     return dataclasses.replace(found, seconds=seconds)
 
 
 def _reported(
-    found: Explained, given: Given, wanted: ExplainWishes, settings: ExplainSettings, options: RunOptions
+    found: ExplainedImages,
+    given: LoadedImages,
+    wanted: ExplainOptions,
+    settings: ExplainSettings,
+    options: RunOptions,
 ) -> dict[str, Any]:
     """The checks, the page, the sheet; returns what they found, JSON-ready."""
-    readings = found.readings
+    predicted = found.predicted
     checked = _checked(found, wanted, settings, options)
     other = _other_maps(found, settings, options) if wanted.target is None else {}
     change = (
-        change_by_enhancer(found, settings, options.seed) if readings.classifier.model == ENHANCED else None
+        change_by_enhancer(found, settings, options.seed) if predicted.classifier.model == ENHANCED else None
     )
     flat = int(found.flat.sum())
-    notes = [*given.notes, *_seen_note(readings)]
+    notes = [*given.notes, *_seen_note(predicted)]
     if flat:
         notes.append(
-            f"{flat:,} of {len(readings):,} maps are the same everywhere: nothing there speaks for the "
+            f"{flat:,} of {len(predicted):,} maps are the same everywhere: nothing there speaks for the "
             "class, by this method"
         )
     unreadable = [asdict(one) for one in given.unreadable]
     seconds = found.seconds
-    facts = provenance(readings.images.version, options.seed, {"maps": seconds}, options.words)
+    facts = provenance(predicted.images.version, options.seed, {"maps": seconds}, options.words)
     write_explain_page(
-        found.folder / REPORT_FILE, Shown(found, checked, other, change), facts, notes, unreadable
+        found.folder / REPORT_FILE, ExplainReport(found, checked, other, change), facts, notes, unreadable
     )
-    write_sheet(found.folder / SHEET, found)
+    write_explain_sheet(found.folder / SHEET, found)
     return {
         "method": found.method,
         "target_layer": found.target_layer,
         "signed": found.signed,
         "settings": settings.model_dump(mode="json"),
-        "n": len(readings),
-        "model": readings.classifier.model,
-        "class_names": list(readings.classifier.class_names),
-        "labelled": readings.labelled,
-        "wrong": len(readings.wrong) if readings.labelled else None,
-        "seen_in_training": int(readings.seen.sum()),
+        "n": len(predicted),
+        "model": predicted.classifier.model,
+        "class_names": list(predicted.classifier.class_names),
+        "labelled": predicted.labelled,
+        "wrong": len(predicted.wrong) if predicted.labelled else None,
+        "seen_in_training": int(predicted.seen.sum()),
         "check": checked.as_json() if checked else None,
         "enhancer": change.as_json() if change else None,
         "explanations": found.rows(),
         "unreadable": unreadable,
         "notes": notes,
-        "seconds_per_picture": round(seconds / len(readings), 4),
+        "seconds_per_picture": round(seconds / len(predicted), 4),
     }
 
 
@@ -218,13 +228,13 @@ def _finished(
         "out": str(out),
         "seconds": round(time.perf_counter() - started, 3),
     }
-    save_table(out / TABLE, whole["explanations"])
+    save_explanations(out / TABLE, whole["explanations"])
     write_json(out / RESULT, whole)
     (out / BEGUN).unlink()
     return whole
 
 
-def _folder(run: str, wanted: ExplainWishes, options: RunOptions) -> Path:
+def _folder(run: str, wanted: ExplainOptions, options: RunOptions) -> Path:
     """The folder to write; the method is known from here on."""
     names = (*explainers().names(), FEATURES)
     if wanted.method not in names:
@@ -254,7 +264,7 @@ def _require_own(out: Path) -> None:
         )
 
 
-def _settings(wanted: ExplainWishes) -> ExplainSettings:
+def _settings(wanted: ExplainOptions) -> ExplainSettings:
     if wanted.check is not None and wanted.check < 0:
         raise SettingsError(f"check {wanted.check}", expected="a number of pictures, 0 for none")
     if wanted.method == FEATURES:
@@ -275,7 +285,7 @@ def _target(classifier: Checkpoint, name: str | None) -> int | None:
     return classifier.class_names.index(name)
 
 
-def _require_possible(classifier: Checkpoint, wanted: ExplainWishes, settings: ExplainSettings) -> None:
+def _require_possible(classifier: Checkpoint, wanted: ExplainOptions, settings: ExplainSettings) -> None:
     """Refuse an unknown layer, gradients of a forest or a setting without use before any picture is read."""
     if classifier.role != "classifier":
         raise CheckpointError(
@@ -299,21 +309,21 @@ def _slow(explainer: Explainer) -> bool:
     return not (explainer.needs_gradients or explainer.needs_maps)
 
 
-def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> Given:
+def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> LoadedImages:
     if len(paths) == 1:
-        return read_labelled_or_not(paths[0], classifier, options)
-    given = read_pictures(paths, classifier, options)
+        return load_labelled_or_not(paths[0], classifier, options)
+    given = load_pictures(paths, classifier, options)
     return dataclasses.replace(
         given, notes=(*given.notes, "several sources are read without labels; one alone may have them")
     )
 
 
-def _files_of(readings: Readings, method: str) -> list[dict[str, str]]:
+def _files_of(predicted: PredictedImages, method: str) -> list[dict[str, str]]:
     """What will be written of every picture, by the keys of `explanations`."""
     drawn, ending = (("figure", FEATURES), "npz") if method == FEATURES else (("overlay", OVERLAYS), "npy")
     return [
         {drawn[0]: f"{drawn[1]}/{stem}.png", "map": f"{MAPS}/{stem}.{ending}"}
-        for stem in stems_of(readings.images.ids)
+        for stem in stems_of(predicted.images.ids)
     ]
 
 
@@ -322,7 +332,7 @@ def _clear(out: Path) -> None:
     pictures that are no longer explained must not stay.
     """
     lists = [out / name for name in (RESULT, BEGUN) if (out / name).is_file()]
-    for told in map(read_json, lists):
+    for told in map(load_json, lists):
         rows = told.get("explanations", []) if isinstance(told, dict) else []
         for name in (
             value for row in rows for key, value in row.items() if key in ("overlay", "map", "figure")
@@ -335,41 +345,41 @@ def _clear(out: Path) -> None:
 
 
 def _checked(
-    found: Explained, wanted: ExplainWishes, settings: ExplainSettings, options: RunOptions
-) -> Checked | None:
+    found: ExplainedImages, wanted: ExplainOptions, settings: ExplainSettings, options: RunOptions
+) -> ExplanationChecks | None:
     """Curves and weight check on some of the pictures, drawn by the seed."""
-    readings = found.readings
+    predicted = found.predicted
     count = (
         wanted.check
         if wanted.check is not None
         else CHECKED_SLOW
         if _slow(explainers().get(found.method))
-        else CHECKED
+        else _CHECKED
     )
     if count == 0:
         return None
-    order = generator(options.seed, "explain", "check").permutation(len(readings))[:count]
+    order = generator(options.seed, "explain", "check").permutation(len(predicted))[:count]
     rows: NDArray[np.intp] = np.sort(order)
-    pictures = np.ascontiguousarray(readings.images.images[rows])
+    pictures = np.ascontiguousarray(predicted.images.images[rows])
     options.report("checking", 0, 2, "deletion and insertion")
     curves = deletion_insertion(
-        readings.classifier, pictures, found.maps(rows), readings.targets[rows], seed=options.seed
+        predicted.classifier, pictures, found.maps(rows), predicted.targets[rows], seed=options.seed
     )
     options.report("checking", 1, 2, "weights drawn anew")
-    weights = randomisation_check(readings.classifier, pictures, found.method, settings, options.seed)
+    weights = randomisation_check(predicted.classifier, pictures, found.method, settings, options.seed)
     options.report("checking", 2, 2, f"{len(rows)} pictures")
-    return Checked(curves, weights)
+    return ExplanationChecks(curves, weights)
 
 
 def _other_maps(
-    found: Explained, settings: ExplainSettings, options: RunOptions
+    found: ExplainedImages, settings: ExplainSettings, options: RunOptions
 ) -> dict[int, NDArray[np.float32]]:
     """Of the wrong readings that the page shows: the map for the true class."""
-    readings = found.readings
+    predicted = found.predicted
     labels = {
         int(row): label
-        for row in readings.wrong[:SHOWN_WRONG]
-        if (label := readings.true_label(int(row))) is not None
+        for row in predicted.wrong[:SHOWN_WRONG]
+        if (label := predicted.true_label(int(row))) is not None
     }
     if not labels:
         return {}
@@ -378,11 +388,11 @@ def _other_maps(
     for start in range(0, len(rows), _SLOW_BLOCK):
         block = rows[start : start + _SLOW_BLOCK]
         pictures, targets = (
-            np.ascontiguousarray(readings.images.images[block]),
+            np.ascontiguousarray(predicted.images.images[block]),
             np.array([labels[int(row)] for row in block]),
         )
         true = explain(
-            readings.classifier,
+            predicted.classifier,
             pictures,
             method=found.method,
             targets=targets,
@@ -394,9 +404,9 @@ def _other_maps(
     return dict(zip(labels, maps, strict=True))
 
 
-def _seen_note(readings: Readings) -> list[str]:
-    seen = int(readings.seen.sum())
+def _seen_note(predicted: PredictedImages) -> list[str]:
+    seen = int(predicted.seen.sum())
     return [
-        f"{seen:,} of {len(readings):,} pictures were seen by the run in training or when it was chosen; "
+        f"{seen:,} of {len(predicted):,} pictures were seen by the run in training or when it was chosen; "
         "they are marked"
     ] * bool(seen)

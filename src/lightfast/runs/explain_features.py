@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.files import atomic
 from lightfast.explain.features import feature_maps
-from lightfast.explain.pictures import MAPS, Readings, described, stems_of
+from lightfast.explain.pictures import MAPS, PredictedImages, described, stems_of
 from lightfast.pages.features import (
     _TILE,
     CHANNELS,
@@ -29,13 +29,13 @@ from lightfast.report.overlay import rgb
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import REPORT_FILE
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Given
+from lightfast.runs.pictures import LoadedImages
 
 _BLOCK, _SAMPLE = 8, 8
 
 
 def explain_features(
-    readings: Readings, out: Path, given: Given, options: RunOptions, layer: str | None
+    readings: PredictedImages, out: Path, given: LoadedImages, options: RunOptions, layer: str | None
 ) -> dict[str, Any]:
     """Write features/NNNN-NAME.png and maps/NNNN-NAME.npz of every picture, and the page;
     returns what `explain_run` does.
@@ -89,7 +89,7 @@ def explain_features(
     }
 
 
-def _write(out: Path, stem: str, readings: Readings, row: int, drawn: Drawn) -> None:
+def _write(out: Path, stem: str, readings: PredictedImages, row: int, drawn: Drawn) -> None:
     with atomic(out / MAPS / f"{stem}.npz") as temporary, temporary.open("wb") as stream:
         named: dict[str, Any] = {one.name: maps for one, maps in zip(*drawn, strict=True)}
         np.savez_compressed(stream, **named)

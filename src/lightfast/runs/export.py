@@ -30,24 +30,24 @@ from lightfast.export.photoprism import write_photoprism
 from lightfast.export.xmp import Keyword, Style, write_sidecars
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.folder import touch, without_seen
+from lightfast.runs.folder import record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import read_labelled_or_not
+from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.predict import checkpoint_digest, tagger_for
 from lightfast.runs.repair_kit import splits_of_run
-from lightfast.tagging.card import Card
+from lightfast.tagging.card import ModelCard
 from lightfast.tagging.runtime import Tagger, load_tagger
 from lightfast.tagging.stream import tag_files
 
-Target = Literal["onnx", "photoprism", "xmp"]
-CHECKED = 1000
+ExportFormat = Literal["onnx", "photoprism", "xmp"]
+_CHECKED = 1000
 """So many pictures, drawn by the seed, are read twice to check an export."""
 _NOISE = 64
 _SPEAKS_UP = 0.5
 
 
 @dataclass(frozen=True)
-class ExportPlan:
+class ExportOptions:
     """What to export.
 
     Attributes:
@@ -59,7 +59,7 @@ class ExportPlan:
         at_least: xmp, one label a picture: the probability from which on it is suggested, 0..1.
     """
 
-    to: Target = "onnx"
+    to: ExportFormat = "onnx"
     check: str | None = None
     int8: bool = False
     name: str = "lightfast"
@@ -78,13 +78,13 @@ class _Material:
 
 
 def export_run(
-    run: str, plan: ExportPlan, options: RunOptions, pictures: Sequence[str] = ()
+    run: str, export_options: ExportOptions, options: RunOptions, pictures: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Take a run elsewhere.
 
     Args:
         run: run folder, `hf-hub:ID`; for xmp and photoprism also an `.onnx`.
-        plan: what to make.
+        export_options: what to make.
         options: `out` is the file (onnx) or folder (photoprism) to write; xmp writes beside the pictures.
         pictures: xmp only: files, folders, tables of pictures.
 
@@ -92,18 +92,18 @@ def export_run(
     refused. Raises SettingsError for options that do not fit the target, LightfastError when the export
     decides otherwise than the run.
     """
-    _require_fitting(plan, options, pictures)
-    match plan.to:
+    _require_fitting(export_options, options, pictures)
+    match export_options.to:
         case "onnx":
-            return _onnx(run, plan, options)
+            return _onnx(run, export_options, options)
         case "photoprism":
-            return _photoprism(run, plan, options)
+            return _photoprism(run, export_options, options)
         case "xmp":
-            return _xmp(run, plan, options, pictures)
+            return _xmp(run, export_options, options, pictures)
 
 
-def _require_fitting(plan: ExportPlan, options: RunOptions, pictures: Sequence[str]) -> None:
-    if plan.to == "xmp":
+def _require_fitting(export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]) -> None:
+    if export_options.to == "xmp":
         if options.out is not None:
             raise SettingsError(
                 "--to xmp writes beside the pictures",
@@ -117,32 +117,36 @@ def _require_fitting(plan: ExportPlan, options: RunOptions, pictures: Sequence[s
             )
     elif pictures:
         raise SettingsError(
-            f"--to {plan.to} takes no pictures", got=pictures[0], cure="Pictures to check on: --check DATA."
+            f"--to {export_options.to} takes no pictures",
+            got=pictures[0],
+            cure="Pictures to check on: --check DATA.",
         )
     elif options.out is None:
-        what = "FILE.onnx" if plan.to == "onnx" else "FOLDER"
-        raise SettingsError(f"--to {plan.to} needs a place to write", cure=f"Give one: --out {what}.")
-    if plan.to != "onnx" and (plan.int8 or plan.check is not None):
+        what = "FILE.onnx" if export_options.to == "onnx" else "FOLDER"
         raise SettingsError(
-            f"--to {plan.to}", expected="neither --int8 nor --check", cure="They go with --to onnx."
+            f"--to {export_options.to} needs a place to write", cure=f"Give one: --out {what}."
         )
-    if not 0 <= plan.at_least <= 1:
-        raise SettingsError("--at-least", expected="a probability, 0..1", got=str(plan.at_least))
+    if export_options.to != "onnx" and (export_options.int8 or export_options.check is not None):
+        raise SettingsError(
+            f"--to {export_options.to}", expected="neither --int8 nor --check", cure="They go with --to onnx."
+        )
+    if not 0 <= export_options.at_least <= 1:
+        raise SettingsError("--at-least", expected="a probability, 0..1", got=str(export_options.at_least))
 
 
-def _onnx(run: str, plan: ExportPlan, options: RunOptions) -> dict[str, Any]:
+def _onnx(run: str, export_options: ExportOptions, options: RunOptions) -> dict[str, Any]:
     out = Path(options.folder("export"))
     classifier = load_checkpoint(run, torch.device("cpu"))
     digest = "" if run.startswith("hf-hub:") else checkpoint_digest(Path(run))
     with atomic(out) as temporary, tempfile.TemporaryDirectory() as folder:
         exact = load_tagger(export_graph(classifier, temporary, digest))
-        material = _material(run, classifier, plan, options)
+        material = _material(run, classifier, export_options, options)
         images = material.images.images
         check = compare_graph(
             pred_probs(classifier, images), exact.probs(images), exact.card, material.said
         ).require_identical(run)
         cost = None
-        if plan.int8:
+        if export_options.int8:
             if material.calibration is None:
                 raise DataError(
                     "--int8 needs real pictures to calibrate on, and those of the run are not there any more",
@@ -152,7 +156,7 @@ def _onnx(run: str, plan: ExportPlan, options: RunOptions) -> dict[str, Any]:
             cost = quantization_cost(exact, load_tagger(small), images, material.images.labels)
             cost["calibrated_on"] = len(material.calibration)
             if cost["paired"] and Path(run).is_dir():
-                touch(Path(run), material.images.version, options.command or "export --int8")
+                record_evaluation(Path(run), material.images.version, options.command or "export --int8")
             shutil.copyfile(small, temporary)
     return {
         "to": "onnx",
@@ -164,13 +168,15 @@ def _onnx(run: str, plan: ExportPlan, options: RunOptions) -> dict[str, Any]:
     }
 
 
-def _material(run: str, classifier: Checkpoint, plan: ExportPlan, options: RunOptions) -> _Material:
-    if plan.check is not None:
-        given = read_labelled_or_not(plan.check, classifier, options)
+def _material(
+    run: str, classifier: Checkpoint, export_options: ExportOptions, options: RunOptions
+) -> _Material:
+    if export_options.check is not None:
+        given = load_labelled_or_not(export_options.check, classifier, options)
         images, notes = (
             without_seen(Path(run), given.images) if given.images.labels is not None else (given.images, ())
         )
-        return _drawn(images, None, plan, options.seed, (*given.notes, *notes))
+        return _drawn(images, None, export_options, options.seed, (*given.notes, *notes))
     try:
         splits = splits_of_run(Path(run), options)
     except InputError as error:
@@ -181,21 +187,21 @@ def _material(run: str, classifier: Checkpoint, plan: ExportPlan, options: RunOp
             "DATA"
         )
         return _Material(ImageSet(noise), None, "pictures of noise", (why,))
-    return _drawn(splits.test, splits.val, plan, options.seed, ())
+    return _drawn(splits.test, splits.val, export_options, options.seed, ())
 
 
 def _drawn(
-    images: ImageSet, val: ImageSet | None, plan: ExportPlan, seed: int, notes: tuple[str, ...]
+    images: ImageSet, val: ImageSet | None, export_options: ExportOptions, seed: int, notes: tuple[str, ...]
 ) -> _Material:
     """At most CHECKED pictures, drawn by the seed;
     without validation pictures those for calibration are set aside first.
     """
     order = generator(seed).permutation(len(images))
     aside = 0
-    if plan.int8 and not (val is not None and len(val)):
+    if export_options.int8 and not (val is not None and len(val)):
         aside = min(CALIBRATION, len(images) // 2)
         val = images.take(np.sort(order[:aside])) if aside else None
-    chosen = images.take(np.sort(order[aside : aside + CHECKED]))
+    chosen = images.take(np.sort(order[aside : aside + _CHECKED]))
     calibration = (
         val.take(np.sort(generator(seed).permutation(len(val))[:CALIBRATION]))
         if val is not None and len(val)
@@ -204,7 +210,7 @@ def _drawn(
     return _Material(chosen, calibration, f"pictures of {images.name}", notes)
 
 
-def _photoprism(run: str, plan: ExportPlan, options: RunOptions) -> dict[str, Any]:
+def _photoprism(run: str, export_options: ExportOptions, options: RunOptions) -> dict[str, Any]:
     out = options.folder("export")
     with tempfile.TemporaryDirectory() as folder:
         if run.lower().endswith(".onnx"):
@@ -212,15 +218,19 @@ def _photoprism(run: str, plan: ExportPlan, options: RunOptions) -> dict[str, An
         else:
             model = export_graph(load_checkpoint(run, torch.device("cpu")), Path(folder, "model.onnx"))
             card = load_tagger(model).card
-        vision = write_photoprism(out, model, card.class_names, plan.name)
+        vision = write_photoprism(out, model, card.class_names, export_options.name)
     return {"to": "photoprism", "out": str(out), "vision": str(vision), "notes": []}
 
 
-def _xmp(run: str, plan: ExportPlan, options: RunOptions, pictures: Sequence[str]) -> dict[str, Any]:
+def _xmp(
+    run: str, export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]
+) -> dict[str, Any]:
     listing = picture_entries(pictures, options.report)
     told = _Told()
     with tagger_for(run, options) as tagger:
-        sidecars = write_sidecars(_suggestions(tagger, listing, plan, told, options), plan.style)
+        sidecars = write_sidecars(
+            _suggestions(tagger, listing, export_options, told, options), export_options.style
+        )
     unreadable = [*listing.unreadable, *told.unreadable]
     return {
         "to": "xmp",
@@ -244,19 +254,19 @@ class _Told:
 
 
 def _suggestions(
-    tagger: Tagger, listing: Listing, plan: ExportPlan, told: _Told, options: RunOptions
+    tagger: Tagger, listing: Listing, export_options: ExportOptions, told: _Told, options: RunOptions
 ) -> Iterator[tuple[Path, list[Keyword]]]:
     taxonomy = None if tagger.card.taxonomy is None else Taxonomy.from_json(tagger.card.taxonomy)
     cuts = tagger.card.cuts if tagger.card.task == "multi-label" else None
     done, total = 0, len(listing.entries)
     for batch in tag_files(tagger, listing.entries):
-        told.unreadable += map(listing.places.named, batch.unreadable)
+        told.unreadable += map(listing.resolver.shown_unreadable, batch.unreadable)
         told.n += len(batch.entries)
         done += len(batch.entries) + len(batch.unreadable)
         for entry, row in zip(batch.entries, batch.probs, strict=True):
-            sure = [int(row.argmax())] if row.max() >= plan.at_least else []
+            sure = [int(row.argmax())] if row.max() >= export_options.at_least else []
             labels = sure if cuts is None else np.flatnonzero(row >= cuts).tolist()
-            name = listing.places.text(str(entry.path))
+            name = listing.resolver.shown_text(str(entry.path))
             if name != str(entry.path):
                 told.elsewhere.append(
                     Unreadable(
@@ -270,7 +280,7 @@ def _suggestions(
         options.report("tagging", done, total, f"{done:,} of {total:,}")
 
 
-def _keyword(card: Card, label: int, share: float, taxonomy: Taxonomy | None) -> Keyword:
+def _keyword(card: ModelCard, label: int, share: float, taxonomy: Taxonomy | None) -> Keyword:
     name = card.class_names[label]
     if taxonomy is None:
         return Keyword((name,), "suggested", min(1.0, share))

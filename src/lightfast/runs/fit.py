@@ -12,19 +12,19 @@ from typing import Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import write_json
-from lightfast.data.dataset import Target, Unreadable
+from lightfast.data.dataset import ImageSpec, Unreadable
 from lightfast.data.decode.unreadable import printable
-from lightfast.data.duplicates.search import near_json, searched
+from lightfast.data.duplicates.search import near_duplicates_json, why_not_searched
 from lightfast.data.lists.manifest import MANIFEST_ENDINGS
 from lightfast.data.sources.archives import is_archive
 from lightfast.data.splits import Splits
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import calibrate
-from lightfast.experiments.auto import BUDGET, choose_model
+from lightfast.experiments.auto import AUTO_BUDGET, choose_model
 from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.transfer import TransferSettings, identifier_of, trunk_of
-from lightfast.runs.folder import RECIPE_FILE, touch, write_history, write_seen
+from lightfast.models.transfer import TransferSettings, backbone_of, identifier_of
+from lightfast.runs.folder import RECIPE_FILE, record_evaluation, write_history, write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.train.fit import fit, recipe_of
@@ -38,7 +38,7 @@ not photographs.
 
 
 @dataclass(frozen=True)
-class Extra:
+class TrainOptions:
     """What a training may be told beside model, recipe and config.
 
     Attributes:
@@ -50,7 +50,7 @@ class Extra:
     """
 
     folds: int | None = None
-    budget: float = BUDGET
+    budget: float = AUTO_BUDGET
     taxonomy: Taxonomy | None = None
     precision: float | None = None
 
@@ -76,7 +76,7 @@ class Job:
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
-    extra: Extra = field(default_factory=Extra)
+    train_options: TrainOptions = field(default_factory=TrainOptions)
     near: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -106,33 +106,37 @@ class Job:
             "config": dict(self.config),
             "recipe": self.recipe.model_dump(),
             "command": options.command,
-            "extra": self.extra.as_json(),
+            "extra": self.train_options.as_json(),
         }
 
 
-def read_job(
+def prepare_job(
     source: str,
     options: RunOptions,
     *,
     model: str = "cnn",
     recipe: Recipe | None = None,
     config: Mapping[str, Any] | None = None,
-    extra: Extra | None = None,
+    train_options: TrainOptions | None = None,
 ) -> Job:
     """Read and split the pictures of a training; near duplicates among photographs stay on one side."""
-    # A trunk looks at no more than its own side of a photograph; the small networks learn from 96 pixels.
-    side = trunk_of(identifier_of("lite0" if model == "auto" else model)).side if _on_trunk(model) else None
-    prepared = prepare(source, options, target=Target(options.image_size, largest_side=side))
+    # A backbone looks at no more than its own side of a photograph; the small networks learn from 96 pixels.
+    side = (
+        backbone_of(identifier_of("lite0" if model == "auto" else model)).side
+        if _on_backbone(model)
+        else None
+    )
+    prepared = prepare(source, options, target=ImageSpec(options.image_size, largest_side=side))
     loaded, near = prepared.data, prepared.near
-    photographs = not searched(loaded)
-    extra = extra or Extra()
-    if extra.precision is not None and loaded.train.tags is None:
+    photographs = not why_not_searched(loaded)
+    train_options = train_options or TrainOptions()
+    if train_options.precision is not None and loaded.train.tags is None:
         raise SettingsError(
             "--precision chooses thresholds for several labels a picture; these have one each",
             cure="Leave it out.",
         )
-    if extra.taxonomy is not None:
-        extra.taxonomy.check_classes(
+    if train_options.taxonomy is not None:
+        train_options.taxonomy.check_classes(
             loaded.train.class_names, "multi-class" if loaded.train.tags is None else "multi-label"
         )
     splits = prepared.splits(options.seed)
@@ -159,16 +163,16 @@ def read_job(
         loaded.unreadable,
         tuple(notes),
         loaded.sizes,
-        extra,
-        near_json(loaded, near),
+        train_options,
+        near_duplicates_json(loaded, near),
     )
 
 
-def _on_trunk(model: str) -> bool:
+def _on_backbone(model: str) -> bool:
     return model == "auto" or find_model(model, "classifier").transfer
 
 
-def check_wanted(model: str, recipe: Recipe | None, config: Mapping[str, Any] | None) -> None:
+def check_options(model: str, recipe: Recipe | None, config: Mapping[str, Any] | None) -> None:
     """Refuse settings that would have no effect."""
     if model == "auto":
         return
@@ -199,11 +203,11 @@ def ingest_figures(job: Job) -> dict[str, Any]:
     }
 
 
-def fitted_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint:
+def fit_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint:
     """The classifier of a job, calibrated on the validation pictures, with its taxonomy; not yet written."""
-    training = dataclasses.replace(options.training(folder), taxonomy=job.extra.taxonomy)
+    training = dataclasses.replace(options.training(folder), taxonomy=job.train_options.taxonomy)
     if job.model == "auto":
-        raw = choose_model(job.splits.train, job.splits.val, job.extra.budget, training)
+        raw = choose_model(job.splits.train, job.splits.val, job.train_options.budget, training)
     else:
         raw = fit(
             job.splits.train,
@@ -213,11 +217,11 @@ def fitted_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint
             config=job.config,
             training=training,
         )
-    taxonomy = job.extra.taxonomy.as_json() if job.extra.taxonomy else None
+    taxonomy = job.train_options.taxonomy.as_json() if job.train_options.taxonomy else None
     return calibrate(raw, job.splits.val).replace(taxonomy=taxonomy)
 
 
-def how_it_learned(checkpoint: Checkpoint) -> dict[str, Any]:
+def transfer_facts(checkpoint: Checkpoint) -> dict[str, Any]:
     """What metrics.json says of transfer learning: how, what was tried, why; empty for other networks."""
     facts = checkpoint.details
     if "transfer" not in facts:
@@ -234,4 +238,4 @@ def write_fit(folder: Path, job: Job, checkpoint: Checkpoint) -> None:
     write_json(folder / RECIPE_FILE, {"model": checkpoint.model, "config": dict(checkpoint.config), **recipe})
     write_history(folder, checkpoint.history)
     write_seen(folder, job.splits.train, job.splits.val)
-    touch(folder, job.splits.test.version, "train")
+    record_evaluation(folder, job.splits.test.version, "train")

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, DataError, InputError
-from lightfast.base.files import make_folder, read_json, write_bytes, write_json, write_text
+from lightfast.base.files import load_json, make_folder, write_bytes, write_json, write_text
 from lightfast.data.images import ImageSet
 
 RUN_FILE, SEEN_FILE, TOUCH_FILE, INGEST_FILE = "run.json", "seen.npy", "evaluations.jsonl", "ingest.json"
@@ -51,7 +51,7 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
     make_folder(folder)
     wanted = json.loads(json.dumps(dict(settings)))
     if (folder / RUN_FILE).is_file():
-        there = read_json(folder / RUN_FILE)
+        there = load_json(folder / RUN_FILE)
         if resume:
             _require_same(folder, there, wanted)
             if there.get("finished") and (folder / METRICS_FILE).is_file():
@@ -107,17 +107,17 @@ def _require_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, A
 
 def finish(folder: Path) -> None:
     """Mark the run in `folder` as finished."""
-    write_json(folder / RUN_FILE, {**read_json(folder / RUN_FILE), "finished": True})
+    write_json(folder / RUN_FILE, {**load_json(folder / RUN_FILE), "finished": True})
 
 
-def read_run(folder: Path) -> dict[str, Any]:
+def load_run(folder: Path) -> dict[str, Any]:
     """The content of run.json; raises CheckpointError when `folder` is no run folder."""
     if not (folder / RUN_FILE).is_file():
         raise CheckpointError(
             f"{folder} is no run folder: it has no {RUN_FILE}",
             cure="Make one: lightfast train DATA --out RUN.",
         )
-    return read_json(folder / RUN_FILE)
+    return load_json(folder / RUN_FILE)
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> Path:
@@ -166,7 +166,7 @@ def _fingerprints(images: ImageSet) -> NDArray[np.uint64]:
     return np.array([int(text[:16], 16) for text in images.content_hashes], dtype=np.uint64)
 
 
-def touch(folder: Path, data_version: str, command: str) -> int:
+def record_evaluation(folder: Path, data_version: str, command: str) -> int:
     """Record that labelled pictures are scored with this run;
     returns how often these very pictures were scored before.
     """

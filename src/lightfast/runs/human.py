@@ -23,15 +23,15 @@ from lightfast.base.files import write_json
 from lightfast.baselines.human import (
     Answer,
     AnswerLog,
-    Question,
     Trial,
+    TrialQuestion,
     draw_sample,
+    load_answers,
     person_order,
-    read_answers,
 )
-from lightfast.baselines.human_entries import Entry, Keys
+from lightfast.baselines.human_entries import Keys, TypedEntry
 from lightfast.baselines.human_score import NOT_RUN, score_people
-from lightfast.data.dataset import Target, Unreadable
+from lightfast.data.dataset import ImageSpec, Unreadable
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
 from lightfast.pages.human import write_human_page
@@ -41,15 +41,15 @@ from lightfast.runs.folder import (
     REPORT_FILE,
     RUN_FILE,
     SEEN_FILE,
-    read_run,
-    touch,
+    load_run,
+    record_evaluation,
     without_seen,
 )
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 
 ANSWERS_FILE = "answers.jsonl"
-Ask = Callable[[Question], str | None]
+Ask = Callable[[TrialQuestion], str | None]
 """Shows a question and returns what was typed; None when there is nothing more to come."""
 
 
@@ -90,8 +90,8 @@ def human_test(
             order (a run has its own).
         person: the name under which the answers are kept.
         n: pictures in the sample, the same for everybody; all distinct test pictures where there are fewer.
-        ask: shows a `Question`, returns what was typed, or None at the end of the input. A bad entry is asked
-            again, with a message.
+        ask: shows a `TrialQuestion`, returns what was typed, or None at the end of the input. A bad entry is
+            asked again, with a message.
         run: run folder: its split, its picture size, and no picture that it was fitted or chosen on.
 
     Returns: status (complete, stopped), person, n, answered, asked, left, log, data, data_version, seed,
@@ -158,7 +158,7 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     folder = human_folder(source, options, run)
     held = held_out(source, options, run)
     path = folder / ANSWERS_FILE
-    there = read_answers(path)
+    there = load_answers(path)
     facts = {**held.facts(), "log": str(path), "model_run": run}
     if not there.answers:
         notes = ["nobody has answered yet: lightfast human DATA --person NAME", *there.notes(path)]
@@ -177,7 +177,9 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     sample = draw_sample(images, first.sample, first.seed)
     predictions = None if run is None else _model_predictions(run, images.take(sample), options)
     touched = (
-        None if run is None else touch(Path(run), images.version, options.command or f"human {images.name}")
+        None
+        if run is None
+        else record_evaluation(Path(run), images.version, options.command or f"human {images.name}")
     )
     baseline = score_people(log, images, sample, predictions)
     result = {
@@ -227,12 +229,12 @@ def held_out(source: str, options: RunOptions, run: str | None) -> HeldOut:
     """
     seed, size, channels, notes = options.seed, options.image_size, None, ()
     if run is not None:
-        record = read_run(Path(run))
+        record = load_run(Path(run))
         height, width, channels = record["image_shape"]
         seed, size = int(record["split_seed"]), (height, width)
         if options.seed not in (0, seed):
             notes = (f"seed {seed} of the run was used, not {options.seed}",)
-    prepared = prepare(source, options, target=Target(size, channels))
+    prepared = prepare(source, options, target=ImageSpec(size, channels))
     if prepared.data.test is not None:
         images = prepared.data.test
     elif run is not None and (Path(run) / SEEN_FILE).is_file():
@@ -254,7 +256,7 @@ def _session(log: AnswerLog, held: HeldOut, sample: NDArray[Any], person: str, a
         if images.content_hashes[row] in had:
             continue
         # A copy: what shows the picture must not be able to change it for others.
-        question = Question(images.images[row].copy(), images.class_names, position, len(sample))
+        question = TrialQuestion(images.images[row].copy(), images.class_names, position, len(sample))
         started = time.perf_counter()
         entry = _entry(question, ask)
         if entry.meaning == "stop":
@@ -268,7 +270,7 @@ def _session(log: AnswerLog, held: HeldOut, sample: NDArray[Any], person: str, a
         )
 
 
-def _entry(question: Question, ask: Ask) -> Entry:
+def _entry(question: TrialQuestion, ask: Ask) -> TypedEntry:
     """Ask until the entry is understood."""
     keys = Keys(question.class_names)
     while True:
@@ -276,7 +278,7 @@ def _entry(question: Question, ask: Ask) -> Entry:
             text = ask(question)
         except EOFError:
             text = None
-        entry = Entry("stop") if text is None else keys.understood(text)
+        entry = TypedEntry("stop") if text is None else keys.understood(text)
         if entry.meaning != "again":
             return entry
         question = dataclasses.replace(question, message=entry.message)

@@ -12,21 +12,21 @@ from typing import Any
 from lightfast.base.errors import DataError
 from lightfast.base.files import make_folder, write_json
 from lightfast.data.dataset import Unreadable
-from lightfast.data.decode.decode import decode_file, fit
+from lightfast.data.decode.decode import decode_file, resize_batch
 from lightfast.data.decode.unreadable import UnreadablePicture, printable
 from lightfast.data.lists.listing import picture_entries
 from lightfast.evaluate.predict import pred_probs, tag_probs
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
-from lightfast.pages.objects_sheet import SHOWN, Shown, write_sheet
+from lightfast.pages.objects_sheet import SHOWN, ShownObjects, write_objects_sheet
 from lightfast.runs.options import RunOptions
-from lightfast.tagging.objects import Search, Tagger, find_objects
+from lightfast.tagging.objects import ObjectSettings, TagFunction, find_objects
 
 OBJECTS_FILE, SHEET_FILE = "objects.json", "objects.png"
 
 
 def objects_run(
-    run: str, paths: Sequence[str], options: RunOptions, search: Search | None = None
+    run: str, paths: Sequence[str], options: RunOptions, object_settings: ObjectSettings | None = None
 ) -> dict[str, Any]:
     """Look for several objects in every picture.
 
@@ -34,8 +34,8 @@ def objects_run(
         run: run folder, or `hf-hub:ID`.
         paths: picture files, folders (searched through), tables, archives, addresses.
         options: with `out`, objects.json and the sheet objects.png are written there.
-        search: limits and thresholds; None = the defaults, with the thresholds that a multi-label run has
-            chosen.
+        object_settings: limits and thresholds; None = the defaults, with the thresholds that a multi-label
+            run has chosen.
 
     Returns: run, n, pictures (path, and the keys of `Objects.as_json`), unreadable, notes, sheet (path or
     None).
@@ -43,10 +43,10 @@ def objects_run(
     Raises DataError when there is no picture, or none that can be read.
     """
     classifier = load_classifier(run, options.device)
-    search = search or Search(thresholds=classifier.thresholds)
+    object_settings = object_settings or ObjectSettings(thresholds=classifier.thresholds)
     listing = picture_entries(paths, options.report)
     rows: list[dict[str, Any]] = []
-    shown: list[Shown] = []
+    shown: list[ShownObjects] = []
     unreadable = list(listing.unreadable)
     files = listing.entries
     for done, entry in enumerate(files):
@@ -58,7 +58,7 @@ def objects_run(
             unreadable.append(Unreadable(printable(name), error.reason))
             continue
         found = find_objects(
-            image, tagger_of(classifier), classifier.class_names, search, classifier.image_shape[:2]
+            image, tagger_of(classifier), classifier.class_names, object_settings, classifier.image_shape[:2]
         )
         rows.append({"path": printable(name), **found.as_json()})
         if len(shown) < SHOWN and options.out is not None:
@@ -88,13 +88,13 @@ def objects_run(
     }
     if options.out is not None:
         folder = make_folder(Path(options.out))
-        result["sheet"] = str(write_sheet(folder / SHEET_FILE, shown))
+        result["sheet"] = str(write_objects_sheet(folder / SHEET_FILE, shown))
         write_json(folder / OBJECTS_FILE, result)
     return result
 
 
-def tagger_of(classifier: Checkpoint) -> Tagger:
+def tagger_of(classifier: Checkpoint) -> TagFunction:
     """A classifier as a tagger of colour pictures; one of grey pictures sees them in grey."""
     channels = classifier.image_shape[2]
     read = tag_probs if classifier.task == "multi-label" else pred_probs
-    return lambda images: read(classifier, fit(images, None, channels))
+    return lambda images: read(classifier, resize_batch(images, None, channels))

@@ -1,5 +1,5 @@
 """The door by which pictures enter a verb: labelled ones through `prepare`, in a run's size and order of
-classes where there is a run; bare ones through `read_pictures`.
+classes where there is a run; bare ones through `load_pictures`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.data.catalogue.catalogue import load_dataset
-from lightfast.data.dataset import LoadedData, Target, Unreadable, concatenate
-from lightfast.data.decode.decode import fit
+from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable, concatenate
+from lightfast.data.decode.decode import resize_batch
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import Embed, NearDuplicates, with_near_groups
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
+from lightfast.data.ingest import load_splits
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.listing import picture_entries
 from lightfast.data.lists.manifest import MANIFEST_ENDINGS
 from lightfast.data.lists.metadata import metadata_files
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS
-from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, kind_of
+from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, path_kind
 from lightfast.data.sources.remote import is_address
-from lightfast.data.sources.resolve import Places
+from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.splits import Splits, split_loaded
 from lightfast.runs.options import RunOptions
 
@@ -110,7 +110,7 @@ def prepare(
     options: RunOptions,
     *,
     classifier: Shaped | None = None,
-    target: Target | None = None,
+    target: ImageSpec | None = None,
     near: NearSearch = "features",
     named: bool = False,
 ) -> Prepared:
@@ -127,14 +127,16 @@ def prepare(
 
     Raises DataError with one line about what is wrong with the source.
     """
-    wanted = target or Target(options.image_size)
+    wanted = target or ImageSpec(options.image_size)
     if classifier is not None:
         height, width, channels = classifier.image_shape
-        wanted = Target() if _resizes_itself(classifier, str(source)) else Target((height, width), channels)
+        wanted = (
+            ImageSpec() if _resizes_itself(classifier, str(source)) else ImageSpec((height, width), channels)
+        )
     if named:
         data = load_dataset(str(source), options.data_folder, options.report, wanted)
     else:
-        data = read_splits(
+        data = load_splits(
             source,
             image_size=wanted.image_size,
             channels=wanted.channels,
@@ -162,7 +164,7 @@ def _backbone() -> Embed:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class LoadedImages:
     """Pictures as a run reads them, the files that could not be read, and what was done on the way in."""
 
     images: ImageSet
@@ -170,7 +172,7 @@ class Given:
     notes: tuple[str, ...] = ()
 
 
-def read_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
+def load_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedImages:
     """The pictures to score: the official test part where there is one, else all.
 
     Another class list is refused by name.
@@ -178,31 +180,31 @@ def read_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> G
     prepared = prepare(source, options, classifier=checkpoint, near="none")
     images, notes = prepared.to_score()
     images, more = aligned(images, checkpoint)
-    return Given(images, prepared.unreadable, (*prepared.notes, *notes, *more))
+    return LoadedImages(images, prepared.unreadable, (*prepared.notes, *notes, *more))
 
 
-def read_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> Given:
-    """Like `read_labelled`; a folder or file that carries no classes of the run is read without labels."""
-    places = Places(options.report)
-    with places.errors():
-        path = places.local(source)
+def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedImages:
+    """Like `load_labelled`; a folder or file that carries no classes of the run is read without labels."""
+    resolver = SourceResolver(options.report)
+    with resolver.errors():
+        path = resolver.local_path(source)
     if (
-        kind_of(path) == "folder"
+        path_kind(path) == "folder"
         and not _has_class_folders(path, checkpoint.class_names)
         and not metadata_files(path)
     ):
-        given = read_pictures([source], checkpoint, options)
+        given = load_pictures([source], checkpoint, options)
         return dataclasses.replace(
             given, notes=(*given.notes, "no folder is named after a class: read without labels")
         )
-    if kind_of(path) == "file" and (
+    if path_kind(path) == "file" and (
         path.suffix.lower() in PICTURE_ENDINGS or (path.suffix.lower() == ".npz" and not _has_labels(path))
     ):
-        return read_pictures([source], checkpoint, options)
-    return read_labelled(source, checkpoint, options)
+        return load_pictures([source], checkpoint, options)
+    return load_labelled(source, checkpoint, options)
 
 
-def read_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions) -> Given:
+def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions) -> LoadedImages:
     """Pictures without labels from picture files, folders (recursive), `.npz` files, tables of pictures,
     archives, addresses and catalogue names; rows of files come first, then those of arrays and names, each in
     the order given.
@@ -211,23 +213,25 @@ def read_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions)
     """
     if not paths:
         raise DataError("no pictures named", cure="Give picture files, folders, an .npz or a catalogue name.")
-    places = Places(options.report)
-    with places.errors():
-        arrays = [text for text in paths if _is_array_or_name(places.local(text))]
+    resolver = SourceResolver(options.report)
+    with resolver.errors():
+        arrays = [text for text in paths if _is_array_or_name(resolver.local_path(text))]
     files = [text for text in paths if text not in arrays]
     given = [_unlabelled(text, checkpoint, options) for text in arrays]
     if files:
-        given.insert(0, _from_files(files, checkpoint, options, places))
+        given.insert(0, _from_files(files, checkpoint, options, resolver))
     images = concatenate([one.images for one in given])
-    return Given(
+    return LoadedImages(
         images,
         tuple(lost for one in given for lost in one.unreadable),
         tuple(note for one in given for note in one.notes),
     )
 
 
-def _from_files(paths: Sequence[str], checkpoint: Shaped, options: RunOptions, places: Places) -> Given:
-    listing = picture_entries(paths, options.report, places)
+def _from_files(
+    paths: Sequence[str], checkpoint: Shaped, options: RunOptions, resolver: SourceResolver
+) -> LoadedImages:
+    listing = picture_entries(paths, options.report, resolver)
     if not listing.entries:
         first = listing.unreadable[0]
         raise DataError(
@@ -237,21 +241,21 @@ def _from_files(paths: Sequence[str], checkpoint: Shaped, options: RunOptions, p
         )
     height, width, channels = checkpoint.image_shape
     name = Path(paths[0]).expanduser().resolve().name
-    with places.errors():
+    with resolver.errors():
         loaded = assemble(
-            name, listing.entries, ("unlabelled",), Target((height, width), channels), options.report
+            name, listing.entries, ("unlabelled",), ImageSpec((height, width), channels), options.report
         )
     unreadable = sorted(
-        (*map(places.named, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
+        (*map(resolver.shown_unreadable, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
     )
-    return Given(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
+    return LoadedImages(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
 
 
 def _is_array_or_name(path: Path) -> bool:
     """Whether a path has to be read as a data set: an `.npz`,
     or no path at all but a name of the catalogue.
     """
-    return path.suffix.lower() == ".npz" or not kind_of(path)
+    return path.suffix.lower() == ".npz" or not path_kind(path)
 
 
 def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[str, ...]]:
@@ -281,17 +285,19 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
 def _resizes_itself(classifier: Shaped, source: str) -> bool:
     """Whether arrays stay as they are: 60,000 digits at the 224 × 224 × 3 of a hub model would take 9 GB."""
     of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS})
-    files = of_files or is_address(source) or kind_of(Path(source).expanduser()) == "folder"
+    files = of_files or is_address(source) or path_kind(Path(source).expanduser()) == "folder"
     return classifier.from_hub and not files
 
 
-def _unlabelled(source: str, checkpoint: Shaped, options: RunOptions) -> Given:
-    path = Places(options.report).local(source)
-    if kind_of(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
+def _unlabelled(source: str, checkpoint: Shaped, options: RunOptions) -> LoadedImages:
+    path = SourceResolver(options.report).local_path(source)
+    if path_kind(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
         height, width, channels = checkpoint.image_shape
-        return Given(ImageSet(fit(_bare_images(path), (height, width), channels), name=path.stem))
+        return LoadedImages(
+            ImageSet(resize_batch(_bare_images(path), (height, width), channels), name=path.stem)
+        )
     prepared = prepare(source, options, classifier=checkpoint, near="none")
-    return Given(_without_labels(prepared.data.part("all")), prepared.unreadable, prepared.notes)
+    return LoadedImages(_without_labels(prepared.data.part("all")), prepared.unreadable, prepared.notes)
 
 
 def _without_labels(images: ImageSet) -> ImageSet:

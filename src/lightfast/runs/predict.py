@@ -25,13 +25,13 @@ from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.listing import Listing, picture_entries
-from lightfast.data.sources.resolve import Places
+from lightfast.data.sources.resolve import SourceResolver
 from lightfast.models.device import surely_cpu
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import read_pictures
-from lightfast.tagging.card import Card
-from lightfast.tagging.rows import Sayings, form_of, rows_of, writing
-from lightfast.tagging.runtime import Tagger, load_tagger, read_card
+from lightfast.runs.pictures import load_pictures
+from lightfast.tagging.card import ModelCard
+from lightfast.tagging.rows import PredictionColumns, row_format, row_writer, rows_of
+from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
 from lightfast.tagging.stream import Tagged, tag_files
 
 MODEL_FILE = "model.onnx"
@@ -79,7 +79,7 @@ def tag_run(
     """
     if options.out is not None:
         # Asked for before anything is computed: a wrong form must not cost an export.
-        form_of(Path(options.out), form)
+        row_format(Path(options.out), form)
     with tagger_for(run, options) as tagger:
         return tag_with(tagger, paths, options, form=form, top=top, client=client)
 
@@ -95,18 +95,20 @@ def tag_with(
 ) -> dict[str, Any]:
     """`tag_run` with a tagger that is loaded."""
     out = None if options.out is None else Path(options.out)
-    sayings, tally = Sayings(tagger.card, top, client), _Tally()
-    files, arrays, places = _sorted(paths, options.report)
-    listing = picture_entries(files, options.report, places) if files else Listing((), places=places)
+    sayings, tally = PredictionColumns(tagger.card, top, client), _Tally()
+    files, arrays, resolver = _sorted(paths, options.report)
+    listing = picture_entries(files, options.report, resolver) if files else Listing((), resolver=resolver)
     tally.unreadable += listing.unreadable
     started = time.perf_counter()
     try:
         with ExitStack() as stack:
-            write = None if out is None else stack.enter_context(writing(out, form_of(out, form), sayings))
+            write = (
+                None if out is None else stack.enter_context(row_writer(out, row_format(out, form), sayings))
+            )
             for batch in _read(tagger, listing, arrays, options, tally):
                 names = {
                     "id": [printable(one.id) for one in batch.entries],
-                    "path": _paths(batch.entries, places),
+                    "path": _paths(batch.entries, resolver),
                 }
                 columns = {**names, **sayings.columns(batch.probs)}
                 tally.n += len(batch.probs)
@@ -142,7 +144,7 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
         return
     # Only here is torch needed: the exported file of a run is read without it.
     from lightfast.evaluate.predict import pred_probs
-    from lightfast.export.graph import card_of, export_graph
+    from lightfast.export.graph import export_graph, model_card
     from lightfast.models.device import resolve_device
     from lightfast.models.forest import Forest
     from lightfast.models.load import load_checkpoint
@@ -150,7 +152,7 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     device = resolve_device(options.device)
     classifier = load_checkpoint(run, device)
     if isinstance(classifier.network, Forest) or device.type != "cpu":
-        yield Tagger(card_of(classifier), lambda images: pred_probs(classifier, images), 1, run)
+        yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run)
         return
     with tempfile.TemporaryDirectory() as temporary:
         kept = Path(run, MODEL_FILE) if on_disk and _writable(Path(run)) else Path(temporary, MODEL_FILE)
@@ -174,23 +176,23 @@ def _fresh_export(run: Path) -> Path | None:
     """RUN/model.onnx, when it was made from the checkpoint that stands there now."""
     path = run / MODEL_FILE
     digest = checkpoint_digest(run)
-    return path if digest and path.is_file() and read_card(path).source_digest == digest else None
+    return path if digest and path.is_file() and load_model_card(path).source_digest == digest else None
 
 
 def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str], Places]:
+def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str], SourceResolver]:
     """(sources of files, arrays and names of data sets, where they are)."""
-    places = Places(report)
-    with places.errors():
+    resolver = SourceResolver(report)
+    with resolver.errors():
         arrays = [
             text
             for text in paths
-            if Path(text).suffix.lower() == ".npz" or not os.path.lexists(places.local(text))
+            if Path(text).suffix.lower() == ".npz" or not os.path.lexists(resolver.local_path(text))
         ]
-    return [text for text in paths if text not in arrays], arrays, places
+    return [text for text in paths if text not in arrays], arrays, resolver
 
 
 def _read(
@@ -198,13 +200,13 @@ def _read(
 ) -> Iterator[Tagged]:
     done, total = 0, len(listing.entries)
     for batch in tag_files(tagger, listing.entries):
-        tally.unreadable += map(listing.places.named, batch.unreadable)
+        tally.unreadable += map(listing.resolver.shown_unreadable, batch.unreadable)
         done += len(batch.entries) + len(batch.unreadable)
         if batch.entries:
             yield batch
         options.report("tagging", done, total, f"{done:,} of {total:,}")
     for text in arrays:
-        given = read_pictures([text], tagger.card, options)
+        given = load_pictures([text], tagger.card, options)
         tally.unreadable += given.unreadable
         for start in range(0, len(given.images), tagger.batch * tagger.threads):
             rows = slice(start, start + tagger.batch * tagger.threads)
@@ -212,8 +214,8 @@ def _read(
             yield Tagged(entries, tagger.probs(np.ascontiguousarray(given.images.images[rows])))
 
 
-def _paths(entries: Sequence[Entry], places: Places) -> list[str]:
-    return [printable(places.text(str(one.path))) for one in entries]
+def _paths(entries: Sequence[Entry], resolver: SourceResolver) -> list[str]:
+    return [printable(resolver.shown_text(str(one.path))) for one in entries]
 
 
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:
@@ -235,7 +237,7 @@ def _list_unreadable(out: Path, unreadable: Sequence[Unreadable]) -> str | None:
     return str(write_text(path, text.getvalue()))
 
 
-def _result(card: Card, tally: _Tally, seconds: float) -> dict[str, Any]:
+def _result(card: ModelCard, tally: _Tally, seconds: float) -> dict[str, Any]:
     counted = {name: tally.classes[name] for name in card.class_names}
     return {
         "n": tally.n,

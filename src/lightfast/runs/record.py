@@ -14,13 +14,17 @@ from lightfast.report.envelope import Envelope
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, finish
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Given, Prepared
+from lightfast.runs.pictures import LoadedImages, Prepared
 
 ResultT = TypeVar("ResultT", bound=Envelope)
 
 
 def envelope(
-    given: Prepared | Given, images: ImageSet, options: RunOptions, started: float, notes: Sequence[str] = ()
+    given: Prepared | LoadedImages,
+    images: ImageSet,
+    options: RunOptions,
+    started: float,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The fields of `Envelope` for a result about `images`.
 

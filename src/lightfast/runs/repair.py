@@ -23,14 +23,14 @@ from lightfast.data.images import ImageSet, sample
 from lightfast.evaluate.image_quality import psnr, ssim
 from lightfast.evaluate.metrics import score
 from lightfast.models.load import load_classifier
-from lightfast.pages.repair import RepairStory, paired, write_repair_page
+from lightfast.pages.repair import RepairReport, repair_test, write_repair_page
 from lightfast.report.provenance import provenance
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Repair, repair
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, read_run, touch, without_seen
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, load_run, record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import read_labelled_or_not
-from lightfast.runs.repair_kit import kit_for_run
+from lightfast.runs.pictures import load_labelled_or_not
+from lightfast.runs.repair_kit import pipeline_for_run
 
 READINGS_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 DAMAGED_CLEAN_SHARE = 0.125
@@ -80,7 +80,7 @@ def repair_run(
     """
     started = time.perf_counter()
     folder = Path(run)
-    read_run(folder)
+    load_run(folder)
     target = Path(options.out) if options.out is not None else folder / "repaired"
     if target.resolve() == folder.resolve():
         raise CheckpointError(
@@ -90,14 +90,14 @@ def repair_run(
         SUITES.get(wanted)
     make_folder(target)
     classifier = load_classifier(run, options.device)
-    given = read_labelled_or_not(source, classifier, options)
+    given = load_labelled_or_not(source, classifier, options)
     images, notes = (
         without_seen(folder, given.images) if given.images.labels is not None else (given.images, ())
     )
     damaged = damage_pictures(sample(images, limit, options.seed), damage, options.seed)
-    pipeline, note = kit_for_run(folder, classifier, suite, options)
+    pipeline, note = pipeline_for_run(folder, classifier, suite, options)
     if images.labels is not None:
-        touch(folder, damaged.images.version, options.command or f"repair {images.name}")
+        record_evaluation(folder, damaged.images.version, options.command or f"repair {images.name}")
     result = repair(pipeline, damaged.images)
     metrics = {
         **repair_metrics(result, damaged),
@@ -114,7 +114,7 @@ def repair_run(
     }
     write_repair(target, result, damaged)
     facts = provenance(damaged.images.version, options.seed, {"repair": metrics["seconds"]}, options.words)
-    story = RepairStory(result, damaged.images, damaged.clean, damaged.kinds, pipeline)
+    story = RepairReport(result, damaged.images, damaged.clean, damaged.kinds, pipeline)
     write_repair_page(target / REPORT_FILE, story, metrics, facts)
     write_json(target / METRICS_FILE, metrics)
     return metrics
@@ -145,7 +145,7 @@ def repair_metrics(result: Repair, damaged: Damaged) -> dict[str, Any]:
         "damage": {str(name): int(count) for name, count in zip(names, counts, strict=True)},
         "attempted": int(result.attempted.sum()),
         "kept": int(result.kept.sum()),
-        "doubtful": int(result.doubtful.sum()),
+        "doubtful": int(result.needs_review.sum()),
     }
     if damaged.kinds:
         metrics["detector_accuracy"] = float(
@@ -157,9 +157,9 @@ def repair_metrics(result: Repair, damaged: Damaged) -> dict[str, Any]:
         metrics |= {
             **score(result.after).as_json(),
             "before": score(result.before).as_json(),
-            "paired": paired(result).as_json(),
+            "paired": repair_test(result).as_json(),
         }
-        sure = ~result.doubtful
+        sure = ~result.needs_review
         metrics["accuracy_of_the_sure"] = float(result.after.correct[sure].mean()) if sure.any() else None
     return metrics
 
@@ -178,7 +178,7 @@ def picture_quality(clean: NDArray[np.uint8], degraded: NDArray[np.uint8], resul
     return quality
 
 
-def readings(result: Repair) -> pd.DataFrame:
+def prediction_table(result: Repair) -> pd.DataFrame:
     """One row a picture: what was detected, both readings, and whether a person should look."""
     names = np.array(result.after.class_names, dtype=object)
     columns: dict[str, Any] = {"id": list(result.before.ids)}
@@ -195,7 +195,7 @@ def readings(result: Repair) -> pd.DataFrame:
             "final_confidence": result.after.confidence,
             "restored": result.attempted,
             "kept": result.kept,
-            "doubtful": result.doubtful,
+            "doubtful": result.needs_review,
             "reason": list(result.reasons),
         }
     )
@@ -205,17 +205,17 @@ def write_repair(target: Path, result: Repair, damaged: Damaged) -> None:
     """Write readings.parquet, queue.csv (least confident first) and, for pictures that came in damaged,
     restored/ as PNG files.
     """
-    frame = readings(result)
+    frame = prediction_table(result)
     with atomic(target / READINGS_FILE) as temporary:
         frame.to_parquet(temporary, index=False)
     # No given label in the queue: a person should see the picture, not the answer.
-    doubtful = frame.drop(columns=["doubtful", "given_label"], errors="ignore").iloc[
-        np.flatnonzero(result.doubtful)
+    needs_review = frame.drop(columns=["doubtful", "given_label"], errors="ignore").iloc[
+        np.flatnonzero(result.needs_review)
     ]
-    queue = doubtful.iloc[np.argsort(doubtful["final_confidence"].to_numpy(), kind="stable")]
+    queue = needs_review.iloc[np.argsort(needs_review["final_confidence"].to_numpy(), kind="stable")]
     queue = queue.rename(columns=_OWN_NAMES)
     ReviewQueue.of_frame(queue).save(
-        target / QUEUE_FILE, dict(zip(queue.columns, doubtful.columns, strict=True))
+        target / QUEUE_FILE, dict(zip(queue.columns, needs_review.columns, strict=True))
     )
     if damaged.clean is None:
         for row in np.flatnonzero(result.attempted):

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import CheckpointError
-from lightfast.base.files import read_json, write_json
-from lightfast.data.dataset import Target
+from lightfast.base.files import load_json, write_json
+from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
 from lightfast.models.checkpoint import Checkpoint
@@ -22,7 +22,7 @@ from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import DetectorPlan, fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
-from lightfast.runs.folder import REPAIR_FOLDER, read_run
+from lightfast.runs.folder import REPAIR_FOLDER, load_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.train.recipe import Recipe, Training
@@ -36,7 +36,7 @@ and every picture is damaged anew each time.
 
 
 @dataclass(frozen=True)
-class KitPlan:
+class RepairPlan:
     """How a repair kit is made.
 
     Attributes:
@@ -67,8 +67,8 @@ class KitPlan:
         return DamageMix.of_suite(self.suite, severities=self.severities, clean_share=self.clean_share)
 
 
-def fit_kit(
-    classifier: Checkpoint, parts: tuple[ImageSet, ImageSet], plan: KitPlan, training: Training
+def fit_pipeline(
+    classifier: Checkpoint, parts: tuple[ImageSet, ImageSet], plan: RepairPlan, training: Training
 ) -> tuple[Pipeline, dict[str, float]]:
     """Train detector and restorer on damaged pictures of `parts` (train, val) and calibrate the rules on val.
 
@@ -99,7 +99,7 @@ def fit_kit(
     }
 
 
-def save_kit(folder: Path, pipeline: Pipeline, plan: KitPlan, seconds: dict[str, float]) -> None:
+def save_pipeline(folder: Path, pipeline: Pipeline, plan: RepairPlan, seconds: dict[str, float]) -> None:
     """Write `folder`/repair: detector/, restorer/, rules.json and kit.json."""
     target = folder / REPAIR_FOLDER
     pipeline.save(target)
@@ -107,18 +107,18 @@ def save_kit(folder: Path, pipeline: Pipeline, plan: KitPlan, seconds: dict[str,
     write_json(target / KIT_FILE, {"suite": plan.suite, "severities": severities, "seconds": seconds})
 
 
-def find_kit(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipeline | None:
+def load_pipeline(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipeline | None:
     """The kit in `folder`/repair, or None when there is none,
     or only one that was made for another suite than the one asked for.
     """
     target = folder / REPAIR_FOLDER
     if not (target / "rules.json").is_file():
         return None
-    made_for = read_json(target / KIT_FILE)["suite"] if (target / KIT_FILE).is_file() else suite
+    made_for = load_json(target / KIT_FILE)["suite"] if (target / KIT_FILE).is_file() else suite
     return Pipeline.load(target, classifier) if suite in (None, made_for) else None
 
 
-def kit_for_run(
+def pipeline_for_run(
     folder: Path, classifier: Checkpoint, suite: str | None, options: RunOptions
 ) -> tuple[Pipeline, str]:
     """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own
@@ -126,16 +126,16 @@ def kit_for_run(
 
     With `suite` None any kit that is there serves.
     """
-    there = find_kit(folder, classifier, suite)
+    there = load_pipeline(folder, classifier, suite)
     if there is not None:
         return there, ""
-    plan = KitPlan(suite=suite) if suite else KitPlan()
+    plan = RepairPlan(suite=suite) if suite else RepairPlan()
     splits = splits_of_run(folder, options)
     training = dataclasses.replace(
-        options.training(folder / REPAIR_FOLDER), seed=int(read_run(folder)["seed"])
+        options.training(folder / REPAIR_FOLDER), seed=int(load_run(folder)["seed"])
     )
-    pipeline, seconds = fit_kit(classifier, (splits.train, splits.val), plan, training)
-    save_kit(folder, pipeline, plan, seconds)
+    pipeline, seconds = fit_pipeline(classifier, (splits.train, splits.val), plan, training)
+    save_pipeline(folder, pipeline, plan, seconds)
     note = (
         f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of "
         f"this run damaged by {plan.suite} ({sum(seconds.values()):.0f} s); no test picture was used"
@@ -147,11 +147,11 @@ def splits_of_run(folder: Path, options: RunOptions) -> Splits:
     """The parts that the run was trained on, read again;
     raises CheckpointError when the data have changed since.
     """
-    run: dict[str, Any] = read_run(folder)
+    run: dict[str, Any] = load_run(folder)
     height, width, channels = run["image_shape"]
     data_folder = options.data_folder or (Path(run["data_folder"]) if run["data_folder"] else None)
     options = dataclasses.replace(options, data_folder=data_folder)
-    prepared = prepare(run["source"], options, target=Target((height, width), channels))
+    prepared = prepare(run["source"], options, target=ImageSpec((height, width), channels))
     splits = prepared.splits(int(run["split_seed"]))
     if splits.train.version != run["data_version"]:
         raise CheckpointError(

@@ -15,8 +15,8 @@ from typing import Any
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.files import make_folder, write_json
-from lightfast.baselines.responses import read_responses
-from lightfast.baselines.services import Readings, Scorecard, readings_of, score_services
+from lightfast.baselines.responses import load_responses
+from lightfast.baselines.services import Scorecard, ServicePredictions, score_services, service_predictions
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
@@ -24,9 +24,9 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
 from lightfast.pages.scorecard import THOUSAND, write_scorecard_page
 from lightfast.report.provenance import provenance
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, touch, without_seen
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import read_labelled
+from lightfast.runs.pictures import load_labelled
 
 _WARM_UP = 32
 _HOUR = 3600.0
@@ -74,14 +74,14 @@ def scorecard_run(
     none.
     """
     started, prices = time.perf_counter(), prices or Prices()
-    answers, unreadable = read_responses(responses)
-    words = read_synonyms(synonyms) if synonyms else {}
+    answers, unreadable = load_responses(responses)
+    words = load_synonyms(synonyms) if synonyms else {}
     classifier = load_classifier(run, options.device)
-    given = read_labelled(source, classifier, options)
+    given = load_labelled(source, classifier, options)
     images, notes = without_seen(Path(run), given.images) if Path(run).is_dir() else (given.images, ())
     # Paired with all pictures: an answer about one that the run has seen is left out with it, not taken for
     # an answer about nothing.
-    paired, odd = readings_of(answers, given.images.ids, given.images.class_names, words)
+    paired, odd = service_predictions(answers, given.images.ids, given.images.class_names, words)
     readings = _of_pictures(paired, images.ids)
     if not readings and (lost := (*unreadable, *odd)):
         raise DataError(
@@ -93,7 +93,7 @@ def scorecard_run(
     ours, seconds = _timed(classifier, images, Path(run).name or run)
     card = score_services(ours, readings)
     touched = (
-        touch(Path(run), images.version, options.command or f"scorecard {images.name}")
+        record_evaluation(Path(run), images.version, options.command or f"scorecard {images.name}")
         if Path(run).is_dir()
         else None
     )
@@ -103,7 +103,7 @@ def scorecard_run(
         "data": images.name.split("/")[0],
         "data_version": images.version,
         "n": len(images),
-        "costs": costs(card, prices, seconds),
+        "costs": service_costs(card, prices, seconds),
         "touched_before": touched,
         "unreadable": [asdict(one) for one in (*given.unreadable, *unreadable, *odd)],
         "notes": [*given.notes, *notes],
@@ -117,7 +117,9 @@ def scorecard_run(
     return result
 
 
-def _of_pictures(readings: Sequence[Readings], ids: Sequence[str]) -> tuple[Readings, ...]:
+def _of_pictures(
+    readings: Sequence[ServicePredictions], ids: Sequence[str]
+) -> tuple[ServicePredictions, ...]:
     """The readings of these pictures alone; services that answered none of them are gone."""
     kept = set(ids)
     few = [
@@ -127,7 +129,7 @@ def _of_pictures(readings: Sequence[Readings], ids: Sequence[str]) -> tuple[Read
     return tuple(one for one in few if one.ranked)
 
 
-def costs(card: Scorecard, prices: Prices, seconds: float) -> dict[str, dict[str, float | None]]:
+def service_costs(card: Scorecard, prices: Prices, seconds: float) -> dict[str, dict[str, float | None]]:
     """Reader → seconds and price of 1,000 pictures; None where not known.
 
     Ours is measured: `seconds` a picture.
@@ -140,7 +142,7 @@ def costs(card: Scorecard, prices: Prices, seconds: float) -> dict[str, dict[str
     }
 
 
-def read_synonyms(path: Path) -> dict[str, str]:
+def load_synonyms(path: Path) -> dict[str, str]:
     """Service label → class out of a JSON or YAML mapping (label: class, or class:
     [labels]) or a CSV file of two columns.
     """
@@ -180,7 +182,7 @@ def _timed(classifier: Checkpoint, images: ImageSet, name: str) -> tuple[Predict
     return replace(readings, name=name), (time.perf_counter() - started) / len(images)
 
 
-def _check_prices(prices: Prices, readings: Sequence[Readings]) -> None:
+def _check_prices(prices: Prices, readings: Sequence[ServicePredictions]) -> None:
     names = [one.service for one in readings]
     for name in prices.services:
         if name not in names:

@@ -15,20 +15,29 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import write_json
 from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
-from lightfast.experiments.levels import summed_up, sweep_json
-from lightfast.experiments.sweep import Point, SweepWishes, check_point, plan_at, plan_points, run_points
+from lightfast.experiments.levels import summarise_sweep, sweep_json
+from lightfast.experiments.sweep import (
+    SweepOptions,
+    SweepPoint,
+    check_point,
+    plan_at,
+    plan_points,
+    run_points,
+)
 from lightfast.models.build import find_model
 from lightfast.pages.sweep import write_sweep_page
 from lightfast.report.provenance import provenance
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish, touch
+from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish, record_evaluation
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
-from lightfast.train.fit import Plan, check_trainable
+from lightfast.train.fit import ClassifierPlan, check_trainable
 
 POINTS_FOLDER = "points"
 
 
-def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWishes) -> dict[str, Any]:
+def sweep_run(
+    source: str, options: RunOptions, *, plan: ClassifierPlan, sweep_options: SweepOptions
+) -> dict[str, Any]:
     """Measure `plan` on many cuts of the training pictures, all scored on the same held-out pictures.
 
     Finished points are kept in `out`/points: the same command goes on where it was stopped, and a wider sweep
@@ -39,7 +48,7 @@ def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWish
             fifth of the pictures.
         options: `out` is the folder to write: metrics.json, report.html, points/.
         plan: model, config, recipe; all epochs are run, nothing is chosen on the held-out pictures.
-        wishes: what is varied, how far and how often.
+        sweep_options: what is varied, how far and how often.
 
     Returns: the content of metrics.json: over, levels, points, curve, needed, regression, sentences,
     n_test, touched_before (how often this folder's sweeps scored the same held-out pictures before), seed,
@@ -51,7 +60,7 @@ def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWish
     prepared = prepare(source, options)
     splits = prepared.splits(options.seed, val=0.0)
     train = concatenate([splits.train, splits.val]) if len(splits.val) else splits.train
-    points = plan_points(train, wishes)
+    points = plan_points(train, sweep_options)
     _check(train, splits.test, points, plan)
     settings = {
         "made_by": "sweep",
@@ -64,10 +73,10 @@ def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWish
     begin(folder, settings, resume=False, replace="sweep")
     training = options.training(folder / POINTS_FOLDER)
     measured = run_points(
-        points, (train, splits.test), plan, training, jobs=wishes.jobs, report=options.report
+        points, (train, splits.test), plan, training, jobs=sweep_options.jobs, report=options.report
     )
-    touched = touch(folder, splits.test.version, options.command or "sweep")
-    swept = summed_up(measured, splits.test, wishes, options.seed)
+    touched = record_evaluation(folder, splits.test.version, options.command or "sweep")
+    swept = summarise_sweep(measured, splits.test, sweep_options, options.seed)
     metrics = {
         **sweep_json(swept),
         "model": plan.model,
@@ -91,7 +100,7 @@ def sweep_run(source: str, options: RunOptions, *, plan: Plan, wishes: SweepWish
     return metrics
 
 
-def _check(train: ImageSet, test: ImageSet, points: Sequence[Point], plan: Plan) -> None:
+def _check(train: ImageSet, test: ImageSet, points: Sequence[SweepPoint], plan: ClassifierPlan) -> None:
     """Refuse what cannot be measured before a folder is made."""
     check_trainable(train)
     for point in points:

@@ -17,10 +17,10 @@ from lightfast.evaluate.thresholds import choose_thresholds
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.registry import count_parameters
 from lightfast.pages.learned import learned_sections, near_parts
-from lightfast.pages.tags import TagsTested, write_tags_page
+from lightfast.pages.tags import TagsReport, write_tags_page
 from lightfast.report.noted import noted_dicts
 from lightfast.report.provenance import provenance
-from lightfast.runs.fit import Job, how_it_learned, write_fit
+from lightfast.runs.fit import Job, transfer_facts, write_fit
 from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, finish
 from lightfast.runs.options import RunOptions
 
@@ -41,7 +41,7 @@ def train_tags(job: Job, classifier: Checkpoint, options: RunOptions, folder: Pa
         tag_probs(classifier, splits.val.images),
         splits.val.require_tags(),
         splits.val.class_names,
-        precision=job.extra.precision,
+        precision=job.train_options.precision,
     )
     checkpoint = classifier.replace(thresholds=tuple(float(one) for one in found.values))
     checkpoint.save(folder / "checkpoint")
@@ -66,7 +66,7 @@ def train_tags(job: Job, classifier: Checkpoint, options: RunOptions, folder: Pa
         "thresholds": found.as_json(),
         "run": str(folder),
         "model": checkpoint.model,
-        **how_it_learned(checkpoint),
+        **transfer_facts(checkpoint),
         "parameters": count_parameters(checkpoint.torch_network),
         "temperature": checkpoint.temperature,
         "data": splits.train.name.split("/")[0],
@@ -81,7 +81,9 @@ def train_tags(job: Job, classifier: Checkpoint, options: RunOptions, folder: Pa
     write_fit(folder, job, checkpoint)
     predictions.save(folder / PREDICTIONS_FILE)
     facts = provenance(splits.train.version, options.seed, seconds, options.words)
-    tested = TagsTested(predictions, evaluation, found, job.extra.taxonomy, tuple(learned_sections(metrics)))
+    tested = TagsReport(
+        predictions, evaluation, found, job.train_options.taxonomy, tuple(learned_sections(metrics))
+    )
     title = f"{checkpoint.model} on {metrics['data']}"
     write_tags_page(
         folder / REPORT_FILE,

@@ -35,7 +35,7 @@ _TAILS = (0.025, 0.975)
 _PRIOR_DEGREES, _PRIOR_SCATTER = 2.0, 2.0
 _MIN_RISING = 0.025
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Needed:
+class LabelsNeeded:
     """How many more pictures a target accuracy takes.
 
     Attributes:
@@ -124,12 +124,12 @@ class LearningCurve:
     limit: float
     scale: float
     exponent: float
-    sizes: Floats = field(repr=False)
-    accuracies: Floats = field(repr=False)
+    sizes: _Floats = field(repr=False)
+    accuracies: _Floats = field(repr=False)
     residual_sd: float
     n_points: int
     test_n: int
-    draws: Floats = field(repr=False)
+    draws: _Floats = field(repr=False)
 
     @property
     def largest(self) -> int:
@@ -146,7 +146,7 @@ class LearningCurve:
         """95 % interval of `exponent`, within the 0.05 to 2 that are considered."""
         return _tails(self.draws[:, 2])
 
-    def accuracy(self, n: ArrayLike) -> Floats:
+    def accuracy(self, n: ArrayLike) -> _Floats:
         """The curve at `n` training pictures (any shape), in 0..1."""
         sizes = np.asarray(n, dtype=np.float64)
         return np.clip(self.limit - self.scale * sizes**-self.exponent, 0.0, 1.0)
@@ -171,7 +171,7 @@ class LearningCurve:
         centre = float(self.accuracy(n))
         return Forecast(int(n), centre, min(low, centre), max(high, centre), far=n > FAR * self.largest)
 
-    def needed(self, target: float, seconds_per_label: float = SECONDS_PER_LABEL) -> Needed:
+    def needed(self, target: float, seconds_per_label: float = SECONDS_PER_LABEL) -> LabelsNeeded:
         """How many more pictures bring the curve to `target`, counted from the largest measured size.
 
         Args:
@@ -197,7 +197,7 @@ class LearningCurve:
         ]
         minutes = [None if count is None else count * seconds_per_label / 60 for count in counts]
         reason = self._reason(target, size)
-        return Needed(
+        return LabelsNeeded(
             target,
             counts[0],
             counts[1],
@@ -286,7 +286,7 @@ def fit_learning_curve(
     )
 
 
-def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[Floats, Floats]:
+def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[_Floats, _Floats]:
     n, y = np.asarray(sizes, dtype=np.float64), np.asarray(accuracies, dtype=np.float64)
     if n.ndim != 1 or y.ndim not in (1, 2) or len(y) != len(n):
         raise DataError(
@@ -321,7 +321,7 @@ def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[Floats, Floats]:
     return n, y
 
 
-def _scatter(accuracy: Floats, test_n: int) -> Floats:
+def _scatter(accuracy: _Floats, test_n: int) -> _Floats:
     """p(1 − p), kept from 0 where nothing was wrong: counting noise is proportional to it,
     and that of seeds about so.
     """
@@ -329,7 +329,7 @@ def _scatter(accuracy: Floats, test_n: int) -> Floats:
     return share * (1 - share)
 
 
-def _best(n: Floats, y: Floats, weights: Floats) -> tuple[float, float, float]:
+def _best(n: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]:
     """Limit, scale and exponent of the least weighted squares, limit kept at most 1 and scale above 0."""
     from scipy.optimize import minimize_scalar
 
@@ -345,7 +345,7 @@ def _best(n: Floats, y: Floats, weights: Floats) -> tuple[float, float, float]:
     return float(limit[0]), float(rise[0]) * n.min() ** exponent, exponent
 
 
-def _solve(exponents: Floats, n: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+def _solve(exponents: _Floats, n: _Floats, y: _Floats, weights: _Floats) -> tuple[_Floats, _Floats, _Floats]:
     """Limit, scale · smallest size^(−exponent), and weighted squares, each (C,), for fixed exponents (C,)."""
     x = (n / n.min()) ** -exponents[:, None]
     share = weights / weights.sum()
@@ -361,7 +361,7 @@ def _solve(exponents: Floats, n: Floats, y: Floats, weights: Floats) -> tuple[Fl
     return limit, drop, ((y - limit[:, None] + drop[:, None] * x) ** 2) @ weights
 
 
-def _posterior(n: Floats, y: Floats, weights: Floats, test_n: int, rng: np.random.Generator) -> Floats:
+def _posterior(n: _Floats, y: _Floats, weights: _Floats, test_n: int, rng: np.random.Generator) -> _Floats:
     """`LearningCurve.draws`: for each exponent and shift,
     the accuracies at the smallest and largest size are Student's t.
     """
@@ -404,7 +404,7 @@ def _posterior(n: Floats, y: Floats, weights: Floats, test_n: int, rng: np.rando
 
 
 def _resample(
-    chance: Floats, rising: NDArray[np.bool_], allowed: NDArray[np.bool_], rng: np.random.Generator
+    chance: _Floats, rising: NDArray[np.bool_], allowed: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """Places of `_CURVES` candidates that rise and are allowed, each as often as its chance says
     (systematic resampling).
@@ -428,14 +428,14 @@ def _resample(
     return np.searchsorted(np.cumsum(kept), steps).clip(max=len(kept) - 1)
 
 
-def _crossing(limit: Floats, scale: Floats, exponent: Floats, target: float) -> Floats:
+def _crossing(limit: _Floats, scale: _Floats, exponent: _Floats, target: float) -> _Floats:
     """The number of pictures at which each curve reaches `target`; infinite where it never does."""
     gap = np.where(limit > target, limit - target, 1.0)
     with np.errstate(over="ignore"):
         return np.where(limit > target, np.maximum(1.0, (scale / gap) ** (1 / exponent)), np.inf)
 
 
-def _tails(values: Floats) -> Interval:
+def _tails(values: _Floats) -> Interval:
     low, high = np.quantile(values, _TAILS)
     return Interval(float(low), float(high))
 

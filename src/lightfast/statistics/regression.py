@@ -20,7 +20,7 @@ COVARIANCE = "HC3"
 POINTS = "points"
 """The unit of a response that is a share (0..1) and is told in percentage points."""
 
-SIGNIFICANT = 0.05
+_SIGNIFICANT = 0.05
 # A predictor is collinear when less than this share of its length is left beside the others.
 _COLLINEAR = 1e-8
 # A row with more leverage than this has no residual of its own, and HC3 would divide by zero.
@@ -123,7 +123,7 @@ class Regression:
         low, high = sorted(scale * end for end in one.interval)
         told = " ".join(part for part in (_signed(scale * one.value, digits), unit) if part)
         p_text = "p < 0.001" if one.p_value < 0.001 else f"p = {one.p_value:.3f}"
-        verdict = "" if one.p_value < SIGNIFICANT else ": that it changes anything is not shown"
+        verdict = "" if one.p_value < _SIGNIFICANT else ": that it changes anything is not shown"
         return (
             f"{each or f'each {name}'} more changes {self.response} by {told} [{_signed(low, digits)} to "
             f"{_signed(high, digits)}], {p_text} (n = {self.n:,}, {self.covariance} errors){verdict}"

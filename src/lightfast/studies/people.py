@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightfast.baselines.human import AnswerLog, Trial, draw_sample, read_answers
+from lightfast.baselines.human import AnswerLog, Trial, draw_sample, load_answers
 from lightfast.baselines.human_score import NOT_RUN, HumanBaseline, score_people
 from lightfast.evaluate.predictions import Predictions
 from lightfast.report.provenance import shown_command
@@ -31,9 +31,9 @@ def people_on(pictures: Path, folder: Path, options: StudyOptions, predictions: 
     beside the model's readings of the same pictures.
     """
     how = shown_command(["lightfast", "human", str(pictures), "--person", "NAME", "--out", str(folder)])
-    if not read_answers(folder / ANSWERS_FILE).answers:
+    if not load_answers(folder / ANSWERS_FILE).answers:
         return People({"status": NOT_RUN, "how": how}, how)
-    first = read_answers(folder / ANSWERS_FILE).answers[0]
+    first = load_answers(folder / ANSWERS_FILE).answers[0]
     images = held_out(str(pictures), RunOptions(seed=options.seed, report=options.report), None).images
     log = AnswerLog(
         folder / ANSWERS_FILE, Trial(images.version, images.class_names, first.seed, first.sample)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightfast.base.errors import UnknownName
-from lightfast.base.files import read_json, write_json
+from lightfast.base.files import load_json, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
-from lightfast.data.dataset import Target
+from lightfast.data.dataset import ImageSpec
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_checkpoint
 from lightfast.report.page import Section, Table
@@ -47,7 +47,7 @@ class StudyOptions:
         if self.scale not in SCALES:
             raise UnknownName("scale", self.scale, SCALES)
 
-    def pictures(self, name: str, target: Target | None = None) -> Prepared:
+    def pictures(self, name: str, target: ImageSpec | None = None) -> Prepared:
         """The data set called `name`, through the door of all verbs."""
         options = RunOptions(data_folder=self.data_folder, report=self.report)
         return prepare(name, options, target=target, near="hashes", named=True)
@@ -112,12 +112,12 @@ def trained(
     folder = options.out / "parts" / part
     wanted = {**key, "seed": options.seed, "scale": options.scale}
     note = folder / "checkpoint" / "checkpoint.json"
-    if note.is_file() and read_json(note).get("details", {}).get("key") == _plain(wanted):
+    if note.is_file() and load_json(note).get("details", {}).get("key") == _plain(wanted):
         return load_checkpoint(folder)
     # The state of a training that was stopped is worth going on with only when it was started for the same
     # key.
     started = folder / "key.json"
-    if not (started.is_file() and read_json(started) == _plain(wanted)):
+    if not (started.is_file() and load_json(started) == _plain(wanted)):
         shutil.rmtree(folder / ".training", ignore_errors=True)
         write_json(started, _plain(wanted))
     checkpoint = make(options.training(part))

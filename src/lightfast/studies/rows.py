@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import available, is_name
+from lightfast.data.catalogue.catalogue import availability, is_dataset_name
 from lightfast.data.splits import Splits
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
@@ -27,7 +27,7 @@ from lightfast.train.recipe import Recipe, Training
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelRow:
     """One classifier of a study.
 
     `part` names its folder, `paper` is the published figure (None: not in the paper), `views` are those that
@@ -42,7 +42,7 @@ class Row:
     paper: float | None = None
     views: tuple[str, ...] = ()
 
-    def quick(self, epochs: int) -> Row:
+    def quick(self, epochs: int) -> ModelRow:
         """The same with so few epochs that a test can run it."""
         return dataclasses.replace(
             self, recipe=self.recipe.updated([f"epochs={epochs}", "batch_size=32", "averaging=0"])
@@ -61,7 +61,7 @@ class Outcome:
         epochs, seconds: of the training.
     """
 
-    row: Row
+    row: ModelRow
     checkpoint: Checkpoint
     predictions: Predictions
     evaluation: Evaluation
@@ -93,7 +93,7 @@ class Outcome:
         }
 
 
-def outcome_of(options: StudyOptions, row: Row, splits: Splits) -> Outcome:
+def outcome_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Outcome:
     """Train the row (or find it trained), calibrate it on the validation pictures, read the test pictures."""
     fitted = trained_row(options, row, splits)
     checkpoint = calibrate(choose_views(fitted, splits.val, row.views) if row.views else fitted, splits.val)
@@ -106,7 +106,7 @@ def outcome_of(options: StudyOptions, row: Row, splits: Splits) -> Outcome:
     return Outcome(row, checkpoint, predictions, score(predictions), parameters, len(history), seconds)
 
 
-def trained_row(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
+def trained_row(options: StudyOptions, row: ModelRow, splits: Splits) -> Checkpoint:
     """The classifier of one row, chosen on the validation pictures;
     kept in `options.out` and found again there.
     """
@@ -125,7 +125,7 @@ def trained_row(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
     return trained(options, row.part, key, make)
 
 
-def training_speed(row: Row, splits: Splits, options: StudyOptions, pictures: int = 2_048) -> float:
+def training_speed(row: ModelRow, splits: Splits, options: StudyOptions, pictures: int = 2_048) -> float:
     """Training pictures a second of processor time on one core, over one epoch of at most `pictures` after
     one that warms up.
 
@@ -154,4 +154,4 @@ def training_speed(row: Row, splits: Splits, options: StudyOptions, pictures: in
 
 def at_hand(name: str, folder: Path) -> bool:
     """Whether the data set can be read without the network; also for sets that only the data folder knows."""
-    return is_name(name, folder) and available(name, folder) == "here"
+    return is_dataset_name(name, folder) and availability(name, folder) == "here"

@@ -1,4 +1,4 @@
-"""`Card`: what an exported classifier says of itself, inside the file."""
+"""`ModelCard`: what an exported classifier says of itself, inside the file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """The facts of an exported classifier.
 
     Attributes:

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
-from lightfast.data.decode.decode import fit
+from lightfast.data.decode.decode import resize_batch
 
 if TYPE_CHECKING:
     from skimage.graph import RAG
 
-Tagger = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+TagFunction = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """uint8 (N, H, W, 3) → probabilities (N, K) in 0..1."""
 
 # Regions are looked for in a small copy of the picture: their boxes do not get better with more pixels, only
@@ -32,7 +32,7 @@ _CONTAINED = 0.8
 
 
 @dataclass(frozen=True)
-class Search:
+class ObjectSettings:
     """How objects are looked for and when one counts.
 
     Attributes:
@@ -158,7 +158,7 @@ def crops(
     """The places of a picture as pictures of one size: uint8 (M, H, W, 3).
 
     A box is widened by `context`, then to the proportions of `image_size` as far as the picture reaches; what
-    still differs is cut as `data.decode.fit` cuts.
+    still differs is cut as `data.decode.resize_batch` cuts.
     """
     height, width = image_size
     cut = np.empty((len(boxes), height, width, 3), dtype=np.uint8)
@@ -166,15 +166,15 @@ def crops(
         _widened(np.asarray(boxes, dtype=np.float64), image.shape[:2], width / height, context)
     ):
         x0, y0, x1, y1 = box
-        cut[row] = fit(image[None, y0:y1, x0:x1], image_size, 3)[0]
+        cut[row] = resize_batch(image[None, y0:y1, x0:x1], image_size, 3)[0]
     return cut
 
 
 def find_objects(
     image: NDArray[np.uint8],
-    tagger: Tagger,
+    tagger: TagFunction,
     class_names: Sequence[str],
-    search: Search | None = None,
+    object_settings: ObjectSettings | None = None,
     image_size: tuple[int, int] = (224, 224),
 ) -> Objects:
     """Tag a picture as a whole and place by place, and merge both.
@@ -183,16 +183,19 @@ def find_objects(
         image: uint8 (H, W, 3).
         tagger: a classifier; it is called once with the whole picture and all places.
         class_names: K names in the order of its columns.
-        search: limits and thresholds.
+        object_settings: limits and thresholds.
         image_size: (H, W) that the tagger is given.
 
-    Raises DataError when the tagger's answer does not fit, UnknownName when `search.other` is no class.
+    Raises DataError when the tagger's answer does not fit, UnknownName when `object_settings.other` is no
+    class.
     """
-    search = search or Search()
-    places = propose(_checked(image), search.limit)
-    whole = fit(image[None], image_size, 3)
+    object_settings = object_settings or ObjectSettings()
+    places = propose(_checked(image), object_settings.limit)
+    whole = resize_batch(image[None], image_size, 3)
     pictures = (
-        np.concatenate([whole, crops(image, places, image_size, search.context)]) if len(places) else whole
+        np.concatenate([whole, crops(image, places, image_size, object_settings.context)])
+        if len(places)
+        else whole
     )
     probs = np.asarray(tagger(pictures), dtype=np.float64)
     if probs.shape != (len(pictures), len(class_names)) or not np.isfinite(probs).all():
@@ -202,7 +205,7 @@ def find_objects(
             got=str(probs.shape),
             cure=f"It was given {len(pictures)} pictures of {image_size[0]} x {image_size[1]} pixels.",
         )
-    return merge(places, probs[1:], probs[0], class_names, search)
+    return merge(places, probs[1:], probs[0], class_names, object_settings)
 
 
 def merge(
@@ -210,23 +213,23 @@ def merge(
     probs: NDArray[np.floating],
     whole: NDArray[np.floating],
     class_names: Sequence[str],
-    search: Search,
+    object_settings: ObjectSettings,
 ) -> Objects:
-    """The objects among tagged places: threshold, margin over `search.other`, then per label non-maximum
-    suppression.
+    """The objects among tagged places: threshold, margin over `object_settings.other`, then per label
+    non-maximum suppression.
 
     Args:
         places: (M, 4) boxes.
         probs: (M, K) probabilities of the places, whole: (K,) of the picture as a whole.
         class_names: K names.
-        search: limits and thresholds.
+        object_settings: limits and thresholds.
     """
-    bounds = _bounds(class_names, search)
-    others = _other(class_names, search)
-    floor = probs[:, [others]] + search.margin if others is not None else np.zeros((len(probs), 1))
+    bounds = _bounds(class_names, object_settings)
+    others = _other(class_names, object_settings)
+    floor = probs[:, [others]] + object_settings.margin if others is not None else np.zeros((len(probs), 1))
     rows, columns = np.nonzero((probs >= bounds) & (probs >= floor) & (np.arange(len(class_names)) != others))
     kept = _suppressed(
-        np.asarray(places, dtype=np.int64)[rows], probs[rows, columns], columns, search.overlap
+        np.asarray(places, dtype=np.int64)[rows], probs[rows, columns], columns, object_settings.overlap
     )
     rows, columns = rows[kept], columns[kept]
     sure = np.nonzero((whole >= bounds) & (np.arange(len(class_names)) != others))[0]
@@ -285,22 +288,24 @@ def _area(boxes: NDArray[np.number]) -> NDArray[np.float64]:
     return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).astype(np.float64)
 
 
-def _bounds(class_names: Sequence[str], search: Search) -> NDArray[np.float64]:
-    if search.thresholds and len(search.thresholds) != len(class_names):
+def _bounds(class_names: Sequence[str], object_settings: ObjectSettings) -> NDArray[np.float64]:
+    if object_settings.thresholds and len(object_settings.thresholds) != len(class_names):
         raise SettingsError(
             "objects: thresholds",
             expected=f"{len(class_names)}, one a class",
-            got=str(len(search.thresholds)),
+            got=str(len(object_settings.thresholds)),
         )
-    return np.array(search.thresholds or [search.threshold] * len(class_names), dtype=np.float64)
+    return np.array(
+        object_settings.thresholds or [object_settings.threshold] * len(class_names), dtype=np.float64
+    )
 
 
-def _other(class_names: Sequence[str], search: Search) -> int | None:
-    if search.other is None:
+def _other(class_names: Sequence[str], object_settings: ObjectSettings) -> int | None:
+    if object_settings.other is None:
         return None
-    if search.other not in class_names:
-        raise UnknownName("class", search.other, class_names)
-    return list(class_names).index(search.other)
+    if object_settings.other not in class_names:
+        raise UnknownName("class", object_settings.other, class_names)
+    return list(class_names).index(object_settings.other)
 
 
 def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -320,7 +325,7 @@ def _small(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     """The working copy, and its size as a share of the picture's."""
     scale = min(1.0, _WORKING_SIDE / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    return fit(image[None], (height, width), 3)[0], scale
+    return resize_batch(image[None], (height, width), 3)[0], scale
 
 
 def _merged_boxes(image: NDArray[np.uint8], scale: float) -> list[NDArray[np.float64]]:

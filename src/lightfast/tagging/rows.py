@@ -19,9 +19,9 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.files import make_folder, storage_errors, write_json, write_text
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predictions import METADATA_KEY
-from lightfast.tagging.card import Card
+from lightfast.tagging.card import ModelCard
 
-RowForm = Literal["csv", "jsonl", "parquet"]
+RowFormat = Literal["csv", "jsonl", "parquet"]
 Columns = dict[str, list[Any]]
 Write = Callable[[Columns, NDArray[np.float32]], None]
 _DIGITS = 6
@@ -29,7 +29,7 @@ _GROUP = 4096
 """Rows a group of a Parquet file."""
 
 
-class Sayings:
+class PredictionColumns:
     """What a classifier's probabilities say, as columns of names and numbers.
 
     `predicted_label` and `confidence` are the likeliest class; `label_2`, `prob_2` … the next guesses up to
@@ -38,7 +38,7 @@ class Sayings:
     `client` all labels have the names that the taxonomy keeps for it.
     """
 
-    def __init__(self, card: Card, top: int = 1, client: str | None = None) -> None:
+    def __init__(self, card: ModelCard, top: int = 1, client: str | None = None) -> None:
         self.card, self.top, self.client = card, min(top, len(card.class_names)), client
         known = () if self.taxonomy is None else self.taxonomy.clients
         if client is not None and client not in known:
@@ -113,21 +113,21 @@ class Sayings:
         }
 
 
-def form_of(out: Path, form: str | None) -> RowForm:
+def row_format(out: Path, form: str | None) -> RowFormat:
     """The form asked for, or that of the file's ending; raises SettingsError when neither says it."""
     wanted = form or out.suffix.lower().removeprefix(".")
-    for known in get_args(RowForm):
+    for known in get_args(RowFormat):
         if wanted == known:
             return known
     raise SettingsError(
         f"cannot tell how to write {out}" if form is None else f"form {form!r}",
-        expected=", ".join(get_args(RowForm)),
+        expected=", ".join(get_args(RowFormat)),
         cure="Give --format, or a file ending in .csv, .jsonl or .parquet.",
     )
 
 
 @contextmanager
-def writing(out: Path, form: RowForm, sayings: Sayings) -> Generator[Write, None, None]:
+def row_writer(out: Path, form: RowFormat, sayings: PredictionColumns) -> Generator[Write, None, None]:
     """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well.
 
     When it does not, OUT.part stays: a whole file of the rows written so far (none is left when there are no
@@ -155,7 +155,7 @@ def writing(out: Path, form: RowForm, sayings: Sayings) -> Generator[Write, None
 
 
 @contextmanager
-def _csv(path: Path, names: Sequence[str], _card: Card) -> Iterator[Write]:
+def _csv(path: Path, names: Sequence[str], _card: ModelCard) -> Iterator[Write]:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(names)
@@ -167,7 +167,7 @@ def _csv(path: Path, names: Sequence[str], _card: Card) -> Iterator[Write]:
 
 
 @contextmanager
-def _jsonl(path: Path, names: Sequence[str], _card: Card) -> Iterator[Write]:
+def _jsonl(path: Path, names: Sequence[str], _card: ModelCard) -> Iterator[Write]:
     with path.open("w", encoding="utf-8") as stream:
 
         def write(columns: Columns, _probs: NDArray[np.float32]) -> None:
@@ -177,7 +177,7 @@ def _jsonl(path: Path, names: Sequence[str], _card: Card) -> Iterator[Write]:
 
 
 @contextmanager
-def _parquet(path: Path, names: Sequence[str], card: Card) -> Iterator[Write]:
+def _parquet(path: Path, names: Sequence[str], card: ModelCard) -> Iterator[Write]:
     """The columns, and `pred_probs` with all probabilities; `Predictions.load` reads the file."""
     import pyarrow as pa
     import pyarrow.parquet as pq

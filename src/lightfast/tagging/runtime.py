@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.parallel import usable_cores
-from lightfast.data.decode.stream import in_order
+from lightfast.data.decode.stream import map_in_order
 from lightfast.data.decode.unreadable import printable
-from lightfast.tagging.card import CARD_KEY, INPUT, OUTPUT, Card
+from lightfast.tagging.card import CARD_KEY, INPUT, OUTPUT, ModelCard
 
-Read = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 _BATCH_VALUES = 8 * 224 * 224 * 3
 """So many pixel values at once, eight photographs at 224:
 larger batches showed no gain beyond noise and hold more in memory.
@@ -32,19 +32,19 @@ class Tagger:
 
     Attributes:
         card: picture shape, classes, task and what else is known of it.
-        read: uint8 (N, H, W, C) → float32 (N, K); may be called from `threads` threads at once.
-        threads: how many calls of `read` keep the machine busy.
+        infer: uint8 (N, H, W, C) → float32 (N, K); may be called from `threads` threads at once.
+        threads: how many calls of `infer` keep the machine busy.
         source: what it is called in messages.
     """
 
-    card: Card
-    read: Read
+    card: ModelCard
+    infer: Infer
     threads: int = 1
     source: str = "tagger"
 
     @property
     def batch(self) -> int:
-        """Pictures that one call of `read` takes best."""
+        """Pictures that one call of `infer` takes best."""
         return min(_LARGEST_BATCH, max(1, _BATCH_VALUES // int(np.prod(self.card.image_shape))))
 
     def probs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -57,11 +57,13 @@ class Tagger:
                 f"{self.source}: pictures",
                 expected=f"uint8 (N, {', '.join(map(str, wanted))})",
                 got=f"{images.dtype} {images.shape}",
-                cure="data.decode.fit brings a batch to another size.",
+                cure="data.decode.decode.resize_batch brings a batch to another size.",
             )
         found = np.empty((len(images), len(self.card.class_names)), dtype=np.float32)
         start = 0
-        for part in in_order(self.read, self._batches(images), jobs=self.threads, ahead=2 * self.threads):
+        for part in map_in_order(
+            self.infer, self._batches(images), jobs=self.threads, ahead=2 * self.threads
+        ):
             found[start : start + len(part)] = part
             start += len(part)
         return found
@@ -90,13 +92,13 @@ def load_tagger(path: Path | str, threads: int | None = None) -> Tagger:
     session = _session(path)
     card = _card(session, printable(path))
 
-    def read(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})[0]
 
-    return Tagger(card, read, threads or usable_cores(), printable(path))
+    return Tagger(card, infer, threads or usable_cores(), printable(path))
 
 
-def read_card(path: Path | str) -> Card:
+def load_model_card(path: Path | str) -> ModelCard:
     """What an exported file says of itself, without preparing it for reading pictures."""
     import onnx
     from google.protobuf.message import DecodeError
@@ -148,15 +150,15 @@ def _no_model(path: Path, error: Exception) -> CheckpointError:
     )
 
 
-def _card(session: Any, source: str) -> Card:
+def _card(session: Any, source: str) -> ModelCard:
     return _of_metadata(session.get_modelmeta().custom_metadata_map, source)
 
 
-def _of_metadata(metadata: dict[str, str], source: str) -> Card:
+def _of_metadata(metadata: dict[str, str], source: str) -> ModelCard:
     if CARD_KEY not in metadata:
         raise CheckpointError(
             f"{source} is an ONNX model, but not one that lightfast wrote",
             expected="class names and preprocessing inside",
             cure="Export a run: lightfast export RUN --to onnx --out FILE.",
         )
-    return Card.from_text(metadata[CARD_KEY], source)
+    return ModelCard.from_text(metadata[CARD_KEY], source)

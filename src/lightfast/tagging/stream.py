@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.decode import decode_file
-from lightfast.data.decode.stream import in_order, or_unreadable
+from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.tagging.runtime import Tagger
 
 _AHEAD = 3
@@ -39,7 +39,7 @@ def tag_files(tagger: Tagger, entries: Iterable[Entry]) -> Generator[Tagged, Non
     when the caller does not take them, the threads wait. Closing the generator stops the work.
     """
     chunks, threads = _chunks(entries, tagger.batch), tagger.threads
-    return in_order(lambda chunk: _tagged(tagger, chunk), chunks, jobs=threads, ahead=_AHEAD * threads)
+    return map_in_order(lambda chunk: _tagged(tagger, chunk), chunks, jobs=threads, ahead=_AHEAD * threads)
 
 
 def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
@@ -55,7 +55,7 @@ def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
             images[len(kept)] = picture
             kept.append(entry)
     probs = (
-        tagger.read(images[: len(kept)])
+        tagger.infer(images[: len(kept)])
         if kept
         else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
     )

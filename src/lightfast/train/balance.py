@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightfast.base.randomness import derive, generator
+from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.preprocess import to_images, to_pixels
 from lightfast.train.augment import augment
 from lightfast.train.objectives import Batch
@@ -57,7 +57,7 @@ class BalancedDraws:
         again = torch.from_numpy(np.concatenate([again for _, again in drawn]))
         chosen = images[rows]
         if self.moved and bool(again.any()):
-            source = torch.Generator().manual_seed(derive(self.seed, "balance", "moved", number))
+            source = torch.Generator().manual_seed(derive_seed(self.seed, "balance", "moved", number))
             chosen[again] = torch.from_numpy(to_images(augment(to_pixels(chosen[again]), "affine", source)))
         return chosen, labels[rows]
 

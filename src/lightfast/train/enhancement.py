@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from lightfast.data.preprocess import to_pixels
 from lightfast.train.augment import augment
-from lightfast.train.objectives import Batch, read_loss
+from lightfast.train.objectives import Batch, classification_loss
 
 Fidelity = Literal["ssim", "l1"]
-WINDOW = 7
+SSIM_WINDOW = 7
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,24 @@ class Enhancement:
             both = augment(torch.cat([pixels, target], dim=1), self.augment, generator)
             pixels, target = both[:, :channels], both[:, channels:]
         changed = network(pixels).float()
-        error, measures = read_loss(self.frozen(changed.clamp(0, 1)).float(), labels)
+        error, measures = classification_loss(self.frozen(changed.clamp(0, 1)).float(), labels)
         distance = (
-            1 - ssim(changed, target) if self.fidelity == "ssim" else functional.l1_loss(changed, target)
+            1 - differentiable_ssim(changed, target)
+            if self.fidelity == "ssim"
+            else functional.l1_loss(changed, target)
         )
         measures = {"cross_entropy": error.detach(), **measures, "change": distance.detach()}
         return (error + self.strength * distance if self.strength else error), measures
 
 
-def ssim(first: Tensor, second: Tensor) -> Tensor:
+def differentiable_ssim(first: Tensor, second: Tensor) -> Tensor:
     """Mean structural similarity of float pictures (N, C, H, W) in [0, 1], a scalar; the differentiable twin
     of `evaluate.quality.ssim`.
 
     Wang et al. 2004; uniform window of 7 × 7 (the largest odd one that fits), K1 = 0.01, K2 = 0.03, sample
     covariance.
     """
-    side = min(WINDOW, *first.shape[-2:])
+    side = min(SSIM_WINDOW, *first.shape[-2:])
     side -= 1 - side % 2
     count = side * side
     unbiased = count / max(count - 1, 1)

@@ -1,4 +1,4 @@
-"""Pictures through a frozen trunk, once: features for a linear head,
+"""Pictures through a frozen backbone, once: features for a linear head,
 or the maps in front of the first stage that learns.
 """
 
@@ -25,7 +25,7 @@ ON_DISK = 2**30
 
 
 @dataclass(frozen=True)
-class Reader:
+class FeatureExtractor:
     """A network, its preprocessing and where it computes: what turns uint8 pictures into features."""
 
     network: TransferNetwork
@@ -64,18 +64,20 @@ class Reader:
 
 def embedding(model: str = "lite0") -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """Pictures uint8 (N, H, W, C) to the pooled features float32 (N,
-    D) of a trunk with its published weights; loaded when first called.
+    D) of a backbone with its published weights; loaded when first called.
     """
 
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         shape = (images.shape[1], images.shape[2], images.shape[3])
-        if shape not in readers:
+        if shape not in extractors:
             network = fresh_network(model, "classifier", shape, 2, {}, 0)
             load_weights(network, model, {})
-            readers[shape] = Reader(network, preprocess_of(model, shape, {}), torch.device("cpu"))
-        return readers[shape].features(images)
+            extractors[shape] = FeatureExtractor(
+                network, preprocess_of(model, shape, {}), torch.device("cpu")
+            )
+        return extractors[shape].features(images)
 
-    readers: dict[tuple[int, int, int], Reader] = {}
+    extractors: dict[tuple[int, int, int], FeatureExtractor] = {}
     return embed
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.randomness import derive
+from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_tensor
 from lightfast.models.build import find_model, fresh_network
@@ -20,14 +20,14 @@ from lightfast.models.checkpoint import Task as ClassifierTask
 from lightfast.models.forest import Forest
 from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
 from lightfast.train.balance import BalancedDraws, class_weights
-from lightfast.train.loop import Arrays, Source, Where, train
+from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
 from lightfast.train.objectives import Batch, Classification
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import Task, default_recipe, fit_transfer, targets_of
+from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, targets_of
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClassifierPlan:
     """What is fitted, apart from the pictures: model by name, its config, the recipe."""
 
     model: str = "cnn"
@@ -73,8 +73,11 @@ def fit(
     training, config = training or Training(), dict(config or {})
     check_trainable(train_images)
     if find_model(model, "classifier").transfer:
-        return _fit_on_trunk(
-            train_images, val_images, Plan(model, recipe or recipe_of(model, config), config), training
+        return _fit_on_backbone(
+            train_images,
+            val_images,
+            ClassifierPlan(model, recipe or recipe_of(model, config), config),
+            training,
         )
     recipe = recipe or Recipe()
     network = fresh_network(
@@ -87,21 +90,26 @@ def fit(
         train_images.require_labels()
         preprocess = Preprocess.identity(train_images.image_shape)
         network.fit(
-            train_images.images, train_images.require_labels(), derive(training.seed, "forest") % 2**31
+            train_images.images, train_images.require_labels(), derive_seed(training.seed, "forest") % 2**31
         )
     else:
         rows, classes = labelled_rows(train_images), train_images.num_classes
         _require_labels_for(recipe, train_images)
         weights = class_weights(rows[1], classes) if recipe.balance == "weights" else None
         objective = Classification(preprocess, recipe.label_smoothing, recipe.augment, weights)
-        source: Source = Arrays(rows, labelled_rows(val_images))
+        source: BatchSource = ArraySource(rows, labelled_rows(val_images))
         if recipe.balance in ("sampling", "augment"):
-            draws = derive(training.seed, "balance")
+            draws = derive_seed(training.seed, "balance")
             source = BalancedDraws(
                 rows, labelled_rows(val_images), classes, draws, moved=recipe.balance == "augment"
             )
         history = train(
-            network, source, objective, recipe, seed=training.seed, where=Where.of(training, "classifier")
+            network,
+            source,
+            objective,
+            recipe,
+            seed=training.seed,
+            context=LoopContext.of(training, "classifier"),
         )
     details = _details(train_images, val_images, recipe, training, started)
     return Checkpoint(
@@ -119,7 +127,9 @@ def fit(
     )
 
 
-def _fit_on_trunk(train_images: ImageSet, val_images: ImageSet, plan: Plan, training: Training) -> Checkpoint:
+def _fit_on_backbone(
+    train_images: ImageSet, val_images: ImageSet, plan: ClassifierPlan, training: Training
+) -> Checkpoint:
     started = time.perf_counter()
     settings = TransferSettings.of(**plan.config)
     if settings.mode != "head":
@@ -134,13 +144,13 @@ def _fit_on_trunk(train_images: ImageSet, val_images: ImageSet, plan: Plan, trai
     )
     source = load_weights(network, plan.model, plan.config)
     preprocess = preprocess_of(plan.model, train_images.image_shape, plan.config)
-    task = Task(
+    task = TransferTask(
         train_images,
         val_images,
         settings,
         plan.recipe,
         training.seed,
-        Where.of(training, "classifier"),
+        LoopContext.of(training, "classifier"),
         training.taxonomy,
     )
     fitted = fit_transfer(network, preprocess, task)

@@ -13,7 +13,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import generator
 
 
-def doubted(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+def label_issue_mask(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """bool (N,): whether another class is confidently more probable than the given one.
 
     A class counts as confident where its probability reaches the mean that it has on the pictures labelled
@@ -34,7 +34,7 @@ def doubted(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[n
     return (confident.max(axis=1) >= 0) & (winner != labels)
 
 
-def trust(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def label_quality(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64 (N,) in 0..1: how probable the given label is beside the best other class, at most 1; `probs`
     (N, K) out of sample.
     """
@@ -45,30 +45,30 @@ def trust(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.
     return np.clip(probs[rows, labels] / np.maximum(others.max(axis=1), 1e-12), 1e-3, 1.0)
 
 
-def out_of_fold(
+def out_of_fold_probs(
     labels: NDArray[np.int64],
     folds: int,
     seed: int,
-    read: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating]],
+    fit_and_predict: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating]],
 ) -> NDArray[np.float32]:
-    """float32 (N, K): `read(rest, fold)` for every fold, put together; the folds hold as many of each class
-    as can be.
+    """float32 (N, K): `fit_and_predict(rest, fold)` for every fold, put together; the folds hold as many of
+    each class as can be.
 
     Args:
         labels: (N,).
         folds: at least 2.
         seed: of the dealing.
-        read: fits on the rows `rest` and gives probabilities (len(fold), K).
+        fit_and_predict: fits on the rows `rest` and gives probabilities (len(fold), K).
     """
     if folds < 2:
         raise SettingsError(f"folds {folds}", expected="at least 2")
     shuffled = generator(seed, "folds of doubt").permutation(len(labels))
-    dealt = np.empty(len(labels), dtype=np.int64)
-    dealt[shuffled[np.argsort(labels[shuffled], kind="stable")]] = np.arange(len(labels)) % folds
+    fold_of = np.empty(len(labels), dtype=np.int64)
+    fold_of[shuffled[np.argsort(labels[shuffled], kind="stable")]] = np.arange(len(labels)) % folds
     parts = [
-        (fold, read(np.flatnonzero(dealt != number), fold))
+        (fold, fit_and_predict(np.flatnonzero(fold_of != number), fold))
         for number in range(folds)
-        if len(fold := np.flatnonzero(dealt == number))
+        if len(fold := np.flatnonzero(fold_of == number))
     ]
     probs = np.empty((len(labels), parts[0][1].shape[1]), dtype=np.float32)
     for fold, read_probs in parts:

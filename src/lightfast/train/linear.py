@@ -20,7 +20,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.models.binary_tree import Structure, sides
-from lightfast.train.label_quality import doubted, out_of_fold, trust
+from lightfast.train.label_quality import label_issue_mask, label_quality, out_of_fold_probs
 
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 # After so many strengths in a row without a better validation loss, weaker ones are not tried.
@@ -32,7 +32,7 @@ Link = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
-class LinearOptions:
+class LinearSettings:
     """How linear heads are fitted.
 
     Attributes:
@@ -56,7 +56,7 @@ class LinearOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class LinearData:
     """Features with what is to be learned from them.
 
     Attributes:
@@ -82,9 +82,9 @@ class Rows:
             raise DataError(f"features of row {row}", expected="finite numbers", got="NaN or infinity")
         object.__setattr__(self, "features", features)
 
-    def take(self, rows: NDArray[Any]) -> Rows:
+    def take(self, rows: NDArray[Any]) -> LinearData:
         """The given rows."""
-        return Rows(
+        return LinearData(
             self.features[rows], self.targets[rows], None if self.weights is None else self.weights[rows]
         )
 
@@ -99,7 +99,7 @@ class LinearHead:
         val_loss: cross-entropy on the validation rows, nats.
         absent: classes without training rows: no weights, and a bias that makes them as improbable as one row
             in N + K on average.
-        doubted: training rows whose label is probably wrong; empty unless `robust`.
+        label_issues: training rows whose label is probably wrong; empty unless `robust`.
         remedy: what was done about such rows: "none", "drop" (they were left out) or "weigh" (every row
             counts as its label is trusted).
     """
@@ -109,7 +109,7 @@ class LinearHead:
     strength: float
     val_loss: float
     absent: tuple[int, ...] = ()
-    doubted: NDArray[np.intp] = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    label_issues: NDArray[np.intp] = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     remedy: str = "none"
 
     def probs(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -141,19 +141,21 @@ class BinaryHeads:
         return expit(features @ self.weight.T + self.bias)
 
 
-def fit_linear(train: Rows, val: Rows, classes: int, options: LinearOptions | None = None) -> LinearHead:
+def fit_linear(
+    train: LinearData, val: LinearData, classes: int, settings: LinearSettings | None = None
+) -> LinearHead:
     """Multinomial logistic regression on labels in 0..classes-1; the strength with the lowest cross-entropy
     on `val` is kept.
 
     `robust` is for labels of which some are wrong. The training rows are read by models that were not trained
-    on them; `doubted` names those in which another class is confidently more probable (`train.doubts`, after
-    Northcutt, Jiang and Chuang 2021). Two remedies are fitted: without the doubted rows ("drop", which never
-    takes a class away whole), and with every row counting as its label is probable beside the best other
-    class, at most 1 ("weigh"). Of these and the plain head the one with the lowest cross-entropy on `val` is
-    returned, so that clean labels lose little. No validation row is left out. docs/taxonomy.md says what that
-    gains.
+    on them; `label_issue_mask` names those in which another class is confidently more probable
+    (`train.doubts`, after Northcutt, Jiang and Chuang 2021). Two remedies are fitted: without the doubted
+    rows ("drop", which never takes a class away whole), and with every row counting as its label is probable
+    beside the best other class, at most 1 ("weigh"). Of these and the plain head the one with the lowest
+    cross-entropy on `val` is returned, so that clean labels lose little. No validation row is left out.
+    docs/taxonomy.md says what that gains.
     """
-    options = options or LinearOptions()
+    settings = settings or LinearSettings()
     for rows in (train, val):
         _check_labels(rows.targets, classes)
     if (seen := len(np.unique(train.targets))) < 2:
@@ -163,33 +165,39 @@ def fit_linear(train: Rows, val: Rows, classes: int, options: LinearOptions | No
             got=str(seen),
             cure="Add other classes.",
         )
-    head = _softmax_head(train, val, classes, options)
-    return _remedied(head, train, val, options) if options.robust else head
+    head = _softmax_head(train, val, classes, settings)
+    return _remedied(head, train, val, settings) if settings.robust else head
 
 
-def _remedied(head: LinearHead, train: Rows, val: Rows, options: LinearOptions) -> LinearHead:
+def _remedied(head: LinearHead, train: LinearData, val: LinearData, settings: LinearSettings) -> LinearHead:
     classes, labels = len(head.bias), train.targets
-    fixed = dataclasses.replace(options, strengths=(head.strength,))
+    fixed = dataclasses.replace(settings, strengths=(head.strength,))
 
     def read(rest: NDArray[np.intp], fold: NDArray[np.intp]) -> NDArray[np.float32]:
         return _softmax_head(train.take(rest), train.take(fold), classes, fixed).probs(train.features[fold])
 
-    probs = out_of_fold(labels, options.folds, options.seed, read)
-    wrong = doubted(probs, labels)
+    probs = out_of_fold_probs(labels, settings.folds, settings.seed, read)
+    wrong = label_issue_mask(probs, labels)
     dropped = wrong & (np.bincount(labels[~wrong], minlength=classes)[labels] > 0)
     counts = np.ones(len(labels)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)
-    remedies: dict[str, Rows] = {"weigh": Rows(train.features, labels, counts * trust(probs, labels))}
+    remedies: dict[str, LinearData] = {
+        "weigh": LinearData(train.features, labels, counts * label_quality(probs, labels))
+    }
     if dropped.any():
         remedies["drop"] = train.take(np.flatnonzero(~dropped))
     heads = {"none": head} | {
-        name: _softmax_head(rows, val, classes, options) for name, rows in remedies.items()
+        name: _softmax_head(rows, val, classes, settings) for name, rows in remedies.items()
     }
     best = min(heads, key=lambda name: heads[name].val_loss)
-    return dataclasses.replace(heads[best], doubted=np.flatnonzero(wrong), remedy=best)
+    return dataclasses.replace(heads[best], label_issues=np.flatnonzero(wrong), remedy=best)
 
 
 def fit_tree(
-    train: Rows, val: Rows, structure: Structure, classes: int, options: LinearOptions | None = None
+    train: LinearData,
+    val: LinearData,
+    structure: Structure,
+    classes: int,
+    settings: LinearSettings | None = None,
 ) -> BinaryHeads:
     """The decisions of a tree (`models.binary_tree`), each fitted and chosen on the rows of the classes on
     its two sides only.
@@ -201,10 +209,12 @@ def fit_tree(
     for rows in (train, val):
         _check_labels(rows.targets, classes)
     parts = [(rows, first.T[rows.targets], (first | second).T[rows.targets]) for rows in (train, val)]
-    return _binary_heads(parts[0], parts[1], options or LinearOptions())
+    return _binary_heads(parts[0], parts[1], settings or LinearSettings())
 
 
-def fit_one_vs_rest(train: Rows, val: Rows, options: LinearOptions | None = None) -> BinaryHeads:
+def fit_one_vs_rest(
+    train: LinearData, val: LinearData, settings: LinearSettings | None = None
+) -> BinaryHeads:
     """One decision a tag, for bool tags (N, K), each with a strength of its own."""
     shape = np.shape(train.targets)[1:]
     for rows in (train, val):
@@ -215,17 +225,17 @@ def fit_one_vs_rest(train: Rows, val: Rows, options: LinearOptions | None = None
                 got=f"{rows.targets.dtype} {rows.targets.shape}",
             )
     parts = [(rows, rows.targets, np.ones_like(rows.targets)) for rows in (train, val)]
-    return _binary_heads(parts[0], parts[1], options or LinearOptions())
+    return _binary_heads(parts[0], parts[1], settings or LinearSettings())
 
 
-def _softmax_head(train: Rows, val: Rows, classes: int, options: LinearOptions) -> LinearHead:
+def _softmax_head(train: LinearData, val: LinearData, classes: int, settings: LinearSettings) -> LinearHead:
     counts = np.bincount(train.targets, weights=train.weights, minlength=classes)
     present = np.flatnonzero(counts)
     scale = _Scale.of(train.features)
     weights = (
         np.ones(len(train.targets)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)
     )
-    if options.balanced:
+    if settings.balanced:
         weights = weights * (counts.sum() / (len(present) * np.maximum(counts, 1)))[train.targets]
     targets = np.eye(classes, dtype=np.float32)[train.targets][:, present]
     problem = _Problem(
@@ -234,7 +244,7 @@ def _softmax_head(train: Rows, val: Rows, classes: int, options: LinearOptions) 
     absent = tuple(int(one) for one in np.flatnonzero(counts == 0))
     best: LinearHead | None = None
     worse = 0
-    for strength, solution in problem.path(options.strengths):
+    for strength, solution in problem.path(settings.strengths):
         weight, bias = _with_absent(scale.folded(solution), present, classes, train)
         loss = _cross_entropy(val, weight, bias)
         if best is None or loss < best.val_loss:
@@ -247,7 +257,7 @@ def _softmax_head(train: Rows, val: Rows, classes: int, options: LinearOptions) 
     return best
 
 
-def _cross_entropy(rows: Rows, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> float:
+def _cross_entropy(rows: LinearData, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> float:
     logits = (rows.features @ weight.T + bias).astype(np.float64)
     return float(
         np.average(
@@ -261,7 +271,7 @@ def _with_absent(
     solution: tuple[NDArray[np.float32], NDArray[np.float32]],
     present: NDArray[np.intp],
     classes: int,
-    train: Rows,
+    train: LinearData,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The head over all classes; those without rows get the bias of an improbable class."""
     if len(present) == classes:
@@ -274,7 +284,9 @@ def _with_absent(
 
 
 def _binary_heads(
-    train: tuple[Rows, NDArray, NDArray], val: tuple[Rows, NDArray, NDArray], options: LinearOptions
+    train: tuple[LinearData, NDArray, NDArray],
+    val: tuple[LinearData, NDArray, NDArray],
+    settings: LinearSettings,
 ) -> BinaryHeads:
     """(rows, yes bool (N, J), counts bool (N, J):
     whether the row speaks of the decision) for training and validation.
@@ -296,7 +308,7 @@ def _binary_heads(
         share = (weights[:, places] / totals[places]).astype(np.float32)
         problem = _Problem(scale(rows.features), yes[:, places].astype(np.float32), share, "sigmoid")
         tried, losses = [], []
-        for strength, solution in problem.path(options.strengths):
+        for strength, solution in problem.path(settings.strengths):
             tried.append((strength, *scale.folded(solution)))
             losses.append(_log_losses(val, tried[-1][1:], places))
             if (
@@ -327,7 +339,7 @@ def _best_of_each(losses: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _log_losses(
-    val: tuple[Rows, NDArray, NDArray], solution: tuple[NDArray, NDArray], places: NDArray[np.intp]
+    val: tuple[LinearData, NDArray, NDArray], solution: tuple[NDArray, NDArray], places: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Log loss of each decision on the rows that speak of it; NaN without rows."""
     rows, yes, counts = val

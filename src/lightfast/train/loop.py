@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
 from lightfast.base.files import atomic
 from lightfast.base.progress import Reporter, silent
-from lightfast.base.randomness import derive
+from lightfast.base.randomness import derive_seed
 from lightfast.models.device import bf16_pays, resolve_device
 from lightfast.train.objectives import Batch, Objective
 from lightfast.train.recipe import Recipe, Training
@@ -29,7 +29,7 @@ from lightfast.train.recipe import Recipe, Training
 STATE_FILE = "training.safetensors"
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where the pictures come from: whole arrays,
     since small data sets live best as one uint8 tensor on the device.
     """
@@ -44,7 +44,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Arrays:
+class ArraySource:
     """The simplest source: the same rows every epoch."""
 
     train: Batch
@@ -60,7 +60,7 @@ class Arrays:
 
 
 @dataclass
-class Progressed:
+class LoopState:
     """What is known between two epochs, all of it written to the state file."""
 
     epoch: int = 0
@@ -73,7 +73,7 @@ class Progressed:
 
 
 @dataclass(frozen=True)
-class Where:
+class LoopContext:
     """Where a training computes and keeps itself: device, folder of the state file (None = not kept),
     resume or not, reporter and label.
     """
@@ -92,7 +92,13 @@ class Where:
 
 
 def train(
-    network: nn.Module, source: Source, objective: Objective, recipe: Recipe, *, seed: int, where: Where
+    network: nn.Module,
+    source: BatchSource,
+    objective: Objective,
+    recipe: Recipe,
+    *,
+    seed: int,
+    context: LoopContext,
 ) -> list[dict[str, Any]]:
     """Fit `network` in place; it ends in eval mode with the weights of its best validation epoch (or its
     last: `recipe.keep`).
@@ -104,35 +110,35 @@ def train(
 
     Raises:
         TrainingError: the loss became infinite or not a number.
-        CheckpointError: `where.resume` with a state file of another recipe, seed or network.
+        CheckpointError: `context.resume` with a state file of another recipe, seed or network.
     """
-    return _Training(network, source, objective, recipe, seed, where).run()
+    return _Training(network, source, objective, recipe, seed, context).run()
 
 
 class _Training:
     def __init__(
         self,
         network: nn.Module,
-        source: Source,
+        source: BatchSource,
         objective: Objective,
         recipe: Recipe,
         seed: int,
-        where: Where,
+        context: LoopContext,
     ) -> None:
-        self.network = network.to(where.device).to(memory_format=torch.channels_last)
+        self.network = network.to(context.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
-        self.source, self.objective, self.recipe, self.seed, self.where = (
+        self.source, self.objective, self.recipe, self.seed, self.context = (
             source,
             objective,
             recipe,
             seed,
-            where,
+            context,
         )
-        self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(where.device))
+        self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(context.device))
         self.optimizer = _optimizer(network, recipe)
-        self.state = Progressed()
+        self.state = LoopState()
         self.best: dict[str, Tensor] = {}
-        self.val = tuple(rows.to(where.device) for rows in source.validation())
+        self.val = tuple(rows.to(context.device) for rows in source.validation())
         if recipe.schedule == "plateau" and not len(self.val[0]):
             raise SettingsError(
                 "schedule=plateau watches validation, and there are no validation pictures",
@@ -140,7 +146,7 @@ class _Training:
             )
 
     def run(self) -> list[dict[str, Any]]:
-        if self.where.resume:
+        if self.context.resume:
             self._load()
         while self.state.epoch < self.recipe.epochs and not self.state.finished:
             self._one_epoch()
@@ -153,11 +159,13 @@ class _Training:
 
     def _one_epoch(self) -> None:
         started, number = time.perf_counter(), self.state.epoch
-        rows = tuple(part.to(self.where.device) for part in self.source.epoch(number))
+        rows = tuple(part.to(self.context.device) for part in self.source.epoch(number))
         # Dropout draws from torch's global generator: give it the epoch's own seed, and the caller's state
         # back afterwards.
-        with torch.random.fork_rng(devices=[self.where.device] if self.where.device.type == "cuda" else []):
-            torch.manual_seed(derive(self.seed, "dropout", number))
+        with torch.random.fork_rng(
+            devices=[self.context.device] if self.context.device.type == "cuda" else []
+        ):
+            torch.manual_seed(derive_seed(self.seed, "dropout", number))
             measured = self._learn(rows, number)
         row = {"epoch": number + 1, **measured, **self._validate()}
         row["seconds"] = round(time.perf_counter() - started, 3)
@@ -166,11 +174,11 @@ class _Training:
         self.state.epoch += 1
         self._judge(row)
         shown = ", ".join(f"{key} {row[key]:.4f}" for key in row if key.startswith("val_"))
-        self.where.report(self.where.label, self.state.epoch * 1000, self.recipe.epochs * 1000, shown)
+        self.context.report(self.context.label, self.state.epoch * 1000, self.recipe.epochs * 1000, shown)
 
     def _learn(self, rows: Batch, number: int) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(derive(self.seed, "order", number))
-        order = torch.randperm(len(rows[0]), generator=generator).to(self.where.device)
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
+        order = torch.randperm(len(rows[0]), generator=generator).to(self.context.device)
         batches = _batches(len(order), self.recipe.batch_size)
         self.network.train()
         sums: dict[str, Tensor] = {}
@@ -184,19 +192,22 @@ class _Training:
             for key, value in measures.items():
                 sums[key] = sums.get(key, torch.zeros((), device=value.device)) + value * (stop - start)
             seen += stop - start
-            self.where.report(
-                self.where.label, number * 1000 + 1000 * index // len(batches), self.recipe.epochs * 1000, ""
+            self.context.report(
+                self.context.label,
+                number * 1000 + 1000 * index // len(batches),
+                self.recipe.epochs * 1000,
+                "",
             )
         means = {f"train_{key}": float(value) / seen for key, value in sums.items()}
         if not math.isfinite(means["train_loss"]):
             raise TrainingError(
-                f"{self.where.label}: the loss of epoch {number + 1} is not finite",
+                f"{self.context.label}: the loss of epoch {number + 1} is not finite",
                 cure=f"Lower the step size: --set learning_rate={self.recipe.learning_rate / 10:g}.",
             )
         return {"learning_rate": rate, **means}
 
     def _step(self, batch: Batch, generator: torch.Generator, step: int) -> dict[str, Tensor]:
-        with torch.autocast(self.where.device.type, torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.bf16):
             loss, measures = self.objective(self.network, batch, generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -223,7 +234,7 @@ class _Training:
         sums: dict[str, float] = {}
         for start in range(0, len(self.val[0]), 256):
             batch = tuple(part[start : start + 256] for part in self.val)
-            with torch.autocast(self.where.device.type, torch.bfloat16, enabled=self.bf16):
+            with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.bf16):
                 loss, measures = self.objective(self.averaged, batch, None)
             for key, value in {"loss": loss, **measures}.items():
                 sums[key] = sums.get(key, 0.0) + float(value) * len(batch[0])
@@ -234,7 +245,7 @@ class _Training:
         value = row.get(f"val_{self.objective.monitor}", -self.state.epoch)
         if not math.isfinite(value):
             raise TrainingError(
-                f"{self.where.label}: the validation loss is not finite", cure="Lower the step size."
+                f"{self.context.label}: the validation loss is not finite", cure="Lower the step size."
             )
         value = -self.state.epoch if self.recipe.keep == "last" else value
         if value < self.state.best:
@@ -258,7 +269,7 @@ class _Training:
         }
 
     def _save(self) -> None:
-        if self.where.folder is None:
+        if self.context.folder is None:
             return
         tensors = dict(_prefixed("net", self.network.state_dict())) | dict(_prefixed("best", self.best))
         tensors |= dict(_prefixed("avg", self.averaged.state_dict())) if self.recipe.averaging else {}
@@ -270,17 +281,17 @@ class _Training:
             }
         packed = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         note = {"progress": json.dumps(asdict(self.state)), "signature": json.dumps(self._signature())}
-        with atomic(self.where.folder / STATE_FILE) as temporary:
+        with atomic(self.context.folder / STATE_FILE) as temporary:
             save_file(packed, temporary, metadata=note)
 
     def _load(self) -> None:
-        path = (self.where.folder or Path()) / STATE_FILE
-        if self.where.folder is None or not path.is_file():
+        path = (self.context.folder or Path()) / STATE_FILE
+        if self.context.folder is None or not path.is_file():
             return
         try:
             with safe_open(path, framework="pt") as stream:
                 note = stream.metadata()
-                tensors = {name: stream.get_tensor(name).to(self.where.device) for name in stream.keys()}  # noqa: SIM118
+                tensors = {name: stream.get_tensor(name).to(self.context.device) for name in stream.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise CheckpointError(
                 f"{path} is damaged ({error})", cure="Start over without --resume."
@@ -290,7 +301,7 @@ class _Training:
                 f"{path} belongs to a training with another recipe, seed, model or data",
                 cure="Give the same settings, or start over without --resume.",
             )
-        self.state = Progressed(**json.loads(note["progress"]))
+        self.state = LoopState(**json.loads(note["progress"]))
         self.network.load_state_dict(_part(tensors, "net"))
         self.best = _part(tensors, "best")
         if self.recipe.averaging:

@@ -57,10 +57,10 @@ class Classification:
             pixels = augment(pixels, self.augment, generator)
         smoothing = self.label_smoothing if generator is not None else 0.0
         weights = None if generator is None else self.class_weights
-        return read_loss(network(self.preprocess(pixels)).float(), targets, smoothing, weights)
+        return classification_loss(network(self.preprocess(pixels)).float(), targets, smoothing, weights)
 
 
-def read_loss(
+def classification_loss(
     logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """(mean loss, {"accuracy": …}) of float logits (N, K): cross-entropy for int64 labels (N,), binary

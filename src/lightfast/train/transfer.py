@@ -19,18 +19,18 @@ from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_tensor
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.models.binary_tree import binary_tree
-from lightfast.models.stages import costs, position
+from lightfast.models.stages import stage_costs, stage_index
 from lightfast.models.transfer import TransferNetwork, TransferSettings
 from lightfast.models.tree_head import TreeHead
-from lightfast.train.features import Reader, empty
-from lightfast.train.linear import LinearOptions, Rows, fit_linear, fit_one_vs_rest, fit_tree
-from lightfast.train.loop import Arrays, Where, train
-from lightfast.train.objectives import Batch, Classification, read_loss
+from lightfast.train.features import FeatureExtractor, empty
+from lightfast.train.linear import LinearData, LinearSettings, fit_linear, fit_one_vs_rest, fit_tree
+from lightfast.train.loop import ArraySource, LoopContext, train
+from lightfast.train.objectives import Batch, Classification, classification_loss
 from lightfast.train.recipe import Recipe
 
-# Steps that leave a pretrained trunk its features; the paper's schedule: ×0.1 when validation worsens, stop
-# when it worsens again.
-STAGED = Recipe.of(
+# Steps that leave a pretrained backbone its features; the paper's schedule: ×0.1 when validation worsens,
+# stop when it worsens again.
+STAGED_RECIPE = Recipe.of(
     epochs=10,
     batch_size=32,
     learning_rate=1e-3,
@@ -39,14 +39,14 @@ STAGED = Recipe.of(
     averaging=0.98,
     schedule="plateau",
 )
-FULL = STAGED.updated(["learning_rate=0.0005", "augment=natural"])
+FULL_RECIPE = STAGED_RECIPE.updated(["learning_rate=0.0005", "augment=natural"])
 LEARNING_SHARE = 1 / 3
-"""Share of the trunk's work that a staged fine-tune trains unless told a stage."""
+"""Share of the backbone's work that a staged fine-tune trains unless told a stage."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a network on a trunk is fitted to: pictures to learn from and to choose on, settings, recipe,
+class TransferTask:
+    """What a network on a backbone is fitted to: pictures to learn from and to choose on, settings, recipe,
     where to compute.
 
     `targets` are int64 labels (N,) or bool tags (N, K).
@@ -57,7 +57,7 @@ class Task:
     settings: TransferSettings
     recipe: Recipe
     seed: int
-    where: Where
+    context: LoopContext
     taxonomy: Taxonomy | None = None
 
     @property
@@ -67,7 +67,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TransferFit:
     """What fitting found: config to build the network again, facts for the checkpoint's details,
     history of the epochs.
     """
@@ -81,7 +81,7 @@ def default_recipe(mode: str) -> Recipe:
     """The recipe of a transfer mode; a linear head has none,
     so that of the staged fine-tune stands for it.
     """
-    return FULL if mode == "full" else STAGED
+    return FULL_RECIPE if mode == "full" else STAGED_RECIPE
 
 
 def targets_of(images: ImageSet) -> NDArray[Any]:
@@ -89,70 +89,70 @@ def targets_of(images: ImageSet) -> NDArray[Any]:
     return images.require_labels() if images.tags is None else images.tags
 
 
-def fit_transfer(network: TransferNetwork, preprocess: Preprocess, task: Task) -> Fitted:
+def fit_transfer(network: TransferNetwork, preprocess: Preprocess, task: TransferTask) -> TransferFit:
     """Fit `network` in place; it ends in eval mode.
 
     Every mode begins with a linear head on the frozen features, so that a fine-tune starts from a head that
     reads (Kumar et al. 2022).
     """
     started = time.perf_counter()
-    reader = Reader(network, preprocess, task.where.device, task.where.report)
+    extractor = FeatureExtractor(network, preprocess, task.context.device, task.context.report)
     config = task.settings.model_dump(exclude_defaults=True)
     facts: dict[str, Any] = {
         "mode": task.settings.mode,
         "features": network.width,
         "input_side": preprocess.size[0],
     }
-    facts |= fit_head(reader, task, config)
+    facts |= fit_head(extractor, task, config)
     facts["head_seconds"] = round(time.perf_counter() - started, 2)
     history: list[dict[str, Any]] = []
     if task.settings.mode == "staged":
-        facts["from_stage"], history = _staged(reader, task)
+        facts["from_stage"], history = _staged(extractor, task)
     elif task.settings.mode == "full":
-        history = _full(reader, task)
+        history = _full(extractor, task)
     network.eval()
-    return Fitted(config, facts, history)
+    return TransferFit(config, facts, history)
 
 
-def fit_head(reader: Reader, task: Task, config: dict[str, Any]) -> dict[str, Any]:
+def fit_head(extractor: FeatureExtractor, task: TransferTask, config: dict[str, Any]) -> dict[str, Any]:
     """The head of the reader's network, fitted on frozen features and put in place;
     a tree that was found is written into `config`.
     """
-    features, targets = reader.features(task.train.images), targets_of(task.train)
-    val_features, val_targets = reader.features(task.val.images), targets_of(task.val)
-    mirrored = reader.features(task.train.images, flip=True) if task.settings.flip else None
+    features, targets = extractor.features(task.train.images), targets_of(task.train)
+    val_features, val_targets = extractor.features(task.val.images), targets_of(task.val)
+    mirrored = extractor.features(task.train.images, flip=True) if task.settings.flip else None
     if not len(task.val):
         raise SettingsError(
             "the strength of a linear head is chosen on validation pictures, and there are none",
             cure="Give more pictures, or a val part.",
         )
-    train = Rows(features, targets)
+    train = LinearData(features, targets)
     if task.settings.head == "tree" and task.settings.tree is None:
         config["tree"] = binary_tree(task.taxonomy, task.train.class_names, features, targets)
     return place_head(
-        reader.network,
+        extractor.network,
         with_mirrored(train, mirrored),
-        Rows(val_features, val_targets),
+        LinearData(val_features, val_targets),
         task,
         config.get("tree"),
     )
 
 
-def with_mirrored(rows: Rows, mirrored: NDArray[np.float32] | None) -> Rows:
+def with_mirrored(rows: LinearData, mirrored: NDArray[np.float32] | None) -> LinearData:
     """The rows followed by those of their mirror images."""
     if mirrored is None:
         return rows
     count, width = rows.features.shape
     both = empty((2 * count, width), np.float32)
     both[:count], both[count:] = rows.features, mirrored
-    return Rows(both, np.concatenate([rows.targets, rows.targets]))
+    return LinearData(both, np.concatenate([rows.targets, rows.targets]))
 
 
 def place_head(
-    network: TransferNetwork, train: Rows, val: Rows, task: Task, tree: Any = None
+    network: TransferNetwork, train: LinearData, val: LinearData, task: TransferTask, tree: Any = None
 ) -> dict[str, Any]:
     """Fit the head that the settings name and put it into `network`; returns the facts about the fit."""
-    options = LinearOptions(
+    options = LinearSettings(
         seed=task.seed, robust=task.settings.robust, balanced=task.recipe.balance == "weights"
     )
     if task.train.tags is not None:
@@ -173,12 +173,12 @@ def place_head(
     head = fit_linear(train, val, task.classes, options)
     network.head = _linear(head.weight, head.bias)
     # A picture and its mirror image count once.
-    doubted = {int(row) % len(task.train) for row in head.doubted}
+    label_issues = {int(row) % len(task.train) for row in head.label_issues}
     return {
         "head": "softmax",
         "strength": head.strength,
         "val_loss": _rounded(head.val_loss),
-        "doubted": len(doubted),
+        "label_issues": len(label_issues),
     }
 
 
@@ -217,25 +217,27 @@ class _MapsObjective:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         maps, mirrored, targets = batch
         if generator is None:
-            return read_loss(network(maps.float()), targets)
+            return classification_loss(network(maps.float()), targets)
         drawn = (
             (torch.rand(len(maps), generator=generator) < 0.5)
             .to(maps.device)
             .reshape(-1, *([1] * (maps.ndim - 1)))
         )
-        return read_loss(network(torch.where(drawn, mirrored, maps).float()), targets, self.label_smoothing)
+        return classification_loss(
+            network(torch.where(drawn, mirrored, maps).float()), targets, self.label_smoothing
+        )
 
 
 def staged_start(network: TransferNetwork, preprocess: Preprocess, wanted: str | None) -> int:
     """The number of the first stage that learns; None takes the last third of the work."""
     stages = network.stages
     if wanted is None:
-        shares = costs(stages, torch.zeros(1, preprocess.channels, *preprocess.size))
+        shares = stage_costs(stages, torch.zeros(1, preprocess.channels, *preprocess.size))
         tail = np.cumsum(shares[::-1])[::-1]
         fitting = [number for number in range(1, len(stages)) if tail[number] <= LEARNING_SHARE]
         start = min(fitting, default=len(stages) - 1)
     else:
-        start = position(stages, wanted)
+        start = stage_index(stages, wanted)
     if network.grid_at is not None and start > network.grid_at:
         if wanted is None:
             return network.grid_at
@@ -251,14 +253,14 @@ def staged_start(network: TransferNetwork, preprocess: Preprocess, wanted: str |
     return start
 
 
-def _staged(reader: Reader, task: Task) -> tuple[str, list[dict[str, Any]]]:
-    network = reader.network
-    start = staged_start(network, reader.preprocess, task.settings.from_stage)
-    maps = torch.from_numpy(reader.maps(task.train.images, start))
+def _staged(extractor: FeatureExtractor, task: TransferTask) -> tuple[str, list[dict[str, Any]]]:
+    network = extractor.network
+    start = staged_start(network, extractor.preprocess, task.settings.from_stage)
+    maps = torch.from_numpy(extractor.maps(task.train.images, start))
     mirrored = (
-        torch.from_numpy(reader.maps(task.train.images, start, flip=True)) if task.settings.flip else maps
+        torch.from_numpy(extractor.maps(task.train.images, start, flip=True)) if task.settings.flip else maps
     )
-    val = torch.from_numpy(reader.maps(task.val.images, start))
+    val = torch.from_numpy(extractor.maps(task.val.images, start))
     targets, val_targets = torch.from_numpy(targets_of(task.train)), torch.from_numpy(targets_of(task.val))
     learning = {
         id(one) for stage in network.stages[start:] for module in stage.modules for one in module.parameters()
@@ -267,22 +269,29 @@ def _staged(reader: Reader, task: Task) -> tuple[str, list[dict[str, Any]]]:
     frozen = [one for one in network.parameters() if id(one) not in learning]
     for parameter in frozen:
         parameter.requires_grad_(False)
-    source = Arrays((maps, mirrored, targets), (val, val, val_targets))
+    source = ArraySource((maps, mirrored, targets), (val, val, val_targets))
     objective = _MapsObjective(task.recipe.label_smoothing)
     history = train(
-        _FromStage(network, start), source, objective, task.recipe, seed=task.seed, where=task.where
+        _FromStage(network, start), source, objective, task.recipe, seed=task.seed, context=task.context
     )
     for parameter in frozen:
         parameter.requires_grad_(True)
     return network.stages[start].name, history
 
 
-def _full(reader: Reader, task: Task) -> list[dict[str, Any]]:
+def _full(extractor: FeatureExtractor, task: TransferTask) -> list[dict[str, Any]]:
     rows, val = (
         (to_tensor(part.images), torch.from_numpy(targets_of(part))) for part in (task.train, task.val)
     )
-    objective = Classification(reader.preprocess, task.recipe.label_smoothing, task.recipe.augment)
-    return train(reader.network, Arrays(rows, val), objective, task.recipe, seed=task.seed, where=task.where)
+    objective = Classification(extractor.preprocess, task.recipe.label_smoothing, task.recipe.augment)
+    return train(
+        extractor.network,
+        ArraySource(rows, val),
+        objective,
+        task.recipe,
+        seed=task.seed,
+        context=task.context,
+    )
 
 
 def _rounded(value: float) -> float | None:

@@ -86,13 +86,13 @@ def test_the_embedded_digits_need_no_folder(tmp_path: Path) -> None:
     images = catalogue.load_dataset("mnist-5k", tmp_path / "none").train
     assert images.images.shape == (5000, 28, 28, 1)
     assert np.bincount(images.require_labels()).tolist() == [500] * 10
-    assert catalogue.available("mnist-5k", tmp_path) == "embedded"
+    assert catalogue.availability("mnist-5k", tmp_path) == "embedded"
 
 
 def test_a_set_that_is_not_here_says_the_command(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Run: lightfast data fetch svhn"):
         catalogue.load_dataset("svhn", tmp_path)
-    assert catalogue.available("svhn", tmp_path) == "to fetch"
+    assert catalogue.availability("svhn", tmp_path) == "to fetch"
 
 
 def test_a_set_behind_an_account_says_how_to_get_it(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_fetch_makes_the_canonical_file_and_its_provenance(entry: CatalogueEntry
     assert about["licence"] == "none"
     assert about["files"][0]["bytes"] == 200_000
     assert re.fullmatch("[0-9a-f]{64}", about["files"][0]["sha256"])
-    assert catalogue.available("made", tmp_path) == "here"
+    assert catalogue.availability("made", tmp_path) == "here"
 
 
 def test_fetching_again_asks_nobody(entry: CatalogueEntry, site: Any, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_damaged_download_leaves_nothing_to_load(entry: CatalogueEntry, site: 
     with pytest.raises(DownloadError, match="was deleted"):
         catalogue.fetch("made", tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-    assert catalogue.available("made", tmp_path) == "to fetch"
+    assert catalogue.availability("made", tmp_path) == "to fetch"
 
 
 def test_files_laid_down_by_hand_are_converted_once(entry: CatalogueEntry, site: Any, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_any_canonical_file_or_tree_is_loadable_by_its_name(tmp_path: Path, tree
     save_npz(tmp_path / "mine-20k.npz", made([0, 1] * 5))
     (tmp_path / "loose.txt").touch()
     np.savez(tmp_path / "labels-only.npz", labels=np.zeros(3))
-    assert catalogue.local_names(tmp_path) == ("mine-20k", "pets")
+    assert catalogue.local_dataset_names(tmp_path) == ("mine-20k", "pets")
     assert len(catalogue.load_dataset("mine-20k", tmp_path).train) == 10
     assert catalogue.load_dataset("pets", tmp_path).train.class_names == ("cat", "dog")
 
@@ -161,15 +161,15 @@ def test_any_canonical_file_or_tree_is_loadable_by_its_name(tmp_path: Path, tree
 @pytest.mark.parametrize("name", ["../pets", "/etc", "raw", "", ".hidden"])
 def test_names_do_not_leave_the_data_folder(tmp_path: Path, tree: Path, name: str) -> None:
     (tmp_path / "inner").mkdir()
-    assert not catalogue.is_name(name, tmp_path / "inner")
+    assert not catalogue.is_dataset_name(name, tmp_path / "inner")
 
 
 def test_quickdraw_categories_are_chosen_by_name(tmp_path: Path) -> None:
-    entry = catalogue.entry_of("quickdraw:cat,alarm clock")
+    entry = catalogue.catalogue_entry("quickdraw:cat,alarm clock")
     assert entry.classes == ("cat", "alarm clock")
     assert entry.files[1].url.endswith("/numpy_bitmap/alarm%20clock.npy")
     with pytest.raises(DataError, match="at least two different categories"):
-        catalogue.entry_of("quickdraw:cat,cat")
+        catalogue.catalogue_entry("quickdraw:cat,cat")
 
 
 def test_quickdraw_categories_are_found_in_a_larger_file(tmp_path: Path, made: Any) -> None:
@@ -177,11 +177,11 @@ def test_quickdraw_categories_are_found_in_a_larger_file(tmp_path: Path, made: A
     loaded = catalogue.load_dataset("quickdraw:cat,apple", tmp_path)
     assert loaded.train.class_names == ("cat", "apple")
     assert loaded.train.require_labels().tolist() == [1, 0, 0, 1]
-    assert catalogue.available("quickdraw:cat,apple", tmp_path) == "here"
-    assert catalogue.available("quickdraw:cat,dog", tmp_path) == "to fetch"
+    assert catalogue.availability("quickdraw:cat,apple", tmp_path) == "here"
+    assert catalogue.availability("quickdraw:cat,dog", tmp_path) == "to fetch"
 
 
 def test_a_set_saved_as_a_tree_is_read_from_the_tree(tmp_path: Path, made: Any) -> None:
     save_folder(tmp_path / "svhn", made([0, 1] * 3, names=("0", "1")))
-    assert catalogue.available("svhn", tmp_path) == "here"
+    assert catalogue.availability("svhn", tmp_path) == "here"
     assert len(catalogue.load_dataset("svhn", tmp_path).train) == 6

@@ -39,8 +39,8 @@ def pixels(*shape: int) -> np.ndarray:
 
 def test_idx_is_read_plain_and_gzipped() -> None:
     array = pixels(3, 4, 5)
-    np.testing.assert_array_equal(formats.read_idx(idx(array), "x"), array)
-    np.testing.assert_array_equal(formats.read_idx(gzip.compress(idx(array)), "x"), array)
+    np.testing.assert_array_equal(formats.load_idx(idx(array), "x"), array)
+    np.testing.assert_array_equal(formats.load_idx(gzip.compress(idx(array)), "x"), array)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_idx_is_read_plain_and_gzipped() -> None:
 )
 def test_a_broken_idx_is_said(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        formats.read_idx(content, "x")
+        formats.load_idx(content, "x")
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])

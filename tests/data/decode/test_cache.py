@@ -21,16 +21,16 @@ import pytest
 
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.data import mapped as stored
-from lightfast.data.dataset import Entry, LoadedData, Target
+from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.decode import cache
 from lightfast.data.decode import files as reading
 from lightfast.data.decode.decode import decode_file
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.assemble import assemble
-from lightfast.data.lists.manifest import read_manifest
+from lightfast.data.lists.manifest import load_manifest
 from lightfast.data.mapped import MappedArray
 
-TARGET = Target((8, 8), 3)
+TARGET = ImageSpec((8, 8), 3)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def entries(tree: Path) -> list[Entry]:
     ]
 
 
-def load(tree: Path, target: Target = TARGET, given: list[Entry] | None = None) -> LoadedData:
+def load(tree: Path, target: ImageSpec = TARGET, given: list[Entry] | None = None) -> LoadedData:
     return assemble("pets", given or entries(tree), ("cat", "dog"), target)
 
 
@@ -128,8 +128,10 @@ def test_other_labels_and_parts_are_not_decoded_again(tree: Path, decoded: list[
     assert len(decoded) == 6
 
 
-@pytest.mark.parametrize("target", [Target((8, 9), 3), Target((8, 8), 1), Target(), Target(largest_side=8)])
-def test_another_target_is_another_set(tree: Path, decoded: list[Path], target: Target) -> None:
+@pytest.mark.parametrize(
+    "target", [ImageSpec((8, 9), 3), ImageSpec((8, 8), 1), ImageSpec(), ImageSpec(largest_side=8)]
+)
+def test_another_target_is_another_set(tree: Path, decoded: list[Path], target: ImageSpec) -> None:
     load(tree)
     load(tree, target)
     assert len(decoded) == 12
@@ -297,7 +299,7 @@ def test_the_set_longest_not_used_goes_first_and_nothing_of_others(
     sizes = [(8, 8), (8, 9), (9, 8)]
     names: list[str] = []
     for age, size in zip((100, 300, 200), sizes, strict=True):
-        load(tree, Target(size, 3))
+        load(tree, ImageSpec(size, 3))
         names.append(next(path.name for path in kept(folder) if path.name not in names))
         for file in (folder / names[-1]).iterdir():
             os.utime(file, (time.time() - age, time.time() - age))
@@ -305,7 +307,7 @@ def test_the_set_longest_not_used_goes_first_and_nothing_of_others(
     (folder / "mine" / "thesis.txt").write_text("x" * 5000)
     there = sum(file.stat().st_size for name in names for file in (folder / name).iterdir())
     monkeypatch.setenv("LIGHTFAST_CACHE_GB", f"{(there + 6 * 8 * 10 * 3 - 1) / 1e9:.12f}")
-    load(tree, Target((8, 10), 3))
+    load(tree, ImageSpec((8, 10), 3))
     left = {path.name for path in kept(folder)}
     assert names[1] not in left
     assert {names[0], names[2], "mine"} <= left
@@ -402,7 +404,7 @@ def test_a_manifest_with_parts_in_any_order_is_read_from_ranges_of_one_array(
     with (tree / "list.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("path", "label", "split"), *rows])
     for _ in range(2):
-        loaded = read_manifest(tree / "list.csv", TARGET)
+        loaded = load_manifest(tree / "list.csv", TARGET)
         assert loaded.test is not None
         assert loaded.train.ids == ("cat/1.png", "dog/1.png")
         assert loaded.test.ids == ("cat/0.png", "dog/0.png")

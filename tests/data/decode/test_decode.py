@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lightfast.data.decode.decode import UnreadablePicture, decode_bytes, decode_file, fit, read_header
+from lightfast.data.decode.decode import (
+    UnreadablePicture,
+    decode_bytes,
+    decode_file,
+    read_header,
+    resize_batch,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -166,8 +172,8 @@ def test_a_large_jpeg_decoded_at_reduced_size_looks_like_the_full_one(tmp_path: 
 def test_fit_resizes_arrays_as_files(tmp_path: Path, picture: Callable[..., Path]) -> None:
     path = picture(tmp_path / "a.png", size=(30, 20))
     batch = decode_file(path)[None]
-    np.testing.assert_array_equal(fit(batch, (10, 10), 1)[0], decode_file(path, (10, 10), 1))
-    assert fit(batch, None, None) is batch
+    np.testing.assert_array_equal(resize_batch(batch, (10, 10), 1)[0], decode_file(path, (10, 10), 1))
+    assert resize_batch(batch, None, None) is batch
 
 
 def _broken(tmp_path: Path, content: bytes, name: str = "a.png") -> Path:

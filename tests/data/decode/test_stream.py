@@ -16,9 +16,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from lightfast.base.errors import SettingsError
-from lightfast.data.dataset import Entry, Target, Unreadable
+from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import decode_file
-from lightfast.data.decode.stream import in_order, stream_pictures
+from lightfast.data.decode.stream import map_in_order, stream_pictures
 from lightfast.data.lists.assemble import assemble
 
 
@@ -44,7 +44,7 @@ def test_slow_ones_do_not_lose_their_place() -> None:
         time.sleep(0.02 if number % 5 == 0 else 0)
         return number
 
-    assert list(in_order(work, range(40), jobs=4, ahead=8)) == list(range(40))
+    assert list(map_in_order(work, range(40), jobs=4, ahead=8)) == list(range(40))
 
 
 def test_unreadable_files_are_named_and_the_others_go_on(tree: Path) -> None:
@@ -58,7 +58,7 @@ def test_unreadable_files_are_named_and_the_others_go_on(tree: Path) -> None:
 def test_no_more_than_agreed_is_done_ahead() -> None:
     """The stream may be endless: without a bound this test would not end."""
     begun: list[int] = []
-    stream = in_order(begun.append, itertools.count(), jobs=2, ahead=5)
+    stream = map_in_order(begun.append, itertools.count(), jobs=2, ahead=5)
     next(stream)
     time.sleep(0.05)
     assert len(begun) <= 5
@@ -85,7 +85,9 @@ def test_sources_are_read_only_as_far_as_needed(tree: Path) -> None:
 def test_closing_early_stops_the_threads() -> None:
     before = workers()
     done: list[int] = []
-    stream = in_order(lambda number: (time.sleep(0.01), done.append(number)), range(1000), jobs=2, ahead=50)
+    stream = map_in_order(
+        lambda number: (time.sleep(0.01), done.append(number)), range(1000), jobs=2, ahead=50
+    )
     next(stream)
     assert workers() > before
     stream.close()
@@ -101,7 +103,7 @@ def test_an_error_of_the_work_is_raised_in_its_place_and_ends_the_threads() -> N
         return 1 / (number - 3)
 
     before = workers()
-    stream = in_order(work, range(100), jobs=2, ahead=10)
+    stream = map_in_order(work, range(100), jobs=2, ahead=10)
     assert [next(stream) for _ in range(3)] == [-1 / 3, -1 / 2, -1.0]
     with pytest.raises(ZeroDivisionError):
         next(stream)
@@ -111,8 +113,8 @@ def test_an_error_of_the_work_is_raised_in_its_place_and_ends_the_threads() -> N
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: in_order(abs, [1], jobs=0),
-        lambda: in_order(abs, [1], ahead=0),
+        lambda: map_in_order(abs, [1], jobs=0),
+        lambda: map_in_order(abs, [1], ahead=0),
         lambda: stream_pictures([], None, None, jobs=-1),
     ],
 )
@@ -154,7 +156,7 @@ def test_many_pools_at_once_ignore_what_pillow_says_and_leave_the_filters_as_the
 
     def loaded(number: int) -> int:
         time.sleep(0.001 * (number % 5))
-        return len(assemble("odd", odd, ("one",), Target((4 + number % 3, 4), 3)).train)
+        return len(assemble("odd", odd, ("one",), ImageSpec((4 + number % 3, 4), 3)).train)
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(loaded, range(32))) == [12] * 32
@@ -185,4 +187,4 @@ def test_no_warning_of_anyone_else_is_lost_while_pictures_are_decoded(odd: list[
     with pytest.raises(UserWarning, match="Invalid APNG"):
         decode_raw(odd[1].path)
     stream.close()
-    assert len(list(in_order(worked, range(20), jobs=4))) == 20
+    assert len(list(map_in_order(worked, range(20), jobs=4))) == 20

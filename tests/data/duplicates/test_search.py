@@ -18,16 +18,16 @@ from lightfast.data.dataset import LoadedData
 from lightfast.data.duplicates import hashes as near_hash
 from lightfast.data.duplicates import search as near
 from lightfast.data.duplicates.hashes import DISTANCE, candidates
-from lightfast.data.duplicates.registration import look, thumbnails
+from lightfast.data.duplicates.registration import compare_registered, thumbnails
 from lightfast.data.duplicates.search import (
     NearDuplicates,
+    find_near_duplicates,
     near_duplicates,
-    near_json,
-    near_of,
+    near_duplicates_json,
     with_near_groups,
 )
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read_splits
+from lightfast.data.ingest import load_splits
 from lightfast.data.splits import split_loaded
 
 COUNT, LARGE = 12, 120
@@ -206,8 +206,8 @@ def test_a_picture_with_a_third_painted_over_is_not_sure(scenes: list[Image.Imag
     painted = scenes[0].copy()
     ImageDraw.Draw(painted).rectangle((20, 20, 80, 80), fill=(120, 120, 120))
     first, second = array([scenes[0], painted])
-    assert not look(first, second, WHOLE).sure
-    assert look(first, first, WHOLE).sure
+    assert not compare_registered(first, second, WHOLE).sure
+    assert compare_registered(first, first, WHOLE).sure
 
 
 def test_many_copies_of_one_picture_end_in_one_group(
@@ -231,7 +231,7 @@ def test_rows_are_numbered_over_all_parts_and_near_duplicates_of_test_leave_trai
     )
     test = ImageSet(array([compressed(scenes[3])]), ("a", "b"), np.array([1]), ("test/0.jpg",))
     loaded, found = with_near_groups(LoadedData(train=train, test=test, sizes={"96x96": COUNT + 1}))
-    assert near_json(loaded, found)["groups"] == [["train/3.jpg", "test/0.jpg"]]
+    assert near_duplicates_json(loaded, found)["groups"] == [["train/3.jpg", "test/0.jpg"]]
     assert loaded.test is not None
     assert loaded.test.groups is not None
     assert loaded.test.groups.tolist() == [3]
@@ -240,7 +240,7 @@ def test_rows_are_numbered_over_all_parts_and_near_duplicates_of_test_leave_trai
     assert parts.notes == (
         "1 training pictures that are also in the test part were left out (near duplicates counted)",
     )
-    assert json.loads(json.dumps(near_json(loaded, found)))["pairs"][0]["ids"] == [
+    assert json.loads(json.dumps(near_duplicates_json(loaded, found)))["pairs"][0]["ids"] == [
         "train/3.jpg",
         "test/0.jpg",
     ]
@@ -261,7 +261,7 @@ def test_digits_and_tiny_pictures_are_not_searched(ids: tuple[str, ...], side: i
     loaded = LoadedData(
         train=ImageSet(np.zeros((2, side, side), dtype=np.uint8), ids=ids), sizes={f"{side}x{side}": 2}
     )
-    assert why in near_of(loaded).not_searched
+    assert why in find_near_duplicates(loaded).not_searched
 
 
 def test_a_folder_is_searched(tmp_path: Path, scenes: list[Image.Image]) -> None:
@@ -269,8 +269,8 @@ def test_a_folder_is_searched(tmp_path: Path, scenes: list[Image.Image]) -> None
         (tmp_path / name).mkdir()
         for row, picture in enumerate(pictures):
             picture.save(tmp_path / name / f"{row}.png")
-    loaded, found = with_near_groups(read_splits(tmp_path))
-    assert near_json(loaded, found)["groups"] == [["cat/0.png", "dog/1.png"]]
+    loaded, found = with_near_groups(load_splits(tmp_path))
+    assert near_duplicates_json(loaded, found)["groups"] == [["cat/0.png", "dog/1.png"]]
 
 
 def test_pictures_may_be_mapped_from_a_file(tmp_path: Path, scenes: list[Image.Image]) -> None:

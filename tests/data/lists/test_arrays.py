@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.data.dataset import Target
-from lightfast.data.lists.arrays import read_npz
+from lightfast.data.dataset import ImageSpec
+from lightfast.data.lists.arrays import load_npz
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (6, 5, 4), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -22,7 +22,7 @@ def npz(folder: Path, **arrays: Any) -> Path:
 
 
 def test_images_and_labels_without_names_are_named_by_their_numbers(tmp_path: Path) -> None:
-    loaded = read_npz(npz(tmp_path, images=IMAGES, labels=LABELS))
+    loaded = load_npz(npz(tmp_path, images=IMAGES, labels=LABELS))
     assert loaded.test is None
     assert loaded.train.class_names == ("0", "1", "2")
     np.testing.assert_array_equal(loaded.train.images[..., 0], IMAGES)
@@ -35,20 +35,20 @@ def test_official_parts_share_class_names(tmp_path: Path) -> None:
         {"test_images": IMAGES[:2], "test_labels": LABELS[:2]},
     )
     path = npz(tmp_path, **train, **test, class_names=np.array(["a", "b", "c"]))
-    loaded = read_npz(path)
+    loaded = load_npz(path)
     assert loaded.part("test").class_names == ("a", "b", "c")
     assert loaded.part("all").require_labels().tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
     assert "test has no picture of: c" in loaded.notes
 
 
 def test_arrays_that_nobody_asked_for_are_noted(tmp_path: Path) -> None:
-    assert read_npz(npz(tmp_path, images=IMAGES, labels=LABELS, source=LABELS)).notes == (
+    assert load_npz(npz(tmp_path, images=IMAGES, labels=LABELS, source=LABELS)).notes == (
         "arrays left out: source",
     )
 
 
 def test_a_wanted_shape_is_met_and_noted(tmp_path: Path) -> None:
-    loaded = read_npz(npz(tmp_path, images=IMAGES, labels=LABELS), Target(image_size=(8, 8), channels=3))
+    loaded = load_npz(npz(tmp_path, images=IMAGES, labels=LABELS), ImageSpec(image_size=(8, 8), channels=3))
     assert loaded.train.image_shape == (8, 8, 3)
     assert loaded.notes == ("pictures of 5x4x1 made into 8x8x3",)
     assert loaded.train.history[-1]["verb"] == "resize"
@@ -56,7 +56,7 @@ def test_a_wanted_shape_is_met_and_noted(tmp_path: Path) -> None:
 
 def test_letters_that_differ_in_case_only_are_two_classes(tmp_path: Path) -> None:
     path = npz(tmp_path, images=IMAGES, labels=LABELS, class_names=np.array(["A", "a", "B"]))
-    assert read_npz(path).train.class_names == ("A", "a", "B")
+    assert load_npz(path).train.class_names == ("A", "a", "B")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_letters_that_differ_in_case_only_are_two_classes(tmp_path: Path) -> Non
 )
 def test_what_cannot_be_used_is_said(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_npz(npz(tmp_path, **arrays))
+        load_npz(npz(tmp_path, **arrays))
 
 
 class Trap:
@@ -106,7 +106,7 @@ def test_pickled_content_is_refused_and_not_run(tmp_path: Path) -> None:
     names = np.empty(1, dtype=object)
     names[0] = Trap(tmp_path / "sprung")
     with pytest.raises(DataError, match="pickled Python objects, which are never loaded"):
-        read_npz(npz(tmp_path, images=IMAGES, labels=LABELS, class_names=names))
+        load_npz(npz(tmp_path, images=IMAGES, labels=LABELS, class_names=names))
     assert not (tmp_path / "sprung").exists()
 
 
@@ -114,14 +114,14 @@ def test_a_damaged_archive_is_said(tmp_path: Path) -> None:
     path = npz(tmp_path, images=IMAGES, labels=LABELS)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(DataError, match="not a whole"):
-        read_npz(path)
+        load_npz(path)
     path.write_bytes(b"")
     with pytest.raises(DataError, match="not a whole"):
-        read_npz(path)
+        load_npz(path)
 
 
 def test_a_single_array_is_said(tmp_path: Path) -> None:
     np.save(tmp_path / "data.npy", IMAGES)
     (tmp_path / "data.npy").rename(tmp_path / "data.npz")
     with pytest.raises(DataError, match="holds one array"):
-        read_npz(tmp_path / "data.npz")
+        load_npz(tmp_path / "data.npz")

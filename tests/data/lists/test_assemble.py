@@ -15,11 +15,11 @@ import pytest
 
 from lightfast.base.errors import DataError
 from lightfast.data.check import check
-from lightfast.data.dataset import Entry, LoadedData, Target
+from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
-from lightfast.data.lists.class_folders import read_tree
-from lightfast.data.lists.manifest import read_manifest
+from lightfast.data.lists.class_folders import load_class_folders
+from lightfast.data.lists.manifest import load_manifest
 
 ODD_NAMES = ("cats, small", 'the "good" ones', "🐈‍⬛", "Größe = 5 €", "it's; a\ttab")
 
@@ -51,7 +51,7 @@ def test_a_closed_folder_inside_a_class_is_named(
 ) -> None:
     picture(tree / "cat" / "private" / "x.png", 7)
     closed(tree / "cat" / "private")
-    loaded = read_tree(tree)
+    loaded = load_class_folders(tree)
     assert [(Path(one.path).name, one.reason) for one in loaded.unreadable] == [
         ("private", "permission denied")
     ]
@@ -61,12 +61,12 @@ def test_a_closed_folder_inside_a_class_is_named(
 def test_a_closed_class_folder_is_not_called_empty(tree: Path, closed: Callable[[Path], None]) -> None:
     closed(tree / "cat")
     with pytest.raises(DataError, match=r"no picture in .*cat: .*cat cannot be read \(permission denied\)"):
-        read_tree(tree)
+        load_class_folders(tree)
 
 
 def test_folders_by_link_are_not_followed_and_said(tree: Path) -> None:
     (tree / "cat" / "again").symlink_to(tree / "cat")
-    loaded = read_tree(tree)
+    loaded = load_class_folders(tree)
     assert len(loaded.train) == 6
     assert f"1 folder(s) are links and were not followed (first: {tree / 'cat' / 'again'})" in loaded.notes
 
@@ -74,14 +74,14 @@ def test_folders_by_link_are_not_followed_and_said(tree: Path) -> None:
 def test_a_class_folder_by_link_is_a_class(tree: Path, tmp_path: Path) -> None:
     shutil.move(tree / "cat", tmp_path / "elsewhere")
     (tree / "cat").symlink_to(tmp_path / "elsewhere")
-    assert read_tree(tree).train.class_names == ("cat", "dog")
+    assert load_class_folders(tree).train.class_names == ("cat", "dog")
 
 
 def test_a_folder_named_as_a_picture_with_pictures_in_it_is_a_folder(
     tree: Path, picture: Callable[..., Path]
 ) -> None:
     picture(tree / "cat" / "holiday.jpg" / "x.png", 7)
-    loaded = read_tree(tree)
+    loaded = load_class_folders(tree)
     assert "cat/holiday.jpg/x.png" in loaded.train.ids
     assert loaded.unreadable == ()
 
@@ -89,7 +89,10 @@ def test_a_folder_named_as_a_picture_with_pictures_in_it_is_a_folder(
 def test_pipes_and_broken_links_beside_the_classes_are_counted(tree: Path) -> None:
     os.mkfifo(tree / "pipe.png")
     (tree / "gone.png").symlink_to("nowhere")
-    assert any(note.startswith("2 file(s) stand outside the class folders") for note in read_tree(tree).notes)
+    assert any(
+        note.startswith("2 file(s) stand outside the class folders")
+        for note in load_class_folders(tree).notes
+    )
 
 
 def test_every_kind_of_unreadable_file_is_counted_in_the_report(tree: Path) -> None:
@@ -104,7 +107,7 @@ def test_an_empty_validation_class_is_refused(tree: Path, tmp_path: Path) -> Non
     for path in (root / "val" / "cat").iterdir():
         path.unlink()
     with pytest.raises(DataError, match=r"empty class: no picture in .*val/cat"):
-        read_tree(root)
+        load_class_folders(root)
 
 
 def test_a_validation_part_of_broken_files_is_refused(tree: Path, tmp_path: Path) -> None:
@@ -115,7 +118,7 @@ def test_a_validation_part_of_broken_files_is_refused(tree: Path, tmp_path: Path
         DataError,
         match=r"none of the pictures of the val part could be read, the first is .*0.png: empty file",
     ):
-        read_tree(root)
+        load_class_folders(root)
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
@@ -123,13 +126,13 @@ def test_an_unknown_class_in_a_part_is_refused_in_tables_too(tree: Path, part: s
     rows = ["cat/0.png,cat,train", "cat/1.png,cat,train", "dog/0.png,dog,train", f"dog/1.png,bird,{part}"]
     (tree / "list.csv").write_text("path,label,split\n" + "\n".join(rows))
     with pytest.raises(DataError, match=f"class 'bird' of the {part} part is not among the training classes"):
-        read_manifest(tree / "list.csv")
+        load_manifest(tree / "list.csv")
 
 
 def test_a_class_that_a_part_lacks_keeps_the_numbers_of_the_others(tree: Path, tmp_path: Path) -> None:
     root = parted(tree, tmp_path / "parted")
     shutil.rmtree(root / "val" / "cat")
-    loaded = read_tree(root)
+    loaded = load_class_folders(root)
     assert loaded.val is not None
     assert loaded.val.class_names == loaded.train.class_names
     assert set(loaded.val.require_labels().tolist()) == {1}
@@ -150,7 +153,7 @@ def labels_by_id(loaded: LoadedData) -> dict[str, str]:
 
 
 def test_labels_with_commas_quotes_and_emoji_are_kept(tmp_path: Path, picture: Callable[..., Path]) -> None:
-    loaded = read_tree(odd_tree(tmp_path / "odd", picture))
+    loaded = load_class_folders(odd_tree(tmp_path / "odd", picture))
     assert set(loaded.train.class_names) == {printable(name) for name in ODD_NAMES}
     assert "🐈‍⬛" in loaded.train.class_names
     assert json.loads(json.dumps(loaded.train.class_names)) == list(loaded.train.class_names)
@@ -168,14 +171,14 @@ def test_a_table_gives_odd_labels_as_the_folders_do(
             csv.writer(stream).writerows([("path", "label"), *rows])
         else:
             stream.writelines(json.dumps({"path": path, "label": label}) + "\n" for path, label in rows)
-    assert labels_by_id(read_manifest(table)) == labels_by_id(read_tree(root))
+    assert labels_by_id(load_manifest(table)) == labels_by_id(load_class_folders(root))
 
 
 def test_a_class_folder_that_is_not_utf8_gets_a_printable_name(
     tree: Path, picture: Callable[..., Path]
 ) -> None:
     picture(tree / "caf\udce9" / "a.png", 8)
-    images = read_tree(tree).train
+    images = load_class_folders(tree).train
     assert images.class_names == ("caf\\xe9", "cat", "dog")
     assert "caf\\xe9/a.png" in images.ids
     assert all(text.isprintable() for text in images.ids)
@@ -202,7 +205,7 @@ def tagged(tree: Path, tags: dict[str, tuple[int, ...]], parts: dict[str, str] |
         Entry(tree / name, name, -1, (parts or {}).get(name, "train"), numbers)
         for name, numbers in tags.items()
     ]
-    return assemble("pets", entries, ("cat", "dog", "indoors"), Target())
+    return assemble("pets", entries, ("cat", "dog", "indoors"), ImageSpec())
 
 
 def test_entries_with_tags_give_a_set_with_tags_and_no_labels(tree: Path) -> None:
@@ -243,7 +246,7 @@ def test_a_tag_of_which_nothing_can_be_read_is_refused(tree: Path) -> None:
 def test_tags_and_single_labels_are_not_mixed(tree: Path) -> None:
     entries = [Entry(tree / "cat" / "0.png", "a", 0), Entry(tree / "dog" / "0.png", "b", -1, tags=(1,))]
     with pytest.raises(DataError, match="b has a list of tags and a has one label: expected one kind"):
-        assemble("pets", entries, ("cat", "dog"), Target())
+        assemble("pets", entries, ("cat", "dog"), ImageSpec())
 
 
 def sized(root: Path, picture: Callable[..., Path], sizes: list[tuple[int, int]]) -> Path:
@@ -274,18 +277,20 @@ def test_the_largest_side_bounds_the_common_size(
     largest: int | None,
     wanted: tuple[int, int],
 ) -> None:
-    loaded = read_tree(sized(tmp_path / "sized", picture, sizes), Target(largest_side=largest))
+    loaded = load_class_folders(sized(tmp_path / "sized", picture, sizes), ImageSpec(largest_side=largest))
     assert loaded.train.image_shape == (*wanted, 3)
     resized = any(size != wanted for size in sizes)
     assert any(f"resized to {wanted[0]}x{wanted[1]}" in note for note in loaded.notes) == resized
 
 
 def test_a_common_size_above_the_largest_side_says_why(tmp_path: Path, picture: Callable[..., Path]) -> None:
-    loaded = read_tree(sized(tmp_path / "sized", picture, [(120, 130)] * 2), Target(largest_side=64))
+    loaded = load_class_folders(
+        sized(tmp_path / "sized", picture, [(120, 130)] * 2), ImageSpec(largest_side=64)
+    )
     assert loaded.notes[0].startswith("4 pictures of 120x130 are larger than 64x64: resized to 64x64")
 
 
 @pytest.mark.parametrize("side", [0, -3])
 def test_a_largest_side_below_one_pixel_is_refused(side: int) -> None:
     with pytest.raises(DataError, match="largest_side: expected at least 1 pixel"):
-        Target(largest_side=side)
+        ImageSpec(largest_side=side)

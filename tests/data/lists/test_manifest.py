@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.data.lists.manifest import read_manifest
+from lightfast.data.lists.manifest import load_manifest
 
 ROWS = [("cat/0.png", "cat"), ("cat/1.png", "cat"), ("dog/0.png", "dog"), ("dog/2.png", "dog")]
 
@@ -34,7 +34,7 @@ def test_every_kind_of_table_says_the_same(tree: Path, ending: str) -> None:
             frame.to_csv(path, index=False, sep="\t" if ending == "tsv" else ",")
         case _:
             frame.to_json(path, orient="records", lines=True)
-    images = read_manifest(path).train
+    images = load_manifest(path).train
     assert images.ids == tuple(row[0] for row in ROWS)
     assert images.require_labels().tolist() == [0, 0, 1, 1]
     assert images.name == "list"
@@ -42,17 +42,17 @@ def test_every_kind_of_table_says_the_same(tree: Path, ending: str) -> None:
 
 def test_a_byte_order_mark_and_odd_headers_are_understood(tree: Path) -> None:
     path = csv(tree, "\ufeff Label ,PATH\ncat,cat/0.png\ndog,dog/0.png\n")
-    assert read_manifest(path).train.class_names == ("cat", "dog")
+    assert load_manifest(path).train.class_names == ("cat", "dog")
 
 
 def test_numbers_as_labels_are_ordered_by_value(tree: Path) -> None:
     path = csv(tree, table([("cat/0.png", "10"), ("cat/1.png", "9"), ("dog/0.png", "2")]))
-    assert read_manifest(path).train.class_names == ("2", "9", "10")
+    assert load_manifest(path).train.class_names == ("2", "9", "10")
 
 
 def test_a_split_column_gives_official_parts(tree: Path) -> None:
     rows = [(*row, part) for row, part in zip(ROWS, ("train", "test", "train", "val"), strict=True)]
-    loaded = read_manifest(csv(tree, "path,label,split\n" + "\n".join(map(",".join, rows))))
+    loaded = load_manifest(csv(tree, "path,label,split\n" + "\n".join(map(",".join, rows))))
     assert {name: images.ids for name, images in loaded.parts.items()} == {
         "train": ("cat/0.png", "dog/0.png"),
         "val": ("dog/2.png",),
@@ -62,11 +62,11 @@ def test_a_split_column_gives_official_parts(tree: Path) -> None:
 
 def test_a_missing_label_column_is_said_with_the_columns_found(tree: Path) -> None:
     with pytest.raises(DataError, match=r"no column 'label'.*got path,klass"):
-        read_manifest(csv(tree, table(ROWS, "path,klass")))
+        load_manifest(csv(tree, table(ROWS, "path,klass")))
 
 
 def test_missing_files_are_unreadable_not_fatal(tree: Path) -> None:
-    loaded = read_manifest(csv(tree, table([*ROWS, ("cat/none.png", "cat")])))
+    loaded = load_manifest(csv(tree, table([*ROWS, ("cat/none.png", "cat")])))
     assert [(Path(one.path).name, one.reason) for one in loaded.unreadable] == [("none.png", "no such file")]
     assert len(loaded.train) == 4
 
@@ -88,24 +88,24 @@ def test_missing_files_are_unreadable_not_fatal(tree: Path) -> None:
 )
 def test_a_table_that_cannot_be_used_is_said(tree: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_manifest(csv(tree, text))
+        load_manifest(csv(tree, text))
 
 
 def test_a_broken_json_line_is_named(tree: Path) -> None:
     good = json.dumps({"path": "cat/0.png", "label": "cat"})
     with pytest.raises(DataError, match="line 2 is not JSON"):
-        read_manifest(csv(tree, f"{good}\n{{oops\n", "list.jsonl"))
+        load_manifest(csv(tree, f"{good}\n{{oops\n", "list.jsonl"))
     with pytest.raises(DataError, match="line 1: expected an object"):
-        read_manifest(csv(tree, "[1]\n", "list.jsonl"))
+        load_manifest(csv(tree, "[1]\n", "list.jsonl"))
 
 
 def test_other_bytes_are_not_tables(tree: Path) -> None:
     (tree / "list.parquet").write_bytes(b"nothing of the kind")
     with pytest.raises(DataError, match="not a Parquet table"):
-        read_manifest(tree / "list.parquet")
+        load_manifest(tree / "list.parquet")
     (tree / "list.csv").write_bytes(b"path,label\n\xff\xfe,cat\n")
     with pytest.raises(DataError, match="not UTF-8"):
-        read_manifest(tree / "list.csv")
+        load_manifest(tree / "list.csv")
 
 
 # ---- several labels a picture
@@ -113,7 +113,7 @@ def test_other_bytes_are_not_tables(tree: Path) -> None:
 
 def tagged(tree: Path, text: str, name: str = "list.csv") -> list[set[str]]:
     """The labels of every picture of the table, by name."""
-    images = read_manifest(csv(tree, text, name)).train
+    images = load_manifest(csv(tree, text, name)).train
     return [{images.class_names[number] for number in row.nonzero()[0]} for row in images.require_tags()]
 
 
@@ -128,7 +128,7 @@ def tagged(tree: Path, text: str, name: str = "list.csv") -> list[set[str]]:
 def test_a_column_labels_in_csv_holds_lists(tree: Path, cells: tuple[str, ...]) -> None:
     text = "path,labels\n" + "".join(f"{path},{cell}\n" for (path, _), cell in zip(ROWS, cells, strict=True))
     assert tagged(tree, text) == [{"beach", "sun"}, {"sun"}, set(), {"beach"}]
-    assert "1 of 4 pictures carry none of the labels" in read_manifest(tree / "list.csv").notes
+    assert "1 of 4 pictures carry none of the labels" in load_manifest(tree / "list.csv").notes
 
 
 @pytest.mark.parametrize("column", ["label", "labels"])
@@ -139,7 +139,7 @@ def test_lists_in_json_and_parquet_are_lists_in_either_column(tree: Path, column
     )
     path = tree / f"list.{ending}"
     _ = frame.to_parquet(path) if ending == "parquet" else frame.to_json(path, orient="records", lines=True)
-    images = read_manifest(path).train
+    images = load_manifest(path).train
     assert images.class_names == ("beach", "sun")
     assert images.require_tags().tolist() == [[True, True], [False, True], [False, False], [True, False]]
     assert images.labels is None
@@ -152,7 +152,7 @@ def test_commas_quotes_and_emoji_stay_in_labels(tree: Path) -> None:
     quoted = 'path,labels\ncat/0.png,"sea, ""blue""|🏖 beach"\ncat/1.png,l\'été\ndog/0.png,🏖 beach\n'
     assert tagged(tree, quoted) == [{names[0], names[1]}, {names[2]}, {names[1]}]
     single = 'path,label\ncat/0.png,"sea, ""blue"""\ncat/1.png,🏖 beach|sand\n'
-    assert read_manifest(csv(tree, single)).train.class_names == ('sea, "blue"', "🏖 beach|sand")
+    assert load_manifest(csv(tree, single)).train.class_names == ('sea, "blue"', "🏖 beach|sand")
 
 
 def test_lists_of_one_label_each_are_still_lists(tree: Path) -> None:
@@ -172,7 +172,7 @@ def test_columns_of_0_and_1_are_labels(tree: Path, cells: tuple[str, ...]) -> No
         f"{path},{cell}\n" for (path, _), cell in zip(ROWS, cells, strict=True)
     )
     assert tagged(tree, text) == [{"Beach"}, {"sun"}, {"Beach", "sun"}, set()]
-    assert "labels are the 2 columns of 0 and 1: Beach, sun" in read_manifest(tree / "list.csv").notes
+    assert "labels are the 2 columns of 0 and 1: Beach, sun" in load_manifest(tree / "list.csv").notes
 
 
 def test_parquet_columns_of_bools_are_labels_and_other_columns_are_refused(tree: Path) -> None:
@@ -180,10 +180,10 @@ def test_parquet_columns_of_bools_are_labels_and_other_columns_are_refused(tree:
         {"path": [row[0] for row in ROWS], "beach": [True, False, True, False], "sun": [1, 1, 0, 0]}
     )
     frame.to_parquet(tree / "list.parquet")
-    assert read_manifest(tree / "list.parquet").train.require_tags().sum(axis=0).tolist() == [2, 2]
+    assert load_manifest(tree / "list.parquet").train.require_tags().sum(axis=0).tolist() == [2, 2]
     frame.assign(note="x").to_parquet(tree / "list.parquet")
     with pytest.raises(DataError, match="column 'note' of picture 1"):
-        read_manifest(tree / "list.parquet")
+        load_manifest(tree / "list.parquet")
 
 
 PARTED = "path,split,labels\ncat/0.png,train,sun\ncat/1.png,train,sun|beach\ndog/0.png,{part},snow\n"
@@ -219,7 +219,7 @@ PARTED = "path,split,labels\ncat/0.png,train,sun\ncat/1.png,train,sun|beach\ndog
 )
 def test_labels_that_cannot_be_used_are_said(tree: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_manifest(csv(tree, text))
+        load_manifest(csv(tree, text))
 
 
 @pytest.mark.parametrize(
@@ -234,11 +234,11 @@ def test_labels_that_cannot_be_used_are_said(tree: Path, text: str, message: str
 def test_a_cell_that_is_no_list_among_lists_is_said(tree: Path, cell: str, message: str) -> None:
     text = f'{{"path": "cat/0.png", "label": ["sun"]}}\n{{"path": "cat/1.png", "label": {cell}}}\n'
     with pytest.raises(DataError, match=message):
-        read_manifest(csv(tree, text, "list.jsonl"))
+        load_manifest(csv(tree, text, "list.jsonl"))
 
 
 def test_a_file_named_twice_alike_is_taken_once_and_noted(tree: Path) -> None:
-    loaded = read_manifest(csv(tree, table([*ROWS, ("./cat/0.png", "cat")])))
+    loaded = load_manifest(csv(tree, table([*ROWS, ("./cat/0.png", "cat")])))
     assert len(loaded.train) == 4
     assert "1 row(s) name a file that was named before and were left out (first: ./cat/0.png)" in loaded.notes
 
@@ -248,4 +248,4 @@ def test_a_label_that_is_missing_in_parquet_is_not_a_class(tree: Path) -> None:
         tree / "list.parquet"
     )
     with pytest.raises(DataError, match="picture 2 has no label"):
-        read_manifest(tree / "list.parquet")
+        load_manifest(tree / "list.parquet")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.data.ingest import read_splits
+from lightfast.data.ingest import load_splits
 
 NAMES = ["a.png", "b.png", "c.png", "d.png"]
 
@@ -42,7 +42,7 @@ def metadata(
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_labels_come_from_the_metadata(flat: Path, ending: str) -> None:
     metadata(flat, ["cat", "cat", "dog", "dog"], ending=ending)
-    loaded = read_splits(flat)
+    loaded = load_splits(flat)
     assert loaded.train.ids == tuple(NAMES)
     assert loaded.train.class_names == ("cat", "dog")
     assert loaded.train.require_labels().tolist() == [0, 0, 1, 1]
@@ -52,7 +52,7 @@ def test_labels_come_from_the_metadata(flat: Path, ending: str) -> None:
 
 def test_lists_in_the_metadata_are_tags(flat: Path) -> None:
     metadata(flat, [["x", "y"], ["x"], [], ["y"]], "labels", "jsonl")
-    assert read_splits(flat).train.require_tags().tolist() == [
+    assert load_splits(flat).train.require_tags().tolist() == [
         [True, True],
         [True, False],
         [False, False],
@@ -62,7 +62,7 @@ def test_lists_in_the_metadata_are_tags(flat: Path) -> None:
 
 def test_columns_of_0_and_1_are_tags(flat: Path) -> None:
     (flat / "metadata.csv").write_text("file_name,x,y\na.png,1,0\nb.png,1,1\nc.png,0,0\nd.png,0,1\n")
-    assert read_splits(flat).train.require_tags().sum(axis=0).tolist() == [2, 2]
+    assert load_splits(flat).train.require_tags().sum(axis=0).tolist() == [2, 2]
 
 
 def test_parts_have_their_own_metadata(flat: Path) -> None:
@@ -70,7 +70,7 @@ def test_parts_have_their_own_metadata(flat: Path) -> None:
     for part in ("train", "validation", "test"):
         shutil.copytree(flat, root / part)
         metadata(root / part, ["cat", "cat", "dog", "dog"])
-    loaded = read_splits(root)
+    loaded = load_splits(root)
     assert {name: len(images) for name, images in loaded.parts.items()} == {"train": 4, "val": 4, "test": 4}
     assert loaded.part("val").ids[0] == "validation/a.png"
 
@@ -81,7 +81,7 @@ def test_one_metadata_file_above_the_parts_tells_them_by_the_paths(flat: Path) -
         shutil.copytree(flat, root / part)
     names = [f"{part}/{name}" for part in ("train", "test") for name in NAMES]
     metadata(root, ["cat", "cat", "dog", "dog"] * 2, names=names)
-    assert {name: images.ids for name, images in read_splits(root).parts.items()} == {
+    assert {name: images.ids for name, images in load_splits(root).parts.items()} == {
         "train": tuple(names[:4]),
         "test": tuple(names[4:]),
     }
@@ -90,7 +90,7 @@ def test_one_metadata_file_above_the_parts_tells_them_by_the_paths(flat: Path) -
 def test_missing_files_are_unreadable_and_unnamed_pictures_noted(flat: Path) -> None:
     metadata(flat, ["cat", "dog", "dog"], names=["a.png", "b.png", "none.png"])
     (flat / "notes.txt").touch()
-    loaded = read_splits(flat)
+    loaded = load_splits(flat)
     assert [(Path(one.path).name, one.reason) for one in loaded.unreadable] == [("none.png", "no such file")]
     assert f"2 picture(s) are not in the metadata and were left out (first: {flat}/c.png)" in loaded.notes
     assert any(note.startswith("1 file(s) have no ending of a picture") for note in loaded.notes)
@@ -98,18 +98,18 @@ def test_missing_files_are_unreadable_and_unnamed_pictures_noted(flat: Path) -> 
 
 def test_a_file_listed_twice_is_read_once_or_refused(flat: Path) -> None:
     metadata(flat, ["cat", "dog", "cat"], names=["a.png", "b.png", "a.png"])
-    assert len(read_splits(flat).train) == 2
+    assert len(load_splits(flat).train) == 2
     metadata(flat, ["cat", "dog", "dog"], names=["a.png", "b.png", "a.png"])
     with pytest.raises(DataError, match=r"rows 1 and 3 give 'a.png' different labels"):
-        read_splits(flat)
+        load_splits(flat)
 
 
 def test_metadata_come_before_class_folders_unless_they_say_nothing_of_labels(tree: Path) -> None:
     names = ["cat/0.png", "dog/0.png"]
     metadata(tree, ["nice", "not"], names=names)
-    assert read_splits(tree).train.class_names == ("nice", "not")
+    assert load_splits(tree).train.class_names == ("nice", "not")
     metadata(tree, ["a caption", "another"], "text", names=names)
-    loaded = read_splits(tree)
+    loaded = load_splits(tree)
     assert loaded.train.class_names == ("cat", "dog")
     assert f"{tree}/metadata.csv has no labels: the class folders were read instead" in loaded.notes
 
@@ -120,7 +120,7 @@ def test_a_label_that_only_the_test_part_has_is_refused(flat: Path) -> None:
         shutil.copytree(flat, root / part)
         metadata(root / part, ["cat", "cat", label, label])
     with pytest.raises(DataError, match="class 'bird' of the test part is not among the training classes"):
-        read_splits(root)
+        load_splits(root)
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_metadata_that_cannot_be_used_are_said(flat: Path, files: dict[str, str]
         (flat / name).parent.mkdir(exist_ok=True)
         (flat / name).write_text(text)
     with pytest.raises(DataError, match=message):
-        read_splits(flat)
+        load_splits(flat)

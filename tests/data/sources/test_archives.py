@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.data.ingest import read, read_splits
+from lightfast.data.ingest import load_splits, read
 from lightfast.data.sources import archives
 from lightfast.data.sources.archives import safe_steps
 
@@ -241,7 +241,7 @@ def test_a_folder_and_a_table_in_an_archive_are_named_by_address(tree: Path) -> 
         "path,label\ncat/0.png,a\n../pets/dog/0.png,b\n../../../etc/x.png,b\ndog/gone.png,b\n"
     )
     path = packed(tree, ".zip", "pets")
-    loaded = read_splits(f"zip://pets/few.csv::{path}")
+    loaded = load_splits(f"zip://pets/few.csv::{path}")
     assert loaded.train.ids == ("cat/0.png", "../pets/dog/0.png")
     assert {one.reason for one in loaded.unreadable} == {
         "it leads out of the place of its table",

@@ -15,8 +15,8 @@ from fsspec.registry import _registry
 
 from lightfast.base.errors import DataError
 from lightfast.data.export import save_npz
-from lightfast.data.ingest import read, read_splits
-from lightfast.data.sources.remote import is_address, joined, last_step, parent_of
+from lightfast.data.ingest import load_splits, read
+from lightfast.data.sources.remote import is_address, join_url, local_name, parent_url
 
 
 class Faulty(MemoryFileSystem):
@@ -161,7 +161,7 @@ def test_a_table_elsewhere_is_relative_to_its_address(there: str, faulty: Faulty
         "pets/dog/gone.png,dog\n../../up.png,dog\n/etc/x.png,cat\nfoo://x/y.png,cat\nfile:///etc/x.png,cat\n"
     )
     faulty.pipe_file("/box/list.csv", rows.encode())
-    loaded = read_splits("faulty://box/list.csv")
+    loaded = load_splits("faulty://box/list.csv")
     assert loaded.train.ids == ("pets/cat/0.png", "faulty://box/pets/dog/0.png")
     assert loaded.train.name == "list"
     assert faulty.fetched == ["list.csv", "0.png", "0.png"]
@@ -192,7 +192,7 @@ def test_a_table_here_may_name_addresses(there: str, tree: Path) -> None:
 
 def test_a_folder_with_metadata_elsewhere_is_read(there: str, faulty: Faulty) -> None:
     faulty.pipe_file("/box/pets/metadata.csv", b"file_name,labels\ncat/0.png,x|y\ndog/0.png,x\n")
-    loaded = read_splits(there)
+    loaded = load_splits(there)
     assert loaded.train.require_tags().tolist() == [[True, True], [True, False]]
     assert (
         f"4 picture(s) are not in the metadata and were left out (first: {there}/cat/1.png)" in loaded.notes
@@ -274,17 +274,20 @@ def test_a_local_file_comes_before_an_address(
 def test_addresses_are_told_from_paths_and_taken_apart() -> None:
     assert all(map(is_address, ("s3://b/x", "zip://a::b.zip", "simplecache::s3://b")))
     assert not any(map(is_address, ("/a/b", "a:b", "quickdraw:cat,dog", "C://x")))
-    assert [last_step(url) for url in ("s3://b/x/", "s3://b", "memory://", "https://h/a.zip?x=1/2")] == [
+    assert [local_name(url) for url in ("s3://b/x/", "s3://b", "memory://", "https://h/a.zip?x=1/2")] == [
         "x",
         "b",
         "memory",
         "a.zip",
     ]
-    assert [parent_of(url) for url in ("s3://b/x/l.csv", "memory://l.csv", "https://h/d/l.csv?q=/")] == [
+    assert [parent_url(url) for url in ("s3://b/x/l.csv", "memory://l.csv", "https://h/d/l.csv?q=/")] == [
         "s3://b/x",
         "memory://",
         "https://h/d",
     ]
-    assert [joined("s3://b/x", name) for name in ("a.png", "../a.png")] == ["s3://b/x/a.png", "s3://b/a.png"]
-    assert joined("s3://b/x", "../../c/a.png") is joined("s3://b/x", "/a.png") is None
-    assert joined("memory://", "cat/0.png") == "memory://cat/0.png"
+    assert [join_url("s3://b/x", name) for name in ("a.png", "../a.png")] == [
+        "s3://b/x/a.png",
+        "s3://b/a.png",
+    ]
+    assert join_url("s3://b/x", "../../c/a.png") is join_url("s3://b/x", "/a.png") is None
+    assert join_url("memory://", "cat/0.png") == "memory://cat/0.png"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.data.taxonomy.taxonomy import Label, Taxonomy, read_taxonomy
+from lightfast.data.taxonomy.taxonomy import Label, Taxonomy, load_taxonomy
 
 NESTED = """
 tree:
@@ -49,7 +49,7 @@ def read(tmp_path):
     def read(text: str | bytes) -> Taxonomy:
         path = tmp_path / "taxonomy.yaml"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return read_taxonomy(path)
+        return load_taxonomy(path)
 
     return read
 
@@ -261,9 +261,9 @@ def test_what_is_nested_too_deeply_is_refused(read):
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(DataError, match="no such taxonomy file"):
-        read_taxonomy(tmp_path / "none.yaml")
+        load_taxonomy(tmp_path / "none.yaml")
     with pytest.raises(DataError, match="cannot read"):
-        read_taxonomy(tmp_path)
+        load_taxonomy(tmp_path)
 
 
 def test_names_in_any_script_and_with_commas(read):
@@ -275,8 +275,8 @@ def test_names_in_any_script_and_with_commas(read):
 def test_several_unknown_classes_and_broken_files_are_told_with_a_cure(tmp_path):
     (tmp_path / "good.yaml").write_text("tree: {x: [a]}")
     with pytest.raises(DataError, match=r"2 classes of the data are not in .*: 'b', 'c'. Add them"):
-        read_taxonomy(tmp_path / "good.yaml").check_classes(("a", "b", "c"))
+        load_taxonomy(tmp_path / "good.yaml").check_classes(("a", "b", "c"))
     for text in ("tree: [a, {b\n", "- a\n", "tree: a\n"):
         (tmp_path / "bad.yaml").write_text(text)
         with pytest.raises(DataError, match=r"See docs/taxonomy\.md"):
-            read_taxonomy(tmp_path / "bad.yaml")
+            load_taxonomy(tmp_path / "bad.yaml")

@@ -10,7 +10,7 @@ from lightfast.base.errors import DataError
 from lightfast.data.folds import fold_numbers
 from lightfast.report.tables import text_table
 from lightfast.studies.emnist import study as emnist
-from lightfast.studies.emnist.networks import AUGMENT, letters_data, ours, sample
+from lightfast.studies.emnist.networks import AUGMENT, letters_data, ours, take_sample
 from lightfast.studies.page import study_facts, write_study_page
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.run import find_study
@@ -30,16 +30,16 @@ def quick(nothing, tmp_path_factory):
     torch.set_num_threads(1)
     options = StudyOptions(out=tmp_path_factory.mktemp("emnist"), data_folder=nothing, device="cpu")
     started = time.process_time()
-    return options, emnist.run(options), time.process_time() - started
+    return options, emnist.run_emnist(options), time.process_time() - started
 
 
 def test_the_study_is_registered():
-    assert find_study("emnist").run is emnist.run
+    assert find_study("emnist").run is emnist.run_emnist
 
 
 def test_at_paper_scale_missing_data_is_refused_with_the_command_that_fetches_it(nothing):
     with pytest.raises(DataError, match="lightfast data fetch emnist-balanced"):
-        emnist.run(StudyOptions(out=nothing, scale="paper", data_folder=nothing))
+        emnist.run_emnist(StudyOptions(out=nothing, scale="paper", data_folder=nothing))
 
 
 @pytest.mark.slow
@@ -101,7 +101,7 @@ def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
     options, result, _ = quick
     for place in ("lightfast.studies.rows.fit", "lightfast.train.fit.fit"):
         monkeypatch.setattr(place, lambda *_, **__: pytest.fail("trained again"))
-    again = emnist.run(options)
+    again = emnist.run_emnist(options)
     assert [row["accuracy"] for row in again.figures["rows"]] == [
         row["accuracy"] for row in result.figures["rows"]
     ]
@@ -133,6 +133,6 @@ def test_only_clothes_are_mirrored(nothing):
 
 def test_the_sample_is_drawn_by_seed(nothing):
     images = letters_data(StudyOptions(out=nothing, data_folder=nothing)).splits.train
-    assert sample(images, 50, 1).ids == sample(images, 50, 1).ids
-    assert sample(images, 50, 1).ids != sample(images, 50, 2).ids
+    assert take_sample(images, 50, 1).ids == take_sample(images, 50, 1).ids
+    assert take_sample(images, 50, 1).ids != take_sample(images, 50, 2).ids
     assert len(np.unique(fold_numbers(images, 3))) == 3

@@ -12,7 +12,7 @@ import pytest
 from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import markdown_table, text_table
-from lightfast.studies.mnist_c.networks import plan_of
+from lightfast.studies.mnist_c.networks import mnist_c_plan
 from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered
 from lightfast.studies.registry import StudyOptions, StudyResult, trained
 from lightfast.studies.run import find_study
@@ -46,7 +46,7 @@ def test_quick_repairs_and_every_figure_carries_its_n_and_interval(result: Study
 
 
 def test_the_paper_scale_trains_as_the_paper_says():
-    plan = plan_of("paper")
+    plan = mnist_c_plan("paper")
     assert plan.breakout == 1500
     assert plan.autoencoder.recipe.epochs == 50
     assert plan.autoencoder.pixel_loss == "bce"

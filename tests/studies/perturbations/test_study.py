@@ -17,7 +17,7 @@ import torch
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 from lightfast.report.page import Cell
@@ -67,26 +67,30 @@ def quick(tmp_path_factory):
         patched.setattr(perturbations_parts, "learn_enhancer", watched(1, perturbations_parts.learn_enhancer))
         patched.setattr(perturbations_parts, "fit_restorer", watched(0, perturbations_parts.fit_restorer))
         started = time.process_time()
-        result = perturbations.run(options)
+        result = perturbations.run_perturbations(options)
     return Quick(options, result, time.process_time() - started, learnt)
 
 
 def test_the_study_is_registered_with_all_three_scales():
     study = find_study("perturbations")
-    assert study.run is perturbations.run
+    assert study.run is perturbations.run_perturbations
     assert study.scales == SCALES
 
 
 def test_paper_scale_without_a_gpu_is_refused_in_one_line(tmp_path):
     with pytest.raises(SettingsError, match=r"needs a GPU.*--scale cpu") as refused:
-        perturbations.run(StudyOptions(tmp_path, scale="paper", device="cpu", data_folder=tmp_path))
+        perturbations.run_perturbations(
+            StudyOptions(tmp_path, scale="paper", device="cpu", data_folder=tmp_path)
+        )
     assert "\n" not in str(refused.value)
 
 
 def test_without_photographs_cpu_scale_is_refused_with_the_command_that_fetches_them(tmp_path, monkeypatch):
     monkeypatch.setattr("lightfast.studies.perturbations.data.at_hand", lambda name, folder: False)
     with pytest.raises(DataError, match="lightfast data fetch cifar10"):
-        perturbations.run(StudyOptions(tmp_path, scale="cpu", device="cpu", data_folder=tmp_path))
+        perturbations.run_perturbations(
+            StudyOptions(tmp_path, scale="cpu", device="cpu", data_folder=tmp_path)
+        )
 
 
 # ---- the whole study
@@ -105,7 +109,7 @@ def test_accuracies_are_those_that_the_kept_networks_give(quick):
     parts = quick.options.out / "parts"
     classifier = load_checkpoint(parts / "quick-cnn")
     for way in ("ours", "paper"):
-        enhanced = put_before(load_checkpoint(parts / f"quick-{way}"), classifier)
+        enhanced = prepend_enhancer(load_checkpoint(parts / f"quick-{way}"), classifier)
         right = [
             (predict_logits(one, test.images).argmax(axis=1) == test.require_labels()).mean()
             for one in (classifier, enhanced)
@@ -192,7 +196,7 @@ def test_no_learner_but_the_leak_was_given_a_test_picture(quick):
 def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
     for place in ("rows.fit", "perturbations_parts.learn_enhancer", "perturbations_parts.fit_restorer"):
         monkeypatch.setattr(f"lightfast.studies.{place}", lambda *_, **__: pytest.fail("trained again"))
-    again = perturbations.run(quick.options)
+    again = perturbations.run_perturbations(quick.options)
     assert json.dumps(again.figures, allow_nan=False) == json.dumps(quick.result.figures, allow_nan=False)
     assert [text_table(table) for table in again.tables] == [
         text_table(table) for table in quick.result.tables
@@ -222,7 +226,7 @@ def view():
     right = np.array([(False, True), (True, False), (True, True), (False, False)] * 2)
     sure = np.array([0.6, 0.7, 0.8, 0.9, 0.9, 0.6, 0.8, 0.7])
 
-    def readings(hits, confidence):
+    def predictions(hits, confidence):
         first = np.where(hits, confidence, 1 - confidence)
         return Predictions(
             np.stack([first, 1 - first], axis=1),
@@ -234,7 +238,7 @@ def view():
     images = ImageSet(np.zeros((8, 4, 4, 3), dtype=np.uint8), ("cat", "dog"), np.zeros(8, dtype=np.int64))
     read: Any = SimpleNamespace(kinds=("blur", "noise") * 3 + ("haze", "haze"))
     return View(
-        read, "degraded", images, readings(right[:, 0], np.full(8, 0.99)), readings(right[:, 1], sure)
+        read, "degraded", images, predictions(right[:, 0], np.full(8, 0.99)), predictions(right[:, 1], sure)
     )
 
 

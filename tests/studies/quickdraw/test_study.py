@@ -16,8 +16,8 @@ from lightfast.runs.human import ANSWERS_FILE, held_out
 from lightfast.runs.options import RunOptions
 from lightfast.studies.quickdraw import study as quickdraw
 from lightfast.studies.quickdraw.networks import (
+    DRAWING_ROWS,
     GRIDS,
-    ROWS,
     drawings_data,
     h3_points,
     h4_points,
@@ -43,19 +43,19 @@ def quick(nothing, tmp_path_factory):
     torch.set_num_threads(1)
     options = StudyOptions(out=tmp_path_factory.mktemp("quickdraw"), data_folder=nothing, device="cpu")
     started = time.process_time()
-    return options, quickdraw.run(options), time.process_time() - started
+    return options, quickdraw.run_quickdraw(options), time.process_time() - started
 
 
 def test_the_study_is_registered():
-    assert find_study("quickdraw").run is quickdraw.run
+    assert find_study("quickdraw").run is quickdraw.run_quickdraw
 
 
 def test_at_paper_scale_missing_drawings_are_refused_with_the_command_that_fetches_them(nothing):
     with pytest.raises(DataError, match="lightfast data fetch quickdraw"):
-        quickdraw.run(StudyOptions(out=nothing, scale="paper", data_folder=nothing))
+        quickdraw.run_quickdraw(StudyOptions(out=nothing, scale="paper", data_folder=nothing))
 
 
-@pytest.mark.parametrize("row", ROWS[:3], ids=lambda row: row.part)
+@pytest.mark.parametrize("row", DRAWING_ROWS[:3], ids=lambda row: row.part)
 def test_the_papers_networks_have_exactly_its_parameters(row):
     assert count_parameters(build_network(row.model, "classifier", (28, 28, 1), 10)) == PARAMETERS[row.part]
 
@@ -95,7 +95,7 @@ def test_the_points_of_every_hypothesis_fit_the_data(nothing):
 def test_speed_is_measured_on_pictures_of_every_class(nothing):
     options = StudyOptions(out=nothing, data_folder=nothing, device="cpu")
     # The pictures stand class by class: the first hundred would be of two classes.
-    assert training_speed(ROWS[0].quick(1), drawings_data(options).splits, options, pictures=100) > 0
+    assert training_speed(DRAWING_ROWS[0].quick(1), drawings_data(options).splits, options, pictures=100) > 0
 
 
 @pytest.mark.slow
@@ -138,7 +138,7 @@ def test_a_second_run_trains_nothing_and_people_fill_their_row(quick, monkeypatc
     for position, row in enumerate(person_order(rows, 0, "Ada")):
         said = images.class_names[images.require_labels()[row]] if position else None
         log.append(_answer(log, images, int(row), said, position))
-    again = quickdraw.run(options)
+    again = quickdraw.run_quickdraw(options)
     assert [row["accuracy"] for row in again.figures["rows"]] == [
         row["accuracy"] for row in result.figures["rows"]
     ]

@@ -33,7 +33,7 @@ def quick(nothing, tmp_path_factory):
     # This fixture is set up before the one that gives every test one thread.
     torch.set_num_threads(1)
     options = StudyOptions(out=tmp_path_factory.mktemp("svhn"), data_folder=nothing, device="cpu")
-    return options, svhn.run(options)
+    return options, svhn.run_svhn(options)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def svhn_folder(tmp_path):
 
 
 def test_the_study_is_registered():
-    assert find_study("svhn").run is svhn.run
+    assert find_study("svhn").run is svhn.run_svhn
 
 
 def test_without_svhn_the_stand_in_is_used_and_said(stand_in):
@@ -88,7 +88,7 @@ def test_training_and_test_pictures_of_the_stand_in_share_no_source(nothing, tmp
 
 
 def test_the_papers_rows_are_its_description():
-    first, second, _ = svhn.ROWS
+    first, second, _ = svhn.SVHN_ROWS
     assert (first.paper, second.paper) == (0.770, 0.795)
     assert (first.recipe.batch_size, first.recipe.epochs, first.recipe.schedule) == (16, 15, "constant")
     network = build_network(first.model, "classifier", (32, 32, 3), 10)
@@ -97,7 +97,7 @@ def test_the_papers_rows_are_its_description():
 
 
 def test_digits_are_never_mirrored():
-    assert all(row.recipe.augment in ("none", "shift", "affine") for row in svhn.ROWS)
+    assert all(row.recipe.augment in ("none", "shift", "affine") for row in svhn.SVHN_ROWS)
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_the_quick_study_counts_what_its_predictions_say(quick):
 def test_a_second_run_finds_the_trained_parts_and_the_same_figures(quick, monkeypatch):
     options, result = quick
     monkeypatch.setattr("lightfast.studies.rows.fit", None)
-    assert svhn.run(dataclasses.replace(options)).figures == result.figures
+    assert svhn.run_svhn(dataclasses.replace(options)).figures == result.figures
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.cli.text.columns import columns
-from lightfast.pages.enhance import LEAK, _how_to_keep, cure_of, verdict
+from lightfast.pages.enhance import _LEAK, _how_to_keep, cure_of, verdict_sentence
 from lightfast.report.tables import percent, points, share_text
 from lightfast.restore.measure import WITH, WITHOUT
 
@@ -16,7 +16,7 @@ def enhance_lines(metrics: Mapping[str, Any]) -> list[str]:
     """The verdict, the figures, transfer and leak: for a terminal."""
     tests = {"clean": metrics["paired"], "degraded": metrics["degraded"], **metrics["by_kind"]}
     lines = [
-        verdict(metrics).replace("Refused", "REFUSED"),
+        verdict_sentence(metrics).replace("Refused", "REFUSED"),
         *columns(
             ("test pictures", "n", WITHOUT, WITH, "difference"),
             [_row(name, test) for name, test in tests.items() if test],
@@ -54,7 +54,7 @@ def leak_lines(metrics: Mapping[str, Any]) -> list[str]:
     for key in ("clean", "degraded"):
         if leak[key]:
             share = [share_text(test["after_accuracy"]) for test in (leak[key], leak["honest"][key])]
-            lines.append(f"{LEAK} {key}: {share[0]}; honest: {share[1]}")
+            lines.append(f"{_LEAK} {key}: {share[0]}; honest: {share[1]}")
     return lines
 
 

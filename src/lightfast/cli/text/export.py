@@ -20,7 +20,7 @@ def export_lines(result: Mapping[str, Any]) -> list[str]:
             f"written    {result['vision']}",
             "next       docs/export.md says where PhotoPrism looks for it",
         ]
-    cost = cost_lines(result["int8"]) if result["int8"] else []
+    cost = quantization_lines(result["int8"]) if result["int8"] else []
     return [
         *check_lines(result["check"]),
         *cost,
@@ -40,7 +40,7 @@ def check_lines(check: Mapping[str, Any]) -> list[str]:
     return [f"checked    {against}: {verdict}, probabilities within {check['max_difference']:.1e}"]
 
 
-def cost_lines(cost: Mapping[str, Any]) -> list[str]:
+def quantization_lines(cost: Mapping[str, Any]) -> list[str]:
     """The cost of 8 bits for people: accuracy with interval and n where labels are known, agreement,
     speed.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightfast.cli.text.columns import columns
 from lightfast.corrupt.suite import CORRUPTIONS, SUITES
-from lightfast.data.catalogue.catalogue import CATALOGUE, available, data_folder, local_names
+from lightfast.data.catalogue.catalogue import CATALOGUE, availability, data_folder, local_dataset_names
 
 
 def data_sets() -> dict[str, Any]:
@@ -15,7 +15,7 @@ def data_sets() -> dict[str, Any]:
     rows = [
         {
             "name": entry.name,
-            "available": available(entry.name),
+            "available": availability(entry.name),
             "pictures": sum(entry.counts.values()),
             "classes": len(entry.classes),
             "image_shape": list(entry.image_shape),
@@ -28,7 +28,7 @@ def data_sets() -> dict[str, Any]:
     return {
         "folder": str(data_folder()),
         "data_sets": rows,
-        "others": [name for name in local_names() if name not in CATALOGUE],
+        "others": [name for name in local_dataset_names() if name not in CATALOGUE],
     }
 
 

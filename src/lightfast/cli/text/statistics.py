@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast.cli.text.columns import columns
-from lightfast.experiments.sweep import Point
+from lightfast.experiments.sweep import SweepPoint
 from lightfast.pages.compare import cost_texts, p_text
 from lightfast.pages.crossval import CrossvalResult
 from lightfast.pages.sweep import level_name
@@ -90,7 +90,7 @@ def sweep_lines(result: Mapping[str, Any]) -> list[str]:
         point["minority"] = tuple(point["minority"]) if point["minority"] else None
         rows.append(
             (
-                level_name(Point(**point)),
+                level_name(SweepPoint(**point)),
                 f"{level['n_train']:,}",
                 str(level["repeats"]),
                 percent(level["value"]),

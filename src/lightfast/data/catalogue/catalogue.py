@@ -19,23 +19,23 @@ from lightfast.base.files import file_hash, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.catalogue.download import download
 from lightfast.data.catalogue.known_sets import CATALOGUE, CatalogueEntry, RemoteFile, quickdraw_entry
-from lightfast.data.dataset import LoadedData, Target
+from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.arrays import read_npz, retargeted
-from lightfast.data.lists.class_folders import PICTURE_ENDINGS, read_tree
+from lightfast.data.lists.arrays import load_npz, with_image_spec
+from lightfast.data.lists.class_folders import PICTURE_ENDINGS, load_class_folders
 
 __all__ = [
     "CATALOGUE",
     "CatalogueEntry",
     "RemoteFile",
-    "available",
+    "availability",
+    "catalogue_entry",
     "data_folder",
-    "entry_of",
     "fetch",
-    "is_name",
+    "is_dataset_name",
     "load_dataset",
-    "local_names",
+    "local_dataset_names",
 ]
 
 Availability = Literal["here", "embedded", "to fetch"]
@@ -53,7 +53,7 @@ def data_folder() -> Path:
     return user_cache_path("lightfast")
 
 
-def entry_of(name: str) -> CatalogueEntry:
+def catalogue_entry(name: str) -> CatalogueEntry:
     """The catalogue's entry of `name`; `quickdraw:cat,dog` chooses categories.
 
     Raises UnknownName with the closest names.
@@ -67,7 +67,7 @@ def entry_of(name: str) -> CatalogueEntry:
     return CATALOGUE.get(name)
 
 
-def is_name(name: str, folder: Path | None = None) -> bool:
+def is_dataset_name(name: str, folder: Path | None = None) -> bool:
     """Whether `load_dataset` has a place to look for `name`: a catalogue name,
     or NAME.npz or NAME/ in the data folder.
     """
@@ -75,7 +75,7 @@ def is_name(name: str, folder: Path | None = None) -> bool:
 
 
 def load_dataset(
-    name: str, folder: Path | None = None, report: Reporter = silent, target: Target | None = None
+    name: str, folder: Path | None = None, report: Reporter = silent, target: ImageSpec | None = None
 ) -> LoadedData:
     """The data set called `name`, without the network.
 
@@ -90,12 +90,12 @@ def load_dataset(
     canonical = _canonical(name, folder)
     if canonical is not None:
         if canonical.is_dir():
-            return read_tree(canonical, target, report)
-        return read_npz(canonical, target, name)
+            return load_class_folders(canonical, target, report)
+        return load_npz(canonical, target, name)
     if name.partition(":")[0] not in CATALOGUE:
-        raise UnknownName("data set", name, {*CATALOGUE.names(), *local_names(folder)})
-    entry = entry_of(name)
-    return retargeted(_load(name, entry, folder), target or Target())
+        raise UnknownName("data set", name, {*CATALOGUE.names(), *local_dataset_names(folder)})
+    entry = catalogue_entry(name)
+    return with_image_spec(_load(name, entry, folder), target or ImageSpec())
 
 
 def _load(name: str, entry: CatalogueEntry, folder: Path) -> LoadedData:
@@ -131,7 +131,7 @@ def fetch(name: str, folder: Path | None = None, report: Reporter = silent) -> P
     `quickdraw:CATEGORY,...` the files themselves are kept, and their folder is returned.
     """
     folder = folder or data_folder()
-    entry = entry_of(name)
+    entry = catalogue_entry(name)
     canonical = _canonical(name, folder)
     if canonical is not None:
         return canonical
@@ -145,18 +145,18 @@ def fetch(name: str, folder: Path | None = None, report: Reporter = silent) -> P
     return raw if ":" in name else save_npz(folder / f"{name}.npz", entry.load(raw))
 
 
-def available(name: str, folder: Path | None = None) -> Availability:
+def availability(name: str, folder: Path | None = None) -> Availability:
     """Whether `name` can be loaded now ("here"), comes with a package ("embedded"), or is "to fetch"."""
     folder = folder or data_folder()
     if _canonical(name, folder) is not None:
         return "here"
-    entry = entry_of(name)
+    entry = catalogue_entry(name)
     if entry.embedded:
         return "embedded"
     return "here" if _raw_folder(entry, folder) or _quickdraw_source(entry, folder) else "to fetch"
 
 
-def local_names(folder: Path | None = None) -> tuple[str, ...]:
+def local_dataset_names(folder: Path | None = None) -> tuple[str, ...]:
     """Names of the canonical files and trees in the data folder, known to the catalogue or not."""
     folder = folder or data_folder()
     if not folder.is_dir():
@@ -231,7 +231,7 @@ def _quickdraw_elsewhere(entry: CatalogueEntry, folder: Path) -> LoadedData | No
     path = _quickdraw_source(entry, folder)
     if path is None:
         return None
-    everything = read_npz(path)
+    everything = load_npz(path)
     chosen = _only_classes(everything.part("all"), entry.classes)
     return LoadedData(train=chosen, notes=(f"{len(entry.classes)} categories out of {path.name}",))
 

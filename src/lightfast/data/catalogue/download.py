@@ -21,7 +21,7 @@ _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """Seconds to wait for an answer, attempts to make, and seconds of the first pause between them
     (doubled each time).
     """
@@ -42,7 +42,7 @@ def download(
     checksum: str | None = None,
     size: int | None = None,
     report: Reporter = silent,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
 ) -> Path:
     """Fetch `url` into `target` and return it; a `target` that is there and fits `checksum` and `size` is
     kept.
@@ -57,7 +57,7 @@ def download(
     http(s), refused (404 ...), unreachable, interrupted, too short, wrong checksum; in the last two cases the
     file is deleted. Raises StorageError for a full disk or a read-only folder.
     """
-    patience = patience or Patience()
+    patience = patience or RetryPolicy()
     if not url.startswith(("http://", "https://")):
         raise DownloadError(f"cannot fetch {url}", expected="an http:// or https:// address")
     if target.is_file() and _fault(target, checksum, size) is None:

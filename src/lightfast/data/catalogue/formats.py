@@ -25,7 +25,7 @@ EMNIST_BALANCED = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")
 _DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, KeyError, ValueError)
 
 
-def read_idx(content: bytes, where: str) -> NDArray[np.uint8]:
+def load_idx(content: bytes, where: str) -> NDArray[np.uint8]:
     """One IDX array of bytes (the MNIST format: two zeros, type 0x08, rank, big-endian sizes, data),
     gzipped or not.
     """
@@ -56,7 +56,7 @@ def idx_pairs(folder: Path, name: str, class_names: Sequence[str]) -> LoadedData
         path = next(
             (path for path in (folder / f"{stem}.gz", folder / stem) if path.is_file()), folder / f"{stem}.gz"
         )
-        return read_idx(_content(path), str(path))
+        return load_idx(_content(path), str(path))
 
     stems = {"train": "train", "test": "t10k"}
     pairs = {
@@ -83,8 +83,8 @@ def emnist_balanced(folder: Path) -> LoadedData:
         pairs: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
         for part in ("train", "test"):
             stem = f"emnist-balanced-{part}"
-            images = read_idx(content(f"{stem}-images-idx3-ubyte.gz"), f"{stem} images")
-            labels = read_idx(content(f"{stem}-labels-idx1-ubyte.gz"), f"{stem} labels")
+            images = load_idx(content(f"{stem}-images-idx3-ubyte.gz"), f"{stem} images")
+            labels = load_idx(content(f"{stem}-labels-idx1-ubyte.gz"), f"{stem} labels")
             pairs[part] = (np.ascontiguousarray(images.transpose(0, 2, 1)), labels)
     except _DAMAGED as error:
         raise _damaged(archive, error) from error

@@ -308,9 +308,9 @@ CATALOGUE.add(
 
 
 def _intel_scenes(folder: Path) -> LoadedData:
-    from lightfast.data.lists.class_folders import read_tree
+    from lightfast.data.lists.class_folders import load_class_folders
 
-    return read_tree(folder)
+    return load_class_folders(folder)
 
 
 CATALOGUE.add(

@@ -34,16 +34,16 @@ from PIL import features
 
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.progress import Reporter
-from lightfast.data.dataset import Entry, Target, Unreadable
+from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import DECODER
-from lightfast.data.decode.files import Decoded, Shape, common_format, decode, read_headers
+from lightfast.data.decode.files import Decoded, Shape, common_format, decode_files, read_headers
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.images import content_hash
 from lightfast.data.mapped import (
     LIMIT,
-    cache_folder,
     describe_storage_error,
     format_gigabytes,
+    image_cache_folder,
     map_file,
     part_folder,
     require_free_space,
@@ -62,7 +62,7 @@ Work = Callable[..., Decoded]
 
 
 def load_files(
-    entries: Sequence[Entry], target: Target, name: str, report: Reporter
+    entries: Sequence[Entry], target: ImageSpec, name: str, report: Reporter
 ) -> tuple[Decoded, tuple[str, ...]]:
     """(what the files hold, notes on keeping it and on the common size): out of the cache, else decoded, and
     kept when it is large.
@@ -70,13 +70,13 @@ def load_files(
     Raises DataError when no file can be read, StorageError when a set above LIMIT finds no place on any disk
     nor in memory.
     """
-    place = cache_folder() / cache_key(entries, target)
+    place = image_cache_folder() / cache_key(entries, target)
     found, damage = _found(place, entries)
     if found is not None:
         return found, common_format(found.shapes, target, name).notes
     headers = read_headers(entries, report)
     common = common_format(headers.shapes, target, name)
-    work = partial(decode, entries, headers, common.shape, report)
+    work = partial(decode_files, entries, headers, common.shape, report)
     shape = (len(headers.readable), *common.shape)
     nbytes = math.prod(shape)
     notes = (*common.notes, *damage)
@@ -90,7 +90,7 @@ def load_files(
     return _for_now(work, shape), (*notes, f"the decoded pictures ({format_gigabytes(nbytes)}) {why}")
 
 
-def cache_key(entries: Sequence[Entry], target: Target) -> str:
+def cache_key(entries: Sequence[Entry], target: ImageSpec) -> str:
     """The name of a kept set: files in their order (path, size, time of change, rights), target,
     and all that decodes. One stat a file.
     """

@@ -21,7 +21,7 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La") or _is_deep(image)
 
 
-def plain(image: Image.Image) -> Image.Image:
+def to_srgb(image: Image.Image) -> Image.Image:
     """The picture in mode L or RGB, in the colours of sRGB, its transparent parts over white.
 
     A colour profile that is broken, or made for another kind of pixels, is left aside.
@@ -35,7 +35,7 @@ def plain(image: Image.Image) -> Image.Image:
         return _managed(_inks(image), profile)
     mode = "L" if is_grey(image) else "RGB"
     if not image.has_transparency_data:
-        return _managed(in_mode(image, mode), profile)
+        return _managed(to_mode(image, mode), profile)
     # Pillow knows no way from premultiplied grey to anything but grey with alpha.
     layers = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     colours = _managed(layers.convert(mode), profile).convert("RGBA")
@@ -43,12 +43,12 @@ def plain(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), colours).convert(mode)
 
 
-def in_mode(image: Image.Image, mode: str) -> Image.Image:
+def to_mode(image: Image.Image, mode: str) -> Image.Image:
     """The picture in `mode`: itself where it is so already (Pillow would copy it)."""
     return image if image.mode == mode else image.convert(mode)
 
 
-def eight_bits(deep: NDArray[np.generic], white: int | None = None) -> NDArray[np.uint8]:
+def grey_to_uint8(deep: NDArray[np.generic], white: int | None = None) -> NDArray[np.uint8]:
     """Grey of more than 8 bits, any shape, to uint8.
 
     `white` is the value that becomes 255; None tells 0..1 floats, 0..255 and 0..65535 apart by kind and
@@ -74,7 +74,7 @@ def _is_deep(image: Image.Image) -> bool:
 def _shallow(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
-    pixels = eight_bits(values, _white(image, tags))
+    pixels = grey_to_uint8(values, _white(image, tags))
     if tags.get(_TIFF_PHOTOMETRIC) == 0:
         pixels = 255 - pixels
     transparent = image.info.get("transparency")
@@ -109,8 +109,8 @@ def _managed(image: Image.Image, profile: bytes | None) -> Image.Image:
             image = image if transform is None else ImageCms.applyTransform(image, transform) or image
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             # Without a usable profile the numbers are taken as every viewer takes them: as sRGB.
-            return in_mode(image, mode)
-    return in_mode(image, mode)
+            return to_mode(image, mode)
+    return to_mode(image, mode)
 
 
 @lru_cache(maxsize=32)

@@ -13,17 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lightfast.data.decode.colour import in_mode, is_grey, plain
+from lightfast.data.decode.colour import is_grey, to_mode, to_srgb
 from lightfast.data.decode.unreadable import (
-    Held,
+    InMemoryFile,
     UnreadablePicture,
     is_heic,
-    reason,
     require_file,
+    unreadable_reason,
     zeros_at_the_end,
 )
 
-__all__ = ["DECODER", "Header", "UnreadablePicture", "decode_bytes", "decode_file", "fit", "read_header"]
+__all__ = [
+    "DECODER",
+    "Header",
+    "UnreadablePicture",
+    "decode_bytes",
+    "decode_file",
+    "read_header",
+    "resize_batch",
+]
 
 DECODER = 1
 """Counts the changes of this module and of `colour` after which the same file gives other pixels:
@@ -120,19 +128,19 @@ def decode_bytes(
     """What `decode_file` gives for a file of these bytes, to the byte;
     `name` is what an UnreadablePicture calls it.
     """
-    return _decoded(Held(name, data), image_size, channels)
+    return _decoded(InMemoryFile(name, data), image_size, channels)
 
 
-def _content(path: Path) -> Path | Held:
+def _content(path: Path) -> Path | InMemoryFile:
     require_file(path)
     try:
-        return path if path.stat().st_size > _HELD_BYTES else Held(str(path), path.read_bytes())
+        return path if path.stat().st_size > _HELD_BYTES else InMemoryFile(str(path), path.read_bytes())
     except OSError as error:
-        raise UnreadablePicture(path, reason(error, path)) from error
+        raise UnreadablePicture(path, unreadable_reason(error, path)) from error
 
 
 def _decoded(
-    source: Path | Held, image_size: tuple[int, int] | None, channels: int | None
+    source: Path | InMemoryFile, image_size: tuple[int, int] | None, channels: int | None
 ) -> NDArray[np.uint8]:
     with _opened(source) as image:
         try:
@@ -150,14 +158,14 @@ def _decoded(
             image.load()
             # Asked after loading: TIFFs are turned by Pillow's loader, which then takes the tag away.
             turn = _TURNS.get(_orientation(image))
-            upright = plain(image) if turn is None else plain(image).transpose(turn)
+            upright = to_srgb(image) if turn is None else to_srgb(image).transpose(turn)
             return _array(upright, image_size, channels)
         except UnreadablePicture:
             raise
         # Damaged files raise almost anything inside the decoders; each of them is handed on by name, none is
         # swallowed.
         except Exception as error:
-            raise UnreadablePicture(source, reason(error, source)) from error
+            raise UnreadablePicture(source, unreadable_reason(error, source)) from error
 
 
 def read_header(path: str | Path) -> Header:
@@ -172,10 +180,10 @@ def read_header(path: str | Path) -> Header:
                 width, height = height, width
             return Header((height, width, 1 if is_grey(image) else 3), _more(image))
         except Exception as error:
-            raise UnreadablePicture(path, reason(error, path)) from error
+            raise UnreadablePicture(path, unreadable_reason(error, path)) from error
 
 
-def fit(
+def resize_batch(
     images: NDArray[np.uint8], image_size: tuple[int, int] | None, channels: int | None
 ) -> NDArray[np.uint8]:
     """A batch uint8 (N, H, W, C) at another size and channel count, as `decode_file` does it;
@@ -193,7 +201,7 @@ def fit(
     return fitted
 
 
-def _opened(source: Path | Held) -> ImageFile.ImageFile:
+def _opened(source: Path | InMemoryFile) -> ImageFile.ImageFile:
     if isinstance(source, Path):
         require_file(source)
     elif not source.data:
@@ -206,10 +214,10 @@ def _opened(source: Path | Held) -> ImageFile.ImageFile:
         return image
     # See decode_file: header readers raise as many kinds of errors as the decoders do.
     except Exception as error:
-        raise UnreadablePicture(source, reason(error, source)) from error
+        raise UnreadablePicture(source, unreadable_reason(error, source)) from error
 
 
-def _identified(source: Path | Held) -> ImageFile.ImageFile:
+def _identified(source: Path | InMemoryFile) -> ImageFile.ImageFile:
     Image.init()
     known = [name for name in _FORMATS if name in Image.OPEN]
     if source.suffix.lower() == ".tga":
@@ -223,8 +231,8 @@ def _identified(source: Path | Held) -> ImageFile.ImageFile:
         return Image.open(_readable(source), formats=["HEIF"])
 
 
-def _readable(source: Path | Held) -> Path | BytesIO:
-    return source.open() if isinstance(source, Held) else source
+def _readable(source: Path | InMemoryFile) -> Path | BytesIO:
+    return source.open() if isinstance(source, InMemoryFile) else source
 
 
 def _read_heic() -> bool:
@@ -268,7 +276,7 @@ def _more(image: Image.Image) -> Literal["", "animation", "pages"]:
 
 def _array(image: Image.Image, image_size: tuple[int, int] | None, channels: int | None) -> NDArray[np.uint8]:
     if channels is not None:
-        image = in_mode(image, "L" if channels == 1 else "RGB")
+        image = to_mode(image, "L" if channels == 1 else "RGB")
     if image_size is not None and image.size != image_size[::-1]:
         image = _fitted(image, *image_size)
     array = np.array(image, dtype=np.uint8)

@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter
-from lightfast.data.dataset import Entry, Target, Unreadable
+from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import Header, decode_file, read_header
-from lightfast.data.decode.stream import in_order, or_unreadable
+from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash
 
 LARGEST_COMMON_SIDE = 96
 """Pixels: mixed sizes are brought to a square of the median shorter side, at most this
-(`Target.largest_side` says another).
+(`ImageSpec.largest_side` says another).
 """
 _ROOM = 4 * 2**30
 _EVERY = 256
 Shape = tuple[int, int, int]
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ class Decoded:
 def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
     """The headers of all files. Raises DataError when none can be read."""
 
-    found = in_order(lambda entry: or_unreadable(read_header, entry.path), entries)
+    found = map_in_order(lambda entry: or_unreadable(read_header, entry.path), entries)
     headers = Headers(tuple(_counted(found, "looking", len(entries), report)))
     if not headers.readable:
         raise _no_readable_file([one for one in headers.all if isinstance(one, Unreadable)])
     return headers
 
 
-def decode(
+def decode_files(
     entries: Sequence[Entry],
     headers: Headers,
     shape: Shape,
@@ -126,7 +126,7 @@ def decode(
     readable = headers.readable
     unreadable = {index: one.reason for index, one in enumerate(headers.all) if isinstance(one, Unreadable)}
     good: dict[int, str] = {}
-    results = in_order(lambda index: or_unreadable(work, entries[index].path), readable)
+    results = map_in_order(lambda index: or_unreadable(work, entries[index].path), readable)
     results = _counted(results, "reading", len(readable), report)
     for index, one in zip(readable, results, strict=True):
         if isinstance(one, Unreadable):
@@ -150,7 +150,7 @@ def decode(
     )
 
 
-def _counted(results: Iterator[T], label: str, total: int, report: Reporter) -> Iterator[T]:
+def _counted(results: Iterator[_T], label: str, total: int, report: Reporter) -> Iterator[_T]:
     for done, result in enumerate(results, start=1):
         yield result
         if done % _EVERY == 0 or done == total:
@@ -166,7 +166,7 @@ def _no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
     )
 
 
-def common_format(shapes: Counter[Shape], target: Target, name: str) -> CommonFormat:
+def common_format(shapes: Counter[Shape], target: ImageSpec, name: str) -> CommonFormat:
     """The size and channels of all pictures of files of these shapes."""
     total = shapes.total()
     sizes: Counter[tuple[int, int]] = Counter()
@@ -199,7 +199,7 @@ def common_format(shapes: Counter[Shape], target: Target, name: str) -> CommonFo
     return CommonFormat((side, side), channels, tuple(notes))
 
 
-def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: Target, name: str) -> str:
+def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: ImageSpec, name: str) -> str:
     """Why the pictures cannot keep their size, or ""."""
     height, width = next(iter(sizes))
     pictures, largest = f"{sizes.total()} pictures of {height}x{width}", target.largest_side

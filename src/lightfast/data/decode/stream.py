@@ -27,8 +27,8 @@ AHEAD = 64
 _THREADS = "pictures"
 _LIBRARIES = ("PIL.", "pillow_heif.")
 _FILTERS = threading.Lock()
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def stream_pictures(
@@ -53,12 +53,12 @@ def stream_pictures(
     Closing the generator stops the threads. Raises SettingsError for `jobs` or `ahead` below 1.
     """
     decode = partial(decode_file, image_size=image_size, channels=channels)
-    return in_order(lambda entry: (entry, or_unreadable(decode, entry.path)), entries, jobs, ahead)
+    return map_in_order(lambda entry: (entry, or_unreadable(decode, entry.path)), entries, jobs, ahead)
 
 
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], jobs: int | None = None, ahead: int = AHEAD
-) -> Generator[Result, None, None]:
+def map_in_order(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], jobs: int | None = None, ahead: int = AHEAD
+) -> Generator[_Result, None, None]:
     """`work(item)` of every item in order, from `jobs` threads;
     at most `ahead` items are being worked on or wait. Errors are raised.
 
@@ -72,9 +72,9 @@ def in_order(
 
 
 def _in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], jobs: int, ahead: int
-) -> Generator[Result, None, None]:
-    waiting: deque[Future[Result]] = deque()
+    work: Callable[[_Item], _Result], items: Iterable[_Item], jobs: int, ahead: int
+) -> Generator[_Result, None, None]:
+    waiting: deque[Future[_Result]] = deque()
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix=_THREADS)
     with _pillow_ignored():
         try:
@@ -118,7 +118,7 @@ def _pillow_ignored() -> Iterator[None]:
                 left.remove(_IGNORED)
 
 
-def or_unreadable(work: Callable[[Path], Result], path: Path) -> Result | Unreadable:
+def or_unreadable(work: Callable[[Path], _Result], path: Path) -> _Result | Unreadable:
     """`work(path)`, or what is wrong with the file."""
     try:
         return work(path)

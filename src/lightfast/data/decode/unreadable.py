@@ -59,7 +59,7 @@ _OTHERS = (
 
 
 @dataclass(frozen=True)
-class Held:
+class InMemoryFile:
     """The content of a picture file in memory, under the name that messages call it by."""
 
     name: str
@@ -83,15 +83,18 @@ class Held:
 
 
 class UnreadablePicture(DataError):
-    """One file that is not a whole picture. `path` names it (printable), `reason` says why in a few words."""
+    """One file that is not a whole picture.
 
-    def __init__(self, path: str | Path | Held, reason: str) -> None:
+    `path` names it (printable), `unreadable_reason` says why in a few words.
+    """
+
+    def __init__(self, path: str | Path | InMemoryFile, reason: str) -> None:
         self.path = printable(path)
         super().__init__(f"cannot read {self.path}: {reason}", cure="Replace the file or leave it out.")
         self.reason = reason
 
 
-def printable(name: str | Path | Held) -> str:
+def printable(name: str | Path | InMemoryFile) -> str:
     """A name that JSON, Parquet and a terminal take:
     bytes that are not UTF-8 and control characters become `\\x..` escapes.
     """
@@ -116,7 +119,7 @@ def require_file(path: Path) -> None:
         # A zero byte in a table's path.
         raise UnreadablePicture(path, "no file can have such a name") from error
     except OSError as error:
-        raise UnreadablePicture(path, reason(error, path)) from error
+        raise UnreadablePicture(path, unreadable_reason(error, path)) from error
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
         raise UnreadablePicture(path, _KINDS.get(kind, "not a file"))
@@ -124,7 +127,7 @@ def require_file(path: Path) -> None:
         raise UnreadablePicture(path, "empty file")
 
 
-def reason(error: BaseException, path: Path | Held) -> str:
+def unreadable_reason(error: BaseException, path: Path | InMemoryFile) -> str:
     """Why `path` could not be read, in a few words,
     from what its reading raised and from its first and last bytes.
     """
@@ -143,13 +146,13 @@ def reason(error: BaseException, path: Path | Held) -> str:
     return f"damaged ({text})"
 
 
-def is_heic(path: Path | Held) -> bool:
+def is_heic(path: Path | InMemoryFile) -> bool:
     """Whether the first bytes announce a HEIC picture."""
     head = _first(path)
     return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
 
 
-def ends_early(path: Path | Held) -> bool:
+def ends_early(path: Path | InMemoryFile) -> bool:
     """Whether the file stops before its own end mark or announced length.
 
     False where the format has neither.
@@ -173,7 +176,7 @@ def ends_early(path: Path | Held) -> bool:
     return size < _announced(kind, head)
 
 
-def zeros_at_the_end(path: Path | Held) -> bool:
+def zeros_at_the_end(path: Path | InMemoryFile) -> bool:
     """Whether a JPEG ends in zero bytes in the middle of its picture, as a download that was cut off on
     reserved room leaves it.
 
@@ -186,13 +189,13 @@ def zeros_at_the_end(path: Path | Held) -> bool:
     return _unfinished_jpeg(path)
 
 
-def _unfinished_jpeg(path: Path | Held) -> bool:
+def _unfinished_jpeg(path: Path | InMemoryFile) -> bool:
     # Neither mark can occur inside the scan itself: the format stuffs a zero behind every FF there.
     content = path.read_bytes()
     return content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
 
 
-def _unfinished_boxes(path: Path | Held, size: int) -> bool:
+def _unfinished_boxes(path: Path | InMemoryFile, size: int) -> bool:
     start = 0
     with path.open("rb") as stream:
         while start < size:
@@ -228,11 +231,11 @@ def _escaped(letter: str) -> str:
     return letter
 
 
-def _size(path: Path | Held) -> int:
-    return len(path.data) if isinstance(path, Held) else path.stat().st_size
+def _size(path: Path | InMemoryFile) -> int:
+    return len(path.data) if isinstance(path, InMemoryFile) else path.stat().st_size
 
 
-def _first(path: Path | Held) -> bytes:
+def _first(path: Path | InMemoryFile) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(_HEAD)
@@ -249,7 +252,7 @@ def _format(head: bytes) -> str:
     return next((name for mark, name in _PICTURES if head.startswith(mark)), "")
 
 
-def _unidentified(path: Path | Held) -> str:
+def _unidentified(path: Path | InMemoryFile) -> str:
     head = _first(path)
     other = _other(head)
     if other:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.progress import Reporter
 
-SIDE = 64
+THUMBNAIL_SIDE = 64
 """Pixels a side of the grey thumbnails that hashes are taken from."""
 DISTANCE = 10
 """Hashes of 64 bits that differ in at most this many are looked at more closely."""
@@ -45,7 +45,7 @@ _CORNERS: tuple[Window, ...] = (
     (0.0, EDGE, EDGE, 0.0),
     (0.0, 0.0, EDGE, EDGE),
 )
-VIEWS: tuple[tuple[Window, Window], ...] = (
+HASH_VIEWS: tuple[tuple[Window, Window], ...] = (
     *((window, _WHOLE) for window in (_WHOLE, _HALF_RIM, _RIM, *_SIDES, *_CORNERS)),
     (_RIM, _RIM),
     (_SIDES[0], _SIDES[2]),
@@ -74,7 +74,7 @@ class Candidates:
 
     Attributes:
         first, second: int64 (M,) rows.
-        view: int64 (M,) number in `VIEWS`: which part of `first` is like which part of `second`.
+        view: int64 (M,) number in `HASH_VIEWS`: which part of `first` is like which part of `second`.
         mirrored: bool (M,) whether `first` is seen in a mirror.
         distance: int64 (M,) differing bits of 64.
     """
@@ -94,20 +94,20 @@ def candidates(thumbs: NDArray[np.uint8], report: Reporter) -> Candidates:
 
     A hash is the signs of the 64 lowest frequencies of the discrete cosine transform (as in pHash: Zauner
     2010), the picture's mean brightness left out, each measured from the mean over all pictures, so that sets
-    of one kind of picture (faces, goods on white) do not share most of their bits. Every view in `VIEWS`,
-    mirrored and not, is looked up in four tables of 16 bits each, also with its least certain bits turned
-    over (Lv et al. 2007, multi-probe hashing, with the bits ranked by their distance from 0). Where many
-    pictures share a table's key, only the 128 nearest in the order of their hashes are compared.
+    of one kind of picture (faces, goods on white) do not share most of their bits. Every view in
+    `HASH_VIEWS`, mirrored and not, is looked up in four tables of 16 bits each, also with its least certain
+    bits turned over (Lv et al. 2007, multi-probe hashing, with the bits ranked by their distance from 0).
+    Where many pictures share a table's key, only the 128 nearest in the order of their hashes are compared.
     """
     centre = _centre(thumbs)
-    tables = {window: _tables(thumbs, window, centre) for window in {kept for _, kept in VIEWS}}
+    tables = {window: _tables(thumbs, window, centre) for window in {kept for _, kept in HASH_VIEWS}}
     found = [np.zeros((5, 0), dtype=np.int64)]
     for start in range(0, len(thumbs), _CHUNK):
         chunk = thumbs[start : start + _CHUNK]
         rows = np.arange(start, start + len(chunk))
-        seen = {window: _coefficients(chunk, window) for window in {window for window, _ in VIEWS}}
+        seen = {window: _coefficients(chunk, window) for window in {window for window, _ in HASH_VIEWS}}
         some: list[NDArray[np.int64]] = []
-        for view, (window, kept) in enumerate(VIEWS):
+        for view, (window, kept) in enumerate(HASH_VIEWS):
             some.append(_looked_up(seen[window] - centre, rows, tables[kept], (view, False)))
             # In a mirror the left side is the right one, and the odd horizontal frequencies change their
             # sign.
@@ -149,8 +149,8 @@ def _cosines(before: float, after: float) -> NDArray[np.float32]:
     pixels on the edge count in part.
     """
     left = 1 - before - after
-    place = ((np.arange(SIDE) + 0.5) / SIDE - before) / left
-    half = 0.5 / SIDE / left
+    place = ((np.arange(THUMBNAIL_SIDE) + 0.5) / THUMBNAIL_SIDE - before) / left
+    half = 0.5 / THUMBNAIL_SIDE / left
     share = np.clip((np.minimum(place + half, 1) - np.maximum(place - half, 0)) / (2 * half), 0, 1)
     return np.stack([np.cos(np.pi * order * np.clip(place, 0, 1)) * share for order in range(9)]).astype(
         np.float32

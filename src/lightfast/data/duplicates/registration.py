@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.data.duplicates.hashes import SIDE, Window
+from lightfast.data.duplicates.hashes import THUMBNAIL_SIDE, Window
 
 SURE = 0.92
 """Pictures whose fine structure agrees at least so far, and whose colours do, are near duplicates."""
-DOUBTFUL = 0.8
+UNCERTAIN = 0.8
 """Pictures whose fine structure agrees less than so are different;
 in between an embedding decides where there is one.
 """
@@ -22,11 +22,11 @@ _WORTH_IT = 0.55
 _PLAIN = 1.0
 _WORST, _FEWEST = 0.25, 6
 _REACH = 0.1
-Pixels = NDArray[np.float32]
+GreyImage = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Look:
+class PairSimilarity:
     """What a closer look says.
 
     Attributes:
@@ -43,9 +43,9 @@ class Look:
         return self.structure >= SURE and self.colours <= SAME_COLOURS
 
     @property
-    def doubtful(self) -> bool:
+    def uncertain(self) -> bool:
         """Too much alike to say no, not enough to say yes."""
-        return not self.sure and self.structure >= DOUBTFUL and self.colours <= ALIKE_COLOURS
+        return not self.sure and self.structure >= UNCERTAIN and self.colours <= ALIKE_COLOURS
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,23 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8 (N, H, W, C) to grey uint8 (N, 64, 64), averaged over areas."""
     import cv2
 
-    found = np.empty((len(images), SIDE, SIDE), dtype=np.uint8)
+    found = np.empty((len(images), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
     for row, image in enumerate(images):
         grey = (
             cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
             if image.shape[-1] == 3
             else image[..., 0]
         )
-        cv2.resize(np.ascontiguousarray(grey), (SIDE, SIDE), dst=found[row], interpolation=cv2.INTER_AREA)
+        cv2.resize(
+            np.ascontiguousarray(grey),
+            (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
+            dst=found[row],
+            interpolation=cv2.INTER_AREA,
+        )
     return found
 
 
-def worth_a_look(
+def coarsely_similar(
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
     windows: tuple[Window, Window],
@@ -92,13 +97,13 @@ def worth_a_look(
     return _agreement(a, b, scale=_COARSE) >= _WORTH_IT
 
 
-def look(
+def compare_registered(
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
     windows: tuple[Window, Window],
     *,
     mirrored: bool = False,
-) -> Look:
+) -> PairSimilarity:
     """Compare two pictures uint8 (H, W, C) of what `windows` leaves of them, at 64 x 64 pixels.
 
     One is registered on the other (an affine map by enhanced correlation: Evangelidis and Psarakis 2008).
@@ -117,12 +122,12 @@ def look(
     return max((_at(a, b, place) for place in places), key=lambda one: one.structure)
 
 
-def _at(a: Pixels, b: Pixels, place: Pixels) -> Look:
+def _at(a: GreyImage, b: GreyImage, place: GreyImage) -> PairSimilarity:
     moved, inside = _moved(b, place)
-    return Look(_agreement(_grey(a), _grey(moved), inside, scale=_FINE), _colours(a, moved))
+    return PairSimilarity(_agreement(_grey(a), _grey(moved), inside, scale=_FINE), _colours(a, moved))
 
 
-def _seen(picture: NDArray[np.uint8], window: Window) -> Pixels:
+def _seen(picture: NDArray[np.uint8], window: Window) -> GreyImage:
     """float32 (64, 64) or (64, 64, 3): what `window` leaves."""
     import cv2
 
@@ -131,20 +136,20 @@ def _seen(picture: NDArray[np.uint8], window: Window) -> Pixels:
         round(share * side) for share, side in zip(window, (width, height) * 2, strict=True)
     )
     cut = np.ascontiguousarray(picture[top : height - bottom, left : width - right])
-    return cv2.resize(cut, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return cv2.resize(cut, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _blurred(pixels: Pixels, sigma: float) -> Pixels:
+def _blurred(pixels: GreyImage, sigma: float) -> GreyImage:
     import cv2
 
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), dtype=np.float32)
 
 
-def _grey(pixels: Pixels) -> Pixels:
+def _grey(pixels: GreyImage) -> GreyImage:
     return pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32) if pixels.ndim == 3 else pixels
 
 
-def _agreement(a: Pixels, b: Pixels, inside: Pixels | None = None, *, scale: _Scale) -> float:
+def _agreement(a: GreyImage, b: GreyImage, inside: GreyImage | None = None, *, scale: _Scale) -> float:
     """The mean correlation of blocks with structure, without the worst quarter;
     `inside` is 1 where both pictures are.
     """
@@ -152,10 +157,12 @@ def _agreement(a: Pixels, b: Pixels, inside: Pixels | None = None, *, scale: _Sc
 
     a, b = (_blurred(one, scale.narrow) - _blurred(one, scale.wide) for one in (a, b))
 
-    def blocks(values: Pixels) -> Pixels:
+    def blocks(values: GreyImage) -> GreyImage:
         half = scale.block // 2
         means = np.asarray(cv2.blur(values, (scale.block, scale.block)), dtype=np.float32)
-        return means[half : SIDE - half : scale.step, half : SIDE - half : scale.step].ravel()
+        return means[
+            half : THUMBNAIL_SIDE - half : scale.step, half : THUMBNAIL_SIDE - half : scale.step
+        ].ravel()
 
     mean_a, mean_b = blocks(a), blocks(b)
     spread_a = np.sqrt(np.maximum(blocks(a * a) - mean_a**2, 0))
@@ -168,7 +175,7 @@ def _agreement(a: Pixels, b: Pixels, inside: Pixels | None = None, *, scale: _Sc
     return float(values[int(_WORST * len(values)) :].mean()) if len(values) >= _FEWEST else 0.0
 
 
-def _place(a: Pixels, b: Pixels, start: Pixels, settings: tuple[int, float, int]) -> Pixels:
+def _place(a: GreyImage, b: GreyImage, start: GreyImage, settings: tuple[int, float, int]) -> GreyImage:
     """float32 (2, 3): where `b` lies on `a`; `start` where no small movement is better.
 
     `settings`: rounds, precision, blur.
@@ -185,26 +192,35 @@ def _place(a: Pixels, b: Pixels, start: Pixels, settings: tuple[int, float, int]
         # It finds no way to more correlation.
         return start
     place = np.asarray(found, dtype=np.float32)
-    middle = place @ np.array([SIDE / 2, SIDE / 2, 1.0]) - SIDE / 2
-    near = np.abs(place[:, :2] - np.eye(2)).max() <= _REACH and np.abs(middle).max() <= _REACH * SIDE
+    middle = place @ np.array([THUMBNAIL_SIDE / 2, THUMBNAIL_SIDE / 2, 1.0]) - THUMBNAIL_SIDE / 2
+    near = (
+        np.abs(place[:, :2] - np.eye(2)).max() <= _REACH and np.abs(middle).max() <= _REACH * THUMBNAIL_SIDE
+    )
     return place if near else start
 
 
-def _moved(b: Pixels, place: Pixels) -> tuple[Pixels, Pixels]:
+def _moved(b: GreyImage, place: GreyImage) -> tuple[GreyImage, GreyImage]:
     """(`b` moved, 1 where it has pixels)."""
     import cv2
 
     flags = cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(
-        b, place, (SIDE, SIDE), flags=flags | cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        b,
+        place,
+        (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
+        flags=flags | cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     inside = cv2.warpAffine(
-        np.ones(b.shape[:2], dtype=np.float32), place, (SIDE, SIDE), flags=flags | cv2.INTER_LINEAR
+        np.ones(b.shape[:2], dtype=np.float32),
+        place,
+        (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
+        flags=flags | cv2.INTER_LINEAR,
     )
     return np.asarray(moved, dtype=np.float32), np.asarray(inside, dtype=np.float32)
 
 
-def _colours(a: Pixels, b: Pixels) -> float:
+def _colours(a: GreyImage, b: GreyImage) -> float:
     """Mean difference in levels, each channel of `b` fitted to that of `a` by gain (0.6 to 1.7) and offset,
     the worst fifth left out.
     """

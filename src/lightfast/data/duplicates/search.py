@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import LoadedData
-from lightfast.data.duplicates.hashes import SIDE, VIEWS, Candidates, candidates
-from lightfast.data.duplicates.registration import look, thumbnails, worth_a_look
+from lightfast.data.duplicates.hashes import HASH_VIEWS, THUMBNAIL_SIDE, Candidates, candidates
+from lightfast.data.duplicates.registration import coarsely_similar, compare_registered, thumbnails
 from lightfast.data.images import ImageSet
 from lightfast.data.mapped import write_temporary
 
@@ -25,7 +25,7 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 COSINE = 0.95
 """Doubtful pairs whose embeddings have at least this cosine similarity are near duplicates."""
-SMALLEST_SIDE = 32
+SMALLEST_SEARCHED_SIDE = 32
 MOST_PICTURES = 200_000
 _CHUNK = 1024
 _EMBEDDED = 256
@@ -123,9 +123,9 @@ def near_duplicates(
     found = candidates(thumbs, report)
     joined = _Joined(len(distinct))
     pictures = _Pictures(sets, np.array(distinct))
-    doubtful = _look(pictures, thumbs, found, joined, report)
-    if embed is not None and doubtful:
-        _decide(pictures, found, doubtful, joined, embed)
+    uncertain = _look(pictures, thumbs, found, joined, report)
+    if embed is not None and uncertain:
+        _decide(pictures, found, uncertain, joined, embed)
     members = list(copies.values())
     groups = [tuple(sorted(row for place in group for row in members[place])) for group in joined.groups()]
     pairs = [
@@ -135,7 +135,7 @@ def near_duplicates(
     return NearDuplicates(tuple(sorted(groups)), tuple(sorted(pairs, key=lambda pair: pair.rows)))
 
 
-def searched(loaded: LoadedData) -> str:
+def why_not_searched(loaded: LoadedData) -> str:
     """ "" where near duplicates of `loaded` are searched, otherwise the reason why not.
 
     Searched are pictures that came from picture files (those have names of their own): not arrays (`.npz`)
@@ -146,16 +146,18 @@ def searched(loaded: LoadedData) -> str:
     count = sum(map(len, loaded.parts.values()))
     if not loaded.sizes or loaded.train.ids[:1] == (f"{loaded.train.name}/0",):
         return "the pictures did not come from picture files"
-    if min(height, width) < SMALLEST_SIDE:
-        return f"pictures of {height}x{width} are too small (at least {SMALLEST_SIDE} pixels a side)"
+    if min(height, width) < SMALLEST_SEARCHED_SIDE:
+        return f"pictures of {height}x{width} are too small (at least {SMALLEST_SEARCHED_SIDE} pixels a side)"
     return f"{count:,} pictures are too many (at most {MOST_PICTURES:,})" if count > MOST_PICTURES else ""
 
 
-def near_of(loaded: LoadedData, embed: Embed | None = None, report: Reporter = silent) -> NearDuplicates:
+def find_near_duplicates(
+    loaded: LoadedData, embed: Embed | None = None, report: Reporter = silent
+) -> NearDuplicates:
     """`near_duplicates` over all parts (train, val, test, as in `loaded.part("all")`), where they are
-    searched (see `searched`).
+    searched (see `why_not_searched`).
     """
-    reason = searched(loaded)
+    reason = why_not_searched(loaded)
     return (
         NearDuplicates(not_searched=reason)
         if reason
@@ -170,7 +172,7 @@ def with_near_groups(
 
     Where nothing is searched or found, `loaded` comes back as it is, so that its splits stay what they were.
     """
-    found = near_of(loaded, embed, report)
+    found = find_near_duplicates(loaded, embed, report)
     if not found.groups:
         return loaded, found
     numbers = found.numbers(sum(map(len, loaded.parts.values())))
@@ -184,7 +186,7 @@ def with_near_groups(
     ), found
 
 
-def near_json(loaded: LoadedData, found: NearDuplicates) -> dict[str, Any]:
+def near_duplicates_json(loaded: LoadedData, found: NearDuplicates) -> dict[str, Any]:
     """`found` with the ids of `loaded`: groups, the pairs that made them, and why no search was made."""
     return found.as_json([one for images in loaded.parts.values() for one in images.ids])
 
@@ -199,7 +201,7 @@ def _thumbs(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter)
     return (
         np.concatenate(list(chunks))
         if len(rows) <= _IN_MEMORY
-        else write_temporary(chunks, (len(rows), SIDE, SIDE))
+        else write_temporary(chunks, (len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     )
 
 
@@ -260,29 +262,29 @@ def _look(
     pictures: _Pictures, thumbs: NDArray[np.uint8], found: Candidates, joined: _Joined, report: Reporter
 ) -> list[int]:
     """Join every pair that surely belongs together, the closest first; the numbers of the doubtful ones."""
-    doubtful: list[int] = []
+    uncertain: list[int] = []
     order = np.argsort(found.distance, kind="stable").tolist()
     for done, at in enumerate(order, start=1):
         first, second, mirrored = int(found.first[at]), int(found.second[at]), bool(found.mirrored[at])
-        windows = VIEWS[found.view[at]]
-        if not joined.together(first, second) and worth_a_look(
+        windows = HASH_VIEWS[found.view[at]]
+        if not joined.together(first, second) and coarsely_similar(
             thumbs[first], thumbs[second], windows, mirrored=mirrored
         ):
-            seen = look(pictures[first], pictures[second], windows, mirrored=mirrored)
+            seen = compare_registered(pictures[first], pictures[second], windows, mirrored=mirrored)
             if seen.sure:
                 joined.join(NearPair((first, second), int(found.distance[at]), seen.structure, mirrored))
-            elif seen.doubtful:
-                doubtful.append(at)
+            elif seen.uncertain:
+                uncertain.append(at)
         if done % _CHUNK == 0 or done == len(order):
             report("near duplicates: looking closer", done, len(order))
-    return doubtful
+    return uncertain
 
 
 def _decide(
-    pictures: _Pictures, found: Candidates, doubtful: Sequence[int], joined: _Joined, embed: Embed
+    pictures: _Pictures, found: Candidates, uncertain: Sequence[int], joined: _Joined, embed: Embed
 ) -> None:
     """Join the doubtful pairs whose embeddings are close."""
-    for some in (doubtful[at : at + _EMBEDDED] for at in range(0, len(doubtful), _EMBEDDED)):
+    for some in (uncertain[at : at + _EMBEDDED] for at in range(0, len(uncertain), _EMBEDDED)):
         first = [pictures[int(found.first[at])] for at in some]
         first = [
             picture[:, ::-1] if found.mirrored[at] else picture

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.data.dataset import LoadedData, Target
-from lightfast.data.decode.decode import fit
+from lightfast.data.dataset import ImageSpec, LoadedData
+from lightfast.data.decode.decode import resize_batch
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.class_names import check_names
+from lightfast.data.lists.class_names import check_class_names
 
 _PARTS = ("train", "val", "test")
 _KNOWN = {"images", "labels", "class_names"} | {
@@ -26,7 +26,7 @@ _KNOWN = {"images", "labels", "class_names"} | {
 }
 
 
-def read_npz(path: Path, target: Target | None = None, name: str | None = None) -> LoadedData:
+def load_npz(path: Path, target: ImageSpec | None = None, name: str | None = None) -> LoadedData:
     """A canonical `.npz` (pickled ones are refused: unpickling can run code). Without `class_names` the
     classes are the label numbers.
 
@@ -61,10 +61,10 @@ def read_npz(path: Path, target: Target | None = None, name: str | None = None) 
     loaded = LoadedData(
         train=first, val=parts.get("val"), test=parts.get("test"), notes=_notes(stored, parts)
     )
-    return retargeted(loaded, target or Target())
+    return with_image_spec(loaded, target or ImageSpec())
 
 
-def retargeted(loaded: LoadedData, target: Target) -> LoadedData:
+def with_image_spec(loaded: LoadedData, target: ImageSpec) -> LoadedData:
     """The same data at the wanted size and channels, with a note when that changed the pictures."""
     height, width, channels = loaded.train.image_shape
     sizes = loaded.sizes or {f"{height}x{width}": sum(map(len, loaded.parts.values()))}
@@ -81,8 +81,8 @@ def retargeted(loaded: LoadedData, target: Target) -> LoadedData:
     )
 
 
-def _fitted(images: ImageSet, target: Target) -> ImageSet:
-    pixels = fit(images.images, target.image_size, target.channels)
+def _fitted(images: ImageSet, target: ImageSpec) -> ImageSet:
+    pixels = resize_batch(images.images, target.image_size, target.channels)
     if pixels is images.images:
         return images
     return images.derived(
@@ -146,7 +146,7 @@ def _class_names(
             )
     else:
         names = tuple(str(number) for number in range(top + 1))
-    check_names(names, str(path))
+    check_class_names(names, str(path))
     return names
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import Entry, LoadedData, Target
+from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.decode.cache import load_files
 from lightfast.data.decode.files import Decoded
 from lightfast.data.decode.unreadable import printable
@@ -27,7 +27,7 @@ def assemble(
     name: str,
     entries: Sequence[Entry],
     class_names: tuple[str, ...],
-    target: Target,
+    target: ImageSpec,
     report: Reporter = silent,
 ) -> LoadedData:
     """Read every file of `entries` into one LoadedData; files that cannot be read are listed in it, never

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import LoadedData, Target
+from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import Entry, assemble
-from lightfast.data.lists.class_names import check_names, ordered
-from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, Found, files_below, subfolders
+from lightfast.data.lists.class_names import check_class_names, ordered_class_names
+from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, FoundFiles, files_below, subfolders
 
-__all__ = ["PART_NAMES", "PICTURE_ENDINGS", "read_tree"]
+__all__ = ["PART_NAMES", "PICTURE_ENDINGS", "load_class_folders"]
 
 
-def read_tree(root: Path, target: Target | None = None, report: Reporter = silent) -> LoadedData:
+def load_class_folders(root: Path, target: ImageSpec | None = None, report: Reporter = silent) -> LoadedData:
     """Every picture below `root/CLASS/` (any depth), labels from the folder names, ids from the relative
     paths.
 
@@ -37,7 +37,7 @@ def read_tree(root: Path, target: Target | None = None, report: Reporter = silen
         raise DataError(
             f"{printable(root)} has one picture only ({printable(entries[0].id)})", cure="Add more pictures."
         )
-    loaded = assemble(root.resolve().name, entries, class_names, target or Target(), report)
+    loaded = assemble(root.resolve().name, entries, class_names, target or ImageSpec(), report)
     unreadable = tuple(sorted((*loaded.unreadable, *found.closed), key=lambda one: one.path))
     return dataclasses.replace(
         loaded, unreadable=unreadable, notes=(*loaded.notes, *found.left_out(), *_missing(loaded))
@@ -72,23 +72,23 @@ def _parts(folders: Sequence[Path], root: Path) -> dict[str, Path]:
     return parts
 
 
-def _entries(root: Path, parts: dict[str, Path]) -> tuple[list[Entry], Found, tuple[str, ...]]:
+def _entries(root: Path, parts: dict[str, Path]) -> tuple[list[Entry], FoundFiles, tuple[str, ...]]:
     """(picture files, all that was found in and outside the class folders, class names)."""
     classes = {part: _class_folders(folder, part) for part, folder in parts.items()}
     names = sorted(_class_name(folder) for folder in classes["train"])
-    check_names(names, printable(root))
+    check_class_names(names, printable(root))
     for part, folders in classes.items():
         unknown = [folder for folder in folders if _class_name(folder) not in names]
         if unknown:
             name = _class_name(unknown[0])
-            check_names([*names, name], printable(root))
+            check_class_names([*names, name], printable(root))
             raise DataError(
                 f"{printable(unknown[0])}: class {name!r} is not among the training classes",
                 cure=f"Add {printable(parts['train'] / name)}, or remove it from {part}.",
             )
-    class_names = ordered(names)
+    class_names = ordered_class_names(names)
     entries: list[Entry] = []
-    found = Found()
+    found = FoundFiles()
     for folder in {root, *parts.values()}:
         # Whatever stands beside the class folders; pipes and broken links too, so that nothing is dropped
         # without a word.
@@ -112,7 +112,7 @@ def _class_name(folder: Path) -> str:
     return printable(folder.name)
 
 
-def _refuse_empty(folders: Sequence[Path], found: Found) -> None:
+def _refuse_empty(folders: Sequence[Path], found: FoundFiles) -> None:
     named = ", ".join(printable(folder) for folder in folders[:5])
     closed = next(
         (one for one in found.closed if any(one.path.startswith(printable(folder)) for folder in folders)),

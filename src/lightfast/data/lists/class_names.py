@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from lightfast.base.errors import DataError
 
 
-def ordered(names: Iterable[str]) -> tuple[str, ...]:
+def ordered_class_names(names: Iterable[str]) -> tuple[str, ...]:
     """Distinct names in the order of the label numbers: by value when all are whole numbers,
     else alphabetical.
     """
@@ -19,7 +19,7 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(distinct))
 
 
-def check_names(names: Iterable[str], where: str) -> None:
+def check_class_names(names: Iterable[str], where: str) -> None:
     """Refuse empty names, names given twice, and names that differ only in case, spaces, hyphens or
     underscores.
 
@@ -30,7 +30,7 @@ def check_names(names: Iterable[str], where: str) -> None:
     for name in names:
         if not name.strip():
             raise DataError(f"{where}: a class name is empty", cure="Give every class a name.")
-        key = spelling(name)
+        key = normalized_name(name)
         if key in seen:
             said = f"two classes are spelled alike: {seen[key]!r} and {name!r}"
             raise DataError(
@@ -39,7 +39,7 @@ def check_names(names: Iterable[str], where: str) -> None:
         seen[key] = name
 
 
-def spelling(name: str) -> str:
+def normalized_name(name: str) -> str:
     """What two spellings of one name have in common: letter case, spaces, hyphens and underscores aside."""
     plain = unicodedata.normalize("NFKC", name).strip(" \t\r\n_")
     joined = re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", plain)

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast.base.errors import DataError
-from lightfast.data.lists.class_names import check_names, ordered
-from lightfast.data.lists.table import LABEL_COLUMNS, PATH_COLUMNS, Table, cell_text
+from lightfast.data.lists.class_names import check_class_names, ordered_class_names
+from lightfast.data.lists.table import LABEL_COLUMNS, PATH_COLUMNS, PictureTable, cell_text
 
 _YES_NO = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _LIST_CURE = "Write a list of texts, [] where the picture carries none of the labels."
@@ -39,14 +39,14 @@ class Labelling:
     notes: tuple[str, ...] = ()
 
 
-def has_labels(table: Table) -> bool:
+def has_labels(table: PictureTable) -> bool:
     """Whether the table says anything of labels: a column `label` or `labels`,
     or columns of nothing but 0 and 1.
     """
     return any(name in table.columns for name in LABEL_COLUMNS) or _one_hot_columns(table) is not None
 
 
-def labelling(table: Table, parts: Sequence[str]) -> Labelling:
+def labelling(table: PictureTable, parts: Sequence[str]) -> Labelling:
     """The labels of every row; `parts` gives the part of each ("train", "val", "test").
 
     Raises DataError for: no column of labels, an empty or an ambiguous cell (the row is said), one class, no
@@ -63,7 +63,9 @@ def labelling(table: Table, parts: Sequence[str]) -> Labelling:
     cells = [row[column] for row in table.rows]
     if column == "labels" or any(isinstance(cell, list) for cell in cells):
         lists = [_list(cell, number, column, table.where) for number, cell in enumerate(cells, start=1)]
-        return _several(lists, ordered(name for names in lists for name in names), parts, table.where)
+        return _several(
+            lists, ordered_class_names(name for names in lists for name in names), parts, table.where
+        )
     return _single(cells, table.where)
 
 
@@ -78,8 +80,8 @@ def _single(cells: Sequence[Any], where: str) -> Labelling:
         if not cell_text(cell).strip():
             raise DataError(f"{where}: picture {number} has no label", cure="Fill it in or remove the row.")
     texts = [cell_text(cell) for cell in cells]
-    names = ordered(texts)
-    check_names(names, where)
+    names = ordered_class_names(texts)
+    check_class_names(names, where)
     if len(names) < 2:
         raise DataError(
             f"{where} has one class only ({', '.join(names)})",
@@ -95,7 +97,7 @@ def _several(
 ) -> Labelling:
     if not any(lists):
         raise DataError(f"{where}: no picture carries any label", cure="Fill in the labels.")
-    check_names(names, where)
+    check_class_names(names, where)
     _require_trained(lists, names, parts, where)
     if len(names) == 1 and all(lists):
         raise DataError(
@@ -174,7 +176,7 @@ def _divided(text: str, number: int, where: str) -> list[Any]:
     return text.removesuffix(mark).split(mark) if text else []
 
 
-def _one_hot(table: Table, parts: Sequence[str]) -> Labelling:
+def _one_hot(table: PictureTable, parts: Sequence[str]) -> Labelling:
     columns = _one_hot_columns(table)
     others = _other_columns(table)
     if columns is None:
@@ -197,7 +199,7 @@ def _one_hot(table: Table, parts: Sequence[str]) -> Labelling:
             cure="Call it 'label' where they are two classes; else give the names in a column 'labels'.",
         )
     lists = [[name for name in columns if _YES_NO[_plain(row[name])]] for row in table.rows]
-    found = _several(lists, ordered(columns), parts, table.where)
+    found = _several(lists, ordered_class_names(columns), parts, table.where)
     shown = ", ".join(columns[:5]) + (", ..." if len(columns) > 5 else "")
     return Labelling(
         found.class_names,
@@ -206,7 +208,7 @@ def _one_hot(table: Table, parts: Sequence[str]) -> Labelling:
     )
 
 
-def _one_hot_columns(table: Table) -> list[str] | None:
+def _one_hot_columns(table: PictureTable) -> list[str] | None:
     """The columns beside path and split when every cell of theirs is 0 or 1;
     None when there are none or they hold other things.
     """
@@ -215,11 +217,11 @@ def _one_hot_columns(table: Table) -> list[str] | None:
     return columns if good and table.rows else None
 
 
-def _other_columns(table: Table) -> list[str]:
+def _other_columns(table: PictureTable) -> list[str]:
     return [name for name in table.columns if name not in (*PATH_COLUMNS, *LABEL_COLUMNS, "split")]
 
 
-def _offender(table: Table) -> str:
+def _offender(table: PictureTable) -> str:
     """Where some columns are of 0 and 1 and others not: the first cell that is neither."""
     columns = _other_columns(table)
     odd = [name for name in columns if any(_plain(row[name]) not in _YES_NO for row in table.rows)]

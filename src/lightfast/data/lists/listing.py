@@ -12,8 +12,8 @@ from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.lists.manifest import named_pictures
-from lightfast.data.sources.folder import Found, files_below, kind_of
-from lightfast.data.sources.resolve import Places
+from lightfast.data.sources.folder import FoundFiles, files_below, path_kind
+from lightfast.data.sources.resolve import SourceResolver
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,19 @@ class Listing:
             the cache.
         unreadable: what is known not to be readable without looking, under the user's own names.
         notes: what was left out, one sentence each.
-        places: gives the user's own names: pass every Unreadable through `places.named`, and errors through
-            `places.errors()`.
+        resolver: gives the user's own names: pass every Unreadable through `resolver.shown_unreadable`, and
+            errors through `resolver.errors()`.
     """
 
     entries: tuple[Entry, ...]
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
-    places: Places = field(default_factory=Places)
+    resolver: SourceResolver = field(default_factory=SourceResolver)
 
 
-def picture_entries(paths: Sequence[str], report: Reporter = silent, places: Places | None = None) -> Listing:
+def picture_entries(
+    paths: Sequence[str], report: Reporter = silent, resolver: SourceResolver | None = None
+) -> Listing:
     """Every picture file that `paths` name: files, folders (all below them), tables with a column `path`,
     archives, addresses of these.
 
@@ -45,22 +47,24 @@ def picture_entries(paths: Sequence[str], report: Reporter = silent, places: Pla
     """
     if not paths:
         raise DataError("no pictures named", cure="Give picture files, folders or tables of pictures.")
-    places = places or Places(report)
+    resolver = resolver or SourceResolver(report)
     entries: list[Entry] = []
-    found = Found()
-    with places.errors():
+    found = FoundFiles()
+    with resolver.errors():
         for text in paths:
-            entries += _entries(text, places.local(text), places, found)
-    known = {path: why for path, why in places.reasons.items() if why}
+            entries += _entries(text, resolver.local_path(text), resolver, found)
+    known = {path: why for path, why in resolver.reasons.items() if why}
     lost = [Unreadable(path, known[path]) for one in entries if (path := printable(one.path)) in known]
-    unreadable = {one.path: one for one in map(places.named, (*lost, *found.closed, *places.unreadable))}
-    notes = tuple(printable(places.text(note)) for note in (*places.notes, *found.left_out()))
+    unreadable = {
+        one.path: one for one in map(resolver.shown_unreadable, (*lost, *found.closed, *resolver.unreadable))
+    }
+    notes = tuple(printable(resolver.shown_text(note)) for note in (*resolver.notes, *found.left_out()))
     kept = tuple(one for one in entries if printable(one.path) not in known) if known else tuple(entries)
-    return Listing(kept, tuple(sorted(unreadable.values(), key=lambda one: one.path)), notes, places)
+    return Listing(kept, tuple(sorted(unreadable.values(), key=lambda one: one.path)), notes, resolver)
 
 
-def _entries(text: str, path: Path, places: Places, found: Found) -> list[Entry]:
-    kind = kind_of(path)
+def _entries(text: str, path: Path, resolver: SourceResolver, found: FoundFiles) -> list[Entry]:
+    kind = path_kind(path)
     if kind == "folder":
         return _below(path, found)
     ending = path.suffix.lower()
@@ -77,11 +81,11 @@ def _entries(text: str, path: Path, places: Places, found: Found) -> list[Entry]
             cure="Give the files that it was made from.",
         )
     if ending in MANIFEST_ENDINGS:
-        return named_pictures(path, places)
+        return named_pictures(path, resolver)
     return [Entry(path, text, 0)]
 
 
-def _below(folder: Path, found: Found) -> list[Entry]:
+def _below(folder: Path, found: FoundFiles) -> list[Entry]:
     here = files_below(folder)
     found.add(here)
     if not here.pictures:

@@ -12,19 +12,19 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import Entry, LoadedData, Target
+from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
-from lightfast.data.lists.table import PATH_COLUMNS, Table, cell_text, read_table
+from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
 from lightfast.data.sources.folder import PART_NAMES
-from lightfast.data.sources.resolve import Places
+from lightfast.data.sources.resolve import SourceResolver
 
-__all__ = ["MANIFEST_ENDINGS", "Row", "load_rows", "named_pictures", "read_manifest", "table_rows"]
+__all__ = ["MANIFEST_ENDINGS", "ManifestRow", "load_manifest", "load_rows", "named_pictures", "table_rows"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """A picture that a table names: the name as written, the folder that it is relative to, its part,
     and its id.
     """
@@ -35,8 +35,11 @@ class Row:
     id: str
 
 
-def read_manifest(
-    path: Path, target: Target | None = None, report: Reporter = silent, places: Places | None = None
+def load_manifest(
+    path: Path,
+    target: ImageSpec | None = None,
+    report: Reporter = silent,
+    resolver: SourceResolver | None = None,
 ) -> LoadedData:
     """Every picture that the table names; paths are relative to the table's folder, and may be addresses
     (`s3://…`); labels are texts.
@@ -45,23 +48,25 @@ def read_manifest(
     said), one class, one picture, classes spelled alike, a file named twice with different labels or parts,
     nothing readable. A picture file that is missing or broken goes to `unreadable`.
     """
-    table = read_table(path)
+    table = load_table(path)
     rows = table_rows(table, _path_column(table), path.parent)
-    return load_rows(path.stem, table, rows, target or Target(), places or Places(report))
+    return load_rows(path.stem, table, rows, target or ImageSpec(), resolver or SourceResolver(report))
 
 
-def named_pictures(path: Path, places: Places) -> list[Entry]:
+def named_pictures(path: Path, resolver: SourceResolver) -> list[Entry]:
     """The files that a table names, without their labels: a column `path` is enough.
 
     A file named twice is there once.
     """
-    table = read_table(path)
+    table = load_table(path)
     rows = {row.name: row for row in table_rows(table, _path_column(table), path.parent)}
-    files = places.named_files([(row.base, row.name) for row in rows.values()])
+    files = resolver.named_files([(row.base, row.name) for row in rows.values()])
     return [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
 
 
-def table_rows(table: Table, column: str, base: Path, part: str | None = None, prefix: str = "") -> list[Row]:
+def table_rows(
+    table: PictureTable, column: str, base: Path, part: str | None = None, prefix: str = ""
+) -> list[ManifestRow]:
     """The rows of a table whose paths stand in `column`, relative to `base`; their part is `part`, or what
     the column `split` says.
 
@@ -76,39 +81,48 @@ def table_rows(table: Table, column: str, base: Path, part: str | None = None, p
         )
     if not table.rows:
         raise DataError(f"{table.where} names no pictures", cure="Add one row a picture.")
-    rows: list[Row] = []
+    rows: list[ManifestRow] = []
     for number, cells in enumerate(table.rows, start=1):
         name = cell_text(cells[column])
         if not name.strip():
             raise DataError(
                 f"{table.where}: picture {number} has no {column}", cure="Fill it in or remove the row."
             )
-        rows.append(Row(name, base, part or _part(cell_text(cells.get("split")), table.where), prefix + name))
+        rows.append(
+            ManifestRow(name, base, part or _part(cell_text(cells.get("split")), table.where), prefix + name)
+        )
     return rows
 
 
 def load_rows(
-    name: str, table: Table, rows: Sequence[Row], target: Target, places: Places, notes: Sequence[str] = ()
+    name: str,
+    table: PictureTable,
+    rows: Sequence[ManifestRow],
+    target: ImageSpec,
+    resolver: SourceResolver,
+    notes: Sequence[str] = (),
 ) -> LoadedData:
     """Read the pictures of `rows`, with the labels that `table` gives them (its rows are these,
     in this order).
     """
     labels = labelling(table, [row.part for row in rows])
     kept, again = _each_once(rows, labels, table.where)
-    files = places.named_files([(rows[index].base, rows[index].name) for index in kept])
+    files = resolver.named_files([(rows[index].base, rows[index].name) for index in kept])
     entries = [_entry(rows[index], file, labels, index) for index, file in zip(kept, files, strict=True)]
-    loaded = assemble(name, entries, labels.class_names, target, places.report)
+    loaded = assemble(name, entries, labels.class_names, target, resolver.report)
     return dataclasses.replace(loaded, notes=(*loaded.notes, *labels.notes, *again, *notes))
 
 
-def _entry(row: Row, file: Path, labels: Labelling, index: int) -> Entry:
+def _entry(row: ManifestRow, file: Path, labels: Labelling, index: int) -> Entry:
     if labels.tags is not None:
         return Entry(file, row.id, -1, row.part, tags=labels.tags[index])
     assert labels.labels is not None
     return Entry(file, row.id, labels.labels[index], row.part)
 
 
-def _each_once(rows: Sequence[Row], labels: Labelling, where: str) -> tuple[list[int], tuple[str, ...]]:
+def _each_once(
+    rows: Sequence[ManifestRow], labels: Labelling, where: str
+) -> tuple[list[int], tuple[str, ...]]:
     """(positions of the rows that name a file for the first time, a note on the others);
     a file with two opinions on it is refused.
     """
@@ -134,7 +148,7 @@ def _each_once(rows: Sequence[Row], labels: Labelling, where: str) -> tuple[list
     return list(first.values()), (f"{note} (first: {rows[again[0]].id})",) if again else ()
 
 
-def _path_column(table: Table) -> str:
+def _path_column(table: PictureTable) -> str:
     return next((name for name in PATH_COLUMNS if name in table.columns), PATH_COLUMNS[0])
 
 

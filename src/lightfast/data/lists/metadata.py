@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from lightfast.base.errors import DataError
-from lightfast.data.dataset import LoadedData, Target
+from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.label_columns import has_labels
-from lightfast.data.lists.manifest import Row, load_rows, table_rows
-from lightfast.data.lists.table import PATH_COLUMNS, Table, read_table
-from lightfast.data.sources.folder import PART_NAMES, Found, files_below, subfolders
-from lightfast.data.sources.resolve import Places
+from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
+from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, load_table
+from lightfast.data.sources.folder import PART_NAMES, FoundFiles, files_below, subfolders
+from lightfast.data.sources.resolve import SourceResolver
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -62,7 +62,7 @@ def metadata_files(root: Path) -> dict[str, Path]:
     return {part: found[part] for part in ("train", "val", "test") if part in found}
 
 
-def read_metadata(root: Path, target: Target, places: Places) -> LoadedData | None:
+def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> LoadedData | None:
     """The pictures that the metadata of `root` name, or None where there are none or they say nothing of
     labels (a note tells that).
 
@@ -71,23 +71,23 @@ def read_metadata(root: Path, target: Target, places: Places) -> LoadedData | No
     files = metadata_files(root)
     if not files:
         return None
-    tables = {part: read_table(file) for part, file in files.items()}
+    tables = {part: load_table(file) for part, file in files.items()}
     silent_one = next((part for part, table in tables.items() if not has_labels(table)), None)
     if silent_one is not None and any(
         folder.name.lower() not in PART_NAMES for folder in _open(files[silent_one].parent)
     ):
-        places.notes.append(
+        resolver.notes.append(
             f"{printable(files[silent_one])} has no labels: the class folders were read instead"
         )
         return None
     rows = [row for part, table in tables.items() for row in _rows(table, part, files[part], root)]
     table = _joined(tables, printable(root) if "" not in files else printable(files[""]))
     below = files_below(root)
-    places.unreadable.extend(below.closed)
-    return load_rows(root.resolve().name, table, rows, target, places, _left_out(below, rows, files))
+    resolver.unreadable.extend(below.closed)
+    return load_rows(root.resolve().name, table, rows, target, resolver, _left_out(below, rows, files))
 
 
-def _rows(table: Table, part: str, file: Path, root: Path) -> list[Row]:
+def _rows(table: PictureTable, part: str, file: Path, root: Path) -> list[ManifestRow]:
     column = "path" if "path" in table.columns and "file_name" not in table.columns else "file_name"
     prefix = "" if file.parent == root else f"{file.parent.name}/"
     rows = table_rows(table, column, file.parent, part or None, prefix)
@@ -97,10 +97,13 @@ def _rows(table: Table, part: str, file: Path, root: Path) -> list[Row]:
     if not all(step in PART_NAMES for step in steps):
         return rows
     # file_name of one file for all parts: train/0.jpg.
-    return [Row(row.name, row.base, PART_NAMES[step], row.id) for row, step in zip(rows, steps, strict=True)]
+    return [
+        ManifestRow(row.name, row.base, PART_NAMES[step], row.id)
+        for row, step in zip(rows, steps, strict=True)
+    ]
 
 
-def _joined(tables: Mapping[str, Table], where: str) -> Table:
+def _joined(tables: Mapping[str, PictureTable], where: str) -> PictureTable:
     first = next(iter(tables.values()))
     for other in tables.values():
         if _labels(other) != _labels(first):
@@ -110,15 +113,15 @@ def _joined(tables: Mapping[str, Table], where: str) -> Table:
                 got=",".join(sorted(_labels(other))),
                 cure="Give the metadata of all parts the same columns.",
             )
-    return Table(where, first.columns, tuple(row for table in tables.values() for row in table.rows))
+    return PictureTable(where, first.columns, tuple(row for table in tables.values() for row in table.rows))
 
 
-def _labels(table: Table) -> set[str]:
+def _labels(table: PictureTable) -> set[str]:
     said = {name for name in table.columns if name in ("label", "labels")}
     return said or {name for name in table.columns if name not in (*PATH_COLUMNS, "split")}
 
 
-def _left_out(below: Found, rows: Sequence[Row], files: Mapping[str, Path]) -> tuple[str, ...]:
+def _left_out(below: FoundFiles, rows: Sequence[ManifestRow], files: Mapping[str, Path]) -> tuple[str, ...]:
     """Notes on what lies in the folder and is not in the metadata."""
     named = {os.path.normpath(row.base / row.name) for row in rows}
     unnamed = [path for path in below.pictures if os.path.normpath(path) not in named]
@@ -128,7 +131,7 @@ def _left_out(below: Found, rows: Sequence[Row], files: Mapping[str, Path]) -> t
     note = f"{len(unnamed)} picture(s) are not in the metadata and were left out"
     return (
         *((f"{note} (first: {printable(unnamed[0])})",) if unnamed else ()),
-        *Found(others=others, linked=below.linked).left_out(),
+        *FoundFiles(others=others, linked=below.linked).left_out(),
     )
 
 

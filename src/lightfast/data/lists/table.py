@@ -19,7 +19,7 @@ _KNOWN = (*PATH_COLUMNS, *LABEL_COLUMNS, "split")
 
 
 @dataclass(frozen=True)
-class Table:
+class PictureTable:
     """Rows of a table of pictures.
 
     Attributes:
@@ -35,7 +35,7 @@ class Table:
     rows: tuple[Mapping[str, Any], ...]
 
 
-def read_table(path: Path) -> Table:
+def load_table(path: Path) -> PictureTable:
     """The table in `path`, by its ending.
 
     Raises DataError naming the file, and the row where it is one row's fault.
@@ -60,7 +60,7 @@ def read_table(path: Path) -> Table:
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise DataError(f"{where}: two columns are called {twice[0]!r}", cure="Rename or remove one of them.")
-    return Table(where, tuple(columns), tuple(rows))
+    return PictureTable(where, tuple(columns), tuple(rows))
 
 
 def cell_text(value: Any) -> str:

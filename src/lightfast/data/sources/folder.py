@@ -12,7 +12,7 @@ from typing import Literal
 
 from lightfast.base.errors import DataError
 from lightfast.data.dataset import Unreadable
-from lightfast.data.decode.unreadable import printable, reason
+from lightfast.data.decode.unreadable import printable, unreadable_reason
 
 PICTURE_ENDINGS = frozenset(
     (
@@ -51,7 +51,7 @@ PART_NAMES = {
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFiles:
     """What lies below some folders: files with the ending of a picture, other files, folders by link,
     and what could not be opened.
     """
@@ -61,7 +61,7 @@ class Found:
     linked: list[Path] = field(default_factory=list)
     closed: list[Unreadable] = field(default_factory=list)
 
-    def add(self, more: Found) -> None:
+    def add(self, more: FoundFiles) -> None:
         """Take in what lies below one more folder."""
         self.pictures.extend(more.pictures)
         self.others.extend(more.others)
@@ -80,7 +80,7 @@ class Found:
         return tuple(f"{len(some)} {said} (first: {printable(some[0])})" for some, said in notes if some)
 
 
-def kind_of(path: Path) -> Literal["file", "folder", "other", ""]:
+def path_kind(path: Path) -> Literal["file", "folder", "other", ""]:
     """What stands at `path`, links followed: "other" is a pipe, a device or a broken link, "" is nothing.
 
     Raises DataError where that cannot be asked.
@@ -106,7 +106,7 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_ENDINGS
 
 
-def files_below(folder: Path) -> Found:
+def files_below(folder: Path) -> FoundFiles:
     """Everything below `folder`, sorted, hidden things aside. Nothing is opened; folders by link are not
     followed (they may lead back).
 
@@ -114,13 +114,13 @@ def files_below(folder: Path) -> Found:
     says what they are. A folder that cannot be listed, and one called like a picture with no picture in it,
     are in `closed`.
     """
-    found = Found()
+    found = FoundFiles()
     files: list[Path] = []
     named_as_pictures: list[Path] = []
 
     def refused(error: OSError) -> None:
         place = Path(os.fsdecode(error.filename or folder))
-        found.closed.append(Unreadable(printable(place), reason(error, place)))
+        found.closed.append(Unreadable(printable(place), unreadable_reason(error, place)))
 
     for place, folders, names in os.walk(folder, onerror=refused):
         here = Path(place)

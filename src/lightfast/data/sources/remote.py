@@ -60,7 +60,7 @@ _AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class RemoteLocation:
     """A file or folder of a file system: `path` as that names it, `url` as the user does."""
 
     system: Any
@@ -71,23 +71,23 @@ class Elsewhere:
         """What the file system says of it (size, type, times);
         raises DataError in one line when it says nothing.
         """
-        with told(self.url):
+        with describe_remote_error(self.url):
             self.system.invalidate_cache()
             return self.system.info(self.path)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FetchRequest:
     """One file to have here: where it is, where it goes, and what a listing said of it
     (asked for when None).
     """
 
-    source: Elsewhere
+    source: RemoteLocation
     local: Path
     info: Mapping[str, Any] | None = None
 
 
-class Trouble(Exception):
+class TransientFetchError(Exception):
     """A file that could not be fetched for another reason than that it is not there or not allowed."""
 
 
@@ -96,7 +96,7 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def elsewhere(url: str) -> Elsewhere:
+def remote_location(url: str) -> RemoteLocation:
     """The file system of an address.
 
     Raises DataError for a protocol that nobody knows, or whose package is missing, with the cure.
@@ -124,11 +124,11 @@ def elsewhere(url: str) -> Elsewhere:
         raise DataError(
             f"cannot open {url} ({_line(error)})", cure="Check the address and your credentials."
         ) from error
-    return Elsewhere(system, path, url)
+    return RemoteLocation(system, path, url)
 
 
 @contextlib.contextmanager
-def told(url: str) -> Iterator[None]:
+def describe_remote_error(url: str) -> Iterator[None]:
     """Turn whatever a file system raises about `url` into one line."""
     try:
         yield
@@ -148,7 +148,7 @@ def told(url: str) -> Iterator[None]:
         ) from error
 
 
-def last_step(url: str) -> str:
+def local_name(url: str) -> str:
     """The name that a file or folder of this address gets here."""
     plain = re.split(r"[?#]", url)[0] if url.startswith(("http://", "https://")) else url
     head = re.split("://|::", plain)[0]
@@ -156,14 +156,14 @@ def last_step(url: str) -> str:
     return (name if name not in ("", ".", "..") else head)[-120:]
 
 
-def parent_of(url: str) -> str:
+def parent_url(url: str) -> str:
     """The address of the folder of a file."""
     plain = re.split(r"[?#]", url)[0] if url.startswith(("http://", "https://")) else url
     head = plain.rpartition("/")[0]
     return f"{head}/" if head.endswith(":/") else head
 
 
-def joined(url: str, name: str) -> str | None:
+def join_url(url: str, name: str) -> str | None:
     """The address of `name`, written relative to the folder `url`;
     None where it leads out of the bucket or host.
     """
@@ -178,7 +178,7 @@ def joined(url: str, name: str) -> str | None:
     return f"{head}{mark}{path.lstrip('/') if not tail else path}"
 
 
-def fetch_folder(folder: Elsewhere, local: Path, report: Reporter = silent) -> Unpacked:
+def fetch_folder(folder: RemoteLocation, local: Path, report: Reporter = silent) -> Unpacked:
     """Bring what pictures and tables lie below `folder` to `local`, and make that an image of it: what is
     gone there goes here.
 
@@ -188,18 +188,18 @@ def fetch_folder(folder: Elsewhere, local: Path, report: Reporter = silent) -> U
     """
     files, folders, unsafe, others = _listed(folder)
     wanted = [
-        Wanted(
-            Elsewhere(folder.system, info["name"], f"{folder.url.rstrip('/')}/{relative}"),
+        FetchRequest(
+            RemoteLocation(folder.system, info["name"], f"{folder.url.rstrip('/')}/{relative}"),
             local / relative,
             info,
         )
         for relative, info in files.items()
     ]
     _forget(local, set(files), folders)
-    with told_storage(local):
+    with describe_storage_error(local):
         for relative in ("", *folders):
             make_folder(local / relative)
-    reasons = fetch(wanted, report, min(_CHUNK, len(wanted)))
+    reasons = fetch_files(wanted, report, min(_CHUNK, len(wanted)))
     note = (
         f"{len(others)} file(s) are neither pictures nor tables and were left out (first: {others[0]})"
         if others
@@ -212,7 +212,7 @@ def fetch_folder(folder: Elsewhere, local: Path, report: Reporter = silent) -> U
     )
 
 
-def fetch(wanted: Sequence[Wanted], report: Reporter = silent, most: int = _CHUNK) -> list[str]:
+def fetch_files(wanted: Sequence[FetchRequest], report: Reporter = silent, most: int = _CHUNK) -> list[str]:
     """Bring files here, several at once; gives for each why it could not be had, "" where it is here.
 
     Raises DataError when `most` files in a row fail for no reason of their own, StorageError when this disk
@@ -236,7 +236,7 @@ def fetch(wanted: Sequence[Wanted], report: Reporter = silent, most: int = _CHUN
 
 
 @contextlib.contextmanager
-def told_storage(place: Path) -> Iterator[None]:
+def describe_storage_error(place: Path) -> Iterator[None]:
     """Say what ails the disk of the cache, with the cure that helps there."""
     try:
         with storage_errors(place):
@@ -246,7 +246,7 @@ def told_storage(place: Path) -> Iterator[None]:
         raise StorageError(why, cure="Make room, or set LIGHTFAST_CACHE to another folder.") from error
 
 
-def state_of(info: Mapping[str, Any]) -> str | None:
+def file_state(info: Mapping[str, Any]) -> str | None:
     """Size, time and tag of a file as one text; None when the file system tells no more than the size:
     then nobody sees it change.
     """
@@ -254,16 +254,18 @@ def state_of(info: Mapping[str, Any]) -> str | None:
     return "|".join([str(info.get("size")), *said]) if said else None
 
 
-def digest(text: str) -> str:
+def text_digest(text: str) -> str:
     """24 hex characters for a text (names may hold bytes that are not UTF-8)."""
     return hashlib.blake2b(os.fsencode(text), digest_size=12).hexdigest()
 
 
-def _listed(folder: Elsewhere) -> tuple[dict[str, Mapping[str, Any]], set[str], dict[str, str], list[str]]:
+def _listed(
+    folder: RemoteLocation,
+) -> tuple[dict[str, Mapping[str, Any]], set[str], dict[str, str], list[str]]:
     """(pictures and tables by their path in the folder, folders, names that cannot be written,
     other files).
     """
-    with told(folder.url):
+    with describe_remote_error(folder.url):
         folder.system.invalidate_cache()
         found = folder.system.find(folder.path, withdirs=True, detail=True)
     files: dict[str, Mapping[str, Any]] = {}
@@ -311,7 +313,7 @@ def _forget(local: Path, files: set[str], folders: set[str]) -> None:
                     (here / name).rmdir()
 
 
-def _fetched(one: Wanted) -> tuple[str, bool]:
+def _fetched(one: FetchRequest) -> tuple[str, bool]:
     """("" or why the file cannot be had, whether that was trouble on the
     way and not the file's own fault).
     """
@@ -323,37 +325,37 @@ def _fetched(one: Wanted) -> tuple[str, bool]:
         why, is_trouble = "it is a folder", False
     except PermissionError:
         why, is_trouble = "permission denied", False
-    except Trouble as error:
+    except TransientFetchError as error:
         why, is_trouble = f"cannot be fetched ({error})", True
     else:
         return "", False
-    with told_storage(one.local.parent):
+    with describe_storage_error(one.local.parent):
         make_folder(one.local.parent)
         one.local.write_bytes(b"")
         os.utime(one.local, (0, 0))
     return why, is_trouble
 
 
-def _bring(one: Wanted) -> None:
+def _bring(one: FetchRequest) -> None:
     try:
         info = one.info or one.source.system.info(one.source.path)
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:
-        raise Trouble(_line(error)) from error
+        raise TransientFetchError(_line(error)) from error
     if info.get("type") == "directory":
         raise IsADirectoryError(one.source.path)
-    stamp = _stamp(state_of(info))
+    stamp = _stamp(file_state(info))
     if stamp is not None and _is_kept(one.local, stamp):
         return
-    with told_storage(one.local.parent):
+    with describe_storage_error(one.local.parent):
         make_folder(one.local.parent)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=one.local.parent)
         os.close(handle)
     temporary = Path(name)
     try:
         _copy(one.source, temporary)
-        with told_storage(one.local):
+        with describe_storage_error(one.local):
             # The time of the copy says of which state it is: no list beside it that could contradict it.
             if stamp is not None:
                 os.utime(temporary, (stamp, stamp))
@@ -362,23 +364,23 @@ def _bring(one: Wanted) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _copy(source: Elsewhere, target: Path) -> None:
+def _copy(source: RemoteLocation, target: Path) -> None:
     try:
         source.system.get_file(source.path, str(target))
     except (FileNotFoundError, PermissionError):
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            with told_storage(target.parent):
+            with describe_storage_error(target.parent):
                 raise
-        raise Trouble(_line(error)) from error
+        raise TransientFetchError(_line(error)) from error
     except Exception as error:
-        raise Trouble(_line(error)) from error
+        raise TransientFetchError(_line(error)) from error
 
 
 def _stamp(state: str | None) -> int | None:
     # Whole even seconds, which every disk can keep; 0 is for what could not be fetched.
-    return None if state is None else 2 * (int(digest(state)[:7], 16) + 1)
+    return None if state is None else 2 * (int(text_digest(state)[:7], 16) + 1)
 
 
 def _is_kept(local: Path, stamp: int) -> bool:

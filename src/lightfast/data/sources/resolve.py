@@ -30,27 +30,27 @@ from lightfast.data.sources.archives import (
     safe_steps,
     unpack,
 )
-from lightfast.data.sources.folder import PART_NAMES, kind_of
+from lightfast.data.sources.folder import PART_NAMES, path_kind
 from lightfast.data.sources.remote import (
-    Elsewhere,
-    Wanted,
-    digest,
-    elsewhere,
-    fetch,
+    FetchRequest,
+    RemoteLocation,
+    describe_storage_error,
+    fetch_files,
     fetch_folder,
+    file_state,
     is_address,
-    joined,
-    last_step,
-    parent_of,
-    state_of,
-    told_storage,
+    join_url,
+    local_name,
+    parent_url,
+    remote_location,
+    text_digest,
 )
 
 _UNPACKED = "unpacked.json"
 _OUTSIDE = "it leads out of the place of its table"
 
 
-def cache_folder() -> Path:
+def source_cache_folder() -> Path:
     """Where copies of sources are kept: `LIGHTFAST_CACHE`/sources,
     else lightfast/sources in the user's cache folder.
     """
@@ -62,7 +62,7 @@ def cache_folder() -> Path:
     ) / "sources"
 
 
-class Places:
+class SourceResolver:
     """Sources as local paths. It remembers what it fetched or unpacked, so that all that is said afterwards
     names the user's own address.
 
@@ -78,7 +78,7 @@ class Places:
         self.notes: list[str] = []
         self.unreadable: list[Unreadable] = []
         self.reasons: dict[str, str] = {}
-        self._cache = cache_folder()
+        self._cache = source_cache_folder()
         self._known: dict[str, Path] = {}
         # Folders of the cache by the digest in their path, and how the user calls each; other renamed places.
         self._shown: dict[str, list[tuple[str, str]]] = {}
@@ -86,7 +86,7 @@ class Places:
         self._parents: dict[Path, str] = {}
         self._taken: set[Path] = set()
 
-    def local(self, source: str | Path) -> Path:
+    def local_path(self, source: str | Path) -> Path:
         """The local file or folder of a source: an address is fetched, an archive unpacked, any other path is
         itself (there or not).
 
@@ -120,7 +120,7 @@ class Places:
             paths[index] = path
         return paths
 
-    def text(self, text: str) -> str:
+    def shown_text(self, text: str) -> str:
         """A message with the user's own names in the place of those of the cache."""
         pattern = f"{re.escape(printable(self._cache))}/([0-9a-f]{{24}})/"
         for said in {match[1] for match in re.finditer(pattern, printable(text))}:
@@ -131,19 +131,23 @@ class Places:
             text = (text.replace(shown, local) if shown.endswith(local) else text).replace(local, shown)
         return text
 
-    def named(self, one: Unreadable) -> Unreadable:
+    def shown_unreadable(self, one: Unreadable) -> Unreadable:
         """A file that could not be read, under the user's own name,
         and with the reason why it could not be fetched if that is one.
         """
-        return Unreadable(self.text(one.path), self.reasons.get(one.path, one.reason))
+        return Unreadable(self.shown_text(one.path), self.reasons.get(one.path, one.reason))
 
-    def said_of(self, loaded: LoadedData) -> LoadedData:
+    def with_shown_names(self, loaded: LoadedData) -> LoadedData:
         """What was read, with the user's own names in it, and with the notes and losses on the way here."""
         found = {
-            one.path: one for one in (*map(self.named, loaded.unreadable), *map(self.named, self.unreadable))
+            one.path: one
+            for one in (
+                *map(self.shown_unreadable, loaded.unreadable),
+                *map(self.shown_unreadable, self.unreadable),
+            )
         }
         unreadable = tuple(sorted(found.values(), key=lambda one: one.path))
-        notes = tuple(printable(self.text(note)) for note in (*self.notes, *loaded.notes))
+        notes = tuple(printable(self.shown_text(note)) for note in (*self.notes, *loaded.notes))
         return dataclasses.replace(loaded, unreadable=unreadable, notes=notes)
 
     @contextlib.contextmanager
@@ -158,29 +162,29 @@ class Places:
                     text = re.sub(
                         f"{re.escape(path)}: [^.]*", lambda _, path=path, why=why: f"{path}: {why}", text
                     )
-            error.args = (self.text(text),)
-            error.cure = self.text(error.cure)
+            error.args = (self.shown_text(text),)
+            error.cure = self.shown_text(error.cure)
             raise
 
     def _found(self, text: str) -> Path:
-        if not is_address(text) or kind_of(Path(text)):
+        if not is_address(text) or path_kind(Path(text)):
             return self._path(Path(text).expanduser(), text)
         if re.match("(zip|tar)(://|::)", text):
             return self._member(text)
         if text.startswith(("file://", "local://")):
-            path = Path(elsewhere(text).path)
-            if not kind_of(path):
+            path = Path(remote_location(text).path)
+            if not path_kind(path):
                 raise DataError(f"no such file or folder: {text}", cure="Check the address.")
             self._renamed.append((str(path), text.rstrip("/")))
             return self._path(path, text)
-        return self._fetched(elsewhere(text))
+        return self._fetched(remote_location(text))
 
     def _path(self, path: Path, text: str) -> Path:
-        if not is_archive(path.name) or kind_of(path) != "file":
+        if not is_archive(path.name) or path_kind(path) != "file":
             return path
         return self._unpacked(path, text, is_zip=path.suffix.lower() == ".zip", descend=True)
 
-    def _fetched(self, source: Elsewhere) -> Path:
+    def _fetched(self, source: RemoteLocation) -> Path:
         info = source.info()
         if info["type"] != "directory":
             file = self._file(source, info)
@@ -189,10 +193,10 @@ class Places:
         self._take(fetch_folder(source, local, self.report), local, source.url)
         return local
 
-    def _file(self, source: Elsewhere, info: Mapping[str, Any]) -> Path:
-        parent = parent_of(source.url)
-        local = self._root(parent) / last_step(source.url)
-        why = fetch([Wanted(source, local, info)], self.report)[0]
+    def _file(self, source: RemoteLocation, info: Mapping[str, Any]) -> Path:
+        parent = parent_url(source.url)
+        local = self._root(parent) / local_name(source.url)
+        why = fetch_files([FetchRequest(source, local, info)], self.report)[0]
         if why:
             raise DataError(
                 f"cannot read {source.url}: {why}", cure="Check the address and your credentials."
@@ -203,26 +207,26 @@ class Places:
     def _files(self, urls: Sequence[str]) -> list[Path]:
         """Local files of addresses of single files; those that cannot be had have a reason."""
         paths: list[Path] = []
-        wanted: list[Wanted] = []
+        wanted: list[FetchRequest] = []
         for url in urls:
             if re.match("(zip|tar|file|local)(://|::)", url):
                 paths.append(self._or_reason(url))
                 continue
             try:
-                source = elsewhere(url)
+                source = remote_location(url)
             except DataError as error:
                 paths.append(self._nothing(url, str(error).removeprefix(f"{url}: ")))
                 continue
-            wanted.append(Wanted(source, self._root(parent_of(url)) / last_step(url)))
+            wanted.append(FetchRequest(source, self._root(parent_url(url)) / local_name(url)))
             paths.append(wanted[-1].local)
-        for one, why in zip(wanted, fetch(wanted, self.report) if wanted else (), strict=True):
+        for one, why in zip(wanted, fetch_files(wanted, self.report) if wanted else (), strict=True):
             if why:
                 self.reasons[printable(one.local)] = why
         return paths
 
     def _or_reason(self, url: str) -> Path:
         try:
-            return self.local(url)
+            return self.local_path(url)
         except DataError as error:
             return self._nothing(url, str(error))
 
@@ -235,7 +239,7 @@ class Places:
 
     def _placed(self, base: Path, name: str, root: Path | None) -> tuple[Path, str]:
         """(path, "") of a name relative to `base`, or (path, address) where it has to be fetched first."""
-        if is_address(name) and not kind_of(base / name):
+        if is_address(name) and not path_kind(base / name):
             last = name.rpartition("::")[2]
             is_here = not is_address(last) or last.startswith(("file://", "local://"))
             if is_here and (root is not None or base in self._parents):
@@ -243,7 +247,7 @@ class Places:
             # An archive here is relative to the table, as every other path in it.
             return base, name if is_address(last) else f"{name.removesuffix(last)}{base / last}"
         if base in self._parents:
-            url = joined(self._parents[base], name)
+            url = join_url(self._parents[base], name)
             return (base, url) if url else (self._nothing(name, _OUTSIDE), "")
         path = base / name
         if root is None:
@@ -251,7 +255,7 @@ class Places:
         plain = Path(os.path.normpath(path))
         if not plain.is_relative_to(root):
             return self._nothing(name, _OUTSIDE), ""
-        if not kind_of(plain) and plain.suffix.lower() not in TAKEN_ENDINGS:
+        if not path_kind(plain) and plain.suffix.lower() not in TAKEN_ENDINGS:
             self.reasons[printable(plain)] = "not fetched: its name has no ending of a picture"
         return plain, ""
 
@@ -282,14 +286,14 @@ class Places:
         return path
 
     def _archive_file(self, text: str) -> Path:
-        if not is_address(text) or kind_of(Path(text)):
+        if not is_address(text) or path_kind(Path(text)):
             path = Path(text).expanduser()
-            if kind_of(path) != "file":
+            if path_kind(path) != "file":
                 raise DataError(f"no such file: {text}", cure="Check the path of the archive.")
             return path
         if re.match("(zip|tar)(://|::)", text):
             return self._member(text)
-        source = elsewhere(text)
+        source = remote_location(text)
         if source.url.startswith(("file://", "local://")):
             return self._archive_file(source.path)
         info = source.info()
@@ -304,11 +308,13 @@ class Places:
         the one folder in it that holds everything when `descend`.
         """
         status = archive.stat()
-        said = digest(str(archive.resolve()))
+        said = text_digest(str(archive.resolve()))
         kept = (
-            self._cache / said / digest(str(state_of({"size": status.st_size, "mtime": status.st_mtime_ns})))
+            self._cache
+            / said
+            / text_digest(str(file_state({"size": status.st_size, "mtime": status.st_mtime_ns})))
         )
-        root = kept / (_without_ending(last_step(shown)) or "archive")
+        root = kept / (_without_ending(local_name(shown)) or "archive")
         if not (kept / _UNPACKED).is_file() or not root.is_dir():
             self._unpack_to(kept, root.name, archive, shown, is_zip=is_zip)
         self._name(root, shown)
@@ -318,7 +324,7 @@ class Places:
         return _inner(root) if descend else root
 
     def _unpack_to(self, kept: Path, name: str, archive: Path, shown: str, *, is_zip: bool) -> None:
-        with told_storage(kept):
+        with describe_storage_error(kept):
             make_folder(kept.parent)
             building = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=kept.parent))
             try:
@@ -346,7 +352,7 @@ class Places:
     def _root(self, url: str) -> Path:
         """Where the files of a folder elsewhere are kept."""
         plain = url.rstrip("/")
-        local = self._cache / digest(plain) / last_step(url)
+        local = self._cache / text_digest(plain) / local_name(url)
         self._name(local, f"{plain}/" if plain.endswith(":") else plain)
         return local
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.data.lists.class_names import check_names, spelling
-from lightfast.data.taxonomy.yaml_file import DEFAULT_CLIENT, Label, read_labels
+from lightfast.data.lists.class_names import check_class_names, normalized_name
+from lightfast.data.taxonomy.yaml_file import DEFAULT_CLIENT, Label, load_labels
 
 SEPARATOR = "/"
 _FORBIDDEN = (SEPARATOR, "|")
@@ -107,7 +107,7 @@ class Taxonomy:
         in case, spaces, hyphens or underscores only. Names and synonyms win over display names. Raises
         DataError where several labels are meant.
         """
-        folded = spelling(text).casefold()
+        folded = normalized_name(text).casefold()
         for words in (self._words, self._shown):
             found = words.get(text) or words.get(folded) or set()
             if len(found) > 1:
@@ -230,12 +230,12 @@ class Taxonomy:
         return _index(self.labels, lambda label: label.display.values())
 
 
-def read_taxonomy(path: Path | str) -> Taxonomy:
+def load_taxonomy(path: Path | str) -> Taxonomy:
     """Read a YAML file in the nested (`tree:`) or flat (`labels:`) form; raises DataError,
     one line with the place, for anything wrong.
     """
     source = Path(path)
-    return Taxonomy(tuple(read_labels(source)), str(source))
+    return Taxonomy(tuple(load_labels(source)), str(source))
 
 
 def _index(labels: Iterable[Label], words: Callable[[Label], Iterable[str]]) -> dict[str, set[str]]:
@@ -245,7 +245,7 @@ def _index(labels: Iterable[Label], words: Callable[[Label], Iterable[str]]) -> 
     for label in labels:
         for word in words(label):
             found.setdefault(word, set()).add(label.name)
-            folded.setdefault(spelling(word).casefold(), set()).add(label.name)
+            folded.setdefault(normalized_name(word).casefold(), set()).add(label.name)
     return folded | found
 
 
@@ -266,7 +266,7 @@ def _check_labels(labels: Sequence[Label], source: str) -> None:
                 f"{source}: label {label.name!r} has two parents: {parents}", cure="Keep one of them."
             )
         known[label.name] = label
-    check_names(known, source)
+    check_class_names(known, source)
     for label in labels:
         if label.parent is not None and label.parent not in known:
             cure = UnknownName("parent", label.parent, known).cure
@@ -322,10 +322,10 @@ def _check_cycles(known: Mapping[str, Label], source: str) -> None:
 
 
 def _check_synonyms(labels: Sequence[Label], source: str) -> None:
-    owners = {spelling(label.name): (label.name, "name") for label in labels}
+    owners = {normalized_name(label.name): (label.name, "name") for label in labels}
     for label in labels:
         for word in label.synonyms:
-            owner, kind = owners.setdefault(spelling(word), (label.name, "synonym"))
+            owner, kind = owners.setdefault(normalized_name(word), (label.name, "synonym"))
             if owner != label.name:
                 taken = (
                     f"is the name of {owner!r}"

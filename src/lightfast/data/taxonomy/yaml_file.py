@@ -48,7 +48,7 @@ class Label:
     abstract: bool = False
 
 
-def read_labels(path: Path) -> list[Label]:
+def load_labels(path: Path) -> list[Label]:
     """The labels of a file in the order in which they stand there; raises DataError with the line of what
     cannot be read.
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from lightfast.base.files import json_digest, read_json, write_json
+from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.base.parallel import in_parallel
 from lightfast.models.binary_tree import Structure, binary_tree
 from lightfast.studies.assets.tasks import Draw, Features, Library, TaskOf, draw
 from lightfast.studies.registry import StudyOptions
-from lightfast.train.linear import BinaryHeads, LinearHead, LinearOptions, Rows, fit_linear, fit_tree
+from lightfast.train.linear import BinaryHeads, LinearData, LinearHead, LinearSettings, fit_linear, fit_tree
 
 MOST_NUMBERS = 1.2e8
 """Rows times columns of features at most; with more, the grid is averaged over 2 × 2 places, then left out,
@@ -102,13 +102,13 @@ def measured_draws(
 
 def _kept(path: Path, experiment: Experiment) -> dict[str, Any]:
     if path.is_file():
-        return read_json(path)
-    result = measure(experiment)
+        return load_json(path)
+    result = measure_draw(experiment)
     write_json(path, result)
     return result
 
 
-def measure(experiment: Experiment) -> dict[str, Any]:
+def measure_draw(experiment: Experiment) -> dict[str, Any]:
     """Fit and test every method on one draw."""
     drawn, fitted = experiment.drawn, len(experiment.drawn.fit_rows)
     rows = 2 * fitted
@@ -121,8 +121,8 @@ def measure(experiment: Experiment) -> dict[str, Any]:
         values = [columns.of(experiment.train.plain, drawn.fit_rows)]
         if mirrored:
             values.append(columns.of(experiment.train.mirrored, drawn.fit_rows))
-        train = Rows(np.concatenate(values), np.tile(labels, len(values)))
-        val = Rows(columns.of(experiment.train.plain, drawn.val_rows), drawn.given[fitted:])
+        train = LinearData(np.concatenate(values), np.tile(labels, len(values)))
+        val = LinearData(columns.of(experiment.train.plain, drawn.val_rows), drawn.given[fitted:])
         head = _fit(method, experiment, train, val)
         views = [
             columns.of(part, drawn.test_rows) for part in (experiment.test.plain, experiment.test.mirrored)
@@ -135,7 +135,7 @@ def measure(experiment: Experiment) -> dict[str, Any]:
             "val_loss": float(-own[np.arange(len(own)), val.targets].mean()),
             "features": columns.width,
             "mirrored": mirrored,
-            "doubted": len({int(row) % fitted for row in getattr(head[0], "doubted", ())}),
+            "label_issues": len({int(row) % fitted for row in getattr(head[0], "label_issues", ())}),
             "seconds": round(time.perf_counter() - started, 2),
         }
     softmaxes = [method.name for method in methods_of(experiment.task) if not method.tree]
@@ -190,9 +190,9 @@ Head = tuple[LinearHead | BinaryHeads, Structure]
 """The fitted head, and the tree of its decisions (0 for a softmax)."""
 
 
-def _fit(method: Method, experiment: Experiment, train: Rows, val: Rows) -> Head:
+def _fit(method: Method, experiment: Experiment, train: LinearData, val: LinearData) -> Head:
     classes = len(experiment.task.classes)
-    options = LinearOptions(seed=experiment.seed, robust=method.robust)
+    options = LinearSettings(seed=experiment.seed, robust=method.robust)
     if not method.tree:
         return fit_linear(train, val, classes, options), 0
     structure = binary_tree(None, experiment.task.classes, train.features, train.targets)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lightfast.base.files import json_digest, read_json, write_json
+from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.data.catalogue.catalogue import data_folder
-from lightfast.data.dataset import Target
+from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
@@ -23,11 +23,11 @@ from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import at_hand
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import FULL, STAGED
+from lightfast.train.transfer import FULL_RECIPE, STAGED_RECIPE
 
 OTHER_SETS = ("clothing", "caltech20", "intel-scenes")
-SIDE = 96
-"""Pixels that the trained trunks get: four times the speed of 192, and every row alike."""
+_SIDE = 96
+"""Pixels that the trained backbones get: four times the speed of 192, and every row alike."""
 OTHER_BUDGET = 400.0
 
 
@@ -47,7 +47,7 @@ def ways(epochs: int | None = None) -> tuple[Way, ...]:
     From scratch takes twice the epochs of the fine-tunes, at a larger step: random weights have more to
     learn.
     """
-    side = {"input_side": SIDE}
+    side = {"input_side": _SIDE}
     scratch = Recipe.of(
         epochs=20,
         batch_size=32,
@@ -59,13 +59,18 @@ def ways(epochs: int | None = None) -> tuple[Way, ...]:
     )
     cut = [] if epochs is None else [f"epochs={epochs}"]
     return (
-        Way("frozen", "pretrained, frozen, linear head", side, STAGED),
-        Way("staged", "pretrained, last third fine-tuned", {**side, "mode": "staged"}, STAGED.updated(cut)),
+        Way("frozen", "pretrained, frozen, linear head", side, STAGED_RECIPE),
+        Way(
+            "staged",
+            "pretrained, last third fine-tuned",
+            {**side, "mode": "staged"},
+            STAGED_RECIPE.updated(cut),
+        ),
         Way(
             "full",
             "pretrained, all of it fine-tuned",
             {**side, "mode": "full"},
-            FULL.updated(["augment=flip", *cut]),
+            FULL_RECIPE.updated(["augment=flip", *cut]),
         ),
         Way(
             "scratch",
@@ -130,7 +135,7 @@ def trained_ways(
                         "seconds": checkpoint.details["fit_seconds"],
                     },
                 )
-            rows.append(read_json(path))
+            rows.append(load_json(path))
             options.report("ways", len(rows), draws * len(ways()), f"{way.name} {rows[-1]['accuracy']:.4f}")
     return rows
 
@@ -144,7 +149,7 @@ def other_set(options: StudyOptions, name: str, budget: float = OTHER_BUDGET) ->
         return None
     path = options.out / "sets" / f"{name}-{options.seed}-{budget:.0f}.json"
     if path.is_file():
-        return read_json(path)
+        return load_json(path)
     train, val, test = photographs(name, options)
     checkpoint = choose_model(
         train, val, budget, Training(seed=options.seed, device=options.device, report=options.report)
@@ -152,7 +157,7 @@ def other_set(options: StudyOptions, name: str, budget: float = OTHER_BUDGET) ->
     checkpoint = calibrate(checkpoint, val)
     predictions = predict(checkpoint, test)
     predictions.save(options.out / "sets" / f"{name}-{options.seed}.parquet")
-    return read_json(
+    return load_json(
         write_json(
             path,
             {
@@ -170,7 +175,7 @@ def other_set(options: StudyOptions, name: str, budget: float = OTHER_BUDGET) ->
 
 def photographs(name: str, options: StudyOptions) -> tuple[ImageSet, ImageSet, ImageSet]:
     """(train, val, test) of a set of photographs at 224 pixels at most, near duplicates on one side."""
-    splits = options.pictures(name, Target(largest_side=224)).splits(options.seed)
+    splits = options.pictures(name, ImageSpec(largest_side=224)).splits(options.seed)
     return splits.train, splits.val, splits.test
 
 

@@ -18,11 +18,11 @@ from lightfast.studies.assets.tasks import TASKS, TaskOf, features_of, library
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 
 # Draws, (training, test) pictures of a draw, draws and epochs of the trained networks.
-DRAWS = {"quick": 2, "paper": 20}
-SIZES = {"quick": (60, 30), "paper": (1_000, 100)}
+_DRAWS = {"quick": 2, "paper": 20}
+_SIZES = {"quick": (60, 30), "paper": (1_000, 100)}
 TRAINED = {"quick": (1, 1), "paper": (1, None)}
 TRAINED_ON = "four"
-TITLES = {
+_TITLES = {
     "pooled": "frozen, pooled features",
     "both": "frozen, pooled features and maps",
     "tree": "tree of binary classifiers",
@@ -30,21 +30,21 @@ TITLES = {
 }
 
 
-def run(options: StudyOptions) -> StudyResult:
+def run_assets(options: StudyOptions) -> StudyResult:
     """Features once, then the draws, the full sets, the trained networks and the other photographs."""
     pool = library(options)
     features = features_of(options, pool.train), features_of(options, pool.test)
-    draws = measured_draws(options, TASKS, pool, features, SIZES[options.scale], DRAWS[options.scale])
+    draws = measured_draws(options, TASKS, pool, features, _SIZES[options.scale], _DRAWS[options.scale])
     full = measured_draws(options, TASKS, pool, features, None, 1) if options.scale == "paper" else {}
     task = next(one for one in TASKS if one.name == TRAINED_ON)
     count, epochs = TRAINED[options.scale]
-    trained = trained_ways(options, task, pool, SIZES[options.scale][0], count, epochs)
+    trained = trained_ways(options, task, pool, _SIZES[options.scale][0], count, epochs)
     others = (
         [found for name in OTHER_SETS if (found := other_set(options, name)) is not None]
         if options.scale == "paper"
         else []
     )
-    tables = [main_table(draws, full, options), methods_table(draws), ways_table(trained, task)]
+    tables = [paper_table(draws, full, options), methods_table(draws), trained_ways_table(trained, task)]
     tables += [others_table(others)] if others else []
     figures = {
         "scale": options.scale,
@@ -64,12 +64,12 @@ def run(options: StudyOptions) -> StudyResult:
     )
 
 
-def main_table(
+def paper_table(
     draws: Mapping[str, Sequence[Any]], full: Mapping[str, Sequence[Any]], options: StudyOptions
 ) -> Table:
     """The paper's table beside ours: top-1, and top-3 in brackets."""
     rows = []
-    size, tested = SIZES[options.scale]
+    size, tested = _SIZES[options.scale]
     for task in TASKS:
         results = draws[task.name]
         cells: list[Cell | str] = [
@@ -106,7 +106,7 @@ def methods_table(draws: Mapping[str, Sequence[Any]]) -> Table:
             difference = "" if name == "both" else points_cell(float(gap.mean()), _spread(gap), 1)
             seconds = float(np.median([one["methods"][name]["seconds"] for one in results]))
             mean = share_cell(float(own.mean()), _spread(own), digits=1)
-            rows.append((task.title, TITLES[name], mean, difference, f"{seconds:.1f} s"))
+            rows.append((task.title, _TITLES[name], mean, difference, f"{seconds:.1f} s"))
     columns = ("task", "head", "top-1", "against pooled + maps", "fit")
     return Table(
         columns,
@@ -119,7 +119,7 @@ def methods_table(draws: Mapping[str, Sequence[Any]]) -> Table:
     )
 
 
-def ways_table(rows: Sequence[Mapping[str, Any]], task: TaskOf) -> Table:
+def trained_ways_table(rows: Sequence[Mapping[str, Any]], task: TaskOf) -> Table:
     """From scratch against pretrained, frozen against fine-tuned."""
     cells = []
     for way in ways():
@@ -189,7 +189,7 @@ def _notes(options: StudyOptions, others: Sequence[Any]) -> tuple[str, ...]:
     ]
     if options.scale == "quick":
         notes.append(
-            f"Scale quick: {DRAWS['quick']} draws of few pictures, which show that the study runs. Their "
+            f"Scale quick: {_DRAWS['quick']} draws of few pictures, which show that the study runs. Their "
             "intervals say nothing."
         )
     if options.scale == "paper" and not others:
@@ -202,7 +202,7 @@ STUDIES.add(
     Study(
         "assets",
         "a media library tagged from few pictures",
-        run,
+        run_assets,
         "media-library paper",
         ("smiles", "fashion-mnist"),
     ),

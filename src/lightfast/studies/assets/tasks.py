@@ -19,7 +19,7 @@ from lightfast.base.progress import Reporter
 from lightfast.base.randomness import generator
 from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import concatenate
-from lightfast.data.decode.decode import fit
+from lightfast.data.decode.decode import resize_batch
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split_off
 from lightfast.models.build import fresh_network
@@ -27,14 +27,14 @@ from lightfast.models.device import resolve_device
 from lightfast.models.transfer import TransferNetwork, load_weights, preprocess_of
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import at_hand
-from lightfast.train.features import Reader
+from lightfast.train.features import FeatureExtractor
 
-FACES, OBJECTS, EMBEDDED = "smiles", "fashion-mnist", "mnist-5k"
+FACES, OBJECTS, _EMBEDDED = "smiles", "fashion-mnist", "mnist-5k"
 CLASSES = ("smile", "not_smile", "bag", "shoe", "t_shirt", "shirt")
 # Fashion-MNIST's class names to ours; two kinds of shoe are one.
 CLOTHES = {"Bag": "bag", "Sneaker": "shoe", "Ankle boot": "shoe", "T-shirt/top": "t_shirt", "Shirt": "shirt"}
 FACES_TESTED = 1 / 6
-SIDE = 64
+_SIDE = 64
 """Pixels: the faces' own side; the clothes (28) are enlarged to it,
 so that all six kinds share one network input.
 """
@@ -108,10 +108,10 @@ class Library:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the frozen trunk makes of one part: two files of float16 (N, D), of the pictures and of their
+    """What the frozen backbone makes of one part: two files of float16 (N, D), of the pictures and of their
     mirror images, row by row.
 
-    The first `pooled` columns are the trunk's own features, the rest a grid of maps of its middle.
+    The first `pooled` columns are the backbone's own features, the rest a grid of maps of its middle.
     """
 
     plain_file: Path
@@ -195,7 +195,7 @@ def _clothes(part: ImageSet) -> ImageSet:
 
 
 def _digits(options: StudyOptions) -> Library:
-    digits = options.pictures(EMBEDDED).data.train
+    digits = options.pictures(_EMBEDDED).data.train
     train, test = (
         _standard(few, few.require_labels())
         for part in split_off(digits, 0.25, 0, ("train", "test"))
@@ -212,7 +212,7 @@ def _digits(options: StudyOptions) -> Library:
 
 
 def _standard(images: ImageSet, labels: NDArray[np.int64]) -> ImageSet:
-    return ImageSet(fit(images.images, (SIDE, SIDE), 1), CLASSES, labels, images.ids, images.name)
+    return ImageSet(resize_batch(images.images, (_SIDE, _SIDE), 1), CLASSES, labels, images.ids, images.name)
 
 
 def _few(images: ImageSet, count: int, seed: int) -> ImageSet:
@@ -276,40 +276,42 @@ def _rows(part: ImageSet, task: TaskOf, rng: np.random.Generator, size: int | No
     return rng.permutation(np.concatenate(rows))
 
 
-def network_of(images: ImageSet, seed: int) -> tuple[TransferNetwork, Reader]:
-    """The frozen trunk with both taps, and what reads pictures with it."""
+def network_of(images: ImageSet, seed: int) -> tuple[TransferNetwork, FeatureExtractor]:
+    """The frozen backbone with both taps, and what reads pictures with it."""
     config = {"taps": TAPS}
     network = fresh_network(MODEL, "classifier", images.image_shape, len(CLASSES), config, seed)
     load_weights(network, MODEL, config)
-    return network, Reader(network, preprocess_of(MODEL, images.image_shape, config), resolve_device("cpu"))
+    return network, FeatureExtractor(
+        network, preprocess_of(MODEL, images.image_shape, config), resolve_device("cpu")
+    )
 
 
 def features_of(options: StudyOptions, images: ImageSet) -> Features:
     """The features of one part; kept in the study's folder in pieces,
     so that a study that was stopped goes on where it was.
     """
-    network, reader = network_of(images, options.seed)
-    reader = dataclasses.replace(reader, device=resolve_device(options.device))
+    network, extractor = network_of(images, options.seed)
+    extractor = dataclasses.replace(extractor, device=resolve_device(options.device))
     key = json_digest(
-        {"data": images.version, "model": MODEL, "taps": TAPS, "side": reader.preprocess.size[0]}
+        {"data": images.version, "model": MODEL, "taps": TAPS, "side": extractor.preprocess.size[0]}
     )[:16]
     both = [
-        _kept(reader, images, options.out / "features" / f"{key}-{name}.npy", flip, options.report)
+        _kept(extractor, images, options.out / "features" / f"{key}-{name}.npy", flip, options.report)
         for name, flip in (("plain", False), ("mirrored", True))
     ]
-    return Features(both[0], both[1], int(getattr(network.trunk, "num_features")))  # noqa: B009  timm networks are not typed
+    return Features(both[0], both[1], int(getattr(network.backbone, "num_features")))  # noqa: B009  timm networks are not typed
 
 
-def _kept(reader: Reader, images: ImageSet, path: Path, flip: bool, report: Reporter) -> Path:
+def _kept(extractor: FeatureExtractor, images: ImageSet, path: Path, flip: bool, report: Reporter) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     progress = path.with_suffix(".done")
     done = int(progress.read_text(encoding="utf-8")) if progress.is_file() and path.is_file() else 0
-    shape = (len(images), reader.network.width)
+    shape = (len(images), extractor.network.width)
     if done < len(images):
         array = open_memmap(path, mode="r+" if done else "w+", dtype=np.float16, shape=shape)
         for start in range(done, len(images), PIECE):
             stop = min(start + PIECE, len(images))
-            array[start:stop] = reader.features(images.images[start:stop], flip=flip)
+            array[start:stop] = extractor.features(images.images[start:stop], flip=flip)
             array.flush()
             progress.write_text(str(stop), encoding="utf-8")
             report("features", stop, len(images), "mirrored" if flip else "")

@@ -12,22 +12,22 @@ from pathlib import Path
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.data.catalogue.catalogue import data_folder
-from lightfast.data.dataset import Target
+from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
 from lightfast.models.classifiers import VIEWS
 from lightfast.studies.registry import Scale, StudyOptions
-from lightfast.studies.rows import Row, at_hand
-from lightfast.train.fit import Plan
+from lightfast.studies.rows import ModelRow, at_hand
+from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe
 
 # The first that is at hand is used; the others stand in for it, and the study says so.
 DATA_SETS = ("emnist-balanced", "fashion-mnist")
-EMBEDDED = "mnist-5k"
+_EMBEDDED = "mnist-5k"
 SMALL_SET = "english-handwritten-62"
-VALIDATION_SHARE = 0.05
+_VALIDATION_SHARE = 0.05
 # Pictures of scale "quick": (train and validation, test).
-QUICK = (700, 300)
+_QUICK = (700, 300)
 # Cross-validation: so many training pictures, so many folds.
 CROSS_VALIDATION: Mapping[Scale, tuple[int, int]] = {"quick": (300, 3), "paper": (4_000, 5)}
 # Clothes may be mirrored, letters not.
@@ -36,20 +36,22 @@ AUGMENT = {"fashion-mnist": "mirror"}
 FOREST = Recipe()
 DENSE = Recipe.of(epochs=20, batch_size=128, learning_rate=2e-3)
 LAYERS = Recipe.of(epochs=10, batch_size=128, learning_rate=3e-3, averaging=0.995, label_smoothing=0.05)
-OURS = Recipe.of(
+_OURS = Recipe.of(
     epochs=20, batch_size=128, learning_rate=5e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.998
 )
 
 FORESTS = (
-    Row("forest-gini", "random forest, depth 80, gini", "random-forest-80", FOREST, paper=0.81),
-    Row("forest-entropy", "random forest, depth 80, entropy", "random-forest-80-entropy", FOREST),
+    ModelRow("forest-gini", "random forest, depth 80, gini", "random-forest-80", FOREST, paper=0.81),
+    ModelRow("forest-entropy", "random forest, depth 80, entropy", "random-forest-80-entropy", FOREST),
 )
-ACTIVATIONS = tuple(
-    Row(f"mlp-{name}", f"dense network, {name}", "mlp", DENSE, {"activation": name})
+DENSE_ACTIVATIONS = tuple(
+    ModelRow(f"mlp-{name}", f"dense network, {name}", "mlp", DENSE, {"activation": name})
     for name in ("relu", "tanh", "sigmoid")
 )
 CNNS = tuple(
-    Row(f"cnn-{layers}", f"CNN, {layers} layer{'s' * (layers > 1)}", f"cnn-{layers}", LAYERS, paper=paper)
+    ModelRow(
+        f"cnn-{layers}", f"CNN, {layers} layer{'s' * (layers > 1)}", f"cnn-{layers}", LAYERS, paper=paper
+    )
     for layers, paper in ((1, 0.81), (2, 0.81), (3, 0.88), (4, 0.89))
 )
 
@@ -77,20 +79,20 @@ def letters_data(options: StudyOptions) -> LettersData:
     """
     folder = options.data_folder or data_folder()
     name = next(
-        (name for name in DATA_SETS if at_hand(name, folder)), EMBEDDED if options.scale == "quick" else ""
+        (name for name in DATA_SETS if at_hand(name, folder)), _EMBEDDED if options.scale == "quick" else ""
     )
     if not name:
         raise DataError(
             f"study emnist: neither {' nor '.join(DATA_SETS)} is in {folder}",
             cure="Run: lightfast data fetch emnist-balanced.",
         )
-    splits = options.pictures(name).splits(options.seed, val=VALIDATION_SHARE)
+    splits = options.pictures(name).splits(options.seed, val=_VALIDATION_SHARE)
     if options.scale == "quick":
-        fitted, tested = QUICK
+        fitted, tested = _QUICK
         splits = Splits(
-            sample(splits.train, fitted * 4 // 5, options.seed),
-            sample(splits.val, fitted // 5, options.seed),
-            sample(splits.test, tested, options.seed),
+            take_sample(splits.train, fitted * 4 // 5, options.seed),
+            take_sample(splits.val, fitted // 5, options.seed),
+            take_sample(splits.test, tested, options.seed),
         )
     stand_in = name != DATA_SETS[0]
     said = (
@@ -110,10 +112,10 @@ def small_set(options: StudyOptions, folder: Path) -> ImageSet | None:
     """The handwritten letters and digits of `SMALL_SET` at 28 × 28, or None where they are not."""
     if options.scale == "quick" or not at_hand(SMALL_SET, folder):
         return None
-    return options.pictures(SMALL_SET, Target((28, 28), 1)).data.train
+    return options.pictures(SMALL_SET, ImageSpec((28, 28), 1)).data.train
 
 
-def paper_cnns(data: LettersData) -> tuple[Row, ...]:
+def paper_cnns(data: LettersData) -> tuple[ModelRow, ...]:
     """The paper's CNNs of one to four layers; clothes are flipped left-right in training, letters are left as
     they are.
 
@@ -124,23 +126,23 @@ def paper_cnns(data: LettersData) -> tuple[Row, ...]:
     return tuple(dataclasses.replace(row, recipe=row.recipe.updated([f"augment={flip}"])) for row in CNNS)
 
 
-def ours(data: LettersData) -> Row:
+def ours(data: LettersData) -> ModelRow:
     """Our best small network, augmented as the pictures allow."""
-    recipe = OURS.updated([f"augment={data.augment}"])
+    recipe = _OURS.updated([f"augment={data.augment}"])
     views = VIEWS if data.augment == "mirror" else ("one", "shift")
-    return Row("ours", "ours (resnet9, 16 wide)", "resnet9-small", recipe, views=views)
+    return ModelRow("ours", "ours (resnet9, 16 wide)", "resnet9-small", recipe, views=views)
 
 
-def small_set_plans() -> dict[str, Plan]:
+def small_set_plans() -> dict[str, ClassifierPlan]:
     """What is cross-validated on the small set: 55 pictures a class need more epochs and moved copies."""
     recipe = LAYERS.updated(["epochs=12", "batch_size=64", "augment=affine"])
     return {
-        FORESTS[0].title: Plan("random-forest-80", FOREST),
-        "CNN, 3 layers, moved and turned pictures": Plan("cnn-3", recipe),
+        FORESTS[0].title: ClassifierPlan("random-forest-80", FOREST),
+        "CNN, 3 layers, moved and turned pictures": ClassifierPlan("cnn-3", recipe),
     }
 
 
-def sample(images: ImageSet, size: int, seed: int) -> ImageSet:
+def take_sample(images: ImageSet, size: int, seed: int) -> ImageSet:
     """At most `size` pictures, drawn by seed."""
     if len(images) <= size:
         return images

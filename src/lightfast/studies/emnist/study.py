@@ -12,34 +12,34 @@ from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import Comparison, compare
 from lightfast.evaluate.confusions import confused_pairs
-from lightfast.experiments.crossval import CrossValidation, Dealing, corrected_p_value, cross_validate
+from lightfast.experiments.crossval import CrossValidation, FoldOptions, corrected_p_value, cross_validate
 from lightfast.pages.classes import classes_sections
 from lightfast.report.page import Figure, Section, Table
 from lightfast.report.statistics import interval_figure, lines_figure
 from lightfast.report.tables import duration, percent, points_cell, share_cell
 from lightfast.studies.emnist.networks import (
-    ACTIVATIONS,
     CROSS_VALIDATION,
+    DENSE_ACTIVATIONS,
     FORESTS,
     LettersData,
     letters_data,
     ours,
     paper_cnns,
-    sample,
     small_set,
     small_set_plans,
+    take_sample,
 )
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
-from lightfast.studies.rows import Outcome, Row, outcome_of
-from lightfast.train.fit import Plan
+from lightfast.studies.rows import ModelRow, Outcome, outcome_of
+from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Training
 
-QUICK_EPOCHS = 3
+_QUICK_EPOCHS = 3
 WATCHED_EPOCHS = (1, 5, 10, 15, 20)
 PAPER_DATA = "EMNIST Balanced"
 BEST_PUBLISHED = 0.9106
 # Fashion-MNIST's own list of submitted results (github.com/zalandoresearch/fashion-mnist).
-PUBLISHED = {
+_PUBLISHED = {
     "fashion-mnist": "gradient boosting 89.8, two convolutional layers 92.5, HOG + SVM 92.6, fastai 93.1, "
     "AutoML (24 hours) 93.9, "
     "ResNet-18 94.9, people 83.5"
@@ -54,7 +54,7 @@ class Validated:
     result: CrossValidation
 
 
-def run(options: StudyOptions) -> StudyResult:
+def run_emnist(options: StudyOptions) -> StudyResult:
     """Train every row on one split, read the official test pictures once with each, cross-validate three
     models, compare.
 
@@ -73,7 +73,7 @@ def run(options: StudyOptions) -> StudyResult:
     tables = [
         _main_table(list(outcomes.values()), data, caption),
         _pairs_table(comparison, best.row.title, caption),
-        _activation_table([outcomes[row.part] for row in ACTIVATIONS], options.seed, data),
+        _activation_table([outcomes[row.part] for row in DENSE_ACTIVATIONS], options.seed, data),
         _validation_table(validated, options),
         _hardest_table(best, caption),
     ]
@@ -98,11 +98,11 @@ def run(options: StudyOptions) -> StudyResult:
         ],
         "activations": {
             row.config["activation"]: [dict(epoch) for epoch in outcomes[row.part].checkpoint.history]
-            for row in ACTIVATIONS
+            for row in DENSE_ACTIVATIONS
         },
     }
     seconds = {part: outcome.seconds for part, outcome in outcomes.items()}
-    sections = _sections(comparison, [outcomes[row.part] for row in ACTIVATIONS], best, data)
+    sections = _sections(comparison, [outcomes[row.part] for row in DENSE_ACTIVATIONS], best, data)
     return StudyResult(
         "Forest, dense and convolutional networks (EMNIST)",
         tuple(tables),
@@ -113,9 +113,9 @@ def run(options: StudyOptions) -> StudyResult:
     )
 
 
-def _rows(options: StudyOptions, data: LettersData) -> tuple[Row, ...]:
-    rows = (*FORESTS, *ACTIVATIONS, *paper_cnns(data), ours(data))
-    return rows if options.scale == "paper" else tuple(row.quick(QUICK_EPOCHS) for row in rows)
+def _rows(options: StudyOptions, data: LettersData) -> tuple[ModelRow, ...]:
+    rows = (*FORESTS, *DENSE_ACTIVATIONS, *paper_cnns(data), ours(data))
+    return rows if options.scale == "paper" else tuple(row.quick(_QUICK_EPOCHS) for row in rows)
 
 
 def _validated(options: StudyOptions, data: LettersData) -> list[Validated]:
@@ -123,11 +123,11 @@ def _validated(options: StudyOptions, data: LettersData) -> list[Validated]:
     folds of the same training pictures.
     """
     size, folds = CROSS_VALIDATION[options.scale]
-    chosen = sample(data.splits.train, size, options.seed)
-    rows = {row.title: row for row in (FORESTS[0], ACTIVATIONS[0], paper_cnns(data)[2])}
+    chosen = take_sample(data.splits.train, size, options.seed)
+    rows = {row.title: row for row in (FORESTS[0], DENSE_ACTIVATIONS[0], paper_cnns(data)[2])}
     plans = {
-        title: Plan(
-            row.model, row.recipe if options.scale == "paper" else row.quick(QUICK_EPOCHS).recipe, row.config
+        title: ClassifierPlan(
+            row.model, row.recipe if options.scale == "paper" else row.quick(_QUICK_EPOCHS).recipe, row.config
         )
         for title, row in rows.items()
     }
@@ -141,12 +141,14 @@ def _small(options: StudyOptions) -> list[Validated]:
     return [_cross(options, title, images, plan, 5) for title, plan in small_set_plans().items()]
 
 
-def _cross(options: StudyOptions, title: str, images: ImageSet, plan: Plan, folds: int) -> Validated:
+def _cross(
+    options: StudyOptions, title: str, images: ImageSet, plan: ClassifierPlan, folds: int
+) -> Validated:
     training = Training(
         seed=options.seed, device=options.device, folder=options.out / "crossval", report=options.report
     )
     jobs = 1 if options.scale == "quick" else None
-    return Validated(title, cross_validate(images, plan, Dealing(folds, 1, jobs), training))
+    return Validated(title, cross_validate(images, plan, FoldOptions(folds, 1, jobs), training))
 
 
 def _caption(data: LettersData, seed: int) -> str:
@@ -195,9 +197,9 @@ def _main_table(outcomes: Sequence[Outcome], data: LettersData, caption: str) ->
         "Wilson). Paper: F1; beside our network the best published small network on EMNIST Balanced. "
         "Training: one core."
     ]
-    if data.name in PUBLISHED:
+    if data.name in _PUBLISHED:
         notes.append(
-            f"Published accuracies on {data.name}, in %: {PUBLISHED[data.name]} (its own list of results)."
+            f"Published accuracies on {data.name}, in %: {_PUBLISHED[data.name]} (its own list of results)."
         )
     return Table(columns, tuple(rows), f"Test pictures: {caption}", tuple(notes))
 
@@ -364,7 +366,7 @@ STUDIES.add(
     Study(
         "emnist",
         "Letters: forest, dense and convolutional networks compared, with cross-validation",
-        run,
+        run_emnist,
         "letters study; EMNIST: Cohen et al. 2017",
         ("emnist-balanced",),
     ),

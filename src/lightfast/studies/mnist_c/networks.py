@@ -20,7 +20,7 @@ from lightfast.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Plan:
+class MnistCPlan:
     """The sizes of one scale.
 
     Attributes:
@@ -45,15 +45,15 @@ class Plan:
     autoencoder: RestorerPlan
 
 
-def plan_of(scale: str) -> Plan:
+def mnist_c_plan(scale: str) -> MnistCPlan:
     """The plan of scale "quick" (5,000 embedded digits, under two minutes) or "paper" (all of MNIST)."""
     return _quick() if scale == "quick" else _paper()
 
 
-def _quick() -> Plan:
+def _quick() -> MnistCPlan:
     config = {"width": 12}
     look = DetectorPlan(recipe=Recipe(epochs=2, averaging=0.98), per_epoch=2500)
-    return Plan(
+    return MnistCPlan(
         data="mnist-5k",
         val_share=0.1,
         breakout=100,
@@ -75,8 +75,8 @@ def _quick() -> Plan:
     )
 
 
-def _paper() -> Plan:
-    return Plan(
+def _paper() -> MnistCPlan:
+    return MnistCPlan(
         data="mnist",
         val_share=5000 / 60000,
         breakout=1500,
@@ -117,7 +117,7 @@ class Parts:
     """The study's networks, trained on first use and read from the study's folder afterwards."""
 
     options: StudyOptions
-    plan: Plan
+    plan: MnistCPlan
     splits: Splits
 
     @cached_property

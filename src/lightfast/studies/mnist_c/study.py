@@ -12,14 +12,14 @@ from typing import Any
 
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.mnist_c import tables
-from lightfast.studies.mnist_c.networks import Parts, plan_of
+from lightfast.studies.mnist_c.networks import Parts, mnist_c_plan
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 
 
-def run(options: StudyOptions) -> StudyResult:
+def run_mnist_c(options: StudyOptions) -> StudyResult:
     """The whole study; every trained part is kept in `options.out`, so a second run only measures."""
     started = time.perf_counter()
-    plan = plan_of(options.scale)
+    plan = mnist_c_plan(options.scale)
     splits = options.pictures(plan.data).splits(options.seed, val=plan.val_share)
     mix = DamageMix.of_suite("mnist-c")
     parts = Parts(options, plan, splits)
@@ -27,7 +27,7 @@ def run(options: StudyOptions) -> StudyResult:
     measured = {
         "breakouts": tables.breakouts(parts, pipeline),
         "kinds": tables.kinds(parts, pipeline),
-        "held_out": tables.held_out(parts),
+        "held_out": tables.held_out_families(parts),
         "autoencoder": tables.autoencoder(parts, pipeline, mix),
     }
     figures: dict[str, Any] = {name: rows for name, (_, rows) in measured.items()}
@@ -39,9 +39,9 @@ def run(options: StudyOptions) -> StudyResult:
         },
         "detector": {key: value for key, value in pipeline.detector.details.items() if key != "key"},
         "rules": {
-            "margins": dict(pipeline.rules.margins),
-            "temperature": pipeline.rules.temperature,
-            "doubt": pipeline.rules.doubt,
+            "margins": dict(pipeline.calibration.margins),
+            "temperature": pipeline.calibration.temperature,
+            "review_threshold": pipeline.calibration.review_threshold,
         },
         "data": splits.test.name,
         "data_version": splits.train.version,
@@ -66,4 +66,6 @@ def run(options: StudyOptions) -> StudyResult:
 
 
 TITLE = "Damaged digits: detect, denoise, read again"
-STUDIES.add("mnist-c", Study("mnist-c", TITLE, run, "damaged-digits study; Mu & Gilmer 2019", ("mnist",)))
+STUDIES.add(
+    "mnist-c", Study("mnist-c", TITLE, run_mnist_c, "damaged-digits study; Mu & Gilmer 2019", ("mnist",))
+)

@@ -27,7 +27,7 @@ from lightfast.restore.pipeline import Pipeline, Repair, repair
 from lightfast.statistics.intervals import Interval, difference_interval, wilson
 from lightfast.studies.mnist_c.networks import Parts
 
-Rows = list[dict[str, Any]]
+TableRows = list[dict[str, Any]]
 
 BREAKOUTS: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
     ("clean", (), 0.9900, 0.9900),
@@ -41,7 +41,7 @@ PAPER_BCE = 0.1365
 """The paper's autoencoder loss after 50 epochs."""
 
 
-def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
+def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, TableRows]:
     """Five groups of test digits with no digit in two of them, damaged as the paper's were."""
     options, plan, test = parts.options, parts.plan, parts.splits.test
     order = generator(options.seed, "breakouts").permutation(len(test))
@@ -66,7 +66,7 @@ def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
                 **test_row.as_json(),
                 "before_interval": list(_wilson(result.before.correct)),
                 "after_interval": list(_wilson(result.after.correct)),
-                "doubtful": int(result.doubtful.sum()),
+                "doubtful": int(result.needs_review.sum()),
                 "accepted_accuracy": _accepted(result),
             }
         )
@@ -75,14 +75,14 @@ def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
                 name,
                 f"{100 * paper_before:.2f} → {100 * paper_after:.2f}",
                 *_before_after(test_row, result),
-                str(int(result.doubtful.sum())),
+                str(int(result.needs_review.sum())),
             )
         )
     columns = ("breakout", "paper, %", "before", "after", "gain, points", "for a person")
     return Table(columns, tuple(cells), f"Five breakouts of {plan.breakout:,} test digits"), rows
 
 
-def kinds(parts: Parts, pipeline: Pipeline) -> tuple[Table, Rows]:
+def kinds(parts: Parts, pipeline: Pipeline) -> tuple[Table, TableRows]:
     """Clean digits and every kind of MNIST-C at its published severity, all on the same test digits."""
     options, plan, test = parts.options, parts.plan, parts.splits.test
     clean = (
@@ -169,12 +169,12 @@ def _kind_row(name: str, clean: ImageSet, images: ImageSet, result: Repair) -> d
         "named": named,
         "before_interval": list(_wilson(result.before.correct)),
         "after_interval": list(_wilson(result.after.correct)),
-        "doubtful": int(result.doubtful.sum()),
+        "doubtful": int(result.needs_review.sum()),
         "accepted_accuracy": _accepted(result),
     }
 
 
-def held_out(parts: Parts) -> tuple[Table, Rows]:
+def held_out_families(parts: Parts) -> tuple[Table, TableRows]:
     """One damage family at a time left out of all training and calibration, then met at the test."""
     names = [name for name, _, _ in SUITES.get("mnist-c").entries]
     options, plan, splits = parts.options, parts.plan, parts.splits
@@ -236,7 +236,7 @@ def _clustered(before: NDArray[np.bool_], after: NDArray[np.bool_], digits: int)
     return Interval(float(gain.mean() - half), float(gain.mean() + half))
 
 
-def autoencoder(parts: Parts, pipeline: Pipeline, mix: DamageMix) -> tuple[Table, Rows]:
+def autoencoder(parts: Parts, pipeline: Pipeline, mix: DamageMix) -> tuple[Table, TableRows]:
     """The paper's autoencoder and our restorer on the same damaged digits, every picture restored,
     no detector and no rules.
     """
@@ -319,7 +319,7 @@ def _wilson(correct: NDArray[np.bool_]) -> Interval:
 
 def _accepted(result: Repair) -> float | None:
     """Accuracy of the readings that did not go to a person."""
-    sure = ~result.doubtful
+    sure = ~result.needs_review
     return float(result.after.correct[sure].mean()) if sure.any() else None
 
 

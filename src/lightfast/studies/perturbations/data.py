@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.data.catalogue.catalogue import data_folder
-from lightfast.data.dataset import LoadedData, Target
+from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_loaded
-from lightfast.studies.perturbations.networks import Pictures
+from lightfast.studies.perturbations.networks import StudyImages
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import at_hand
 from lightfast.studies.svhn.digits_over_photos import digits_over_photos, textures
 
 CIFAR = ("cifar10", "cifar10-20k")
 INTEL, STL = "intel-scenes", "stl10"
-SIDE = 96
+_SIDE = 96
 # The paper's own division of STL-10's labelled training part.
 STL_TEST = 990 / 5_000
-QUICK = (400, 80, 60)
+_QUICK = (400, 80, 60)
 """Pictures of the stand-in: training, validation, test."""
 Cut = tuple[int | None, int | None, int | None]
 """Pictures for (training, validation, test) at most; None = all."""
@@ -37,7 +37,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "cpu": {"cifar": (1_500, 1_000, 2_000), "cifar-more": (6_000, 1_000, 2_000)},
     "paper": {},
 }
-PUBLISHED = {
+_PUBLISHED = {
     "stl-990": ("STL-10, 4,010 / 990 pictures", "82.8 → 85.0"),
     "stl": ("STL-10, official split", "78.5 → 82.3"),
     "cifar": ("CIFAR-10", "75.7 → 79.6"),
@@ -46,7 +46,7 @@ PUBLISHED = {
 """The paper's data sets: title, and test accuracy in % without and with its U-Net."""
 
 
-def pictures_of(options: StudyOptions) -> dict[str, Pictures]:
+def pictures_of(options: StudyOptions) -> dict[str, StudyImages]:
     """The pictures at hand by name: "cifar" ("cifar-more": more of them to train on), "intel", "stl",
     "stl-990".
 
@@ -66,14 +66,14 @@ def pictures_of(options: StudyOptions) -> dict[str, Pictures]:
     return found
 
 
-def not_run(known: Mapping[str, Pictures], scale: str) -> list[tuple[str, str]]:
+def not_run(known: Mapping[str, StudyImages], scale: str) -> list[tuple[str, str]]:
     """(title, published figures) of the paper's data sets that are not at hand; none at scale "quick",
     which reads none of them.
     """
-    return [] if scale == "quick" else [PUBLISHED[name] for name in PUBLISHED if name not in known]
+    return [] if scale == "quick" else [_PUBLISHED[name] for name in _PUBLISHED if name not in known]
 
 
-def _cifar(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
+def _cifar(options: StudyOptions, folder: Path) -> dict[str, StudyImages]:
     name = next((one for one in CIFAR if at_hand(one, folder)), None)
     if name is None:
         return {}
@@ -84,21 +84,21 @@ def _cifar(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
     }
 
 
-def _intel(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
+def _intel(options: StudyOptions, folder: Path) -> dict[str, StudyImages]:
     if not at_hand(INTEL, folder):
         return {}
-    return {"intel": Pictures(options.pictures(INTEL, Target((SIDE, SIDE), 3)).splits(options.seed))}
+    return {"intel": StudyImages(options.pictures(INTEL, ImageSpec((_SIDE, _SIDE), 3)).splits(options.seed))}
 
 
-def _stl(options: StudyOptions, folder: Path) -> dict[str, Pictures]:
+def _stl(options: StudyOptions, folder: Path) -> dict[str, StudyImages]:
     if not at_hand(STL, folder):
         return {}
     loaded = options.pictures(STL).data
     own = split_loaded(LoadedData(train=loaded.train), test=STL_TEST, seed=options.seed)
-    return {"stl": Pictures(split_loaded(loaded, seed=options.seed)), "stl-990": Pictures(own)}
+    return {"stl": StudyImages(split_loaded(loaded, seed=options.seed)), "stl-990": StudyImages(own)}
 
 
-def _cut(splits: Splits, sizes: Cut, seed: int) -> Pictures:
+def _cut(splits: Splits, sizes: Cut, seed: int) -> StudyImages:
     """At most so many pictures of each part, drawn by seed;
     training pictures that are left over are new to the classifier.
     """
@@ -115,7 +115,7 @@ def _cut(splits: Splits, sizes: Cut, seed: int) -> Pictures:
     ]
     rest = orders[0][len(parts[0]) :]
     new = splits.train.take(rest) if len(rest) else None
-    return Pictures(dataclasses.replace(splits, train=parts[0], val=parts[1], test=parts[2]), new)
+    return StudyImages(dataclasses.replace(splits, train=parts[0], val=parts[1], test=parts[2]), new)
 
 
 def _order(images: ImageSet, seed: int) -> NDArray[np.int64]:
@@ -134,6 +134,6 @@ def _stand_in(options: StudyOptions) -> Splits:
             seed,
             f"digits-over-textures/{part.name}",
         )
-        for part, count in zip((digits.train, digits.val, digits.test), QUICK, strict=True)
+        for part, count in zip((digits.train, digits.val, digits.test), _QUICK, strict=True)
     ]
     return dataclasses.replace(digits, train=parts[0], val=parts[1], test=parts[2])

@@ -18,26 +18,26 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.explain.attribution import explain
 from lightfast.explain.difference import Difference, difference, map_change, top_change
 from lightfast.explain.features import FeatureMaps, feature_maps
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import restore_images
-from lightfast.models.load import spec_of
+from lightfast.models.load import model_summary
 from lightfast.pages.features import channels_of
 from lightfast.pages.run import curves_figure
 from lightfast.report.overlay import coloured, mosaic_uri, overlay
 from lightfast.report.page import Cell, Figure, FigureRow, Folded, Section, Table, Text
-from lightfast.report.strips import colour_key, stage, strip
+from lightfast.report.strips import colour_key, strip, strip_panel
 from lightfast.report.tables import MINUS, percent
 from lightfast.restore.enhance import degraded_images
 from lightfast.studies.perturbations.networks import (
-    CLEAN,
+    CLEAN_STATE,
     DEGRADED,
     MIX,
     NONE,
-    OURS,
+    OUR_WAY,
     OURS_CLEAN,
-    PAPER,
+    PAPER_WAY,
     TITLES,
-    Read,
+    SubjectResult,
 )
 
 Inner = Text | Table | Figure | FigureRow
@@ -50,8 +50,8 @@ OUTCOMES = {
 }
 EACH = 2
 """Pictures of every outcome whose maps are shown."""
-METHOD, TOP = "grad-cam", 3
-WIDE, HALF, SIDE = 820, 400, 160
+METHOD, _TOP = "grad-cam", 3
+_WIDE, _HALF, _SIDE = 820, 400, 160
 _TILE, _COLUMNS = 44, 8
 _CHOSEN = "Of every outcome those pictures are shown whose reading behind our enhancer is the most confident."
 
@@ -60,7 +60,7 @@ _CHOSEN = "Of every outcome those pictures are shown whose reading behind our en
 class View:
     """Test pictures in one state, read without (`before`) and behind our enhancer (`after`)."""
 
-    read: Read
+    read: SubjectResult
     state: str
     images: ImageSet
     before: Predictions
@@ -84,19 +84,21 @@ class View:
         return np.ascontiguousarray(self.images.images[list(rows)])
 
 
-def views_of(read: Read) -> dict[str, View]:
+def subject_views(read: SubjectResult) -> dict[str, View]:
     """The clean and the degraded test pictures of a subject with their readings."""
-    seed = int(read.enhancers[OURS].details["seed"])
-    pictures = {CLEAN: read.splits.test, DEGRADED: degraded_images(read.splits.test, MIX, seed)}
+    seed = int(read.enhancers[OUR_WAY].details["seed"])
+    pictures = {CLEAN_STATE: read.splits.test, DEGRADED: degraded_images(read.splits.test, MIX, seed)}
     return {
-        state: View(read, state, images, read.readings[NONE, state], read.readings[read.ours(state), state])
+        state: View(
+            read, state, images, read.predictions[NONE, state], read.predictions[read.ours(state), state]
+        )
         for state, images in pictures.items()
     }
 
 
-def figure_sections(reads: Sequence[Read]) -> tuple[Section, ...]:
+def figure_sections(reads: Sequence[SubjectResult]) -> tuple[Section, ...]:
     """The sections after the tables; of several subjects the first is open, the others fold."""
-    views = [views_of(read) for read in reads]
+    views = [subject_views(read) for read in reads]
     return (
         _section(
             "What the enhancers change",
@@ -131,7 +133,7 @@ def _section(
     lead: str,
     key: Inner,
 ) -> Section:
-    first, *others = [(found[CLEAN].read.subject.title, parts(found)) for found in views]
+    first, *others = [(found[CLEAN_STATE].read.subject.title, parts(found)) for found in views]
     head = [Text(f"{first[0]}:")] if others else []
     return Section(
         title, (key, *head, *first[1], *(Folded(name, tuple(folded)) for name, folded in others)), lead
@@ -170,12 +172,12 @@ class _Changed:
     """What one way makes of some pictures, uint8 (n, H, W, C), how it reads them, and the difference."""
 
     pictures: NDArray[np.uint8]
-    readings: Predictions
+    predictions: Predictions
     difference: Difference
 
 
 def _differences(views: Mapping[str, View]) -> list[Inner]:
-    clean, degraded = views[CLEAN], views[DEGRADED]
+    clean, degraded = views[CLEAN_STATE], views[DEGRADED]
     rows = [row for outcome in OUTCOMES for row in chosen_rows(clean, outcome, 1)]
     parts: list[Inner] = [*_changes(clean, rows), Text("The same on degraded pictures, one of each damage:")]
     return parts + _changes(degraded, damaged_rows(degraded))
@@ -201,12 +203,12 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
     if not rows:
         return []
     given = view.pixels(rows)
-    ways = [way for way in (view.way, PAPER) if way in view.read.enhancers]
+    ways = [way for way in (view.way, PAPER_WAY) if way in view.read.enhancers]
     made = {}
     for way in ways:
         output = restore_images(view.read.enhancers[way], given)
         made[way] = _Changed(
-            output, view.read.readings[way, view.state].take(rows), difference(given, output)
+            output, view.read.predictions[way, view.state].take(rows), difference(given, output)
         )
     return [
         _change_figure(view, row, {way: (one, place) for way, one in made.items()})
@@ -216,29 +218,33 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
 
 def _change_figure(view: View, row: int, made: Mapping[str, tuple[_Changed, int]]) -> Figure:
     given = view.images.images[row]
-    stages = [] if view.state == CLEAN else [stage(view.read.splits.test.images[row], "clean", side=SIDE)]
-    stages.append(stage(given, "input", [_first(view.before, row)], view.outcome(row)[0], SIDE))
+    stages = (
+        []
+        if view.state == CLEAN_STATE
+        else [strip_panel(view.read.splits.test.images[row], "clean", side=_SIDE)]
+    )
+    stages.append(strip_panel(given, "input", [_first(view.before, row)], view.outcome(row)[0], _SIDE))
     for way, (one, place) in made.items():
         largest, mean = one.difference.largest[place], one.difference.mean[place]
         said = [f"up to {largest:.0f} of 255", f"mean {mean:.1f}"]
         stages += [
-            stage(
+            strip_panel(
                 one.pictures[place],
                 TITLES[way],
-                [_first(one.readings, place)],
-                bool(one.readings.correct[place]),
-                SIDE,
+                [_first(one.predictions, place)],
+                bool(one.predictions.correct[place]),
+                _SIDE,
             ),
-            stage(coloured(one.difference.maps[place]), "difference", said, side=SIDE),
+            strip_panel(coloured(one.difference.maps[place]), "difference", said, side=_SIDE),
         ]
-    damage = "" if view.state == CLEAN else f" · {view.read.kinds[row].replace('_', ' ')}"
+    damage = "" if view.state == CLEAN_STATE else f" · {view.read.kinds[row].replace('_', ' ')}"
     title = f"{view.true(row)} · {OUTCOMES[view.outcome(row)]}{damage}"
-    return Figure(strip(stages, title, width=WIDE), "", title, title)
+    return Figure(strip(stages, title, width=_WIDE), "", title, title)
 
 
-def _first(readings: Predictions, row: int) -> str:
-    name = readings.class_names[readings.predicted_labels[row]]
-    return f"{name}: {percent(float(readings.confidence[row]), 1)}"
+def _first(predictions: Predictions, row: int) -> str:
+    name = predictions.class_names[predictions.predicted_labels[row]]
+    return f"{name}: {percent(float(predictions.confidence[row]), 1)}"
 
 
 def _difference_key() -> Figure:
@@ -260,7 +266,7 @@ def _maps(views: Mapping[str, View]) -> list[Inner]:
         rows = [row for outcome in OUTCOMES for row in chosen_rows(view, outcome, EACH)]
         given, read = view.pixels(rows), view.read
         alone = explain(read.classifier, given, method=METHOD, targets=view.before.predicted_labels[rows])
-        enhanced = put_before(read.enhancers[view.way], read.classifier)
+        enhanced = prepend_enhancer(read.enhancers[view.way], read.classifier)
         behind = explain(enhanced, given, method=METHOD, targets=view.after.predicted_labels[rows])
         figures = tuple(
             _map_figure(view, row, (alone.maps[[place]], behind.maps[[place]]))
@@ -273,23 +279,23 @@ def _maps(views: Mapping[str, View]) -> list[Inner]:
 def _map_figure(view: View, row: int, maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Figure:
     """`maps`: without and behind the enhancer, float32 (1, H, W)."""
     image, was = view.images.images[row], view.before.take([row])
-    top = top_change(was.pred_probs, view.after.pred_probs[[row]], was.class_names, TOP)[0]
+    top = top_change(was.pred_probs, view.after.pred_probs[[row]], was.class_names, _TOP)[0]
     before, after = (
         [f"{name}: {percent(share, 1)}" for name, share in side] for side in (top.before, top.after)
     )
     right = view.outcome(row)
-    damage = [] if view.state == CLEAN else [view.read.kinds[row].replace("_", " ")]
+    damage = [] if view.state == CLEAN_STATE else [view.read.kinds[row].replace("_", " ")]
     stages = [
-        stage(image, "picture", [f"true: {view.true(row)}", *damage], side=SIDE),
-        stage(overlay(image, maps[0][0]), "before", before, right[0], SIDE),
-        stage(overlay(image, maps[1][0]), "after", after, right[1], SIDE),
+        strip_panel(image, "picture", [f"true: {view.true(row)}", *damage], side=_SIDE),
+        strip_panel(overlay(image, maps[0][0]), "before", before, right[0], _SIDE),
+        strip_panel(overlay(image, maps[1][0]), "after", after, right[1], _SIDE),
     ]
     alike = float(map_change(*maps).correlation[0])
     caption = "" if np.isnan(alike) else f"Rank correlation of both maps {alike:.2f}.".replace("-", MINUS)
     title = f"{OUTCOMES[right].capitalize()}: " + " → ".join(
         dict.fromkeys((top.before[0][0], top.after[0][0]))
     )
-    return Figure(strip(stages, title, width=HALF), caption, title, title)
+    return Figure(strip(stages, title, width=_HALF), caption, title, title)
 
 
 def _map_key() -> Figure:
@@ -318,13 +324,13 @@ def _insides(views: Mapping[str, View]) -> list[Inner]:
     made = restore_images(view.read.enhancers[view.way], given)
     # One colour range for both sides, or the difference between them would be drawn away.
     both = np.concatenate([given, made])
-    damage = "" if view.state == CLEAN else f", {view.read.kinds[row].replace('_', ' ')}"
+    damage = "" if view.state == CLEAN_STATE else f", {view.read.kinds[row].replace('_', ' ')}"
     stages = [
-        stage(given[0], "before", [_first(view.before, row)], False, SIDE),
-        stage(made[0], "after", [_first(view.after, row)], True, SIDE),
+        strip_panel(given[0], "before", [_first(view.before, row)], False, _SIDE),
+        strip_panel(made[0], "after", [_first(view.after, row)], True, _SIDE),
     ]
     title = f"{view.true(row)}, {view.state}{damage}: {OUTCOMES[view.outcome(row)]}"
-    picture = Figure(strip(stages, title, width=HALF), "", title, title)
+    picture = Figure(strip(stages, title, width=_HALF), "", title, title)
     return [picture, *(_layer_row(one) for one in feature_maps(view.read.classifier, both))]
 
 
@@ -358,7 +364,7 @@ def _inside_key() -> Figure:
 # ---- how the enhancers learnt
 
 
-def learnt_section(reads: Sequence[Read]) -> Section:
+def learnt_section(reads: Sequence[SubjectResult]) -> Section:
     """The gate's verdicts, the strengths that were tried, and the curves of our and the paper's training."""
     parts: list[Table | Folded] = [gate_table(reads)]
     parts += [table] if (table := tried_table(reads)).rows else []
@@ -366,12 +372,12 @@ def learnt_section(reads: Sequence[Read]) -> Section:
         shown = {
             way: one
             for way, one in read.enhancers.items()
-            if way in (OURS, OURS_CLEAN, PAPER) and one.history
+            if way in (OUR_WAY, OURS_CLEAN, PAPER_WAY) and one.history
         }
         curves = tuple(
             curves_figure(
                 one.history,
-                f"{spec_of(one)}. Accuracy is that of the frozen classifier on the changed pictures.",
+                f"{model_summary(one)}. Accuracy is that of the frozen classifier on the changed pictures.",
                 TITLES[way],
             )
             for way, one in shown.items()
@@ -385,7 +391,7 @@ def learnt_section(reads: Sequence[Read]) -> Section:
     )
 
 
-def gate_table(reads: Sequence[Read]) -> Table:
+def gate_table(reads: Sequence[SubjectResult]) -> Table:
     """What the gate said of every enhancer, in its own words."""
     rows = tuple(
         (
@@ -402,7 +408,7 @@ def gate_table(reads: Sequence[Read]) -> Table:
     )
 
 
-def tried_table(reads: Sequence[Read]) -> Table:
+def tried_table(reads: Sequence[SubjectResult]) -> Table:
     """Every λ that was tried, the chosen one marked."""
     rows = []
     for read in reads:

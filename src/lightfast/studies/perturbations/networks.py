@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from lightfast.base.files import json_digest, read_json, write_json
+from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.base.parallel import in_parallel
 from lightfast.base.progress import silent
 from lightfast.base.randomness import generator
@@ -22,25 +22,25 @@ from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced import put_before
+from lightfast.models.enhanced import prepend_enhancer
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.enhance import (
     CAMERA,
     EnhancerPlan,
     Gate,
     degraded_images,
+    gate_verdict,
     learn_enhancer,
-    verdict,
     weights_digest,
 )
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.registry import StudyOptions, trained
-from lightfast.studies.rows import Row, trained_row
+from lightfast.studies.rows import ModelRow, trained_row
 from lightfast.train.recipe import Training
 
-CLEAN, DEGRADED = "clean", "degraded"
+CLEAN_STATE, DEGRADED = "clean", "degraded"
 TRAIN_SAMPLE = 2_000
-NONE, DENOISER, OURS, PAPER, OWN, OURS_CLEAN, LEAK = (
+NONE, DENOISER, OUR_WAY, PAPER_WAY, OWN, OURS_CLEAN, _LEAK = (
     "none",
     "denoiser",
     "ours",
@@ -52,8 +52,8 @@ NONE, DENOISER, OURS, PAPER, OWN, OURS_CLEAN, LEAK = (
 TITLES = {
     NONE: "the classifier alone",
     DENOISER: "plain denoiser",
-    OURS: "ours",
-    PAPER: "the paper's U-Net",
+    OUR_WAY: "ours",
+    PAPER_WAY: "the paper's U-Net",
     OWN: "own(2-2)",
     OURS_CLEAN: "ours, clean only",
 }
@@ -82,18 +82,18 @@ class Subject:
     name: str
     title: str
     data: str
-    row: Row
+    row: ModelRow
     published: tuple[float, float] | None
     plans: Mapping[str, EnhancerPlan]
     denoiser: RestorerPlan
     on_more: tuple[str, ...] = ()
     from_denoiser: tuple[str, ...] = ()
-    others: tuple[tuple[str, Row], ...] = ()
+    others: tuple[tuple[str, ModelRow], ...] = ()
     leak: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class StudyImages:
     """The pictures of a data set: what classifiers are fitted, chosen and tested on,
     and training pictures that they do not see.
     """
@@ -103,14 +103,14 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class SubjectResult:
     """Test pictures read by one subject's classifier.
 
     Attributes:
         subject: what was read; `pictures` its pictures, and `splits` of them.
         train_accuracy: of the classifier on its own training pictures, 0..1.
         classifier, enhancers: the checkpoints; an enhancer has role "restorer".
-        readings: (way, "clean" or "degraded") → predictions of the same test pictures; way "none" is the
+        predictions: (way, "clean" or "degraded") → predictions of the same test pictures; way "none" is the
             classifier alone.
         kinds: the damage of every degraded picture.
         gates: way → verdict on validation pictures.
@@ -121,11 +121,11 @@ class Read:
     """
 
     subject: Subject
-    pictures: Pictures
+    pictures: StudyImages
     train_accuracy: float
     classifier: Checkpoint
     enhancers: Mapping[str, Checkpoint]
-    readings: Mapping[tuple[str, str], Predictions]
+    predictions: Mapping[tuple[str, str], Predictions]
     kinds: tuple[str, ...]
     gates: Mapping[str, Gate]
     transfer: Mapping[str, Mapping[str, tuple[Predictions, Predictions]]]
@@ -146,7 +146,9 @@ class Read:
         return count, count - len(self.splits.train)
 
 
-def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Mapping[str, Pictures]) -> None:
+def train_parts(
+    options: StudyOptions, subjects: Sequence[Subject], pictures: Mapping[str, StudyImages]
+) -> None:
     """Train whatever is not in the study's folder yet: first classifiers and denoisers, then what learns
     through the one and begins as the other, then the readings of the test pictures; at scale "cpu" one
     process a core.
@@ -164,7 +166,7 @@ def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Ma
     }
     denoisers = [part for part in parts.values() if part[3] == DENOISER]
     learners = [part for part in parts.values() if part[3] != DENOISER]
-    readers = [(quiet, read_subject, one, pictures) for one in subjects]
+    readers = [(quiet, score_subject, one, pictures) for one in subjects]
     for tasks, label in (
         ([*rows.values(), *denoisers], "classifiers and denoisers"),
         (learners, "enhancers"),
@@ -174,7 +176,7 @@ def train_parts(options: StudyOptions, subjects: Sequence[Subject], pictures: Ma
 
 
 def _ways(subject: Subject) -> tuple[str, ...]:
-    return (*subject.plans, DENOISER, *([LEAK] if subject.leak else []))
+    return (*subject.plans, DENOISER, *([_LEAK] if subject.leak else []))
 
 
 def _in_one_thread(options: StudyOptions, make: Callable[..., object], *arguments: Any) -> None:
@@ -189,7 +191,7 @@ def _in_one_thread(options: StudyOptions, make: Callable[..., object], *argument
         torch.set_num_threads(threads)
 
 
-def classifier_of(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint:
+def classifier_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Checkpoint:
     """The classifier of a row, calibrated on the validation pictures; its temperature is kept,
     as every part asks for it.
     """
@@ -202,12 +204,12 @@ def classifier_of(options: StudyOptions, row: Row, splits: Splits) -> Checkpoint
         note.parent.mkdir(parents=True, exist_ok=True)
         write_json(note, {"temperature": calibrate(plain, splits.val).temperature})
     return plain.replace(
-        temperature=float(read_json(note)["temperature"]),
+        temperature=float(load_json(note)["temperature"]),
         details={**plain.details, "calibrated_on": len(splits.val)},
     )
 
 
-def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Pictures) -> Checkpoint:
+def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: StudyImages) -> Checkpoint:
     """The enhancer (or denoiser) of a way, role "restorer";
     way LEAK is the paper's plan on training and test pictures together.
     """
@@ -218,9 +220,9 @@ def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Pict
     train_images = splits.train
     if way in subject.on_more and pictures.new is not None:
         train_images = concatenate([splits.train, pictures.new])
-    if way == LEAK:
+    if way == _LEAK:
         train_images = concatenate([splits.train, splits.test])
-    plan = subject.plans[PAPER if way == LEAK else way]
+    plan = subject.plans[PAPER_WAY if way == _LEAK else way]
     begin = _denoiser(options, subject, pictures) if way in subject.from_denoiser else None
     key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": plan.as_json()}
     key |= {} if begin is None else {"begin": begin.details["key"]}
@@ -240,7 +242,7 @@ def part_of(subject: Subject, way: str) -> str:
     return f"{subject.data.partition('-')[0] if way == DENOISER else subject.name}-{way}"
 
 
-def _denoiser(options: StudyOptions, subject: Subject, pictures: Pictures) -> Checkpoint:
+def _denoiser(options: StudyOptions, subject: Subject, pictures: StudyImages) -> Checkpoint:
     """Learnt on all training pictures, as our enhancers, whichever of them the classifier had:
     in the order of their ids.
     """
@@ -262,7 +264,7 @@ def _denoiser(options: StudyOptions, subject: Subject, pictures: Pictures) -> Ch
     return trained(options, part_of(subject, DENOISER), key, make)
 
 
-def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pictures]) -> Read:
+def score_subject(options: StudyOptions, subject: Subject, known: Mapping[str, StudyImages]) -> SubjectResult:
     """Everything that is measured of a subject whose parts are trained;
     each test picture is read once by every way.
     """
@@ -270,11 +272,11 @@ def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pi
     splits = given.splits
     classifier = classifier_of(options, subject.row, splits)
     enhancers = {way: learner_of(options, subject, way, given) for way in (*subject.plans, DENOISER)}
-    pictures = {CLEAN: splits.test, DEGRADED: degraded_images(splits.test, MIX, options.seed)}
+    pictures = {CLEAN_STATE: splits.test, DEGRADED: degraded_images(splits.test, MIX, options.seed)}
     behind = {NONE: classifier} | {
-        way: put_before(enhancer, classifier) for way, enhancer in enhancers.items()
+        way: prepend_enhancer(enhancer, classifier) for way, enhancer in enhancers.items()
     }
-    readings = {
+    predictions = {
         (way, state): _read(options, one, pictures[state], TITLES[way])
         for way, one in behind.items()
         for state in pictures
@@ -283,7 +285,7 @@ def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pi
     transfer: dict[str, dict[str, tuple[Predictions, Predictions]]] = {}
     for data, row in subject.others:
         other = classifier_of(options, row, known[data].splits)
-        fronts = {state: put_before(enhancers[_ours(state, gates)], other) for state in pictures}
+        fronts = {state: prepend_enhancer(enhancers[_ours(state, gates)], other) for state in pictures}
         transfer[row.title] = {
             state: (
                 _read(options, other, images, row.title),
@@ -293,20 +295,20 @@ def read_subject(options: StudyOptions, subject: Subject, known: Mapping[str, Pi
         }
     leak = None
     if subject.leak:
-        leaked = put_before(learner_of(options, subject, LEAK, given), classifier)
+        leaked = prepend_enhancer(learner_of(options, subject, _LEAK, given), classifier)
         leak = _read(
             options, leaked, splits.test, "LEAK: the paper's U-Net, trained on the test pictures as well"
         )
     sample = splits.train.take(
         generator(options.seed, "train-accuracy").permutation(len(splits.train))[:TRAIN_SAMPLE]
     )
-    return Read(
+    return SubjectResult(
         subject,
         given,
         float(predict(classifier, sample).correct.mean()),
         classifier,
         enhancers,
-        readings,
+        predictions,
         damage_of(splits.test, options.seed),
         gates,
         transfer,
@@ -321,9 +323,9 @@ def _ours(state: str, gates: Mapping[str, Gate]) -> str:
     clean = {
         way: gate.clean.after_accuracy
         for way, gate in gates.items()
-        if way in (OURS, OURS_CLEAN) and gate.clean is not None
+        if way in (OUR_WAY, OURS_CLEAN) and gate.clean is not None
     }
-    return max(clean, key=lambda way: clean[way]) if state == CLEAN and clean else OURS
+    return max(clean, key=lambda way: clean[way]) if state == CLEAN_STATE and clean else OUR_WAY
 
 
 def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet) -> Gate:
@@ -331,12 +333,12 @@ def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, v
     from readings that are kept.
     """
     if not len(val_images):
-        return verdict(None, None)
+        return gate_verdict(None, None)
     tests = [
         mcnemar(_read(options, classifier, images, "without"), _read(options, enhanced, images, "with"))
         for images in (val_images, degraded_images(val_images, MIX, options.seed))
     ]
-    return verdict(*tests)
+    return gate_verdict(*tests)
 
 
 def damage_of(images: ImageSet, seed: int) -> tuple[str, ...]:

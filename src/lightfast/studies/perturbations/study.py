@@ -19,15 +19,15 @@ from lightfast.statistics.intervals import wilson
 from lightfast.studies.perturbations.data import not_run, pictures_of
 from lightfast.studies.perturbations.figures import figure_sections
 from lightfast.studies.perturbations.networks import (
-    CLEAN,
+    CLEAN_STATE,
     DEGRADED,
     DENOISER,
     NONE,
-    OURS,
-    PAPER,
+    OUR_WAY,
+    PAPER_WAY,
     TITLES,
-    Read,
-    read_subject,
+    SubjectResult,
+    score_subject,
     train_parts,
 )
 from lightfast.studies.perturbations.subjects import subjects
@@ -39,7 +39,7 @@ PUBLISHED_NOTE = (
 )
 
 
-def run(options: StudyOptions) -> StudyResult:
+def run_perturbations(options: StudyOptions) -> StudyResult:
     """Train the classifiers, learn the enhancers through them, read the test pictures once with each.
 
     Raises SettingsError at scale "paper" without a GPU; DataError when, at scale "cpu" or "paper", no
@@ -53,7 +53,7 @@ def run(options: StudyOptions) -> StudyResult:
     pictures = pictures_of(options)
     chosen = [one for one in subjects(options.scale) if one.data in pictures]
     train_parts(options, chosen, pictures)
-    reads = [read_subject(options, one, pictures) for one in chosen]
+    reads = [score_subject(options, one, pictures) for one in chosen]
     tables = [
         main_table(reads, not_run(pictures, options.scale)),
         ways_table(reads),
@@ -78,16 +78,16 @@ def run(options: StudyOptions) -> StudyResult:
     )
 
 
-def pair(read: Read, way: str, state: str = CLEAN, against: str = NONE) -> PairedTest:
+def pair(read: SubjectResult, way: str, state: str = CLEAN_STATE, against: str = NONE) -> PairedTest:
     """McNemar's test of `against` and `way` on the same test pictures."""
-    return mcnemar(read.readings[against, state], read.readings[way, state])
+    return mcnemar(read.predictions[against, state], read.predictions[way, state])
 
 
-def main_table(reads: Sequence[Read], missing: Sequence[tuple[str, str]]) -> Table:
+def main_table(reads: Sequence[SubjectResult], missing: Sequence[tuple[str, str]]) -> Table:
     """The paper's Table 4.1 beside ours."""
     rows: list[tuple[Cell | str, ...]] = []
     for read in reads:
-        way, subject = read.ours(CLEAN), read.subject
+        way, subject = read.ours(CLEAN_STATE), read.subject
         test = pair(read, way)
         published = (
             "–"
@@ -120,9 +120,9 @@ def main_table(reads: Sequence[Read], missing: Sequence[tuple[str, str]]) -> Tab
     )
 
 
-def share_of(read: Read, way: str, state: str = CLEAN) -> Cell:
+def share_of(read: SubjectResult, way: str, state: str = CLEAN_STATE) -> Cell:
     """Accuracy of a way with its interval."""
-    return accuracy_cell(read.readings[way, state])
+    return accuracy_cell(read.predictions[way, state])
 
 
 def accuracy_cell(predictions: Predictions) -> Cell:
@@ -131,7 +131,7 @@ def accuracy_cell(predictions: Predictions) -> Cell:
     return share_cell(float(right.mean()), wilson(int(right.sum()), len(right)))
 
 
-def ways_table(reads: Sequence[Read]) -> Table:
+def ways_table(reads: Sequence[SubjectResult]) -> Table:
     """The paper's way and ours, before the same classifiers."""
     rows = []
     for read in reads:
@@ -163,11 +163,11 @@ def ways_table(reads: Sequence[Read]) -> Table:
     )
 
 
-def _verdict(read: Read, way: str) -> str:
+def _verdict(read: SubjectResult, way: str) -> str:
     return "passes" if read.gates[way].passed else "refused"
 
 
-def degraded_table(reads: Sequence[Read]) -> Table:
+def degraded_table(reads: Sequence[SubjectResult]) -> Table:
     """Noise, blur, low contrast, JPEG: none, a plain denoiser, the enhancers."""
     rows = []
     for read in reads:
@@ -192,19 +192,21 @@ def degraded_table(reads: Sequence[Read]) -> Table:
     )
 
 
-def _gain(read: Read, way: str, against: str) -> Cell:
+def _gain(read: SubjectResult, way: str, against: str) -> Cell:
     test = pair(read, way, DEGRADED, against)
     return points_cell(test.difference, test.difference_interval)
 
 
-def kinds_table(reads: Sequence[Read]) -> Table:
+def kinds_table(reads: Sequence[SubjectResult]) -> Table:
     """Every damage on its own."""
     rows = []
     for read in reads:
         kinds = np.array(read.kinds)
         for kind in dict.fromkeys(read.kinds):
             there = np.flatnonzero(kinds == kind)
-            none, plain, ours = (read.readings[way, DEGRADED].take(there) for way in (NONE, DENOISER, OURS))
+            none, plain, ours = (
+                read.predictions[way, DEGRADED].take(there) for way in (NONE, DENOISER, OUR_WAY)
+            )
             test = mcnemar(none, ours)
             rows.append(
                 (
@@ -224,11 +226,11 @@ def kinds_table(reads: Sequence[Read]) -> Table:
     )
 
 
-def transfer_table(reads: Sequence[Read]) -> Table:
+def transfer_table(reads: Sequence[SubjectResult]) -> Table:
     """Our enhancers before classifiers that they never saw."""
     rows = []
     for read in reads:
-        for state in (CLEAN, DEGRADED):
+        for state in (CLEAN_STATE, DEGRADED):
             own = pair(read, read.ours(state), state)
             for title, states in read.transfer.items():
                 test = mcnemar(*states[state])
@@ -256,18 +258,18 @@ def transfer_table(reads: Sequence[Read]) -> Table:
     return Table(columns, tuple(rows), "Transfer to classifiers never seen", (note,))
 
 
-def leak_table(reads: Sequence[Read]) -> Table:
+def leak_table(reads: Sequence[SubjectResult]) -> Table:
     """The paper's "(full)" rows: a leak, beside the honest figure of the same plan."""
     rows = []
     for read in reads:
         if read.leak is not None:
-            test = mcnemar(read.readings[PAPER, CLEAN], read.leak)
+            test = mcnemar(read.predictions[PAPER_WAY, CLEAN_STATE], read.leak)
             leaked = accuracy_cell(read.leak)
             rows.append(
                 (
                     read.subject.title,
                     share_of(read, NONE),
-                    share_of(read, PAPER),
+                    share_of(read, PAPER_WAY),
                     Cell(f"LEAK {leaked.text}", leaked.detail, "bad"),
                     Cell(f"LEAK {points_cell(test.difference).text}", "", "bad"),
                 )
@@ -288,7 +290,7 @@ def leak_table(reads: Sequence[Read]) -> Table:
     )
 
 
-def as_json(read: Read) -> dict[str, Any]:
+def as_json(read: SubjectResult) -> dict[str, Any]:
     """Plain JSON values of everything measured of a subject."""
     ways = {}
     for way in read.enhancers:
@@ -313,7 +315,7 @@ def as_json(read: Read) -> dict[str, Any]:
     leak = (
         None
         if read.leak is None
-        else {"leak": True, **mcnemar(read.readings[PAPER, CLEAN], read.leak).as_json()}
+        else {"leak": True, **mcnemar(read.predictions[PAPER_WAY, CLEAN_STATE], read.leak).as_json()}
     )
     return {
         "name": read.subject.name,
@@ -324,7 +326,7 @@ def as_json(read: Read) -> dict[str, Any]:
         "n_val": len(read.splits.val),
         "n_test": len(read.splits.test),
         "train_accuracy": read.train_accuracy,
-        "shown": {state: read.ours(state) for state in (CLEAN, DEGRADED)},
+        "shown": {state: read.ours(state) for state in (CLEAN_STATE, DEGRADED)},
         "ways": ways,
         "transfer": transfer,
         "leak": leak,
@@ -333,7 +335,7 @@ def as_json(read: Read) -> dict[str, Any]:
     }
 
 
-def _seconds(reads: Sequence[Read]) -> Mapping[str, float]:
+def _seconds(reads: Sequence[SubjectResult]) -> Mapping[str, float]:
     found: dict[str, float] = {}
     for read in reads:
         for name, checkpoint in {"classifier": read.classifier, **read.enhancers}.items():
@@ -341,7 +343,7 @@ def _seconds(reads: Sequence[Read]) -> Mapping[str, float]:
     return found
 
 
-def _notes(options: StudyOptions, reads: Sequence[Read]) -> tuple[str, ...]:
+def _notes(options: StudyOptions, reads: Sequence[SubjectResult]) -> tuple[str, ...]:
     parts = ", ".join(
         f"{read.subject.title}: {len(read.splits.train):,} training, {len(read.splits.val):,} validation and "
         f"{len(read.splits.test):,} test pictures"
@@ -358,7 +360,7 @@ def _notes(options: StudyOptions, reads: Sequence[Read]) -> tuple[str, ...]:
         )
     if options.scale == "cpu":
         notes.append(
-            "Lite0: EfficientNet-Lite0 at 96 pixels, pretrained on ImageNet. Head: its trunk frozen, a "
+            "Lite0: EfficientNet-Lite0 at 96 pixels, pretrained on ImageNet. Head: its backbone frozen, a "
             "linear layer on top; elsewhere all of it was fine-tuned."
         )
     if options.scale != "paper":
@@ -371,7 +373,7 @@ STUDIES.add(
     Study(
         "perturbations",
         "pictures changed for a frozen classifier",
-        run,
+        run_perturbations,
         "perturbations paper",
         ("cifar10", "intel-scenes", "stl10"),
         SCALES,

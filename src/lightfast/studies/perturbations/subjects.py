@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast.restore.denoise import RestorerPlan
-from lightfast.restore.enhance import EnhancerPlan, paper_plan
-from lightfast.studies.perturbations.networks import MIX, OURS, OURS_CLEAN, OWN, PAPER, Subject
+from lightfast.restore.enhance import EnhancerPlan, paper_enhancer_plan
+from lightfast.studies.perturbations.networks import MIX, OUR_WAY, OURS_CLEAN, OWN, PAPER_WAY, Subject
 from lightfast.studies.registry import Scale
-from lightfast.studies.rows import Row
+from lightfast.studies.rows import ModelRow
 from lightfast.train.recipe import Recipe
 
-PUBLISHED = {
+_PUBLISHED = {
     "cifar": (0.757, 0.796),
     "intel": (0.906, 0.932),
     "stl-990": (0.828, 0.850),
@@ -32,7 +32,7 @@ THROUGH_LITE0 = Recipe.of(epochs=8, batch_size=16, learning_rate=2e-3, augment="
 PIXELS = Recipe.of(epochs=6, batch_size=32, learning_rate=2e-3, averaging=0.99)
 LEVELS = "levels-unet"
 # At 32 pixels every pixel counts: no packing. Scenes of 96 pixels are packed by three, which costs the same.
-SMALL: Mapping[str, Any] = {"stem": 1, "width": 24}
+_SMALL: Mapping[str, Any] = {"stem": 1, "width": 24}
 SCENES: Mapping[str, Any] = {"stem": 3, "width": 24}
 
 
@@ -48,15 +48,15 @@ def _quick() -> Subject:
     small = {"width": 8}
     ours = EnhancerPlan(LEVELS, small, strengths=(0.1, 1.0), mix=MIX, recipe=few, trial_epochs=1)
     clean = dataclasses.replace(ours, mix=None, strengths=(0.1,))
-    paper = dataclasses.replace(paper_plan(epochs=(1, 1)), config=small)
+    paper = dataclasses.replace(paper_enhancer_plan(epochs=(1, 1)), config=small)
     plans = {
-        OURS: ours,
+        OUR_WAY: ours,
         OURS_CLEAN: clean,
-        PAPER: paper,
+        PAPER_WAY: paper,
         OWN: dataclasses.replace(paper, model="own:2-2", config=small),
     }
-    row = Row("quick-cnn", "small CNN", "cnn", few.updated(["epochs=12"]))
-    other = Row("quick-mlp", "dense network", "mlp", few)
+    row = ModelRow("quick-cnn", "small CNN", "cnn", few.updated(["epochs=12"]))
+    other = ModelRow("quick-mlp", "dense network", "mlp", few)
     return Subject(
         "quick",
         "digits over textures, small CNN",
@@ -65,8 +65,8 @@ def _quick() -> Subject:
         None,
         plans,
         _denoiser_like(ours, few),
-        on_more=(OURS,),
-        from_denoiser=(OURS,),
+        on_more=(OUR_WAY,),
+        from_denoiser=(OUR_WAY,),
         others=(("cifar", other),),
         leak=True,
     )
@@ -87,12 +87,12 @@ def _on_the_cpu() -> tuple[Subject, ...]:
     denoiser. That harms clean pictures at first, so that one enhancer learns from clean pictures alone, and
     from the start.
     """
-    head = Row("cifar-head", "Lite0, frozen trunk, linear head", "lite0", PLAIN, HEAD)
-    tuned = Row("cifar-tuned", "Lite0, no augmentation", "lite0", PLAIN, TUNED)
-    well = Row("cifar-well", "Lite0 on 6,000, augmented", "lite0", WELL, TUNED)
-    intel = Row("intel-head", "Lite0, frozen trunk, linear head", "lite0", PLAIN, HEAD)
+    head = ModelRow("cifar-head", "Lite0, frozen backbone, linear head", "lite0", PLAIN, HEAD)
+    tuned = ModelRow("cifar-tuned", "Lite0, no augmentation", "lite0", PLAIN, TUNED)
+    well = ModelRow("cifar-well", "Lite0 on 6,000, augmented", "lite0", WELL, TUNED)
+    intel = ModelRow("intel-head", "Lite0, frozen backbone, linear head", "lite0", PLAIN, HEAD)
     ours = EnhancerPlan(
-        LEVELS, SMALL, strengths=(0.1, 0.3), mix=MIX, recipe=THROUGH_LITE0, trial_epochs=1, per_epoch=4_000
+        LEVELS, _SMALL, strengths=(0.1, 0.3), mix=MIX, recipe=THROUGH_LITE0, trial_epochs=1, per_epoch=4_000
     )
     clean = dataclasses.replace(
         ours, strengths=(0.03,), mix=None, recipe=THROUGH_LITE0.updated(["batch_size=32"])
@@ -102,36 +102,43 @@ def _on_the_cpu() -> tuple[Subject, ...]:
     scenes = dataclasses.replace(
         short, config=SCENES, recipe=THROUGH_LITE0.updated(["epochs=10"]), per_epoch=None
     )
-    paper = paper_plan(epochs=(3, 6))
+    paper = paper_enhancer_plan(epochs=(3, 6))
     own = dataclasses.replace(paper, model="own:2-2")
     plain, of_scenes = (
         _denoiser_like(ours, PIXELS, 6_000),
         _denoiser_like(scenes, PIXELS.updated(["epochs=15", "batch_size=16"])),
     )
-    ways = {OURS: ours, OURS_CLEAN: clean, PAPER: paper, OWN: own}
-    begun: Mapping[str, Any] = {"on_more": (OURS, OURS_CLEAN), "from_denoiser": (OURS,)}
+    ways = {OUR_WAY: ours, OURS_CLEAN: clean, PAPER_WAY: paper, OWN: own}
+    begun: Mapping[str, Any] = {"on_more": (OUR_WAY, OURS_CLEAN), "from_denoiser": (OUR_WAY,)}
     return (
         Subject(
             "cifar-head",
             "CIFAR-10, Lite0 head",
             "cifar",
             head,
-            PUBLISHED["cifar"],
+            _PUBLISHED["cifar"],
             ways,
             plain,
             **begun,
             others=(("cifar", tuned), ("cifar-more", well)),
         ),
         Subject(
-            "cifar-well", f"CIFAR-10, {well.title}", "cifar-more", well, None, {OURS: short}, plain, **begun
+            "cifar-well",
+            f"CIFAR-10, {well.title}",
+            "cifar-more",
+            well,
+            None,
+            {OUR_WAY: short},
+            plain,
+            **begun,
         ),
         Subject(
             "intel",
             "Intel scenes, Lite0 head",
             "intel",
             intel,
-            PUBLISHED["intel"],
-            {OURS: scenes},
+            _PUBLISHED["intel"],
+            {OUR_WAY: scenes},
             of_scenes,
             **begun,
         ),
@@ -139,7 +146,9 @@ def _on_the_cpu() -> tuple[Subject, ...]:
 
 
 def _as_published() -> tuple[Subject, ...]:
-    """VGG16 on all pictures, at the trunk's own 224 pixels; the enhancer works at the pictures' own size."""
+    """VGG16 on all pictures, at the backbone's own 224 pixels;
+    the enhancer works at the pictures' own size.
+    """
     vgg = {"mode": "full", "flip": False}
     plain = Recipe.of(epochs=12, batch_size=64, learning_rate=1e-4, keep="last")
     well = Recipe.of(
@@ -147,11 +156,11 @@ def _as_published() -> tuple[Subject, ...]:
     )
     long = THROUGH_LITE0.updated(["epochs=20", "batch_size=64"])
     ours = EnhancerPlan(LEVELS, {"width": 48, "depth": 3}, mix=MIX, recipe=long)
-    paper = dataclasses.replace(paper_plan(epochs=(10, 20)), config={"width": 64, "depth": 4})
-    plans = {OURS: ours, PAPER: paper, OWN: dataclasses.replace(paper, model="own:2-2", config={})}
+    paper = dataclasses.replace(paper_enhancer_plan(epochs=(10, 20)), config={"width": 64, "depth": 4})
+    plans = {OUR_WAY: ours, PAPER_WAY: paper, OWN: dataclasses.replace(paper, model="own:2-2", config={})}
     denoiser = _denoiser_like(ours, long.updated(["augment=none"]))
     others = tuple(
-        (Row(f"{{}}-{name}", title, name, plain, vgg))
+        (ModelRow(f"{{}}-{name}", title, name, plain, vgg))
         for name, title in (("resnet50", "ResNet-50"), ("lite0", "Lite0"))
     )
     made = []
@@ -167,16 +176,16 @@ def _as_published() -> tuple[Subject, ...]:
                 f"{data}-plain",
                 f"{title}, VGG16",
                 data,
-                Row(f"{data}-vgg16", "VGG16", "vgg16", plain, vgg),
-                PUBLISHED[data],
+                ModelRow(f"{data}-vgg16", "VGG16", "vgg16", plain, vgg),
+                _PUBLISHED[data],
                 plans,
                 denoiser,
-                from_denoiser=(OURS,),
+                from_denoiser=(OUR_WAY,),
                 others=behind,
                 leak=True,
             )
         )
-    row = Row("cifar-vgg16-well", "VGG16", "vgg16", well, vgg)
+    row = ModelRow("cifar-vgg16-well", "VGG16", "vgg16", well, vgg)
     return (
         *made,
         Subject(
@@ -185,8 +194,8 @@ def _as_published() -> tuple[Subject, ...]:
             "cifar",
             row,
             None,
-            {OURS: ours},
+            {OUR_WAY: ours},
             denoiser,
-            from_denoiser=(OURS,),
+            from_denoiser=(OUR_WAY,),
         ),
     )

@@ -17,25 +17,25 @@ from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.catalogue.known_sets import QUICKDRAW_CATEGORIES
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_off
-from lightfast.experiments.sweep import Measured, Point, only_classes, run_points
+from lightfast.experiments.sweep import PointResult, SweepPoint, keep_classes, run_points
 from lightfast.models.classifiers import VIEWS
 from lightfast.studies.registry import Scale, StudyOptions
-from lightfast.studies.rows import Row, at_hand
-from lightfast.train.fit import Plan
+from lightfast.studies.rows import ModelRow, at_hand
+from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe, Training
 
 DRAWINGS = "quickdraw"
-EMBEDDED = "mnist-5k"
+_EMBEDDED = "mnist-5k"
 A_CLASS: Mapping[Scale, int] = {"quick": 60, "paper": 3_000}
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.05
+TEST_SHARE, _VALIDATION_SHARE = 0.2, 0.05
 MAJORITY, MINORITY = "rainbow", "airplane"
 
 # Keras's Adam as it comes, in batches of 32: no decay, no clipping, one step size.
-AS_PUBLISHED = Recipe.of(
+_AS_PUBLISHED = Recipe.of(
     epochs=10, batch_size=32, learning_rate=1e-3, schedule="constant", weight_decay=0.0, clip=1e9
 )
 # A drawing keeps its class when it is mirrored, turned and moved.
-OURS = Recipe.of(
+_OURS = Recipe.of(
     epochs=24,
     batch_size=128,
     learning_rate=5e-3,
@@ -47,11 +47,11 @@ OURS = Recipe.of(
 SWEPT = "drawing-cnn-1"
 QUICK_EPOCHS = 2
 
-ROWS = (
-    Row("drawing-fc", "FC", "drawing-fc", AS_PUBLISHED),
-    Row("drawing-cnn-1", "CNN 1", "drawing-cnn-1", AS_PUBLISHED),
-    Row("drawing-cnn-2", "CNN 2", "drawing-cnn-2", AS_PUBLISHED),
-    Row("ours", "ours (resnet9, 16 wide)", "resnet9-small", OURS, views=VIEWS),
+DRAWING_ROWS = (
+    ModelRow("drawing-fc", "FC", "drawing-fc", _AS_PUBLISHED),
+    ModelRow("drawing-cnn-1", "CNN 1", "drawing-cnn-1", _AS_PUBLISHED),
+    ModelRow("drawing-cnn-2", "CNN 2", "drawing-cnn-2", _AS_PUBLISHED),
+    ModelRow("ours", "ours (resnet9, 16 wide)", "resnet9-small", _OURS, views=VIEWS),
 )
 
 
@@ -84,7 +84,7 @@ GRIDS: Mapping[Scale, Grid] = {
         (10, 6, 4),
     ),
 }
-REMEDIES = ("none", "weights", "sampling", "augment")
+_REMEDIES = ("none", "weights", "sampling", "augment")
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,18 +120,18 @@ def drawings_data(options: StudyOptions) -> DrawingsData:
             f"study quickdraw: the drawings of {DRAWINGS} and {pair} are not in {folder}",
             cure=f"Run: lightfast data fetch {DRAWINGS}, then lightfast data fetch {pair}.",
         )
-    images = options.pictures(DRAWINGS if here else EMBEDDED).data.train
-    two = options.pictures(pair).data.train if here else only_classes(images, (0, 1))
+    images = options.pictures(DRAWINGS if here else _EMBEDDED).data.train
+    two = options.pictures(pair).data.train if here else keep_classes(images, (0, 1))
     chosen = _a_class(images, A_CLASS[options.scale], options.seed)
     fitted, test = split_off(chosen, TEST_SHARE, options.seed, ("train", "test"))
-    train, val = split_off(fitted, VALIDATION_SHARE, options.seed)
+    train, val = split_off(fitted, _VALIDATION_SHARE, options.seed)
     rest, fresh = _fresh(two, grid.fresh, options.seed)
     names = (MAJORITY, MINORITY) if here else (two.class_names[0], two.class_names[1])
     said = (
         f"Data: {', '.join(QUICKDRAW_CATEGORIES)} of Quick, Draw!, {A_CLASS[options.scale]:,} drawings each "
         "(the paper: ten others × 10,000)."
         if here
-        else f"Stand-in data, not drawings, which are not in the data folder: {EMBEDDED}."
+        else f"Stand-in data, not drawings, which are not in the data folder: {_EMBEDDED}."
     )
     counts = (
         f"{len(fitted):,} pictures to learn from, {len(test):,} held out; the imbalance pair is {names[0]} "
@@ -140,30 +140,32 @@ def drawings_data(options: StudyOptions) -> DrawingsData:
     return DrawingsData(Splits(train, val, test), (rest, fresh), names, not here, (said, counts))
 
 
-def h3_points(grid: Grid) -> list[Point]:
+def h3_points(grid: Grid) -> list[SweepPoint]:
     """Training pictures in all, each with repeats."""
-    return [Point(train_size=size, repeat=repeat) for repeat in range(grid.repeats[0]) for size in grid.sizes]
+    return [
+        SweepPoint(train_size=size, repeat=repeat) for repeat in range(grid.repeats[0]) for size in grid.sizes
+    ]
 
 
-def h4_points(grid: Grid, minority: str) -> list[Point]:
+def h4_points(grid: Grid, minority: str) -> list[SweepPoint]:
     """Pictures of the minority, without a remedy and, for the most uneven, with each."""
     wanted = [
         (count, balance)
-        for balance in REMEDIES
+        for balance in _REMEDIES
         for count in grid.minorities
         if balance == "none" or count in grid.remedied
     ]
     return [
-        Point(minority=(minority, count), balance=balance, repeat=repeat)
+        SweepPoint(minority=(minority, count), balance=balance, repeat=repeat)
         for repeat in range(grid.repeats[1])
         for count, balance in wanted
     ]
 
 
-def h5_points(grid: Grid) -> list[Point]:
+def h5_points(grid: Grid) -> list[SweepPoint]:
     """Classes × rows a class."""
     return [
-        Point(classes=classes, rows=rows, repeat=repeat)
+        SweepPoint(classes=classes, rows=rows, repeat=repeat)
         for repeat in range(grid.repeats[2])
         for classes in grid.classes
         for rows in grid.rows
@@ -173,13 +175,13 @@ def h5_points(grid: Grid) -> list[Point]:
 def swept(
     options: StudyOptions,
     name: str,
-    points: Sequence[Point],
+    points: Sequence[SweepPoint],
     pictures: tuple[ImageSet, ImageSet],
     epochs: int,
-) -> list[Measured]:
+) -> list[PointResult]:
     """The points of one sweep, kept in `options.out`/sweeps/`name`."""
     training = Training(seed=options.seed, device=options.device, folder=options.out / "sweeps" / name)
-    plan = Plan(SWEPT, AS_PUBLISHED.updated([f"epochs={epochs}"]))
+    plan = ClassifierPlan(SWEPT, _AS_PUBLISHED.updated([f"epochs={epochs}"]))
     # Few points are not worth starting processes for.
     jobs = 1 if options.scale == "quick" else usable_cores()
     return run_points(points, pictures, plan, training, jobs=jobs, report=options.report)

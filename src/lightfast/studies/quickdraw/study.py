@@ -20,16 +20,16 @@ from lightfast.experiments.levels import (
     recall_of,
     size_curve,
 )
-from lightfast.experiments.sweep import Measured
+from lightfast.experiments.sweep import PointResult
 from lightfast.pages.sweep import regression_section
 from lightfast.report.page import Section, Table
 from lightfast.statistics.regression import Regression
 from lightfast.studies.people import People, people_on
 from lightfast.studies.quickdraw import tables
 from lightfast.studies.quickdraw.networks import (
+    DRAWING_ROWS,
     GRIDS,
     QUICK_EPOCHS,
-    ROWS,
     DrawingsData,
     Grid,
     drawings_data,
@@ -61,12 +61,12 @@ class Models:
 class Sweeps:
     """The measured points of H3, H4, and H5 with H6."""
 
-    sizes: Sequence[Measured]
-    imbalance: Sequence[Measured]
-    classes: Sequence[Measured]
+    sizes: Sequence[PointResult]
+    imbalance: Sequence[PointResult]
+    classes: Sequence[PointResult]
 
 
-def run(options: StudyOptions) -> StudyResult:
+def run_quickdraw(options: StudyOptions) -> StudyResult:
     """Train the paper's three networks and ours, run the sweeps of H3 to H6, score what people answered.
 
     Parts and points that were finished before are found again in `options.out`.
@@ -112,7 +112,9 @@ def run(options: StudyOptions) -> StudyResult:
 
 
 def _models(options: StudyOptions, data: DrawingsData) -> Models:
-    rows = ROWS if options.scale == "paper" else tuple(row.quick(QUICK_EPOCHS) for row in ROWS)
+    rows = (
+        DRAWING_ROWS if options.scale == "paper" else tuple(row.quick(QUICK_EPOCHS) for row in DRAWING_ROWS)
+    )
     outcomes = [outcome_of(options, row, data.splits) for row in rows]
     speeds = [training_speed(row, data.splits, options) for row in rows]
     comparison = compare([outcome.predictions for outcome in outcomes], seed=options.seed)
@@ -219,7 +221,7 @@ STUDIES.add(
     Study(
         "quickdraw",
         "Drawings: six hypotheses on model and data, with regression and a human baseline",
-        run,
+        run_quickdraw,
         "drawings study; Quick, Draw!: Jongejan et al. 2016",
         ("quickdraw", "quickdraw:rainbow,airplane"),
     ),

@@ -9,7 +9,7 @@ import numpy as np
 
 from lightfast.evaluate.compare_many import Comparison
 from lightfast.experiments.levels import INTERVAL_METHOD, Level, accuracy, levels, size_curve
-from lightfast.experiments.sweep import Measured
+from lightfast.experiments.sweep import PointResult
 from lightfast.pages.sweep import REMEDY, minority_figure
 from lightfast.report.page import Cell, Figure, Section, Table, Text
 from lightfast.report.statistics import learning_curve_figure, lines_figure
@@ -117,7 +117,7 @@ def pairs_table(comparison: Comparison) -> Table:
     )
 
 
-def size_table(measured: Sequence[Measured], forecast: tuple[Forecast, float], epochs: int) -> Table:
+def size_table(measured: Sequence[PointResult], forecast: tuple[Forecast, float], epochs: int) -> Table:
     """H3: accuracy and loss, training and held-out, after the first and the last epoch;
     the last point foretold from the others.
     """
@@ -150,18 +150,20 @@ def _repeats(count: int) -> str:
     return f"{count} repeat{'s' * (count > 1)}"
 
 
-def _watched_cell(measured: Sequence[Measured], epoch: int, side: str) -> Cell:
+def _watched_cell(measured: Sequence[PointResult], epoch: int, side: str) -> Cell:
     return Cell(
         percent(_mean(measured, epoch, f"{side}_accuracy"), 1),
         f"loss {_mean(measured, epoch, f'{side}_loss'):.3f}",
     )
 
 
-def _mean(measured: Sequence[Measured], epoch: int, key: str) -> float:
+def _mean(measured: Sequence[PointResult], epoch: int, key: str) -> float:
     return float(np.mean([one.epochs[epoch][key] for one in measured]))
 
 
-def imbalance_table(measured: Sequence[Measured], minority: Sequence[Level], name: str, grid: Grid) -> Table:
+def imbalance_table(
+    measured: Sequence[PointResult], minority: Sequence[Level], name: str, grid: Grid
+) -> Table:
     """H4 without a remedy: recall of both classes and accuracy, the paper's recall beside ours."""
     plain = [level for level in minority if level.point.balance == "none"]
     rows = []
@@ -258,7 +260,7 @@ def regression_table(regression: Regression, n_test: int, grid: Grid) -> Table:
     )
 
 
-def size_section(measured: Sequence[Measured], seed: int) -> Section:
+def size_section(measured: Sequence[PointResult], seed: int) -> Section:
     """The learning curve through all sizes but the last, the last beside it,
     and the answer to how many more pictures.
     """
@@ -290,7 +292,7 @@ def imbalance_section(minority: Sequence[Level], name: str) -> Section:
     )
 
 
-def classes_section(measured: Sequence[Measured]) -> Section:
+def classes_section(measured: Sequence[PointResult]) -> Section:
     """H5 and H6 as a figure."""
     series: Mapping[str, list] = {}
     for level in levels(measured, accuracy):

@@ -33,14 +33,14 @@ STANDS_OUT = 0.12
 READABLE = 0.85
 # Free pixels between neighbours, and the least distance of their middles, so that the middle digit stays the
 # middle one.
-GAP = (0.5, 3.5)
+_GAP = (0.5, 3.5)
 NEAREST = 15.0
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # Ink fainter than this (0..255) does not count for the width of a digit.
 FAINT = 64
 BLOCK = 250
 
-Floats = NDArray[np.float32]
+_Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class _Draws:
 
     digits: NDArray[np.int64]
     photographs: NDArray[np.int64]
-    scale: Floats
-    blur: Floats
-    centre: Floats
-    drop: Floats
-    gaps: Floats
-    contrast: Floats
-    tint: Floats
+    scale: _Floats
+    blur: _Floats
+    centre: _Floats
+    drop: _Floats
+    gaps: _Floats
+    contrast: _Floats
+    tint: _Floats
 
     def rows(self, start: int, stop: int) -> _Draws:
         """The draws of some pictures."""
@@ -133,7 +133,7 @@ def _check_sources(digits: ImageSet, photographs: ImageSet) -> None:
 
 
 def _draw(digits: int, photographs: int, count: int, rng: np.random.Generator) -> _Draws:
-    def uniform(low: float, high: float, *shape: int) -> Floats:
+    def uniform(low: float, high: float, *shape: int) -> _Floats:
         return rng.uniform(low, high, (count, *shape)).astype(np.float32)
 
     trio = rng.integers(digits, size=(count, 3))
@@ -145,14 +145,14 @@ def _draw(digits: int, photographs: int, count: int, rng: np.random.Generator) -
         blur=uniform(*BLUR),
         centre=SIZE / 2 - 0.5 + uniform(-SHIFT, SHIFT, 2),
         drop=uniform(-1, 1, 2),
-        gaps=uniform(*GAP, 2),
+        gaps=uniform(*_GAP, 2),
         contrast=uniform(*CONTRAST, COLOURS)
         * rng.choice(np.array([-1, 1], dtype=np.float32), size=(count, COLOURS)),
         tint=uniform(-TINT, TINT, COLOURS, 3),
     )
 
 
-def _painted(pixels: Floats, digits: NDArray[np.uint8], draws: _Draws) -> Floats:
+def _painted(pixels: _Floats, digits: NDArray[np.uint8], draws: _Draws) -> _Floats:
     """float32 (N, 32, 32, 3) photographs with the trios of digits (N, 3, H, W) on them, in 0..1."""
     middle, ink = _ink(digits, draws)
     # A digit without ink has no colour to find; it must not divide by zero.
@@ -161,7 +161,7 @@ def _painted(pixels: Floats, digits: NDArray[np.uint8], draws: _Draws) -> Floats
     return np.asarray(pixels + ink[..., None] * (colour[:, None, None, :] - pixels), dtype=np.float32)
 
 
-def _colour(pixels: Floats, weight: Floats, draws: _Draws) -> Floats:
+def _colour(pixels: _Floats, weight: _Floats, draws: _Draws) -> _Floats:
     """float32 (N, 3): the first of the drawn colours in which the digit can be read, else the one that shows
     most of it.
 
@@ -177,7 +177,7 @@ def _colour(pixels: Floats, weight: Floats, draws: _Draws) -> Floats:
     return colours[np.arange(len(colours)), chosen]
 
 
-def _ink(digits: NDArray[np.uint8], draws: _Draws) -> tuple[Floats, Floats]:
+def _ink(digits: NDArray[np.uint8], draws: _Draws) -> tuple[_Floats, _Floats]:
     """(the middle digit alone, all three), float32 (N, 32, 32) in 0..1."""
     left, right = _reach(digits)
     down, across = draws.centre[:, 0], draws.centre[:, 1]
@@ -189,7 +189,7 @@ def _ink(digits: NDArray[np.uint8], draws: _Draws) -> tuple[Floats, Floats]:
     return middle, np.maximum(middle, np.maximum(before, after))
 
 
-def _reach(digits: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+def _reach(digits: NDArray[np.uint8]) -> tuple[_Floats, _Floats]:
     """How far the ink of each digit (..., H, W) goes to the left and to the right of
     the middle of its picture, in its pixels.
     """
@@ -200,7 +200,7 @@ def _reach(digits: NDArray[np.uint8]) -> tuple[Floats, Floats]:
     return (half - first).astype(np.float32), (last - half).astype(np.float32)
 
 
-def _placed(digits: NDArray[np.uint8], down: Floats, across: Floats, draws: _Draws) -> Floats:
+def _placed(digits: NDArray[np.uint8], down: _Floats, across: _Floats, draws: _Draws) -> _Floats:
     """Digits (N, H, W) enlarged, blurred and set with their middle at (down, across) of a 32 × 32 picture;
     what falls outside is cut off.
 
@@ -213,7 +213,7 @@ def _placed(digits: NDArray[np.uint8], down: Floats, across: Floats, draws: _Dra
     return np.clip(ink, 0, 1).astype(np.float32, copy=False)
 
 
-def _side(length: int, centre: Floats, draws: _Draws) -> Floats:
+def _side(length: int, centre: _Floats, draws: _Draws) -> _Floats:
     """(N, 32, length): how much each pixel of the digit gives to each pixel of the picture,
     a Gaussian around its place.
     """

@@ -21,40 +21,40 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.report.page import Table
 from lightfast.report.tables import duration, percent, points_cell, share_cell
 from lightfast.studies.registry import STUDIES, Scale, Study, StudyOptions, StudyResult
-from lightfast.studies.rows import Outcome, Row, at_hand, outcome_of
+from lightfast.studies.rows import ModelRow, Outcome, at_hand, outcome_of
 from lightfast.studies.svhn.digits_over_photos import digits_over_photos, textures
 from lightfast.train.recipe import Recipe
 
 STAND_IN = "digits-over-photos"
 PHOTOGRAPHS = ("cifar10", "cifar10-20k")
 PARTS = ("train", "test")
-VALIDATION_SHARE = 0.2
+_VALIDATION_SHARE = 0.2
 # The sizes of the paper: training pictures (a fifth of them for validation) and test pictures.
-SIZES: Mapping[Scale, tuple[int, int]] = {"quick": (200, 100), "paper": (10_000, 2_000)}
-QUICK_EPOCHS = 1
+_SIZES: Mapping[Scale, tuple[int, int]] = {"quick": (200, 100), "paper": (10_000, 2_000)}
+_QUICK_EPOCHS = 1
 # Keras's Adam as it comes: no decay, no clipping, one step size.
-AS_PUBLISHED = Recipe.of(
+_AS_PUBLISHED = Recipe.of(
     epochs=15, batch_size=16, learning_rate=1e-3, schedule="constant", weight_decay=0.0, clip=1e9
 )
 # At 0.001 all units of the dense layer die within an epoch and the network stays at chance (measured over
 # four epochs).
-BEHIND_AUTOENCODER = AS_PUBLISHED.updated(["learning_rate=0.0003"])
+BEHIND_AUTOENCODER = _AS_PUBLISHED.updated(["learning_rate=0.0003"])
 # Digits must not be mirrored, so the augmentation for photographs is out.
 OUR_RECIPE = Recipe.of(
     epochs=20, batch_size=64, learning_rate=4e-3, weight_decay=0.05, augment="shift", averaging=0.995
 )
 
 
-ROWS = (
-    Row("paper-cnn", "the paper's CNN", "svhn-cnn", AS_PUBLISHED, paper=0.770),
-    Row(
+SVHN_ROWS = (
+    ModelRow("paper-cnn", "the paper's CNN", "svhn-cnn", _AS_PUBLISHED, paper=0.770),
+    ModelRow(
         "paper-autoencoder-cnn",
         "the paper's CNN behind its autoencoder",
         "svhn-ae-cnn",
         BEHIND_AUTOENCODER,
         paper=0.795,
     ),
-    Row("ours", "ours (resnet9, 16 wide)", "resnet9", OUR_RECIPE, {"width": 16}),
+    ModelRow("ours", "ours (resnet9, 16 wide)", "resnet9", OUR_RECIPE, {"width": 16}),
 )
 
 
@@ -76,14 +76,14 @@ class Sources:
     text: str
 
 
-def run(options: StudyOptions) -> StudyResult:
+def run_svhn(options: StudyOptions) -> StudyResult:
     """Train the three classifiers on one split and read the test pictures once with each.
 
     A part that was trained before, or was interrupted, is found again in `options.out`.
     Raises DataError when, at scale "paper", neither SVHN nor what the stand-in is made of is at hand.
     """
     data = study_data(options)
-    rows = ROWS if options.scale == "paper" else tuple(row.quick(QUICK_EPOCHS) for row in ROWS)
+    rows = SVHN_ROWS if options.scale == "paper" else tuple(row.quick(_QUICK_EPOCHS) for row in SVHN_ROWS)
     outcomes = [outcome_of(options, row, data.splits) for row in rows]
     first, second, ours = outcomes
     pairs = [
@@ -111,7 +111,7 @@ def run(options: StudyOptions) -> StudyResult:
 def study_data(options: StudyOptions) -> StudyData:
     """The study's pictures, divided into train, val (a fifth) and test; nothing is downloaded."""
     folder = options.data_folder or data_folder()
-    train, test = SIZES[options.scale]
+    train, test = _SIZES[options.scale]
     if at_hand("svhn", folder):
         loaded = _sample(options.pictures("svhn").data, (train, test), options.seed)
         notes = (
@@ -135,7 +135,7 @@ def study_data(options: StudyOptions) -> StudyData:
 
 
 def _divided(loaded: LoadedData, seed: int) -> Splits:
-    return split_loaded(loaded, val=VALIDATION_SHARE, seed=seed)
+    return split_loaded(loaded, val=_VALIDATION_SHARE, seed=seed)
 
 
 def _sample(loaded: LoadedData, sizes: tuple[int, int], seed: int) -> LoadedData:
@@ -157,7 +157,7 @@ def _sources(options: StudyOptions, folder: Path) -> Sources:
         if photographs is None:
             grounds = tuple(
                 textures(size, options.seed, f"textures/{part}")
-                for part, size in zip(PARTS, SIZES["quick"], strict=True)
+                for part, size in zip(PARTS, _SIZES["quick"], strict=True)
             )
             return Sources(
                 (rest, held),
@@ -252,7 +252,7 @@ STUDIES.add(
     Study(
         "svhn",
         "House numbers: the paper's CNN, the same behind its autoencoder, and ours",
-        run,
+        run_svhn,
         "damaged-digits study, SVHN half; SVHN: Netzer et al. 2011",
         ("svhn",),
     ),
