@@ -116,3 +116,16 @@ def test_a_place_where_no_folder_can_be_made_is_told_with_a_cure(tmp_path, monke
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StorageError, match=r"no folder can be made there.*--out"):
         files.make_folder(tmp_path / "nope")
+
+
+@pytest.mark.parametrize(
+    ("kind", "digest"),
+    [
+        ("sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("md5", "900150983cd24fb0d6963f7d28e17f72"),
+    ],
+)
+def test_a_file_is_known_by_its_bytes(tmp_path, kind, digest):
+    # The published digests of "abc" (FIPS 180-2, B.1; RFC 1321, A.5).
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert files.file_hash(tmp_path / "abc", kind) == digest

@@ -99,10 +99,12 @@ def load_json(path: Path) -> Any:
         raise DataError(f"{path} is not valid JSON ({error})") from error
 
 
-def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file, read in blocks."""
+def file_hash(path: Path, kind: str = "sha256") -> str:
+    """Hex digest of the bytes of a file, read in blocks: the identity of the file, as a content hash is
+    that of the pixels. `kind` is "sha256", or "md5" to check what was published so.
+    """
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
 def json_digest(content: Mapping[str, Any], size: int = 12) -> str:

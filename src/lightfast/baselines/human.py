@@ -3,27 +3,24 @@
 The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets
 the same sample, each in an order of their own, so that fatigue and learning do not fall on the same pictures
 for all. What is shown is a `TrialQuestion`: it has no room for a label, a file name or an id. Scoring:
-`evaluate.human_score`.
+`baselines.human_score`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.files import make_folder, storage_errors
+from lightfast.base.journal import Entries, Journal
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 
@@ -96,7 +93,7 @@ class Answer:
     picture: str
     content: str
     answer: str | None
-    seconds: float
+    seconds: Annotated[float, Field(ge=0)]
     when: str
     position: int
 
@@ -128,23 +125,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class LoadedAnswers:
-    """What a log holds: the whole answers in the order in which they were given, and the numbers
-    (from 1) of lines that are none.
-    """
+class LoadedAnswers(Entries[Answer]):
+    """What a log holds: the whole answers in the order in which they were given, and the torn lines."""
 
-    answers: tuple[Answer, ...] = ()
-    torn: tuple[int, ...] = ()
+    noun = "answer"
 
-    def notes(self, path: Path) -> tuple[str, ...]:
-        """One sentence about lines that are no whole answers, where there are any."""
-        if not self.torn:
-            return ()
-        lines = ", ".join(map(str, self.torn[:5])) + (" …" if len(self.torn) > 5 else "")
-        return (
-            f"{path.name}, line {lines}: not a whole answer, as a crash leaves it; it stays in the file and "
-            "is not counted",
-        )
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The whole answers."""
+        return self.records
 
 
 def draw_sample(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:
@@ -181,45 +170,21 @@ def person_order(sample: NDArray[np.int64], seed: int, person: str) -> NDArray[n
     return generator(seed, "human", "order", person.casefold()).permutation(sample)
 
 
-class AnswerLog:
+class AnswerLog(Journal[Answer]):
     """An append-only JSONL file of answers to one trial. Nothing in it is ever changed or removed."""
 
     def __init__(self, path: Path | str, trial: Trial) -> None:
-        self.path, self.trial = Path(path), trial
+        super().__init__(path, Answer)
+        self.trial = trial
 
-    def prepare(self) -> None:
-        """Make the file where there is none; raises StorageError before anybody has answered in vain."""
-        make_folder(self.path.parent)
-        with storage_errors(self.path), self.path.open("ab"):
-            pass
-
-    def append(self, answer: Answer) -> None:
-        """Add one line and bring it to the disk. Two writers wait for each other; a torn last line gets an
-        end, and stays.
+    def append(self, record: Answer) -> None:
+        """Add one answer and bring it to the disk.
 
         Raises DataError for an answer to another trial or of no known class, StorageError when the disk does
         not take it.
         """
-        if answer.trial != self.trial.id or answer.data_version != self.trial.data_version:
-            raise DataError(
-                f"answer for {self.path}",
-                expected=f"trial {self.trial.id}",
-                got=answer.trial,
-                cure=_ELSEWHERE,
-            )
-        if answer.answer is not None and answer.answer not in self.trial.class_names:
-            raise DataError(
-                f"answer {answer.answer!r}",
-                expected=f"one of {len(self.trial.class_names)} class names, or None",
-            )
-        line = json.dumps(asdict(answer), ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        with storage_errors(self.path), self.path.open("a+b", buffering=0) as stream, _locked(stream):
-            end = stream.seek(0, os.SEEK_END)
-            if end:
-                stream.seek(end - 1)
-                line = line if stream.read(1) == b"\n" else b"\n" + line
-            _write_all(stream, line)
-            os.fsync(stream.fileno())
+        self._require_same(record)
+        super().append(record)
 
     def read(self) -> LoadedAnswers:
         """The answers; DataError, with the cure, when the file belongs to another trial."""
@@ -252,67 +217,5 @@ class AnswerLog:
 
 def load_answers(path: Path) -> LoadedAnswers:
     """All whole answers of a log of whatever trial; empty when there is no file."""
-    if not path.is_file():
-        return LoadedAnswers()
-    with path.open("rb") as stream, _locked(stream, shared=True):
-        content = stream.read()
-    answers, torn = [], []
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if line.strip():
-            answer = _parsed(line)
-            if answer is None:
-                torn.append(number)
-            else:
-                answers.append(answer)
-    return LoadedAnswers(tuple(answers), tuple(torn))
-
-
-def _parsed(line: bytes) -> Answer | None:
-    """The answer on a line, or None when the line is not a whole one."""
-    try:
-        values = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return None
-    if not isinstance(values, dict) or set(values) != {field.name for field in fields(Answer)}:
-        return None
-    return Answer(**values) if all(_right_type(name, value) for name, value in values.items()) else None
-
-
-def _right_type(name: str, value: Any) -> bool:
-    if name == "answer" and value is None:
-        return True
-    if name == "seconds":
-        return isinstance(value, int | float) and value >= 0
-    return isinstance(value, int if name in ("seed", "sample", "position") else str)
-
-
-def _write_all(stream: Any, content: bytes) -> None:
-    while content:
-        content = content[stream.write(content) :]
-
-
-@contextlib.contextmanager
-def _locked(stream: BinaryIO | Any, *, shared: bool = False) -> Iterator[None]:
-    """Hold the system's lock of an open file: alone, or with other readers."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        # Windows locks bytes and knows no shared lock here: one byte far behind any log, so that it is in
-        # nobody's way.
-        place = stream.seek(0, os.SEEK_CUR)
-        stream.seek(1 << 40)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
-        stream.seek(place)
-        try:
-            yield
-        finally:
-            stream.seek(1 << 40)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
-        return
-    import fcntl
-
-    fcntl.flock(stream.fileno(), fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(stream.fileno(), fcntl.LOCK_UN)
+    there = Journal(path, Answer).read()
+    return LoadedAnswers(there.records, there.torn)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.baselines.human import DONT_KNOW, Answer, AnswerLog
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import PairedTest, mcnemar
@@ -55,14 +56,6 @@ class PersonScore:
     versus_model: PairedTest | None = None
     kappa_with_model: Kappa | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return _shallow(self) | {
-            "accuracy_interval": list(self.accuracy_interval),
-            "versus_model": _json(self.versus_model),
-            "kappa_with_model": _json(self.kappa_with_model),
-        }
-
 
 @dataclass(frozen=True)
 class PersonPair:
@@ -73,10 +66,6 @@ class PersonPair:
     first: str
     second: str
     kappa: Kappa
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"first": self.first, "second": self.second, "kappa": self.kappa.as_json()}
 
 
 @dataclass(frozen=True)
@@ -91,13 +80,6 @@ class Majority:
     accuracy_interval: Interval
     undecided: int
     versus_model: PairedTest | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return _shallow(self) | {
-            "accuracy_interval": list(self.accuracy_interval),
-            "versus_model": _json(self.versus_model),
-        }
 
 
 @dataclass(frozen=True)
@@ -157,33 +139,19 @@ class HumanBaseline:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; without answers there is no key `accuracy`."""
-        facts: dict[str, Any] = {
-            "status": self.status,
-            "seed": self.seed,
-            "sample": self.sample,
-            "data_version": self.data_version,
-            "notes": list(self.notes),
-        }
-        if self.model_name is not None and self.model_interval is not None:
+        shown = ["seed", "sample", "data_version", "notes"]
+        facts = {"status": self.status} | {name: as_json(getattr(self, name)) for name in shown}
+        if self.model_name is not None:
             facts["model"] = {
                 "name": self.model_name,
                 "n": self.sample,
                 "accuracy": self.model_accuracy,
-                "accuracy_interval": list(self.model_interval),
+                "accuracy_interval": as_json(self.model_interval),
             }
-        if self.accuracy_interval is None:
-            return facts | {"n": 0, "answers": 0, "people": []}
-        return facts | {
-            "n": self.n,
-            "answers": self.answers,
-            "accuracy": self.accuracy,
-            "accuracy_interval": list(self.accuracy_interval),
-            "people": [person.as_json() for person in self.people],
-            "pairs": [pair.as_json() for pair in self.pairs],
-            "majority": _json(self.majority),
-            "fleiss": _json(self.fleiss),
-            "pictures": [_shallow(picture) for picture in self.pictures],
-        }
+        shown = ["n", "answers", "people"]
+        if self.accuracy_interval is not None:
+            shown[2:] = "accuracy accuracy_interval people pairs majority fleiss pictures".split()
+        return facts | {name: as_json(getattr(self, name)) for name in shown}
 
 
 @dataclass(frozen=True, eq=False)
@@ -425,11 +393,3 @@ def _picture(
         dict(said.most_common()),
         model,
     )
-
-
-def _shallow(record: Any) -> dict[str, Any]:
-    return {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
-
-
-def _json(record: Any) -> dict[str, Any] | None:
-    return None if record is None else record.as_json()

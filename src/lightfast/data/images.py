@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.errors import DataError
+from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.randomness import generator
 from lightfast.data.mapped import MappedArray, take_rows
 
@@ -185,6 +185,46 @@ class ImageSet:
             parent=self.version,
             history=(*self.history, dict(step)),
         )
+
+    def relabel(self, labels: Mapping[str, str] | Mapping[int, str], *, step: Mapping[str, Any]) -> Self:
+        """The same pictures with other labels: a new version with this one as its parent.
+
+        Args:
+            labels: id or row (0..N-1) of a picture → the name of its class; the others keep their labels.
+            step: what is noted in `history`: the verb and its arguments.
+
+        Raises DataError without labels, for an id that no picture has or several have, a row that is not
+        there, and for None: a set with one label a picture has no room for "none of these". Raises
+        UnknownName for a name that is no class.
+        """
+        changed = self.require_labels().copy()
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(self.ids):
+            rows.setdefault(name, []).append(row)
+        numbers = {name: number for number, name in enumerate(self.class_names)}
+        for picture, label in labels.items():
+            found = rows.get(picture, []) if isinstance(picture, str) else [picture]
+            if len(found) != 1 or not 0 <= found[0] < len(self):
+                raise DataError(
+                    f"{self.name}: {len(found) or 'no'} pictures with the id {picture!r}"
+                    if isinstance(picture, str)
+                    else f"{self.name}: row {picture}",
+                    expected=f"one of {len(self):,} pictures, by its id or its row",
+                    cure="Take ids from this version of the data; where one stands twice, give rows.",
+                )
+            if label is None:
+                raise DataError(
+                    f"{self.name}: no label for {self.ids[found[0]]!r}",
+                    expected="the name of a class",
+                    cure="Leave the picture out (`take`) where no class fits.",
+                )
+            if label not in numbers:
+                raise UnknownName(f"class for {self.ids[found[0]]!r}", str(label), self.class_names)
+            changed[found[0]] = numbers[label]
+        new = dataclasses.replace(
+            self, labels=changed, parent=self.version, history=(*self.history, dict(step))
+        )
+        return new.with_hashes(self.known_hashes)
 
 
 def content_hash(image: NDArray[np.uint8]) -> str:

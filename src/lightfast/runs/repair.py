@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError
-from lightfast.base.files import atomic, make_folder, write_bytes, write_json, write_text
+from lightfast.base.files import atomic, make_folder, write_bytes, write_json
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import SUITES
+from lightfast.data.decisions import ReviewQueue
 from lightfast.data.images import ImageSet, sample
 from lightfast.evaluate.image_quality import psnr, ssim
 from lightfast.evaluate.metrics import score
@@ -33,6 +34,8 @@ from lightfast.runs.repair_kit import pipeline_for_run
 
 READINGS_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 DAMAGED_CLEAN_SHARE = 0.125
+# Columns of queue.csv → what `ReviewItem` calls them.
+_OWN_NAMES = {"final_label": "predicted_label", "final_confidence": "confidence"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +213,10 @@ def write_repair(target: Path, result: Repair, damaged: Damaged) -> None:
         np.flatnonzero(result.needs_review)
     ]
     queue = needs_review.iloc[np.argsort(needs_review["final_confidence"].to_numpy(), kind="stable")]
-    write_text(target / QUEUE_FILE, queue.to_csv(index=False))
+    queue = queue.rename(columns=_OWN_NAMES)
+    ReviewQueue.of_frame(queue).save(
+        target / QUEUE_FILE, dict(zip(queue.columns, needs_review.columns, strict=True))
+    )
     if damaged.clean is None:
         for row in np.flatnonzero(result.attempted):
             stem = re.sub(r"[^\w.-]+", "_", str(Path(result.before.ids[row]).with_suffix("")))[-80:]

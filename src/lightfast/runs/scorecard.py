@@ -5,21 +5,18 @@ with agreement and cost.
 from __future__ import annotations
 
 import csv
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.base.files import load_json, make_folder, write_json
-from lightfast.baselines.services import (
-    Scorecard,
-    ServicePredictions,
-    load_responses,
-    score_services,
-    service_predictions,
-)
+from lightfast.base.files import make_folder, write_json
+from lightfast.baselines.responses import load_responses
+from lightfast.baselines.services import Scorecard, ServicePredictions, score_services, service_predictions
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
@@ -65,7 +62,7 @@ def scorecard_run(
     Args:
         run: run folder, or `hf-hub:ID`.
         source: folder, manifest, `.npz` or catalogue name; of official parts the test part is read.
-        responses: folder (or file) of saved responses, see `evaluate.services`.
+        responses: folder (or file) of saved responses, see `baselines.responses`.
         options: with `out`, metrics.json and report.html are written there.
         prices: of the services and of this machine.
         synonyms: JSON, YAML or CSV file: service label → class, or class → list of labels.
@@ -149,27 +146,27 @@ def load_synonyms(path: Path) -> dict[str, str]:
     """Service label → class out of a JSON or YAML mapping (label: class, or class:
     [labels]) or a CSV file of two columns.
     """
-    if path.suffix.lower() == ".csv":
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as stream:
-                rows = [row for row in csv.reader(stream) if row]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot read {path} ({error})") from error
-        if any(len(row) != 2 for row in rows):
-            raise DataError(
-                f"{path}: a row of synonyms",
-                expected="label,class",
-                got=next(str(row) for row in rows if len(row) != 2),
-            )
-        return {label: name for label, name in rows if (label, name) != ("label", "class")}
-    content = _yaml(path) if path.suffix.lower() in (".yaml", ".yml") else load_json(path)
+    import yaml
+
+    suffix, found = path.suffix.lower(), {}
+    parse = yaml.safe_load if suffix in (".yaml", ".yml") else json.loads
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = [row for row in csv.reader(StringIO(text)) if row] if suffix == ".csv" else []
+        content = {} if suffix == ".csv" else parse(text)
+    except (OSError, ValueError, csv.Error, yaml.YAMLError) as error:
+        raise DataError(f"cannot read {path} ({' '.join(str(error).split())})") from error
+    for row in rows:
+        if len(row) != 2:
+            raise DataError(f"{path}: a row of synonyms", expected="label,class", got=str(row))
+        if row != ["label", "class"]:
+            found[row[0]] = row[1]
     if not isinstance(content, dict):
         raise DataError(
             f"{path}: synonyms",
             expected="a mapping label: class, or class: [labels]",
             got=type(content).__name__,
         )
-    found: dict[str, str] = {}
     for key, value in content.items():
         found |= (
             {str(label): str(key) for label in value} if isinstance(value, list) else {str(key): str(value)}
@@ -190,12 +187,3 @@ def _check_prices(prices: Prices, readings: Sequence[ServicePredictions]) -> Non
     for name in prices.services:
         if name not in names:
             raise UnknownName("service in --price", name, names)
-
-
-def _yaml(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"cannot read {path} ({error})") from error

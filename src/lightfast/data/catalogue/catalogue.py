@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from lightfast.base.errors import DataError, StorageError, UnknownName
-from lightfast.base.files import sha256_file, write_json
+from lightfast.base.files import file_hash, write_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.catalogue.download import download
 from lightfast.data.catalogue.known_sets import CATALOGUE, CatalogueEntry, RemoteFile, quickdraw_entry
@@ -254,7 +254,7 @@ def _record(entry: CatalogueEntry, raw: Path, target: Path) -> None:
             "name": file.name,
             "url": file.url,
             "bytes": (raw / file.name).stat().st_size,
-            "sha256": sha256_file(raw / file.name),
+            "sha256": file_hash(raw / file.name),
             "published_checksum": file.checksum,
         }
         for file in entry.files

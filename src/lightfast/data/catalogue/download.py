@@ -4,7 +4,6 @@ and nothing wrong left behind.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import DownloadError
-from lightfast.base.files import make_folder, storage_errors, write_json
+from lightfast.base.files import file_hash, make_folder, storage_errors, write_json
 from lightfast.base.progress import Reporter, silent
 
 _BLOCK = 1 << 16
@@ -77,12 +76,6 @@ def download(
                 raise _given_up(url, part, error, attempt) from error
             time.sleep(patience.pause * 2 ** (attempt - 1))
     return _accept(url, part, target, checksum, size)
-
-
-def file_checksum(path: Path, kind: str) -> str:
-    """Hex digest of a file; `kind` is "md5" or "sha256"."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
 def _attempt(url: str, part: Path, size: int | None, report: Reporter, timeout: float) -> None:
@@ -166,7 +159,7 @@ def _fault(path: Path, checksum: str | None, size: int | None) -> tuple[str, str
     if checksum is None:
         return None
     kind, _, wanted = checksum.partition(":")
-    got = file_checksum(path, kind)
+    got = file_hash(path, kind)
     return None if got == wanted.lower() else (f"{kind} {wanted}", f"{kind} {got}")
 
 

@@ -2,7 +2,7 @@
 
 The text is only composed into nodes, never constructed into objects, so that nothing in a file can run code,
 a key given twice is seen (a loader keeps the last one silently), and `no` is refused as a name instead of
-becoming false.
+becoming false. (A YAML 1.2 loader would take `no` for a name and `abstract: yes` for a text.)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from lightfast.base.errors import DataError
 
@@ -19,7 +19,6 @@ from lightfast.base.errors import DataError
 # know of their common class.
 Node: TypeAlias = Any
 
-_FORMS = ("tree", "labels")
 _NESTED = ("children", "synonyms", "display", "abstract")
 _FLAT = ("name", "parent", "synonyms", "display", "abstract")
 _PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -71,169 +70,125 @@ class _Reader:
                 f"{self.path} is empty", expected="labels under `tree:` or `labels:`", cure=_FORM_CURE
             )
         top = self._mapping(root, "a taxonomy")
-        found = [key for key in _FORMS if key in top]
-        wrong = [key for key in top if key not in _FORMS]
-        if len(found) != 1 or wrong:
-            got = ", ".join(top) or "nothing"
-            raise DataError(
-                f"{self.path}: top of the file",
-                expected="one key, `tree:` (nested) or `labels:` (flat)",
-                got=got,
-                cure="Put all labels under it.",
-            )
-        node = top[found[0]]
-        return list(self._children(node, None) if found[0] == "tree" else self._flat(node))
+        if set(top) == {"tree"}:
+            return list(self._children(top["tree"], None))
+        if set(top) == {"labels"}:
+            return list(self._flat(top["labels"]))
+        raise DataError(
+            f"{self.path}: top of the file",
+            expected="one key, `tree:` (nested) or `labels:` (flat)",
+            got=", ".join(top) or "nothing",
+            cure="Put all labels under it.",
+        )
 
     def _children(self, node: Node, parent: str | None) -> Iterator[Label]:
         """Nested form: a mapping of name → description, or a list of names and such mappings."""
         if node.id == "sequence":
             for entry in node.value:
-                yield from (
-                    self._children(entry, parent)
-                    if entry.id == "mapping"
-                    else self._nested(entry, None, parent)
-                )
+                if entry.id == "mapping":
+                    yield from self._children(entry, parent)
+                else:
+                    yield Label(self._name(entry, "a label's name"), parent)
         elif node.id == "mapping":
-            self._mapping(node, "labels")
-            for key, described in node.value:
-                yield from self._nested(key, described, parent)
+            for name, described in self._mapping(node, "labels").items():
+                yield from self._nested(name, described, parent)
         else:
-            self._wrong(node, "children" if parent else "tree", "names with what stands below them")
+            what = "children" if parent else "tree"
+            raise self._error(node, what, expected="names with what stands below them")
 
-    def _nested(self, key: Node, described: Node | None, parent: str | None) -> Iterator[Label]:
-        name = self._name(key, "a label's name")
-        if described is None or _is_null(described):
-            yield Label(name, parent)
-            return
-        if described.id == "sequence":
-            yield Label(name, parent)
-            yield from self._children(described, name)
-            return
-        keys = self._keys(described, f"the description of {name!r}", _NESTED)
+    def _nested(self, name: str, described: Node, parent: str | None) -> Iterator[Label]:
+        keys: Mapping[str, Node] = {}
+        below = described
+        if described.id != "sequence" and not _is_null(described):
+            keys = self._keys(described, f"the description of {name!r}", _NESTED)
+            below = keys.get("children")
         yield self._label(name, parent, keys)
-        if "children" in keys and not _is_null(keys["children"]):
-            yield from self._children(keys["children"], name)
+        if not _is_null(below):
+            yield from self._children(below, name)
 
     def _flat(self, node: Node) -> Iterator[Label]:
         """Flat form: a list of names and of mappings with `name:` and `parent:`."""
         if node.id != "sequence":
-            self._wrong(node, "labels", "a list of labels, such as `- {name: dog, parent: animal}`")
+            expected = "a list of labels, such as `- {name: dog, parent: animal}`"
+            raise self._error(node, "labels", expected=expected)
         for entry in node.value:
-            if entry.id == "scalar":
-                yield Label(self._name(entry, "a label's name"))
-                continue
-            keys = self._keys(entry, "the description of a label", _FLAT)
+            keys = {"name": entry}
+            if entry.id != "scalar":
+                keys = self._keys(entry, "the description of a label", _FLAT)
             if "name" not in keys:
                 raise self._error(entry, "a label without a name", "Add `name:`.")
-            name = self._name(keys["name"], "a label's name")
-            yield self._label(name, self._parent(keys, name), keys)
-
-    def _parent(self, keys: Mapping[str, Node], name: str) -> str | None:
-        node = keys.get("parent")
-        if node is None or _is_null(node):
-            return None
-        if node.id == "sequence":
-            parents = [self._name(entry, f"a parent of {name!r}") for entry in node.value]
-            if len(parents) != 1:
-                got = f"{len(parents)} parents ({', '.join(parents)})"
-                raise self._error(
-                    node, f"{name!r} has {got}", "A label stands in one place: keep one parent."
-                )
-            return parents[0]
-        return self._name(node, f"the parent of {name!r}")
+            name, parent = self._name(keys["name"], "a label's name"), keys.get("parent")
+            parents = self._names(parent, f"a parent of {name!r}")
+            if len(parents) != 1 and not _is_null(parent):
+                what = f"{name!r} has {len(parents)} parents ({', '.join(parents)})"
+                raise self._error(parent, what, "A label stands in one place: keep one parent.")
+            yield self._label(name, parents[0] if parents else None, keys)
 
     def _label(self, name: str, parent: str | None, keys: Mapping[str, Node]) -> Label:
-        return Label(
-            name,
-            parent,
-            self._synonyms(keys.get("synonyms"), name),
-            self._display(keys.get("display"), name),
-            self._flag(keys.get("abstract"), name),
-        )
+        synonyms = self._names(keys.get("synonyms"), f"a synonym of {name!r}")
+        display = self._display(keys.get("display"), name)
+        abstract = keys.get("abstract")
+        said = "false" if abstract is None else str(abstract.value).lower()
+        if abstract is not None and (not abstract.tag.endswith(":bool") or said not in (*_YES, *_NO)):
+            raise self._error(abstract, f"abstract of {name!r}", expected="true or false")
+        return Label(name, parent, synonyms, display, said in _YES)
 
-    def _synonyms(self, node: Node | None, name: str) -> tuple[str, ...]:
-        if node is None or _is_null(node):
+    def _names(self, node: Node, what: str) -> tuple[str, ...]:
+        """None, one name or a list of them."""
+        if _is_null(node):
             return ()
-        return tuple(
-            self._name(entry, f"a synonym of {name!r}")
-            for entry in (node.value if node.id == "sequence" else [node])
-        )
+        return tuple(self._name(entry, what) for entry in (node.value if node.id == "sequence" else [node]))
 
-    def _display(self, node: Node | None, name: str) -> dict[str, str]:
-        if node is None or _is_null(node):
+    def _display(self, node: Node, name: str) -> dict[str, str]:
+        if _is_null(node):
             return {}
+        what = f"the display name of {name!r}"
         if node.id != "mapping":
-            return {DEFAULT_CLIENT: self._name(node, f"the display name of {name!r}")}
+            return {DEFAULT_CLIENT: self._name(node, what)}
         entries = self._mapping(node, f"display of {name!r}")
-        return {
-            client: self._name(shown, f"the display name of {name!r} for {client}")
-            for client, shown in entries.items()
-        }
-
-    def _flag(self, node: Node | None, name: str) -> bool:
-        if node is None:
-            return False
-        said = str(node.value).lower()
-        if not node.tag.endswith(":bool") or said not in (*_YES, *_NO):
-            self._wrong(node, f"abstract of {name!r}", "true or false")
-        return said in _YES
+        return {client: self._name(shown, f"{what} for {client}") for client, shown in entries.items()}
 
     def _keys(self, node: Node, what: str, allowed: tuple[str, ...]) -> dict[str, Node]:
         keys = self._mapping(node, what)
         for key, value in keys.items():
             if key not in allowed:
                 close = difflib.get_close_matches(key, allowed, n=1)
-                below = "Labels below it stand under `children:`." if "children" in allowed else ""
-                raise self._error(
-                    value,
-                    f"unknown key {key!r} in {what}",
-                    f"Did you mean {close[0]}?" if close else below,
-                    expected=", ".join(allowed),
-                )
+                cure = "Labels below it stand under `children:`." if "children" in allowed else _FORM_CURE
+                cure = f"Did you mean {close[0]}?" if close else cure
+                raise self._error(value, f"unknown key {key!r} in {what}", cure, ", ".join(allowed))
         return keys
 
     def _mapping(self, node: Node, what: str) -> dict[str, Node]:
         """Key → value of a mapping whose keys are texts, each given once."""
         if node.id != "mapping":
-            self._wrong(node, what, "`key: value` lines")
-        seen: dict[str, tuple[Node, Node]] = {}
+            raise self._error(node, what, expected="`key: value` lines")
+        found: dict[str, Node] = {}
+        lines: dict[str, int] = {}
         for key, value in node.value:
             text = self._name(key, f"a name in {what}")
-            if text in seen:
-                first = seen[text][0].start_mark.line + 1
-                raise self._error(
-                    key, f"{text!r} is given twice, first in line {first}", "Keep one, or join them."
-                )
-            seen[text] = (key, value)
-        return {text: value for text, (_, value) in seen.items()}
+            if text in found:
+                said = f"{text!r} is given twice, first in line {lines[text]}"
+                raise self._error(key, said, "Keep one, or join them.")
+            found[text], lines[text] = value, key.start_mark.line + 1
+        return found
 
     def _name(self, node: Node, what: str) -> str:
         """A text; yes, 1.0, null and dates are no texts in YAML unless they are quoted."""
         if node.id != "scalar":
-            self._wrong(node, what, "a text")
+            raise self._error(node, what, expected="a text")
         if not node.tag.endswith(":str"):
             kind = node.tag.rpartition(":")[2]
-            cure = f'Quote it: "{node.value}".' if node.value else "Write a name."
-            raise self._error(
-                node, f"{what} is {node.value or 'empty'}, which YAML reads as {kind}, not as a text", cure
-            )
+            said = f"{what} is {node.value or 'empty'}, which YAML reads as {kind}, not as a text"
+            raise self._error(node, said, f'Quote it: "{node.value}".' if node.value else "Write a name.")
         if not node.value.strip():
             raise self._error(node, f"{what} is empty", "Write a name.")
         return node.value
 
-    def _wrong(self, node: Node, what: str, expected: str) -> NoReturn:
+    def _error(self, node: Node, what: str, cure: str = "", expected: str = "") -> DataError:
+        """What is wrong in the line of `node`; without a cure of its own also what stands there."""
         got = {"mapping": "`key: value` lines", "sequence": "a list"}.get(node.id) or repr(node.value)
-        raise DataError(
-            f"{self.path}, line {node.start_mark.line + 1}: {what}",
-            expected=expected,
-            got=got,
-            cure=_FORM_CURE,
-        )
-
-    def _error(self, node: Node, what: str, cure: str, expected: str = "") -> DataError:
-        return DataError(
-            f"{self.path}, line {node.start_mark.line + 1}: {what}", expected=expected, cure=cure
-        )
+        place = f"{self.path}, line {node.start_mark.line + 1}: {what}"
+        return DataError(place, expected=expected, got="" if cure else got, cure=cure or _FORM_CURE)
 
     def _text(self) -> str:
         try:
@@ -264,21 +219,20 @@ class _Reader:
             depth = 0
 
             def compose_node(self, parent: Node | None, index: int) -> Node | None:
-                place = self.peek_event().start_mark
+                place, wrong = self.peek_event().start_mark, ""
+                node: Node = None
                 if self.check_event(AliasEvent):
-                    raise ComposerError(None, None, "aliases (*name) have no place in a taxonomy", place)
-                if self.depth == _DEEPEST:
-                    raise ComposerError(
-                        None,
-                        None,
-                        "it is nested too deeply; use the flat form, `labels:` with `parent:`",
-                        place,
-                    )
-                self.depth += 1
-                node: Node = super().compose_node(parent, index)
-                self.depth -= 1
+                    wrong = "aliases (*name) have no place in a taxonomy"
+                elif self.depth == _DEEPEST:
+                    wrong = "it is nested too deeply; use the flat form, `labels:` with `parent:`"
+                else:
+                    self.depth += 1
+                    node = super().compose_node(parent, index)
+                    self.depth -= 1
                 if node is not None and node.id != "scalar" and node.tag not in _PLAIN:
-                    raise ComposerError(None, None, f"type {node.tag} has no place in a taxonomy", place)
+                    wrong = f"type {node.tag} has no place in a taxonomy"
+                if wrong:
+                    raise ComposerError(None, None, wrong, place)
                 return node
 
         try:
@@ -286,15 +240,12 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f", line {mark.line + 1}" if mark else ""
-            raise DataError(
-                f"{self.path}{place} is not a YAML taxonomy ({error.problem or error.context})",
-                cure=_FORM_CURE,
-            ) from error
+            said = f"{self.path}{place} is not a YAML taxonomy ({error.problem or error.context})"
+            raise DataError(said, cure=_FORM_CURE) from error
         except yaml.YAMLError as error:
-            raise DataError(
-                f"{self.path} is not YAML ({str(error).splitlines()[0]})", cure=_FORM_CURE
-            ) from error
+            said = f"{self.path} is not YAML ({str(error).splitlines()[0]})"
+            raise DataError(said, cure=_FORM_CURE) from error
 
 
 def _is_null(node: Node) -> bool:
-    return node.id == "scalar" and node.tag.endswith(":null")
+    return node is None or (node.id == "scalar" and node.tag.endswith(":null"))
