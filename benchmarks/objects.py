@@ -39,7 +39,8 @@ from lightfast.base.files import write_json  # noqa: E402
 from lightfast.data.decode.decode import decode_file, resize_batch  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
 from lightfast.statistics.intervals import bootstrap_mean  # noqa: E402
-from lightfast.tagging.objects import ObjectSettings, crops, iou, merge, propose, windows  # noqa: E402
+from lightfast.tagging.objects import ObjectSettings, crops, merge  # noqa: E402
+from lightfast.tagging.proposals import iou, propose, windows  # noqa: E402
 
 SEED = 0
 SIDE = 224

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 
 import lightfast as lf
-from lightfast.restore.enhance import degraded_images, weights_digest
+from lightfast.restore.enhance import weights_digest
+from lightfast.restore.gate import degraded_images
 
 FROZEN = lf.Recipe.of(epochs=3, batch_size=64)
 LEARN = lf.Recipe.of(epochs=3, batch_size=16, learning_rate=2e-3, averaging=0.95)

@@ -45,7 +45,7 @@ _PUBLIC = {
     "PairedTest": "evaluate.compare:PairedTest",
     "Predictions": "evaluate.predictions:Predictions",
     "TagEvaluation": "evaluate.tags:TagEvaluation",
-    "TagPredictions": "evaluate.tags:TagPredictions",
+    "TagPredictions": "evaluate.tag_predictions:TagPredictions",
     "choose_thresholds": "evaluate.thresholds:choose_thresholds",
     "compare": "evaluate.compare_many:compare",
     "evaluate": "evaluate.predict:evaluate",
@@ -78,7 +78,7 @@ _PUBLIC = {
     "difference": "explain.difference:difference",
     "explain": "explain.attribution:explain",
     "feature_maps": "explain.features:feature_maps",
-    "randomisation_check": "explain.faithfulness:randomisation_check",
+    "randomisation_check": "explain.randomisation:randomisation_check",
     # picture changes that help a frozen classifier
     "EnhancerPlan": "restore.enhance:EnhancerPlan",
     "fit_enhancer": "restore.enhance:fit_enhancer",
@@ -280,8 +280,8 @@ if TYPE_CHECKING:
     from lightfast.evaluate.predict import predict as predict
     from lightfast.evaluate.predict import predict_tags as predict_tags
     from lightfast.evaluate.predictions import Predictions as Predictions
+    from lightfast.evaluate.tag_predictions import TagPredictions as TagPredictions
     from lightfast.evaluate.tags import TagEvaluation as TagEvaluation
-    from lightfast.evaluate.tags import TagPredictions as TagPredictions
     from lightfast.evaluate.tags import score_tags as score_tags
     from lightfast.evaluate.thresholds import choose_thresholds as choose_thresholds
     from lightfast.experiments.auto import choose_model as choose_model
@@ -295,8 +295,8 @@ if TYPE_CHECKING:
     from lightfast.explain.attribution import explain as explain
     from lightfast.explain.difference import difference as difference
     from lightfast.explain.faithfulness import deletion_insertion as deletion_insertion
-    from lightfast.explain.faithfulness import randomisation_check as randomisation_check
     from lightfast.explain.features import feature_maps as feature_maps
+    from lightfast.explain.randomisation import randomisation_check as randomisation_check
     from lightfast.export.graph import export_graph as export_graph
     from lightfast.models.checkpoint import Checkpoint as Checkpoint
     from lightfast.models.enhanced import prepend_enhancer as prepend_enhancer

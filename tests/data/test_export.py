@@ -68,7 +68,7 @@ def test_a_failure_half_way_leaves_nothing(
     def full(picture: object) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "_png", full)
+    monkeypatch.setattr(export, "png", full)
     with pytest.raises(StorageError, match="the disk is full"):
         save_folder(tmp_path / "tree", made([0, 1]))
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,8 @@ from sklearn import metrics as sk
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.evaluate import tags as module
-from lightfast.evaluate.tags import TagPredictions, label_scores, score_tags, tag_curves
+from lightfast.evaluate.tag_predictions import TagPredictions
+from lightfast.evaluate.tags import label_scores, score_tags, tag_curves
 from lightfast.statistics.intervals import wilson
 
 
@@ -133,74 +134,6 @@ def test_the_json_is_plain():
     content = json.loads(json.dumps(score_tags(made()).as_json(), allow_nan=False))
     assert len(content["macro_f1_interval"]) == 2
     assert len(content["per_label"][0]["precision_interval"]) == 2
-
-
-def test_the_table_names_tags_the_most_probable_first():
-    predictions = TagPredictions(
-        np.array([[0.6, 0.9], [0.1, 0.2]], np.float32),
-        [0.5, 0.5],
-        ("dog", "cat"),
-        ("x", "y"),
-        np.array([[True, True], [False, True]]),
-    )
-    frame = predictions.to_frame()
-    assert frame["tags"].tolist() == [["cat", "dog"], []]
-    assert frame["given_tags"].tolist() == [["dog", "cat"], ["cat"]]
-    assert frame["correct"].tolist() == [True, False]
-
-
-@pytest.mark.parametrize("labelled", [True, False])
-def test_a_file_gives_back_what_was_saved(tmp_path, labelled):
-    before = made()
-    before = (
-        before
-        if labelled
-        else TagPredictions(before.pred_probs, before.thresholds, before.class_names, before.ids)
-    )
-    after = TagPredictions.load(before.save(tmp_path / "tags.parquet"))
-    assert np.array_equal(before.pred_probs, after.pred_probs)
-    assert np.array_equal(before.thresholds, after.thresholds)
-    assert np.array_equal(before.predicted_tags, after.predicted_tags)
-    assert (before.class_names, before.ids, before.name, before.seed) == (
-        after.class_names,
-        after.ids,
-        after.name,
-        after.seed,
-    )
-    assert np.array_equal(before.tags, after.tags) if labelled else after.tags is None
-
-
-def test_other_files_are_refused(tmp_path, make_predictions):
-    with pytest.raises(DataError, match="not one of tag predictions"):
-        TagPredictions.load(make_predictions().save(tmp_path / "other.parquet"))
-    (tmp_path / "text").write_text("no table")
-    with pytest.raises(DataError, match="not a readable Parquet"):
-        TagPredictions.load(tmp_path / "text")
-    with pytest.raises(DataError, match="no such"):
-        TagPredictions.load(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    "change, said",
-    [
-        ({"pred_probs": np.full((2, 2), 1.5, np.float32)}, "row 0: expected numbers in 0..1"),
-        ({"pred_probs": np.array([[0.5, 0.5], [np.nan, 0.5]], np.float32)}, "row 1"),
-        ({"pred_probs": np.zeros((2, 3), np.float32)}, "one column a class name"),
-        ({"thresholds": [0.5]}, "thresholds"),
-        ({"thresholds": [np.nan, 0.5]}, "thresholds"),
-        ({"ids": ("x",)}, "one a picture"),
-        ({"tags": np.ones((2, 2), int)}, "tags: expected bool"),
-    ],
-)
-def test_what_does_not_fit_is_refused(change, said):
-    given = {
-        "pred_probs": np.full((2, 2), 0.5, np.float32),
-        "thresholds": [0.5, 0.5],
-        "class_names": ("a", "b"),
-        "ids": ("x", "y"),
-    }
-    with pytest.raises(DataError, match=said):
-        TagPredictions(**(given | change))
 
 
 def test_unlabelled_predictions_cannot_be_scored():

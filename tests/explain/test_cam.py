@@ -161,7 +161,8 @@ def by_the_paper(network: Tiny, pixels: Tensor, target: int) -> Tensor:
 
 def test_grad_cam_plus_plus_is_the_papers_formula_by_second_and_third_derivatives():
     from lightfast.explain.methods import AttributionRequest
-    from lightfast.models.maps import find_layer, map_layers
+    from lightfast.models.map_layers import map_layers
+    from lightfast.models.maps import find_layer
 
     network = Tiny().double()
     pixels = torch.rand(2, 1, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

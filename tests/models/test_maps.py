@@ -13,14 +13,8 @@ from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import build_network
 from lightfast.models.enhanced_network import EnhancedNetwork
-from lightfast.models.maps import (
-    compute_maps,
-    convolutions,
-    evaluation_mode,
-    find_layer,
-    map_layers,
-    require_passage,
-)
+from lightfast.models.map_layers import map_layers
+from lightfast.models.maps import compute_maps, convolutions, evaluation_mode, find_layer, require_passage
 from lightfast.models.restorers import UNet
 from lightfast.models.transfer import preprocess_of
 

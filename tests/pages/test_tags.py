@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lightfast.data.taxonomy.taxonomy import Label, Taxonomy
-from lightfast.evaluate.tags import TagPredictions, score_tags
+from lightfast.evaluate.tag_predictions import TagPredictions
+from lightfast.evaluate.tags import score_tags
 from lightfast.evaluate.thresholds import choose_thresholds
 from lightfast.pages.tags import TagsReport, write_tags_page
 from lightfast.report.page import Folded, Section, Table

@@ -27,10 +27,6 @@ DRAWN = {
         [("clean", 0.99, 0.99, None, None), ("fog & rain", 0.5, 0.97, (0.4, 0.6), (0.95, 0.98))]
     ),
     "reliability": lambda: figures.reliability_diagram(reliability(PROBS, np.array([0, 0, 1, 1]), 5)),
-    "heatmap": lambda: figures.heatmap(
-        {"before": [[0.9, np.nan]], "after": [[0.99, 1.0]]}, ["fog"], ["1", "2"]
-    ),
-    "confidence": lambda: figures.confidence_histogram(PROBS.max(axis=1), [True, True, True, False]),
 }
 
 
@@ -101,12 +97,6 @@ def test_many_classes_are_drawn_without_counts():
     assert "77" not in texts(figures.confusion_figure(confusion, [f"class {k}" for k in range(20)]))
 
 
-def test_the_heatmap_shows_percentages_and_leaves_missing_cells_empty():
-    shown = texts(DRAWN["heatmap"]())
-    assert {"90.0", "99.0", "100.0", "fog", "before", "after"} <= set(shown)
-    assert "nan" not in shown
-
-
 def test_the_words_for_the_severity_curves_give_the_means():
     assert (
         'aria-label="Accuracy by severity for 2 corruptions; mean before 50.0 %, after 98.0 %"'
@@ -131,8 +121,6 @@ def test_a_higher_accuracy_is_drawn_further_right():
         lambda: figures.confusion_figure([[1]], ["a", "b"]),
         lambda: figures.severity_curves({}),
         lambda: figures.before_after([]),
-        lambda: figures.heatmap({"before": [[1.0]]}, ["fog"], ["1", "2"]),
-        lambda: figures.confidence_histogram([], []),
     ],
 )
 def test_nothing_to_draw_is_refused(draw):

@@ -95,3 +95,8 @@ def test_a_figure_that_was_not_run_leaves_its_column_one_of_figures():
         True,
     )
     assert Table(("set", "verdict"), (("a", "passes"), ("b", "not run"))).numeric == (False, False)
+
+
+def test_a_difference_with_its_interval_in_one_text():
+    assert tables.points_text(0.1524, (0.12, 0.1849), 1) == "+15.24 [+12.0 to +18.5]"
+    assert tables.points_text(-0.001, (-0.01, 0.0), unit=" points") == "−0.10 points [−1.00 to 0.00]"

@@ -23,12 +23,11 @@ from lightfast.restore.enhance import (
     EnhancerPlan,
     StrengthTrial,
     choose_strength,
-    degraded_images,
     fit_enhancer,
-    judge,
     paper_enhancer_plan,
     weights_digest,
 )
+from lightfast.restore.gate import degraded_images, judge
 from lightfast.restore.pairs import DamageMix
 from lightfast.train.enhancement import Enhancement
 from lightfast.train.fit import fit

@@ -25,7 +25,8 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.enhanced import split_enhanced
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
-from lightfast.restore.enhance import Gate, weights_digest
+from lightfast.restore.enhance import weights_digest
+from lightfast.restore.gate import Gate
 from lightfast.restore.measure import apply_gate
 from lightfast.runs import enhance as module
 from lightfast.runs.enhance import enhance_run

@@ -11,6 +11,7 @@ from lightfast.statistics.intervals import (
     bootstrap_mean,
     difference_interval,
     newcombe_bounds,
+    p_text,
     paired_bootstrap,
     wilson,
     wilson_bounds,
@@ -114,3 +115,11 @@ def test_the_paired_bootstrap_agrees_with_scipy():
         rng=np.random.default_rng(11),
     ).confidence_interval
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "cell", "words"),
+    [(0.0312, "0.031", "p = 0.031"), (0.0005, "< 0.001", "p < 0.001"), (1.0, "1.000", "p = 1.000")],
+)
+def test_a_p_value_in_a_cell_and_in_a_sentence(p_value: float, cell: str, words: str) -> None:
+    assert (p_text(p_value), p_text(p_value, sentence=True)) == (cell, words)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
-from lightfast.tagging.objects import ObjectSettings, crops, find_objects, iou, merge, propose, windows
+from lightfast.tagging.objects import ObjectSettings, crops, find_objects, merge
+from lightfast.tagging.proposals import iou, propose, windows
 
 NAMES = ("red", "blue", "other")
 

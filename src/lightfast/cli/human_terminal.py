@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from lightfast.base.files import atomic
+from lightfast.base.files import write_bytes
+from lightfast.base.png import png
 from lightfast.baselines.human import TrialQuestion
 from lightfast.baselines.human_entries import Keys
 from lightfast.cli.terminal_picture import COLUMNS, LINES, terminal_picture
@@ -102,7 +99,9 @@ class TerminalAsker:
         self._write(f"\npicture {question.position} of {question.total}\n{text}\n")
         if not screen.colour or width > screen.columns or height > 2 * screen.lines:
             self._file = self._folder / f"question-{self._mark}{question.position:04d}.png"
-            _write_png(self._file, question.image)
+            factor = max(1, _VIEWER_SIDE // max(height, width))
+            enlarged = question.image.repeat(factor, axis=0).repeat(factor, axis=1)
+            write_bytes(self._file, png(enlarged))
             self._write(f"in full: {self._file}\n")
 
 
@@ -153,10 +152,3 @@ def human_terminal(
         return human_test(source, options, person=person, n=n, ask=asker, run=run)
     finally:
         asker.close()
-
-
-def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    pixels = image[..., 0] if image.shape[-1] == 1 else image
-    factor = max(1, _VIEWER_SIDE // max(pixels.shape[:2]))
-    with atomic(path) as temporary:
-        Image.fromarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1)).save(temporary, format="PNG")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import tempfile
@@ -11,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic, make_folder, storage_errors
+from lightfast.base.png import png
 from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
 
@@ -79,10 +78,4 @@ def _write_pictures(folder: Path, images: ImageSet, labels: NDArray[np.int64]) -
     digits = len(str(max(len(images) - 1, 1)))
     for row, (picture, label, one) in enumerate(zip(images.images, labels, images.ids, strict=True)):
         stem = re.sub(r"[^\w.-]+", "_", Path(one).stem)[:60]
-        (folder / images.class_names[label] / f"{row:0{digits}d}-{stem}.png").write_bytes(_png(picture))
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, format="PNG")
-    return buffer.getvalue()
+        (folder / images.class_names[label] / f"{row:0{digits}d}-{stem}.png").write_bytes(png(picture))

@@ -11,7 +11,7 @@ from scipy.special import bdtr, chdtrc
 
 from lightfast.base.errors import DataError
 from lightfast.evaluate.predictions import Predictions, require_same_classes
-from lightfast.statistics.intervals import NEWCOMBE, Interval, difference_interval, paired
+from lightfast.statistics.intervals import NEWCOMBE, Interval, difference_interval, p_text, paired
 
 # Below this many discordant pictures the chi-square approximation is poor and the binomial is exact.
 EXACT_BELOW = 25
@@ -67,11 +67,10 @@ class PairedTest:
                 "exactly the same ones."
             )
         low, high = self.difference_interval
-        p_text = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
         figures = (
             f"{100 * self.before_accuracy:.2f} % → {100 * self.after_accuracy:.2f} %, "
             f"{_points(self.difference)} points, 95 % interval {_points(low)} to {_points(high)}, "
-            f"{self.gained:,} gained, {self.lost:,} lost, {p_text}"
+            f"{self.gained:,} gained, {self.lost:,} lost, {p_text(self.p_value, sentence=True)}"
         )
         return f"On the same {self.n:,} pictures {self._verdict()} ({figures})."
 

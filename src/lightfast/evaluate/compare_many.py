@@ -20,7 +20,7 @@ from lightfast.evaluate.compare import SIGNIFICANT, PairedTest, mcnemar, require
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.holm import holm
-from lightfast.statistics.intervals import Interval
+from lightfast.statistics.intervals import Interval, p_text
 
 MOST_MODELS = 20
 
@@ -126,12 +126,7 @@ class Comparison:
     def sentence(self) -> str:
         """One to three sentences that say what may be concluded about accuracy."""
         if len(self.names) == 2:
-            test = self.pairs[0].test
-            return (
-                test.sentence()
-                if self.pairs[0].told_apart or test.gained == test.lost == 0
-                else _unsure(self.pairs[0])
-            )
+            return _of_two(self.pairs[0])
         best, *rest = self.ranking
         pairs = {other.name: self.pair(best.name, other.name) for other in rest}
         beaten, open_ = (
@@ -143,7 +138,7 @@ class Comparison:
             worst = max(pairs[name].p_holm for name in beaten)
             found.append(
                 f"It is better than {_listed(beaten)} beyond what chance would give ({tests}, "
-                f"{_p_text(worst)})."
+                f"{p_text(worst, sentence=True)})."
             )
         if open_:
             where = "No difference" if beaten else f"No difference ({tests})"
@@ -260,12 +255,14 @@ def _cliques(alike: Mapping[str, set[str]], held: set[str], free: set[str], done
     return found
 
 
-def _unsure(pair: ModelPair) -> str:
+def _of_two(pair: ModelPair) -> str:
     test = pair.test
+    if pair.told_apart or test.gained == test.lost == 0:
+        return test.sentence()
     return (
         f"On the same {test.n:,} pictures no difference between {test.before_name} "
         f"({100 * test.before_accuracy:.2f} %) and {test.after_name} ({100 * test.after_accuracy:.2f} %) is "
-        f"shown (McNemar, {_p_text(test.p_value)}), {_not_equal([pair])}."
+        f"shown (McNemar, {p_text(test.p_value, sentence=True)}), {_not_equal([pair])}."
     )
 
 
@@ -275,10 +272,6 @@ def _not_equal(pairs: Sequence[ModelPair]) -> str:
         f"which does not make them equal: a difference of up to {100 * reach:.2f} points would fit the same "
         "pictures"
     )
-
-
-def _p_text(p_value: float) -> str:
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def _listed(names: Sequence[str], last: str = "and") -> str:

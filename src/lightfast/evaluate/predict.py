@@ -11,7 +11,7 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.calibration import fit_temperature
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predictions import Predictions
-from lightfast.evaluate.tags import TagPredictions
+from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.infer import predict_logits
 

@@ -158,7 +158,8 @@ class Predictions:
         )
 
 
-def _checked_probs(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray[np.float32]:
+def checked_shape(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray[np.floating]:
+    """Floats (N, num_classes), or a DataError about `name`."""
     probs = np.asarray(pred_probs)
     if probs.ndim != 2 or probs.shape[1] != num_classes or num_classes == 0 or probs.dtype.kind != "f":
         raise DataError(
@@ -166,6 +167,11 @@ def _checked_probs(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArra
             expected=f"floats of shape (N, {num_classes}), one column a class name",
             got=f"{probs.dtype} {probs.shape}",
         )
+    return probs
+
+
+def _checked_probs(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray[np.float32]:
+    probs = checked_shape(pred_probs, num_classes, name)
     if not np.isfinite(probs).all():
         row = int(np.flatnonzero(~np.isfinite(probs).all(axis=1))[0])
         raise DataError(

@@ -23,7 +23,8 @@ from lightfast.data.preprocess import to_pixels, to_tensor
 from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer, ExplainSettings
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
-from lightfast.models.maps import MapLayer, evaluation_mode, find_layer, map_layers, require_passage
+from lightfast.models.map_layers import map_layers
+from lightfast.models.maps import MapLayer, evaluation_mode, find_layer, require_passage
 
 
 @dataclass(frozen=True, eq=False)

@@ -192,15 +192,6 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", PurePosixPath(name.replace("\\", "/")).stem)[:_STEM].strip("._")
 
 
-def save_png(path: Path, image: NDArray[np.uint8]) -> Path:
-    """Write a picture uint8 (H, W, 3 or 4) as PNG, atomically."""
-    from PIL import Image
-
-    with atomic(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
-    return path
-
-
 def save_array(path: Path, array: NDArray[Any]) -> Path:
     """Write one array as `.npy`, atomically."""
     with atomic(path) as temporary, temporary.open("wb") as stream:

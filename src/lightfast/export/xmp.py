@@ -13,25 +13,23 @@ it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
-from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from lightfast.base.errors import DataError, InputError, UnknownName
 from lightfast.base.files import write_bytes
 from lightfast.data.dataset import Unreadable
 from lightfast.data.decode.unreadable import printable
+from lightfast.export.xmp_packet import RDF, Element, MalformedXmp, Splice, edited, parsed
 
 State = Literal["suggested", "confirmed"]
 Style = Literal["darktable", "lightroom"]
 """darktable (and digiKam): picture.jpg.xmp; lightroom: picture.xmp."""
 
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _Name = tuple[str, str]  # namespace and local name
-_Splice = tuple[int, int, bytes]  # bytes start..end of a file, and what stands there instead
 
 ROOT = ("lightfast", "suggested")
 """The first two steps of every suggested keyword."""
@@ -47,16 +45,16 @@ _SUBJECT, _TREE, _TAGS, _SUGGESTED = (
     (_DIGIKAM, "TagsList"),
     (NAMESPACE, "suggested"),
 )
+_ABOUT = {f"{RDF} about", "about"}
 _PREFIX = {_DC: "dc", _LR: "lr", _DIGIKAM: "digiKam", NAMESPACE: "lf"}
 _CONTAINER = {_SUBJECT: "Bag", _TREE: "Bag", _TAGS: "Seq", _SUGGESTED: "Bag"}
 # What separates the steps of a path cannot stand inside a name: the nearest sign that means nothing is
 # written in its place.
 _STEPS = {_TREE: ("|", "\N{BROKEN BAR}"), _TAGS: ("/", "\N{DIVISION SLASH}")}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TAG = re.compile(rb"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n '
-    f'<rdf:RDF xmlns:rdf="{_RDF}">\n'
+    f'<rdf:RDF xmlns:rdf="{RDF}">\n'
     ' </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>\n'
 )
 
@@ -193,7 +191,7 @@ def load_sidecar(path: Path | str) -> tuple[Keyword, ...]:
     if content is None:
         raise SidecarError(path, "no such file")
     try:
-        return _keywords(_parsed(content))
+        return _keywords(parsed(content))
     except MalformedXmp as error:
         raise SidecarError(path, str(error)) from error
 
@@ -207,32 +205,35 @@ def _content(path: Path) -> bytes | None:
         raise SidecarError(path, (error.strerror or type(error).__name__).lower()) from error
 
 
-def _keywords(root: _Element) -> tuple[Keyword, ...]:
+def _keywords(root: Element) -> tuple[Keyword, ...]:
     told = _told(root)
     found: dict[tuple[str, tuple[str, ...]], Keyword] = {}
-    for name in (_TREE, _TAGS):
+    for name in _STEPS:
         # digiKam's list repeats what the other one says.
         known = {_text(one, name) for one in found.values()}
         for text in _texts(root, name):
-            path = tuple(step.strip() for step in text.split(_STEPS[name][0]) if step.strip())
-            if text in known or not path:
-                continue
-            if path[:2] == ROOT and len(path) > 2:
-                one = told.get((name, text)) or Keyword(path[2:], "suggested")
-            else:
-                one = Keyword(path, "confirmed")
-            found.setdefault((one.state, one.path), one)
+            one = told.get((name, text)) or _keyword(text, _STEPS[name][0])
+            if one is not None and text not in known:
+                found.setdefault((one.state, one.path), one)
     held = {name for one in found.values() if one.state == "confirmed" for name in one.path}
-    flat = dict.fromkeys(text for text in _texts(root, _SUBJECT) if text not in held)
-    return (*found.values(), *(Keyword((text,), "confirmed") for text in flat))
+    flat = {text: Keyword((text,), "confirmed") for text in _texts(root, _SUBJECT) if text not in held}
+    return (*found.values(), *flat.values())
 
 
-def _told(root: _Element) -> dict[tuple[_Name, str], Keyword]:
+def _keyword(text: str, sign: str) -> Keyword | None:
+    """An item of a list of paths, whose steps `sign` separates."""
+    path = tuple(step.strip() for step in text.split(sign) if step.strip())
+    if path[:2] == ROOT and len(path) > 2:
+        return Keyword(path[2:], "suggested")
+    return Keyword(path, "confirmed") if path else None
+
+
+def _told(root: Element) -> dict[tuple[_Name, str], Keyword]:
     """(property, text there) → the suggestion with its exact names and probability, from lf:suggested."""
     told = {}
     for item in _items(root, _SUGGESTED):
         path = tuple(
-            step.text for holder in item.below(NAMESPACE, "path") for step in holder.below(_RDF, "li")
+            step.text for holder in item.below(NAMESPACE, "path") for step in holder.below(RDF, "li")
         )
         if path and all(name.strip() for name in path):
             share = next((one.text for one in item.below(NAMESPACE, "probability")), "")
@@ -244,36 +245,50 @@ def _told(root: _Element) -> dict[tuple[_Name, str], Keyword]:
 
 
 def _written(content: bytes, keywords: Sequence[Keyword]) -> bytes:
-    root = _parsed(content)
-    added = list({one.path: one for one in keywords if one.state == "confirmed"}.values())
-    there = {one.path for one in _keywords(root) if one.state == "confirmed"} | {one.path for one in added}
-    suggested = list(
-        {one.path: one for one in keywords if one.state == "suggested" and one.path not in there}.values()
-    )
+    root = parsed(content)
+    added, suggested = _by_state(root, keywords)
     wanted = {name: [_text(one, name) for one in added + suggested] for name in _STEPS}
     wanted[_SUBJECT] = [step for one in added for step in one.path]
-    held = {name: {text for text in _texts(root, name) if not _is_ours(text, name)} for name in wanted}
-    new = {
-        name: [text for text in dict.fromkeys(texts) if text not in held[name]]
-        for name, texts in wanted.items()
-    }
-    emptied = [
-        found
-        for name in _STEPS
-        if not new[name] and not held[name]
-        for found in _properties(root, name)
-        if found.below(_RDF, "li")
-    ]
-    gone = _properties(root, _SUGGESTED) + emptied
-    splices = [one.without(content) for one in _with_bare_descriptions(root, gone)]
-    splices += [
-        item.without(content)
-        for name in _STEPS
-        for found in _properties(root, name)
+    held = {name: _foreign(root, name) for name in wanted}
+    new = {name: [one for one in dict.fromkeys(wanted[name]) if one not in held[name]] for name in wanted}
+    kept = [name for name in _STEPS if new[name] or held[name]]
+    return edited(content, _removals(content, root, kept) + _additions(root, new, suggested))
+
+
+def _by_state(root: Element, keywords: Sequence[Keyword]) -> tuple[list[Keyword], list[Keyword]]:
+    """The confirmed keywords, and the suggestions that are not confirmed there; each path once."""
+    confirmed, suggested = (
+        {one.path: one for one in keywords if one.state == state} for state in ("confirmed", "suggested")
+    )
+    there = {one.path for one in _keywords(root) if one.state == "confirmed"} | confirmed.keys()
+    return list(confirmed.values()), [one for path, one in suggested.items() if path not in there]
+
+
+def _foreign(root: Element, name: _Name) -> set[str]:
+    """The items of a list that are not our suggestions."""
+    return {text for text in _texts(root, name) if not _is_ours(text, name)}
+
+
+def _removals(content: bytes, root: Element, kept: Sequence[_Name]) -> list[Splice]:
+    """Our earlier suggestions taken out; a list of which nothing is kept goes whole."""
+    lists = [(name, found) for name in _STEPS for found in _properties(root, name)]
+    gone = _properties(root, _SUGGESTED)
+    gone += [found for name, found in lists if name not in kept and found.below(RDF, "li")]
+    items = [
+        item
+        for name, found in lists
         if found not in gone
-        for item in found.below(_RDF, "li")
+        for item in found.below(RDF, "li")
         if _is_ours(item.text, name)
     ]
+    return [one.without(content) for one in _with_bare_descriptions(root, gone) + items]
+
+
+def _additions(
+    root: Element, new: Mapping[_Name, Sequence[str]], suggested: Sequence[Keyword]
+) -> list[Splice]:
+    """New items into the lists that are there; what has none into a further description."""
+    splices: list[Splice] = []
     fresh: list[str] = []
     for name, texts in new.items():
         place = _place(root, name) if texts else None
@@ -284,8 +299,8 @@ def _written(content: bytes, keywords: Sequence[Keyword]) -> bytes:
     if suggested:
         fresh.append(_listed(_SUGGESTED, [_told_item(one) for one in suggested]))
     if fresh:
-        splices.append(root.below(_RDF, "RDF")[0].inserting(_description(root, fresh)))
-    return _edited(content, splices)
+        splices.append(root.below(RDF, "RDF")[0].inserting(_description(root, fresh)))
+    return splices
 
 
 def _is_ours(text: str, name: _Name) -> bool:
@@ -300,48 +315,42 @@ def _text(keyword: Keyword, name: _Name) -> str:
     return sign.join(step.replace(sign, instead).strip() for step in steps)
 
 
-def _properties(root: _Element, name: _Name) -> list[_Element]:
+def _descriptions(root: Element) -> list[Element]:
+    return [about for rdf in root.below(RDF, "RDF") for about in rdf.children]
+
+
+def _properties(root: Element, name: _Name) -> list[Element]:
     """A property of the picture, wherever in the RDF it stands."""
-    return [
-        one
-        for rdf in root.below(_RDF, "RDF")
-        for about in rdf.children
-        for one in about.children
-        if (one.uri, one.name) == name
-    ]
+    return [one for about in _descriptions(root) for one in about.children if (one.uri, one.name) == name]
 
 
-def _items(root: _Element, name: _Name) -> list[_Element]:
-    return [item for found in _properties(root, name) for item in found.below(_RDF, "li")]
+def _items(root: Element, name: _Name) -> list[Element]:
+    return [item for found in _properties(root, name) for item in found.below(RDF, "li")]
 
 
-def _texts(root: _Element, name: _Name) -> list[str]:
+def _texts(root: Element, name: _Name) -> list[str]:
     return [text for item in _items(root, name) if (text := item.text.strip())]
 
 
-def _with_bare_descriptions(root: _Element, gone: Sequence[_Element]) -> list[_Element]:
+def _with_bare_descriptions(root: Element, gone: Sequence[Element]) -> list[Element]:
     """The properties that go, or the whole description where nothing else stands in it."""
-    found: list[_Element] = []
-    for about in (one for rdf in root.below(_RDF, "RDF") for one in rdf.children):
+    found: list[Element] = []
+    for about in _descriptions(root):
         going = [one for one in about.children if one in gone]
-        bare = all(key in (f"{_RDF} about", "about") for key in about.attributes) and not about.text.strip()
+        bare = about.attributes.keys() <= _ABOUT and not about.text.strip()
         found += [about] if going and len(going) == len(about.children) and bare else going
     return found
 
 
-def _place(root: _Element, name: _Name) -> _Element | None:
+def _place(root: Element, name: _Name) -> Element | None:
     """What new items go into: the list, an empty property, or None where the property is not there;
     refuses one that is no list.
     """
-    if any(
-        f"{name[0]} {name[1]}" in about.attributes
-        for rdf in root.below(_RDF, "RDF")
-        for about in rdf.children
-    ):
+    if any(f"{name[0]} {name[1]}" in about.attributes for about in _descriptions(root)):
         raise MalformedXmp(f"{_PREFIX[name[0]]}:{name[1]} is no list")
     for found in _properties(root, name):
         holder = next(
-            (child for child in found.children if child.uri == _RDF and child.name in ("Bag", "Seq", "Alt")),
+            (child for child in found.children if child.uri == RDF and child.name in ("Bag", "Seq", "Alt")),
             None,
         )
         if holder is None and (found.children or found.text.strip()):
@@ -350,14 +359,14 @@ def _place(root: _Element, name: _Name) -> _Element | None:
     return None
 
 
-def _into(place: _Element, name: _Name, texts: Sequence[str]) -> _Splice:
+def _into(place: Element, name: _Name, texts: Sequence[str]) -> Splice:
     """New items at the end of a list, or a list into an empty property."""
-    if place.uri == _RDF:
+    if place.uri == RDF:
         return place.inserting(
             "".join(f"\n     <{place.prefix}li>{escape(text)}</{place.prefix}li>" for text in texts)
         )
     items = "".join(f"<rdf:li>{escape(text)}</rdf:li>" for text in texts)
-    return place.inserting(f'<rdf:{_CONTAINER[name]} xmlns:rdf="{_RDF}">{items}</rdf:{_CONTAINER[name]}>')
+    return place.inserting(f'<rdf:{_CONTAINER[name]} xmlns:rdf="{RDF}">{items}</rdf:{_CONTAINER[name]}>')
 
 
 def _listed(name: _Name, items: Sequence[str]) -> str:
@@ -374,134 +383,16 @@ def _told_item(keyword: Keyword) -> str:
     return f'<rdf:li rdf:parseType="Resource"><lf:path><rdf:Seq>{names}</rdf:Seq></lf:path>{sure}</rdf:li>'
 
 
-def _description(root: _Element, properties: Sequence[str]) -> str:
+def _description(root: Element, properties: Sequence[str]) -> str:
     """A further description of the same picture, with the properties that were not there."""
-    about = next(
-        (
-            value
-            for rdf in root.below(_RDF, "RDF")
-            for one in rdf.children
-            for key, value in one.attributes.items()
-            if key in (f"{_RDF} about", "about")
-        ),
-        "",
-    )
+    attributes = (pair for one in _descriptions(root) for pair in one.attributes.items())
+    about = next((value for key, value in attributes if key in _ABOUT), "")
     spaces = "".join(
         f"\n    xmlns:{prefix}={quoteattr(uri)}"
-        for uri, prefix in (*_PREFIX.items(), (_RDF, "rdf"))
+        for uri, prefix in (*_PREFIX.items(), (RDF, "rdf"))
         if any(f"<{prefix}:" in one for one in properties)
     )
     return (
         f"\n  <rdf:Description rdf:about={quoteattr(about)}{spaces}>{''.join(properties)}\n  "
         "</rdf:Description>"
     )
-
-
-class MalformedXmp(ValueError):
-    """Bytes that are no XMP packet; the text says why."""
-
-
-@dataclass(eq=False)
-class _Element:
-    """An element with the places of its tags in the file, so that the rest of the file can stay as it is,
-    byte for byte.
-    """
-
-    uri: str
-    name: str
-    attributes: dict[str, str]
-    start: int
-    tag: bytes
-    end: int = 0
-    text: str = ""
-    children: list[_Element] = field(default_factory=list)
-
-    @property
-    def prefix(self) -> str:
-        """The prefix of its tag with the colon, "" for the default namespace."""
-        written = re.match(rb"<([^\s/>]*)", self.tag)
-        return "".join((written[1] if written else b"").decode().rpartition(":")[:2])
-
-    def below(self, uri: str, name: str) -> list[_Element]:
-        """Elements of this name inside this one, in the order of the file."""
-        found, rest = [], list(reversed(self.children))
-        while rest:
-            one = rest.pop()
-            found += [one] if (one.uri, one.name) == (uri, name) else []
-            rest += reversed(one.children)
-        return found
-
-    def without(self, content: bytes) -> _Splice:
-        """Nothing instead of the element and the blank space before it."""
-        start = self.start
-        while start and content[start - 1 : start] in (b" ", b"\t", b"\n", b"\r"):
-            start -= 1
-        return (start, self.end, b"")
-
-    def inserting(self, text: str) -> _Splice:
-        """`text` behind the last child; an element that was closed at once is opened."""
-        if self.tag.endswith(b"/>"):
-            name = self.tag[1:].split(b"/")[0].split()[0]
-            return (self.start, self.end, self.tag[:-2].rstrip() + b">" + text.encode() + b"</" + name + b">")
-        place = self.children[-1].end if self.children else self.start + len(self.tag)
-        return (place, place, text.encode())
-
-
-def _parsed(content: bytes) -> _Element:
-    """The tree of an XMP packet; raises MalformedXmp.
-
-    Document types are refused: entities can be made to fill any memory.
-    """
-    reader = expat.ParserCreate(namespace_separator=" ")
-    reader.buffer_text = True
-    open_: list[_Element] = [_Element("", "", {}, 0, b"")]
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        uri, _, local = name.rpartition(" ")
-        tag = _TAG.match(content, reader.CurrentByteIndex)
-        one = _Element(uri, local, attributes, reader.CurrentByteIndex, tag[0] if tag else b"")
-        open_[-1].children.append(one)
-        open_.append(one)
-
-    def end(_name: str) -> None:
-        one = open_.pop()
-        at_once = one.tag.endswith(b"/>")
-        tag = (
-            one.tag
-            if at_once
-            else content[reader.CurrentByteIndex : content.index(b">", reader.CurrentByteIndex) + 1]
-        )
-        one.end = (one.start if at_once else reader.CurrentByteIndex) + len(tag)
-
-    def characters(text: str) -> None:
-        open_[-1].text += text
-
-    def doctype(*_: object) -> None:
-        raise MalformedXmp("a document type (DOCTYPE) stands in it, which is never read")
-
-    def declaration(_version: str, encoding: str | None, _standalone: int) -> None:
-        if encoding and encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "us-ascii", "ascii"):
-            raise MalformedXmp(f"its encoding is {encoding}, not UTF-8")
-
-    reader.StartElementHandler, reader.EndElementHandler, reader.CharacterDataHandler = start, end, characters
-    reader.StartDoctypeDeclHandler, reader.XmlDeclHandler = doctype, declaration
-    try:
-        content.decode()
-        reader.Parse(content, True)
-    except UnicodeDecodeError as error:
-        raise MalformedXmp("it is not UTF-8") from error
-    except expat.ExpatError as error:
-        said = f"no whole XML ({expat.ErrorString(error.code)}, line {error.lineno})"
-        raise MalformedXmp(said if content.strip() else "empty file") from error
-    if not open_[0].below(_RDF, "RDF"):
-        raise MalformedXmp("XML, but no XMP: there is no rdf:RDF in it")
-    return open_[0]
-
-
-def _edited(content: bytes, splices: Sequence[_Splice]) -> bytes:
-    """The file with all places changed; of two at one place the first given comes first."""
-    for _, (start, end, text) in sorted(
-        enumerate(splices), key=lambda entry: (*entry[1][:2], entry[0]), reverse=True
-    ):
-        content = content[:start] + text + content[end:]
-    return content

@@ -215,6 +215,28 @@ def _curves_section(predictions: Predictions) -> Section:
             "ROC and precision-recall",
             (Text("All pictures are of one class: there is nothing to tell it from."),),
         )
+    lead = (
+        f"The area under the ROC curve is {macro_area(roc):.4f}, the average precision {macro_area(pr):.4f}, "
+        f"each the plain mean over {len(roc)} classes."
+    )
+    caption = (
+        "One class against the rest, by its probability; with its area. The classes of the smallest average "
+        "precision are named."
+    )
+    return areas_section(roc, pr, ("class", "of the class", "of others"), caption, lead)
+
+
+def areas_section(
+    roc: Sequence[Curve], pr: Sequence[Curve], heads: tuple[str, str, str], caption: str, lead: str = ""
+) -> Section:
+    """ROC and precision-recall curves in one figure, their areas folded under it.
+
+    Args:
+        roc, pr: the same classes in both.
+        heads: of the columns of names, of pictures of the class, and of others.
+        caption: of the figure.
+        lead: above it.
+    """
     rows = tuple(
         (
             above.class_name,
@@ -226,23 +248,15 @@ def _curves_section(predictions: Predictions) -> Section:
         for above, below in zip(roc, pr, strict=True)
     )
     table = Table(
-        ("class", "ROC area", "average precision", "of the class", "of others"),
+        (heads[0], "ROC area", "average precision", *heads[1:]),
         rows,
         "Areas under the curves",
         (f"Small print: 95 % intervals. ROC: {ROC_METHOD}. Average precision: {PR_METHOD}.",),
     )
-    lead = (
-        f"The area under the ROC curve is {macro_area(roc):.4f}, the average precision {macro_area(pr):.4f}, "
-        f"each the plain mean over {len(roc)} classes."
-    )
-    figure = Figure(
-        roc_pr_figure(_lines(roc), _lines(pr)),
-        "One class against the rest, by its probability; with its area. The classes of the smallest average "
-        "precision are named.",
-    )
-    return Section(
-        "ROC and precision-recall", (figure, Folded(f"The areas of all {len(rows)} classes", (table,))), lead
-    )
+    many = "classes" if heads[0] == "class" else f"{heads[0]}s"
+    figure = Figure(roc_pr_figure(_lines(roc), _lines(pr)), caption)
+    folded = Folded(f"The areas of all {len(rows)} {many}", (table,))
+    return Section("ROC and precision-recall", (figure, folded), lead)
 
 
 def _lines(curves: Sequence[Curve]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]]:

@@ -29,8 +29,9 @@ from lightfast.report.page import (
     write_page,
 )
 from lightfast.report.statistics import CostPoint, cost_figure, interval_figure
-from lightfast.report.tables import duration, percent, percent_range, points_cell, share_cell
+from lightfast.report.tables import duration, percent, points_cell, share_card, share_cell
 from lightfast.report.thumbnails import side_within, thumbnail
+from lightfast.statistics.intervals import p_text
 
 SHOWN_OTHERS, _SHOWN_PICTURES = 5, 12
 _PICTURE_BYTES = 1_200_000
@@ -87,19 +88,9 @@ def cost_texts(cost: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     )
 
 
-def p_text(value: float) -> str:
-    """0.0312 → "0.031"; below a thousandth "< 0.001"."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _cards(comparison: Comparison) -> Cards:
     cards = [
-        Card(
-            percent(one.accuracy),
-            one.name,
-            f"95 % interval {percent_range(one.accuracy_interval)}",
-            "strong" if place == 0 else "",
-        )
+        share_card(one.accuracy, one.name, one.accuracy_interval, "strong" if place == 0 else "")
         for place, one in enumerate(comparison.ranking[:4])
     ]
     return Cards(

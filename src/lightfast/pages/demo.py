@@ -28,7 +28,7 @@ from lightfast.pages.repair import (
 from lightfast.pages.run import RunReport, reliability_section, robustness_section
 from lightfast.report.figures import before_after
 from lightfast.report.page import Card, Cards, Figure, Section, SectionPart, Text, write_page
-from lightfast.report.tables import percent, percent_range
+from lightfast.report.tables import percent, percent_range, share_card
 from lightfast.restore.pipeline import Repair
 
 
@@ -89,23 +89,9 @@ def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
     rest = f"the rest is {percent(right, 1)} right" if sure.any() else "no reading is sure enough"
     interval = intervals_of(mixture)
     cards = (
-        Card(
-            percent(trained.accuracy, 1),
-            "clean digits",
-            f"95 % interval {percent_range(trained.accuracy_interval)}",
-        ),
-        Card(
-            percent(mixture.before_accuracy, 1),
-            "damaged, before repair",
-            f"95 % interval {percent_range(interval[0])}",
-            "bad",
-        ),
-        Card(
-            percent(mixture.after_accuracy, 1),
-            "damaged, after repair",
-            f"95 % interval {percent_range(interval[1])}",
-            "good",
-        ),
+        share_card(trained.accuracy, "clean digits", trained.accuracy_interval, digits=1),
+        share_card(mixture.before_accuracy, "damaged, before repair", interval[0], "bad", digits=1),
+        share_card(mixture.after_accuracy, "damaged, after repair", interval[1], "good", digits=1),
         Card(
             percent(float(needs_review.mean()), 1),
             "left for a person",

@@ -34,11 +34,21 @@ from lightfast.report.page import (
     write_page,
 )
 from lightfast.report.pictures import picture, picture_grid
-from lightfast.report.tables import MISSING, percent, percent_range, points, points_cell, share_cell
-from lightfast.restore.enhance import Gate
+from lightfast.report.tables import (
+    MISSING,
+    percent,
+    percent_range,
+    points,
+    points_cell,
+    share_card,
+    share_cell,
+)
+from lightfast.restore.gate import Gate
 from lightfast.restore.measure import WITH, WITHOUT, EnhancerScores, PairedPredictions
 
 _LEAK = "LEAK"
+TRIED = "Strengths of the fidelity term that were tried"
+TRIED_COLUMNS = ("λ", "cross-entropy", "accuracy", "change of the picture", "epochs")
 _TOP = 3
 _SHOWN = {
     "clean": ((False, True, 4), (True, False, 3), (False, False, 1), (True, True, 1)),
@@ -117,17 +127,8 @@ def _cards(story: EnhanceReport, metrics: Mapping[str, Any]) -> Cards:
     )
     intervals = intervals_of(clean)
     cards = [
-        Card(
-            percent(clean.before_accuracy),
-            "clean test pictures, without",
-            f"95 % interval {percent_range(intervals[0])}",
-        ),
-        Card(
-            percent(clean.after_accuracy),
-            "clean test pictures, with",
-            f"95 % interval {percent_range(intervals[1])}",
-            "strong",
-        ),
+        share_card(clean.before_accuracy, "clean test pictures, without", intervals[0]),
+        share_card(clean.after_accuracy, "clean test pictures, with", intervals[1], "strong"),
     ]
     if story.own.degraded is not None:
         test = story.own.degraded.paired
@@ -362,32 +363,29 @@ def _transfer_section(metrics: Mapping[str, Any]) -> Section:
     return Section("Before other classifiers", (table,))
 
 
+def tried_rows(facts: Mapping[str, Any], digits: int = 2) -> tuple[tuple[str | Cell, ...], ...]:
+    """The cells of `TRIED_COLUMNS`, one row a strength that was tried, from an enhancer's details."""
+    rows = []
+    for one in facts.get("tried", ()):
+        taken = one["strength"] == facts["strength"]
+        error = f"± {one['standard_error']:.4f}"
+        rows.append(
+            (
+                f"{one['strength']:g}{' (taken)' if taken else ''}",
+                Cell(f"{one['cross_entropy']:.4f}", error, "strong" if taken else ""),
+                percent(one["accuracy"], digits),
+                f"{one['change']:.4f}",
+                str(one["epochs"]),
+            )
+        )
+    return tuple(rows)
+
+
 def _learned_section(story: EnhanceReport, metrics: Mapping[str, Any]) -> Section:
     facts, parts = metrics["enhancer"], []
     if facts["tried"]:
-        rows = []
-        for one in facts["tried"]:
-            taken = one["strength"] == facts["strength"]
-            error = Cell(
-                f"{one['cross_entropy']:.4f}", f"± {one['standard_error']:.4f}", "strong" if taken else ""
-            )
-            rows.append(
-                (
-                    f"{one['strength']:g}{' (taken)' if taken else ''}",
-                    error,
-                    percent(one["accuracy"]),
-                    f"{one['change']:.4f}",
-                    str(one["epochs"]),
-                )
-            )
-        parts.append(
-            Table(
-                ("λ", "cross-entropy", "accuracy", "change of the picture", "epochs"),
-                tuple(rows),
-                "Strengths of the fidelity term that were tried",
-                (_RULE, "On the validation pictures, damaged as in training."),
-            )
-        )
+        notes = (_RULE, "On the validation pictures, damaged as in training.")
+        parts.append(Table(TRIED_COLUMNS, tried_rows(facts), TRIED, notes))
     if story.enhancer.history:
         parts.append(
             curves_figure(

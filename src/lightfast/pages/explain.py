@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from lightfast.explain.attribution import explainers
 from lightfast.explain.enhancer_change import EnhancerChange
-from lightfast.explain.faithfulness import Faithfulness, Randomisation
+from lightfast.explain.faithfulness import Faithfulness
 from lightfast.explain.pictures import ExplainedImages, PredictedImages
+from lightfast.explain.randomisation import Randomisation
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import split_enhanced
 from lightfast.models.enhanced_network import MODEL as ENHANCED

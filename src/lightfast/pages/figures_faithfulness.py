@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import ArrayLike
 
 from lightfast.base.errors import DataError
-from lightfast.report.drawing import AFTER, BEFORE, INK, SMALL, canvas, styled, svg
+from lightfast.report.drawing import AFTER, BEFORE, canvas, legend_above, quarter_ticks, styled, svg
 from lightfast.report.figures import WIDTH
 
-_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
 _WORDS = {
     "deletion": ("Deletion: a fall at once is good", "pixels taken away, %"),
     "insertion": ("Insertion: a rise at once is good", "pixels brought back, %"),
@@ -49,17 +47,8 @@ def faithfulness_curves(shares: ArrayLike, curves: Mapping[str, Mapping[str, Any
         axes.plot(x, own, color=AFTER, linewidth=2, label="order of the map")
         axes.plot(x, random, color=BEFORE, linewidth=2, label="random order")
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel=label)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-            axis.set_major_formatter(_PERCENT)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(),
-        loc="outside upper left",
-        ncols=2,
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor=INK,
-    )
+        quarter_ticks(axes)
+    legend_above(figure, *panels[0].get_legend_handles_labels(), ncols=2)
     panels[0].set_ylabel("probability of the explained class, %")
     areas = "; ".join(
         f"{name}: area {curve['area']:.3f} in the order of the map, {curve['random_area']:.3f} in a random "

@@ -27,7 +27,7 @@ from lightfast.report.page import (
 from lightfast.report.pictures import picture
 from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_cell
 from lightfast.statistics.agreement import Kappa
-from lightfast.statistics.intervals import wilson_bounds
+from lightfast.statistics.intervals import p_text, wilson_bounds
 
 _SHOWN, CONFUSIONS = 24, 12
 _METHOD = (
@@ -144,7 +144,6 @@ def _model_section(baseline: HumanBaseline) -> Section:
     for name, test, kappa in tests:
         if test is not None:
             gap = points_cell(test.difference, test.difference_interval, digits=1)
-            p_text = "<0.001" if test.p_value < 0.001 else f"{test.p_value:.3f}"
             rows.append(
                 (
                     Cell(name, f"n = {test.n:,}"),
@@ -153,7 +152,7 @@ def _model_section(baseline: HumanBaseline) -> Section:
                     gap,
                     f"{test.gained:,}",
                     f"{test.lost:,}",
-                    p_text,
+                    p_text(test.p_value),
                     _kappa_cell(kappa),
                 )
             )

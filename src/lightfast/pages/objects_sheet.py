@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lightfast.base.files import atomic
+from lightfast.base.files import write_bytes
+from lightfast.base.png import png
+from lightfast.report.contact_sheet import cut
 from lightfast.report.tables import percent
 from lightfast.tagging.objects import Objects
 
@@ -60,11 +62,9 @@ def write_objects_sheet(path: Path, shown: Sequence[ShownObjects]) -> Path:
         tags = ", ".join(f"{label} {percent(share, 0)}" for label, share in found.tags.items()) or "no tag"
         for line, (text, colour) in enumerate(((name, _MUTED), (tags, _INK))):
             pen.text(
-                (corner[0], corner[1] + CELL + 4 + 18 * line), _cut(text, font, CELL), fill=colour, font=font
+                (corner[0], corner[1] + CELL + 4 + 18 * line), cut(text, font, CELL), fill=colour, font=font
             )
-    with atomic(path) as temporary:
-        sheet.save(temporary, format="PNG")
-    return path
+    return write_bytes(path, png(sheet))
 
 
 def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) -> Image.Image:
@@ -84,7 +84,7 @@ def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) ->
             outline=colour,
             width=3,
         )
-        text = _cut(f"{label} {percent(probability, 0)}", font, side)
+        text = cut(f"{label} {percent(probability, 0)}", font, side)
         wide = pen.textlength(text, font=font) + 8
         at = (
             min(left, max(0, size[0] - wide)),
@@ -93,12 +93,3 @@ def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) ->
         pen.rectangle((at[0], at[1], at[0] + wide, at[1] + 19), fill=colour)
         pen.text((at[0] + 4, at[1] + 1), text, fill=(255, 255, 255), font=font)
     return drawn
-
-
-def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
-    """The text, shortened until it fits."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text}…"

@@ -34,7 +34,7 @@ from lightfast.report.page import (
     write_page,
 )
 from lightfast.report.pictures import picture, picture_grid, queue
-from lightfast.report.tables import percent, percent_range, points_cell, share_cell
+from lightfast.report.tables import percent, points_cell, share_card, share_cell
 from lightfast.restore.detector import UNKNOWN
 from lightfast.restore.pipeline import Pipeline, Repair
 from lightfast.statistics.intervals import Interval, wilson
@@ -112,17 +112,8 @@ def result_cards(story: RepairReport) -> Cards:
     first, final = score(result.before), score(result.after)
     sure = ~result.needs_review
     cards = (
-        Card(
-            percent(first.accuracy, 1),
-            "before repair",
-            f"95 % interval {percent_range(first.accuracy_interval)}",
-        ),
-        Card(
-            percent(final.accuracy, 1),
-            "after repair",
-            f"95 % interval {percent_range(final.accuracy_interval)}",
-            "strong",
-        ),
+        share_card(first.accuracy, "before repair", first.accuracy_interval, digits=1),
+        share_card(final.accuracy, "after repair", final.accuracy_interval, "strong", digits=1),
         Card(
             percent(float(result.after.correct[sure].mean()) if sure.any() else None, 1),
             "of the readings that no person checks",

@@ -21,7 +21,7 @@ from lightfast.pages.learned import hierarchy_sections, learned_sections
 from lightfast.report.figures import reliability_diagram, severity_curves, training_curves
 from lightfast.report.noted import noted_dicts
 from lightfast.report.page import Card, Cards, Figure, Folded, Section, SectionPart, Table, Text, write_page
-from lightfast.report.tables import percent, percent_range, share_cell
+from lightfast.report.tables import percent, percent_range, share_card, share_cell
 
 # Temperatures nearer to 1 than this change no probability that anyone would notice.
 SMALL_CHANGE = 0.05
@@ -143,15 +143,9 @@ def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
     ]
     if 3 in evaluation.top_k:
         value, interval = evaluation.top_k[3]
-        cards.append(
-            Card(percent(value), "among the first three", f"95 % interval {percent_range(interval)}")
-        )
+        cards.append(share_card(value, "among the first three", interval))
     cards += [
-        Card(
-            percent(evaluation.macro_f1),
-            "macro F1",
-            f"95 % interval {percent_range(evaluation.macro_f1_interval)}",
-        ),
+        share_card(evaluation.macro_f1, "macro F1", evaluation.macro_f1_interval),
         Card(percent(evaluation.ece), "calibration error", "mean gap of confidence and accuracy"),
     ]
     return Cards((*cards, *extra), lead)

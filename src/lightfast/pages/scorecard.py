@@ -7,22 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.baselines.services import Scorecard
-from lightfast.pages.compare import p_text
 from lightfast.report.noted import noted_dicts
-from lightfast.report.page import (
-    Card,
-    Cards,
-    Cell,
-    Figure,
-    Folded,
-    Section,
-    SectionPart,
-    Table,
-    Text,
-    write_page,
-)
+from lightfast.report.page import Cards, Cell, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.statistics import interval_figure
-from lightfast.report.tables import percent, percent_range, points_cell, share_cell
+from lightfast.report.tables import percent, points_cell, share_card, share_cell
+from lightfast.statistics.intervals import p_text
 
 THOUSAND = 1000
 
@@ -58,11 +47,13 @@ def _cost_texts(cost: Mapping[str, float | None]) -> tuple[str, str]:
 def _cards(card: Scorecard) -> Cards:
     scores = sorted((card.ours, *(one.service for one in card.versus)), key=lambda one: -one.top1)
     shown = [
-        Card(
-            percent(one.top1, 1),
+        share_card(
+            one.top1,
             one.name,
-            f"95 % interval {percent_range(one.top1_interval)}, n = {one.n:,}",
+            one.top1_interval,
             "strong" if one is card.ours else "",
+            digits=1,
+            more=f", n = {one.n:,}",
         )
         for one in scores[:5]
     ]

@@ -14,6 +14,7 @@ from lightfast.report.noted import noted_dicts
 from lightfast.report.page import Card, Cards, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.statistics import learning_curve_figure, lines_figure, residual_figure
 from lightfast.report.tables import duration, percent, percent_range, share_cell
+from lightfast.statistics.intervals import p_text
 from lightfast.statistics.regression import Regression
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def regression_section(regression: Regression, title: str = "Regression") -> Sec
             f"{one.value:.5g}",
             f"{one.interval[0]:.5g} to {one.interval[1]:.5g}",
             f"{one.standard_error:.3g}",
-            "< 0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}",
+            p_text(one.p_value),
         )
         for one in regression.coefficients
     )

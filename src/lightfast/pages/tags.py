@@ -12,24 +12,14 @@ from typing import Any
 import numpy as np
 
 from lightfast.data.taxonomy.taxonomy import Taxonomy
-from lightfast.evaluate.curves import PR_METHOD, ROC_METHOD, Curve
+from lightfast.evaluate.curves import PR_METHOD
 from lightfast.evaluate.hierarchy import node_probs, node_tags
-from lightfast.evaluate.tags import TagEvaluation, TagPredictions, TagScore, label_scores, tag_curves
+from lightfast.evaluate.tag_predictions import TagPredictions
+from lightfast.evaluate.tags import TagEvaluation, TagScore, label_scores, tag_curves
 from lightfast.evaluate.thresholds import NEVER_GIVEN, UNJUDGED, Thresholds
-from lightfast.report.page import (
-    Card,
-    Cards,
-    Cell,
-    Figure,
-    Folded,
-    Section,
-    SectionPart,
-    Table,
-    Text,
-    write_page,
-)
-from lightfast.report.statistics import roc_pr_figure
-from lightfast.report.tables import percent, percent_range, share_cell
+from lightfast.pages.classes import areas_section
+from lightfast.report.page import Card, Cards, Folded, Section, SectionPart, Table, Text, write_page
+from lightfast.report.tables import percent, percent_range, share_card, share_cell
 
 MANY_LABELS = 25
 # An em space a level: cells keep it, where they would fold plain spaces.
@@ -82,11 +72,12 @@ def tag_cards(evaluation: TagEvaluation) -> Cards:
         f"pictures carry {percent(evaluation.micro_recall, 1)} are found."
     )
     cards = [
-        Card(
-            percent(evaluation.macro_f1),
+        share_card(
+            evaluation.macro_f1,
             "macro F1",
-            f"95 % interval {percent_range(evaluation.macro_f1_interval)}, n = {evaluation.n:,}",
+            evaluation.macro_f1_interval,
             "strong",
+            more=f", n = {evaluation.n:,}",
         )
     ]
     if evaluation.mean_average_precision is not None:
@@ -99,16 +90,8 @@ def tag_cards(evaluation: TagEvaluation) -> Cards:
             )
         )
     cards += [
-        Card(
-            percent(evaluation.exact_match),
-            "all labels right",
-            f"95 % interval {percent_range(evaluation.exact_match_interval)}",
-        ),
-        Card(
-            percent(evaluation.tagged),
-            "of the pictures get a label",
-            f"95 % interval {percent_range(evaluation.tagged_interval)}",
-        ),
+        share_card(evaluation.exact_match, "all labels right", evaluation.exact_match_interval),
+        share_card(evaluation.tagged, "of the pictures get a label", evaluation.tagged_interval),
     ]
     return Cards(tuple(cards), lead)
 
@@ -293,33 +276,11 @@ def _curves_section(predictions: TagPredictions) -> Section:
             "ROC and precision-recall",
             (Text("No label is carried by some of the pictures only: there are no curves."),),
         )
-    figure = Figure(
-        roc_pr_figure(_lines(roc), _lines(pr)),
+    caption = (
         "Each label by its probability, whatever its threshold; with its area. The labels of the smallest "
-        "average precision are named.",
+        "average precision are named."
     )
-    rows = tuple(
-        (above.class_name, _area(above), _area(below), f"{above.positives:,}", f"{above.negatives:,}")
-        for above, below in zip(roc, pr, strict=True)
-    )
-    table = Table(
-        ("label", "ROC area", "average precision", "carried by", "not carried by"),
-        rows,
-        "Areas under the curves",
-        (f"Small print: 95 % intervals. ROC: {ROC_METHOD}. Average precision: {PR_METHOD}.",),
-    )
-    return Section(
-        "ROC and precision-recall", (figure, Folded(f"The areas of all {len(rows)} labels", (table,)))
-    )
-
-
-def _lines(curves: Sequence[Curve]) -> dict[str, tuple[Any, Any, float]]:
-    return {curve.class_name: (curve.x, curve.y, curve.area) for curve in curves}
-
-
-def _area(curve: Curve) -> Cell:
-    low, high = curve.area_interval
-    return Cell(f"{curve.area:.4f}", f"{low:.4f}–{high:.4f}")
+    return areas_section(roc, pr, ("label", "carried by", "not carried by"), caption)
 
 
 def _threshold(value: float) -> str:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from lightfast.base.errors import DataError
-from lightfast.base.files import atomic
+from lightfast.base.files import write_bytes
+from lightfast.base.png import png
 from lightfast.report.page import Tone
 
 SIDE, _GAP, MARGIN, _LINE_HEIGHT, LETTERS = 176, 6, 26, 20, 14
@@ -41,14 +42,12 @@ def write_contact_sheet(path: Path, cells: Sequence[SheetCell], title: str, *, c
     sheet = Image.new("RGB", (columns * (wide + MARGIN) + MARGIN, top + rows * (tall + MARGIN)), _PAPER)
     drawing = ImageDraw.Draw(sheet)
     drawing.text(
-        (MARGIN, MARGIN - 6), _cut(title, _font(18), sheet.width - 2 * MARGIN), fill=_INK, font=_font(18)
+        (MARGIN, MARGIN - 6), cut(title, _font(18), sheet.width - 2 * MARGIN), fill=_INK, font=_font(18)
     )
     for place, cell in enumerate(cells):
         row, column = divmod(place, columns)
         _draw(sheet, drawing, cell, (MARGIN + column * (wide + MARGIN), top + row * (tall + MARGIN), wide))
-    with atomic(path) as temporary:
-        sheet.save(temporary, format="PNG", optimize=True)
-    return path
+    return write_bytes(path, png(sheet, optimize=True))
 
 
 def _draw(
@@ -61,7 +60,7 @@ def _draw(
     for row, (text, tone) in enumerate(cell.lines):
         drawing.text(
             (left, top + SIDE + 6 + row * _LINE_HEIGHT),
-            _cut(text, font, width),
+            cut(text, font, width),
             fill=_COLOURS[tone],
             font=font,
         )
@@ -74,7 +73,8 @@ def _sized(pixels: NDArray[np.uint8]) -> Image.Image:
     return drawn.resize(size, Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS)
 
 
-def _cut(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+def cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+    """The text, shortened until it takes at most `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
@@ -111,7 +111,7 @@ def write_feature_sheet(
     drawing, font = ImageDraw.Draw(sheet), _font(LETTERS)
     sheet.paste(_sized(picture), (MARGIN, MARGIN))
     for row, line in enumerate(lines):
-        shown = _cut(line, font, width - 3 * MARGIN - SIDE)
+        shown = cut(line, font, width - 3 * MARGIN - SIDE)
         drawing.text(
             (2 * MARGIN + SIDE, MARGIN + row * _LINE_HEIGHT),
             shown,
@@ -123,6 +123,4 @@ def write_feature_sheet(
         colours = Image.fromarray(tiles)
         sheet.paste(colours, (MARGIN, top + _LINE_HEIGHT), colours)
         top += tiles.shape[0] + _LINE_HEIGHT + MARGIN
-    with atomic(path) as temporary:
-        sheet.save(temporary, format="PNG", optimize=True)
-    return path
+    return write_bytes(path, png(sheet, optimize=True))

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import re
+from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter
+from numpy.typing import ArrayLike
 
 INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
 BEFORE, AFTER, RIGHT, WRONG = "#010105", "#010106", "#010107", "#010108"
@@ -33,6 +37,8 @@ _VARIABLES = {
     WRONG: "--wrong",
     ON_COLOUR: "--on-colour",
 }
+PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
+"""Shares as numbers of percent at the ticks of an axis."""
 # With 72 dots an inch one SVG unit is one CSS pixel and a font size of 11 is 11 px.
 _DPI = 72
 FONT_SIZE, SMALL = 13, 12
@@ -71,9 +77,54 @@ def styled(axes: Axes, *, grid: str = "y", title: str = "") -> Axes:
     return axes
 
 
+def quarter_ticks(axes: Axes) -> None:
+    """Both axes from 0 to 100 % in quarters."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+        axis.set_major_formatter(PERCENT)
+
+
+def beside(axes: Axes, text: str, place: tuple[float, float], gap: float) -> None:
+    """A small text in ink, `gap` pixels to the right of a point."""
+    options: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": SMALL, "color": INK}
+    axes.annotate(text, place, xytext=(gap, 0), **options)
+
+
+def interval_line(
+    axes: Axes, x: ArrayLike, y: ArrayLike, colour: str, cap: Literal["round", "butt"] = "round"
+) -> None:
+    """A broad pale line between both ends of an interval."""
+    axes.plot(x, y, color=colour, linewidth=5, alpha=0.35, solid_capstyle=cap, zorder=2)
+
+
+def named_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Rows from top to bottom with their names beside them."""
+    axes.set_yticks(range(len(names)), [shortened(name, 34) for name in names])
+    axes.tick_params(axis="y", labelcolor=INK, labelsize=FONT_SIZE, pad=8)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def write_failure(share: float) -> str:
+    """A share in the words of a figure: "12.3 %", "not measured" for NaN."""
+    return "not measured" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, cut to `length` letters with a sign that it goes on."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def legend(axes: Axes, **options: Any) -> None:
     """A frameless legend in the page's ink."""
     axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK, handlelength=1.4, borderaxespad=0, **options)
+
+
+def legend_above(
+    figure: FigureBase, handles: Sequence[Artist], labels: Sequence[str], **options: Any
+) -> None:
+    """A legend above the panels: one of the figure, unlike one of the axes, is given its own room."""
+    place: dict[str, Any] = {"loc": "outside upper left", "frameon": False, "fontsize": SMALL}
+    figure.legend(handles, labels, labelcolor=INK, **place, **options)
 
 
 def link(shape: Artist, anchor: str, words: str) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lightfast.base.errors import DataError
 from lightfast.report.drawing import (
@@ -23,20 +23,27 @@ from lightfast.report.drawing import (
     MUTED,
     ON_COLOUR,
     PAPER,
-    RIGHT,
+    PERCENT,
     SMALL,
     WRONG,
+    beside,
     canvas,
+    interval_line,
     legend,
+    legend_above,
     link,
+    named_rows,
+    quarter_ticks,
+    shortened,
     styled,
     svg,
+    write_failure,
 )
 
 WIDTH = 820
 # Where dark and light letters stand out equally from a tile: 0.8 on the light page, 0.65 on the dark one.
 _ON_COLOUR_ABOVE = 0.72
-_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
+_COLOURS = {"before": BEFORE, "after": AFTER}
 
 
 def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
@@ -49,43 +56,44 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
     if not history:
         raise DataError("training curves", expected="at least one epoch", got="an empty history")
     panels = [
-        ("Loss", "train_loss", "val_loss"),
-        ("Accuracy, %", "train_accuracy", "val_accuracy"),
-        ("Learning rate", "lr", ""),
-    ]
-    panels = [panel for panel in panels if any(_series(history, key)[1] for key in panel[1:] if key)]
-    figure = canvas(WIDTH, 230, gaps=(0.08, 0.0))
-    for axes, (title, train, val) in zip(
-        np.atleast_1d(figure.subplots(1, max(1, len(panels)))), panels, strict=True
-    ):
-        styled(axes, title=title)
-        for key, label, colour in ((train, "train", BEFORE), (val, "validation", AFTER)):
-            epochs, values = _series(history, key)
-            if values:
-                # Many epochs are a line; few are seen only as points.
-                axes.plot(
-                    epochs,
-                    values,
-                    color=colour if key != "lr" else MUTED,
-                    linewidth=2,
-                    label=label if val else "",
-                    marker="o" if len(values) < 12 else "",
-                    markersize=4,
-                    solid_capstyle="round",
-                )
-        if train and val and _series(history, train)[1] and _series(history, val)[1]:
-            legend(axes, loc="upper right" if title == "Loss" else "lower right")
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axes.yaxis.set_major_formatter(
-            _PERCENT if title.startswith("Accuracy") else FuncFormatter(lambda value, _: f"{value:g}")
+        panel
+        for panel in (
+            ("Loss", "train_loss", "val_loss"),
+            ("Accuracy, %", "train_accuracy", "val_accuracy"),
+            ("Learning rate", "lr", ""),
         )
-    last = history[-1]
-    return svg(
-        figure,
-        f"Training curves over {len(history)} epochs; last epoch: "
-        + ", ".join(f"{key} {value:.4g}" for key, value in last.items() if isinstance(value, int | float)),
+        if any(_series(history, key)[1] for key in panel[1:])
+    ]
+    figure = canvas(WIDTH, 230, gaps=(0.08, 0.0))
+    all_axes = np.atleast_1d(figure.subplots(1, max(1, len(panels))))
+    for axes, (title, train, val) in zip(all_axes, panels, strict=True):
+        _history_panel(styled(axes, title=title), history, train, val)
+    numbers = (f"{key} {value:.4g}" for key, value in history[-1].items() if isinstance(value, int | float))
+    return svg(figure, f"Training curves over {len(history)} epochs; last epoch: {', '.join(numbers)}")
+
+
+def _history_panel(axes: Axes, history: Sequence[Mapping[str, Any]], train: str, val: str) -> None:
+    for key, label, colour in ((train, "train", BEFORE), (val, "validation", AFTER)):
+        epochs, values = _series(history, key)
+        if values:
+            axes.plot(
+                epochs,
+                values,
+                color=colour if val else MUTED,
+                linewidth=2,
+                label=label if val else "",
+                # Many epochs are a line; few are seen only as points.
+                marker="o" if len(values) < 12 else "",
+                markersize=4,
+                solid_capstyle="round",
+            )
+    if len(axes.lines) == 2:
+        legend(axes, loc="upper right" if train == "train_loss" else "lower right")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.yaxis.set_major_formatter(
+        PERCENT if train == "train_accuracy" else FuncFormatter(lambda value, _: f"{value:g}")
     )
 
 
@@ -130,7 +138,7 @@ def confusion_figure(
                 anchors[row, column],
                 f"{class_names[row]} read as {class_names[column]}: {counts[row, column]:,}",
             )
-    names = [_short(name, 12) for name in class_names]
+    names = [shortened(name, 12) for name in class_names]
     _tile_axes(axes, names, names, font=min(SMALL, 0.55 * width / classes))
     axes.set_xlabel("predicted label")
     axes.set_ylabel("given label")
@@ -161,7 +169,9 @@ def severity_curves(
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)).ravel()
     for place, (axes, (name, series)) in enumerate(zip(panels, curves.items(), strict=False)):
         styled(axes)
-        axes.set_title(_short(name.replace("_", " "), 20), fontsize=FONT_SIZE, color=INK, loc="left", pad=5)
+        axes.set_title(
+            shortened(name.replace("_", " "), 20), fontsize=FONT_SIZE, color=INK, loc="left", pad=5
+        )
         _severity_panel(axes, series, severities)
         # Panels without another below them carry the severities.
         axes.tick_params(labelbottom=place + columns >= len(curves))
@@ -169,24 +179,19 @@ def severity_curves(
         axes.set_visible(False)
     panels[0].set_ylim(0, 1.04)
     panels[0].yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-    panels[0].yaxis.set_major_formatter(_PERCENT)
+    panels[0].yaxis.set_major_formatter(PERCENT)
     panels[0].set_xlim(min(severities) - 0.3, max(severities) + 0.3)
     panels[0].xaxis.set_major_locator(FixedLocator(list(severities)))
-    keys = [key for key in ("before", "after") if any(key in series for series in curves.values())]
-    lines = [
-        Line2D([], [], color=AFTER if key == "after" else BEFORE, linewidth=2, marker="o", markersize=3.5)
-        for key in keys
-    ]
-    figure.legend(
-        lines, keys, loc="outside upper left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK
-    )
+    measured = {
+        key: values
+        for key in _COLOURS
+        if (values := [series[key] for series in curves.values() if key in series])
+    }
+    lines = [Line2D([], [], color=_COLOURS[key], linewidth=2, marker="o", markersize=3.5) for key in measured]
+    legend_above(figure, lines, list(measured), ncols=2)
     figure.supxlabel("severity", fontsize=SMALL, color=MUTED)
     figure.supylabel("accuracy, %", fontsize=SMALL, color=MUTED)
-    means = ", ".join(
-        f"{key} {_said(float(np.mean(values)))}"
-        for key in ("before", "after")
-        if (values := [series[key] for series in curves.values() if key in series])
-    )
+    means = ", ".join(f"{key} {write_failure(float(np.mean(values)))}" for key, values in measured.items())
     return svg(figure, f"Accuracy by severity for {len(curves)} corruptions; mean {means}")
 
 
@@ -205,44 +210,34 @@ def before_after(
     axes = styled(figure.subplots(), grid="x")
     places = np.arange(len(rows))
     for place, (_, before, after, *intervals) in zip(places, rows, strict=True):
-        axes.plot([before, after], [place, place], color=LINE, linewidth=3, zorder=1, solid_capstyle="round")
-        for interval, colour in zip(intervals, (BEFORE, AFTER), strict=True):
-            if interval is not None:
-                axes.plot(
-                    interval,
-                    [place, place],
-                    color=colour,
-                    linewidth=5,
-                    alpha=0.35,
-                    zorder=2,
-                    solid_capstyle="round",
-                )
-        end = max(before, after, *(interval[1] for interval in intervals if interval is not None))
-        axes.annotate(
-            f"{100 * after:.1f}",
-            (end, place),
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-            color=INK,
-        )
+        _before_after_row(axes, float(place), (before, after), intervals)
     axes.scatter([row[1] for row in rows], places, s=52, color=BEFORE, zorder=3, label="before", linewidths=0)
     axes.scatter([row[2] for row in rows], places, s=52, color=AFTER, zorder=4, label="after", linewidths=0)
-    axes.set_yticks(places, [_short(row[0], 34) for row in rows])
-    axes.tick_params(axis="y", labelcolor=INK, labelsize=FONT_SIZE, pad=8)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    named_rows(axes, [row[0] for row in rows])
     lowest = min(min(row[1], row[2], *(row[3] or ()), *(row[4] or ())) for row in rows)
     axes.set_xlim(max(0.0, lowest - 0.04), 1.03)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1 + 1e-9 and tick >= lowest - 0.04])
-    axes.xaxis.set_major_formatter(_PERCENT)
+    axes.set_xticks([tick for tick in axes.get_xticks() if lowest - 0.04 <= tick <= 1 + 1e-9])
+    axes.xaxis.set_major_formatter(PERCENT)
     axes.set_xlabel("accuracy, %")
     legend(axes, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, columnspacing=1.4)
-    said = "; ".join(
-        f"{name}: {_said(before)} before, {_said(after)} after" for name, before, after, *_ in rows
+    words = "; ".join(
+        f"{name}: {write_failure(before)} before, {write_failure(after)} after"
+        for name, before, after, *_ in rows
     )
-    return svg(figure, f"Accuracy before and after. {said}")
+    return svg(figure, f"Accuracy before and after. {words}")
+
+
+def _before_after_row(
+    axes: Axes, place: float, shares: tuple[float, float], intervals: Sequence[Sequence[float] | None]
+) -> None:
+    axes.plot(shares, [place, place], color=LINE, linewidth=3, zorder=1, solid_capstyle="round")
+    ends = list(shares)
+    for interval, colour in zip(intervals, _COLOURS.values(), strict=True):
+        if interval is not None:
+            interval_line(axes, interval, [place, place], colour)
+            ends.append(interval[1])
+    beside(axes, f"{100 * shares[1]:.1f}", (max(ends), place), 9)
 
 
 def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
@@ -259,15 +254,7 @@ def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
     styled(lower, grid="")
     upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     for row in bins:
-        upper.plot(
-            [row.confidence] * 2,
-            row.interval,
-            color=AFTER,
-            linewidth=5,
-            alpha=0.35,
-            solid_capstyle="round",
-            zorder=2,
-        )
+        interval_line(upper, [row.confidence] * 2, row.interval, AFTER)
     upper.plot(
         [row.confidence for row in bins],
         [row.accuracy for row in bins],
@@ -287,93 +274,13 @@ def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
     upper.set(xlim=(0, 1.02), ylim=(0, 1.02), ylabel="right, %")
     lower.set(ylabel="pictures", xlabel="confidence, %")
     lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
-    for axis in (upper.xaxis, upper.yaxis):
-        axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-        axis.set_major_formatter(_PERCENT)
+    quarter_ticks(upper)
     total = max(1, sum(row.count for row in bins))
     gap = sum(row.count / total * abs(row.accuracy - row.confidence) for row in bins)
     return svg(
         figure,
-        f"Reliability diagram of {total:,} pictures: mean gap between confidence and accuracy {_said(gap)}",
-    )
-
-
-def heatmap(panels: Mapping[str, ArrayLike], row_names: Sequence[str], column_names: Sequence[str]) -> str:
-    """Accuracy of every row × column, one panel a key side by side ("before", "after"); shade = share of
-    errors.
-
-    Args:
-        panels: title → accuracies (R, C) in 0..1; NaN leaves a cell empty.
-        row_names: R names (corruptions).
-        column_names: C names (severities).
-    """
-    figure = canvas(WIDTH, 56 + 24 * len(row_names))
-    all_axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
-    for place, (axes, (title, values)) in enumerate(zip(all_axes, panels.items(), strict=True)):
-        styled(axes, grid="", title=title)
-        accuracy: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
-        if accuracy.shape != (len(row_names), len(column_names)):
-            raise DataError(
-                f"heatmap {title!r}",
-                expected=f"shape ({len(row_names)}, {len(column_names)})",
-                got=str(accuracy.shape),
-            )
-        for row, column in zip(*np.nonzero(np.isfinite(accuracy)), strict=True):
-            value = float(accuracy[row, column])
-            _tile(
-                axes,
-                (row, column),
-                WRONG,
-                min(1.0, 0.03 + 0.97 * (1 - value) ** 0.8),
-                f"{100 * value:.1f}",
-                SMALL,
-            )
-        _tile_axes(
-            axes,
-            [_short(name.replace("_", " "), 20) for name in row_names],
-            [str(name) for name in column_names],
-            font=SMALL,
-        )
-        axes.tick_params(axis="y", labelleft=place == 0, labelcolor=INK)
-        axes.set_xlabel("severity")
-    means = ", ".join(
-        f"{title} {_said(float(np.nanmean(np.asarray(values, dtype=float))))}"
-        for title, values in panels.items()
-    )
-    return svg(figure, f"Accuracy of {len(row_names)} rows by {len(column_names)} columns; mean: {means}")
-
-
-def confidence_histogram(confidence: ArrayLike, correct: ArrayLike, bins: int = 20, width: int = 400) -> str:
-    """How sure the right and the wrong readings are, each as a share of its own kind.
-
-    Args:
-        confidence: (N,) in 0..1.
-        correct: bool (N,).
-        bins: steps of the confidence axis.
-        width: of the drawing in CSS pixels.
-    """
-    sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=bool)
-    if sure.shape != right.shape or sure.size == 0:
-        raise DataError(
-            "confidence histogram",
-            expected="two arrays of the same length, at least 1",
-            got=f"{sure.shape} and {right.shape}",
-        )
-    figure = canvas(width, width)
-    axes = styled(figure.subplots())
-    edges = np.linspace(0, 1, bins + 1)
-    for mask, colour, label in ((right, RIGHT, "right"), (~right, WRONG, "wrong")):
-        if mask.any():
-            shares = np.histogram(sure[mask], edges)[0] / mask.sum()
-            axes.stairs(shares, edges, color=colour, fill=True, alpha=0.22)
-            axes.stairs(shares, edges, color=colour, linewidth=2, label=f"{label} ({int(mask.sum()):,})")
-    axes.set(xlim=(0, 1), xlabel="confidence, %", ylabel="share of readings, %")
-    axes.xaxis.set_major_formatter(_PERCENT)
-    axes.yaxis.set_major_formatter(_PERCENT)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-    legend(axes, loc="upper left")
-    return svg(
-        figure, f"Confidences of {int(right.sum()):,} right and {int((~right).sum()):,} wrong readings"
+        f"Reliability diagram of {total:,} pictures: mean gap between confidence and accuracy "
+        f"{write_failure(gap)}",
     )
 
 
@@ -388,7 +295,7 @@ def _series(history: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float]
 
 
 def _severity_panel(axes: Axes, series: Mapping[str, Any], severities: Sequence[int]) -> None:
-    for key, colour in (("before", BEFORE), ("after", AFTER)):
+    for key, colour in _COLOURS.items():
         if key not in series:
             continue
         interval = series.get(f"{key}_interval")
@@ -440,11 +347,3 @@ def _tile_axes(axes: Axes, row_names: Sequence[str], column_names: Sequence[str]
     )
     axes.set_yticks(range(len(row_names)), row_names)
     axes.tick_params(labelsize=font)
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _said(share: float) -> str:
-    return "not measured" if math.isnan(share) else f"{100 * share:.1f} %"

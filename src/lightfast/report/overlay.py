@@ -7,14 +7,13 @@ over a paler picture, the more opaque the larger it is.
 
 from __future__ import annotations
 
-import base64
-import io
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.base.png import data_uri, png
 
 SEQUENTIAL, DIVERGING = "inferno", "coolwarm"
 CLIPPED = 99.5
@@ -128,11 +127,8 @@ def mosaic_uri(tiles: NDArray[np.uint8]) -> str:
     """A mosaic uint8 (h, w, 4) as a PNG data URI of at most 256 colours: maps have no more."""
     from PIL import Image
 
-    stream = io.BytesIO()
-    Image.fromarray(tiles).quantize(256, method=Image.Quantize.FASTOCTREE).save(
-        stream, format="PNG", optimize=True
-    )
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    few = Image.fromarray(tiles).quantize(256, method=Image.Quantize.FASTOCTREE)
+    return data_uri(png(few, optimize=True))
 
 
 def mosaic(

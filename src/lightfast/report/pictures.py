@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightfast.base.errors import DataError
+from lightfast.base.png import data_uri, png
 from lightfast.report.page import Picture, PictureGrid, PictureRow, Queue, ReviewItem
 
 # Larger pictures are shrunk, so that a report with a hundred of them still opens at once.
@@ -86,6 +85,4 @@ def _encoded(pixels: NDArray[np.uint8], max_side: int) -> str:
     drawn = Image.fromarray(np.ascontiguousarray(pixels))
     if max(drawn.size) > max_side:
         drawn.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    drawn.save(stream, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return data_uri(png(drawn, optimize=True))

@@ -5,11 +5,11 @@ ROC and precision-recall.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
@@ -17,17 +17,23 @@ from lightfast.base.errors import DataError
 from lightfast.report.drawing import (
     AFTER,
     BEFORE,
-    FONT_SIZE,
     INK,
     MUTED,
     PAPER,
+    PERCENT,
     RIGHT,
-    SMALL,
     WRONG,
+    beside,
     canvas,
+    interval_line,
     legend,
+    legend_above,
+    named_rows,
+    quarter_ticks,
+    shortened,
     styled,
     svg,
+    write_failure,
 )
 from lightfast.report.figures import WIDTH
 
@@ -44,7 +50,6 @@ _STYLES = (
     (MUTED, (0, (1, 1.5)), "P"),
 )
 MOST_SERIES = len(_STYLES)
-_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
 _PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−"))
 _BAND = 0.18
 
@@ -82,20 +87,15 @@ def learning_curve_figure(
     if held is not None:
         _points(axes, [held], BEFORE, "D", "measured, not fitted")
     _log_axis(axes)
-    seen = [
-        ends
-        for _, value, interval in [*points, *([held] if held else [])]
-        for ends in (value, *(interval or ()))
-    ]
-    _accuracy_limits(axes, [*seen, *([target] if target is not None else []), *(row[1] for row in curve)])
+    measured = [*points, held] if held else points
+    seen = [end for _, value, interval in measured for end in (value, *(interval or ()))]
+    _accuracy_limits(axes, [*seen, *([] if target is None else [target]), *(row[1] for row in curve)])
     axes.set(xlabel="training pictures", ylabel="accuracy, %")
     _legend_above(axes)
-    largest = max(points, key=lambda row: row[0])
-    told = (
-        f"Learning curve over {len(points)} sizes up to {largest[0]:,.0f} pictures, where accuracy is "
-        f"{_said(largest[1])}"
-    )
-    return svg(figure, told + (f"; target {_said(target)}" if target is not None else ""))
+    size, accuracy, _ = max(points, key=lambda row: row[0])
+    told = f"Learning curve over {len(points)} sizes up to {size:,.0f} pictures, "
+    told += f"where accuracy is {write_failure(accuracy)}"
+    return svg(figure, told + ("" if target is None else f"; target {write_failure(target)}"))
 
 
 def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "accuracy, %") -> str:
@@ -116,7 +116,7 @@ def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "ac
         )
     figure = canvas(WIDTH, 340, gaps=(0.08, 0.0))
     left, right = figure.subplots(1, 2, sharey=True)
-    form = _PERCENT if "%" in label else _PLAIN
+    form = PERCENT if "%" in label else _PLAIN
     for axes, title in ((left, "Residuals over fitted values"), (right, "Residuals over normal quantiles")):
         styled(axes, grid="both", title=title)
         axes.axhline(0, color=MUTED, linewidth=1.5)
@@ -130,14 +130,8 @@ def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "ac
     left.set(xlabel=f"fitted {label}", ylabel=f"residual, {points}")
     quantiles = ndtri((np.arange(centre.size) + 0.5) / centre.size)
     spread = float(rest.std(ddof=1))
-    right.plot(
-        quantiles[[0, -1]],
-        spread * quantiles[[0, -1]],
-        color=MUTED,
-        linewidth=1.5,
-        linestyle=(0, (5, 3)),
-        label="normal",
-    )
+    ends = quantiles[[0, -1]]
+    right.plot(ends, spread * ends, color=MUTED, linewidth=1.5, linestyle=(0, (5, 3)), label="normal")
     right.scatter(quantiles, np.sort(rest), **marks)
     right.xaxis.set_major_formatter(_PLAIN)
     right.set_xlabel("standard normal quantile")
@@ -162,31 +156,15 @@ def interval_figure(
     """
     if not rows:
         raise DataError("interval figure", expected="at least one row", got="none")
-    for group in groups:
-        if not group or not all(0 <= place < len(rows) for place in group):
-            raise DataError(
-                "interval figure: group",
-                expected=f"places of rows, 0 to {len(rows) - 1}",
-                got=str(list(group)),
-            )
+    _require_places(groups, len(rows))
     figure = canvas(WIDTH, 64 + 30 * len(rows))
     shares = [1, min(0.3, 0.08 + 0.035 * len(groups))] if groups else [1]
     panels = np.atleast_1d(figure.subplots(1, len(shares), sharey=True, width_ratios=shares))
     axes = styled(panels[0], grid="x")
-    form = _PERCENT if "%" in unit else _PLAIN
+    form = PERCENT if "%" in unit else _PLAIN
     for place, (_, value, (low, high)) in enumerate(rows):
-        axes.plot(
-            [low, high], [place, place], color=AFTER, linewidth=5, alpha=0.35, zorder=2, solid_capstyle="butt"
-        )
-        axes.annotate(
-            f"{100 * value:.1f}" if "%" in unit else form(value),
-            (high, place),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-            color=INK,
-        )
+        interval_line(axes, [low, high], [place, place], AFTER, "butt")
+        beside(axes, f"{100 * value:.1f}" if "%" in unit else form(value), (high, place), 8)
     axes.scatter([row[1] for row in rows], range(len(rows)), s=52, color=AFTER, zorder=3, linewidths=0)
     lowest, highest = min(row[2][0] for row in rows), max(row[2][1] for row in rows)
     span = max(highest - lowest, 1e-6)
@@ -194,15 +172,13 @@ def interval_figure(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(form)
     axes.set_xlabel(unit)
-    axes.set_yticks(range(len(rows)), [_short(row[0], 34) for row in rows])
-    axes.tick_params(axis="y", labelcolor=INK, labelsize=FONT_SIZE, pad=8)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    named_rows(axes, [row[0] for row in rows])
     if groups:
         _group_bars(panels[1], groups)
-    said = "; ".join(
+    words = "; ".join(
         f"{name}: {form(value)} [{form(low)} to {form(high)}]" for name, value, (low, high) in rows
     )
-    return svg(figure, f"Intervals, {unit}. {said}")
+    return svg(figure, f"Intervals, {unit}. {words}")
 
 
 def lines_figure(
@@ -233,17 +209,7 @@ def lines_figure(
     for (name, points), (colour, dash, marker) in zip(series.items(), _STYLES, strict=False):
         rows = sorted(points, key=lambda row: row[0])
         x, y = [row[0] for row in rows], [row[1] for row in rows]
-        for place, _, interval in rows:
-            if interval is not None:
-                axes.plot(
-                    [place, place],
-                    interval,
-                    color=colour,
-                    linewidth=4,
-                    alpha=0.3,
-                    zorder=2,
-                    solid_capstyle="butt",
-                )
+        _uprights(axes, rows, colour, 2)
         axes.plot(
             x, y, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=6, label=name, zorder=3
         )
@@ -254,12 +220,12 @@ def lines_figure(
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=whole))
         axes.xaxis.set_major_formatter(_PLAIN)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(_PERCENT if percent else _PLAIN)
+    axes.yaxis.set_major_formatter(PERCENT if percent else _PLAIN)
     axes.set(xlabel=x_label, ylabel=y_label)
     _legend_above(axes)
-    last = {name: max(points, key=lambda row: row[0])[1] for name, points in series.items()}
-    said = ", ".join(f"{name} {_said(value) if percent else f'{value:.4g}'}" for name, value in last.items())
-    return svg(figure, f"{y_label} over {x_label}; at the end: {said}")
+    told = write_failure if percent else "{:.4g}".format
+    words = ", ".join(f"{name} {told(max(rows, key=lambda row: row[0])[1])}" for name, rows in series.items())
+    return svg(figure, f"{y_label} over {x_label}; at the end: {words}")
 
 
 def roc_pr_figure(
@@ -288,60 +254,57 @@ def roc_pr_figure(
         (right, pr, "Precision and recall", "recall, %", "precision, %", "lower left"),
     ):
         styled(axes, grid="both", title=title)
-        for name in curves:
-            if name not in named:
-                axes.plot(*curves[name][:2], color=MUTED, linewidth=0.8, alpha=0.6, zorder=2)
-        for name, (colour, dash, _) in zip(named, _STYLES, strict=False):
-            x, y, area = curves[name]
-            axes.plot(
-                x,
-                y,
-                color=colour,
-                linestyle=dash,
-                linewidth=1.8,
-                zorder=3,
-                label=f"{_short(name, 16)} {area:.3f}",
-            )
-        rest = len(curves) - len(named)
-        if rest:
-            axes.plot(
-                [],
-                [],
-                color=MUTED,
-                linewidth=0.8,
-                alpha=0.6,
-                label=f"{rest} other class{'es' if rest > 1 else ''}",
-            )
+        _class_curves(axes, curves, named)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03), xlabel=x_label, ylabel=y_label)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-            axis.set_major_formatter(_PERCENT)
+        quarter_ticks(axes)
         legend(axes, loc=corner, bbox_to_anchor=(0.97, 0.05) if corner == "lower right" else (0.05, 0.05))
     means = [float(np.mean([row[2] for row in curves.values()])) for curves in (roc, pr)]
     told = f"ROC and precision-recall curves of {len(roc)} classes"
     return svg(figure, f"{told}; mean area {means[0]:.3f}, mean average precision {means[1]:.3f}")
 
 
+def _class_curves(
+    axes: Axes, curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]], named: Sequence[str]
+) -> None:
+    """The named curves in their styles, the others thin."""
+    thin: dict[str, Any] = {"color": MUTED, "linewidth": 0.8, "alpha": 0.6}
+    for name in curves:
+        if name not in named:
+            axes.plot(*curves[name][:2], zorder=2, **thin)
+    for name, (colour, dash, _) in zip(named, _STYLES, strict=False):
+        x, y, area = curves[name]
+        label = f"{shortened(name, 16)} {area:.3f}"
+        axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.8, zorder=3, label=label)
+    rest = len(curves) - len(named)
+    if rest:
+        axes.plot([], [], label=f"{rest} other class{'es' if rest > 1 else ''}", **thin)
+
+
+def _uprights(
+    axes: Axes, points: Sequence[tuple[float, float, Ends | None]], colour: str, zorder: int
+) -> None:
+    """The interval of each point as an upright line."""
+    for x, _, interval in points:
+        if interval is not None:
+            ends: dict[str, Any] = {"linewidth": 4, "alpha": 0.3, "solid_capstyle": "butt"}
+            axes.plot([x, x], interval, color=colour, zorder=zorder, **ends)
+
+
 def _points(
     axes: Axes, points: Sequence[tuple[float, float, Ends | None]], colour: str, marker: str, label: str
 ) -> None:
-    for size, _, interval in points:
-        if interval is not None:
-            axes.plot(
-                [size, size], interval, color=colour, linewidth=4, alpha=0.3, zorder=3, solid_capstyle="butt"
+    _uprights(axes, points, colour, 3)
+    x, y, _ = zip(*points, strict=True)
+    edge: dict[str, Any] = {"linestyle": "", "markersize": 7, "markeredgecolor": PAPER, "markeredgewidth": 1}
+    axes.plot(x, y, color=colour, marker=marker, label=label, zorder=4, **edge)
+
+
+def _require_places(groups: Sequence[Sequence[int]], rows: int) -> None:
+    for group in groups:
+        if not group or not all(0 <= place < rows for place in group):
+            raise DataError(
+                "interval figure: group", expected=f"places of rows, 0 to {rows - 1}", got=str(list(group))
             )
-    axes.plot(
-        [row[0] for row in points],
-        [row[1] for row in points],
-        color=colour,
-        linestyle="",
-        marker=marker,
-        markersize=7,
-        markeredgecolor=PAPER,
-        markeredgewidth=1,
-        label=label,
-        zorder=4,
-    )
 
 
 def _group_bars(axes: Axes, groups: Sequence[Sequence[int]]) -> None:
@@ -375,34 +338,15 @@ def _accuracy_limits(axes: Axes, values: Sequence[float]) -> None:
     margin = max(0.01, 0.08 * float(np.ptp(seen)))
     axes.set_ylim(max(-0.01, float(seen.min()) - margin), min(1.01, float(seen.max()) + margin))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(_PERCENT)
+    axes.yaxis.set_major_formatter(PERCENT)
 
 
 def _legend_above(axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     # About what a label and its line take; what does not fit into one row stands in columns of three.
     columns = len(labels) if sum(7 * len(label) + 54 for label in labels) < WIDTH else 3
-    # A legend of the figure, unlike one of the axes, is given its own room by the layout.
-    axes.figure.legend(
-        handles,
-        [_short(label, 34) for label in labels],
-        loc="outside upper left",
-        ncols=columns,
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor=INK,
-        handlelength=2.6,
-        columnspacing=1.6,
-        borderaxespad=0.2,
-    )
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _said(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    room = {"handlelength": 2.6, "columnspacing": 1.6, "borderaxespad": 0.2}
+    legend_above(axes.figure, handles, [shortened(label, 34) for label in labels], ncols=columns, **room)
 
 
 class CostPoint(NamedTuple):
@@ -426,25 +370,9 @@ def cost_figure(rows: Sequence[CostPoint]) -> str:
     axes = styled(figure.subplots(), grid="both")
     axes.set_xscale("log")
     for row in rows:
-        axes.plot(
-            [row.speed] * 2,
-            row.interval,
-            color=AFTER,
-            linewidth=5,
-            alpha=0.35,
-            solid_capstyle="round",
-            zorder=2,
-        )
+        interval_line(axes, [row.speed] * 2, row.interval, AFTER)
         axes.plot([row.speed], [row.accuracy], color=AFTER, marker="o", markersize=8, linestyle="", zorder=3)
-        axes.annotate(
-            row.name if len(row.name) <= 28 else row.name[:27] + "…",
-            (row.speed, row.accuracy),
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center",
-            color=INK,
-            fontsize=SMALL,
-        )
+        beside(axes, shortened(row.name, 28), (row.speed, row.accuracy), 9)
     speeds = [row.speed for row in rows]
     # Room for the name of the fastest model, right of its point.
     axes.set_xlim(min(speeds) / 1.6, max(speeds) * max(2.5, (max(speeds) / min(speeds)) ** 0.3))
@@ -454,9 +382,6 @@ def cost_figure(rows: Sequence[CostPoint]) -> str:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
-    return svg(
-        figure,
-        "Accuracy against pictures a second: "
-        + ", ".join(f"{row.name} {100 * row.accuracy:.1f} % at {row.speed:,.0f}" for row in rows),
-    )
+    axes.yaxis.set_major_formatter(PERCENT)
+    words = ", ".join(f"{row.name} {100 * row.accuracy:.1f} % at {row.speed:,.0f}" for row in rows)
+    return svg(figure, f"Accuracy against pictures a second: {words}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lightfast.report.page import Cell, Table, Tone
+from lightfast.report.page import Card, Cell, Table, Tone
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "–"
@@ -37,10 +37,29 @@ def share_cell(
     return Cell(percent(share, digits), percent_range(interval), tone)
 
 
+def share_card(
+    share: float | None,
+    label: str,
+    interval: Sequence[float] | None,
+    tone: Tone = "",
+    *,
+    digits: int = 2,
+    more: str = "",
+) -> Card:
+    """A share as a card, its 95 % interval and `more` in small print under it."""
+    return Card(percent(share, digits), label, f"95 % interval {percent_range(interval)}{more}", tone)
+
+
 def points(difference: float, digits: int = 2) -> str:
     """A difference of shares in percentage points with its sign: 0.1524 → "+15.24", -0.001 → "−0.10"."""
     text = f"{100 * difference:+.{digits}f}"
     return text.replace("-", MINUS) if float(text) else f"{0:.{digits}f}"
+
+
+def points_text(difference: float, interval: Sequence[float], digits: int = 2, unit: str = "") -> str:
+    """0.1524, (0.12, 0.18) → "+15.24 [+12.00 to +18.00]", the interval with `digits`, `unit` before it."""
+    low, high = interval
+    return f"{points(difference)}{unit} [{points(low, digits)} to {points(high, digits)}]"
 
 
 def points_cell(difference: float, interval: Sequence[float] | None = None, digits: int = 2) -> Cell:

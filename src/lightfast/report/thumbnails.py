@@ -4,7 +4,6 @@ all together within a budget.
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lightfast.base.png import data_uri, png
 from lightfast.report.page import Picture
 
 SIDES = (128, 96, 72, 48)
@@ -33,8 +33,7 @@ def thumbnail(image: NDArray[np.uint8], caption: str, alt: str, side: int = SIDE
         drawn.thumbnail((side, side), Image.Resampling.LANCZOS)
         kinds = ("jpeg",)
     kind, content = min(((kind, _bytes(drawn, kind)) for kind in kinds), key=lambda entry: len(entry[1]))
-    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-    return Picture(uri, drawn.width, drawn.height, caption, None, alt)
+    return Picture(data_uri(content, kind), drawn.width, drawn.height, caption, None, alt)
 
 
 def side_within(images: Sequence[NDArray[np.uint8]], budget: int) -> int:
@@ -52,8 +51,8 @@ def side_within(images: Sequence[NDArray[np.uint8]], budget: int) -> int:
 
 
 def _bytes(drawn: Image.Image, kind: str) -> bytes:
+    if kind == "png":
+        return png(drawn, optimize=True)
     stream = io.BytesIO()
-    drawn.save(
-        stream, format=kind.upper(), optimize=True, **({"quality": _QUALITY} if kind == "jpeg" else {})
-    )
+    drawn.save(stream, format="JPEG", optimize=True, quality=_QUALITY)
     return stream.getvalue()

@@ -21,13 +21,13 @@ from lightfast.base.errors import CheckpointError, DataError
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
-from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.predict import calibrate, predict
+from lightfast.evaluate.predict import calibrate
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import predict_logits
 from lightfast.models.restorers import UNet
+from lightfast.restore.gate import Gate, judge
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen_classifier
 from lightfast.train.enhancement import Enhancement, Fidelity
@@ -109,29 +109,6 @@ def paper_enhancer_plan(
 
 
 @dataclass(frozen=True)
-class Gate:
-    """Whether an enhancer may be used: do no harm.
-
-    Attributes:
-        passed: the accuracy on clean validation pictures rises, its 95 % interval above 0.
-        clean: the frozen classifier without and with it, on the same clean validation pictures; None without
-            validation pictures.
-        degraded: the same on damaged ones; None where it has not learnt any damage.
-        reason: in words.
-    """
-
-    passed: bool
-    clean: PairedTest | None
-    degraded: PairedTest | None
-    reason: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        clean, degraded = (None if one is None else one.as_json() for one in (self.clean, self.degraded))
-        return {"passed": self.passed, "clean": clean, "degraded": degraded, "reason": self.reason}
-
-
-@dataclass(frozen=True)
 class StrengthTrial:
     """One λ, after `epochs`: mean cross-entropy (nats) and accuracy (0..1) of the classifier on the
     validation rows, clean and damaged as the plan mixes them, the standard error of that mean, and the
@@ -204,6 +181,29 @@ def learn_enhancer(
     """The learning part of `fit_enhancer`: (the enhancer, role "restorer"; the strengths tried),
     not judged yet.
     """
+    _require_fit(classifier, train_images, plan, begin)
+    before = weights_digest(classifier.torch_network)
+    wall, processor = time.perf_counter(), time.process_time()
+    fitted = _Fit(classifier, train_images, val_images, plan, training, begin)
+    strength, tried = fitted.choose()
+    enhancer = fitted.fit(strength, plan.recipe, "enhancer")
+    if weights_digest(classifier.torch_network) != before:
+        raise CheckpointError(
+            "the frozen classifier was changed while an enhancer learnt through it",
+            cure="Please report this.",
+        )
+    facts = {
+        "tried": [dataclasses.asdict(one) for one in tried],
+        "classifier_digest": before,
+        "fit_seconds": round(time.perf_counter() - wall, 1),
+        "processor_seconds": round(time.process_time() - processor, 1),
+    }
+    return enhancer.replace(details={**enhancer.details, **facts}), tried
+
+
+def _require_fit(
+    classifier: Checkpoint, train_images: ImageSet, plan: EnhancerPlan, begin: Checkpoint | None
+) -> None:
     if classifier.task != "multi-class":
         raise CheckpointError(
             "enhance", expected="a classifier of one label a picture", got=f"a {classifier.task} one"
@@ -227,26 +227,6 @@ def learn_enhancer(
             got=f"a {begin.role} {begin.model} with {dict(begin.config)}",
             cure="Give the plan its model and config.",
         )
-    before, wall, processor = (
-        weights_digest(classifier.torch_network),
-        time.perf_counter(),
-        time.process_time(),
-    )
-    fitted = _Fit(classifier, train_images, val_images, plan, training, begin)
-    strength, tried = fitted.choose()
-    enhancer = fitted.fit(strength, plan.recipe, "enhancer")
-    if weights_digest(classifier.torch_network) != before:
-        raise CheckpointError(
-            "the frozen classifier was changed while an enhancer learnt through it",
-            cure="Please report this.",
-        )
-    facts = {
-        "tried": [dataclasses.asdict(one) for one in tried],
-        "classifier_digest": before,
-        "fit_seconds": round(time.perf_counter() - wall, 1),
-        "processor_seconds": round(time.process_time() - processor, 1),
-    }
-    return enhancer.replace(details={**enhancer.details, **facts}), tried
 
 
 @dataclass(frozen=True)
@@ -361,64 +341,6 @@ def choose_strength(tried: Sequence[StrengthTrial]) -> float:
     """The largest λ whose cross-entropy lies within one standard error of the smallest."""
     best = min(tried, key=lambda one: one.cross_entropy)
     return max(one.strength for one in tried if one.cross_entropy <= best.cross_entropy + best.standard_error)
-
-
-def judge(
-    classifier: Checkpoint,
-    enhanced: Checkpoint,
-    val_images: ImageSet,
-    mix: DamageMix | None,
-    *,
-    seed: int = 0,
-) -> Gate:
-    """The do-no-harm gate: `classifier` against `enhanced` on the same validation pictures, clean,
-    and damaged by `mix`.
-    """
-    if not len(val_images):
-        return gate_verdict(None, None)
-    clean = paired_test(classifier, enhanced, val_images)
-    return gate_verdict(
-        clean,
-        None if mix is None else paired_test(classifier, enhanced, degraded_images(val_images, mix, seed)),
-    )
-
-
-def gate_verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
-    """The gate's rule on readings without and with an enhancer,
-    of clean and of degraded validation pictures.
-    """
-    if clean is None:
-        return Gate(False, None, degraded, "there are no validation pictures to judge it on")
-    low, high = clean.difference_interval
-    span = (
-        f"{100 * clean.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {clean.n:,} clean "
-        "validation pictures"
-    )
-    span = span.replace("-", "\N{MINUS SIGN}")
-    if low > 0:
-        return Gate(True, clean, degraded, f"accuracy changes by {span}: the interval lies above 0")
-    return Gate(
-        False,
-        clean,
-        degraded,
-        f"accuracy changes by {span}: the interval does not lie above 0, so a gain is not shown",
-    )
-
-
-def paired_test(before: Checkpoint, after: Checkpoint, images: ImageSet) -> PairedTest:
-    """McNemar's test of two classifiers on the same labelled pictures,
-    called "without" and "with" the enhancer.
-    """
-    first, second = predict(before, images), predict(after, images)
-    return mcnemar(dataclasses.replace(first, name="without"), dataclasses.replace(second, name="with"))
-
-
-def degraded_images(images: ImageSet, mix: DamageMix, seed: int) -> ImageSet:
-    """Every picture damaged in one way of `mix`, none left clean."""
-    rng = generator(seed, "degraded", images.name)
-    drawn = dataclasses.replace(mix, clean_share=0.0).draw(len(images), rng)
-    step = {"verb": "degrade", "choices": [list(one) for one in mix.choices], "seed": seed}
-    return images.derived(mix.apply(images.images, drawn, rng), step=step, name=f"{images.name}/degraded")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import points
-from lightfast.restore.enhance import Gate, degraded_images
+from lightfast.restore.gate import Gate, degraded_images
 from lightfast.restore.pairs import DamageMix
 
 WITHOUT, WITH = "without", "with"
@@ -105,7 +105,7 @@ def measure(
 
 def apply_gate(kind: GateKind, judged: Gate) -> Gate:
     """The verdict of the gate that was asked for, from the figures of the do-no-harm gate
-    (`restore.enhance.judge`).
+    (`restore.gate.judge`).
 
     "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0,
     and on clean ones does not fall with its interval wholly below 0. "off": accepted whatever the figures

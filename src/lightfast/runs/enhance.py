@@ -21,7 +21,8 @@ from lightfast.models.load import REFUSED, load_classifier
 from lightfast.pages.classes import hardest_pairs
 from lightfast.pages.enhance import EnhanceReport, write_enhance_page
 from lightfast.report.provenance import provenance
-from lightfast.restore.enhance import EnhancerPlan, Gate, fit_enhancer, judge, weights_digest
+from lightfast.restore.enhance import EnhancerPlan, fit_enhancer, weights_digest
+from lightfast.restore.gate import Gate, judge
 from lightfast.restore.measure import EnhancerScores, apply_gate, measure
 from lightfast.runs.enhance_data import EnhanceData, load_enhance_data, remember_seen
 from lightfast.runs.enhance_measure import UnseenClassifier, load_unseen_classifiers, transfer_gains

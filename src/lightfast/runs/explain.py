@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
-from lightfast.base.files import load_json, make_folder, write_json
+from lightfast.base.files import load_json, make_folder, write_bytes, write_json
+from lightfast.base.png import png
 from lightfast.base.randomness import generator
 from lightfast.data.images import sample
 from lightfast.explain.attribution import explain, explainers
 from lightfast.explain.enhancer_change import change_by_enhancer
-from lightfast.explain.faithfulness import deletion_insertion, randomisation_check
+from lightfast.explain.faithfulness import deletion_insertion
 from lightfast.explain.features import feature_maps
 from lightfast.explain.methods import Explainer, ExplainSettings
 from lightfast.explain.pictures import (
@@ -31,9 +32,9 @@ from lightfast.explain.pictures import (
     predict_images,
     save_array,
     save_explanations,
-    save_png,
     stems_of,
 )
+from lightfast.explain.randomisation import randomisation_check
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced_network import MODEL as ENHANCED
 from lightfast.models.load import load_classifier
@@ -163,7 +164,7 @@ def explained(
         )
         for row, values in enumerate(maps.maps, start=start):
             save_array(out / MAPS / f"{stems[row]}.npy", values.astype(np.float32))
-            save_png(out / OVERLAYS / f"{stems[row]}.png", found.drawn(row, values))
+            write_bytes(out / OVERLAYS / f"{stems[row]}.png", png(found.drawn(row, values)))
             flat[row] = np.ptp(values) == 0
         done += len(pictures)
         options.report("explaining", done, len(predicted), f"{done:,} of {len(predicted):,}")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic, make_folder, write_bytes, write_json
+from lightfast.base.png import png
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import SUITES
 from lightfast.data.decisions import ReviewQueue
@@ -220,10 +219,4 @@ def write_repair(target: Path, result: Repair, damaged: Damaged) -> None:
     if damaged.clean is None:
         for row in np.flatnonzero(result.attempted):
             stem = re.sub(r"[^\w.-]+", "_", str(Path(result.before.ids[row]).with_suffix("")))[-80:]
-            write_bytes(target / RESTORED_FOLDER / f"{row:06d}-{stem}.png", _png(result.restored[row]))
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, format="PNG")
-    return buffer.getvalue()
+            write_bytes(target / RESTORED_FOLDER / f"{row:06d}-{stem}.png", png(result.restored[row]))

@@ -30,6 +30,12 @@ class Interval(NamedTuple):
         return not self.low <= value <= self.high
 
 
+def p_text(p_value: float, *, sentence: bool = False) -> str:
+    """0.0312 → "0.031", below a thousandth "< 0.001"; in a sentence "p = 0.031" and "p < 0.001"."""
+    text = "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
+    return f"p {text}" if sentence else text.removeprefix("= ")
+
+
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """Wilson score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001), in 0..1.
 

@@ -3,8 +3,7 @@ yet labelled.
 
 accuracy(n) = limit − scale · n^(−exponent), with 0 < limit ≤ 1 and scale, exponent > 0: the law that Hestness
 et al. (2017) found for deep networks over many tasks, and Figueroa et al. (2012) used to predict sample
-sizes. For a fixed exponent the law is linear, so it is solved in closed form over a grid of exponents: the
-best of them is the curve, and all of them, weighted by how well they explain the points, are the uncertainty.
+sizes. How it is fitted stands in `statistics.power_law`.
 """
 
 from __future__ import annotations
@@ -14,28 +13,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.statistics.intervals import Interval
+from lightfast.statistics.power_law import Floats, best, crossing, posterior, scatter
 
 SECONDS_PER_LABEL = 3.0
 # A forecast for more than so many times the largest measured size is called far.
 FAR = 2.0
 # No answer is given beyond so many times the largest measured size.
 REACH = 1000.0
-_EXPONENTS = np.geomspace(0.05, 2.0, 60)
-# The law is only nearly right: in half of the curves of doubt it counts from another number of pictures, in
-# units of the smallest size.
-_SHIFTS = (0.0, -0.5, 1.0, 3.0)
-_CANDIDATES, _CURVES = 6000, 3000
 _TAILS = (0.025, 0.975)
-# Few points alone cannot tell how much they scatter: twice the counting noise (the rest is that of seeds) is
-# taken as if it had been seen with so many degrees of freedom.
-_PRIOR_DEGREES, _PRIOR_SCATTER = 2.0, 2.0
-_MIN_RISING = 0.025
-
-_Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -124,12 +113,12 @@ class LearningCurve:
     limit: float
     scale: float
     exponent: float
-    sizes: _Floats = field(repr=False)
-    accuracies: _Floats = field(repr=False)
+    sizes: Floats = field(repr=False)
+    accuracies: Floats = field(repr=False)
     residual_sd: float
     n_points: int
     test_n: int
-    draws: _Floats = field(repr=False)
+    draws: Floats = field(repr=False)
 
     @property
     def largest(self) -> int:
@@ -146,7 +135,7 @@ class LearningCurve:
         """95 % interval of `exponent`, within the 0.05 to 2 that are considered."""
         return _tails(self.draws[:, 2])
 
-    def accuracy(self, n: ArrayLike) -> _Floats:
+    def accuracy(self, n: ArrayLike) -> Floats:
         """The curve at `n` training pictures (any shape), in 0..1."""
         sizes = np.asarray(n, dtype=np.float64)
         return np.clip(self.limit - self.scale * sizes**-self.exponent, 0.0, 1.0)
@@ -166,7 +155,7 @@ class LearningCurve:
         limit, scale, exponent, shift, dispersion, noise = self.draws.T
         # Below half of the smallest size a shifted law would count from nothing.
         mean = np.clip(limit - scale * np.maximum(n + shift, 1.0) ** -exponent, 0.0, 1.0)
-        spread = np.sqrt(dispersion * _scatter(mean, self.test_n) / repeats)
+        spread = np.sqrt(dispersion * scatter(mean, self.test_n) / repeats)
         low, high = _tails(np.clip(mean + spread * noise, 0.0, 1.0))
         centre = float(self.accuracy(n))
         return Forecast(int(n), centre, min(low, centre), max(high, centre), far=n > FAR * self.largest)
@@ -187,9 +176,9 @@ class LearningCurve:
         reach = REACH * self.largest
         limit, scale, exponent, shift = self.draws.T[:4]
         # inverted_cdf, since an end at infinity cannot be averaged with its neighbour.
-        ends = np.quantile(_crossing(limit, scale, exponent, target) - shift, _TAILS, method="inverted_cdf")
+        ends = np.quantile(crossing(limit, scale, exponent, target) - shift, _TAILS, method="inverted_cdf")
         size = float(
-            _crossing(np.array([self.limit]), np.array([self.scale]), np.array([self.exponent]), target)[0]
+            crossing(np.array([self.limit]), np.array([self.scale]), np.array([self.exponent]), target)[0]
         )
         counts = [
             None if end > reach else max(0, math.ceil(end - self.largest))
@@ -276,17 +265,17 @@ def fit_learning_curve(
     if test_n < 1:
         raise SettingsError(f"test_n {test_n}", expected="at least 1 picture")
     n, y = _points(sizes, accuracies)
-    first = _best(n, y, np.ones(len(n)))
-    weights = 1 / _scatter(first[0] - first[1] * n ** -first[2], test_n)
-    limit, scale, exponent = _best(n, y, weights)
+    first = best(n, y, np.ones(len(n)))
+    weights = 1 / scatter(first[0] - first[1] * n ** -first[2], test_n)
+    limit, scale, exponent = best(n, y, weights)
     rest = y - (limit - scale * n**-exponent)
     residual_sd = float(np.sqrt((rest**2).sum() / max(1, len(n) - 3)))
     return LearningCurve(
-        limit, scale, exponent, n, y, residual_sd, len(n), test_n, _posterior(n, y, weights, test_n, rng)
+        limit, scale, exponent, n, y, residual_sd, len(n), test_n, posterior(n, y, weights, test_n, rng)
     )
 
 
-def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[_Floats, _Floats]:
+def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[Floats, Floats]:
     n, y = np.asarray(sizes, dtype=np.float64), np.asarray(accuracies, dtype=np.float64)
     if n.ndim != 1 or y.ndim not in (1, 2) or len(y) != len(n):
         raise DataError(
@@ -321,121 +310,7 @@ def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[_Floats, _Floats]:
     return n, y
 
 
-def _scatter(accuracy: _Floats, test_n: int) -> _Floats:
-    """p(1 − p), kept from 0 where nothing was wrong: counting noise is proportional to it,
-    and that of seeds about so.
-    """
-    share = np.clip(accuracy, 0.25 / test_n, 1 - 0.25 / test_n)
-    return share * (1 - share)
-
-
-def _best(n: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]:
-    """Limit, scale and exponent of the least weighted squares, limit kept at most 1 and scale above 0."""
-    from scipy.optimize import minimize_scalar
-
-    def squares(log_exponent: float) -> float:
-        return float(_solve(np.exp([log_exponent]), n, y, weights)[2][0])
-
-    grid = np.log(_EXPONENTS)
-    place = int(_solve(_EXPONENTS, n, y, weights)[2].argmin())
-    ends = (grid[max(0, place - 1)], grid[min(len(grid) - 1, place + 1)])
-    found: Any = minimize_scalar(squares, bounds=ends, method="bounded", options={"xatol": 1e-9})
-    exponent = math.exp(found.x)
-    limit, rise, _ = _solve(np.array([exponent]), n, y, weights)
-    return float(limit[0]), float(rise[0]) * n.min() ** exponent, exponent
-
-
-def _solve(exponents: _Floats, n: _Floats, y: _Floats, weights: _Floats) -> tuple[_Floats, _Floats, _Floats]:
-    """Limit, scale · smallest size^(−exponent), and weighted squares, each (C,), for fixed exponents (C,)."""
-    x = (n / n.min()) ** -exponents[:, None]
-    share = weights / weights.sum()
-    x_mean, y_mean = x @ share, y @ share
-    slope = ((x - x_mean[:, None]) * share) @ (y - y_mean) / (((x - x_mean[:, None]) ** 2) @ share)
-    drop = np.maximum(-slope, 1e-9)
-    limit = y_mean + drop * x_mean
-    # Above 1 the limit stays at 1 and only the scale is free; the squares are convex, so the edge is the
-    # best.
-    over = limit > 1
-    drop = np.where(over, np.maximum(((1 - y) * x) @ share / ((x**2) @ share), 1e-9), drop)
-    limit = np.where(over, 1.0, limit)
-    return limit, drop, ((y - limit[:, None] + drop[:, None] * x) ** 2) @ weights
-
-
-def _posterior(n: _Floats, y: _Floats, weights: _Floats, test_n: int, rng: np.random.Generator) -> _Floats:
-    """`LearningCurve.draws`: for each exponent and shift,
-    the accuracies at the smallest and largest size are Student's t.
-    """
-    exponents, shifts = (part.ravel() for part in np.meshgrid(_EXPONENTS, np.array(_SHIFTS) * n.min()))
-    start = n.min() + shifts
-    far_end = ((n.max() + shifts) / start) ** -exponents
-    t = (1 - ((n + shifts[:, None]) / start[:, None]) ** -exponents[:, None]) / (1 - far_end[:, None])
-    # Two weighted sums of squares and their product: the normal equations of both ends, solved by hand for
-    # all exponents at once.
-    left, both, right = ((1 - t) ** 2) @ weights, (t * (1 - t)) @ weights, (t**2) @ weights
-    det = left * right - both**2
-    to_left, to_right = (1 - t) @ (weights * y), t @ (weights * y)
-    small, large = (right * to_left - both * to_right) / det, (left * to_right - both * to_left) / det
-    squares = (
-        (y - small[:, None] * (1 - t) - large[:, None] * t) ** 2
-    ) @ weights + _PRIOR_DEGREES * _PRIOR_SCATTER / test_n
-    degrees = len(n) - 2 + _PRIOR_DEGREES
-    belief = (
-        -0.5 * np.log(det)
-        - 0.5 * degrees * np.log(squares)
-        + np.log(np.where(shifts == 0, max(1, len(_SHIFTS) - 1), 1))
-    )
-    belief = np.exp(belief - belief.max())
-    belief /= belief.sum()
-
-    # Half of the candidates come evenly from all exponents, in case the most likely ones need a limit above
-    # 1.
-    offer = 0.5 * belief + 0.5 / len(belief)
-    place = np.searchsorted(np.cumsum(offer), rng.random(_CANDIDATES) * offer.sum()).clip(max=len(offer) - 1)
-    dispersion = squares[place] / rng.chisquare(degrees, size=_CANDIDATES)
-    one, two = np.sqrt(dispersion) * rng.standard_normal((2, _CANDIDATES))
-    low_end = small[place] + one * np.sqrt(right / det)[place]
-    high_end = large[place] - one * (both / np.sqrt(det * right))[place] + two / np.sqrt(right)[place]
-    drop = (high_end - low_end) / (1 - far_end[place])
-    limit, chance = low_end + drop, (belief / offer)[place]
-    chosen = _resample(chance, drop > 0, (limit <= 1) & (low_end >= 0), rng)
-    scale = drop * start[place] ** exponents[place]
-    columns = (limit, scale, exponents[place], shifts[place], dispersion)
-    return np.column_stack([*(column[chosen] for column in columns), rng.standard_normal(_CURVES)])
-
-
-def _resample(
-    chance: _Floats, rising: NDArray[np.bool_], allowed: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """Places of `_CURVES` candidates that rise and are allowed, each as often as its chance says
-    (systematic resampling).
-    """
-    if (chance * rising).sum() < _MIN_RISING * chance.sum():
-        raise DataError(
-            "learning curve",
-            expected="accuracies that grow with the number of pictures",
-            got="accuracies that fall",
-            cure="Measure more repeats a size, or look at the pictures that were added last.",
-        )
-    kept = chance * (rising & allowed)
-    if kept.sum() <= 0:
-        raise DataError(
-            "learning curve",
-            expected="points that bend towards a limit of at most 100 %",
-            got="points that do not",
-            cure="Measure larger sizes.",
-        )
-    steps = (np.arange(_CURVES) + rng.random()) / _CURVES * kept.sum()
-    return np.searchsorted(np.cumsum(kept), steps).clip(max=len(kept) - 1)
-
-
-def _crossing(limit: _Floats, scale: _Floats, exponent: _Floats, target: float) -> _Floats:
-    """The number of pictures at which each curve reaches `target`; infinite where it never does."""
-    gap = np.where(limit > target, limit - target, 1.0)
-    with np.errstate(over="ignore"):
-        return np.where(limit > target, np.maximum(1.0, (scale / gap) ** (1 / exponent)), np.inf)
-
-
-def _tails(values: _Floats) -> Interval:
+def _tails(values: Floats) -> Interval:
     low, high = np.quantile(values, _TAILS)
     return Interval(float(low), float(high))
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.statistics.intervals import Interval
+from lightfast.statistics.intervals import Interval, p_text
 
 INTERCEPT = "intercept"
 COVARIANCE = "HC3"
@@ -122,11 +122,11 @@ class Regression:
         digits = _digits(abs(scale) * one.standard_error)
         low, high = sorted(scale * end for end in one.interval)
         told = " ".join(part for part in (_signed(scale * one.value, digits), unit) if part)
-        p_text = "p < 0.001" if one.p_value < 0.001 else f"p = {one.p_value:.3f}"
         verdict = "" if one.p_value < _SIGNIFICANT else ": that it changes anything is not shown"
         return (
             f"{each or f'each {name}'} more changes {self.response} by {told} [{_signed(low, digits)} to "
-            f"{_signed(high, digits)}], {p_text} (n = {self.n:,}, {self.covariance} errors){verdict}"
+            f"{_signed(high, digits)}], {p_text(one.p_value, sentence=True)} "
+            f"(n = {self.n:,}, {self.covariance} errors){verdict}"
         )
 
 

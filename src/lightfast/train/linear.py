@@ -10,9 +10,8 @@ all decisions of a tree, or all tags, in one pass over the features.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,12 @@ from scipy.special import expit, logsumexp, softmax
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.models.binary_tree import Structure, sides
+from lightfast.train.convex import Problem, Scale
 from lightfast.train.label_quality import label_issue_mask, label_quality, out_of_fold_probs
 
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 # After so many strengths in a row without a better validation loss, weaker ones are not tried.
 _WORSE = 2
-# Float32 sums settle no finer; a tenth of it changed no reading in trials.
-_SOLVER = {"maxiter": 300, "maxcor": 10, "ftol": 1e-7, "gtol": 1e-5}
-
-Link = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -231,14 +227,14 @@ def fit_one_vs_rest(
 def _softmax_head(train: LinearData, val: LinearData, classes: int, settings: LinearSettings) -> LinearHead:
     counts = np.bincount(train.targets, weights=train.weights, minlength=classes)
     present = np.flatnonzero(counts)
-    scale = _Scale.of(train.features)
+    scale = Scale.of(train.features)
     weights = (
         np.ones(len(train.targets)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)
     )
     if settings.balanced:
         weights = weights * (counts.sum() / (len(present) * np.maximum(counts, 1)))[train.targets]
     targets = np.eye(classes, dtype=np.float32)[train.targets][:, present]
-    problem = _Problem(
+    problem = Problem(
         scale(train.features), targets, (weights / weights.sum())[:, None].astype(np.float32), "softmax"
     )
     absent = tuple(int(one) for one in np.flatnonzero(counts == 0))
@@ -304,9 +300,9 @@ def _binary_heads(
     strengths = np.full(len(bias), np.nan)
     places = np.flatnonzero(varied)
     if len(places):
-        scale = _Scale.of(rows.features)
+        scale = Scale.of(rows.features)
         share = (weights[:, places] / totals[places]).astype(np.float32)
-        problem = _Problem(scale(rows.features), yes[:, places].astype(np.float32), share, "sigmoid")
+        problem = Problem(scale(rows.features), yes[:, places].astype(np.float32), share, "sigmoid")
         tried, losses = [], []
         for strength, solution in problem.path(settings.strengths):
             tried.append((strength, *scale.folded(solution)))
@@ -350,80 +346,6 @@ def _log_losses(
     return np.divide(
         (losses * weights).sum(axis=0), totals, out=np.full(len(places), np.nan), where=totals > 0
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Scale:
-    """Standardisation; columns that never change are left as they are."""
-
-    mean: NDArray[np.float32]
-    spread: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, features: NDArray[np.float32]) -> _Scale:
-        mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-        spread = features.std(axis=0, dtype=np.float64).astype(np.float32)
-        return cls(
-            mean, np.where(spread > 1e-6 * np.maximum(np.abs(mean), 1e-6), spread, 1).astype(np.float32)
-        )
-
-    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (features - self.mean) / self.spread
-
-    def folded(self, solution: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(weight (K, D), bias (K,)) on the features as they were, from a solution (D + 1,
-        K) on the standardised ones.
-        """
-        weight = solution[:-1].T / self.spread
-        return weight.astype(np.float32), (solution[-1] - weight @ self.mean).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """Weighted loss over standardised features: weights are shares of the rows, (N, 1) or (N, J),
-    that sum to 1 a column.
-    """
-
-    features: NDArray[np.float32]
-    targets: NDArray[np.float32]
-    shares: NDArray[np.float32]
-    link: Link
-
-    def path(self, strengths: tuple[float, ...]) -> Iterator[tuple[float, NDArray[np.float64]]]:
-        """(strength, solution (D + 1, K)) from strong to weak, each started from the one before."""
-        from scipy.optimize import minimize
-
-        start = np.zeros((self.features.shape[1] + 1) * self.targets.shape[1])
-        for strength in sorted(strengths, reverse=True):
-            found = minimize(
-                self._loss, start, args=(strength,), jac=True, method="L-BFGS-B", options=_SOLVER
-            )
-            start = found.x
-            yield strength, start.reshape(-1, self.targets.shape[1])
-
-    def _loss(self, flat: NDArray[np.float64], strength: float) -> tuple[float, NDArray[np.float64]]:
-        exact = flat.reshape(-1, self.targets.shape[1])
-        # In float64 the features would be copied at every step.
-        solution = exact.astype(np.float32)
-        logits = self.features @ solution[:-1] + solution[-1]
-        if self.link == "softmax":
-            logits -= logits.max(axis=1, keepdims=True)
-            probs = np.exp(logits)
-            sums = probs.sum(axis=1, keepdims=True)
-            probs /= sums
-            losses = np.log(sums) - (logits * self.targets).sum(axis=1, keepdims=True)
-        else:
-            probs = expit(logits)
-            losses = np.logaddexp(0, logits) - logits * self.targets
-        gradient = np.empty_like(exact)
-        residual = (probs - self.targets) * self.shares
-        gradient[:-1] = self.features.T @ residual
-        gradient[:-1] += strength * exact[:-1]
-        gradient[-1] = residual.sum(axis=0)
-        loss = float((losses * self.shares).sum(dtype=np.float64)) + strength / 2 * float(
-            (exact[:-1] ** 2).sum()
-        )
-        return loss, gradient.ravel()
 
 
 def _check_labels(labels: NDArray[Any], classes: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightfast.cli.text.columns import columns
+from lightfast.cli.text.runs import paired_row
 from lightfast.pages.enhance import _LEAK, _how_to_keep, cure_of, verdict_sentence
 from lightfast.report.tables import percent, points, share_text
 from lightfast.restore.measure import WITH, WITHOUT
@@ -19,7 +20,7 @@ def enhance_lines(metrics: Mapping[str, Any]) -> list[str]:
         verdict_sentence(metrics).replace("Refused", "REFUSED"),
         *columns(
             ("test pictures", "n", WITHOUT, WITH, "difference"),
-            [_row(name, test) for name, test in tests.items() if test],
+            [paired_row(name, test) for name, test in tests.items() if test],
         ),
         "Accuracy of the same test pictures without and with the enhancer; brackets: 95 % intervals.",
     ]
@@ -56,15 +57,3 @@ def leak_lines(metrics: Mapping[str, Any]) -> list[str]:
             share = [share_text(test["after_accuracy"]) for test in (leak[key], leak["honest"][key])]
             lines.append(f"{_LEAK} {key}: {share[0]}; honest: {share[1]}")
     return lines
-
-
-def _row(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
-    low, high = test["difference_interval"]
-    gap = f"{points(test['difference'])} [{points(low)} to {points(high)}]"
-    return (
-        name.replace("_", " "),
-        f"{test['n']:,}",
-        percent(test["before_accuracy"]),
-        percent(test["after_accuracy"]),
-        gap,
-    )

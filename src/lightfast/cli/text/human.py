@@ -9,7 +9,7 @@ from typing import Any
 from lightfast.baselines.human_score import NOT_RUN
 from lightfast.cli.text.columns import columns
 from lightfast.pages.human import kappa_text
-from lightfast.report.tables import percent, points, share_text
+from lightfast.report.tables import percent, points_text, share_text
 from lightfast.runs.folder import REPORT_FILE
 
 
@@ -70,8 +70,7 @@ def _person_row(person: Mapping[str, Any]) -> tuple[str, ...]:
     test = person["versus_model"]
     if test is None:
         return row
-    low, high = test["difference_interval"]
-    gap = f"{points(test['difference'])} [{points(low, 1)} to {points(high, 1)}], p = {test['p_value']:.2g}"
+    gap = f"{points_text(test['difference'], test['difference_interval'], 1)}, p = {test['p_value']:.2g}"
     return (*row, percent(test["before_accuracy"]), gap, kappa_text(person["kappa_with_model"], n=False))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightfast.cli.text.columns import NAMED, columns, unreadable_lines
 from lightfast.data.check import DataReport
-from lightfast.report.tables import percent, points, share_text
+from lightfast.report.tables import percent, points_text, share_text
 
 
 def run_lines(metrics: Mapping[str, Any], folder: Path | str | None) -> list[str]:
@@ -43,7 +43,7 @@ def demo_lines(metrics: Mapping[str, Any]) -> list[str]:
     return [
         *columns(
             ("damage", "n", "before", "after", "difference"),
-            [_before_after(name, test) for name, test in tests.items()],
+            [paired_row(name, test) for name, test in tests.items()],
         ),
         "Accuracy of the same test digits before and after repair; brackets: 95 % intervals. No label "
         "decided what was repaired.",
@@ -53,15 +53,14 @@ def demo_lines(metrics: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _before_after(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
-    low, high = test["difference_interval"]
-    gap = f"{points(test['difference'])} [{points(low)} to {points(high)}]"
+def paired_row(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
+    """A paired test: its name, n, the accuracy before and after, the difference with its interval."""
     return (
         name.replace("_", " "),
         f"{test['n']:,}",
         percent(test["before_accuracy"]),
         percent(test["after_accuracy"]),
-        gap,
+        points_text(test["difference"], test["difference_interval"]),
     )
 
 
@@ -106,12 +105,12 @@ def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
     ]
     if "before" in metrics:
         paired, before = metrics["paired"], metrics["before"]
-        low, high = paired["difference_interval"]
+        gap = points_text(paired["difference"], paired["difference_interval"], unit=" points")
         lines += [
             f"before     {share_text(before['accuracy'], before['accuracy_interval'])}, n = {before['n']:,}",
             f"after      {share_text(metrics['accuracy'], metrics['accuracy_interval'])}, the same pictures",
-            f"difference {points(paired['difference'])} points [{points(low)} to {points(high)}], "
-            f"{paired['gained']:,} gained, {paired['lost']:,} lost, p = {paired['p_value']:.2g}",
+            f"difference {gap}, {paired['gained']:,} gained, {paired['lost']:,} lost, "
+            f"p = {paired['p_value']:.2g}",
         ]
     return lines
 

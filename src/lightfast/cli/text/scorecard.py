@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast.cli.text.columns import columns
-from lightfast.pages.compare import p_text
 from lightfast.pages.scorecard import _cost_texts
-from lightfast.report.tables import percent, points, share_text
+from lightfast.report.tables import percent, points_text, share_text
+from lightfast.statistics.intervals import p_text
 
 
 def scorecard_lines(result: Mapping[str, Any]) -> list[str]:
@@ -19,13 +19,12 @@ def scorecard_lines(result: Mapping[str, Any]) -> list[str]:
     ]
     tests = []
     for one in result["services"]:
-        low, high = one["test"]["difference_interval"]
         tests.append(
             (
                 f"{one['service']['name']} → {one['ours']['name']}",
                 f"{one['test']['n']:,}",
                 percent(one["ours"]["top1"]),
-                f"{points(one['test']['difference'])} [{points(low)} to {points(high)}]",
+                points_text(one["test"]["difference"], one["test"]["difference_interval"]),
                 p_text(one["p_holm"]),
             )
         )

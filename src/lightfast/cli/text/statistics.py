@@ -7,10 +7,11 @@ from typing import Any
 
 from lightfast.cli.text.columns import columns
 from lightfast.experiments.sweep import SweepPoint
-from lightfast.pages.compare import cost_texts, p_text
+from lightfast.pages.compare import cost_texts
 from lightfast.pages.crossval import CrossvalResult
 from lightfast.pages.sweep import level_name
-from lightfast.report.tables import duration, percent, percent_range, points, share_text
+from lightfast.report.tables import duration, percent, percent_range, points_text, share_text
+from lightfast.statistics.intervals import p_text
 
 
 def compare_lines(result: Mapping[str, Any]) -> list[str]:
@@ -28,11 +29,10 @@ def compare_lines(result: Mapping[str, Any]) -> list[str]:
         )
     pairs = []
     for pair in result["pairs"]:
-        low, high = pair["difference_interval"]
         pairs.append(
             (
                 f"{pair['first']} → {pair['second']}",
-                f"{points(pair['difference'])} [{points(low)} to {points(high)}]",
+                points_text(pair["difference"], pair["difference_interval"]),
                 f"{pair['gained']:,}",
                 f"{pair['lost']:,}",
                 p_text(pair["p_value"]),

@@ -17,6 +17,7 @@ from lightfast.pages.classes import classes_sections
 from lightfast.report.page import Figure, Section, Table
 from lightfast.report.statistics import interval_figure, lines_figure
 from lightfast.report.tables import duration, percent, points_cell, share_cell
+from lightfast.statistics.intervals import p_text
 from lightfast.studies.emnist.networks import (
     CROSS_VALIDATION,
     DENSE_ACTIVATIONS,
@@ -214,13 +215,12 @@ def _pairs_table(comparison: Comparison, best: str, caption: str) -> Table:
         sign = 1 if pair.names[1] == best else -1
         low, high = sorted(sign * end for end in test.difference_interval)
         f_low, f_high = sorted(sign * end for end in pair.macro_f1_interval)
-        p_text = "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}"
         rows.append(
             (
                 f"{best} against {other}",
                 points_cell(sign * test.difference, (low, high)),
                 points_cell(sign * pair.macro_f1_difference, (f_low, f_high)),
-                p_text,
+                p_text(pair.p_holm),
             )
         )
     notes = (
@@ -261,7 +261,7 @@ def _validation_table(validated: Sequence[Validated], options: StudyOptions, nam
     rows = []
     for one in validated:
         found = one.result.as_json()
-        p_value = "" if one is best else _p(corrected_p_value(one.result, best.result, "macro_f1"))
+        p_value = "" if one is best else p_text(corrected_p_value(one.result, best.result, "macro_f1"))
         f1 = share_cell(found["macro_f1"], found["macro_f1_interval"], "strong" if one is best else "")
         rows.append(
             (
@@ -355,10 +355,6 @@ def _method_notes(data: LettersData) -> tuple[str, ...]:
         "are averaged over the views (mirrored, moved by a pixel) that had the lowest loss on the "
         "validation pictures.",
     )
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 STUDIES.add(

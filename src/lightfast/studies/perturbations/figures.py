@@ -21,13 +21,14 @@ from lightfast.explain.features import FeatureMaps, feature_maps
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import restore_images
 from lightfast.models.load import model_summary
+from lightfast.pages.enhance import TRIED, TRIED_COLUMNS, tried_rows
 from lightfast.pages.features import channels_of
 from lightfast.pages.run import curves_figure
 from lightfast.report.overlay import coloured, mosaic_uri, overlay
 from lightfast.report.page import Cell, Figure, FigureRow, Folded, Section, Table, Text
 from lightfast.report.strips import colour_key, strip, strip_panel
 from lightfast.report.tables import MINUS, percent
-from lightfast.restore.enhance import degraded_images
+from lightfast.restore.gate import degraded_images
 from lightfast.studies.perturbations.networks import (
     CLEAN_STATE,
     DEGRADED,
@@ -410,38 +411,16 @@ def gate_table(reads: Sequence[SubjectResult]) -> Table:
 
 def tried_table(reads: Sequence[SubjectResult]) -> Table:
     """Every λ that was tried, the chosen one marked."""
-    rows = []
-    for read in reads:
-        for way, enhancer in read.enhancers.items():
-            for one in enhancer.details.get("tried", ()):
-                taken = one["strength"] == enhancer.details["strength"]
-                error = Cell(
-                    f"{one['cross_entropy']:.4f}", f"± {one['standard_error']:.4f}", "strong" if taken else ""
-                )
-                rows.append(
-                    (
-                        read.subject.title,
-                        TITLES[way],
-                        f"{one['strength']:g}{' (taken)' if taken else ''}",
-                        error,
-                        percent(one["accuracy"], 1),
-                        f"{one['change']:.4f}",
-                        str(one["epochs"]),
-                    )
-                )
-    columns = (
-        "frozen classifier",
-        "enhancer",
-        "λ",
-        "cross-entropy",
-        "accuracy",
-        "change of the picture",
-        "epochs",
+    rows = tuple(
+        (read.subject.title, TITLES[way], *row)
+        for read in reads
+        for way, enhancer in read.enhancers.items()
+        for row in tried_rows(enhancer.details, digits=1)
     )
     return Table(
-        columns,
-        tuple(rows),
-        "Strengths of the fidelity term that were tried",
+        ("frozen classifier", "enhancer", *TRIED_COLUMNS),
+        rows,
+        TRIED,
         (
             "On validation pictures, damaged as in training. Of several λ the largest is taken whose "
             "cross-entropy lies within one standard error of the smallest: of equally helpful enhancers the "

@@ -24,15 +24,8 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
-from lightfast.restore.enhance import (
-    CAMERA,
-    EnhancerPlan,
-    Gate,
-    degraded_images,
-    gate_verdict,
-    learn_enhancer,
-    weights_digest,
-)
+from lightfast.restore.enhance import CAMERA, EnhancerPlan, learn_enhancer, weights_digest
+from lightfast.restore.gate import Gate, degraded_images, verdict
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.registry import StudyOptions, trained
 from lightfast.studies.rows import ModelRow, trained_row
@@ -329,16 +322,16 @@ def _ours(state: str, gates: Mapping[str, Gate]) -> str:
 
 
 def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet) -> Gate:
-    """The verdict on validation pictures, as `restore.enhance.judge` gives it,
+    """The verdict on validation pictures, as `restore.gate.judge` gives it,
     from readings that are kept.
     """
     if not len(val_images):
-        return gate_verdict(None, None)
+        return verdict(None, None)
     tests = [
         mcnemar(_read(options, classifier, images, "without"), _read(options, enhanced, images, "with"))
         for images in (val_images, degraded_images(val_images, MIX, options.seed))
     ]
-    return gate_verdict(*tests)
+    return verdict(*tests)
 
 
 def damage_of(images: ImageSet, seed: int) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from lightfast.pages.sweep import REMEDY, minority_figure
 from lightfast.report.page import Cell, Figure, Section, Table, Text
 from lightfast.report.statistics import learning_curve_figure, lines_figure
 from lightfast.report.tables import MINUS, MISSING, duration, percent, percent_range, points_cell, share_cell
+from lightfast.statistics.intervals import p_text
 from lightfast.statistics.learning_curve import Forecast
 from lightfast.statistics.regression import Regression
 from lightfast.studies.people import People
@@ -101,7 +102,7 @@ def pairs_table(comparison: Comparison) -> Table:
             points_cell(pair.macro_f1_difference, pair.macro_f1_interval),
             f"{pair.test.gained:,}",
             f"{pair.test.lost:,}",
-            "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
+            p_text(pair.p_holm),
         )
         for pair in comparison.pairs
     )
@@ -242,7 +243,7 @@ def regression_table(regression: Regression, n_test: int, grid: Grid) -> Table:
             paper.get(one.name, MISSING),
             f"{100 * one.value:+.4f}",
             f"{100 * one.interval[0]:.4f} to {100 * one.interval[1]:.4f}",
-            "< 0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}",
+            p_text(one.p_value),
         )
         for one in regression.coefficients
     )

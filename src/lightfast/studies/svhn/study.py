@@ -20,6 +20,7 @@ from lightfast.data.splits import Splits, split_loaded, split_off
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.report.page import Table
 from lightfast.report.tables import duration, percent, points_cell, share_cell
+from lightfast.statistics.intervals import p_text
 from lightfast.studies.registry import STUDIES, Scale, Study, StudyOptions, StudyResult
 from lightfast.studies.rows import ModelRow, Outcome, at_hand, outcome_of
 from lightfast.studies.svhn.digits_over_photos import digits_over_photos, textures
@@ -228,7 +229,7 @@ def _pair_table(pairs: Sequence[PairedTest], caption: str) -> Table:
             points_cell(pair.difference, pair.difference_interval),
             str(pair.gained),
             str(pair.lost),
-            "< 0.001" if pair.p_value < 0.001 else f"{pair.p_value:.3f}",
+            p_text(pair.p_value),
         )
         for pair in pairs
     )
