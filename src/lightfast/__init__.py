@@ -20,7 +20,7 @@ _PUBLIC = {
     "Splits": "data.splits:Splits",
     "Taxonomy": "data.taxonomy.taxonomy:Taxonomy",
     "check": "data.check:check",
-    "fetch": "data.catalogue.catalogue:fetch",
+    "fetch_files": "data.catalogue.catalogue:fetch_files",
     "load_dataset": "data.catalogue.catalogue:load_dataset",
     "near_duplicates": "data.duplicates.search:near_duplicates",
     "read": "data.ingest:read",
@@ -213,7 +213,7 @@ __all__ = [
     "explain",
     "export_graph",
     "feature_maps",
-    "fetch",
+    "fetch_files",
     "fit",
     "fit_detector",
     "fit_enhancer",
@@ -255,7 +255,7 @@ if TYPE_CHECKING:
     from lightfast.corrupt.suite import corrupt as corrupt
     from lightfast.corrupt.suite import corrupt_array as corrupt_array
     from lightfast.corrupt.suite import damage_mixture as damage_mixture
-    from lightfast.data.catalogue.catalogue import fetch as fetch
+    from lightfast.data.catalogue.catalogue import fetch_files as fetch_files
     from lightfast.data.catalogue.catalogue import load_dataset as load_dataset
     from lightfast.data.check import check as check
     from lightfast.data.dataset import LoadedData as LoadedData

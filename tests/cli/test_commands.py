@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,17 @@ def test_data_list_says_what_is_here(type_in, tmp_path, blobs):
     assert said["others"] == ["mine"]
     assert {row["name"]: row["available"] for row in said["data_sets"]}["mnist-5k"] == "embedded"
     assert "mine" in type_in("data list").out
+
+
+def test_data_list_shows_no_unpacked_archive(type_in, tmp_path, write_folder, monkeypatch):
+    for name in ("LIGHTFAST_DATA", "LIGHTFAST_CACHE"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    write_folder(tmp_path / "pile", {"cat": 12, "dog": 12})
+    shutil.make_archive(str(tmp_path / "pile"), "zip", tmp_path / "pile")
+    assert type_in("data check pile.zip --json").json["n"] == 24
+    assert type_in("data list --json").json["others"] == []
 
 
 def test_data_check_names_what_it_cannot_read(type_in, tmp_path, write_folder):

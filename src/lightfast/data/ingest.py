@@ -19,7 +19,7 @@ from lightfast.data.lists.class_folders import load_class_folders
 from lightfast.data.lists.manifest import MANIFEST_ENDINGS, load_manifest
 from lightfast.data.lists.metadata import load_metadata
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS, is_archive
-from lightfast.data.sources.folder import path_kind
+from lightfast.data.sources.folder import file_kind
 from lightfast.data.sources.resolve import SourceResolver
 
 __all__ = ["Ingest", "LoadedData", "Unreadable", "load_splits", "read"]
@@ -87,10 +87,10 @@ def load_splits(
     """
     target = ImageSpec(image_size=image_size, channels=channels, largest_side=largest_side)
     resolver = SourceResolver(report)
-    with resolver.errors():
-        path = resolver.local_path(source)
-        if path_kind(path):
-            return resolver.with_shown_names(_read_path(path, target, resolver))
+    with resolver.display_errors():
+        path = resolver.resolve(source)
+        if file_kind(path):
+            return resolver.display_dataset(_read_path(path, target, resolver))
     name, folder = str(source), data_folder or default_folder()
     if is_dataset_name(name, folder):
         return load_dataset(name, folder, report, target)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import StorageError
+from lightfast.base.folders import pictures_folder
 
 LIMIT = 2**30
 """Bytes: larger arrays of pictures are kept on the disk where they come from there."""
@@ -34,18 +35,6 @@ _MARGIN = 2**28
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAMING = threading.Lock()
 Made = TypeVar("Made")
-
-
-def image_cache_folder() -> Path:
-    """Where decoded pictures are kept: `LIGHTFAST_CACHE`/pictures,
-    else lightfast/pictures in the user's cache folder.
-    """
-    told = os.environ.get("LIGHTFAST_CACHE")
-    if told:
-        return Path(told).expanduser().absolute() / "pictures"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("lightfast") / "pictures"
 
 
 class _OpenFile:
@@ -262,7 +251,7 @@ def temporary_file(nbytes: int) -> Iterator[IO[bytes]]:
             yield stream
     except OSError as error:
         raise StorageError(
-            f"cannot put {format_gigabytes(nbytes)} of decoded pictures into {image_cache_folder()}: "
+            f"cannot put {format_gigabytes(nbytes)} of decoded pictures into {pictures_folder()}: "
             f"{describe_storage_error(error)}",
             cure="Set LIGHTFAST_CACHE to a folder with room, or give a smaller image_size.",
         ) from error
@@ -282,7 +271,7 @@ def _in_a_folder(make: Callable[[Path], Made]) -> Made:
     Raises the first OSError where it can in neither.
     """
     errors: list[OSError] = []
-    for folder in (image_cache_folder(), Path(tempfile.gettempdir())):
+    for folder in (pictures_folder(), Path(tempfile.gettempdir())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return make(folder)

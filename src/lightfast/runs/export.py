@@ -260,13 +260,13 @@ def _suggestions(
     cuts = tagger.card.cuts if tagger.card.task == "multi-label" else None
     done, total = 0, len(listing.entries)
     for batch in tag_files(tagger, listing.entries):
-        told.unreadable += map(listing.resolver.shown_unreadable, batch.unreadable)
+        told.unreadable += map(listing.resolver.display_unreadable, batch.unreadable)
         told.n += len(batch.entries)
         done += len(batch.entries) + len(batch.unreadable)
         for entry, row in zip(batch.entries, batch.probs, strict=True):
             sure = [int(row.argmax())] if row.max() >= export_options.at_least else []
             labels = sure if cuts is None else np.flatnonzero(row >= cuts).tolist()
-            name = listing.resolver.shown_text(str(entry.path))
+            name = listing.resolver.display_text(str(entry.path))
             if name != str(entry.path):
                 told.elsewhere.append(
                     Unreadable(

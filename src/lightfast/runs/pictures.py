@@ -26,7 +26,7 @@ from lightfast.data.lists.listing import picture_entries
 from lightfast.data.lists.manifest import MANIFEST_ENDINGS
 from lightfast.data.lists.metadata import metadata_files
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS
-from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, path_kind
+from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, file_kind
 from lightfast.data.sources.remote import is_address
 from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.splits import Splits, split_loaded
@@ -186,10 +186,10 @@ def load_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> L
 def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedImages:
     """Like `load_labelled`; a folder or file that carries no classes of the run is read without labels."""
     resolver = SourceResolver(options.report)
-    with resolver.errors():
-        path = resolver.local_path(source)
+    with resolver.display_errors():
+        path = resolver.resolve(source)
     if (
-        path_kind(path) == "folder"
+        file_kind(path) == "folder"
         and not _has_class_folders(path, checkpoint.class_names)
         and not metadata_files(path)
     ):
@@ -197,7 +197,7 @@ def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOption
         return dataclasses.replace(
             given, notes=(*given.notes, "no folder is named after a class: read without labels")
         )
-    if path_kind(path) == "file" and (
+    if file_kind(path) == "file" and (
         path.suffix.lower() in PICTURE_ENDINGS or (path.suffix.lower() == ".npz" and not _has_labels(path))
     ):
         return load_pictures([source], checkpoint, options)
@@ -214,8 +214,8 @@ def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions)
     if not paths:
         raise DataError("no pictures named", cure="Give picture files, folders, an .npz or a catalogue name.")
     resolver = SourceResolver(options.report)
-    with resolver.errors():
-        arrays = [text for text in paths if _is_array_or_name(resolver.local_path(text))]
+    with resolver.display_errors():
+        arrays = [text for text in paths if _is_array_or_name(resolver.resolve(text))]
     files = [text for text in paths if text not in arrays]
     given = [_unlabelled(text, checkpoint, options) for text in arrays]
     if files:
@@ -241,12 +241,12 @@ def _from_files(
         )
     height, width, channels = checkpoint.image_shape
     name = Path(paths[0]).expanduser().resolve().name
-    with resolver.errors():
+    with resolver.display_errors():
         loaded = assemble(
             name, listing.entries, ("unlabelled",), ImageSpec((height, width), channels), options.report
         )
     unreadable = sorted(
-        (*map(resolver.shown_unreadable, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
+        (*map(resolver.display_unreadable, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
     )
     return LoadedImages(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
 
@@ -255,7 +255,7 @@ def _is_array_or_name(path: Path) -> bool:
     """Whether a path has to be read as a data set: an `.npz`,
     or no path at all but a name of the catalogue.
     """
-    return path.suffix.lower() == ".npz" or not path_kind(path)
+    return path.suffix.lower() == ".npz" or not file_kind(path)
 
 
 def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[str, ...]]:
@@ -285,13 +285,13 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
 def _resizes_itself(classifier: Shaped, source: str) -> bool:
     """Whether arrays stay as they are: 60,000 digits at the 224 × 224 × 3 of a hub model would take 9 GB."""
     of_files = bool({Path(source).suffix.lower()} & {*MANIFEST_ENDINGS, *ARCHIVE_ENDINGS})
-    files = of_files or is_address(source) or path_kind(Path(source).expanduser()) == "folder"
+    files = of_files or is_address(source) or file_kind(Path(source).expanduser()) == "folder"
     return classifier.from_hub and not files
 
 
 def _unlabelled(source: str, checkpoint: Shaped, options: RunOptions) -> LoadedImages:
-    path = SourceResolver(options.report).local_path(source)
-    if path_kind(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
+    path = SourceResolver(options.report).resolve(source)
+    if file_kind(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
         height, width, channels = checkpoint.image_shape
         return LoadedImages(
             ImageSet(resize_batch(_bare_images(path), (height, width), channels), name=path.stem)

@@ -186,11 +186,11 @@ def _writable(folder: Path) -> bool:
 def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str], SourceResolver]:
     """(sources of files, arrays and names of data sets, where they are)."""
     resolver = SourceResolver(report)
-    with resolver.errors():
+    with resolver.display_errors():
         arrays = [
             text
             for text in paths
-            if Path(text).suffix.lower() == ".npz" or not os.path.lexists(resolver.local_path(text))
+            if Path(text).suffix.lower() == ".npz" or not os.path.lexists(resolver.resolve(text))
         ]
     return [text for text in paths if text not in arrays], arrays, resolver
 
@@ -200,7 +200,7 @@ def _read(
 ) -> Iterator[Tagged]:
     done, total = 0, len(listing.entries)
     for batch in tag_files(tagger, listing.entries):
-        tally.unreadable += map(listing.resolver.shown_unreadable, batch.unreadable)
+        tally.unreadable += map(listing.resolver.display_unreadable, batch.unreadable)
         done += len(batch.entries) + len(batch.unreadable)
         if batch.entries:
             yield batch
@@ -215,7 +215,7 @@ def _read(
 
 
 def _paths(entries: Sequence[Entry], resolver: SourceResolver) -> list[str]:
-    return [printable(resolver.shown_text(str(one.path))) for one in entries]
+    return [printable(resolver.display_text(str(one.path))) for one in entries]
 
 
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lightfast.data.catalogue.known_sets import CATALOGUE, CatalogueEntry, Remot
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_folder, save_npz
 from lightfast.data.images import ImageSet
+from lightfast.data.ingest import read
 
 
 def one_file(folder: Path) -> LoadedData:
@@ -82,6 +84,22 @@ def test_the_data_folder_is_named_by_the_environment_else_the_users_cache(
     assert catalogue.data_folder() == tmp_path / "cache" / "lightfast"
 
 
+@pytest.mark.parametrize("cache", ["", "{data}", "{data}/copies", "{data}/../copies"])
+def test_an_unpacked_archive_is_no_data_set(
+    cache: str, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIGHTFAST_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    monkeypatch.setenv("LIGHTFAST_CACHE", cache.format(data=catalogue.data_folder()))
+    catalogue.data_folder().mkdir(parents=True)
+    assert len(read(shutil.make_archive(str(tmp_path / "pile"), "zip", tree)).images) == 6
+    assert catalogue.local_dataset_names() == ()
+    assert not any(map(catalogue.is_dataset_name, ("sources", "copies")))
+    shutil.copytree(tree, catalogue.data_folder() / "pets")
+    assert catalogue.local_dataset_names() == ("pets",)
+
+
 def test_the_embedded_digits_need_no_folder(tmp_path: Path) -> None:
     images = catalogue.load_dataset("mnist-5k", tmp_path / "none").train
     assert images.images.shape == (5000, 28, 28, 1)
@@ -96,7 +114,7 @@ def test_a_set_that_is_not_here_says_the_command(tmp_path: Path) -> None:
 
 
 def test_a_set_behind_an_account_says_how_to_get_it(tmp_path: Path) -> None:
-    for attempt in (catalogue.load_dataset, catalogue.fetch):
+    for attempt in (catalogue.load_dataset, catalogue.fetch_files):
         with pytest.raises(DataError, match="Kaggle account"):
             attempt("intel-scenes", tmp_path)
 
@@ -107,7 +125,7 @@ def test_an_unknown_name_lists_the_closest(tmp_path: Path) -> None:
 
 
 def test_fetch_makes_the_canonical_file_and_its_provenance(entry: CatalogueEntry, tmp_path: Path) -> None:
-    assert catalogue.fetch("made", tmp_path) == tmp_path / "made.npz"
+    assert catalogue.fetch_files("made", tmp_path) == tmp_path / "made.npz"
     loaded = catalogue.load_dataset("made", tmp_path)
     np.testing.assert_array_equal(loaded.train.images, one_file(tmp_path / "raw" / "made").train.images)
     about = json.loads((tmp_path / "made.json").read_text())
@@ -118,15 +136,15 @@ def test_fetch_makes_the_canonical_file_and_its_provenance(entry: CatalogueEntry
 
 
 def test_fetching_again_asks_nobody(entry: CatalogueEntry, site: Any, tmp_path: Path) -> None:
-    catalogue.fetch("made", tmp_path)
+    catalogue.fetch_files("made", tmp_path)
     site.status = 404
-    assert catalogue.fetch("made", tmp_path) == tmp_path / "made.npz"
+    assert catalogue.fetch_files("made", tmp_path) == tmp_path / "made.npz"
 
 
 def test_a_damaged_download_leaves_nothing_to_load(entry: CatalogueEntry, site: Any, tmp_path: Path) -> None:
     site.content = site.content[:-1]
     with pytest.raises(DownloadError, match="was deleted"):
-        catalogue.fetch("made", tmp_path)
+        catalogue.fetch_files("made", tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert catalogue.availability("made", tmp_path) == "to fetch"
 

@@ -99,7 +99,7 @@ def test_archives_and_addresses_are_listed_under_the_user_s_names(tree: Path) ->
         "memory://listing/x.png",
     ]
     assert listing.entries[-1].path.read_bytes() == b"x"
-    assert [listing.resolver.shown_text(str(one.path)) for one in listing.entries[-2:]] == [
+    assert [listing.resolver.display_text(str(one.path)) for one in listing.entries[-2:]] == [
         f"{archive}/dog/2.png",
         "memory://listing/x.png",
     ]

@@ -6,6 +6,8 @@ import io
 import os
 import shutil
 import tarfile
+import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError
 from lightfast.data.ingest import load_splits, read
 from lightfast.data.sources import archives
-from lightfast.data.sources.archives import safe_steps
+from lightfast.data.sources.archives import safe_parts, unpack
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +51,25 @@ def entry(tree: Path, name: str, content: bytes) -> Path:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(name, content)
     return path
+
+
+STEPS = st.sampled_from(["a", "b", "é", "..", ".", "/", "/", "\\", "\0"])
+
+
+def _pack(path: Path, names: list[str]) -> list[str]:
+    """Files NAME.png in an archive, their names as they are; gives the names that the format can hold."""
+    if path.suffix == ".zip":
+        names = [name for name in names if "\0" not in name]
+        with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name in names:
+                archive.writestr(f"{name}.png", b"x")
+        return names
+    names = [name.replace("\0", "").replace("\\", "/") for name in names]
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(f"{name}.png"), io.BytesIO())
+    return names
 
 
 def png(tree: Path) -> bytes:
@@ -125,8 +148,8 @@ def test_names_in_tar_that_lead_out_are_not_written_either(tree: Path, tmp_path:
 
 
 def test_steps_of_names() -> None:
-    assert safe_steps("./a//b.png") == ("a", "b.png")
-    assert [safe_steps(name) for name in ("", "/", "/a", "a/../b", "..", "a\0b")] == [None] * 6
+    assert safe_parts("./a//b.png") == ("a", "b.png")
+    assert [safe_parts(name) for name in ("", "/", "/a", "a/../b", "..", "a\0b")] == [None] * 6
 
 
 def test_a_damaged_member_is_named_with_the_reason(tree: Path) -> None:
@@ -269,6 +292,38 @@ def test_an_archive_in_an_archive_is_read(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="3 pictures but no class folders") as caught:
         read(address)
     assert address in str(caught.value)
+
+
+def test_an_archive_in_an_archive_is_a_source_too(tree: Path, tmp_path: Path) -> None:
+    inner = packed(tree, ".zip")
+    with tarfile.open(tmp_path / "outer.tar", "w") as archive:
+        archive.add(inner, "deep/pile.zip")
+    images = read(f"tar://deep/pile.zip::{tmp_path}/outer.tar").images
+    assert (images.ids, images.name) == (read(tree).images.ids, "pile")
+
+
+def test_a_header_that_is_not_the_text_it_says_it_is_is_a_damaged_member(tree: Path) -> None:
+    path = entry(tree, "cat/ö.png", png(tree))
+    path.write_bytes(path.read_bytes().replace("ö".encode(), b"\xff\xb6", 1))
+    assert [one.reason[:23] for one in read(path).unreadable] == ["damaged in the archive "]
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+@settings(max_examples=50)
+@example(names=["a/../../b", "/b", "a/../b"])
+@given(names=st.lists(st.lists(STEPS, min_size=1, max_size=6).map("".join), max_size=8))
+def test_no_name_leads_out_of_the_folder_and_no_picture_is_lost(ending: str, names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        path, folder = Path(place, f"x{ending}"), Path(place, "a", "b", "c")
+        written = {safe_parts(f"{name}.png".replace("\\", "/")) for name in _pack(path, names)}
+        result = unpack(path, folder, "x", is_zip=ending == ".zip")
+        files = {file.relative_to(folder).parts for file in folder.rglob("*") if file.is_file()}
+        assert {file for file in Path(place).rglob("*") if file.is_file()} == {
+            path,
+            *(folder.joinpath(*parts) for parts in files),
+        }
+        lost = written - files - {None} - {tuple(name.split("/")) for name in result.unsafe}
+        assert all(any(part.startswith(".") for part in parts) for parts in lost)
 
 
 @pytest.mark.parametrize(

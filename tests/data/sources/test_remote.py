@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
 
-from lightfast.base.errors import DataError
+from lightfast.base.errors import DataError, StorageError
 from lightfast.data.export import save_npz
 from lightfast.data.ingest import load_splits, read
 from lightfast.data.sources.remote import is_address, join_url, local_name, parent_url
@@ -143,6 +144,20 @@ def test_a_network_that_fails_for_good_is_one_line_and_what_arrived_is_kept(
         match=r"cannot read faulty://box/pets/\S+: cannot be fetched \(no route to host\).*run it again",
     ):
         read(there)
+
+
+def test_a_full_disk_here_is_no_fault_of_a_file_and_the_cure_is_said(there: str, faulty: Faulty) -> None:
+    faulty.errors["dog/1"] = OSError(errno.ENOSPC, "no space left")
+    with pytest.raises(
+        StorageError, match=r"the disk is full\. Make room, or set LIGHTFAST_CACHE to another"
+    ):
+        read(there)
+
+
+def test_a_name_too_long_for_any_disk_is_listed(there: str, faulty: Faulty) -> None:
+    name = "n" * 252 + ".png"
+    faulty.pipe_file(f"/box/pets/cat/{name}", b"x")
+    assert [one.path for one in read(there).unreadable] == [f"{there}/cat/{name}"]
 
 
 def test_files_that_are_no_pictures_are_not_fetched_and_noted(there: str, faulty: Faulty) -> None:

@@ -17,17 +17,16 @@ def scorecard_lines(result: Mapping[str, Any]) -> list[str]:
         _line(result["ours"], result["costs"]),
         *(_line(one["service"], result["costs"]) for one in result["services"]),
     ]
-    tests = []
-    for one in result["services"]:
-        tests.append(
-            (
-                f"{one['service']['name']} → {one['ours']['name']}",
-                f"{one['test']['n']:,}",
-                percent(one["ours"]["top1"]),
-                points_text(one["test"]["difference"], one["test"]["difference_interval"]),
-                p_text(one["p_holm"]),
-            )
+    tests = [
+        (
+            f"{one['service']['name']} → {one['ours']['name']}",
+            f"{one['test']['n']:,}",
+            percent(one["ours"]["top1"]),
+            points_text(one["test"]["difference"], one["test"]["difference_interval"]),
+            p_text(one["p_holm"]),
         )
+        for one in result["services"]
+    ]
     agreement = [
         (f"{one['first']} – {one['second']}", f"{one['n']:,}", percent(one["observed"], 1), _kappa(one))
         for one in result["agreement"]

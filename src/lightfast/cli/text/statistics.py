@@ -27,18 +27,17 @@ def compare_lines(result: Mapping[str, Any]) -> list[str]:
                 *cost_texts(cost),
             )
         )
-    pairs = []
-    for pair in result["pairs"]:
-        pairs.append(
-            (
-                f"{pair['first']} → {pair['second']}",
-                points_text(pair["difference"], pair["difference_interval"]),
-                f"{pair['gained']:,}",
-                f"{pair['lost']:,}",
-                p_text(pair["p_value"]),
-                p_text(pair["p_holm"]),
-            )
+    pairs = [
+        (
+            f"{pair['first']} → {pair['second']}",
+            points_text(pair["difference"], pair["difference_interval"]),
+            f"{pair['gained']:,}",
+            f"{pair['lost']:,}",
+            p_text(pair["p_value"]),
+            p_text(pair["p_holm"]),
         )
+        for pair in result["pairs"]
+    ]
     return [
         *columns(
             ("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models

@@ -5,7 +5,6 @@ or fetched from their official address.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError, StorageError, UnknownName
 from lightfast.base.files import file_hash, write_json
+from lightfast.base.folders import data_folder, sources_folder
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.catalogue.download import download
 from lightfast.data.catalogue.known_sets import CATALOGUE, CatalogueEntry, RemoteFile, quickdraw_entry
@@ -32,25 +32,13 @@ __all__ = [
     "availability",
     "catalogue_entry",
     "data_folder",
-    "fetch",
+    "fetch_files",
     "is_dataset_name",
     "load_dataset",
     "local_dataset_names",
 ]
 
 Availability = Literal["here", "embedded", "to fetch"]
-
-
-def data_folder() -> Path:
-    """Where data sets are kept: the environment variable LIGHTFAST_DATA,
-    else `lightfast` in the user's cache folder.
-    """
-    told = os.environ.get("LIGHTFAST_DATA")
-    if told:
-        return Path(told).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("lightfast")
 
 
 def catalogue_entry(name: str) -> CatalogueEntry:
@@ -123,7 +111,7 @@ def _kept(loaded: LoadedData, path: Path) -> LoadedData:
     return loaded
 
 
-def fetch(name: str, folder: Path | None = None, report: Reporter = silent) -> Path:
+def fetch_files(name: str, folder: Path | None = None, report: Reporter = silent) -> Path:
     """Download the published files of `name` and convert them; returns `NAME.npz` (kept if it is there
     already).
 
@@ -178,8 +166,11 @@ def _canonical(name: str, folder: Path) -> Path | None:
 
 
 def _is_tree(folder: Path) -> bool:
-    """Whether some folder in it holds a picture, at any depth: CLASS/file or PART/CLASS/file."""
-    return any(
+    """Whether some folder in it holds a picture, at any depth: CLASS/file or PART/CLASS/file.
+
+    What holds the copies of sources is none: the cache may have been put into the data folder.
+    """
+    return not sources_folder().resolve().is_relative_to(folder.resolve()) and any(
         child.is_dir() and not child.name.startswith(".") and _has_pictures(child)
         for child in folder.iterdir()
     )

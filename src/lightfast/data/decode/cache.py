@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from PIL import features
 
 from lightfast.base.errors import SettingsError, StorageError
+from lightfast.base.folders import pictures_folder
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import DECODER
@@ -43,7 +44,6 @@ from lightfast.data.mapped import (
     LIMIT,
     describe_storage_error,
     format_gigabytes,
-    image_cache_folder,
     map_file,
     part_folder,
     require_free_space,
@@ -70,7 +70,7 @@ def load_files(
     Raises DataError when no file can be read, StorageError when a set above LIMIT finds no place on any disk
     nor in memory.
     """
-    place = image_cache_folder() / cache_key(entries, target)
+    place = pictures_folder() / cache_key(entries, target)
     found, damage = _found(place, entries)
     if found is not None:
         return found, common_format(found.shapes, target, name).notes

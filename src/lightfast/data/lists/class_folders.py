@@ -12,7 +12,7 @@ from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import Entry, assemble
 from lightfast.data.lists.class_names import check_class_names, ordered_class_names
-from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, FoundFiles, files_below, subfolders
+from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, FoundFiles, find_files, subfolders
 
 __all__ = ["PART_NAMES", "PICTURE_ENDINGS", "load_class_folders"]
 
@@ -40,7 +40,7 @@ def load_class_folders(root: Path, target: ImageSpec | None = None, report: Repo
     loaded = assemble(root.resolve().name, entries, class_names, target or ImageSpec(), report)
     unreadable = tuple(sorted((*loaded.unreadable, *found.closed), key=lambda one: one.path))
     return dataclasses.replace(
-        loaded, unreadable=unreadable, notes=(*loaded.notes, *found.left_out(), *_missing(loaded))
+        loaded, unreadable=unreadable, notes=(*loaded.notes, *found.notes(), *_missing(loaded))
     )
 
 
@@ -98,10 +98,10 @@ def _entries(root: Path, parts: dict[str, Path]) -> tuple[list[Entry], FoundFile
     for part, folders in classes.items():
         empty: list[Path] = []
         for folder in folders:
-            here = files_below(folder)
+            here = find_files(folder)
             label = class_names.index(_class_name(folder))
             entries += [Entry(path, path.relative_to(root).as_posix(), label, part) for path in here.pictures]
-            found.add(here)
+            found.extend(here)
             empty += [] if here.pictures else [folder]
         if empty:
             _refuse_empty(empty, found)
@@ -130,7 +130,7 @@ def _class_folders(folder: Path, part: str) -> Sequence[Path]:
     found = _subfolders(folder)
     if found:
         return found
-    pictures = files_below(folder).pictures
+    pictures = find_files(folder).pictures
     said = f"{len(pictures)} pictures but no class folders" if pictures else "no class folders"
     cure = "Put the pictures of each class in a folder named after it, or give a manifest (path,label)."
     if part in ("val", "test"):

@@ -12,7 +12,7 @@ from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.lists.manifest import named_pictures
-from lightfast.data.sources.folder import FoundFiles, files_below, path_kind
+from lightfast.data.sources.folder import FoundFiles, file_kind, find_files
 from lightfast.data.sources.resolve import SourceResolver
 
 
@@ -25,8 +25,8 @@ class Listing:
             the cache.
         unreadable: what is known not to be readable without looking, under the user's own names.
         notes: what was left out, one sentence each.
-        resolver: gives the user's own names: pass every Unreadable through `resolver.shown_unreadable`, and
-            errors through `resolver.errors()`.
+        resolver: gives the user's own names: pass every Unreadable through `resolver.display_unreadable`,
+            and errors through `resolver.display_errors()`.
     """
 
     entries: tuple[Entry, ...]
@@ -50,21 +50,22 @@ def picture_entries(
     resolver = resolver or SourceResolver(report)
     entries: list[Entry] = []
     found = FoundFiles()
-    with resolver.errors():
+    with resolver.display_errors():
         for text in paths:
-            entries += _entries(text, resolver.local_path(text), resolver, found)
+            entries += _entries(text, resolver.resolve(text), resolver, found)
     known = {path: why for path, why in resolver.reasons.items() if why}
     lost = [Unreadable(path, known[path]) for one in entries if (path := printable(one.path)) in known]
     unreadable = {
-        one.path: one for one in map(resolver.shown_unreadable, (*lost, *found.closed, *resolver.unreadable))
+        one.path: one
+        for one in map(resolver.display_unreadable, (*lost, *found.closed, *resolver.unreadable))
     }
-    notes = tuple(printable(resolver.shown_text(note)) for note in (*resolver.notes, *found.left_out()))
+    notes = tuple(printable(resolver.display_text(note)) for note in (*resolver.notes, *found.notes()))
     kept = tuple(one for one in entries if printable(one.path) not in known) if known else tuple(entries)
     return Listing(kept, tuple(sorted(unreadable.values(), key=lambda one: one.path)), notes, resolver)
 
 
 def _entries(text: str, path: Path, resolver: SourceResolver, found: FoundFiles) -> list[Entry]:
-    kind = path_kind(path)
+    kind = file_kind(path)
     if kind == "folder":
         return _below(path, found)
     ending = path.suffix.lower()
@@ -86,8 +87,8 @@ def _entries(text: str, path: Path, resolver: SourceResolver, found: FoundFiles)
 
 
 def _below(folder: Path, found: FoundFiles) -> list[Entry]:
-    here = files_below(folder)
-    found.add(here)
+    here = find_files(folder)
+    found.extend(here)
     if not here.pictures:
         closed = next(iter(here.closed), None)
         why = f": {closed.path} cannot be read ({closed.reason})" if closed else ""

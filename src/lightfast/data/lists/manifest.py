@@ -60,7 +60,7 @@ def named_pictures(path: Path, resolver: SourceResolver) -> list[Entry]:
     """
     table = load_table(path)
     rows = {row.name: row for row in table_rows(table, _path_column(table), path.parent)}
-    files = resolver.named_files([(row.base, row.name) for row in rows.values()])
+    files = resolver.resolve_rows([(row.base, row.name) for row in rows.values()])
     return [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
 
 
@@ -107,7 +107,7 @@ def load_rows(
     """
     labels = labelling(table, [row.part for row in rows])
     kept, again = _each_once(rows, labels, table.where)
-    files = resolver.named_files([(rows[index].base, rows[index].name) for index in kept])
+    files = resolver.resolve_rows([(rows[index].base, rows[index].name) for index in kept])
     entries = [_entry(rows[index], file, labels, index) for index, file in zip(kept, files, strict=True)]
     loaded = assemble(name, entries, labels.class_names, target, resolver.report)
     return dataclasses.replace(loaded, notes=(*loaded.notes, *labels.notes, *again, *notes))

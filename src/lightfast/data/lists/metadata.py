@@ -14,7 +14,7 @@ from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.label_columns import has_labels
 from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, load_table
-from lightfast.data.sources.folder import PART_NAMES, FoundFiles, files_below, subfolders
+from lightfast.data.sources.folder import PART_NAMES, FoundFiles, find_files, subfolders
 from lightfast.data.sources.resolve import SourceResolver
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -82,7 +82,7 @@ def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> Lo
         return None
     rows = [row for part, table in tables.items() for row in _rows(table, part, files[part], root)]
     table = _joined(tables, printable(root) if "" not in files else printable(files[""]))
-    below = files_below(root)
+    below = find_files(root)
     resolver.unreadable.extend(below.closed)
     return load_rows(root.resolve().name, table, rows, target, resolver, _left_out(below, rows, files))
 
@@ -131,7 +131,7 @@ def _left_out(below: FoundFiles, rows: Sequence[ManifestRow], files: Mapping[str
     note = f"{len(unnamed)} picture(s) are not in the metadata and were left out"
     return (
         *((f"{note} (first: {printable(unnamed[0])})",) if unnamed else ()),
-        *FoundFiles(others=others, linked=below.linked).left_out(),
+        *FoundFiles(others=others, linked=below.linked).notes(),
     )
 
 

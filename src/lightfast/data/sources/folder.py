@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Sequence
@@ -15,29 +16,8 @@ from lightfast.data.dataset import Unreadable
 from lightfast.data.decode.unreadable import printable, unreadable_reason
 
 PICTURE_ENDINGS = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".tga",
-        ".ico",
-        ".avif",
-        ".heic",
-        ".heif",
-    )
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .tga .ico .avif "
+    ".heic .heif".split()
 )
 PART_NAMES = {
     "train": "train",
@@ -61,14 +41,14 @@ class FoundFiles:
     linked: list[Path] = field(default_factory=list)
     closed: list[Unreadable] = field(default_factory=list)
 
-    def add(self, more: FoundFiles) -> None:
+    def extend(self, more: FoundFiles) -> None:
         """Take in what lies below one more folder."""
         self.pictures.extend(more.pictures)
         self.others.extend(more.others)
         self.linked.extend(more.linked)
         self.closed.extend(more.closed)
 
-    def left_out(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Notes about `others` and `linked`: how many there are, and the first of them."""
         loose = sorted(path for path in self.others if is_picture(path))
         others = sorted(path for path in self.others if not is_picture(path))
@@ -80,7 +60,7 @@ class FoundFiles:
         return tuple(f"{len(some)} {said} (first: {printable(some[0])})" for some, said in notes if some)
 
 
-def path_kind(path: Path) -> Literal["file", "folder", "other", ""]:
+def file_kind(path: Path) -> Literal["file", "folder", "other", ""]:
     """What stands at `path`, links followed: "other" is a pipe, a device or a broken link, "" is nothing.
 
     Raises DataError where that cannot be asked.
@@ -106,7 +86,7 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_ENDINGS
 
 
-def files_below(folder: Path) -> FoundFiles:
+def find_files(folder: Path) -> FoundFiles:
     """Everything below `folder`, sorted, hidden things aside. Nothing is opened; folders by link are not
     followed (they may lead back).
 
@@ -115,29 +95,33 @@ def files_below(folder: Path) -> FoundFiles:
     are in `closed`.
     """
     found = FoundFiles()
+    files, folders = _walk(folder, found.closed)
+    linked = list(filter(Path.is_symlink, folders))
+    found.linked.extend(linked)
+    found.pictures.extend(filter(is_picture, files))
+    found.others.extend(itertools.filterfalse(is_picture, files))
+    not_hollow = {*linked, *(above for path in found.pictures for above in path.parents)}
+    closed = {one.path for one in found.closed}
+    hollow = [printable(path) for path in filter(is_picture, folders) if path not in not_hollow]
+    found.closed.extend(Unreadable(path, "it is a folder") for path in hollow if path not in closed)
+    return found
+
+
+def _walk(folder: Path, closed: list[Unreadable]) -> tuple[list[Path], list[Path]]:
+    """(files, sorted; folders) below a folder, hidden ones aside; what cannot be listed goes to `closed`."""
     files: list[Path] = []
-    named_as_pictures: list[Path] = []
+    folders: list[Path] = []
 
     def refused(error: OSError) -> None:
         place = Path(os.fsdecode(error.filename or folder))
-        found.closed.append(Unreadable(printable(place), unreadable_reason(error, place)))
+        closed.append(Unreadable(printable(place), unreadable_reason(error, place)))
 
-    for place, folders, names in os.walk(folder, onerror=refused):
+    for place, inner, names in os.walk(folder, onerror=refused):
         here = Path(place)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found.linked.extend(here / name for name in folders if (here / name).is_symlink())
-        named_as_pictures += [
-            here / name for name in folders if is_picture(here / name) and not (here / name).is_symlink()
-        ]
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        folders += [here / name for name in inner]
         files += [here / name for name in names if not name.startswith(".")]
-    files.sort()
-    found.pictures.extend(path for path in files if is_picture(path))
-    found.others.extend(path for path in files if not is_picture(path))
-    closed = {one.path for one in found.closed}
-    filled = {folder for path in found.pictures for folder in path.parents}
-    hollow = [printable(path) for path in named_as_pictures if path not in filled]
-    found.closed.extend(Unreadable(path, "it is a folder") for path in hollow if path not in closed)
-    return found
+    return sorted(files), folders
 
 
 def subfolders(folder: Path) -> Sequence[Path]:

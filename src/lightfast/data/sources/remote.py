@@ -1,5 +1,9 @@
 """Files elsewhere (S3, HTTP, memory, whatever fsspec knows) as files here: fetched once, in parallel,
 and again when they change there.
+
+fsspec opens, lists and copies; what is kept is decided here: its caching file systems keep files under hashes
+(not as the folder tree that gives the classes), stop at the first file that is missing, and never see a file
+change over HTTP.
 """
 
 from __future__ import annotations
@@ -20,38 +24,21 @@ from typing import Any
 from lightfast.base.errors import DataError, LightfastError, StorageError
 from lightfast.base.files import make_folder, storage_errors
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.sources.archives import TAKEN_ENDINGS, Unpacked, safe_steps
+from lightfast.data.sources.archives import Unpacked, first_line, is_taken, safe_parts
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
-_EXTRAS = {
-    "s3": "pip install 'lightfast[s3]'",
-    "s3a": "pip install 'lightfast[s3]'",
-    "gs": "pip install gcsfs",
-    "gcs": "pip install gcsfs",
-    "http": "pip install aiohttp",
-    "https": "pip install aiohttp",
-    "abfs": "pip install adlfs",
-    "az": "pip install adlfs",
-    "sftp": "pip install paramiko",
-    "ssh": "pip install paramiko",
-    "hf": "pip install huggingface_hub",
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "'lightfast[s3]'"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("abfs", "az"), "adlfs"),
+    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
+    "hf": "huggingface_hub",
 }
+"""What pip installs for a protocol."""
 _STATE_KEYS = (
-    "mtime",
-    "LastModified",
-    "last_modified",
-    "updated",
-    "created",
-    "ETag",
-    "etag",
-    "e_tag",
-    "md5",
-    "md5Hash",
-    "content_md5",
-    "checksum",
-    "generation",
-    "version_id",
-    "blob_id",
+    "mtime LastModified last_modified updated created ETag etag e_tag md5 md5Hash content_md5 checksum "
+    "generation version_id blob_id".split()
 )
 _LONGEST_NAME = 255
 _CHUNK = 64
@@ -71,23 +58,23 @@ class RemoteLocation:
         """What the file system says of it (size, type, times);
         raises DataError in one line when it says nothing.
         """
-        with describe_remote_error(self.url):
+        with describe_remote_errors(self.url):
             self.system.invalidate_cache()
             return self.system.info(self.path)
 
 
 @dataclass(frozen=True)
-class FetchRequest:
+class FileRequest:
     """One file to have here: where it is, where it goes, and what a listing said of it
     (asked for when None).
     """
 
-    source: RemoteLocation
+    location: RemoteLocation
     local: Path
     info: Mapping[str, Any] | None = None
 
 
-class TransientFetchError(Exception):
+class FetchError(Exception):
     """A file that could not be fetched for another reason than that it is not there or not allowed."""
 
 
@@ -96,7 +83,7 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def remote_location(url: str) -> RemoteLocation:
+def open_location(url: str) -> RemoteLocation:
     """The file system of an address.
 
     Raises DataError for a protocol that nobody knows, or whose package is missing, with the cure.
@@ -107,14 +94,15 @@ def remote_location(url: str) -> RemoteLocation:
     try:
         system, path = url_to_fs(url)
     except ImportError as error:
-        cure = _EXTRAS.get(protocol) or str(error)
+        package = _PACKAGES.get(protocol)
+        cure = f"pip install {package}" if package else str(error)
         raise DataError(
             f"{url}: reading {protocol}:// needs a package that is not installed", cure=f"{cure.rstrip('.')}."
         ) from error
     except ValueError as error:
         if "protocol not known" not in str(error).lower():
             raise DataError(
-                f"{url} is no address ({_line(error)})", cure="Write protocol://place/path."
+                f"{url} is no address ({first_line(error)})", cure="Write protocol://place/path."
             ) from error
         known = "file, memory, zip, tar, s3, gs, https or another that fsspec knows"
         raise DataError(
@@ -122,13 +110,13 @@ def remote_location(url: str) -> RemoteLocation:
         ) from error
     except Exception as error:
         raise DataError(
-            f"cannot open {url} ({_line(error)})", cure="Check the address and your credentials."
+            f"cannot open {url} ({first_line(error)})", cure="Check the address and your credentials."
         ) from error
     return RemoteLocation(system, path, url)
 
 
 @contextlib.contextmanager
-def describe_remote_error(url: str) -> Iterator[None]:
+def describe_remote_errors(url: str) -> Iterator[None]:
     """Turn whatever a file system raises about `url` into one line."""
     try:
         yield
@@ -136,7 +124,7 @@ def describe_remote_error(url: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         # HTTP says so of hosts that do not answer too.
-        why = f" ({_line(error.__cause__)})" if error.__cause__ is not None else ""
+        why = f" ({first_line(error.__cause__)})" if error.__cause__ is not None else ""
         raise DataError(f"no such file or folder: {url}{why}", cure="Check the address.") from error
     except PermissionError as error:
         raise DataError(
@@ -144,22 +132,21 @@ def describe_remote_error(url: str) -> Iterator[None]:
         ) from error
     except Exception as error:
         raise DataError(
-            f"cannot read {url} ({_line(error)})", cure="Check the address, the network and your credentials."
+            f"cannot read {url} ({first_line(error)})",
+            cure="Check the address, the network and your credentials.",
         ) from error
 
 
 def local_name(url: str) -> str:
     """The name that a file or folder of this address gets here."""
-    plain = re.split(r"[?#]", url)[0] if url.startswith(("http://", "https://")) else url
-    head = re.split("://|::", plain)[0]
+    plain = _without_query(url)
     name = posixpath.basename(plain.rstrip("/").removesuffix(":"))
-    return (name if name not in ("", ".", "..") else head)[-120:]
+    return (name if name not in ("", ".", "..") else re.split("://|::", plain)[0])[-120:]
 
 
 def parent_url(url: str) -> str:
     """The address of the folder of a file."""
-    plain = re.split(r"[?#]", url)[0] if url.startswith(("http://", "https://")) else url
-    head = plain.rpartition("/")[0]
+    head = _without_query(url).rpartition("/")[0]
     return f"{head}/" if head.endswith(":/") else head
 
 
@@ -169,13 +156,10 @@ def join_url(url: str, name: str) -> str | None:
     """
     head, mark, tail = url.partition("://")
     path = posixpath.normpath(f"{tail}/{name}")
-    if (
-        name.startswith("/")
-        or path.startswith("..")
-        or (tail.strip("/") and path.split("/")[0] != tail.split("/")[0])
-    ):
+    leaves = tail.strip("/") and path.split("/")[0] != tail.split("/")[0]
+    if name.startswith("/") or path.startswith("..") or leaves:
         return None
-    return f"{head}{mark}{path.lstrip('/') if not tail else path}"
+    return f"{head}{mark}{path if tail else path.lstrip('/')}"
 
 
 def fetch_folder(folder: RemoteLocation, local: Path, report: Reporter = silent) -> Unpacked:
@@ -187,32 +171,25 @@ def fetch_folder(folder: RemoteLocation, local: Path, report: Reporter = silent)
     fails for good: what was fetched by then is kept.
     """
     files, folders, unsafe, others = _listed(folder)
-    wanted = [
-        FetchRequest(
-            RemoteLocation(folder.system, info["name"], f"{folder.url.rstrip('/')}/{relative}"),
-            local / relative,
-            info,
-        )
-        for relative, info in files.items()
+    top = folder.url.rstrip("/")
+    requests = [
+        FileRequest(RemoteLocation(folder.system, info["name"], f"{top}/{path}"), local / path, info)
+        for path, info in files.items()
     ]
     _forget(local, set(files), folders)
     with describe_storage_error(local):
         for relative in ("", *folders):
             make_folder(local / relative)
-    reasons = fetch_files(wanted, report, min(_CHUNK, len(wanted)))
-    note = (
-        f"{len(others)} file(s) are neither pictures nor tables and were left out (first: {others[0]})"
-        if others
-        else ""
-    )
+    reasons = fetch_files(requests, report, min(_CHUNK, len(requests)))
+    left_out = f"{len(others)} file(s) are neither pictures nor tables and were left out"
     return Unpacked(
-        {str(one.local.relative_to(local)): why for one, why in zip(wanted, reasons, strict=True) if why},
+        {path: why for path, why in zip(files, reasons, strict=True) if why},
         unsafe,
-        (note,) if note else (),
+        (f"{left_out} (first: {others[0]})",) if others else (),
     )
 
 
-def fetch_files(wanted: Sequence[FetchRequest], report: Reporter = silent, most: int = _CHUNK) -> list[str]:
+def fetch_files(requests: Sequence[FileRequest], report: Reporter = silent, most: int = _CHUNK) -> list[str]:
     """Bring files here, several at once; gives for each why it could not be had, "" where it is here.
 
     Raises DataError when `most` files in a row fail for no reason of their own, StorageError when this disk
@@ -221,8 +198,8 @@ def fetch_files(wanted: Sequence[FetchRequest], report: Reporter = silent, most:
     reasons: list[str] = []
     in_a_row = 0
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
+        for start in range(0, len(requests), _CHUNK):
+            chunk = requests[start : start + _CHUNK]
             for one, (why, is_trouble) in zip(chunk, pool.map(_fetched, chunk), strict=True):
                 in_a_row = in_a_row + 1 if is_trouble else 0
                 reasons.append(why)
@@ -230,8 +207,8 @@ def fetch_files(wanted: Sequence[FetchRequest], report: Reporter = silent, most:
                     cure = (
                         "Check the network and your credentials, and run it again: what has arrived is kept."
                     )
-                    raise DataError(f"cannot read {one.source.url}: {why}", cure=cure)
-            report("fetching", start + len(chunk), len(wanted), "")
+                    raise DataError(f"cannot read {one.location.url}: {why}", cure=cure)
+            report("fetching", start + len(chunk), len(requests), "")
     return reasons
 
 
@@ -246,14 +223,6 @@ def describe_storage_error(place: Path) -> Iterator[None]:
         raise StorageError(why, cure="Make room, or set LIGHTFAST_CACHE to another folder.") from error
 
 
-def file_state(info: Mapping[str, Any]) -> str | None:
-    """Size, time and tag of a file as one text; None when the file system tells no more than the size:
-    then nobody sees it change.
-    """
-    said = [f"{key}={info[key]}" for key in _STATE_KEYS if info.get(key) is not None]
-    return "|".join([str(info.get("size")), *said]) if said else None
-
-
 def text_digest(text: str) -> str:
     """24 hex characters for a text (names may hold bytes that are not UTF-8)."""
     return hashlib.blake2b(os.fsencode(text), digest_size=12).hexdigest()
@@ -265,7 +234,7 @@ def _listed(
     """(pictures and tables by their path in the folder, folders, names that cannot be written,
     other files).
     """
-    with describe_remote_error(folder.url):
+    with describe_remote_errors(folder.url):
         folder.system.invalidate_cache()
         found = folder.system.find(folder.path, withdirs=True, detail=True)
     files: dict[str, Mapping[str, Any]] = {}
@@ -276,19 +245,19 @@ def _listed(
         written = name.removeprefix(folder.path).removeprefix("/")
         if not written.strip("/"):
             continue
-        steps = safe_steps(written)
+        parts = _parts_here(written)
         is_folder = info["type"] == "directory" or name.endswith("/")
-        if steps is None or max(len(os.fsencode(step)) for step in steps) > _LONGEST_NAME:
+        if parts is None:
             if not is_folder:
                 unsafe[written] = "its name leads out of the folder, or no file can have it"
             continue
-        if any(step.startswith(".") for step in steps):
+        if any(part.startswith(".") for part in parts):
             continue
-        folders.update("/".join(steps[:depth]) for depth in range(1, len(steps) + is_folder))
-        relative = "/".join(steps)
+        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder))
+        relative = "/".join(parts)
         if is_folder:
             continue
-        if posixpath.splitext(relative)[1].lower() in TAKEN_ENDINGS:
+        if is_taken(relative):
             files[relative] = {**info, "name": name}
         else:
             others.append(relative)
@@ -298,22 +267,25 @@ def _listed(
     return files, folders, unsafe, others
 
 
+def _parts_here(name: str) -> tuple[str, ...] | None:
+    parts = safe_parts(name)
+    return parts if parts and max(len(os.fsencode(part)) for part in parts) <= _LONGEST_NAME else None
+
+
 def _forget(local: Path, files: set[str], folders: set[str]) -> None:
     """Remove what is no longer there where it came from, and what changed from a file into a folder."""
     for place, inner, names in os.walk(local, topdown=False):
-        here = Path(place)
+        here = Path(place).relative_to(local)
         for name in names:
-            if (relative := (here / name).relative_to(local).as_posix()) not in files and not name.startswith(
-                "."
-            ):
-                (local / relative).unlink(missing_ok=True)
+            if (here / name).as_posix() not in files and not name.startswith("."):
+                (local / here / name).unlink(missing_ok=True)
         for name in inner:
-            if (here / name).relative_to(local).as_posix() not in folders:
+            if (here / name).as_posix() not in folders:
                 with contextlib.suppress(OSError):
-                    (here / name).rmdir()
+                    (local / here / name).rmdir()
 
 
-def _fetched(one: FetchRequest) -> tuple[str, bool]:
+def _fetched(one: FileRequest) -> tuple[str, bool]:
     """("" or why the file cannot be had, whether that was trouble on the
     way and not the file's own fault).
     """
@@ -325,7 +297,7 @@ def _fetched(one: FetchRequest) -> tuple[str, bool]:
         why, is_trouble = "it is a folder", False
     except PermissionError:
         why, is_trouble = "permission denied", False
-    except TransientFetchError as error:
+    except FetchError as error:
         why, is_trouble = f"cannot be fetched ({error})", True
     else:
         return "", False
@@ -336,25 +308,24 @@ def _fetched(one: FetchRequest) -> tuple[str, bool]:
     return why, is_trouble
 
 
-def _bring(one: FetchRequest) -> None:
-    try:
-        info = one.info or one.source.system.info(one.source.path)
-    except (FileNotFoundError, PermissionError):
-        raise
-    except Exception as error:
-        raise TransientFetchError(_line(error)) from error
+def _bring(one: FileRequest) -> None:
+    system, path, folder = one.location.system, one.location.path, one.local.parent
+    with _fetch_errors(folder):
+        info = one.info or system.info(path)
     if info.get("type") == "directory":
-        raise IsADirectoryError(one.source.path)
-    stamp = _stamp(file_state(info))
-    if stamp is not None and _is_kept(one.local, stamp):
-        return
-    with describe_storage_error(one.local.parent):
-        make_folder(one.local.parent)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=one.local.parent)
+        raise IsADirectoryError(path)
+    stamp = _stamp(info)
+    with contextlib.suppress(OSError):
+        if int(one.local.stat().st_mtime) == stamp:
+            return
+    with describe_storage_error(folder):
+        make_folder(folder)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
         os.close(handle)
     temporary = Path(name)
     try:
-        _copy(one.source, temporary)
+        with _fetch_errors(folder):
+            system.get_file(path, name)
         with describe_storage_error(one.local):
             # The time of the copy says of which state it is: no list beside it that could contradict it.
             if stamp is not None:
@@ -364,32 +335,28 @@ def _bring(one: FetchRequest) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _copy(source: RemoteLocation, target: Path) -> None:
+@contextlib.contextmanager
+def _fetch_errors(folder: Path) -> Iterator[None]:
+    """Tell a full disk here from a file's own fault, and both from whatever else a file system raises."""
     try:
-        source.system.get_file(source.path, str(target))
+        yield
     except (FileNotFoundError, PermissionError):
         raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            with describe_storage_error(target.parent):
-                raise
-        raise TransientFetchError(_line(error)) from error
     except Exception as error:
-        raise TransientFetchError(_line(error)) from error
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            with describe_storage_error(folder):
+                raise
+        raise FetchError(first_line(error)) from error
 
 
-def _stamp(state: str | None) -> int | None:
+def _stamp(info: Mapping[str, Any]) -> int | None:
+    """Size, time and tag of a file as the time that its copy gets; None when the file system tells no more
+    than the size: then nobody sees it change.
+    """
+    said = [f"{key}={info[key]}" for key in _STATE_KEYS if info.get(key) is not None]
     # Whole even seconds, which every disk can keep; 0 is for what could not be fetched.
-    return None if state is None else 2 * (int(text_digest(state)[:7], 16) + 1)
+    return 2 * (int(text_digest("|".join([str(info.get("size")), *said]))[:7], 16) + 1) if said else None
 
 
-def _is_kept(local: Path, stamp: int) -> bool:
-    try:
-        return int(local.stat().st_mtime) == stamp
-    except OSError:
-        return False
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
+def _without_query(url: str) -> str:
+    return re.split(r"[?#]", url)[0] if url.startswith(("http://", "https://")) else url

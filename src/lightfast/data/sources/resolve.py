@@ -1,8 +1,8 @@
 """Where pictures are: local copies of sources that stand elsewhere or in archives, and the names by which the
 user knows them.
 
-Copies are kept in `sources/` of the cache folder (`LIGHTFAST_CACHE`, else the user's cache folder for
-lightfast), one folder an address: the second reading fetches what has changed, and nothing else.
+Copies are kept in `base.folders.sources_folder()`, one folder an address: the second reading fetches what has
+changed, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,47 +19,37 @@ from typing import Any
 
 from lightfast.base.errors import DataError, LightfastError
 from lightfast.base.files import make_folder
+from lightfast.base.folders import sources_folder
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import LoadedData, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.sources.archives import (
     ARCHIVE_ENDINGS,
-    TAKEN_ENDINGS,
     Unpacked,
     is_archive,
-    safe_steps,
+    is_taken,
+    safe_parts,
     unpack,
 )
-from lightfast.data.sources.folder import PART_NAMES, path_kind
+from lightfast.data.sources.folder import PART_NAMES, file_kind
 from lightfast.data.sources.remote import (
-    FetchRequest,
+    FileRequest,
     RemoteLocation,
     describe_storage_error,
     fetch_files,
     fetch_folder,
-    file_state,
     is_address,
     join_url,
     local_name,
+    open_location,
     parent_url,
-    remote_location,
     text_digest,
 )
 
 _UNPACKED = "unpacked.json"
 _OUTSIDE = "it leads out of the place of its table"
-
-
-def source_cache_folder() -> Path:
-    """Where copies of sources are kept: `LIGHTFAST_CACHE`/sources,
-    else lightfast/sources in the user's cache folder.
-    """
-    import platformdirs
-
-    said = os.environ.get("LIGHTFAST_CACHE")
-    return (
-        Path(said).expanduser().absolute() if said else Path(platformdirs.user_cache_dir("lightfast"))
-    ) / "sources"
+_IN_ARCHIVE = re.compile("(zip|tar)(://|::)")
+_ON_THIS_DISK = ("file://", "local://")
 
 
 class SourceResolver:
@@ -78,15 +68,15 @@ class SourceResolver:
         self.notes: list[str] = []
         self.unreadable: list[Unreadable] = []
         self.reasons: dict[str, str] = {}
-        self._cache = source_cache_folder()
+        self._cache = sources_folder()
         self._known: dict[str, Path] = {}
-        # Folders of the cache by the digest in their path, and how the user calls each; other renamed places.
-        self._shown: dict[str, list[tuple[str, str]]] = {}
-        self._renamed: list[tuple[str, str]] = []
+        # By the digest in a path of the cache: (path, the user's name for it), first come first.
+        self._shown: dict[str, dict[tuple[str, str], None]] = {}
+        self._addressed: list[tuple[str, str]] = []
         self._parents: dict[Path, str] = {}
         self._taken: set[Path] = set()
 
-    def local_path(self, source: str | Path) -> Path:
+    def resolve(self, source: str | Path) -> Path:
         """The local file or folder of a source: an address is fetched, an archive unpacked, any other path is
         itself (there or not).
 
@@ -94,10 +84,13 @@ class SourceResolver:
         """
         text = str(source)
         if text not in self._known:
-            self._known[text] = self._found(text) if isinstance(source, str) else self._path(source, text)
+            path = self._here(text) if isinstance(source, str) else source
+            if is_archive(path.name) and file_kind(path) == "file":
+                path = _inner(self._unpacked(path, text, is_zip=path.suffix.lower() == ".zip"))
+            self._known[text] = path
         return self._known[text]
 
-    def named_files(self, named: Sequence[tuple[Path, str]]) -> list[Path]:
+    def resolve_rows(self, rows: Sequence[tuple[Path, str]]) -> list[Path]:
         """The local files that tables name: for each (folder of the table, name as written) one path, which
         need not exist.
 
@@ -105,53 +98,47 @@ class SourceResolver:
         leads out of an archive or of an address is not followed: its path has a reason.
         """
         paths: list[Path] = []
-        wanted: dict[int, str] = {}
+        urls: dict[int, str] = {}
         roots = [Path(local) for pairs in self._shown.values() for local, _ in pairs]
         inside = {
             base: next((root for root in roots if base.is_relative_to(root)), None)
-            for base in {base for base, _ in named}
+            for base in {base for base, _ in rows}
         }
-        for index, (base, name) in enumerate(named):
+        for index, (base, name) in enumerate(rows):
             local, url = self._placed(base, name, inside[base])
             paths.append(local)
             if url:
-                wanted[index] = url
-        for index, path in zip(wanted, self._files(list(wanted.values())), strict=True):
+                urls[index] = url
+        for index, path in zip(urls, self._files(list(urls.values())), strict=True):
             paths[index] = path
         return paths
 
-    def shown_text(self, text: str) -> str:
+    def display_text(self, text: str) -> str:
         """A message with the user's own names in the place of those of the cache."""
         pattern = f"{re.escape(printable(self._cache))}/([0-9a-f]{{24}})/"
-        for said in {match[1] for match in re.finditer(pattern, printable(text))}:
-            for local, shown in sorted(self._shown.get(said, ()), key=lambda pair: -len(pair[0])):
+        for key in set(re.findall(pattern, printable(text))):
+            for local, shown in sorted(self._shown.get(key, ()), key=lambda pair: -len(pair[0])):
                 text = text.replace(local, shown).replace(printable(local), printable(shown))
-        for local, shown in self._renamed:
+        for local, shown in self._addressed:
             # file:///data/x holds /data/x: what is renamed already is named back first.
-            text = (text.replace(shown, local) if shown.endswith(local) else text).replace(local, shown)
+            text = text.replace(shown, local).replace(local, shown)
         return text
 
-    def shown_unreadable(self, one: Unreadable) -> Unreadable:
+    def display_unreadable(self, one: Unreadable) -> Unreadable:
         """A file that could not be read, under the user's own name,
         and with the reason why it could not be fetched if that is one.
         """
-        return Unreadable(self.shown_text(one.path), self.reasons.get(one.path, one.reason))
+        return Unreadable(self.display_text(one.path), self.reasons.get(one.path, one.reason))
 
-    def with_shown_names(self, loaded: LoadedData) -> LoadedData:
+    def display_dataset(self, loaded: LoadedData) -> LoadedData:
         """What was read, with the user's own names in it, and with the notes and losses on the way here."""
-        found = {
-            one.path: one
-            for one in (
-                *map(self.shown_unreadable, loaded.unreadable),
-                *map(self.shown_unreadable, self.unreadable),
-            )
-        }
-        unreadable = tuple(sorted(found.values(), key=lambda one: one.path))
-        notes = tuple(printable(self.shown_text(note)) for note in (*self.notes, *loaded.notes))
-        return dataclasses.replace(loaded, unreadable=unreadable, notes=notes)
+        shown = map(self.display_unreadable, (*loaded.unreadable, *self.unreadable))
+        unreadable = sorted({one.path: one for one in shown}.values(), key=lambda one: one.path)
+        notes = tuple(printable(self.display_text(note)) for note in (*self.notes, *loaded.notes))
+        return dataclasses.replace(loaded, unreadable=tuple(unreadable), notes=notes)
 
     @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
+    def display_errors(self) -> Iterator[None]:
         """Errors raised inside say the user's own names."""
         try:
             yield
@@ -162,44 +149,43 @@ class SourceResolver:
                     text = re.sub(
                         f"{re.escape(path)}: [^.]*", lambda _, path=path, why=why: f"{path}: {why}", text
                     )
-            error.args = (self.shown_text(text),)
-            error.cure = self.shown_text(error.cure)
+            error.args = (self.display_text(text),)
+            error.cure = self.display_text(error.cure)
             raise
 
-    def _found(self, text: str) -> Path:
-        if not is_address(text) or path_kind(Path(text)):
-            return self._path(Path(text).expanduser(), text)
-        if re.match("(zip|tar)(://|::)", text):
+    def _here(self, text: str, *, folders: bool = True) -> Path:
+        """The local file or folder of a path or an address; archives are not unpacked. Without `folders` none
+        is fetched.
+        """
+        if not is_address(text) or file_kind(Path(text)):
+            return Path(text).expanduser()
+        if _IN_ARCHIVE.match(text):
             return self._member(text)
-        if text.startswith(("file://", "local://")):
-            path = Path(remote_location(text).path)
-            if not path_kind(path):
+        location = open_location(text)
+        if text.startswith(_ON_THIS_DISK):
+            path = Path(location.path)
+            if not file_kind(path):
                 raise DataError(f"no such file or folder: {text}", cure="Check the address.")
-            self._renamed.append((str(path), text.rstrip("/")))
-            return self._path(path, text)
-        return self._fetched(remote_location(text))
-
-    def _path(self, path: Path, text: str) -> Path:
-        if not is_archive(path.name) or path_kind(path) != "file":
+            self._addressed.append((str(path), text.rstrip("/")))
             return path
-        return self._unpacked(path, text, is_zip=path.suffix.lower() == ".zip", descend=True)
-
-    def _fetched(self, source: RemoteLocation) -> Path:
-        info = source.info()
+        info = location.info()
         if info["type"] != "directory":
-            file = self._file(source, info)
-            return self._path(file, source.url)
-        local = self._root(source.url)
-        self._take(fetch_folder(source, local, self.report), local, source.url)
+            return self._file(location, info)
+        if not folders:
+            raise DataError(
+                f"{text} is a folder", expected="an archive", got="a folder", cure="Give the folder itself."
+            )
+        local = self._root(text)
+        self._take(fetch_folder(location, local, self.report), local, text)
         return local
 
-    def _file(self, source: RemoteLocation, info: Mapping[str, Any]) -> Path:
-        parent = parent_url(source.url)
-        local = self._root(parent) / local_name(source.url)
-        why = fetch_files([FetchRequest(source, local, info)], self.report)[0]
+    def _file(self, location: RemoteLocation, info: Mapping[str, Any]) -> Path:
+        parent = parent_url(location.url)
+        local = self._root(parent) / local_name(location.url)
+        why = fetch_files([FileRequest(location, local, info)], self.report)[0]
         if why:
             raise DataError(
-                f"cannot read {source.url}: {why}", cure="Check the address and your credentials."
+                f"cannot read {location.url}: {why}", cure="Check the address and your credentials."
             )
         self._parents[local.parent] = parent
         return local
@@ -207,41 +193,36 @@ class SourceResolver:
     def _files(self, urls: Sequence[str]) -> list[Path]:
         """Local files of addresses of single files; those that cannot be had have a reason."""
         paths: list[Path] = []
-        wanted: list[FetchRequest] = []
+        requests: list[FileRequest] = []
         for url in urls:
-            if re.match("(zip|tar|file|local)(://|::)", url):
-                paths.append(self._or_reason(url))
-                continue
             try:
-                source = remote_location(url)
+                if _IN_ARCHIVE.match(url) or url.startswith(_ON_THIS_DISK):
+                    paths.append(self.resolve(url))
+                    continue
+                location = open_location(url)
             except DataError as error:
                 paths.append(self._nothing(url, str(error).removeprefix(f"{url}: ")))
                 continue
-            wanted.append(FetchRequest(source, self._root(parent_url(url)) / local_name(url)))
-            paths.append(wanted[-1].local)
-        for one, why in zip(wanted, fetch_files(wanted, self.report) if wanted else (), strict=True):
-            if why:
-                self.reasons[printable(one.local)] = why
+            requests.append(FileRequest(location, self._root(parent_url(url)) / local_name(url)))
+            paths.append(requests[-1].local)
+        if requests:
+            for one, why in zip(requests, fetch_files(requests, self.report), strict=True):
+                if why:
+                    self.reasons[printable(one.local)] = why
         return paths
-
-    def _or_reason(self, url: str) -> Path:
-        try:
-            return self.local_path(url)
-        except DataError as error:
-            return self._nothing(url, str(error))
 
     def _nothing(self, name: str, why: str) -> Path:
         """A path where no file is, that stands for a name which is not followed."""
-        path = self._cache / ".outside" / f"{len(self._renamed)}."
+        path = self._cache / text_digest(f"outside {name}") / "nothing"
         self.reasons[printable(path)] = why
-        self._renamed.append((printable(path), printable(name)))
+        self._name(path, printable(name))
         return path
 
     def _placed(self, base: Path, name: str, root: Path | None) -> tuple[Path, str]:
         """(path, "") of a name relative to `base`, or (path, address) where it has to be fetched first."""
-        if is_address(name) and not path_kind(base / name):
+        if is_address(name) and not file_kind(base / name):
             last = name.rpartition("::")[2]
-            is_here = not is_address(last) or last.startswith(("file://", "local://"))
+            is_here = not is_address(last) or last.startswith(_ON_THIS_DISK)
             if is_here and (root is not None or base in self._parents):
                 return self._nothing(name, _OUTSIDE), ""
             # An archive here is relative to the table, as every other path in it.
@@ -249,15 +230,15 @@ class SourceResolver:
         if base in self._parents:
             url = join_url(self._parents[base], name)
             return (base, url) if url else (self._nothing(name, _OUTSIDE), "")
-        path = base / name
-        if root is None:
-            return path, ""
-        plain = Path(os.path.normpath(path))
+        return (base / name if root is None else self._inside(root, base, name)), ""
+
+    def _inside(self, root: Path, base: Path, name: str) -> Path:
+        plain = Path(os.path.normpath(base / name))
         if not plain.is_relative_to(root):
-            return self._nothing(name, _OUTSIDE), ""
-        if not path_kind(plain) and plain.suffix.lower() not in TAKEN_ENDINGS:
+            return self._nothing(name, _OUTSIDE)
+        if not file_kind(plain) and not is_taken(plain.name):
             self.reasons[printable(plain)] = "not fetched: its name has no ending of a picture"
-        return plain, ""
+        return plain
 
     def _member(self, text: str) -> Path:
         """The folder or file in an archive that `zip://INSIDE::ARCHIVE` names."""
@@ -270,67 +251,48 @@ class SourceResolver:
                 got=text,
                 cure=f"For the whole of an archive give its path or {protocol}://::ARCHIVE.",
             )
-        root = self._unpacked(self._archive_file(rest), rest, is_zip=protocol == "zip", descend=False)
+        archive = self._here(rest, folders=False)
+        if file_kind(archive) != "file":
+            raise DataError(f"no such file: {rest}", cure="Check the path of the archive.")
+        root = self._unpacked(archive, rest, is_zip=protocol == "zip")
         if not inside.strip("/"):
             return root
-        steps = safe_steps(inside.strip("/"))
-        path = root.joinpath(*steps) if steps else root
-        if steps is None or not path.exists():
+        parts = safe_parts(inside.strip("/"))
+        path = root.joinpath(*parts) if parts else root
+        if parts is None or not path.exists():
             raise DataError(
                 f"no {inside!r} in {rest}",
                 expected="a folder, a picture or a table in the archive",
                 got=inside,
                 cure="Names are as the archive lists them.",
             )
-        self._name(path, f"{text.rstrip('/')}")
+        self._name(path, text.rstrip("/"))
         return path
 
-    def _archive_file(self, text: str) -> Path:
-        if not is_address(text) or path_kind(Path(text)):
-            path = Path(text).expanduser()
-            if path_kind(path) != "file":
-                raise DataError(f"no such file: {text}", cure="Check the path of the archive.")
-            return path
-        if re.match("(zip|tar)(://|::)", text):
-            return self._member(text)
-        source = remote_location(text)
-        if source.url.startswith(("file://", "local://")):
-            return self._archive_file(source.path)
-        info = source.info()
-        if info["type"] == "directory":
-            raise DataError(
-                f"{text} is a folder", expected="an archive", got="a folder", cure="Give the folder itself."
-            )
-        return self._file(source, info)
-
-    def _unpacked(self, archive: Path, shown: str, *, is_zip: bool, descend: bool) -> Path:
-        """The folder with the members of an archive;
-        the one folder in it that holds everything when `descend`.
-        """
+    def _unpacked(self, archive: Path, shown: str, *, is_zip: bool) -> Path:
+        """The folder with the members of an archive, unpacked when it is not there in the archive's state."""
         status = archive.stat()
-        said = text_digest(str(archive.resolve()))
         kept = (
             self._cache
-            / said
-            / text_digest(str(file_state({"size": status.st_size, "mtime": status.st_mtime_ns})))
+            / text_digest(str(archive.resolve()))
+            / text_digest(f"{status.st_size}|{status.st_mtime_ns}")
         )
-        root = kept / (_without_ending(local_name(shown)) or "archive")
+        root = kept / (_without_ending(archive.name) or "archive")
         if not (kept / _UNPACKED).is_file() or not root.is_dir():
             self._unpack_to(kept, root.name, archive, shown, is_zip=is_zip)
         self._name(root, shown)
         if root not in self._taken:
             self._taken.add(root)
             self._take(Unpacked.load(kept / _UNPACKED), root, shown)
-        return _inner(root) if descend else root
+        return root
 
     def _unpack_to(self, kept: Path, name: str, archive: Path, shown: str, *, is_zip: bool) -> None:
         with describe_storage_error(kept):
             make_folder(kept.parent)
             building = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=kept.parent))
             try:
-                unpack(archive, building / name, shown, is_zip=is_zip, report=self.report).save(
-                    building / _UNPACKED
-                )
+                unpacked = unpack(archive, building / name, shown, is_zip=is_zip, report=self.report)
+                unpacked.save(building / _UNPACKED)
                 # Older states of the archive go; the same one may have been unpacked by another process
                 # meanwhile.
                 ready = (kept / name).is_dir() and (kept / _UNPACKED).is_file()
@@ -357,21 +319,12 @@ class SourceResolver:
         return local
 
     def _name(self, local: Path, shown: str) -> None:
-        said = local.relative_to(self._cache).parts[0]
-        pairs = self._shown.setdefault(said, [])
-        if (str(local), shown) not in pairs:
-            pairs.append((str(local), shown))
+        key = local.relative_to(self._cache).parts[0]
+        self._shown.setdefault(key, {})[str(local), shown] = None
 
 
 def _without_ending(name: str) -> str:
-    ending = next(
-        (
-            ending
-            for ending in sorted(ARCHIVE_ENDINGS, key=len, reverse=True)
-            if name.lower().endswith(ending)
-        ),
-        "",
-    )
+    ending = next((ending for ending in ARCHIVE_ENDINGS if name.lower().endswith(ending)), "")
     return name[: len(name) - len(ending)]
 
 

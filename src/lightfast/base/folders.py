@@ -1,0 +1,39 @@
+"""The folders outside the user's command: data sets, and copies that may be deleted at any time.
+
+No other module reads LIGHTFAST_DATA, LIGHTFAST_CACHE or the system's folders. By default the two stand beside
+each other, so that nothing in the cache is taken for a data set.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """Where data sets are kept: LIGHTFAST_DATA, else `lightfast` in the user's cache folder. Absolute."""
+    return _folder("LIGHTFAST_DATA", "lightfast")
+
+
+def source_cache_folder() -> Path:
+    """Where copies are kept: LIGHTFAST_CACHE, else `lightfast-cache` in the user's cache folder. Absolute."""
+    return _folder("LIGHTFAST_CACHE", "lightfast-cache")
+
+
+def pictures_folder() -> Path:
+    """Where decoded pictures are kept: `pictures` in the cache folder."""
+    return source_cache_folder() / "pictures"
+
+
+def sources_folder() -> Path:
+    """Where fetched files and unpacked archives are kept: `sources` in the cache folder."""
+    return source_cache_folder() / "sources"
+
+
+def _folder(variable: str, default: str) -> Path:
+    named = os.environ.get(variable)
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path(default)
