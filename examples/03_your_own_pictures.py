@@ -1,4 +1,4 @@
-"""From a folder of class folders to readings, with a broken file among them.
+"""From a folder of class folders to predictions, with a broken file among them.
 
 Writes into a temporary folder.
 """

@@ -16,7 +16,7 @@ def main():
         "forest": lf.ClassifierPlan("random-forest", config={"trees": 50}),
     }
 
-    # Out-of-fold readings: every picture is read by a model that never saw it.
+    # Out-of-fold predictions: every picture is read by a model that never saw it.
     fold_options = lf.FoldOptions(folds=3, jobs=1)
     found = {
         name: lf.cross_validate(images, plan, fold_options, lf.Training(seed=0))

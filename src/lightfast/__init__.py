@@ -40,7 +40,7 @@ _PUBLIC = {
     "choose_model": "experiments.auto:choose_model",
     "fit": "train.fit:fit",
     "load_checkpoint": "models.load:load_checkpoint",
-    # readings and their scores
+    # predictions and their scores
     "Evaluation": "evaluate.metrics:Evaluation",
     "PairedTest": "evaluate.compare:PairedTest",
     "Predictions": "evaluate.predictions:Predictions",

@@ -15,7 +15,7 @@ from lightfast.statistics.intervals import wilson
 
 
 def made(n: int = 150, classes: int = 4, seed: int = 0, digits: int = 6) -> TagPredictions:
-    """Random readings; few `digits` make equal scores."""
+    """Random predictions; few `digits` make equal scores."""
     rng = generator(seed, "tags")
     tags = rng.random((n, classes)) < np.linspace(0.1, 0.5, classes)
     probs = (1 / (1 + np.exp(-rng.normal(size=(n, classes)) - 2 * tags + 1))).round(digits).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The folder of a cross-validation: out-of-fold readings of every picture, figures, a page,
+"""The folder of a cross-validation: out-of-fold predictions of every picture, figures, a page,
 and going on after an interruption.
 """
 
@@ -102,7 +102,7 @@ def test_the_same_command_goes_on_where_it_stopped(
 
 
 def test_an_official_test_part_stays_aside(blobs: ImageSet, tmp_path: Path):
-    # Labels of the test part are turned: were it dealt out, accuracy would show it.
+    # Labels of the test part are turned: were it split into folds, accuracy would show it.
     test = dataclasses.replace(blobs.take(range(90, 120)), labels=(blobs.require_labels()[90:] + 1) % 3)
     parts = LoadedData(train=blobs.take(range(60)), val=blobs.take(range(60, 90)), test=test)
     source = save_npz(tmp_path / "parts.npz", parts)

@@ -41,7 +41,7 @@ class PersonScore:
         repeated: answers to a picture already answered; the first one counts.
         median_seconds: a picture.
         versus_model: model (before) and person (after) on these n pictures, or None without a model.
-        kappa_with_model: Cohen's kappa of the two readings; "don't know" is a category of its own.
+        kappa_with_model: Cohen's kappa of the two raters; "don't know" is a category of its own.
     """
 
     person: str
@@ -271,7 +271,7 @@ def _sheet(
 
 
 def _model_codes(predictions: Predictions, images: ImageSet, sample: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The model's readings in the class numbers of `images`;
+    """The model's predictions in the class numbers of `images`;
     a class that people cannot name gets a number beyond theirs.
     """
     if predictions.ids != tuple(images.ids[row] for row in sample):

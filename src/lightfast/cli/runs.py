@@ -350,7 +350,7 @@ def repair(
 ) -> None:
     """Detect damage, restore the pictures, read them again.
 
-    What is restored and kept is decided without labels; where DATA has labels they only score the readings
+    What is restored and kept is decided without labels; where DATA has labels they only score the predictions
     before and after.
     """
     from lightfast.cli.text.runs import run_lines

@@ -25,7 +25,7 @@ def crossval(
         Option("--folds", min=2, metavar="K", help="Parts; each is read by a model fitted on the others."),
     ] = 5,
     repeats: Annotated[
-        int, Option("--repeats", min=1, metavar="R", help="Deal the pictures out anew R times.")
+        int, Option("--repeats", min=1, metavar="R", help="Split the pictures into folds anew R times.")
     ] = 1,
     out: Annotated[
         Path | None, Option("--out", metavar="FOLDER", help="Default: runs/crossval-MODEL.")

@@ -22,9 +22,9 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
     rows.
 
     Raises SettingsError for fewer than 2 folds, DataError naming a class with fewer distinct pictures of its
-    own than folds. Classes without any picture are passed over. Pictures with any number of labels are dealt
-    out by their rarest tag (`tag_dealing.deal`): a tag of at least 2 pictures a fold is in every fold, and no
-    tag is too rare.
+    own than folds. Classes without any picture are passed over. Pictures with any number of labels are
+    stratified by their rarest tag (`stratify.stratify`): a tag of at least 2 pictures a fold is in every
+    fold, and no tag is too rare.
     """
     if folds < 2:
         raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance --folds 5.")

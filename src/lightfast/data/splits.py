@@ -43,7 +43,7 @@ def split(images: ImageSet, *, val: float = 0.1, test: float = 0.2, seed: int = 
     gives round(share * n), at least 1, to each side whose share is above 0; large groups of duplicates that
     would overshoot stay in train. Rows keep their order. Without labels all pictures count as one class.
 
-    Pictures with any number of labels are dealt out by their rarest tag (see `tag_dealing.deal`); those
+    Pictures with any number of labels are stratified by their rarest tag (see `stratify.stratify`); those
     without any count as a class of their own. A tag of at least 2 pictures a side reaches every side; a tag
     of one stays in train, and a note says which tags lack a side.
 

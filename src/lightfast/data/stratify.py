@@ -1,4 +1,4 @@
-"""Dealing pictures with several labels out to sides, so that every label is spread."""
+"""Stratification of pictures with several labels: they go to sides, so that every label is spread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stratify(
 ) -> NDArray[np.int64]:
     """int64 (G,): the side of every group of pictures, every tag spread by `shares` as far as that goes.
 
-    Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): groups are dealt out by their rarest
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): groups go to the sides by their rarest
     tag, the rarest first, each to the side that lacks most of it, of equals to the one that lacks most of its
     other tags, then of all pictures. Having no tag counts as a tag. A tag of at least 2 groups a side wants
     one group on every side; a last round moves groups for what still lacks one.

@@ -42,7 +42,8 @@ def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> B
     """Score every model on the same `resamples` draws of the pictures, with replacement (Efron 1979).
 
     Args:
-        predictions: M readings of the same pictures in the same order, with the same labels and class lists.
+        predictions: M predictions of the same pictures in the same order, with the same labels and class
+            lists.
         resamples: R, at least 1.
         seed: the draws are the same for the same seed and number of pictures.
     """

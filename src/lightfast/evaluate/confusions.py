@@ -22,7 +22,7 @@ class ConfusedPair:
     Attributes:
         row, column: label numbers of the given and of the read class.
         given, read: their names.
-        count: pictures with this label and this reading.
+        count: pictures with this label and this prediction.
         support: pictures with this label.
         share: count / support, 0..1.
         interval: 95 % Wilson interval of the share.

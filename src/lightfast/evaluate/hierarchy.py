@@ -86,7 +86,7 @@ class LevelScore:
 class HierarchyScore:
     """How well predictions agree with their labels, seen in the tree.
 
-    The distance of a reading is the height of the lowest label that it shares with the truth: steps from
+    The distance of a prediction is the height of the lowest label that it shares with the truth: steps from
     there down to the deepest label below it; 0 = right, and one step above the tallest root where they share
     none (Deng, Berg, Li and Fei-Fei 2010, section 6).
 

@@ -1,4 +1,4 @@
-"""How far damage hurts a reading: accuracy by corruption and severity, with intervals,
+"""How far damage hurts a prediction: accuracy by corruption and severity, with intervals,
 and mCE against a named baseline.
 """
 
@@ -102,7 +102,7 @@ class Robustness:
     @cached_property
     def robust_interval(self) -> Interval:
         """95 % bootstrap interval of `robust_accuracy`: pictures are resampled, each with all of its damages,
-        since they are not independent readings.
+        since they are not independent predictions.
         """
         weights = np.array(
             [1 / (len(self.by_corruption) * len(self.by_corruption[row.corruption])) for row in self.rows]
@@ -147,7 +147,7 @@ def robustness(
 
     Args:
         classifier: a classifier checkpoint, or any function from uint8 pictures (N, H, W, C) to class
-            probabilities (N, K): a repaired reading, for instance.
+            probabilities (N, K): a repaired prediction, for instance.
         images: clean, labelled; each picture is damaged in every way. Use `sample` for fewer.
         suite: a registered suite, at its own severities or at `severities` (1..5).
         seed: of the damage; the same seed damages alike, so results with one seed are paired.
@@ -176,8 +176,8 @@ def robustness_of_many(
     seed: int = 0,
     report: Reporter = silent,
 ) -> dict[str, Robustness]:
-    """Like `robustness` for several readings of the same damaged pictures (before and after repair):
-    one result a reading.
+    """Like `robustness` for several predictions of the same damaged pictures (before and after repair):
+    one result a prediction.
     """
     labels = images.require_labels()
     if not len(images):

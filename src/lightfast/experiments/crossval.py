@@ -59,7 +59,7 @@ class CrossValidation:
 
     Attributes:
         model: registry name.
-        k, repeats: folds, and how often the pictures were dealt out anew.
+        k, repeats: folds, and how often the pictures were split anew.
         folds: k · repeats rows.
         predictions: out-of-fold probabilities of every picture in its given order (mean over the repeats),
             with labels.
@@ -113,7 +113,7 @@ class CrossValidation:
 
 @dataclass(frozen=True)
 class FoldOptions:
-    """How pictures are dealt out: `folds` groups, `repeats` times, by `seed`; `jobs` models at once
+    """How pictures are split: `folds` folds, `repeats` times, by `seed`; `jobs` models at once
     (None = one a core).
     """
 
@@ -216,9 +216,9 @@ def one_thread() -> Iterator[None]:
 
 
 def corrected_p_value(first: CrossValidation, second: CrossValidation, measure: str = "accuracy") -> float:
-    """Two-sided p of "both models are equally good", from folds dealt out alike (Nadeau and Bengio 2003).
+    """Two-sided p of "both models are equally good", from the same folds (Nadeau and Bengio 2003).
 
-    Raises DataError when the two were not dealt out alike (seed, folds, repeats, pictures).
+    Raises DataError when the two were not split alike (seed, folds, repeats, pictures).
     """
     same = (first.k, first.repeats, first.seed, first.predictions.ids) == (
         second.k,

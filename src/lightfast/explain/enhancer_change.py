@@ -1,4 +1,4 @@
-"""What an enhancer changed: the pictures, the maps and the readings, before and after it."""
+"""What an enhancer changed: the pictures, the maps and the predictions, before and after it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class EnhancerChange:
     """All N pictures are read with and without the enhancer; `rows` of them are shown with their maps.
 
     Attributes:
-        tops: the first readings of every picture, by the classifier alone and behind the enhancer.
+        tops: the first predictions of every picture, by the classifier alone and behind the enhancer.
         right_before: bool (N,), whether the classifier alone reads the true class first; None without labels.
-        rows: (R,) those shown: where the first reading changed, else the most confident.
+        rows: (R,) those shown: where the first prediction changed, else the most confident.
         outputs: uint8 (R, H, W, C), what the enhancer makes of them.
         pixels, before, maps: of the rows: differences, the maps (R, H, W) without the enhancer, and how far
             the maps moved.
@@ -42,7 +42,7 @@ class EnhancerChange:
 
     @property
     def changed(self) -> int:
-        """Pictures whose first reading is another one behind the enhancer."""
+        """Pictures whose first prediction is another one behind the enhancer."""
         return sum(top.changed for top in self.tops)
 
     @property
@@ -70,7 +70,7 @@ class EnhancerChange:
 
 def change_by_enhancer(found: ExplainedImages, settings: ExplainSettings, seed: int) -> EnhancerChange:
     """Read and explain the same pictures with the classifier alone; a map is about the class asked for,
-    else about its own reading.
+    else about its own prediction.
     """
     predicted = found.predicted
     enhancer, inner = split_enhanced(predicted.classifier)
@@ -101,7 +101,7 @@ def change_by_enhancer(found: ExplainedImages, settings: ExplainSettings, seed: 
 
 
 def _shown(tops: tuple[TopChange, ...], probs: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Changed readings first, then the most confident."""
+    """Changed predictions first, then the most confident."""
     changed = np.array([top.changed for top in tops])
     return np.lexsort((-probs.max(axis=1), ~changed))[:SHOWN_CHANGES]
 

@@ -127,7 +127,7 @@ def deletion_insertion(
     al. 1992): single random pixels look like noise, to which networks answer in another way than to holes,
     whatever the map. It also decides among equal values.
 
-    Costs 4 · (steps - 1) + 2 readings a picture, in batches.
+    Costs 4 · (steps - 1) + 2 predictions a picture, in batches.
 
     Args:
         classifier: any classifier, forests and multi-label ones included.

@@ -34,7 +34,8 @@ class PredictedImages:
         probs: float32 (N, K), of several labels a picture each on its own.
         targets: int64 (N,), the class that each map is about.
         seen: bool (N,), whether the run was fitted or chosen on this very picture.
-        common_target: the one class that all maps are about, None: each is about the reading of its picture.
+        common_target: the one class that all maps are about, None: each is about the prediction of its
+            picture.
     """
 
     classifier: Checkpoint
@@ -96,7 +97,7 @@ class PredictedImages:
 
 @dataclass(frozen=True, eq=False)
 class ExplainedImages:
-    """The readings and their maps, which lie as files in `folder`.
+    """The predictions and their maps, which lie as files in `folder`.
 
     Attributes:
         method, target_layer, signed: as in `explain.attribution.Attribution`; blur: pixels that maps are

@@ -39,7 +39,7 @@ _PICTURE_BYTES = 1_200_000
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What the page shows: the comparison, the readings behind it, and the pictures
+    """What the page shows: the comparison, the predictions behind it, and the pictures
     (None when they were not read).
     """
 

@@ -37,7 +37,7 @@ class DemoResult:
     """What the demo measured.
 
     Attributes:
-        tested: the classifier and its reading of the clean test digits.
+        tested: the classifier and its prediction of the clean test digits.
         clean: the clean test digits through the whole pipeline: it must do no harm.
         story: the damaged mixture.
         published, curves: `before` and `after` under the suite, at its own severities and at severities 1..5.

@@ -45,7 +45,7 @@ from lightfast.report.tables import MINUS, MISSING, confidence_text, duration
 from lightfast.report.thumbnails import side_within, thumbnail
 
 _SHOWN, SHOWN_WRONG = 24, 16
-"""Pictures of the contact sheet, and wrong readings of the page; of all others there are files."""
+"""Pictures of the contact sheet, and wrong predictions of the page; of all others there are files."""
 ON_SHEET = 48
 _PICTURE_BYTES = 900_000
 _WIDE, _HALF = 820, 400
@@ -66,7 +66,9 @@ class ExplanationChecks:
 
 @dataclass(frozen=True, eq=False)
 class ExplainReport:
-    """All that the page shows; `other`: row → map for the true class of a wrong reading, float32 (H, W)."""
+    """All that the page shows; `other`: row → map for the true class of a wrong prediction, float32 (H,
+    W).
+    """
 
     found: ExplainedImages
     checked: ExplanationChecks | None
@@ -196,7 +198,7 @@ def _picture_row(found: ExplainedImages, row: int, drawn: NDArray[np.uint8], sid
         f"{predicted.images.ids[row]}, read as {name} ({confidence_text(share)}); map of {found.method} for "
         f"{_target_name(predicted, row)}"
     )
-    # The mark of right or wrong stands once, under the reading.
+    # The mark of right or wrong stands once, under the prediction.
     picture = thumbnail(
         predicted.images.images[row], last_line(predicted, row), predicted.images.ids[row], side
     )
@@ -266,7 +268,7 @@ def _target_name(predicted: PredictedImages, row: int) -> str:
 
 
 def _wrong_section(shown: ExplainReport) -> Section:
-    """The wrong readings, the most confident first, with the map for the true class where there is one."""
+    """The wrong predictions, the most confident first, with the map for the true class where there is one."""
     predicted = shown.found.predicted
     wrong = predicted.wrong
     if not len(wrong):

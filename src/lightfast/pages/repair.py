@@ -47,7 +47,7 @@ NO_LABEL_NOTE = (
 _SHOWN, FEWEST_SHOWN = 18, 9
 QUEUE_SHOWN = 16
 FIRST_STANDS = "(first)"
-"""Stands beside a reading where the re-read was not kept."""
+"""Stands beside a prediction where the re-read was not kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class RepairReport:
 
     @property
     def labelled(self) -> bool:
-        """Whether readings can be told right from wrong."""
+        """Whether predictions can be told right from wrong."""
         return self.images.labels is not None
 
 
@@ -182,7 +182,7 @@ def paired_table(tests: Mapping[str, PairedTest], caption: str = "") -> Table:
 
 
 def repair_test(result: Repair) -> PairedTest:
-    """McNemar's test of the first against the final readings of the same pictures."""
+    """McNemar's test of the first against the final predictions of the same pictures."""
     test = mcnemar(result.before, result.after)
     return replace(test, before_name="the first reading", after_name="the repaired reading")
 
@@ -212,7 +212,7 @@ def confusion_section(before: Predictions, after: Predictions) -> Section:
 
 
 def grid(story: RepairReport, rows: Sequence[int] | None = None, caption: str = "") -> SectionPart:
-    """Degraded, restored and (where known) clean pictures with their readings."""
+    """Degraded, restored and (where known) clean pictures with their predictions."""
     chosen = shown_rows(story) if rows is None else rows
     columns = ("degraded", "restored", "clean") if story.clean is not None else ("degraded", "restored")
     said = caption or "At least one picture of each kind of damage, drawn by lot: not a choice of the best."
@@ -241,7 +241,7 @@ def shown_rows(story: RepairReport) -> list[int]:
 
 
 def rows_by_outcome(story: RepairReport, before: bool, after: bool, count: int) -> list[int]:
-    """At most `count` rows, drawn by lot, whose first reading is right or not
+    """At most `count` rows, drawn by lot, whose first prediction is right or not
     (`before`) and whose final one is right or not (`after`).
     """
     first, final = story.repair.before.correct, story.repair.after.correct

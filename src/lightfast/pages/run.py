@@ -29,8 +29,8 @@ SMALL_CHANGE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
-    """What a page shows: the classifier, the labelled pictures that it read, its readings in the same order,
-    and their score.
+    """What a page shows: the classifier, the labelled pictures that it read, its predictions in the same
+    order, and their score.
     """
 
     checkpoint: Checkpoint

@@ -28,7 +28,7 @@ _INDENT = "\N{EM SPACE}"
 
 @dataclass(frozen=True, eq=False)
 class TagsReport:
-    """What the page shows: readings of labelled pictures, their score, and where they exist the choice of
+    """What the page shows: predictions of labelled pictures, their score, and where they exist the choice of
     thresholds, the taxonomy and how it was learned.
     """
 

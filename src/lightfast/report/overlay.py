@@ -1,4 +1,4 @@
-"""A map over its picture, coloured: what spoke for a reading, and with signed maps what spoke against it.
+"""A map over its picture, coloured: what spoke for a prediction, and with signed maps what spoke against it.
 
 Colours rise evenly to the eye (`inferno`, and for signed maps the diverging `coolwarm` of Moreland 2009), so
 that a step of the map looks the same everywhere; a rainbow draws edges that are not there. The map is laid

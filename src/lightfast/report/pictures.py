@@ -34,8 +34,8 @@ def picture(
 
     Args:
         image: uint8 (H, W), (H, W, 1) or (H, W, 3).
-        caption: what stands under it, e.g. the reading and its confidence.
-        right: whether the reading is the given label; None when that is not known.
+        caption: what stands under it, e.g. the prediction and its confidence.
+        right: whether the prediction is the given label; None when that is not known.
         alt: the picture in words; the caption when empty.
         max_side: shrink larger pictures to this many pixels.
     """

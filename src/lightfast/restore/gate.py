@@ -58,7 +58,7 @@ def judge(
 
 
 def verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
-    """The gate's rule on readings without and with an enhancer,
+    """The gate's rule on predictions without and with an enhancer,
     of clean and of degraded validation pictures.
     """
     if clean is None:

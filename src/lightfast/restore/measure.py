@@ -69,7 +69,7 @@ class EnhancerScores:
 
 
 def predict_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet) -> PairedPredictions:
-    """Both readings of labelled pictures."""
+    """Both predictions of labelled pictures."""
     first, second = predict(classifier, images), predict(enhanced, images)
     return PairedPredictions(
         images, dataclasses.replace(first, name=WITHOUT), dataclasses.replace(second, name=WITH)

@@ -37,7 +37,7 @@ CALIBRATED_ON = 2500
 each time anew.
 """
 FEWEST = 30
-"""A damage kind seen less often than this in calibration shares the common threshold of doubt."""
+"""A damage kind seen less often than this in calibration shares the common review threshold."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class RepairCalibration:
     """The calibrated part of a pipeline.
 
     Attributes:
-        margins: damage kind → the re-read is kept when its confidence exceeds the first reading's by more
+        margins: damage kind → the re-read is kept when its confidence exceeds the first prediction's by more
             than this (-1 always, 2 never); `unknown` has its own.
         temperature: of re-read probabilities, on top of the classifier's own.
-        review_threshold: final readings below this confidence go to a person.
+        review_threshold: final predictions below this confidence go to a person.
         target_accuracy: accuracy wanted of what does not go to a person; `review_threshold` was chosen for
             it.
         n: damaged validation pictures that they were fitted on.
-        review_thresholds: damage kind → its own threshold in place of `review_threshold`: a reading of 99 %
-            confidence is worth less on canny edges than on a clean picture.
+        review_thresholds: damage kind → its own threshold in place of `review_threshold`: a prediction of 99
+            % confidence is worth less on canny edges than on a clean picture.
     """
 
     margins: Mapping[str, float]
@@ -64,7 +64,7 @@ class RepairCalibration:
     review_thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def threshold(self, kind: str) -> float:
-        """The confidence below which a final reading under this damage goes to a person."""
+        """The confidence below which a final prediction under this damage goes to a person."""
         return self.review_thresholds.get(kind, self.review_threshold)
 
 
@@ -73,11 +73,11 @@ class Repair:
     """What became of N pictures.
 
     Attributes:
-        before: first readings; `after`: final readings (the first one where nothing better was found). Same
-            rows.
+        before: first predictions; `after`: final predictions (the first one where nothing better was found).
+            Same rows.
         damage: what the detector said.
         restored: uint8 (N, H, W, C), equal to the input where nothing was restored.
-        attempted, kept: bool (N,): the picture was restored; the re-read replaced the first reading.
+        attempted, kept: bool (N,): the picture was restored; the re-read replaced the first prediction.
         needs_review: bool (N,): for a person, with `reasons` (empty text where not doubtful).
     """
 
@@ -131,7 +131,7 @@ class Pipeline:
 
 def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
     """Detect the damage of every picture, restore what is not surely clean, read again, keep the better
-    reading, name the doubtful.
+    prediction, name the doubtful.
 
     Pictures of another shape than the restorer's are refused (CheckpointError); labels, when there, only
     travel along.
@@ -165,7 +165,9 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
 def _reread(
     pipeline: Pipeline, images: NDArray[np.uint8], damage: Damage, first: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """(restored pictures, their probabilities); rows that are surely clean keep picture and first reading."""
+    """(restored pictures, their probabilities);
+    rows that are surely clean keep picture and first prediction.
+    """
     rows = np.flatnonzero(~damage.is_clean)
     restored, again = images.copy(), first.copy()
     if len(rows):
@@ -218,8 +220,8 @@ def calibrate_pipeline(
     """Put `kit` = (detector, restorer) before the frozen classifier, with rules fitted on `val_images`
     damaged by `mix`.
 
-    Fitted are a margin a damage kind, the re-read temperature, and a threshold of doubt a kind: the lowest
-    confidence from which on the readings together reach `target_accuracy` (0..1).
+    Fitted are a margin a damage kind, the re-read temperature, and a review threshold a kind: the lowest
+    confidence from which on the predictions together reach `target_accuracy` (0..1).
     """
     rng = generator(seed, "pipeline-calibration")
     rounds = max(1, round(CALIBRATED_ON / max(1, len(val_images))))
@@ -260,7 +262,7 @@ def calibrate_pipeline(
 
 
 def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The margin with the most right readings; of equals the one closest to 0.
+    """The margin with the most right predictions; of equals the one closest to 0.
 
     Without pictures: the default for unknown damage.
     """
@@ -275,7 +277,7 @@ def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels:
 def choose_review_threshold(
     confidence: NDArray[np.floating], correct: NDArray[np.bool_], target_accuracy: float
 ) -> float:
-    """The lowest confidence from which on the readings reach `target_accuracy` together;
+    """The lowest confidence from which on the predictions reach `target_accuracy` together;
     1.0 when they never do.
     """
     order = np.argsort(-confidence, kind="stable")

@@ -31,7 +31,7 @@ from lightfast.runs.options import RunOptions
 WARM_UP = 256
 """So many pictures are read before the clock starts: the first batch pays for memory and threads."""
 LONG_ENOUGH = 1.0
-"""Seconds that a run is measured for at least; shorter readings are repeated."""
+"""Seconds that a run is measured for at least; shorter predictions are repeated."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[s
 
 
 def _timed(checkpoint: Checkpoint, images: ImageSet) -> tuple[Predictions, float]:
-    """The readings of all pictures, and pictures a second: after a warm-up, the fastest of the repeats
+    """The predictions of all pictures, and pictures a second: after a warm-up, the fastest of the repeats
     (other work only slows them).
     """
     predict(checkpoint, images.take(range(min(WARM_UP, len(images)))))

@@ -26,7 +26,7 @@ HUB = "hf-hub:"
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """One of the things compared: a classifier that is to read, or the readings that a file holds.
+    """One of the things compared: a classifier that is to read, or the predictions that a file holds.
 
     Attributes:
         run: as it was typed.
@@ -140,7 +140,7 @@ def file_predictions(side: Contender, pairing: PairedPictures) -> Predictions:
 
 
 def reorder_classes(predictions: Predictions, class_names: tuple[str, ...]) -> Predictions:
-    """The same readings with the classes in another order."""
+    """The same predictions with the classes in another order."""
     if predictions.class_names == class_names:
         return predictions
     columns = [predictions.class_names.index(name) for name in class_names]

@@ -1,4 +1,4 @@
-"""`crossval_run`: from a source of pictures to out-of-fold readings of every one of them,
+"""`crossval_run`: from a source of pictures to out-of-fold predictions of every one of them,
 with figures and a page.
 """
 
@@ -29,7 +29,7 @@ def crossval_run(
         source: folder, manifest, `.npz` or catalogue name.
         options: `out` is the folder to write: predictions.parquet (out of fold), metrics.json, report.html,
             folds/.
-        plan, fold_options: what is fitted, and how the pictures are dealt out.
+        plan, fold_options: what is fitted, and how the pictures are split.
 
     Returns: what was found; its `as_json` is the content of metrics.json.
     """
@@ -40,7 +40,7 @@ def crossval_run(
     images, notes = prepared.without_test()
     assign_folds(
         images, fold_options, options.seed
-    )  # what cannot be dealt out is refused before a folder is made
+    )  # what cannot be split is refused before a folder is made
     settings = {
         "made_by": "crossval",
         "source": source,

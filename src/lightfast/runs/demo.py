@@ -1,5 +1,5 @@
 """`demo_run`: the whole job on embedded real digits,
-from clean training pictures to a report with the doubtful readings in a queue.
+from clean training pictures to a report with the doubtful predictions in a queue.
 """
 
 from __future__ import annotations

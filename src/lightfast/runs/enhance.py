@@ -126,7 +126,7 @@ def enhance_run(
 
     Returns: the content of metrics.json: the keys of `train_run` for the enhanced classifier on the test
         pictures, and accepted, reason, enhancer, gate, before (`Evaluation.as_json` without the enhancer),
-        paired, degraded, by_kind, touched_before (how often the base run's readings of these test pictures
+        paired, degraded, by_kind, touched_before (how often the base run's predictions of these test pictures
         were recorded before; None for a classifier without a run), transfer, leak, protocol, suite.
 
     Raises:

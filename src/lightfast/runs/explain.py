@@ -56,7 +56,7 @@ TABLE, RESULT, SHEET = "explanations.parquet", "explanations.json", "contact-she
 BEGUN = ".explaining.json"
 """The files that an explanation is about to write: after an interruption the next one takes them away."""
 _CHECKED, CHECKED_SLOW = 12, 6
-"""Pictures that an explanation is checked on: with gradients, and by many readings a picture."""
+"""Pictures that an explanation is checked on: with gradients, and by many predictions a picture."""
 _BLOCK, _SLOW_BLOCK = 32, 4
 _BLUR_SHARE = 1 / 80
 _NOT_SCORED = (
@@ -89,7 +89,7 @@ class ExplainOptions:
 def explain_run(
     run: str, paths: Sequence[str], options: RunOptions, explain_options: ExplainOptions | None = None
 ) -> dict[str, Any]:
-    """Explain a run's readings of pictures; labelled ones also show where it looked when it was wrong.
+    """Explain a run's predictions of pictures; labelled ones also show where it looked when it was wrong.
     Nothing is scored.
 
     Args:
@@ -295,7 +295,7 @@ def _require_possible(classifier: Checkpoint, wanted: ExplainOptions, settings: 
             got=f"a {classifier.role}",
             cure="Give a run that `train` wrote.",
         )
-    # Methods of many readings are asked about no picture; the others about an empty one, which takes a
+    # Methods of many predictions are asked about no picture; the others about an empty one, which takes a
     # moment.
     rows = 0 if wanted.method != FEATURES and _slow(explainers().get(wanted.method)) else 1
     empty, targets = np.zeros((rows, *classifier.image_shape), dtype=np.uint8), np.zeros(rows, dtype=np.int64)
@@ -375,7 +375,7 @@ def _checked(
 def _other_maps(
     found: ExplainedImages, settings: ExplainSettings, options: RunOptions
 ) -> dict[int, NDArray[np.float32]]:
-    """Of the wrong readings that the page shows: the map for the true class."""
+    """Of the wrong predictions that the page shows: the map for the true class."""
     predicted = found.predicted
     labels = {
         int(row): label

@@ -6,7 +6,7 @@ RUN/checkpoint/ recipe.json history.jsonl predictions.parquet metrics.json repor
     to go on from here seen.npy           fingerprints of the pictures that the run was fitted or chosen on:
     no evaluation counts one of them evaluations.jsonl  every time that labelled pictures were scored with
     this run out_of_fold.parquet  what models that never saw them say of the training pictures (folds/ keeps
-    each of these models' readings) repair/            detector/, restorer/, rules.json
+    each of these models' predictions) repair/            detector/, restorer/, rules.json
 """
 
 from __future__ import annotations

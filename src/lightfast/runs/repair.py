@@ -74,7 +74,7 @@ def repair_run(
         limit: at most this many pictures, drawn by seed.
 
     Returns: n, damage (kind → pictures), attempted, kept, doubtful, notes, unreadable, seconds, run, out;
-        with labels also the keys of `Evaluation.as_json` for the final readings, before (the same keys),
+        with labels also the keys of `Evaluation.as_json` for the final predictions, before (the same keys),
         paired (McNemar); where the clean pictures are known psnr and ssim.
     """
     started = time.perf_counter()
@@ -178,7 +178,7 @@ def picture_quality(clean: NDArray[np.uint8], degraded: NDArray[np.uint8], resul
 
 
 def prediction_table(result: Repair) -> pd.DataFrame:
-    """One row a picture: what was detected, both readings, and whether a person should look."""
+    """One row a picture: what was detected, both predictions, and whether a person should look."""
     names = np.array(result.after.class_names, dtype=object)
     columns: dict[str, Any] = {"id": list(result.before.ids)}
     if result.before.labels is not None:

@@ -43,7 +43,7 @@ class RepairPlan:
         suite: the damages that it learns, at `severities` (None = those of the suite).
         clean_share: part of the pictures that stays undamaged in training and calibration.
         detector, restorer: the two trainings.
-        target_accuracy: wanted of the readings that no person checks; fixes the threshold of doubt.
+        target_accuracy: wanted of the predictions that no person checks; fixes the review threshold.
     """
 
     suite: str = "mnist-c"

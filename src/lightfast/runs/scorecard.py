@@ -120,7 +120,7 @@ def scorecard_run(
 def _of_pictures(
     readings: Sequence[ServicePredictions], ids: Sequence[str]
 ) -> tuple[ServicePredictions, ...]:
-    """The readings of these pictures alone; services that answered none of them are gone."""
+    """The predictions of these pictures alone; services that answered none of them are gone."""
     kept = set(ids)
     few = [
         replace(one, ranked={name: row for name, row in one.ranked.items() if name in kept})
@@ -175,7 +175,7 @@ def load_synonyms(path: Path) -> dict[str, str]:
 
 
 def _timed(classifier: Checkpoint, images: ImageSet, name: str) -> tuple[Predictions, float]:
-    """Our readings, and seconds a picture after a warm-up, pixels in memory."""
+    """Our predictions, and seconds a picture after a warm-up, pixels in memory."""
     predict(classifier, images.take(range(min(_WARM_UP, len(images)))))
     started = time.perf_counter()
     readings = predict(classifier, images)

@@ -1,4 +1,4 @@
-"""The rest of a training on pictures with any number of labels: thresholds, readings of the test part,
+"""The rest of a training on pictures with any number of labels: thresholds, predictions of the test part,
 figures, page.
 """
 

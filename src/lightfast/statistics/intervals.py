@@ -70,8 +70,8 @@ def difference_interval(before_correct: ArrayLike, after_correct: ArrayLike, lev
     """Interval of accuracy(after) − accuracy(before) on the same pictures, in −1..1, by `NEWCOMBE`.
 
     Args:
-        before_correct: bool (N,), whether the first reading of each picture is right.
-        after_correct: bool (N,), the second reading of the same pictures in the same order.
+        before_correct: bool (N,), whether the first prediction of each picture is right.
+        after_correct: bool (N,), the second prediction of the same pictures in the same order.
         level: confidence level.
 
     Raises DataError when the lengths differ or there is no picture.

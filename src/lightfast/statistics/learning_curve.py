@@ -141,8 +141,8 @@ class LearningCurve:
         return np.clip(self.limit - self.scale * sizes**-self.exponent, 0.0, 1.0)
 
     def predict(self, n: int, repeats: int = 1) -> Forecast:
-        """What will be measured with `n` training pictures: the interval holds the curve's doubt and the
-        noise of a new measurement.
+        """What will be measured with `n` training pictures: the interval holds the curve's uncertainty and
+        the noise of a new measurement.
 
         Args:
             n: training pictures, at least 1.
@@ -244,11 +244,11 @@ def fit_learning_curve(
 ) -> LearningCurve:
     """Fit the power law to measured points.
 
-    Points weigh by 1 / p(1 − p), so that large sizes count more, as in Figueroa et al. (2012). The doubt is
-    Bayesian: flat in the accuracies at the smallest and the largest size, log-uniform in exponents from 0.05
-    to 2, and a variance that starts from the counting noise of `test_n` pictures and learns from the scatter
-    of the points. For each exponent this is solved exactly (normal and inverse chi-square), so few points
-    give the wide tails of Student's t.
+    Points weigh by 1 / p(1 − p), so that large sizes count more, as in Figueroa et al. (2012). The
+    uncertainty is Bayesian: flat in the accuracies at the smallest and the largest size, log-uniform in
+    exponents from 0.05 to 2, and a variance that starts from the counting noise of `test_n` pictures and
+    learns from the scatter of the points. For each exponent this is solved exactly (normal and inverse
+    chi-square), so few points give the wide tails of Student's t.
 
     Args:
         sizes: (P,) training pictures, at least 3 different numbers; a size measured several times stands

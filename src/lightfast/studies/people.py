@@ -28,7 +28,7 @@ class People:
 
 def people_on(pictures: Path, folder: Path, options: StudyOptions, predictions: Predictions) -> People:
     """Score the answers in `folder` about the test part of `pictures`,
-    beside the model's readings of the same pictures.
+    beside the model's predictions of the same pictures.
     """
     how = shown_command(["lightfast", "human", str(pictures), "--person", "NAME", "--out", str(folder)])
     if not load_answers(folder / ANSWERS_FILE).answers:

@@ -51,7 +51,7 @@ class ModelRow:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One row after training: its readings of the test pictures and what they are worth.
+    """One row after training: its predictions of the test pictures and what they are worth.
 
     Attributes:
         row: what was trained.

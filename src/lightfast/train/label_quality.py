@@ -17,9 +17,9 @@ def label_issue_mask(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> 
     """bool (N,): whether another class is confidently more probable than the given one.
 
     A class counts as confident where its probability reaches the mean that it has on the pictures labelled
-    with it; of those the most probable wins, and a row whose winner is not its label is doubted: the
+    with it; of those the most probable wins, and a row whose winner is not its label is a label issue: the
     off-diagonal of the confident joint of Northcutt, Jiang and Chuang (2021, section 3.1). Rows where no
-    class is confident are not doubted. A class without pictures is never confident.
+    class is confident are none. A class without pictures is never confident.
 
     Args:
         probs: float (N, K), out of sample: of models that were not trained on the row.
@@ -57,7 +57,7 @@ def out_of_fold_probs(
     Args:
         labels: (N,).
         folds: at least 2.
-        seed: of the dealing.
+        seed: of the folds.
         fit_and_predict: fits on the rows `rest` and gives probabilities (len(fold), K).
     """
     if folds < 2:

@@ -37,7 +37,7 @@ class LinearSettings:
         balanced: every class weighs the same, however many rows it has (`fit_linear` only).
         robust: look for training rows whose label is probably wrong, and for a remedy, see `fit_linear`.
         folds: of the out-of-fold probabilities behind `robust`.
-        seed: of the dealing of those folds; nothing else is random.
+        seed: of those folds; nothing else is random.
     """
 
     strengths: tuple[float, ...] = STRENGTHS
@@ -145,11 +145,11 @@ def fit_linear(
 
     `robust` is for labels of which some are wrong. The training rows are read by models that were not trained
     on them; `label_issue_mask` names those in which another class is confidently more probable
-    (`train.doubts`, after Northcutt, Jiang and Chuang 2021). Two remedies are fitted: without the doubted
-    rows ("drop", which never takes a class away whole), and with every row counting as its label is probable
-    beside the best other class, at most 1 ("weigh"). Of these and the plain head the one with the lowest
-    cross-entropy on `val` is returned, so that clean labels lose little. No validation row is left out.
-    docs/taxonomy.md says what that gains.
+    (`train.label_quality`, after Northcutt, Jiang and Chuang 2021). Two remedies are fitted: without the
+    doubted rows ("drop", which never takes a class away whole), and with every row counting as its label is
+    probable beside the best other class, at most 1 ("weigh"). Of these and the plain head the one with the
+    lowest cross-entropy on `val` is returned, so that clean labels lose little. No validation row is left
+    out. docs/taxonomy.md says what that gains.
     """
     settings = settings or LinearSettings()
     for rows in (train, val):

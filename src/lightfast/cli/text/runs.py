@@ -95,7 +95,7 @@ def tag_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """What was found and done, and with labels the readings before and after."""
+    """What was found and done, and with labels the predictions before and after."""
     kinds = sorted(metrics["damage"].items(), key=lambda item: -item[1])
     lines = [
         f"damage     {', '.join(f'{name} {count:,}' for name, count in kinds)}",

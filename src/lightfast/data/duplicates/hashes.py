@@ -62,7 +62,7 @@ _FREQUENCIES = sorted(
     ((row, column) for row in range(9) for column in range(9) if row + column),
     key=lambda one: (sum(one), one),
 )[:64]
-# Dealt out in turn, so that each band of bits holds low and high frequencies.
+# Taken in turn, so that each band of bits holds low and high frequencies.
 _ROWS, _COLUMNS = np.array(_FREQUENCIES).reshape(_BAND, _BANDS, 2).transpose(2, 1, 0).reshape(2, 64)
 _MIRROR = np.where(_COLUMNS % 2, -1, 1).astype(np.float32)
 

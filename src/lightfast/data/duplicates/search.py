@@ -24,7 +24,7 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Pictures uint8 (N, H, W, C) to vectors float32 (N, D), any D, any length."""
 
 COSINE = 0.95
-"""Doubtful pairs whose embeddings have at least this cosine similarity are near duplicates."""
+"""Uncertain pairs whose embeddings have at least this cosine similarity are near duplicates."""
 SMALLEST_SEARCHED_SIDE = 32
 MOST_PICTURES = 200_000
 _CHUNK = 1024
@@ -106,11 +106,13 @@ def near_duplicates(
     part, and mirrored ones (training mirrors pictures too). Pictures with hardly any structure (plain
     surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`near_hash`), the
     correlation of small registered thumbnails decides (`near_look`); with `embed` the cosine of embeddings
-    decides the doubtful pairs. Pictures are read in chunks; 4 KiB a picture are kept, on disk for large sets.
+    decides the uncertain pairs. Pictures are read in chunks; 4 KiB a picture are kept, on disk for large
+    sets.
 
     Args:
         sets: pictures of any size; they may be memory-mapped.
-        embed: vectors for pictures, e.g. a network's features; called on the pictures of doubtful pairs only.
+        embed: vectors for pictures, e.g. a network's features; called on the pictures of uncertain pairs
+            only.
         report: told how far the search is.
     """
     copies: dict[str, list[int]] = defaultdict(list)
@@ -283,7 +285,7 @@ def _look(
 def _decide(
     pictures: _Pictures, found: Candidates, uncertain: Sequence[int], joined: _Joined, embed: Embed
 ) -> None:
-    """Join the doubtful pairs whose embeddings are close."""
+    """Join the uncertain pairs whose embeddings are close."""
     for some in (uncertain[at : at + _EMBEDDED] for at in range(0, len(uncertain), _EMBEDDED)):
         first = [pictures[int(found.first[at])] for at in some]
         first = [

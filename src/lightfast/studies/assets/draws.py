@@ -163,7 +163,7 @@ class _Columns:
         return self.pooled + (self.grid // 4 if self.halved else self.grid)
 
     def of(self, values: NDArray[np.floating], rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        # Sorted reading: the features lie in a file.
+        # Read in order: the features lie in a file.
         order = np.argsort(rows)
         taken = np.empty((len(rows), self.width), np.float32)
         read = values[rows[order]]

@@ -318,7 +318,7 @@ def _wilson(correct: NDArray[np.bool_]) -> Interval:
 
 
 def _accepted(result: Repair) -> float | None:
-    """Accuracy of the readings that did not go to a person."""
+    """Accuracy of the predictions that did not go to a person."""
     sure = ~result.needs_review
     return float(result.after.correct[sure].mean()) if sure.any() else None
 

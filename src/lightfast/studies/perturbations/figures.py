@@ -1,7 +1,7 @@
 """Figures of the perturbations study, as its paper has them: what the enhancers change, where the classifier
 looks before and after, what its layers see, and how the enhancers learnt.
 
-Which pictures are shown is decided by the readings alone: of every outcome those with the most confident
+Which pictures are shown is decided by the predictions alone: of every outcome those with the most confident
 reading behind our enhancer, the first in the test set where two are equal.
 """
 
@@ -86,7 +86,7 @@ class View:
 
 
 def subject_views(read: SubjectResult) -> dict[str, View]:
-    """The clean and the degraded test pictures of a subject with their readings."""
+    """The clean and the degraded test pictures of a subject with their predictions."""
     seed = int(read.enhancers[OUR_WAY].details["seed"])
     pictures = {CLEAN_STATE: read.splits.test, DEGRADED: degraded_images(read.splits.test, MIX, seed)}
     return {
@@ -145,7 +145,7 @@ def chosen_rows(
     view: View, outcome: tuple[bool, bool], count: int, among: NDArray[np.bool_] | None = None
 ) -> list[int]:
     """Up to `count` rows of an outcome (within the mask `among`),
-    the most confident reading behind the enhancer first.
+    the most confident prediction behind the enhancer first.
     """
     fits = (view.before.correct == outcome[0]) & (view.after.correct == outcome[1])
     order = np.argsort(-view.after.confidence, kind="stable")

@@ -143,7 +143,7 @@ def train_parts(
     options: StudyOptions, subjects: Sequence[Subject], pictures: Mapping[str, StudyImages]
 ) -> None:
     """Train whatever is not in the study's folder yet: first classifiers and denoisers, then what learns
-    through the one and begins as the other, then the readings of the test pictures; at scale "cpu" one
+    through the one and begins as the other, then the predictions of the test pictures; at scale "cpu" one
     process a core.
 
     `pictures` are those of each data set by name.
@@ -323,7 +323,7 @@ def _ours(state: str, gates: Mapping[str, Gate]) -> str:
 
 def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet) -> Gate:
     """The verdict on validation pictures, as `restore.gate.judge` gives it,
-    from readings that are kept.
+    from predictions that are kept.
     """
     if not len(val_images):
         return verdict(None, None)
