@@ -33,7 +33,7 @@ PACKAGE = Path(lightfast.__file__).parent
 PHOTOGRAPHS = 24
 FOREST = ClassifierPlan("random-forest", config={"trees": 4})
 # What reads or divides labelled pictures without looking for near duplicates.
-BEHIND_THE_DOOR = {"read", "read_splits", "load_dataset", "near_of", "with_near_groups"}
+BEHIND_THE_DOOR = {"read", "load_splits", "load_dataset", "find_near_duplicates", "with_near_groups"}
 # The door itself; and a listing of the catalogue, which counts the pictures of a set.
 DOORS = {"runs/pictures.py", "cli/data.py"}
 
