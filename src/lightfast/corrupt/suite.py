@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from lightfast.base.errors import InputError
 from lightfast.base.randomness import generator
 from lightfast.base.registry import Registry
-from lightfast.corrupt import blur, digital, geometry, ink, noise, weather
+from lightfast.corrupt import blur, digital, geometry, ink, noise, weather  # noqa: F401 (they register themselves)
 from lightfast.corrupt.registry import CORRUPTIONS, IMAGENET_C, MNIST_C, SeverityTable
 from lightfast.data.images import ImageSet
-
-MODULES = (noise, blur, weather, digital, geometry, ink)
-"""The modules whose import fills CORRUPTIONS."""
 
 CLEAN = "clean"
 _CHUNK_VALUES = 1 << 19

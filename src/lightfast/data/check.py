@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -66,10 +64,6 @@ class DataReport:
     near_overlap: int = 0
     near_not_searched: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
-
 
 def check(source: str | Path, *, data_folder: Path | None = None, report: Reporter = silent) -> DataReport:
     """Read `source` (see `ingest.read`) and report on it;
@@ -114,7 +108,7 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
         near_overlap=_near_overlap(loaded, contents, found),
         near_not_searched=found.not_searched,
     )
-    return dataclasses.replace(plain, warnings=_warnings(plain))
+    return replace(plain, warnings=_warnings(plain))
 
 
 def _counts(loaded: LoadedData) -> dict[str, int]:
@@ -220,9 +214,3 @@ def _warnings(report: DataReport) -> tuple[str, ...]:
         ),
     ]
     return tuple(text for holds, text in said if holds)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value

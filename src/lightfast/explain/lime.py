@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightfast.base.randomness import derive_seed
-from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
+from lightfast.explain.methods import AttributionRequest, explainer
 
 _KERNEL_WIDTH = 0.25
 
 
+@explainer(
+    "lime",
+    "a linear model over the segments of the picture",
+    "Ribeiro et al. 2016",
+    ("samples", "segments", "baseline"),
+    needs_gradients=False,
+)
 def lime(request: AttributionRequest) -> Tensor:
     """float (n, H, W), signed: the weight of each pixel's segment in a ridge regression of the probability on
     the segments that are shown, near samples counting more (Ribeiro et al., KDD 2016, with the kernel and the
@@ -89,16 +96,3 @@ def _nearness(_original: Tensor, _changed: Tensor, shown: Tensor, **_given: Any)
     share = float(shown.float().mean())
     distance = 1 - math.sqrt(share)
     return math.sqrt(math.exp(-(distance**2) / _KERNEL_WIDTH**2))
-
-
-EXPLAINERS.add(
-    "lime",
-    Explainer(
-        "lime",
-        lime,
-        "a linear model over the segments of the picture",
-        "Ribeiro et al. 2016",
-        ("samples", "segments", "baseline"),
-        needs_gradients=False,
-    ),
-)
