@@ -81,7 +81,7 @@ def feature_maps(
         raise CheckpointError(
             f"{classifier.model} keeps no maps of the picture",
             expected="a convolutional network or a vision transformer",
-            cure="The methods occlusion and lime show what it looks at.",
+            cure="Use the method occlusion or lime to see what it looks at.",
         )
     chosen = _chosen(known, layers)
     found = [[np.zeros((0, layer.channels, *layer.size), dtype=np.float32)] for layer in chosen]

@@ -83,8 +83,8 @@ class Explanation:
 class MapExplanation(Explanation):
     """With one map; `flat`: it is the same everywhere and so says nothing."""
 
-    overlay: str
     flat: bool = False
+    overlay: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,17 +141,14 @@ class PredictedImages:
 
     def explanations(self, method: str) -> tuple[Explanation, ...]:
         """One a picture, with the names that its files will have."""
-        stems = stems_of(self.images.ids)
-        told = [self._told(row) for row in range(len(self))]
-        if method == FEATURES:
-            return tuple(
-                FeatureExplanation(**one, map=f"{MAPS}/{stem}.npz", figure=f"{FEATURES}/{stem}.png")
-                for one, stem in zip(told, stems, strict=True)
-            )
-        return tuple(
-            MapExplanation(**one, map=f"{MAPS}/{stem}.npy", overlay=f"{OVERLAYS}/{stem}.png")
-            for one, stem in zip(told, stems, strict=True)
-        )
+        features = method == FEATURES
+        kind: type[Explanation] = FeatureExplanation if features else MapExplanation
+        ending, drawn, folder = ("npz", "figure", FEATURES) if features else ("npy", "overlay", OVERLAYS)
+        rows: list[dict[str, Any]] = [
+            self._told(row) | {"map": f"{MAPS}/{stem}.{ending}", drawn: f"{folder}/{stem}.png"}
+            for row, stem in enumerate(stems_of(self.images.ids))
+        ]
+        return tuple(kind(**one) for one in rows)
 
     def _told(self, row: int) -> dict[str, Any]:
         names, images = self.classifier.class_names, self.images
@@ -243,6 +240,7 @@ def save_explanations(path: Path, rows: Sequence[Explanation]) -> Path:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    row["map"] = row.pop("map")
     for rank, guess in enumerate(row.pop("top"), start=1):
         row |= {f"label_{rank}": guess["label"], f"prob_{rank}": guess["probability"]}
     return {key: " | ".join(value) if isinstance(value, list) else value for key, value in row.items()}

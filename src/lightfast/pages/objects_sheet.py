@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,19 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lightfast.base.files import write_bytes
 from lightfast.base.plain import FLAT, HIDDEN
-from lightfast.base.png import png
 from lightfast.data.dataset import Unreadable
-from lightfast.report.contact_sheet import cut
+from lightfast.report.contact_sheet import SheetCell, cut, write_contact_sheet
 from lightfast.report.tables import percent
 from lightfast.tagging.objects import Objects
 
 SHOWN = 48
 """So many pictures stand on the sheet, the rest only in the file."""
 CELL = 380
-_MARGIN, _CAPTION, _FONT = 14, 44, 15
-_PAPER, _INK, _MUTED = (250, 249, 246), (28, 34, 38), (92, 102, 108)
+_FONT = 15
 # Told apart by lightness as well as by hue.
 _COLOURS = (
     (11, 99, 117),
@@ -45,6 +41,12 @@ class PictureObjects:
     path: str
     found: Objects = field(metadata=FLAT)
     image: NDArray[np.uint8] | None = field(default=None, metadata=HIDDEN)
+
+    @property
+    def tags(self) -> str:
+        """The tags in words, the most probable first."""
+        shares = self.found.tags.items()
+        return ", ".join(f"{label} {percent(share, 0)}" for label, share in shares) or "no tag"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,21 +78,12 @@ def write_objects_sheet(path: Path, shown: Sequence[PictureObjects]) -> Path:
     """A PNG with the pictures in rows of up to three, boxes and labels drawn on them,
     the tags of the whole picture beneath.
     """
-    columns = min(3, max(1, len(shown)))
-    step = (CELL + _MARGIN, CELL + _CAPTION + _MARGIN)
-    rows = max(1, math.ceil(len(shown) / columns))
-    sheet = Image.new("RGB", (columns * step[0] + _MARGIN, rows * step[1] + _MARGIN), _PAPER)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
-    for place, one in enumerate(shown):
-        left, top = _MARGIN + place % columns * step[0], _MARGIN + place // columns * step[1]
-        if one.image is not None:
-            drawn = drawn_objects(one.image, one.found)
-            sheet.paste(drawn, (left + (CELL - drawn.width) // 2, top + (CELL - drawn.height) // 2))
-        shares = one.found.tags.items()
-        tags = ", ".join(f"{label} {percent(share, 0)}" for label, share in shares) or "no tag"
-        for line, (text, colour) in enumerate(((one.path, _MUTED), (tags, _INK))):
-            pen.text((left, top + CELL + 4 + 18 * line), cut(text, font, CELL), fill=colour, font=font)
-    return write_bytes(path, png(sheet))
+    cells = [
+        SheetCell((np.asarray(drawn_objects(one.image, one.found)),), ((one.path, ""), (one.tags, "strong")))
+        for one in shown
+        if one.image is not None
+    ]
+    return write_contact_sheet(path, cells, f"{len(cells)} pictures", side=CELL)
 
 
 def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) -> Image.Image:

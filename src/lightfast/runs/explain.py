@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
 from lightfast.base.files import atomic, load_json, make_folder, write_bytes, write_json
 from lightfast.base.plain import as_json
 from lightfast.base.png import png
+from lightfast.base.progress import Reporter
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet, sample
 from lightfast.evaluate.predict import probs_of
@@ -55,6 +56,8 @@ _CHECKED, CHECKED_SLOW = 12, 6
 """Pictures that an explanation is checked on: with gradients, and by many predictions a picture."""
 _BLOCK, _SLOW_BLOCK = 32, 4
 _BLUR_SHARE = 1 / 80
+Ask = Callable[..., Attribution]
+"""`explain` with all but pictures and targets."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,16 @@ def explain_run(
         result = FeaturesResult(**facts, run=run, found=found, **drawn)
         write_features_page(out / REPORT_FILE, result)
     else:
-        found = _with_maps(found, settings, options)
-        judged = _judged(found, wanted, settings, options)
+        ask = partial(explain, classifier, method=wanted.method, settings=settings, seed=options.seed)
+        found = _with_maps(found, ask, options.report)
+        judged = {
+            "check": _checks(found, wanted.check, settings, options),
+            "other": _other_maps(found, ask, options.report) if target is None else {},
+            "enhancer": change_by_enhancer(found, settings, options.seed)
+            if classifier.model == ENHANCED
+            else None,
+            "explainer": explainers().get(wanted.method),
+        }
         facts = envelope(given, images, options, started, [*notes, *_map_notes(found)])
         result = ExplainResult(**facts, run=run, found=found, settings=settings, **judged)
         write_explain_page(out / REPORT_FILE, result)
@@ -144,7 +155,7 @@ def _predicted(
     return PredictedImages(classifier, images, network, probs, targets.astype(np.int64), seen, target)
 
 
-def _with_maps(found: ExplainedImages, settings: ExplainSettings, options: RunOptions) -> ExplainedImages:
+def _with_maps(found: ExplainedImages, ask: Ask, report: Reporter) -> ExplainedImages:
     """Compute the maps in blocks and write map and overlay of every picture at once."""
     predicted, entry = found.predicted, explainers().get(found.method)
     n, images = len(predicted), predicted.images
@@ -152,9 +163,10 @@ def _with_maps(found: ExplainedImages, settings: ExplainSettings, options: RunOp
     if entry.needs_gradients and not entry.needs_maps:
         # Gradients down to the pixels differ from one to the next; blurred by little they can be seen.
         found = dataclasses.replace(found, blur=max(images.image_shape[:2]) * _BLUR_SHARE)
-    rows: list[Explanation] = []
+    done: list[Explanation] = []
     for start in range(0, n, block):
-        maps = _maps(found, np.arange(start, min(start + block, n)), predicted.targets, settings, options)
+        rows = slice(start, start + block)
+        maps = ask(np.ascontiguousarray(images.images[rows]), targets=predicted.targets[rows])
         found = dataclasses.replace(
             found, seconds=found.seconds + maps.seconds, target_layer=maps.target_layer, signed=maps.signed
         )
@@ -164,49 +176,20 @@ def _with_maps(found: ExplainedImages, settings: ExplainSettings, options: RunOp
             with atomic(found.out / one.map) as temporary, temporary.open("wb") as stream:
                 np.save(stream, values, allow_pickle=False)
             write_bytes(found.out / one.overlay, png(found.drawn(row, values)))
-            rows.append(dataclasses.replace(one, flat=bool(np.ptp(values) == 0)))
-        options.report("explaining", len(rows), n, f"{len(rows):,} of {n:,}")
-    return dataclasses.replace(found, explanations=rows)
-
-
-def _maps(
-    found: ExplainedImages,
-    rows: NDArray[np.intp],
-    targets: NDArray[np.int64],
-    settings: ExplainSettings,
-    options: RunOptions,
-) -> Attribution:
-    """The maps of some rows; `targets` (N,) of all pictures."""
-    return explain(
-        found.predicted.classifier,
-        found.predicted.images.images[rows],
-        method=found.method,
-        targets=targets[rows],
-        settings=settings,
-        seed=options.seed,
-    )
-
-
-def _judged(
-    found: ExplainedImages, wanted: ExplainOptions, settings: ExplainSettings, options: RunOptions
-) -> dict[str, Any]:
-    """What else stands in the result: the checks, maps for true classes, what an enhancer changed."""
-    predicted, entry = found.predicted, explainers().get(found.method)
-    count = wanted.check if wanted.check is not None else CHECKED_SLOW if _slow(entry) else _CHECKED
-    enhanced = predicted.classifier.model == ENHANCED
-    return {
-        "explainer": entry,
-        "check": _checks(found, count, settings, options) if count else None,
-        "other": _other_maps(found, settings, options) if wanted.target is None else {},
-        "enhancer": change_by_enhancer(found, settings, options.seed) if enhanced else None,
-    }
+            done.append(dataclasses.replace(one, flat=bool(np.ptp(values) == 0)))
+        report("explaining", len(done), n, f"{len(done):,} of {n:,}")
+    return dataclasses.replace(found, explanations=done)
 
 
 def _checks(
-    found: ExplainedImages, count: int, settings: ExplainSettings, options: RunOptions
-) -> ExplanationChecks:
+    found: ExplainedImages, count: int | None, settings: ExplainSettings, options: RunOptions
+) -> ExplanationChecks | None:
     """Curves and weight check on some of the pictures, drawn by the seed."""
     predicted, seed = found.predicted, options.seed
+    if count is None:
+        count = CHECKED_SLOW if _slow(explainers().get(found.method)) else _CHECKED
+    if count == 0:
+        return None
     rows = np.sort(generator(seed, "explain", "check").permutation(len(predicted))[:count])
     classifier, pictures = predicted.classifier, predicted.images.images[rows]
     options.report("checking", 0, 2, "deletion and insertion")
@@ -217,19 +200,16 @@ def _checks(
     return ExplanationChecks(curves, weights)
 
 
-def _other_maps(
-    found: ExplainedImages, settings: ExplainSettings, options: RunOptions
-) -> dict[int, NDArray[np.float32]]:
+def _other_maps(found: ExplainedImages, ask: Ask, report: Reporter) -> dict[int, NDArray[np.float32]]:
     """Of the wrong predictions that the page shows: the map for the true class."""
-    labels = {int(row): found.predicted.true_label(int(row)) for row in found.predicted.wrong[:SHOWN_WRONG]}
+    predicted, maps = found.predicted, {}
+    labels = {row: predicted.true_label(row) for row in predicted.wrong[:SHOWN_WRONG].tolist()}
     rows = [row for row, label in labels.items() if label is not None]
-    targets = np.array([labels.get(row) or 0 for row in range(len(found.predicted))])
-    maps: dict[int, NDArray[np.float32]] = {}
     for start in range(0, len(rows), _SLOW_BLOCK):
         block = rows[start : start + _SLOW_BLOCK]
-        true = _maps(found, np.array(block), targets, settings, options)
+        true = ask(predicted.images.images[block], targets=np.array([labels[row] for row in block]))
         maps |= dict(zip(block, true.maps, strict=True))
-        options.report("true class", len(maps), len(rows), f"{len(maps)} of {len(rows)}")
+        report("true class", len(maps), len(rows), f"{len(maps)} of {len(rows)}")
     return maps
 
 
@@ -264,15 +244,19 @@ def _folder(run: str, wanted: ExplainOptions, options: RunOptions) -> Path:
     out = Path(options.out) if options.out is not None else Path(run, "explained", wanted.method)
     if out.resolve() == Path(run).resolve():
         raise CheckpointError(f"{out} is the run itself", cure="Give another folder as `out`.")
-    # What another verb wrote would be lost.
+    _require_own(out)
+    return out
+
+
+def _require_own(out: Path) -> None:
+    """Refuse a folder whose report was written by another verb: it would be lost."""
     there = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    holds = "a run" if there & {RUN_FILE, METRICS_FILE, "checkpoint"} else ""
-    if REPORT_FILE in there and not there & {RESULT, BEGUN}:
-        holds = holds or "the report of something else"
+    holds = "the report of something else" if REPORT_FILE in there and not there & {RESULT, BEGUN} else ""
+    if there & {RUN_FILE, METRICS_FILE, "checkpoint"}:
+        holds = "a run"
     if holds:
         expected = "a new folder, or one that `explain` wrote"
         raise CheckpointError(f"{out} holds {holds}", expected=expected, cure="Give another as `out`.")
-    return out
 
 
 def _settings(wanted: ExplainOptions) -> ExplainSettings:
