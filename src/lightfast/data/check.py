@@ -81,7 +81,9 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
     labels = _labels(loaded)
     ids = tuple(one for images in loaded.parts.values() for one in images.ids)
     contents = [one for images in loaded.parts.values() for one in images.content_hashes]
-    copies = _copies(contents)
+    copies: dict[str, list[int]] = defaultdict(list)
+    for row, content in enumerate(contents):
+        copies[content].append(row)
     duplicates, conflicts = _divided([rows for rows in copies.values() if len(rows) > 1], labels, ids)
     found = find_near_duplicates(loaded, report=report)
     first = {rows[0] for rows in copies.values()}
@@ -135,14 +137,6 @@ def _labels(loaded: LoadedData) -> list[object]:
     return found
 
 
-def _copies(contents: Sequence[str]) -> dict[str, list[int]]:
-    """The rows of every content, in order."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for row, content in enumerate(contents):
-        groups[content].append(row)
-    return groups
-
-
 Groups = tuple[tuple[str, ...], ...]
 
 
@@ -179,10 +173,7 @@ def _near_overlap(loaded: LoadedData, contents: Sequence[str], found: NearDuplic
 
 def _overlap(loaded: LoadedData) -> int:
     held = {
-        content
-        for images in (loaded.val, loaded.test)
-        if images is not None
-        for content in images.content_hashes
+        one for images in loaded.parts.values() if images is not loaded.train for one in images.content_hashes
     }
     return sum(content in held for content in loaded.train.content_hashes)
 

@@ -60,7 +60,7 @@ def difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Differenc
             cure="Bring the output to the size and channels of the input.",
         )
     maps = np.zeros(first.shape[:3], dtype=np.float32)
-    shown, largest, mean = np.zeros(len(first)), np.zeros(len(first)), np.zeros(len(first))
+    shown, largest, mean = np.zeros((3, len(first)))
     for row in range(len(first)):
         levels = np.abs(first[row].astype(np.int16) - second[row])
         strongest = levels.max(axis=-1)

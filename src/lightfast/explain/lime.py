@@ -41,16 +41,16 @@ def _one(request: AttributionRequest, row: int, baseline: Tensor) -> Tensor:
     from captum.attr import Lime
 
     picture = request.pixels[row : row + 1]
-    segments = torch.from_numpy(
-        segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), request.settings.segments)
-    ).to(picture.device)
+    cut = segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), request.settings.segments)
+    segments = torch.from_numpy(cut).to(picture.device)
     shown = torch.Generator().manual_seed(derive_seed(request.seed, "lime"))
 
     def draws(original: Tensor, **given: Any) -> Iterator[Tensor]:
         # The picture itself first.
-        yield torch.ones(1, given["num_interp_features"], dtype=torch.long, device=original.device)
+        size = (1, given["num_interp_features"])
+        yield torch.ones(size, dtype=torch.long, device=original.device)
         while True:
-            yield torch.randint(2, (1, given["num_interp_features"]), generator=shown).to(original.device)
+            yield torch.randint(2, size, generator=shown).to(original.device)
 
     method = Lime(request.probabilities, SkLearnRidge(alpha=1.0), _nearness, draws)
     # captum's own loader and regression draw from the global generator, without effect on the result.
