@@ -115,9 +115,9 @@ def explain(
         unset = targets is None and layer is not None and not averaged
         request = AttributionRequest(classifier, pixels, wanted, settings, seed, layer, unset)
         if targets is None and not request.open:
-            with _reading(request, one_view=False):
+            with _predicting(request, one_view=False):
                 request.decide(request.probabilities(pixels))
-        with _reading(request, one_view=explainer.needs_maps):
+        with _predicting(request, one_view=explainer.needs_maps):
             found = explainer.run(request).detach().float()
         maps[rows] = _resized(found, images.shape[1:3]).cpu().numpy()
         chosen[rows] = request.targets.cpu().numpy()
@@ -127,7 +127,7 @@ def explain(
 
 
 @contextmanager
-def _reading(request: AttributionRequest, one_view: bool) -> Iterator[None]:
+def _predicting(request: AttributionRequest, one_view: bool) -> Iterator[None]:
     """The network in evaluation mode; pictures that do not pass through it are answered with the cure."""
     network = request.classifier.network
     if isinstance(network, Forest):

@@ -154,9 +154,8 @@ def _not_run(method: str, seed: int, reason: str, flat: int = 0) -> Randomisatio
 def _redrawn(part: str, modules: int, likeness: NDArray[np.float64], seed: int) -> Redrawn:
     values = np.nan_to_num(likeness, nan=0.0).mean(axis=0)
     interval = mean_interval(values, seed, (-1.0, 1.0))
-    return Redrawn(
-        part, modules, float(values.mean()), interval, len(likeness), int(np.isnan(likeness).sum())
-    )
+    flat = int(np.isnan(likeness).sum())
+    return Redrawn(part, modules, float(values.mean()), interval, len(likeness), flat)
 
 
 def _dependence(whole: Redrawn, n: int) -> str:
