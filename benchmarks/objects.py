@@ -40,7 +40,7 @@ from lightfast.data.decode.decode import decode_file, resize_batch  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
 from lightfast.statistics.intervals import bootstrap_mean  # noqa: E402
 from lightfast.tagging.objects import ObjectSettings, crops, merge  # noqa: E402
-from lightfast.tagging.proposals import iou, propose, windows  # noqa: E402
+from lightfast.tagging.proposals import iou, propose  # noqa: E402
 
 SEED = 0
 SIDE = 224
@@ -144,6 +144,23 @@ def composed(
     return made
 
 
+def windows(height: int, width: int) -> NDArray[np.int64]:
+    """Boxes of three sizes on a regular grid, large ones first: what a picture is cut into without looking at
+    it.
+
+    Returns int64 (M, 4) as `propose` does.
+    """
+    boxes: list[tuple[int, int, int, int]] = []
+    for share, steps in ((2 / 3, 2), (1 / 2, 3), (1 / 3, 5)):
+        high, wide = round(share * height), round(share * width)
+        tops, lefts = (
+            np.linspace(0, side - part, steps).round().astype(int)
+            for side, part in ((height, high), (width, wide))
+        )
+        boxes += [(left, top, left + wide, top + high) for top in tops.tolist() for left in lefts.tolist()]
+    return np.array(boxes, dtype=np.int64).reshape(-1, 4)
+
+
 def tagged(picture: Composed, places: NDArray[np.int64], probs_of: Embed) -> Tagged:
     """The picture and its places, tagged."""
     whole = resize_batch(picture.image[None], (SIDE, SIDE), 3)
@@ -232,15 +249,33 @@ def measured(
     return result
 
 
-def main() -> None:
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
-    torch.set_num_threads(1)
-    data = Path(os.environ["LIGHTFAST_DATA"])
-    rng = np.random.default_rng(SEED)
-    classes = sorted(folder.name for folder in (data / "caltech20").iterdir() if folder.is_dir())
-    names = (*classes, "other")
+def fitted(
+    objects: Sequence[Sequence[NDArray[np.uint8]]],
+    scenes: Sequence[NDArray[np.uint8]],
+    rng: np.random.Generator,
+) -> tuple[Embed, int]:
+    """(probabilities of whatever pictures, how many it was fitted on)."""
+    embed = lite0()
+    shown = np.stack([fit_size(picture) for rows in objects for picture in rows[:TRAIN]])
+    features = embed(np.concatenate([shown, scene_windows(scenes, OTHERS, rng)]))
+    labels = np.concatenate([np.repeat(np.arange(len(objects)), TRAIN), np.full(OTHERS, len(objects))])
+    head = LogisticRegression(C=1.0, max_iter=500).fit(features, labels)
+    return lambda images: head.predict_proba(embed(images)).astype(np.float32), len(labels)
+
+
+def fit_size(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture uint8 (H, W, 3) at the size that is read."""
+    return resize_batch(picture[None], (SIDE, SIDE), 3)[0]
+
+
+def single_accuracy(objects: Sequence[Sequence[NDArray[np.uint8]]], probs_of: Embed) -> float:
+    """How often a held-out picture of one object alone is read rightly, the mean over the classes."""
+    held = [probs_of(np.stack([fit_size(picture) for picture in rows[TRAIN:]])) for rows in objects]
+    return float(np.mean([float((probs.argmax(axis=1) == label).mean()) for label, probs in enumerate(held)]))
+
+
+def loaded(data: Path, classes: Sequence[str], rng: np.random.Generator) -> tuple[Any, dict[str, Any]]:
+    """(photographs of every class, scenes of both parts), in a drawn order."""
     objects = [photographs(data / "caltech20" / name, rng) for name in classes]
     scenes = {
         part: [
@@ -250,52 +285,62 @@ def main() -> None:
         ]
         for part in ("train", "test")
     }
-    embed = lite0()
-    shown = np.stack(
-        [resize_batch(picture[None], (SIDE, SIDE), 3)[0] for rows in objects for picture in rows[:TRAIN]]
-    )
-    features = embed(np.concatenate([shown, scene_windows(scenes["train"], OTHERS, rng)]))
-    labels = np.concatenate([np.repeat(np.arange(len(classes)), TRAIN), np.full(OTHERS, len(classes))])
-    head = LogisticRegression(C=1.0, max_iter=500).fit(features, labels)
+    return objects, scenes
 
-    def probs_of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return head.predict_proba(embed(images)).astype(np.float32)
 
-    held = [
-        probs_of(np.stack([resize_batch(picture[None], (SIDE, SIDE), 3)[0] for picture in rows[TRAIN:]]))
-        for rows in objects
-    ]
-    single = float(
-        np.mean([float((probs.argmax(axis=1) == label).mean()) for label, probs in enumerate(held)])
-    )
-    parts = {
-        "validation": composed(
-            [rows[TRAIN : TRAIN + 4] for rows in objects], scenes["train"], VALIDATION, rng
-        ),
-        "test": composed([rows[TRAIN + 4 :] for rows in objects], scenes["test"], TEST, rng),
+def machine() -> dict[str, Any]:
+    """What the seconds are of."""
+    return {
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "clock": "processor time, one thread",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "scikit-learn": sklearn.__version__,
+        "scikit-image": version("scikit-image"),
     }
+
+
+def compared(
+    parts: Mapping[str, list[Composed]], names: tuple[str, ...], probs_of: Embed
+) -> tuple[Any, float]:
+    """(a row a way of tagging, seconds that the proposals of a picture take)."""
     started = time.process_time()
-    proposed = {
-        part: [propose(picture.image, 40) for picture in pictures] for part, pictures in parts.items()
-    }
+    proposed = {part: [propose(one.image, 40) for one in pictures] for part, pictures in parts.items()}
     seconds = (time.process_time() - started) / (VALIDATION + TEST)
-    found = {
-        part: (
-            pictures,
-            [tagged(one, places, probs_of) for one, places in zip(pictures, proposed[part], strict=True)],
-        )
-        for part, pictures in parts.items()
-    }
-    cut = {
-        part: (pictures, [tagged(one, windows(*CANVAS), probs_of) for one in pictures])
-        for part, pictures in parts.items()
-    }
+    grid = {part: [windows(*CANVAS)] * len(pictures) for part, pictures in parts.items()}
+    found, cut = (
+        {
+            part: (pictures, [tagged(*pair, probs_of) for pair in zip(pictures, places[part], strict=True)])
+            for part, pictures in parts.items()
+        }
+        for places in (proposed, grid)
+    )
     rows = [
         measured("whole picture only", found, names, 0),
         measured("windows on a grid", cut, names, 38),
         measured("proposals", found, names, 20),
         measured("proposals", found, names, 40),
     ]
+    return rows, seconds
+
+
+def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    torch.set_num_threads(1)
+    data, rng = Path(os.environ["LIGHTFAST_DATA"]), np.random.default_rng(SEED)
+    classes = sorted(folder.name for folder in (data / "caltech20").iterdir() if folder.is_dir())
+    objects, scenes = loaded(data, classes, rng)
+    probs_of, fitted_on = fitted(objects, scenes["train"], rng)
+    single = single_accuracy(objects, probs_of)
+    chosen, held = ([rows[TRAIN : TRAIN + 4] for rows in objects], [rows[TRAIN + 4 :] for rows in objects])
+    parts = {
+        "validation": composed(chosen, scenes["train"], VALIDATION, rng),
+        "test": composed(held, scenes["test"], TEST, rng),
+    }
+    rows, seconds = compared(parts, (*classes, "other"), probs_of)
     for row in rows:
         print(
             f"{row['way']:20s} {row['places']:3d} places  recall {row['recall']:.3f} "
@@ -309,7 +354,7 @@ def main() -> None:
             "test": TEST,
             "validation": VALIDATION,
             "objects": sum(len(one.labels) for one in parts["test"]),
-            "training_pictures": len(labels),
+            "training_pictures": fitted_on,
         },
         "intervals": "95 %, percentile bootstrap over the pictures (boxed: over the found objects)",
         "thresholds": {
@@ -319,15 +364,7 @@ def main() -> None:
         "accuracy_on_single_objects": round(single, 4),
         "propose_seconds": round(seconds, 3),
         "rows": rows,
-        "machine": {
-            "cpu": cpu_name(),
-            "cores": os.cpu_count(),
-            "clock": "processor time, one thread",
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "scikit-learn": sklearn.__version__,
-            "scikit-image": version("scikit-image"),
-        },
+        "machine": machine(),
     }
     write_json(OUT, json.loads(json.dumps(result)))
 

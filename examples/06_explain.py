@@ -31,6 +31,41 @@ def share_on_the_mark(maps: np.ndarray) -> float:
     return float(favour[:, :MARK].sum() / favour.sum())
 
 
+def look_and_check(classifier: lf.Checkpoint, some: np.ndarray) -> None:
+    """Where does it look, and may the maps be believed?"""
+    # Taking away what they point to has to hurt more than
+    # taking away anything else of the same grain. Methods answer different questions: occlusion covers
+    # squares and watches the probability, integrated gradients share out the logit's gain over a flat
+    # picture, to which the strokes of the digit contribute as well.
+    for method in ("integrated-gradients", "occlusion"):
+        found = lf.explain(classifier, some, method=method)
+        print(
+            f"{method}: {share_on_the_mark(found.maps):.0%} of what speaks for the class lies in the "
+            f"{MARK / some.shape[1]:.0%} of the picture where marks are"
+        )
+        curves = lf.deletion_insertion(classifier, some, found.maps, found.targets, seed=0)
+        low, high = curves.deletion.gain_interval
+        print(
+            f"  deletion: better than a random order by {curves.deletion.gain:.2f} (95 % interval {low:.2f} "
+            f"to {high:.2f}, n = {curves.n})"
+        )
+    # And the maps have to change when the weights are drawn anew.
+    weights = lf.randomisation_check(classifier, some, "integrated-gradients", seed=0)
+    print(f"weights drawn anew: {weights.verdict} (rank correlation {weights.rows[-1].correlation:.2f})")
+
+
+def layers_and_difference(classifier: lf.Checkpoint, plain: np.ndarray, with_mark: np.ndarray) -> None:
+    """What the layers make of a picture, and where two versions of it differ."""
+    for layer in lf.feature_maps(classifier, with_mark):
+        print(
+            f"layer {layer.name}: {layer.maps.shape[1]} maps of {layer.maps.shape[2]} × {layer.maps.shape[3]}"
+        )
+    changed = lf.difference(plain, with_mark)
+    print(
+        f"the mark changes {int((changed.maps > 0).sum())} pixels, by up to {changed.largest[0]:.0f} of 255"
+    )
+
+
 def main() -> None:
     digits = lf.read("mnist-5k").images.take(range(0, 5_000, 2))
     parts = lf.split(digits, val=0.1, test=0.2, seed=0)
@@ -55,36 +90,9 @@ def main() -> None:
         ).sentence()
     )
 
-    # Where does it look, and may the maps be believed? Taking away what they point to has to hurt more than
-    # taking away anything else of the same grain. Methods answer different questions: occlusion covers
-    # squares and watches the probability, integrated gradients share out the logit's gain over a flat
-    # picture, to which the strokes of the digit contribute as well.
     some = honest.images[:24]
-    for method in ("integrated-gradients", "occlusion"):
-        found = lf.explain(classifier, some, method=method)
-        print(
-            f"{method}: {share_on_the_mark(found.maps):.0%} of what speaks for the class lies in the "
-            f"{MARK / some.shape[1]:.0%} of the picture where marks are"
-        )
-        curves = lf.deletion_insertion(classifier, some, found.maps, found.targets, seed=0)
-        low, high = curves.deletion.gain_interval
-        print(
-            f"  deletion: better than a random order by {curves.deletion.gain:.2f} (95 % interval {low:.2f} "
-            f"to {high:.2f}, n = {curves.n})"
-        )
-    # And the maps have to change when the weights are drawn anew.
-    weights = lf.randomisation_check(classifier, some, "integrated-gradients", seed=0)
-    print(f"weights drawn anew: {weights.verdict} (rank correlation {weights.rows[-1].correlation:.2f})")
-
-    # The other two: what the layers make of a picture, and where two versions of it differ.
-    for layer in lf.feature_maps(classifier, some[:1]):
-        print(
-            f"layer {layer.name}: {layer.maps.shape[1]} maps of {layer.maps.shape[2]} × {layer.maps.shape[3]}"
-        )
-    changed = lf.difference(test.images[:1], some[:1])
-    print(
-        f"the mark changes {int((changed.maps > 0).sum())} pixels, by up to {changed.largest[0]:.0f} of 255"
-    )
+    look_and_check(classifier, some)
+    layers_and_difference(classifier, test.images[:1], some[:1])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from lightfast.base.plain import as_json
 from lightfast.cli.text.runs import check_lines
 from lightfast.data.check import check, examine
 from lightfast.data.dataset import LoadedData
@@ -64,7 +65,7 @@ def test_a_sound_set_has_no_warnings(made: Any) -> None:
 def test_the_report_is_json(tree: Path) -> None:
     (tree / "cat" / "empty.png").touch()
     report = check(tree)
-    assert json.loads(json.dumps(report.as_json()))["unreadable"] == [
+    assert json.loads(json.dumps(as_json(report)))["unreadable"] == [
         {"path": str(tree / "cat" / "empty.png"), "reason": "empty file"}
     ]
 
@@ -92,7 +93,7 @@ def test_near_duplicates_are_told_from_exact_copies(tmp_path: Path) -> None:
     assert "2 groups of near duplicates hold 4 pictures" in report.warnings
     assert "1 groups of near duplicates have different labels" in report.warnings
     assert "near copy  cat/1.png ~ dog/2.jpg with different labels" in check_lines(report)
-    assert json.loads(json.dumps(report.as_json()))["near_duplicates"] == [["cat/0.png", "cat/2.jpg"]]
+    assert json.loads(json.dumps(as_json(report)))["near_duplicates"] == [["cat/0.png", "cat/2.jpg"]]
 
 
 def test_near_duplicates_in_the_test_part_are_counted(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.explain.difference import centre_of_mass, difference, map_change, rank_correlation, top_change
 
@@ -100,13 +101,13 @@ def test_a_moved_spot_gives_its_shift():
 
 def test_what_is_not_defined_is_none_in_json():
     shown = json.loads(
-        json.dumps(map_change(np.zeros((1, 3, 3)), np.ones((1, 3, 3))).as_json(), allow_nan=False)
+        json.dumps(as_json(map_change(np.zeros((1, 3, 3)), np.ones((1, 3, 3)))), allow_nan=False)
     )
     assert shown == {"n": 1, "correlation": [None], "distance": [None], "shift": [[None, None]]}
 
 
 def test_the_json_of_a_difference_is_plain():
-    shown = json.loads(json.dumps(difference(*pictures(spot=10)).as_json(), allow_nan=False))
+    shown = json.loads(json.dumps(as_json(difference(*pictures(spot=10))), allow_nan=False))
     assert (shown["n"], shown["largest"]) == (2, [10.0, 0.0])
 
 
@@ -118,7 +119,7 @@ def test_top_three_before_and_after():
     assert first.after == (("e", 0.5), ("a", 0.3), ("b", 0.1))
     assert (first.changed, first.entered, first.left) == (True, ("e",), ("c",))
     assert (second.changed, second.entered, second.left) == (False, (), ())
-    assert json.loads(json.dumps(first.as_json()))["after"][0] == ["e", 0.5]
+    assert json.loads(json.dumps(as_json(first)))["after"][0] == ["e", 0.5]
 
 
 def test_two_classes_have_a_top_two():

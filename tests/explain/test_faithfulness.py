@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.predict import pred_probs
@@ -136,9 +137,9 @@ def test_both_orders_run_between_the_picture_and_its_blur(bright):
 
 def test_blocks_do_not_change_the_result(bright, monkeypatch):
     images, targets = bright
-    whole = deletion_insertion(region_reader(), images, stack(REGION), targets, steps=5).as_json()
+    whole = as_json(deletion_insertion(region_reader(), images, stack(REGION), targets, steps=5))
     monkeypatch.setattr(faithfulness, "_BLOCK_BYTES", 3 * 18 * SIDE * SIDE)
-    parts = deletion_insertion(region_reader(), images, stack(REGION), targets, steps=5).as_json()
+    parts = as_json(deletion_insertion(region_reader(), images, stack(REGION), targets, steps=5))
     assert parts["insertion"]["random_mean"] == pytest.approx(whole["insertion"]["random_mean"], abs=1e-6)
     assert parts["deletion"]["gain"] == pytest.approx(whole["deletion"]["gain"], abs=1e-6)
 
@@ -185,7 +186,7 @@ def test_the_random_map_has_the_grain_of_the_map():
 def test_the_json_is_plain(bright):
     images, targets = bright
     found = deletion_insertion(region_reader(), images, stack(REGION), targets, steps=4)
-    shown = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    shown = json.loads(json.dumps(as_json(found), allow_nan=False))
     assert (shown["n"], shown["steps"], shown["seed"]) == (40, 4, 0)
     assert len(shown["deletion"]["mean"]) == 5
     assert shown["deletion"]["interval"] == list(found.deletion.interval)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.preprocess import Preprocess
 from lightfast.explain.randomisation import COULD_NOT_RUN, DEPENDS, HARDLY, UNDECIDED, randomisation_check
@@ -198,7 +199,7 @@ def test_the_same_seed_draws_the_same_weights(pictures):
 
 def test_the_json_of_the_check_is_plain(pictures):
     found = randomisation_check(checkpoint(small_network()), pictures[:6], explain=by_gradient)
-    shown = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    shown = json.loads(json.dumps(as_json(found), allow_nan=False))
     assert shown["rows"][-1]["interval"] == list(found.rows[-1].interval)
     assert set(shown) == {field.name for field in dataclasses.fields(found)}
 

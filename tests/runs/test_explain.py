@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.cli.text.explain import explain_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
@@ -63,11 +64,11 @@ def options(tmp_path: Path, **changes) -> RunOptions:
 def test_every_picture_gets_its_raw_map_and_an_overlay(folder, few, net, tmp_path):
     result = explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
     expected = explain(net, few[1].images).maps
-    for row, found in enumerate(result["explanations"]):
-        values = np.load(tmp_path / "why" / found["map"])
+    for row, found in enumerate(result.found.explanations):
+        values = np.load(tmp_path / "why" / found.map)
         assert values.dtype == np.float32
         assert np.allclose(values, expected[row], atol=1e-5)
-        with Image.open(tmp_path / "why" / found["overlay"]) as drawn:
+        with Image.open(tmp_path / "why" / found.overlay) as drawn:
             assert min(drawn.size) >= 160
     assert {path.name for path in (tmp_path / "why").iterdir()} == {
         "contact-sheet.png",
@@ -83,20 +84,20 @@ def test_readings_labels_and_files_stand_in_both_tables(folder, few, net, tmp_pa
     result = explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
     probs, (_, images) = pred_probs(net, few[1].images), few
     table = pd.read_parquet(tmp_path / "why" / "explanations.parquet")
-    for row, found in enumerate(result["explanations"]):
+    for row, found in enumerate(result.found.explanations):
         order = np.argsort(-probs[row])
-        assert [entry["label"] for entry in found["top"]] == [NAMES[label] for label in order]
-        assert found["top"][0]["probability"] == pytest.approx(probs[row].max(), abs=1e-4)
-        assert found["true_label"] == table["true_label"][row] == NAMES[images.require_labels()[row]]
-        assert found["right"] == (order[0] == images.require_labels()[row])
-        assert table["label_1"][row] == found["top"][0]["label"]
-    assert json.loads((tmp_path / "why" / "explanations.json").read_text()) == result
+        assert [guess.label for guess in found.top] == [NAMES[label] for label in order]
+        assert found.top[0].probability == pytest.approx(probs[row].max(), abs=1e-4)
+        assert found.true_label == table["true_label"][row] == NAMES[images.require_labels()[row]]
+        assert found.right == (order[0] == images.require_labels()[row])
+        assert table["label_1"][row] == found.top[0].label
+    assert json.loads((tmp_path / "why" / "explanations.json").read_text()) == as_json(result)
 
 
 def test_nothing_is_scored_and_no_touch_of_test_pictures_is_recorded(folder, few, tmp_path):
     result = explain_run(folder, [few[0]], options(tmp_path), UNCHECKED)
-    assert "accuracy" not in result
-    assert any("read, not scored" in note for note in result["notes"])
+    assert "accuracy" not in as_json(result)
+    assert any("read, not scored" in note for note in result.notes)
     assert not Path(folder, "evaluations.jsonl").exists()
 
 
@@ -106,12 +107,12 @@ def test_wrong_readings_stand_on_the_page_the_most_confident_first(folder, few, 
     wrong = np.flatnonzero(probs.argmax(axis=1) != images.require_labels())
     assert len(wrong) > 1
     result = explain_run(folder, [path], options(tmp_path), UNCHECKED)
-    assert result["wrong"] == len(wrong)
+    assert as_json(result)["wrong"] == len(wrong)
     page = (tmp_path / "why" / "report.html").read_text()
     section = page[page.index('<h2 id="where-it-looked-when-it-was-wrong"') :]
     section = section[: section.index("</section>")]
     order = wrong[np.argsort(-probs[wrong].max(axis=1), kind="stable")]
-    places = [section.index(f'aria-label="{result["explanations"][row]["id"]}:') for row in order]
+    places = [section.index(f'aria-label="{result.found.explanations[row].id}:') for row in order]
     assert places == sorted(places)
 
 
@@ -119,8 +120,8 @@ def test_pictures_without_labels_have_no_section_of_wrong_ones(folder, few, tmp_
     images = few[1]
     np.savez(tmp_path / "bare.npz", images=images.images)
     result = explain_run(folder, [str(tmp_path / "bare.npz")], options(tmp_path), UNCHECKED)
-    assert result["wrong"] is None
-    assert {one["true_label"] for one in result["explanations"]} == {None}
+    assert as_json(result)["wrong"] is None
+    assert {one.true_label for one in result.found.explanations} == {None}
     assert "when it was wrong" not in (tmp_path / "why" / "report.html").read_text()
 
 
@@ -128,22 +129,22 @@ def test_pictures_of_the_training_are_marked(folder, few, tmp_path):
     path, images = few
     write_seen(Path(folder), images.take([2, 5]))
     result = explain_run(folder, [path], options(tmp_path), UNCHECKED)
-    assert [row for row, one in enumerate(result["explanations"]) if one["seen_in_training"]] == [2, 5]
+    assert [row for row, one in enumerate(result.found.explanations) if one.seen_in_training] == [2, 5]
     assert "seen in training" in (tmp_path / "why" / "report.html").read_text()
 
 
 def test_a_class_that_is_asked_for_is_explained_on_every_picture(folder, few, net, tmp_path):
     explain_options = dataclasses.replace(UNCHECKED, target="middle")
     result = explain_run(folder, [few[0]], options(tmp_path), explain_options)
-    assert {one["target"] for one in result["explanations"]} == {"middle"}
+    assert {one.target for one in result.found.explanations} == {"middle"}
     expected = explain(net, few[1].images, targets=np.ones(9, dtype=np.int64)).maps
-    assert np.allclose(np.load(tmp_path / "why" / result["explanations"][4]["map"]), expected[4], atol=1e-5)
+    assert np.allclose(np.load(tmp_path / "why" / result.found.explanations[4].map), expected[4], atol=1e-5)
 
 
 def test_the_check_is_in_the_result_and_on_the_page(folder, few, tmp_path):
     result = explain_run(folder, [few[0]], options(tmp_path), ExplainOptions(check=3))
-    assert result["check"]["faithfulness"]["n"] == 3
-    assert result["check"]["randomisation"]["rows"][-1]["part"] == "all weights"
+    assert result.check.faithfulness.n == 3
+    assert result.check.randomisation.rows[-1].part == "all weights"
     page = (tmp_path / "why" / "report.html").read_text()
     assert "Areas under the curves, n = 3 pictures" in page
     assert any(line.startswith("deletion") for line in explain_lines(result))
@@ -159,7 +160,7 @@ def test_a_limit_draws_by_the_seed_and_says_so(folder, few, tmp_path):
     results = [
         explain_run(folder, [few[0]], options(tmp_path, seed=seed), explain_options) for seed in (1, 1, 2)
     ]
-    drawn = [[one["id"] for one in result["explanations"]] for result in results]
+    drawn = [[one.id for one in result.found.explanations] for result in results]
     assert len(drawn[0]) == 4
     assert drawn[0] == drawn[1] != drawn[2]
     assert "4 of 9 pictures" in (tmp_path / "why" / "report.html").read_text()
@@ -206,32 +207,32 @@ def test_a_broken_picture_is_named_and_the_others_go_on(folder, few, tmp_path):
     Image.fromarray(few[1].images[0, ..., 0]).save(tmp_path / "mixed" / "good.png")
     (tmp_path / "mixed" / "bad.png").write_bytes(b"no picture")
     result = explain_run(folder, [str(tmp_path / "mixed")], options(tmp_path), UNCHECKED)
-    assert result["n"] == 1
-    assert [Path(one["path"]).name for one in result["unreadable"]] == ["bad.png"]
+    assert len(result.found.predicted) == 1
+    assert [Path(one.path).name for one in result.unreadable] == ["bad.png"]
     assert "bad.png" in (tmp_path / "why" / "report.html").read_text()
 
 
 def test_several_sources_are_read_without_labels(folder, few, tmp_path):
     Image.fromarray(few[1].images[0, ..., 0]).save(tmp_path / "one.png")
     result = explain_run(folder, [str(tmp_path / "one.png"), few[0]], options(tmp_path), UNCHECKED)
-    assert (result["n"], result["labelled"]) == (10, False)
-    assert any("several sources" in note for note in result["notes"])
+    assert (as_json(result)["n"], as_json(result)["labelled"]) == (10, False)
+    assert any("several sources" in note for note in result.notes)
 
 
 def test_without_a_folder_the_result_lies_in_the_run(folder, few):
     result = explain_run(
         folder, [few[0]], RunOptions(), dataclasses.replace(UNCHECKED, method="integrated-gradients")
     )
-    assert Path(result["out"]) == Path(folder, "explained", "integrated-gradients")
-    assert result["signed"]
+    assert result.found.out == Path(folder, "explained", "integrated-gradients")
+    assert result.found.signed
 
 
 def test_features_writes_the_maps_of_every_layer(folder, few, tmp_path):
     result = explain_run(folder, [few[0]], options(tmp_path), ExplainOptions("features"))
-    kept = np.load(tmp_path / "why" / result["explanations"][0]["map"])
-    assert list(kept) == result["layers"]
+    kept = np.load(tmp_path / "why" / result.found.explanations[0].map)
+    assert tuple(kept) == result.layers
     assert all(kept[name].ndim == 3 for name in kept)
-    assert (tmp_path / "why" / result["explanations"][8]["figure"]).is_file()
+    assert (tmp_path / "why" / result.found.explanations[8].figure).is_file()
     page = (tmp_path / "why" / "report.html").read_text()
     assert "Two pictures side by side" in page
     assert "8 of 9 pictures" in page
@@ -244,10 +245,10 @@ def test_what_an_enhancer_changed_is_shown(net, few, tmp_path):
     both.save(tmp_path / "both" / "checkpoint")
     result = explain_run(str(tmp_path / "both"), [few[0]], options(tmp_path), UNCHECKED)
     before, after = pred_probs(net, few[1].images), pred_probs(both, few[1].images)
-    assert result["enhancer"]["changed"] == int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
-    first = result["enhancer"]["tops"][0]
-    assert first["before"][0][1] == pytest.approx(before[0].max(), abs=1e-4)
-    assert first["after"][0][1] == pytest.approx(after[0].max(), abs=1e-4)
+    assert result.enhancer.changed == int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
+    first = result.enhancer.tops[0]
+    assert first.before[0][1] == pytest.approx(before[0].max(), abs=1e-4)
+    assert first.after[0][1] == pytest.approx(after[0].max(), abs=1e-4)
     assert "What the enhancer changed" in (tmp_path / "why" / "report.html").read_text()
 
 
@@ -263,7 +264,7 @@ def test_what_an_enhancer_changed_is_shown(net, few, tmp_path):
         (ExplainOptions("occlusion", layer="conv1"), SettingsError, "layer"),
         (ExplainOptions(target="up"), UnknownName, "unknown class 'up'"),
         (ExplainOptions(settings=("windows=3",)), UnknownName, "Did you mean window"),
-        (ExplainOptions("features", check=3), SettingsError, "--check says nothing"),
+        (ExplainOptions("features", check=3), SettingsError, "`check` says nothing"),
         (ExplainOptions(check=-1), SettingsError, "check -1"),
     ],
 )
@@ -279,7 +280,7 @@ def test_a_forest_has_no_gradients_but_can_be_covered(blobs, few, tmp_path):
         explain_run(str(tmp_path / "forest"), [few[0]], options(tmp_path), UNCHECKED)
     explain_options = ExplainOptions("occlusion", check=1, limit=2, settings=("window=6", "stride=6"))
     result = explain_run(str(tmp_path / "forest"), [few[0]], options(tmp_path), explain_options)
-    assert result["check"]["randomisation"]["verdict"] == "could not run"
+    assert result.check.randomisation.verdict == "could not run"
 
 
 def test_the_run_itself_is_not_written_over(folder, few):
@@ -302,4 +303,4 @@ def test_the_settings_reach_the_method(folder, few, net, tmp_path):
     expected = explain(
         net, few[1].images, method="occlusion", settings=ExplainSettings(window=4, stride=4)
     ).maps
-    assert np.allclose(np.load(tmp_path / "why" / result["explanations"][1]["map"]), expected[1], atol=1e-5)
+    assert np.allclose(np.load(tmp_path / "why" / result.found.explanations[1].map), expected[1], atol=1e-5)

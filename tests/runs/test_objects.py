@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.cli.text.runs import objects_lines
-from lightfast.pages.objects_sheet import drawn_objects, write_objects_sheet
+from lightfast.pages.objects_sheet import ObjectsResult, PictureObjects, drawn_objects, write_objects_sheet
 from lightfast.runs.objects import objects_run
 from lightfast.runs.options import RunOptions
 from lightfast.tagging.objects import Objects, ObjectSettings
@@ -38,17 +39,17 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_picture_is_listed_and_the_broken_one_named(run: Path, pictures: Path) -> None:
     result = objects_run(str(run), [str(pictures)], RunOptions(), ObjectSettings(threshold=0.0, limit=3))
-    assert [row["path"] for row in result["pictures"]] == ["a.png", "in/b.png"]
-    assert [one["path"] for one in result["unreadable"]] == ["broken.jpg"]
-    assert all(set(row["tags"]) == {"left", "middle", "right"} for row in result["pictures"])
+    assert [one.path for one in result.pictures] == ["a.png", "in/b.png"]
+    assert [one.path for one in result.unreadable] == ["broken.jpg"]
+    assert all(set(one.found.tags) == {"left", "middle", "right"} for one in result.pictures)
 
 
 def test_list_and_sheet_are_written(run: Path, pictures: Path, tmp_path: Path) -> None:
     result = objects_run(
         str(run), [str(pictures)], RunOptions(out=tmp_path), ObjectSettings(threshold=0.0, limit=3)
     )
-    assert json.loads((tmp_path / "objects.json").read_text(encoding="utf-8")) == result
-    with Image.open(result["sheet"]) as sheet:
+    assert json.loads((tmp_path / "objects.json").read_text(encoding="utf-8")) == as_json(result)
+    with Image.open(result.sheet) as sheet:
         assert sheet.format == "PNG"
         assert sheet.width > 2 * 380
 
@@ -77,10 +78,10 @@ def test_long_labels_and_no_objects_can_be_drawn(tmp_path: Path) -> None:
     image = np.zeros((100, 100, 3), dtype=np.uint8)
     none = Objects((), (), np.zeros((0, 4), dtype=np.int64), {})
     shown = [
-        ("x" * 300, image, FOUND),
-        ("b", image[:1], none),
-        ("c", image[:, :2], FOUND),
-        ("d", image, none),
+        PictureObjects("x" * 300, FOUND, image),
+        PictureObjects("b", none, image[:1]),
+        PictureObjects("c", FOUND, image[:, :2]),
+        PictureObjects("d", none, image),
     ]
     path = write_objects_sheet(tmp_path / "sheet.png", shown)
     with Image.open(path) as sheet:
@@ -88,7 +89,10 @@ def test_long_labels_and_no_objects_can_be_drawn(tmp_path: Path) -> None:
 
 
 def test_lines_count_boxes_of_one_label() -> None:
-    row = {"path": "a.png", "tags": {"cat": 0.9}, "objects": [{"label": "cat"}, {"label": "cat"}]}
-    assert objects_lines(
-        {"pictures": [row, {"path": "b.png", "tags": {}, "objects": []}], "sheet": None}
-    ) == ["a.png: cat 90 % (2 boxes)", "b.png: nothing above the threshold"]
+    cats = Objects(("cat", "cat"), (0.9, 0.8), np.array([[0, 0, 9, 9], [20, 0, 29, 9]]), {})
+    none = Objects((), (), np.zeros((0, 4), dtype=np.int64), {})
+    pictures = (PictureObjects("a.png", cats), PictureObjects("b.png", none))
+    assert objects_lines(ObjectsResult("run", pictures, (), (), None)) == [
+        "a.png: cat 90 % (2 boxes)",
+        "b.png: nothing above the threshold",
+    ]

@@ -56,9 +56,10 @@ def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: D
     Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training
     pictures in the test part.
     """
+    from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.runs import check_lines
     from lightfast.data.check import check
 
     with progress_bars() as report:
         found = check(data, report=report)
-    print_result(found.as_json(), as_json, check_lines(found))
+    print_result(plain(found), as_json, check_lines(found))

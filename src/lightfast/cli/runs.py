@@ -181,11 +181,12 @@ def predict(
     wanted = output_format(form, out)
     with progress_bars() as report:
         if objects:
+            from lightfast.base.plain import as_json as plain
             from lightfast.cli.text.runs import objects_lines
             from lightfast.runs.objects import objects_run
 
-            result = objects_run(run, paths, run_options(out, seed, device, report))
-            lines = objects_lines(result)
+            objects_found = objects_run(run, paths, run_options(out, seed, device, report))
+            result, lines = plain(objects_found), objects_lines(objects_found)
         else:
             from lightfast.runs.predict import tag_run
             from lightfast.tagging.rows import rows_text, save_rows
@@ -315,14 +316,8 @@ def corrupt(
         result = corrupt_run(
             data, jobs_of(name, severity, suite), options, many=suite is not None, part=part, limit=limit
         )
-    print_result(
-        result,
-        as_json,
-        [
-            f"{row['n']:,} pictures, {row['corruption']} {row['severity']}: {row['path']}"
-            for row in result["written"]
-        ],
-    )
+    lines = [f"{one.n:,} pictures, {one.corruption} {one.severity}: {one.path}" for one in result.written]
+    print_result(result, as_json, lines)
 
 
 @app.command(epilog="Example: lightfast repair runs/digits scans/ --suite mnist-c")

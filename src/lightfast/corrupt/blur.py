@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.corrupt.filtering import gaussian, separable, zoom_matrix
-from lightfast.corrupt.registry import BOTH_PAPERS, IMAGENET_C, ImageBatch, corruption
+from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, corruption
 
 _TALL_SIDE = 128
 """Pictures up to this side are stacked into one tall picture for cv2's filters; beyond,
@@ -64,12 +64,7 @@ class Zoom(NamedTuple):
     step: float
 
 
-@corruption(
-    "blur",
-    severities=tuple(map(Softness, (1.0, 2.0, 3.0, 4.0, 6.0))),
-    small=tuple(map(Softness, (0.4, 0.6, 0.7, 0.8, 1.0))),
-    source=IMAGENET_C,
-)
+@corruption("blur", Softness, (1.0, 2.0, 3.0, 4.0, 6.0), small=(0.4, 0.6, 0.7, 0.8, 1.0), source=IMAGENET_C)
 def gaussian_blur(images: ImageBatch, p: Softness, rng: np.random.Generator) -> ImageBatch:
     """Gaussian blur."""
     return gaussian(images, p.sigma)
@@ -80,9 +75,9 @@ def gaussian_blur(images: ImageBatch, p: Softness, rng: np.random.Generator) -> 
 # (0.05, 1, 1), is as strong as 2.
 @corruption(
     "blur",
-    severities=(Glass(0.7, 1, 2), Glass(0.9, 2, 2), Glass(1.0, 2, 3), Glass(1.1, 3, 3), Glass(1.5, 4, 4)),
-    small=(Glass(0.4, 1, 1), Glass(0.25, 1, 1), Glass(0.55, 1, 2), Glass(0.4, 1, 2), Glass(0.25, 1, 2)),
-    source=BOTH_PAPERS,
+    Glass,
+    ((0.7, 1, 2), (0.9, 2, 2), (1.0, 2, 3), (1.1, 3, 3), (1.5, 4, 4)),
+    small=((0.4, 1, 1), (0.25, 1, 1), (0.55, 1, 2), (0.4, 1, 2), (0.25, 1, 2)),
 )
 def glass_blur(images: ImageBatch, p: Glass, rng: np.random.Generator) -> ImageBatch:
     """Seen through frosted glass: blurred, neighbouring pixels exchanged one after another, blurred again.
@@ -138,8 +133,9 @@ def _shuffle(levels: NDArray[np.uint8], reach: int, rng: np.random.Generator) ->
 
 @corruption(
     "blur",
-    severities=(Lens(3, 0.1), Lens(4, 0.5), Lens(6, 0.5), Lens(8, 0.5), Lens(10, 0.5)),
-    small=(Lens(0.3, 0.4), Lens(0.4, 0.5), Lens(0.5, 0.6), Lens(1, 0.2), Lens(1.5, 0.1)),
+    Lens,
+    ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+    small=((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
     source=IMAGENET_C,
 )
 def defocus_blur(images: ImageBatch, p: Lens, rng: np.random.Generator) -> ImageBatch:
@@ -177,9 +173,9 @@ def _correlate(images: ImageBatch, kernel: NDArray[np.float32]) -> ImageBatch:
 # Small, published: severity 4 is (8, 2), which differs from 3 only beyond three sigma.
 @corruption(
     "blur",
-    severities=(Motion(10, 3), Motion(15, 5), Motion(15, 8), Motion(15, 12), Motion(20, 15)),
-    small=(Motion(6, 1), Motion(6, 1.5), Motion(6, 2), Motion(8, 2.25), Motion(9, 2.5)),
-    source=BOTH_PAPERS,
+    Motion,
+    ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+    small=((6, 1), (6, 1.5), (6, 2), (8, 2.25), (9, 2.5)),
 )
 def motion_blur(images: ImageBatch, p: Motion, rng: np.random.Generator) -> ImageBatch:
     """A one-sided trail at an angle between -45 and 45 degrees, as ImageMagick's MotionBlur draws it."""
@@ -223,8 +219,9 @@ def _along(
 
 @corruption(
     "blur",
-    severities=(Zoom(1.11, 0.01), Zoom(1.16, 0.01), Zoom(1.21, 0.02), Zoom(1.26, 0.02), Zoom(1.31, 0.03)),
-    small=tuple(Zoom(stop, 0.01) for stop in (1.06, 1.11, 1.16, 1.21, 1.26)),
+    Zoom,
+    ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
+    small=[(stop, 0.01) for stop in (1.06, 1.11, 1.16, 1.21, 1.26)],
     source=IMAGENET_C,
 )
 def zoom_blur(images: ImageBatch, p: Zoom, rng: np.random.Generator) -> ImageBatch:

@@ -54,10 +54,7 @@ class Saturation(NamedTuple):
 
 
 @corruption(
-    "digital",
-    severities=tuple(map(Contrast, (0.4, 0.3, 0.2, 0.1, 0.05))),
-    small=tuple(map(Contrast, (0.75, 0.5, 0.4, 0.3, 0.15))),
-    source=IMAGENET_C,
+    "digital", Contrast, (0.4, 0.3, 0.2, 0.1, 0.05), small=(0.75, 0.5, 0.4, 0.3, 0.15), source=IMAGENET_C
 )
 def contrast(images: ImageBatch, p: Contrast, rng: np.random.Generator) -> ImageBatch:
     """Less contrast: every value moves towards the mean of its channel."""
@@ -70,21 +67,10 @@ def contrast(images: ImageBatch, p: Contrast, rng: np.random.Generator) -> Image
 # the published table from 5 down to 1.
 @corruption(
     "digital",
+    Elastic,
+    ((0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02), (0.5, 0.04, 0.1), (2, 0.08, 0.2)),
+    small=((0.1, 0.03, 0.03), (0.1, 0.04, 0.05), (0.08, 0.06, 0.06), (0.05, 0.2, 0.07), (0, 0, 0.08)),
     source=IMAGENET_C,
-    severities=(
-        Elastic(0.05, 0.01, 0.02),
-        Elastic(0.07, 0.01, 0.02),
-        Elastic(0.12, 0.01, 0.02),
-        Elastic(0.5, 0.04, 0.1),
-        Elastic(2, 0.08, 0.2),
-    ),
-    small=(
-        Elastic(0.1, 0.03, 0.03),
-        Elastic(0.1, 0.04, 0.05),
-        Elastic(0.08, 0.06, 0.06),
-        Elastic(0.05, 0.2, 0.07),
-        Elastic(0, 0, 0.08),
-    ),
 )
 def elastic_transform(images: ImageBatch, p: Elastic, rng: np.random.Generator) -> ImageBatch:
     """Stretched and pulled locally, mirrored at the edges (Simard et al. 2003)."""
@@ -134,10 +120,7 @@ def _sample(images: ImageBatch, x: NDArray[np.float32], y: NDArray[np.float32]) 
 # Published: 0.6, 0.5, 0.4, 0.3, 0.25. At 28 pixels 0.6 (16 pixels) damages more than 0.5 (14, which fit
 # evenly) and 0.25 less than 0.3.
 @corruption(
-    "digital",
-    severities=tuple(map(Pixelation, (0.75, 0.5, 0.4, 0.3, 0.22))),
-    small=tuple(map(Pixelation, (0.95, 0.9, 0.85, 0.75, 0.65))),
-    source=IMAGENET_C,
+    "digital", Pixelation, (0.75, 0.5, 0.4, 0.3, 0.22), small=(0.95, 0.9, 0.85, 0.75, 0.65), source=IMAGENET_C
 )
 def pixelate(images: ImageBatch, p: Pixelation, rng: np.random.Generator) -> ImageBatch:
     """Shrunk and enlarged again without smoothing."""
@@ -149,12 +132,7 @@ def pixelate(images: ImageBatch, p: Pixelation, rng: np.random.Generator) -> Ima
     return separable(images, rows, columns)
 
 
-@corruption(
-    "digital",
-    severities=tuple(map(Quality, (25, 18, 15, 10, 7))),
-    small=tuple(map(Quality, (80, 65, 58, 50, 40))),
-    source=IMAGENET_C,
-)
+@corruption("digital", Quality, (25, 18, 15, 10, 7), small=(80, 65, 58, 50, 40), source=IMAGENET_C)
 def jpeg_compression(images: ImageBatch, p: Quality, rng: np.random.Generator) -> ImageBatch:
     """Stored as a JPEG of low quality and read back."""
     levels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
@@ -170,14 +148,13 @@ def jpeg_compression(images: ImageBatch, p: Quality, rng: np.random.Generator) -
 # order of both holds for all: only the latter is kept.
 @corruption(
     "digital",
-    severities=tuple(Saturation(*pair) for pair in ((2, 0), (3, 0.05), (5, 0.1), (10, 0.15), (20, 0.2))),
-    small=tuple(Saturation(*pair) for pair in ((1.5, 0), (1.75, 0.05), (2, 0.1), (2.25, 0.15), (2.5, 0.2))),
+    Saturation,
+    ((2, 0), (3, 0.05), (5, 0.1), (10, 0.15), (20, 0.2)),
+    small=((1.5, 0), (1.75, 0.05), (2, 0.1), (2.25, 0.15), (2.5, 0.2)),
     source=IMAGENET_C,
 )
 def saturate(images: ImageBatch, p: Saturation, rng: np.random.Generator) -> ImageBatch:
-    """Colours oversaturated in HSV; grey pictures, which have no saturation,
-    brightened by the same factors.
-    """
+    """Colours oversaturated in HSV; grey pictures, which have none, brightened by the same factors."""
     if images.shape[-1] == 1:
         return images * np.float32(p.gain) + np.float32(p.offset)
     value = images.max(axis=-1, keepdims=True)

@@ -36,7 +36,7 @@ class Shift(NamedTuple):
     """Move along each axis, in pixels of a 28-pixel picture (it grows with the picture)."""
 
 
-@corruption("geometry", severities=tuple(map(Angle, (0.2, 0.4, 0.6, 0.8, 1.0))), source=MNIST_C)
+@corruption("geometry", Angle, (0.2, 0.4, 0.6, 0.8, 1.0), source=MNIST_C)
 def shear(images: ImageBatch, p: Angle, rng: np.random.Generator) -> ImageBatch:
     """Slanted to the left or right about the centre, black outside.
 
@@ -47,7 +47,7 @@ def shear(images: ImageBatch, p: Angle, rng: np.random.Generator) -> ImageBatch:
     return _about_centre(images, plans, sign)
 
 
-@corruption("geometry", severities=tuple(map(Angle, (0.2, 0.4, 0.6, 0.8, 1.0))), source=MNIST_C)
+@corruption("geometry", Angle, (0.2, 0.4, 0.6, 0.8, 1.0), source=MNIST_C)
 def rotate(images: ImageBatch, p: Angle, rng: np.random.Generator) -> ImageBatch:
     """Turned to the left or right about the centre, black outside."""
     sign = rng.integers(0, 2, len(images))
@@ -55,13 +55,13 @@ def rotate(images: ImageBatch, p: Angle, rng: np.random.Generator) -> ImageBatch
     return _about_centre(images, plans, sign)
 
 
-@corruption("geometry", severities=tuple(map(Shrink, (0.9, 0.8, 0.7, 0.6, 0.5))), source=MNIST_C)
+@corruption("geometry", Shrink, (0.9, 0.8, 0.7, 0.6, 0.5), source=MNIST_C)
 def scale(images: ImageBatch, p: Shrink, rng: np.random.Generator) -> ImageBatch:
     """Shrunk towards the centre, black outside."""
     return _about_centre(images, [np.eye(2) / p.factor], np.zeros(len(images), np.int64))
 
 
-@corruption("geometry", severities=tuple(map(Shift, (1.0, 2.0, 3.0, 4.0, 5.0))), source=MNIST_C)
+@corruption("geometry", Shift, (1.0, 2.0, 3.0, 4.0, 5.0), source=MNIST_C)
 def translate(images: ImageBatch, p: Shift, rng: np.random.Generator) -> ImageBatch:
     """Moved along both axes, black where nothing was."""
     _, height, width, _ = images.shape

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightfast.corrupt.edges import canny
 from lightfast.corrupt.filtering import gaussian
-from lightfast.corrupt.registry import BOTH_PAPERS, MNIST_C, ImageBatch, corruption
+from lightfast.corrupt.registry import MNIST_C, ImageBatch, corruption
 from lightfast.corrupt.water import splash
 
 _SIZE = 28
@@ -63,7 +63,7 @@ class Spatter(NamedTuple):
 
 
 # MNIST-C has one stripe (7 of 28 columns on each side): severity 3. The others change the inverted share.
-@corruption("ink", severities=tuple(Stripe(columns / _SIZE) for columns in (2, 4, 7, 10, 13)), source=MNIST_C)
+@corruption("ink", Stripe, [columns / _SIZE for columns in (2, 4, 7, 10, 13)], source=MNIST_C)
 def stripe(images: ImageBatch, p: Stripe, rng: np.random.Generator) -> ImageBatch:
     """The left and right parts of the picture inverted."""
     width = images.shape[2]
@@ -76,10 +76,10 @@ def stripe(images: ImageBatch, p: Stripe, rng: np.random.Generator) -> ImageBatc
 
 # MNIST-C has one dotted line and one zigzag at full strength: severity 3. Milder ones are fainter, stronger
 # ones have more lines.
-_PENS = (Pen(0.5, 1), Pen(0.75, 1), Pen(1.0, 1), Pen(1.0, 2), Pen(1.0, 3))
+_PENS = ((0.5, 1), (0.75, 1), (1.0, 1), (1.0, 2), (1.0, 3))
 
 
-@corruption("ink", severities=_PENS, source=MNIST_C)
+@corruption("ink", Pen, _PENS, source=MNIST_C)
 def dotted_line(images: ImageBatch, p: Pen, rng: np.random.Generator) -> ImageBatch:
     """White dotted lines from the left edge to the right edge."""
     dots = images.copy()
@@ -95,7 +95,7 @@ def dotted_line(images: ImageBatch, p: Pen, rng: np.random.Generator) -> ImageBa
     return dots
 
 
-@corruption("ink", severities=_PENS, source=MNIST_C)
+@corruption("ink", Pen, _PENS, source=MNIST_C)
 def zigzag(images: ImageBatch, p: Pen, rng: np.random.Generator) -> ImageBatch:
     """White zigzag lines across the picture."""
     inked = images.copy()
@@ -186,20 +186,20 @@ def _falloff(distance: NDArray[np.float32]) -> NDArray[np.float32]:
 # change places; so does the raised grey threshold (0.69).
 @corruption(
     "ink",
-    source=BOTH_PAPERS,
-    severities=(
-        Spatter(0.65, 0.3, 4, 0.69, 0.69, 0.6, False),
-        Spatter(0.65, 0.3, 3, 0.68, 0.692, 0.6, False),
-        Spatter(0.65, 0.3, 2, 0.68, 0.706, 0.5, False),
-        Spatter(0.65, 0.3, 1, 0.65, 0.65, 1.5, True),
-        Spatter(0.67, 0.4, 1, 0.65, 0.65, 1.5, True),
+    Spatter,
+    (
+        (0.65, 0.3, 4, 0.69, 0.69, 0.6, False),
+        (0.65, 0.3, 3, 0.68, 0.692, 0.6, False),
+        (0.65, 0.3, 2, 0.68, 0.706, 0.5, False),
+        (0.65, 0.3, 1, 0.65, 0.65, 1.5, True),
+        (0.67, 0.4, 1, 0.65, 0.65, 1.5, True),
     ),
     small=(
-        Spatter(0.62, 0.1, 0.7, 0.7, 0.7, 0.5, False),
-        Spatter(0.65, 0.1, 0.8, 0.7, 0.7, 0.5, False),
-        Spatter(0.65, 0.1, 0.7, 0.69, 0.69, 0.6, True),
-        Spatter(0.65, 0.3, 1, 0.69, 0.765, 0.5, False),
-        Spatter(0.65, 0.1, 0.5, 0.68, 0.68, 0.6, True),
+        (0.62, 0.1, 0.7, 0.7, 0.7, 0.5, False),
+        (0.65, 0.1, 0.8, 0.7, 0.7, 0.5, False),
+        (0.65, 0.1, 0.7, 0.69, 0.69, 0.6, True),
+        (0.65, 0.3, 1, 0.69, 0.765, 0.5, False),
+        (0.65, 0.1, 0.5, 0.68, 0.68, 0.6, True),
     ),
 )
 def spatter(images: ImageBatch, p: Spatter, rng: np.random.Generator) -> ImageBatch:
@@ -224,7 +224,7 @@ def spatter(images: ImageBatch, p: Spatter, rng: np.random.Generator) -> ImageBa
 
 
 # MNIST-C has the edges alone: severity 5. The others blend them with the picture.
-@corruption("ink", severities=tuple(map(Edges, (0.2, 0.4, 0.6, 0.8, 1.0))), source=MNIST_C)
+@corruption("ink", Edges, (0.2, 0.4, 0.6, 0.8, 1.0), source=MNIST_C)
 def canny_edges(images: ImageBatch, p: Edges, rng: np.random.Generator) -> ImageBatch:
     """The picture replaced by its Canny edges (sigma 1, thresholds 0.1 and 0.2)."""
     grey = (

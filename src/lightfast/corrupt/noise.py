@@ -39,10 +39,7 @@ class Impulses(NamedTuple):
 
 
 @corruption(
-    "noise",
-    severities=tuple(map(Spread, (0.08, 0.12, 0.18, 0.26, 0.38))),
-    small=tuple(map(Spread, (0.04, 0.06, 0.08, 0.09, 0.10))),
-    source=IMAGENET_C,
+    "noise", Spread, (0.08, 0.12, 0.18, 0.26, 0.38), small=(0.04, 0.06, 0.08, 0.09, 0.1), source=IMAGENET_C
 )
 def gaussian_noise(images: ImageBatch, p: Spread, rng: np.random.Generator) -> ImageBatch:
     """Gaussian noise added to every value (electronic noise, low light)."""
@@ -53,10 +50,7 @@ def gaussian_noise(images: ImageBatch, p: Spread, rng: np.random.Generator) -> I
 
 
 @corruption(
-    "noise",
-    severities=tuple(map(Spread, (0.15, 0.2, 0.35, 0.45, 0.6))),
-    small=tuple(map(Spread, (0.06, 0.1, 0.12, 0.16, 0.2))),
-    source=IMAGENET_C,
+    "noise", Spread, (0.15, 0.2, 0.35, 0.45, 0.6), small=(0.06, 0.1, 0.12, 0.16, 0.2), source=IMAGENET_C
 )
 def speckle_noise(images: ImageBatch, p: Spread, rng: np.random.Generator) -> ImageBatch:
     """Gaussian noise in proportion to each value: bright parts are noisier."""
@@ -67,11 +61,7 @@ def speckle_noise(images: ImageBatch, p: Spread, rng: np.random.Generator) -> Im
     return noise
 
 
-@corruption(
-    "noise",
-    severities=tuple(map(Photons, (60.0, 25.0, 12.0, 5.0, 3.0))),
-    small=tuple(map(Photons, (500.0, 250.0, 100.0, 75.0, 50.0))),
-)
+@corruption("noise", Photons, (60.0, 25.0, 12.0, 5.0, 3.0), small=(500.0, 250.0, 100.0, 75.0, 50.0))
 def shot_noise(images: ImageBatch, p: Photons, rng: np.random.Generator) -> ImageBatch:
     """Poisson counting noise of few photons.
 
@@ -99,11 +89,7 @@ def _shot_table(photons: float) -> NDArray[np.float32]:
     return np.repeat(np.tile(values, 256), repeats.ravel())
 
 
-@corruption(
-    "noise",
-    severities=tuple(map(Impulses, (0.03, 0.06, 0.09, 0.17, 0.27))),
-    small=tuple(map(Impulses, (0.01, 0.02, 0.03, 0.05, 0.07))),
-)
+@corruption("noise", Impulses, (0.03, 0.06, 0.09, 0.17, 0.27), small=(0.01, 0.02, 0.03, 0.05, 0.07))
 def impulse_noise(images: ImageBatch, p: Impulses, rng: np.random.Generator) -> ImageBatch:
     """Salt and pepper: single values set to black or white."""
     draws = rng.integers(0, 65536, size=images.shape, dtype=np.uint16)

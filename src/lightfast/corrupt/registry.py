@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,19 +76,29 @@ CORRUPTIONS: Registry[Corruption] = Registry("corruption")
 
 def corruption(
     family: Family,
+    parameters: Callable[..., Any],
+    severities: Iterable[Any],
     *,
-    severities: tuple[Any, ...],
-    small: tuple[Any, ...] | None = None,
+    small: Iterable[Any] | None = None,
     source: str = BOTH_PAPERS,
 ) -> Callable[[Apply], Apply]:
     """Decorator that registers a function under its own name;
     the first paragraph of its docstring becomes the summary.
+
+    Args:
+        parameters: the named tuple of one severity.
+        severities, small: of each severity its values, or its only value.
+        family, source: as in `Corruption`.
     """
 
     def add(function: Apply) -> Apply:
         name = getattr(function, "__name__", "")
         summary = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
-        CORRUPTIONS.add(name, Corruption(name, family, function, severities, small, source, summary))
+        standard, less = tuple(map(named, severities)), None if small is None else tuple(map(named, small))
+        CORRUPTIONS.add(name, Corruption(name, family, function, standard, less, source, summary))
         return function
+
+    def named(row: Any) -> Any:
+        return parameters(*row) if isinstance(row, tuple) else parameters(row)
 
     return add

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from lightfast.base.errors import InputError
 from lightfast.base.randomness import generator
 from lightfast.base.registry import Registry
-from lightfast.corrupt import blur, digital, geometry, ink, noise, weather
+from lightfast.corrupt import blur, digital, geometry, ink, noise, weather  # noqa: F401 (they register themselves)
 from lightfast.corrupt.registry import CORRUPTIONS, IMAGENET_C, MNIST_C, SeverityTable
 from lightfast.data.images import ImageSet
-
-MODULES = (noise, blur, weather, digital, geometry, ink)
-"""The modules whose import fills CORRUPTIONS."""
 
 CLEAN = "clean"
 _CHUNK_VALUES = 1 << 19
@@ -194,33 +191,25 @@ def _checked_assignment(assignment: Any, count: int, choices: int) -> NDArray[np
             expected=f"whole numbers of shape ({count},), one a picture",
             got=f"{assignment.dtype} of shape {assignment.shape}",
         )
-    if count and (assignment.min() < 0 or assignment.max() >= choices):
-        wrong = int(assignment.min() if assignment.min() < 0 else assignment.max())
+    for wrong in assignment[(assignment < 0) | (assignment >= choices)][:1]:
         raise InputError(f"assignment {wrong}", expected=f"0..{choices - 1} ({choices} choices)")
     return assignment
 
 
 def _check_images(images: Any) -> None:
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-        got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
-        finite = not (isinstance(images, np.ndarray) and images.dtype.kind == "f") or bool(
-            np.isfinite(images).all()
-        )
-        cure = (
-            "Scale to 0..255 and convert: (x * 255).round().astype('uint8')."
-            if finite
-            else "The array holds NaN or infinity."
-        )
+    array = isinstance(images, np.ndarray)
+    if not array or images.dtype != np.uint8:
+        broken = array and images.dtype.kind == "f" and not np.isfinite(images).all()
+        scale = "Scale to 0..255 and convert: (x * 255).round().astype('uint8')."
+        got = f"{images.dtype} array" if array else type(images).__name__
+        cure = "The array holds NaN or infinity." if broken else scale
         raise InputError("images", expected="a uint8 array (N, H, W, C)", got=got, cure=cure)
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        cure = (
-            "Add the channel axis: images[..., None]."
-            if images.ndim == 3
-            else "Put the channels last: one (grey) or three (RGB)."
-        )
-        raise InputError(
-            "images", expected="shape (N, H, W, 1) or (N, H, W, 3)", got=str(images.shape), cure=cure
-        )
+        cure = "Put the channels last: one (grey) or three (RGB)."
+        if images.ndim == 3:
+            cure = "Add the channel axis: images[..., None]."
+        expected = "shape (N, H, W, 1) or (N, H, W, 3)"
+        raise InputError("images", expected=expected, got=str(images.shape), cure=cure)
     if not all(8 <= side <= 1024 for side in images.shape[1:3]):
         got = f"{images.shape[1]} x {images.shape[2]}"
         raise InputError("images", expected="sides of 8 to 1024 pixels", got=got, cure="Resize them first.")

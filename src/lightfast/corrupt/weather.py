@@ -11,7 +11,7 @@ from lightfast.corrupt.blur import trail
 from lightfast.corrupt.filtering import separable, zoom_matrix
 from lightfast.corrupt.frostwork import frostwork, tinted
 from lightfast.corrupt.plasma import plasma
-from lightfast.corrupt.registry import BOTH_PAPERS, IMAGENET_C, ImageBatch, corruption
+from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, corruption
 
 
 class Fog(NamedTuple):
@@ -36,14 +36,9 @@ class Light(NamedTuple):
 # damage alike: 2 to 4 are lighter.
 @corruption(
     "weather",
-    source=BOTH_PAPERS,
-    severities=tuple(
-        Fog(density, decay, 256)
-        for density, decay in ((1.5, 2), (1.75, 2), (2.05, 1.8), (2.4, 1.6), (3.0, 1.4))
-    ),
-    small=tuple(
-        Fog(density, decay, 32) for density, decay in ((0.2, 3), (0.5, 3), (0.75, 2.5), (1.0, 2), (1.5, 1.75))
-    ),
+    Fog,
+    ((1.5, 2, 256), (1.75, 2, 256), (2.05, 1.8, 256), (2.4, 1.6, 256), (3.0, 1.4, 256)),
+    small=((0.2, 3, 32), (0.5, 3, 32), (0.75, 2.5, 32), (1.0, 2, 32), (1.5, 1.75, 32)),
 )
 def fog(images: ImageBatch, p: Fog, rng: np.random.Generator) -> ImageBatch:
     """A bank of fog: a plasma fractal added, the sum scaled back to the picture's own maximum."""
@@ -55,11 +50,7 @@ def fog(images: ImageBatch, p: Fog, rng: np.random.Generator) -> ImageBatch:
     return (images + np.float32(p.density) * bank) * (brightest / (brightest + np.float32(p.density)))
 
 
-@corruption(
-    "weather",
-    severities=tuple(map(Light, (0.1, 0.2, 0.3, 0.4, 0.5))),
-    small=tuple(map(Light, (0.05, 0.1, 0.15, 0.2, 0.3))),
-)
+@corruption("weather", Light, (0.1, 0.2, 0.3, 0.4, 0.5), small=(0.05, 0.1, 0.15, 0.2, 0.3))
 def brightness(images: ImageBatch, p: Light, rng: np.random.Generator) -> ImageBatch:
     """Brighter by a constant in HSV: hue and saturation stay."""
     if images.shape[-1] == 1:
@@ -100,21 +91,22 @@ class Frost(NamedTuple):
 
 @corruption(
     "weather",
-    source=IMAGENET_C,
-    severities=(
-        Snow(0.1, 0.3, 3, 0.5, 10, 4, 0.8),
-        Snow(0.2, 0.3, 2, 0.5, 12, 4, 0.7),
-        Snow(0.55, 0.3, 4, 0.9, 12, 8, 0.7),
-        Snow(0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
-        Snow(0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+    Snow,
+    (
+        (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+        (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+        (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+        (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+        (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
     ),
     small=(
-        Snow(0.1, 0.2, 1, 0.6, 8, 3, 0.95),
-        Snow(0.1, 0.2, 1, 0.5, 10, 4, 0.9),
-        Snow(0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
-        Snow(0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
-        Snow(0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+        (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
+        (0.1, 0.2, 1, 0.5, 10, 4, 0.9),
+        (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+        (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
+        (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
     ),
+    source=IMAGENET_C,
 )
 def snow(images: ImageBatch, p: Snow, rng: np.random.Generator) -> ImageBatch:
     """Streaks of falling snow over a whitened picture."""
@@ -139,8 +131,9 @@ _TEXTURES = 5
 # ordered; here both weights move in step.
 @corruption(
     "weather",
-    severities=tuple(Frost(1 - 0.4 * ice, ice) for ice in (0.3, 0.45, 0.6, 0.7, 0.8)),
-    small=tuple(Frost(1 - 0.4 * ice, ice) for ice in (0.15, 0.22, 0.3, 0.38, 0.45)),
+    Frost,
+    [(1 - 0.4 * ice, ice) for ice in (0.3, 0.45, 0.6, 0.7, 0.8)],
+    small=[(1 - 0.4 * ice, ice) for ice in (0.15, 0.22, 0.3, 0.38, 0.45)],
     source=IMAGENET_C,
 )
 def frost(images: ImageBatch, p: Frost, rng: np.random.Generator) -> ImageBatch:

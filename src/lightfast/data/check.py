@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -66,10 +64,6 @@ class DataReport:
     near_overlap: int = 0
     near_not_searched: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
-
 
 def check(source: str | Path, *, data_folder: Path | None = None, report: Reporter = silent) -> DataReport:
     """Read `source` (see `ingest.read`) and report on it;
@@ -87,7 +81,9 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
     labels = _labels(loaded)
     ids = tuple(one for images in loaded.parts.values() for one in images.ids)
     contents = [one for images in loaded.parts.values() for one in images.content_hashes]
-    copies = _copies(contents)
+    copies: dict[str, list[int]] = defaultdict(list)
+    for row, content in enumerate(contents):
+        copies[content].append(row)
     duplicates, conflicts = _divided([rows for rows in copies.values() if len(rows) > 1], labels, ids)
     found = find_near_duplicates(loaded, report=report)
     first = {rows[0] for rows in copies.values()}
@@ -114,7 +110,7 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
         near_overlap=_near_overlap(loaded, contents, found),
         near_not_searched=found.not_searched,
     )
-    return dataclasses.replace(plain, warnings=_warnings(plain))
+    return replace(plain, warnings=_warnings(plain))
 
 
 def _counts(loaded: LoadedData) -> dict[str, int]:
@@ -139,14 +135,6 @@ def _labels(loaded: LoadedData) -> list[object]:
         else:
             found += [None] * len(images) if images.labels is None else images.labels.tolist()
     return found
-
-
-def _copies(contents: Sequence[str]) -> dict[str, list[int]]:
-    """The rows of every content, in order."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for row, content in enumerate(contents):
-        groups[content].append(row)
-    return groups
 
 
 Groups = tuple[tuple[str, ...], ...]
@@ -185,10 +173,7 @@ def _near_overlap(loaded: LoadedData, contents: Sequence[str], found: NearDuplic
 
 def _overlap(loaded: LoadedData) -> int:
     held = {
-        content
-        for images in (loaded.val, loaded.test)
-        if images is not None
-        for content in images.content_hashes
+        one for images in loaded.parts.values() if images is not loaded.train for one in images.content_hashes
     }
     return sum(content in held for content in loaded.train.content_hashes)
 
@@ -220,9 +205,3 @@ def _warnings(report: DataReport) -> tuple[str, ...]:
         ),
     ]
     return tuple(text for holds, text in said if holds)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value

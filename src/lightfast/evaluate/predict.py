@@ -77,6 +77,11 @@ def predict_tags(classifier: Checkpoint, images: ImageSet) -> TagPredictions:
     )
 
 
+def probs_of(classifier: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probabilities float32 (N, K) of any classifier: of several labels a picture each on its own."""
+    return (tag_probs if classifier.task == "multi-label" else pred_probs)(classifier, images)
+
+
 def _require_task(classifier: Checkpoint, task: str) -> None:
     if classifier.task != task:
         cure = (

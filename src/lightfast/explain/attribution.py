@@ -6,10 +6,9 @@ The record, the table of methods, their settings, and the one verb over them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -50,18 +49,6 @@ class Attribution:
     signed: bool
     seconds: float
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; of the maps their shape."""
-        return {
-            "method": self.method,
-            "n": len(self.maps),
-            "shape": list(self.maps.shape),
-            "targets": self.targets.tolist(),
-            "target_layer": self.target_layer,
-            "signed": self.signed,
-            "seconds": self.seconds,
-        }
-
 
 def explainers() -> Registry[Explainer]:
     """The table of methods, filled."""
@@ -69,14 +56,6 @@ def explainers() -> Registry[Explainer]:
     from lightfast.explain import cam, integrated_gradients, lime, occlusion  # noqa: F401
 
     return EXPLAINERS
-
-
-def settings_of(method: str, settings: ExplainSettings) -> ExplainSettings:
-    """`settings` without what `method` does not use: for one list of settings given to several methods."""
-    uses = (*explainers().get(method).uses, "batch_size")
-    return ExplainSettings.of(
-        **{name: value for name, value in settings.model_dump().items() if name in uses}
-    )
 
 
 def applicable(classifier: Checkpoint) -> tuple[str, ...]:
@@ -127,41 +106,28 @@ def explain(
     if targets is not None:
         _require_targets(targets, len(images), classifier.outputs)
     layer, averaged = _target_layer(classifier, explainer, settings), _averages(classifier)
-    chosen = (
-        np.zeros(len(images), dtype=np.int64)
-        if targets is None
-        else np.asarray(targets, dtype=np.int64).copy()
-    )
+    chosen = np.zeros(len(images), dtype=np.int64) if targets is None else np.array(targets, dtype=np.int64)
     maps = np.zeros(images.shape[:3], dtype=np.float32)
     for first in range(0, len(images), settings.batch_size):
         rows = slice(first, first + settings.batch_size)
-        pixels = _pixels(classifier, images[rows])
+        pixels = pixels_of(classifier, images[rows])
         wanted = torch.from_numpy(chosen[rows].copy()).to(pixels.device)
-        request = AttributionRequest(
-            classifier,
-            pixels,
-            wanted,
-            settings,
-            seed,
-            layer,
-            targets is None and layer is not None and not averaged,
-        )
+        unset = targets is None and layer is not None and not averaged
+        request = AttributionRequest(classifier, pixels, wanted, settings, seed, layer, unset)
         if targets is None and not request.open:
-            with _reading(request, one_view=False):
+            with _predicting(request, one_view=False):
                 request.decide(request.probabilities(pixels))
-        with _reading(request, one_view=explainer.needs_maps):
+        with _predicting(request, one_view=explainer.needs_maps):
             found = explainer.run(request).detach().float()
-        maps[rows], chosen[rows] = (
-            _resized(found, images.shape[1:3]).cpu().numpy(),
-            request.targets.cpu().numpy(),
-        )
+        maps[rows] = _resized(found, images.shape[1:3]).cpu().numpy()
+        chosen[rows] = request.targets.cpu().numpy()
     return Attribution(
         method, maps, chosen, layer.name if layer else None, explainer.signed, time.perf_counter() - start
     )
 
 
 @contextmanager
-def _reading(request: AttributionRequest, one_view: bool) -> Iterator[None]:
+def _predicting(request: AttributionRequest, one_view: bool) -> Iterator[None]:
     """The network in evaluation mode; pictures that do not pass through it are answered with the cure."""
     network = request.classifier.network
     if isinstance(network, Forest):
@@ -183,20 +149,17 @@ def _averages(classifier: Checkpoint) -> bool:
     )
 
 
-def _pixels(classifier: Checkpoint, images: NDArray[np.uint8]) -> Tensor:
+def pixels_of(classifier: Checkpoint, images: NDArray[np.uint8]) -> Tensor:
     """float (N, C, H, W) in [0, 1] where the classifier is."""
-    device = (
-        torch.device("cpu")
-        if isinstance(classifier.network, Forest)
-        else next(classifier.network.parameters()).device
-    )
+    forest = isinstance(classifier.network, Forest)
+    device = "cpu" if forest else next(classifier.torch_network.parameters()).device
     return to_pixels(to_tensor(images).to(device))
 
 
 def _resized(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    if tuple(maps.shape[1:]) == tuple(size):
+    if maps.shape[1:] == size:
         return maps
-    return functional.interpolate(maps[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+    return functional.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def layers_of(classifier: Checkpoint) -> tuple[MapLayer, ...]:
@@ -205,7 +168,7 @@ def layers_of(classifier: Checkpoint) -> tuple[MapLayer, ...]:
     """
     if isinstance(classifier.network, Forest):
         return ()
-    example = _pixels(classifier, np.zeros((1, *classifier.image_shape), dtype=np.uint8))
+    example = pixels_of(classifier, np.zeros((1, *classifier.image_shape), dtype=np.uint8))
     return map_layers(classifier.network, classifier.preprocess(example))
 
 
@@ -216,7 +179,7 @@ def _target_layer(classifier: Checkpoint, explainer: Explainer, settings: Explai
     if not layers:
         raise CheckpointError(
             f"{classifier.model} keeps no maps of the picture, which {explainer.name} weighs",
-            cure=f"Use {_listed(entry for entry in explainers() if not entry.needs_maps)}.",
+            cure=_instead(classifier),
         )
     return find_layer(layers, settings.layer)
 
@@ -227,19 +190,18 @@ def _require_fit(classifier: Checkpoint, explainer: Explainer, settings: Explain
     if explainer.needs_gradients and isinstance(classifier.network, Forest):
         lacks = "no maps and no gradients" if explainer.needs_maps else "no gradients"
         raise CheckpointError(
-            f"{classifier.model} has {lacks}, which {explainer.name} needs",
-            cure=f"Use {_listed(entry for entry in explainers() if not entry.needs_gradients)}.",
+            f"{classifier.model} has {lacks}, which {explainer.name} needs", cure=_instead(classifier)
         )
-    defaults = ExplainSettings().model_dump()
-    for name, value in settings.model_dump().items():
-        if value != defaults[name] and name not in (*explainer.uses, "batch_size"):
-            used = ", ".join((*explainer.uses, "batch_size"))
-            raise SettingsError(f"{name}={value}: {explainer.name} does not use it", cure=f"It uses {used}.")
+    used = (*explainer.uses, "batch_size")
+    for name, value in settings.model_dump(exclude_defaults=True, exclude=set(used)).items():
+        raise SettingsError(
+            f"{name}={value}: {explainer.name} does not use it", cure=f"It uses {', '.join(used)}."
+        )
 
 
-def _listed(entries: Iterable[Explainer]) -> str:
-    *others, last = [entry.name for entry in entries]
-    return f"{', '.join(others)} or {last}" if others else last
+def _instead(classifier: Checkpoint) -> str:
+    *others, last = applicable(classifier)
+    return f"Use {', '.join(others)} or {last}."
 
 
 def _require_pictures(classifier: Checkpoint, images: NDArray[np.uint8]) -> None:

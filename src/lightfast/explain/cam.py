@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightfast.base.errors import CheckpointError
-from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
+from lightfast.explain.methods import AttributionRequest, explainer
 from lightfast.models.maps import MapLayer, Probe, graph_from
 
 
@@ -37,6 +37,14 @@ def _reaching(layer: MapLayer) -> Iterator[None]:
         ) from error
 
 
+@explainer(
+    "grad-cam",
+    "the last maps, weighed by their mean gradient",
+    "Selvaraju et al. 2017",
+    ("layer",),
+    needs_maps=True,
+    signed=False,
+)
 def grad_cam(request: AttributionRequest) -> Tensor:
     """float (n, h, w), at least 0: ReLU of the sum of the maps, each times the mean of its gradient
     (Selvaraju et al., ICCV 2017). Computed by captum.
@@ -51,6 +59,14 @@ def grad_cam(request: AttributionRequest) -> Tensor:
     return found[:, 0]
 
 
+@explainer(
+    "grad-cam++",
+    "the same, weighed place by place: better with several objects",
+    "Chattopadhay et al. 2018",
+    ("layer",),
+    needs_maps=True,
+    signed=False,
+)
 def grad_cam_plus_plus(request: AttributionRequest) -> Tensor:
     """float (n, h, w), at least 0: as Grad-CAM, the places of a map weighed one by one (Chattopadhay et al.,
     Grad-CAM++, WACV 2018).
@@ -73,29 +89,3 @@ def grad_cam_plus_plus(request: AttributionRequest) -> Tensor:
 def _layer(request: AttributionRequest) -> MapLayer:
     assert request.layer is not None, "explain() gives a layer to methods that need maps"
     return request.layer
-
-
-EXPLAINERS.add(
-    "grad-cam",
-    Explainer(
-        "grad-cam",
-        grad_cam,
-        "the last maps, weighed by their mean gradient",
-        "Selvaraju et al. 2017",
-        ("layer",),
-        needs_maps=True,
-        signed=False,
-    ),
-)
-EXPLAINERS.add(
-    "grad-cam++",
-    Explainer(
-        "grad-cam++",
-        grad_cam_plus_plus,
-        "the same, weighed place by place: better with several objects",
-        "Chattopadhay et al. 2018",
-        ("layer",),
-        needs_maps=True,
-        signed=False,
-    ),
-)

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import HIDDEN
 
 SHOWN_SHARE = 0.995
 """This share of a picture's pixels lies below the difference that is shown as 1:
@@ -34,19 +35,16 @@ class Difference:
         mean: float64 (N,), the mean over all pixels and channels, in the same unit.
     """
 
-    maps: NDArray[np.float32] = field(repr=False)
+    maps: NDArray[np.float32] = field(repr=False, metadata=HIDDEN)
     shown: NDArray[np.float64]
     largest: NDArray[np.float64]
     mean: NDArray[np.float64]
+    JSON_PROPERTIES: ClassVar = ("n",)
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values, one a picture, in levels of [0, 255]; the maps are left out."""
-        return {
-            "n": len(self.maps),
-            "largest": self.largest.tolist(),
-            "mean": self.mean.tolist(),
-            "shown": self.shown.tolist(),
-        }
+    @property
+    def n(self) -> int:
+        """Pictures."""
+        return len(self.maps)
 
 
 def difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Difference:
@@ -62,7 +60,7 @@ def difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Differenc
             cure="Bring the output to the size and channels of the input.",
         )
     maps = np.zeros(first.shape[:3], dtype=np.float32)
-    shown, largest, mean = np.zeros(len(first)), np.zeros(len(first)), np.zeros(len(first))
+    shown, largest, mean = np.zeros((3, len(first)))
     for row in range(len(first)):
         levels = np.abs(first[row].astype(np.int16) - second[row])
         strongest = levels.max(axis=-1)
@@ -95,12 +93,11 @@ class MapChange:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, one a picture; None for what is not defined."""
-        return {
-            "n": len(self.correlation),
-            "correlation": _or_none(self.correlation),
-            "distance": _or_none(self.distance),
-            "shift": [_or_none(pair) for pair in self.shift],
+        found = {name: getattr(self, name) for name in ("correlation", "distance", "shift")}
+        plain = {
+            name: np.asarray(np.where(np.isfinite(one), one, None)).tolist() for name, one in found.items()
         }
+        return {"n": len(self.correlation), **plain}
 
 
 def map_change(before: NDArray[np.floating], after: NDArray[np.floating]) -> MapChange:
@@ -116,13 +113,7 @@ def centre_of_mass(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     weights = np.maximum(np.asarray(maps, dtype=np.float64), 0)
     mass = weights.sum(axis=(1, 2))
-    sums = np.stack(
-        [
-            weights.sum(axis=2) @ np.arange(weights.shape[1]),
-            weights.sum(axis=1) @ np.arange(weights.shape[2]),
-        ],
-        axis=1,
-    )
+    sums = np.stack([weights.sum(axis=3 - side) @ np.arange(weights.shape[side]) for side in (1, 2)], axis=1)
     return np.divide(sums, mass[:, None], out=np.full_like(sums, np.nan), where=mass[:, None] > 0)
 
 
@@ -162,6 +153,7 @@ class TopChange:
 
     before: tuple[tuple[str, float], ...]
     after: tuple[tuple[str, float], ...]
+    JSON_PROPERTIES: ClassVar = ("changed", "entered", "left")
 
     @property
     def changed(self) -> bool:
@@ -177,16 +169,6 @@ class TopChange:
     def left(self) -> tuple[str, ...]:
         """Classes that stood in the list only before."""
         return tuple(name for name, _ in self.before if name not in dict(self.after))
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "before": [list(pair) for pair in self.before],
-            "after": [list(pair) for pair in self.after],
-            "changed": self.changed,
-            "entered": list(self.entered),
-            "left": list(self.left),
-        }
 
 
 def top_change(
@@ -213,7 +195,3 @@ def top_change(
 
 def _top(probs: NDArray[np.floating], class_names: Sequence[str], k: int) -> tuple[tuple[str, float], ...]:
     return tuple((class_names[int(row)], float(probs[row])) for row in np.argsort(-probs, kind="stable")[:k])
-
-
-def _or_none(values: NDArray[np.float64]) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]

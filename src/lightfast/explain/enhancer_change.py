@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightfast.base.plain import HIDDEN
+from lightfast.evaluate.predict import probs_of
 from lightfast.explain.attribution import explain
 from lightfast.explain.difference import Difference, MapChange, TopChange, difference, map_change, top_change
 from lightfast.explain.methods import ExplainSettings
-from lightfast.explain.pictures import TOP, ExplainedImages, probs_of
+from lightfast.explain.pictures import TOP, ExplainedImages, right_of
 from lightfast.models.enhanced import split_enhanced
 from lightfast.models.infer import restore
 
@@ -25,6 +27,7 @@ class EnhancerChange:
     Attributes:
         tops: the first predictions of every picture, by the classifier alone and behind the enhancer.
         right_before: bool (N,), whether the classifier alone reads the true class first; None without labels.
+        gained, lost: pictures read rightly only behind the enhancer, only without it; None without labels.
         rows: (R,) those shown: where the first prediction changed, else the most confident.
         outputs: uint8 (R, H, W, C), what the enhancer makes of them.
         pixels, before, maps: of the rows: differences, the maps (R, H, W) without the enhancer, and how far
@@ -32,40 +35,20 @@ class EnhancerChange:
     """
 
     tops: tuple[TopChange, ...]
-    right_before: NDArray[np.bool_] | None
-    right_after: NDArray[np.bool_] | None
+    gained: int | None
+    lost: int | None
     rows: NDArray[np.intp]
-    outputs: NDArray[np.uint8]
     pixels: Difference
-    before: NDArray[np.float32]
     maps: MapChange
+    right_before: NDArray[np.bool_] | None = field(metadata=HIDDEN)
+    outputs: NDArray[np.uint8] = field(metadata=HIDDEN)
+    before: NDArray[np.float32] = field(metadata=HIDDEN)
+    JSON_PROPERTIES: ClassVar = ("changed",)
 
     @property
     def changed(self) -> int:
         """Pictures whose first prediction is another one behind the enhancer."""
         return sum(top.changed for top in self.tops)
-
-    @property
-    def gained_lost(self) -> tuple[int, int] | None:
-        """Pictures read rightly only behind the enhancer, and only without it; None without labels."""
-        if self.right_before is None or self.right_after is None:
-            return None
-        return int((~self.right_before & self.right_after).sum()), int(
-            (self.right_before & ~self.right_after).sum()
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; `pixels` and `maps` are of the pictures in `rows`."""
-        both = self.gained_lost
-        return {
-            "changed": self.changed,
-            "gained": both and both[0],
-            "lost": both and both[1],
-            "rows": self.rows.tolist(),
-            "tops": [top.as_json() for top in self.tops],
-            "pixels": self.pixels.as_json(),
-            "maps": self.maps.as_json(),
-        }
 
 
 def change_by_enhancer(found: ExplainedImages, settings: ExplainSettings, seed: int) -> EnhancerChange:
@@ -79,35 +62,23 @@ def change_by_enhancer(found: ExplainedImages, settings: ExplainSettings, seed: 
     rows = _shown(tops, predicted.probs)
     pictures = np.ascontiguousarray(predicted.images.images[rows])
     outputs = restore(enhancer, pictures)
-    targets = (
-        probs[rows].argmax(axis=1).astype(np.int64)
-        if predicted.common_target is None
-        else predicted.targets[rows]
-    )
+    own = probs[rows].argmax(axis=1).astype(np.int64)
+    targets = own if predicted.common_target is None else predicted.targets[rows]
     # Layers behind an enhancer are called as in the classifier alone, so the same settings mean the same
     # layer.
     before = explain(inner, pictures, method=found.method, targets=targets, settings=settings, seed=seed).maps
-    moved = map_change(before, found.maps(rows))
-    return EnhancerChange(
-        tops,
-        _right(found, probs),
-        predicted.right,
-        rows,
-        outputs,
-        difference(pictures, outputs),
-        before,
-        moved,
+    moved, right = map_change(before, found.maps(rows)), right_of(predicted.images, probs)
+    sides = (
+        []
+        if right is None or predicted.right is None
+        else [predicted.right & ~right, right & ~predicted.right]
     )
+    gained, lost = (int(side.sum()) for side in sides) if sides else (None, None)
+    seen = difference(pictures, outputs)
+    return EnhancerChange(tops, gained, lost, rows, seen, moved, right, outputs, before)
 
 
 def _shown(tops: tuple[TopChange, ...], probs: NDArray[np.float32]) -> NDArray[np.intp]:
     """Changed predictions first, then the most confident."""
     changed = np.array([top.changed for top in tops])
     return np.lexsort((-probs.max(axis=1), ~changed))[:SHOWN_CHANGES]
-
-
-def _right(found: ExplainedImages, probs: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    images, first = found.predicted.images, probs.argmax(axis=1)
-    if images.tags is not None:
-        return images.tags[np.arange(len(first)), first]
-    return None if images.labels is None else first == images.labels

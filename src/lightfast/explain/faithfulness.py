@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import HIDDEN
 from lightfast.base.randomness import generator
 from lightfast.corrupt.filtering import gaussian
-from lightfast.evaluate.predict import pred_probs, tag_probs
+from lightfast.evaluate.predict import probs_of
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.statistics.intervals import Interval, bootstrap_mean
-
-if TYPE_CHECKING:
-    pass
 
 MIN_PICTURES = 6
 """Fewer pictures prove nothing at 95 %: even if all of n agreed,
@@ -56,8 +54,8 @@ class FaithfulnessCurve:
     name: str
     mean: NDArray[np.float64]
     random_mean: NDArray[np.float64]
-    areas: NDArray[np.float64] = field(repr=False)
-    random_areas: NDArray[np.float64] = field(repr=False)
+    areas: NDArray[np.float64] = field(repr=False, metadata=HIDDEN)
+    random_areas: NDArray[np.float64] = field(repr=False, metadata=HIDDEN)
     area: float
     interval: Interval
     random_area: float
@@ -65,12 +63,6 @@ class FaithfulnessCurve:
     gain: float
     gain_interval: Interval
     verdict: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the areas a picture are left out."""
-        plain = {name: getattr(self, name) for name in ("name", "area", "random_area", "gain", "verdict")}
-        lists = {name: list(getattr(self, name)) for name in ("interval", "random_interval", "gain_interval")}
-        return plain | lists | {"mean": self.mean.tolist(), "random_mean": self.random_mean.tolist()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +76,7 @@ class Faithfulness:
     n: int
     steps: int
     seed: int
+    JSON_PROPERTIES: ClassVar = ("verdict",)
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -94,17 +87,6 @@ class Faithfulness:
     def verdict(self) -> str:
         """Both verdicts in one line."""
         return f"deletion: {self.deletion.verdict}; insertion: {self.insertion.verdict}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "n": self.n,
-            "steps": self.steps,
-            "seed": self.seed,
-            "deletion": self.deletion.as_json(),
-            "insertion": self.insertion.as_json(),
-            "verdict": self.verdict,
-        }
 
 
 def deletion_insertion(
@@ -145,45 +127,27 @@ def deletion_insertion(
     count = 4 * (steps - 1) + 2
     rows = max(1, _BLOCK_BYTES // (count * height * width * channels))
     rng = generator(seed, "explain", "random order")
-    found = [
-        _block_curves(
-            classifier,
-            images[start : start + rows],
-            maps[start : start + rows],
-            targets[start : start + rows],
-            steps,
-            rng,
-        )
-        for start in range(0, len(images), rows)
-    ]
-    curves = np.concatenate(found, axis=2)
-    deletion, insertion = (
-        _curve(name, curves[side], seed) for side, name in enumerate(("deletion", "insertion"))
+    blocks = [slice(start, start + rows) for start in range(0, len(images), rows)]
+    found = [_block_curves(classifier, images[at], maps[at], targets[at], steps, rng) for at in blocks]
+    deletion, insertion = np.concatenate(found, axis=2)
+    return Faithfulness(
+        _curve("deletion", deletion, seed), _curve("insertion", insertion, seed), len(images), steps, seed
     )
-    return Faithfulness(deletion, insertion, len(images), steps, seed)
 
 
 def _require_fit(
     classifier: Checkpoint, images: NDArray, maps: NDArray, targets: NDArray, steps: int
 ) -> None:
+    what, outputs = "deletion and insertion", classifier.outputs
     if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
-        raise DataError(
-            "deletion and insertion",
-            expected="at least one picture, uint8 (N, H, W, C)",
-            got=f"{images.dtype} {images.shape}",
-        )
+        got = f"{images.dtype} {images.shape}"
+        raise DataError(what, expected="at least one picture, uint8 (N, H, W, C)", got=got)
     if maps.shape != images.shape[:3] or not np.isfinite(maps).all():
-        raise DataError(
-            "deletion and insertion",
-            expected=f"finite maps of the shape {images.shape[:3]}",
-            got=f"shape {maps.shape}",
-        )
-    if targets.shape != images.shape[:1] or not ((targets >= 0) & (targets < classifier.outputs)).all():
-        raise DataError(
-            "deletion and insertion",
-            expected=f"{len(images)} targets in 0..{classifier.outputs - 1}",
-            got=str(targets)[:60],
-        )
+        expected = f"finite maps of the shape {images.shape[:3]}"
+        raise DataError(what, expected=expected, got=f"shape {maps.shape}")
+    if targets.shape != images.shape[:1] or not ((targets >= 0) & (targets < outputs)).all():
+        expected = f"{len(images)} targets in 0..{outputs - 1}"
+        raise DataError(what, expected=expected, got=str(targets)[:60])
     if not 1 <= steps <= maps[0].size:
         raise SettingsError(f"steps={steps}", expected=f"1 to {maps[0].size}, the pixels of a picture")
 
@@ -210,7 +174,8 @@ def _block_curves(
     changed = np.stack([np.where(masks, other, own), np.where(masks, own, other)])
     batch = np.concatenate([changed.reshape(-1, *images.shape[1:]), images, blurred])
     repeated = np.broadcast_to(targets[None, :, None], (4, n, steps - 1)).reshape(-1)
-    probs = _target_probs(classifier, batch, np.concatenate([repeated, targets, targets]))
+    followed = np.concatenate([repeated, targets, targets])
+    probs = probs_of(classifier, batch)[np.arange(len(batch)), followed].astype(np.float64)
     whole, empty = probs[-2 * n : -n], probs[-n:]
     curves = np.empty((2, 2, n, steps + 1))
     curves[..., 1:-1] = probs[: -2 * n].reshape(2, 2, n, steps - 1)
@@ -224,9 +189,8 @@ def blurred_pictures(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     C) blurred by a Gaussian of `BLUR_SHARE` of the longer side.
     """
     sigma = BLUR_SHARE * max(images.shape[1:3])
-    return np.clip(np.rint(gaussian(images.astype(np.float32), sigma, border="reflect")), 0, 255).astype(
-        np.uint8
-    )
+    blurred = np.rint(gaussian(images.astype(np.float32), sigma, border="reflect"))
+    return np.clip(blurred, 0, 255).astype(np.uint8)
 
 
 def same_grain(maps: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -249,25 +213,11 @@ def _ranks(values: NDArray[np.floating], ties: NDArray[np.float64]) -> NDArray[n
     return ranks
 
 
-def _target_probs(
-    classifier: Checkpoint, images: NDArray[np.uint8], targets: NDArray[np.integer]
-) -> NDArray[np.float64]:
-    read = tag_probs if classifier.task == "multi-label" else pred_probs
-    return read(classifier, images)[np.arange(len(images)), targets].astype(np.float64)
-
-
 def _curve(name: str, curves: NDArray[np.float64], seed: int) -> FaithfulnessCurve:
     areas, random_areas = (curves[..., 1:] + curves[..., :-1]).mean(axis=-1) / 2
     gains = random_areas - areas if name == "deletion" else areas - random_areas
-    interval, random_interval = (mean_interval(values, seed, (0.0, 1.0)) for values in (areas, random_areas))
     gain_interval = mean_interval(gains, seed, (-1.0, 1.0))
-    verdict = (
-        BETTER
-        if gain_interval.low > 0
-        else WORSE
-        if gain_interval.high < 0
-        else NO_BETTER + too_few(len(gains))
-    )
+    unclear = NO_BETTER + too_few(len(gains))
     mean, random_mean = curves.mean(axis=1)
     return FaithfulnessCurve(
         name,
@@ -276,12 +226,12 @@ def _curve(name: str, curves: NDArray[np.float64], seed: int) -> FaithfulnessCur
         areas,
         random_areas,
         float(areas.mean()),
-        interval,
+        mean_interval(areas, seed, (0.0, 1.0)),
         float(random_areas.mean()),
-        random_interval,
+        mean_interval(random_areas, seed, (0.0, 1.0)),
         float(gains.mean()),
         gain_interval,
-        verdict,
+        BETTER if gain_interval.low > 0 else WORSE if gain_interval.high < 0 else unclear,
     )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
-from lightfast.data.preprocess import to_pixels, to_tensor
-from lightfast.explain.attribution import layers_of
+from lightfast.explain.attribution import layers_of, pixels_of
+from lightfast.explain.pictures import CHANNELS
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.maps import MapLayer, compute_maps, convolutions
+from lightfast.report.overlay import mosaic
 
 _BATCH = 32
 
@@ -27,9 +27,38 @@ class FeatureMaps:
     name: str
     maps: NDArray[np.float32]
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; of the maps their shape."""
-        return {"name": self.name, "shape": list(self.maps.shape)}
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """What is drawn of one layer, the same for every picture: `chosen` (K,) channels of `total`, `ranges` (K,
+    2) their colours' ends.
+    """
+
+    name: str
+    total: int
+    size: tuple[int, int]
+    chosen: NDArray[np.intp]
+    ranges: NDArray[np.float32]
+
+    @property
+    def words(self) -> str:
+        """The layer in words."""
+        some = f"{len(self.chosen)} of {self.total}" if len(self.chosen) < self.total else f"{self.total}"
+        return f"{self.name}: {some} channels of {self.size[0]} × {self.size[1]}"
+
+    def drawn(self, maps: NDArray[np.float32], columns: int, side: int) -> NDArray[np.uint8]:
+        """The chosen channels of one picture's maps (C, h, w) beside each other."""
+        return mosaic(maps[self.chosen], self.ranges, columns=columns, side=side)
+
+
+def channels_of(found: FeatureMaps) -> Channels:
+    """The channels that vary most over these pictures, in their order;
+    each channel's colours go from its 1st to its 99th percentile.
+    """
+    maps = found.maps
+    chosen = np.sort(np.argsort(-maps.std(axis=(0, 2, 3)), kind="stable")[:CHANNELS])
+    ranges = np.percentile(maps[:, chosen], (1, 99), axis=(0, 2, 3)).T
+    return Channels(found.name, maps.shape[1], maps.shape[2:], chosen, ranges.astype(np.float32))
 
 
 def feature_maps(
@@ -52,21 +81,16 @@ def feature_maps(
         raise CheckpointError(
             f"{classifier.model} keeps no maps of the picture",
             expected="a convolutional network or a vision transformer",
-            cure="Use --method occlusion or lime to see what it looks at.",
+            cure="Use the method occlusion or lime to see what it looks at.",
         )
-    chosen, network = _chosen(known, layers), classifier.torch_network
-    device = next(network.parameters()).device
-    found: list[list[NDArray[np.float32]]] = [[] for _ in chosen]
+    chosen = _chosen(known, layers)
+    found = [[np.zeros((0, layer.channels, *layer.size), dtype=np.float32)] for layer in chosen]
     for start in range(0, len(images), _BATCH):
-        pixels = to_pixels(to_tensor(images[start : start + _BATCH]).to(device))
-        for rows, maps in zip(
-            found, compute_maps(network, chosen, classifier.preprocess(pixels)), strict=True
-        ):
+        pixels = classifier.preprocess(pixels_of(classifier, images[start : start + _BATCH]))
+        for rows, maps in zip(found, compute_maps(classifier.torch_network, chosen, pixels), strict=True):
             rows.append(maps.cpu().numpy())
-    empty = [np.zeros((0, layer.channels, *layer.size), dtype=np.float32) for layer in chosen]
     return tuple(
-        FeatureMaps(layer.name, np.concatenate([none, *rows]))
-        for layer, none, rows in zip(chosen, empty, found, strict=True)
+        FeatureMaps(layer.name, np.concatenate(rows)) for layer, rows in zip(chosen, found, strict=True)
     )
 
 
@@ -75,11 +99,11 @@ def _chosen(known: Sequence[MapLayer], wanted: Sequence[str] | None) -> list[Map
         first = convolutions(known)
         behind = known.index(first[-1]) + 1 if first else 0
         return [*first, *known[behind:]]
-    missing = [name for name in wanted if name not in {layer.name for layer in known}]
-    if missing:
+    names = [layer.name for layer in known]
+    for name in set(wanted).difference(names):
         raise SettingsError(
-            f"layer={missing[0]}",
+            f"layer={name}",
             expected="a layer of this network that keeps maps",
-            cure=f"Its layers: {', '.join(layer.name for layer in known)}.",
+            cure=f"Its layers: {', '.join(names)}.",
         )
     return [layer for layer in known if layer.name in wanted]

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
+from lightfast.explain.methods import AttributionRequest, explainer
 
 
+@explainer(
+    "integrated-gradients",
+    "the logit's gain over a baseline, shared out over the pixels",
+    "Sundararajan et al. 2017",
+    ("steps", "baseline"),
+)
 def integrated_gradients(request: AttributionRequest) -> Tensor:
     """float (n, H, W), signed: gradients of the target's logit summed up on the straight way from the
     baseline, times the difference from it; over all pixels they add up to logit(picture) - logit(baseline)
@@ -22,15 +28,3 @@ def integrated_gradients(request: AttributionRequest) -> Tensor:
         internal_batch_size=max(request.settings.batch_size, len(request.pixels)),
     )
     return found.sum(dim=1)
-
-
-EXPLAINERS.add(
-    "integrated-gradients",
-    Explainer(
-        "integrated-gradients",
-        integrated_gradients,
-        "the logit's gain over a baseline, shared out over the pixels",
-        "Sundararajan et al. 2017",
-        ("steps", "baseline"),
-    ),
-)

@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightfast.base.randomness import derive_seed
-from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
+from lightfast.explain.methods import AttributionRequest, explainer
 
 _KERNEL_WIDTH = 0.25
 
 
+@explainer(
+    "lime",
+    "a linear model over the segments of the picture",
+    "Ribeiro et al. 2016",
+    ("samples", "segments", "baseline"),
+    needs_gradients=False,
+)
 def lime(request: AttributionRequest) -> Tensor:
     """float (n, H, W), signed: the weight of each pixel's segment in a ridge regression of the probability on
     the segments that are shown, near samples counting more (Ribeiro et al., KDD 2016, with the kernel and the
@@ -34,16 +41,16 @@ def _one(request: AttributionRequest, row: int, baseline: Tensor) -> Tensor:
     from captum.attr import Lime
 
     picture = request.pixels[row : row + 1]
-    segments = torch.from_numpy(
-        segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), request.settings.segments)
-    ).to(picture.device)
+    cut = segments_of(picture[0].permute(1, 2, 0).cpu().numpy(), request.settings.segments)
+    segments = torch.from_numpy(cut).to(picture.device)
     shown = torch.Generator().manual_seed(derive_seed(request.seed, "lime"))
 
     def draws(original: Tensor, **given: Any) -> Iterator[Tensor]:
         # The picture itself first.
-        yield torch.ones(1, given["num_interp_features"], dtype=torch.long, device=original.device)
+        size = (1, given["num_interp_features"])
+        yield torch.ones(size, dtype=torch.long, device=original.device)
         while True:
-            yield torch.randint(2, (1, given["num_interp_features"]), generator=shown).to(original.device)
+            yield torch.randint(2, size, generator=shown).to(original.device)
 
     method = Lime(request.probabilities, SkLearnRidge(alpha=1.0), _nearness, draws)
     # captum's own loader and regression draw from the global generator, without effect on the result.
@@ -89,16 +96,3 @@ def _nearness(_original: Tensor, _changed: Tensor, shown: Tensor, **_given: Any)
     share = float(shown.float().mean())
     distance = 1 - math.sqrt(share)
     return math.sqrt(math.exp(-(distance**2) / _KERNEL_WIDTH**2))
-
-
-EXPLAINERS.add(
-    "lime",
-    Explainer(
-        "lime",
-        lime,
-        "a linear model over the segments of the picture",
-        "Ribeiro et al. 2016",
-        ("samples", "segments", "baseline"),
-        needs_gradients=False,
-    ),
-)

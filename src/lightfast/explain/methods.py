@@ -93,11 +93,8 @@ class AttributionRequest:
             logits = torch.from_numpy(predict_logits(self.classifier, to_images(pixels)))
         else:
             logits = self.classifier.logits(pixels) / self.classifier.temperature
-        return (
-            logits.double().sigmoid()
-            if self.classifier.task == "multi-label"
-            else logits.double().softmax(dim=1)
-        )
+        several = self.classifier.task == "multi-label"
+        return logits.double().sigmoid() if several else logits.double().softmax(dim=1)
 
     def baseline(self) -> Tensor:
         """What stands where the picture is taken away, in the shape of `pixels`."""
@@ -106,13 +103,16 @@ class AttributionRequest:
         return torch.full_like(self.pixels, {"black": 0.0, "grey": 0.5, "white": 1.0}[self.settings.baseline])
 
 
+Method = Callable[[AttributionRequest], Tensor]
+"""What is asked → float maps (n, h, w) of any size; they are resized to that of the pictures."""
+
+
 @dataclass(frozen=True)
 class Explainer:
     """One method.
 
     Attributes:
-        name: what the user types.
-        run: Question → float maps (n, h, w) of any size; they are resized to that of the pictures.
+        name: what the user types. run: what computes it.
         summary: one line for tables and help.
         source: the paper.
         uses: the settings that it looks at, besides batch_size.
@@ -121,7 +121,7 @@ class Explainer:
     """
 
     name: str
-    run: Callable[[AttributionRequest], Tensor]
+    run: Method
     summary: str
     source: str
     uses: tuple[str, ...]
@@ -131,3 +131,15 @@ class Explainer:
 
 
 EXPLAINERS: Registry[Explainer] = Registry("method")
+
+
+def explainer(
+    name: str, summary: str, source: str, uses: tuple[str, ...], **facts: bool
+) -> Callable[[Method], Method]:
+    """Decorator that registers a function as the method `name`; `facts` as in `Explainer`."""
+
+    def add(run: Method) -> Method:
+        EXPLAINERS.add(name, Explainer(name, run, summary, source, uses, **facts))
+        return run
+
+    return add

@@ -5,9 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from lightfast.base.errors import SettingsError
-from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer
+from lightfast.explain.methods import AttributionRequest, explainer
 
 
+@explainer(
+    "occlusion",
+    "the probability lost when a square is covered",
+    "Zeiler & Fergus 2014",
+    ("window", "stride", "baseline"),
+    needs_gradients=False,
+)
 def occlusion(request: AttributionRequest) -> Tensor:
     """float (n, H, W), signed: the mean loss of probability over the squares that cover a pixel (Zeiler &
     Fergus, ECCV 2014). Computed by captum.
@@ -39,16 +46,3 @@ def occlusion(request: AttributionRequest) -> Tensor:
     )
     # A square covers all channels, so that they all have the same value.
     return found[:, 0]
-
-
-EXPLAINERS.add(
-    "occlusion",
-    Explainer(
-        "occlusion",
-        occlusion,
-        "the probability lost when a square is covered",
-        "Zeiler & Fergus 2014",
-        ("window", "stride", "baseline"),
-        needs_gradients=False,
-    ),
-)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +15,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import derive_seed
-from lightfast.data.preprocess import to_pixels, to_tensor
+from lightfast.explain import attribution
+from lightfast.explain.attribution import Attribution, pixels_of
 from lightfast.explain.difference import rank_correlation
 from lightfast.explain.faithfulness import mean_interval, too_few
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.statistics.intervals import Interval
-
-if TYPE_CHECKING:
-    from lightfast.explain.attribution import Attribution
 
 DRAWS = 3
 """How often all weights are re-drawn: the interval is one over pictures
@@ -89,22 +87,8 @@ class Randomisation:
     verdict: str
     reason: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        rows = [{**asdict(row), "interval": list(row.interval)} for row in self.rows]
-        return {
-            "method": self.method,
-            "n": self.n,
-            "flat": self.flat,
-            "ranked": self.ranked,
-            "seed": self.seed,
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "rows": rows,
-        }
 
-
-Explain = Callable[..., "Attribution"]
+Explain = Callable[..., Attribution]
 """`explain.attribution.explain`, or anything with its arguments."""
 
 
@@ -142,7 +126,7 @@ def randomisation_check(
         return _not_run(method, seed, "a forest has no weights to draw anew")
     if not len(images):
         raise DataError("randomisation check", expected="at least one picture", got="none")
-    run = explain or _of_the_house()
+    run = explain or attribution.explain
     trained = run(classifier, images, method=method, settings=settings, seed=seed)
     kept = np.ptp(trained.maps, axis=(1, 2)) > 0
     flat = int((~kept).sum())
@@ -151,16 +135,9 @@ def randomisation_check(
     images, targets, maps = images[kept], trained.targets[kept], trained.maps[kept]
 
     def likeness(network: nn.Module) -> NDArray[np.float64]:
-        found = run(
-            classifier.replace(network=network),
-            images,
-            method=method,
-            targets=targets,
-            settings=settings,
-            seed=seed,
-        )
-        pair = (np.abs(maps), np.abs(found.maps)) if trained.signed else (maps, found.maps)
-        return rank_correlation(*pair)
+        redrawn = classifier.replace(network=network)
+        found = run(redrawn, images, method=method, targets=targets, settings=settings, seed=seed).maps
+        return rank_correlation(*(np.abs(maps), np.abs(found)) if trained.signed else (maps, found))
 
     rows = tuple(
         _redrawn(part, count, np.stack([likeness(network) for network in networks]), seed)
@@ -170,12 +147,6 @@ def randomisation_check(
     return Randomisation(method, rows, len(images), flat, ranked, seed, verdict)
 
 
-def _of_the_house() -> Explain:
-    from lightfast.explain.attribution import explain  # the curves need no method
-
-    return explain
-
-
 def _not_run(method: str, seed: int, reason: str, flat: int = 0) -> Randomisation:
     return Randomisation(method, (), 0, flat, "value", seed, COULD_NOT_RUN, reason)
 
@@ -183,9 +154,8 @@ def _not_run(method: str, seed: int, reason: str, flat: int = 0) -> Randomisatio
 def _redrawn(part: str, modules: int, likeness: NDArray[np.float64], seed: int) -> Redrawn:
     values = np.nan_to_num(likeness, nan=0.0).mean(axis=0)
     interval = mean_interval(values, seed, (-1.0, 1.0))
-    return Redrawn(
-        part, modules, float(values.mean()), interval, len(likeness), int(np.isnan(likeness).sum())
-    )
+    flat = int(np.isnan(likeness).sum())
+    return Redrawn(part, modules, float(values.mean()), interval, len(likeness), flat)
 
 
 def _dependence(whole: Redrawn, n: int) -> str:
@@ -205,20 +175,10 @@ def _cascade(
     """(part in words, modules, one network a draw), from the output layer to all weights."""
     names = _from_the_output(classifier, images[:1])
     # In a network of few modules the parts coincide; the later name then stands for both.
-    parts = (
-        {-(-len(names) // 2): ("the upper half", 1)}
-        | {1: ("the output layer", 1)}
-        | {len(names): ("all weights", DRAWS)}
-    )
-    for count, (part, draws) in sorted(parts.items()):
-        yield (
-            part,
-            count,
-            (
-                _drawn_network(classifier, images, names[:count], derive_seed(seed, "redraw", draw))
-                for draw in range(draws)
-            ),
-        )
+    parts = {-(-len(names) // 2): "the upper half"} | {1: "the output layer"} | {len(names): "all weights"}
+    for count, part in sorted(parts.items()):
+        seeds = [derive_seed(seed, "redraw", draw) for draw in range(DRAWS if count == len(names) else 1)]
+        yield part, count, (_drawn_network(classifier, images, names[:count], one) for one in seeds)
 
 
 @torch.no_grad()
@@ -239,7 +199,7 @@ def _from_the_output(classifier: Checkpoint, picture: NDArray[np.uint8]) -> list
         for name, module in owners.items()
     ]
     try:
-        _run(classifier, picture)
+        classifier.logits(pixels_of(classifier, picture))
     finally:
         for hook in hooks:
             hook.remove()
@@ -273,11 +233,7 @@ def _measure_statistics(classifier: Checkpoint, norms: list[_BatchNorm], images:
         norm.reset_running_stats()
         norm.train().momentum = None  # torch then keeps the plain mean of what it has seen
     # One value a channel has no deviation; a single picture is joined by its mirror image.
-    _run(classifier, np.concatenate([images, images[:, :, ::-1]]) if len(images) == 1 else images)
+    batch = np.concatenate([images, images[:, :, ::-1]]) if len(images) == 1 else images
+    classifier.logits(pixels_of(classifier, batch))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-
-
-def _run(classifier: Checkpoint, images: NDArray[np.uint8]) -> None:
-    device = next(classifier.torch_network.parameters()).device
-    classifier.logits(to_pixels(to_tensor(images).to(device)))

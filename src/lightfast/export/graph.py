@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic
+from lightfast.base.plain import as_json
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced_network import EnhancedNetwork
@@ -125,7 +126,7 @@ def write_model_card(model: ModelProto, card: ModelCard) -> None:
     """Put the card into the metadata of an ONNX model, in the place of one that is there."""
     kept = {one.key: one.value for one in model.metadata_props if one.key != CARD_KEY}
     del model.metadata_props[:]
-    content = json.dumps({"format": CARD_FORMAT, **card.as_json()}, ensure_ascii=False, allow_nan=False)
+    content = json.dumps({"format": CARD_FORMAT, **as_json(card)}, ensure_ascii=False, allow_nan=False)
     for key, value in {**kept, CARD_KEY: content}.items():
         model.metadata_props.add(key=key, value=value)
 

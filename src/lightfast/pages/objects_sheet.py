@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lightfast.base.files import write_bytes
-from lightfast.base.png import png
-from lightfast.report.contact_sheet import cut
+from lightfast.base.plain import FLAT, HIDDEN
+from lightfast.data.dataset import Unreadable
+from lightfast.report.contact_sheet import SheetCell, cut, write_contact_sheet
 from lightfast.report.tables import percent
 from lightfast.tagging.objects import Objects
 
 SHOWN = 48
 """So many pictures stand on the sheet, the rest only in the file."""
-
-
 CELL = 380
-
-
-_MARGIN, _CAPTION, _FONT = 14, 44, 15
-
-
-_PAPER, _INK, _MUTED = (250, 249, 246), (28, 34, 38), (92, 102, 108)
-
-
+_FONT = 15
 # Told apart by lightness as well as by hue.
 _COLOURS = (
     (11, 99, 117),
@@ -42,29 +34,56 @@ _COLOURS = (
 )
 
 
-ShownObjects = tuple[str, NDArray[np.uint8], Objects]
-"""(name, picture uint8 (H, W, 3), what was found in it)."""
+@dataclass(frozen=True, eq=False)
+class PictureObjects:
+    """What was found in one picture file; `image` uint8 (H, W, 3) where it is drawn."""
+
+    path: str
+    found: Objects = field(metadata=FLAT)
+    image: NDArray[np.uint8] | None = field(default=None, metadata=HIDDEN)
+
+    @property
+    def tags(self) -> str:
+        """The tags in words, the most probable first."""
+        shares = self.found.tags.items()
+        return ", ".join(f"{label} {percent(share, 0)}" for label, share in shares) or "no tag"
 
 
-def write_objects_sheet(path: Path, shown: Sequence[ShownObjects]) -> Path:
+@dataclass(frozen=True, eq=False)
+class ObjectsResult:
+    """What `predict` found of several objects a picture: no data set, so without the envelope of one.
+
+    Attributes:
+        run: whose tags they are.
+        pictures: one a readable file.
+        unreadable: every other file, with the reason.
+        notes: what was done on the way, one sentence each.
+        sheet: the drawn pictures, where a folder was to be written.
+    """
+
+    run: str
+    pictures: tuple[PictureObjects, ...]
+    unreadable: tuple[Unreadable, ...]
+    notes: tuple[str, ...]
+    sheet: Path | None
+    JSON_PROPERTIES: ClassVar = ("n",)
+
+    @property
+    def n(self) -> int:
+        """Pictures that were read."""
+        return len(self.pictures)
+
+
+def write_objects_sheet(path: Path, shown: Sequence[PictureObjects]) -> Path:
     """A PNG with the pictures in rows of up to three, boxes and labels drawn on them,
     the tags of the whole picture beneath.
     """
-    columns = min(3, max(1, len(shown)))
-    step = (CELL + _MARGIN, CELL + _CAPTION + _MARGIN)
-    rows = max(1, math.ceil(len(shown) / columns))
-    sheet = Image.new("RGB", (columns * step[0] + _MARGIN, rows * step[1] + _MARGIN), _PAPER)
-    for place, (name, image, found) in enumerate(shown):
-        corner = (_MARGIN + place % columns * step[0], _MARGIN + place // columns * step[1])
-        drawn = drawn_objects(image, found)
-        sheet.paste(drawn, (corner[0] + (CELL - drawn.width) // 2, corner[1] + (CELL - drawn.height) // 2))
-        pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
-        tags = ", ".join(f"{label} {percent(share, 0)}" for label, share in found.tags.items()) or "no tag"
-        for line, (text, colour) in enumerate(((name, _MUTED), (tags, _INK))):
-            pen.text(
-                (corner[0], corner[1] + CELL + 4 + 18 * line), cut(text, font, CELL), fill=colour, font=font
-            )
-    return write_bytes(path, png(sheet))
+    cells = [
+        SheetCell((np.asarray(drawn_objects(one.image, one.found)),), ((one.path, ""), (one.tags, "strong")))
+        for one in shown
+        if one.image is not None
+    ]
+    return write_contact_sheet(path, cells, f"{len(cells)} pictures", side=CELL)
 
 
 def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) -> Image.Image:
@@ -86,10 +105,8 @@ def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) ->
         )
         text = cut(f"{label} {percent(probability, 0)}", font, side)
         wide = pen.textlength(text, font=font) + 8
-        at = (
-            min(left, max(0, size[0] - wide)),
-            max(0, top - 20) if top >= 20 else min(top, max(0, size[1] - 20)),
-        )
-        pen.rectangle((at[0], at[1], at[0] + wide, at[1] + 19), fill=colour)
-        pen.text((at[0] + 4, at[1] + 1), text, fill=(255, 255, 255), font=font)
+        left = min(left, max(0, size[0] - wide))
+        top = top - 20 if top >= 20 else min(top, max(0, size[1] - 20))
+        pen.rectangle((left, top, left + wide, top + 19), fill=colour)
+        pen.text((left + 4, top + 1), text, fill=(255, 255, 255), font=font)
     return drawn

@@ -24,19 +24,23 @@ _PAPER, _INK = "#faf8f4", "#1c2127"
 
 @dataclass(frozen=True, eq=False)
 class SheetCell:
-    """Pictures uint8 (H, W, 3), brought to SIDE, and lines of text, each with its tone."""
+    """Pictures uint8 (H, W, 3), brought to one size, and lines of text, each with its tone."""
 
     pictures: tuple[NDArray[np.uint8], ...]
     lines: tuple[tuple[str, Tone], ...]
 
 
-def write_contact_sheet(path: Path, cells: Sequence[SheetCell], title: str, *, columns: int = 3) -> Path:
-    """Write a PNG with the cells in rows of `columns`, atomically; raises DataError without cells."""
+def write_contact_sheet(
+    path: Path, cells: Sequence[SheetCell], title: str, *, columns: int = 3, side: int = SIDE
+) -> Path:
+    """Write a PNG with the cells in rows of `columns`, atomically, the pictures `side` pixels long;
+    raises DataError without cells.
+    """
     if not cells:
         raise DataError("a contact sheet", expected="at least one picture", got="none")
     pictures, lines = max(len(cell.pictures) for cell in cells), max(len(cell.lines) for cell in cells)
     columns = min(columns, len(cells))
-    wide, tall = pictures * (SIDE + _GAP) - _GAP, SIDE + 8 + lines * _LINE_HEIGHT
+    wide, tall = pictures * (side + _GAP) - _GAP, side + 8 + lines * _LINE_HEIGHT
     rows = -(-len(cells) // columns)
     top = MARGIN + 34
     sheet = Image.new("RGB", (columns * (wide + MARGIN) + MARGIN, top + rows * (tall + MARGIN)), _PAPER)
@@ -46,29 +50,30 @@ def write_contact_sheet(path: Path, cells: Sequence[SheetCell], title: str, *, c
     )
     for place, cell in enumerate(cells):
         row, column = divmod(place, columns)
-        _draw(sheet, drawing, cell, (MARGIN + column * (wide + MARGIN), top + row * (tall + MARGIN), wide))
+        at = (MARGIN + column * (wide + MARGIN), top + row * (tall + MARGIN), wide)
+        _draw(sheet, drawing, cell, at, side)
     return write_bytes(path, png(sheet, optimize=True))
 
 
 def _draw(
-    sheet: Image.Image, drawing: ImageDraw.ImageDraw, cell: SheetCell, place: tuple[int, int, int]
+    sheet: Image.Image, drawing: ImageDraw.ImageDraw, cell: SheetCell, place: tuple[int, int, int], side: int
 ) -> None:
     left, top, width = place
     for number, pixels in enumerate(cell.pictures):
-        sheet.paste(_sized(pixels), (left + number * (SIDE + _GAP), top))
+        sheet.paste(_sized(pixels, side), (left + number * (side + _GAP), top))
     font = _font(LETTERS)
     for row, (text, tone) in enumerate(cell.lines):
         drawing.text(
-            (left, top + SIDE + 6 + row * _LINE_HEIGHT),
+            (left, top + side + 6 + row * _LINE_HEIGHT),
             cut(text, font, width),
             fill=_COLOURS[tone],
             font=font,
         )
 
 
-def _sized(pixels: NDArray[np.uint8]) -> Image.Image:
+def _sized(pixels: NDArray[np.uint8], side: int = SIDE) -> Image.Image:
     drawn = Image.fromarray(np.ascontiguousarray(pixels))
-    scale = SIDE / max(drawn.size)
+    scale = side / max(drawn.size)
     size = (max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale)))
     return drawn.resize(size, Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS)
 

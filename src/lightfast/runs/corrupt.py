@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.corrupt.registry import CORRUPTIONS, SeverityTable
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.dataset import Part
 from lightfast.data.export import save_folder, save_npz
-from lightfast.data.images import ImageSet, sample
+from lightfast.data.images import sample
+from lightfast.report.envelope import Envelope
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
+from lightfast.runs.record import envelope
 
 CorruptJob = tuple[str, int, SeverityTable]
 """(corruption, severity, table of severities)."""
+
+
+@dataclass(frozen=True)
+class CorruptedVersion:
+    """One damaged version of the pictures: how, how many, its `ImageSet.version`, where it was written."""
+
+    corruption: str
+    severity: int
+    n: int
+    version: str
+    path: Path
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CorruptResult(Envelope):
+    """What `corrupt` wrote of the `n` pictures of `source`."""
+
+    source: str
+    n: int
+    written: tuple[CorruptedVersion, ...]
 
 
 def jobs_of(name: str | None, severity: int | None, suite: str | None) -> list[CorruptJob]:
@@ -28,9 +51,9 @@ def jobs_of(name: str | None, severity: int | None, suite: str | None) -> list[C
     if (name is None) == (suite is None):
         raise SettingsError(
             "corrupt",
-            expected="either --name or --suite",
+            expected="either `name` or `suite`",
             got="both" if name else "neither",
-            cure="All names: lightfast corrupt --list",
+            cure="All names: lightfast corrupt with `listing`.",
         )
     if name is not None:
         return [(CORRUPTIONS.get(name).name, severity or 3, "standard")]
@@ -43,13 +66,13 @@ def jobs_of(name: str | None, severity: int | None, suite: str | None) -> list[C
 
 def corrupt_run(
     source: str,
-    jobs: list[CorruptJob],
+    jobs: Sequence[CorruptJob],
     options: RunOptions,
     *,
     many: bool = False,
     part: Part = "all",
     limit: int | None = None,
-) -> dict[str, Any]:
+) -> CorruptResult:
     """Write `source` damaged in every way of `jobs`; labels and file names stay.
 
     Args:
@@ -58,44 +81,19 @@ def corrupt_run(
             NAME-SEVERITY a job.
         part: an official part, or all.
         limit: at most so many pictures, drawn by the seed, in their order.
-
-    Returns: source, seed, n, written (corruption, severity, n, version, path), unreadable, notes.
     """
-    out = options.folder("corrupt")
+    out, started = options.folder("corrupt"), time.perf_counter()
     if many and out.suffix == ".npz":
-        raise SettingsError(
-            f"--out {out}",
-            expected="a folder for the versions of a suite",
-            got="one .npz",
-            cure="Give a folder.",
-        )
+        expected = "a folder for the versions of a suite"
+        raise SettingsError(f"`out` {out}", expected=expected, got="one .npz", cure="Give a folder.")
     prepared = prepare(source, options, near="none")
     images = sample(prepared.data.part(part), limit, options.seed)
-    written: list[dict[str, Any]] = []
+    written: list[CorruptedVersion] = []
     for done, (name, severity, table) in enumerate(jobs, start=1):
-        path = _save(
-            out / f"{name}-{severity}" if many else out,
-            version := corrupt(images, name, severity, options.seed, table),
-        )
-        written.append(
-            {
-                "corruption": name,
-                "severity": severity,
-                "n": len(version),
-                "version": version.version,
-                "path": str(path),
-            }
-        )
+        target = out / f"{name}-{severity}" if many else out
+        version = corrupt(images, name, severity, options.seed, table)
+        path = (save_npz if target.suffix == ".npz" else save_folder)(target, version)
+        written.append(CorruptedVersion(name, severity, len(version), version.version, path))
         options.report("damaging", done, len(jobs), name)
-    return {
-        "source": source,
-        "seed": options.seed,
-        "n": len(images),
-        "written": written,
-        "unreadable": [asdict(one) for one in prepared.unreadable],
-        "notes": list(prepared.notes),
-    }
-
-
-def _save(target: Path, images: ImageSet) -> Path:
-    return save_npz(target, images) if target.suffix == ".npz" else save_folder(target, images)
+    facts = envelope(prepared, images, options, started)
+    return CorruptResult(**facts, source=source, n=len(images), written=tuple(written))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -60,10 +60,6 @@ class ModelCard:
         """Whether it was published by others: what is trained here knows its data."""
         return self.data_version is None
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
-
     @classmethod
     def from_text(cls, text: str, source: str) -> Self:
         """Inverse of the JSON text in a file's metadata;
@@ -79,11 +75,9 @@ class ModelCard:
                     got=str(written),
                     cure="Upgrade lightfast.",
                 )
-            lists = ("image_shape", "class_names", "thresholds")
-            fields: dict[str, Any] = {
-                key: tuple(value) if key in lists else value for key, value in content.items()
-            }
-            return cls(**fields)
+            for name in {"image_shape", "class_names", "thresholds"} & set(content):
+                content[name] = tuple(content[name])
+            return cls(**content)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(
                 f"{source}: its description is damaged ({error})", cure="Export the run again."

@@ -44,10 +44,9 @@ class ObjectSettings:
 
     def __post_init__(self) -> None:
         for name in ("threshold", "margin", "overlap", "context"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(
-                    f"objects: {name}", expected="a share in 0..1", got=str(getattr(self, name))
-                )
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise SettingsError(f"objects: {name}", expected="a share in 0..1", got=str(value))
         if self.limit < 1:
             raise SettingsError("objects: limit", expected="at least 1 place", got=str(self.limit))
 
@@ -97,13 +96,9 @@ def crops(
     still differs is cut as `data.decode.resize_batch` cuts.
     """
     height, width = image_size
-    cut = np.empty((len(boxes), height, width, 3), dtype=np.uint8)
-    for row, box in enumerate(
-        _widened(np.asarray(boxes, dtype=np.float64), image.shape[:2], width / height, context)
-    ):
-        x0, y0, x1, y1 = box
-        cut[row] = resize_batch(image[None, y0:y1, x0:x1], image_size, 3)[0]
-    return cut
+    wide = _widened(np.asarray(boxes, dtype=np.float64), image.shape[:2], width / height, context)
+    cut = [resize_batch(image[None, y0:y1, x0:x1], image_size, 3) for x0, y0, x1, y1 in wide]
+    return np.concatenate([np.empty((0, height, width, 3), dtype=np.uint8), *cut])
 
 
 def find_objects(
@@ -128,11 +123,7 @@ def find_objects(
     object_settings = object_settings or ObjectSettings()
     places = propose(checked_picture(image), object_settings.limit)
     whole = resize_batch(image[None], image_size, 3)
-    pictures = (
-        np.concatenate([whole, crops(image, places, image_size, object_settings.context)])
-        if len(places)
-        else whole
-    )
+    pictures = np.concatenate([whole, crops(image, places, image_size, object_settings.context)])
     probs = np.asarray(tagger(pictures), dtype=np.float64)
     if probs.shape != (len(pictures), len(class_names)) or not np.isfinite(probs).all():
         raise DataError(
@@ -160,24 +151,23 @@ def merge(
         class_names: K names.
         object_settings: limits and thresholds.
     """
-    bounds = _bounds(class_names, object_settings)
-    others = _other(class_names, object_settings)
-    floor = probs[:, [others]] + object_settings.margin if others is not None else np.zeros((len(probs), 1))
-    rows, columns = np.nonzero((probs >= bounds) & (probs >= floor) & (np.arange(len(class_names)) != others))
-    kept = _suppressed(
-        np.asarray(places, dtype=np.int64)[rows], probs[rows, columns], columns, object_settings.overlap
+    names, settings, boxes = (
+        np.array(class_names, dtype=object),
+        object_settings,
+        np.asarray(places, np.int64),
     )
+    others = _other(class_names, settings.other)
+    bounds = np.where(np.arange(len(names)) == others, np.inf, _bounds(class_names, settings))
+    floor = 0.0 if others is None else probs[:, [others]] + settings.margin
+    rows, columns = np.nonzero((probs >= bounds) & (probs >= floor))
+    kept = _suppressed(boxes[rows], probs[rows, columns], columns, settings.overlap)
     rows, columns = rows[kept], columns[kept]
-    sure = np.nonzero((whole >= bounds) & (np.arange(len(class_names)) != others))[0]
-    names = list(class_names)
+    sure = [label for label in np.argsort(-whole, kind="stable") if whole[label] >= bounds[label]]
     return Objects(
-        tuple(names[column] for column in columns.tolist()),
+        tuple(names[columns]),
         tuple(probs[rows, columns].astype(float).tolist()),
-        np.asarray(places, dtype=np.int64)[rows].reshape(-1, 4),
-        {
-            names[column]: float(whole[column])
-            for column in sure[np.argsort(-whole[sure], kind="stable")].tolist()
-        },
+        boxes[rows].reshape(-1, 4),
+        {class_names[int(label)]: float(whole[label]) for label in sure},
     )
 
 
@@ -208,24 +198,20 @@ def _suppressed(
     return np.array(kept, dtype=np.int64)
 
 
-def _bounds(class_names: Sequence[str], object_settings: ObjectSettings) -> NDArray[np.float64]:
-    if object_settings.thresholds and len(object_settings.thresholds) != len(class_names):
-        raise SettingsError(
-            "objects: thresholds",
-            expected=f"{len(class_names)}, one a class",
-            got=str(len(object_settings.thresholds)),
-        )
-    return np.array(
-        object_settings.thresholds or [object_settings.threshold] * len(class_names), dtype=np.float64
-    )
+def _bounds(class_names: Sequence[str], settings: ObjectSettings) -> NDArray[np.float64]:
+    """float64 (K,): the probability from which on each label counts."""
+    bounds, count = settings.thresholds or (settings.threshold,) * len(class_names), len(class_names)
+    if len(bounds) != count:
+        raise SettingsError("objects: thresholds", expected=f"{count}, one a class", got=str(len(bounds)))
+    return np.array(bounds, dtype=np.float64)
 
 
-def _other(class_names: Sequence[str], object_settings: ObjectSettings) -> int | None:
-    if object_settings.other is None:
+def _other(class_names: Sequence[str], name: str | None) -> int | None:
+    if name is None:
         return None
-    if object_settings.other not in class_names:
-        raise UnknownName("class", object_settings.other, class_names)
-    return list(class_names).index(object_settings.other)
+    if name not in class_names:
+        raise UnknownName("class", name, class_names)
+    return list(class_names).index(name)
 
 
 def _widened(

@@ -58,23 +58,6 @@ def propose(image: NDArray[np.uint8], limit: int = 40) -> NDArray[np.int64]:
     return np.clip(np.round(boxes), 0, edges).astype(np.int64)
 
 
-def windows(height: int, width: int, limit: int = 40) -> NDArray[np.int64]:
-    """Boxes of three sizes on a regular grid, large ones first: what a picture is cut into without looking at
-    it.
-
-    Returns int64 (M, 4) as `propose` does.
-    """
-    boxes: list[tuple[int, int, int, int]] = []
-    for share, steps in ((2 / 3, 2), (1 / 2, 3), (1 / 3, 5)):
-        high, wide = round(share * height), round(share * width)
-        tops, lefts = (
-            np.linspace(0, side - part, steps).round().astype(int)
-            for side, part in ((height, high), (width, wide))
-        )
-        boxes += [(left, top, left + wide, top + high) for top in tops.tolist() for left in lefts.tolist()]
-    return np.array(boxes[:limit], dtype=np.int64).reshape(-1, 4)
-
-
 def iou(one: NDArray[np.number], other: NDArray[np.number]) -> NDArray[np.float64]:
     """Intersection over union of every box (N, 4) with every other (M, 4): (N, M)."""
     shared = shared_area(one, other)

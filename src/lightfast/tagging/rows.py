@@ -57,15 +57,7 @@ class PredictionColumns:
     @property
     def names(self) -> tuple[str, ...]:
         """The columns, in order, behind `id` and `path`."""
-        further = [name for rank in range(2, self.top + 1) for name in (f"label_{rank}", f"prob_{rank}")]
-        tags = ["tags", "tag_probs"] if self.card.task == "multi-label" else []
-        return (
-            "predicted_label",
-            "confidence",
-            *further,
-            *tags,
-            *(["nodes", "node_probs"] if self.taxonomy else []),
-        )
+        return tuple(self.columns(np.zeros((0, len(self.card.class_names)), dtype=np.float32)))
 
     def columns(self, probs: NDArray[np.float32]) -> Columns:
         """One list a column, one value a row of `probs` float32 (N, K)."""
@@ -122,7 +114,7 @@ def row_format(out: Path, form: str | None) -> RowFormat:
     raise SettingsError(
         f"cannot tell how to write {out}" if form is None else f"form {form!r}",
         expected=", ".join(get_args(RowFormat)),
-        cure="Give --format, or a file ending in .csv, .jsonl or .parquet.",
+        cure="Give `form`, or a file ending in .csv, .jsonl or .parquet.",
     )
 
 
@@ -182,19 +174,10 @@ def _parquet(path: Path, names: Sequence[str], card: ModelCard) -> Iterator[Writ
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts, lists = (
-        pa.string(),
-        {
-            "tags": pa.list_(pa.string()),
-            "nodes": pa.list_(pa.string()),
-            "tag_probs": pa.list_(pa.float32()),
-            "node_probs": pa.list_(pa.float32()),
-        },
-    )
-    kinds = [
-        lists.get(name, pa.float32() if name == "confidence" or name.startswith("prob_") else texts)
-        for name in names
-    ]
+    numbers = [name == "confidence" or "prob" in name for name in names]
+    kinds = [pa.float32() if number else pa.string() for number in numbers]
+    lists = ("tags", "tag_probs", "nodes", "node_probs")
+    kinds = [pa.list_(kind) if name in lists else kind for name, kind in zip(names, kinds, strict=True)]
     fields = [*zip(names, kinds, strict=True), ("pred_probs", pa.list_(pa.float32(), len(card.class_names)))]
     record = json.dumps({"class_names": card.class_names, "name": "predictions", "seed": card.seed})
     schema = pa.schema(fields, metadata={METADATA_KEY: record.encode()})
@@ -244,24 +227,17 @@ def rows_text(rows: Sequence[Mapping[str, Any]], form: str) -> str:
     import pandas as pd
 
     frame = pd.DataFrame(
-        [
-            {
-                key: " | ".join(map(_short, value)) if isinstance(value, list) else value
-                for key, value in row.items()
-                if key != "path"
-            }
-            for row in rows
-        ]
+        [{key: _short(value) for key, value in row.items() if key != "path"} for row in rows]
     )
-    return (
-        frame.to_csv(index=False).rstrip("\n")
-        if form == "csv"
-        else frame.to_string(index=False, float_format="%.4f")
-    )
+    if form == "csv":
+        return frame.to_csv(index=False).rstrip("\n")
+    return frame.to_string(index=False, float_format="%.4f")
 
 
-def _short(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _short(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return " | ".join(f"{one:.4f}" if isinstance(one, float) else str(one) for one in value)
 
 
 def save_rows(path: Path, result: Mapping[str, Any], form: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ _BATCH_VALUES = 8 * 224 * 224 * 3
 larger batches showed no gain beyond noise and hold more in memory.
 """
 _LARGEST_BATCH = 256
+_FAILURES = (
+    "Fail InvalidProtobuf InvalidGraph InvalidArgument NotImplemented RuntimeException NoSuchFile"
+).split()
+"""What ONNX Runtime raises about a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,18 +63,10 @@ class Tagger:
                 got=f"{images.dtype} {images.shape}",
                 cure="data.decode.decode.resize_batch brings a batch to another size.",
             )
-        found = np.empty((len(images), len(self.card.class_names)), dtype=np.float32)
-        start = 0
-        for part in map_in_order(
-            self.infer, self._batches(images), jobs=self.threads, ahead=2 * self.threads
-        ):
-            found[start : start + len(part)] = part
-            start += len(part)
-        return found
-
-    def _batches(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-        for start in range(0, len(images), self.batch):
-            yield images[start : start + self.batch]
+        none = np.empty((0, len(self.card.class_names)), dtype=np.float32)
+        batches = (images[start : start + self.batch] for start in range(0, len(images), self.batch))
+        parts = map_in_order(self.infer, batches, jobs=self.threads, ahead=2 * self.threads)
+        return np.concatenate([none, *parts])
 
 
 def load_tagger(path: Path | str, threads: int | None = None) -> Tagger:
@@ -124,29 +120,21 @@ def _session(path: Path) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-    except (
-        failures.Fail,
-        failures.InvalidProtobuf,
-        failures.InvalidGraph,
-        failures.InvalidArgument,
-        failures.NotImplemented,
-        failures.RuntimeException,
-        failures.NoSuchFile,
-    ) as error:
+    except tuple(getattr(failures, name) for name in _FAILURES) as error:
         raise _no_model(path, error) from error
 
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(
-            f"no such file: {printable(path)}", cure="Make one: lightfast export RUN --to onnx --out FILE."
+            f"no such file: {printable(path)}", cure="Make one: `lightfast export` writes it."
         )
 
 
 def _no_model(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"{printable(path)} is no ONNX model that can be read ({str(error).splitlines()[0][:160]})",
-        cure="Export the run again: lightfast export RUN --to onnx --out FILE.",
+        cure="Export the run again: `lightfast export` writes it.",
     )
 
 
@@ -159,6 +147,6 @@ def _of_metadata(metadata: dict[str, str], source: str) -> ModelCard:
         raise CheckpointError(
             f"{source} is an ONNX model, but not one that lightfast wrote",
             expected="class names and preprocessing inside",
-            cure="Export a run: lightfast export RUN --to onnx --out FILE.",
+            cure="Export a run: `lightfast export` writes it.",
         )
     return ModelCard.from_text(metadata[CARD_KEY], source)

@@ -55,10 +55,8 @@ def data_set_lines(listing: Mapping[str, Any]) -> list[str]:
 
 def corruptions() -> dict[str, Any]:
     """Every registered corruption, and the suites with their severities."""
-    rows = [
-        {"name": entry.name, "family": entry.family, "summary": entry.summary, "source": entry.source}
-        for entry in CORRUPTIONS
-    ]
+    facts = ("name", "family", "summary", "source")
+    rows = [{fact: getattr(entry, fact) for fact in facts} for entry in CORRUPTIONS]
     suites = {
         suite.name: [[name, list(severities)] for name, severities, _ in suite.entries] for suite in SUITES
     }

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightfast.cli.text.columns import NAMED, columns, unreadable_lines
 from lightfast.data.check import DataReport
 from lightfast.report.tables import percent, points_text, share_text
+
+if TYPE_CHECKING:
+    from lightfast.pages.objects_sheet import ObjectsResult
 
 
 def run_lines(metrics: Mapping[str, Any], folder: Path | str | None) -> list[str]:
@@ -171,14 +174,14 @@ def _counted(named: Sequence[tuple[str, int]], most: int = 12) -> str:
     return f"{shown} … ({len(named)} in all)" if len(named) > most else shown
 
 
-def objects_lines(result: Mapping[str, Any]) -> list[str]:
+def objects_lines(result: ObjectsResult) -> list[str]:
     """One line a picture: its tags, and how many boxes they have."""
     lines = []
-    for row in result["pictures"]:
-        boxes = [one["label"] for one in row["objects"]]
+    for one in result.pictures:
+        boxes = one.found.labels
         tags = ", ".join(
             f"{label} {percent(share, 0)}{f' ({count} boxes)' if (count := boxes.count(label)) > 1 else ''}"
-            for label, share in row["tags"].items()
+            for label, share in one.found.tags.items()
         )
-        lines.append(f"{row['path']}: {tags or 'nothing above the threshold'}")
-    return [*lines, *([f"sheet      {result['sheet']}"] if result["sheet"] else [])]
+        lines.append(f"{one.path}: {tags or 'nothing above the threshold'}")
+    return [*lines, *([f"sheet      {result.sheet}"] if result.sheet else [])]

@@ -17,12 +17,11 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
 from lightfast.explain.attribution import explain
 from lightfast.explain.difference import Difference, difference, map_change, top_change
-from lightfast.explain.features import FeatureMaps, feature_maps
+from lightfast.explain.features import FeatureMaps, channels_of, feature_maps
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import restore
 from lightfast.models.load import model_summary
 from lightfast.pages.enhance import TRIED, TRIED_COLUMNS, tried_rows
-from lightfast.pages.features import channels_of
 from lightfast.pages.run import curves_figure
 from lightfast.report.overlay import coloured, mosaic_uri, overlay
 from lightfast.report.page import Cell, Figure, FigureRow, Folded, Section, Table, Text
