@@ -5,7 +5,6 @@ and the spread over folds is turned into an honest interval.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import json_digest, load_json, write_json
-from lightfast.base.parallel import in_parallel
 from lightfast.base.randomness import derive_seed
 from lightfast.data.folds import fold_numbers
 from lightfast.data.images import ImageSet
@@ -148,14 +146,15 @@ def cross_validate(
     """
     numbers = assign_folds(images, fold_options, training.seed)
     _ = images.content_hashes  # worked out once here instead of in every process
-    quiet = dataclasses.replace(training, report=Training().report)
+    # Reporter and executor stay here: they need not be such as can be pickled.
+    quiet = Training(training.seed, training.device, training.folder)
     tasks = [
         (_Task(images, numbers[repeat], plan, quiet, repeat, fold),)
         for repeat in range(fold_options.repeats)
         for fold in range(fold_options.folds)
     ]
     jobs = 1 if resolve_device(training.device).type == "cuda" else fold_options.jobs
-    found = in_parallel(_fold, tasks, jobs=jobs, report=training.report, label="folds")
+    found = training.executor(_fold, tasks, jobs=jobs, report=training.report, label="folds")
     probs = np.zeros((len(images), images.num_classes), dtype=np.float64)
     for (task,), (_, fold_probs) in zip(tasks, found, strict=True):
         probs[task.numbers == task.fold] += fold_probs / fold_options.repeats

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import json_digest, load_json, write_json
-from lightfast.base.parallel import in_parallel
-from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
@@ -102,7 +100,6 @@ def run_points(
     training: Training,
     *,
     jobs: int | None = None,
-    report: Reporter = silent,
 ) -> list[PointResult]:
     """Fit `plan` at every point and score it on the held-out pictures.
 
@@ -113,9 +110,9 @@ def run_points(
         points: what to measure.
         pictures: (training pictures to cut from, held-out pictures).
         plan: model, config and recipe; `keep` becomes "last", `balance` that of the point.
-        training: seed, device, and the folder that keeps one file a point (None: nothing is kept).
+        training: seed, device, reporter, executor, and the folder that keeps one file a point (None: nothing
+            is kept).
         jobs: points at once, one thread each; None = one a core. On CUDA always 1.
-        report: told after every point.
 
     Raises DataError for a point that the pictures are too few for, SettingsError for a recipe that chooses on
     validation or a point that cannot be: both before anything is fitted.
@@ -128,11 +125,9 @@ def run_points(
     # What the workers need of a set is its pixels, labels and names; the version is worked out once, here.
     version = f"{train.version} {test.version}"
     jobs = 1 if resolve_device(training.device).type == "cuda" else jobs
-    tasks = [
-        (_Task(point, train, test, plan, dataclasses.replace(training, report=silent), version),)
-        for point in points
-    ]
-    return in_parallel(_measured, tasks, jobs=jobs, report=report, label="sweep")
+    quiet = Training(training.seed, training.device, training.folder)
+    tasks = [(_Task(point, train, test, plan, quiet, version),) for point in points]
+    return training.executor(_measured, tasks, jobs=jobs, report=training.report, label="sweep")
 
 
 def check_point(train: ImageSet, point: SweepPoint) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.train.recipe import Training
 
@@ -24,6 +25,7 @@ class RunOptions:
             size.
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
+        executor: runs the trainings of a verb that needs several.
         command: the command line, for the records.
     """
 
@@ -35,6 +37,7 @@ class RunOptions:
     data_folder: Path | None = None
     report: Reporter = silent
     command: str = ""
+    executor: Executor = in_parallel
 
     @property
     def words(self) -> list[str]:
@@ -47,7 +50,12 @@ class RunOptions:
     def training(self, folder: Path) -> Training:
         """The settings of a training that keeps its resumable state in `folder`."""
         return Training(
-            seed=self.seed, device=self.device, folder=folder, resume=self.resume, report=self.report
+            seed=self.seed,
+            device=self.device,
+            folder=folder,
+            resume=self.resume,
+            report=self.report,
+            executor=self.executor,
         )
 
     def folder(self, verb: str) -> Path:

@@ -72,9 +72,7 @@ def sweep_run(
     }
     begin(folder, settings, resume=False, replace="sweep")
     training = options.training(folder / POINTS_FOLDER)
-    measured = run_points(
-        points, (train, splits.test), plan, training, jobs=sweep_options.jobs, report=options.report
-    )
+    measured = run_points(points, (train, splits.test), plan, training, jobs=sweep_options.jobs)
     touched = record_evaluation(folder, splits.test.version, options.command or "sweep")
     swept = summarise_sweep(measured, splits.test, sweep_options, options.seed)
     metrics = {
