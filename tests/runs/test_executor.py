@@ -13,7 +13,7 @@ import pytest
 import lightfast
 from lightfast.data.images import ImageSet
 from lightfast.experiments.crossval import FoldOptions
-from lightfast.experiments.sweep import SweepOptions
+from lightfast.experiments.sweep_plan import SweepOptions
 from lightfast.runs import crossval, sweep
 from lightfast.runs.crossval import crossval_run
 from lightfast.runs.options import RunOptions

@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.statistics.regression import ols
 
@@ -113,7 +114,7 @@ def test_an_effect_that_is_not_shown_is_called_so():
 
 
 def test_json_is_plain(fitted):
-    plain = json.loads(json.dumps(fitted.as_json()))
+    plain = json.loads(json.dumps(as_json(fitted)))
     assert [one["name"] for one in plain["coefficients"]] == ["intercept", "classes", "rows"]
     assert plain["covariance"] == "HC3"
     assert len(plain["residuals"]) == 40

@@ -137,7 +137,7 @@ def sweep(
     """
     from lightfast.cli.settings_option import parse_plan
     from lightfast.cli.text.statistics import sweep_lines
-    from lightfast.experiments.sweep import SweepOptions
+    from lightfast.experiments.sweep_plan import SweepOptions
     from lightfast.runs.sweep import sweep_run
 
     sweep_options = SweepOptions(

@@ -4,7 +4,6 @@ with the reason.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
@@ -60,10 +60,6 @@ class ModelCandidate:
     loss: float | None = None
     note: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {**dataclasses.asdict(self), "config": dict(self.config)}
-
 
 @dataclass(frozen=True, eq=False)
 class _Found:
@@ -88,7 +84,7 @@ def choose_model(
     check_trainable(train_images)
     if not len(val_images):
         raise SettingsError(
-            "--model auto chooses on validation pictures, and there are none",
+            "`model` auto chooses on validation pictures, and there are none",
             cure="Give more pictures, or name a model.",
         )
     started = time.perf_counter()
@@ -111,7 +107,7 @@ def choose_model(
     facts = {
         "budget_seconds": budget,
         "seconds": round(time.perf_counter() - started, 1),
-        "tried": [one.as_json() for one in tried],
+        "tried": as_json(tried),
         "n_val": len(val_images),
         "why": f"{_why(chosen, found)}{said}",
     }
@@ -144,7 +140,7 @@ def _within(
     rows = np.sort(order[sorted(first | set(range(most)))])
     said = (
         f"; {len(rows):,} of {len(images):,} training pictures were learned, the budget does not let all be "
-        "read (--budget)"
+        "read (`budget`)"
     )
     return images.take(rows), speed, said
 

@@ -109,6 +109,12 @@ class CrossValidation:
         }
 
 
+def check_repeats(repeats: int) -> None:
+    """Refuse fewer than one."""
+    if repeats < 1:
+        raise SettingsError(f"{repeats} repeats", expected="at least 1", cure="For instance `repeats` 3.")
+
+
 @dataclass(frozen=True)
 class FoldOptions:
     """How pictures are split: `folds` folds, `repeats` times, by `seed`; `jobs` models at once
@@ -120,10 +126,7 @@ class FoldOptions:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise SettingsError(
-                f"{self.repeats} repeats", expected="at least 1", cure="For instance --repeats 3."
-            )
+        check_repeats(self.repeats)
 
 
 def cross_validate(
@@ -231,7 +234,7 @@ def corrected_p_value(first: CrossValidation, second: CrossValidation, measure: 
         raise DataError(
             f"{first.model} and {second.model}: not paired",
             expected="the same pictures, folds, repeats and seed",
-            cure="Run both cross-validations with the same --folds, --repeats and --seed.",
+            cure="Run both cross-validations with the same `folds`, `repeats` and `seed`.",
         )
     return corrected_t_test(first.scores(measure), second.scores(measure), first.ratio)
 

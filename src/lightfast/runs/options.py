@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.parallel import Executor, in_parallel
@@ -57,6 +58,12 @@ class RunOptions:
             report=self.report,
             executor=self.executor,
         )
+
+    def settings(self, made_by: str, source: str, data_version: str, **more: Any) -> dict[str, Any]:
+        """The content of run.json: what decides a run, and who made it."""
+        size = list(self.image_size) if self.image_size else None
+        given = {"made_by": made_by, "source": source, "data_version": data_version}
+        return given | {"seed": self.seed, "image_size": size} | more
 
     def folder(self, verb: str) -> Path:
         """`out`, or a SettingsError that asks for it."""

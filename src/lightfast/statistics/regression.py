@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,6 @@ class Coefficient:
     interval: Interval
     p_value: float
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {"interval": list(self.interval)}
-
 
 @dataclass(frozen=True, eq=False)
 class Regression:
@@ -84,26 +80,6 @@ class Regression:
             if coefficient.name == name:
                 return coefficient
         raise UnknownName("coefficient", name, [coefficient.name for coefficient in self.coefficients])
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; fitted values and residuals as lists."""
-        plain = {
-            name: getattr(self, name)
-            for name in (
-                "response",
-                "r_squared",
-                "adjusted_r_squared",
-                "n",
-                "condition_number",
-                "breusch_pagan_p",
-                "covariance",
-            )
-        }
-        return plain | {
-            "coefficients": [coefficient.as_json() for coefficient in self.coefficients],
-            "fitted": self.fitted.tolist(),
-            "residuals": self.residuals.tolist(),
-        }
 
     def sentence(self, name: str, unit: str = POINTS, *, each: str = "", step: float = 1.0) -> str:
         """What one predictor does, in words: "each class more changes accuracy by −1.88 points [−2.10 to
