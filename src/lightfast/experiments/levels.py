@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from lightfast.base.errors import DataError, LightfastError
@@ -149,36 +150,28 @@ def held_out_forecast(measured: Sequence[PointResult], seed: int) -> tuple[Forec
 
 def size_regression(measured: Sequence[PointResult]) -> Regression:
     """Accuracy on the logarithm of the training pictures (base 2: the coefficient is that of a doubling)."""
-    return ols(
-        {
-            "accuracy": [one.accuracy for one in measured],
-            "doublings": np.log2([one.n_train for one in measured]),
-        },
-        "accuracy",
-        ["doublings"],
-    )
+    return _accuracy_on(measured, doublings=np.log2([one.n_train for one in measured]))
 
 
 def class_regression(measured: Sequence[PointResult]) -> Regression:
     """Accuracy on the number of classes and, where it varies, the training pictures a class."""
-    columns: Mapping[str, Any] = {
-        "accuracy": [one.accuracy for one in measured],
-        "classes": [one.point.classes or 0 for one in measured],
-        "rows": [one.point.rows or 0 for one in measured],
-    }
-    varying = [name for name in ("classes", "rows") if len(set(columns[name])) > 1]
-    return ols(columns, "accuracy", varying)
+    columns = {name: [getattr(one.point, name) or 0 for one in measured] for name in ("classes", "rows")}
+    return _accuracy_on(measured, **{name: some for name, some in columns.items() if len(set(some)) > 1})
+
+
+def _accuracy_on(measured: Sequence[PointResult], **columns: ArrayLike) -> Regression:
+    return ols({"accuracy": [one.accuracy for one in measured], **columns}, "accuracy", list(columns))
 
 
 def imbalance_regression(measured: Sequence[PointResult], minority: str) -> Regression:
     """Recall of the minority on the logarithm of its pictures (base 10), points without a remedy only."""
-    plain = [one for one in measured if one.point.balance == "none" and one.point.minority]
-    sizes = [one.point.minority[1] for one in plain if one.point.minority]
-    return ols(
-        {"recall": [one.recalls[minority] for one in plain], "tenfold": np.log10(sizes)},
-        "recall",
-        ["tenfold"],
-    )
+    plain = [
+        (one.recalls[minority], one.point.minority[1])
+        for one in measured
+        if one.point.balance == "none" and one.point.minority
+    ]
+    recalls, sizes = np.array(plain).reshape(-1, 2).T
+    return ols({"recall": recalls, "tenfold": np.log10(sizes)}, "recall", ["tenfold"])
 
 
 EACH = {
@@ -239,10 +232,11 @@ class SweepSummary:
     def sentences(self) -> list[str]:
         """What may be concluded, in words."""
         told = [model.sentence() for model in (self.curve, self.needed) if model is not None]
-        for one in self.regression.coefficients[1:] if self.regression else ():
-            step = 100 if one.name == "rows" else 1
-            text = self.regression.sentence(one.name, each=EACH[one.name], step=step)
-            told.append(f"{text[0].upper()}{text[1:]}.")
+        if self.regression is not None:
+            for one in self.regression.coefficients[1:]:
+                step = 100 if one.name == "rows" else 1
+                text = self.regression.sentence(one.name, each=EACH[one.name], step=step)
+                told.append(f"{text[0].upper()}{text[1:]}.")
         return told
 
 

@@ -24,6 +24,8 @@ from lightfast.models.device import resolve_device
 from lightfast.train.fit import ClassifierPlan, check_trainable
 from lightfast.train.recipe import Recipe, Training
 
+WATCHED = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
 
 @dataclass(frozen=True)
 class SweepPoint:
@@ -120,7 +122,7 @@ def run_points(
     version = f"{train.version} {test.version}"
     jobs = 1 if resolve_device(training.device).type == "cuda" else jobs
     quiet = Training(training.seed, training.device, training.folder)
-    tasks = [(_Task(point, train, test, plan, quiet, version),) for point in points]
+    tasks = [(point, train, test, plan, quiet, version) for point in points]
     return training.executor(_measured, tasks, jobs=jobs, report=training.report, label="sweep")
 
 
@@ -224,18 +226,6 @@ def _shared_out(order: NDArray[np.integer], labels: NDArray[np.int64], size: int
     return np.concatenate([order[labels[order] == label][:count] for label, count in enumerate(quota)])
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """All that one process needs for one point."""
-
-    point: SweepPoint
-    train: ImageSet
-    test: ImageSet
-    plan: ClassifierPlan
-    training: Training
-    version: str
-
-
 def plan_at(plan: ClassifierPlan, point: SweepPoint) -> ClassifierPlan:
     """The plan that is fitted at a point: all epochs, the last weights, the point's remedy. Raises
     SettingsError for schedule=plateau, which decides on validation pictures when to stop.
@@ -249,20 +239,18 @@ def plan_at(plan: ClassifierPlan, point: SweepPoint) -> ClassifierPlan:
     return dataclasses.replace(plan, recipe=Recipe.of(**{**plan.recipe.model_dump(), **fixed}))
 
 
-def _measured(task: _Task) -> PointResult:
-    point, seed, folder = task.point, task.training.seed, task.training.folder
-    plan = plan_at(task.plan, point)
-    key = {"point": point.name, "version": task.version, "seed": seed, **plan.as_json()}
-    path = folder / f"{json_digest(key)}.json" if folder else None
+def _measured(
+    point: SweepPoint, train: ImageSet, test: ImageSet, plan: ClassifierPlan, training: Training, version: str
+) -> PointResult:
+    plan, seed = plan_at(plan, point), training.seed
+    key = {"point": point.name, "version": version, "seed": seed, **plan.as_json()}
+    path = training.folder / f"{json_digest(key)}.json" if training.folder else None
     if path is not None and path.is_file():
         return load_point(load_json(path)["measured"])
-    pictures, held = cut(task.train, task.test, point, seed)
+    pictures, held = cut(train, test, point, seed)
     with one_thread():
-        fitted = plan.fit(
-            pictures,
-            held,
-            Training(seed=derive_seed(seed, "sweep", point.repeat), device=task.training.device),
-        )
+        own = Training(seed=derive_seed(seed, "sweep", point.repeat), device=training.device)
+        fitted = plan.fit(pictures, held, own)
         found = score(predict(fitted, held))
     measured = PointResult(
         point=point,
@@ -271,17 +259,12 @@ def _measured(task: _Task) -> PointResult:
         accuracy=found.accuracy,
         macro_f1=found.macro_f1,
         recalls={row.name: row.recall for row in found.per_class},
-        epochs={row["epoch"]: _watched(row) for row in fitted.history},
+        epochs={
+            row["epoch"]: {name: float(row[name]) for name in WATCHED if name in row}
+            for row in fitted.history
+        },
         seconds=float(fitted.details["fit_seconds"]),
     )
     if path is not None:
         write_json(path, {"key": key, "measured": as_json(measured)})
     return measured
-
-
-def _watched(row: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        key: float(row[key])
-        for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-        if key in row
-    }

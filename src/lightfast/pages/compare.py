@@ -34,6 +34,7 @@ from lightfast.statistics.intervals import p_text
 
 if TYPE_CHECKING:
     from lightfast.data.images import ImageSet
+    from lightfast.evaluate.compare import PairedTest
     from lightfast.evaluate.compare_many import Comparison, ModelPair
     from lightfast.evaluate.predictions import Predictions
 
@@ -197,17 +198,20 @@ def _pairs_section(comparison: Comparison) -> Section:
 
 
 def _pair_row(pair: ModelPair) -> tuple[Cell | str, ...]:
-    test = pair.test
     area = MISSING if pair.auc_difference is None else points_cell(pair.auc_difference, pair.auc_interval)
     f1 = points_cell(pair.macro_f1_difference, pair.macro_f1_interval)
+    return (" → ".join(pair.names), *paired_cells(pair.test, pair.p_holm), f1, area)
+
+
+def paired_cells(test: PairedTest, p_holm: float | None = None, digits: int = 2) -> tuple[Cell | str, ...]:
+    """Difference in points, gained, lost and p of two predictions of the same pictures; where p is corrected,
+    that without correction is in small print.
+    """
     return (
-        f"{test.before_name} → {test.after_name}",
-        points_cell(test.difference, test.difference_interval),
+        points_cell(test.difference, test.difference_interval, digits),
         f"{test.gained:,}",
         f"{test.lost:,}",
-        Cell(p_text(pair.p_holm), p_text(test.p_value)),
-        f1,
-        area,
+        p_text(test.p_value) if p_holm is None else Cell(p_text(p_holm), p_text(test.p_value)),
     )
 
 

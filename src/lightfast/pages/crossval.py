@@ -11,7 +11,7 @@ from lightfast.pages.classes import classes_sections
 from lightfast.pages.run import reliability_section
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
-from lightfast.report.page import Card, Cards, Figure, Section, Table, write_page
+from lightfast.report.page import Card, Cards, Figure, Section, Table, Tone, write_page
 from lightfast.report.statistics import interval_figure
 from lightfast.report.tables import duration, percent, share_card, share_cell
 
@@ -63,17 +63,24 @@ def write_crossval_page(path: Path, result: CrossvalResult) -> Path:
 
 
 def _cards(validated: CrossValidation) -> Cards:
-    accuracy, f1 = (
-        share_card(float(validated.scores(one).mean()), NAMES[one], validated.interval(one), tone)
-        for one, tone in (("accuracy", "strong"), ("macro_f1", ""))
-    )
+    def card(measure: str, tone: Tone = "") -> Card:
+        mean = float(validated.scores(measure).mean())
+        return share_card(mean, NAMES[measure], validated.interval(measure), tone)
+
     spread = validated.scores().std(ddof=1)
     detail = f"standard deviation of accuracy over {len(validated.folds)} folds"
     lead = (
         "Every picture was read by a model that had never seen it, nor an exact duplicate of it. The "
         "interval is corrected for the training pictures that the folds share."
     )
-    return Cards((accuracy, f1, Card(f"{100 * spread:.2f}", "spread in points", detail)), lead)
+    return Cards(
+        (
+            card("accuracy", "strong"),
+            card("macro_f1"),
+            Card(f"{100 * spread:.2f}", "spread in points", detail),
+        ),
+        lead,
+    )
 
 
 def _folds_section(validated: CrossValidation) -> Section:

@@ -4,13 +4,14 @@ and the pictures most often misread.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightfast.base.plain import FLAT, HIDDEN
-from lightfast.baselines.human_score import HumanBaseline, PictureScore
+from lightfast.baselines.human_score import HumanBaseline, Majority, ModelScore, PictureScore
+from lightfast.pages.compare import paired_cells
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
 from lightfast.report.page import (
@@ -23,12 +24,13 @@ from lightfast.report.page import (
     SectionPart,
     Table,
     Text,
+    Tone,
     write_page,
 )
 from lightfast.report.pictures import picture
-from lightfast.report.tables import MISSING, percent, points_cell, share_card, share_cell
+from lightfast.report.tables import MISSING, percent, share_card, share_cell
 from lightfast.statistics.agreement import Kappa
-from lightfast.statistics.intervals import p_text, wilson_bounds
+from lightfast.statistics.intervals import wilson_bounds
 
 if TYPE_CHECKING:
     from lightfast.data.images import ImageSet
@@ -121,17 +123,17 @@ def kappa_text(kappa: Kappa | None, *, n: bool = True) -> str:
 
 def _cards(baseline: HumanBaseline) -> Cards:
     who = "people, on average" if len(baseline.people) > 1 else "".join(one.person for one in baseline.people)
-    rows = [(baseline, who, "strong", " pictures")]
-    if baseline.majority is not None:
-        rows.append((baseline.majority, "their majority", "", ""))
-    if baseline.model is not None:
-        rows.append((baseline.model, f"{baseline.model.name}, whole sample", "", ""))
-    cards = [
-        share_card(
-            one.accuracy, label, one.accuracy_interval, tone, digits=1, more=f", n = {one.n:,}{pictures}"
+
+    def card(one: HumanBaseline | Majority | ModelScore, label: str, tone: Tone = "", what: str = "") -> Card:
+        return share_card(
+            one.accuracy, label, one.accuracy_interval, tone, digits=1, more=f", n = {one.n:,}{what}"
         )
-        for one, label, tone, pictures in rows
-    ]
+
+    cards = [card(baseline, who, "strong", " pictures")]
+    if baseline.majority is not None:
+        cards.append(card(baseline.majority, "their majority"))
+    if baseline.model is not None:
+        cards.append(card(baseline.model, f"{baseline.model.name}, whole sample"))
     if baseline.fleiss is not None and baseline.fleiss.value is not None:
         detail = f"n = {baseline.fleiss.n:,}; 1 agree always, 0 as by chance"
         cards.append(Card(f"{baseline.fleiss.value:.2f}", "agreement (Fleiss kappa)", detail))
@@ -183,22 +185,17 @@ def _model_section(baseline: HumanBaseline, model: str) -> Section:
     tests = [(one.person, one.versus_model, one.kappa_with_model) for one in baseline.people]
     if baseline.majority is not None:
         tests.append(("their majority", baseline.majority.versus_model, None))
-    rows = []
-    for name, test, kappa in tests:
-        if test is not None:
-            gap = points_cell(test.difference, test.difference_interval, digits=1)
-            rows.append(
-                (
-                    Cell(name, f"n = {test.n:,}"),
-                    percent(test.before_accuracy, 1),
-                    percent(test.after_accuracy, 1),
-                    gap,
-                    f"{test.gained:,}",
-                    f"{test.lost:,}",
-                    p_text(test.p_value),
-                    kappa_cell(kappa),
-                )
-            )
+    rows = [
+        (
+            Cell(name, f"n = {test.n:,}"),
+            percent(test.before_accuracy, 1),
+            percent(test.after_accuracy, 1),
+            *paired_cells(test, digits=1),
+            kappa_cell(kappa),
+        )
+        for name, test, kappa in tests
+        if test is not None
+    ]
     notes = (
         "Difference in points, person minus model, with its 95 % interval; p from McNemar's test on the same "
         "pictures.",
@@ -284,11 +281,9 @@ def _confusions(baseline: HumanBaseline) -> Table:
 
 
 def _by_class(baseline: HumanBaseline) -> Table:
-    groups: dict[str, list[PictureScore]] = defaultdict(list)
-    for one in baseline.pictures:
-        groups[one.label].append(one)
     rows: list[tuple[Cell | str, ...]] = []
-    for label, pictures in sorted(groups.items()):
+    for label in sorted({one.label for one in baseline.pictures}):
+        pictures = [one for one in baseline.pictures if one.label == label]
         total = sum(one.right / one.n for one in pictures)
         low, high = wilson_bounds(total, len(pictures))
         rows.append(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from lightfast.base.plain import FLAT
 from lightfast.baselines.services import Scorecard
+from lightfast.pages.compare import paired_cells
 from lightfast.pages.human import kappa_cell
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
 from lightfast.report.page import Cards, Cell, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.statistics import interval_figure
-from lightfast.report.tables import MISSING, percent, points_cell, share_card, share_cell
-from lightfast.statistics.intervals import p_text
+from lightfast.report.tables import MISSING, percent, share_card, share_cell
 
 THOUSAND = 1000
 SHOWN_LABELS = 40
@@ -125,10 +125,7 @@ def _pairs_table(card: Scorecard) -> Table:
             f"{one.test.n:,}",
             percent(one.service.top1),
             percent(one.ours.top1),
-            points_cell(one.test.difference, one.test.difference_interval),
-            f"{one.test.gained:,}",
-            f"{one.test.lost:,}",
-            Cell(p_text(one.p_holm), p_text(one.test.p_value)),
+            *paired_cells(one.test, one.p_holm),
         )
         for one in card.services
     )

@@ -13,7 +13,7 @@ from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.statistics import learning_curve_figure, lines_figure, residual_figure
 from lightfast.report.tables import duration, percent, percent_range, share_cell
-from lightfast.statistics.intervals import p_text
+from lightfast.statistics.intervals import Interval, p_text
 from lightfast.statistics.regression import Regression
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class SweepResult(Envelope):
     n_test: int
     held_out: str = "the same pictures at every level (those of its classes); nothing is chosen on them"
     test_version: str
+    seconds: float = 0.0
 
 
 def write_sweep_page(path: Path, result: SweepResult) -> Path:
@@ -138,10 +139,10 @@ def _figure(found: SweepSummary) -> Figure:
             minority_figure(found.minority_recall, str(found.minority)),
             "Recall of the rare class with 95 % intervals.",
         )
-    series: dict[int, list[tuple[int, float, Sequence[float]]]] = {}
+    series: dict[int, list[tuple[float, float, Interval | None]]] = {}
     for level in found.levels:
-        dot = (level.point.classes or 0, level.value, level.interval)
-        series.setdefault(level.point.rows or 0, []).append(dot)
+        dots = series.setdefault(level.point.rows or 0, [])
+        dots.append((level.point.classes or 0, level.value, level.interval))
     named = {f"{rows:,} pictures a class": series[rows] for rows in sorted(series)[:6]}
     return Figure(
         lines_figure(named, x_label="classes", y_label="accuracy, %"), "Accuracy with 95 % intervals."

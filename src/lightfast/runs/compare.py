@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -81,8 +82,9 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> Compar
         images=pairing.shown,
     )
     written(options.out, result, write_compare_page)
-    for one in predictions if options.out is not None else ():
-        one.save(Path(options.out) / f"predictions-{_file_name(one.name)}.parquet")
+    if options.out is not None:
+        for one in predictions:
+            one.save(options.out / f"predictions-{_file_name(one.name)}.parquet")
     return result
 
 
@@ -129,7 +131,4 @@ def _weight_bytes(folder: Path, checkpoint: Checkpoint) -> int:
 
 
 def _file_name(name: str) -> str:
-    return (
-        "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.")
-        or "run"
-    )
+    return re.sub(r"[^\w.-]", "-", name).strip("-.") or "run"

@@ -170,13 +170,17 @@ class LearningCurve:
         limit, scale, exponent, shift = self.draws.T[:4]
         # inverted_cdf, since an end at infinity cannot be averaged with its neighbour.
         ends = np.quantile(crossing(limit, scale, exponent, target) - shift, TAILS, method="inverted_cdf")
-        size = float(crossing(*np.array([[self.limit], [self.scale], [self.exponent]]), target)[0])
-        counts = [
-            None if end > reach else max(0, math.ceil(end - self.largest))
-            for end in (size, min(ends[0], size), max(ends[1], size))
-        ]
-        minutes = [None if count is None else count * seconds_per_label / 60 for count in counts]
-        return LabelsNeeded(target, *counts, *minutes, counts[0] is not None, self._reason(target, size))
+        size = float(crossing(*np.array([[self.limit], [self.scale], [self.exponent]]), target=target)[0])
+
+        def count(end: float) -> int | None:
+            return None if end > reach else max(0, math.ceil(end - self.largest))
+
+        def minutes(pictures: int | None) -> float | None:
+            return None if pictures is None else pictures * seconds_per_label / 60
+
+        more, low, high = count(size), count(min(ends[0], size)), count(max(ends[1], size))
+        times = minutes(more), minutes(low), minutes(high)
+        return LabelsNeeded(target, more, low, high, *times, more is not None, self._reason(target, size))
 
     def _reason(self, target: float, size: float) -> str:
         if size <= self.largest:
