@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lightfast.base.plain import FLAT, HIDDEN
+from lightfast.pages.paired import paired_cells
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
 from lightfast.report.page import (
@@ -30,11 +31,9 @@ from lightfast.report.page import (
 from lightfast.report.statistics import CostPoint, cost_figure, interval_figure
 from lightfast.report.tables import MISSING, duration, percent, points_cell, share_card, share_cell
 from lightfast.report.thumbnails import side_within, thumbnail
-from lightfast.statistics.intervals import p_text
 
 if TYPE_CHECKING:
     from lightfast.data.images import ImageSet
-    from lightfast.evaluate.compare import PairedTest
     from lightfast.evaluate.compare_many import Comparison, ModelPair
     from lightfast.evaluate.predictions import Predictions
 
@@ -201,18 +200,6 @@ def _pair_row(pair: ModelPair) -> tuple[Cell | str, ...]:
     area = MISSING if pair.auc_difference is None else points_cell(pair.auc_difference, pair.auc_interval)
     f1 = points_cell(pair.macro_f1_difference, pair.macro_f1_interval)
     return (" → ".join(pair.names), *paired_cells(pair.test, pair.p_holm), f1, area)
-
-
-def paired_cells(test: PairedTest, p_holm: float | None = None, digits: int = 2) -> tuple[Cell | str, ...]:
-    """Difference in points, gained, lost and p of two predictions of the same pictures; where p is corrected,
-    that without correction is in small print.
-    """
-    return (
-        points_cell(test.difference, test.difference_interval, digits),
-        f"{test.gained:,}",
-        f"{test.lost:,}",
-        p_text(test.p_value) if p_holm is None else Cell(p_text(p_holm), p_text(test.p_value)),
-    )
 
 
 def _disagreements(result: CompareResult, images: ImageSet) -> list[Section]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lightfast.base.plain import FLAT, HIDDEN
 from lightfast.baselines.human_score import HumanBaseline, Majority, ModelScore, PictureScore
-from lightfast.pages.compare import paired_cells
+from lightfast.pages.paired import kappa_cell, paired_cells
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
 from lightfast.report.page import (
@@ -28,8 +28,7 @@ from lightfast.report.page import (
     write_page,
 )
 from lightfast.report.pictures import picture
-from lightfast.report.tables import MISSING, percent, share_card, share_cell
-from lightfast.statistics.agreement import Kappa
+from lightfast.report.tables import percent, share_card, share_cell
 from lightfast.statistics.intervals import wilson_bounds
 
 if TYPE_CHECKING:
@@ -104,21 +103,6 @@ def write_human_page(path: Path, result: HumanResult) -> Path:
         f"{len(result.images.class_names)} classes."
     )
     return write_page(path, f"People on {result.data}", subtitle, sections, result.provenance)
-
-
-def kappa_cell(kappa: Kappa | None) -> Cell:
-    """A kappa, its interval in small print; "–" where it is not defined, with the reason."""
-    if kappa is None or kappa.value is None:
-        return Cell(MISSING, kappa.note if kappa else "")
-    return Cell(f"{kappa.value:.2f}", "{:.2f} to {:.2f}".format(*kappa.interval))
-
-
-def kappa_text(kappa: Kappa | None, *, n: bool = True) -> str:
-    """ "0.81 [0.70 to 0.92], n = 100"; "–" where it is not defined."""
-    if kappa is None or kappa.value is None:
-        return MISSING
-    cell = kappa_cell(kappa)
-    return f"{cell.text} [{cell.detail}]" + (f", n = {kappa.n:,}" if n else "")
 
 
 def _cards(baseline: HumanBaseline) -> Cards:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from lightfast.base.plain import FLAT
 from lightfast.baselines.services import Scorecard
-from lightfast.pages.compare import paired_cells
-from lightfast.pages.human import kappa_cell
+from lightfast.pages.paired import kappa_cell, paired_cells
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
 from lightfast.report.page import Cards, Cell, Figure, Folded, Section, SectionPart, Table, Text, write_page

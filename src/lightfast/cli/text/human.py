@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lightfast.baselines.human_score import NOT_RUN, PersonScore
 from lightfast.cli.text.columns import columns
-from lightfast.pages.human import HumanResult, HumanSession, kappa_text
+from lightfast.pages.human import HumanResult, HumanSession
+from lightfast.pages.paired import kappa_text
 from lightfast.report.tables import percent, points_text, share_text
 
 

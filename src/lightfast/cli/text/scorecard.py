@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightfast.baselines.services import ServiceScore
 from lightfast.cli.text.columns import columns
-from lightfast.pages.human import kappa_text
+from lightfast.pages.paired import kappa_text
 from lightfast.pages.scorecard import ReaderCost, ScorecardResult
 from lightfast.report.tables import percent, points_text, share_text
 from lightfast.statistics.intervals import p_text
