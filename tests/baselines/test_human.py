@@ -171,7 +171,7 @@ def test_answers_to_another_test_are_refused_with_the_cure(log, images, change):
     entry = given(log, images, 0)
     other = AnswerLog(log.path, replace(log.trial, **change))
     for call in (other.read, lambda: other.append(entry)):
-        with pytest.raises(DataError, match="--out FOLDER") as refusal:
+        with pytest.raises(DataError, match="another `out`") as refusal:
             call()
         assert "\n" not in str(refusal.value)
 
@@ -287,7 +287,7 @@ def test_each_person_is_paired_with_the_model_on_the_same_pictures(log, images, 
     assert (bob.versus_model.gained, bob.versus_model.lost) == (4, 4)
     assert bob.kappa_with_model.value == pytest.approx(cohen_kappa_score(three[1], model))
     assert (baseline.people[3].versus_model.n, baseline.people[3].versus_model.gained) == (1, 1)
-    assert baseline.model_accuracy == pytest.approx(8 / 12)
+    assert baseline.model.accuracy == pytest.approx(8 / 12)
 
 
 def test_a_model_with_more_classes_in_another_order_is_matched_by_name(log, images, three):
@@ -295,7 +295,7 @@ def test_a_model_with_more_classes_in_another_order_is_matched_by_name(log, imag
     numbers = np.array([names.index(images.class_names[label]) for label in images.labels])
     numbers[0] = 0
     baseline = score_people(log, images, ALL, model_of(images, numbers, names))
-    assert baseline.model_accuracy == pytest.approx(11 / 12)
+    assert baseline.model.accuracy == pytest.approx(11 / 12)
     assert baseline.pictures[0].model == "another class"
 
 

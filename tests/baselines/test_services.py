@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.baselines.responses import Answer, load_responses, parse_response
 from lightfast.baselines.services import ServicePredictions, score_services, service_predictions
 from lightfast.evaluate.compare import mcnemar
@@ -237,7 +238,7 @@ def drawn() -> tuple[Predictions, ServicePredictions, ServicePredictions]:
 
 def test_each_service_is_scored_on_the_pictures_it_answered(drawn) -> None:
     ours, one, other = drawn
-    first = score_services(ours, [one, other]).versus[0]
+    first = score_services(ours, [one, other]).services[0]
     truth = [ours.class_names[ours.require_labels()[row]] for row in range(40)]
     top1 = sum(answer[:1] == (true,) for answer, true in zip(one.ranked.values(), truth, strict=True))
     top3 = sum(true in answer[:3] for answer, true in zip(one.ranked.values(), truth, strict=True))
@@ -248,7 +249,7 @@ def test_each_service_is_scored_on_the_pictures_it_answered(drawn) -> None:
 
 def test_ours_is_scored_on_the_same_pictures_and_tested_in_pairs(drawn) -> None:
     ours, one, other = drawn
-    second = score_services(ours, [one, other]).versus[1]
+    second = score_services(ours, [one, other]).services[1]
     rows = range(20, 50)
     right = [other.ranked[ours.ids[row]][0] == ours.class_names[ours.require_labels()[row]] for row in rows]
     test = mcnemar(np.array(right), ours.correct[20:50])
@@ -263,8 +264,8 @@ def test_ours_is_scored_on_the_same_pictures_and_tested_in_pairs(drawn) -> None:
 def test_agreement_is_of_the_pictures_that_both_have_read(drawn) -> None:
     ours, one, other = drawn
     agreement = {
-        frozenset((first, second)): kappa
-        for first, second, kappa in score_services(ours, [one, other]).agreement
+        frozenset((pair.first, pair.second)): pair.kappa
+        for pair in score_services(ours, [one, other]).agreement
     }
     both = [f"{row}.png" for row in range(20, 40)]
     wanted = cohen_kappa(
@@ -285,7 +286,7 @@ def test_pictures_without_a_response_and_labels_without_a_class_are_listed(drawn
 
 def test_the_scorecard_is_plain_json(drawn) -> None:
     card = score_services(drawn[0], drawn[1:])
-    assert json.loads(json.dumps(card.as_json(), allow_nan=False)) == card.as_json()
+    assert json.loads(json.dumps(as_json(card), allow_nan=False)) == as_json(card)
 
 
 def test_no_response_of_any_picture_is_refused(drawn) -> None:

@@ -14,7 +14,6 @@ from lightfast.evaluate.compare_many import compare
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.holm import holm
-from lightfast.statistics.intervals import paired_bootstrap
 
 
 @pytest.fixture
@@ -62,7 +61,9 @@ def test_the_bootstrap_intervals_agree_with_a_plain_loop(make_predictions):
         return float(score(second.take(other)).roc_auc - score(first.take(one)).roc_auc)
 
     rows = np.arange(len(first))
-    auc = paired_bootstrap(gap, rows, rows, generator(5, "loop"), resamples=300)
+    rng = generator(5, "loop")
+    draws = [rng.integers(len(rows), size=len(rows)) for _ in range(300)]
+    auc = np.quantile([gap(drawn, drawn) for drawn in draws], [0.025, 0.975])
     assert pair.auc_difference == pytest.approx(gap(rows, rows))
     assert pair.auc_interval == pytest.approx(auc, abs=0.015)
     assert pair.macro_f1_interval.low < pair.macro_f1_difference < pair.macro_f1_interval.high

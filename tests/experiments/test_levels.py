@@ -5,12 +5,14 @@ and the models through them are wired to the right columns.
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.experiments.levels import (
     class_regression,
     held_out_forecast,
@@ -143,7 +145,7 @@ def test_repeats_are_put_together_in_the_order_of_their_first_appearance():
         (200, "weights", 1),
     ]
     assert [level.value for level in found] == pytest.approx([0.6, 0.6, 0.8])
-    assert json.loads(json.dumps(found[0].as_json()))["interval"] == list(found[0].interval)
+    assert json.loads(json.dumps(as_json(found[0])))["interval"] == list(found[0].interval)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -182,7 +184,7 @@ def test_the_curve_goes_through_all_points_with_the_held_out_number():
     curve = size_curve(power_law(), seed=1)
     assert (curve.n_points, curve.test_n, curve.largest) == (15, 5000, 1600)
     assert curve.limit == pytest.approx(0.97, abs=0.003)
-    assert curve.predict(3200).as_json() == size_curve(power_law(), seed=1).predict(3200).as_json()
+    assert curve.predict(3200) == size_curve(power_law(), seed=1).predict(3200)
 
 
 def test_the_forecast_of_the_largest_size_is_made_without_it():
@@ -225,9 +227,7 @@ def test_the_class_regression_takes_what_varies():
             SweepPoint(classes=classes, rows=row, repeat=repeat),
             0.9 - 0.02 * classes + 1e-4 * row + (-1) ** repeat / 1000,
         )
-        for classes in (3, 5, 8, 10)
-        for row in (100, 200, 400)
-        for repeat in range(4)
+        for classes, row, repeat in product((3, 5, 8, 10), (100, 200, 400), range(4))
     ]
     both = class_regression(rows)
     assert [one.name for one in both.coefficients[1:]] == ["classes", "rows"]

@@ -17,7 +17,7 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import load_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
-from lightfast.experiments.sweep import PointResult, SweepPoint, check_point, cut, keep_classes, run_points
+from lightfast.experiments.sweep import SweepPoint, check_point, cut, keep_classes, load_point, run_points
 from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe, Training
 
@@ -200,7 +200,8 @@ def test_all_epochs_are_run_the_last_weights_kept_and_the_points_remedy_taken(
 def test_a_schedule_that_stops_by_the_held_out_pictures_is_refused_before_anything_is_fitted(blobs: ImageSet):
     plan = dataclasses.replace(SMALL, recipe=SMALL.recipe.updated(["schedule=plateau"]))
     with pytest.raises(
-        SettingsError, match=r"schedule=plateau stops by the held-out pictures\. Use --set schedule=one-cycle"
+        SettingsError,
+        match=r"schedule=plateau stops by the held-out pictures\. Use `recipe` schedule=one-cycle",
     ):
         run_points([SweepPoint()], (blobs, blobs), plan, Training(), jobs=1)
 
@@ -242,5 +243,5 @@ def test_a_measured_point_comes_back_from_its_file(blobs: ImageSet, tmp_path):
         [SweepPoint(minority=("left", 5))], (blobs, blobs), SMALL, Training(folder=tmp_path), jobs=1
     )[0]
     kept = load_json(next(tmp_path.glob("*.json")))
-    assert PointResult.from_json(kept["measured"]) == measured
+    assert load_point(kept["measured"]) == measured
     assert kept["key"]["point"] == "minority=left-5 repeat=0"

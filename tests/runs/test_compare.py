@@ -7,17 +7,18 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.cli.text.statistics import compare_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
+from lightfast.pages.compare import CompareResult, RunCost
 from lightfast.runs.compare import compare_run
 from lightfast.runs.contenders import names_of, reorder_classes
 from lightfast.runs.options import RunOptions
@@ -42,7 +43,7 @@ class Done:
     """A finished comparison with its folder."""
 
     runs: list[str]
-    result: dict[str, Any]
+    result: CompareResult
     folder: Path
 
 
@@ -66,8 +67,8 @@ def test_what_one_run_has_seen_is_left_out_for_all(done):
     first, second = readings(done)
     assert set(first.ids) == part_of(done.runs[0]) & part_of(done.runs[1])
     assert first.ids == second.ids
-    assert [one["left_out"] for one in done.result["runs"]] == [120 - len(part_of(run)) for run in done.runs]
-    assert f"{120 - len(first)} of 120 pictures were left out for all" in done.result["notes"][-1]
+    assert [one.left_out for one in done.result.runs] == [120 - len(part_of(run)) for run in done.runs]
+    assert f"{120 - len(first)} of 120 pictures were left out for all" in done.result.notes[-1]
 
 
 def test_the_pairs_are_tested_on_the_readings_of_the_runs(done, blobs):
@@ -75,9 +76,9 @@ def test_the_pairs_are_tested_on_the_readings_of_the_runs(done, blobs):
     rows = {name: row for row, name in enumerate(blobs.ids)}
     assert first.require_labels().tolist() == [blobs.require_labels()[rows[name]] for name in first.ids]
     expected = mcnemar(first, second)
-    assert done.result["n"] == expected.n == len(first)
-    assert done.result["pairs"][0]["gained"] == expected.gained
-    assert done.result["pairs"][0]["p_value"] == expected.p_value
+    assert done.result.comparison.n == expected.n == len(first)
+    assert done.result.comparison.pairs[0].test.gained == expected.gained
+    assert done.result.comparison.pairs[0].test.p_value == expected.p_value
 
 
 def test_every_run_keeps_a_record_of_the_scoring(done):
@@ -87,20 +88,20 @@ def test_every_run_keeps_a_record_of_the_scoring(done):
 
 
 def test_the_cost_of_every_run_stands_beside_its_accuracy(done):
-    network, trees = (one["cost"] for one in done.result["runs"])
+    network, trees = (one.cost for one in done.result.runs)
     metrics = json.loads(Path(done.runs[0], "metrics.json").read_text())
     weights = sum(path.stat().st_size for path in Path(done.runs[0], "checkpoint").iterdir())
-    assert network["parameters"] == metrics["parameters"]
-    assert network["train_seconds"] == metrics["seconds"]["train"]
-    assert network["megabytes"] == pytest.approx(weights / 1e6, abs=1e-3)
-    assert trees["parameters"] is None
-    assert min(network["pictures_per_second"], trees["pictures_per_second"]) > 0
+    assert network.parameters == metrics["parameters"]
+    assert network.train_seconds == metrics["seconds"]["train"]
+    assert network.megabytes == pytest.approx(weights / 1e6, abs=1e-3)
+    assert trees.parameters is None
+    assert min(network.pictures_per_second, trees.pictures_per_second) > 0
 
 
 def test_what_is_written_is_what_is_returned(done):
-    assert json.loads((done.folder / "metrics.json").read_text()) == done.result
+    assert json.loads((done.folder / "metrics.json").read_text()) == as_json(done.result)
     page = (done.folder / "report.html").read_text()
-    assert done.result["sentence"].split("(")[0].strip() in page
+    assert done.result.comparison.sentence().split("(")[0].strip() in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert all(ids.count(link) == 1 for link in re.findall(r'<a href="#([^"]+)"', page))
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
@@ -108,7 +109,7 @@ def test_what_is_written_is_what_is_returned(done):
 
 def test_the_terminal_tells_accuracy_cost_pairs_and_what_may_be_concluded(done):
     lines = compare_lines(done.result)
-    assert lines[-1] == done.result["sentence"]
+    assert lines[-1] == done.result.comparison.sentence()
     assert sum("blobs → forest" in line for line in lines) == 1
     assert any(line.startswith("blobs ") and "mlp" in line for line in lines)
 
@@ -117,8 +118,8 @@ def test_a_file_of_predictions_stands_for_its_run(done, blob_file):
     again = compare_run(
         [done.runs[0], str(done.folder / "predictions-forest.parquet")], blob_file, RunOptions()
     )
-    assert again["pairs"][0]["p_value"] == done.result["pairs"][0]["p_value"]
-    assert again["runs"][1]["cost"] == dict.fromkeys(done.result["runs"][1]["cost"])
+    assert again.comparison.pairs[0].test.p_value == done.result.comparison.pairs[0].test.p_value
+    assert again.runs[1].cost == RunCost()
 
 
 def test_files_alone_are_paired_by_id_whatever_their_order(done, tmp_path):
@@ -128,9 +129,9 @@ def test_files_alone_are_paired_by_id_whatever_their_order(done, tmp_path):
         str(second.take(range(len(second) - 1, -1, -1)).save(tmp_path / "b.parquet")),
     ]
     again = compare_run(files, "", RunOptions(out=tmp_path / "out"))
-    assert again["names"] == ["a", "b"]
+    assert again.comparison.names == ("a", "b")
     for key in ("gained", "lost", "p_value"):
-        assert again["pairs"][0][key] == done.result["pairs"][0][key]
+        assert as_json(again)["pairs"][0][key] == as_json(done.result)["pairs"][0][key]
     assert (tmp_path / "out" / "report.html").is_file()
 
 
@@ -140,7 +141,7 @@ def test_files_without_labels_take_them_from_the_data(done, blob_file, tmp_path)
         for place, one in enumerate(readings(done))
     ]
     again = compare_run([str(path) for path in bare], blob_file, RunOptions(out=tmp_path / "out"))
-    assert again["pairs"][0]["p_value"] == done.result["pairs"][0]["p_value"]
+    assert again.comparison.pairs[0].test.p_value == done.result.comparison.pairs[0].test.p_value
     assert "Accuracy and cost" not in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -177,8 +178,8 @@ def test_a_file_of_pictures_that_are_not_in_the_data_is_refused(done, blobs, tmp
 def test_what_a_file_does_not_hold_is_left_out_with_a_note(done, blob_file, tmp_path):
     short = readings(done)[1].take([0, 1]).save(tmp_path / "short.parquet")
     result = compare_run([done.runs[0], str(short)], blob_file, RunOptions())
-    assert result["n"] == 2
-    assert any("118 of 120 pictures were left out: the file" in note for note in result["notes"])
+    assert result.comparison.n == 2
+    assert any("118 of 120 pictures were left out: the file" in note for note in result.notes)
 
 
 def test_a_file_with_other_labels_is_refused(done, tmp_path):
@@ -244,5 +245,5 @@ def test_names_are_short_unless_they_would_be_the_same():
 def test_two_networks_with_the_same_readings_are_not_called_different(run, blob_file, tmp_path):
     copies = [str(shutil.copytree(run, tmp_path / name)) for name in ("a", "b")]
     result = compare_run(copies, blob_file, RunOptions())
-    assert result["pairs"][0]["difference"] == 0
-    assert "exactly the same ones" in result["sentence"]
+    assert result.comparison.pairs[0].test.difference == 0
+    assert "exactly the same ones" in result.comparison.sentence()

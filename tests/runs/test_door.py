@@ -17,7 +17,7 @@ from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.experiments import crossval
 from lightfast.experiments.crossval import FoldOptions
-from lightfast.experiments.sweep import SweepOptions
+from lightfast.experiments.sweep_plan import SweepOptions
 from lightfast.runs import sweep as sweep_module
 from lightfast.runs.corrupt import corrupt_run
 from lightfast.runs.crossval import crossval_run

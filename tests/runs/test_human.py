@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.baselines.human import TrialQuestion
 from lightfast.baselines.human_entries import Keys
 from lightfast.cli.human_terminal import Screen, TerminalAsker, human_terminal
@@ -66,9 +67,9 @@ def lines_of(options):
 def test_a_session_asks_the_sampled_test_pictures_and_keeps_every_answer(blob_file, blobs, out):
     ask = Double()
     told = human_test(blob_file, out, person="Ann", n=12, ask=ask)
-    assert (told["status"], told["answered"], told["left"], told["n"]) == ("complete", 12, 0, 12)
+    assert (told.status, told.answered, told.left, told.n) == ("complete", 12, 0, 12)
     test = split(blobs).test
-    assert told["data_version"] == test.version
+    assert told.data_version == test.version
     kept = lines_of(out)
     assert [line["position"] for line in kept] == list(range(1, 13))
     assert {line["content"] for line in kept} <= set(test.content_hashes)
@@ -108,12 +109,12 @@ def test_what_the_terminal_shows_names_neither_picture_nor_label(blob_file, out,
 def test_a_session_goes_on_where_the_person_stopped(blob_file, out):
     first, second = Double(most=5), Double()
     told = human_test(blob_file, out, person="Ann", n=12, ask=first)
-    assert (told["status"], told["asked"], told["left"]) == ("stopped", 5, 7)
-    before = Path(told["log"]).read_bytes()
+    assert (told.status, told.asked, told.left) == ("stopped", 5, 7)
+    before = Path(told.log).read_bytes()
     told = human_test(blob_file, out, person=" ann ", n=12, ask=second)
-    assert (told["status"], told["asked"], told["person"]) == ("complete", 7, "Ann")
+    assert (told.status, told.asked, told.person) == ("complete", 7, "Ann")
     assert second.seen[0].position == 6
-    assert Path(told["log"]).read_bytes().startswith(before)
+    assert Path(told.log).read_bytes().startswith(before)
     assert len({line["content"] for line in lines_of(out)}) == 12
 
 
@@ -138,7 +139,7 @@ def test_every_way_to_stop_keeps_the_answers(blob_file, out, end):
         return text
 
     told = human_test(blob_file, out, person="ann", n=6, ask=ask)
-    assert (told["status"], told["answered"], told["left"]) == ("stopped", 2, 4)
+    assert (told.status, told.answered, told.left) == ("stopped", 2, 4)
     assert [line["answer"] for line in lines_of(out)] == ["left", "middle"]
 
 
@@ -189,8 +190,8 @@ def test_entries_mean_what_people_expect(names, text, meaning, name):
 def test_without_people_nothing_is_invented(blob_file, out):
     for _ in range(2):
         told = human_results(blob_file, out)
-        assert told["status"] == "not run"
-        assert "accuracy" not in told
+        assert told.baseline.status == "not run"
+        assert "accuracy" not in as_json(told)
         assert "not run" in human_lines(told)[0]
         assert not Path(out.out, "metrics.json").exists()
         # A session without any answer leaves an empty log.
@@ -201,18 +202,18 @@ def test_results_are_written_with_a_page(blob_file, out):
     for person, wrong in (("ann", 0), ("bob", 3), ("<cid>", 4)):
         human_test(blob_file, out, person=person, n=12, ask=Double(wrong=wrong))
     told = human_results(blob_file, out)
-    assert [(one["person"], one["n"], one["right"]) for one in told["people"]] == [
+    assert [(one.person, one.n, one.right) for one in told.baseline.people] == [
         ("ann", 12, 12),
         ("bob", 12, 8),
         ("<cid>", 12, 9),
     ]
-    assert told["accuracy"] == pytest.approx(29 / 36)
+    assert told.baseline.accuracy == pytest.approx(29 / 36)
     written = json.loads(Path(out.out, "metrics.json").read_text())
-    assert written == {key: value for key, value in told.items() if key != "report"}
-    page = Path(told["report"]).read_text()
+    assert written == as_json(told)
+    page = told.report.read_text()
     assert "&lt;cid&gt;" in page
     assert "80.6 %" in page
-    assert page.count("data:image/png") == sum(one["right"] < one["n"] for one in told["pictures"])
+    assert page.count("data:image/png") == sum(one.right < one.n for one in told.baseline.pictures)
     assert any("ann" in line and "100.00 %" in line for line in human_lines(told))
 
 
@@ -220,12 +221,12 @@ def test_with_a_run_people_and_model_are_paired_on_the_same_pictures(own_run, bl
     options = RunOptions(command="lightfast human blobs.npz --run run")
     human_test(blob_file, options, person="ann", n=12, ask=Double(wrong=4), run=own_run)
     told = human_results(blob_file, options, run=own_run)
-    assert Path(told["log"]) == Path(own_run, "human", "answers.jsonl")
+    assert Path(told.log) == Path(own_run, "human", "answers.jsonl")
     predictions = Predictions.load(Path(own_run, "predictions.parquet"))
-    asked = [json.loads(line)["picture"] for line in Path(told["log"]).read_text().splitlines()]
+    asked = [json.loads(line)["picture"] for line in Path(told.log).read_text().splitlines()]
     rows = [predictions.ids.index(one) for one in asked]
     reference = mcnemar(predictions.correct[rows], np.array([place % 4 != 3 for place in range(12)]))
-    paired = told["people"][0]["versus_model"]
+    paired = as_json(told)["people"][0]["versus_model"]
     assert {key: paired[key] for key in ("n", "gained", "lost", "p_value", "difference")} == {
         "n": 12,
         "gained": reference.gained,
@@ -233,9 +234,9 @@ def test_with_a_run_people_and_model_are_paired_on_the_same_pictures(own_run, bl
         "p_value": reference.p_value,
         "difference": reference.difference,
     }
-    assert told["model"]["accuracy"] == predictions.correct[rows].mean()
+    assert told.baseline.model.accuracy == predictions.correct[rows].mean()
     # The training read these pictures once before, and this reading is recorded.
-    assert told["touched_before"] == 1
+    assert told.touched_before == 1
     assert "lightfast human" in Path(own_run, "evaluations.jsonl").read_text().splitlines()[-1]
 
 
@@ -254,9 +255,9 @@ def test_pictures_that_the_run_saw_are_not_asked(own_run, blobs, tmp_path):
     told = human_test(
         str(tmp_path / "mixed.npz"), RunOptions(out=tmp_path / "human"), person="ann", ask=ask, run=own_run
     )
-    assert told["n"] == len(ask.seen) == len(parts.test)
-    assert any("were left out" in note for note in told["notes"])
-    assert any("fewer than 100" in note for note in told["notes"])
+    assert told.n == len(ask.seen) == len(parts.test)
+    assert any("were left out" in note for note in told.notes)
+    assert any("fewer than 100" in note for note in told.notes)
 
 
 def test_another_seed_n_or_data_is_refused(blob_file, blobs, out, tmp_path):
@@ -267,14 +268,14 @@ def test_another_seed_n_or_data_is_refused(blob_file, blobs, out, tmp_path):
         (blob_file, dataclasses.replace(out, seed=1), 6),
         (str(other), out, 6),
     ):
-        with pytest.raises(DataError, match=r"another test.*--out FOLDER"):
+        with pytest.raises(DataError, match=r"another test.*another `out`"):
             human_test(source, options, person="ann", n=n, ask=Double())
     with pytest.raises(DataError, match="another data version"):
         human_results(str(other), out)
 
 
 def test_nameless_people_and_run_folders_are_refused(own_run, blob_file, out):
-    with pytest.raises(SettingsError, match="--person NAME"):
+    with pytest.raises(SettingsError, match="`person`"):
         human_test(blob_file, out, person="  ", ask=Double())
     with pytest.raises(CheckpointError, match="is a run folder"):
         human_test(blob_file, RunOptions(out=Path(own_run)), person="ann", ask=Double())
@@ -285,7 +286,7 @@ def test_a_terminal_session_reads_lines_and_leaves_no_picture_behind(blob_file, 
     told = human_terminal(
         blob_file, out, person="ann", n=6, terminal=(io.StringIO("1\nle\nnonsense\n?\n"), screen)
     )
-    assert (told["status"], told["answered"]) == ("stopped", 3)
+    assert (told.status, told.answered) == ("stopped", 3)
     assert [line["answer"] for line in lines_of(out)] == ["left", "left", None]
     assert "No class begins with 'nonsense'" in screen.getvalue()
     assert [path.name for path in Path(out.out).iterdir()] == ["answers.jsonl"]

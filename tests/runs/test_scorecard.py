@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.cli.scorecard import parse_prices
 from lightfast.cli.text.scorecard import scorecard_lines
 from lightfast.data.images import ImageSet
+from lightfast.pages.scorecard import ScorecardResult
 from lightfast.runs.options import RunOptions
 from lightfast.runs.scorecard import Prices, load_synonyms, scorecard_run
 
@@ -51,46 +53,48 @@ def saved(fresh_blobs: tuple[str, ImageSet], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def result(
-    run: Path, fresh_blobs: tuple[str, ImageSet], saved: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict:
-    options = RunOptions(out=tmp_path_factory.mktemp("card"))
-    made = scorecard_run(
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("card")
+
+
+@pytest.fixture(scope="module")
+def result(run: Path, fresh_blobs: tuple[str, ImageSet], saved: Path, folder: Path) -> ScorecardResult:
+    options = RunOptions(out=folder)
+    return scorecard_run(
         str(run), fresh_blobs[0], saved, options, Prices({"clarifai": 1.2}, 0.5), saved / "words.csv"
     )
-    return made | {"folder": options.out}
 
 
-def test_services_are_scored_in_the_words_of_the_data(result: dict) -> None:
-    scores = {one["service"]["name"]: one["service"] for one in result["services"]}
-    assert {name: (one["n"], one["top1"]) for name, one in scores.items()} == {
+def test_services_are_scored_in_the_words_of_the_data(result: ScorecardResult) -> None:
+    scores = {one.service.name: one.service for one in result.card.services}
+    assert {name: (one.n, one.top1) for name, one in scores.items()} == {
         "aws": (10, 1.0),
         "clarifai": (25, 0.8),
     }
 
 
-def test_what_was_left_aside_is_named(result: dict) -> None:
-    assert result["unmapped"]["clarifai"] == {"stripe": 25}
-    assert len(result["missing"]["aws"]) == 20
-    assert [one["path"] for one in result["unreadable"]] == ["notes.json"]
+def test_what_was_left_aside_is_named(result: ScorecardResult) -> None:
+    assert result.card.unmapped["clarifai"] == {"stripe": 25}
+    assert len(result.card.missing["aws"]) == 20
+    assert [one.path for one in result.unreadable] == ["notes.json"]
 
 
-def test_costs_are_given_or_measured(result: dict, run: Path) -> None:
-    assert result["costs"]["clarifai"] == {"seconds_per_1000": None, "price_per_1000": 1.2}
-    assert result["costs"]["aws"]["price_per_1000"] is None
-    ours = result["costs"][run.name]
-    assert ours["seconds_per_1000"] > 0
-    assert ours["price_per_1000"] == pytest.approx(ours["seconds_per_1000"] * 0.5 / 3600)
+def test_costs_are_given_or_measured(result: ScorecardResult, run: Path) -> None:
+    assert as_json(result.costs["clarifai"]) == {"seconds_per_1000": None, "price_per_1000": 1.2}
+    assert result.costs["aws"].price_per_1000 is None
+    ours = result.costs[run.name]
+    assert ours.seconds_per_1000 > 0
+    assert ours.price_per_1000 == pytest.approx(ours.seconds_per_1000 * 0.5 / 3600)
 
 
-def test_metrics_and_page_are_written(result: dict) -> None:
-    metrics = json.loads((result["folder"] / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["services"] == result["services"]
-    page = (result["folder"] / "report.html").read_text(encoding="utf-8")
+def test_metrics_and_page_are_written(result: ScorecardResult, folder: Path) -> None:
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics == as_json(result)
+    page = (folder / "report.html").read_text(encoding="utf-8")
     assert all(word in page for word in ("clarifai", "aws", "stripe", "kappa", "notes.json"))
 
 
-def test_the_terminal_names_every_reader(result: dict, run: Path) -> None:
+def test_the_terminal_names_every_reader(result: ScorecardResult, run: Path) -> None:
     text = "\n".join(scorecard_lines(result))
     assert all(name in text for name in ("clarifai", "aws", run.name, "80.00 %"))
 
@@ -154,5 +158,5 @@ def test_an_answer_about_a_picture_that_the_run_has_seen_is_left_out_with_it(
         response = {"Labels": [{"Name": blobs.class_names[label], "Confidence": 88.0}]}
         (tmp_path / "saved" / f"{row}.json").write_text(json.dumps(response), encoding="utf-8")
     made = scorecard_run(str(run), str(tmp_path / "mixed.npz"), tmp_path / "saved", RunOptions())
-    assert made["unreadable"] == []
-    assert made["services"][0]["service"]["n"] == made["n"] < len(images)
+    assert made.unreadable == ()
+    assert made.card.services[0].service.n == made.n < len(images)

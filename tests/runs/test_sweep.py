@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.cli.text.statistics import sweep_lines
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.experiments.levels import summarise_sweep, sweep_json
-from lightfast.experiments.sweep import PointResult, SweepOptions, SweepPoint, plan_points
+from lightfast.experiments.levels import summarise_sweep
+from lightfast.experiments.sweep import PointResult, SweepPoint
+from lightfast.experiments.sweep_plan import SweepOptions, plan_points
+from lightfast.pages.sweep import SweepResult
 from lightfast.runs import sweep
 from lightfast.runs.options import RunOptions
 from lightfast.runs.sweep import sweep_run
@@ -40,7 +43,7 @@ def noisy(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> str:
     )
 
 
-def swept(source: str, folder: Path, sweep_options: SweepOptions) -> dict[str, Any]:
+def swept(source: str, folder: Path, sweep_options: SweepOptions) -> SweepResult:
     return sweep_run(source, RunOptions(out=folder, seed=1), plan=FOREST, sweep_options=sweep_options)
 
 
@@ -51,7 +54,8 @@ def headings(folder: Path) -> list[str]:
 
 
 def test_over_train_size_there_is_a_curve_an_answer_and_a_regression(noisy: str, tmp_path: Path):
-    result = swept(noisy, tmp_path / "run", dataclasses.replace(SIZES, target=0.9, seconds_per_label=6))
+    found = swept(noisy, tmp_path / "run", dataclasses.replace(SIZES, target=0.9, seconds_per_label=6))
+    result = as_json(found)
     assert result == json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert [(level["n_train"], level["repeats"], level["n_test"]) for level in result["levels"]] == [
         (n, 2, 24) for n in (12, 30, 60, 96)
@@ -72,15 +76,16 @@ def test_over_train_size_there_is_a_curve_an_answer_and_a_regression(noisy: str,
     assert "90 %" in " ".join(result["sentences"])
     assert "each doubling of the training pictures" in " ".join(result["sentences"]).lower()
     assert headings(tmp_path / "run")[:3] == ["Result", "Levels", "Regression"]
-    told = sweep_lines(result)
+    told = sweep_lines(found)
     assert [line.split()[0] for line in told[2:6]] == ["12", "30", "60", "96"]
     assert "8 trainings, scored on 24 held-out pictures, seed 1" in told[-1]
 
 
 def test_over_classes_the_regression_takes_classes_and_rows(noisy: str, tmp_path: Path):
-    result = swept(
+    found = swept(
         noisy, tmp_path / "run", SweepOptions("classes", values=(2, 3), rows=(5, 20), repeats=2, jobs=1)
     )
+    result = as_json(found)
     assert [one["name"] for one in result["regression"]["coefficients"]][1:] == ["classes", "rows"]
     assert {(level["n_train"], level["n_test"]) for level in result["levels"]} == {
         (10, 16),
@@ -89,12 +94,13 @@ def test_over_classes_the_regression_takes_classes_and_rows(noisy: str, tmp_path
         (60, 24),
     }
     assert headings(tmp_path / "run")[:3] == ["Result", "Levels", "Regression"]
-    assert any("2 classes × 5" in line for line in sweep_lines(result))
+    assert any("2 classes × 5" in line for line in sweep_lines(found))
 
 
 def test_over_imbalance_every_remedy_is_measured_by_the_recall_of_the_rare_class(noisy: str, tmp_path: Path):
     sweep_options = SweepOptions("imbalance", values=(16, 1), minority="middle", repeats=2, jobs=1)
-    result = swept(noisy, tmp_path / "run", sweep_options)
+    found = swept(noisy, tmp_path / "run", sweep_options)
+    result = as_json(found)
     assert result["minority"] == "middle"
     assert [
         (level["point"]["minority"][1], level["point"]["balance"]) for level in result["minority_recall"]
@@ -103,7 +109,7 @@ def test_over_imbalance_every_remedy_is_measured_by_the_recall_of_the_rare_class
     by_hand = [one["recalls"]["middle"] for one in result["points"] if one["point"]["minority"][1] == 32]
     assert result["minority_recall"][-1]["value"] == pytest.approx(np.mean(by_hand))
     assert "Recall of the rare class" in (tmp_path / "run" / "report.html").read_text()
-    assert any("2 of middle, class weights" in line for line in sweep_lines(result))
+    assert any("2 of middle, class weights" in line for line in sweep_lines(found))
 
 
 def test_the_same_command_goes_on_and_a_wider_sweep_adds_to_a_narrower_one(
@@ -117,9 +123,8 @@ def test_the_same_command_goes_on_and_a_wider_sweep_adds_to_a_narrower_one(
     assert not (tmp_path / "cut" / "metrics.json").exists()
     resumed = swept(noisy, tmp_path / "cut", SIZES)
     assert fits.count == 9
-    assert [resumed[key] for key in ("levels", "curve", "sentences")] == [
-        through[key] for key in ("levels", "curve", "sentences")
-    ]
+    for key in ("levels", "curve", "sentences"):
+        assert as_json(getattr(resumed.found, key)) == as_json(getattr(through.found, key))
     swept(noisy, tmp_path / "cut", dataclasses.replace(SIZES, repeats=3))
     assert fits.count == 13
 
@@ -134,12 +139,14 @@ def test_an_official_test_part_is_what_is_held_out(
     result = swept(
         str(source), tmp_path / "run", SweepOptions("train_size", values=(20, 90), repeats=1, jobs=1)
     )
-    assert (result["n_train"], result["n_test"]) == (90, 30)
-    assert result["test_version"] != result["data_version"]
+    assert (result.n_train, result.n_test) == (90, 30)
+    assert result.test_version != result.data_version
 
 
 def test_too_few_points_for_a_line_are_told_and_the_levels_stand(noisy: str, tmp_path: Path):
-    result = swept(noisy, tmp_path / "run", SweepOptions("train_size", values=(20, 90), repeats=1, jobs=1))
+    result = as_json(
+        swept(noisy, tmp_path / "run", SweepOptions("train_size", values=(20, 90), repeats=1, jobs=1))
+    )
     assert len(result["levels"]) == 2
     assert (result["curve"], result["needed"], result["regression"]) == (None, None, None)
     assert [note.split(":")[0] for note in result["notes"] if note.startswith("no ")] == [
@@ -160,7 +167,7 @@ def test_two_sizes_with_repeats_have_no_curve_but_a_regression(blobs: ImageSet):
     found = summarise_sweep(measured, blobs, SweepOptions("train_size"), 0)
     assert found.curve is None
     assert found.regression is not None
-    assert json.dumps(sweep_json(found), allow_nan=False)
+    assert json.dumps(as_json(found), allow_nan=False)
 
 
 def test_the_default_points_fit_the_data_and_whole_repeats_come_first(blobs: ImageSet):
@@ -196,7 +203,7 @@ def test_the_default_points_fit_the_data_and_whole_repeats_come_first(blobs: Ima
             SweepOptions("imbalance", values=(0.2,)),
             r"ratio 1:0\.2: expected 1 to 32 pictures of 'right'.*got 160\. Give other ratios",
         ),
-        (SweepOptions("imbalance", values=(-5,)), r"--values: expected ratios above 0"),
+        (SweepOptions("imbalance", values=(-5,)), r"`values`: expected ratios above 0"),
     ],
 )
 def test_a_sweep_outside_the_data_is_refused_in_one_line_and_leaves_no_run(
@@ -214,8 +221,8 @@ def test_a_sweep_outside_the_data_is_refused_in_one_line_and_leaves_no_run(
         ({"repeats": 0}, "0 repeats: expected at least 1"),
         ({"target": 95}, r"target 95: expected an accuracy between 0 and 1\. 95 % is written 0\.95"),
         ({"seconds_per_label": -1}, "-1 seconds per label: expected 0 or more"),
-        ({"rows": (5,)}, "--rows: expected only with --over classes"),
-        ({"minority": "left"}, "--minority: expected only with --over imbalance"),
+        ({"rows": (5,)}, "`rows`: expected only with `over` classes"),
+        ({"minority": "left"}, "`minority`: expected only with `over` imbalance"),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(sweep_options: dict[str, Any], message: str):
@@ -231,7 +238,7 @@ def test_a_plateau_schedule_and_a_rare_class_that_is_not_held_out_are_refused(
         sweep_run(noisy, RunOptions(out=tmp_path / "run"), plan=plan, sweep_options=SIZES)
     held = np.flatnonzero(blobs.require_labels()[90:] < 2) + 90
     source = save_npz(tmp_path / "parts.npz", LoadedData(train=blobs.take(range(90)), test=blobs.take(held)))
-    with pytest.raises(DataError, match=r"no held-out pictures of 'right'\. Choose another --minority"):
+    with pytest.raises(DataError, match=r"no held-out pictures of 'right'\. Choose another `minority`"):
         swept(str(source), tmp_path / "run", SweepOptions("imbalance"))
     assert not (tmp_path / "run").exists()
 

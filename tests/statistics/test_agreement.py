@@ -7,6 +7,7 @@ import pytest
 from statsmodels.stats import inter_rater
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.statistics.agreement import cohen_kappa, fleiss_kappa
 from lightfast.statistics.intervals import wilson
@@ -88,7 +89,7 @@ def test_full_disagreement_stays_inside_its_range():
 
 
 def test_the_json_form_is_plain():
-    assert json.loads(json.dumps(cohen_kappa([0, 1, 1], [0, 1, 0]).as_json()))["n"] == 3
+    assert json.loads(json.dumps(as_json(cohen_kappa([0, 1, 1], [0, 1, 0]))))["n"] == 3
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import curve_fit
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.statistics.learning_curve import fit_learning_curve
 
@@ -142,7 +143,7 @@ def test_an_average_of_repeats_is_foretold_more_closely():
 def test_the_same_seed_gives_the_same_curve_and_rows_of_repeats_are_points():
     readings = np.stack([measured(generator(9, "rows"), SIZES)[1]] * 2, axis=1)
     first, second = fitted(readings), fitted(readings.ravel(), sizes=np.repeat(SIZES, 2))
-    assert first.as_json() == second.as_json()
+    assert as_json(first) == as_json(second)
     assert first.predict(5000) == second.predict(5000)
 
 
@@ -161,9 +162,7 @@ def test_perfect_points_stay_within_100_percent():
 
 def test_json_is_plain():
     curve = fitted(law(SIZES, 0.95, 3.0, 0.5))
-    plain = json.loads(
-        json.dumps([curve.as_json(), curve.predict(5000).as_json(), curve.needed(0.94).as_json()])
-    )
+    plain = json.loads(json.dumps(as_json([curve, curve.predict(5000), curve.needed(0.94)])))
     assert plain[0]["n_points"] == 6
     assert plain[0]["limit_interval"][0] < 0.95 < plain[0]["limit_interval"][1]
 

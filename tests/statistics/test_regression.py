@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.statistics.regression import ols
 
@@ -96,7 +97,7 @@ def test_the_condition_number_does_not_depend_on_the_unit(fitted):
 def test_the_sentence_tells_points_interval_p_and_n(fitted):
     one = fitted["classes"]
     low, high = (f"{100 * end:.2f}".replace("-", "−") for end in one.interval)
-    text = fitted.sentence("classes", "points", each="each class")
+    text = fitted.sentence("classes", each="each class")
     assert text.startswith(f"each class more changes accuracy by {100 * one.value:.2f}".replace("-", "−"))
     assert text.endswith(f"points [{low} to {high}], p < 0.001 (n = 40, HC3 errors)")
 
@@ -104,16 +105,16 @@ def test_the_sentence_tells_points_interval_p_and_n(fitted):
 def test_a_step_scales_the_sentence(fitted):
     text = fitted.sentence("rows", each="every 1,000 pictures", step=1000)
     assert text.startswith("every 1,000 pictures more changes accuracy by +1.")
-    assert fitted.sentence("rows", "shares").startswith("each rows more changes accuracy by +0.00001")
+    assert fitted.sentence("rows").startswith("each rows more changes accuracy by +0.001")
 
 
 def test_an_effect_that_is_not_shown_is_called_so():
     y = generator(3, "none").normal(size=30)
-    assert ols({"x": np.arange(30), "y": y}, "y", ["x"]).sentence("x", "").endswith("is not shown")
+    assert ols({"x": np.arange(30), "y": y}, "y", ["x"]).sentence("x").endswith("is not shown")
 
 
 def test_json_is_plain(fitted):
-    plain = json.loads(json.dumps(fitted.as_json()))
+    plain = json.loads(json.dumps(as_json(fitted)))
     assert [one["name"] for one in plain["coefficients"]] == ["intercept", "classes", "rows"]
     assert plain["covariance"] == "HC3"
     assert len(plain["residuals"]) == 40

@@ -1,17 +1,43 @@
-"""Independent tasks in processes of one thread each, results in order."""
+"""Independent tasks: who runs them is handed down, by default processes of one thread each."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
 
 _Result = TypeVar("_Result")
 _JOBLIB_CORES = "LOKY_MAX_CPU_COUNT"
+
+
+class Executor(Protocol):
+    """Runs independent tasks; handed down like the progress reporter, `in_parallel` by default."""
+
+    def __call__(
+        self,
+        task: Callable[..., _Result],
+        arguments: Sequence[tuple[Any, ...]],
+        *,
+        jobs: int | None = None,
+        report: Reporter = silent,
+        label: str = "tasks",
+    ) -> list[_Result]:
+        """`[task(*one) for one in arguments]`, in this order, wherever they are computed.
+
+        Args:
+            task: a function of a module; it and its arguments can be pickled.
+            arguments: one tuple a call.
+            jobs: calls at once at most; None = as many as there are places.
+            report: told at the beginning and after every finished call.
+            label: what the progress is called.
+
+        An exception of a task ends the run and is raised here.
+        """
+        ...
 
 
 def usable_cores() -> int:

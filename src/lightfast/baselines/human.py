@@ -25,7 +25,7 @@ from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 
 DONT_KNOW = "don't know"
-_ELSEWHERE = "Give DATA, --seed, --n and --run as before, or begin another test with --out FOLDER."
+_ELSEWHERE = "Give the same data, `seed`, `n` and `run` as before, or begin another test in another `out`."
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def draw_sample(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:
     """
     if n < 1:
         raise SettingsError(
-            "n", expected="at least 1 picture", got=str(n), cure="--n 100 asks for 100 pictures."
+            "n", expected="at least 1 picture", got=str(n), cure="`n` 100 asks for 100 pictures."
         )
     labels = images.require_labels()
     if not len(images):

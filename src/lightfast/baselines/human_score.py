@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.base.plain import as_json
+from lightfast.base.plain import fields_json
 from lightfast.baselines.human import DONT_KNOW, Answer, AnswerLog
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import PairedTest, mcnemar
@@ -98,6 +98,16 @@ class PictureScore:
 
 
 @dataclass(frozen=True)
+class ModelScore:
+    """The model on all `n` pictures of the sample, whoever answered them; with its 95 % Wilson interval."""
+
+    name: str
+    n: int
+    accuracy: float
+    accuracy_interval: Interval
+
+
+@dataclass(frozen=True)
 class HumanBaseline:
     """What people read on a sample of the test pictures.
 
@@ -110,10 +120,12 @@ class HumanBaseline:
             too narrow by them.
         people, pairs, majority, fleiss: see their classes; the last two need `FEWEST_VOTERS` people and
             pictures that all answered.
-        model_name, model_n, model_accuracy, model_interval: the model on the whole sample; None without one.
+        model: the model on the whole sample; None without one.
         pictures: every picture with an answer, in the order of the test part.
         notes: what was left out, one sentence each.
     """
+
+    JSON_PROPERTIES = ("status",)
 
     seed: int
     sample: int
@@ -126,9 +138,7 @@ class HumanBaseline:
     pairs: tuple[PersonPair, ...] = ()
     majority: Majority | None = None
     fleiss: Kappa | None = None
-    model_name: str | None = None
-    model_accuracy: float | None = None
-    model_interval: Interval | None = None
+    model: ModelScore | None = None
     pictures: tuple[PictureScore, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -138,20 +148,11 @@ class HumanBaseline:
         return RUN if self.people else NOT_RUN
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; without answers there is no key `accuracy`."""
-        shown = ["seed", "sample", "data_version", "notes"]
-        facts = {"status": self.status} | {name: as_json(getattr(self, name)) for name in shown}
-        if self.model_name is not None:
-            facts["model"] = {
-                "name": self.model_name,
-                "n": self.sample,
-                "accuracy": self.model_accuracy,
-                "accuracy_interval": as_json(self.model_interval),
-            }
-        shown = ["n", "answers", "people"]
-        if self.accuracy_interval is not None:
-            shown[2:] = "accuracy accuracy_interval people pairs majority fleiss pictures".split()
-        return facts | {name: as_json(getattr(self, name)) for name in shown}
+        """Plain JSON values; without a model there is no key `model`, without answers no `accuracy`."""
+        absent = () if self.model else ("model",)
+        if self.accuracy is None:
+            absent += ("accuracy", "accuracy_interval", "pairs", "majority", "fleiss", "pictures")
+        return {name: value for name, value in fields_json(self).items() if name not in absent}
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,12 +214,8 @@ def score_people(
     base = HumanBaseline(trial.seed, trial.n, trial.data_version, notes=tuple(notes))
     if sheet.model is not None:
         right = int((sheet.model == sheet.truth).sum())
-        base = dataclasses.replace(
-            base,
-            model_name=sheet.model_name,
-            model_accuracy=right / trial.n,
-            model_interval=wilson(right, trial.n),
-        )
+        model = ModelScore(sheet.model_name, trial.n, right / trial.n, wilson(right, trial.n))
+        base = dataclasses.replace(base, model=model)
     if not sheet.people:
         return base
     answered = sheet.answered.sum(axis=0)

@@ -6,15 +6,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.base.plain import as_json
+from lightfast.base.plain import FLAT
 from lightfast.baselines.responses import Answer
 from lightfast.data.dataset import Unreadable
 from lightfast.data.decode.unreadable import printable
@@ -70,36 +69,37 @@ class ServiceComparison:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How far the first answers of two readers agree, on the pictures that both have read."""
+
+    first: str
+    second: str
+    kappa: Kappa = field(metadata=FLAT)
+
+
+@dataclass(frozen=True)
 class Scorecard:
     """Our run beside the services.
 
     Attributes:
         ours: on all pictures that a service has answered.
-        versus: one a service, on the pictures that it has answered.
-        agreement: (one, other, kappa of their first answers on the pictures that both have read).
+        services: one a service, on the pictures that it has answered.
+        agreement: of every two readers.
         missing: service → ids of the pictures without its response.
         unmapped: service → label → responses with it.
     """
 
     ours: ServiceScore
-    versus: tuple[ServiceComparison, ...]
-    agreement: tuple[tuple[str, str, Kappa], ...]
+    services: tuple[ServiceComparison, ...]
+    agreement: tuple[Agreement, ...]
     missing: Mapping[str, tuple[str, ...]]
     unmapped: Mapping[str, Mapping[str, int]]
+    correction: str = "Holm"
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values under fixed keys."""
-        agreement = [
-            {"first": one, "second": other, **as_json(kappa)} for one, other, kappa in self.agreement
-        ]
-        return {
-            "ours": as_json(self.ours),
-            "services": as_json(self.versus),
-            "correction": "Holm",
-            "agreement": agreement,
-            "missing": as_json(self.missing),
-            "unmapped": as_json(self.unmapped),
-        }
+    @property
+    def scores(self) -> list[ServiceScore]:
+        """Of all readers, the best first."""
+        return sorted((self.ours, *(one.service for one in self.services)), key=lambda one: -one.top1)
 
 
 def service_predictions(
@@ -126,12 +126,9 @@ def service_predictions(
         found = _pictures_of(answer, places)
         of_service = ranked.setdefault(answer.service, {})
         if len(found) != 1 or found[0] in of_service:
-            said = (
-                f"a second response for {found[0]}"
-                if len(found) == 1
-                else f"{len(found)} pictures could be meant"
-            )
-            said = said if found else "no picture of this name in the data"
+            said = f"{len(found)} pictures could be meant"
+            if len(found) < 2:
+                said = f"a second response for {found[0]}" if found else "no picture of this name in the data"
             odd.append(Unreadable(printable(answer.picture), f"{answer.service}: {said}"))
         else:
             classes = {label: known.get(_spelling(label)) for label, _ in answer.guesses}
@@ -188,10 +185,10 @@ def _versus(one: ServicePredictions, own: ServicePredictions, truth: Mapping[str
     return ServiceComparison(_score(one, truth, ids), _score(own, truth, ids), test, test.p_value)
 
 
-def _agreement(readers: Iterable[ServicePredictions], ids: Iterable[str]) -> Iterator[tuple[str, str, Kappa]]:
+def _agreement(readers: Iterable[ServicePredictions], ids: Iterable[str]) -> Iterator[Agreement]:
     for one, other in combinations(readers, 2):
         if both := _both(one, other, ids):
-            yield one.service, other.service, cohen_kappa(_first(one, both), _first(other, both))
+            yield Agreement(one.service, other.service, cohen_kappa(_first(one, both), _first(other, both)))
 
 
 def _both(one: ServicePredictions, other: ServicePredictions, ids: Iterable[str]) -> list[str]:

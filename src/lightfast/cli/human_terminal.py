@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lightfast.base.files import write_bytes
 from lightfast.base.png import png
@@ -18,6 +18,9 @@ from lightfast.baselines.human_entries import Keys
 from lightfast.cli.terminal_picture import COLUMNS, LINES, terminal_picture
 from lightfast.runs.human import human_folder, human_test
 from lightfast.runs.options import RunOptions
+
+if TYPE_CHECKING:
+    from lightfast.pages.human import HumanSession
 
 # Small pictures are enlarged in the file, so that a viewer shows more than a stamp.
 _VIEWER_SIDE = 280
@@ -136,7 +139,7 @@ def human_terminal(
     n: int = 100,
     run: str | None = None,
     terminal: tuple[TextIO, TextIO] | None = None,
-) -> dict[str, Any]:
+) -> HumanSession:
     """`human_test` on a terminal; `terminal` is (keyboard, screen), by default stdin and stderr,
     so that stdout stays free.
     """

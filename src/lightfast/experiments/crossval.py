@@ -5,10 +5,8 @@ and the spread over folds is turned into an honest interval.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import json_digest, load_json, write_json
-from lightfast.base.parallel import in_parallel
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import derive_seed
 from lightfast.data.folds import fold_numbers
 from lightfast.data.images import ImageSet
@@ -107,8 +105,14 @@ class CrossValidation:
             "seed": self.seed,
             **figures,
             "interval_method": "corrected resampled t (Nadeau and Bengio 2003)",
-            "per_fold": [asdict(fold) for fold in self.folds],
+            "per_fold": as_json(self.folds),
         }
+
+
+def check_repeats(repeats: int) -> None:
+    """Refuse fewer than one."""
+    if repeats < 1:
+        raise SettingsError(f"{repeats} repeats", expected="at least 1", cure="For instance `repeats` 3.")
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,7 @@ class FoldOptions:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise SettingsError(
-                f"{self.repeats} repeats", expected="at least 1", cure="For instance --repeats 3."
-            )
+        check_repeats(self.repeats)
 
 
 def cross_validate(
@@ -148,17 +149,18 @@ def cross_validate(
     """
     numbers = assign_folds(images, fold_options, training.seed)
     _ = images.content_hashes  # worked out once here instead of in every process
-    quiet = dataclasses.replace(training, report=Training().report)
+    # Reporter and executor stay here: they need not be such as can be pickled.
+    quiet = Training(training.seed, training.device, training.folder)
     tasks = [
-        (_Task(images, numbers[repeat], plan, quiet, repeat, fold),)
+        (images, numbers[repeat], plan, quiet, repeat, fold)
         for repeat in range(fold_options.repeats)
         for fold in range(fold_options.folds)
     ]
     jobs = 1 if resolve_device(training.device).type == "cuda" else fold_options.jobs
-    found = in_parallel(_fold, tasks, jobs=jobs, report=training.report, label="folds")
+    found = training.executor(_fold, tasks, jobs=jobs, report=training.report, label="folds")
     probs = np.zeros((len(images), images.num_classes), dtype=np.float64)
-    for (task,), (_, fold_probs) in zip(tasks, found, strict=True):
-        probs[task.numbers == task.fold] += fold_probs / fold_options.repeats
+    for one, fold_probs in found:
+        probs[numbers[one.repeat] == one.fold] += fold_probs / fold_options.repeats
     predictions = Predictions(
         probs.astype(np.float32), images.class_names, images.ids, images.labels, plan.model, training.seed
     )
@@ -232,74 +234,37 @@ def corrected_p_value(first: CrossValidation, second: CrossValidation, measure: 
         raise DataError(
             f"{first.model} and {second.model}: not paired",
             expected="the same pictures, folds, repeats and seed",
-            cure="Run both cross-validations with the same --folds, --repeats and --seed.",
+            cure="Run both cross-validations with the same `folds`, `repeats` and `seed`.",
         )
     return corrected_t_test(first.scores(measure), second.scores(measure), first.ratio)
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """One fold of one repeat, with all that its process needs."""
-
-    images: ImageSet
-    numbers: NDArray[np.int64]
-    plan: ClassifierPlan
-    training: Training
-    repeat: int
-    fold: int
-
-    def key(self) -> dict[str, Any]:
-        """What decides the result."""
-        return {
-            "version": self.images.version,
-            "seed": self.training.seed,
-            "repeat": self.repeat,
-            "fold": self.fold,
-            "folds": int(self.numbers.max()) + 1,
-            **self.plan.as_json(),
-        }
-
-
-def _fold(task: _Task) -> tuple[Fold, NDArray[np.float32]]:
-    kept = _paths(task)
-    if kept is not None and kept[0].is_file() and kept[1].is_file():
-        return Fold(**load_json(kept[0])["fold"]), Predictions.load(kept[1]).pred_probs
+def _fold(
+    images: ImageSet,
+    numbers: NDArray[np.int64],
+    plan: ClassifierPlan,
+    training: Training,
+    repeat: int,
+    fold: int,
+) -> tuple[Fold, NDArray[np.float32]]:
+    """One fold of one repeat: read where it is kept (a file of facts, one of probabilities), else fitted."""
+    place = {"repeat": repeat, "fold": fold, "folds": int(numbers.max()) + 1}
+    # What decides the result; the names of the files change with it.
+    key = {"version": images.version, "seed": training.seed, **place, **plan.as_json()}
+    facts = training.folder and training.folder / f"fold-{repeat}-{fold}-{json_digest(key, 6)}.json"
+    if facts and facts.is_file() and facts.with_suffix(".parquet").is_file():
+        kept = Predictions.load(facts.with_suffix(".parquet"))
+        return Fold(**load_json(facts)["fold"]), kept.pred_probs
+    seed = derive_seed(training.seed, "crossval", repeat, fold)
+    held = images.take(np.flatnonzero(numbers == fold))
+    fitted, val = split_off(images.take(np.flatnonzero(numbers != fold)), _VALIDATION_SHARE, seed)
     with one_thread():
-        fold, predictions = _fitted_fold(task)
-    if kept is not None:
-        predictions.save(kept[1])
-        write_json(kept[0], {"key": task.key(), "fold": asdict(fold)})
-    return fold, predictions.pred_probs
-
-
-def _fitted_fold(task: _Task) -> tuple[Fold, Predictions]:
-    seed = derive_seed(task.training.seed, "crossval", task.repeat, task.fold)
-    rest = task.images.take(np.flatnonzero(task.numbers != task.fold))
-    held = task.images.take(np.flatnonzero(task.numbers == task.fold))
-    fitted, val = split_off(rest, _VALIDATION_SHARE, seed)
-    checkpoint = calibrate(task.plan.fit(fitted, val, Training(seed=seed, device=task.training.device)), val)
-    predictions = predict(checkpoint, held)
+        checkpoint = calibrate(plan.fit(fitted, val, Training(seed=seed, device=training.device)), val)
+        predictions = predict(checkpoint, held)
     found = score(predictions)
-    fold = Fold(
-        task.repeat,
-        task.fold,
-        len(fitted),
-        len(val),
-        len(held),
-        found.accuracy,
-        found.macro_precision,
-        found.macro_recall,
-        found.macro_f1,
-        float(checkpoint.details["fit_seconds"]),
-    )
-    return fold, predictions
-
-
-def _paths(task: _Task) -> tuple[Path, Path] | None:
-    """(facts, probabilities) of a fold in the folder that keeps them;
-    the names change with whatever decides the result.
-    """
-    if task.training.folder is None:
-        return None
-    stem = f"fold-{task.repeat}-{task.fold}-{json_digest(task.key(), 6)}"
-    return task.training.folder / f"{stem}.json", task.training.folder / f"{stem}.parquet"
+    sizes, measures = (len(fitted), len(val), len(held)), (getattr(found, measure) for measure in MEASURES)
+    done = Fold(repeat, fold, *sizes, *measures, seconds=float(checkpoint.details["fit_seconds"]))
+    if facts:
+        predictions.save(facts.with_suffix(".parquet"))
+        write_json(facts, {"key": key, "fold": as_json(done)})
+    return done, predictions.pred_probs

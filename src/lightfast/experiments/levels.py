@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from lightfast.base.errors import DataError, LightfastError
+from lightfast.base.plain import HIDDEN
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
-from lightfast.experiments.sweep import PointResult, SweepOptions, SweepPoint
+from lightfast.experiments.sweep import PointResult, SweepPoint
+from lightfast.experiments.sweep_plan import SweepOptions
 from lightfast.statistics.intervals import Interval, wilson_bounds
 from lightfast.statistics.learning_curve import Forecast, LabelsNeeded, LearningCurve, fit_learning_curve
 from lightfast.statistics.regression import Regression, ols
@@ -44,10 +47,6 @@ class Level:
     n_test: int
     value: float
     interval: Interval
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {**asdict(self), "interval": list(self.interval)}
 
 
 def accuracy(one: PointResult) -> float:
@@ -151,58 +150,99 @@ def held_out_forecast(measured: Sequence[PointResult], seed: int) -> tuple[Forec
 
 def size_regression(measured: Sequence[PointResult]) -> Regression:
     """Accuracy on the logarithm of the training pictures (base 2: the coefficient is that of a doubling)."""
-    return ols(
-        {
-            "accuracy": [one.accuracy for one in measured],
-            "doublings": np.log2([one.n_train for one in measured]),
-        },
-        "accuracy",
-        ["doublings"],
-    )
+    return _accuracy_on(measured, doublings=np.log2([one.n_train for one in measured]))
 
 
 def class_regression(measured: Sequence[PointResult]) -> Regression:
     """Accuracy on the number of classes and, where it varies, the training pictures a class."""
-    columns: Mapping[str, Any] = {
-        "accuracy": [one.accuracy for one in measured],
-        "classes": [one.point.classes or 0 for one in measured],
-        "rows": [one.point.rows or 0 for one in measured],
-    }
-    varying = [name for name in ("classes", "rows") if len(set(columns[name])) > 1]
-    return ols(columns, "accuracy", varying)
+    columns = {name: [getattr(one.point, name) or 0 for one in measured] for name in ("classes", "rows")}
+    return _accuracy_on(measured, **{name: some for name, some in columns.items() if len(set(some)) > 1})
+
+
+def _accuracy_on(measured: Sequence[PointResult], **columns: ArrayLike) -> Regression:
+    return ols({"accuracy": [one.accuracy for one in measured], **columns}, "accuracy", list(columns))
 
 
 def imbalance_regression(measured: Sequence[PointResult], minority: str) -> Regression:
     """Recall of the minority on the logarithm of its pictures (base 10), points without a remedy only."""
-    plain = [one for one in measured if one.point.balance == "none" and one.point.minority]
-    sizes = [one.point.minority[1] for one in plain if one.point.minority]
-    return ols(
-        {"recall": [one.recalls[minority] for one in plain], "tenfold": np.log10(sizes)},
-        "recall",
-        ["tenfold"],
-    )
+    plain = [
+        (one.recalls[minority], one.point.minority[1])
+        for one in measured
+        if one.point.balance == "none" and one.point.minority
+    ]
+    recalls, sizes = np.array(plain).reshape(-1, 2).T
+    return ols({"recall": recalls, "tenfold": np.log10(sizes)}, "recall", ["tenfold"])
 
 
-@dataclass(frozen=True, eq=False)
-class SweepResult:
+EACH = {
+    "doublings": "each doubling of the training pictures",
+    "classes": "each class",
+    "rows": "every 100 pictures a class",
+    "tenfold": "ten times the pictures of the class",
+}
+"""Column of a regression → what one step of it is."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SweepSummary:
     """What a sweep found: every measured point, the levels, and the models through them (None:
     too few points, see `notes`).
+
+    Attributes:
+        sweep_options: what was asked.
+        levels, minority_recall: by accuracy; by the recall of the class `minority` that was made rare.
+        forecast: accuracies along `curve`, from the smallest size measured to where the target is reached.
     """
 
-    sweep_options: SweepOptions
-    measured: Sequence[PointResult]
+    JSON_PROPERTIES = ("over", "repeats", "sentences")
+
+    sweep_options: SweepOptions = field(metadata=HIDDEN)
+    points: Sequence[PointResult]
     levels: Sequence[Level]
-    minority: str = ""
-    minority_levels: Sequence[Level] = ()
+    interval_method: str = INTERVAL_METHOD
+    minority: str | None = None
+    minority_recall: Sequence[Level] = ()
     curve: LearningCurve | None = None
     needed: LabelsNeeded | None = None
     regression: Regression | None = None
-    notes: tuple[str, ...] = field(default=())
+    forecast: Sequence[Forecast] = field(default=(), metadata=HIDDEN)
+    notes: tuple[str, ...] = field(default=(), metadata=HIDDEN)
+
+    @property
+    def over(self) -> str:
+        """What was varied."""
+        return self.sweep_options.over
+
+    @property
+    def repeats(self) -> int:
+        """Of every level."""
+        return self.sweep_options.repeats
+
+    @property
+    def shown(self) -> Sequence[Level]:
+        """The levels that the sweep is about: those of the rare class where one was made rare."""
+        return self.minority_recall or self.levels
+
+    @property
+    def measure(self) -> str:
+        """What the value of these levels is."""
+        return f"recall of {self.minority}" if self.minority else "accuracy"
+
+    @property
+    def sentences(self) -> list[str]:
+        """What may be concluded, in words."""
+        told = [model.sentence() for model in (self.curve, self.needed) if model is not None]
+        if self.regression is not None:
+            for one in self.regression.coefficients[1:]:
+                step = 100 if one.name == "rows" else 1
+                text = self.regression.sentence(one.name, each=EACH[one.name], step=step)
+                told.append(f"{text[0].upper()}{text[1:]}.")
+        return told
 
 
 def summarise_sweep(
     measured: Sequence[PointResult], test: ImageSet, sweep_options: SweepOptions, seed: int
-) -> SweepResult:
+) -> SweepSummary:
     """Levels, and where there are points enough the learning curve and the regression."""
     found: dict[str, Any] = {"levels": levels(measured)}
     notes: list[str] = []
@@ -217,56 +257,23 @@ def summarise_sweep(
     if sweep_options.over == "train_size":
         where_possible("curve", lambda: size_curve(measured, seed))
         if "curve" in found:
-            found["needed"] = found["curve"].needed(sweep_options.target, sweep_options.seconds_per_label)
+            curve = found["curve"]
+            found["needed"] = curve.needed(sweep_options.target, sweep_options.seconds_per_label)
+            found["forecast"] = _along(curve, found["needed"].more)
         where_possible("regression", lambda: size_regression(measured))
     elif sweep_options.over == "classes":
         where_possible("regression", lambda: class_regression(measured))
     else:
         name = next(one.point.minority[0] for one in measured if one.point.minority)
         carried = int((test.require_labels() == test.class_names.index(name)).sum())
-        found |= {"minority": name, "minority_levels": levels(measured, recall_of(name), lambda _: carried)}
+        found |= {"minority": name, "minority_recall": levels(measured, recall_of(name), lambda _: carried)}
         where_possible("regression", lambda: imbalance_regression(measured, name))
-    return SweepResult(sweep_options, measured, notes=tuple(notes), **found)
+    return SweepSummary(sweep_options=sweep_options, points=measured, notes=tuple(notes), **found)
 
 
-def sweep_json(swept: SweepResult) -> dict[str, Any]:
-    """Plain JSON values of what was found."""
-    return {
-        "over": swept.sweep_options.over,
-        "repeats": swept.sweep_options.repeats,
-        "levels": [level.as_json() for level in swept.levels],
-        "interval_method": INTERVAL_METHOD,
-        "minority": swept.minority or None,
-        "minority_recall": [level.as_json() for level in swept.minority_levels],
-        "curve": swept.curve and swept.curve.as_json(),
-        "needed": swept.needed and swept.needed.as_json(),
-        "regression": swept.regression and swept.regression.as_json(),
-        "sentences": sweep_sentences(swept),
-        "points": [one.as_json() for one in swept.measured],
-    }
-
-
-def sweep_sentences(swept: SweepResult) -> list[str]:
-    """What may be concluded, in words."""
-    told: list[str] = []
-    if swept.curve is not None:
-        told.append(swept.curve.sentence())
-    if swept.needed is not None:
-        told.append(swept.needed.sentence())
-    if swept.regression is not None:
-        each = {
-            "doublings": "each doubling of the training pictures",
-            "classes": "each class",
-            "rows": "every 100 pictures a class",
-            "tenfold": "ten times the pictures of the class",
-        }
-        told += [
-            f"{text[0].upper()}{text[1:]}."
-            for one in swept.regression.coefficients[1:]
-            if (
-                text := swept.regression.sentence(
-                    one.name, each=each[one.name], step=100 if one.name == "rows" else 1
-                )
-            )
-        ]
-    return told
+def _along(curve: LearningCurve, more: int | None) -> list[Forecast]:
+    """From the smallest size to `more` beyond the largest, at least twice and at most ten times that."""
+    largest = curve.largest
+    end = min(max(2 * largest, largest + (more or 0)), 10 * largest)
+    sizes = np.unique(np.geomspace(curve.sizes.min(), end, 40).round().astype(int)).tolist()
+    return [curve.predict(size) for size in sizes]

@@ -7,15 +7,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import json_digest, load_json, write_json
-from lightfast.base.parallel import in_parallel
-from lightfast.base.progress import Reporter, silent
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.metrics import score
@@ -25,7 +24,7 @@ from lightfast.models.device import resolve_device
 from lightfast.train.fit import ClassifierPlan, check_trainable
 from lightfast.train.recipe import Recipe, Training
 
-SweepAxis = Literal["train_size", "classes", "imbalance"]
+WATCHED = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,12 @@ class PointResult:
     epochs: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> PointResult:
-        """Inverse of `as_json`."""
-        point = dict(content["point"])
-        point["minority"] = tuple(point["minority"]) if point["minority"] else None
-        epochs = {int(number): row for number, row in content["epochs"].items()}
-        return cls(**{**content, "point": SweepPoint(**point), "epochs": epochs})
+def load_point(content: Any) -> PointResult:
+    """A result out of its JSON."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(PointResult).validate_python(content)
 
 
 def run_points(
@@ -102,7 +96,6 @@ def run_points(
     training: Training,
     *,
     jobs: int | None = None,
-    report: Reporter = silent,
 ) -> list[PointResult]:
     """Fit `plan` at every point and score it on the held-out pictures.
 
@@ -113,9 +106,9 @@ def run_points(
         points: what to measure.
         pictures: (training pictures to cut from, held-out pictures).
         plan: model, config and recipe; `keep` becomes "last", `balance` that of the point.
-        training: seed, device, and the folder that keeps one file a point (None: nothing is kept).
+        training: seed, device, reporter, executor, and the folder that keeps one file a point (None: nothing
+            is kept).
         jobs: points at once, one thread each; None = one a core. On CUDA always 1.
-        report: told after every point.
 
     Raises DataError for a point that the pictures are too few for, SettingsError for a recipe that chooses on
     validation or a point that cannot be: both before anything is fitted.
@@ -128,11 +121,9 @@ def run_points(
     # What the workers need of a set is its pixels, labels and names; the version is worked out once, here.
     version = f"{train.version} {test.version}"
     jobs = 1 if resolve_device(training.device).type == "cuda" else jobs
-    tasks = [
-        (_Task(point, train, test, plan, dataclasses.replace(training, report=silent), version),)
-        for point in points
-    ]
-    return in_parallel(_measured, tasks, jobs=jobs, report=report, label="sweep")
+    quiet = Training(training.seed, training.device, training.folder)
+    tasks = [(point, train, test, plan, quiet, version) for point in points]
+    return training.executor(_measured, tasks, jobs=jobs, report=training.report, label="sweep")
 
 
 def check_point(train: ImageSet, point: SweepPoint) -> None:
@@ -148,49 +139,32 @@ def check_point(train: ImageSet, point: SweepPoint) -> None:
             expected="a train_size alone, and no minority among drawn classes",
             cure="Sweep over one of them.",
         )
-    counts = dict(
-        zip(
-            train.class_names,
-            np.bincount(train.require_labels(), minlength=train.num_classes).tolist(),
-            strict=True,
-        )
-    )
-    if point.classes is not None and not 2 <= point.classes <= train.num_classes:
+    counts = np.bincount(train.require_labels(), minlength=train.num_classes).tolist()
+    names, (name, wanted) = train.class_names, point.minority or ("", None)
+    if name and name not in names:
         raise DataError(
-            f"sweep point {point.name}",
-            expected=f"2 to {train.num_classes} classes",
-            got=str(point.classes),
-            cure="Give other numbers of classes.",
+            f"sweep point {point.name}: no class {name!r}", cure=f"Classes: {', '.join(names[:12])}."
         )
-    if point.train_size is not None and not 2 * train.num_classes <= point.train_size <= len(train):
-        raise DataError(
-            f"sweep point {point.name}",
-            expected=f"{2 * train.num_classes} to {len(train):,} training pictures",
-            got=f"{point.train_size:,}",
-            cure="Give other sizes, or more pictures.",
-        )
-    if point.rows is not None:
-        scarce = min(counts, key=lambda name: counts[name])
-        if not 1 <= point.rows <= counts[scarce]:
+    fewest, own = min(counts), counts[names.index(name)] if name else 0
+    scarce = names[counts.index(fewest)]
+    for got, low, high, what, cure in (
+        (point.classes, 2, len(names), "classes", "numbers of classes"),
+        (point.train_size, 2 * len(names), len(train), "training pictures", "sizes, or more pictures"),
+        (
+            point.rows,
+            1,
+            fewest,
+            f"pictures a class (class {scarce!r} has no more)",
+            "numbers of rows, or leave the class out",
+        ),
+        (wanted, 1, own, f"pictures of {name!r}", "ratios, or a class with more pictures"),
+    ):
+        if got is not None and not low <= got <= high:
             raise DataError(
                 f"sweep point {point.name}",
-                expected=f"1 to {counts[scarce]:,} pictures a class (class {scarce!r} has no more)",
-                got=f"{point.rows:,}",
-                cure="Give other numbers of rows, or leave the class out.",
-            )
-    if point.minority is not None:
-        name, wanted = point.minority
-        if name not in counts:
-            raise DataError(
-                f"sweep point {point.name}: no class {name!r}",
-                cure=f"Classes: {', '.join(list(counts)[:12])}.",
-            )
-        if not 1 <= wanted <= counts[name]:
-            raise DataError(
-                f"sweep point {point.name}",
-                expected=f"1 to {counts[name]:,} pictures of {name!r}",
-                got=f"{wanted:,}",
-                cure="Give other ratios, or a class with more pictures.",
+                expected=f"{low} to {high:,} {what}",
+                got=f"{got:,}",
+                cure=f"Give other {cure}.",
             )
 
 
@@ -252,18 +226,6 @@ def _shared_out(order: NDArray[np.integer], labels: NDArray[np.int64], size: int
     return np.concatenate([order[labels[order] == label][:count] for label, count in enumerate(quota)])
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """All that one process needs for one point."""
-
-    point: SweepPoint
-    train: ImageSet
-    test: ImageSet
-    plan: ClassifierPlan
-    training: Training
-    version: str
-
-
 def plan_at(plan: ClassifierPlan, point: SweepPoint) -> ClassifierPlan:
     """The plan that is fitted at a point: all epochs, the last weights, the point's remedy. Raises
     SettingsError for schedule=plateau, which decides on validation pictures when to stop.
@@ -271,26 +233,24 @@ def plan_at(plan: ClassifierPlan, point: SweepPoint) -> ClassifierPlan:
     if plan.recipe.schedule == "plateau":
         raise SettingsError(
             "a sweep runs all epochs, and schedule=plateau stops by the held-out pictures",
-            cure="Use --set schedule=one-cycle or constant.",
+            cure="Use `recipe` schedule=one-cycle or constant.",
         )
     fixed = {"keep": "last", "patience": None, "balance": point.balance}
     return dataclasses.replace(plan, recipe=Recipe.of(**{**plan.recipe.model_dump(), **fixed}))
 
 
-def _measured(task: _Task) -> PointResult:
-    point, seed, folder = task.point, task.training.seed, task.training.folder
-    plan = plan_at(task.plan, point)
-    key = {"point": point.name, "version": task.version, "seed": seed, **plan.as_json()}
-    path = folder / f"{json_digest(key)}.json" if folder else None
+def _measured(
+    point: SweepPoint, train: ImageSet, test: ImageSet, plan: ClassifierPlan, training: Training, version: str
+) -> PointResult:
+    plan, seed = plan_at(plan, point), training.seed
+    key = {"point": point.name, "version": version, "seed": seed, **plan.as_json()}
+    path = training.folder / f"{json_digest(key)}.json" if training.folder else None
     if path is not None and path.is_file():
-        return PointResult.from_json(load_json(path)["measured"])
-    pictures, held = cut(task.train, task.test, point, seed)
+        return load_point(load_json(path)["measured"])
+    pictures, held = cut(train, test, point, seed)
     with one_thread():
-        fitted = plan.fit(
-            pictures,
-            held,
-            Training(seed=derive_seed(seed, "sweep", point.repeat), device=task.training.device),
-        )
+        own = Training(seed=derive_seed(seed, "sweep", point.repeat), device=training.device)
+        fitted = plan.fit(pictures, held, own)
         found = score(predict(fitted, held))
     measured = PointResult(
         point=point,
@@ -299,147 +259,12 @@ def _measured(task: _Task) -> PointResult:
         accuracy=found.accuracy,
         macro_f1=found.macro_f1,
         recalls={row.name: row.recall for row in found.per_class},
-        epochs={row["epoch"]: _watched(row) for row in fitted.history},
+        epochs={
+            row["epoch"]: {name: float(row[name]) for name in WATCHED if name in row}
+            for row in fitted.history
+        },
         seconds=float(fitted.details["fit_seconds"]),
     )
     if path is not None:
-        write_json(path, {"key": key, "measured": measured.as_json()})
+        write_json(path, {"key": key, "measured": as_json(measured)})
     return measured
-
-
-def _watched(row: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        key: float(row[key])
-        for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-        if key in row
-    }
-
-
-RATIOS = (500, 100, 20, 5, 1)
-
-
-REMEDIES = ("none", "weights", "sampling", "augment")
-
-
-MOST_LEVELS = 8
-
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """What a sweep is asked.
-
-    Attributes:
-        over: train_size, classes or imbalance.
-        values: pictures in all, numbers of classes, or ratios N of 1:N; empty = a sensible series for the
-            data.
-        rows: over classes: training pictures a class; empty = a quarter, half and all of what the smallest
-            class has.
-        repeats: draws of pictures and weights at every level.
-        minority: over imbalance: the class to make rare; None = the last.
-        target: over train_size: accuracy to be reached, 0..1.
-        seconds_per_label: a person's time for one picture.
-        jobs: points at once; None = one a core.
-    """
-
-    over: SweepAxis
-    values: Sequence[float] = ()
-    rows: Sequence[int] = ()
-    repeats: int = 3
-    minority: str | None = None
-    target: float = 0.95
-    seconds_per_label: float = 3.0
-    jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise SettingsError(
-                f"{self.repeats} repeats", expected="at least 1", cure="For instance --repeats 3."
-            )
-        if not 0 < self.target < 1:
-            raise SettingsError(
-                f"target {self.target:g}",
-                expected="an accuracy between 0 and 1",
-                cure="95 % is written 0.95.",
-            )
-        if not self.seconds_per_label >= 0:
-            raise SettingsError(
-                f"{self.seconds_per_label:g} seconds per label", expected="0 or more", cure="For instance 3."
-            )
-        if self.rows and self.over != "classes":
-            raise SettingsError("--rows", expected="only with --over classes", cure="Leave it out.")
-        if self.minority and self.over != "imbalance":
-            raise SettingsError("--minority", expected="only with --over imbalance", cure="Leave it out.")
-
-
-def plan_points(train: ImageSet, sweep_options: SweepOptions) -> list[SweepPoint]:
-    """Every point of a sweep, repeats innermost last: an interrupted sweep has whole repeats first."""
-    counts = np.bincount(train.require_labels(), minlength=train.num_classes)
-    cuts = {"train_size": _size_cuts, "classes": _class_cuts, "imbalance": _imbalance_cuts}[
-        sweep_options.over
-    ](train, counts, sweep_options)
-    return [SweepPoint(**cut, repeat=repeat) for repeat in range(sweep_options.repeats) for cut in cuts]
-
-
-def _size_cuts(train: ImageSet, counts: np.ndarray, sweep_options: SweepOptions) -> list[dict[str, Any]]:
-    sizes = [round(value) for value in sweep_options.values]
-    if not sizes:
-        # Halves of what there is, down to ten pictures a class.
-        sizes = [
-            len(train) >> halving
-            for halving in range(MOST_LEVELS)
-            if len(train) >> halving >= 10 * train.num_classes
-        ]
-    if not sizes:
-        raise DataError(
-            f"{train.name}: {len(train):,} training pictures",
-            expected=f"at least {10 * train.num_classes} for a sweep",
-            cure="Give sizes with --values, or more pictures.",
-        )
-    return [{"train_size": size} for size in sorted(set(sizes))]
-
-
-def _class_cuts(train: ImageSet, counts: np.ndarray, sweep_options: SweepOptions) -> list[dict[str, Any]]:
-    smallest = int(counts.min())
-    numbers = [round(value) for value in sweep_options.values]
-    if not numbers:
-        first = min(3, train.num_classes - 1)
-        if first < 2:
-            raise DataError(
-                f"{train.name}: {train.num_classes} classes",
-                expected="at least 3 for a sweep over classes",
-                cure="Sweep over train_size or imbalance.",
-            )
-        numbers = np.unique(np.linspace(first, train.num_classes, MOST_LEVELS).round().astype(int)).tolist()
-    rows = list(sweep_options.rows) or sorted({max(1, smallest // 4), max(1, smallest // 2), smallest})
-    return [{"classes": number, "rows": row} for number in sorted(set(numbers)) for row in sorted(set(rows))]
-
-
-def _imbalance_cuts(train: ImageSet, counts: np.ndarray, sweep_options: SweepOptions) -> list[dict[str, Any]]:
-    name = sweep_options.minority or train.class_names[-1]
-    if name not in train.class_names:
-        raise DataError(
-            f"{train.name} has no class {name!r}", cure=f"Classes: {', '.join(train.class_names[:12])}."
-        )
-    own = int(counts[train.class_names.index(name)])
-    others = float(np.delete(counts, train.class_names.index(name)).mean())
-    if any(ratio <= 0 for ratio in sweep_options.values):
-        raise SettingsError(
-            "--values", expected="ratios above 0: 100 means one picture against 100 of each other class"
-        )
-    asked = [(ratio, round(others / ratio)) for ratio in sweep_options.values] or [
-        (ratio, count) for ratio in RATIOS if 1 <= (count := round(others / ratio)) <= own
-    ]
-    for ratio, count in asked:
-        if not 1 <= count <= own:
-            raise DataError(
-                f"ratio 1:{ratio:g}",
-                expected=f"1 to {own:,} pictures of {name!r} (the other classes have {others:,.0f})",
-                got=f"{count:,}",
-                cure="Give other ratios with --values, or another --minority.",
-            )
-    return [
-        {"minority": (name, count), "balance": balance}
-        for count in sorted({count for _, count in asked})
-        for balance in REMEDIES
-        if balance == "none" or count < others
-    ]

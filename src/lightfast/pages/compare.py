@@ -4,17 +4,17 @@ and where the runs disagree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lightfast.data.images import ImageSet
-from lightfast.evaluate.compare_many import Comparison, ModelPair
-from lightfast.evaluate.predictions import Predictions
-from lightfast.report.noted import noted_dicts
+from lightfast.base.plain import FLAT, HIDDEN
+from lightfast.pages.paired import paired_cells
+from lightfast.report.envelope import Envelope
+from lightfast.report.noted import noted
 from lightfast.report.page import (
     Card,
     Cards,
@@ -29,63 +29,86 @@ from lightfast.report.page import (
     write_page,
 )
 from lightfast.report.statistics import CostPoint, cost_figure, interval_figure
-from lightfast.report.tables import duration, percent, points_cell, share_card, share_cell
+from lightfast.report.tables import MISSING, duration, percent, points_cell, share_card, share_cell
 from lightfast.report.thumbnails import side_within, thumbnail
-from lightfast.statistics.intervals import p_text
+
+if TYPE_CHECKING:
+    from lightfast.data.images import ImageSet
+    from lightfast.evaluate.compare_many import Comparison, ModelPair
+    from lightfast.evaluate.predictions import Predictions
 
 SHOWN_OTHERS, _SHOWN_PICTURES = 5, 12
 _PICTURE_BYTES = 1_200_000
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What the page shows: the comparison, the predictions behind it, and the pictures
-    (None when they were not read).
+@dataclass(frozen=True)
+class RunCost:
+    """What a run costs: seconds of training, MB of weights, parameters, pictures read a second;
+    None where that is not known.
     """
 
-    comparison: Comparison
-    predictions: Sequence[Predictions]
-    images: ImageSet | None
+    model: str | None = None
+    train_seconds: float | None = None
+    megabytes: float | None = None
+    parameters: int | None = None
+    pictures_per_second: float | None = None
+
+    @property
+    def texts(self) -> tuple[str, str, str, str, str]:
+        """All of it as people read it; "–" where not known."""
+        return (
+            self.model or MISSING,
+            MISSING if self.train_seconds is None else duration(self.train_seconds),
+            MISSING if self.megabytes is None else f"{self.megabytes:,.2f}",
+            MISSING if self.parameters is None else f"{self.parameters:,}",
+            MISSING if self.pictures_per_second is None else f"{self.pictures_per_second:,.0f}",
+        )
 
 
-def write_compare_page(
-    path: Path, compared: Compared, result: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Path:
-    """The report of `compare`; `result` is the content of metrics.json."""
-    comparison = compared.comparison
+@dataclass(frozen=True)
+class ComparedRun:
+    """One of the runs: its short name and what was typed, its cost, how often it scored these pictures before
+    (None: nothing is counted), and how many of the pictures given it had seen in training.
+    """
+
+    name: str
+    run: str
+    cost: RunCost
+    touched_before: int | None
+    left_out: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CompareResult(Envelope):
+    """What `compare` found.
+
+    Attributes:
+        comparison: scores, tests of all pairs, and what may be concluded.
+        runs: one row a run, in the order given.
+        predictions: of every run, of the same pictures.
+        images: these pictures; None when they were not read.
+    """
+
+    comparison: Comparison = field(metadata=FLAT)
+    runs: tuple[ComparedRun, ...]
+    predictions: Sequence[Predictions] = field(metadata=HIDDEN)
+    images: ImageSet | None = field(metadata=HIDDEN)
+
+
+def write_compare_page(path: Path, result: CompareResult) -> Path:
+    """The report: what may be concluded, accuracy, cost, every pair, and where the runs disagree."""
+    comparison = result.comparison
     sections = [
-        Section("Result", (_cards(comparison), *noted_dicts(result["notes"], result["unreadable"]))),
+        Section("Result", (_cards(comparison), *noted(result))),
         _accuracy_section(comparison),
-        *(
-            [_cost_section(comparison, result["runs"])]
-            if any(one["cost"]["model"] for one in result["runs"])
-            else []
-        ),
+        *([_cost_section(result)] if any(one.cost.model for one in result.runs) else []),
         _pairs_section(comparison),
+        *([] if result.images is None else _disagreements(result, result.images)),
     ]
-    if compared.images is not None:
-        sections += _disagreements(compared, compared.images)
-    title = (
-        " and ".join(comparison.names)
-        if len(comparison.names) == 2
-        else f"{len(comparison.names)} runs compared"
-    )
-    subtitle = f"The same {comparison.n:,} pictures of {result['data']}, read by each of them."
-    return write_page(path, title, subtitle, sections, facts)
-
-
-def cost_texts(cost: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
-    """Model, training time, MB, parameters and pictures a second as people read them; "–" where not known."""
-    seconds, size, parameters, speed = (
-        cost[key] for key in ("train_seconds", "megabytes", "parameters", "pictures_per_second")
-    )
-    return (
-        cost["model"] or "–",
-        "–" if seconds is None else duration(seconds),
-        "–" if size is None else f"{size:,.2f}",
-        "–" if parameters is None else f"{parameters:,}",
-        "–" if speed is None else f"{speed:,.0f}",
-    )
+    many = len(comparison.names)
+    title = " and ".join(comparison.names) if many == 2 else f"{many} runs compared"
+    subtitle = f"The same {comparison.n:,} pictures of {result.data}, read by each of them."
+    return write_page(path, title, subtitle, sections, result.provenance)
 
 
 def _cards(comparison: Comparison) -> Cards:
@@ -120,7 +143,7 @@ def _accuracy_section(comparison: Comparison) -> Section:
                 one.name,
                 share_cell(one.accuracy, one.accuracy_interval),
                 share_cell(one.macro_f1, one.macro_f1_interval),
-                "–" if one.roc_auc is None else f"{one.roc_auc:.4f}",
+                MISSING if one.roc_auc is None else f"{one.roc_auc:.4f}",
                 percent(one.ece, 1),
             )
             for one in comparison.ranking
@@ -131,11 +154,11 @@ def _accuracy_section(comparison: Comparison) -> Section:
     return Section("Accuracy", (figure, table))
 
 
-def _cost_section(comparison: Comparison, runs: Sequence[Mapping[str, Any]]) -> Section:
-    costs = {one["name"]: one["cost"] for one in runs}
+def _cost_section(result: CompareResult) -> Section:
+    ranking, costs = result.comparison.ranking, {one.name: one.cost for one in result.runs}
     rows = []
-    for one in comparison.ranking:
-        model, *rest = cost_texts(costs[one.name])
+    for one in ranking:
+        model, *rest = costs[one.name].texts
         rows.append((Cell(one.name, model), percent(one.accuracy), *rest))
     table = Table(
         ("run", "accuracy", "training", "MB", "parameters", "pictures/s"),
@@ -149,8 +172,8 @@ def _cost_section(comparison: Comparison, runs: Sequence[Mapping[str, Any]]) -> 
     )
     priced = [
         CostPoint(one.name, one.accuracy, one.accuracy_interval, speed)
-        for one in comparison.ranking
-        if (speed := costs[one.name]["pictures_per_second"])
+        for one in ranking
+        if (speed := costs[one.name].pictures_per_second)
     ]
     figures = (
         (Figure(cost_figure(priced), "Up is better, right is faster; the bars are 95 % intervals."),)
@@ -174,24 +197,15 @@ def _pairs_section(comparison: Comparison) -> Section:
 
 
 def _pair_row(pair: ModelPair) -> tuple[Cell | str, ...]:
-    test = pair.test
-    area = "–" if pair.auc_difference is None else points_cell(pair.auc_difference, pair.auc_interval)
+    area = MISSING if pair.auc_difference is None else points_cell(pair.auc_difference, pair.auc_interval)
     f1 = points_cell(pair.macro_f1_difference, pair.macro_f1_interval)
-    return (
-        f"{test.before_name} → {test.after_name}",
-        points_cell(test.difference, test.difference_interval),
-        f"{test.gained:,}",
-        f"{test.lost:,}",
-        Cell(p_text(pair.p_holm), p_text(test.p_value)),
-        f1,
-        area,
-    )
+    return (" → ".join(pair.names), *paired_cells(pair.test, pair.p_holm), f1, area)
 
 
-def _disagreements(compared: Compared, images: ImageSet) -> list[Section]:
+def _disagreements(result: CompareResult, images: ImageSet) -> list[Section]:
     """Pictures that only one of two runs reads rightly: the best run beside each of the next."""
-    by_name = {one.name: one for one in compared.predictions}
-    best, *others = (by_name[one.name] for one in compared.comparison.ranking)
+    by_name = {one.name: one for one in result.predictions}
+    best, *others = (by_name[one.name] for one in result.comparison.ranking)
     wanted = [pair for other in others[:SHOWN_OTHERS] for pair in ((best, other), (other, best))]
     found = [(right, wrong, rows) for right, wrong in wanted if len(rows := _rows(right, wrong))]
     if not found:

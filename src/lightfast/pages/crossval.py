@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightfast.base.plain import FLAT, HIDDEN
-from lightfast.data.images import ImageSet
-from lightfast.evaluate.metrics import Evaluation
-from lightfast.experiments.crossval import CrossValidation
 from lightfast.pages.classes import classes_sections
 from lightfast.pages.run import reliability_section
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
-from lightfast.report.page import Card, Cards, Figure, Section, Table, write_page
+from lightfast.report.page import Card, Cards, Figure, Section, Table, Tone, write_page
 from lightfast.report.statistics import interval_figure
-from lightfast.report.tables import duration, percent, percent_range, share_cell
+from lightfast.report.tables import duration, percent, share_card, share_cell
+
+if TYPE_CHECKING:
+    from lightfast.data.images import ImageSet
+    from lightfast.evaluate.metrics import Evaluation
+    from lightfast.experiments.crossval import CrossValidation
 
 NAMES = {
     "accuracy": "accuracy",
@@ -60,44 +63,32 @@ def write_crossval_page(path: Path, result: CrossvalResult) -> Path:
 
 
 def _cards(validated: CrossValidation) -> Cards:
-    cards = []
-    for measure in ("accuracy", "macro_f1"):
-        values = validated.scores(measure)
-        detail = f"95 % interval {percent_range(validated.interval(measure))}"
-        cards.append(
-            Card(
-                percent(float(values.mean())),
-                NAMES[measure],
-                detail,
-                "strong" if measure == "accuracy" else "",
-            )
-        )
+    def card(measure: str, tone: Tone = "") -> Card:
+        mean = float(validated.scores(measure).mean())
+        return share_card(mean, NAMES[measure], validated.interval(measure), tone)
+
     spread = validated.scores().std(ddof=1)
-    cards.append(
-        Card(
-            f"{100 * spread:.2f}",
-            "spread in points",
-            f"standard deviation of accuracy over {len(validated.folds)} folds",
-        )
-    )
+    detail = f"standard deviation of accuracy over {len(validated.folds)} folds"
     lead = (
         "Every picture was read by a model that had never seen it, nor an exact duplicate of it. The "
         "interval is corrected for the training pictures that the folds share."
     )
-    return Cards(tuple(cards), lead)
+    return Cards(
+        (
+            card("accuracy", "strong"),
+            card("macro_f1"),
+            Card(f"{100 * spread:.2f}", "spread in points", detail),
+        ),
+        lead,
+    )
 
 
 def _folds_section(validated: CrossValidation) -> Section:
     rows = [
         (
             f"{fold.repeat + 1}.{fold.fold + 1}",
-            f"{fold.n_train:,}",
-            f"{fold.n_val:,}",
-            f"{fold.n_test:,}",
-            percent(fold.accuracy),
-            percent(fold.macro_precision),
-            percent(fold.macro_recall),
-            percent(fold.macro_f1),
+            *(f"{n:,}" for n in (fold.n_train, fold.n_val, fold.n_test)),
+            *(percent(getattr(fold, measure)) for measure in NAMES),
             duration(fold.seconds),
         )
         for fold in validated.folds
@@ -108,29 +99,16 @@ def _folds_section(validated: CrossValidation) -> Section:
         "One row a model",
         ("Precision, recall and F1 are plain means over the classes.",),
     )
-    means = tuple(
-        (
-            NAMES[measure],
-            share_cell(float(validated.scores(measure).mean()), validated.interval(measure)),
-            f"{100 * validated.scores(measure).std(ddof=1):.2f}",
-        )
-        for measure in NAMES
-    )
+    means = {one: (float(validated.scores(one).mean()), validated.interval(one)) for one in NAMES}
     summary = Table(
         ("measure", "mean", "spread, points"),
-        means,
+        tuple(
+            (NAMES[one], share_cell(*mean), f"{100 * validated.scores(one).std(ddof=1):.2f}")
+            for one, mean in means.items()
+        ),
         "Mean over the folds",
         ("Small print: 95 % intervals by the corrected resampled t (Nadeau and Bengio 2003).",),
     )
-    drawn = [
-        (NAMES[measure], float(validated.scores(measure).mean()), validated.interval(measure))
-        for measure in NAMES
-    ]
-    return Section(
-        "Folds",
-        (
-            Figure(interval_figure(drawn, unit="%"), "Mean over the folds with 95 % intervals."),
-            summary,
-            table,
-        ),
-    )
+    drawn = [(NAMES[one], *mean) for one, mean in means.items()]
+    figure = Figure(interval_figure(drawn, unit="%"), "Mean over the folds with 95 % intervals.")
+    return Section("Folds", (figure, summary, table))

@@ -4,14 +4,16 @@ and the pictures most often misread.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from lightfast.baselines.human_score import HumanBaseline, PictureScore
-from lightfast.data.images import ImageSet
-from lightfast.report.noted import noted_dicts
+from lightfast.base.plain import FLAT, HIDDEN
+from lightfast.baselines.human_score import HumanBaseline, Majority, ModelScore, PictureScore
+from lightfast.pages.paired import kappa_cell, paired_cells
+from lightfast.report.envelope import Envelope
+from lightfast.report.noted import noted
 from lightfast.report.page import (
     Card,
     Cards,
@@ -22,73 +24,100 @@ from lightfast.report.page import (
     SectionPart,
     Table,
     Text,
+    Tone,
     write_page,
 )
 from lightfast.report.pictures import picture
-from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_cell
-from lightfast.statistics.agreement import Kappa
-from lightfast.statistics.intervals import p_text, wilson_bounds
+from lightfast.report.tables import percent, share_card, share_cell
+from lightfast.statistics.intervals import wilson_bounds
+
+if TYPE_CHECKING:
+    from lightfast.data.images import ImageSet
 
 _SHOWN, CONFUSIONS = 24, 12
 _METHOD = (
     "Everybody was shown the same sample of the test part, drawn class by class, each in an order of their "
-    "own. Label, file name "
-    "and id were never shown, and nobody was told what was right. The first answer to a picture counts; "
-    '"don\'t know" counts as '
-    "wrong."
+    "own. Label, file name and id were never shown, and nobody was told what was right. The first answer to "
+    'a picture counts; "don\'t know" counts as wrong.'
 )
 
 
-def write_human_page(
-    path: Path, baseline: HumanBaseline, images: ImageSet, result: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Path:
-    """The report of `human_results`; `images` is the test part that the rows of the pictures point into."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HumanSession(Envelope):
+    """What one session of `human` asked.
+
+    Attributes:
+        person: who was asked. log: where the answers are kept.
+        n: pictures in the sample. answered, asked: by this person, in all and in this session.
+    """
+
+    JSON_PROPERTIES = ("status", "left")
+
+    person: str
+    n: int
+    answered: int
+    asked: int
+    log: Path
+
+    @property
+    def left(self) -> int:
+        """Pictures that the person has not answered."""
+        return self.n - self.answered
+
+    @property
+    def status(self) -> str:
+        """ "complete", or "stopped" while pictures are left."""
+        return "stopped" if self.left else "complete"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HumanResult(Envelope):
+    """What people answered, scored.
+
+    Attributes:
+        baseline: the scores; its status is "not run" where nobody has answered.
+        log: the answers. model_run: the run that people are paired with. report: the page.
+        images: the test part that the rows of the pictures point into.
+    """
+
+    baseline: HumanBaseline = field(metadata=FLAT)
+    log: Path
+    model_run: str | None
+    report: Path | None = None
+    images: ImageSet = field(metadata=HIDDEN)
+
+
+def write_human_page(path: Path, result: HumanResult) -> Path:
+    """The report of `human_results`."""
+    baseline = result.baseline
     sections = [
-        Section(
-            "Result",
-            (_cards(baseline), _people_table(baseline), *noted_dicts(result["notes"], result["unreadable"])),
-        )
+        Section("Result", (_cards(baseline), _people_table(baseline), *noted(result))),
+        *([_model_section(baseline, baseline.model.name)] if baseline.model else []),
+        *([_agreement_section(baseline)] if baseline.pairs else []),
+        _misread_section(baseline, result.images),
+        Section("How it was asked", (Text(_METHOD),)),
     ]
-    if baseline.model_name is not None:
-        sections.append(_model_section(baseline))
-    sections += [_agreement_section(baseline)] if baseline.pairs else []
-    sections += [_misread_section(baseline, images), Section("How it was asked", (Text(_METHOD),))]
     many = f"{len(baseline.people)} people" if len(baseline.people) > 1 else "One person"
     subtitle = (
-        f"{many}, {baseline.n:,} of {baseline.sample:,} sampled test pictures, {len(images.class_names)} "
-        "classes."
+        f"{many}, {baseline.n:,} of {baseline.sample:,} sampled test pictures, "
+        f"{len(result.images.class_names)} classes."
     )
-    return write_page(path, f"People on {result['data']}", subtitle, sections, facts)
-
-
-def kappa_text(kappa: Mapping[str, Any] | None, *, n: bool = True) -> str:
-    """ "0.81 [0.70 to 0.92], n = 100"; "–" where it is not defined."""
-    if kappa is None or kappa["value"] is None:
-        return MISSING
-    low, high = kappa["interval"]
-    return f"{kappa['value']:.2f} [{low:.2f} to {high:.2f}]" + (f", n = {kappa['n']:,}" if n else "")
+    return write_page(path, f"People on {result.data}", subtitle, sections, result.provenance)
 
 
 def _cards(baseline: HumanBaseline) -> Cards:
-    spread = percent_range(baseline.accuracy_interval)
     who = "people, on average" if len(baseline.people) > 1 else "".join(one.person for one in baseline.people)
-    cards = [
-        Card(
-            percent(baseline.accuracy, 1),
-            who,
-            f"95 % interval {spread}, n = {baseline.n:,} pictures",
-            "strong",
+
+    def card(one: HumanBaseline | Majority | ModelScore, label: str, tone: Tone = "", what: str = "") -> Card:
+        return share_card(
+            one.accuracy, label, one.accuracy_interval, tone, digits=1, more=f", n = {one.n:,}{what}"
         )
-    ]
+
+    cards = [card(baseline, who, "strong", " pictures")]
     if baseline.majority is not None:
-        most = baseline.majority
-        detail = f"95 % interval {percent_range(most.accuracy_interval)}, n = {most.n:,}"
-        cards.append(Card(percent(most.accuracy, 1), "their majority", detail))
-    if baseline.model_accuracy is not None:
-        detail = f"95 % interval {percent_range(baseline.model_interval)}, n = {baseline.sample:,}"
-        cards.append(
-            Card(percent(baseline.model_accuracy, 1), f"{baseline.model_name}, whole sample", detail)
-        )
+        cards.append(card(baseline.majority, "their majority"))
+    if baseline.model is not None:
+        cards.append(card(baseline.model, f"{baseline.model.name}, whole sample"))
     if baseline.fleiss is not None and baseline.fleiss.value is not None:
         detail = f"n = {baseline.fleiss.n:,}; 1 agree always, 0 as by chance"
         cards.append(Card(f"{baseline.fleiss.value:.2f}", "agreement (Fleiss kappa)", detail))
@@ -105,9 +134,9 @@ def _lead(baseline: HumanBaseline) -> str:
             for side in (True, False)
         )
         return (
-            f"Beside {baseline.model_name} on exactly the same pictures, {better} of {len(tests)} people are "
-            f"right more often and {worse} less often, beyond chance; for {len(tests) - better - worse} no "
-            "difference is shown."
+            f"Beside {tests[0].before_name} on exactly the same pictures, {better} of {len(tests)} people "
+            f"are right more often and {worse} less often, beyond chance; for "
+            f"{len(tests) - better - worse} no difference is shown."
         )
     return f"{baseline.answers:,} answers to {baseline.n:,} pictures."
 
@@ -136,26 +165,21 @@ def _people_table(baseline: HumanBaseline) -> Table:
     )
 
 
-def _model_section(baseline: HumanBaseline) -> Section:
+def _model_section(baseline: HumanBaseline, model: str) -> Section:
     tests = [(one.person, one.versus_model, one.kappa_with_model) for one in baseline.people]
     if baseline.majority is not None:
         tests.append(("their majority", baseline.majority.versus_model, None))
-    rows = []
-    for name, test, kappa in tests:
-        if test is not None:
-            gap = points_cell(test.difference, test.difference_interval, digits=1)
-            rows.append(
-                (
-                    Cell(name, f"n = {test.n:,}"),
-                    percent(test.before_accuracy, 1),
-                    percent(test.after_accuracy, 1),
-                    gap,
-                    f"{test.gained:,}",
-                    f"{test.lost:,}",
-                    p_text(test.p_value),
-                    _kappa_cell(kappa),
-                )
-            )
+    rows = [
+        (
+            Cell(name, f"n = {test.n:,}"),
+            percent(test.before_accuracy, 1),
+            percent(test.after_accuracy, 1),
+            *paired_cells(test, digits=1),
+            kappa_cell(kappa),
+        )
+        for name, test, kappa in tests
+        if test is not None
+    ]
     notes = (
         "Difference in points, person minus model, with its 95 % interval; p from McNemar's test on the same "
         "pictures.",
@@ -165,24 +189,18 @@ def _model_section(baseline: HumanBaseline) -> Section:
         "chance.",
     )
     columns = ("reader", "model", "person", "difference", "only person", "only model", "p", "kappa")
-    caption = f"People and {baseline.model_name} on exactly the same pictures"
+    caption = f"People and {model} on exactly the same pictures"
     return Section("Against the model", (Table(columns, tuple(rows), caption, notes),))
-
-
-def _kappa_cell(kappa: Kappa | None) -> Cell:
-    if kappa is None or kappa.value is None:
-        return Cell(MISSING)
-    return Cell(f"{kappa.value:.2f}", f"{kappa.interval.low:.2f} to {kappa.interval.high:.2f}")
 
 
 def _agreement_section(baseline: HumanBaseline) -> Section:
     rows = [
-        (f"{pair.first} and {pair.second}", _kappa_cell(pair.kappa), f"{pair.kappa.n:,}")
+        (f"{pair.first} and {pair.second}", kappa_cell(pair.kappa), f"{pair.kappa.n:,}")
         for pair in baseline.pairs
     ]
     if baseline.fleiss is not None:
         rows.append(
-            (f"all {len(baseline.people)} (Fleiss)", _kappa_cell(baseline.fleiss), f"{baseline.fleiss.n:,}")
+            (f"all {len(baseline.people)} (Fleiss)", kappa_cell(baseline.fleiss), f"{baseline.fleiss.n:,}")
         )
     note = (
         "Cohen's kappa with its 95 % interval: 1 is full agreement, 0 what chance gives. \"Don't know\" is a "
@@ -247,11 +265,9 @@ def _confusions(baseline: HumanBaseline) -> Table:
 
 
 def _by_class(baseline: HumanBaseline) -> Table:
-    groups: dict[str, list[PictureScore]] = defaultdict(list)
-    for one in baseline.pictures:
-        groups[one.label].append(one)
     rows: list[tuple[Cell | str, ...]] = []
-    for label, pictures in sorted(groups.items()):
+    for label in sorted({one.label for one in baseline.pictures}):
+        pictures = [one for one in baseline.pictures if one.label == label]
         total = sum(one.right / one.n for one in pictures)
         low, high = wilson_bounds(total, len(pictures))
         rows.append(

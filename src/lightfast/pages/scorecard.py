@@ -3,49 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from lightfast.base.plain import FLAT
 from lightfast.baselines.services import Scorecard
-from lightfast.report.noted import noted_dicts
+from lightfast.pages.paired import kappa_cell, paired_cells
+from lightfast.report.envelope import Envelope
+from lightfast.report.noted import noted
 from lightfast.report.page import Cards, Cell, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.statistics import interval_figure
-from lightfast.report.tables import percent, points_cell, share_card, share_cell
-from lightfast.statistics.intervals import p_text
+from lightfast.report.tables import MISSING, percent, share_card, share_cell
 
 THOUSAND = 1000
-
-
 SHOWN_LABELS = 40
-
-
 SHOWN_MISSING = 200
 
 
-def write_scorecard_page(
-    path: Path, card: Scorecard, result: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Path:
-    """The report of `scorecard`; `result` is the content of metrics.json."""
+@dataclass(frozen=True)
+class ReaderCost:
+    """What 1,000 pictures take: seconds, and a price in the currency that was given; None where not known."""
+
+    seconds_per_1000: float | None = None
+    price_per_1000: float | None = None
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Price and seconds as people read them."""
+        price, seconds = self.price_per_1000, self.seconds_per_1000
+        told = MISSING if price is None else "< 0.0001" if 0 < price < 1e-4 else f"{price:.4g}"
+        return told, MISSING if seconds is None else f"{seconds:.3g}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScorecardResult(Envelope):
+    """What `scorecard` found.
+
+    Attributes:
+        card: the scores of our run and of the services.
+        run: our run, as it was typed. n: labelled pictures.
+        costs: of every reader by name.
+    """
+
+    card: Scorecard = field(metadata=FLAT)
+    run: str
+    n: int
+    costs: Mapping[str, ReaderCost]
+
+
+def write_scorecard_page(path: Path, result: ScorecardResult) -> Path:
+    """The report of `scorecard`."""
+    card = result.card
     sections = [
-        Section("Result", (_cards(card), *noted_dicts(result["notes"], result["unreadable"]))),
-        Section("Accuracy and cost", _accuracy_parts(card, result)),
+        Section("Result", (_cards(card), *noted(result))),
+        Section("Accuracy and cost", _accuracy_parts(card, result.costs)),
         Section("Ours against each service", (_pairs_table(card),)),
         Section("Agreement", (_agreement_table(card),)),
         Section("What was left aside", _left_parts(card)),
     ]
-    names = ", ".join(one.service.name for one in card.versus)
-    subtitle = f"Saved responses, replayed on {card.ours.n:,} pictures of {result['data']}."
-    return write_page(path, f"{card.ours.name} beside {names}", subtitle, sections, facts)
-
-
-def _cost_texts(cost: Mapping[str, float | None]) -> tuple[str, str]:
-    price, seconds = cost["price_per_1000"], cost["seconds_per_1000"]
-    told = "–" if price is None else "< 0.0001" if 0 < price < 1e-4 else f"{price:.4g}"
-    return told, "–" if seconds is None else f"{seconds:.3g}"
+    names = ", ".join(one.service.name for one in card.services)
+    subtitle = f"Saved responses, replayed on {card.ours.n:,} pictures of {result.data}."
+    return write_page(path, f"{card.ours.name} beside {names}", subtitle, sections, result.provenance)
 
 
 def _cards(card: Scorecard) -> Cards:
-    scores = sorted((card.ours, *(one.service for one in card.versus)), key=lambda one: -one.top1)
     shown = [
         share_card(
             one.top1,
@@ -55,16 +76,15 @@ def _cards(card: Scorecard) -> Cards:
             digits=1,
             more=f", n = {one.n:,}",
         )
-        for one in scores[:5]
+        for one in card.scores[:5]
     ]
-    return Cards(tuple(shown), " ".join(one.test.sentence() for one in card.versus))
+    return Cards(tuple(shown), " ".join(one.test.sentence() for one in card.services))
 
 
-def _accuracy_parts(card: Scorecard, result: Mapping[str, Any]) -> tuple[SectionPart, ...]:
-    scores = sorted((card.ours, *(one.service for one in card.versus)), key=lambda one: -one.top1)
+def _accuracy_parts(card: Scorecard, costs: Mapping[str, ReaderCost]) -> tuple[SectionPart, ...]:
     figure = Figure(
         interval_figure(
-            [(one.name, one.top1, one.top1_interval) for one in scores], unit="first answer right, %"
+            [(one.name, one.top1, one.top1_interval) for one in card.scores], unit="first answer right, %"
         ),
         "First answers that are right, with 95 % intervals; the number of pictures stands in the table.",
     )
@@ -75,9 +95,9 @@ def _accuracy_parts(card: Scorecard, result: Mapping[str, Any]) -> tuple[Section
             share_cell(one.top1, one.top1_interval),
             share_cell(one.top3, one.top3_interval),
             f"{one.unanswered:,}",
-            *_cost_texts(result["costs"][one.name]),
+            *costs[one.name].texts,
         )
-        for one in scores
+        for one in card.scores
     )
     notes = (
         "Small print: 95 % Wilson intervals. Of a service only those labels count that are classes of the "
@@ -85,7 +105,7 @@ def _accuracy_parts(card: Scorecard, result: Mapping[str, Any]) -> tuple[Section
         "Our seconds were measured here, with the pictures in memory. Prices are those that were given; a "
         "dash: none was.",
     )
-    columns_ = (
+    columns = (
         "reader",
         "pictures",
         "top 1",
@@ -94,7 +114,7 @@ def _accuracy_parts(card: Scorecard, result: Mapping[str, Any]) -> tuple[Section
         "price of 1,000",
         "seconds for 1,000",
     )
-    return figure, Table(columns_, rows, "Each reader on the pictures that it has answered", notes)
+    return figure, Table(columns, rows, "Each reader on the pictures that it has answered", notes)
 
 
 def _pairs_table(card: Scorecard) -> Table:
@@ -104,12 +124,9 @@ def _pairs_table(card: Scorecard) -> Table:
             f"{one.test.n:,}",
             percent(one.service.top1),
             percent(one.ours.top1),
-            points_cell(one.test.difference, one.test.difference_interval),
-            f"{one.test.gained:,}",
-            f"{one.test.lost:,}",
-            Cell(p_text(one.p_holm), p_text(one.test.p_value)),
+            *paired_cells(one.test, one.p_holm),
         )
-        for one in card.versus
+        for one in card.services
     )
     notes = (
         "Difference: ours less the service, in points, with Newcombe's 95 % interval. Gained: pictures that "
@@ -127,14 +144,12 @@ def _pairs_table(card: Scorecard) -> Table:
 def _agreement_table(card: Scorecard) -> Table:
     rows = tuple(
         (
-            f"{one} – {other}",
-            f"{kappa.n:,}",
-            percent(kappa.observed, 1),
-            Cell("–", kappa.note)
-            if kappa.value is None
-            else Cell(f"{kappa.value:.2f}", "{:.2f} to {:.2f}".format(*kappa.interval)),
+            f"{one.first} – {one.second}",
+            f"{one.kappa.n:,}",
+            percent(one.kappa.observed, 1),
+            kappa_cell(one.kappa),
         )
-        for one, other, kappa in card.agreement
+        for one in card.agreement
     )
     return Table(
         ("pair", "pictures", "same first answer", "kappa"),

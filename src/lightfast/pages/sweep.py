@@ -1,24 +1,25 @@
-"""The page of a sweep, and what it says on a terminal."""
+"""The page of a sweep."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lightfast.experiments.levels import Level
-from lightfast.experiments.sweep import SweepPoint
-from lightfast.report.noted import noted_dicts
+from lightfast.base.plain import FLAT
+from lightfast.report.envelope import Envelope
+from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.statistics import learning_curve_figure, lines_figure, residual_figure
 from lightfast.report.tables import duration, percent, percent_range, share_cell
-from lightfast.statistics.intervals import p_text
+from lightfast.statistics.intervals import Interval, p_text
 from lightfast.statistics.regression import Regression
 
 if TYPE_CHECKING:
-    from lightfast.experiments.levels import SweepResult
+    from lightfast.experiments.levels import Level, SweepSummary
+    from lightfast.experiments.sweep import SweepPoint
+    from lightfast.train.recipe import Recipe
 
 OVER = {"train_size": "training pictures", "classes": "classes", "imbalance": "rare class"}
 REMEDY = {
@@ -29,31 +30,40 @@ REMEDY = {
 }
 
 
-def write_sweep_page(
-    path: Path, swept: SweepResult, metrics: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Path:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SweepResult(Envelope):
+    """What `sweep` found.
+
+    Attributes:
+        found: every measured point, the levels and the models through them.
+        model, recipe: what was trained.
+        n_train, n_test: training pictures to cut from; held-out pictures.
+        held_out: what the levels were scored on.
+        test_version: `ImageSet.version` of the held-out pictures.
+    """
+
+    found: SweepSummary = field(metadata=FLAT)
+    model: str
+    recipe: Recipe
+    n_train: int
+    n_test: int
+    held_out: str = "the same pictures at every level (those of its classes); nothing is chosen on them"
+    test_version: str
+    seconds: float = 0.0
+
+
+def write_sweep_page(path: Path, result: SweepResult) -> Path:
     """The report: what may be concluded, the curve, the levels, the regression with its residuals."""
-    over = swept.sweep_options.over
+    found = result.found
     sections = [
-        Section(
-            "Result",
-            (
-                _cards(swept, metrics),
-                *(Text(text) for text in metrics["sentences"]),
-                *noted_dicts(metrics["notes"], metrics["unreadable"]),
-            ),
-        )
+        Section("Result", (_cards(result), *map(Text, found.sentences), *noted(result))),
+        Section("Levels", (_figure(found), *_tables(found))),
     ]
-    sections.append(Section("Levels", _levels_parts(swept, metrics)))
-    if swept.regression is not None:
-        sections.append(regression_section(swept.regression))
-    title = f"{metrics['model']} on {metrics['data']}: sweep over {OVER[over]}"
-    subtitle = (
-        f"{len(swept.measured)} trainings, {swept.sweep_options.repeats} a level, {metrics['n_test']:,} "
-        "held-out "
-        "pictures."
-    )
-    return write_page(path, title, subtitle, sections, facts)
+    if found.regression is not None:
+        sections.append(regression_section(found.regression))
+    title = f"{result.model} on {result.data}: sweep over {OVER[found.over]}"
+    subtitle = f"{len(found.points)} trainings, {found.repeats} a level, {result.n_test:,} held-out pictures."
+    return write_page(path, title, subtitle, sections, result.provenance)
 
 
 def regression_section(regression: Regression, title: str = "Regression") -> Section:
@@ -93,70 +103,60 @@ def regression_section(regression: Regression, title: str = "Regression") -> Sec
     return Section(title, (table, figure))
 
 
-def _cards(swept: SweepResult, metrics: Mapping[str, Any]) -> Cards:
-    shown = swept.minority_levels or swept.levels
-    best = max(shown, key=lambda level: level.value)
-    what = f"recall of {swept.minority}" if swept.minority_levels else "accuracy"
-    detail = f"{level_name(best.point)}; 95 % interval {percent_range(best.interval)}"
-    cards = [Card(percent(best.value), f"highest {what}", detail, "strong")]
-    if swept.needed is not None:
-        more = "out of reach" if swept.needed.more is None else f"{swept.needed.more:,}"
-        detail = (
-            ""
-            if swept.needed.minutes is None
-            else f"about {duration(60 * swept.needed.minutes)} of labelling"
+def _cards(result: SweepResult) -> Cards:
+    found = result.found
+    best = max(found.shown, key=lambda level: level.value)
+    cards = [
+        Card(
+            percent(best.value),
+            f"highest {found.measure}",
+            f"{level_name(best.point)}; 95 % interval {percent_range(best.interval)}",
+            "strong",
         )
-        cards.append(Card(more, f"more pictures for {percent(swept.needed.target, 0)}", detail))
-    cards.append(Card(str(len(swept.measured)), "trainings", duration(metrics["seconds"])))
+    ]
+    if needed := found.needed:
+        more = "out of reach" if needed.more is None else f"{needed.more:,}"
+        detail = "" if needed.minutes is None else f"about {duration(60 * needed.minutes)} of labelling"
+        cards.append(Card(more, f"more pictures for {percent(needed.target, 0)}", detail))
+    cards.append(Card(str(len(found.points)), "trainings", duration(result.seconds)))
     return Cards(
         tuple(cards),
         "All levels were scored on the same held-out pictures; nothing was chosen on them. Seed "
-        f"{metrics['seed']}.",
+        f"{result.seed}.",
     )
 
 
-def _levels_parts(swept: SweepResult, metrics: Mapping[str, Any]) -> tuple[SectionPart, ...]:
-    parts: list[SectionPart] = []
-    over = swept.sweep_options.over
-    if over == "train_size":
-        measured = [(level.n_train, level.value, level.interval) for level in swept.levels]
-        curve = [] if swept.curve is None else [_forecast(swept, size) for size in _along(swept)]
-        figure = learning_curve_figure(measured, curve, swept.sweep_options.target)
-        parts.append(
-            Figure(figure, "Measured levels with 95 % intervals; the band holds 95 % of new measurements.")
+def _figure(found: SweepSummary) -> Figure:
+    if found.over == "train_size":
+        measured = [(level.n_train, level.value, level.interval) for level in found.levels]
+        band = [astuple(one)[:4] for one in found.forecast]
+        return Figure(
+            learning_curve_figure(measured, band, found.sweep_options.target),
+            "Measured levels with 95 % intervals; the band holds 95 % of new measurements.",
         )
-    elif over == "classes":
-        rows = sorted({level.point.rows or 0 for level in swept.levels})[:6]
-        series = {
-            f"{row:,} pictures a class": [
-                (level.point.classes or 0, level.value, level.interval)
-                for level in swept.levels
-                if level.point.rows == row
-            ]
-            for row in rows
-        }
-        parts.append(
-            Figure(
-                lines_figure(series, x_label="classes", y_label="accuracy, %"),
-                "Accuracy with 95 % intervals.",
-            )
+    if found.over == "imbalance":
+        return Figure(
+            minority_figure(found.minority_recall, str(found.minority)),
+            "Recall of the rare class with 95 % intervals.",
         )
-    else:
-        parts.append(
-            Figure(
-                minority_figure(swept.minority_levels, swept.minority),
-                "Recall of the rare class with 95 % intervals.",
-            )
-        )
-    tables = [levels_table(swept.levels, "accuracy")]
-    if swept.minority_levels:
-        tables.insert(0, levels_table(swept.minority_levels, f"recall of {swept.minority}"))
-    note = Text(f"Intervals, {metrics['interval_method']}.", note=True)
-    return (
-        *parts,
-        *(tables if len(swept.levels) <= 20 else [Folded("The numbers behind the figure", tuple(tables))]),
-        note,
+    series: dict[int, list[tuple[float, float, Interval | None]]] = {}
+    for level in found.levels:
+        dots = series.setdefault(level.point.rows or 0, [])
+        dots.append((level.point.classes or 0, level.value, level.interval))
+    named = {f"{rows:,} pictures a class": series[rows] for rows in sorted(series)[:6]}
+    return Figure(
+        lines_figure(named, x_label="classes", y_label="accuracy, %"), "Accuracy with 95 % intervals."
     )
+
+
+def _tables(found: SweepSummary) -> tuple[SectionPart, ...]:
+    tables = [levels_table(found.levels, "accuracy")]
+    if found.minority:
+        tables.insert(0, levels_table(found.shown, found.measure))
+    note = Text(f"Intervals, {found.interval_method}.", note=True)
+    if len(found.levels) > 20:
+        return Folded("The numbers behind the figure", tuple(tables)), note
+    return *tables, note
 
 
 def minority_figure(shown: Sequence[Level], name: str) -> str:
@@ -204,20 +204,3 @@ def level_name(point: SweepPoint) -> str:
         return f"{point.classes} classes" + (f" × {point.rows:,}" if point.rows else "")
     name, count = point.minority or ("", 0)
     return f"{count:,} of {name}, {REMEDY[point.balance]}"
-
-
-def _along(swept: SweepResult) -> list[int]:
-    """Sizes along the curve: from the smallest measured to where the target is reached,
-    at most ten times the largest.
-    """
-    sizes = [level.n_train for level in swept.levels]
-    end = max(sizes) * 2
-    if swept.needed is not None and swept.needed.more:
-        end = min(max(end, max(sizes) + swept.needed.more), 10 * max(sizes))
-    return np.unique(np.geomspace(min(sizes), end, 40).round().astype(int)).tolist()
-
-
-def _forecast(swept: SweepResult, size: int) -> tuple[float, float, float, float]:
-    assert swept.curve is not None
-    told = swept.curve.predict(size)
-    return told.n, told.accuracy, told.low, told.high

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from lightfast.base.files import load_json, make_folder, write_json
+from lightfast.base.files import load_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import compare
 from lightfast.evaluate.predict import predict
@@ -16,8 +16,7 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters
-from lightfast.pages.compare import Compared, write_compare_page
-from lightfast.report.provenance import provenance
+from lightfast.pages.compare import ComparedRun, CompareResult, RunCost, write_compare_page
 from lightfast.runs.contenders import (
     Contender,
     file_predictions,
@@ -25,8 +24,9 @@ from lightfast.runs.contenders import (
     pair_pictures,
     reorder_classes,
 )
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, record_evaluation
+from lightfast.runs.folder import METRICS_FILE, record_evaluation
 from lightfast.runs.options import RunOptions
+from lightfast.runs.record import envelope, written
 
 WARM_UP = 256
 """So many pictures are read before the clock starts: the first batch pays for memory and threads."""
@@ -34,20 +34,7 @@ LONG_ENOUGH = 1.0
 """Seconds that a run is measured for at least; shorter predictions are repeated."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a run costs: seconds of training, MB of weights, parameters, pictures read a second;
-    None where that is not known.
-    """
-
-    model: str | None = None
-    train_seconds: float | None = None
-    megabytes: float | None = None
-    parameters: int | None = None
-    pictures_per_second: float | None = None
-
-
-def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[str, Any]:
+def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> CompareResult:
     """Let every run read the same labelled pictures and test all pairs.
 
     A picture that one of the runs was trained or chosen on is left out for all. Every run reads at its own
@@ -61,8 +48,7 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[s
             empty when only files are compared and carry labels.
         options: with `out`, metrics.json, predictions-NAME.parquet a run and report.html are written there.
 
-    Returns: the keys of `Comparison.as_json` (sentence: what may be concluded), and runs (name, run, cost,
-    touched_before, left_out a run), data, data_version, unreadable, notes, seconds.
+    Returns: what was found; `comparison.sentence()` says what may be concluded.
 
     Raises:
         SettingsError: fewer than two runs, or one named twice. DataError: class lists differ, or not all read
@@ -86,35 +72,19 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> dict[s
             if images and folder.is_dir()
             else None
         )
-        rows.append(
-            {
-                "name": side.name,
-                "run": side.run,
-                "cost": asdict(_cost(side, speed)),
-                "touched_before": touched,
-                "left_out": seen,
-            }
-        )
+        rows.append(ComparedRun(side.name, side.run, _cost(side, speed), touched, seen))
     options.report("reading", len(sides), len(sides))
-    comparison = compare(predictions, seed=options.seed)
-    result = {
-        **comparison.as_json(),
-        "runs": rows,
-        "data": pairing.name,
-        "data_version": pairing.version,
-        "unreadable": [asdict(one) for one in pairing.unreadable],
-        "notes": list(pairing.notes),
-        "seconds": round(time.perf_counter() - started, 3),
-    }
+    result = CompareResult(
+        comparison=compare(predictions, seed=options.seed),
+        **envelope(pairing, pairing, options, started),
+        runs=tuple(rows),
+        predictions=predictions,
+        images=pairing.shown,
+    )
+    written(options.out, result, write_compare_page)
     if options.out is not None:
-        folder = make_folder(Path(options.out))
         for one in predictions:
-            one.save(folder / f"predictions-{_file_name(one.name)}.parquet")
-        facts = provenance(pairing.version, options.seed, {"compare": result["seconds"]}, options.words)
-        write_compare_page(
-            folder / REPORT_FILE, Compared(comparison, predictions, pairing.shown), result, facts
-        )
-        write_json(folder / METRICS_FILE, result)
+            one.save(options.out / f"predictions-{_file_name(one.name)}.parquet")
     return result
 
 
@@ -132,14 +102,14 @@ def _timed(checkpoint: Checkpoint, images: ImageSet) -> tuple[Predictions, float
             return one_predictions, len(images) / min(times)
 
 
-def _cost(side: Contender, speed: float | None) -> Cost:
+def _cost(side: Contender, speed: float | None) -> RunCost:
     checkpoint = side.checkpoint
     if checkpoint is None:
-        return Cost()
+        return RunCost()
     folder = Path(side.run)
     told = load_json(folder / METRICS_FILE) if (folder / METRICS_FILE).is_file() else {}
     forest = isinstance(checkpoint.network, Forest)
-    return Cost(
+    return RunCost(
         checkpoint.model,
         told.get("seconds", {}).get("train"),
         round(_weight_bytes(folder, checkpoint) / 1e6, 3),
@@ -161,7 +131,4 @@ def _weight_bytes(folder: Path, checkpoint: Checkpoint) -> int:
 
 
 def _file_name(name: str) -> str:
-    return (
-        "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.")
-        or "run"
-    )
+    return re.sub(r"[^\w.-]", "-", name).strip("-.") or "run"

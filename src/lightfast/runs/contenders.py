@@ -4,7 +4,7 @@ paired by id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -121,8 +121,8 @@ def pair_pictures(sides: Sequence[Contender], source: str, options: RunOptions) 
 
     Raises DataError when nothing is left, or when a side was not read on these very pictures ("not paired").
     """
-    readers = [side for side in sides if side.checkpoint is not None]
-    pairing = _read_by_runs(sides, readers, source, options) if readers else _of_files(sides, source, options)
+    runs = any(side.checkpoint is not None for side in sides)
+    pairing = (_read_by_runs if runs else _of_files)(sides, source, options)
     for side in sides:
         if side.predictions is not None:
             _require_paired(side, side.predictions, pairing)
@@ -133,7 +133,7 @@ def file_predictions(side: Contender, pairing: PairedPictures) -> Predictions:
     """The rows of a file of predictions in the order of the pairing, with its labels."""
     predictions = side.predictions
     if predictions is None:
-        raise DataError(f"{side.name} holds no readings", cure="Name a file of predictions.")
+        raise DataError(f"{side.name} holds no predictions", cure="Name a file of predictions.")
     rows = {name: row for row, name in enumerate(predictions.ids)}
     labels = np.array([predictions.class_names.index(name) for name in pairing.labels], dtype=np.int64)
     return replace(predictions.take([rows[name] for name in pairing.ids]), labels=labels)
@@ -174,67 +174,55 @@ def _short(run: str) -> str:
     if run.startswith(HUB):
         return run
     path = Path(run).expanduser().resolve()
-    return (
-        path.parent.name
-        if _is_file(run) and path.stem == "predictions"
-        else path.stem
-        if _is_file(run)
-        else path.name
-    )
+    if not _is_file(run):
+        return path.name
+    return path.parent.name if path.stem == "predictions" else path.stem
 
 
-def _read_by_runs(
-    sides: Sequence[Contender], readers: Sequence[Contender], source: str, options: RunOptions
-) -> PairedPictures:
-    given = _read_all(readers, source, options)
-    first = given[0].images
-    for side, own in zip(readers, given, strict=True):
-        if own.images.ids != first.ids:
-            raise DataError(
-                f"{readers[0].name} and {side.name} read different pictures of {source}: not paired",
-                expected=f"{len(first):,}",
-                got=f"{len(own.images):,}",
-                cure="Mend or remove the files that cannot be read: lightfast data check DATA.",
-            )
-    absent = _not_in_file(sides, first, source)
-    seen = {side.name: _seen(side, own.images) for side, own in zip(readers, given, strict=True)}
+def _read_by_runs(sides: Sequence[Contender], source: str, options: RunOptions) -> PairedPictures:
+    given = _read_all(sides, source, options)
+    read = next(iter(given.values()))
+    absent = _not_in_file(sides, read.images, source)
+    seen = {side.name: _seen(side, given[side.name].images) for side in sides if side.name in given}
     out = np.logical_or.reduce(list(seen.values()))
-    notes = list(dict.fromkeys(note for own in given for note in own.notes))
-    if absent.any():
-        notes.append(
-            f"{int(absent.sum()):,} of {len(first):,} pictures were left out: the file of predictions does "
-            "not hold them"
-        )
     if (out | absent).all():
         raise DataError(
             f"{source}: each of its {int((~absent).sum()):,} pictures was seen in training by one of the "
             "runs",
             cure="A figure from them would say nothing: give other pictures.",
         )
-    if out.any():
-        each = ", ".join(f"{name} {int(mask.sum()):,}" for name, mask in seen.items() if mask.any())
-        notes.append(
-            f"{int(out.sum()):,} of {len(first):,} pictures were left out for all: a run was trained or "
-            f"chosen on them ({each})"
-        )
-    kept = {
-        side.name: own.images.take(np.flatnonzero(~(out | absent)))
-        for side, own in zip(readers, given, strict=True)
-    }
-    images = kept[readers[0].name]
-    labels = tuple(images.class_names[label] for label in images.require_labels())
+    rows = np.flatnonzero(~(out | absent))
+    kept = {name: own.images.take(rows) for name, own in given.items()}
+    images = next(iter(kept.values()))
     return PairedPictures(
         images.name.split("/")[0],
         images.version,
         images.ids,
-        labels,
+        _label_names(images),
         tuple(kept.get(side.name) for side in sides),
         tuple(int(seen[side.name].sum()) if side.name in seen else 0 for side in sides),
         images,
-        tuple(first.ids[row] for row in np.flatnonzero(out)),
-        given[0].unreadable,
-        tuple(notes),
+        tuple(read.images.ids[row] for row in np.flatnonzero(out)),
+        read.unreadable,
+        (*dict.fromkeys(note for own in given.values() for note in own.notes), *_left_out(absent, out, seen)),
     )
+
+
+def _left_out(
+    absent: NDArray[np.bool_], out: NDArray[np.bool_], seen: Mapping[str, NDArray[np.bool_]]
+) -> Iterator[str]:
+    def count(rows: NDArray[np.bool_]) -> str:
+        return f"{int(rows.sum()):,} of {len(rows):,} pictures were left out"
+
+    if absent.any():
+        yield f"{count(absent)}: the file of predictions does not hold them"
+    if out.any():
+        each = ", ".join(f"{name} {int(rows.sum()):,}" for name, rows in seen.items() if rows.any())
+        yield f"{count(out)} for all: a run was trained or chosen on them ({each})"
+
+
+def _label_names(side: ImageSet | Predictions) -> tuple[str, ...]:
+    return tuple(side.class_names[label] for label in side.require_labels())
 
 
 def _not_in_file(sides: Sequence[Contender], images: ImageSet, source: str) -> NDArray[np.bool_]:
@@ -251,17 +239,25 @@ def _not_in_file(sides: Sequence[Contender], images: ImageSet, source: str) -> N
     return np.array([name not in held for name in images.ids])
 
 
-def _read_all(readers: Sequence[Contender], source: str, options: RunOptions) -> list[LoadedImages]:
-    """What each run reads; runs of one picture size and class order share it."""
+def _read_all(sides: Sequence[Contender], source: str, options: RunOptions) -> dict[str, LoadedImages]:
+    """What each run reads, by name: the same pictures. Runs of one picture size and class order share it."""
     read: dict[tuple[object, ...], LoadedImages] = {}
-    given = []
-    for side in readers:
+    given: dict[str, LoadedImages] = {}
+    for side in sides:
         if side.checkpoint is None:
             continue
         key = (side.checkpoint.image_shape, side.class_names, side.checkpoint.from_hub)
         if key not in read:
             read[key] = load_labelled(source, side.checkpoint, options)
-        given.append(read[key])
+        given[side.name] = read[key]
+        leader, first = next(iter(given.items()))
+        if read[key].images.ids != first.images.ids:
+            raise DataError(
+                f"{leader} and {side.name} read different pictures of {source}: not paired",
+                expected=f"{len(first.images):,}",
+                got=f"{len(read[key].images):,}",
+                cure="Mend or remove the files that cannot be read: lightfast data check DATA.",
+            )
     return given
 
 
@@ -278,24 +274,22 @@ def _of_files(sides: Sequence[Contender], source: str, options: RunOptions) -> P
     """The pictures of the first file; labels from it, or from the source when there is one."""
     first = sides[0].predictions
     if first is None:
-        raise DataError(f"{sides[0].name} holds no readings", cure="Name a file of predictions.")
-    names, empty = first.class_names, tuple(None for _ in sides)
+        raise DataError(f"{sides[0].name} holds no predictions", cure="Name a file of predictions.")
+    empty, none = (None,) * len(sides), (0,) * len(sides)
     if not source:
-        labels = tuple(names[label] for label in first.require_labels())
-        return PairedPictures(first.name, "not read", first.ids, labels, empty, (0,) * len(sides))
+        return PairedPictures(first.name, "not read", first.ids, _label_names(first), empty, none)
     prepared = prepare(source, replace(options, image_size=None), near="none")
     images = prepared.data.part("all")
     rows = {name: row for row, name in enumerate(images.ids)}
     _not_in_file(sides, images, source)
     chosen = images.take([rows[name] for name in first.ids])
-    labels = tuple(images.class_names[label] for label in chosen.require_labels())
     return PairedPictures(
         images.name.split("/")[0],
         chosen.version,
         first.ids,
-        labels,
+        _label_names(chosen),
         empty,
-        (0,) * len(sides),
+        none,
         chosen,
         unreadable=prepared.unreadable,
         notes=prepared.notes,
@@ -304,7 +298,7 @@ def _of_files(sides: Sequence[Contender], source: str, options: RunOptions) -> P
 
 def _require_paired(side: Contender, predictions: Predictions, pairing: PairedPictures) -> None:
     """Refuse a file whose rows are not these pictures, or that carries other labels for them."""
-    wanted = f"readings of the {len(pairing.ids):,} pictures compared"
+    wanted = f"predictions of the {len(pairing.ids):,} pictures compared"
     missing = sorted(set(pairing.ids) - set(predictions.ids))
     if missing:
         raise _unpaired(side, wanted, f"none of {len(missing):,} of them, such as {missing[0]}")
@@ -315,14 +309,10 @@ def _require_paired(side: Contender, predictions: Predictions, pairing: PairedPi
     if unknown:
         raise DataError(
             f"{side.name} does not know the classes {', '.join(unknown[:5])}",
-            cure="Compare readings of the same classes.",
+            cure="Compare predictions of the same classes.",
         )
     if predictions.labels is not None:
-        own = dict(
-            zip(
-                predictions.ids, (predictions.class_names[label] for label in predictions.labels), strict=True
-            )
-        )
+        own = dict(zip(predictions.ids, _label_names(predictions), strict=True))
         other = [name for name, label in zip(pairing.ids, pairing.labels, strict=True) if own[name] != label]
         if other:
             raise DataError(

@@ -38,19 +38,16 @@ def crossval_run(
     folder = options.folder("crossval")
     prepared = prepare(source, options)
     images, notes = prepared.without_test()
-    assign_folds(
-        images, fold_options, options.seed
-    )  # what cannot be split is refused before a folder is made
-    settings = {
-        "made_by": "crossval",
-        "source": source,
-        "data_version": images.version,
-        "seed": options.seed,
+    # What cannot be split is refused before a folder is made.
+    assign_folds(images, fold_options, options.seed)
+    settings = options.settings(
+        "crossval",
+        source,
+        images.version,
         **plan.as_json(),
-        "image_size": list(options.image_size) if options.image_size else None,
-        "folds": fold_options.folds,
-        "repeats": fold_options.repeats,
-    }
+        folds=fold_options.folds,
+        repeats=fold_options.repeats,
+    )
     begin(folder, settings, resume=False, replace="crossval")
     validated = cross_validate(images, plan, fold_options, options.training(folder / FOLDS_FOLDER))
     validated.predictions.save(folder / PREDICTIONS_FILE)

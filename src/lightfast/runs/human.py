@@ -12,14 +12,13 @@ import dataclasses
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, SettingsError
-from lightfast.base.files import write_json
 from lightfast.baselines.human import (
     Answer,
     AnswerLog,
@@ -30,23 +29,15 @@ from lightfast.baselines.human import (
     person_order,
 )
 from lightfast.baselines.human_entries import Keys, TypedEntry
-from lightfast.baselines.human_score import NOT_RUN, score_people
-from lightfast.data.dataset import ImageSpec, Unreadable
+from lightfast.baselines.human_score import HumanBaseline, score_people
+from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
-from lightfast.pages.human import write_human_page
-from lightfast.report.provenance import provenance
-from lightfast.runs.folder import (
-    METRICS_FILE,
-    REPORT_FILE,
-    RUN_FILE,
-    SEEN_FILE,
-    load_run,
-    record_evaluation,
-    without_seen,
-)
+from lightfast.pages.human import HumanResult, HumanSession, write_human_page
+from lightfast.runs.folder import REPORT_FILE, RUN_FILE, SEEN_FILE, load_run, record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import prepare
+from lightfast.runs.pictures import LoadedImages, prepare
+from lightfast.runs.record import envelope, written
 
 ANSWERS_FILE = "answers.jsonl"
 Ask = Callable[[TrialQuestion], str | None]
@@ -54,29 +45,15 @@ Ask = Callable[[TrialQuestion], str | None]
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
-    """The labelled test part that a sample is drawn from, the seed that decides both,
-    and what happened on the way in.
-    """
+class HeldOut(LoadedImages):
+    """The labelled test part that a sample is drawn from, and the seed that decides both."""
 
-    images: ImageSet
-    seed: int
-    unreadable: tuple[Unreadable, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """What every result says of its data."""
-        return {
-            "data": self.images.name.split("/")[0],
-            "data_version": self.images.version,
-            "seed": self.seed,
-            "unreadable": [asdict(one) for one in self.unreadable],
-        }
+    seed: int = 0
 
 
 def human_test(
     source: str, options: RunOptions, *, person: str, n: int = 100, ask: Ask, run: str | None = None
-) -> dict[str, Any]:
+) -> HumanSession:
     """Ask one person about the pictures of the sample that this person has not answered yet.
 
     Every answer is on the disk before the next picture is shown. The session ends at the last picture, at the
@@ -94,18 +71,17 @@ def human_test(
             asked again, with a message.
         run: run folder: its split, its picture size, and no picture that it was fitted or chosen on.
 
-    Returns: status (complete, stopped), person, n, answered, asked, left, log, data, data_version, seed,
-    notes, unreadable.
+    Returns: how many pictures were asked, and how many are left.
 
     Raises:
         DataError: the folder holds answers to another test. SettingsError: no name, n below 1.
             CheckpointError: `run` is no run folder.
         StorageError: an answer could not be kept.
     """
-    name = " ".join(person.split())
+    started, name = time.perf_counter(), " ".join(person.split())
     if not name:
         raise SettingsError(
-            "human test", expected="the name of a person", got="nothing", cure="Give one: --person NAME."
+            "human test", expected="the name of a person", got="nothing", cure="Give one as `person`."
         )
     folder = human_folder(source, options, run)
     held = held_out(source, options, run)
@@ -127,20 +103,17 @@ def human_test(
     few = [f"the test part has {len(sample)} distinct pictures, fewer than {n}: all of them are asked"] * (
         len(sample) < n
     )
-    return {
-        "status": "complete" if answered == len(sample) else "stopped",
-        "person": name,
-        "n": len(sample),
-        "answered": answered,
-        "asked": answered - len(had),
-        "left": len(sample) - answered,
-        "log": str(log.path),
-        **held.facts(),
-        "notes": [*held.notes, *few, *before.notes(log.path)],
-    }
+    return HumanSession(
+        **envelope(held, held.images, _seeded(options, held.seed), started, (*few, *before.notes(log.path))),
+        person=name,
+        n=len(sample),
+        answered=answered,
+        asked=answered - len(had),
+        log=log.path,
+    )
 
 
-def human_results(source: str, options: RunOptions, *, run: str | None = None) -> dict[str, Any]:
+def human_results(source: str, options: RunOptions, *, run: str | None = None) -> HumanResult:
     """Score all answers that people gave about `source`, and write metrics.json and report.html beside them.
 
     Args:
@@ -148,9 +121,8 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
         run: run folder to pair with the people on exactly the same pictures; the scoring is recorded in
             RUN/evaluations.jsonl.
 
-    Returns: the keys of `HumanBaseline.as_json`, and data, log, model_run, touched_before, seconds,
-    unreadable. Where nobody has answered the status is "not run", there is no accuracy, and nothing is
-    written.
+    Returns: the scores. Where nobody has answered their status is "not run", there is no accuracy, and
+    nothing is written.
 
     Raises DataError when the answers are about other pictures, other classes or another split.
     """
@@ -159,41 +131,37 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     held = held_out(source, options, run)
     path = folder / ANSWERS_FILE
     there = load_answers(path)
-    facts = {**held.facts(), "log": str(path), "model_run": run}
     if not there.answers:
-        notes = ["nobody has answered yet: lightfast human DATA --person NAME", *there.notes(path)]
-        return {
-            "status": NOT_RUN,
-            "n": 0,
-            "answers": 0,
-            "people": [],
-            **facts,
-            "notes": [*held.notes, *notes],
-        }
+        notes = ("nobody has answered yet: give a `person` to ask", *there.notes(path))
+        shared = envelope(held, held.images, _seeded(options, held.seed), started, notes)
+        baseline = HumanBaseline(held.seed, 0, held.images.version, notes=shared["notes"])
+        return HumanResult(**shared, baseline=baseline, log=path, model_run=run, images=held.images)
     first = there.answers[0]
     images = held.images
     log = AnswerLog(path, Trial(images.version, images.class_names, first.seed, first.sample))
     log.read()
     sample = draw_sample(images, first.sample, first.seed)
-    predictions = None if run is None else _model_predictions(run, images.take(sample), options)
-    touched = (
-        None
-        if run is None
-        else record_evaluation(Path(run), images.version, options.command or f"human {images.name}")
-    )
+    predictions = touched = None
+    if run is not None:
+        predictions = _model_predictions(run, images.take(sample), options)
+        touched = record_evaluation(Path(run), images.version, options.command or f"human {images.name}")
     baseline = score_people(log, images, sample, predictions)
-    result = {
-        **baseline.as_json(),
-        **facts,
-        "seed": first.seed,
-        "touched_before": touched,
-        "notes": [*held.notes, *baseline.notes],
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    record = provenance(images.version, first.seed, {"score": result["seconds"]}, options.words)
-    write_human_page(folder / REPORT_FILE, baseline, images, result, record)
-    write_json(folder / METRICS_FILE, result)
-    return {**result, "report": str(folder / REPORT_FILE)}
+    shared = envelope(held, images, _seeded(options, first.seed), started, baseline.notes)
+    result = HumanResult(
+        **shared,
+        touched_before=touched,
+        baseline=dataclasses.replace(baseline, notes=shared["notes"]),
+        log=path,
+        model_run=run,
+        report=folder / REPORT_FILE,
+        images=images,
+    )
+    return written(folder, result, write_human_page)
+
+
+def _seeded(options: RunOptions, seed: int) -> RunOptions:
+    """The options with the seed that decided the sample: a run has its own, and so has a log."""
+    return dataclasses.replace(options, seed=seed)
 
 
 def human_folder(source: str, options: RunOptions, run: str | None) -> Path:
@@ -215,7 +183,7 @@ def human_folder(source: str, options: RunOptions, run: str | None) -> Path:
     )
     if (folder / RUN_FILE).is_file():
         raise CheckpointError(
-            f"{folder} is a run folder", cure=f"Keep the answers elsewhere: --out {folder / 'human'}."
+            f"{folder} is a run folder", cure=f"Keep the answers elsewhere: `out` {folder / 'human'}."
         )
     return folder
 
@@ -242,7 +210,7 @@ def held_out(source: str, options: RunOptions, run: str | None) -> HeldOut:
     else:
         images = prepared.splits(seed).test
     images, left_out = (images, ()) if run is None else without_seen(Path(run), images)
-    return HeldOut(images, seed, prepared.unreadable, (*prepared.notes, *left_out, *notes))
+    return HeldOut(images, prepared.unreadable, (*prepared.notes, *left_out, *notes), seed)
 
 
 def _answered(log: AnswerLog, person: str) -> set[str]:
@@ -294,6 +262,3 @@ def _model_predictions(run: str, images: ImageSet, options: RunOptions) -> Predi
     classifier = load_classifier(run, options.device)
     turned, _ = aligned(images, classifier)
     return dataclasses.replace(predict(classifier, turned), name=f"the model ({classifier.model})")
-
-
-# ---- what it says on a terminal

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.train.recipe import Training
 
@@ -24,6 +26,7 @@ class RunOptions:
             size.
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
+        executor: runs the trainings of a verb that needs several.
         command: the command line, for the records.
     """
 
@@ -35,6 +38,7 @@ class RunOptions:
     data_folder: Path | None = None
     report: Reporter = silent
     command: str = ""
+    executor: Executor = in_parallel
 
     @property
     def words(self) -> list[str]:
@@ -47,8 +51,19 @@ class RunOptions:
     def training(self, folder: Path) -> Training:
         """The settings of a training that keeps its resumable state in `folder`."""
         return Training(
-            seed=self.seed, device=self.device, folder=folder, resume=self.resume, report=self.report
+            seed=self.seed,
+            device=self.device,
+            folder=folder,
+            resume=self.resume,
+            report=self.report,
+            executor=self.executor,
         )
+
+    def settings(self, made_by: str, source: str, data_version: str, **more: Any) -> dict[str, Any]:
+        """The content of run.json: what decides a run, and who made it."""
+        size = list(self.image_size) if self.image_size else None
+        given = {"made_by": made_by, "source": source, "data_version": data_version}
+        return given | {"seed": self.seed, "image_size": size} | more
 
     def folder(self, verb: str) -> Path:
         """`out`, or a SettingsError that asks for it."""

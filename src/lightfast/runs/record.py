@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lightfast.base.files import write_json
+from lightfast.base.files import make_folder, write_json
 from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
 from lightfast.report.envelope import Envelope
@@ -16,12 +16,15 @@ from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, finish
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import LoadedImages, Prepared
 
+if TYPE_CHECKING:
+    from lightfast.runs.contenders import PairedPictures
+
 ResultT = TypeVar("ResultT", bound=Envelope)
 
 
 def envelope(
-    given: Prepared | LoadedImages,
-    images: ImageSet,
+    given: Prepared | LoadedImages | PairedPictures,
+    images: ImageSet | PairedPictures,
     options: RunOptions,
     started: float,
     notes: Sequence[str] = (),
@@ -45,9 +48,17 @@ def envelope(
     }
 
 
+def written(folder: Path | None, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
+    """Write report.html and metrics.json of `result` into `folder`, which is made; None: nothing."""
+    if folder is not None:
+        make_folder(folder)
+        page(folder / REPORT_FILE, result)
+        write_json(folder / METRICS_FILE, as_json(result))
+    return result
+
+
 def finished(folder: Path, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
-    """Write report.html and metrics.json of `result` into `folder`, and mark the run there as finished."""
-    page(folder / REPORT_FILE, result)
-    write_json(folder / METRICS_FILE, as_json(result))
+    """`written`, and the run in `folder` is marked as finished."""
+    written(folder, result, page)
     finish(folder)
     return result

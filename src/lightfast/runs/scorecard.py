@@ -8,13 +8,12 @@ import csv
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.base.files import make_folder, write_json
 from lightfast.baselines.responses import load_responses
 from lightfast.baselines.services import Scorecard, ServicePredictions, score_services, service_predictions
 from lightfast.data.images import ImageSet
@@ -22,11 +21,11 @@ from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
-from lightfast.pages.scorecard import THOUSAND, write_scorecard_page
-from lightfast.report.provenance import provenance
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, record_evaluation, without_seen
+from lightfast.pages.scorecard import THOUSAND, ReaderCost, ScorecardResult, write_scorecard_page
+from lightfast.runs.folder import record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled
+from lightfast.runs.record import envelope, written
 
 _WARM_UP = 32
 _HOUR = 3600.0
@@ -53,7 +52,7 @@ def scorecard_run(
     options: RunOptions,
     prices: Prices | None = None,
     synonyms: Path | None = None,
-) -> dict[str, Any]:
+) -> ScorecardResult:
     """Score a run and the services whose responses are saved, on the same labelled pictures.
 
     Pictures that the run was trained or chosen on are left out; the scoring is recorded in
@@ -66,9 +65,6 @@ def scorecard_run(
         options: with `out`, metrics.json and report.html are written there.
         prices: of the services and of this machine.
         synonyms: JSON, YAML or CSV file: service label → class, or class → list of labels.
-
-    Returns: the keys of `Scorecard.as_json`, and run, data, data_version, n, costs, touched_before,
-    unreadable, notes, seconds.
 
     Raises DataError when no response belongs to a picture; UnknownName for a price of a service that has
     none.
@@ -97,24 +93,16 @@ def scorecard_run(
         if Path(run).is_dir()
         else None
     )
-    result = {
-        **card.as_json(),
-        "run": run,
-        "data": images.name.split("/")[0],
-        "data_version": images.version,
-        "n": len(images),
-        "costs": service_costs(card, prices, seconds),
-        "touched_before": touched,
-        "unreadable": [asdict(one) for one in (*given.unreadable, *unreadable, *odd)],
-        "notes": [*given.notes, *notes],
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    if options.out is not None:
-        folder = make_folder(Path(options.out))
-        facts = provenance(images.version, options.seed, {"scorecard": result["seconds"]}, options.words)
-        write_scorecard_page(folder / REPORT_FILE, card, result, facts)
-        write_json(folder / METRICS_FILE, result)
-    return result
+    read = replace(given, unreadable=(*given.unreadable, *unreadable, *odd))
+    result = ScorecardResult(
+        **envelope(read, images, options, started, notes),
+        touched_before=touched,
+        card=card,
+        run=run,
+        n=len(images),
+        costs=reader_costs(card, prices, seconds),
+    )
+    return written(options.out, result, write_scorecard_page)
 
 
 def _of_pictures(
@@ -129,16 +117,15 @@ def _of_pictures(
     return tuple(one for one in few if one.ranked)
 
 
-def service_costs(card: Scorecard, prices: Prices, seconds: float) -> dict[str, dict[str, float | None]]:
-    """Reader → seconds and price of 1,000 pictures; None where not known.
+def reader_costs(card: Scorecard, prices: Prices, seconds: float) -> dict[str, ReaderCost]:
+    """Name of the reader → what 1,000 pictures take.
 
     Ours is measured: `seconds` a picture.
     """
     mine = None if prices.hourly is None else THOUSAND * seconds * prices.hourly / _HOUR
-    told = {card.ours.name: {"seconds_per_1000": THOUSAND * seconds, "price_per_1000": mine}}
-    names = [one.service.name for one in card.versus]
-    return told | {
-        name: {"seconds_per_1000": None, "price_per_1000": prices.services.get(name)} for name in names
+    names = [one.service.name for one in card.services]
+    return {card.ours.name: ReaderCost(THOUSAND * seconds, mine)} | {
+        name: ReaderCost(price_per_1000=prices.services.get(name)) for name in names
     }
 
 
@@ -146,32 +133,39 @@ def load_synonyms(path: Path) -> dict[str, str]:
     """Service label → class out of a JSON or YAML mapping (label: class, or class:
     [labels]) or a CSV file of two columns.
     """
-    import yaml
-
-    suffix, found = path.suffix.lower(), {}
-    parse = yaml.safe_load if suffix in (".yaml", ".yml") else json.loads
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = [row for row in csv.reader(StringIO(text)) if row] if suffix == ".csv" else []
-        content = {} if suffix == ".csv" else parse(text)
-    except (OSError, ValueError, csv.Error, yaml.YAMLError) as error:
+        content = _content(path)
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot read {path} ({' '.join(str(error).split())})") from error
-    for row in rows:
-        if len(row) != 2:
-            raise DataError(f"{path}: a row of synonyms", expected="label,class", got=str(row))
-        if row != ["label", "class"]:
-            found[row[0]] = row[1]
     if not isinstance(content, dict):
         raise DataError(
             f"{path}: synonyms",
             expected="a mapping label: class, or class: [labels]",
             got=type(content).__name__,
         )
+    found: dict[str, str] = {}
     for key, value in content.items():
         found |= (
             {str(label): str(key) for label in value} if isinstance(value, list) else {str(key): str(value)}
         )
     return found
+
+
+def _content(path: Path) -> Any:
+    """What a file of synonyms holds: of two columns the first → the second."""
+    import yaml
+
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() != ".csv":
+        parse = yaml.safe_load if path.suffix.lower() in (".yaml", ".yml") else json.loads
+        try:
+            return parse(text)
+        except yaml.YAMLError as error:
+            raise ValueError(error) from error
+    rows = [row for row in csv.reader(StringIO(text)) if row and row != ["label", "class"]]
+    if odd := [row for row in rows if len(row) != 2]:
+        raise DataError(f"{path}: a row of synonyms", expected="label,class", got=str(odd[0]))
+    return dict(rows)
 
 
 def _timed(classifier: Checkpoint, images: ImageSet, name: str) -> tuple[Predictions, float]:
@@ -186,4 +180,4 @@ def _check_prices(prices: Prices, readings: Sequence[ServicePredictions]) -> Non
     names = [one.service for one in readings]
     for name in prices.services:
         if name not in names:
-            raise UnknownName("service in --price", name, names)
+            raise UnknownName("service in `prices`", name, names)

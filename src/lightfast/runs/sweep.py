@@ -6,30 +6,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
 from lightfast.base.errors import DataError
-from lightfast.base.files import write_json
 from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
-from lightfast.experiments.levels import summarise_sweep, sweep_json
-from lightfast.experiments.sweep import (
-    SweepOptions,
-    SweepPoint,
-    check_point,
-    plan_at,
-    plan_points,
-    run_points,
-)
+from lightfast.experiments.levels import summarise_sweep
+from lightfast.experiments.sweep import SweepPoint, check_point, plan_at, run_points
+from lightfast.experiments.sweep_plan import SweepOptions, plan_points
 from lightfast.models.build import find_model
-from lightfast.pages.sweep import write_sweep_page
-from lightfast.report.provenance import provenance
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish, record_evaluation
+from lightfast.pages.sweep import SweepResult, write_sweep_page
+from lightfast.runs.folder import begin, record_evaluation
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
+from lightfast.runs.record import envelope, finished
 from lightfast.train.fit import ClassifierPlan, check_trainable
 
 POINTS_FOLDER = "points"
@@ -37,7 +28,7 @@ POINTS_FOLDER = "points"
 
 def sweep_run(
     source: str, options: RunOptions, *, plan: ClassifierPlan, sweep_options: SweepOptions
-) -> dict[str, Any]:
+) -> SweepResult:
     """Measure `plan` on many cuts of the training pictures, all scored on the same held-out pictures.
 
     Finished points are kept in `out`/points: the same command goes on where it was stopped, and a wider sweep
@@ -50,9 +41,8 @@ def sweep_run(
         plan: model, config, recipe; all epochs are run, nothing is chosen on the held-out pictures.
         sweep_options: what is varied, how far and how often.
 
-    Returns: the content of metrics.json: over, levels, points, curve, needed, regression, sentences,
-    n_test, touched_before (how often this folder's sweeps scored the same held-out pictures before), seed,
-    data, notes.
+    Returns: what was found; `touched_before` says how often this folder's sweeps scored the same held-out
+    pictures before.
     """
     started = time.perf_counter()
     find_model(plan.model, "classifier")
@@ -62,42 +52,23 @@ def sweep_run(
     train = concatenate([splits.train, splits.val]) if len(splits.val) else splits.train
     points = plan_points(train, sweep_options)
     _check(train, splits.test, points, plan)
-    settings = {
-        "made_by": "sweep",
-        "source": source,
-        "data_version": train.version,
-        "seed": options.seed,
-        **plan.as_json(),
-        "image_size": list(options.image_size) if options.image_size else None,
-    }
+    settings = options.settings("sweep", source, train.version, **plan.as_json())
     begin(folder, settings, resume=False, replace="sweep")
     training = options.training(folder / POINTS_FOLDER)
-    measured = run_points(
-        points, (train, splits.test), plan, training, jobs=sweep_options.jobs, report=options.report
-    )
+    measured = run_points(points, (train, splits.test), plan, training, jobs=sweep_options.jobs)
     touched = record_evaluation(folder, splits.test.version, options.command or "sweep")
-    swept = summarise_sweep(measured, splits.test, sweep_options, options.seed)
-    metrics = {
-        **sweep_json(swept),
-        "model": plan.model,
-        "recipe": plan.recipe.model_dump(),
-        "seed": options.seed,
-        "n_train": len(train),
-        "n_test": len(splits.test),
-        "held_out": "the same pictures at every level (those of its classes); nothing is chosen on them",
-        "data": train.name.split("/")[0],
-        "data_version": train.version,
-        "test_version": splits.test.version,
-        "touched_before": touched,
-        "unreadable": [asdict(one) for one in prepared.unreadable],
-        "notes": [*prepared.notes, *splits.notes, *swept.notes],
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    facts = provenance(train.version, options.seed, {"sweep": metrics["seconds"]}, options.words)
-    write_sweep_page(folder / REPORT_FILE, swept, metrics, facts)
-    write_json(folder / METRICS_FILE, metrics)
-    finish(folder)
-    return metrics
+    found = summarise_sweep(measured, splits.test, sweep_options, options.seed)
+    result = SweepResult(
+        **envelope(prepared, train, options, started, (*splits.notes, *found.notes)),
+        touched_before=touched,
+        found=found,
+        model=plan.model,
+        recipe=plan.recipe,
+        n_train=len(train),
+        n_test=len(splits.test),
+        test_version=splits.test.version,
+    )
+    return finished(folder, result, write_sweep_page)
 
 
 def _check(train: ImageSet, test: ImageSet, points: Sequence[SweepPoint], plan: ClassifierPlan) -> None:
@@ -106,14 +77,10 @@ def _check(train: ImageSet, test: ImageSet, points: Sequence[SweepPoint], plan: 
     for point in points:
         check_point(train, point)
         plan_at(plan, point)
-    held = np.bincount(test.require_labels(), minlength=test.num_classes)
-    missing = {
-        point.minority[0]
-        for point in points
-        if point.minority and not held[test.class_names.index(point.minority[0])]
-    }
-    if missing:
+    held = {test.class_names[label] for label in np.unique(test.require_labels())}
+    rare = {point.minority[0] for point in points if point.minority}
+    if missing := rare - held:
         raise DataError(
             f"{test.name}: no held-out pictures of {missing.pop()!r}",
-            cure="Choose another --minority, or add some.",
+            cure="Choose another `minority`, or add some.",
         )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
-from lightfast.base.errors import DataError, SettingsError
-from lightfast.statistics.intervals import Interval, wilson_bounds
+from lightfast.base.errors import DataError
+from lightfast.statistics.intervals import Interval, Z, wilson_bounds
 
 UNDEFINED = (
     "everyone gave one and the same answer throughout: chance alone would agree fully, so kappa is not "
@@ -25,7 +23,7 @@ class Kappa:
     Attributes:
         value: 1 = full agreement, 0 = as chance would have it, below 0 = less; None when it is not defined
             (`note` says why).
-        interval: 95 % interval by default, inside -1..1; all of it when nothing is known.
+        interval: 95 % interval, inside -1..1; all of it when nothing is known.
         n: pictures answered.
         observed: share of agreeing pairs of answers, 0..1.
         expected: the share that raters with the same habits would reach by chance, 0..1.
@@ -39,19 +37,14 @@ class Kappa:
     expected: float
     note: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {"interval": list(self.interval)}
 
-
-def cohen_kappa(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Kappa:
+def cohen_kappa(first: ArrayLike, second: ArrayLike) -> Kappa:
     """Cohen's kappa (1960) of two raters, with the large-sample standard error of Fleiss, Cohen and Everitt
     (1969).
 
     Args:
         first: (N,) answers, whole numbers or texts, one a picture.
         second: (N,) the other's answers to the same pictures in the same order.
-        level: confidence level.
 
     Raises DataError when the lengths differ or there is no picture.
     """
@@ -82,10 +75,10 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Kap
     crossed = table * (columns[:, None] + rows[None, :]) ** 2
     differ = (1 - value) ** 2 * (crossed.sum() - crossed.trace())
     variance = (agree + differ - (value - expected * (1 - value)) ** 2) / ((1 - expected) ** 2 * n)
-    return _kappa(value, variance, (observed, expected), n, level)
+    return _kappa(value, variance, (observed, expected), n)
 
 
-def fleiss_kappa(answers: ArrayLike, level: float = 0.95) -> Kappa:
+def fleiss_kappa(answers: ArrayLike) -> Kappa:
     """Fleiss's kappa (1971) of two or more raters who all answered every picture.
 
     The interval generalises to other pictures with the same raters: large-sample variance of Gwet
@@ -93,7 +86,6 @@ def fleiss_kappa(answers: ArrayLike, level: float = 0.95) -> Kappa:
 
     Args:
         answers: (N, raters) whole numbers or texts, one row a picture, N and raters at least 2.
-        level: confidence level.
     """
     given = np.asarray(answers)
     if given.ndim != 2 or given.shape[0] < 2 or given.shape[1] < 2:
@@ -115,16 +107,14 @@ def fleiss_kappa(answers: ArrayLike, level: float = 0.95) -> Kappa:
     value = (observed - expected) / (1 - expected)
     pull = votes @ shares / raters
     parts = (agreeing - expected) / (1 - expected) - 2 * (1 - value) * (pull - expected) / (1 - expected)
-    return _kappa(value, float(((parts - value) ** 2).sum() / (n * (n - 1))), (observed, expected), n, level)
+    return _kappa(value, float(((parts - value) ** 2).sum() / (n * (n - 1))), (observed, expected), n)
 
 
-def _kappa(value: float, variance: float, shares: tuple[float, float], n: int, level: float) -> Kappa:
+def _kappa(value: float, variance: float, shares: tuple[float, float], n: int) -> Kappa:
     observed, expected = shares
-    if not 0 < level < 1:
-        raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
     if observed == 1:
         # Nobody ever differed, so the standard error is 0; the observed share still has Wilson's bound.
-        low = (float(wilson_bounds(n, n, level)[0]) - expected) / (1 - expected)
+        low = (float(wilson_bounds(n, n)[0]) - expected) / (1 - expected)
         return Kappa(
             1.0,
             Interval(max(low, -1.0), 1.0),
@@ -133,7 +123,7 @@ def _kappa(value: float, variance: float, shares: tuple[float, float], n: int, l
             expected,
             "full agreement: the low end is Wilson's bound of the share",
         )
-    half = float(ndtri(0.5 + level / 2)) * max(variance, 0.0) ** 0.5
+    half = Z * max(variance, 0.0) ** 0.5
     return Kappa(value, Interval(max(value - half, -1.0), min(value + half, 1.0)), n, observed, expected)
 
 

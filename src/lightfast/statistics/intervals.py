@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.errors import DataError
 
-# Names to print beside an interval.
-WILSON = "Wilson score interval"
+# The name to print beside an interval.
 NEWCOMBE = "paired difference, Newcombe (1998), method 10"
 
+# A normal variable lies within ± this in 95 of 100 cases.
+Z = float(ndtri(0.975))
+# Shares of a distribution below the two ends of its middle 95 %.
+TAILS = (0.025, 0.975)
 # Resampled values held in memory at once by the bootstraps.
 _BLOCK = 4_000_000
 
@@ -36,8 +38,8 @@ def p_text(p_value: float, *, sentence: bool = False) -> str:
     return f"p {text}" if sentence else text.removeprefix("= ")
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
-    """Wilson score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001), in 0..1.
+def wilson(successes: int, n: int) -> Interval:
+    """95 % Wilson score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001), in 0..1.
 
     With `n = 0` nothing is known: (0, 1). Raises DataError when `successes` is not in 0..n.
     """
@@ -45,16 +47,14 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
         raise DataError(
             "interval of a proportion", expected=f"successes in 0..{max(n, 0)} (n = {n})", got=str(successes)
         )
-    low, high = wilson_bounds(successes, n, level)
+    low, high = wilson_bounds(successes, n)
     return Interval(float(low), float(high))
 
 
-def wilson_bounds(
-    successes: ArrayLike, n: ArrayLike, level: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def wilson_bounds(successes: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """`wilson` for whole arrays of counts: (low, high), broadcast together."""
     hits, trials = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    z2 = _quantile(level) ** 2
+    z2 = Z**2
     safe = np.maximum(trials, 1)
     share = hits / safe
     centre = (share + z2 / (2 * safe)) / (1 + z2 / safe)
@@ -66,25 +66,24 @@ def wilson_bounds(
     return low, high
 
 
-def difference_interval(before_correct: ArrayLike, after_correct: ArrayLike, level: float = 0.95) -> Interval:
-    """Interval of accuracy(after) − accuracy(before) on the same pictures, in −1..1, by `NEWCOMBE`.
+def difference_interval(before_correct: ArrayLike, after_correct: ArrayLike) -> Interval:
+    """95 % interval of accuracy(after) − accuracy(before) on the same pictures, in −1..1, by `NEWCOMBE`.
 
     Args:
         before_correct: bool (N,), whether the first prediction of each picture is right.
         after_correct: bool (N,), the second prediction of the same pictures in the same order.
-        level: confidence level.
 
     Raises DataError when the lengths differ or there is no picture.
     """
     before, after = paired(before_correct, after_correct)
     both, gained = int((before & after).sum()), int((~before & after).sum())
     lost = int((before & ~after).sum())
-    low, high = newcombe_bounds(both, gained, lost, len(before), level)
+    low, high = newcombe_bounds(both, gained, lost, len(before))
     return Interval(float(low), float(high))
 
 
 def newcombe_bounds(
-    both: ArrayLike, gained: ArrayLike, lost: ArrayLike, n: int, level: float = 0.95
+    both: ArrayLike, gained: ArrayLike, lost: ArrayLike, n: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Newcombe's hybrid score interval of a paired difference, from counts (Statistics in Medicine 17,
     2635-2650, method 10).
@@ -94,13 +93,12 @@ def newcombe_bounds(
         gained: wrong, then right.
         lost: right, then wrong.
         n: all pictures.
-        level: confidence level.
     """
     a, b, c = (np.asarray(count, dtype=np.float64) for count in (both, gained, lost))
     d = n - a - b - c
     after, before = (a + b) / n, (a + c) / n
-    after_low, after_high = wilson_bounds(a + b, n, level)
-    before_low, before_high = wilson_bounds(a + c, n, level)
+    after_low, after_high = wilson_bounds(a + b, n)
+    before_low, before_high = wilson_bounds(a + c, n)
     scale = np.sqrt((a + b) * (c + d) * (a + c) * (b + d))
     product = a * d - b * c
     product = np.where(product > 0, np.maximum(product - n / 2, 0), product)
@@ -113,10 +111,8 @@ def newcombe_bounds(
     return low, high
 
 
-def bootstrap_mean(
-    values: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 2000
-) -> Interval:
-    """Percentile bootstrap interval of the mean of `values` (N,) (Efron 1979)."""
+def bootstrap_mean(values: ArrayLike, rng: np.random.Generator, resamples: int = 2000) -> Interval:
+    """95 % percentile bootstrap interval of the mean of `values` (N,) (Efron 1979)."""
     data = np.asarray(values, dtype=np.float64).ravel()
     if data.size == 0 or not np.isfinite(data).all():
         raise DataError(
@@ -124,39 +120,14 @@ def bootstrap_mean(
         )
     rows = max(1, _BLOCK // data.size)
     shapes = [(min(rows, resamples - start), data.size) for start in range(0, resamples, rows)]
-    return _percentiles(
-        np.concatenate([data[rng.integers(data.size, size=shape)].mean(axis=1) for shape in shapes]), level
-    )
+    means = [data[rng.integers(data.size, size=shape)].mean(axis=1) for shape in shapes]
+    return tails(np.concatenate(means))
 
 
-def paired_bootstrap(
-    statistic: Callable[[NDArray, NDArray], float],
-    before: ArrayLike,
-    after: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-) -> Interval:
-    """Percentile bootstrap interval of `statistic(before, after)`, both resampled with the same rows.
-
-    Args:
-        statistic: takes two arrays of resampled rows (N, ...) and returns one number.
-        before: (N, ...) one row a picture.
-        after: (N, ...) the same pictures in the same order.
-        rng: the source of the resampled rows.
-        level: confidence level.
-        resamples: how many times the rows are drawn.
-    """
-    first, second = np.asarray(before), np.asarray(after)
-    if len(first) != len(second) or len(first) == 0:
-        raise DataError(
-            "paired bootstrap",
-            expected="two arrays of the same length, at least 1",
-            got=f"{len(first)} and {len(second)}",
-        )
-    draws = (rng.integers(len(first), size=len(first)) for _ in range(resamples))
-    return _percentiles(np.array([statistic(first[rows], second[rows]) for rows in draws]), level)
+def tails(values: NDArray[np.float64]) -> Interval:
+    """The middle 95 % of drawn values."""
+    low, high = np.quantile(values, TAILS)
+    return Interval(float(low), float(high))
 
 
 def paired(
@@ -176,16 +147,3 @@ def paired(
                 "paired comparison", expected="right or wrong a picture (bool)", got=f"values of {side.dtype}"
             )
     return before.astype(bool), after.astype(bool)
-
-
-def _quantile(level: float) -> float:
-    if not 0 < level < 1:
-        raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
-    return float(ndtri(0.5 + level / 2))
-
-
-def _percentiles(values: NDArray[np.float64], level: float) -> Interval:
-    if not 0 < level < 1:
-        raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))

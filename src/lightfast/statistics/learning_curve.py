@@ -9,14 +9,14 @@ sizes. How it is fitted stands in `statistics.power_law`.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.statistics.intervals import Interval
+from lightfast.base.plain import HIDDEN
+from lightfast.statistics.intervals import TAILS, Interval, tails
 from lightfast.statistics.power_law import Floats, best, crossing, posterior, scatter
 
 SECONDS_PER_LABEL = 3.0
@@ -24,7 +24,6 @@ SECONDS_PER_LABEL = 3.0
 FAR = 2.0
 # No answer is given beyond so many times the largest measured size.
 REACH = 1000.0
-_TAILS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,6 @@ class Forecast:
     low: float
     high: float
     far: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -68,10 +63,6 @@ class LabelsNeeded:
     minutes_high: float | None
     reachable: bool
     reason: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
     def sentence(self) -> str:
         """The answer in words."""
@@ -110,6 +101,8 @@ class LearningCurve:
             normal number for the noise of a new point.
     """
 
+    JSON_PROPERTIES = ("limit_interval", "exponent_interval", "largest")
+
     limit: float
     scale: float
     exponent: float
@@ -118,7 +111,7 @@ class LearningCurve:
     residual_sd: float
     n_points: int
     test_n: int
-    draws: Floats = field(repr=False)
+    draws: Floats = field(repr=False, metadata=HIDDEN)
 
     @property
     def largest(self) -> int:
@@ -128,12 +121,12 @@ class LearningCurve:
     @property
     def limit_interval(self) -> Interval:
         """95 % interval of `limit`."""
-        return _tails(self.draws[:, 0])
+        return tails(self.draws[:, 0])
 
     @property
     def exponent_interval(self) -> Interval:
         """95 % interval of `exponent`, within the 0.05 to 2 that are considered."""
-        return _tails(self.draws[:, 2])
+        return tails(self.draws[:, 2])
 
     def accuracy(self, n: ArrayLike) -> Floats:
         """The curve at `n` training pictures (any shape), in 0..1."""
@@ -156,7 +149,7 @@ class LearningCurve:
         # Below half of the smallest size a shifted law would count from nothing.
         mean = np.clip(limit - scale * np.maximum(n + shift, 1.0) ** -exponent, 0.0, 1.0)
         spread = np.sqrt(dispersion * scatter(mean, self.test_n) / repeats)
-        low, high = _tails(np.clip(mean + spread * noise, 0.0, 1.0))
+        low, high = tails(np.clip(mean + spread * noise, 0.0, 1.0))
         centre = float(self.accuracy(n))
         return Forecast(int(n), centre, min(low, centre), max(high, centre), far=n > FAR * self.largest)
 
@@ -176,27 +169,18 @@ class LearningCurve:
         reach = REACH * self.largest
         limit, scale, exponent, shift = self.draws.T[:4]
         # inverted_cdf, since an end at infinity cannot be averaged with its neighbour.
-        ends = np.quantile(crossing(limit, scale, exponent, target) - shift, _TAILS, method="inverted_cdf")
-        size = float(
-            crossing(np.array([self.limit]), np.array([self.scale]), np.array([self.exponent]), target)[0]
-        )
-        counts = [
-            None if end > reach else max(0, math.ceil(end - self.largest))
-            for end in (size, min(ends[0], size), max(ends[1], size))
-        ]
-        minutes = [None if count is None else count * seconds_per_label / 60 for count in counts]
-        reason = self._reason(target, size)
-        return LabelsNeeded(
-            target,
-            counts[0],
-            counts[1],
-            counts[2],
-            minutes[0],
-            minutes[1],
-            minutes[2],
-            counts[0] is not None,
-            reason,
-        )
+        ends = np.quantile(crossing(limit, scale, exponent, target) - shift, TAILS, method="inverted_cdf")
+        size = float(crossing(*np.array([[self.limit], [self.scale], [self.exponent]]), target=target)[0])
+
+        def count(end: float) -> int | None:
+            return None if end > reach else max(0, math.ceil(end - self.largest))
+
+        def minutes(pictures: int | None) -> float | None:
+            return None if pictures is None else pictures * seconds_per_label / 60
+
+        more, low, high = count(size), count(min(ends[0], size)), count(max(ends[1], size))
+        times = minutes(more), minutes(low), minutes(high)
+        return LabelsNeeded(target, more, low, high, *times, more is not None, self._reason(target, size))
 
     def _reason(self, target: float, size: float) -> str:
         if size <= self.largest:
@@ -221,22 +205,6 @@ class LearningCurve:
             f"accuracy = {100 * self.limit:.1f} % − {100 * self.scale:.3g} points · n^−{self.exponent:.2f}; "
             f"it levels off at {100 * self.limit:.1f} % [{100 * low:.1f} to {100 * high:.1f}]."
         )
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values, without the draws."""
-        return {
-            "limit": self.limit,
-            "limit_interval": list(self.limit_interval),
-            "scale": self.scale,
-            "exponent": self.exponent,
-            "exponent_interval": list(self.exponent_interval),
-            "sizes": self.sizes.tolist(),
-            "accuracies": self.accuracies.tolist(),
-            "residual_sd": self.residual_sd,
-            "n_points": self.n_points,
-            "test_n": self.test_n,
-            "largest": self.largest,
-        }
 
 
 def fit_learning_curve(
@@ -308,11 +276,6 @@ def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[Floats, Floats]:
             cure="Measure more sizes, such as a quarter, a half and all of the pictures.",
         )
     return n, y
-
-
-def _tails(values: Floats) -> Interval:
-    low, high = np.quantile(values, _TAILS)
-    return Interval(float(low), float(high))
 
 
 def _minutes(minutes: float) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,6 @@ from lightfast.statistics.intervals import Interval, p_text
 
 INTERCEPT = "intercept"
 COVARIANCE = "HC3"
-POINTS = "points"
-"""The unit of a response that is a share (0..1) and is told in percentage points."""
 
 _SIGNIFICANT = 0.05
 # A predictor is collinear when less than this share of its length is left beside the others.
@@ -44,10 +42,6 @@ class Coefficient:
     standard_error: float
     interval: Interval
     p_value: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {"interval": list(self.interval)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,48 +79,25 @@ class Regression:
                 return coefficient
         raise UnknownName("coefficient", name, [coefficient.name for coefficient in self.coefficients])
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; fitted values and residuals as lists."""
-        plain = {
-            name: getattr(self, name)
-            for name in (
-                "response",
-                "r_squared",
-                "adjusted_r_squared",
-                "n",
-                "condition_number",
-                "breusch_pagan_p",
-                "covariance",
-            )
-        }
-        return plain | {
-            "coefficients": [coefficient.as_json() for coefficient in self.coefficients],
-            "fitted": self.fitted.tolist(),
-            "residuals": self.residuals.tolist(),
-        }
-
-    def sentence(self, name: str, unit: str = POINTS, *, each: str = "", step: float = 1.0) -> str:
+    def sentence(self, name: str, *, each: str = "", step: float = 1.0) -> str:
         """What one predictor does, in words: "each class more changes accuracy by −1.88 points [−2.10 to
         −1.66], p < 0.001 (…)".
 
         Args:
             name: a predictor.
-            unit: of the response; "points" tells a share (0..1) in percentage points, any other unit is told
-                as it is.
             each: words for one step, such as "each class" or "every 1,000 pictures"; "each" and the
                 predictor's name when empty.
             step: how much of the predictor one such step is.
         """
         one = self[name]
-        scale = step * (100 if unit == POINTS else 1)
+        scale = step * 100
         digits = _digits(abs(scale) * one.standard_error)
         low, high = sorted(scale * end for end in one.interval)
-        told = " ".join(part for part in (_signed(scale * one.value, digits), unit) if part)
         verdict = "" if one.p_value < _SIGNIFICANT else ": that it changes anything is not shown"
         return (
-            f"{each or f'each {name}'} more changes {self.response} by {told} [{_signed(low, digits)} to "
-            f"{_signed(high, digits)}], {p_text(one.p_value, sentence=True)} "
-            f"(n = {self.n:,}, {self.covariance} errors){verdict}"
+            f"{each or f'each {name}'} more changes {self.response} by {_signed(scale * one.value, digits)} "
+            f"points [{_signed(low, digits)} to {_signed(high, digits)}], "
+            f"{p_text(one.p_value, sentence=True)} (n = {self.n:,}, {self.covariance} errors){verdict}"
         )
 
 
@@ -184,15 +155,7 @@ def _design(
             got=str(list(predictors)),
         )
     values = {name: _column(columns, name) for name in (response, *predictors)}
-    rows = len(values[response])
-    for name, column in values.items():
-        if len(column) != rows:
-            raise DataError(
-                f"regression: column {name!r}",
-                expected=f"{rows} rows as {response!r} has",
-                got=str(len(column)),
-            )
-    wanted = len(predictors) + 3
+    rows, wanted = len(values[response]), len(predictors) + 3
     if rows < wanted:
         raise DataError(
             f"regression on {len(predictors)} predictor(s)",
@@ -201,9 +164,12 @@ def _design(
             cure="Measure more points or use fewer predictors.",
         )
     for name, column in values.items():
+        what = f"regression: column {name!r}"
+        if len(column) != rows:
+            raise DataError(what, expected=f"{rows} rows as {response!r} has", got=str(len(column)))
         if np.ptp(column) == 0:
             raise DataError(
-                f"regression: column {name!r}",
+                what,
                 expected="values that differ",
                 got=f"{column[0]:g} in all {rows} rows",
                 cure="Leave it out or vary it.",
@@ -216,20 +182,17 @@ def _design(
 def _column(columns: Mapping[str, ArrayLike], name: str) -> NDArray[np.float64]:
     if name not in columns:
         raise UnknownName("column", name, columns)
+    what = f"regression: column {name!r}"
     try:
         column = np.asarray(columns[name], dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"regression: column {name!r}", expected="numbers", got=str(error)) from error
+        raise DataError(what, expected="numbers", got=str(error)) from error
     if column.ndim != 1 or not np.isfinite(column).all():
-        bad = (
-            f"shape {column.shape}"
-            if column.ndim != 1
-            else f"{int((~np.isfinite(column)).sum())} of {len(column)} values that are not"
-        )
+        bad = f"{int((~np.isfinite(column)).sum())} of {len(column)} values that are not"
         raise DataError(
-            f"regression: column {name!r}",
+            what,
             expected="one finite number a row",
-            got=bad,
+            got=bad if column.ndim == 1 else f"shape {column.shape}",
             cure="Leave out the rows that were not measured.",
         )
     return column

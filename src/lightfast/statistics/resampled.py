@@ -15,8 +15,8 @@ from lightfast.statistics.intervals import Interval
 _ROUNDING = 1e-12
 
 
-def corrected_interval(scores: ArrayLike, test_share_ratio: float, level: float = 0.95) -> Interval:
-    """Interval of the mean of resampled scores: mean ± t · sqrt((1 / J + n_test / n_train) · s²), J - 1
+def corrected_interval(scores: ArrayLike, test_share_ratio: float) -> Interval:
+    """95 % interval of the mean of resampled scores: mean ± t · sqrt((1 / J + n_test / n_train) · s²), J - 1
     degrees of freedom.
 
     Trainings share pictures, so their scores differ less than those of fresh data would; s² / J is too small.
@@ -26,21 +26,18 @@ def corrected_interval(scores: ArrayLike, test_share_ratio: float, level: float 
     It covers the expected score of this recipe when trained on n_train pictures of this kind: over other
     training pictures, other test pictures and other seeds. It does not speak of one trained model, nor of a
     recipe trained on all n_train + n_test pictures. The correlation is a rule of thumb, so the coverage is
-    not exact: simulated accuracies of 5 folds were covered 96 to 98 times in 100 at a level of 0.95, a skewed
+    not exact: simulated accuracies of 5 folds were covered 96 to 98 times in 100, a skewed
     score of six test pictures a fold 91 times. The ends may pass 0 or 1.
 
     Args:
         scores: (J,) one a fold of each repeat, J at least 2.
         test_share_ratio: n_test / n_train of a fold, above 0: 1 / (folds - 1) for whole folds, 0.25 with 5.
-        level: confidence level.
 
     When all scores are equal nothing is known of their spread and both ends are the mean.
     """
-    if not 0 < level < 1:
-        raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
     values = _checked(scores, test_share_ratio)
     mean = float(values.mean())
-    half = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * _standard_error(values, test_share_ratio)
+    half = float(stdtrit(len(values) - 1, 0.975)) * _standard_error(values, test_share_ratio)
     return Interval(mean - half, mean + half)
 
 

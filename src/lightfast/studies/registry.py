@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from lightfast.base.errors import UnknownName
 from lightfast.base.files import load_json, write_json
+from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
 from lightfast.data.dataset import ImageSpec
@@ -32,7 +33,7 @@ class StudyOptions:
         out: folder that keeps every trained part, so that a study that was stopped goes on where it was.
         scale: "quick" (minutes at most, small data: shows that it works), "cpu" (the figures to quote of a
             machine without a GPU, in the studies whose paper needs one) or "paper" (the figures to quote).
-        seed, device, report: as everywhere.
+        seed, device, report, executor: as everywhere.
         data_folder: where data sets lie; None = LIGHTFAST_DATA or the cache folder.
     """
 
@@ -42,6 +43,7 @@ class StudyOptions:
     device: str = "auto"
     report: Reporter = silent
     data_folder: Path | None = None
+    executor: Executor = in_parallel
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -60,6 +62,7 @@ class StudyOptions:
             folder=self.out / "parts" / part,
             resume=True,
             report=self.report,
+            executor=self.executor,
         )
 
 

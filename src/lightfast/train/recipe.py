@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.settings import Settings
 from lightfast.data.taxonomy.taxonomy import Taxonomy
@@ -78,7 +79,7 @@ class Recipe(Settings):
 @dataclass(frozen=True)
 class Training:
     """How a fit runs, apart from what it fits: seed, device name, folder for the resumable state, resume,
-    reporter, taxonomy.
+    reporter, taxonomy, and who runs what trains more than once.
     """
 
     seed: int = 0
@@ -87,3 +88,4 @@ class Training:
     resume: bool = False
     report: Reporter = silent
     taxonomy: Taxonomy | None = None
+    executor: Executor = in_parallel

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from lightfast.baselines.services import ServiceScore
 from lightfast.cli.text.columns import columns
-from lightfast.pages.scorecard import _cost_texts
+from lightfast.pages.paired import kappa_text
+from lightfast.pages.scorecard import ReaderCost, ScorecardResult
 from lightfast.report.tables import percent, points_text, share_text
 from lightfast.statistics.intervals import p_text
 
 
-def scorecard_lines(result: Mapping[str, Any]) -> list[str]:
+def scorecard_lines(result: ScorecardResult) -> list[str]:
     """Accuracy beside cost, ours against each service, agreement: for a terminal."""
+    card = result.card
     rows = [
-        _line(result["ours"], result["costs"]),
-        *(_line(one["service"], result["costs"]) for one in result["services"]),
+        _line(one, result.costs[one.name]) for one in (card.ours, *(one.service for one in card.services))
     ]
     tests = [
         (
-            f"{one['service']['name']} → {one['ours']['name']}",
-            f"{one['test']['n']:,}",
-            percent(one["ours"]["top1"]),
-            points_text(one["test"]["difference"], one["test"]["difference_interval"]),
-            p_text(one["p_holm"]),
+            f"{one.service.name} → {one.ours.name}",
+            f"{one.test.n:,}",
+            percent(one.ours.top1),
+            points_text(one.test.difference, one.test.difference_interval),
+            p_text(one.p_holm),
         )
-        for one in result["services"]
+        for one in card.services
     ]
     agreement = [
-        (f"{one['first']} – {one['second']}", f"{one['n']:,}", percent(one["observed"], 1), _kappa(one))
-        for one in result["agreement"]
+        (
+            f"{one.first} – {one.second}",
+            f"{one.kappa.n:,}",
+            percent(one.kappa.observed, 1),
+            kappa_text(one.kappa, n=False),
+        )
+        for one in card.agreement
     ]
     return [
         *columns(
@@ -41,17 +45,12 @@ def scorecard_lines(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _line(score: Mapping[str, Any], told: Mapping[str, Mapping[str, float | None]]) -> tuple[str, ...]:
-    shares = [share_text(score[key], score[f"{key}_interval"]) for key in ("top1", "top3")]
+def _line(score: ServiceScore, cost: ReaderCost) -> tuple[str, ...]:
     return (
-        score["name"],
-        f"{score['n']:,}",
-        *shares,
-        f"{score['unanswered']:,}",
-        *_cost_texts(told[score["name"]]),
+        score.name,
+        f"{score.n:,}",
+        share_text(score.top1, score.top1_interval),
+        share_text(score.top3, score.top3_interval),
+        f"{score.unanswered:,}",
+        *cost.texts,
     )
-
-
-def _kappa(one: Mapping[str, Any]) -> str:
-    low, high = one["interval"]
-    return "–" if one["value"] is None else f"{one['value']:.2f} [{low:.2f} to {high:.2f}]"

@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from lightfast.cli.text.columns import columns
-from lightfast.experiments.sweep import SweepPoint
-from lightfast.pages.compare import cost_texts
+from lightfast.pages.compare import CompareResult
 from lightfast.pages.crossval import CrossvalResult
-from lightfast.pages.sweep import level_name
+from lightfast.pages.sweep import SweepResult, level_name
 from lightfast.report.tables import duration, percent, percent_range, points_text, share_text
 from lightfast.statistics.intervals import p_text
 
 
-def compare_lines(result: Mapping[str, Any]) -> list[str]:
+def compare_lines(result: CompareResult) -> list[str]:
     """The conclusion, accuracy beside cost, all pairs: for a terminal."""
-    models = []
-    for row, one in zip(result["evaluations"], result["runs"], strict=True):
-        cost = one["cost"]
-        models.append(
-            (
-                one["name"],
-                share_text(row["accuracy"], row["accuracy_interval"]),
-                percent(row["macro_f1"]),
-                *cost_texts(cost),
-            )
-        )
+    found = result.comparison
+    models = [
+        (one.name, share_text(row.accuracy, row.accuracy_interval), percent(row.macro_f1), *one.cost.texts)
+        for row, one in zip(found.evaluations, result.runs, strict=True)
+    ]
     pairs = [
         (
-            f"{pair['first']} → {pair['second']}",
-            points_text(pair["difference"], pair["difference_interval"]),
-            f"{pair['gained']:,}",
-            f"{pair['lost']:,}",
-            p_text(pair["p_value"]),
-            p_text(pair["p_holm"]),
+            " → ".join(pair.names),
+            points_text(pair.test.difference, pair.test.difference_interval),
+            f"{pair.test.gained:,}",
+            f"{pair.test.lost:,}",
+            p_text(pair.test.p_value),
+            p_text(pair.p_holm),
         )
-        for pair in result["pairs"]
+        for pair in found.pairs
     ]
     return [
         *columns(
             ("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models
         ),
         *columns(("pair", "difference in points", "gained", "lost", "p", "p (Holm)"), pairs),
-        f"n = {result['n']:,} pictures, the same for all; brackets: 95 % intervals; seed {result['seed']}",
-        result["sentence"],
+        f"n = {found.n:,} pictures, the same for all; brackets: 95 % intervals; seed {found.seed}",
+        found.sentence(),
     ]
 
 
@@ -79,26 +69,21 @@ def crossval_lines(result: CrossvalResult) -> list[str]:
     ]
 
 
-def sweep_lines(result: Mapping[str, Any]) -> list[str]:
+def sweep_lines(result: SweepResult) -> list[str]:
     """Levels and conclusions: for a terminal."""
-    shown = result["minority_recall"] or result["levels"]
-    what = f"recall of {result['minority']}" if result["minority"] else "accuracy"
-    rows = []
-    for level in shown:
-        point = dict(level["point"])
-        point["minority"] = tuple(point["minority"]) if point["minority"] else None
-        rows.append(
-            (
-                level_name(SweepPoint(**point)),
-                f"{level['n_train']:,}",
-                str(level["repeats"]),
-                percent(level["value"]),
-                percent_range(level["interval"]),
-            )
+    found = result.found
+    rows = [
+        (
+            level_name(level.point),
+            f"{level.n_train:,}",
+            str(level.repeats),
+            percent(level.value),
+            percent_range(level.interval),
         )
+        for level in found.shown
+    ]
     return [
-        *columns(("level", "training pictures", "repeats", what, "95 % interval"), rows),
-        *result["sentences"],
-        f"{len(result['points'])} trainings, scored on {result['n_test']:,} held-out pictures, seed "
-        f"{result['seed']}",
+        *columns(("level", "training pictures", "repeats", found.measure, "95 % interval"), rows),
+        *found.sentences,
+        f"{len(found.points)} trainings, scored on {result.n_test:,} held-out pictures, seed {result.seed}",
     ]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from lightfast.base.files import json_digest, load_json, write_json
-from lightfast.base.parallel import in_parallel
 from lightfast.models.binary_tree import Structure, binary_tree
 from lightfast.studies.assets.tasks import Draw, Features, Library, TaskOf, draw
 from lightfast.studies.registry import StudyOptions
@@ -94,7 +93,7 @@ def measured_draws(
             drawn = draw(task, pool, options.seed + 1_000 * number, sizes)
             path = options.out / "draws" / f"{task.name}-{key[:16]}.json"
             arguments.append((path, Experiment(task, number, drawn, *features, options.seed)))
-    results = in_parallel(
+    results = options.executor(
         _kept, arguments, jobs=1 if sizes is None else None, report=options.report, label="draws"
     )
     return {task.name: results[place * count : (place + 1) * count] for place, task in enumerate(tasks)}

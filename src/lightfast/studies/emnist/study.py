@@ -33,7 +33,6 @@ from lightfast.studies.emnist.networks import (
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 from lightfast.studies.rows import ModelRow, Outcome, outcome_of
 from lightfast.train.fit import ClassifierPlan
-from lightfast.train.recipe import Training
 
 _QUICK_EPOCHS = 3
 WATCHED_EPOCHS = (1, 5, 10, 15, 20)
@@ -145,9 +144,7 @@ def _small(options: StudyOptions) -> list[Validated]:
 def _cross(
     options: StudyOptions, title: str, images: ImageSet, plan: ClassifierPlan, folds: int
 ) -> Validated:
-    training = Training(
-        seed=options.seed, device=options.device, folder=options.out / "crossval", report=options.report
-    )
+    training = dataclasses.replace(options.training("crossval"), folder=options.out / "crossval")
     jobs = 1 if options.scale == "quick" else None
     return Validated(title, cross_validate(images, plan, FoldOptions(folds, 1, jobs), training))
 

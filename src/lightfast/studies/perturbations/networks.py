@@ -149,7 +149,7 @@ def train_parts(
     `pictures` are those of each data set by name.
     """
     jobs = None if options.scale == "cpu" else 1
-    quiet = dataclasses.replace(options, report=silent) if jobs is None else options
+    quiet = dataclasses.replace(options, report=silent, executor=in_parallel) if jobs is None else options
     wanted = [(data, row) for one in subjects for data, row in ((one.data, one.row), *one.others)]
     rows = {row.part: (quiet, classifier_of, row, pictures[data].splits) for data, row in wanted}
     parts = {
@@ -165,7 +165,7 @@ def train_parts(
         (learners, "enhancers"),
         (readers, "readings"),
     ):
-        in_parallel(_in_one_thread, tasks, jobs=jobs, report=options.report, label=label)
+        options.executor(_in_one_thread, tasks, jobs=jobs, report=options.report, label=label)
 
 
 def _ways(subject: Subject) -> tuple[str, ...]:

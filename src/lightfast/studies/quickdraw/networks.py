@@ -22,7 +22,7 @@ from lightfast.models.classifiers import VIEWS
 from lightfast.studies.registry import Scale, StudyOptions
 from lightfast.studies.rows import ModelRow, at_hand
 from lightfast.train.fit import ClassifierPlan
-from lightfast.train.recipe import Recipe, Training
+from lightfast.train.recipe import Recipe
 
 DRAWINGS = "quickdraw"
 _EMBEDDED = "mnist-5k"
@@ -180,11 +180,11 @@ def swept(
     epochs: int,
 ) -> list[PointResult]:
     """The points of one sweep, kept in `options.out`/sweeps/`name`."""
-    training = Training(seed=options.seed, device=options.device, folder=options.out / "sweeps" / name)
+    training = dataclasses.replace(options.training(name), folder=options.out / "sweeps" / name)
     plan = ClassifierPlan(SWEPT, _AS_PUBLISHED.updated([f"epochs={epochs}"]))
     # Few points are not worth starting processes for.
     jobs = 1 if options.scale == "quick" else usable_cores()
-    return run_points(points, pictures, plan, training, jobs=jobs, report=options.report)
+    return run_points(points, pictures, plan, training, jobs=jobs)
 
 
 def majority_cut(data: DrawingsData, grid: Grid) -> ImageSet:

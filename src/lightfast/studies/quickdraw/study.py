@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightfast.base.plain import as_json
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.evaluate.compare_many import Comparison, compare
@@ -91,7 +92,7 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
         "rows": [{**outcome.as_json(), "pictures_per_cpu_second": speed} for outcome, speed in rows],
         "comparison": models.comparison.as_json(),
         **_sweep_json(sweeps, data, options),
-        "h5_h6": regression.as_json(),
+        "h5_h6": as_json(regression),
         "human": models.people.result,
     }
     seconds = {outcome.row.part: outcome.seconds for outcome in models.outcomes}
@@ -173,21 +174,21 @@ def imbalance_levels(sweeps: Sweeps, data: DrawingsData) -> tuple[Level, ...]:
 def _sweep_json(sweeps: Sweeps, data: DrawingsData, options: StudyOptions) -> dict[str, Any]:
     forecast, last = held_out_forecast(sweeps.sizes, options.seed)
     return {
-        "h3": [level.as_json() for level in levels(sweeps.sizes, accuracy)],
-        "h3_curve": size_curve(sweeps.sizes, options.seed).as_json(),
+        "h3": as_json(levels(sweeps.sizes, accuracy)),
+        "h3_curve": as_json(size_curve(sweeps.sizes, options.seed)),
         "h3_forecast": {
-            **forecast.as_json(),
+            **as_json(forecast),
             "measured": last,
             "inside": forecast.low <= last <= forecast.high,
         },
-        "h4": [level.as_json() for level in imbalance_levels(sweeps, data)],
-        "h4_accuracy": [level.as_json() for level in levels(sweeps.imbalance, accuracy)],
-        "h5_h6_levels": [level.as_json() for level in levels(sweeps.classes, accuracy)],
+        "h4": as_json(imbalance_levels(sweeps, data)),
+        "h4_accuracy": as_json(levels(sweeps.imbalance, accuracy)),
+        "h5_h6_levels": as_json(levels(sweeps.classes, accuracy)),
         "interval_method": INTERVAL_METHOD,
         "points": {
-            "h3": [one.as_json() for one in sweeps.sizes],
-            "h4": [one.as_json() for one in sweeps.imbalance],
-            "h5_h6": [one.as_json() for one in sweeps.classes],
+            "h3": as_json(sweeps.sizes),
+            "h4": as_json(sweeps.imbalance),
+            "h5_h6": as_json(sweeps.classes),
         },
     }
 
