@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.base.parallel import in_parallel
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import derive_seed
 from lightfast.data.folds import fold_numbers
 from lightfast.data.images import ImageSet
@@ -256,7 +257,7 @@ class _Task:
             "repeat": self.repeat,
             "fold": self.fold,
             "folds": int(self.numbers.max()) + 1,
-            **self.plan.as_json(),
+            **as_json(self.plan),
         }
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.base.parallel import in_parallel
+from lightfast.base.plain import as_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.images import ImageSet
@@ -280,7 +281,7 @@ def plan_at(plan: ClassifierPlan, point: SweepPoint) -> ClassifierPlan:
 def _measured(task: _Task) -> PointResult:
     point, seed, folder = task.point, task.training.seed, task.training.folder
     plan = plan_at(task.plan, point)
-    key = {"point": point.name, "version": task.version, "seed": seed, **plan.as_json()}
+    key = {"point": point.name, "version": task.version, "seed": seed, **as_json(plan)}
     path = folder / f"{json_digest(key)}.json" if folder else None
     if path is not None and path.is_file():
         return PointResult.from_json(load_json(path)["measured"])
