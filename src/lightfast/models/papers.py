@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from lightfast.models.classifiers import conv_block, require_size
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
 
 
 class PaperSvhnNet(nn.Module):
@@ -178,12 +177,8 @@ def _normed(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
     return nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
 
 
-def _add(name: str, build: Callable[..., nn.Module], summary: str, source: str) -> None:
-    MODELS.add(name, ModelSpec(name, "classifier", build, summary, source))
-
-
-_add("svhn-cnn", PaperSvhnNet, "the paper's house-number CNN", "damaged-digits study")
-_add(
+register("svhn-cnn", PaperSvhnNet, "the paper's house-number CNN", "damaged-digits study")
+register(
     "svhn-ae-cnn",
     partial(PaperSvhnNet, autoencoder=True),
     "the paper's house-number CNN behind its autoencoder",
@@ -191,17 +186,17 @@ _add(
 )
 for _layers in (1, 2, 3, 4):
     _text = f"the letters paper's CNN, {_layers} layer{'s' * (_layers > 1)}"
-    _add(f"cnn-{_layers}", partial(LayeredCNN, layers=_layers), _text, "EMNIST study")
-_add(
+    register(f"cnn-{_layers}", partial(LayeredCNN, layers=_layers), _text, "EMNIST study")
+register(
     "drawing-fc", DrawingDense, "the drawings paper's dense network (20,067 parameters)", "Quick, Draw! study"
 )
-_add(
+register(
     "drawing-cnn-1",
     DrawingLargeCNN,
     "the drawings paper's large CNN (320,890 parameters)",
     "Quick, Draw! study",
 )
-_add(
+register(
     "drawing-cnn-2",
     DrawingSmallCNN,
     "the drawings paper's small CNN (19,322 parameters)",

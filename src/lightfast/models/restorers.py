@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from lightfast.base.errors import SettingsError
 from lightfast.models.classifiers import conv_block, require_size
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
 
 LINEAR = 7
 """Side of the linear filter of a `LevelsUNet`, pixels."""
@@ -265,49 +265,34 @@ def _pair(inputs: int, outputs: int, norm: bool = True) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-MODELS.add(
+register(
     "autoencoder",
-    ModelSpec(
-        "autoencoder",
-        "restorer",
-        DenoisingAutoencoder,
-        "the paper's denoising autoencoder",
-        "damaged-digits study",
-    ),
+    DenoisingAutoencoder,
+    "the paper's denoising autoencoder",
+    "damaged-digits study",
+    role="restorer",
 )
-MODELS.add(
+register(
     "unet",
-    ModelSpec(
-        "unet",
-        "restorer",
-        UNet,
-        "residual U-Net on a space-to-depth stem",
-        "Ronneberger et al. 2015; this project",
-    ),
+    UNet,
+    "residual U-Net on a space-to-depth stem",
+    "Ronneberger et al. 2015; this project",
+    role="restorer",
 )
-MODELS.add(
+register(
     "levels-unet",
-    ModelSpec(
-        "levels-unet",
-        "restorer",
-        LevelsUNet,
-        "residual U-Net, the picture's levels set first",
-        "this project",
-    ),
+    LevelsUNet,
+    "residual U-Net, the picture's levels set first",
+    "this project",
+    role="restorer",
 )
-MODELS.add(
+register(
     "paper-unet",
-    ModelSpec(
-        "paper-unet",
-        "restorer",
-        PaperUNet,
-        "the perturbations paper's U-Net, sigmoid output",
-        "perturbations study",
-    ),
+    PaperUNet,
+    "the perturbations paper's U-Net, sigmoid output",
+    "perturbations study",
+    role="restorer",
 )
-MODELS.add(
-    "own:",
-    ModelSpec(
-        "own:", "restorer", OwnAutoencoder, "plain autoencoder own(a-b): own:A-B", "perturbations study"
-    ),
+register(
+    "own:", OwnAutoencoder, "plain autoencoder own(a-b): own:A-B", "perturbations study", role="restorer"
 )
