@@ -35,13 +35,14 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
     if not (folder / "checkpoint.json").is_file() and (folder / REFUSED / "checkpoint.json").is_file():
         raise CheckpointError(
             f"{source} holds an enhancer that its gate refused: {source}/report.html says why",
-            cure=f"Use another run, or enhance again with `use` {source} and `gate` off.",
+            cure=f"Use another run, or keep it: lightfast enhance RUN DATA, with `use` {source} `gate` off "
+            "`out` RUN2.",
         )
     if not (folder / "checkpoint.json").is_file():
         raise CheckpointError(
             f"no checkpoint in {source}",
             expected="a run folder with checkpoint/checkpoint.json",
-            cure="Make one: train on DATA with `out` RUN.",
+            cure="Make one: lightfast train DATA, with `out` RUN.",
         )
     try:
         content = load_json(folder / "checkpoint.json")

@@ -21,7 +21,7 @@ from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.models.binary_tree import binary_tree
 from lightfast.models.stages import stage_costs, stage_index
 from lightfast.models.transfer import TransferNetwork, TransferSettings
-from lightfast.models.tree_head import TreeHead
+from lightfast.models.tree_head import TreeHead, set_linear
 from lightfast.train.features import FeatureExtractor, empty
 from lightfast.train.linear import LinearData, LinearSettings, fit_linear, fit_one_vs_rest, fit_tree
 from lightfast.train.loop import ArraySource, LoopContext, train
@@ -180,9 +180,7 @@ def place_head(
 
 def _linear(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0])
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
-        layer.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))
+    set_linear(layer, weight, bias)
     return layer
 
 
