@@ -32,7 +32,7 @@ def predict_logits(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> NDArray
 
 
 @torch.inference_mode()
-def restore_images(restorer: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def restore(restorer: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8 (N, H, W, C) degraded → uint8 restored of the same shape;
     raises CheckpointError for another number of channels.
     """

@@ -19,7 +19,7 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.image_quality import psnr, ssim
 from lightfast.evaluate.predict import pred_probs
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 from lightfast.report.page import Cell, Table
 from lightfast.report.tables import points_cell, share_cell
 from lightfast.restore.pairs import DamageMix
@@ -193,7 +193,7 @@ def autoencoder(parts: Parts, pipeline: Pipeline, mix: DamageMix) -> tuple[Table
         (f"ours ({pipeline.restorer.model})", pipeline.restorer),
     ):
         started = time.perf_counter()
-        restored = degraded if restorer is None else restore_images(restorer, degraded)
+        restored = degraded if restorer is None else restore(restorer, degraded)
         spent = time.perf_counter() - started
         right = pred_probs(pipeline.classifier, restored).argmax(axis=1) == test.require_labels()
         row = {

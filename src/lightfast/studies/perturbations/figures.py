@@ -19,7 +19,7 @@ from lightfast.explain.attribution import explain
 from lightfast.explain.difference import difference, map_change, top_change
 from lightfast.explain.features import FeatureMaps, feature_maps
 from lightfast.models.enhanced import prepend_enhancer
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 from lightfast.models.load import model_summary
 from lightfast.pages.enhance import TRIED, TRIED_COLUMNS, tried_rows
 from lightfast.pages.features import channels_of
@@ -172,7 +172,7 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
         stages[place].append(_panel(given[place], "input", view.before, row))
     for way in (view.way, PAPER_WAY):
         if way in read.enhancers:
-            output = restore_images(read.enhancers[way], given)
+            output = restore(read.enhancers[way], given)
             change = difference(given, output)
             for place, row in enumerate(rows):
                 said = [f"up to {change.largest[place]:.0f} of 255", f"mean {change.mean[place]:.1f}"]
@@ -256,7 +256,7 @@ def _insides(views: Mapping[str, View]) -> list[Inner]:
         ]
     view, row = found
     given = view.pixels([row])
-    made = restore_images(view.read.enhancers[view.way], given)
+    made = restore(view.read.enhancers[view.way], given)
     # One colour range for both sides, or the difference between them would be drawn away.
     both = np.concatenate([given, made])
     stages = [_panel(given[0], "before", view.before, row), _panel(made[0], "after", view.after, row)]
