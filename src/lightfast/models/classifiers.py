@@ -21,6 +21,12 @@ def conv_block(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
+def dense_head(inputs: int, dense: int, outputs: int, *before: nn.Module) -> nn.Sequential:
+    """Flatten, `before`, one dense layer with ReLU, logits."""
+    layers = nn.Linear(inputs, dense), nn.ReLU(inplace=True), nn.Linear(dense, outputs)
+    return nn.Sequential(nn.Flatten(), *before, *layers)
+
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
@@ -70,13 +76,7 @@ class ConvNet(nn.Module):
             blocks += [conv_block(inputs, wide), nn.MaxPool2d(2)]
             height, width = height // 2, width // 2
         self.features = nn.Sequential(*blocks)
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(widths[-1] * height * width, dense),
-            nn.ReLU(inplace=True),
-            nn.Linear(dense, outputs),
-        )
+        self.head = dense_head(widths[-1] * height * width, dense, outputs, nn.Dropout(dropout))
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))

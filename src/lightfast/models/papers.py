@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from lightfast.models.classifiers import conv_block, require_size
+from lightfast.models.classifiers import conv_block, dense_head, require_size
 from lightfast.models.registry import ImageShape, register
 
 
@@ -84,7 +84,7 @@ class LayeredCNN(nn.Module):
     ) -> None:
         super().__init__()
         height, width, channels = image_shape
-        widths, dense = (32, 64, 128, 128), 128
+        widths = (32, 64, 128, 128)
         if not 1 <= layers <= len(widths):
             raise ValueError(f"layers is 1 to {len(widths)}")
         require_size(image_shape, 2**layers)
@@ -93,13 +93,7 @@ class LayeredCNN(nn.Module):
             blocks += [conv_block(inputs, wide), nn.MaxPool2d(2)]
             height, width = height // 2, width // 2
         self.features = nn.Sequential(*blocks)
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(widths[layers - 1] * height * width, dense),
-            nn.ReLU(inplace=True),
-            nn.Linear(dense, outputs),
-        )
+        self.head = dense_head(widths[layers - 1] * height * width, 128, outputs, nn.Dropout(dropout))
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))
@@ -132,12 +126,7 @@ class DrawingLargeCNN(nn.Module):
         height, width, channels = image_shape
         require_size(image_shape, 8)
         self.features = nn.Sequential(*_plain(channels, 8), *_plain(8, 32), *_plain(32, 64))
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(64 * (height // 8) * (width // 8), 448),
-            nn.ReLU(inplace=True),
-            nn.Linear(448, outputs),
-        )
+        self.head = dense_head(64 * (height // 8) * (width // 8), 448, outputs)
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))
@@ -161,9 +150,7 @@ class DrawingSmallCNN(nn.Module):
             *_normed(32, 32),
             nn.AdaptiveAvgPool2d(1),
         )
-        self.head = nn.Sequential(
-            nn.Flatten(), nn.Linear(32, 64), nn.ReLU(inplace=True), nn.Linear(64, outputs)
-        )
+        self.head = dense_head(32, 64, outputs)
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))

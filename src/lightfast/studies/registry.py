@@ -119,6 +119,13 @@ class Study:
     scales: tuple[Scale, ...] = ("quick", "paper")
 
 
+def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """What stands in the JSON file, made and written where it is not there yet."""
+    if not path.is_file():
+        write_json(path, make())
+    return load_json(path)
+
+
 STUDIES: Registry[Study] = Registry("study")
 
 

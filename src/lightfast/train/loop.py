@@ -115,25 +115,24 @@ def train(
     return _Training(network, source, objective, recipe, seed, context).run()
 
 
+@dataclass
 class _Training:
-    def __init__(
-        self,
-        network: nn.Module,
-        source: BatchSource,
-        objective: Objective,
-        recipe: Recipe,
-        seed: int,
-        context: LoopContext,
-    ) -> None:
-        self.network = network.to(context.device).to(memory_format=torch.channels_last)
+    network: nn.Module
+    source: BatchSource
+    objective: Objective
+    recipe: Recipe
+    seed: int
+    context: LoopContext
+
+    def __post_init__(self) -> None:
+        recipe, context = self.recipe, self.context
+        self.network.to(context.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
-        self.source, self.objective, self.recipe = source, objective, recipe
-        self.seed, self.context = seed, context
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(context.device))
-        self.optimizer = _optimizer(network, recipe)
+        self.optimizer = _optimizer(self.network, recipe)
         self.state = LoopState()
         self.best: dict[str, Tensor] = {}
-        self.val = tuple(rows.to(context.device) for rows in source.validation())
+        self.val = tuple(rows.to(context.device) for rows in self.source.validation())
         if recipe.schedule == "plateau" and not len(self.val[0]):
             raise SettingsError(
                 "schedule=plateau watches validation, and there are no validation pictures",

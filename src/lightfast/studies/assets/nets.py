@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from lightfast.base.files import json_digest, load_json, write_json
+from lightfast.base.files import json_digest
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
@@ -19,7 +20,7 @@ from lightfast.evaluate.predict import calibrate, predict
 from lightfast.experiments.auto import choose_model
 from lightfast.models.transfer import TransferSettings
 from lightfast.studies.assets.tasks import MODEL, Draw, Library, TaskOf, draw
-from lightfast.studies.registry import StudyOptions
+from lightfast.studies.registry import StudyOptions, kept
 from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import FULL_RECIPE, STAGED_RECIPE
@@ -88,10 +89,8 @@ def trained_ways(
                 }
             )[:16]
             path = options.out / "ways" / f"{way.name}-{number}-{key}.json"
-            if not path.is_file():
-                told = _measured(way, sides, options.training("ways", key))
-                write_json(path, {"way": way.name, "draw": number, **told})
-            rows.append(load_json(path))
+            training, name = options.training("ways", key), {"way": way.name, "draw": number}
+            rows.append(kept(path, partial(_measured, way, sides, training, name)))
             options.report("ways", len(rows), draws * len(ways()), f"{way.name} {rows[-1]['accuracy']:.4f}")
     return rows
 
@@ -106,11 +105,12 @@ def _sides(task: TaskOf, pool: Library, drawn: Draw) -> Splits:
     )
 
 
-def _measured(way: Way, sides: Splits, training: Training) -> dict[str, Any]:
+def _measured(way: Way, sides: Splits, training: Training, name: Mapping[str, Any]) -> dict[str, Any]:
     """One way trained and tested, as plain JSON values."""
     config = TransferSettings.of(**way.config).model_dump(exclude_defaults=True)
     checkpoint = ClassifierPlan(MODEL, way.recipe, config).fit(sides.train, sides.val, training)
     return {
+        **name,
         "n_train": len(sides.train),
         "n_val": len(sides.val),
         **_figures(score(predict(calibrate(checkpoint, sides.val), sides.test))),
@@ -127,13 +127,14 @@ def other_set(options: StudyOptions, name: str) -> dict[str, Any] | None:
         return None
     folder = options.out / "sets"
     path = folder / f"{name}-{options.seed}-{OTHER_BUDGET:.0f}.json"
-    if not path.is_file():
+
+    def make() -> dict[str, Any]:
         train, val, test = photographs(name, options)
         training = Training(seed=options.seed, device=options.device, report=options.report)
         checkpoint = calibrate(choose_model(train, val, OTHER_BUDGET, training), val)
         predictions = predict(checkpoint, test)
         predictions.save(folder / f"{name}-{options.seed}.parquet")
-        told = {
+        return {
             "data": name,
             "n_train": len(train),
             "n_val": len(val),
@@ -142,8 +143,8 @@ def other_set(options: StudyOptions, name: str) -> dict[str, Any] | None:
             "auto": checkpoint.details["auto"],
             "data_version": train.version,
         }
-        write_json(path, told)
-    return load_json(path)
+
+    return kept(path, make)
 
 
 def photographs(name: str, options: StudyOptions) -> tuple[ImageSet, ImageSet, ImageSet]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lightfast.base.files import json_digest, load_json, write_json
+from lightfast.base.files import json_digest
 from lightfast.base.parallel import in_parallel
 from lightfast.base.plain import as_json
 from lightfast.base.progress import silent
@@ -29,7 +29,7 @@ from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, learn_enhancer, weights_digest
 from lightfast.restore.gate import Gate, degraded_images, verdict
 from lightfast.restore.pairs import DamageMix
-from lightfast.studies.registry import StudyOptions, trained
+from lightfast.studies.registry import StudyOptions, kept, trained
 from lightfast.studies.rows import ModelRow, drawn, trained_row
 from lightfast.train.recipe import Training
 
@@ -188,12 +188,9 @@ def classifier_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Check
     """
     plain = trained_row(options, row, splits)
     note = _reading(options, plain, ".json", {"calibrated on": splits.val.version})
-    if not note.is_file():
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_json(note, {"temperature": calibrate(plain, splits.val).temperature})
+    found = kept(note, lambda: {"temperature": calibrate(plain, splits.val).temperature})
     return plain.replace(
-        temperature=float(load_json(note)["temperature"]),
-        details={**plain.details, "calibrated_on": len(splits.val)},
+        temperature=float(found["temperature"]), details={**plain.details, "calibrated_on": len(splits.val)}
     )
 
 
