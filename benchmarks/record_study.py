@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lightfast.base.files import write_json, write_text
 from lightfast.report.tables import markdown_table
-from lightfast.studies.page import study_facts, write_study_page
+from lightfast.studies.page import write_study_page
 from lightfast.studies.registry import SCALES, StudyOptions
 from lightfast.studies.run import run_study
 
@@ -30,8 +30,8 @@ def main() -> None:
     given = parser.parse_args()
     out = given.out or Path("runs") / f"study-{given.name}-{given.scale}"
     result = run_study(given.name, StudyOptions(out, given.scale, given.seed, report=_say))
-    facts = study_facts(result, given.name, given.scale, given.seed)
-    write_study_page(out / "report.html", result, facts)
+    facts = result.provenance
+    write_study_page(out / "report.html", result)
     target = RESULTS / f"{given.name}-{given.scale}"
     write_json(
         target.with_suffix(".json"),

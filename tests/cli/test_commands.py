@@ -201,8 +201,7 @@ def asked(monkeypatch):
     the options that it was given are returned.
     """
     from lightfast.report.page import Table
-    from lightfast.studies import registry
-    from lightfast.studies import run as studies
+    from lightfast.studies import registry, run
 
     given = []
 
@@ -211,9 +210,7 @@ def asked(monkeypatch):
         table = Table(("row", "paper", "ours"), (("clean", "99.00 %", "99.3 %"),))
         return registry.StudyResult("A study", (table,), {"n": 3}, ("a stand-in",))
 
-    monkeypatch.setattr(
-        studies, "find_study", lambda name: registry.Study(name, "A study", answer, "a paper")
-    )
+    monkeypatch.setattr(run, "find_study", lambda name: registry.Study(name, answer))
     return given
 
 

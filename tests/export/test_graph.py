@@ -54,7 +54,7 @@ def test_every_small_network_of_the_registry_is_tried():
         spec.name
         for spec in MODELS
         if spec.role == "classifier"
-        and spec.gradient
+        and not spec.name.startswith("random-forest")
         and spec.source
         in (
             "this project",

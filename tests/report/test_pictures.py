@@ -10,7 +10,7 @@ from PIL import Image
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.report.page import PictureRow, ReviewItem
-from lightfast.report.pictures import picture, picture_grid, png_uri, queue
+from lightfast.report.pictures import picture, picture_grid, queue
 
 
 def decoded(uri):
@@ -21,13 +21,13 @@ def decoded(uri):
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (32, 20, 3)])
 def test_the_png_holds_the_same_pixels(shape):
     image = generator(0, "picture").integers(0, 256, size=shape, dtype=np.uint8)
-    assert np.array_equal(decoded(png_uri(image)), image.squeeze())
+    assert np.array_equal(decoded(picture(image).uri), image.squeeze())
 
 
 def test_a_large_picture_is_shrunk_in_proportion():
-    shown = picture(np.zeros((400, 100, 3), np.uint8), max_side=100)
-    assert (shown.height, shown.width) == (100, 25)
-    assert decoded(shown.uri).shape == (100, 25, 3)
+    shown = picture(np.zeros((400, 100, 3), np.uint8))
+    assert (shown.height, shown.width) == (192, 48)
+    assert decoded(shown.uri).shape == (192, 48, 3)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_large_picture_is_shrunk_in_proportion():
 )
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(DataError, match="uint8"):
-        png_uri(image)
+        picture(image)
 
 
 def test_a_row_needs_one_picture_a_column():

@@ -19,17 +19,14 @@ def asked(monkeypatch):
         given.append(options)
         return StudyResult("A study", (), {})
 
-    known = {
-        "small": Study("small", "A study", answer, "a paper"),
-        "large": Study("large", "A study", answer, "a paper", scales=SCALES),
-    }
+    known = {"small": Study("small", answer), "large": Study("large", answer, SCALES)}
     monkeypatch.setattr(run, "find_study", known.__getitem__)
     return given
 
 
 def test_a_scale_that_a_study_has_not_is_refused_by_name_with_those_it_has(asked, tmp_path):
     with pytest.raises(
-        SettingsError, match="study small: expected --scale quick or paper, got --scale cpu"
+        SettingsError, match="study small: expected `scale` quick or paper, got `scale` cpu"
     ) as refused:
         run_study("small", StudyOptions(tmp_path, "cpu"))
     assert "\n" not in str(refused.value)

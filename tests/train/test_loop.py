@@ -80,7 +80,7 @@ def test_an_interrupted_training_ends_in_the_weights_of_an_uninterrupted_one(
 
 def test_resuming_with_another_recipe_is_refused(blobs: ImageSet, tmp_path: Path):
     fitted(blobs, Recipe(epochs=1), Training(folder=tmp_path))
-    with pytest.raises(CheckpointError, match=r"another recipe, seed, model or data.*without --resume"):
+    with pytest.raises(CheckpointError, match=r"another recipe, seed, model or data.*without `resume`"):
         fitted(blobs, Recipe(epochs=2), Training(folder=tmp_path, resume=True))
 
 

@@ -36,25 +36,15 @@ def study(
 
     Writes a report into --out. Trained parts are kept there: a study that was stopped goes on where it was.
     """
+    from lightfast.base.plain import as_json as plain
     from lightfast.report.tables import text_table
-    from lightfast.studies.page import study_facts, write_study_page
+    from lightfast.studies.page import write_study_page
     from lightfast.studies.registry import StudyOptions
     from lightfast.studies.run import run_study
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
     with progress_bars() as report:
         result = run_study(name, StudyOptions(folder, scale, seed, device, report))
-        page = write_study_page(folder / "report.html", result, study_facts(result, name, scale, seed))
-    content = {
-        "title": result.title,
-        "seed": seed,
-        "scale": scale,
-        "figures": result.figures,
-        "notes": result.notes,
-        "seconds": result.seconds,
-    }
-    print_result(
-        {**content, "report": str(page)},
-        as_json,
-        [result.title, "", *map(text_table, result.tables), f"report     {page}"],
-    )
+        page = write_study_page(folder / "report.html", result)
+    lines = [result.title, "", *map(text_table, result.tables), f"report     {page}"]
+    print_result({**plain(result), "report": str(page)}, as_json, lines)

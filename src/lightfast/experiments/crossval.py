@@ -250,7 +250,7 @@ def _fold(
     """One fold of one repeat: read where it is kept (a file of facts, one of probabilities), else fitted."""
     place = {"repeat": repeat, "fold": fold, "folds": int(numbers.max()) + 1}
     # What decides the result; the names of the files change with it.
-    key = {"version": images.version, "seed": training.seed, **place, **plan.as_json()}
+    key = {"version": images.version, "seed": training.seed, **place, **as_json(plan)}
     facts = training.folder and training.folder / f"fold-{repeat}-{fold}-{json_digest(key, 6)}.json"
     if facts and facts.is_file() and facts.with_suffix(".parquet").is_file():
         kept = Predictions.load(facts.with_suffix(".parquet"))

@@ -243,7 +243,7 @@ def _measured(
     point: SweepPoint, train: ImageSet, test: ImageSet, plan: ClassifierPlan, training: Training, version: str
 ) -> PointResult:
     plan, seed = plan_at(plan, point), training.seed
-    key = {"point": point.name, "version": version, "seed": seed, **plan.as_json()}
+    key = {"point": point.name, "version": version, "seed": seed, **as_json(plan)}
     path = training.folder / f"{json_digest(key)}.json" if training.folder else None
     if path is not None and path.is_file():
         return load_point(load_json(path)["measured"])

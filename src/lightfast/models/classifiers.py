@@ -11,16 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lightfast.base.errors import SettingsError
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
 
 
-def conv_block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
-    """Convolution (same size), batch norm, ReLU."""
+def conv_block(inputs: int, outputs: int) -> nn.Sequential:
+    """Convolution 3 × 3 (same size), batch norm, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
+
+
+def dense_head(inputs: int, dense: int, outputs: int, *before: nn.Module) -> nn.Sequential:
+    """Flatten, `before`, one dense layer with ReLU, logits."""
+    layers = nn.Linear(inputs, dense), nn.ReLU(inplace=True), nn.Linear(dense, outputs)
+    return nn.Sequential(nn.Flatten(), *before, *layers)
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
@@ -72,13 +76,7 @@ class ConvNet(nn.Module):
             blocks += [conv_block(inputs, wide), nn.MaxPool2d(2)]
             height, width = height // 2, width // 2
         self.features = nn.Sequential(*blocks)
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(widths[-1] * height * width, dense),
-            nn.ReLU(inplace=True),
-            nn.Linear(dense, outputs),
-        )
+        self.head = dense_head(widths[-1] * height * width, dense, outputs, nn.Dropout(dropout))
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))
@@ -153,9 +151,8 @@ class ResNet9(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         if self.training or self.views == "one":
             return self.head(self.features(pictures))
-        return torch.stack([self.head(self.features(view)) for view in views_of(pictures, self.views)]).mean(
-            dim=0
-        )
+        views = views_of(pictures, self.views)
+        return torch.stack([self.head(self.features(view)) for view in views]).mean(dim=0)
 
 
 def require_size(image_shape: ImageShape, smallest: int) -> None:
@@ -166,32 +163,16 @@ def require_size(image_shape: ImageShape, smallest: int) -> None:
             "this network",
             expected=f"pictures of at least {smallest} × {smallest} pixels",
             got=f"{height} × {width}",
-            cure="Use --model mlp or --model random-forest for pictures this small.",
+            cure="Use `model` mlp or random-forest for pictures this small.",
         )
 
 
-MODELS.add(
-    "cnn",
-    ModelSpec(
-        "cnn", "classifier", ConvNet, "plain CNN, three 3 × 3 convolutions (32, 64, 128)", "this project"
-    ),
-)
-MODELS.add(
-    "mlp", ModelSpec("mlp", "classifier", MLP, "dense network, 256 and 128 hidden units", "this project")
-)
-MODELS.add(
-    "resnet9",
-    ModelSpec(
-        "resnet9", "classifier", ResNet9, "small residual network", "D. Page, How to train your ResNet, 2018"
-    ),
-)
-MODELS.add(
+register("cnn", ConvNet, "plain CNN, three 3 × 3 convolutions (32, 64, 128)", "this project")
+register("mlp", MLP, "dense network, 256 and 128 hidden units", "this project")
+register("resnet9", ResNet9, "small residual network", "D. Page, How to train your ResNet, 2018")
+register(
     "resnet9-small",
-    ModelSpec(
-        "resnet9-small",
-        "classifier",
-        partial(ResNet9, width=16),
-        "resnet9, 16 wide: our best network for small pictures",
-        "this project",
-    ),
+    partial(ResNet9, width=16),
+    "resnet9, 16 wide: our best network for small pictures",
+    "this project",
 )

@@ -23,9 +23,7 @@ def resolve_device(name: str = "auto") -> torch.device:
     if name not in ("cpu", "cuda"):
         raise SettingsError(f"device {name!r}", expected="auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
-        raise SettingsError(
-            "device cuda: this machine has no CUDA device", cure="Use --device auto or --device cpu."
-        )
+        raise SettingsError("device cuda: this machine has no CUDA device", cure="Use `device` auto or cpu.")
     return torch.device(name)
 
 

@@ -7,7 +7,7 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced_network import MODEL, EnhancedNetwork
 
-_CURE = "Make one: lightfast enhance RUN DATA --out RUN2."
+_CURE = "Learn one: lightfast enhance RUN DATA, with `out` RUN2."
 
 
 def prepend_enhancer(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint:
@@ -32,15 +32,14 @@ def prepend_enhancer(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint
             "this enhancer was learnt for another class list",
             expected=next(shown),
             got=next(shown),
-            cure="Put it before a classifier of its own classes, or learn one: lightfast enhance RUN DATA "
-            "--out RUN2.",
+            cure=f"Put it before a classifier of its own classes. {_CURE}",
         )
     if enhancer.image_shape != classifier.image_shape:
         raise CheckpointError(
             "this enhancer was learnt on pictures of another shape",
             expected=f"{classifier.image_shape} (H, W, C)",
             got=str(enhancer.image_shape),
-            cure="Learn one for this classifier: lightfast enhance RUN DATA --out RUN2.",
+            cure=_CURE,
         )
     config = {
         "enhancer": {"model": enhancer.model, "config": dict(enhancer.config)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
 
 _FOREST_TYPES = {"sklearn.tree._tree.Tree"}
 """What a forest is made of beyond the types that skops trusts by itself."""
@@ -76,18 +75,14 @@ def _rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.reshape(len(images), -1).astype(np.float32) / 255.0
 
 
-def _add(name: str, build: Callable[..., Forest], summary: str, source: str) -> None:
-    MODELS.add(name, ModelSpec(name, "classifier", build, summary, source, gradient=False))
-
-
-_add("random-forest", Forest, "random forest on pixels", "Breiman 2001, scikit-learn")
-_add(
+register("random-forest", Forest, "random forest on pixels", "Breiman 2001, scikit-learn")
+register(
     "random-forest-80",
     partial(Forest, trees=100, depth=80),
     "random forest of 100 trees, depth 80, gini",
     "EMNIST study",
 )
-_add(
+register(
     "random-forest-80-entropy",
     partial(Forest, trees=100, depth=80, criterion="entropy"),
     "the same, split by entropy",

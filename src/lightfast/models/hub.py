@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
 
 
 class TransformersClassifier(nn.Module):
@@ -39,7 +39,4 @@ def _build(image_shape: ImageShape, outputs: int, hub_config: dict[str, Any]) ->
     return TransformersClassifier(transformers.AutoModelForImageClassification.from_config(config))
 
 
-MODELS.add(
-    "hub-transformers",
-    ModelSpec("hub-transformers", "classifier", _build, "a classifier loaded by hf-hub:ID", "transformers"),
-)
+register("hub-transformers", _build, "a classifier loaded by hf-hub:ID", "transformers")

@@ -93,15 +93,23 @@ def _from_transformers(config: dict[str, Any], folder: Path) -> Checkpoint:
     model = automatic.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, trust_remote_code=False
     )
+    preprocess = Preprocess((height, width), channels, mean, std)
+    config = {"hub_config": model.config.to_dict()}
+    return _described("hub-transformers", class_names, preprocess, TransformersClassifier(model), config)
+
+
+def _described(
+    model: str, class_names: tuple[str, ...], preprocess: Preprocess, network: Any, config: dict[str, Any]
+) -> Checkpoint:
     return Checkpoint(
         role="classifier",
-        model="hub-transformers",
-        image_shape=(height, width, channels),
+        model=model,
+        image_shape=(*preprocess.size, preprocess.channels),
         outputs=len(class_names),
         class_names=class_names,
-        preprocess=Preprocess((height, width), channels, mean, std),
-        network=TransformersClassifier(model),
-        config={"hub_config": model.config.to_dict()},
+        preprocess=preprocess,
+        network=network,
+        config=config,
     )
 
 
@@ -125,16 +133,7 @@ def _from_timm(config: dict[str, Any], folder: Path) -> Checkpoint:
     class_names = tuple(map(str, config.get("label_names") or settings.get("label_names") or range(outputs)))
     mean, std = tuple(settings.get("mean", (0.5,) * channels)), tuple(settings.get("std", (0.5,) * channels))
     extra = dict(config.get("model_args", {}))
-    shape = (height, width, channels)
-    network = timm_network(shape, outputs, config["architecture"], **extra)
+    network = timm_network((height, width, channels), outputs, config["architecture"], **extra)
     network.load_state_dict(load_tensors(folder / "model.safetensors"))
-    return Checkpoint(
-        role="classifier",
-        model=f"timm:{config['architecture']}",
-        image_shape=shape,
-        outputs=outputs,
-        class_names=class_names,
-        preprocess=Preprocess((height, width), channels, mean, std),
-        config=extra,
-        network=network,
-    )
+    preprocess = Preprocess((height, width), channels, mean, std)
+    return _described(f"timm:{config['architecture']}", class_names, preprocess, network, extra)

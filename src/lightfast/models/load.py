@@ -35,14 +35,14 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
     if not (folder / "checkpoint.json").is_file() and (folder / REFUSED / "checkpoint.json").is_file():
         raise CheckpointError(
             f"{source} holds an enhancer that its gate refused: {source}/report.html says why",
-            cure=f"Use another run, or keep it: lightfast enhance RUN DATA --use {source} --gate off "
-            "--out RUN2.",
+            cure=f"Use another run, or keep it: lightfast enhance RUN DATA, with `use` {source} `gate` off "
+            "`out` RUN2.",
         )
     if not (folder / "checkpoint.json").is_file():
         raise CheckpointError(
             f"no checkpoint in {source}",
             expected="a run folder with checkpoint/checkpoint.json",
-            cure="Make one: lightfast train DATA --out RUN.",
+            cure="Make one: lightfast train DATA, with `out` RUN.",
         )
     try:
         content = load_json(folder / "checkpoint.json")
@@ -73,25 +73,18 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
                 f"{folder}: weights do not fit {content['model']}", cure="Train again."
             ) from error
         network = network.to(device).to(memory_format=torch.channels_last).eval()
-    texts = {
-        "role": content["role"],
-        "model": content["model"],
-        "outputs": content["outputs"],
-        "config": content["config"],
-    }
+    needed = ("role", "model", "outputs", "config", "temperature", "details")
+    # Format 1 has none of these.
+    newer = {name: content[name] for name in ("task", "taxonomy", "from_hub") if name in content}
     return Checkpoint(
-        **texts,
+        **{name: content[name] for name in needed},
+        **newer,
         image_shape=shape,
         class_names=tuple(content["class_names"]),
         preprocess=Preprocess.from_json(content["preprocess"]),
         network=network,
-        temperature=content["temperature"],
-        details=content["details"],
         history=tuple(content["history"]),
-        task=content.get("task", "multi-class"),
         thresholds=tuple(content.get("thresholds", ())),
-        taxonomy=content.get("taxonomy"),
-        from_hub=content.get("from_hub", False),
     )
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.hub import TransformersClassifier
 from lightfast.models.maps import MapLayer, require_passage
+from lightfast.models.stages import hooked
 from lightfast.models.transfer import TransferNetwork
 
 MOST_UNSAID = 16
@@ -96,16 +97,9 @@ def _forward_pass(network: nn.Module, example: Tensor) -> _Pass:
     hooks = [
         module.register_forward_hook(partial(seen, name)) for name, module in owner.named_modules() if name
     ]
-    hooks.append(
-        reader.register_forward_pre_hook(
-            lambda _, given: sizes.append((given[0].shape[-2], given[0].shape[-1]))
-        )
-    )
-    try:
+    hooks.append(reader.register_forward_pre_hook(lambda _, given: sizes.append(tuple(given[0].shape[-2:]))))
+    with hooked(hooks):
         require_passage(network, example)
-    finally:
-        for hook in hooks:
-            hook.remove()
     # What runs several times has no one map.
     times = Counter(event.name for event in events)
     return _Pass(tuple(event for event in events if times[event.name] == 1), sizes[0], owner)

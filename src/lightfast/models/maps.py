@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError, SettingsError
+from lightfast.models.stages import hooked
 
 
 def _same(maps: Tensor, output: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ def find_layer(layers: Sequence[MapLayer], wanted: str | None) -> MapLayer:
             "pictures of this size are smaller than the network's stride",
             expected="maps of more than one place",
             got="1 × 1 in every layer",
-            cure="Use a classifier with a larger input side, or --method occlusion or lime.",
+            cure="Use a classifier with a larger input side, or `method` occlusion or lime.",
         )
     if wanted is None:
         return telling[-1]
@@ -125,12 +126,8 @@ def compute_maps(network: nn.Module, layers: Sequence[MapLayer], pictures: Tenso
         found[name] = layer.to_map(_tensor(output)).clone()
 
     hooks = [layer.module.register_forward_hook(partial(keep, layer.name, layer)) for layer in layers]
-    try:
-        with evaluation_mode(network):
-            network(pictures)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked(hooks), evaluation_mode(network):
+        network(pictures)
     return [found[layer.name] for layer in layers]
 
 
@@ -162,11 +159,8 @@ def graph_from(layer: MapLayer, probe: Probe) -> Iterator[None]:
         changed = layer.from_map(probe(maps), tensor)
         return changed if isinstance(output, Tensor) else (changed, *output[1:])
 
-    hook = layer.module.register_forward_hook(swap)
-    try:
+    with hooked([layer.module.register_forward_hook(swap)]):
         yield
-    finally:
-        hook.remove()
 
 
 def require_passage(network: nn.Module, example: Tensor) -> None:
@@ -180,7 +174,7 @@ def require_passage(network: nn.Module, example: Tensor) -> None:
         raise SettingsError(
             f"pictures of {height} × {width} pixels do not pass through this network ({reason})",
             expected="pictures at least as large as its stride, 32 pixels for most",
-            cure="Use a classifier with a larger input side, e.g. one trained with --model lite0.",
+            cure="Use a classifier with a larger input side, e.g. one trained with `model` lite0.",
         ) from error
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from lightfast.models.classifiers import conv_block, require_size
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.classifiers import conv_block, dense_head, require_size
+from lightfast.models.registry import ImageShape, register
 
 
 class PaperSvhnNet(nn.Module):
@@ -85,7 +84,7 @@ class LayeredCNN(nn.Module):
     ) -> None:
         super().__init__()
         height, width, channels = image_shape
-        widths, dense = (32, 64, 128, 128), 128
+        widths = (32, 64, 128, 128)
         if not 1 <= layers <= len(widths):
             raise ValueError(f"layers is 1 to {len(widths)}")
         require_size(image_shape, 2**layers)
@@ -94,13 +93,7 @@ class LayeredCNN(nn.Module):
             blocks += [conv_block(inputs, wide), nn.MaxPool2d(2)]
             height, width = height // 2, width // 2
         self.features = nn.Sequential(*blocks)
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(widths[layers - 1] * height * width, dense),
-            nn.ReLU(inplace=True),
-            nn.Linear(dense, outputs),
-        )
+        self.head = dense_head(widths[layers - 1] * height * width, 128, outputs, nn.Dropout(dropout))
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))
@@ -133,12 +126,7 @@ class DrawingLargeCNN(nn.Module):
         height, width, channels = image_shape
         require_size(image_shape, 8)
         self.features = nn.Sequential(*_plain(channels, 8), *_plain(8, 32), *_plain(32, 64))
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(64 * (height // 8) * (width // 8), 448),
-            nn.ReLU(inplace=True),
-            nn.Linear(448, outputs),
-        )
+        self.head = dense_head(64 * (height // 8) * (width // 8), 448, outputs)
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))
@@ -162,9 +150,7 @@ class DrawingSmallCNN(nn.Module):
             *_normed(32, 32),
             nn.AdaptiveAvgPool2d(1),
         )
-        self.head = nn.Sequential(
-            nn.Flatten(), nn.Linear(32, 64), nn.ReLU(inplace=True), nn.Linear(64, outputs)
-        )
+        self.head = dense_head(32, 64, outputs)
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.features(pictures))
@@ -178,12 +164,8 @@ def _normed(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
     return nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
 
 
-def _add(name: str, build: Callable[..., nn.Module], summary: str, source: str) -> None:
-    MODELS.add(name, ModelSpec(name, "classifier", build, summary, source))
-
-
-_add("svhn-cnn", PaperSvhnNet, "the paper's house-number CNN", "damaged-digits study")
-_add(
+register("svhn-cnn", PaperSvhnNet, "the paper's house-number CNN", "damaged-digits study")
+register(
     "svhn-ae-cnn",
     partial(PaperSvhnNet, autoencoder=True),
     "the paper's house-number CNN behind its autoencoder",
@@ -191,17 +173,17 @@ _add(
 )
 for _layers in (1, 2, 3, 4):
     _text = f"the letters paper's CNN, {_layers} layer{'s' * (_layers > 1)}"
-    _add(f"cnn-{_layers}", partial(LayeredCNN, layers=_layers), _text, "EMNIST study")
-_add(
+    register(f"cnn-{_layers}", partial(LayeredCNN, layers=_layers), _text, "EMNIST study")
+register(
     "drawing-fc", DrawingDense, "the drawings paper's dense network (20,067 parameters)", "Quick, Draw! study"
 )
-_add(
+register(
     "drawing-cnn-1",
     DrawingLargeCNN,
     "the drawings paper's large CNN (320,890 parameters)",
     "Quick, Draw! study",
 )
-_add(
+register(
     "drawing-cnn-2",
     DrawingSmallCNN,
     "the drawings paper's small CNN (19,322 parameters)",

@@ -26,7 +26,6 @@ class ModelSpec:
             of the same shape.
         summary: one line for tables and help.
         source: where the architecture comes from.
-        gradient: trained by gradient descent (True) or fitted at once (forests).
         transfer: stands on a pretrained backbone, with the backbone's own preprocessing (see
             `models.transfer`).
     """
@@ -36,11 +35,22 @@ class ModelSpec:
     build: Callable[..., Any]
     summary: str
     source: str
-    gradient: bool = True
     transfer: bool = False
 
 
 MODELS: Registry[ModelSpec] = Registry("model")
+
+
+def register(
+    name: str,
+    build: Callable[..., Any],
+    summary: str,
+    source: str,
+    role: Literal["classifier", "restorer"] = "classifier",
+    transfer: bool = False,
+) -> None:
+    """Add a model to the table; see `ModelSpec`."""
+    MODELS.add(name, ModelSpec(name, role, build, summary, source, transfer))
 
 
 def count_parameters(network: nn.Module) -> int:

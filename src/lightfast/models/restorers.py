@@ -4,13 +4,15 @@ any H and W ≥ 8.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lightfast.base.errors import SettingsError
 from lightfast.models.classifiers import conv_block, require_size
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
 
 LINEAR = 7
 """Side of the linear filter of a `LevelsUNet`, pixels."""
@@ -41,11 +43,33 @@ class DenoisingAutoencoder(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
-        padded, (height, width) = pad_to_multiple(pictures, 4)
-        return torch.sigmoid(self.decoder(self.encoder(padded)))[..., :height, :width]
+        return _padded(lambda padded: torch.sigmoid(self.decoder(self.encoder(padded))), pictures, 4)
 
 
-class UNet(nn.Module):
+class _Levels(nn.Module):
+    """The levels of a U-Net: `depth` times down and up again, each joined with its skip."""
+
+    def __init__(self, inputs: int, width: int, depth: int, norm: bool = True) -> None:
+        super().__init__()
+        widths = [width * 2**level for level in range(depth + 1)]
+        self.down = nn.ModuleList(
+            _pair(before, wide, norm) for before, wide in zip((inputs, *widths), widths, strict=False)
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
+        self.merge = nn.ModuleList(_pair(2 * wide, wide, norm) for wide in widths[:-1])
+
+    def through(self, features: Tensor) -> Tensor:
+        """float (N, inputs, H, W) → (N, width, H, W)."""
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.down):
+            features = block(functional.max_pool2d(features, 2) if level else features)
+            skips.append(features)
+        for level in reversed(range(len(self.up))):
+            features = self.merge[level](torch.cat([self.up[level](features), skips[level]], dim=1))
+        return features
+
+
+class UNet(_Levels):
     """Residual U-Net (Ronneberger et al. 2015) on a space-to-depth stem (Shi et al. 2016).
 
     `stem` × `stem` pixels become channels before the first convolution, which divides the cost of the widest
@@ -64,24 +88,20 @@ class UNet(nn.Module):
         depth: int = 2,
         norm: bool = True,
     ) -> None:
-        super().__init__()
         if depth < 1 or stem < 1:
             raise SettingsError("unet", expected="depth ≥ 1 and stem ≥ 1", got=f"depth {depth}, stem {stem}")
         require_size(image_shape, 8)
-        self.stem, self.multiple = stem, stem * 2**depth
         packed = image_shape[2] * stem**2
-        widths = [width * 2**level for level in range(depth + 1)]
-        self.down = nn.ModuleList(
-            _pair(inputs, wide, norm) for inputs, wide in zip((packed, *widths), widths, strict=False)
-        )
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
-        self.merge = nn.ModuleList(_pair(2 * wide, wide, norm) for wide in widths[:-1])
+        super().__init__(packed, width, depth, norm)
+        self.stem, self.multiple = stem, stem * 2**depth
         self.out = _silent(nn.Conv2d(width, packed, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        padded, (height, width) = pad_to_multiple(pictures, self.multiple)
-        features = _through_levels(self, functional.pixel_unshuffle(padded, self.stem))
-        return (padded + functional.pixel_shuffle(self.out(features), self.stem))[..., :height, :width]
+        return _padded(self._corrected, pictures, self.multiple)
+
+    def _corrected(self, padded: Tensor) -> Tensor:
+        features = self.through(functional.pixel_unshuffle(padded, self.stem))
+        return padded + functional.pixel_shuffle(self.out(features), self.stem)
 
 
 class Levels(nn.Module):
@@ -150,7 +170,7 @@ def _silent(convolution: nn.Conv2d) -> nn.Conv2d:
     return convolution
 
 
-class PaperUNet(nn.Module):
+class PaperUNet(_Levels):
     """The U-Net of the perturbations study (Ronneberger et al. 2015): `depth` levels of two 3 × 3
     convolutions with ReLU, max-pooling, transposed convolutions, skips, and a sigmoid at the end. It starts
     from nothing and has to learn the picture itself first. The paper names the network; batch norm and widths
@@ -158,33 +178,15 @@ class PaperUNet(nn.Module):
     """
 
     def __init__(self, image_shape: ImageShape, outputs: int = 0, width: int = 32, depth: int = 2) -> None:
-        super().__init__()
         if depth < 1:
             raise SettingsError("paper-unet", expected="depth ≥ 1", got=f"depth {depth}")
         require_size(image_shape, 2**depth)
-        widths = [width * 2**level for level in range(depth + 1)]
+        super().__init__(image_shape[2], width, depth)
         self.multiple = 2**depth
-        self.down = nn.ModuleList(
-            _pair(inputs, wide) for inputs, wide in zip((image_shape[2], *widths), widths, strict=False)
-        )
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in widths[:-1])
-        self.merge = nn.ModuleList(_pair(2 * wide, wide) for wide in widths[:-1])
         self.out = nn.Conv2d(width, image_shape[2], 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        padded, (height, width) = pad_to_multiple(pictures, self.multiple)
-        return torch.sigmoid(self.out(_through_levels(self, padded)))[..., :height, :width]
-
-
-def _through_levels(unet: PaperUNet | UNet, features: Tensor) -> Tensor:
-    """Down the levels and up again, each joined with its skip."""
-    skips: list[Tensor] = []
-    for level, block in enumerate(unet.down):
-        features = block(functional.max_pool2d(features, 2) if level else features)
-        skips.append(features)
-    for level in reversed(range(len(unet.up))):
-        features = unet.merge[level](torch.cat([unet.up[level](features), skips[level]], dim=1))
-    return features
+        return _padded(lambda padded: torch.sigmoid(self.out(self.through(padded))), pictures, self.multiple)
 
 
 class OwnAutoencoder(nn.Module):
@@ -207,27 +209,22 @@ class OwnAutoencoder(nn.Module):
         layers: list[nn.Module] = []
         inputs = image_shape[2]
         for number in range(encoding):
-            wide = widths[min(number, halvings - 1)]
-            layers += [
-                nn.Conv2d(inputs, wide, 3, stride=2 if number < halvings else 1, padding=1),
-                nn.ReLU(inplace=True),
-            ]
+            wide, stride = widths[min(number, halvings - 1)], 2 if number < halvings else 1
+            layers += [nn.Conv2d(inputs, wide, 3, stride, 1), nn.ReLU(inplace=True)]
             inputs = wide
         for number in range(decoding):
             level = decoding - number
             wide = widths[min(level, halvings) - 1]
+            doubling = level <= halvings
             layers += [
-                nn.ConvTranspose2d(inputs, wide, 2, stride=2)
-                if level <= halvings
-                else nn.Conv2d(inputs, wide, 3, padding=1),
+                nn.ConvTranspose2d(inputs, wide, 2, 2) if doubling else nn.Conv2d(inputs, wide, 3, padding=1),
                 nn.ReLU(inplace=True),
             ]
             inputs = wide
         self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, image_shape[2], 3, padding=1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        padded, (height, width) = pad_to_multiple(pictures, self.multiple)
-        return torch.sigmoid(self.layers(padded))[..., :height, :width]
+        return _padded(lambda padded: torch.sigmoid(self.layers(padded)), pictures, self.multiple)
 
 
 def _layer_counts(identifier: str) -> tuple[int, int]:
@@ -241,14 +238,14 @@ def _layer_counts(identifier: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def pad_to_multiple(pictures: Tensor, multiple: int) -> tuple[Tensor, tuple[int, int]]:
-    """Replicate the right and lower edge up to the next multiple; returns the padded pictures and the true
-    (H, W).
+def _padded(network: Callable[[Tensor], Tensor], pictures: Tensor, multiple: int) -> Tensor:
+    """`network` of the pictures, their right and lower edge replicated up to the next multiple and cut off
+    again.
     """
     height, width = pictures.shape[-2:]
     below, right = -height % multiple, -width % multiple
     padded = functional.pad(pictures, (0, right, 0, below), mode="replicate") if below or right else pictures
-    return padded, (height, width)
+    return network(padded)[..., :height, :width]
 
 
 def _pair(inputs: int, outputs: int, norm: bool = True) -> nn.Sequential:
@@ -265,49 +262,34 @@ def _pair(inputs: int, outputs: int, norm: bool = True) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-MODELS.add(
+register(
     "autoencoder",
-    ModelSpec(
-        "autoencoder",
-        "restorer",
-        DenoisingAutoencoder,
-        "the paper's denoising autoencoder",
-        "damaged-digits study",
-    ),
+    DenoisingAutoencoder,
+    "the paper's denoising autoencoder",
+    "damaged-digits study",
+    role="restorer",
 )
-MODELS.add(
+register(
     "unet",
-    ModelSpec(
-        "unet",
-        "restorer",
-        UNet,
-        "residual U-Net on a space-to-depth stem",
-        "Ronneberger et al. 2015; this project",
-    ),
+    UNet,
+    "residual U-Net on a space-to-depth stem",
+    "Ronneberger et al. 2015; this project",
+    role="restorer",
 )
-MODELS.add(
+register(
     "levels-unet",
-    ModelSpec(
-        "levels-unet",
-        "restorer",
-        LevelsUNet,
-        "residual U-Net, the picture's levels set first",
-        "this project",
-    ),
+    LevelsUNet,
+    "residual U-Net, the picture's levels set first",
+    "this project",
+    role="restorer",
 )
-MODELS.add(
+register(
     "paper-unet",
-    ModelSpec(
-        "paper-unet",
-        "restorer",
-        PaperUNet,
-        "the perturbations paper's U-Net, sigmoid output",
-        "perturbations study",
-    ),
+    PaperUNet,
+    "the perturbations paper's U-Net, sigmoid output",
+    "perturbations study",
+    role="restorer",
 )
-MODELS.add(
-    "own:",
-    ModelSpec(
-        "own:", "restorer", OwnAutoencoder, "plain autoencoder own(a-b): own:A-B", "perturbations study"
-    ),
+register(
+    "own:", OwnAutoencoder, "plain autoencoder own(a-b): own:A-B", "perturbations study", role="restorer"
 )

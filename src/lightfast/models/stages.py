@@ -4,12 +4,14 @@ what comes after it learns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from lightfast.base.errors import SettingsError
 
@@ -40,21 +42,20 @@ def stages_of(backbone: nn.Module) -> tuple[Stage, ...]:
     all of it, and the pooling.
     """
     parts: Any = backbone
-    if hasattr(backbone, "conv_stem") and hasattr(backbone, "blocks") and hasattr(backbone, "bn2"):
-        return _efficientnet(parts)
-    if all(hasattr(backbone, name) for name in ("conv1", "bn1", "maxpool", "layer4", "global_pool")):
-        return _resnet(parts)
-    if (
-        hasattr(backbone, "features")
-        and hasattr(backbone, "pre_logits")
-        and isinstance(parts.features, nn.Sequential)
-    ):
-        return _vgg(parts)
-    if hasattr(backbone, "Mixed_7c"):
-        return _inception(parts)
-    if hasattr(backbone, "patch_embed") and hasattr(backbone, "blocks") and hasattr(backbone, "_pos_embed"):
-        return _vit(parts)
+    for names, family in _FAMILIES:
+        if all(hasattr(backbone, name) for name in names):
+            return family(parts)
     return (Stage("features", parts.forward_features, (backbone,)), _pooling(parts, ()))
+
+
+@contextmanager
+def hooked(hooks: Sequence[RemovableHandle]) -> Iterator[None]:
+    """Removes the hooks at the end, whatever happens."""
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def run_stages(stages: Sequence[Stage], pictures: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ def stage_costs(stages: Sequence[Stage], pictures: Tensor) -> list[float]:
     """
     counts = [0.0] * len(stages)
     place = {
-        id(module): number
+        module: number
         for number, stage in enumerate(stages)
         for owner in stage.modules
         for module in owner.modules()
@@ -91,21 +92,12 @@ def stage_costs(stages: Sequence[Stage], pictures: Tensor) -> list[float]:
     def count(module: nn.Module, _: Any, output: Any) -> None:
         weight = getattr(module, "weight", None)
         if isinstance(module, nn.Conv2d | nn.Linear) and weight is not None:
-            places = (
-                output[0, 0].numel()
-                if isinstance(module, nn.Conv2d)
-                else output[0].numel() // output.shape[-1]
-            )
-            counts[place[id(module)]] += float(weight.numel()) * places
+            places = output[0].numel() // output.shape[1 if isinstance(module, nn.Conv2d) else -1]
+            counts[place[module]] += float(weight.numel()) * places
 
-    seen = {id(module): module for stage in stages for owner in stage.modules for module in owner.modules()}
-    hooks = [module.register_forward_hook(count) for module in seen.values()]
-    try:
-        with torch.inference_mode():
-            run_stages(stages, pictures)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    hooks = [module.register_forward_hook(count) for module in place]
+    with hooked(hooks), torch.inference_mode():
+        run_stages(stages, pictures)
     total = sum(counts) or 1.0
     return [one / total for one in counts]
 
@@ -181,3 +173,13 @@ def _vit(backbone: Any) -> tuple[Stage, ...]:
         *blocks,
         _pooling(backbone, (backbone.norm,), backbone.norm),
     )
+
+
+# What a family is known by; the first that fits counts. `features` with `pre_logits` are VGG alone.
+_FAMILIES: tuple[tuple[tuple[str, ...], Callable[[Any], tuple[Stage, ...]]], ...] = (
+    (("conv_stem", "blocks", "bn2"), _efficientnet),
+    (("conv1", "bn1", "maxpool", "layer4", "global_pool"), _resnet),
+    (("features", "pre_logits"), _vgg),
+    (("Mixed_7c",), _inception),
+    (("patch_embed", "blocks", "_pos_embed"), _vit),
+)

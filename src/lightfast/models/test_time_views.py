@@ -28,7 +28,7 @@ def choose_views(classifier: Checkpoint, val_images: ImageSet, among: Sequence[s
     Raises SettingsError for a network without views, or when there is nothing to choose on.
     """
     if not hasattr(classifier.network, "views"):
-        raise SettingsError(f"{classifier.model} has no views", cure="Use --model resnet9 or resnet9-small.")
+        raise SettingsError(f"{classifier.model} has no views", cure="Use `model` resnet9 or resnet9-small.")
     if not len(val_images) or not among:
         raise SettingsError("choosing views", expected="validation pictures and at least one kind of views")
     found = {views: _loss(with_views(classifier, views), val_images) for views in among}

@@ -15,12 +15,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightfast.base.errors import DownloadError, SettingsError, UnknownName
+from lightfast.base.errors import DownloadError, SettingsError
 from lightfast.base.settings import Settings
 from lightfast.data.preprocess import Preprocess
+from lightfast.models.backbones import known_timm
 from lightfast.models.bundled import LITE0, lite0_tensors, load_by_name, load_in_order, load_tensor_file
 from lightfast.models.classifiers import views_of
-from lightfast.models.registry import MODELS, ImageShape, ModelSpec
+from lightfast.models.registry import ImageShape, register
 from lightfast.models.stages import Stage, stage_index, stages_of
 from lightfast.models.tree_head import Structure, TreeHead
 
@@ -148,10 +149,7 @@ def backbone_of(identifier: str) -> BackboneSpec:
     """What timm says of the architecture `identifier`; raises UnknownName."""
     import timm
 
-    base = identifier.partition(".")[0]
-    known = timm.list_models()
-    if base not in known:
-        raise UnknownName("timm model", base, known)
+    base = known_timm(identifier)
     config = timm.get_pretrained_cfg(identifier)
     size, mean, std = (224, 224), (0.5,) * 3, (0.5,) * 3
     if config is not None:
@@ -221,9 +219,8 @@ def _published(backbone: nn.Module, identifier: str) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         raise DownloadError(
             f"weights of {identifier} could not be fetched ({str(error).splitlines()[0][:150]})",
-            cure="Check the connection, give a file (--set model.weights=FILE), or take --model lite0, "
-            "whose weights are "
-            "installed.",
+            cure="Check the connection, give a file (model.weights=FILE), or take `model` lite0, whose "
+            "weights are installed.",
         ) from error
     backbone.load_state_dict(whole.state_dict())
 
@@ -306,20 +303,11 @@ BACKBONES = {
 """name: (timm's architecture, summary, source)."""
 
 for _name, (_identifier, _summary, _source) in BACKBONES.items():
-    MODELS.add(
-        _name,
-        ModelSpec(
-            _name, "classifier", partial(_build, identifier=_identifier), _summary, _source, transfer=True
-        ),
-    )
-MODELS.add(
+    register(_name, partial(_build, identifier=_identifier), _summary, _source, transfer=True)
+register(
     "backbone:",
-    ModelSpec(
-        "backbone:",
-        "classifier",
-        _build,
-        "any timm architecture as a backbone: backbone:NAME",
-        "R. Wightman, timm",
-        transfer=True,
-    ),
+    _build,
+    "any timm architecture as a backbone: backbone:NAME",
+    "R. Wightman, timm",
+    transfer=True,
 )

@@ -47,15 +47,16 @@ class TreeHead(nn.Module):
         """Take the decisions of `train.linear.fit_tree`: weight (K - 1, D), bias (K - 1,);
         returns the module itself.
         """
-        if weight.shape != tuple(self.decisions.weight.shape) or bias.shape != tuple(
-            self.decisions.bias.shape
-        ):
-            raise CheckpointError(
-                "weights of a tree of binary classifiers",
-                expected=str(tuple(self.decisions.weight.shape)),
-                got=str(weight.shape),
-            )
-        with torch.no_grad():
-            self.decisions.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
-            self.decisions.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))
+        wanted = tuple(self.decisions.weight.shape)
+        if weight.shape != wanted or bias.shape != wanted[:1]:
+            what = "weights of a tree of binary classifiers"
+            raise CheckpointError(what, expected=str(wanted), got=str(weight.shape))
+        set_linear(self.decisions, weight, bias)
         return self
+
+
+def set_linear(layer: nn.Linear, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+    """Give a layer weights that were fitted outside torch: (K, D) and (K,)."""
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
+        layer.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))

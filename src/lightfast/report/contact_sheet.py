@@ -45,9 +45,8 @@ def write_contact_sheet(
     top = MARGIN + 34
     sheet = Image.new("RGB", (columns * (wide + MARGIN) + MARGIN, top + rows * (tall + MARGIN)), _PAPER)
     drawing = ImageDraw.Draw(sheet)
-    drawing.text(
-        (MARGIN, MARGIN - 6), cut(title, _font(18), sheet.width - 2 * MARGIN), fill=_INK, font=_font(18)
-    )
+    font = _font(18)
+    drawing.text((MARGIN, MARGIN - 6), cut(title, font, sheet.width - 2 * MARGIN), fill=_INK, font=font)
     for place, cell in enumerate(cells):
         row, column = divmod(place, columns)
         at = (MARGIN + column * (wide + MARGIN), top + row * (tall + MARGIN), wide)
@@ -61,14 +60,17 @@ def _draw(
     left, top, width = place
     for number, pixels in enumerate(cell.pictures):
         sheet.paste(_sized(pixels, side), (left + number * (side + _GAP), top))
-    font = _font(LETTERS)
-    for row, (text, tone) in enumerate(cell.lines):
-        drawing.text(
-            (left, top + side + 6 + row * _LINE_HEIGHT),
-            cut(text, font, width),
-            fill=_COLOURS[tone],
-            font=font,
-        )
+    _write(drawing, cell.lines, (left, top + side + 6), width)
+
+
+def _write(
+    drawing: ImageDraw.ImageDraw, lines: Sequence[tuple[str, Tone]], place: tuple[int, int], width: int
+) -> None:
+    """Lines of text one under the other, each cut to `width` pixels."""
+    font, (left, top) = _font(LETTERS), place
+    for row, (text, tone) in enumerate(lines):
+        shown = cut(text, font, width)
+        drawing.text((left, top + row * _LINE_HEIGHT), shown, fill=_COLOURS[tone], font=font)
 
 
 def _sized(pixels: NDArray[np.uint8], side: int = SIDE) -> Image.Image:
@@ -115,14 +117,8 @@ def write_feature_sheet(
     )
     drawing, font = ImageDraw.Draw(sheet), _font(LETTERS)
     sheet.paste(_sized(picture), (MARGIN, MARGIN))
-    for row, line in enumerate(lines):
-        shown = cut(line, font, width - 3 * MARGIN - SIDE)
-        drawing.text(
-            (2 * MARGIN + SIDE, MARGIN + row * _LINE_HEIGHT),
-            shown,
-            fill=_COLOURS["" if row else "strong"],
-            font=font,
-        )
+    toned: list[tuple[str, Tone]] = [(line, "" if row else "strong") for row, line in enumerate(lines)]
+    _write(drawing, toned, (2 * MARGIN + SIDE, MARGIN), width - 3 * MARGIN - SIDE)
     for title, tiles in mosaics:
         drawing.text((MARGIN, top), title, fill=_INK, font=font)
         colours = Image.fromarray(tiles)

@@ -11,17 +11,20 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from html import escape
 from typing import Any, Literal
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, Locator, MaxNLocator
 from numpy.typing import ArrayLike
+
+from lightfast.base.errors import DataError
 
 INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
 BEFORE, AFTER, RIGHT, WRONG = "#010105", "#010106", "#010107", "#010108"
@@ -58,6 +61,12 @@ def canvas(width: float, height: float, gaps: tuple[float, float] = (0.02, 0.02)
     return figure
 
 
+def require_some(given: Sized, what: str, one: str) -> None:
+    """Refuse to draw `what` of nothing; `one` is what it needs at least one of."""
+    if not given:
+        raise DataError(what, expected=f"at least one {one}", got="none")
+
+
 def styled(axes: Axes, *, grid: str = "y", title: str = "") -> Axes:
     """Quiet axes: no box, thin grid along `grid` ("x", "y", "both", ""), small muted tick labels."""
     axes.patch.set_alpha(0.0)
@@ -77,11 +86,17 @@ def styled(axes: Axes, *, grid: str = "y", title: str = "") -> Axes:
     return axes
 
 
+def ticks(axis: Axis, most: int | Locator, form: Formatter | None = None, **options: Any) -> None:
+    """At most `most` round ticks on an axis (or those of a locator), their labels by `form`."""
+    axis.set_major_locator(MaxNLocator(nbins=most, **options) if isinstance(most, int) else most)
+    if form is not None:
+        axis.set_major_formatter(form)
+
+
 def quarter_ticks(axes: Axes) -> None:
     """Both axes from 0 to 100 % in quarters."""
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-        axis.set_major_formatter(PERCENT)
+        ticks(axis, FixedLocator([0, 0.25, 0.5, 0.75, 1]), PERCENT)
 
 
 def beside(axes: Axes, text: str, place: tuple[float, float], gap: float) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import ArrayLike
 
 from lightfast.base.errors import DataError
@@ -34,9 +34,11 @@ from lightfast.report.drawing import (
     link,
     named_rows,
     quarter_ticks,
+    require_some,
     shortened,
     styled,
     svg,
+    ticks,
     write_failure,
 )
 
@@ -53,8 +55,7 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str:
         history: one mapping an epoch: `epoch`, and any of `train_loss`, `val_loss`, `train_accuracy`,
             `val_accuracy`, `lr`.
     """
-    if not history:
-        raise DataError("training curves", expected="at least one epoch", got="an empty history")
+    require_some(history, "training curves", "epoch")
     panels = [
         panel
         for panel in (
@@ -90,8 +91,8 @@ def _history_panel(axes: Axes, history: Sequence[Mapping[str, Any]], train: str,
     if len(axes.lines) == 2:
         legend(axes, loc="upper right" if train == "train_loss" else "lower right")
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    ticks(axes.xaxis, 5, integer=True, min_n_ticks=1)
+    ticks(axes.yaxis, 4)
     axes.yaxis.set_major_formatter(
         PERCENT if train == "train_accuracy" else FuncFormatter(lambda value, _: f"{value:g}")
     )
@@ -151,7 +152,7 @@ def confusion_figure(
 
 
 def severity_curves(
-    curves: Mapping[str, Mapping[str, Any]], severities: Sequence[int] = (1, 2, 3, 4, 5), columns: int = 5
+    curves: Mapping[str, Mapping[str, Any]], severities: Sequence[int] = (1, 2, 3, 4, 5)
 ) -> str:
     """Accuracy over severity, one small panel a corruption, all on one scale.
 
@@ -159,11 +160,9 @@ def severity_curves(
         curves: corruption → {"before": accuracies (S,) in 0..1, "after": the same or absent,
             "before_interval", "after_interval": (low, high) pairs (S, 2), or absent}.
         severities: S severity numbers.
-        columns: panels in a row.
     """
-    if not curves:
-        raise DataError("severity curves", expected="at least one corruption", got="none")
-    columns = min(columns, len(curves))
+    require_some(curves, "severity curves", "corruption")
+    columns = min(5, len(curves))
     rows = math.ceil(len(curves) / columns)
     figure = canvas(WIDTH, 40 + 132 * rows, gaps=(0.06, 0.08))
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)).ravel()
@@ -178,8 +177,7 @@ def severity_curves(
     for axes in panels[len(curves) :]:
         axes.set_visible(False)
     panels[0].set_ylim(0, 1.04)
-    panels[0].yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-    panels[0].yaxis.set_major_formatter(PERCENT)
+    ticks(panels[0].yaxis, FixedLocator([0, 0.5, 1]), PERCENT)
     panels[0].set_xlim(min(severities) - 0.3, max(severities) + 0.3)
     panels[0].xaxis.set_major_locator(FixedLocator(list(severities)))
     measured = {
@@ -204,8 +202,7 @@ def before_after(
         rows: (name, before, after, before_interval, after_interval); accuracies in 0..1, intervals (low,
             high) or None.
     """
-    if not rows:
-        raise DataError("before and after", expected="at least one row", got="none")
+    require_some(rows, "before and after", "row")
     figure = canvas(WIDTH, 62 + 34 * len(rows))
     axes = styled(figure.subplots(), grid="x")
     places = np.arange(len(rows))
@@ -216,7 +213,7 @@ def before_after(
     named_rows(axes, [row[0] for row in rows])
     lowest = min(min(row[1], row[2], *(row[3] or ()), *(row[4] or ())) for row in rows)
     axes.set_xlim(max(0.0, lowest - 0.04), 1.03)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    ticks(axes.xaxis, 6, steps=[1, 2, 5, 10])
     axes.set_xticks([tick for tick in axes.get_xticks() if lowest - 0.04 <= tick <= 1 + 1e-9])
     axes.xaxis.set_major_formatter(PERCENT)
     axes.set_xlabel("accuracy, %")
@@ -240,15 +237,14 @@ def _before_after_row(
     beside(axes, f"{100 * shares[1]:.1f}", (max(ends), place), 9)
 
 
-def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
+def reliability_diagram(bins: Sequence[Any]) -> str:
     """How often right, against how sure: the diagonal is honest, below it is overconfident.
 
     Args:
         bins: rows with `low`, `high`, `count`, `accuracy`, `confidence` and `interval`
             (`evaluate.calibration.reliability`).
-        width: of the drawing in CSS pixels.
     """
-    figure = canvas(width, width)
+    figure = canvas(400, 400)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])
     styled(upper, grid="both")
     styled(lower, grid="")
@@ -273,7 +269,7 @@ def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
     )
     upper.set(xlim=(0, 1.02), ylim=(0, 1.02), ylabel="right, %")
     lower.set(ylabel="pictures", xlabel="confidence, %")
-    lower.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
+    ticks(lower.yaxis, 2, integer=True)
     quarter_ticks(upper)
     total = max(1, sum(row.count for row in bins))
     gap = sum(row.count / total * abs(row.accuracy - row.confidence) for row in bins)
@@ -286,12 +282,9 @@ def reliability_diagram(bins: Sequence[Any], width: int = 400) -> str:
 
 def _series(history: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:
     """Epochs and values of `key`, epochs without it left out."""
-    rows = [
-        (row.get("epoch", place + 1), row[key])
-        for place, row in enumerate(history)
-        if row.get(key) is not None
-    ]
-    return [float(epoch) for epoch, _ in rows], [float(value) for _, value in rows]
+    rows = [(row.get("epoch", place), row.get(key)) for place, row in enumerate(history, start=1)]
+    known = [(float(epoch), float(value)) for epoch, value in rows if value is not None]
+    return [epoch for epoch, _ in known], [value for _, value in known]
 
 
 def _severity_panel(axes: Axes, series: Mapping[str, Any], severities: Sequence[int]) -> None:
@@ -302,15 +295,8 @@ def _severity_panel(axes: Axes, series: Mapping[str, Any], severities: Sequence[
         if interval is not None:
             low, high = np.asarray(interval, dtype=np.float64).T
             axes.fill_between(severities, low, high, color=colour, alpha=0.22, linewidth=0)
-        axes.plot(
-            severities,
-            series[key],
-            color=colour,
-            linewidth=2,
-            marker="o",
-            markersize=3.5,
-            solid_capstyle="round",
-        )
+        dots: dict[str, Any] = {"linewidth": 2, "marker": "o", "markersize": 3.5}
+        axes.plot(severities, series[key], color=colour, solid_capstyle="round", **dots)
     if "before" in series and "after" in series:
         axes.fill_between(severities, series["before"], series["after"], color=AFTER, alpha=0.07, linewidth=0)
 

@@ -99,9 +99,9 @@ def colour_table(signed: bool) -> NDArray[np.uint8]:
     return table
 
 
-def enlarged(image: NDArray[np.uint8], side: int = MIN_SIDE) -> NDArray[np.uint8]:
-    """A picture whose longer side is at least `side`: every pixel becomes a square of whole pixels."""
-    factor = -(-side // max(image.shape[:2]))
+def enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture whose longer side is at least MIN_SIDE: every pixel becomes a square of whole pixels."""
+    factor = -(-MIN_SIDE // max(image.shape[:2]))
     return image if factor <= 1 else image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
@@ -154,9 +154,8 @@ def mosaic(
     sheet = np.zeros((rows * (tall + _GAP) - _GAP, columns * (wide + _GAP) - _GAP, 4), dtype=np.uint8)
     for place, tile in enumerate(tiles):
         top, left = place // columns * (tall + _GAP), place % columns * (wide + _GAP)
-        sheet[top : top + tall, left : left + wide] = np.dstack(
-            [tile, np.full((tall, wide), 255, dtype=np.uint8)]
-        )
+        sheet[top : top + tall, left : left + wide, :3] = tile
+        sheet[top : top + tall, left : left + wide, 3] = 255
     return sheet
 
 

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
@@ -27,7 +27,6 @@ class Text:
 
     text: str
     note: bool = False
-    kind: ClassVar[str] = "text"
 
     @property
     def paragraphs(self) -> tuple[str, ...]:
@@ -51,7 +50,6 @@ class Cards:
 
     cards: tuple[Card, ...]
     lead: str = ""
-    kind: ClassVar[str] = "cards"
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,6 @@ class Table:
     rows: tuple[tuple[Cell | str, ...], ...]
     caption: str = ""
     notes: tuple[str, ...] = ()
-    kind: ClassVar[str] = "table"
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -112,7 +109,6 @@ class Figure:
     caption: str
     alt: str = ""
     title: str = ""
-    kind: ClassVar[str] = "figure"
 
     @property
     def is_svg(self) -> bool:
@@ -126,7 +122,6 @@ class FigureRow:
 
     figures: tuple[Figure, ...]
     caption: str = ""
-    kind: ClassVar[str] = "figure_row"
 
 
 @dataclass(frozen=True)
@@ -156,7 +151,6 @@ class PictureGrid:
     columns: tuple[str, ...]
     rows: tuple[PictureRow, ...]
     caption: str = ""
-    kind: ClassVar[str] = "pictures"
 
 
 @dataclass(frozen=True)
@@ -165,7 +159,6 @@ class Gallery:
 
     pictures: tuple[Picture, ...]
     caption: str = ""
-    kind: ClassVar[str] = "gallery"
 
 
 @dataclass(frozen=True)
@@ -186,7 +179,6 @@ class Queue:
     rows: tuple[ReviewItem, ...]
     total: int
     caption: str = ""
-    kind: ClassVar[str] = "queue"
 
 
 @dataclass(frozen=True)
@@ -196,7 +188,6 @@ class Folded:
     title: str
     parts: tuple[Text | Table | Figure | FigureRow | PictureGrid | Gallery | Queue, ...]
     anchor: str = ""
-    kind: ClassVar[str] = "folded"
 
 
 SectionPart = Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | Folded

@@ -16,33 +16,19 @@ from lightfast.report.page import Picture, PictureGrid, PictureRow, Queue, Revie
 MAX_SIDE = 192
 
 
-def png_uri(image: NDArray[np.uint8], max_side: int = MAX_SIDE) -> str:
-    """A uint8 picture (H, W), (H, W, 1) or (H, W, 3) as a PNG data URI,
-    its longer side at most `max_side` pixels.
-    """
-    return _encoded(_checked(image), max_side)
-
-
-def picture(
-    image: NDArray[np.uint8],
-    caption: str = "",
-    right: bool | None = None,
-    alt: str = "",
-    max_side: int = MAX_SIDE,
-) -> Picture:
-    """A picture for a grid or a queue.
+def picture(image: NDArray[np.uint8], caption: str = "", right: bool | None = None, alt: str = "") -> Picture:
+    """A picture for a grid or a queue, its longer side at most MAX_SIDE pixels.
 
     Args:
         image: uint8 (H, W), (H, W, 1) or (H, W, 3).
         caption: what stands under it, e.g. the prediction and its confidence.
         right: whether the prediction is the given label; None when that is not known.
         alt: the picture in words; the caption when empty.
-        max_side: shrink larger pictures to this many pixels.
     """
-    pixels = _checked(image)
-    scale = min(1.0, max_side / max(pixels.shape[:2]))
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    return Picture(_encoded(pixels, max_side), width, height, caption, right, alt or caption)
+    drawn = Image.fromarray(np.ascontiguousarray(_checked(image)))
+    if max(drawn.size) > MAX_SIDE:
+        drawn.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    return Picture(data_uri(png(drawn, optimize=True)), *drawn.size, caption, right, alt or caption)
 
 
 def picture_grid(rows: Sequence[PictureRow], columns: Sequence[str], caption: str = "") -> PictureGrid:
@@ -70,8 +56,8 @@ def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if (
         pixels.dtype != np.uint8
         or pixels.ndim not in (2, 3)
-        or (pixels.ndim == 3 and pixels.shape[-1] != 3)
-        or 0 in pixels.shape
+        or pixels.shape[2:] not in ((), (3,))
+        or not pixels.size
     ):
         raise DataError(
             "picture for a page",
@@ -79,10 +65,3 @@ def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
             got=f"{pixels.dtype} {np.shape(image)}",
         )
     return pixels
-
-
-def _encoded(pixels: NDArray[np.uint8], max_side: int) -> str:
-    drawn = Image.fromarray(np.ascontiguousarray(pixels))
-    if max(drawn.size) > max_side:
-        drawn.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    return data_uri(png(drawn, optimize=True))

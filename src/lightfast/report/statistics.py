@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
@@ -30,9 +30,11 @@ from lightfast.report.drawing import (
     legend_above,
     named_rows,
     quarter_ticks,
+    require_some,
     shortened,
     styled,
     svg,
+    ticks,
     write_failure,
 )
 from lightfast.report.figures import WIDTH
@@ -69,8 +71,7 @@ def learning_curve_figure(
         target: accuracy to mark with a line.
         held: a measured point that the law was not fitted to.
     """
-    if not points:
-        raise DataError("learning curve", expected="at least one measured point", got="none")
+    require_some(points, "learning curve", "measured point")
     figure = canvas(WIDTH, 380)
     axes = styled(figure.subplots(), grid="both")
     if curve:
@@ -120,12 +121,10 @@ def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "ac
     for axes, title in ((left, "Residuals over fitted values"), (right, "Residuals over normal quantiles")):
         styled(axes, grid="both", title=title)
         axes.axhline(0, color=MUTED, linewidth=1.5)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: form(value).replace("-", "−")))
+        ticks(axes.yaxis, 6, FuncFormatter(lambda value, _: form(value).replace("-", "−")))
     marks = {"s": 26, "color": AFTER, "alpha": 0.65, "linewidths": 0, "zorder": 3}
     left.scatter(centre, rest, **marks)
-    left.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    left.xaxis.set_major_formatter(form)
+    ticks(left.xaxis, 6, form)
     points = "points" if "%" in label else "units"
     left.set(xlabel=f"fitted {label}", ylabel=f"residual, {points}")
     quantiles = ndtri((np.arange(centre.size) + 0.5) / centre.size)
@@ -154,8 +153,7 @@ def interval_figure(
         unit: of the values; with "%" they are shares and shown times 100.
         groups: places of rows that belong together, one bar each.
     """
-    if not rows:
-        raise DataError("interval figure", expected="at least one row", got="none")
+    require_some(rows, "interval figure", "row")
     _require_places(groups, len(rows))
     figure = canvas(WIDTH, 64 + 30 * len(rows))
     shares = [1, min(0.3, 0.08 + 0.035 * len(groups))] if groups else [1]
@@ -169,8 +167,7 @@ def interval_figure(
     lowest, highest = min(row[2][0] for row in rows), max(row[2][1] for row in rows)
     span = max(highest - lowest, 1e-6)
     axes.set_xlim(lowest - 0.04 * span, highest + 0.12 * span)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(form)
+    ticks(axes.xaxis, 6, form, steps=[1, 2, 5, 10])
     axes.set_xlabel(unit)
     named_rows(axes, [row[0] for row in rows])
     if groups:
@@ -187,15 +184,13 @@ def lines_figure(
     x_label: str,
     y_label: str,
     log_x: bool = False,
-    percent: bool = True,
 ) -> str:
     """Up to six series over one number, each with its own colour, dash and marker.
 
     Args:
-        series: name → points (x, y, interval of y or None).
+        series: name → points (x, y in 0..1, interval of y or None); y are shown times 100.
         x_label, y_label: under and beside the axes, with units.
         log_x: a log scale; x above 0.
-        percent: y are shares and shown times 100.
     """
     if not 1 <= len(series) <= MOST_SERIES or not all(series.values()):
         raise DataError(
@@ -217,14 +212,12 @@ def lines_figure(
         _log_axis(axes)
     else:
         whole = all(float(row[0]).is_integer() for points in series.values() for row in points)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=whole))
-        axes.xaxis.set_major_formatter(_PLAIN)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(PERCENT if percent else _PLAIN)
+        ticks(axes.xaxis, 8, _PLAIN, integer=whole)
+    ticks(axes.yaxis, 6, PERCENT, steps=[1, 2, 2.5, 5, 10])
     axes.set(xlabel=x_label, ylabel=y_label)
     _legend_above(axes)
-    told = write_failure if percent else "{:.4g}".format
-    words = ", ".join(f"{name} {told(max(rows, key=lambda row: row[0])[1])}" for name, rows in series.items())
+    ends = {name: max(rows, key=lambda row: row[0])[1] for name, rows in series.items()}
+    words = ", ".join(f"{name} {write_failure(share)}" for name, share in ends.items())
     return svg(figure, f"{y_label} over {x_label}; at the end: {words}")
 
 
@@ -337,8 +330,7 @@ def _accuracy_limits(axes: Axes, values: Sequence[float]) -> None:
     seen: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
     margin = max(0.01, 0.08 * float(np.ptp(seen)))
     axes.set_ylim(max(-0.01, float(seen.min()) - margin), min(1.01, float(seen.max()) + margin))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(PERCENT)
+    ticks(axes.yaxis, 6, PERCENT, steps=[1, 2, 5, 10])
 
 
 def _legend_above(axes: Axes) -> None:
@@ -381,7 +373,6 @@ def cost_figure(rows: Sequence[CostPoint]) -> str:
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 500 else (1.0,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.yaxis.set_major_formatter(PERCENT)
+    ticks(axes.yaxis, 5, PERCENT)
     words = ", ".join(f"{row.name} {100 * row.accuracy:.1f} % at {row.speed:,.0f}" for row in rows)
     return svg(figure, f"Accuracy against pictures a second: {words}")

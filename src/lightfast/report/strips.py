@@ -87,16 +87,8 @@ def _stage(one: StripPanel, left: float, width: float) -> str:
             f'fill="none" style="stroke: var({colour}); stroke-width: 2.5"/>'
         )
     for row, line in enumerate(one.lines):
-        parts.append(
-            _text(
-                left,
-                HEADING + height + 17 + row * _LINE_HEIGHT,
-                line,
-                width,
-                "--muted" if row else "--ink",
-                12.5,
-            )
-        )
+        top = HEADING + height + 17 + row * _LINE_HEIGHT
+        parts.append(_text(left, top, line, width, "--muted" if row else "--ink", 12.5))
     return "".join(parts)
 
 
@@ -110,9 +102,9 @@ def _text(left: float, top: float, text: str, width: float, colour: str, size: f
     )
 
 
-def colour_key(words: Sequence[str], *, signed: bool = False, width: int = 300) -> str:
+def colour_key(words: Sequence[str], *, signed: bool = False) -> str:
     """A bar of the colours with words under its ends (and its middle, where there are three)."""
-    table = colour_table(signed)
+    table, width = colour_table(signed), 300
     places = np.linspace(0, 255, _STOPS).round().astype(int)
     stops = "".join(
         f'<stop offset="{place / 255:.3f}" stop-color="#{bytes(table[place].tolist()).hex()}"/>'

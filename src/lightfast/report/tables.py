@@ -20,14 +20,12 @@ def percent_range(interval: Sequence[float] | None, digits: int = 1) -> str:
     """(0.971, 0.985) → "97.1–98.5"; without an interval an empty text."""
     if interval is None:
         return ""
-    low, high = interval
-    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}"
+    return "–".join(f"{100 * end:.{digits}f}" for end in interval)
 
 
 def share_text(share: float | None, interval: Sequence[float] | None = None, digits: int = 2) -> str:
     """0.9793, (0.971, 0.985) → "97.93 % [97.1–98.5]"."""
-    spread = percent_range(interval)
-    return f"{percent(share, digits)} [{spread}]" if spread else percent(share, digits)
+    return _flat(share_cell(share, interval, digits=digits))
 
 
 def share_cell(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 
+from lightfast.base.plain import as_json
 from lightfast.evaluate.metrics import score
 from lightfast.experiments.crossval import FoldOptions, assign_folds, cross_validate
 from lightfast.models.build import find_model
@@ -44,7 +45,7 @@ def crossval_run(
         "crossval",
         source,
         images.version,
-        **plan.as_json(),
+        **as_json(plan),
         folds=fold_options.folds,
         repeats=fold_options.repeats,
     )

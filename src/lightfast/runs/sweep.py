@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
 from lightfast.experiments.levels import summarise_sweep
@@ -52,7 +53,7 @@ def sweep_run(
     train = concatenate([splits.train, splits.val]) if len(splits.val) else splits.train
     points = plan_points(train, sweep_options)
     _check(train, splits.test, points, plan)
-    settings = options.settings("sweep", source, train.version, **plan.as_json())
+    settings = options.settings("sweep", source, train.version, **as_json(plan))
     begin(folder, settings, resume=False, replace="sweep")
     training = options.training(folder / POINTS_FOLDER)
     measured = run_points(points, (train, splits.test), plan, training, jobs=sweep_options.jobs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightfast.base.plain import as_json
 from lightfast.baselines.human import AnswerLog, Trial, draw_sample, load_answers
 from lightfast.baselines.human_score import NOT_RUN, HumanBaseline, score_people
 from lightfast.evaluate.predictions import Predictions
@@ -22,7 +23,6 @@ class People:
     """What people answered about the study's test pictures; `baseline` is None when nobody has answered."""
 
     result: Mapping[str, Any]
-    how: str
     baseline: HumanBaseline | None = None
 
 
@@ -31,9 +31,10 @@ def people_on(pictures: Path, folder: Path, options: StudyOptions, predictions: 
     beside the model's predictions of the same pictures.
     """
     how = shown_command(["lightfast", "human", str(pictures), "--person", "NAME", "--out", str(folder)])
-    if not load_answers(folder / ANSWERS_FILE).answers:
-        return People({"status": NOT_RUN, "how": how}, how)
-    first = load_answers(folder / ANSWERS_FILE).answers[0]
+    answers = load_answers(folder / ANSWERS_FILE).answers
+    if not answers:
+        return People({"status": NOT_RUN, "how": how})
+    first = answers[0]
     images = held_out(str(pictures), RunOptions(seed=options.seed, report=options.report), None).images
     log = AnswerLog(
         folder / ANSWERS_FILE, Trial(images.version, images.class_names, first.seed, first.sample)
@@ -42,4 +43,4 @@ def people_on(pictures: Path, folder: Path, options: StudyOptions, predictions: 
     # The file keeps the order of the pictures, not their ids.
     read = dataclasses.replace(predictions, ids=images.ids)
     baseline = score_people(log, images, sample, read.take(sample))
-    return People(baseline.as_json(), how, baseline)
+    return People(as_json(baseline), baseline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +11,15 @@ from typing import Any, Literal
 from lightfast.base.errors import UnknownName
 from lightfast.base.files import load_json, write_json
 from lightfast.base.parallel import Executor, in_parallel
+from lightfast.base.plain import HIDDEN, as_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.registry import Registry
+from lightfast.data.catalogue.catalogue import availability, data_folder, is_dataset_name
 from lightfast.data.dataset import ImageSpec
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_checkpoint
 from lightfast.report.page import Section, Table
+from lightfast.report.provenance import provenance
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import Prepared, prepare
 from lightfast.train.recipe import Training
@@ -54,16 +57,40 @@ class StudyOptions:
         options = RunOptions(data_folder=self.data_folder, report=self.report)
         return prepare(name, options, target=target, near="hashes", named=True)
 
-    def training(self, part: str) -> Training:
-        """Settings of one training of the study; its resumable state lies under `out`/.training/`part`."""
+    @property
+    def data_root(self) -> Path:
+        """Where data sets lie."""
+        return self.data_folder or data_folder()
+
+    def has(self, name: str) -> bool:
+        """Whether the data set can be read without the network; also for sets that only the data folder
+        knows.
+        """
+        return is_dataset_name(name, self.data_root) and availability(name, self.data_root) == "here"
+
+    def training(self, *folder: str) -> Training:
+        """Settings of one training of the study, whose resumable state lies in `folder` below `out`."""
+        place = self.out.joinpath(*folder)
         return Training(
             seed=self.seed,
             device=self.device,
-            folder=self.out / "parts" / part,
+            folder=place,
             resume=True,
             report=self.report,
             executor=self.executor,
         )
+
+    def result(
+        self, study: str, title: str, tables: Sequence[Table], figures: Mapping[str, Any], **more: Any
+    ) -> StudyResult:
+        """What the study of that name found: `figures` as plain JSON values with seed and scale; `more` are
+        the other fields.
+        """
+        told = as_json(figures) | {"seed": self.seed, "scale": self.scale}
+        command = ["lightfast", "study", study, "--scale", self.scale, "--seed", str(self.seed)]
+        facts = provenance(told["data_version"], self.seed, more.get("seconds"), command)
+        own: dict[str, Any] = {"seed": self.seed, "scale": self.scale, "provenance": facts}
+        return StudyResult(title, tuple(tables), told, **more, **own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,28 +104,35 @@ class StudyResult:
         notes: what the reader has to know (stand-in data, what was not run).
         seconds: of the trainings.
         sections: figures for the page, after the tables.
+        seed, scale: of the options.
+        provenance: see `report.provenance.provenance`.
     """
 
     title: str
-    tables: tuple[Table, ...]
+    tables: tuple[Table, ...] = field(metadata=HIDDEN)
     figures: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
-    sections: tuple[Section, ...] = ()
+    sections: tuple[Section, ...] = field(default=(), metadata=HIDDEN)
+    seed: int = 0
+    scale: Scale = "quick"
+    provenance: Mapping[str, Any] = field(default_factory=dict, metadata=HIDDEN)
 
 
 @dataclass(frozen=True)
 class Study:
-    """One registered study: `run(options)` does it; `needs` names the data sets at scale "paper",
-    `scales` those that it has.
-    """
+    """One registered study: `run(options)` does it, at one of its `scales`."""
 
     name: str
-    title: str
     run: Callable[[StudyOptions], StudyResult]
-    source: str
-    needs: tuple[str, ...] = ()
     scales: tuple[Scale, ...] = ("quick", "paper")
+
+
+def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """What stands in the JSON file, made and written where it is not there yet."""
+    if not path.is_file():
+        write_json(path, make())
+    return load_json(path)
 
 
 STUDIES: Registry[Study] = Registry("study")
@@ -113,24 +147,17 @@ def trained(
     `key` holds whatever decides the result (data version, settings); seed and scale are added here.
     """
     folder = options.out / "parts" / part
-    wanted = {**key, "seed": options.seed, "scale": options.scale}
+    wanted = as_json({**key, "seed": options.seed, "scale": options.scale})
     note = folder / "checkpoint" / "checkpoint.json"
-    if note.is_file() and load_json(note).get("details", {}).get("key") == _plain(wanted):
+    if note.is_file() and load_json(note).get("details", {}).get("key") == wanted:
         return load_checkpoint(folder)
     # The state of a training that was stopped is worth going on with only when it was started for the same
     # key.
     started = folder / "key.json"
-    if not (started.is_file() and load_json(started) == _plain(wanted)):
+    if not (started.is_file() and load_json(started) == wanted):
         shutil.rmtree(folder / ".training", ignore_errors=True)
-        write_json(started, _plain(wanted))
-    checkpoint = make(options.training(part))
-    checkpoint = checkpoint.replace(details={**checkpoint.details, "key": _plain(wanted)})
+        write_json(started, wanted)
+    checkpoint = make(options.training("parts", part))
+    checkpoint = checkpoint.replace(details={**checkpoint.details, "key": wanted})
     checkpoint.save(folder / "checkpoint")
     return checkpoint
-
-
-def _plain(value: Any) -> Any:
-    """As JSON would give it back: tuples become lists."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, tuple | list) else value

@@ -6,14 +6,17 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import availability, is_dataset_name
+from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
+from lightfast.evaluate.compare import PairedTest
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.evaluate.predictions import Predictions
@@ -21,8 +24,11 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.registry import count_parameters
 from lightfast.models.test_time_views import choose_views
+from lightfast.report.page import Cell
+from lightfast.report.tables import duration, points_cell, share_cell
+from lightfast.statistics.intervals import Interval, wilson
 from lightfast.studies.registry import StudyOptions, trained
-from lightfast.train.fit import fit
+from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe, Training
 
 
@@ -41,6 +47,11 @@ class ModelRow:
     config: Mapping[str, Any] = field(default_factory=dict)
     paper: float | None = None
     views: tuple[str, ...] = ()
+
+    @property
+    def plan(self) -> ClassifierPlan:
+        """What is fitted."""
+        return ClassifierPlan(self.model, self.recipe, self.config)
 
     def quick(self, epochs: int) -> ModelRow:
         """The same with so few epochs that a test can run it."""
@@ -71,26 +82,27 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        measured = self.evaluation
-        return {
-            "part": self.row.part,
-            "title": self.row.title,
-            "model": self.row.model,
-            "paper": self.row.paper,
-            "accuracy": measured.accuracy,
-            "accuracy_interval": list(measured.accuracy_interval),
-            "n": measured.n,
-            "macro_precision": measured.macro_precision,
-            "macro_recall": measured.macro_recall,
-            "macro_f1": measured.macro_f1,
-            "macro_f1_interval": list(measured.macro_f1_interval),
-            "ece": measured.ece,
-            "views": self.checkpoint.config.get("views"),
-            "views_val_loss": self.checkpoint.details.get("views_val_loss"),
-            "parameters": self.parameters,
-            "epochs": self.epochs,
-            "seconds": round(self.seconds, 1),
-        }
+        row, measured, checkpoint = self.row, self.evaluation, self.checkpoint
+        names = ("accuracy", "accuracy_interval", "n", "macro_precision", "macro_recall", "macro_f1")
+        return as_json(
+            {name: getattr(row, name) for name in ("part", "title", "model", "paper")}
+            | {name: getattr(measured, name) for name in (*names, "macro_f1_interval", "ece")}
+            | {"views": checkpoint.config.get("views")}
+            | {"views_val_loss": checkpoint.details.get("views_val_loss")}
+            | {"parameters": self.parameters, "epochs": self.epochs, "seconds": round(self.seconds, 1)}
+        )
+
+    @property
+    def cost_texts(self) -> tuple[str, str, str]:
+        """Parameters, epochs and training time of a table's row; a forest has only the time."""
+        parameters = "" if self.parameters is None else f"{self.parameters:,}"
+        return parameters, str(self.epochs or ""), duration(self.seconds)
+
+    def cell(self, measure: str = "accuracy", best: float | None = None) -> Cell:
+        """Accuracy (or macro F1) with its interval, set off where it is the `best`."""
+        share = getattr(self.evaluation, measure)
+        interval = getattr(self.evaluation, f"{measure}_interval")
+        return share_cell(share, interval, "strong" if share == best else "")
 
 
 def outcome_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Outcome:
@@ -110,19 +122,45 @@ def trained_row(options: StudyOptions, row: ModelRow, splits: Splits) -> Checkpo
     """The classifier of one row, chosen on the validation pictures;
     kept in `options.out` and found again there.
     """
-    key = {
-        "data": splits.train.version,
-        "model": row.model,
-        "config": dict(row.config),
-        "recipe": row.recipe.model_dump(),
-    }
+    key = {"data": splits.train.version, **as_json(row.plan)}
+    return trained(options, row.part, key, lambda training: row.plan.fit(splits.train, splits.val, training))
 
-    def make(training: Training) -> Checkpoint:
-        return fit(
-            splits.train, splits.val, model=row.model, recipe=row.recipe, config=row.config, training=training
-        )
 
-    return trained(options, row.part, key, make)
+def drawn(images: ImageSet, count: int | None, seed: int, *purpose: str) -> ImageSet:
+    """At most `count` pictures in the order in which (`seed`, `purpose`) draws them; all as they are for
+    None.
+    """
+    if count is None:
+        return images
+    return images.take(generator(seed, *purpose).permutation(len(images))[:count])
+
+
+def splits_json(splits: Splits) -> dict[str, Any]:
+    """Versions and numbers of the pictures, as every study tells them."""
+    sides = {"train": splits.train, "val": splits.val, "test": splits.test}
+    versions = {"data_version": splits.train.version, "test_version": splits.test.version}
+    return versions | {f"n_{name}": len(side) for name, side in sides.items()}
+
+
+def counts_text(splits: Splits, seed: int) -> str:
+    """The numbers of the pictures and the seed, for captions."""
+    counts = f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test pictures"
+    return f"{counts}; seed {seed}"
+
+
+def gain_cell(test: PairedTest) -> Cell:
+    """The paired difference in points, with its interval."""
+    return points_cell(test.difference, test.difference_interval)
+
+
+def accuracy_cell(correct: NDArray[np.bool_]) -> Cell:
+    """Accuracy with its Wilson interval."""
+    return share_cell(float(correct.mean()), wilson_of(correct))
+
+
+def wilson_of(correct: NDArray[np.bool_]) -> Interval:
+    """The Wilson interval of a share of pictures that were read rightly."""
+    return wilson(int(correct.sum()), len(correct))
 
 
 def training_speed(row: ModelRow, splits: Splits, options: StudyOptions, pictures: int = 2_048) -> float:
@@ -131,27 +169,15 @@ def training_speed(row: ModelRow, splits: Splits, options: StudyOptions, picture
 
     Processor time, because it stays the same when other programs take turns on the core.
     """
-    few = splits.train.take(generator(options.seed, "speed").permutation(len(splits.train))[:pictures])
-    recipe = row.recipe.updated(["epochs=1"])
+    few = drawn(splits.train, pictures, options.seed, "speed")
+    plan = dataclasses.replace(row.plan, recipe=row.recipe.updated(["epochs=1"]))
     threads, taken = torch.get_num_threads(), 0.0
     torch.set_num_threads(1)
     try:
         for _ in range(2):
             started = time.process_time()
-            fit(
-                few,
-                splits.val.take([]),
-                model=row.model,
-                recipe=recipe,
-                config=row.config,
-                training=Training(seed=options.seed),
-            )
+            plan.fit(few, splits.val.take([]), Training(seed=options.seed))
             taken = time.process_time() - started
     finally:
         torch.set_num_threads(threads)
     return len(few) / max(taken, 1e-9)
-
-
-def at_hand(name: str, folder: Path) -> bool:
-    """Whether the data set can be read without the network; also for sets that only the data folder knows."""
-    return is_dataset_name(name, folder) and availability(name, folder) == "here"

@@ -27,8 +27,8 @@ def run_study(name: str, options: StudyOptions) -> StudyResult:
     if options.scale not in study.scales:
         raise SettingsError(
             f"study {study.name}",
-            expected=f"--scale {' or '.join(study.scales)}",
-            got=f"--scale {options.scale}",
-            cure=f"Use --scale {study.scales[-1]} for the figures to quote.",
+            expected=f"`scale` {' or '.join(study.scales)}",
+            got=f"`scale` {options.scale}",
+            cure=f"Use `scale` {study.scales[-1]} for the figures to quote.",
         )
     return study.run(options)

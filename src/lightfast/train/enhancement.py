@@ -41,7 +41,6 @@ class Enhancement:
     strength: float = 0.0
     fidelity: Fidelity = "ssim"
     augment: str = "none"
-    monitor: str = "loss"
 
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None

@@ -8,22 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
+from torch import nn
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
-from lightfast.data.preprocess import Preprocess, to_tensor
+from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.checkpoint import Task as ClassifierTask
 from lightfast.models.forest import Forest
 from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
-from lightfast.train.objectives import Batch, Classification
+from lightfast.train.objectives import Classification
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, targets_of
+from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows, targets_of
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,6 @@ class ClassifierPlan:
     model: str = "cnn"
     recipe: Recipe = field(default_factory=Recipe)
     config: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values, enough to fit the same again."""
-        return {"model": self.model, "config": dict(self.config), "recipe": self.recipe.model_dump()}
 
     def fit(self, train_images: ImageSet, val_images: ImageSet, training: Training) -> Checkpoint:
         """`fit` with these settings."""
@@ -72,105 +67,63 @@ def fit(
     """
     training, config = training or Training(), dict(config or {})
     check_trainable(train_images)
+    recipe = recipe or recipe_of(model, config)
+    shape, classes, started = train_images.image_shape, train_images.num_classes, time.perf_counter()
+    network = fresh_network(model, "classifier", shape, classes, config, training.seed)
+    preprocess, history, facts = Preprocess.of(train_images), [], {}
     if find_model(model, "classifier").transfer:
-        return _fit_on_backbone(
-            train_images,
-            val_images,
-            ClassifierPlan(model, recipe or recipe_of(model, config), config),
-            training,
+        source = load_weights(network, model, config)
+        preprocess = preprocess_of(model, shape, config)
+        settings = TransferSettings.of(**config)
+        if settings.mode != "head":
+            _require_labels_for(recipe, train_images)
+        context = LoopContext.of(training, "classifier")
+        task = TransferTask(
+            train_images, val_images, settings, recipe, training.seed, context, training.taxonomy
         )
-    recipe = recipe or Recipe()
-    network = fresh_network(
-        model, "classifier", train_images.image_shape, train_images.num_classes, config, training.seed
-    )
-    preprocess = Preprocess.of(train_images)
-    started = time.perf_counter()
-    history: list[dict[str, Any]] = []
-    if isinstance(network, Forest):
-        train_images.require_labels()
-        preprocess = Preprocess.identity(train_images.image_shape)
-        network.fit(
-            train_images.images, train_images.require_labels(), derive_seed(training.seed, "forest") % 2**31
-        )
+        fitted = fit_transfer(network, preprocess, task)
+        history, config = fitted.history, fitted.config
+        facts = {"transfer": {"weights": source, **fitted.facts}}
+    elif isinstance(network, Forest):
+        preprocess = Preprocess.identity(shape)
+        labels = train_images.require_labels()
+        network.fit(train_images.images, labels, derive_seed(training.seed, "forest") % 2**31)
     else:
-        rows, classes = labelled_rows(train_images), train_images.num_classes
-        _require_labels_for(recipe, train_images)
-        weights = class_weights(rows[1], classes) if recipe.balance == "weights" else None
-        objective = Classification(preprocess, recipe.label_smoothing, recipe.augment, weights)
-        source: BatchSource = ArraySource(rows, labelled_rows(val_images))
-        if recipe.balance in ("sampling", "augment"):
-            draws = derive_seed(training.seed, "balance")
-            source = BalancedDraws(
-                rows, labelled_rows(val_images), classes, draws, moved=recipe.balance == "augment"
-            )
-        history = train(
-            network,
-            source,
-            objective,
-            recipe,
-            seed=training.seed,
-            context=LoopContext.of(training, "classifier"),
-        )
-    details = _details(train_images, val_images, recipe, training, started)
+        history = _fit_network(network, preprocess, (train_images, val_images), recipe, training)
     return Checkpoint(
         role="classifier",
         model=model,
-        image_shape=train_images.image_shape,
-        outputs=train_images.num_classes,
+        image_shape=shape,
+        outputs=classes,
         class_names=train_images.class_names,
         preprocess=preprocess,
         network=network,
         config=config,
-        details=details,
+        details={**_details(train_images, val_images, recipe, training, started), **facts},
         history=tuple(history),
-        task=_task(train_images),
+        task="multi-class" if train_images.tags is None else "multi-label",
     )
 
 
-def _fit_on_backbone(
-    train_images: ImageSet, val_images: ImageSet, plan: ClassifierPlan, training: Training
-) -> Checkpoint:
-    started = time.perf_counter()
-    settings = TransferSettings.of(**plan.config)
-    if settings.mode != "head":
-        _require_labels_for(plan.recipe, train_images)
-    network = fresh_network(
-        plan.model,
-        "classifier",
-        train_images.image_shape,
-        train_images.num_classes,
-        plan.config,
-        training.seed,
-    )
-    source = load_weights(network, plan.model, plan.config)
-    preprocess = preprocess_of(plan.model, train_images.image_shape, plan.config)
-    task = TransferTask(
-        train_images,
-        val_images,
-        settings,
-        plan.recipe,
-        training.seed,
-        LoopContext.of(training, "classifier"),
-        training.taxonomy,
-    )
-    fitted = fit_transfer(network, preprocess, task)
-    details = {
-        **_details(train_images, val_images, plan.recipe, training, started),
-        "transfer": {"weights": source, **fitted.facts},
-    }
-    return Checkpoint(
-        role="classifier",
-        model=plan.model,
-        image_shape=train_images.image_shape,
-        outputs=train_images.num_classes,
-        class_names=train_images.class_names,
-        preprocess=preprocess,
-        network=network,
-        config=fitted.config,
-        details=details,
-        history=tuple(fitted.history),
-        task=_task(train_images),
-    )
+def _fit_network(
+    network: nn.Module,
+    preprocess: Preprocess,
+    sides: tuple[ImageSet, ImageSet],
+    recipe: Recipe,
+    training: Training,
+) -> list[dict[str, Any]]:
+    """A network that learns whole from (training, validation) pictures; its history."""
+    _require_labels_for(recipe, sides[0])
+    rows, val_rows = map(labelled_rows, sides)
+    classes = sides[0].num_classes
+    weights = class_weights(rows[1], classes) if recipe.balance == "weights" else None
+    objective = Classification(preprocess, recipe.label_smoothing, recipe.augment, weights)
+    source: BatchSource = ArraySource(rows, val_rows)
+    if recipe.balance in ("sampling", "augment"):
+        draws = derive_seed(training.seed, "balance")
+        source = BalancedDraws(rows, val_rows, classes, draws, moved=recipe.balance == "augment")
+    context = LoopContext.of(training, "classifier")
+    return train(network, source, objective, recipe, seed=training.seed, context=context)
 
 
 def _details(
@@ -185,10 +138,6 @@ def _details(
         "recipe": recipe.model_dump(),
         "fit_seconds": round(time.perf_counter() - started, 3),
     }
-
-
-def _task(images: ImageSet) -> ClassifierTask:
-    return "multi-class" if images.tags is None else "multi-label"
 
 
 def _require_labels_for(recipe: Recipe, images: ImageSet) -> None:
@@ -206,11 +155,6 @@ def recipe_of(model: str, config: Mapping[str, Any]) -> Recipe:
     return default_recipe(TransferSettings.of(**dict(config)).mode)
 
 
-def labelled_rows(images: ImageSet) -> Batch:
-    """(uint8 images, int64 labels or bool tags) as torch tensors; the memory is shared where it can be."""
-    return to_tensor(images.images), torch.from_numpy(targets_of(images))
-
-
 def check_trainable(images: ImageSet) -> None:
     """Refuse what no classifier can learn from: no pictures, one picture, one class,
     a class without pictures.
@@ -223,31 +167,18 @@ def check_trainable(images: ImageSet) -> None:
             got=str(len(images)),
             cure="Add more pictures, or take a larger limit.",
         )
-    if targets.ndim == 2:
-        missing = [
-            name
-            for name, there in zip(images.class_names, np.asarray(targets.any(axis=0)).tolist(), strict=True)
-            if not there
-        ]
-        if missing:
-            named = ", ".join(missing[:5])
-            raise DataError(
-                f"{images.name}: no training picture carries {named}",
-                cure="Add pictures, or remove the label.",
-            )
-        return
-    labels = targets
-    if images.num_classes < 2:
+    tagged = targets.ndim == 2
+    if not tagged and images.num_classes < 2:
         raise DataError(
             f"{images.name}: classes",
             expected="at least 2",
             got=f"1 ({images.class_names[0]})",
             cure="Add a folder of counter-examples.",
         )
-    present = set(labels.tolist())
-    empty = [name for index, name in enumerate(images.class_names) if index not in present]
-    if empty:
+    there = targets.any(axis=0) if tagged else np.isin(np.arange(images.num_classes), targets)
+    missing = ", ".join([images.class_names[row] for row in np.flatnonzero(~there)][:5])
+    if missing:
+        lacks, remedy = ("picture carries", "label") if tagged else ("pictures of", "empty class")
         raise DataError(
-            f"{images.name}: no training pictures of {', '.join(empty[:5])}",
-            cure="Add pictures, or remove the empty class.",
+            f"{images.name}: no training {lacks} {missing}", cure=f"Add pictures, or remove the {remedy}."
         )

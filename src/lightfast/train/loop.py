@@ -115,34 +115,28 @@ def train(
     return _Training(network, source, objective, recipe, seed, context).run()
 
 
+@dataclass
 class _Training:
-    def __init__(
-        self,
-        network: nn.Module,
-        source: BatchSource,
-        objective: Objective,
-        recipe: Recipe,
-        seed: int,
-        context: LoopContext,
-    ) -> None:
-        self.network = network.to(context.device).to(memory_format=torch.channels_last)
+    network: nn.Module
+    source: BatchSource
+    objective: Objective
+    recipe: Recipe
+    seed: int
+    context: LoopContext
+
+    def __post_init__(self) -> None:
+        recipe, context = self.recipe, self.context
+        self.network.to(context.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
-        self.source, self.objective, self.recipe, self.seed, self.context = (
-            source,
-            objective,
-            recipe,
-            seed,
-            context,
-        )
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(context.device))
-        self.optimizer = _optimizer(network, recipe)
+        self.optimizer = _optimizer(self.network, recipe)
         self.state = LoopState()
         self.best: dict[str, Tensor] = {}
-        self.val = tuple(rows.to(context.device) for rows in source.validation())
+        self.val = tuple(rows.to(context.device) for rows in self.source.validation())
         if recipe.schedule == "plateau" and not len(self.val[0]):
             raise SettingsError(
                 "schedule=plateau watches validation, and there are no validation pictures",
-                cure="Use --set schedule=one-cycle, or give more pictures.",
+                cure="Use schedule=one-cycle, or give more pictures.",
             )
 
     def run(self) -> list[dict[str, Any]]:
@@ -202,7 +196,7 @@ class _Training:
         if not math.isfinite(means["train_loss"]):
             raise TrainingError(
                 f"{self.context.label}: the loss of epoch {number + 1} is not finite",
-                cure=f"Lower the step size: --set learning_rate={self.recipe.learning_rate / 10:g}.",
+                cure=f"Lower the step size: learning_rate={self.recipe.learning_rate / 10:g}.",
             )
         return {"learning_rate": rate, **means}
 
@@ -242,7 +236,7 @@ class _Training:
 
     def _judge(self, row: dict[str, Any]) -> None:
         """Keep the best weights; step the plateau schedule; decide on stopping."""
-        value = row.get(f"val_{self.objective.monitor}", -self.state.epoch)
+        value = row.get("val_loss", -self.state.epoch)
         if not math.isfinite(value):
             raise TrainingError(
                 f"{self.context.label}: the validation loss is not finite", cure="Lower the step size."
@@ -261,12 +255,8 @@ class _Training:
 
     def _signature(self) -> dict[str, Any]:
         shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        return {
-            "recipe": self.recipe.model_dump(),
-            "seed": self.seed,
-            "shapes": shapes,
-            "rows": [len(part) for part in self.val],
-        }
+        told = {"recipe": self.recipe.model_dump(), "seed": self.seed}
+        return told | {"shapes": shapes, "rows": [len(part) for part in self.val]}
 
     def _save(self) -> None:
         if self.context.folder is None:
@@ -294,12 +284,12 @@ class _Training:
                 tensors = {name: stream.get_tensor(name).to(self.context.device) for name in stream.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise CheckpointError(
-                f"{path} is damaged ({error})", cure="Start over without --resume."
+                f"{path} is damaged ({error})", cure="Start over without `resume`."
             ) from error
         if json.loads(note["signature"]) != json.loads(json.dumps(self._signature())):
             raise CheckpointError(
                 f"{path} belongs to a training with another recipe, seed, model or data",
-                cure="Give the same settings, or start over without --resume.",
+                cure="Give the same settings, or start over without `resume`.",
             )
         self.state = LoopState(**json.loads(note["progress"]))
         self.network.load_state_dict(_part(tensors, "net"))
@@ -355,8 +345,5 @@ def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str,
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(f"{prefix}."): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(f"{prefix}.")
-    }
+    start = f"{prefix}."
+    return {name.removeprefix(start): one for name, one in tensors.items() if name.startswith(start)}

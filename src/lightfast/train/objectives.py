@@ -19,11 +19,6 @@ Batch = tuple[Tensor, ...]
 class Objective(Protocol):
     """Loss and measures of one batch."""
 
-    @property
-    def monitor(self) -> str:
-        """Name of the measure that validation watches; smaller is better."""
-        ...
-
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -45,7 +40,6 @@ class Classification:
     label_smoothing: float = 0.0
     augment: str = "none"
     class_weights: Tensor | None = None
-    monitor: str = "loss"
 
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None
@@ -95,7 +89,6 @@ class Detection:
 
     preprocess: Preprocess
     kinds: int
-    monitor: str = "loss"
 
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None
@@ -122,7 +115,6 @@ class Restoration:
     pixel_loss: str = "mse"
     frozen: Callable[[Tensor], Tensor] | None = None
     recognition: float = 0.0
-    monitor: str = "loss"
 
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None

@@ -21,7 +21,7 @@ from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.models.binary_tree import binary_tree
 from lightfast.models.stages import stage_costs, stage_index
 from lightfast.models.transfer import TransferNetwork, TransferSettings
-from lightfast.models.tree_head import TreeHead
+from lightfast.models.tree_head import TreeHead, set_linear
 from lightfast.train.features import FeatureExtractor, empty
 from lightfast.train.linear import LinearData, LinearSettings, fit_linear, fit_one_vs_rest, fit_tree
 from lightfast.train.loop import ArraySource, LoopContext, train
@@ -89,6 +89,11 @@ def targets_of(images: ImageSet) -> NDArray[Any]:
     return images.require_labels() if images.tags is None else images.tags
 
 
+def labelled_rows(images: ImageSet) -> Batch:
+    """(uint8 images, int64 labels or bool tags) as torch tensors; the memory is shared where it can be."""
+    return to_tensor(images.images), torch.from_numpy(targets_of(images))
+
+
 def fit_transfer(network: TransferNetwork, preprocess: Preprocess, task: TransferTask) -> TransferFit:
     """Fit `network` in place; it ends in eval mode.
 
@@ -98,12 +103,8 @@ def fit_transfer(network: TransferNetwork, preprocess: Preprocess, task: Transfe
     started = time.perf_counter()
     extractor = FeatureExtractor(network, preprocess, task.context.device, task.context.report)
     config = task.settings.model_dump(exclude_defaults=True)
-    facts: dict[str, Any] = {
-        "mode": task.settings.mode,
-        "features": network.width,
-        "input_side": preprocess.size[0],
-    }
-    facts |= fit_head(extractor, task, config)
+    facts: dict[str, Any] = {"mode": task.settings.mode, "features": network.width}
+    facts |= {"input_side": preprocess.size[0], **fit_head(extractor, task, config)}
     facts["head_seconds"] = round(time.perf_counter() - started, 2)
     history: list[dict[str, Any]] = []
     if task.settings.mode == "staged":
@@ -126,16 +127,11 @@ def fit_head(extractor: FeatureExtractor, task: TransferTask, config: dict[str, 
             "the strength of a linear head is chosen on validation pictures, and there are none",
             cure="Give more pictures, or a val part.",
         )
-    train = LinearData(features, targets)
     if task.settings.head == "tree" and task.settings.tree is None:
         config["tree"] = binary_tree(task.taxonomy, task.train.class_names, features, targets)
-    return place_head(
-        extractor.network,
-        with_mirrored(train, mirrored),
-        LinearData(val_features, val_targets),
-        task,
-        config.get("tree"),
-    )
+    rows = with_mirrored(LinearData(features, targets), mirrored)
+    val = LinearData(val_features, val_targets)
+    return place_head(extractor.network, rows, val, task, config.get("tree"))
 
 
 def with_mirrored(rows: LinearData, mirrored: NDArray[np.float32] | None) -> LinearData:
@@ -184,9 +180,7 @@ def place_head(
 
 def _linear(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0])
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
-        layer.bias.copy_(torch.from_numpy(np.ascontiguousarray(bias)))
+    set_linear(layer, weight, bias)
     return layer
 
 
@@ -195,9 +189,9 @@ class _FromStage(nn.Module):
     the rest is neither run nor trained.
     """
 
-    def __init__(self, network: TransferNetwork, start: int, dropout: float = 0.2) -> None:
+    def __init__(self, network: TransferNetwork, start: int) -> None:
         super().__init__()
-        self.network, self.start, self.dropout = network, start, nn.Dropout(dropout)
+        self.network, self.start, self.dropout = network, start, nn.Dropout(0.2)
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.network.head(self.dropout(self.network.features(maps, self.start)))
@@ -210,7 +204,6 @@ class _MapsObjective:
     """
 
     label_smoothing: float
-    monitor: str = "loss"
 
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None
@@ -218,14 +211,9 @@ class _MapsObjective:
         maps, mirrored, targets = batch
         if generator is None:
             return classification_loss(network(maps.float()), targets)
-        drawn = (
-            (torch.rand(len(maps), generator=generator) < 0.5)
-            .to(maps.device)
-            .reshape(-1, *([1] * (maps.ndim - 1)))
-        )
-        return classification_loss(
-            network(torch.where(drawn, mirrored, maps).float()), targets, self.label_smoothing
-        )
+        drawn = (torch.rand(len(maps), generator=generator) < 0.5).to(maps.device)
+        shown = torch.where(drawn.reshape(-1, *[1] * (maps.ndim - 1)), mirrored, maps)
+        return classification_loss(network(shown.float()), targets, self.label_smoothing)
 
 
 def staged_start(network: TransferNetwork, preprocess: Preprocess, wanted: str | None) -> int:
@@ -256,16 +244,15 @@ def staged_start(network: TransferNetwork, preprocess: Preprocess, wanted: str |
 def _staged(extractor: FeatureExtractor, task: TransferTask) -> tuple[str, list[dict[str, Any]]]:
     network = extractor.network
     start = staged_start(network, extractor.preprocess, task.settings.from_stage)
-    maps = torch.from_numpy(extractor.maps(task.train.images, start))
-    mirrored = (
-        torch.from_numpy(extractor.maps(task.train.images, start, flip=True)) if task.settings.flip else maps
-    )
-    val = torch.from_numpy(extractor.maps(task.val.images, start))
-    targets, val_targets = torch.from_numpy(targets_of(task.train)), torch.from_numpy(targets_of(task.val))
-    learning = {
-        id(one) for stage in network.stages[start:] for module in stage.modules for one in module.parameters()
-    }
-    learning |= {id(one) for one in network.head.parameters()}
+
+    def given(images: ImageSet, flip: bool = False) -> Tensor:
+        return torch.from_numpy(extractor.maps(images.images, start, flip=flip))
+
+    maps, val = given(task.train), given(task.val)
+    mirrored = given(task.train, True) if task.settings.flip else maps
+    targets, val_targets = (torch.from_numpy(targets_of(part)) for part in (task.train, task.val))
+    modules = [network.head, *(module for stage in network.stages[start:] for module in stage.modules)]
+    learning = {id(one) for module in modules for one in module.parameters()}
     frozen = [one for one in network.parameters() if id(one) not in learning]
     for parameter in frozen:
         parameter.requires_grad_(False)
@@ -280,18 +267,9 @@ def _staged(extractor: FeatureExtractor, task: TransferTask) -> tuple[str, list[
 
 
 def _full(extractor: FeatureExtractor, task: TransferTask) -> list[dict[str, Any]]:
-    rows, val = (
-        (to_tensor(part.images), torch.from_numpy(targets_of(part))) for part in (task.train, task.val)
-    )
+    source = ArraySource(labelled_rows(task.train), labelled_rows(task.val))
     objective = Classification(extractor.preprocess, task.recipe.label_smoothing, task.recipe.augment)
-    return train(
-        extractor.network,
-        ArraySource(rows, val),
-        objective,
-        task.recipe,
-        seed=task.seed,
-        context=task.context,
-    )
+    return train(extractor.network, source, objective, task.recipe, seed=task.seed, context=task.context)
 
 
 def _rounded(value: float) -> float | None:

@@ -11,7 +11,7 @@ from lightfast.data.folds import fold_numbers
 from lightfast.report.tables import text_table
 from lightfast.studies.emnist import study as emnist
 from lightfast.studies.emnist.networks import AUGMENT, letters_data, ours, take_sample
-from lightfast.studies.page import study_facts, write_study_page
+from lightfast.studies.page import write_study_page
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.run import find_study
 
@@ -20,7 +20,7 @@ from lightfast.studies.run import find_study
 def nothing(tmp_path_factory):
     """A data folder without any data set; what the system's packages carry is hidden too."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("lightfast.studies.emnist.networks.at_hand", lambda name, folder: False)
+        patched.setattr(StudyOptions, "has", lambda options, name: False)
         yield tmp_path_factory.mktemp("data")
 
 
@@ -99,8 +99,7 @@ def test_the_cross_validations_share_their_folds(quick):
 @pytest.mark.timeout(600)
 def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
     options, result, _ = quick
-    for place in ("lightfast.studies.rows.fit", "lightfast.train.fit.fit"):
-        monkeypatch.setattr(place, lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("lightfast.train.fit.fit", lambda *_, **__: pytest.fail("trained again"))
     again = emnist.run_emnist(options)
     assert [row["accuracy"] for row in again.figures["rows"]] == [
         row["accuracy"] for row in result.figures["rows"]
@@ -110,10 +109,8 @@ def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_page_holds_tables_and_figures(quick, tmp_path):
-    options, result, _ = quick
-    text = write_study_page(
-        tmp_path / "report.html", result, study_facts(result, "emnist", "quick", options.seed)
-    ).read_text("utf-8")
+    _, result, _ = quick
+    text = write_study_page(tmp_path / "report.html", result).read_text("utf-8")
     assert text.count("<svg") >= 3
     assert "Hardest pairs" in text
 

@@ -22,13 +22,15 @@ from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 from lightfast.report.page import Cell
 from lightfast.report.tables import percent, points, text_table
-from lightfast.studies.page import study_facts, write_study_page
+from lightfast.studies.page import write_study_page
 from lightfast.studies.perturbations import networks as perturbations_parts
 from lightfast.studies.perturbations import study as perturbations
 from lightfast.studies.perturbations.data import pictures_of
 from lightfast.studies.perturbations.figures import OUTCOMES, View, chosen_rows, counts, damaged_rows
 from lightfast.studies.registry import SCALES, StudyOptions, StudyResult
 from lightfast.studies.run import find_study
+
+MADE = ("learn_enhancer", "fit_restorer")
 
 
 @dataclass
@@ -78,7 +80,7 @@ def test_the_study_is_registered_with_all_three_scales():
 
 
 def test_paper_scale_without_a_gpu_is_refused_in_one_line(tmp_path):
-    with pytest.raises(SettingsError, match=r"needs a GPU.*--scale cpu") as refused:
+    with pytest.raises(SettingsError, match=r"needs a GPU.*`scale` cpu") as refused:
         perturbations.run_perturbations(
             StudyOptions(tmp_path, scale="paper", device="cpu", data_folder=tmp_path)
         )
@@ -86,7 +88,7 @@ def test_paper_scale_without_a_gpu_is_refused_in_one_line(tmp_path):
 
 
 def test_without_photographs_cpu_scale_is_refused_with_the_command_that_fetches_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("lightfast.studies.perturbations.data.at_hand", lambda name, folder: False)
+    monkeypatch.setattr(StudyOptions, "has", lambda options, name: False)
     with pytest.raises(DataError, match="lightfast data fetch cifar10"):
         perturbations.run_perturbations(
             StudyOptions(tmp_path, scale="cpu", device="cpu", data_folder=tmp_path)
@@ -194,8 +196,8 @@ def test_no_learner_but_the_leak_was_given_a_test_picture(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
-    for place in ("rows.fit", "perturbations.networks.learn_enhancer", "perturbations.networks.fit_restorer"):
-        monkeypatch.setattr(f"lightfast.studies.{place}", lambda *_, **__: pytest.fail("trained again"))
+    for place in ("train.fit.fit", *(f"studies.perturbations.networks.{made}" for made in MADE)):
+        monkeypatch.setattr(f"lightfast.{place}", lambda *_, **__: pytest.fail("trained again"))
     again = perturbations.run_perturbations(quick.options)
     assert json.dumps(again.figures, allow_nan=False) == json.dumps(quick.result.figures, allow_nan=False)
     assert [text_table(table) for table in again.tables] == [
@@ -206,9 +208,7 @@ def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_page_holds_the_papers_figures_and_stays_small(quick, tmp_path):
-    page = write_study_page(
-        tmp_path / "report.html", quick.result, study_facts(quick.result, "perturbations", "quick", 0)
-    )
+    page = write_study_page(tmp_path / "report.html", quick.result)
     text = page.read_text("utf-8")
     titles = [section.title for section in quick.result.sections]
     assert len(titles) == 4

@@ -82,7 +82,7 @@ def test_at_paper_scale_missing_sources_are_named_with_the_cure(nothing, tmp_pat
 
 
 def test_training_and_test_pictures_of_the_stand_in_share_no_source(nothing, tmp_path):
-    sources = svhn._sources(StudyOptions(out=tmp_path, data_folder=nothing), nothing)
+    sources = svhn._sources(StudyOptions(out=tmp_path, data_folder=nothing))
     for train, test in (sources.digits, sources.grounds):
         assert not set(train.content_hashes) & set(test.content_hashes)
 
@@ -118,18 +118,18 @@ def test_the_quick_study_counts_what_its_predictions_say(quick):
 @pytest.mark.slow
 def test_a_second_run_finds_the_trained_parts_and_the_same_figures(quick, monkeypatch):
     options, result = quick
-    monkeypatch.setattr("lightfast.studies.rows.fit", None)
+    monkeypatch.setattr("lightfast.train.fit.fit", None)
     assert svhn.run_svhn(dataclasses.replace(options)).figures == result.figures
 
 
 @pytest.mark.slow
 def test_the_stand_ins_test_pictures_of_real_data_are_made_of_test_parts(data_folder, tmp_path):
     options = StudyOptions(out=tmp_path, data_folder=data_folder, scale="paper")
-    if svhn.at_hand("svhn", data_folder):
+    if options.has("svhn"):
         pytest.skip("SVHN itself is here: no stand-in")
-    if not svhn.at_hand("mnist", data_folder):
+    if not options.has("mnist"):
         pytest.skip("mnist is not in LIGHTFAST_DATA")
-    sources = svhn._sources(options, data_folder)
+    sources = svhn._sources(options)
     assert all(
         isinstance(part, ImageSet) and part.name.endswith("/test")
         for part in (sources.digits[1], sources.grounds[1])

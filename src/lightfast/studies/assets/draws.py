@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from lightfast.base.files import json_digest, load_json, write_json
+from lightfast.base.files import json_digest
 from lightfast.models.binary_tree import Structure, binary_tree
 from lightfast.studies.assets.tasks import Draw, Features, Library, TaskOf, draw
-from lightfast.studies.registry import StudyOptions
+from lightfast.studies.registry import StudyOptions, kept
 from lightfast.train.linear import BinaryHeads, LinearData, LinearHead, LinearSettings, fit_linear, fit_tree
 
 MOST_NUMBERS = 1.2e8
@@ -100,11 +100,7 @@ def measured_draws(
 
 
 def _kept(path: Path, experiment: Experiment) -> dict[str, Any]:
-    if path.is_file():
-        return load_json(path)
-    result = measure_draw(experiment)
-    write_json(path, result)
-    return result
+    return kept(path, lambda: measure_draw(experiment))
 
 
 def measure_draw(experiment: Experiment) -> dict[str, Any]:

@@ -6,22 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from lightfast.base.files import json_digest, load_json, write_json
-from lightfast.data.catalogue.catalogue import data_folder
+from lightfast.base.files import json_digest
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
+from lightfast.data.splits import Splits
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.experiments.auto import choose_model
 from lightfast.models.transfer import TransferSettings
-from lightfast.studies.assets.tasks import MODEL, Library, TaskOf, draw
-from lightfast.studies.registry import StudyOptions
-from lightfast.studies.rows import at_hand
-from lightfast.train.fit import fit
+from lightfast.studies.assets.tasks import MODEL, Draw, Library, TaskOf, draw
+from lightfast.studies.registry import StudyOptions, kept
+from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import FULL_RECIPE, STAGED_RECIPE
 
@@ -47,7 +47,7 @@ def ways(epochs: int | None = None) -> tuple[Way, ...]:
     From scratch takes twice the epochs of the fine-tunes, at a larger step: random weights have more to
     learn.
     """
-    side = {"input_side": _SIDE}
+    side, full = {"input_side": _SIDE}, {"input_side": _SIDE, "mode": "full"}
     scratch = Recipe.of(
         epochs=20,
         batch_size=32,
@@ -58,26 +58,13 @@ def ways(epochs: int | None = None) -> tuple[Way, ...]:
         augment="flip",
     )
     cut = [] if epochs is None else [f"epochs={epochs}"]
+    staged = STAGED_RECIPE.updated(cut)
+    tuned = FULL_RECIPE.updated(["augment=flip", *cut])
     return (
         Way("frozen", "pretrained, frozen, linear head", side, STAGED_RECIPE),
-        Way(
-            "staged",
-            "pretrained, last third fine-tuned",
-            {**side, "mode": "staged"},
-            STAGED_RECIPE.updated(cut),
-        ),
-        Way(
-            "full",
-            "pretrained, all of it fine-tuned",
-            {**side, "mode": "full"},
-            FULL_RECIPE.updated(["augment=flip", *cut]),
-        ),
-        Way(
-            "scratch",
-            "from scratch (random weights)",
-            {**side, "mode": "full", "weights": "none"},
-            scratch.updated(cut),
-        ),
+        Way("staged", "pretrained, last third fine-tuned", {**side, "mode": "staged"}, staged),
+        Way("full", "pretrained, all of it fine-tuned", full, tuned),
+        Way("scratch", "from scratch (random weights)", {**full, "weights": "none"}, scratch.updated(cut)),
     )
 
 
@@ -89,16 +76,12 @@ def trained_ways(
     """
     rows: list[dict[str, Any]] = []
     for number in range(draws):
-        drawn = draw(task, pool, options.seed + 1_000 * number, (size, 10**9))
-        fitted = len(drawn.fit_rows)
-        train = _named(pool.train, drawn.fit_rows, drawn.given[:fitted], task, f"{task.name}/train")
-        val = _named(pool.train, drawn.val_rows, drawn.given[fitted:], task, f"{task.name}/val")
-        test = _named(pool.test, drawn.test_rows, drawn.truth, task, f"{task.name}/test")
+        sides = _sides(task, pool, draw(task, pool, options.seed + 1_000 * number, (size, 10**9)))
         for way in ways(epochs):
             key = json_digest(
                 {
-                    "data": train.version,
-                    "test": test.version,
+                    "data": sides.train.version,
+                    "test": sides.test.version,
                     "config": dict(way.config),
                     "recipe": way.recipe.model_dump(),
                     "seed": options.seed,
@@ -106,71 +89,62 @@ def trained_ways(
                 }
             )[:16]
             path = options.out / "ways" / f"{way.name}-{number}-{key}.json"
-            if not path.is_file():
-                training = Training(
-                    seed=options.seed,
-                    device=options.device,
-                    folder=options.out / "ways" / key,
-                    resume=True,
-                    report=options.report,
-                )
-                checkpoint = fit(
-                    train,
-                    val,
-                    model=MODEL,
-                    recipe=way.recipe,
-                    config=TransferSettings.of(**way.config).model_dump(exclude_defaults=True),
-                    training=training,
-                )
-                evaluation = score(predict(calibrate(checkpoint, val), test))
-                write_json(
-                    path,
-                    {
-                        "way": way.name,
-                        "draw": number,
-                        "n_train": fitted,
-                        "n_val": len(val),
-                        **_figures(evaluation),
-                        "epochs": len(checkpoint.history),
-                        "seconds": checkpoint.details["fit_seconds"],
-                    },
-                )
-            rows.append(load_json(path))
+            training, name = options.training("ways", key), {"way": way.name, "draw": number}
+            rows.append(kept(path, partial(_measured, way, sides, training, name)))
             options.report("ways", len(rows), draws * len(ways()), f"{way.name} {rows[-1]['accuracy']:.4f}")
     return rows
 
 
-def other_set(options: StudyOptions, name: str, budget: float = OTHER_BUDGET) -> dict[str, Any] | None:
-    """`--model auto` on photographs of the data folder: the official test part, or a fifth of the pictures;
+def _sides(task: TaskOf, pool: Library, drawn: Draw) -> Splits:
+    """The pictures of a draw with the labels that the task gives them."""
+    fitted = len(drawn.fit_rows)
+    return Splits(
+        _named(pool.train, drawn.fit_rows, drawn.given[:fitted], task, f"{task.name}/train"),
+        _named(pool.train, drawn.val_rows, drawn.given[fitted:], task, f"{task.name}/val"),
+        _named(pool.test, drawn.test_rows, drawn.truth, task, f"{task.name}/test"),
+    )
+
+
+def _measured(way: Way, sides: Splits, training: Training, name: Mapping[str, Any]) -> dict[str, Any]:
+    """One way trained and tested, as plain JSON values."""
+    config = TransferSettings.of(**way.config).model_dump(exclude_defaults=True)
+    checkpoint = ClassifierPlan(MODEL, way.recipe, config).fit(sides.train, sides.val, training)
+    return {
+        **name,
+        "n_train": len(sides.train),
+        "n_val": len(sides.val),
+        **_figures(score(predict(calibrate(checkpoint, sides.val), sides.test))),
+        "epochs": len(checkpoint.history),
+        "seconds": checkpoint.details["fit_seconds"],
+    }
+
+
+def other_set(options: StudyOptions, name: str) -> dict[str, Any] | None:
+    """`choose_model` on photographs of the data folder: the official test part, or a fifth of the pictures;
     None where they are not.
     """
-    folder = options.data_folder or data_folder()
-    if not at_hand(name, folder):
+    if not options.has(name):
         return None
-    path = options.out / "sets" / f"{name}-{options.seed}-{budget:.0f}.json"
-    if path.is_file():
-        return load_json(path)
-    train, val, test = photographs(name, options)
-    checkpoint = choose_model(
-        train, val, budget, Training(seed=options.seed, device=options.device, report=options.report)
-    )
-    checkpoint = calibrate(checkpoint, val)
-    predictions = predict(checkpoint, test)
-    predictions.save(options.out / "sets" / f"{name}-{options.seed}.parquet")
-    return load_json(
-        write_json(
-            path,
-            {
-                "data": name,
-                "n_train": len(train),
-                "n_val": len(val),
-                "classes": len(test.class_names),
-                **_figures(score(predictions)),
-                "auto": checkpoint.details["auto"],
-                "data_version": train.version,
-            },
-        )
-    )
+    folder = options.out / "sets"
+    path = folder / f"{name}-{options.seed}-{OTHER_BUDGET:.0f}.json"
+
+    def make() -> dict[str, Any]:
+        train, val, test = photographs(name, options)
+        training = Training(seed=options.seed, device=options.device, report=options.report)
+        checkpoint = calibrate(choose_model(train, val, OTHER_BUDGET, training), val)
+        predictions = predict(checkpoint, test)
+        predictions.save(folder / f"{name}-{options.seed}.parquet")
+        return {
+            "data": name,
+            "n_train": len(train),
+            "n_val": len(val),
+            "classes": len(test.class_names),
+            **_figures(score(predictions)),
+            "auto": checkpoint.details["auto"],
+            "data_version": train.version,
+        }
+
+    return kept(path, make)
 
 
 def photographs(name: str, options: StudyOptions) -> tuple[ImageSet, ImageSet, ImageSet]:

@@ -39,28 +39,17 @@ def run_assets(options: StudyOptions) -> StudyResult:
     task = next(one for one in TASKS if one.name == TRAINED_ON)
     count, epochs = TRAINED[options.scale]
     trained = trained_ways(options, task, pool, _SIZES[options.scale][0], count, epochs)
-    others = (
-        [found for name in OTHER_SETS if (found := other_set(options, name)) is not None]
-        if options.scale == "paper"
-        else []
-    )
+    names = OTHER_SETS if options.scale == "paper" else ()
+    others = [found for name in names if (found := other_set(options, name)) is not None]
     tables = [paper_table(draws, full, options), methods_table(draws), trained_ways_table(trained, task)]
     tables += [others_table(others)] if others else []
-    figures = {
-        "scale": options.scale,
-        "data_version": pool.train.version,
-        "draws": draws,
-        "full": full,
-        "ways": trained,
-        "others": others,
-    }
-    seconds = {f"way {row['way']}, draw {row['draw']}": row["seconds"] for row in trained}
-    return StudyResult(
+    return options.result(
+        "assets",
         "A media library tagged from few pictures",
-        tuple(tables),
-        figures,
-        (*pool.notes, *_notes(options, others)),
-        seconds,
+        tables,
+        {"data_version": pool.train.version, "draws": draws, "full": full, "ways": trained, "others": others},
+        notes=(*pool.notes, *_notes(options, others)),
+        seconds={f"way {row['way']}, draw {row['draw']}": row["seconds"] for row in trained},
     )
 
 
@@ -197,13 +186,4 @@ def _notes(options: StudyOptions, others: Sequence[Any]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-STUDIES.add(
-    "assets",
-    Study(
-        "assets",
-        "a media library tagged from few pictures",
-        run_assets,
-        "media-library paper",
-        ("smiles", "fashion-mnist"),
-    ),
-)
+STUDIES.add("assets", Study("assets", run_assets))

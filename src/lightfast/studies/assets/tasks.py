@@ -17,7 +17,6 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import json_digest
 from lightfast.base.progress import Reporter
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import concatenate
 from lightfast.data.decode.decode import resize_batch
 from lightfast.data.images import ImageSet
@@ -26,7 +25,6 @@ from lightfast.models.build import fresh_network
 from lightfast.models.device import resolve_device
 from lightfast.models.transfer import TransferNetwork, load_weights, preprocess_of
 from lightfast.studies.registry import StudyOptions
-from lightfast.studies.rows import at_hand
 from lightfast.train.features import FeatureExtractor
 
 FACES, OBJECTS, _EMBEDDED = "smiles", "fashion-mnist", "mnist-5k"
@@ -151,11 +149,10 @@ def library(options: StudyOptions) -> Library:
 
     Raises DataError when, at scale "paper", a set is missing.
     """
-    folder = options.data_folder or data_folder()
-    missing = [name for name in (FACES, OBJECTS) if not at_hand(name, folder)]
+    missing = [name for name in (FACES, OBJECTS) if not options.has(name)]
     if missing and options.scale == "paper":
         raise DataError(
-            f"study assets: {' and '.join(missing)} not in {folder}",
+            f"study assets: {' and '.join(missing)} not in {options.data_root}",
             cure="docs/studies.md says where its pictures come from.",
         )
     whole = _digits(options) if missing else _real(options)
@@ -234,8 +231,8 @@ def draw(task: TaskOf, pool: Library, seed: int, sizes: tuple[int, int] | None) 
     """
     rng = generator(seed, "assets", task.name, "all" if sizes is None else sizes[0])
     learned, tested = (
-        _rows(part, task, rng, None if sizes is None else size)
-        for part, size in ((pool.train, sizes and sizes[0]), (pool.test, sizes and sizes[1]))
+        _rows(part, task, rng, size)
+        for part, size in zip((pool.train, pool.test), sizes or (None, None), strict=True)
     )
     numbers = _numbers(task)
     given = numbers[pool.train.require_labels()[learned]]

@@ -7,17 +7,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
 from lightfast.models.classifiers import VIEWS
 from lightfast.studies.registry import Scale, StudyOptions
-from lightfast.studies.rows import ModelRow, at_hand
+from lightfast.studies.rows import ModelRow
 from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe
 
@@ -26,8 +26,8 @@ DATA_SETS = ("emnist-balanced", "fashion-mnist")
 _EMBEDDED = "mnist-5k"
 SMALL_SET = "english-handwritten-62"
 _VALIDATION_SHARE = 0.05
-# Pictures of scale "quick": (train and validation, test).
-_QUICK = (700, 300)
+# Pictures of scale "quick": (train, validation, test).
+_QUICK = (560, 140, 300)
 # Cross-validation: so many training pictures, so many folds.
 CROSS_VALIDATION: Mapping[Scale, tuple[int, int]] = {"quick": (300, 3), "paper": (4_000, 5)}
 # Clothes may be mirrored, letters not.
@@ -77,23 +77,20 @@ def letters_data(options: StudyOptions) -> LettersData:
 
     Raises DataError when, at scale "paper", neither is at hand.
     """
-    folder = options.data_folder or data_folder()
-    name = next(
-        (name for name in DATA_SETS if at_hand(name, folder)), _EMBEDDED if options.scale == "quick" else ""
-    )
-    if not name:
+    name = next((name for name in DATA_SETS if options.has(name)), "")
+    if not name and options.scale != "quick":
         raise DataError(
-            f"study emnist: neither {' nor '.join(DATA_SETS)} is in {folder}",
+            f"study emnist: neither {' nor '.join(DATA_SETS)} is in {options.data_root}",
             cure="Run: lightfast data fetch emnist-balanced.",
         )
+    name = name or _EMBEDDED
     splits = options.pictures(name).splits(options.seed, val=_VALIDATION_SHARE)
     if options.scale == "quick":
-        fitted, tested = _QUICK
-        splits = Splits(
-            take_sample(splits.train, fitted * 4 // 5, options.seed),
-            take_sample(splits.val, fitted // 5, options.seed),
-            take_sample(splits.test, tested, options.seed),
+        sides = (splits.train, splits.val, splits.test)
+        train, val, test = (
+            take_sample(side, size, options.seed) for side, size in zip(sides, _QUICK, strict=True)
         )
+        splits = Splits(train, val, test)
     stand_in = name != DATA_SETS[0]
     said = (
         f"Stand-in data, not EMNIST Balanced, which is not in the data folder: {name}. The paper's figures "
@@ -105,12 +102,12 @@ def letters_data(options: StudyOptions) -> LettersData:
         f"{len(splits.train):,} training, {len(splits.val):,} validation and {len(splits.test):,} test "
         f"pictures, seed {options.seed}."
     )
-    return LettersData(name, splits, stand_in, (said, counts[0].upper() + counts[1:], *splits.notes))
+    return LettersData(name, splits, stand_in, (said, counts, *splits.notes))
 
 
-def small_set(options: StudyOptions, folder: Path) -> ImageSet | None:
+def small_set(options: StudyOptions) -> ImageSet | None:
     """The handwritten letters and digits of `SMALL_SET` at 28 × 28, or None where they are not."""
-    if options.scale == "quick" or not at_hand(SMALL_SET, folder):
+    if options.scale == "quick" or not options.has(SMALL_SET):
         return None
     return options.pictures(SMALL_SET, ImageSpec((28, 28), 1)).data.train
 
@@ -143,9 +140,7 @@ def small_set_plans() -> dict[str, ClassifierPlan]:
 
 
 def take_sample(images: ImageSet, size: int, seed: int) -> ImageSet:
-    """At most `size` pictures, drawn by seed."""
+    """At most `size` pictures, drawn by seed, in their order."""
     if len(images) <= size:
         return images
-    return images.take(
-        sorted(generator(seed, "emnist", images.name).permutation(len(images))[:size].tolist())
-    )
+    return images.take(np.sort(generator(seed, "emnist", images.name).permutation(len(images))[:size]))

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from lightfast.data.catalogue.catalogue import data_folder
+from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import Comparison, compare
-from lightfast.evaluate.confusions import confused_pairs
+from lightfast.evaluate.confusions import ConfusedPair, confused_pairs
 from lightfast.experiments.crossval import CrossValidation, FoldOptions, corrected_p_value, cross_validate
 from lightfast.pages.classes import classes_sections
 from lightfast.report.page import Figure, Section, Table
 from lightfast.report.statistics import interval_figure, lines_figure
-from lightfast.report.tables import duration, percent, points_cell, share_cell
+from lightfast.report.tables import percent, points_cell, share_cell
 from lightfast.statistics.intervals import p_text
 from lightfast.studies.emnist.networks import (
     CROSS_VALIDATION,
@@ -31,12 +31,11 @@ from lightfast.studies.emnist.networks import (
     take_sample,
 )
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
-from lightfast.studies.rows import ModelRow, Outcome, outcome_of
+from lightfast.studies.rows import ModelRow, Outcome, counts_text, outcome_of, splits_json
 from lightfast.train.fit import ClassifierPlan
 
 _QUICK_EPOCHS = 3
 WATCHED_EPOCHS = (1, 5, 10, 15, 20)
-PAPER_DATA = "EMNIST Balanced"
 BEST_PUBLISHED = 0.9106
 # Fashion-MNIST's own list of submitted results (github.com/zalandoresearch/fashion-mnist).
 _PUBLISHED = {
@@ -46,12 +45,8 @@ _PUBLISHED = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Validated:
-    """One cross-validation of the study, with what its table calls it."""
-
-    title: str
-    result: CrossValidation
+Validated: TypeAlias = Mapping[str, CrossValidation]
+"""Cross-validations by what their table calls them."""
 
 
 def run_emnist(options: StudyOptions) -> StudyResult:
@@ -63,132 +58,88 @@ def run_emnist(options: StudyOptions) -> StudyResult:
     """
     data = letters_data(options)
     outcomes = {row.part: outcome_of(options, row, data.splits) for row in _rows(options, data)}
-    judged = [
-        outcomes[part] for part in ("forest-gini", "mlp-relu", "cnn-1", "cnn-2", "cnn-3", "cnn-4", "ours")
-    ]
-    comparison = compare([outcome.predictions for outcome in judged], seed=options.seed)
-    validated = _validated(options, data)
-    small = _small(options)
-    best, caption = outcomes["ours"], _caption(data, options.seed)
+    judged = ("forest-gini", "mlp-relu", "cnn-1", "cnn-2", "cnn-3", "cnn-4", "ours")
+    comparison = compare([outcomes[part].predictions for part in judged], seed=options.seed)
+    validated, small = _validated(options, data), _small(options)
+    dense = [outcomes[row.part] for row in DENSE_ACTIVATIONS]
+    best = outcomes["ours"]
+    stands = ", standing in for EMNIST Balanced" if data.stand_in else ""
+    caption = f"{data.name}{stands}; {counts_text(data.splits, options.seed)}"
+    hardest = confused_pairs(best.evaluation.confusion, best.evaluation.class_names)[:10]
     tables = [
         _main_table(list(outcomes.values()), data, caption),
         _pairs_table(comparison, best.row.title, caption),
-        _activation_table([outcomes[row.part] for row in DENSE_ACTIVATIONS], options.seed, data),
-        _validation_table(validated, options),
-        _hardest_table(best, caption),
+        _activation_table(dense, options.seed, data),
+        _validation_table(validated, options.seed),
+        _hardest_table(hardest, f"{best.row.title}: {caption}"),
     ]
-    tables += [_validation_table(small, options, "english-handwritten-62")] if small else []
+    tables += [_validation_table(small, options.seed, "english-handwritten-62")] if small else []
     figures = {
         "data": data.name,
         "stand_in": data.stand_in,
-        "data_version": data.splits.train.version,
-        "test_version": data.splits.test.version,
-        "n_train": len(data.splits.train),
-        "n_val": len(data.splits.val),
-        "n_test": len(data.splits.test),
-        "seed": options.seed,
-        "scale": options.scale,
-        "rows": [outcome.as_json() for outcome in outcomes.values()],
-        "comparison": comparison.as_json(),
-        "cross_validation": {one.title: one.result.as_json() for one in validated},
-        "small_set": {one.title: one.result.as_json() for one in small},
-        "hardest_pairs": [
-            pair.as_json()
-            for pair in confused_pairs(best.evaluation.confusion, best.evaluation.class_names)[:10]
-        ],
-        "activations": {
-            row.config["activation"]: [dict(epoch) for epoch in outcomes[row.part].checkpoint.history]
-            for row in DENSE_ACTIVATIONS
-        },
+        **splits_json(data.splits),
+        "rows": list(outcomes.values()),
+        "comparison": comparison,
+        "cross_validation": validated,
+        "small_set": small,
+        "hardest_pairs": hardest,
+        "activations": {one.row.config["activation"]: one.checkpoint.history for one in dense},
     }
-    seconds = {part: outcome.seconds for part, outcome in outcomes.items()}
-    sections = _sections(comparison, [outcomes[row.part] for row in DENSE_ACTIVATIONS], best, data)
-    return StudyResult(
+    return options.result(
+        "emnist",
         "Forest, dense and convolutional networks (EMNIST)",
-        tuple(tables),
+        tables,
         figures,
-        (*data.notes, *_method_notes(data)),
-        seconds,
-        sections,
+        notes=(*data.notes, *_method_notes(data)),
+        seconds={part: outcome.seconds for part, outcome in outcomes.items()},
+        sections=_sections(comparison, dense, best, data),
     )
 
 
 def _rows(options: StudyOptions, data: LettersData) -> tuple[ModelRow, ...]:
-    rows = (*FORESTS, *DENSE_ACTIVATIONS, *paper_cnns(data), ours(data))
+    return _as_scaled(options, (*FORESTS, *DENSE_ACTIVATIONS, *paper_cnns(data), ours(data)))
+
+
+def _as_scaled(options: StudyOptions, rows: tuple[ModelRow, ...]) -> tuple[ModelRow, ...]:
     return rows if options.scale == "paper" else tuple(row.quick(_QUICK_EPOCHS) for row in rows)
 
 
-def _validated(options: StudyOptions, data: LettersData) -> list[Validated]:
+def _validated(options: StudyOptions, data: LettersData) -> Validated:
     """Forest, dense network and the paper's three-layer CNN on the same
     folds of the same training pictures.
     """
     size, folds = CROSS_VALIDATION[options.scale]
     chosen = take_sample(data.splits.train, size, options.seed)
-    rows = {row.title: row for row in (FORESTS[0], DENSE_ACTIVATIONS[0], paper_cnns(data)[2])}
-    plans = {
-        title: ClassifierPlan(
-            row.model, row.recipe if options.scale == "paper" else row.quick(_QUICK_EPOCHS).recipe, row.config
-        )
-        for title, row in rows.items()
-    }
-    return [_cross(options, title, chosen, plan, folds) for title, plan in plans.items()]
+    rows = _as_scaled(options, (FORESTS[0], DENSE_ACTIVATIONS[0], paper_cnns(data)[2]))
+    return {row.title: _cross(options, chosen, row.plan, folds) for row in rows}
 
 
-def _small(options: StudyOptions) -> list[Validated]:
-    images = small_set(options, options.data_folder or data_folder())
-    if images is None:
-        return []
-    return [_cross(options, title, images, plan, 5) for title, plan in small_set_plans().items()]
+def _small(options: StudyOptions) -> Validated:
+    images = small_set(options)
+    plans = {} if images is None else small_set_plans()
+    return {title: _cross(options, images, plan, 5) for title, plan in plans.items() if images is not None}
 
 
-def _cross(
-    options: StudyOptions, title: str, images: ImageSet, plan: ClassifierPlan, folds: int
-) -> Validated:
-    training = dataclasses.replace(options.training("crossval"), folder=options.out / "crossval")
+def _cross(options: StudyOptions, images: ImageSet, plan: ClassifierPlan, folds: int) -> CrossValidation:
     jobs = 1 if options.scale == "quick" else None
-    return Validated(title, cross_validate(images, plan, FoldOptions(folds, 1, jobs), training))
-
-
-def _caption(data: LettersData, seed: int) -> str:
-    splits = data.splits
-    counts = f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test pictures"
-    return f"{data.name}{', standing in for EMNIST Balanced' if data.stand_in else ''}; {counts}; seed {seed}"
+    return cross_validate(images, plan, FoldOptions(folds, 1, jobs), options.training("crossval"))
 
 
 def _main_table(outcomes: Sequence[Outcome], data: LettersData, caption: str) -> Table:
-    best = max(outcome.evaluation.macro_f1 for outcome in outcomes)
-    rows = []
-    for outcome in outcomes:
-        measured = outcome.evaluation
-        paper = percent(BEST_PUBLISHED if outcome.row.part == "ours" else outcome.row.paper, 1)
-        f1 = share_cell(
-            measured.macro_f1, measured.macro_f1_interval, "strong" if measured.macro_f1 == best else ""
+    best = max(one.evaluation.macro_f1 for one in outcomes)
+    rows = tuple(
+        (
+            one.row.title,
+            percent(BEST_PUBLISHED if one.row.part == "ours" else one.row.paper, 1),
+            percent(one.evaluation.macro_precision),
+            percent(one.evaluation.macro_recall),
+            one.cell("macro_f1", best),
+            one.cell(),
+            *one.cost_texts,
         )
-        size = "" if outcome.parameters is None else f"{outcome.parameters:,}"
-        rows.append(
-            (
-                outcome.row.title,
-                paper,
-                percent(measured.macro_precision),
-                percent(measured.macro_recall),
-                f1,
-                share_cell(measured.accuracy, measured.accuracy_interval),
-                size,
-                str(outcome.epochs or ""),
-                duration(outcome.seconds),
-            )
-        )
-    columns = (
-        "classifier",
-        "paper, on EMNIST",
-        "precision",
-        "recall",
-        "F1",
-        "accuracy",
-        "parameters",
-        "epochs",
-        "training",
+        for one in outcomes
     )
+    columns = ("classifier", "paper, on EMNIST", "precision", "recall", "F1", "accuracy")
     notes = [
         f"n = {len(data.splits.test):,} test pictures, read once by each. Precision, recall and F1: means "
         "over the classes. In brackets: 95 % intervals (F1: bootstrap of the confusion matrix; accuracy: "
@@ -199,83 +150,69 @@ def _main_table(outcomes: Sequence[Outcome], data: LettersData, caption: str) ->
         notes.append(
             f"Published accuracies on {data.name}, in %: {_PUBLISHED[data.name]} (its own list of results)."
         )
-    return Table(columns, tuple(rows), f"Test pictures: {caption}", tuple(notes))
+    columns += ("parameters", "epochs", "training")
+    return Table(columns, rows, f"Test pictures: {caption}", tuple(notes))
 
 
 def _pairs_table(comparison: Comparison, best: str, caption: str) -> Table:
     """Our network against every other, with Holm's correction over all pairs."""
     rows = []
     for pair in comparison.pairs:
-        if best not in pair.names:
-            continue
-        test, other = pair.test, next(name for name in pair.names if name != best)
-        sign = 1 if pair.names[1] == best else -1
-        low, high = sorted(sign * end for end in test.difference_interval)
-        f_low, f_high = sorted(sign * end for end in pair.macro_f1_interval)
-        rows.append(
-            (
-                f"{best} against {other}",
-                points_cell(sign * test.difference, (low, high)),
-                points_cell(sign * pair.macro_f1_difference, (f_low, f_high)),
-                p_text(pair.p_holm),
+        if best in pair.names:
+            sign = 1 if pair.names[1] == best else -1
+            other = pair.names[0 if sign > 0 else 1]
+            differences = (
+                (pair.test.difference, pair.test.difference_interval),
+                (pair.macro_f1_difference, pair.macro_f1_interval),
             )
-        )
+            cells = (
+                points_cell(sign * value, sorted(sign * end for end in ends)) for value, ends in differences
+            )
+            rows.append((f"{best} against {other}", *cells, p_text(pair.p_holm)))
+    columns = ("the same test pictures", "accuracy, points", "F1, points", "p (Holm)")
     notes = (
         f"In brackets: 95 % intervals; p by McNemar's test, Holm-corrected over all {len(comparison.pairs)} "
         "pairs.",
         comparison.sentence(),
     )
-    return Table(
-        ("the same test pictures", "accuracy, points", "F1, points", "p (Holm)"),
-        tuple(rows),
-        f"Paired: {caption}",
-        notes,
-    )
+    return Table(columns, tuple(rows), f"Paired: {caption}", notes)
 
 
 def _activation_table(outcomes: Sequence[Outcome], seed: int, data: LettersData) -> Table:
     rows = []
-    for outcome in outcomes:
-        by_epoch = {row["epoch"]: row["val_accuracy"] for row in outcome.checkpoint.history}
-        rows.append(
-            (
-                outcome.row.title,
-                *(percent(by_epoch.get(epoch)) for epoch in WATCHED_EPOCHS),
-                share_cell(outcome.evaluation.accuracy, outcome.evaluation.accuracy_interval),
-            )
-        )
+    for one in outcomes:
+        by_epoch = {row["epoch"]: row["val_accuracy"] for row in one.checkpoint.history}
+        watched = (percent(by_epoch.get(epoch)) for epoch in WATCHED_EPOCHS)
+        rows.append((one.row.title, *watched, one.cell()))
     columns = ("activation", *(f"epoch {epoch}" for epoch in WATCHED_EPOCHS), "test")
-    return Table(
-        columns,
-        tuple(rows),
+    caption = (
         f"Validation accuracy over the epochs (n = {len(data.splits.val):,}), test at the best epoch; seed "
-        f"{seed}",
+        f"{seed}"
     )
+    return Table(columns, tuple(rows), caption)
 
 
-def _validation_table(validated: Sequence[Validated], options: StudyOptions, name: str = "") -> Table:
-    best = max(validated, key=lambda one: float(one.result.scores("macro_f1").mean()))
+def _validation_table(validated: Validated, seed: int, name: str = "") -> Table:
+    best = max(validated.values(), key=lambda one: float(one.scores("macro_f1").mean()))
     rows = []
-    for one in validated:
-        found = one.result.as_json()
-        p_value = "" if one is best else p_text(corrected_p_value(one.result, best.result, "macro_f1"))
-        f1 = share_cell(found["macro_f1"], found["macro_f1_interval"], "strong" if one is best else "")
+    for title, one in validated.items():
+        found = as_json(one)
+        p_value = "" if one is best else p_text(corrected_p_value(one, best, "macro_f1"))
         rows.append(
             (
-                one.title,
+                title,
                 percent(found["macro_precision"]),
                 percent(found["macro_recall"]),
-                f1,
+                share_cell(found["macro_f1"], found["macro_f1_interval"], "strong" if one is best else ""),
                 f"{100 * found['macro_f1_spread']:.2f}",
                 share_cell(found["accuracy"], found["accuracy_interval"]),
                 p_value,
             )
         )
-    first = validated[0].result
     columns = ("classifier", "precision", "recall", "F1", "spread, points", "accuracy", "p against the best")
     caption = (
-        f"{first.k}-fold cross-validation on {len(first.predictions):,} "
-        f"{'pictures of ' + name if name else 'training pictures'}, seed {options.seed}"
+        f"{best.k}-fold cross-validation on {len(best.predictions):,} "
+        f"{'pictures of ' + name if name else 'training pictures'}, seed {seed}"
     )
     notes = (
         "In brackets: 95 % intervals of the mean over folds, corrected for shared training pictures; p by "
@@ -285,8 +222,7 @@ def _validation_table(validated: Sequence[Validated], options: StudyOptions, nam
     return Table(columns, tuple(rows), caption, notes)
 
 
-def _hardest_table(outcome: Outcome, caption: str) -> Table:
-    pairs = confused_pairs(outcome.evaluation.confusion, outcome.evaluation.class_names)[:10]
+def _hardest_table(pairs: Sequence[ConfusedPair], what: str) -> Table:
     rows = tuple(
         (
             f"{pair.given} → {pair.read}",
@@ -296,11 +232,8 @@ def _hardest_table(outcome: Outcome, caption: str) -> Table:
         )
         for pair in pairs
     )
-    return Table(
-        ("given → read", "pictures", "share of the class", "both ways"),
-        rows,
-        f"Hardest pairs of {outcome.row.title}: {caption}",
-    )
+    columns = ("given → read", "pictures", "share of the class", "both ways")
+    return Table(columns, rows, f"Hardest pairs of {what}")
 
 
 def _sections(
@@ -354,13 +287,4 @@ def _method_notes(data: LettersData) -> tuple[str, ...]:
     )
 
 
-STUDIES.add(
-    "emnist",
-    Study(
-        "emnist",
-        "Letters: forest, dense and convolutional networks compared, with cross-validation",
-        run_emnist,
-        "letters study; EMNIST: Cohen et al. 2017",
-        ("emnist-balanced",),
-    ),
-)
+STUDIES.add("emnist", Study("emnist", run_emnist))

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from lightfast.base.plain import as_json
 from lightfast.data.splits import Splits
 from lightfast.evaluate.predict import calibrate
 from lightfast.models.checkpoint import Checkpoint
@@ -123,17 +125,15 @@ class Parts:
     @cached_property
     def classifier(self) -> Checkpoint:
         """Trained on clean digits only, calibrated on the validation digits, frozen from then on."""
-        recipe = self.plan.classifier
-        key = {"data": self.splits.train.version, "model": "cnn", "recipe": recipe.model_dump()}
+        train, val, recipe = self.splits.train, self.splits.val, self.plan.classifier
+        key = {"data": train.version, "model": "cnn", "recipe": recipe}
         made = trained(
             self.options,
             "classifier",
             key,
-            lambda training: fit(
-                self.splits.train, self.splits.val, model="cnn", recipe=recipe, training=training
-            ),
+            lambda training: fit(train, val, model="cnn", recipe=recipe, training=training),
         )
-        return calibrate(made, self.splits.val)
+        return calibrate(made, val)
 
     def pipeline(self, mix: DamageMix, without: str = "") -> Pipeline:
         """Detector, restorer and rules for `mix`; with `without`, the smaller plans of a held-out family."""
@@ -146,38 +146,23 @@ class Parts:
 
     def detector(self, mix: DamageMix, part: str, plan: DetectorPlan) -> Checkpoint:
         """A detector kept under `part`."""
-        key = {
-            "data": self.splits.train.version,
-            "damages": mix.choices,
-            "recipe": plan.recipe.model_dump(),
-            "per_epoch": plan.per_epoch,
-        }
-        splits = self.splits
+        train, val = self.splits.train, self.splits.val
         return trained(
             self.options,
             part,
-            key,
-            lambda training: fit_detector(splits.train, splits.val, mix, plan=plan, training=training),
+            self._key(mix) | {"recipe": plan.recipe, "per_epoch": plan.per_epoch},
+            lambda training: fit_detector(train, val, mix, plan=plan, training=training),
         )
 
     def restorer(self, mix: DamageMix, part: str, plan: RestorerPlan) -> Checkpoint:
         """A restorer kept under `part`, trained through the frozen classifier where its plan says so."""
-        key = {
-            "data": self.splits.train.version,
-            "damages": mix.choices,
-            "recipe": plan.recipe.model_dump(),
-            "per_epoch": plan.per_epoch,
-            "model": plan.model,
-            "config": plan.config,
-            "recognition": plan.recognition,
-            "pixel_loss": plan.pixel_loss,
-        }
-        splits, reader = self.splits, self.classifier
+        train, val, reader = self.splits.train, self.splits.val, self.classifier
         return trained(
             self.options,
             part,
-            key,
-            lambda training: fit_restorer(
-                splits.train, splits.val, mix, classifier=reader, plan=plan, training=training
-            ),
+            self._key(mix) | as_json(plan),
+            lambda training: fit_restorer(train, val, mix, classifier=reader, plan=plan, training=training),
         )
+
+    def _key(self, mix: DamageMix) -> dict[str, Any]:
+        return {"data": self.splits.train.version, "damages": mix.choices}

@@ -8,7 +8,6 @@ frozen before anything else is trained.
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.mnist_c import tables
@@ -30,8 +29,7 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         "held_out": tables.held_out_families(parts),
         "autoencoder": tables.autoencoder(parts, pipeline, mix),
     }
-    figures: dict[str, Any] = {name: rows for name, (_, rows) in measured.items()}
-    figures |= {
+    figures = {name: rows for name, (_, rows) in measured.items()} | {
         "classifier": {
             "model": parts.classifier.model,
             "temperature": parts.classifier.temperature,
@@ -39,14 +37,12 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         },
         "detector": {key: value for key, value in pipeline.detector.details.items() if key != "key"},
         "rules": {
-            "margins": dict(pipeline.calibration.margins),
+            "margins": pipeline.calibration.margins,
             "temperature": pipeline.calibration.temperature,
             "review_threshold": pipeline.calibration.review_threshold,
         },
         "data": splits.test.name,
         "data_version": splits.train.version,
-        "seed": options.seed,
-        "scale": options.scale,
     }
     notes = (
         f"Classifier: {parts.classifier.model}, trained on {len(splits.train):,} clean digits of "
@@ -56,16 +52,14 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         f"Test digits are read after all training is done; seed {options.seed}; 95 % intervals (Wilson; "
         "paired: Newcombe).",
     )
-    return StudyResult(
+    return options.result(
+        "mnist-c",
         "Damaged digits (MNIST-C)",
-        tuple(table for table, _ in measured.values()),
+        [table for table, _ in measured.values()],
         figures,
-        notes,
-        {"total": time.perf_counter() - started},
+        notes=notes,
+        seconds={"total": time.perf_counter() - started},
     )
 
 
-TITLE = "Damaged digits: detect, denoise, read again"
-STUDIES.add(
-    "mnist-c", Study("mnist-c", TITLE, run_mnist_c, "damaged-digits study; Mu & Gilmer 2019", ("mnist",))
-)
+STUDIES.add("mnist-c", Study("mnist-c", run_mnist_c))

@@ -6,20 +6,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_loaded
 from lightfast.studies.perturbations.networks import StudyImages
 from lightfast.studies.registry import StudyOptions
-from lightfast.studies.rows import at_hand
 from lightfast.studies.svhn.digits_over_photos import digits_over_photos, textures
 
 CIFAR = ("cifar10", "cifar10-20k")
@@ -52,11 +49,9 @@ def pictures_of(options: StudyOptions) -> dict[str, StudyImages]:
 
     Scale "quick" makes its own. Raises DataError when nothing is at hand at another scale.
     """
-    cuts = CUTS[options.scale]
     if options.scale == "quick":
-        return {"cifar": _cut(_stand_in(options), cuts["cifar"], options.seed)}
-    folder = options.data_folder or data_folder()
-    found = _cifar(options, folder) | _intel(options, folder) | _stl(options, folder)
+        return {"cifar": _cut(_stand_in(options), CUTS["quick"]["cifar"], options.seed)}
+    found = _cifar(options) | _intel(options) | _stl(options)
     if not found:
         raise DataError(
             "study perturbations finds none of its pictures",
@@ -73,25 +68,23 @@ def not_run(known: Mapping[str, StudyImages], scale: str) -> list[tuple[str, str
     return [] if scale == "quick" else [_PUBLISHED[name] for name in _PUBLISHED if name not in known]
 
 
-def _cifar(options: StudyOptions, folder: Path) -> dict[str, StudyImages]:
-    name = next((one for one in CIFAR if at_hand(one, folder)), None)
+def _cifar(options: StudyOptions) -> dict[str, StudyImages]:
+    name = next((one for one in CIFAR if options.has(one)), None)
     if name is None:
         return {}
     splits = options.pictures(name).splits(options.seed)
-    names = [one for one in CUTS[options.scale] if one.startswith("cifar")] or ["cifar"]
-    return {
-        one: _cut(splits, CUTS[options.scale].get(one, (None, None, None)), options.seed) for one in names
-    }
+    cuts = CUTS[options.scale] or {"cifar": (None, None, None)}
+    return {one: _cut(splits, cut, options.seed) for one, cut in cuts.items()}
 
 
-def _intel(options: StudyOptions, folder: Path) -> dict[str, StudyImages]:
-    if not at_hand(INTEL, folder):
+def _intel(options: StudyOptions) -> dict[str, StudyImages]:
+    if not options.has(INTEL):
         return {}
     return {"intel": StudyImages(options.pictures(INTEL, ImageSpec((_SIDE, _SIDE), 3)).splits(options.seed))}
 
 
-def _stl(options: StudyOptions, folder: Path) -> dict[str, StudyImages]:
-    if not at_hand(STL, folder):
+def _stl(options: StudyOptions) -> dict[str, StudyImages]:
+    if not options.has(STL):
         return {}
     loaded = options.pictures(STL).data
     own = split_loaded(LoadedData(train=loaded.train), test=STL_TEST, seed=options.seed)
@@ -102,20 +95,16 @@ def _cut(splits: Splits, sizes: Cut, seed: int) -> StudyImages:
     """At most so many pictures of each part, drawn by seed;
     training pictures that are left over are new to the classifier.
     """
-    orders = [_order(part, seed) for part in (splits.train, splits.val, splits.test)]
-    # Test pictures from the end of their order: those at its beginning were read while the study's plans were
-    # still being made.
-    taken = [
-        order if size is None else order[-size:] if part is splits.test else order[:size]
-        for part, order, size in zip((splits.train, splits.val, splits.test), orders, sizes, strict=True)
-    ]
-    parts = [
-        part if size is None else part.take(rows)
-        for part, rows, size in zip((splits.train, splits.val, splits.test), taken, sizes, strict=True)
-    ]
-    rest = orders[0][len(parts[0]) :]
-    new = splits.train.take(rest) if len(rest) else None
-    return StudyImages(dataclasses.replace(splits, train=parts[0], val=parts[1], test=parts[2]), new)
+    parts, rest = [], None
+    for part, size in zip((splits.train, splits.val, splits.test), sizes, strict=True):
+        order = _order(part, seed)
+        if size is not None and part is splits.train and size < len(order):
+            rest = part.take(order[size:])
+        # Test pictures from the end of their order: those at its beginning were read while the study's plans
+        # were still being made.
+        ends = slice(-(size or 0), None) if part is splits.test else slice(size)
+        parts.append(part if size is None else part.take(order[ends]))
+    return StudyImages(dataclasses.replace(splits, train=parts[0], val=parts[1], test=parts[2]), rest)
 
 
 def _order(images: ImageSet, seed: int) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
 from lightfast.explain.attribution import explain
-from lightfast.explain.difference import Difference, difference, map_change, top_change
+from lightfast.explain.difference import difference, map_change, top_change
 from lightfast.explain.features import FeatureMaps, channels_of, feature_maps
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import restore
@@ -25,7 +25,7 @@ from lightfast.pages.enhance import TRIED, TRIED_COLUMNS, tried_rows
 from lightfast.pages.run import curves_figure
 from lightfast.report.overlay import coloured, mosaic_uri, overlay
 from lightfast.report.page import Cell, Figure, FigureRow, Folded, Section, Table, Text
-from lightfast.report.strips import colour_key, strip, strip_panel
+from lightfast.report.strips import StripPanel, colour_key, strip, strip_panel
 from lightfast.report.tables import MINUS, percent
 from lightfast.restore.gate import degraded_images
 from lightfast.studies.perturbations.networks import (
@@ -75,6 +75,10 @@ class View:
         """Whether the picture was read rightly (before, after)."""
         return bool(self.before.correct[row]), bool(self.after.correct[row])
 
+    def damage(self, row: int) -> list[str]:
+        """The name of the picture's damage; nothing for a clean one."""
+        return [] if self.state == CLEAN_STATE else [self.read.kinds[row].replace("_", " ")]
+
     def true(self, row: int) -> str:
         """The name of the given class."""
         return self.after.class_names[self.after.require_labels()[row]]
@@ -99,45 +103,20 @@ def subject_views(read: SubjectResult) -> dict[str, View]:
 def figure_sections(reads: Sequence[SubjectResult]) -> tuple[Section, ...]:
     """The sections after the tables; of several subjects the first is open, the others fold."""
     views = [subject_views(read) for read in reads]
-    return (
-        _section(
-            "What the enhancers change",
-            views,
-            _differences,
-            "The change that each enhancer makes to a picture: the paper's image differences.",
-            _difference_key(),
-        ),
-        _section(
-            "Where it looks, before and after",
-            views,
-            _maps,
-            f"Maps of {METHOD} over the same pictures, before and after our enhancer.",
-            _map_key(),
-        ),
-        _section(
-            "What its layers see, before and after",
-            views,
-            _insides,
-            "The first two convolutions and every later stage of the frozen classifier, given a picture and "
-            "what our enhancer makes of it.",
-            _inside_key(),
-        ),
-        learnt_section(reads),
-    )
+    return (*(_section(views, *about) for about in _ABOUT), learnt_section(reads))
 
 
 def _section(
-    title: str,
     views: Sequence[Mapping[str, View]],
     parts: Callable[[Mapping[str, View]], list[Inner]],
+    title: str,
     lead: str,
-    key: Inner,
+    key: tuple[tuple[str, str], str],
 ) -> Section:
     first, *others = [(found[CLEAN_STATE].read.subject.title, parts(found)) for found in views]
     head = [Text(f"{first[0]}:")] if others else []
-    return Section(
-        title, (key, *head, *first[1], *(Folded(name, tuple(folded)) for name, folded in others)), lead
-    )
+    folds = (Folded(name, tuple(folded)) for name, folded in others)
+    return Section(title, (Figure(colour_key(key[0]), key[1]), *head, *first[1], *folds), lead)
 
 
 def chosen_rows(
@@ -153,27 +132,14 @@ def chosen_rows(
 
 def counts(view: View) -> str:
     """How many test pictures have each outcome, in words."""
-    found = {
-        words: int(((view.before.correct == was) & (view.after.correct == now)).sum())
-        for (was, now), words in OUTCOMES.items()
-    }
-    return (
-        f"{len(view.after):,} {view.state} test pictures: "
-        + "; ".join(f"{n:,} {words}" for words, n in found.items())
-        + "."
+    before, after = view.before.correct, view.after.correct
+    found = "; ".join(
+        f"{int(((before == was) & (after == now)).sum()):,} {words}" for (was, now), words in OUTCOMES.items()
     )
+    return f"{len(view.after):,} {view.state} test pictures: {found}."
 
 
 # ---- what the enhancers change
-
-
-@dataclass(frozen=True, eq=False)
-class _Changed:
-    """What one way makes of some pictures, uint8 (n, H, W, C), how it reads them, and the difference."""
-
-    pictures: NDArray[np.uint8]
-    predictions: Predictions
-    difference: Difference
 
 
 def _differences(views: Mapping[str, View]) -> list[Inner]:
@@ -188,72 +154,50 @@ def damaged_rows(view: View) -> list[int]:
     else wrong both times, else harmed.
     """
     kinds = np.array(view.read.kinds)
-    found = []
-    for kind in sorted(set(view.read.kinds)):
-        fits = [
-            row
-            for outcome in ((False, True), (True, True), (False, False), (True, False))
-            for row in chosen_rows(view, outcome, 1, kinds == kind)
-        ]
-        found.append(fits[0])
-    return found
-
-
-def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
-    if not rows:
-        return []
-    given = view.pixels(rows)
-    ways = [way for way in (view.way, PAPER_WAY) if way in view.read.enhancers]
-    made = {}
-    for way in ways:
-        output = restore(view.read.enhancers[way], given)
-        made[way] = _Changed(
-            output, view.read.predictions[way, view.state].take(rows), difference(given, output)
-        )
+    order = ((False, True), (True, True), (False, False), (True, False))
     return [
-        _change_figure(view, row, {way: (one, place) for way, one in made.items()})
-        for place, row in enumerate(rows)
+        next(row for outcome in order for row in chosen_rows(view, outcome, 1, kinds == kind))
+        for kind in sorted(set(view.read.kinds))
     ]
 
 
-def _change_figure(view: View, row: int, made: Mapping[str, tuple[_Changed, int]]) -> Figure:
-    given = view.images.images[row]
-    stages = (
-        []
-        if view.state == CLEAN_STATE
-        else [strip_panel(view.read.splits.test.images[row], "clean", side=_SIDE)]
-    )
-    stages.append(strip_panel(given, "input", [_first(view.before, row)], view.outcome(row)[0], _SIDE))
-    for way, (one, place) in made.items():
-        largest, mean = one.difference.largest[place], one.difference.mean[place]
-        said = [f"up to {largest:.0f} of 255", f"mean {mean:.1f}"]
-        stages += [
-            strip_panel(
-                one.pictures[place],
-                TITLES[way],
-                [_first(one.predictions, place)],
-                bool(one.predictions.correct[place]),
-                _SIDE,
-            ),
-            strip_panel(coloured(one.difference.maps[place]), "difference", said, side=_SIDE),
-        ]
-    damage = "" if view.state == CLEAN_STATE else f" · {view.read.kinds[row].replace('_', ' ')}"
-    title = f"{view.true(row)} · {OUTCOMES[view.outcome(row)]}{damage}"
-    return Figure(strip(stages, title, width=_WIDE), "", title, title)
+def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
+    """What our enhancer and the paper's make of some pictures, how each is read then, and the difference."""
+    if not rows:
+        return []
+    given, read = view.pixels(rows), view.read
+    stages = [[] if view.state == CLEAN_STATE else [_clean_panel(read, row)] for row in rows]
+    for place, row in enumerate(rows):
+        stages[place].append(_panel(given[place], "input", view.before, row))
+    for way in (view.way, PAPER_WAY):
+        if way in read.enhancers:
+            output = restore(read.enhancers[way], given)
+            change = difference(given, output)
+            for place, row in enumerate(rows):
+                said = [f"up to {change.largest[place]:.0f} of 255", f"mean {change.mean[place]:.1f}"]
+                stages[place] += [
+                    _panel(output[place], TITLES[way], read.predictions[way, view.state], row),
+                    strip_panel(coloured(change.maps[place]), "difference", said, side=_SIDE),
+                ]
+    return [
+        _titled(panels, " · ".join([view.true(row), OUTCOMES[view.outcome(row)], *view.damage(row)]), _WIDE)
+        for row, panels in zip(rows, stages, strict=True)
+    ]
 
 
-def _first(predictions: Predictions, row: int) -> str:
+def _clean_panel(read: SubjectResult, row: int) -> StripPanel:
+    return strip_panel(read.splits.test.images[row], "clean", side=_SIDE)
+
+
+def _panel(image: NDArray[np.uint8], heading: str, predictions: Predictions, row: int) -> StripPanel:
+    """A picture with its reading under it, framed by whether that is right."""
     name = predictions.class_names[predictions.predicted_labels[row]]
-    return f"{name}: {percent(float(predictions.confidence[row]), 1)}"
+    said = f"{name}: {percent(float(predictions.confidence[row]), 1)}"
+    return strip_panel(image, heading, [said], bool(predictions.correct[row]), _SIDE)
 
 
-def _difference_key() -> Figure:
-    return Figure(
-        colour_key(("unchanged", "changed most")),
-        "|output − input|, its contrast stretched picture by picture: the number under it is the largest "
-        "true difference in levels of 255. Green frames are right readings, red ones wrong; “before” and "
-        f"“after” in a title are the classifier without and with our enhancer. {_CHOSEN}",
-    )
+def _titled(panels: Sequence[StripPanel], title: str, width: int, caption: str = "") -> Figure:
+    return Figure(strip(panels, title, width=width), caption, title, title)
 
 
 # ---- where it looks
@@ -284,9 +228,8 @@ def _map_figure(view: View, row: int, maps: tuple[NDArray[np.float32], NDArray[n
         [f"{name}: {percent(share, 1)}" for name, share in side] for side in (top.before, top.after)
     )
     right = view.outcome(row)
-    damage = [] if view.state == CLEAN_STATE else [view.read.kinds[row].replace("_", " ")]
     stages = [
-        strip_panel(image, "picture", [f"true: {view.true(row)}", *damage], side=_SIDE),
+        strip_panel(image, "picture", [f"true: {view.true(row)}", *view.damage(row)], side=_SIDE),
         strip_panel(overlay(image, maps[0][0]), "before", before, right[0], _SIDE),
         strip_panel(overlay(image, maps[1][0]), "after", after, right[1], _SIDE),
     ]
@@ -295,16 +238,7 @@ def _map_figure(view: View, row: int, maps: tuple[NDArray[np.float32], NDArray[n
     title = f"{OUTCOMES[right].capitalize()}: " + " → ".join(
         dict.fromkeys((top.before[0][0], top.after[0][0]))
     )
-    return Figure(strip(stages, title, width=_HALF), caption, title, title)
-
-
-def _map_key() -> Figure:
-    return Figure(
-        colour_key(("little", "speaks most for it")),
-        "A map is about the class that was read with it, named first under it with the two next. Both are "
-        "drawn over the unchanged picture, each in its own scale: colours compare places in a picture, not "
-        f"pictures. {_CHOSEN}",
-    )
+    return _titled(stages, title, _HALF, caption)
 
 
 # ---- what its layers see
@@ -324,23 +258,16 @@ def _insides(views: Mapping[str, View]) -> list[Inner]:
     made = restore(view.read.enhancers[view.way], given)
     # One colour range for both sides, or the difference between them would be drawn away.
     both = np.concatenate([given, made])
-    damage = "" if view.state == CLEAN_STATE else f", {view.read.kinds[row].replace('_', ' ')}"
-    stages = [
-        strip_panel(given[0], "before", [_first(view.before, row)], False, _SIDE),
-        strip_panel(made[0], "after", [_first(view.after, row)], True, _SIDE),
-    ]
-    title = f"{view.true(row)}, {view.state}{damage}: {OUTCOMES[view.outcome(row)]}"
-    picture = Figure(strip(stages, title, width=_HALF), "", title, title)
+    stages = [_panel(given[0], "before", view.before, row), _panel(made[0], "after", view.after, row)]
+    state = ", ".join([view.state, *view.damage(row)])
+    picture = _titled(stages, f"{view.true(row)}, {state}: {OUTCOMES[view.outcome(row)]}", _HALF)
     return [picture, *(_layer_row(one) for one in feature_maps(view.read.classifier, both))]
 
 
 def repaired(views: Mapping[str, View]) -> tuple[View, int] | None:
     """The most confident repair: a clean picture where there is one, else a degraded one."""
-    for view in views.values():
-        rows = chosen_rows(view, (False, True), 1)
-        if rows:
-            return view, rows[0]
-    return None
+    found = ((view, row) for view in views.values() for row in chosen_rows(view, (False, True), 1))
+    return next(found, None)
 
 
 def _layer_row(found: FeatureMaps) -> FigureRow:
@@ -352,13 +279,42 @@ def _layer_row(found: FeatureMaps) -> FigureRow:
     return FigureRow(tuple(figures), channels.words)
 
 
-def _inside_key() -> Figure:
-    return Figure(
-        colour_key(("little", "much")),
-        "Of every layer the channels that vary most. Each channel has its own scale, the same before and "
-        "after: in a channel the same colour is the same value. Shown is the most confident repair, a clean "
-        "picture where one was repaired.",
-    )
+_ABOUT = (
+    (
+        _differences,
+        "What the enhancers change",
+        "The change that each enhancer makes to a picture: the paper's image differences.",
+        (
+            ("unchanged", "changed most"),
+            "|output − input|, its contrast stretched picture by picture: the number under it is the largest "
+            "true difference in levels of 255. Green frames are right readings, red ones wrong; “before” and "
+            f"“after” in a title are the classifier without and with our enhancer. {_CHOSEN}",
+        ),
+    ),
+    (
+        _maps,
+        "Where it looks, before and after",
+        f"Maps of {METHOD} over the same pictures, before and after our enhancer.",
+        (
+            ("little", "speaks most for it"),
+            "A map is about the class that was read with it, named first under it with the two next. Both "
+            "are drawn over the unchanged picture, each in its own scale: colours compare places in a "
+            f"picture, not pictures. {_CHOSEN}",
+        ),
+    ),
+    (
+        _insides,
+        "What its layers see, before and after",
+        "The first two convolutions and every later stage of the frozen classifier, given a picture and what "
+        "our enhancer makes of it.",
+        (
+            ("little", "much"),
+            "Of every layer the channels that vary most. Each channel has its own scale, the same before and "
+            "after: in a channel the same colour is the same value. Shown is the most confident repair, a "
+            "clean picture where one was repaired.",
+        ),
+    ),
+)
 
 
 # ---- how the enhancers learnt
@@ -369,18 +325,14 @@ def learnt_section(reads: Sequence[SubjectResult]) -> Section:
     parts: list[Table | Folded] = [gate_table(reads)]
     parts += [table] if (table := tried_table(reads)).rows else []
     for read in reads:
-        shown = {
-            way: one
-            for way, one in read.enhancers.items()
-            if way in (OUR_WAY, OURS_CLEAN, PAPER_WAY) and one.history
-        }
         curves = tuple(
             curves_figure(
                 one.history,
                 f"{model_summary(one)}. Accuracy is that of the frozen classifier on the changed pictures.",
                 TITLES[way],
             )
-            for way, one in shown.items()
+            for way, one in read.enhancers.items()
+            if way in (OUR_WAY, OURS_CLEAN, PAPER_WAY) and one.history
         )
         parts.append(Folded(f"Training curves: {read.subject.title}", curves))
     return Section(

@@ -7,12 +7,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from lightfast.base.files import json_digest, load_json, write_json
+from lightfast.base.files import json_digest
 from lightfast.base.parallel import in_parallel
+from lightfast.base.plain import as_json
 from lightfast.base.progress import silent
 from lightfast.base.randomness import generator
 from lightfast.data.dataset import concatenate
@@ -27,21 +29,14 @@ from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, learn_enhancer, weights_digest
 from lightfast.restore.gate import Gate, degraded_images, verdict
 from lightfast.restore.pairs import DamageMix
-from lightfast.studies.registry import StudyOptions, trained
-from lightfast.studies.rows import ModelRow, trained_row
+from lightfast.studies.registry import StudyOptions, kept, trained
+from lightfast.studies.rows import ModelRow, drawn, trained_row
 from lightfast.train.recipe import Training
 
 CLEAN_STATE, DEGRADED = "clean", "degraded"
 TRAIN_SAMPLE = 2_000
-NONE, DENOISER, OUR_WAY, PAPER_WAY, OWN, OURS_CLEAN, _LEAK = (
-    "none",
-    "denoiser",
-    "ours",
-    "paper",
-    "own",
-    "ours-clean",
-    "leak",
-)
+NONE, DENOISER, OUR_WAY, PAPER_WAY, OWN = "none", "denoiser", "ours", "paper", "own"
+OURS_CLEAN, _LEAK = "ours-clean", "leak"
 TITLES = {
     NONE: "the classifier alone",
     DENOISER: "plain denoiser",
@@ -93,6 +88,11 @@ class StudyImages:
 
     splits: Splits
     new: ImageSet | None = None
+
+    @property
+    def all_training(self) -> ImageSet:
+        """The training pictures with those that classifiers do not see."""
+        return self.splits.train if self.new is None else concatenate([self.splits.train, self.new])
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,26 +150,24 @@ def train_parts(
     """
     jobs = None if options.scale == "cpu" else 1
     quiet = dataclasses.replace(options, report=silent, executor=in_parallel) if jobs is None else options
+
+    def learners(ways: Callable[[Subject], Sequence[str]]) -> list[tuple[Any, ...]]:
+        found = {part_of(one, way): (one, way) for one in subjects for way in ways(one)}
+        return [(quiet, learner_of, one, way, pictures[one.data]) for one, way in found.values()]
+
     wanted = [(data, row) for one in subjects for data, row in ((one.data, one.row), *one.others)]
     rows = {row.part: (quiet, classifier_of, row, pictures[data].splits) for data, row in wanted}
-    parts = {
-        part_of(one, way): (quiet, learner_of, one, way, pictures[one.data])
-        for one in subjects
-        for way in _ways(one)
-    }
-    denoisers = [part for part in parts.values() if part[3] == DENOISER]
-    learners = [part for part in parts.values() if part[3] != DENOISER]
     readers = [(quiet, score_subject, one, pictures) for one in subjects]
     for tasks, label in (
-        ([*rows.values(), *denoisers], "classifiers and denoisers"),
-        (learners, "enhancers"),
+        ([*rows.values(), *learners(lambda _: (DENOISER,))], "classifiers and denoisers"),
+        (learners(_ways), "enhancers"),
         (readers, "readings"),
     ):
         options.executor(_in_one_thread, tasks, jobs=jobs, report=options.report, label=label)
 
 
 def _ways(subject: Subject) -> tuple[str, ...]:
-    return (*subject.plans, DENOISER, *([_LEAK] if subject.leak else []))
+    return (*subject.plans, *([_LEAK] if subject.leak else []))
 
 
 def _in_one_thread(options: StudyOptions, make: Callable[..., object], *arguments: Any) -> None:
@@ -189,16 +187,10 @@ def classifier_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Check
     as every part asks for it.
     """
     plain = trained_row(options, row, splits)
-    key = json_digest({"weights": weights_digest(plain.torch_network), "calibrated on": splits.val.version})[
-        :24
-    ]
-    note = options.out / "readings" / f"{key}.json"
-    if not note.is_file():
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_json(note, {"temperature": calibrate(plain, splits.val).temperature})
+    note = _reading(options, plain, ".json", {"calibrated on": splits.val.version})
+    found = kept(note, lambda: {"temperature": calibrate(plain, splits.val).temperature})
     return plain.replace(
-        temperature=float(load_json(note)["temperature"]),
-        details={**plain.details, "calibrated_on": len(splits.val)},
+        temperature=float(found["temperature"]), details={**plain.details, "calibrated_on": len(splits.val)}
     )
 
 
@@ -210,20 +202,16 @@ def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Stud
     if way == DENOISER:
         return _denoiser(options, subject, pictures)
     classifier = classifier_of(options, subject.row, splits)
-    train_images = splits.train
-    if way in subject.on_more and pictures.new is not None:
-        train_images = concatenate([splits.train, pictures.new])
+    images = pictures.all_training if way in subject.on_more else splits.train
     if way == _LEAK:
-        train_images = concatenate([splits.train, splits.test])
+        images = concatenate([splits.train, splits.test])
     plan = subject.plans[PAPER_WAY if way == _LEAK else way]
     begin = _denoiser(options, subject, pictures) if way in subject.from_denoiser else None
-    key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": plan.as_json()}
+    key = {"data": images.version, "classifier": classifier.details["key"], "plan": plan}
     key |= {} if begin is None else {"begin": begin.details["key"]}
 
     def make(training: Training) -> Checkpoint:
-        return learn_enhancer(
-            classifier, train_images, splits.val, plan=plan, training=training, begin=begin
-        )[0]
+        return learn_enhancer(classifier, images, splits.val, plan=plan, training=training, begin=begin)[0]
 
     return trained(options, part_of(subject, way), key, make)
 
@@ -239,20 +227,14 @@ def _denoiser(options: StudyOptions, subject: Subject, pictures: StudyImages) ->
     """Learnt on all training pictures, as our enhancers, whichever of them the classifier had:
     in the order of their ids.
     """
-    splits, plan = pictures.splits, subject.denoiser
-    images = splits.train if pictures.new is None else concatenate([splits.train, pictures.new])
+    images, val, plan = pictures.all_training, pictures.splits.val, subject.denoiser
     images = images.take(sorted(range(len(images)), key=lambda row: images.ids[row]))
-    key = {
-        "data": images.version,
-        "model": plan.model,
-        "config": dict(plan.config),
-        "pixel_loss": plan.pixel_loss,
-        "recipe": plan.recipe.model_dump(),
-        "per_epoch": plan.per_epoch,
-    }
+    key = {"data": images.version} | as_json(plan)
+    # It knows no classifier, so that this weight decides nothing.
+    del key["recognition"]
 
     def make(training: Training) -> Checkpoint:
-        return fit_restorer(images, splits.val, MIX, plan=plan, training=training)
+        return fit_restorer(images, val, MIX, plan=plan, training=training)
 
     return trained(options, part_of(subject, DENOISER), key, make)
 
@@ -262,13 +244,11 @@ def score_subject(options: StudyOptions, subject: Subject, known: Mapping[str, S
     each test picture is read once by every way.
     """
     given = known[subject.data]
-    splits = given.splits
+    splits, seed = given.splits, options.seed
     classifier = classifier_of(options, subject.row, splits)
     enhancers = {way: learner_of(options, subject, way, given) for way in (*subject.plans, DENOISER)}
-    pictures = {CLEAN_STATE: splits.test, DEGRADED: degraded_images(splits.test, MIX, options.seed)}
-    behind = {NONE: classifier} | {
-        way: prepend_enhancer(enhancer, classifier) for way, enhancer in enhancers.items()
-    }
+    pictures = {CLEAN_STATE: splits.test, DEGRADED: degraded_images(splits.test, MIX, seed)}
+    behind = {NONE: classifier} | {way: prepend_enhancer(one, classifier) for way, one in enhancers.items()}
     predictions = {
         (way, state): _read(options, one, pictures[state], TITLES[way])
         for way, one in behind.items()
@@ -289,23 +269,20 @@ def score_subject(options: StudyOptions, subject: Subject, known: Mapping[str, S
     leak = None
     if subject.leak:
         leaked = prepend_enhancer(learner_of(options, subject, _LEAK, given), classifier)
-        leak = _read(
-            options, leaked, splits.test, "LEAK: the paper's U-Net, trained on the test pictures as well"
-        )
-    sample = splits.train.take(
-        generator(options.seed, "train-accuracy").permutation(len(splits.train))[:TRAIN_SAMPLE]
-    )
+        title = "LEAK: the paper's U-Net, trained on the test pictures as well"
+        leak = _read(options, leaked, splits.test, title)
+    sample = drawn(splits.train, TRAIN_SAMPLE, seed, "train-accuracy")
     return SubjectResult(
-        subject,
-        given,
-        float(predict(classifier, sample).correct.mean()),
-        classifier,
-        enhancers,
-        predictions,
-        damage_of(splits.test, options.seed),
-        gates,
-        transfer,
-        leak,
+        subject=subject,
+        pictures=given,
+        train_accuracy=float(predict(classifier, sample).correct.mean()),
+        classifier=classifier,
+        enhancers=enhancers,
+        predictions=predictions,
+        kinds=damage_of(splits.test, seed),
+        gates=gates,
+        transfer=transfer,
+        leak=leak,
     )
 
 
@@ -336,25 +313,27 @@ def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, v
 
 def damage_of(images: ImageSet, seed: int) -> tuple[str, ...]:
     """The name of the damage that `degraded_images` gave every picture of the set."""
-    drawn = dataclasses.replace(MIX, clean_share=0.0).draw(
-        len(images), generator(seed, "degraded", images.name)
-    )
-    return tuple(MIX.choices[one][0] for one in drawn)
+    rng = generator(seed, "degraded", images.name)
+    chosen = dataclasses.replace(MIX, clean_share=0.0).draw(len(images), rng)
+    return tuple(MIX.choices[one][0] for one in chosen)
 
 
 def _read(options: StudyOptions, checkpoint: Checkpoint, images: ImageSet, name: str) -> Predictions:
     """Predictions, kept by a digest of weights and pictures:
     reading is what takes time once all is trained.
     """
-    key = json_digest(
-        {
-            "weights": weights_digest(checkpoint.torch_network),
-            "pictures": images.version,
-            "temperature": checkpoint.temperature,
-            "preprocess": checkpoint.preprocess.as_json(),
-        }
-    )[:24]
-    path = options.out / "readings" / f"{key}.parquet"
+    key = {
+        "pictures": images.version,
+        "temperature": checkpoint.temperature,
+        "preprocess": as_json(checkpoint.preprocess),
+    }
+    path = _reading(options, checkpoint, ".parquet", key)
     if not path.is_file():
         predict(checkpoint, images).save(path)
     return dataclasses.replace(Predictions.load(path), name=name)
+
+
+def _reading(options: StudyOptions, checkpoint: Checkpoint, suffix: str, key: Mapping[str, Any]) -> Path:
+    """The file of what a network's weights and `key` decide."""
+    digest = json_digest({"weights": weights_digest(checkpoint.torch_network), **key})
+    return options.out / "readings" / f"{digest}{suffix}"

@@ -4,18 +4,17 @@ its Table 4.1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.plain import as_json
 from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.predictions import Predictions
 from lightfast.models.device import resolve_device
 from lightfast.report.page import Cell, Table
-from lightfast.report.tables import MINUS, percent, points_cell, share_cell
-from lightfast.statistics.intervals import wilson
+from lightfast.report.tables import MINUS, MISSING, percent, points_cell
 from lightfast.studies.perturbations.data import not_run, pictures_of
 from lightfast.studies.perturbations.figures import figure_sections
 from lightfast.studies.perturbations.networks import (
@@ -32,6 +31,7 @@ from lightfast.studies.perturbations.networks import (
 )
 from lightfast.studies.perturbations.subjects import subjects
 from lightfast.studies.registry import SCALES, STUDIES, Study, StudyOptions, StudyResult
+from lightfast.studies.rows import accuracy_cell, gain_cell, splits_json
 
 PUBLISHED_NOTE = (
     "Published: VGG16 at the papers' own sizes; ours: the classifier named, so compare the differences, not "
@@ -47,35 +47,39 @@ def run_perturbations(options: StudyOptions) -> StudyResult:
     """
     if options.scale == "paper" and resolve_device(options.device).type == "cpu":
         raise SettingsError(
-            "study perturbations --scale paper trains VGG16 and needs a GPU",
-            cure="Use --scale cpu, or a CUDA machine.",
+            "study perturbations at `scale` paper trains VGG16 and needs a GPU",
+            cure="Use `scale` cpu, or a CUDA machine.",
         )
     pictures = pictures_of(options)
     chosen = [one for one in subjects(options.scale) if one.data in pictures]
     train_parts(options, chosen, pictures)
     reads = [score_subject(options, one, pictures) for one in chosen]
-    tables = [
-        main_table(reads, not_run(pictures, options.scale)),
-        ways_table(reads),
-        degraded_table(reads),
-        kinds_table(reads),
-    ]
-    tables += [transfer_table(reads)] if any(one.transfer for one in reads) else []
-    tables += [leak_table(reads)] if any(one.leak for one in reads) else []
-    figures = {
-        "scale": options.scale,
-        "seed": options.seed,
-        "data_version": "+".join(one.splits.train.version for one in reads),
-        "subjects": [as_json(one) for one in reads],
-    }
-    return StudyResult(
+    return options.result(
+        "perturbations",
         "Pictures changed for a frozen classifier",
-        tuple(tables),
-        figures,
-        _notes(options, reads),
-        _seconds(reads),
-        figure_sections(reads),
+        _tables(reads, not_run(pictures, options.scale)),
+        {
+            "data_version": "+".join(one.splits.train.version for one in reads),
+            "subjects": [subject_json(one) for one in reads],
+        },
+        notes=_notes(options, reads),
+        seconds={
+            f"{read.subject.name}, {name}": float(one.details.get("fit_seconds", 0.0))
+            for read in reads
+            for name, one in {"classifier": read.classifier, **read.enhancers}.items()
+        },
+        sections=figure_sections(reads),
     )
+
+
+def _tables(reads: Sequence[SubjectResult], missing: Sequence[tuple[str, str]]) -> list[Table]:
+    transferred, leaked = (any(getattr(one, name) for one in reads) for name in ("transfer", "leak"))
+    return [
+        main_table(reads, missing),
+        *(table(reads) for table in (ways_table, degraded_table, kinds_table)),
+        *([transfer_table(reads)] if transferred else []),
+        *([leak_table(reads)] if leaked else []),
+    ]
 
 
 def pair(read: SubjectResult, way: str, state: str = CLEAN_STATE, against: str = NONE) -> PairedTest:
@@ -89,24 +93,20 @@ def main_table(reads: Sequence[SubjectResult], missing: Sequence[tuple[str, str]
     for read in reads:
         way, subject = read.ours(CLEAN_STATE), read.subject
         test = pair(read, way)
-        published = (
-            "–"
-            if subject.published is None
-            else " → ".join(f"{100 * value:.1f}" for value in subject.published)
-        )
         rows.append(
             (
                 subject.title,
                 percent(read.train_accuracy, 1),
-                published,
+                " → ".join(f"{100 * value:.1f}" for value in subject.published or ()) or MISSING,
                 share_of(read, NONE),
                 share_of(read, way),
-                points_cell(test.difference, test.difference_interval),
+                gain_cell(test),
                 f"{test.n:,}",
                 _verdict(read, way),
             )
         )
-    rows += [(title, "–", published, "not run", "not run", "–", "–", "–") for title, published in missing]
+    blank = (MISSING,) * 3
+    rows += [(title, MISSING, published, "not run", "not run", *blank) for title, published in missing]
     columns = ("frozen classifier", "on its own", "paper", "alone", "with ours", "points", "n", "gate")
     note = (
         "On its own: accuracy on the pictures that the classifier was trained on. Differences: paired on the "
@@ -122,13 +122,7 @@ def main_table(reads: Sequence[SubjectResult], missing: Sequence[tuple[str, str]
 
 def share_of(read: SubjectResult, way: str, state: str = CLEAN_STATE) -> Cell:
     """Accuracy of a way with its interval."""
-    return accuracy_cell(read.predictions[way, state])
-
-
-def accuracy_cell(predictions: Predictions) -> Cell:
-    """Accuracy with its Wilson interval."""
-    right = predictions.correct
-    return share_cell(float(right.mean()), wilson(int(right.sum()), len(right)))
+    return accuracy_cell(read.predictions[way, state].correct)
 
 
 def ways_table(reads: Sequence[SubjectResult]) -> Table:
@@ -136,7 +130,7 @@ def ways_table(reads: Sequence[SubjectResult]) -> Table:
     rows = []
     for read in reads:
         for way in read.subject.plans:
-            test, details = pair(read, way), read.enhancers[way].details
+            details = read.enhancers[way].details
             count, new = read.learnt_on(way)
             rows.append(
                 (
@@ -146,7 +140,7 @@ def ways_table(reads: Sequence[SubjectResult]) -> Table:
                     f"{new:,}",
                     f"{details['strength']:g}",
                     share_of(read, way),
-                    points_cell(test.difference, test.difference_interval),
+                    gain_cell(pair(read, way)),
                     _verdict(read, way),
                 )
             )
@@ -172,8 +166,8 @@ def degraded_table(reads: Sequence[SubjectResult]) -> Table:
     rows = []
     for read in reads:
         for way in (NONE, DENOISER, *read.subject.plans):
-            gain = Cell("") if way == NONE else _gain(read, way, NONE)
-            more = Cell("") if way in (NONE, DENOISER) else _gain(read, way, DENOISER)
+            gain = Cell("") if way == NONE else gain_cell(pair(read, way, DEGRADED))
+            more = Cell("") if way in (NONE, DENOISER) else gain_cell(pair(read, way, DEGRADED, DENOISER))
             rows.append((read.subject.title, TITLES[way], share_of(read, way, DEGRADED), gain, more))
     note = (
         "The plain denoiser: the same network, all training pictures, the same damage, by pixels alone, "
@@ -192,11 +186,6 @@ def degraded_table(reads: Sequence[SubjectResult]) -> Table:
     )
 
 
-def _gain(read: SubjectResult, way: str, against: str) -> Cell:
-    test = pair(read, way, DEGRADED, against)
-    return points_cell(test.difference, test.difference_interval)
-
-
 def kinds_table(reads: Sequence[SubjectResult]) -> Table:
     """Every damage on its own."""
     rows = []
@@ -204,18 +193,14 @@ def kinds_table(reads: Sequence[SubjectResult]) -> Table:
         kinds = np.array(read.kinds)
         for kind in dict.fromkeys(read.kinds):
             there = np.flatnonzero(kinds == kind)
-            none, plain, ours = (
-                read.predictions[way, DEGRADED].take(there) for way in (NONE, DENOISER, OUR_WAY)
-            )
-            test = mcnemar(none, ours)
+            sides = [read.predictions[way, DEGRADED].take(there) for way in (NONE, DENOISER, OUR_WAY)]
+            test = mcnemar(sides[0], sides[2])
             rows.append(
                 (
                     read.subject.title,
                     kind.replace("_", " "),
-                    accuracy_cell(none),
-                    accuracy_cell(plain),
-                    accuracy_cell(ours),
-                    points_cell(test.difference, test.difference_interval),
+                    *(accuracy_cell(side.correct) for side in sides),
+                    gain_cell(test),
                     f"{test.n:,}",
                 )
             )
@@ -231,22 +216,17 @@ def transfer_table(reads: Sequence[SubjectResult]) -> Table:
     rows = []
     for read in reads:
         for state in (CLEAN_STATE, DEGRADED):
-            own = pair(read, read.ours(state), state)
+            own = pair(read, read.ours(state), state).difference
             for title, states in read.transfer.items():
                 test = mcnemar(*states[state])
-                kept = (
-                    percent(test.difference / own.difference, 0).replace("-", MINUS)
-                    if own.difference > 0
-                    else "–"
-                )
+                kept = percent(test.difference / own, 0).replace("-", MINUS) if own > 0 else MISSING
                 rows.append(
                     (
                         f"{read.subject.title} → {title}",
                         state,
-                        accuracy_cell(states[state][0]),
-                        accuracy_cell(states[state][1]),
-                        points_cell(test.difference, test.difference_interval),
-                        points_cell(own.difference),
+                        *(accuracy_cell(side.correct) for side in states[state]),
+                        gain_cell(test),
+                        points_cell(own),
                         kept,
                     )
                 )
@@ -264,83 +244,55 @@ def leak_table(reads: Sequence[SubjectResult]) -> Table:
     for read in reads:
         if read.leak is not None:
             test = mcnemar(read.predictions[PAPER_WAY, CLEAN_STATE], read.leak)
-            leaked = accuracy_cell(read.leak)
-            rows.append(
-                (
-                    read.subject.title,
-                    share_of(read, NONE),
-                    share_of(read, PAPER_WAY),
-                    Cell(f"LEAK {leaked.text}", leaked.detail, "bad"),
-                    Cell(f"LEAK {points_cell(test.difference).text}", "", "bad"),
-                )
+            leaked = accuracy_cell(read.leak.correct)
+            marked = (
+                Cell(f"LEAK {leaked.text}", leaked.detail, "bad"),
+                Cell(f"LEAK {points_cell(test.difference).text}", "", "bad"),
             )
-    columns = (
-        "frozen classifier",
-        "classifier",
-        "honest",
-        "trained on the test pictures as well",
-        "made by the leak, points",
-    )
+            rows.append((read.subject.title, share_of(read, NONE), share_of(read, PAPER_WAY), *marked))
+    learnt = ("trained on the test pictures as well", "made by the leak, points")
+    columns = ("frozen classifier", "classifier", "honest", *learnt)
     note = (
         "The paper's (full) rows read 96.0, 98.7 and 99.0 %. A figure marked LEAK was measured on pictures "
         "that the enhancer was trained on: it says nothing about new pictures."
     )
-    return Table(
-        columns, tuple(rows), 'The paper\'s "(full)" protocol, a leak, beside the honest figure', (note,)
-    )
+    caption = 'The paper\'s "(full)" protocol, a leak, beside the honest figure'
+    return Table(columns, tuple(rows), caption, (note,))
 
 
-def as_json(read: SubjectResult) -> dict[str, Any]:
-    """Plain JSON values of everything measured of a subject."""
-    ways = {}
-    for way in read.enhancers:
-        details = read.enhancers[way].details
-        gate = read.gates.get(way)
+def subject_json(read: SubjectResult) -> dict[str, Any]:
+    """Everything measured of a subject."""
+    ways: dict[str, dict[str, Any]] = {}
+    for way, enhancer in read.enhancers.items():
         count, new = read.learnt_on(way)
         ways[way] = {
-            "clean": pair(read, way).as_json(),
-            "degraded": pair(read, way, DEGRADED).as_json(),
+            "clean": pair(read, way),
+            "degraded": pair(read, way, DEGRADED),
             "learnt_on": count,
             "new_to_the_classifier": new,
-            "strength": details.get("strength"),
-            "tried": details.get("tried", []),
-            "gate": gate.as_json() if gate else None,
+            "strength": enhancer.details.get("strength"),
+            "tried": enhancer.details.get("tried", []),
+            "gate": read.gates.get(way),
         }
         if way != DENOISER:
-            ways[way]["degraded_against_denoiser"] = pair(read, way, DEGRADED, DENOISER).as_json()
+            ways[way]["degraded_against_denoiser"] = pair(read, way, DEGRADED, DENOISER)
     transfer = {
-        title: {state: mcnemar(*found).as_json() for state, found in states.items()}
+        title: {state: mcnemar(*found) for state, found in states.items()}
         for title, states in read.transfer.items()
     }
-    leak = (
-        None
-        if read.leak is None
-        else {"leak": True, **mcnemar(read.predictions[PAPER_WAY, CLEAN_STATE], read.leak).as_json()}
-    )
+    honest = read.predictions[PAPER_WAY, CLEAN_STATE] if read.leak else None
     return {
         "name": read.subject.name,
         "title": read.subject.title,
         "published": read.subject.published,
         "model": read.subject.row.model,
-        "n_train": len(read.splits.train),
-        "n_val": len(read.splits.val),
-        "n_test": len(read.splits.test),
+        **splits_json(read.splits),
         "train_accuracy": read.train_accuracy,
         "shown": {state: read.ours(state) for state in (CLEAN_STATE, DEGRADED)},
         "ways": ways,
         "transfer": transfer,
-        "leak": leak,
-        "data_version": read.splits.train.version,
-        "test_version": read.splits.test.version,
+        "leak": read.leak and honest and {"leak": True, **as_json(mcnemar(honest, read.leak))},
     }
-
-
-def _seconds(reads: Sequence[SubjectResult]) -> Mapping[str, float]:
-    found: dict[str, float] = {}
-    for read in reads:
-        for name, checkpoint in {"classifier": read.classifier, **read.enhancers}.items():
-            found[f"{read.subject.name}, {name}"] = float(checkpoint.details.get("fit_seconds", 0.0))
-    return found
 
 
 def _notes(options: StudyOptions, reads: Sequence[SubjectResult]) -> tuple[str, ...]:
@@ -368,14 +320,4 @@ def _notes(options: StudyOptions, reads: Sequence[SubjectResult]) -> tuple[str, 
     return tuple(notes)
 
 
-STUDIES.add(
-    "perturbations",
-    Study(
-        "perturbations",
-        "pictures changed for a frozen classifier",
-        run_perturbations,
-        "perturbations paper",
-        ("cifar10", "intel-scenes", "stl10"),
-        SCALES,
-    ),
-)
+STUDIES.add("perturbations", Study("perturbations", run_perturbations, SCALES))

@@ -90,59 +90,45 @@ def _on_the_cpu() -> tuple[Subject, ...]:
     head = ModelRow("cifar-head", "Lite0, frozen backbone, linear head", "lite0", PLAIN, HEAD)
     tuned = ModelRow("cifar-tuned", "Lite0, no augmentation", "lite0", PLAIN, TUNED)
     well = ModelRow("cifar-well", "Lite0 on 6,000, augmented", "lite0", WELL, TUNED)
-    intel = ModelRow("intel-head", "Lite0, frozen backbone, linear head", "lite0", PLAIN, HEAD)
-    ours = EnhancerPlan(
-        LEVELS, _SMALL, strengths=(0.1, 0.3), mix=MIX, recipe=THROUGH_LITE0, trial_epochs=1, per_epoch=4_000
-    )
-    clean = dataclasses.replace(
-        ours, strengths=(0.03,), mix=None, recipe=THROUGH_LITE0.updated(["batch_size=32"])
-    )
-    short = dataclasses.replace(ours, strengths=(0.1,), recipe=THROUGH_LITE0.updated(["epochs=4"]))
+    intel = dataclasses.replace(head, part="intel-head")
+    short = _learnt(strengths=(0.1,), recipe=THROUGH_LITE0.updated(["epochs=4"]))
     # An epoch of scenes is all there are of them.
     scenes = dataclasses.replace(
         short, config=SCENES, recipe=THROUGH_LITE0.updated(["epochs=10"]), per_epoch=None
     )
     paper = paper_enhancer_plan(epochs=(3, 6))
-    own = dataclasses.replace(paper, model="own:2-2")
-    plain, of_scenes = (
-        _denoiser_like(ours, PIXELS, 6_000),
-        _denoiser_like(scenes, PIXELS.updated(["epochs=15", "batch_size=16"])),
-    )
-    ways = {OUR_WAY: ours, OURS_CLEAN: clean, PAPER_WAY: paper, OWN: own}
+    ways = {
+        OUR_WAY: _learnt(),
+        OURS_CLEAN: _learnt(strengths=(0.03,), mix=None, recipe=THROUGH_LITE0.updated(["batch_size=32"])),
+        PAPER_WAY: paper,
+        OWN: dataclasses.replace(paper, model="own:2-2"),
+    }
+    plain = _denoiser_like(short, PIXELS, 6_000)
+    of_scenes = _denoiser_like(scenes, PIXELS.updated(["epochs=15", "batch_size=16"]))
+    others = (("cifar", tuned), ("cifar-more", well))
     begun: Mapping[str, Any] = {"on_more": (OUR_WAY, OURS_CLEAN), "from_denoiser": (OUR_WAY,)}
+    title, published = "CIFAR-10, Lite0 head", _PUBLISHED["cifar"]
+    on_more, on_scenes = {OUR_WAY: short}, {OUR_WAY: scenes}
     return (
-        Subject(
-            "cifar-head",
-            "CIFAR-10, Lite0 head",
-            "cifar",
-            head,
-            _PUBLISHED["cifar"],
-            ways,
-            plain,
-            **begun,
-            others=(("cifar", tuned), ("cifar-more", well)),
-        ),
-        Subject(
-            "cifar-well",
-            f"CIFAR-10, {well.title}",
-            "cifar-more",
-            well,
-            None,
-            {OUR_WAY: short},
-            plain,
-            **begun,
-        ),
+        Subject("cifar-head", title, "cifar", head, published, ways, plain, **begun, others=others),
+        Subject("cifar-well", f"CIFAR-10, {well.title}", "cifar-more", well, None, on_more, plain, **begun),
         Subject(
             "intel",
             "Intel scenes, Lite0 head",
             "intel",
             intel,
             _PUBLISHED["intel"],
-            {OUR_WAY: scenes},
+            on_scenes,
             of_scenes,
             **begun,
         ),
     )
+
+
+def _learnt(**changes: Any) -> EnhancerPlan:
+    """Our enhancer through Lite0, with `changes`."""
+    settings: dict[str, Any] = {"strengths": (0.1, 0.3), "mix": MIX, "recipe": THROUGH_LITE0}
+    return EnhancerPlan(LEVELS, _SMALL, **settings | changes, trial_epochs=1, per_epoch=4_000)
 
 
 def _as_published() -> tuple[Subject, ...]:
@@ -159,10 +145,6 @@ def _as_published() -> tuple[Subject, ...]:
     paper = dataclasses.replace(paper_enhancer_plan(epochs=(10, 20)), config={"width": 64, "depth": 4})
     plans = {OUR_WAY: ours, PAPER_WAY: paper, OWN: dataclasses.replace(paper, model="own:2-2", config={})}
     denoiser = _denoiser_like(ours, long.updated(["augment=none"]))
-    others = tuple(
-        (ModelRow(f"{{}}-{name}", title, name, plain, vgg))
-        for name, title in (("resnet50", "ResNet-50"), ("lite0", "Lite0"))
-    )
     made = []
     for data, title in (
         ("cifar", "CIFAR-10"),
@@ -170,18 +152,21 @@ def _as_published() -> tuple[Subject, ...]:
         ("stl-990", "STL-10, 4,010 / 990"),
         ("stl", "STL-10, official"),
     ):
-        behind = tuple((data, dataclasses.replace(row, part=row.part.format(data))) for row in others)
+        frozen, *others = (
+            ModelRow(f"{data}-{name}", named, name, plain, vgg)
+            for name, named in (("vgg16", "VGG16"), ("resnet50", "ResNet-50"), ("lite0", "Lite0"))
+        )
         made.append(
             Subject(
                 f"{data}-plain",
                 f"{title}, VGG16",
                 data,
-                ModelRow(f"{data}-vgg16", "VGG16", "vgg16", plain, vgg),
+                frozen,
                 _PUBLISHED[data],
                 plans,
                 denoiser,
                 from_denoiser=(OUR_WAY,),
-                others=behind,
+                others=tuple((data, row) for row in others),
                 leak=True,
             )
         )

@@ -13,14 +13,15 @@ import numpy as np
 from lightfast.base.errors import DataError
 from lightfast.base.parallel import usable_cores
 from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.catalogue.known_sets import QUICKDRAW_CATEGORIES
+from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_off
 from lightfast.experiments.sweep import PointResult, SweepPoint, keep_classes, run_points
 from lightfast.models.classifiers import VIEWS
+from lightfast.pages.sweep import REMEDY
 from lightfast.studies.registry import Scale, StudyOptions
-from lightfast.studies.rows import ModelRow, at_hand
+from lightfast.studies.rows import ModelRow
 from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe
 
@@ -84,7 +85,6 @@ GRIDS: Mapping[Scale, Grid] = {
         (10, 6, 4),
     ),
 }
-_REMEDIES = ("none", "weights", "sampling", "augment")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +102,6 @@ class DrawingsData:
     @property
     def fitted(self) -> ImageSet:
         """The whole 80 %: what the sweeps cut from."""
-        from lightfast.data.dataset import concatenate
-
         return concatenate([self.splits.train, self.splits.val])
 
 
@@ -112,12 +110,11 @@ def drawings_data(options: StudyOptions) -> DrawingsData:
 
     Raises DataError when, at scale "paper", they are not at hand.
     """
-    folder, grid = options.data_folder or data_folder(), GRIDS[options.scale]
     pair = f"{DRAWINGS}:{MAJORITY},{MINORITY}"
-    here = at_hand(DRAWINGS, folder) and at_hand(pair, folder)
+    here = options.has(DRAWINGS) and options.has(pair)
     if not here and options.scale == "paper":
         raise DataError(
-            f"study quickdraw: the drawings of {DRAWINGS} and {pair} are not in {folder}",
+            f"study quickdraw: the drawings of {DRAWINGS} and {pair} are not in {options.data_root}",
             cure=f"Run: lightfast data fetch {DRAWINGS}, then lightfast data fetch {pair}.",
         )
     images = options.pictures(DRAWINGS if here else _EMBEDDED).data.train
@@ -125,7 +122,7 @@ def drawings_data(options: StudyOptions) -> DrawingsData:
     chosen = _a_class(images, A_CLASS[options.scale], options.seed)
     fitted, test = split_off(chosen, TEST_SHARE, options.seed, ("train", "test"))
     train, val = split_off(fitted, _VALIDATION_SHARE, options.seed)
-    rest, fresh = _fresh(two, grid.fresh, options.seed)
+    rest, fresh = _fresh(two, GRIDS[options.scale].fresh, options.seed)
     names = (MAJORITY, MINORITY) if here else (two.class_names[0], two.class_names[1])
     said = (
         f"Data: {', '.join(QUICKDRAW_CATEGORIES)} of Quick, Draw!, {A_CLASS[options.scale]:,} drawings each "
@@ -149,16 +146,12 @@ def h3_points(grid: Grid) -> list[SweepPoint]:
 
 def h4_points(grid: Grid, minority: str) -> list[SweepPoint]:
     """Pictures of the minority, without a remedy and, for the most uneven, with each."""
-    wanted = [
-        (count, balance)
-        for balance in _REMEDIES
-        for count in grid.minorities
-        if balance == "none" or count in grid.remedied
-    ]
     return [
         SweepPoint(minority=(minority, count), balance=balance, repeat=repeat)
         for repeat in range(grid.repeats[1])
-        for count, balance in wanted
+        for balance in REMEDY
+        for count in grid.minorities
+        if balance == "none" or count in grid.remedied
     ]
 
 
@@ -180,42 +173,30 @@ def swept(
     epochs: int,
 ) -> list[PointResult]:
     """The points of one sweep, kept in `options.out`/sweeps/`name`."""
-    training = dataclasses.replace(options.training(name), folder=options.out / "sweeps" / name)
     plan = ClassifierPlan(SWEPT, _AS_PUBLISHED.updated([f"epochs={epochs}"]))
     # Few points are not worth starting processes for.
     jobs = 1 if options.scale == "quick" else usable_cores()
-    return run_points(points, pictures, plan, training, jobs=jobs)
+    return run_points(points, pictures, plan, options.training("sweeps", name), jobs=jobs)
 
 
 def majority_cut(data: DrawingsData, grid: Grid) -> ImageSet:
     """The training pictures of the pair, the majority cut to its number."""
     images, majority = data.pair[0], data.pair[0].class_names.index(data.pair_names[0])
     labels = images.require_labels()
-    kept = np.concatenate(
-        [
-            np.flatnonzero(labels == majority)[: grid.majority],
-            np.flatnonzero(labels != majority)[: grid.majority],
-        ]
-    )
-    return images.take(np.sort(kept))
+    sides = (labels == majority, labels != majority)
+    return images.take(np.sort(np.concatenate([np.flatnonzero(side)[: grid.majority] for side in sides])))
 
 
 def _a_class(images: ImageSet, count: int, seed: int) -> ImageSet:
     """`count` pictures of every class, drawn by seed."""
     order = generator(seed, "quickdraw", images.name).permutation(len(images))
     labels = images.require_labels()
-    return images.take(
-        np.sort(
-            np.concatenate([order[labels[order] == label][:count] for label in range(images.num_classes)])
-        )
-    )
+    chosen = [order[labels[order] == label][:count] for label in range(images.num_classes)]
+    return images.take(np.sort(np.concatenate(chosen)))
 
 
 def _fresh(images: ImageSet, count: int, seed: int) -> tuple[ImageSet, ImageSet]:
     """(the rest, `count` test pictures of every class), no content on both sides."""
     test = dataclasses.replace(_a_class(images, count, seed), name=f"{images.name}/test")
-    held = set(test.content_hashes)
-    return images.take(
-        [row for row, content in enumerate(images.content_hashes) if content not in held],
-        name=f"{images.name}/train",
-    ), test
+    rest = np.flatnonzero(~np.isin(images.content_hashes, test.content_hashes))
+    return images.take(rest, name=f"{images.name}/train"), test

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import LoadedData
@@ -23,8 +22,6 @@ from lightfast.experiments.levels import (
 )
 from lightfast.experiments.sweep import PointResult
 from lightfast.pages.sweep import regression_section
-from lightfast.report.page import Section, Table
-from lightfast.statistics.regression import Regression
 from lightfast.studies.people import People, people_on
 from lightfast.studies.quickdraw import tables
 from lightfast.studies.quickdraw.networks import (
@@ -41,7 +38,7 @@ from lightfast.studies.quickdraw.networks import (
     swept,
 )
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
-from lightfast.studies.rows import Outcome, outcome_of, training_speed
+from lightfast.studies.rows import Outcome, outcome_of, splits_json, training_speed
 
 PICTURES_FILE, PEOPLE_FOLDER = "drawings.npz", "human"
 
@@ -77,45 +74,55 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
     models = _models(options, data)
     sweeps = _sweeps(options, data, grid)
     regression = class_regression(sweeps.classes)
+    forecast = told, measured = held_out_forecast(sweeps.sizes, options.seed)
+    inside = told.low <= measured <= told.high
+    minority, name = imbalance_levels(sweeps, data), data.pair_names[1]
     rows = zip(models.outcomes, models.speeds, strict=True)
     figures = {
         "data": "quickdraw" if not data.stand_in else "mnist-5k",
         "stand_in": data.stand_in,
-        "data_version": data.splits.train.version,
-        "test_version": data.splits.test.version,
-        "n_train": len(data.splits.train),
-        "n_val": len(data.splits.val),
-        "n_test": len(data.splits.test),
+        **splits_json(data.splits),
         "n_fresh": len(data.pair[1]),
-        "seed": options.seed,
-        "scale": options.scale,
         "rows": [{**outcome.as_json(), "pictures_per_cpu_second": speed} for outcome, speed in rows],
-        "comparison": models.comparison.as_json(),
-        **_sweep_json(sweeps, data, options),
-        "h5_h6": as_json(regression),
+        "comparison": models.comparison,
+        "h3": levels(sweeps.sizes, accuracy),
+        "h3_curve": size_curve(sweeps.sizes, options.seed),
+        "h3_forecast": {**as_json(told), "measured": measured, "inside": inside},
+        "h4": minority,
+        "h4_accuracy": levels(sweeps.imbalance, accuracy),
+        "h5_h6_levels": levels(sweeps.classes, accuracy),
+        "interval_method": INTERVAL_METHOD,
+        "points": {"h3": sweeps.sizes, "h4": sweeps.imbalance, "h5_h6": sweeps.classes},
+        "h5_h6": regression,
         "human": models.people.result,
     }
-    seconds = {outcome.row.part: outcome.seconds for outcome in models.outcomes}
     found = (
-        *_model_tables(models, data, options.seed),
-        *_sweep_tables(data, sweeps, grid, options.seed),
+        tables.model_table(models.outcomes, models.speeds, models.people, data, options.seed),
+        tables.pairs_table(models.comparison),
+        tables.size_table(sweeps.sizes, forecast, grid.epochs[0]),
+        tables.imbalance_table(sweeps.imbalance, minority, name, grid),
+        tables.remedy_table(minority, name),
         tables.regression_table(regression, len(data.splits.test), grid),
     )
-    sections = _sections(data, sweeps, regression, options)
-    return StudyResult(
+    sections = (
+        tables.size_section(sweeps.sizes, options.seed),
+        tables.imbalance_section(minority, name),
+        tables.classes_section(sweeps.classes),
+        regression_section(regression, "H5 and H6: classes and rows"),
+    )
+    return options.result(
+        "quickdraw",
         "Six hypotheses on model and data (Quick, Draw!)",
         found,
         figures,
-        (*data.notes, *_method_notes(grid)),
-        seconds,
-        sections,
+        notes=(*data.notes, *_method_notes(grid)),
+        seconds={outcome.row.part: outcome.seconds for outcome in models.outcomes},
+        sections=sections,
     )
 
 
 def _models(options: StudyOptions, data: DrawingsData) -> Models:
-    rows = (
-        DRAWING_ROWS if options.scale == "paper" else tuple(row.quick(QUICK_EPOCHS) for row in DRAWING_ROWS)
-    )
+    rows = DRAWING_ROWS if options.scale == "paper" else [row.quick(QUICK_EPOCHS) for row in DRAWING_ROWS]
     outcomes = [outcome_of(options, row, data.splits) for row in rows]
     speeds = [training_speed(row, data.splits, options) for row in rows]
     comparison = compare([outcome.predictions for outcome in outcomes], seed=options.seed)
@@ -150,58 +157,11 @@ def _kept_pictures(options: StudyOptions, data: DrawingsData) -> Path:
     return path
 
 
-def _model_tables(models: Models, data: DrawingsData, seed: int) -> tuple[Table, ...]:
-    table = tables.model_table(models.outcomes, models.speeds, models.people, data, seed)
-    return table, tables.pairs_table(models.comparison)
-
-
-def _sweep_tables(data: DrawingsData, sweeps: Sweeps, grid: Grid, seed: int) -> tuple[Table, ...]:
-    minority, name = imbalance_levels(sweeps, data), data.pair_names[1]
-    return (
-        tables.size_table(sweeps.sizes, held_out_forecast(sweeps.sizes, seed), grid.epochs[0]),
-        tables.imbalance_table(sweeps.imbalance, minority, name, grid),
-        tables.remedy_table(minority, name),
-    )
-
-
 def imbalance_levels(sweeps: Sweeps, data: DrawingsData) -> tuple[Level, ...]:
     """Recall of the minority at every count and remedy."""
     name, test = data.pair_names[1], data.pair[1]
     carried = int((test.require_labels() == test.class_names.index(name)).sum())
     return levels(sweeps.imbalance, recall_of(name), lambda _: carried)
-
-
-def _sweep_json(sweeps: Sweeps, data: DrawingsData, options: StudyOptions) -> dict[str, Any]:
-    forecast, last = held_out_forecast(sweeps.sizes, options.seed)
-    return {
-        "h3": as_json(levels(sweeps.sizes, accuracy)),
-        "h3_curve": as_json(size_curve(sweeps.sizes, options.seed)),
-        "h3_forecast": {
-            **as_json(forecast),
-            "measured": last,
-            "inside": forecast.low <= last <= forecast.high,
-        },
-        "h4": as_json(imbalance_levels(sweeps, data)),
-        "h4_accuracy": as_json(levels(sweeps.imbalance, accuracy)),
-        "h5_h6_levels": as_json(levels(sweeps.classes, accuracy)),
-        "interval_method": INTERVAL_METHOD,
-        "points": {
-            "h3": as_json(sweeps.sizes),
-            "h4": as_json(sweeps.imbalance),
-            "h5_h6": as_json(sweeps.classes),
-        },
-    }
-
-
-def _sections(
-    data: DrawingsData, sweeps: Sweeps, regression: Regression, options: StudyOptions
-) -> tuple[Section, ...]:
-    return (
-        tables.size_section(sweeps.sizes, options.seed),
-        tables.imbalance_section(imbalance_levels(sweeps, data), data.pair_names[1]),
-        tables.classes_section(sweeps.classes),
-        regression_section(regression, "H5 and H6: classes and rows"),
-    )
 
 
 def _method_notes(grid: Grid) -> tuple[str, ...]:
@@ -217,13 +177,4 @@ def _method_notes(grid: Grid) -> tuple[str, ...]:
     )
 
 
-STUDIES.add(
-    "quickdraw",
-    Study(
-        "quickdraw",
-        "Drawings: six hypotheses on model and data, with regression and a human baseline",
-        run_quickdraw,
-        "drawings study; Quick, Draw!: Jongejan et al. 2016",
-        ("quickdraw", "quickdraw:rainbow,airplane"),
-    ),
-)
+STUDIES.add("quickdraw", Study("quickdraw", run_quickdraw))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +13,13 @@ from lightfast.experiments.sweep import PointResult
 from lightfast.pages.sweep import REMEDY, minority_figure
 from lightfast.report.page import Cell, Figure, Section, Table, Text
 from lightfast.report.statistics import learning_curve_figure, lines_figure
-from lightfast.report.tables import MINUS, MISSING, duration, percent, percent_range, points_cell, share_cell
-from lightfast.statistics.intervals import p_text
+from lightfast.report.tables import MINUS, MISSING, duration, percent, points_cell, share_cell, share_text
+from lightfast.statistics.intervals import Interval, p_text
 from lightfast.statistics.learning_curve import Forecast
 from lightfast.statistics.regression import Regression
 from lightfast.studies.people import People
 from lightfast.studies.quickdraw.networks import DrawingsData, Grid
-from lightfast.studies.rows import Outcome
+from lightfast.studies.rows import Outcome, gain_cell
 
 # The paper's recall of the minority for a ratio of 1 : 500, 50, 10, 5, 2, 1 (majority 7,500), in %.
 PAPER_MINORITY = {15: 43, 150: 81, 750: 88, 1_500: 94, 3_750: 95, 7_500: 98}
@@ -35,19 +35,17 @@ def model_table(
     reference = max(float(row["val_accuracy"]) for row in outcomes[0].checkpoint.history)
     rows = []
     for outcome, speed in zip(outcomes, speeds, strict=True):
-        measured = outcome.evaluation
         epochs = _epochs_to(outcome, reference)
-        work = MISSING if epochs is None else duration(epochs * len(data.splits.train) / speed)
         rows.append(
             (
                 outcome.row.title,
-                share_cell(measured.accuracy, measured.accuracy_interval),
-                share_cell(measured.macro_f1, measured.macro_f1_interval),
+                outcome.cell(),
+                outcome.cell("macro_f1"),
                 f"{outcome.parameters:,}",
                 f"{speed:,.0f}",
                 f"{speed / speeds[0]:.2g}",
                 MISSING if epochs is None else str(epochs),
-                work,
+                MISSING if epochs is None else duration(epochs * len(data.splits.train) / speed),
             )
         )
     columns = (
@@ -73,17 +71,12 @@ def model_table(
     return Table(columns, (*rows, _people_row(people)), caption, notes)
 
 
-def _people_row(people: People) -> tuple:
-    blank = (MISSING,) * 5
-    if people.baseline is None or people.baseline.accuracy is None:
-        return ("people", "not run", MISSING, *blank)
-    base = people.baseline
-    return (
-        f"people ({len(base.people)}; n = {base.n:,})",
-        share_cell(base.accuracy, base.accuracy_interval),
-        MISSING,
-        *blank,
-    )
+def _people_row(people: People) -> tuple[Cell | str, ...]:
+    base, blank = people.baseline, (MISSING,) * 6
+    if base is None or base.accuracy is None:
+        return ("people", "not run", *blank)
+    name = f"people ({len(base.people)}; n = {base.n:,})"
+    return (name, share_cell(base.accuracy, base.accuracy_interval), *blank)
 
 
 def _epochs_to(outcome: Outcome, wanted: float) -> int | None:
@@ -98,7 +91,7 @@ def pairs_table(comparison: Comparison) -> Table:
     rows = tuple(
         (
             f"{pair.names[1]} against {pair.names[0]}",
-            points_cell(pair.test.difference, pair.test.difference_interval),
+            gain_cell(pair.test),
             points_cell(pair.macro_f1_difference, pair.macro_f1_interval),
             f"{pair.test.gained:,}",
             f"{pair.test.lost:,}",
@@ -123,28 +116,29 @@ def size_table(measured: Sequence[PointResult], forecast: tuple[Forecast, float]
     the last point foretold from the others.
     """
     shown = levels(measured, accuracy)
+    watched = [(1, "train"), (1, "val"), (epochs, "train")] if epochs > 1 else [(1, "train")]
     rows = []
     for level in shown:
-        of_level = [one for one in measured if replace(one.point, repeat=0) == level.point]
-        cells: list[Cell | str] = [f"{level.n_train:,}", str(level.repeats)]
-        for epoch in dict.fromkeys((1, epochs)):
-            cells.append(_watched_cell(of_level, epoch, "train"))
-            cells += [_watched_cell(of_level, epoch, "val")] if epoch != epochs else []
-        rows.append(
-            (*cells, share_cell(level.value, level.interval), f"{_mean(of_level, epochs, 'val_loss'):.3f}")
-        )
+        of_level = _of_level(measured, level)
+        cells = (_watched_cell(of_level, epoch, side) for epoch, side in watched)
+        held = share_cell(level.value, level.interval)
+        loss = f"{_mean(of_level, epochs, 'val_loss'):.3f}"
+        rows.append((f"{level.n_train:,}", str(level.repeats), *cells, held, loss))
     first = ("training, epoch 1", "held out, epoch 1") if epochs > 1 else ()
     last = (f"training, epoch {epochs}", f"held out, epoch {epochs}", "its loss")
-    foretold, found = forecast
-    inside = "inside" if foretold.low <= found <= foretold.high else "outside"
-    span = percent_range((foretold.low, foretold.high))
+    told, found = forecast
+    inside = "inside" if told.low <= found <= told.high else "outside"
     notes = (
         f"Intervals, {INTERVAL_METHOD}; n = {shown[0].n_test:,} held-out pictures. The paper: .58–.83 after "
         "one epoch, .82–.89 after ten.",
-        f"A power law through all smaller sizes foretells {percent(foretold.accuracy)} [{span}] at "
-        f"{foretold.n:,} pictures; measured: {percent(found)}, {inside} the 95 % prediction interval.",
+        f"A power law through all smaller sizes foretells {share_text(told.accuracy, (told.low, told.high))} "
+        f"at {told.n:,} pictures; measured: {percent(found)}, {inside} the 95 % prediction interval.",
     )
     return Table(("training pictures", "repeats", *first, *last), tuple(rows), "H3: more pictures", notes)
+
+
+def _of_level(measured: Sequence[PointResult], level: Level) -> list[PointResult]:
+    return [one for one in measured if replace(one.point, repeat=0) == level.point]
 
 
 def _repeats(count: int) -> str:
@@ -169,19 +163,15 @@ def imbalance_table(
     plain = [level for level in minority if level.point.balance == "none"]
     rows = []
     for level in sorted(plain, key=lambda one: one.n_train):
-        of_level = [one for one in measured if replace(one.point, repeat=0) == level.point]
-        count = level.point.minority[1] if level.point.minority else 0
-        other = float(
-            np.mean([value for one in of_level for key, value in one.recalls.items() if key != name])
-        )
-        paper = f"{PAPER_MINORITY[count]} %" if count in PAPER_MINORITY else MISSING
+        of_level, count = _of_level(measured, level), _rare(level)
+        other = [value for one in of_level for key, value in one.recalls.items() if key != name]
         rows.append(
             (
                 f"1:{grid.majority / count:g}",
                 f"{count:,}",
-                paper,
+                f"{PAPER_MINORITY[count]} %" if count in PAPER_MINORITY else MISSING,
                 share_cell(level.value, level.interval, digits=1),
-                percent(other, 1),
+                percent(float(np.mean(other)), 1),
                 percent(float(np.mean([one.accuracy for one in of_level])), 1),
             )
         )
@@ -189,43 +179,30 @@ def imbalance_table(
         f"Majority {grid.majority:,} pictures, {_repeats(grid.repeats[1])}. Intervals, {INTERVAL_METHOD}; n "
         f"= {plain[0].n_test:,} fresh test pictures of each class.",
     )
-    return Table(
-        (
-            "ratio",
-            f"pictures of {name}",
-            "paper: its recall",
-            "recall here",
-            "recall of the majority",
-            "accuracy",
-        ),
-        tuple(rows),
-        f"H4: {name} is rare",
-        notes,
-    )
+    shown = ("paper: its recall", "recall here", "recall of the majority", "accuracy")
+    columns = ("ratio", f"pictures of {name}", *shown)
+    return Table(columns, tuple(rows), f"H4: {name} is rare", notes)
+
+
+def _rare(level: Level) -> int:
+    """Training pictures of the minority."""
+    return level.point.minority[1] if level.point.minority else 0
 
 
 def remedy_table(minority: Sequence[Level], name: str) -> Table:
     """H4 with each remedy: recall of the minority and the gain over none."""
-    counts = sorted(
-        {
-            level.point.minority[1]
-            for level in minority
-            if level.point.minority and level.point.balance != "none"
-        }
-    )
-    found = {
-        (level.point.minority[1], level.point.balance): level for level in minority if level.point.minority
-    }
+    found = {(_rare(level), level.point.balance): level for level in minority if level.point.minority}
     rows = []
-    for count in counts:
-        base = found[count, "none"]
-        row = [f"{count:,}", share_cell(base.value, base.interval, digits=1)]
-        for balance in list(REMEDY)[1:]:
-            level = found[count, balance]
-            best = level.value == max(found[count, other].value for other in REMEDY)
-            row.append(share_cell(level.value, level.interval, "strong" if best else "", 1))
-        best_gain = max(found[count, balance].value for balance in list(REMEDY)[1:]) - base.value
-        rows.append((*row, f"{100 * best_gain:+.1f}"))
+    for count in sorted({count for count, balance in found if balance != "none"}):
+        base, *remedied = (found[count, balance] for balance in REMEDY)
+        best = max(level.value for level in remedied)
+        highest = max(best, base.value)
+        cells = (
+            share_cell(level.value, level.interval, "strong" if level.value == highest else "", 1)
+            for level in remedied
+        )
+        plain = share_cell(base.value, base.interval, digits=1)
+        rows.append((f"{count:,}", plain, *cells, f"{100 * (best - base.value):+.1f}"))
     return Table(
         (f"pictures of {name}", *REMEDY.values(), "best gain, points"),
         tuple(rows),
@@ -295,10 +272,10 @@ def imbalance_section(minority: Sequence[Level], name: str) -> Section:
 
 def classes_section(measured: Sequence[PointResult]) -> Section:
     """H5 and H6 as a figure."""
-    series: Mapping[str, list] = {}
+    series: dict[str, list[tuple[float, float, Interval]]] = {}
     for level in levels(measured, accuracy):
         series.setdefault(f"{level.point.rows:,} rows a class", []).append(
-            (level.point.classes, level.value, level.interval)
+            (level.point.classes or 0, level.value, level.interval)
         )
     figure = lines_figure(series, x_label="classes", y_label="accuracy, %")
     return Section("H5 and H6: more classes, more rows", (Figure(figure, "Accuracy with 95 % intervals."),))

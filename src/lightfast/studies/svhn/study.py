@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lightfast.base.errors import DataError
-from lightfast.base.randomness import generator
-from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import LoadedData
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits, split_loaded, split_off
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.report.page import Table
-from lightfast.report.tables import duration, percent, points_cell, share_cell
+from lightfast.report.tables import percent
 from lightfast.statistics.intervals import p_text
 from lightfast.studies.registry import STUDIES, Scale, Study, StudyOptions, StudyResult
-from lightfast.studies.rows import ModelRow, Outcome, at_hand, outcome_of
+from lightfast.studies.rows import ModelRow, Outcome, counts_text, drawn, gain_cell, outcome_of, splits_json
 from lightfast.studies.svhn.digits_over_photos import digits_over_photos, textures
 from lightfast.train.recipe import Recipe
 
@@ -84,99 +81,86 @@ def run_svhn(options: StudyOptions) -> StudyResult:
     Raises DataError when, at scale "paper", neither SVHN nor what the stand-in is made of is at hand.
     """
     data = study_data(options)
-    rows = SVHN_ROWS if options.scale == "paper" else tuple(row.quick(_QUICK_EPOCHS) for row in SVHN_ROWS)
+    rows = SVHN_ROWS if options.scale == "paper" else [row.quick(_QUICK_EPOCHS) for row in SVHN_ROWS]
     outcomes = [outcome_of(options, row, data.splits) for row in rows]
-    first, second, ours = outcomes
-    pairs = [
-        mcnemar(one.predictions, other.predictions)
-        for one, other in ((first, ours), (second, ours), (first, second))
-    ]
-    caption = _caption(data, options.seed)
+    first, second, ours = (outcome.predictions for outcome in outcomes)
+    pairs = [mcnemar(*both) for both in ((first, ours), (second, ours), (first, second))]
+    kind = "stand-in data (digits over photographs), not SVHN" if data.stand_in else "SVHN"
+    caption = f"{kind}; {counts_text(data.splits, options.seed)}"
     figures = {
         "data": data.splits.test.name,
         "stand_in": data.stand_in,
-        "data_version": data.splits.train.version,
-        "n_train": len(data.splits.train),
-        "n_val": len(data.splits.val),
-        "n_test": len(data.splits.test),
-        "seed": options.seed,
-        "scale": options.scale,
-        "rows": [outcome.as_json() for outcome in outcomes],
-        "pairs": [pair.as_json() for pair in pairs],
+        **splits_json(data.splits),
+        "rows": outcomes,
+        "pairs": pairs,
     }
-    tables = (_accuracy_table(outcomes, caption), _pair_table(pairs, caption))
-    seconds = {outcome.row.part: outcome.seconds for outcome in outcomes}
-    return StudyResult("House numbers (SVHN)", tables, figures, (*data.notes, *_method_notes()), seconds)
+    return options.result(
+        "svhn",
+        "House numbers (SVHN)",
+        (_accuracy_table(outcomes, caption), _pair_table(pairs, caption)),
+        figures,
+        notes=(*data.notes, *_METHOD_NOTES),
+        seconds={outcome.row.part: outcome.seconds for outcome in outcomes},
+    )
 
 
 def study_data(options: StudyOptions) -> StudyData:
     """The study's pictures, divided into train, val (a fifth) and test; nothing is downloaded."""
-    folder = options.data_folder or data_folder()
-    train, test = _SIZES[options.scale]
-    if at_hand("svhn", folder):
-        loaded = _sample(options.pictures("svhn").data, (train, test), options.seed)
-        notes = (
+    sizes = train, test = _SIZES[options.scale]
+    real = options.has("svhn")
+    if real:
+        loaded = options.pictures("svhn").data
+        given = (loaded.train, loaded.part("test"))
+        parts = [
+            drawn(images, size, options.seed, "svhn", images.name)
+            for images, size in zip(given, sizes, strict=True)
+        ]
+        said = (
             f"Data: {train:,} training and {test:,} test pictures of SVHN, drawn from its parts by seed "
-            f"{options.seed}.",
+            f"{options.seed}."
         )
-        return StudyData(_divided(loaded, options.seed), False, notes)
-    sources = _sources(options, folder)
-    made = [
-        digits_over_photos(digits, ground, count, options.seed, f"{STAND_IN}/{part}")
-        for part, count, digits, ground in zip(
-            PARTS, (train, test), sources.digits, sources.grounds, strict=True
+    else:
+        sources = _sources(options)
+        parts = [
+            digits_over_photos(digits, ground, count, options.seed, f"{STAND_IN}/{part}")
+            for part, count, digits, ground in zip(PARTS, sizes, sources.digits, sources.grounds, strict=True)
+        ]
+        said = (
+            f"Stand-in data, not SVHN, which is not in the data folder: {sources.text}; {train:,} training "
+            f"and {test:,} test pictures. No digit and no background of the test is used in training. The "
+            "paper's figures were measured on SVHN: they stand beside ours for orientation."
         )
-    ]
-    notes = (
-        f"Stand-in data, not SVHN, which is not in the data folder: {sources.text}; {train:,} training and "
-        f"{test:,} test pictures. No digit and no background of the test is used in training. The paper's "
-        "figures were measured on SVHN: they stand beside ours for orientation.",
-    )
-    return StudyData(_divided(LoadedData(train=made[0], test=made[1]), options.seed), True, notes)
+    splits = split_loaded(LoadedData(train=parts[0], test=parts[1]), val=_VALIDATION_SHARE, seed=options.seed)
+    return StudyData(splits, not real, (said,))
 
 
-def _divided(loaded: LoadedData, seed: int) -> Splits:
-    return split_loaded(loaded, val=_VALIDATION_SHARE, seed=seed)
-
-
-def _sample(loaded: LoadedData, sizes: tuple[int, int], seed: int) -> LoadedData:
-    """At most `sizes` pictures of the official train and test parts, drawn by seed."""
-    parts = [
-        images.take(generator(seed, "svhn", images.name).permutation(len(images))[:size])
-        for images, size in zip((loaded.train, loaded.part("test")), sizes, strict=True)
-    ]
-    return LoadedData(train=parts[0], test=parts[1], notes=loaded.notes)
-
-
-def _sources(options: StudyOptions, folder: Path) -> Sources:
+def _sources(options: StudyOptions) -> Sources:
     """Official train and test parts wherever they are at hand; at scale "quick" the embedded digits and,
     without photographs, textures.
     """
-    photographs = next((name for name in PHOTOGRAPHS if at_hand(name, folder)), None)
-    if options.scale == "quick":
-        rest, held = split_off(options.pictures("mnist-5k").data.train, 0.2, options.seed, PARTS)
-        if photographs is None:
-            grounds = tuple(
-                textures(size, options.seed, f"textures/{part}")
-                for part, size in zip(PARTS, _SIZES["quick"], strict=True)
-            )
-            return Sources(
-                (rest, held),
-                (grounds[0], grounds[1]),
-                "digits of mnist-5k over random textures (no photographs at hand)",
-            )
-        return Sources(
-            (rest, held),
-            _both(options.pictures(photographs).data),
-            f"digits of mnist-5k over photographs of {photographs}",
-        )
-    if photographs is None or not at_hand("mnist", folder):
+    quick = options.scale == "quick"
+    photographs = next((name for name in PHOTOGRAPHS if options.has(name)), None)
+    if not quick and (photographs is None or not options.has("mnist")):
         raise DataError(
-            f"study svhn: neither svhn nor what its stand-in is made of (mnist and cifar10) is in {folder}",
+            "study svhn: neither svhn nor what its stand-in is made of (mnist and cifar10) is in "
+            f"{options.data_root}",
             cure="Run: lightfast data fetch svhn.",
         )
-    digits, grounds = _both(options.pictures("mnist").data), _both(options.pictures(photographs).data)
-    return Sources(digits, grounds, f"digits of mnist over photographs of {photographs}")
+    if quick:
+        digits = split_off(options.pictures("mnist-5k").data.train, 0.2, options.seed, PARTS)
+    else:
+        digits = _both(options.pictures("mnist").data)
+    name = "mnist-5k" if quick else "mnist"
+    if photographs is None:
+        train, test = (
+            textures(size, options.seed, f"textures/{part}")
+            for part, size in zip(PARTS, _SIZES["quick"], strict=True)
+        )
+        return Sources(
+            digits, (train, test), f"digits of {name} over random textures (no photographs at hand)"
+        )
+    grounds = _both(options.pictures(photographs).data)
+    return Sources(digits, grounds, f"digits of {name} over photographs of {photographs}")
 
 
 def _both(loaded: LoadedData) -> tuple[ImageSet, ImageSet]:
@@ -185,48 +169,28 @@ def _both(loaded: LoadedData) -> tuple[ImageSet, ImageSet]:
     return splits.train, splits.test
 
 
-def _caption(data: StudyData, seed: int) -> str:
-    splits = data.splits
-    kind = "stand-in data (digits over photographs), not SVHN" if data.stand_in else "SVHN"
-    return (
-        f"{kind}; {len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test pictures; "
-        f"seed {seed}"
-    )
-
-
 def _accuracy_table(outcomes: Sequence[Outcome], caption: str) -> Table:
-    best = max(outcome.evaluation.accuracy for outcome in outcomes)
-    rows = []
-    for outcome in outcomes:
-        measured = outcome.evaluation
-        accuracy = share_cell(
-            measured.accuracy, measured.accuracy_interval, "strong" if measured.accuracy == best else ""
+    best = max(one.evaluation.accuracy for one in outcomes)
+    rows = tuple(
+        (
+            one.row.title,
+            percent(one.row.paper, 1),
+            one.cell(best=best),
+            f"{one.evaluation.n:,}",
+            *one.cost_texts,
         )
-        rows.append(
-            (
-                outcome.row.title,
-                percent(outcome.row.paper, 1),
-                accuracy,
-                f"{measured.n:,}",
-                f"{outcome.parameters or 0:,}",
-                str(outcome.epochs),
-                duration(outcome.seconds),
-            )
-        )
-    columns = ("classifier", "paper, on SVHN", "accuracy here", "n", "parameters", "epochs", "training")
-    return Table(
-        columns,
-        tuple(rows),
-        f"Accuracy on the test pictures: {caption}",
-        ("In brackets: 95 % Wilson interval.",),
+        for one in outcomes
     )
+    columns = ("classifier", "paper, on SVHN", "accuracy here", "n", "parameters", "epochs", "training")
+    notes = ("In brackets: 95 % Wilson interval.",)
+    return Table(columns, rows, f"Accuracy on the test pictures: {caption}", notes)
 
 
 def _pair_table(pairs: Sequence[PairedTest], caption: str) -> Table:
     rows = tuple(
         (
             f"{pair.after_name} against {pair.before_name}",
-            points_cell(pair.difference, pair.difference_interval),
+            gain_cell(pair),
             str(pair.gained),
             str(pair.lost),
             p_text(pair.p_value),
@@ -238,23 +202,11 @@ def _pair_table(pairs: Sequence[PairedTest], caption: str) -> Table:
     return Table(columns, rows, f"Paired differences: {caption}", notes)
 
 
-def _method_notes() -> tuple[str, ...]:
-    return (
-        "All three learn from the same training pictures and keep the weights of their best validation "
-        "epoch; the test pictures are read once, at the end.",
-        "The paper's rows follow its description: batches of 16, 15 epochs, a fifth for validation. It names "
-        "no step size: Adam at 0.001 without decay is Keras's default. Behind the autoencoder (with batch "
-        "norm) that step killed every unit of the dense layer, so that row takes 0.0003.",
-    )
-
-
-STUDIES.add(
-    "svhn",
-    Study(
-        "svhn",
-        "House numbers: the paper's CNN, the same behind its autoencoder, and ours",
-        run_svhn,
-        "damaged-digits study, SVHN half; SVHN: Netzer et al. 2011",
-        ("svhn",),
-    ),
+_METHOD_NOTES = (
+    "All three learn from the same training pictures and keep the weights of their best validation "
+    "epoch; the test pictures are read once, at the end.",
+    "The paper's rows follow its description: batches of 16, 15 epochs, a fifth for validation. It names "
+    "no step size: Adam at 0.001 without decay is Keras's default. Behind the autoencoder (with batch "
+    "norm) that step killed every unit of the dense layer, so that row takes 0.0003.",
 )
+STUDIES.add("svhn", Study("svhn", run_svhn))
