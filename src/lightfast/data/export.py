@@ -50,14 +50,12 @@ def save_folder(folder: Path, images: ImageSet) -> Path:
     labels = images.require_labels()
     for name in images.class_names:
         if not name.strip(". ") or "/" in name or "\\" in name or "\0" in name:
-            raise DataError(
-                f"class {name!r} cannot name a folder", cure="Write an .npz instead (--out NAME.npz)."
-            )
+            raise DataError(f"class {name!r} cannot name a folder", cure="Write an .npz instead (NAME.npz).")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(
             f"{folder} holds something already",
             expected="a new or empty folder",
-            cure="Choose another folder with --out.",
+            cure="Choose another folder.",
         )
     make_folder(folder.parent)
     with storage_errors(folder):

@@ -19,6 +19,7 @@ from lightfast.base.files import load_json, make_folder, write_bytes, write_json
 from lightfast.base.png import png
 from lightfast.base.randomness import generator
 from lightfast.data.images import sample
+from lightfast.data.ingest import Ingest
 from lightfast.explain.attribution import explain, explainers
 from lightfast.explain.enhancer_change import change_by_enhancer
 from lightfast.explain.faithfulness import deletion_insertion
@@ -50,7 +51,7 @@ from lightfast.report.provenance import provenance
 from lightfast.runs.explain_features import explain_features
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, seen_rows
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages, load_labelled_or_not, load_pictures
+from lightfast.runs.pictures import load_labelled_or_not, load_pictures
 
 TABLE, RESULT, SHEET = "explanations.parquet", "explanations.json", "contact-sheet.png"
 BEGUN = ".explaining.json"
@@ -173,7 +174,7 @@ def explained(
 
 def _reported(
     found: ExplainedImages,
-    given: LoadedImages,
+    given: Ingest,
     wanted: ExplainOptions,
     settings: ExplainSettings,
     options: RunOptions,
@@ -310,7 +311,7 @@ def _slow(explainer: Explainer) -> bool:
     return not (explainer.needs_gradients or explainer.needs_maps)
 
 
-def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> LoadedImages:
+def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> Ingest:
     if len(paths) == 1:
         return load_labelled_or_not(paths[0], classifier, options)
     given = load_pictures(paths, classifier, options)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.files import atomic
+from lightfast.data.ingest import Ingest
 from lightfast.explain.features import feature_maps
 from lightfast.explain.pictures import MAPS, PredictedImages, described, stems_of
 from lightfast.pages.features import (
@@ -29,13 +30,12 @@ from lightfast.report.overlay import rgb
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import REPORT_FILE
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages
 
 _BLOCK, _SAMPLE = 8, 8
 
 
 def explain_features(
-    readings: PredictedImages, out: Path, given: LoadedImages, options: RunOptions, layer: str | None
+    readings: PredictedImages, out: Path, given: Ingest, options: RunOptions, layer: str | None
 ) -> dict[str, Any]:
     """Write features/NNNN-NAME.png and maps/NNNN-NAME.npz of every picture, and the page;
     returns what `explain_run` does.

@@ -10,21 +10,18 @@ from typing import Any, TypeVar
 from lightfast.base.files import write_json
 from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
+from lightfast.data.ingest import Ingest
 from lightfast.report.envelope import Envelope
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, finish
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages, Prepared
+from lightfast.runs.pictures import Prepared
 
 ResultT = TypeVar("ResultT", bound=Envelope)
 
 
 def envelope(
-    given: Prepared | LoadedImages,
-    images: ImageSet,
-    options: RunOptions,
-    started: float,
-    notes: Sequence[str] = (),
+    given: Prepared | Ingest, images: ImageSet, options: RunOptions, started: float, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The fields of `Envelope` for a result about `images`.
 

@@ -27,8 +27,7 @@ from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.endings import MANIFEST_ENDINGS
-from lightfast.data.sources.folder import PICTURE_ENDINGS
+from lightfast.data.sources.folder import MANIFEST_ENDINGS, PICTURE_ENDINGS
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _TAKEN_ENDINGS = frozenset((*PICTURE_ENDINGS, *MANIFEST_ENDINGS, ".npz", ".zip", ".tar", ".tgz"))
