@@ -41,9 +41,9 @@ class Entry:
         return (self.label,) if self.tags is None else self.tags
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Unreadable:
-    """One file that could not be read, and why."""
+    """One file that could not be read, and why; sorted by path."""
 
     path: str
     reason: str

@@ -23,14 +23,9 @@ def save_npz(path: Path, data: LoadedData | ImageSet) -> Path:
     ...` for one with official parts.
     """
     arrays: dict[str, NDArray[Any]] = {}
-    sets = (
-        {"": data}
-        if isinstance(data, ImageSet)
-        else {f"{name}_": images for name, images in data.parts.items()}
-    )
-    if list(sets) == ["train_"]:
-        sets = {"": sets["train_"]}
-    for prefix, images in sets.items():
+    parts = {"": data} if isinstance(data, ImageSet) else data.parts
+    for name, images in parts.items():
+        prefix = f"{name}_" * (len(parts) > 1)
         arrays[f"{prefix}images"] = images.images
         if images.labels is not None:
             arrays[f"{prefix}labels"] = images.labels

@@ -84,7 +84,7 @@ class Decoded:
 
     def list_unreadable(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
         """The unreadable files by name, sorted."""
-        return tuple(sorted(_named(entries, self.unreadable), key=lambda one: one.path))
+        return tuple(sorted(_named(entries, self.unreadable)))
 
 
 def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:

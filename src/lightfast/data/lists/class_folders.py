@@ -37,7 +37,7 @@ def load_class_folders(root: Path, target: ImageSpec | None = None, report: Repo
             f"{printable(root)} has one picture only ({printable(entries[0].id)})", cure="Add more pictures."
         )
     loaded = assemble(root.resolve().name, entries, class_names, target or ImageSpec(), report)
-    unreadable = tuple(sorted((*loaded.unreadable, *found.closed), key=lambda one: one.path))
+    unreadable = tuple(sorted((*loaded.unreadable, *found.closed)))
     missing = [
         f"the {part} part has no picture of: {', '.join(images.absent_classes)}"
         for part, images in loaded.parts.items()

@@ -35,7 +35,7 @@ from lightfast.data.sources.folder import PART_NAMES, file_kind
 from lightfast.data.sources.remote import (
     FileRequest,
     RemoteLocation,
-    describe_storage_error,
+    cache_errors,
     fetch_files,
     fetch_folder,
     is_address,
@@ -141,7 +141,7 @@ class SourceResolver:
         sorted.
         """
         shown = map(self.display_unreadable, (*unreadable, *self.unreadable))
-        return tuple(sorted({one.path: one for one in shown}.values(), key=lambda one: one.path))
+        return tuple(sorted({one.path: one for one in shown}.values()))
 
     def display_notes(self, notes: Iterable[str]) -> tuple[str, ...]:
         """The notes on the way here, then these, with the user's own names in them."""
@@ -297,7 +297,7 @@ class SourceResolver:
         return root
 
     def _unpack_to(self, kept: Path, name: str, archive: Path, shown: str, *, is_zip: bool) -> None:
-        with describe_storage_error(kept):
+        with cache_errors(kept):
             make_folder(kept.parent)
             building = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=kept.parent))
             try:
