@@ -64,27 +64,22 @@ def read(
     Raises DataError with one line about what is wrong with the source. Files that cannot be read are listed
     in `unreadable`.
     """
-    loaded = load_splits(
-        source, image_size=image_size, channels=channels, data_folder=data_folder, report=report
-    )
+    loaded = load_splits(source, ImageSpec(image_size, channels), data_folder=data_folder, report=report)
     return Ingest(loaded.part(part), loaded.unreadable, loaded.notes)
 
 
 def load_splits(
     source: str | Path,
+    target: ImageSpec | None = None,
     *,
-    image_size: tuple[int, int] | None = None,
-    channels: int | None = None,
-    largest_side: int | None = None,
     data_folder: Path | None = None,
     report: Reporter = silent,
 ) -> LoadedData:
     """Like `read`, with the official parts kept apart; a source without them has everything in `train`.
 
-    `largest_side`: pixels that picture files are read at at most where no `image_size` is given; see
-    `ImageSpec`.
+    `target` is what every picture is made into; None keeps what is there, as `read` does.
     """
-    target = ImageSpec(image_size=image_size, channels=channels, largest_side=largest_side)
+    target = target or ImageSpec()
     resolver = SourceResolver(report)
     with resolver.display_errors():
         path = resolver.resolve(source)

@@ -138,14 +138,7 @@ def prepare(
     if named:
         data = load_dataset(str(source), options.data_folder, options.report, wanted)
     else:
-        data = load_splits(
-            source,
-            image_size=wanted.image_size,
-            channels=wanted.channels,
-            largest_side=wanted.largest_side,
-            data_folder=options.data_folder,
-            report=options.report,
-        )
+        data = load_splits(source, wanted, data_folder=options.data_folder, report=options.report)
     if near == "none":
         return Prepared(data, NearDuplicates(not_searched="the pictures were not divided"))
     return Prepared(*with_near_groups(data, _backbone() if near == "features" else None, options.report))
