@@ -84,7 +84,7 @@ def without_overlap(train: ImageSet, test: ImageSet) -> tuple[ImageSet, int]:
     """(`train` without the pictures whose pixels are also in `test`, how many were dropped).
 
     Where both carry `groups`, pictures that share a number with one of `test` are dropped too (near
-    duplicates). Whoever sets groups numbers all parts together (`near.with_near_groups` does): numbers of two
+    duplicates). Whoever sets groups numbers all parts together (`with_near_groups` does): numbers of two
     sets that were numbered apart mean nothing beside each other.
     """
     same = np.isin(np.array(train.content_hashes, dtype="U32"), np.array(test.content_hashes, dtype="U32"))

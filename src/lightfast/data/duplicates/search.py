@@ -39,7 +39,7 @@ class NearPair:
     Attributes:
         rows: (first, second), first < second.
         distance: differing bits of 64 between the hashes of their closest views.
-        similarity: agreement of their fine structure (see `near_look.look`), or with `embedded` the cosine of
+        similarity: agreement of their fine structure (see `registration.compare_registered`), or with `embedded` the cosine of
             their embeddings.
         mirrored: whether one is seen in a mirror.
     """
@@ -85,8 +85,8 @@ def near_duplicates(
     Found are copies that were compressed anew, resized, made a little brighter, darker or more or less
     contrasting, toned, moved by a few pixels, cropped by up to 5 % a side, framed or marked over a small
     part, and mirrored ones (training mirrors pictures too). Pictures with hardly any structure (plain
-    surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`near_hash`), the
-    correlation of small registered thumbnails decides (`near_look`); with `embed` the cosine of embeddings
+    surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`hashes`), the
+    correlation of small registered thumbnails decides (`registration`); with `embed` the cosine of embeddings
     decides the uncertain pairs. Pictures are read in chunks; 4 KiB a picture are kept, on disk for large
     sets.
 
