@@ -439,7 +439,7 @@ def test_other_classes_and_pictures_without_labels_are_refused(run, blobs, tmp_p
     with pytest.raises(DataError):
         enhance_run(str(run), str(tmp_path / "bare.npz"), RunOptions(out=tmp_path / "out"))
     tagged = dataclasses.replace(blobs, labels=None, tags=np.eye(3, dtype=bool)[np.arange(120) % 3])
-    monkeypatch.setattr("lightfast.runs.enhance_data.read_splits", lambda *_, **__: LoadedData(tagged))
+    monkeypatch.setattr("lightfast.runs.pictures.load_splits", lambda *_, **__: LoadedData(tagged))
     with pytest.raises(DataError, match="any number of labels a picture"):
         enhance_run(str(run), "tagged", RunOptions(out=tmp_path / "out"))
 
