@@ -39,8 +39,8 @@ class NearPair:
     Attributes:
         rows: (first, second), first < second.
         distance: differing bits of 64 between the hashes of their closest views.
-        similarity: agreement of their fine structure (see `registration.compare_registered`), or with `embedded` the cosine of
-            their embeddings.
+        similarity: agreement of their fine structure (see `registration.compare_registered`), or with
+            `embedded` the cosine of their embeddings.
         mirrored: whether one is seen in a mirror.
     """
 
