@@ -29,8 +29,8 @@ Window = tuple[float, float, float, float]
 """The part of a picture that is left without a share of its (left, top, right, bottom)."""
 
 _WHOLE: Window = (0.0, 0.0, 0.0, 0.0)
-_HALF_RIM: Window = (EDGE / 2,) * 4
-_RIM: Window = (EDGE,) * 4
+_HALF_RIM: Window = (EDGE / 2, EDGE / 2, EDGE / 2, EDGE / 2)
+_RIM: Window = (EDGE, EDGE, EDGE, EDGE)
 _LOW: Window = (0.0, 0.0, 0.0, STRIP)
 _TOP: Window = (0.0, STRIP, 0.0, 0.0)
 _SIDES: tuple[Window, ...] = (
