@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.data.images import COLUMNS, ImageSet
+from lightfast.data.images import ROW_FIELDS, ImageSet
 from lightfast.data.mapped import concatenate_rows
 
 Part = Literal["all", "train", "val", "test"]
-PARTS = ("train", "val", "test")
+PART_ORDER = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class LoadedData:
     @property
     def parts(self) -> dict[str, ImageSet]:
         """The parts that are there, by name."""
-        return {name: images for name in PARTS if (images := getattr(self, name)) is not None}
+        return {name: images for name in PART_ORDER if (images := getattr(self, name)) is not None}
 
     def part(self, name: Part = "all") -> ImageSet:
         """One part, or all of them one after the other (train, val, test)."""
@@ -130,7 +130,7 @@ def concatenate(sets: Sequence[ImageSet], name: str | None = None) -> ImageSet:
         first.class_names,
         ids=tuple(one for images in sets for one in images.ids),
         name=name or first.name.split("/")[0],
-        **{column: _joined([getattr(images, column) for images in sets]) for column in COLUMNS},
+        **{column: _joined([getattr(images, column) for images in sets]) for column in ROW_FIELDS},
     ).with_hashes(None if None in hashes else list(chain.from_iterable(hashes)))
 
 

@@ -17,7 +17,7 @@ from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.randomness import generator
 from lightfast.data.mapped import MappedArray, take_rows
 
-COLUMNS = ("labels", "tags", "groups")
+ROW_FIELDS = ("labels", "tags", "groups")
 """The fields of an ImageSet that hold one entry a picture, or None."""
 
 
@@ -184,7 +184,7 @@ class ImageSet:
             images=take_rows(self.images, chosen),
             ids=tuple(self.ids[index] for index in chosen),
             name=name or self.name,
-            **{one: rows[chosen] for one in COLUMNS if (rows := getattr(self, one)) is not None},
+            **{one: rows[chosen] for one in ROW_FIELDS if (rows := getattr(self, one)) is not None},
         )
         return new.with_hashes(None if hashes is None else [hashes[index] for index in chosen])
 

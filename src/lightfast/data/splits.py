@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive_seed
-from lightfast.data.dataset import PARTS, LoadedData
+from lightfast.data.dataset import PART_ORDER, LoadedData
 from lightfast.data.images import ImageSet
 from lightfast.data.stratify import rarest_tags, stratify
 
@@ -130,7 +130,7 @@ def split_loaded(loaded: LoadedData, *, val: float = 0.1, test: float = 0.2, see
 def _splits(parts: Mapping[str, ImageSet], notes: Sequence[str]) -> Splits:
     """The three parts, with notes for pictures with tags: which tags a part has none of."""
     scarce: list[str] = []
-    for name in PARTS:
+    for name in PART_ORDER:
         images = parts[name]
         if images.tags is not None and len(images):
             held = np.asarray(images.tags.any(axis=0)).tolist()

@@ -21,7 +21,7 @@ from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash
 
-LARGEST_COMMON_SIDE = 96
+LARGEST_MIXED_SIDE = 96
 """Pixels: mixed sizes are brought to a square of the median shorter side, at most this
 (`ImageSpec.largest_side` says another).
 """
@@ -183,7 +183,7 @@ def common_format(shapes: Counter[Shape], target: ImageSpec, name: str) -> Commo
     if not why:
         return CommonFormat(next(iter(sizes)), channels, tuple(notes))
     shorter = float(np.median(np.repeat([min(size) for size in sizes], list(sizes.values()))))
-    side = max(1, min(target.largest_side or LARGEST_COMMON_SIDE, round(shorter)))
+    side = max(1, min(target.largest_side or LARGEST_MIXED_SIDE, round(shorter)))
     note = f"{why}: {_resized((side, side))}; give `image_size` to choose another"
     return CommonFormat((side, side), channels, (note, *notes))
 

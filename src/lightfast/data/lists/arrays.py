@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.data.dataset import PARTS, ImageSpec, LoadedData
+from lightfast.data.dataset import PART_ORDER, ImageSpec, LoadedData
 from lightfast.data.decode.decode import resize_batch
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.class_names import check_class_names, require_two_classes
 
 _KNOWN = {"images", "labels", "class_names"} | {
-    f"{part}_{kind}" for part in PARTS for kind in ("images", "labels")
+    f"{part}_{kind}" for part in PART_ORDER for kind in ("images", "labels")
 }
 
 
@@ -107,7 +107,9 @@ def _sets(stored: Mapping[str, NDArray[Any]], path: Path) -> dict[str, tuple[NDA
     """{part: (images, labels)}."""
     pairs = {"images": ("images", "labels")}
     if "train_images" in stored:
-        pairs = {part: (f"{part}_images", f"{part}_labels") for part in PARTS if f"{part}_images" in stored}
+        pairs = {
+            part: (f"{part}_images", f"{part}_labels") for part in PART_ORDER if f"{part}_images" in stored
+        }
     missing = [key for pair in pairs.values() for key in pair if key not in stored]
     if missing:
         wanted = "images and labels, or train_images, train_labels, test_images, test_labels"

@@ -12,7 +12,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import PARTS, Entry, ImageSpec, LoadedData
+from lightfast.data.dataset import PART_ORDER, Entry, ImageSpec, LoadedData
 from lightfast.data.decode.cache import load_files
 from lightfast.data.decode.files import Decoded
 from lightfast.data.decode.unreadable import printable
@@ -44,7 +44,7 @@ def assemble(
     _require_one_kind(entries, name)
     _require_known(entries, class_names, name)
     # One part after the other, so that each is a range of rows and need not be copied.
-    entries = sorted(entries, key=lambda entry: PARTS.index(entry.part))
+    entries = sorted(entries, key=lambda entry: PART_ORDER.index(entry.part))
     decoded, notes = load_files(entries, target, name, report)
     _require_readable(entries, decoded, class_names, name)
     several = any(entry.part != "train" for entry in entries)

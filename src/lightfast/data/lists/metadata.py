@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from lightfast.base.errors import DataError
-from lightfast.data.dataset import PARTS, ImageSpec, LoadedData
+from lightfast.data.dataset import PART_ORDER, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.label_columns import has_labels
 from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
@@ -54,7 +54,7 @@ def metadata_files(root: Path) -> dict[str, Path]:
     if "train" not in found:
         cure = f"Give {next(iter(inner))} itself."
         raise DataError(f"{printable(root)} has no train/ with a metadata file", cure=cure)
-    return {part: inner[found[part]] for part in PARTS if part in found}
+    return {part: inner[found[part]] for part in PART_ORDER if part in found}
 
 
 def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> LoadedData | None:
