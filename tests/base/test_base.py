@@ -114,7 +114,7 @@ def test_a_place_where_no_folder_can_be_made_is_told_with_a_cure(tmp_path, monke
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(StorageError, match=r"no folder can be made there.*--out"):
+    with pytest.raises(StorageError, match=r"no folder can be made there. Choose another folder"):
         files.make_folder(tmp_path / "nope")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError, SettingsError
@@ -138,3 +138,16 @@ def test_every_tag_of_two_pictures_a_fold_is_in_every_fold_and_the_folds_are_eve
     for fold in range(folds):
         assert (tags[found == fold].sum(axis=0) > 0)[tags.sum(axis=0) >= 2 * folds].all()
     assert np.ptp(np.bincount(found, minlength=folds)) <= 16
+
+
+@settings(max_examples=50)
+@given(rows=ROWS, numbers=st.lists(st.integers(0, 30), min_size=60, max_size=60), folds=st.integers(2, 3))
+def test_pictures_of_one_group_share_a_fold(
+    make: Make, rows: list[tuple[int, int]], numbers: list[int], folds: int
+):
+    images = make([*rows, *((label, 18 + 20 * label + extra) for label in range(3) for extra in range(20))])
+    # Each class keeps 20 pictures that stand for themselves.
+    groups = np.arange(100, 100 + len(images))
+    groups[: len(rows)] = np.resize(numbers, len(rows))
+    found = fold_numbers(dataclasses.replace(images, groups=groups), folds)
+    assert all(len(set(found[groups == number].tolist())) == 1 for number in set(groups.tolist()))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -58,6 +58,36 @@ def test_no_content_stands_on_two_sides_and_nothing_is_lost(
     train, val, test = sides(split(images, seed=seed))
     assert len(set(train) | set(val) | set(test)) == len(train) + len(val) + len(test)
     assert train + val + test == Counter(images.content_hashes)
+
+
+@settings(max_examples=50)
+@given(rows=ROWS, numbers=st.lists(st.integers(0, 20), min_size=60, max_size=60), seed=st.integers(0, 3))
+def test_no_group_stands_on_two_sides_and_nothing_is_lost(
+    make: Make, rows: list[tuple[int, int]], numbers: list[int], seed: int
+) -> None:
+    # Of each class five pictures stand for themselves.
+    groups = np.array([*range(100, 115), *numbers[: len(rows) - 15]])
+    parts = split(dataclasses.replace(build(make, rows), groups=groups), seed=seed)
+    found = [
+        set(images.groups.tolist())
+        for images in (parts.train, parts.val, parts.test)
+        if images.groups is not None
+    ]
+    assert sum(map(len, found)) == len(set.union(*found)) == len(set(groups.tolist()))
+    assert sum(sides(parts), Counter()) == Counter(build(make, rows).content_hashes)
+
+
+@settings(max_examples=50)
+@given(rows=ROWS, held=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)), min_size=1, max_size=9))
+def test_what_an_official_part_holds_leaves_train_and_nothing_else_does(
+    make: Make, rows: list[tuple[int, int]], held: list[tuple[int, int]]
+) -> None:
+    train, test = build(make, rows), build(make, held)
+    parts = split_loaded(LoadedData(train, test))
+    kept, chosen, tested = sides(parts)
+    assert parts.test is test
+    assert not (set(kept) | set(chosen)) & set(tested)
+    assert kept + chosen == Counter(one for one in train.content_hashes if one not in tested)
 
 
 @given(rows=ROWS, seed=st.integers(0, 5), order=st.randoms(use_true_random=False))

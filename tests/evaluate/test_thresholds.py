@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 from sklearn.metrics import f1_score
 
@@ -111,11 +113,43 @@ def test_impossible_wishes_are_refused(settings):
 def test_shapes_that_do_not_fit_are_refused():
     probs, tags = drawn(50, 2, 0.4, 1.0)
     two = ["a", "b"]
-    for given in (
+    for wrong in (
         (probs, tags[:, :1], two),
         (probs, tags, ["a"]),
         (probs, tags.astype(int), two),
         (probs[:0], tags[:0], two),
     ):
         with pytest.raises(DataError):
-            choose_thresholds(*given)
+            choose_thresholds(*wrong)
+
+
+@settings(max_examples=50)
+@given(
+    seed=st.integers(0, 50),
+    wishes=st.tuples(st.floats(0.05, 0.99), st.floats(0.05, 0.99)).map(sorted),
+    sureness=st.tuples(st.floats(0.5, 0.99), st.floats(0.5, 0.99)).map(sorted),
+)
+def test_who_asks_for_more_is_given_less(seed, wishes, sureness):
+    def rows(wish, sure):
+        return choose_thresholds(*drawn(80, 6, 0.4, 1.5, seed), list("abcdef"), wish, sure).labels
+
+    least = rows(wishes[0], sureness[0])
+    for more in (rows(wishes[1], sureness[0]), rows(wishes[0], sureness[1])):
+        for low, high in zip(least, more, strict=True):
+            if high.status == "chosen":
+                assert low.status == "chosen"
+                assert low.threshold <= high.threshold
+                assert low.given >= high.given
+
+
+@given(
+    seed=st.integers(0, 50), wish=st.none() | st.floats(0.05, 0.99), power=st.sampled_from((0.5, 2.0, 3.0))
+)
+def test_only_the_order_of_the_scores_counts_and_not_that_of_the_pictures(seed, wish, power):
+    probs, tags = drawn(60, 4, 0.4, 1.5, seed)
+    order = generator(seed, "order").permutation(60)
+    first = choose_thresholds(probs, tags, list("abcd"), wish).labels
+    again = choose_thresholds(probs[order] ** power, tags[order], list("abcd"), wish).labels
+    assert [(row.status, row.given, row.right) for row in first] == [
+        (row.status, row.given, row.right) for row in again
+    ]

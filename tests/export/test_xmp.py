@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError, UnknownName
@@ -283,3 +283,39 @@ def test_names_that_xml_cannot_hold_are_refused(path: tuple[str, ...]) -> None:
 def test_a_probability_is_a_share() -> None:
     with pytest.raises(DataError, match="probability"):
         Keyword(("a",), "suggested", 1.5)
+
+
+NAMES = st.text("abcé猫 &<\"'", min_size=1, max_size=5).filter(
+    lambda name: bool(name.strip()) and name == name.strip()
+)
+KEYWORDS = st.lists(
+    st.builds(
+        Keyword,
+        st.lists(NAMES, min_size=1, max_size=3).map(tuple),
+        st.sampled_from(("suggested", "confirmed")),
+    ),
+    max_size=3,
+)
+
+
+@given(first=KEYWORDS, second=KEYWORDS)
+@settings(max_examples=40)
+def test_foreign_bytes_stay_whatever_is_written(
+    tmp_path_factory: pytest.TempPathFactory, first: list[Keyword], second: list[Keyword]
+) -> None:
+    picture = tmp_path_factory.mktemp("foreign") / "p.jpg"
+    path = picture.with_name("p.jpg.xmp")
+    path.write_bytes(THERE.encode())
+    for keywords in (first, second, second):
+        write_sidecar(picture, keywords)
+        rest = iter(path.read_bytes())
+        # Every byte that was there, in its order.
+        assert all(byte in rest for byte in THERE.encode())
+    there = {(one.path, one.state) for one in load_sidecar(path)}
+    confirmed = {one.path for one in (*first, *second) if one.state == "confirmed"}
+    suggested = {one.path for one in second if one.state == "suggested"}
+    assert {(one, "suggested") for one in suggested - confirmed} <= there
+    assert {one for one, state in there if state == "suggested"} <= suggested
+    written = path.read_bytes()
+    write_sidecar(picture, second)
+    assert path.read_bytes() == written

@@ -19,17 +19,18 @@ from typing import Any
 
 
 class LightfastError(Exception):
-    """Root of all errors raised on purpose. `exit_code` is what the command line returns."""
+    """Root of all errors raised on purpose. `exit_code` is what the command line returns.
+
+    The message is one line: what it is about, what was `expected` there, what came (`got`), and the `cure`.
+    """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, expected: str = "", got: str = "", cure: str = "") -> None:
-        parts = [what.rstrip(".")]
-        if expected and got:
-            parts.append(f"expected {expected}, got {got}")
-        elif expected or got:
-            parts.append(f"expected {expected}" if expected else f"got {got}")
-        message = ": ".join(parts)
+    def __init__(self, what: str, *, expected: object = "", got: object = "", cure: str = "") -> None:
+        said = ", ".join(
+            f"{word} {text}" for word, text in (("expected", expected), ("got", got)) if text != ""
+        )
+        message = what.rstrip(".") + f": {said}" * bool(said)
         super().__init__(f"{message}. {cure}" if cure else message)
         self.cure = cure
 

@@ -34,7 +34,7 @@ def storage_errors(target: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _STORAGE:
             raise
-        cure = "Choose another folder with --out, or make room."
+        cure = "Choose another folder, or make room."
         raise StorageError(f"cannot write {target}: {_STORAGE[error.errno]}", cure=cure) from error
 
 
@@ -46,7 +46,7 @@ def make_folder(path: Path) -> Path:
     except FileNotFoundError as error:
         # File systems that keep no folders of users, such as /proc, say so in this way.
         raise StorageError(
-            f"cannot write {path}: no folder can be made there", cure="Choose another folder with --out."
+            f"cannot write {path}: no folder can be made there", cure="Choose another folder."
         ) from error
     return path
 

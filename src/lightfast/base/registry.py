@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from lightfast.base.errors import UnknownName
@@ -27,10 +27,6 @@ class Registry(Generic[_T]):
             raise ValueError(f"{self.kind} {name!r} is registered twice")
         self._entries[name] = entry
         return entry
-
-    def register(self, name: str) -> Callable[[_T], _T]:
-        """Decorator form of `add`."""
-        return lambda entry: self.add(name, entry)
 
     def get(self, name: str) -> _T:
         """The entry called `name`; raises UnknownName with the closest names."""

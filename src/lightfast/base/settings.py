@@ -35,21 +35,14 @@ class Settings(BaseModel):
             raise SettingsError(f"{key}={first.get('input')!r}: {first['msg']}", cure=cure) from error
 
     def updated(self, pairs: Iterable[str]) -> Self:
-        """A copy with `key=value` texts applied (the command line's `--set`)."""
+        """A copy with `key=value` texts applied."""
         values = self.model_dump()
         for pair in pairs:
-            key, sign, value = pair.partition("=")
+            key, sign, value = map(str.strip, pair.partition("="))
             if not sign:
-                raise SettingsError(
-                    f"--set {pair!r}",
-                    expected="key=value",
-                    cure=f"Keys: {', '.join(type(self).model_fields)}.",
-                )
-            values[key.strip()] = (
-                None
-                if value.strip().lower() == "none" and not self._named_none(key.strip())
-                else value.strip()
-            )
+                keys = ", ".join(type(self).model_fields)
+                raise SettingsError(repr(pair), expected="key=value", cure=f"Keys: {keys}.")
+            values[key] = None if value.lower() == "none" and not self._named_none(key) else value
         return self.of(**values)
 
     @classmethod

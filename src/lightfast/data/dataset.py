@@ -6,16 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.data.images import ImageSet
+from lightfast.data.images import ROW_FIELDS, ImageSet
 from lightfast.data.mapped import concatenate_rows
 
 Part = Literal["all", "train", "val", "test"]
+PART_ORDER = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ class Entry:
         return (self.label,) if self.tags is None else self.tags
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Unreadable:
-    """One file that could not be read, and why."""
+    """One file that could not be read, and why; sorted by path."""
 
     path: str
     reason: str
@@ -66,13 +69,12 @@ class ImageSpec:
 
     def __post_init__(self) -> None:
         if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
-            raise DataError(
-                "image_size", expected="(height, width), both at least 1 pixel", got=str(self.image_size)
-            )
+            expected = "(height, width), both at least 1 pixel"
+            raise DataError("image_size", expected=expected, got=self.image_size)
         if self.channels not in (None, 1, 3):
-            raise DataError("channels", expected="1 (grey) or 3 (RGB)", got=str(self.channels))
+            raise DataError("channels", expected="1 (grey) or 3 (RGB)", got=self.channels)
         if self.largest_side is not None and self.largest_side < 1:
-            raise DataError("largest_side", expected="at least 1 pixel", got=str(self.largest_side))
+            raise DataError("largest_side", expected="at least 1 pixel", got=self.largest_side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +98,7 @@ class LoadedData:
     @property
     def parts(self) -> dict[str, ImageSet]:
         """The parts that are there, by name."""
-        named = {"train": self.train, "val": self.val, "test": self.test}
-        return {name: images for name, images in named.items() if images is not None}
+        return {name: images for name in PART_ORDER if (images := getattr(self, name)) is not None}
 
     def part(self, name: Part = "all") -> ImageSet:
         """One part, or all of them one after the other (train, val, test)."""
@@ -114,38 +115,34 @@ class LoadedData:
 
 
 def concatenate(sets: Sequence[ImageSet], name: str | None = None) -> ImageSet:
-    """The rows of several sets one after the other; class names and picture shape must agree."""
+    """The rows of several sets one after the other; class names and picture shape must agree.
+
+    Labels, tags, groups and known hashes are kept where all sets have them.
+    """
     first = sets[0]
     if len(sets) == 1:
         return first
     for other in sets[1:]:
-        if other.class_names != first.class_names:
-            raise DataError(
-                f"{other.name}: class names", expected=str(first.class_names), got=str(other.class_names)
-            )
-        if other.image_shape != first.image_shape:
-            raise DataError(
-                f"{other.name}: picture shape", expected=str(first.image_shape), got=str(other.image_shape)
-            )
-    labelled = all(images.labels is not None for images in sets)
-    labels = np.concatenate([images.require_labels() for images in sets]) if labelled else None
-    tagged = all(images.tags is not None for images in sets)
-    tags = np.concatenate([images.require_tags() for images in sets]) if tagged else None
-    grouped = [images.groups for images in sets if images.groups is not None]
-    groups = np.concatenate(grouped) if len(grouped) == len(sets) else None
-    ids = tuple(one for images in sets for one in images.ids)
-    pixels = concatenate_rows([images.images for images in sets])
-    name = name or first.name.split("/")[0]
-    both = ImageSet(
-        images=pixels,
-        class_names=first.class_names,
-        labels=labels,
-        ids=ids,
-        name=name,
-        tags=tags,
-        groups=groups,
-    )
-    known = [images.known_hashes for images in sets]
-    return both.with_hashes(
-        None if None in known else [one for hashes in known if hashes is not None for one in hashes]
-    )
+        _require_alike(first, other)
+    hashes: list[Any] = [images.known_hashes for images in sets]
+    return ImageSet(
+        concatenate_rows([images.images for images in sets]),
+        first.class_names,
+        ids=tuple(one for images in sets for one in images.ids),
+        name=name or first.name.split("/")[0],
+        **{column: _joined([getattr(images, column) for images in sets]) for column in ROW_FIELDS},
+    ).with_hashes(None if None in hashes else list(chain.from_iterable(hashes)))
+
+
+def _require_alike(first: ImageSet, other: ImageSet) -> None:
+    for what, expected, got in (
+        ("class names", first.class_names, other.class_names),
+        ("picture shape", first.image_shape, other.image_shape),
+    ):
+        if got != expected:
+            raise DataError(f"{other.name}: {what}", expected=expected, got=got)
+
+
+def _joined(parts: Sequence[NDArray[Any] | None]) -> Any:
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if len(there) == len(parts) else None

@@ -23,14 +23,9 @@ def save_npz(path: Path, data: LoadedData | ImageSet) -> Path:
     ...` for one with official parts.
     """
     arrays: dict[str, NDArray[Any]] = {}
-    sets = (
-        {"": data}
-        if isinstance(data, ImageSet)
-        else {f"{name}_": images for name, images in data.parts.items()}
-    )
-    if list(sets) == ["train_"]:
-        sets = {"": sets["train_"]}
-    for prefix, images in sets.items():
+    parts = {"": data} if isinstance(data, ImageSet) else data.parts
+    for name, images in parts.items():
+        prefix = f"{name}_" * (len(parts) > 1)
         arrays[f"{prefix}images"] = images.images
         if images.labels is not None:
             arrays[f"{prefix}labels"] = images.labels
@@ -50,14 +45,12 @@ def save_folder(folder: Path, images: ImageSet) -> Path:
     labels = images.require_labels()
     for name in images.class_names:
         if not name.strip(". ") or "/" in name or "\\" in name or "\0" in name:
-            raise DataError(
-                f"class {name!r} cannot name a folder", cure="Write an .npz instead (--out NAME.npz)."
-            )
+            raise DataError(f"class {name!r} cannot name a folder", cure="Write an .npz instead (NAME.npz).")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(
             f"{folder} holds something already",
             expected="a new or empty folder",
-            cure="Choose another folder with --out.",
+            cure="Choose another folder.",
         )
     make_folder(folder.parent)
     with storage_errors(folder):

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
-from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
-from lightfast.data.splits import content_groups, group_tags
+from lightfast.data.splits import content_groups, drawn_order, group_tags
 from lightfast.data.stratify import stratify
 
 
@@ -27,21 +26,18 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
     fold, and no tag is too rare.
     """
     if folds < 2:
-        raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance --folds 5.")
+        raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance 5 `folds`.")
     present = np.unique(images.require_labels()) if images.tags is None else np.arange(0)
     distinct, group, group_label = content_groups(images)
     if len(distinct) < folds:
         raise DataError(
             f"{images.name}: {folds} folds",
             expected=f"at least {folds} distinct pictures",
-            got=str(len(distinct)),
+            got=len(distinct),
             cure="Use fewer folds or more pictures.",
         )
     sizes = np.bincount(group, minlength=len(distinct))
-    order = np.argsort(
-        np.array([derive_seed(seed, "folds", str(content)) for content in distinct], dtype=np.int64),
-        kind="stable",
-    )
+    order = drawn_order(distinct, seed, "folds")
     if images.tags is not None:
         return stratify(group_tags(images, group), sizes, order, (1 / folds,) * folds)[group]
     fold_of_group = np.zeros(len(distinct), dtype=np.int64)
@@ -53,7 +49,7 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
             raise DataError(
                 f"{images.name}: class {images.class_names[label]!r} would be missing from a fold",
                 expected=f"at least {folds} distinct pictures, one a fold",
-                got=str(len(groups)),
+                got=len(groups),
                 cure=f"{fewer} pictures of it, or leave the class out.",
             )
         fold_of_group[groups] = _spread(sizes[groups], totals)

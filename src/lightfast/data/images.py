@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.randomness import generator
 from lightfast.data.mapped import MappedArray, take_rows
+
+ROW_FIELDS = ("labels", "tags", "groups")
+"""The fields of an ImageSet that hold one entry a picture, or None."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,42 +50,57 @@ class ImageSet:
     groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        images = self.images
+        self._check_images()
+        count = len(self.images)
+        ids = tuple(map(str, self.ids)) or tuple(f"{self.name}/{row}" for row in range(count))
+        object.__setattr__(self, "class_names", tuple(map(str, self.class_names)))
+        object.__setattr__(self, "ids", ids)
+        if len(ids) != count:
+            raise self._wrong("ids", f"{count} (one a picture)", len(ids))
+        if self.labels is not None:
+            self._check_labels(np.asarray(self.labels))
+        if self.tags is not None:
+            self._check_tags(self.tags)
+        groups = self.groups
+        if groups is not None and (groups.shape != (count,) or groups.dtype.kind != "i"):
+            raise self._wrong("groups", f"whole numbers ({count},), one a picture", groups.shape)
+
+    def _wrong(self, what: str, expected: str, got: object = "", cure: str = "") -> DataError:
+        return DataError(f"{self.name}: {what}", expected=expected, got=got, cure=cure)
+
+    def _check_images(self) -> None:
+        images: Any = self.images
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
-            raise DataError(
-                f"{self.name}: images",
-                expected="a uint8 array (N, H, W, C)",
-                got=got,
-                cure=_dtype_cure(images),
-            )
+            raise self._wrong("images", "a uint8 array (N, H, W, C)", got, _dtype_cure(images))
         if images.ndim == 3:
             object.__setattr__(self, "images", images[..., None])
         elif images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise DataError(
-                f"{self.name}: images",
-                expected="shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)",
-                got=str(images.shape),
+            raise self._wrong("images", "shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)", images.shape)
+
+    def _check_labels(self, labels: NDArray[Any]) -> None:
+        count, classes = len(self.images), len(self.class_names)
+        if labels.shape != (count,):
+            raise self._wrong("labels", f"shape ({count},), one a picture", labels.shape)
+        if labels.dtype.kind not in "iu":
+            raise self._wrong("labels", "whole numbers", labels.dtype)
+        if count and (labels.min() < 0 or labels.max() >= classes):
+            wrong = labels.min() if labels.min() < 0 else labels.max()
+            expected, cure = (
+                f"0..{classes - 1} ({classes} class names)",
+                "Give one class name a label number.",
             )
-        object.__setattr__(self, "class_names", tuple(map(str, self.class_names)))
-        ids = tuple(map(str, self.ids)) or tuple(f"{self.name}/{index}" for index in range(len(images)))
-        object.__setattr__(self, "ids", ids)
-        if len(ids) != len(images):
-            raise DataError(f"{self.name}: ids", expected=f"{len(images)} (one a picture)", got=str(len(ids)))
+            raise self._wrong(f"label {wrong}", expected, cure=cure)
+        object.__setattr__(self, "labels", labels.astype(np.int64))
+
+    def _check_tags(self, tags: Any) -> None:
+        shape = len(self.images), len(self.class_names)
+        if not isinstance(tags, np.ndarray) or tags.dtype != np.bool_ or tags.shape != shape:
+            got = f"{tags.dtype} {tags.shape}" if isinstance(tags, np.ndarray) else type(tags).__name__
+            raise self._wrong("tags", f"a bool array {shape}, one row a picture, one column a class", got)
         if self.labels is not None:
-            object.__setattr__(
-                self, "labels", _checked_labels(self.labels, len(images), self.class_names, self.name)
-            )
-        if self.tags is not None:
-            _check_tags(
-                self.tags, (len(images), len(self.class_names)), self.name, labelled=self.labels is not None
-            )
-        if self.groups is not None and (self.groups.shape != (len(images),) or self.groups.dtype.kind != "i"):
-            raise DataError(
-                f"{self.name}: groups",
-                expected=f"whole numbers ({len(images)},), one a picture",
-                got=str(self.groups.shape),
-            )
+            expected = "one label a picture, or any number of tags"
+            raise self._wrong("both labels and tags", expected, cure="Leave one out.")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -96,6 +115,12 @@ class ImageSet:
     def num_classes(self) -> int:
         """How many classes the names list has."""
         return len(self.class_names)
+
+    @property
+    def absent_classes(self) -> list[str]:
+        """The names of the classes without any picture."""
+        present = set(self.require_labels().tolist())
+        return [name for label, name in enumerate(self.class_names) if label not in present]
 
     @cached_property
     def content_hashes(self) -> tuple[str, ...]:
@@ -112,11 +137,7 @@ class ImageSet:
         """This set, told its `content_hashes`, which whoever made it knows (None: he does not)."""
         if hashes is not None:
             if len(hashes) != len(self):
-                raise DataError(
-                    f"{self.name}: content hashes",
-                    expected=f"{len(self)} (one a picture)",
-                    got=str(len(hashes)),
-                )
+                raise self._wrong("content hashes", f"{len(self)} (one a picture)", len(hashes))
             self.__dict__["content_hashes"] = tuple(hashes)
             if isinstance(self.images, MappedArray):
                 self.images.hashes = tuple(hashes)
@@ -137,11 +158,8 @@ class ImageSet:
     def require_labels(self) -> NDArray[np.int64]:
         """The labels, or a DataError that says they are missing."""
         if self.labels is None:
-            raise DataError(
-                f"{self.name} has no labels",
-                cure="Give a folder of class folders, a manifest with a label column, or an .npz "
-                "with labels.",
-            )
+            cure = "Give a folder of class folders, a manifest with a label column, or an .npz with labels."
+            raise DataError(f"{self.name} has no labels", cure=cure)
         return self.labels
 
     def require_tags(self) -> NDArray[np.bool_]:
@@ -160,31 +178,22 @@ class ImageSet:
         What does not fit in memory stays on the disk: see `take_rows`.
         """
         chosen = np.asarray(indices, dtype=np.int64)
-        labels = None if self.labels is None else self.labels[chosen]
-        ids = tuple(self.ids[index] for index in chosen)
-        tags = None if self.tags is None else self.tags[chosen]
-        groups = None if self.groups is None else self.groups[chosen]
         hashes = self.known_hashes
         new = dataclasses.replace(
             self,
             images=take_rows(self.images, chosen),
-            labels=labels,
-            ids=ids,
+            ids=tuple(self.ids[index] for index in chosen),
             name=name or self.name,
-            tags=tags,
-            groups=groups,
+            **{one: rows[chosen] for one in ROW_FIELDS if (rows := getattr(self, one)) is not None},
         )
         return new.with_hashes(None if hashes is None else [hashes[index] for index in chosen])
 
     def derived(self, images: NDArray[np.uint8], *, step: Mapping[str, Any], name: str | None = None) -> Self:
         """The same rows with other pixels: a new version with this one as its parent."""
-        return dataclasses.replace(
-            self,
-            images=images,
-            name=name or self.name,
-            parent=self.version,
-            history=(*self.history, dict(step)),
-        )
+        return self._next(step, images=images, name=name or self.name)
+
+    def _next(self, step: Mapping[str, Any], **changed: Any) -> Self:
+        return dataclasses.replace(self, parent=self.version, history=(*self.history, dict(step)), **changed)
 
     def relabel(self, labels: Mapping[str, str] | Mapping[int, str], *, step: Mapping[str, Any]) -> Self:
         """The same pictures with other labels: a new version with this one as its parent.
@@ -198,33 +207,26 @@ class ImageSet:
         UnknownName for a name that is no class.
         """
         changed = self.require_labels().copy()
-        rows: dict[str, list[int]] = {}
+        rows: dict[str, list[int]] = defaultdict(list)
         for row, name in enumerate(self.ids):
-            rows.setdefault(name, []).append(row)
+            rows[name].append(row)
         numbers = {name: number for number, name in enumerate(self.class_names)}
         for picture, label in labels.items():
-            found = rows.get(picture, []) if isinstance(picture, str) else [picture]
+            found = rows[picture] if isinstance(picture, str) else [picture]
             if len(found) != 1 or not 0 <= found[0] < len(self):
-                raise DataError(
-                    f"{self.name}: {len(found) or 'no'} pictures with the id {picture!r}"
-                    if isinstance(picture, str)
-                    else f"{self.name}: row {picture}",
-                    expected=f"one of {len(self):,} pictures, by its id or its row",
+                several = f"{len(found) or 'no'} pictures with the id {picture!r}"
+                raise self._wrong(
+                    several if isinstance(picture, str) else f"row {picture}",
+                    f"one of {len(self):,} pictures, by its id or its row",
                     cure="Take ids from this version of the data; where one stands twice, give rows.",
                 )
             if label is None:
-                raise DataError(
-                    f"{self.name}: no label for {self.ids[found[0]]!r}",
-                    expected="the name of a class",
-                    cure="Leave the picture out (`take`) where no class fits.",
-                )
+                cure = "Leave the picture out (`take`) where no class fits."
+                raise self._wrong(f"no label for {self.ids[found[0]]!r}", "the name of a class", cure=cure)
             if label not in numbers:
                 raise UnknownName(f"class for {self.ids[found[0]]!r}", str(label), self.class_names)
             changed[found[0]] = numbers[label]
-        new = dataclasses.replace(
-            self, labels=changed, parent=self.version, history=(*self.history, dict(step))
-        )
-        return new.with_hashes(self.known_hashes)
+        return self._next(step, labels=changed).with_hashes(self.known_hashes)
 
 
 def content_hash(image: NDArray[np.uint8]) -> str:
@@ -240,38 +242,6 @@ def _dtype_cure(images: object) -> str:
             return "The array holds NaN or infinity: find out where they come from before going on."
         return "Scale to 0..255 and convert: (x * 255).round().astype('uint8')."
     return ""
-
-
-def _check_tags(tags: object, shape: tuple[int, int], name: str, *, labelled: bool) -> None:
-    if not isinstance(tags, np.ndarray) or tags.dtype != np.bool_ or tags.shape != shape:
-        got = f"{tags.dtype} {tags.shape}" if isinstance(tags, np.ndarray) else type(tags).__name__
-        raise DataError(
-            f"{name}: tags", expected=f"a bool array {shape}, one row a picture, one column a class", got=got
-        )
-    if labelled:
-        raise DataError(
-            f"{name}: both labels and tags",
-            expected="one label a picture, or any number of tags",
-            cure="Leave one out.",
-        )
-
-
-def _checked_labels(
-    labels: NDArray[Any], count: int, class_names: tuple[str, ...], name: str
-) -> NDArray[np.int64]:
-    labels = np.asarray(labels)
-    if labels.shape != (count,):
-        raise DataError(f"{name}: labels", expected=f"shape ({count},), one a picture", got=str(labels.shape))
-    if labels.dtype.kind not in "iu":
-        raise DataError(f"{name}: labels", expected="whole numbers", got=str(labels.dtype))
-    if count and (labels.min() < 0 or labels.max() >= len(class_names)):
-        wrong = int(labels.min() if labels.min() < 0 else labels.max())
-        raise DataError(
-            f"{name}: label {wrong}",
-            expected=f"0..{len(class_names) - 1} ({len(class_names)} class names)",
-            cure="Give one class name a label number.",
-        )
-    return labels.astype(np.int64)
 
 
 def sample(images: ImageSet, limit: int | None, seed: int = 0) -> ImageSet:

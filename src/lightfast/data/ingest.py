@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.folders import data_folder as default_folder
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.catalogue.catalogue import CATALOGUE, is_dataset_name, load_dataset, local_dataset_names
-from lightfast.data.catalogue.catalogue import data_folder as default_folder
+from lightfast.data.catalogue.catalogue import is_dataset_name, load_dataset, local_dataset_names
+from lightfast.data.catalogue.known_sets import CATALOGUE
 from lightfast.data.dataset import ImageSpec, LoadedData, Part, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.arrays import load_npz
 from lightfast.data.lists.class_folders import load_class_folders
-from lightfast.data.lists.manifest import MANIFEST_ENDINGS, load_manifest
+from lightfast.data.lists.manifest import load_manifest
 from lightfast.data.lists.metadata import load_metadata
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS, is_archive
-from lightfast.data.sources.folder import file_kind
+from lightfast.data.sources.folder import MANIFEST_ENDINGS, file_kind
 from lightfast.data.sources.resolve import SourceResolver
-
-__all__ = ["Ingest", "LoadedData", "Unreadable", "load_splits", "read"]
 
 _CURE = (
     "Give a folder of class folders, a manifest (path,label), an .npz, or a name from: lightfast data list"
@@ -36,8 +35,8 @@ class Ingest:
     """
 
     images: ImageSet
-    unreadable: tuple[Unreadable, ...]
-    notes: tuple[str, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read(
@@ -65,27 +64,22 @@ def read(
     Raises DataError with one line about what is wrong with the source. Files that cannot be read are listed
     in `unreadable`.
     """
-    loaded = load_splits(
-        source, image_size=image_size, channels=channels, data_folder=data_folder, report=report
-    )
-    return Ingest(images=loaded.part(part), unreadable=loaded.unreadable, notes=loaded.notes)
+    loaded = load_splits(source, ImageSpec(image_size, channels), data_folder=data_folder, report=report)
+    return Ingest(loaded.part(part), loaded.unreadable, loaded.notes)
 
 
 def load_splits(
     source: str | Path,
+    target: ImageSpec | None = None,
     *,
-    image_size: tuple[int, int] | None = None,
-    channels: int | None = None,
-    largest_side: int | None = None,
     data_folder: Path | None = None,
     report: Reporter = silent,
 ) -> LoadedData:
     """Like `read`, with the official parts kept apart; a source without them has everything in `train`.
 
-    `largest_side`: pixels that picture files are read at at most where no `image_size` is given; see
-    `ImageSpec`.
+    `target` is what every picture is made into; None keeps what is there, as `read` does.
     """
-    target = ImageSpec(image_size=image_size, channels=channels, largest_side=largest_side)
+    target = target or ImageSpec()
     resolver = SourceResolver(report)
     with resolver.display_errors():
         path = resolver.resolve(source)

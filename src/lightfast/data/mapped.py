@@ -165,10 +165,7 @@ class MappedArray(np.memmap[Any, Any]):
             return chosen if 0 < len(chosen) * self.nbytes // count < _PLAIN else None
         if isinstance(index, int | np.integer) and not isinstance(index, bool):
             return range(index % count, index % count + 1) if -count <= index < count else None
-        rows = np.asarray(index if isinstance(index, list | np.ndarray) else np.nan)
-        if rows.ndim != 1 or rows.dtype.kind not in "iu" or not rows.size:
-            return None
-        return rows.astype(np.int64) % count if -count <= rows.min() and rows.max() < count else None
+        return _whole_rows(index, count) if isinstance(index, list | np.ndarray) else None
 
     def _offset(self, file: _OpenFile) -> int:
         """Where in the file the first element lies."""
@@ -297,6 +294,14 @@ def describe_storage_error(error: OSError) -> str:
 def format_gigabytes(nbytes: float) -> str:
     """A size for people, such as 1.5 GB."""
     return f"{nbytes / 1e9:.1f} GB"
+
+
+def _whole_rows(index: Any, count: int) -> NDArray[np.int64] | None:
+    """0..count-1 of a list or array of row numbers; None where it is something else."""
+    rows = np.asarray(index)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not rows.size:
+        return None
+    return rows.astype(np.int64) % count if -count <= rows.min() and rows.max() < count else None
 
 
 def _is_range(rows: NDArray[np.int64]) -> bool:

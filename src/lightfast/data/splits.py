@@ -4,8 +4,9 @@ whatever its file names and labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive_seed
-from lightfast.data.dataset import LoadedData
+from lightfast.data.dataset import PART_ORDER, LoadedData
 from lightfast.data.images import ImageSet
 from lightfast.data.stratify import rarest_tags, stratify
 
@@ -50,20 +51,18 @@ def split(images: ImageSet, *, val: float = 0.1, test: float = 0.2, seed: int = 
     Raises DataError naming a class with fewer distinct pictures than sides (tags: too few pictures in all),
     SettingsError for shares that leave nothing to train on.
     """
-    return _three(images, _sides(images, {"test": test, "val": val}, seed))
+    return _three(images, _sides(images, {"test": test, "val": val}, seed), ())
 
 
-def _three(images: ImageSet, sides: NDArray[np.int64], notes: Sequence[str] = ()) -> Splits:
-    train, tested, chosen = (
-        images.take(np.flatnonzero(sides == side), name=f"{images.name}/{name}")
-        for side, name in ((0, "train"), (1, "test"), (2, "val"))
-    )
-    return Splits(
-        train=train,
-        val=chosen,
-        test=tested,
-        notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})),
-    )
+def _three(images: ImageSet, sides: NDArray[np.int64], notes: Sequence[str]) -> Splits:
+    return _splits(dict(_by_side(images, sides, images.name, ("train", "test", "val"))), notes)
+
+
+def _by_side(
+    images: ImageSet, sides: NDArray[np.int64], base: str, names: Sequence[str]
+) -> Iterator[tuple[str, ImageSet]]:
+    for side, name in enumerate(names):
+        yield name, images.take(np.flatnonzero(sides == side), name=f"{base}/{name}")
 
 
 def split_off(
@@ -77,9 +76,7 @@ def split_off(
 
 def _two(images: ImageSet, sides: NDArray[np.int64], names: tuple[str, str]) -> tuple[ImageSet, ImageSet]:
     base = images.name.removesuffix(f"/{names[0]}")
-    rest, off = (
-        images.take(np.flatnonzero(sides == side), name=f"{base}/{name}") for side, name in enumerate(names)
-    )
+    (_, rest), (_, off) = _by_side(images, sides, base, names)
     return rest, off
 
 
@@ -87,7 +84,7 @@ def without_overlap(train: ImageSet, test: ImageSet) -> tuple[ImageSet, int]:
     """(`train` without the pictures whose pixels are also in `test`, how many were dropped).
 
     Where both carry `groups`, pictures that share a number with one of `test` are dropped too (near
-    duplicates). Whoever sets groups numbers all parts together (`near.with_near_groups` does): numbers of two
+    duplicates). Whoever sets groups numbers all parts together (`with_near_groups` does): numbers of two
     sets that were numbered apart mean nothing beside each other.
     """
     same = np.isin(np.array(train.content_hashes, dtype="U32"), np.array(test.content_hashes, dtype="U32"))
@@ -108,53 +105,50 @@ def split_loaded(loaded: LoadedData, *, val: float = 0.1, test: float = 0.2, see
     other sides, DataError names the class.
     """
     notes: list[str] = []
-    if loaded.test is None and loaded.val is None:
+    parts: dict[str, Any] = dict(loaded.parts)
+    if len(parts) == 1:
         return _three(loaded.train, _sides(loaded.train, {"test": test, "val": val}, seed, notes), notes)
-    train, tested, chosen = loaded.train, loaded.test, loaded.val
-    for name, held in (("test", tested), ("val", chosen)):
-        if held is not None:
-            train, dropped = without_overlap(train, held)
-            notes += [
-                f"{dropped} training pictures that are also in the {name} part were left out{_near(train)}"
-            ] * (dropped > 0)
-    if tested is not None and chosen is not None:
-        chosen, dropped = without_overlap(chosen, tested)
-        notes += [
-            f"{dropped} validation pictures that are also in the test part were left out{_near(chosen)}"
-        ] * (dropped > 0)
-    if tested is None:
-        train, tested = _two(train, _sides(train, {"test": test}, seed, notes), ("train", "test"))
-    if chosen is None:
-        train, chosen = _two(train, _sides(train, {"val": val}, seed, notes), ("train", "val"))
-    return Splits(
-        train=train,
-        val=chosen,
-        test=tested,
-        notes=(*notes, *_scarce_tags({"train": train, "val": chosen, "test": tested})),
-    )
+    for part, what, held in (
+        ("train", "training", "test"),
+        ("train", "training", "val"),
+        ("val", "validation", "test"),
+    ):
+        if part in parts and held in parts:
+            parts[part], dropped = without_overlap(parts[part], parts[held])
+            near = " (near duplicates counted)" if parts[part].groups is not None else ""
+            note = f"{dropped} {what} pictures that are also in the {held} part were left out{near}"
+            notes += [note] * (dropped > 0)
+    for name, share in (("test", test), ("val", val)):
+        if name not in parts:
+            train = parts["train"]
+            parts["train"], parts[name] = _two(
+                train, _sides(train, {name: share}, seed, notes), ("train", name)
+            )
+    return _splits(parts, notes)
 
 
-def _near(images: ImageSet) -> str:
-    return " (near duplicates counted)" if images.groups is not None else ""
-
-
-def _scarce_tags(parts: Mapping[str, ImageSet]) -> tuple[str, ...]:
-    """For pictures with tags: which tags a part has none of."""
-    notes: list[str] = []
-    for name, images in parts.items():
+def _splits(parts: Mapping[str, ImageSet], notes: Sequence[str]) -> Splits:
+    """The three parts, with notes for pictures with tags: which tags a part has none of."""
+    scarce: list[str] = []
+    for name in PART_ORDER:
+        images = parts[name]
         if images.tags is not None and len(images):
-            absent = [
-                tag
-                for tag, held in zip(
-                    images.class_names, np.asarray(images.tags.any(axis=0)).tolist(), strict=True
-                )
-                if not held
-            ]
-            more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
-            notes += [
-                f"no picture of the {name} part has the tag: {', '.join(absent[:_NAMED])}{more}"
-            ] * bool(absent)
-    return tuple(notes)
+            held = np.asarray(images.tags.any(axis=0)).tolist()
+            absent = [tag for tag, one in zip(images.class_names, held, strict=True) if not one]
+            scarce += [f"no picture of the {name} part has the tag: {_listed(absent)}"] * bool(absent)
+    return Splits(**parts, notes=(*notes, *scarce))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def drawn_order(texts: NDArray[np.str_], seed: int, purpose: str) -> NDArray[np.int64]:
+    """The places of distinct texts in an order drawn by (seed, purpose, text), wherever the texts stand."""
+    return np.argsort(
+        np.array([derive_seed(seed, purpose, str(text)) for text in texts], dtype=np.int64), kind="stable"
+    )
 
 
 def _sides(
@@ -163,46 +157,47 @@ def _sides(
     """The side of every row: 0 for train, i + 1 for the i-th of `shares`. Given a list `small`, a class too
     small to reach every side stays in train, and a note that names it is added there.
     """
-    if not all(0 <= share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
+    if min(shares.values()) < 0 or not sum(shares.values()) < 1:
         said = ", ".join(f"{name}={share:g}" for name, share in shares.items())
         expected = "numbers from 0 to 1 that leave something to train on"
         raise SettingsError(f"shares {said}", expected=expected, cure="For instance val=0.1, test=0.2.")
     distinct, group, group_label = content_groups(images)
-    sizes = np.bincount(group, minlength=len(distinct))
-    order = np.argsort(
-        np.array([derive_seed(seed, "split", str(content)) for content in distinct], dtype=np.int64),
-        kind="stable",
-    )
+    order = drawn_order(distinct, seed, "split")
     if images.tags is not None:
         return _tag_sides(images, group, order, tuple(shares.values()))[group]
-    needed = 1 + sum(share > 0 for share in shares.values())
-    by_class = [order[group_label[order] == label] for label in range(max(images.num_classes, 1))]
-    # Where fewer than two classes can be divided, a figure from the other sides would say nothing.
-    spared = small is not None and sum(len(groups) >= needed for groups in by_class) > 1
-    kept: dict[str, int] = {}
-    side_of_group = np.zeros(len(distinct), dtype=np.int64)
-    for label, groups in enumerate(by_class):
-        name = images.class_names[label] if images.class_names else "all pictures"
-        if spared and 0 < len(groups) < needed:
-            kept[name] = len(groups)
-        else:
-            side_of_group[groups] = _assigned(
-                sizes[groups].tolist(), tuple(shares.values()), f"{images.name}: class {name!r}"
-            )
-    if small is not None and kept:
-        small.append(_kept_whole(kept, ("train", *(name for name, share in shares.items() if share > 0))))
-    return side_of_group[group]
+    names = images.class_names or ("all pictures",)
+    classes = [(name, order[group_label[order] == label]) for label, name in enumerate(names)]
+    used = ["train", *(name for name, share in shares.items() if share > 0)]
+    kept = () if small is None else _kept_whole(classes, used, small)
+    sizes = np.bincount(group, minlength=len(distinct))
+    sides = np.zeros(len(distinct), dtype=np.int64)
+    for label, (name, groups) in enumerate(classes):
+        if label not in kept:
+            where = f"{images.name}: class {name!r}"
+            sides[groups] = _assigned(sizes[groups].tolist(), tuple(shares.values()), where)
+    return sides[group]
 
 
-def _kept_whole(kept: Mapping[str, int], sides: Sequence[str]) -> str:
-    """The note on classes {name: distinct pictures} that could not be divided."""
-    told = ", ".join(f"{name!r} ({count})" for name, count in list(kept.items())[:_NAMED])
-    more = f" and {len(kept) - _NAMED} more" if len(kept) > _NAMED else ""
+def _kept_whole(
+    classes: Sequence[tuple[str, NDArray[np.int64]]], used: Sequence[str], notes: list[str]
+) -> Mapping[int, str]:
+    """The numbers of the classes with fewer distinct pictures than sides are `used`; a note names them.
+
+    None where fewer than two others can be divided: a figure from the other sides would say nothing.
+    """
+    if sum(len(groups) >= len(used) for _, groups in classes) < 2:
+        return {}
+    kept = {
+        label: f"{name!r} ({len(groups)})"
+        for label, (name, groups) in enumerate(classes)
+        if 0 < len(groups) < len(used)
+    }
     who, it, are = ("class", "it", "is") if len(kept) == 1 else ("classes", "they", "are")
-    return (
-        f"too few distinct pictures for {', '.join(sides)}: {who} {told}{more}; {it} {are} learned from but "
-        "cannot be checked: add pictures"
-    )
+    if kept:
+        which = f"{who} {_listed([*kept.values()])}"
+        cannot = f"{it} {are} learned from but cannot be checked: add pictures"
+        notes.append(f"too few distinct pictures for {', '.join(used)}: {which}; {cannot}")
+    return kept
 
 
 def _tag_sides(
@@ -280,7 +275,7 @@ def _assigned(sizes: list[int], shares: Sequence[float], where: str) -> list[int
         raise DataError(
             f"{where} is too small to split",
             expected=f"at least {needed} distinct pictures, one a side",
-            got=str(len(sizes)),
+            got=len(sizes),
             cure="Add pictures of it, leave the class out, or set a share to 0.",
         )
     sides = [0] * len(sizes)

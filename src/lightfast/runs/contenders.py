@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.dataset import Unreadable
 from lightfast.data.images import ImageSet
+from lightfast.data.ingest import Ingest
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
 from lightfast.runs.folder import without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages, load_labelled, prepare
+from lightfast.runs.pictures import load_labelled, prepare
 
 HUB = "hf-hub:"
 
@@ -239,10 +240,10 @@ def _not_in_file(sides: Sequence[Contender], images: ImageSet, source: str) -> N
     return np.array([name not in held for name in images.ids])
 
 
-def _read_all(sides: Sequence[Contender], source: str, options: RunOptions) -> dict[str, LoadedImages]:
+def _read_all(sides: Sequence[Contender], source: str, options: RunOptions) -> dict[str, Ingest]:
     """What each run reads, by name: the same pictures. Runs of one picture size and class order share it."""
-    read: dict[tuple[object, ...], LoadedImages] = {}
-    given: dict[str, LoadedImages] = {}
+    read: dict[tuple[object, ...], Ingest] = {}
+    given: dict[str, Ingest] = {}
     for side in sides:
         if side.checkpoint is None:
             continue

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightfast.base.files import make_folder, write_json
 from lightfast.data.images import ImageSet
+from lightfast.data.ingest import Ingest
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import predict_tags
 from lightfast.evaluate.tags import score_tags
@@ -18,11 +19,10 @@ from lightfast.report.noted import noted_dicts
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, PREDICTIONS_FILE, REPORT_FILE, record_evaluation
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages
 
 
 def evaluate_tags(
-    run: str, classifier: Checkpoint, images: ImageSet, given: LoadedImages, options: RunOptions
+    run: str, classifier: Checkpoint, images: ImageSet, given: Ingest, options: RunOptions
 ) -> dict[str, Any]:
     """Score `images` (those of `given` that the run has not seen) at the run's own thresholds; written to
     `options.out` where it is given.

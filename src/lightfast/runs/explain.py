@@ -21,6 +21,7 @@ from lightfast.base.png import png
 from lightfast.base.progress import Reporter
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet, sample
+from lightfast.data.ingest import Ingest
 from lightfast.evaluate.predict import probs_of
 from lightfast.explain.attribution import Attribution, explain, explainers
 from lightfast.explain.enhancer_change import change_by_enhancer
@@ -46,7 +47,7 @@ from lightfast.pages.features import FeaturesResult, write_features_page
 from lightfast.runs.explain_features import explain_features
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, seen_rows
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages, load_labelled_or_not, load_pictures
+from lightfast.runs.pictures import load_labelled_or_not, load_pictures
 from lightfast.runs.record import envelope
 
 TABLE, RESULT, SHEET = "explanations.parquet", "explanations.json", "contact-sheet.png"
@@ -299,7 +300,7 @@ def _slow(explainer: Explainer) -> bool:
     return not (explainer.needs_gradients or explainer.needs_maps)
 
 
-def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> LoadedImages:
+def _read(paths: Sequence[str], classifier: Checkpoint, options: RunOptions) -> Ingest:
     if len(paths) == 1:
         return load_labelled_or_not(paths[0], classifier, options)
     given = load_pictures(paths, classifier, options)

@@ -15,8 +15,8 @@ from lightfast.base.files import write_json
 from lightfast.data.dataset import ImageSpec, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import near_duplicates_json, why_not_searched
-from lightfast.data.lists.manifest import MANIFEST_ENDINGS
 from lightfast.data.sources.archives import is_archive
+from lightfast.data.sources.folder import MANIFEST_ENDINGS
 from lightfast.data.splits import Splits
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import calibrate

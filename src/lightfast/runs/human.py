@@ -32,11 +32,12 @@ from lightfast.baselines.human_entries import Keys, TypedEntry
 from lightfast.baselines.human_score import HumanBaseline, score_people
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
+from lightfast.data.ingest import Ingest
 from lightfast.evaluate.predictions import Predictions
 from lightfast.pages.human import HumanResult, HumanSession, write_human_page
 from lightfast.runs.folder import REPORT_FILE, RUN_FILE, SEEN_FILE, load_run, record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages, prepare
+from lightfast.runs.pictures import prepare
 from lightfast.runs.record import envelope, written
 
 ANSWERS_FILE = "answers.jsonl"
@@ -45,7 +46,7 @@ Ask = Callable[[TrialQuestion], str | None]
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut(LoadedImages):
+class HeldOut(Ingest):
     """The labelled test part that a sample is drawn from, and the seed that decides both."""
 
     seed: int = 0

@@ -5,6 +5,7 @@ classes where there is a run; bare ones through `load_pictures`.
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +18,17 @@ from lightfast.base.errors import DataError
 from lightfast.data.catalogue.catalogue import load_dataset
 from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable, concatenate
 from lightfast.data.decode.decode import resize_batch
+from lightfast.data.decode.files import no_readable_file
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import Embed, NearDuplicates, with_near_groups
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import load_splits
+from lightfast.data.ingest import Ingest, load_splits
+from lightfast.data.lists.arrays import whole_npz
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.listing import picture_entries
-from lightfast.data.lists.manifest import MANIFEST_ENDINGS
 from lightfast.data.lists.metadata import metadata_files
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS
-from lightfast.data.sources.folder import PART_NAMES, PICTURE_ENDINGS, file_kind
+from lightfast.data.sources.folder import MANIFEST_ENDINGS, PART_NAMES, PICTURE_ENDINGS, file_kind
 from lightfast.data.sources.remote import is_address
 from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.splits import Splits, split_loaded
@@ -136,14 +138,7 @@ def prepare(
     if named:
         data = load_dataset(str(source), options.data_folder, options.report, wanted)
     else:
-        data = load_splits(
-            source,
-            image_size=wanted.image_size,
-            channels=wanted.channels,
-            largest_side=wanted.largest_side,
-            data_folder=options.data_folder,
-            report=options.report,
-        )
+        data = load_splits(source, wanted, data_folder=options.data_folder, report=options.report)
     if near == "none":
         return Prepared(data, NearDuplicates(not_searched="the pictures were not divided"))
     return Prepared(*with_near_groups(data, _backbone() if near == "features" else None, options.report))
@@ -163,16 +158,7 @@ def _backbone() -> Embed:
     return embed
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedImages:
-    """Pictures as a run reads them, the files that could not be read, and what was done on the way in."""
-
-    images: ImageSet
-    unreadable: tuple[Unreadable, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def load_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedImages:
+def load_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> Ingest:
     """The pictures to score: the official test part where there is one, else all.
 
     Another class list is refused by name.
@@ -180,10 +166,10 @@ def load_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> L
     prepared = prepare(source, options, classifier=checkpoint, near="none")
     images, notes = prepared.to_score()
     images, more = aligned(images, checkpoint)
-    return LoadedImages(images, prepared.unreadable, (*prepared.notes, *notes, *more))
+    return Ingest(images, prepared.unreadable, (*prepared.notes, *notes, *more))
 
 
-def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> LoadedImages:
+def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> Ingest:
     """Like `load_labelled`; a folder or file that carries no classes of the run is read without labels."""
     resolver = SourceResolver(options.report)
     with resolver.display_errors():
@@ -204,7 +190,7 @@ def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOption
     return load_labelled(source, checkpoint, options)
 
 
-def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions) -> LoadedImages:
+def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions) -> Ingest:
     """Pictures without labels from picture files, folders (recursive), `.npz` files, tables of pictures,
     archives, addresses and catalogue names; rows of files come first, then those of arrays and names, each in
     the order given.
@@ -221,7 +207,7 @@ def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions)
     if files:
         given.insert(0, _from_files(files, checkpoint, options, resolver))
     images = concatenate([one.images for one in given])
-    return LoadedImages(
+    return Ingest(
         images,
         tuple(lost for one in given for lost in one.unreadable),
         tuple(note for one in given for note in one.notes),
@@ -230,15 +216,10 @@ def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions)
 
 def _from_files(
     paths: Sequence[str], checkpoint: Shaped, options: RunOptions, resolver: SourceResolver
-) -> LoadedImages:
+) -> Ingest:
     listing = picture_entries(paths, options.report, resolver)
     if not listing.entries:
-        first = listing.unreadable[0]
-        raise DataError(
-            f"none of the {len(listing.unreadable)} files could be read, the first is {first.path}: "
-            f"{first.reason}",
-            cure="Check that they are whole picture files that you may read.",
-        )
+        raise no_readable_file(listing.unreadable)
     height, width, channels = checkpoint.image_shape
     name = Path(paths[0]).expanduser().resolve().name
     with resolver.display_errors():
@@ -248,7 +229,7 @@ def _from_files(
     unreadable = sorted(
         (*map(resolver.display_unreadable, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
     )
-    return LoadedImages(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
+    return Ingest(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
 
 
 def _is_array_or_name(path: Path) -> bool:
@@ -289,15 +270,13 @@ def _resizes_itself(classifier: Shaped, source: str) -> bool:
     return classifier.from_hub and not files
 
 
-def _unlabelled(source: str, checkpoint: Shaped, options: RunOptions) -> LoadedImages:
+def _unlabelled(source: str, checkpoint: Shaped, options: RunOptions) -> Ingest:
     path = SourceResolver(options.report).resolve(source)
     if file_kind(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
         height, width, channels = checkpoint.image_shape
-        return LoadedImages(
-            ImageSet(resize_batch(_bare_images(path), (height, width), channels), name=path.stem)
-        )
+        return Ingest(ImageSet(resize_batch(_bare_images(path), (height, width), channels), name=path.stem))
     prepared = prepare(source, options, classifier=checkpoint, near="none")
-    return LoadedImages(_without_labels(prepared.data.part("all")), prepared.unreadable, prepared.notes)
+    return Ingest(_without_labels(prepared.data.part("all")), prepared.unreadable, prepared.notes)
 
 
 def _without_labels(images: ImageSet) -> ImageSet:
@@ -321,13 +300,8 @@ def _has_labels(path: Path) -> bool:
 
 
 def _keys(path: Path) -> list[str]:
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a whole .npz ({error})", cure="Make or fetch it again.") from error
+    with whole_npz(path), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _bare_images(path: Path) -> np.ndarray:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lightfast.base.files import make_folder, write_json
 from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
+from lightfast.data.ingest import Ingest
 from lightfast.report.envelope import Envelope
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, finish
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import LoadedImages, Prepared
+from lightfast.runs.pictures import Prepared
 
 if TYPE_CHECKING:
     from lightfast.runs.contenders import PairedPictures
@@ -23,7 +24,7 @@ ResultT = TypeVar("ResultT", bound=Envelope)
 
 
 def envelope(
-    given: Prepared | LoadedImages | PairedPictures,
+    given: Prepared | Ingest | PairedPictures,
     images: ImageSet | PairedPictures,
     options: RunOptions,
     started: float,

@@ -114,7 +114,7 @@ def test_a_set_that_is_not_here_says_the_command(tmp_path: Path) -> None:
 
 
 def test_a_set_behind_an_account_says_how_to_get_it(tmp_path: Path) -> None:
-    for attempt in (catalogue.load_dataset, catalogue.fetch_files):
+    for attempt in (catalogue.load_dataset, catalogue.fetch):
         with pytest.raises(DataError, match="Kaggle account"):
             attempt("intel-scenes", tmp_path)
 
@@ -125,7 +125,7 @@ def test_an_unknown_name_lists_the_closest(tmp_path: Path) -> None:
 
 
 def test_fetch_makes_the_canonical_file_and_its_provenance(entry: CatalogueEntry, tmp_path: Path) -> None:
-    assert catalogue.fetch_files("made", tmp_path) == tmp_path / "made.npz"
+    assert catalogue.fetch("made", tmp_path) == tmp_path / "made.npz"
     loaded = catalogue.load_dataset("made", tmp_path)
     np.testing.assert_array_equal(loaded.train.images, one_file(tmp_path / "raw" / "made").train.images)
     about = json.loads((tmp_path / "made.json").read_text())
@@ -136,15 +136,15 @@ def test_fetch_makes_the_canonical_file_and_its_provenance(entry: CatalogueEntry
 
 
 def test_fetching_again_asks_nobody(entry: CatalogueEntry, site: Any, tmp_path: Path) -> None:
-    catalogue.fetch_files("made", tmp_path)
+    catalogue.fetch("made", tmp_path)
     site.status = 404
-    assert catalogue.fetch_files("made", tmp_path) == tmp_path / "made.npz"
+    assert catalogue.fetch("made", tmp_path) == tmp_path / "made.npz"
 
 
 def test_a_damaged_download_leaves_nothing_to_load(entry: CatalogueEntry, site: Any, tmp_path: Path) -> None:
     site.content = site.content[:-1]
     with pytest.raises(DownloadError, match="was deleted"):
-        catalogue.fetch_files("made", tmp_path)
+        catalogue.fetch("made", tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert catalogue.availability("made", tmp_path) == "to fetch"
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from lightfast.base.errors import DataError
+from lightfast.data.dataset import ImageSpec
+from lightfast.data.decode import cache
+from lightfast.data.decode.decode import decode_file
 from lightfast.data.lists.manifest import load_manifest
 
 ROWS = [("cat/0.png", "cat"), ("cat/1.png", "cat"), ("dog/0.png", "dog"), ("dog/2.png", "dog")]
@@ -249,3 +253,15 @@ def test_a_label_that_is_missing_in_parquet_is_not_a_class(tree: Path) -> None:
     )
     with pytest.raises(DataError, match="picture 2 has no label"):
         load_manifest(tree / "list.parquet")
+
+
+def test_parts_in_any_order_are_ranges_of_one_kept_array(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "SMALL_FILES", 4)
+    rows = ["cat/0.png,cat,test", "cat/1.png,cat,train", "dog/0.png,dog,test", "dog/1.png,dog,train"]
+    path = csv(tree, "\n".join(["path,label,split", *rows]))
+    for _ in range(2):
+        loaded = load_manifest(path, ImageSpec((8, 8), 3))
+        assert loaded.test is not None
+        assert loaded.train.ids == ("cat/1.png", "dog/1.png")
+        assert loaded.test.ids == ("cat/0.png", "dog/0.png")
+        np.testing.assert_array_equal(loaded.test.images[1], decode_file(tree / "dog" / "0.png", (8, 8), 3))

@@ -18,25 +18,13 @@ from lightfast.base.files import file_hash, write_json
 from lightfast.base.folders import data_folder, sources_folder
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.catalogue.download import download
-from lightfast.data.catalogue.known_sets import CATALOGUE, CatalogueEntry, RemoteFile, quickdraw_entry
+from lightfast.data.catalogue.known_sets import CATALOGUE, CatalogueEntry, quickdraw_entry
 from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.arrays import load_npz, with_image_spec
-from lightfast.data.lists.class_folders import PICTURE_ENDINGS, load_class_folders
-
-__all__ = [
-    "CATALOGUE",
-    "CatalogueEntry",
-    "RemoteFile",
-    "availability",
-    "catalogue_entry",
-    "data_folder",
-    "fetch",
-    "is_dataset_name",
-    "load_dataset",
-    "local_dataset_names",
-]
+from lightfast.data.lists.arrays import load_npz, whole_npz, with_image_spec
+from lightfast.data.lists.class_folders import load_class_folders
+from lightfast.data.sources.folder import is_picture
 
 Availability = Literal["here", "embedded", "to fetch"]
 
@@ -177,7 +165,7 @@ def _is_tree(folder: Path) -> bool:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(path.suffix.lower() in PICTURE_ENDINGS for path in folder.rglob("*"))
+    return any(map(is_picture, folder.rglob("*")))
 
 
 def _holds_pictures(path: Path) -> bool:
@@ -207,14 +195,9 @@ def _quickdraw_source(entry: CatalogueEntry, folder: Path) -> Path | None:
     if entry.name != "quickdraw":
         return None
     for path in sorted(folder.glob("quickdraw*.npz")):
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                if "class_names" in archive and set(entry.classes) <= set(archive["class_names"].tolist()):
-                    return path
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"{path} is not a whole .npz ({error})", cure="Delete it and fetch it again."
-            ) from error
+        with whole_npz(path, "Delete it and fetch it again."), np.load(path, allow_pickle=False) as archive:
+            if "class_names" in archive and set(entry.classes) <= set(archive["class_names"].tolist()):
+                return path
     return None
 
 
@@ -222,8 +205,7 @@ def _quickdraw_elsewhere(entry: CatalogueEntry, folder: Path) -> LoadedData | No
     path = _quickdraw_source(entry, folder)
     if path is None:
         return None
-    everything = load_npz(path)
-    chosen = _only_classes(everything.part("all"), entry.classes)
+    chosen = _only_classes(load_npz(path).part("all"), entry.classes)
     return LoadedData(train=chosen, notes=(f"{len(entry.classes)} categories out of {path.name}",))
 
 
@@ -234,9 +216,7 @@ def _only_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
     labels = number[images.require_labels()]
     rows = np.flatnonzero(labels >= 0)
     ids = tuple(images.ids[row] for row in rows)
-    return ImageSet(
-        images=images.images[rows], labels=labels[rows], class_names=tuple(names), ids=ids, name="quickdraw"
-    )
+    return ImageSet(images.images[rows], tuple(names), labels[rows], ids, "quickdraw")
 
 
 def _record(entry: CatalogueEntry, raw: Path, target: Path) -> None:
@@ -250,10 +230,5 @@ def _record(entry: CatalogueEntry, raw: Path, target: Path) -> None:
         }
         for file in entry.files
     ]
-    about = {
-        "name": entry.name,
-        "licence": entry.licence,
-        "citation": entry.citation,
-        "homepage": entry.homepage,
-    }
+    about = {key: getattr(entry, key) for key in ("name", "licence", "citation", "homepage")}
     write_json(target, {**about, "files": files})

@@ -83,12 +83,8 @@ def _attempt(url: str, part: Path, size: int | None, report: Reporter, timeout: 
     raises _Broken when the connection ended before.
     """
     have = part.stat().st_size if part.is_file() else 0
-    validator = _validator(part, url)
-    headers = {"User-Agent": "lightfast", "Accept-Encoding": "identity"}
-    if have and validator:
-        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+        answer = _ask(url, part, have, timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 416:
@@ -97,26 +93,31 @@ def _attempt(url: str, part: Path, size: int | None, report: Reporter, timeout: 
         # decides.
         return
     with answer:
-        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
-            f"bytes {have}-"
-        )
-        if answer.status == 206 and not resumed:
+        resumed = answer.status == 206
+        if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             part.unlink()
             raise _Broken("the server sent another range than asked")
-        start = have if resumed else 0
-        length = answer.headers.get("Content-Length")
+        _note_version(answer, url, part)
+        start, length = have if resumed else 0, answer.headers.get("Content-Length")
         total = start + int(length) if length else size
-        stamp = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-        # A weak ETag must not be used with If-Range (RFC 9110, 13.1.5).
-        write_json(_stamp_file(part), {"url": url, "validator": "" if stamp.startswith("W/") else stamp})
+        name = part.name.removesuffix(".part")
         with storage_errors(part), part.open("ab" if resumed else "wb") as stream:
-            _copy(
-                answer,
-                stream,
-                start,
-                total,
-                lambda done: report(part.name.removesuffix(".part"), done, total or done),
-            )
+            _copy(answer, stream, start, total, lambda done: report(name, done, total or done))
+
+
+def _note_version(answer: Any, url: str, part: Path) -> None:
+    stamp = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+    # A weak ETag must not be used with If-Range (RFC 9110, 13.1.5).
+    write_json(_stamp_file(part), {"url": url, "validator": "" if stamp.startswith("W/") else stamp})
+
+
+def _ask(url: str, part: Path, have: int, timeout: float) -> Any:
+    """The server's answer to a request for what comes after the `have` bytes of `part`."""
+    headers = {"User-Agent": "lightfast", "Accept-Encoding": "identity"}
+    validator = _validator(part, url)
+    if have and validator:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
 
 
 def _copy(answer: Any, stream: Any, done: int, total: int | None, tell: Any) -> None:

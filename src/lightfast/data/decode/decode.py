@@ -23,16 +23,6 @@ from lightfast.data.decode.unreadable import (
     zeros_at_the_end,
 )
 
-__all__ = [
-    "DECODER",
-    "Header",
-    "UnreadablePicture",
-    "decode_bytes",
-    "decode_file",
-    "read_header",
-    "resize_batch",
-]
-
 DECODER = 1
 """Counts the changes of this module and of `colour` after which the same file gives other pixels:
 kept pictures are then decoded again.
@@ -50,26 +40,7 @@ _TURNS = {
 }
 _SIDEWAYS = (5, 6, 7, 8)
 _FORMATS = (
-    "JPEG",
-    "MPO",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "TIFF",
-    "BMP",
-    "DIB",
-    "AVIF",
-    "HEIF",
-    "JPEG2000",
-    "PPM",
-    "ICO",
-    "PSD",
-    "PCX",
-    "SGI",
-    "QOI",
-    "DDS",
-    "ICNS",
-    "XBM",
+    "JPEG MPO PNG WEBP GIF TIFF BMP DIB AVIF HEIF JPEG2000 PPM ICO PSD PCX SGI QOI DDS ICNS XBM".split()
 )
 """What is read, whatever the file is called. Not EPS, which would start Ghostscript."""
 _HELD_BYTES = 2**26
@@ -195,9 +166,8 @@ def resize_batch(
         return images
     fitted = np.empty((len(images), *wanted), dtype=np.uint8)
     for row, image in enumerate(images):
-        fitted[row] = _array(
-            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image), image_size, channels
-        )
+        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+        fitted[row] = _array(picture, image_size, channels)
     return fitted
 
 
@@ -288,10 +258,6 @@ def _fitted(image: Image.Image, height: int, width: int) -> Image.Image:
     crop_width, crop_height = width / scale, height / scale
     left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
     # Rounding may put the far edge a hair outside, which Pillow refuses.
-    box = (
-        max(left, 0.0),
-        max(top, 0.0),
-        min(left + crop_width, image.width),
-        min(top + crop_height, image.height),
-    )
+    right, bottom = min(left + crop_width, image.width), min(top + crop_height, image.height)
+    box = max(left, 0.0), max(top, 0.0), right, bottom
     return image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=_GAP)

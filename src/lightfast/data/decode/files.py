@@ -21,7 +21,7 @@ from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash
 
-LARGEST_COMMON_SIDE = 96
+LARGEST_MIXED_SIDE = 96
 """Pixels: mixed sizes are brought to a square of the median shorter side, at most this
 (`ImageSpec.largest_side` says another).
 """
@@ -47,19 +47,17 @@ class CommonFormat:
 
 @dataclass(frozen=True)
 class Headers:
-    """What the headers of all files say: one Header or Unreadable an entry."""
+    """What the headers of files say, by the position of the file, rising: what a file holds, or why it cannot
+    be read.
+    """
 
-    all: tuple[Header | Unreadable, ...]
-
-    @property
-    def readable(self) -> list[int]:
-        """Positions of the files whose header can be read."""
-        return [index for index, one in enumerate(self.all) if isinstance(one, Header)]
+    readable: Mapping[int, Header]
+    unreadable: Mapping[int, str]
 
     @property
     def shapes(self) -> Counter[Shape]:
         """How many files announce which (H, W, C), in the order of their first."""
-        return Counter(one.shape for one in self.all if isinstance(one, Header))
+        return Counter(one.shape for one in self.readable.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,22 +84,22 @@ class Decoded:
 
     def list_unreadable(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
         """The unreadable files by name, sorted."""
-        return tuple(
-            sorted(
-                (Unreadable(printable(entries[at].path), reason) for at, reason in self.unreadable.items()),
-                key=lambda one: one.path,
-            )
-        )
+        return tuple(sorted(_named(entries, self.unreadable)))
 
 
 def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
     """The headers of all files. Raises DataError when none can be read."""
 
     found = map_in_order(lambda entry: or_unreadable(read_header, entry.path), entries)
-    headers = Headers(tuple(_counted(found, "looking", len(entries), report)))
-    if not headers.readable:
-        raise _no_readable_file([one for one in headers.all if isinstance(one, Unreadable)])
-    return headers
+    readable, unreadable = dict[int, Header](), dict[int, str]()
+    for index, one in enumerate(_counted(found, "looking", len(entries), report)):
+        if isinstance(one, Unreadable):
+            unreadable[index] = one.reason
+        else:
+            readable[index] = one
+    if not readable:
+        raise no_readable_file(_named(entries, unreadable))
+    return Headers(readable, unreadable)
 
 
 def decode_files(
@@ -123,22 +121,18 @@ def decode_files(
         picture = decode_file(path, shape[:2], shape[2])
         return picture, content_hash(picture) if hashed else ""
 
-    readable = headers.readable
-    unreadable = {index: one.reason for index, one in enumerate(headers.all) if isinstance(one, Unreadable)}
-    good: dict[int, str] = {}
-    results = map_in_order(lambda index: or_unreadable(work, entries[index].path), readable)
-    results = _counted(results, "reading", len(readable), report)
-    for index, one in zip(readable, results, strict=True):
+    unreadable, good = dict(headers.unreadable), dict[int, str]()
+    results = map_in_order(lambda index: or_unreadable(work, entries[index].path), headers.readable)
+    results = _counted(results, "reading", len(headers.readable), report)
+    for index, one in zip(headers.readable, results, strict=True):
         if isinstance(one, Unreadable):
             unreadable[index] = one.reason
         else:
             add(one[0])
             good[index] = one[1]
     if not good:
-        raise _no_readable_file(
-            [Unreadable(printable(entries[at].path), unreadable[at]) for at in sorted(unreadable)]
-        )
-    kept = [one for index in good if isinstance(one := headers.all[index], Header)]
+        raise no_readable_file(_named(entries, dict(sorted(unreadable.items()))))
+    kept = [headers.readable[index] for index in good]
     return Decoded(
         np.empty((0, *shape), np.uint8),
         tuple(good),
@@ -150,6 +144,10 @@ def decode_files(
     )
 
 
+def _named(entries: Sequence[Entry], unreadable: Mapping[int, str]) -> list[Unreadable]:
+    return [Unreadable(printable(entries[at].path), reason) for at, reason in unreadable.items()]
+
+
 def _counted(results: Iterator[_T], label: str, total: int, report: Reporter) -> Iterator[_T]:
     for done, result in enumerate(results, start=1):
         yield result
@@ -157,7 +155,7 @@ def _counted(results: Iterator[_T], label: str, total: int, report: Reporter) ->
             report(label, done, total)
 
 
-def _no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
+def no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
     """The error of a source of which no file can be read."""
     first = unreadable[0]
     return DataError(
@@ -168,35 +166,30 @@ def _no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
 
 def common_format(shapes: Counter[Shape], target: ImageSpec, name: str) -> CommonFormat:
     """The size and channels of all pictures of files of these shapes."""
-    total = shapes.total()
-    sizes: Counter[tuple[int, int]] = Counter()
+    total, sizes, planes = shapes.total(), Counter[tuple[int, int]](), Counter[int]()
     for shape, count in shapes.items():
         sizes[shape[:2]] += count
-    grey = sum(count for shape, count in shapes.items() if shape[2] == 1)
-    channels = target.channels or (1 if grey == total else 3)
+        planes[shape[2]] += count
+    channels = target.channels or max(planes)
     notes: list[str] = []
-    if target.channels is None and 0 < grey < total:
-        notes.append(f"{grey} of {total} pictures are grey, the others coloured: all made RGB")
+    if target.channels is None and len(planes) > 1:
+        notes.append(f"{planes[1]} of {total} pictures are grey, the others coloured: all made RGB")
     if target.image_size is not None:
-        height, width = target.image_size
-        changed = total - sizes[target.image_size]
+        size, changed = target.image_size, total - sizes[target.image_size]
         if changed:
-            notes.append(
-                f"{changed} of {total} pictures resized to {height}x{width} (shorter side scaled, centre "
-                "cropped)"
-            )
-        return CommonFormat(target.image_size, channels, tuple(notes))
+            notes.append(f"{changed} of {total} pictures {_resized(size)}")
+        return CommonFormat(size, channels, tuple(notes))
     why = _why_another_size(sizes, total * channels, target, name)
     if not why:
         return CommonFormat(next(iter(sizes)), channels, tuple(notes))
-    shorter = np.repeat([min(size) for size in sizes], list(sizes.values()))
-    side = max(1, min(target.largest_side or LARGEST_COMMON_SIDE, round(float(np.median(shorter)))))
-    notes.insert(
-        0,
-        f"{why}: resized to {side}x{side} (shorter side scaled, centre cropped); give image_size to choose "
-        "another",
-    )
-    return CommonFormat((side, side), channels, tuple(notes))
+    shorter = float(np.median(np.repeat([min(size) for size in sizes], list(sizes.values()))))
+    side = max(1, min(target.largest_side or LARGEST_MIXED_SIDE, round(shorter)))
+    note = f"{why}: {_resized((side, side))}; give `image_size` to choose another"
+    return CommonFormat((side, side), channels, (note, *notes))
+
+
+def _resized(size: tuple[int, int]) -> str:
+    return f"resized to {size[0]}x{size[1]} (shorter side scaled, centre cropped)"
 
 
 def _why_another_size(sizes: Counter[tuple[int, int]], planes: int, target: ImageSpec, name: str) -> str:

@@ -32,10 +32,8 @@ _REFUSALS = {
     errno.EPERM: "permission denied",
     errno.ELOOP: "a link that leads back to itself",
 }
-_HEIC_BRANDS = frozenset(
-    (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
-)
-_AVIF_BRANDS = frozenset((b"avif", b"avis"))
+_HEIC_BRANDS = frozenset(b"heic heix hevc hevx heim heis hevm hevs mif1 msf1".split())
+_AVIF_BRANDS = (b"avif", b"avis")
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),

@@ -108,15 +108,12 @@ def candidates(thumbs: NDArray[np.uint8], report: Reporter) -> Candidates:
         seen = {window: _coefficients(chunk, window) for window in {window for window, _ in HASH_VIEWS}}
         some: list[NDArray[np.int64]] = []
         for view, (window, kept) in enumerate(HASH_VIEWS):
-            some.append(_looked_up(seen[window] - centre, rows, tables[kept], (view, False)))
             # In a mirror the left side is the right one, and the odd horizontal frequencies change their
             # sign.
             left, top, right, bottom = window
-            some.append(
-                _looked_up(
-                    seen[right, top, left, bottom] * _MIRROR - centre, rows, tables[kept], (view, True)
-                )
-            )
+            both = (seen[window], seen[right, top, left, bottom] * _MIRROR)
+            for mirrored, one in enumerate(both):
+                some.append(_looked_up(one - centre, rows, tables[kept], (view, mirrored)))
         found.append(_closest(np.concatenate(some, axis=1)))
         report("near duplicates: looking up", min(start + _CHUNK, len(thumbs)), len(thumbs))
     first, second, distance, view, mirrored = _closest(np.concatenate(found, axis=1))
@@ -201,7 +198,7 @@ def _tables(thumbs: NDArray[np.uint8], window: Window, centre: NDArray[np.float3
 
 
 def _looked_up(
-    seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], what: tuple[int, bool]
+    seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], what: tuple[int, int]
 ) -> NDArray[np.int64]:
     """int64 (5, M): (first, second, distance, view,
     mirrored) of everything that one view of each of `rows` comes close to.
@@ -220,14 +217,8 @@ def _looked_up(
         close = distance <= DISTANCE
         first, second = rows[asked[close]], table.places[places[close]]
         other = first != second
-        numbers = (
-            first,
-            second,
-            distance[close].astype(np.int64),
-            np.full_like(first, view),
-            np.full_like(first, mirrored),
-        )
-        found.append(np.stack([one[other] for one in numbers]))
+        same = np.full((2, len(first)), [[view], [mirrored]])
+        found.append(np.stack([first, second, distance[close].astype(np.int64), *same])[:, other])
     return np.concatenate(found, axis=1)
 
 

@@ -22,6 +22,7 @@ _WORTH_IT = 0.55
 _PLAIN = 1.0
 _WORST, _FEWEST = 0.25, 6
 _REACH = 0.1
+_SIZE = THUMBNAIL_SIDE, THUMBNAIL_SIDE
 GreyImage = NDArray[np.float32]
 
 
@@ -69,17 +70,9 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     found = np.empty((len(images), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
     for row, image in enumerate(images):
-        grey = (
-            cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-            if image.shape[-1] == 3
-            else image[..., 0]
-        )
-        cv2.resize(
-            np.ascontiguousarray(grey),
-            (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
-            dst=found[row],
-            interpolation=cv2.INTER_AREA,
-        )
+        image = np.ascontiguousarray(image)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[-1] == 3 else image[..., 0]
+        cv2.resize(grey, _SIZE, dst=found[row], interpolation=cv2.INTER_AREA)
     return found
 
 
@@ -136,7 +129,7 @@ def _seen(picture: NDArray[np.uint8], window: Window) -> GreyImage:
         round(share * side) for share, side in zip(window, (width, height) * 2, strict=True)
     )
     cut = np.ascontiguousarray(picture[top : height - bottom, left : width - right])
-    return cv2.resize(cut, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return cv2.resize(cut, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _blurred(pixels: GreyImage, sigma: float) -> GreyImage:
@@ -160,9 +153,8 @@ def _agreement(a: GreyImage, b: GreyImage, inside: GreyImage | None = None, *, s
     def blocks(values: GreyImage) -> GreyImage:
         half = scale.block // 2
         means = np.asarray(cv2.blur(values, (scale.block, scale.block)), dtype=np.float32)
-        return means[
-            half : THUMBNAIL_SIDE - half : scale.step, half : THUMBNAIL_SIDE - half : scale.step
-        ].ravel()
+        inner = slice(half, THUMBNAIL_SIDE - half, scale.step)
+        return means[inner, inner].ravel()
 
     mean_a, mean_b = blocks(a), blocks(b)
     spread_a = np.sqrt(np.maximum(blocks(a * a) - mean_a**2, 0))
@@ -203,20 +195,9 @@ def _moved(b: GreyImage, place: GreyImage) -> tuple[GreyImage, GreyImage]:
     """(`b` moved, 1 where it has pixels)."""
     import cv2
 
-    flags = cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(
-        b,
-        place,
-        (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
-        flags=flags | cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    inside = cv2.warpAffine(
-        np.ones(b.shape[:2], dtype=np.float32),
-        place,
-        (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
-        flags=flags | cv2.INTER_LINEAR,
-    )
+    cubic, linear = (cv2.WARP_INVERSE_MAP | kind for kind in (cv2.INTER_CUBIC, cv2.INTER_LINEAR))
+    moved = cv2.warpAffine(b, place, _SIZE, flags=cubic, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.ones(b.shape[:2], dtype=np.float32), place, _SIZE, flags=linear)
     return np.asarray(moved, dtype=np.float32), np.asarray(inside, dtype=np.float32)
 
 

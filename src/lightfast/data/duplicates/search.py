@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,8 @@ class NearPair:
     Attributes:
         rows: (first, second), first < second.
         distance: differing bits of 64 between the hashes of their closest views.
-        similarity: agreement of their fine structure (see `near_look.look`), or with `embedded` the cosine of
-            their embeddings.
+        similarity: agreement of their fine structure (see `registration.compare_registered`), or with
+            `embedded` the cosine of their embeddings.
         mirrored: whether one is seen in a mirror.
     """
 
@@ -65,7 +65,7 @@ class NearDuplicates:
 
     groups: tuple[tuple[int, ...], ...] = ()
     pairs: tuple[NearPair, ...] = ()
-    not_searched: str = field(default="")
+    not_searched: str = ""
 
     def numbers(self, n: int) -> NDArray[np.int64]:
         """int64 (n,): one number a row for `ImageSet.groups`; the first row of its group,
@@ -76,25 +76,6 @@ class NearDuplicates:
             numbers[list(group)] = group[0]
         return numbers
 
-    def as_json(self, ids: Sequence[str]) -> dict[str, Any]:
-        """Plain JSON values; `ids` names the rows that were searched, in order."""
-        pairs = [
-            {
-                "ids": [ids[row] for row in pair.rows],
-                "distance": pair.distance,
-                "similarity": round(pair.similarity, 4),
-                "mirrored": pair.mirrored,
-                "embedded": pair.embedded,
-            }
-            for pair in self.pairs
-        ]
-        return {
-            "searched": not self.not_searched,
-            "not_searched": self.not_searched,
-            "groups": [[ids[row] for row in group] for group in self.groups],
-            "pairs": pairs,
-        }
-
 
 def near_duplicates(
     sets: Sequence[ImageSet], embed: Embed | None = None, report: Reporter = silent
@@ -104,8 +85,8 @@ def near_duplicates(
     Found are copies that were compressed anew, resized, made a little brighter, darker or more or less
     contrasting, toned, moved by a few pixels, cropped by up to 5 % a side, framed or marked over a small
     part, and mirrored ones (training mirrors pictures too). Pictures with hardly any structure (plain
-    surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`near_hash`), the
-    correlation of small registered thumbnails decides (`near_look`); with `embed` the cosine of embeddings
+    surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`hashes`), the
+    correlation of small registered thumbnails decides (`registration`); with `embed` the cosine of embeddings
     decides the uncertain pairs. Pictures are read in chunks; 4 KiB a picture are kept, on disk for large
     sets.
 
@@ -118,20 +99,20 @@ def near_duplicates(
     copies: dict[str, list[int]] = defaultdict(list)
     for row, content in enumerate(content for images in sets for content in images.content_hashes):
         copies[content].append(row)
-    distinct = [rows[0] for rows in copies.values()]
+    distinct = np.array([rows[0] for rows in copies.values()])
     if len(distinct) < 2:
         return NearDuplicates()
-    thumbs = _thumbs(sets, np.array(distinct), report)
+    thumbs = _thumbs(sets, distinct, report)
     found = candidates(thumbs, report)
     joined = _Joined(len(distinct))
-    pictures = _Pictures(sets, np.array(distinct))
+    pictures = _Pictures(sets, distinct)
     uncertain = _look(pictures, thumbs, found, joined, report)
     if embed is not None and uncertain:
         _decide(pictures, found, uncertain, joined, embed)
     members = list(copies.values())
     groups = [tuple(sorted(row for place in group for row in members[place])) for group in joined.groups()]
     pairs = [
-        dataclasses.replace(pair, rows=_ordered(distinct[pair.rows[0]], distinct[pair.rows[1]]))
+        dataclasses.replace(pair, rows=tuple(sorted(distinct[[*pair.rows]].tolist())))
         for pair in joined.pairs
     ]
     return NearDuplicates(tuple(sorted(groups)), tuple(sorted(pairs, key=lambda pair: pair.rows)))
@@ -160,11 +141,9 @@ def find_near_duplicates(
     searched (see `why_not_searched`).
     """
     reason = why_not_searched(loaded)
-    return (
-        NearDuplicates(not_searched=reason)
-        if reason
-        else near_duplicates(list(loaded.parts.values()), embed, report)
-    )
+    if reason:
+        return NearDuplicates(not_searched=reason)
+    return near_duplicates(list(loaded.parts.values()), embed, report)
 
 
 def with_near_groups(
@@ -177,34 +156,42 @@ def with_near_groups(
     found = find_near_duplicates(loaded, embed, report)
     if not found.groups:
         return loaded, found
-    numbers = found.numbers(sum(map(len, loaded.parts.values())))
-    parts: dict[str, ImageSet] = {}
-    start = 0
-    for name, images in loaded.parts.items():
-        parts[name] = dataclasses.replace(images, groups=numbers[start : start + len(images)])
-        start += len(images)
-    return dataclasses.replace(
-        loaded, train=parts["train"], val=parts.get("val"), test=parts.get("test")
-    ), found
+    ends = np.cumsum([len(images) for images in loaded.parts.values()])
+    numbers = np.split(found.numbers(ends[-1]), ends[:-1])
+    parts: dict[str, Any] = {
+        name: dataclasses.replace(images, groups=some)
+        for (name, images), some in zip(loaded.parts.items(), numbers, strict=True)
+    }
+    return dataclasses.replace(loaded, **parts), found
 
 
 def near_duplicates_json(loaded: LoadedData, found: NearDuplicates) -> dict[str, Any]:
     """`found` with the ids of `loaded`: groups, the pairs that made them, and why no search was made."""
-    return found.as_json([one for images in loaded.parts.values() for one in images.ids])
-
-
-def _ordered(first: int, second: int) -> tuple[int, int]:
-    return min(first, second), max(first, second)
+    ids = [one for images in loaded.parts.values() for one in images.ids]
+    pairs = [
+        {
+            "ids": [ids[row] for row in pair.rows],
+            "distance": pair.distance,
+            "similarity": round(pair.similarity, 4),
+            "mirrored": pair.mirrored,
+            "embedded": pair.embedded,
+        }
+        for pair in found.pairs
+    ]
+    return {
+        "searched": not found.not_searched,
+        "not_searched": found.not_searched,
+        "groups": [[ids[row] for row in group] for group in found.groups],
+        "pairs": pairs,
+    }
 
 
 def _thumbs(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter) -> NDArray[np.uint8]:
     """uint8 (M, 64, 64) of some rows, in rising order; of large sets in a file without a name."""
     chunks = _shrunk(sets, rows, report)
-    return (
-        np.concatenate(list(chunks))
-        if len(rows) <= _IN_MEMORY
-        else write_temporary(chunks, (len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    )
+    if len(rows) <= _IN_MEMORY:
+        return np.concatenate(list(chunks))
+    return write_temporary(chunks, (len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE))
 
 
 def _shrunk(
@@ -287,15 +274,10 @@ def _decide(
 ) -> None:
     """Join the uncertain pairs whose embeddings are close."""
     for some in (uncertain[at : at + _EMBEDDED] for at in range(0, len(uncertain), _EMBEDDED)):
-        first = [pictures[int(found.first[at])] for at in some]
-        first = [
-            picture[:, ::-1] if found.mirrored[at] else picture
-            for at, picture in zip(some, first, strict=True)
-        ]
-        vectors = [
-            _unit(embed(np.stack(one))) for one in (first, [pictures[int(found.second[at])] for at in some])
-        ]
-        for at, cosine in zip(some, (vectors[0] * vectors[1]).sum(axis=1).tolist(), strict=True):
+        first = [pictures[int(found.first[at])][:, :: 1 - 2 * found.mirrored[at]] for at in some]
+        second = [pictures[int(found.second[at])] for at in some]
+        cosines = np.multiply(*(_unit(embed(np.stack(one))) for one in (first, second))).sum(axis=1)
+        for at, cosine in zip(some, cosines.tolist(), strict=True):
             rows = int(found.first[at]), int(found.second[at])
             if cosine >= COSINE and not joined.together(*rows):
                 joined.join(

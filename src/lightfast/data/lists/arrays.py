@@ -4,10 +4,11 @@ and `class_names`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.data.dataset import ImageSpec, LoadedData
+from lightfast.data.dataset import PART_ORDER, ImageSpec, LoadedData
 from lightfast.data.decode.decode import resize_batch
 from lightfast.data.images import ImageSet
-from lightfast.data.lists.class_names import check_class_names
+from lightfast.data.lists.class_names import check_class_names, require_two_classes
 
-_PARTS = ("train", "val", "test")
 _KNOWN = {"images", "labels", "class_names"} | {
-    f"{part}_{kind}" for part in _PARTS for kind in ("images", "labels")
+    f"{part}_{kind}" for part in PART_ORDER for kind in ("images", "labels")
 }
+
+
+_CURE = "Write it with numpy.savez_compressed from plain arrays (no objects)."
 
 
 def load_npz(path: Path, target: ImageSpec | None = None, name: str | None = None) -> LoadedData:
@@ -39,28 +42,19 @@ def load_npz(path: Path, target: ImageSpec | None = None, name: str | None = Non
     sets = _sets(stored, path)
     class_names = _class_names(stored, [labels for _, labels in sets.values()], path)
     divided = set(sets) != {"images"}
-    parts = {
-        part: ImageSet(
-            images=pixels, labels=labels, class_names=class_names, name=f"{name}/{part}" if divided else name
-        )
+    parts: dict[str, Any] = {
+        part: ImageSet(pixels, class_names, labels, name=f"{name}/{part}" if divided else name)
         for part, (pixels, labels) in sets.items()
     }
-    first = parts["train" if divided else "images"]
-    if len(class_names) < 2:
+    require_two_classes(class_names, str(path))
+    notes = _notes(stored, parts)
+    loaded = LoadedData(**parts, notes=notes) if divided else LoadedData(parts["images"], notes=notes)
+    if len(loaded.train) < 2:
         raise DataError(
-            f"{path} has one class only ({', '.join(class_names)})",
-            expected="at least two classes",
-            cure="Add other classes.",
-        )
-    if len(first) < 2:
-        raise DataError(
-            f"{path}: {first.name} holds {len(first)} picture(s)",
+            f"{path}: {loaded.train.name} holds {len(loaded.train)} picture(s)",
             expected="at least 2",
             cure="Add more pictures.",
         )
-    loaded = LoadedData(
-        train=first, val=parts.get("val"), test=parts.get("test"), notes=_notes(stored, parts)
-    )
     return with_image_spec(loaded, target or ImageSpec())
 
 
@@ -71,14 +65,10 @@ def with_image_spec(loaded: LoadedData, target: ImageSpec) -> LoadedData:
     wanted = (*(target.image_size or (height, width)), target.channels or channels)
     notes = loaded.notes
     if wanted != (height, width, channels):
-        notes = (
-            *notes,
-            f"pictures of {height}x{width}x{channels} made into {wanted[0]}x{wanted[1]}x{wanted[2]}",
-        )
-    parts = {part: _fitted(images, target) for part, images in loaded.parts.items()}
-    return dataclasses.replace(
-        loaded, train=parts["train"], val=parts.get("val"), test=parts.get("test"), notes=notes, sizes=sizes
-    )
+        made = "x".join(map(str, wanted))
+        notes = (*notes, f"pictures of {height}x{width}x{channels} made into {made}")
+    parts: dict[str, Any] = {part: _fitted(images, target) for part, images in loaded.parts.items()}
+    return dataclasses.replace(loaded, **parts, notes=notes, sizes=sizes)
 
 
 def _fitted(images: ImageSet, target: ImageSpec) -> ImageSet:
@@ -90,35 +80,36 @@ def _fitted(images: ImageSet, target: ImageSpec) -> ImageSet:
     )
 
 
-def _stored(path: Path) -> dict[str, NDArray[Any]]:
-    cure = "Write it with numpy.savez_compressed from plain arrays (no objects)."
+@contextlib.contextmanager
+def whole_npz(path: Path, cure: str = "Make or fetch it again.") -> Iterator[None]:
+    """Turn what NumPy raises about an `.npz` that is damaged or cut off into one line."""
     try:
-        with path.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds one array", expected="an .npz with named arrays", cure=cure)
-            # Arrays that nothing here uses are named in a note, not read.
-            return {key: archive[key] if key in _KNOWN else np.empty(0) for key in archive.files}
-    except ValueError as error:
-        if "pickle" in str(error).lower():
-            raise DataError(
-                f"{path} holds pickled Python objects, which are never loaded: they can run code", cure=cure
-            ) from error
-        raise DataError(f"{path} is not a whole .npz ({error})", cure="Make or fetch it again.") from error
+        yield
     except PermissionError as error:
         raise DataError(f"cannot open {path}: permission denied") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a whole .npz ({error})", cure="Make or fetch it again.") from error
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        what = f"is not a whole .npz ({error})"
+        if isinstance(error, ValueError) and "pickle" in str(error).lower():
+            what, cure = "holds pickled Python objects, which are never loaded: they can run code", _CURE
+        raise DataError(f"{path} {what}", cure=cure) from error
+
+
+def _stored(path: Path) -> dict[str, NDArray[Any]]:
+    with whole_npz(path), path.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} holds one array", expected="an .npz with named arrays", cure=_CURE)
+        # Arrays that nothing here uses are named in a note, not read.
+        return {key: archive[key] if key in _KNOWN else np.empty(0) for key in archive.files}
 
 
 def _sets(stored: Mapping[str, NDArray[Any]], path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     """{part: (images, labels)}."""
-    keys = [part for part in _PARTS if f"{part}_images" in stored]
-    pairs = (
-        {part: (f"{part}_images", f"{part}_labels") for part in keys}
-        if "train" in keys
-        else {"images": ("images", "labels")}
-    )
+    pairs = {"images": ("images", "labels")}
+    if "train_images" in stored:
+        pairs = {
+            part: (f"{part}_images", f"{part}_labels") for part in PART_ORDER if f"{part}_images" in stored
+        }
     missing = [key for pair in pairs.values() for key in pair if key not in stored]
     if missing:
         wanted = "images and labels, or train_images, train_labels, test_images, test_labels"
@@ -136,7 +127,7 @@ def _class_names(
 ) -> tuple[str, ...]:
     top = max((int(part.max()) for part in labels if part.size and part.dtype.kind in "iu"), default=0)
     if "class_names" in stored:
-        names = tuple(str(name) for name in np.atleast_1d(stored["class_names"]))
+        names = tuple(map(str, np.atleast_1d(stored["class_names"])))
         if top >= len(names):
             raise DataError(
                 f"{path}: class_names",
@@ -145,7 +136,7 @@ def _class_names(
                 cure="Give one class name a label number.",
             )
     else:
-        names = tuple(str(number) for number in range(top + 1))
+        names = tuple(map(str, range(top + 1)))
     check_class_names(names, str(path))
     return names
 
@@ -156,8 +147,6 @@ def _notes(stored: Mapping[str, NDArray[Any]], parts: Mapping[str, ImageSet]) ->
     if others:
         notes.append(f"arrays left out: {', '.join(others)}")
     for part, images in parts.items():
-        counts = np.bincount(images.require_labels(), minlength=images.num_classes)
-        absent = [images.class_names[label] for label in np.flatnonzero(counts == 0)]
-        if absent:
-            notes.append(f"{part} has no picture of: {', '.join(absent)}")
+        if images.absent_classes:
+            notes.append(f"{part} has no picture of: {', '.join(images.absent_classes)}")
     return tuple(notes)

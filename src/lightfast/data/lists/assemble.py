@@ -12,15 +12,16 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import Entry, ImageSpec, LoadedData
+from lightfast.data.dataset import PART_ORDER, Entry, ImageSpec, LoadedData
 from lightfast.data.decode.cache import load_files
 from lightfast.data.decode.files import Decoded
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
 
-__all__ = ["Entry", "assemble"]
-
-_PARTS = ("train", "val", "test")
+_FIRST = {
+    "animation": "animations gave their first frame",
+    "pages": "files of several pages gave their first page",
+}
 
 
 def assemble(
@@ -43,11 +44,11 @@ def assemble(
     _require_one_kind(entries, name)
     _require_known(entries, class_names, name)
     # One part after the other, so that each is a range of rows and need not be copied.
-    entries = sorted(entries, key=lambda entry: _PARTS.index(entry.part))
+    entries = sorted(entries, key=lambda entry: PART_ORDER.index(entry.part))
     decoded, notes = load_files(entries, target, name, report)
     _require_readable(entries, decoded, class_names, name)
     several = any(entry.part != "train" for entry in entries)
-    parts = {
+    parts: dict[str, Any] = {
         part: _part(
             decoded,
             entries,
@@ -59,11 +60,12 @@ def assemble(
     if "train" not in parts:
         raise DataError(f"{name} has no train part", cure="Give the folder of class folders itself.")
     return LoadedData(
-        train=parts["train"],
-        test=parts.get("test"),
-        val=parts.get("val"),
+        **parts,
         unreadable=decoded.list_unreadable(entries),
-        notes=(*notes, *_first_frames(decoded)),
+        notes=(
+            *notes,
+            *(f"{decoded.more[kind]} {said}" for kind, said in _FIRST.items() if decoded.more[kind]),
+        ),
         sizes=dict(decoded.sizes.most_common()),
     )
 
@@ -74,25 +76,15 @@ def _part(decoded: Decoded, entries: Sequence[Entry], part: str, empty: ImageSet
     kept = [entries[decoded.good[row]] for row in rows]
     first, end = rows[0], rows[-1] + 1
     images = decoded.images if end - first == len(decoded.images) else decoded.images[first:end]
-    labels, tags = None, None
+    new = dataclasses.replace(empty, images=images, ids=tuple(printable(entry.id) for entry in kept))
     if kept[0].tags is None:
-        labels = np.array([entry.label for entry in kept], dtype=np.int64)
+        new = dataclasses.replace(new, labels=np.array([entry.label for entry in kept], dtype=np.int64))
     else:
         tags = np.zeros((len(kept), len(empty.class_names)), dtype=np.bool_)
         for row, entry in enumerate(kept):
             tags[row, list(entry.classes)] = True
-    new = dataclasses.replace(
-        empty, images=images, labels=labels, tags=tags, ids=tuple(printable(entry.id) for entry in kept)
-    )
+        new = dataclasses.replace(new, tags=tags)
     return new.with_hashes(None if decoded.hashes is None else decoded.hashes[first:end])
-
-
-def _first_frames(decoded: Decoded) -> tuple[str, ...]:
-    said = [
-        (decoded.more["animation"], "animations gave their first frame"),
-        (decoded.more["pages"], "files of several pages gave their first page"),
-    ]
-    return tuple(f"{count} {what}" for count, what in said if count)
 
 
 def _require_readable(

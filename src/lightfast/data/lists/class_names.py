@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lightfast.base.errors import DataError
 
@@ -37,6 +37,15 @@ def check_class_names(names: Iterable[str], where: str) -> None:
                 f"{where}: {said}", cure="Merge them, or rename one so that people can tell them apart."
             )
         seen[key] = name
+
+
+def require_two_classes(
+    names: Sequence[str], where: str, what: str = "classes", cure: str = "Add other classes."
+) -> None:
+    """Refuse a data set of one class; `what` are the things that make classes."""
+    if len(names) < 2:
+        said = f"{where} has one class only ({', '.join(names)})"
+        raise DataError(said, expected=f"at least two {what}", cure=cure)
 
 
 def normalized_name(name: str) -> str:

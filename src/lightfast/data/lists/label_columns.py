@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from lightfast.base.errors import DataError
-from lightfast.data.lists.class_names import check_class_names, ordered_class_names
+from lightfast.data.lists.class_names import check_class_names, ordered_class_names, require_two_classes
 from lightfast.data.lists.table import LABEL_COLUMNS, PATH_COLUMNS, PictureTable, cell_text
 
 _YES_NO = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
@@ -43,7 +44,7 @@ def has_labels(table: PictureTable) -> bool:
     """Whether the table says anything of labels: a column `label` or `labels`,
     or columns of nothing but 0 and 1.
     """
-    return any(name in table.columns for name in LABEL_COLUMNS) or _one_hot_columns(table) is not None
+    return any(name in table.columns for name in LABEL_COLUMNS) or _are_one_hot(table)
 
 
 def labelling(table: PictureTable, parts: Sequence[str]) -> Labelling:
@@ -53,41 +54,30 @@ def labelling(table: PictureTable, parts: Sequence[str]) -> Labelling:
     label carried by any picture, names spelled alike, and a label of several that only another part than
     train has.
     """
-    if all(name in table.columns for name in LABEL_COLUMNS):
-        raise DataError(
-            f"{table.where} has both a column 'label' and a column 'labels'", cure="Remove one of them."
-        )
-    column = next((name for name in LABEL_COLUMNS if name in table.columns), None)
-    if column is None:
+    given = [name for name in LABEL_COLUMNS if name in table.columns]
+    if len(given) > 1:
+        said = f"{table.where} has both a column 'label' and a column 'labels'"
+        raise DataError(said, cure="Remove one of them.")
+    if not given:
         return _one_hot(table, parts)
-    cells = [row[column] for row in table.rows]
-    if column == "labels" or any(isinstance(cell, list) for cell in cells):
-        lists = [_list(cell, number, column, table.where) for number, cell in enumerate(cells, start=1)]
-        return _several(
-            lists, ordered_class_names(name for names in lists for name in names), parts, table.where
-        )
+    cells = [row[given[0]] for row in table.rows]
+    if given == ["labels"] or any(isinstance(cell, list) for cell in cells):
+        lists = [_list(cell, number, given[0], table.where) for number, cell in enumerate(cells, start=1)]
+        return _several(lists, ordered_class_names(chain.from_iterable(lists)), parts, table.where)
     return _single(cells, table.where)
 
 
 def _single(cells: Sequence[Any], where: str) -> Labelling:
     for number, cell in enumerate(cells, start=1):
         if isinstance(cell, dict):
-            raise DataError(
-                f"{where}: the label of picture {number}",
-                expected="a text, a number or a list",
-                got="an object",
-            )
+            what = f"{where}: the label of picture {number}"
+            raise DataError(what, expected="a text, a number or a list", got="an object")
         if not cell_text(cell).strip():
             raise DataError(f"{where}: picture {number} has no label", cure="Fill it in or remove the row.")
     texts = [cell_text(cell) for cell in cells]
     names = ordered_class_names(texts)
     check_class_names(names, where)
-    if len(names) < 2:
-        raise DataError(
-            f"{where} has one class only ({', '.join(names)})",
-            expected="at least two labels",
-            cure="Add other classes.",
-        )
+    require_two_classes(names, where, "labels")
     numbers = {name: number for number, name in enumerate(names)}
     return Labelling(names, labels=tuple(numbers[text] for text in texts))
 
@@ -116,53 +106,47 @@ def _several(
 def _require_trained(
     lists: Sequence[Sequence[str]], names: Sequence[str], parts: Sequence[str], where: str
 ) -> None:
-    trained = {name for one, part in zip(lists, parts, strict=True) if part == "train" for name in one}
+    named = list(zip(lists, parts, strict=True))
+    trained = {name for one, part in named if part == "train" for name in one}
     for name in names:
-        if name in trained:
-            continue
-        other = next((part for one, part in zip(lists, parts, strict=True) if name in one), None)
-        if other is None:
+        if name not in trained:
+            part = next((part for one, part in named if name in one), None)
+            if part is None:
+                raise DataError(
+                    f"{where}: no picture carries the label {name!r}",
+                    cure="Remove the column, or mark pictures that carry it.",
+                )
             raise DataError(
-                f"{where}: no picture carries the label {name!r}",
-                cure="Remove the column, or mark pictures that carry it.",
+                f"{where}: label {name!r} of the {part} part is carried by no training picture",
+                cure=f"Add training pictures of it, or remove it from {part}.",
             )
-        raise DataError(
-            f"{where}: label {name!r} of the {other} part is carried by no training picture",
-            cure=f"Add training pictures of it, or remove it from {other}.",
-        )
 
 
 def _list(cell: Any, number: int, column: str, where: str) -> list[str]:
     """The labels in one cell of a column of lists."""
-    if isinstance(cell, str) and column == "labels":
-        cell = _divided(cell.strip(), number, where)
-    if isinstance(cell, int | float) and column == "labels" and cell == cell:
-        cell = [cell]
+    place = f"{where}: the {column} of picture {number}"
+    if column == "labels":
+        cell = _divided(cell, number, where)
     if not isinstance(cell, list):
         got = "nothing" if cell is None or cell != cell else repr(cell)
-        raise DataError(
-            f"{where}: the {column} of picture {number}",
-            expected="a list as in the other rows",
-            got=got,
-            cure=_LIST_CURE,
-        )
-    odd = next((one for one in cell if not isinstance(one, str | int | float) or one != one), "")
-    if odd != "":
-        raise DataError(
-            f"{where}: the {column} of picture {number}",
-            expected="a list of texts",
-            got=f"{odd!r} in it",
-            cure=_LIST_CURE,
-        )
+        raise DataError(place, expected="a list as in the other rows", got=got, cure=_LIST_CURE)
+    for one in cell:
+        if not isinstance(one, str | int | float) or one != one:
+            raise DataError(place, expected="a list of texts", got=f"{one!r} in it", cure=_LIST_CURE)
     names = [str(one).strip() for one in cell]
     if not all(names):
-        raise DataError(
-            f"{where}: an empty label among those of picture {number}", cure="Remove it, or give it a name."
-        )
+        what = f"{where}: an empty label among those of picture {number}"
+        raise DataError(what, cure="Remove it, or give it a name.")
     return names
 
 
-def _divided(text: str, number: int, where: str) -> list[Any]:
+def _divided(cell: Any, number: int, where: str) -> Any:
+    """A text or number of a column `labels` as a list; anything else as it is."""
+    if isinstance(cell, int | float) and cell == cell:
+        return [cell]
+    if not isinstance(cell, str):
+        return cell
+    text = cell.strip()
     if text.startswith("["):
         try:
             return json.loads(text)
@@ -177,9 +161,8 @@ def _divided(text: str, number: int, where: str) -> list[Any]:
 
 
 def _one_hot(table: PictureTable, parts: Sequence[str]) -> Labelling:
-    columns = _one_hot_columns(table)
-    others = _other_columns(table)
-    if columns is None:
+    columns = _other_columns(table)
+    if not _are_one_hot(table):
         expected = (
             "the columns path,label, or path,labels (lists), or path and a column of 0 and 1 for every label"
         )
@@ -192,29 +175,29 @@ def _one_hot(table: PictureTable, parts: Sequence[str]) -> Labelling:
             if offender
             else "Rename the column, or write the header as its first line.",
         )
-    if len(others) == 1:
+    if len(columns) == 1:
         raise DataError(
-            f"{table.where}: no column 'label', and {others[0]!r} holds 0 and 1: two classes, or one label "
+            f"{table.where}: no column 'label', and {columns[0]!r} holds 0 and 1: two classes, or one label "
             "carried or not",
             cure="Call it 'label' where they are two classes; else give the names in a column 'labels'.",
         )
     lists = [[name for name in columns if _YES_NO[_plain(row[name])]] for row in table.rows]
     found = _several(lists, ordered_class_names(columns), parts, table.where)
-    shown = ", ".join(columns[:5]) + (", ..." if len(columns) > 5 else "")
-    return Labelling(
-        found.class_names,
-        tags=found.tags,
-        notes=(f"labels are the {len(columns)} columns of 0 and 1: {shown}", *found.notes),
-    )
+    shown = ", ".join(columns[:5]) + ", ..." * (len(columns) > 5)
+    note = f"labels are the {len(columns)} columns of 0 and 1: {shown}"
+    return replace(found, notes=(note, *found.notes))
 
 
-def _one_hot_columns(table: PictureTable) -> list[str] | None:
-    """The columns beside path and split when every cell of theirs is 0 or 1;
-    None when there are none or they hold other things.
-    """
-    columns = _other_columns(table)
-    good = bool(columns) and all(_plain(row[name]) in _YES_NO for row in table.rows for name in columns)
-    return columns if good and table.rows else None
+def _are_one_hot(table: PictureTable) -> bool:
+    """Whether there are columns beside path and split, and every cell of theirs is 0 or 1."""
+    return bool(_other_columns(table) and table.rows) and not _odd_columns(table)
+
+
+def _odd_columns(table: PictureTable) -> list[str]:
+    """Of the columns beside path and split those with another cell than 0 and 1."""
+    return [
+        name for name in _other_columns(table) if any(_plain(row[name]) not in _YES_NO for row in table.rows)
+    ]
 
 
 def _other_columns(table: PictureTable) -> list[str]:
@@ -223,18 +206,15 @@ def _other_columns(table: PictureTable) -> list[str]:
 
 def _offender(table: PictureTable) -> str:
     """Where some columns are of 0 and 1 and others not: the first cell that is neither."""
-    columns = _other_columns(table)
-    odd = [name for name in columns if any(_plain(row[name]) not in _YES_NO for row in table.rows)]
-    if not odd or len(odd) == len(columns):
+    odd = _odd_columns(table)
+    if not odd or len(odd) == len(_other_columns(table)):
         return ""
+    cells = (row[odd[0]] for row in table.rows)
     number, cell = next(
-        (number, row[odd[0]])
-        for number, row in enumerate(table.rows, start=1)
-        if _plain(row[odd[0]]) not in _YES_NO
+        (number, cell) for number, cell in enumerate(cells, start=1) if _plain(cell) not in _YES_NO
     )
-    return (
-        f"{cell_text(cell) or 'nothing'} in column {odd[0]!r} of picture {number} ({','.join(table.columns)})"
-    )
+    shown = f"{cell_text(cell) or 'nothing'} in column {odd[0]!r} of picture {number}"
+    return f"{shown} ({','.join(table.columns)})"
 
 
 def _plain(cell: Any) -> str:

@@ -10,10 +10,11 @@ from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
-from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.lists.manifest import named_pictures
-from lightfast.data.sources.folder import FoundFiles, file_kind, find_files
+from lightfast.data.sources.folder import MANIFEST_ENDINGS, FoundFiles, file_kind, find_files
 from lightfast.data.sources.resolve import SourceResolver
+
+_CURE = "Give picture files, folders or tables of pictures."
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,22 @@ def picture_entries(
     does not exist, for an `.npz` (it holds no files), and for a folder without picture files.
     """
     if not paths:
-        raise DataError("no pictures named", cure="Give picture files, folders or tables of pictures.")
+        raise DataError("no pictures named", cure=_CURE)
     resolver = resolver or SourceResolver(report)
     entries: list[Entry] = []
     found = FoundFiles()
     with resolver.display_errors():
         for text in paths:
             entries += _entries(text, resolver.resolve(text), resolver, found)
-    known = {path: why for path, why in resolver.reasons.items() if why}
-    lost = [Unreadable(path, known[path]) for one in entries if (path := printable(one.path)) in known]
-    unreadable = {
-        one.path: one
-        for one in map(resolver.display_unreadable, (*lost, *found.closed, *resolver.unreadable))
-    }
-    notes = tuple(printable(resolver.display_text(note)) for note in (*resolver.notes, *found.notes()))
-    kept = tuple(one for one in entries if printable(one.path) not in known) if known else tuple(entries)
-    return Listing(kept, tuple(sorted(unreadable.values(), key=lambda one: one.path)), notes, resolver)
+    kept, lost = list[Entry](), list[Unreadable]()
+    for one in entries:
+        why = resolver.reasons.get(path := printable(one.path))
+        if why:
+            lost.append(Unreadable(path, why))
+        else:
+            kept.append(one)
+    unreadable = resolver.display_all((*lost, *found.closed))
+    return Listing(tuple(kept), unreadable, resolver.display_notes(found.notes()), resolver)
 
 
 def _entries(text: str, path: Path, resolver: SourceResolver, found: FoundFiles) -> list[Entry]:
@@ -70,10 +71,7 @@ def _entries(text: str, path: Path, resolver: SourceResolver, found: FoundFiles)
         return _below(path, found)
     ending = path.suffix.lower()
     if not kind:
-        raise DataError(
-            f"no such file or folder: {printable(text)}",
-            cure="Give picture files, folders or tables of pictures.",
-        )
+        raise DataError(f"no such file or folder: {printable(text)}", cure=_CURE)
     if ending == ".npz":
         raise DataError(
             f"{printable(text)} holds an array and no picture files",

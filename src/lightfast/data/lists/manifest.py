@@ -13,14 +13,11 @@ from pathlib import Path
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import Entry, ImageSpec, LoadedData
-from lightfast.data.endings import MANIFEST_ENDINGS
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
 from lightfast.data.sources.folder import PART_NAMES
 from lightfast.data.sources.resolve import SourceResolver
-
-__all__ = ["MANIFEST_ENDINGS", "ManifestRow", "load_manifest", "load_rows", "named_pictures", "table_rows"]
 
 
 @dataclass(frozen=True)
@@ -88,9 +85,8 @@ def table_rows(
             raise DataError(
                 f"{table.where}: picture {number} has no {column}", cure="Fill it in or remove the row."
             )
-        rows.append(
-            ManifestRow(name, base, part or _part(cell_text(cells.get("split")), table.where), prefix + name)
-        )
+        said = part or _part(cell_text(cells.get("split")), table.where)
+        rows.append(ManifestRow(name, base, said, prefix + name))
     return rows
 
 
@@ -108,16 +104,13 @@ def load_rows(
     labels = labelling(table, [row.part for row in rows])
     kept, again = _each_once(rows, labels, table.where)
     files = resolver.resolve_rows([(rows[index].base, rows[index].name) for index in kept])
-    entries = [_entry(rows[index], file, labels, index) for index, file in zip(kept, files, strict=True)]
+    numbers, tags = labels.labels or (-1,) * len(rows), labels.tags or (None,) * len(rows)
+    entries = [
+        Entry(file, rows[index].id, numbers[index], rows[index].part, tags[index])
+        for index, file in zip(kept, files, strict=True)
+    ]
     loaded = assemble(name, entries, labels.class_names, target, resolver.report)
     return dataclasses.replace(loaded, notes=(*loaded.notes, *labels.notes, *again, *notes))
-
-
-def _entry(row: ManifestRow, file: Path, labels: Labelling, index: int) -> Entry:
-    if labels.tags is not None:
-        return Entry(file, row.id, -1, row.part, tags=labels.tags[index])
-    assert labels.labels is not None
-    return Entry(file, row.id, labels.labels[index], row.part)
 
 
 def _each_once(
@@ -133,17 +126,15 @@ def _each_once(
         # An address is no path: normpath would take one of its slashes.
         key = row.name if "://" in row.name else os.path.normpath(row.base / row.name)
         before = first.setdefault(key, index)
-        if before == index:
-            continue
-        again.append(index)
+        if before != index:
+            again.append(index)
         if said[before] != said[index] or rows[before].part != row.part:
+            two = f"{where}: rows {before + 1} and {index + 1} give {row.id!r} different"
             what = "labels" if said[before] != said[index] else "parts"
             cure = (
                 "Keep one of the rows; several labels of one picture stand in one cell of a column 'labels'."
             )
-            raise DataError(
-                f"{where}: rows {before + 1} and {index + 1} give {row.id!r} different {what}", cure=cure
-            )
+            raise DataError(f"{two} {what}", cure=cure)
     note = f"{len(again)} row(s) name a file that was named before and were left out"
     return list(first.values()), (f"{note} (first: {rows[again[0]].id})",) if again else ()
 

@@ -9,12 +9,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from lightfast.base.errors import DataError
-from lightfast.data.dataset import ImageSpec, LoadedData
+from lightfast.data.dataset import PART_ORDER, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.label_columns import has_labels
 from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, load_table
-from lightfast.data.sources.folder import PART_NAMES, FoundFiles, find_files, subfolders
+from lightfast.data.sources.folder import (
+    PART_NAMES,
+    FoundFiles,
+    find_files,
+    is_part,
+    part_folders,
+    subfolders,
+)
 from lightfast.data.sources.resolve import SourceResolver
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -28,38 +35,26 @@ def metadata_files(root: Path) -> dict[str, Path]:
     only some have one.
     """
     own = _metadata(root)
-    parts = [folder for folder in _open(root) if folder.name.lower() in PART_NAMES]
+    parts = list(filter(is_part, subfolders(root)))
     inner = {folder: file for folder in parts if (file := _metadata(folder)) is not None}
-    if own is not None and inner:
-        raise DataError(
-            f"{printable(own)} and {printable(next(iter(inner.values())))} both name pictures",
-            cure="Keep one of them.",
-        )
+    if not inner:
+        return {} if own is None else {"": own}
+    first = printable(next(iter(inner.values())))
     if own is not None:
-        return {"": own}
-    bare = next((folder for folder in parts if folder not in inner), None)
-    if inner and bare is not None:
-        raise DataError(
-            f"{printable(next(iter(inner.values())))} has no fellow in {printable(bare)}",
-            expected="a metadata file in every part or in none",
-            got=f"none in {bare.name}/",
-            cure="Add or remove it.",
-        )
-    found: dict[str, Path] = {}
-    for folder, file in inner.items():
-        part = PART_NAMES[folder.name.lower()]
-        if part in found:
+        raise DataError(f"{printable(own)} and {first} both name pictures", cure="Keep one of them.")
+    for bare in parts:
+        if bare not in inner:
             raise DataError(
-                f"{printable(root)}: {found[part].parent.name}/ and {folder.name}/ both name the {part} part",
-                cure="Keep one of them.",
+                f"{first} has no fellow in {printable(bare)}",
+                expected="a metadata file in every part or in none",
+                got=f"none in {bare.name}/",
+                cure="Add or remove it.",
             )
-        found[part] = file
-    if found and "train" not in found:
-        raise DataError(
-            f"{printable(root)} has no train/ with a metadata file",
-            cure=f"Give {next(iter(found.values())).parent} itself.",
-        )
-    return {part: found[part] for part in ("train", "val", "test") if part in found}
+    found = part_folders(inner, root)
+    if "train" not in found:
+        cure = f"Give {next(iter(inner))} itself."
+        raise DataError(f"{printable(root)} has no train/ with a metadata file", cure=cure)
+    return {part: inner[found[part]] for part in PART_ORDER if part in found}
 
 
 def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> LoadedData | None:
@@ -72,13 +67,9 @@ def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> Lo
     if not files:
         return None
     tables = {part: load_table(file) for part, file in files.items()}
-    silent_one = next((part for part, table in tables.items() if not has_labels(table)), None)
-    if silent_one is not None and any(
-        folder.name.lower() not in PART_NAMES for folder in _open(files[silent_one].parent)
-    ):
-        resolver.notes.append(
-            f"{printable(files[silent_one])} has no labels: the class folders were read instead"
-        )
+    silent = next((file for part, file in files.items() if not has_labels(tables[part])), None)
+    if silent and not all(map(is_part, subfolders(silent.parent))):
+        resolver.notes.append(f"{printable(silent)} has no labels: the class folders were read instead")
         return None
     rows = [row for part, table in tables.items() for row in _rows(table, part, files[part], root)]
     table = _joined(tables, printable(root) if "" not in files else printable(files[""]))
@@ -105,14 +96,12 @@ def _rows(table: PictureTable, part: str, file: Path, root: Path) -> list[Manife
 
 def _joined(tables: Mapping[str, PictureTable], where: str) -> PictureTable:
     first = next(iter(tables.values()))
+    expected = ",".join(sorted(_labels(first)))
     for other in tables.values():
-        if _labels(other) != _labels(first):
-            raise DataError(
-                f"{other.where}: columns",
-                expected=",".join(sorted(_labels(first))),
-                got=",".join(sorted(_labels(other))),
-                cure="Give the metadata of all parts the same columns.",
-            )
+        got = ",".join(sorted(_labels(other)))
+        if got != expected:
+            cure = "Give the metadata of all parts the same columns."
+            raise DataError(f"{other.where}: columns", expected=expected, got=got, cure=cure)
     return PictureTable(where, first.columns, tuple(row for table in tables.values() for row in table.rows))
 
 
@@ -142,12 +131,3 @@ def _metadata(folder: Path) -> Path | None:
             f"{printable(folder)} holds {found[0].name} and {found[1].name}", cure="Keep one of them."
         )
     return found[0] if found else None
-
-
-def _open(folder: Path) -> Sequence[Path]:
-    try:
-        return subfolders(folder)
-    except PermissionError as error:
-        raise DataError(
-            f"cannot open {printable(folder)}: permission denied", cure="Give yourself the right to read it."
-        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def _json_lines(path: Path, where: str) -> tuple[list[str], list[dict[str, Any]]
                 got=type(record).__name__,
             )
         records.append(record)
-    return _named(list(dict.fromkeys(column for record in records for column in record)), records)
+    return _named(dict.fromkeys(column for record in records for column in record), records)
 
 
 def _parquet(path: Path, where: str) -> tuple[list[str], list[dict[str, Any]]]:
@@ -119,32 +119,28 @@ def _parquet(path: Path, where: str) -> tuple[list[str], list[dict[str, Any]]]:
     try:
         schema = parquet.read_schema(path)
         labelled = any(_column(name) in LABEL_COLUMNS for name in schema.names)
-        used = [
-            field.name
-            for field in schema
-            if _column(field.name) in _KNOWN or (not labelled and _is_number(field.type))
-        ]
+        fields = [field for field in schema if not labelled or _column(field.name) in _KNOWN]
+        # What no column of labels can be (texts, pictures as bytes) is not read: it may be large.
+        unread = {field.name: f"<{field.type}>" for field in fields if not _may_count(field)}
+        used = [field.name for field in fields if field.name not in unread]
         records = parquet.read_table(path, columns=used).to_pylist()
     except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, OSError) as error:
         raise DataError(
             f"{where} is not a Parquet table ({str(error).splitlines()[0]})", cure="Write it again."
         ) from error
-    # What no column of labels can be (texts, pictures as bytes) is not read: it may be large.
-    unread = {} if labelled else {field.name: f"<{field.type}>" for field in schema if field.name not in used}
-    return _named(
-        [name for name in schema.names if name in used or name in unread],
-        [{**unread, **record} for record in records],
-    )
+    return _named([field.name for field in fields], [unread | record for record in records])
 
 
-def _is_number(kind: Any) -> bool:
-    import pyarrow as arrow
+def _may_count(field: Any) -> bool:
+    """Whether a column is one that the project knows, or may hold 0 and 1."""
+    from pyarrow import types
 
-    return arrow.types.is_boolean(kind) or arrow.types.is_integer(kind) or arrow.types.is_floating(kind)
+    is_number = types.is_boolean(field.type) or types.is_integer(field.type) or types.is_floating(field.type)
+    return is_number or _column(field.name) in _KNOWN
 
 
 def _named(
-    columns: Sequence[str], records: Sequence[Mapping[str, Any]]
+    columns: Collection[str], records: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], list[dict[str, Any]]]:
     return [_column(name) for name in columns], [
         {_column(name): record.get(name) for name in columns} for record in records

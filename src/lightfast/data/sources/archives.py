@@ -21,14 +21,13 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.endings import MANIFEST_ENDINGS
-from lightfast.data.sources.folder import PICTURE_ENDINGS
+from lightfast.data.sources.folder import MANIFEST_ENDINGS, PICTURE_ENDINGS
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _TAKEN_ENDINGS = frozenset((*PICTURE_ENDINGS, *MANIFEST_ENDINGS, ".npz", ".zip", ".tar", ".tgz"))
@@ -154,10 +153,8 @@ class _Into:
         self.bytes = 0
         self.links: dict[str, tuple[str, ...] | None] = {}
         self.written: set[str] = set()
-        self.reasons: dict[str, str] = {}
-        self.unsafe: dict[str, str] = {}
-        self.others: list[str] = []
-        self.twice: list[str] = []
+        self.found = Unpacked()
+        self.others, self.twice = list[str](), list[str]()
 
     def take(self, member: _Member) -> None:
         """Write one member, or note why not."""
@@ -165,7 +162,7 @@ class _Into:
         if parts is None:
             # "." and "./" are the folder that was packed.
             if set(member.name.split("/")) - {"", "."}:
-                self.unsafe[member.name] = "its name leads out of the archive, or no file can have it"
+                self.found.unsafe[member.name] = "its name leads out of the archive, or no file can have it"
             return
         if any(part.startswith(".") for part in parts) or "__MACOSX" in parts:
             return
@@ -173,11 +170,11 @@ class _Into:
         try:
             self._place(member, relative)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            self.unsafe[relative] = "another member stands in its place"
+            self.found.unsafe[relative] = "another member stands in its place"
         except OSError as error:
             if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
                 raise
-            self.unsafe[relative] = (
+            self.found.unsafe[relative] = (
                 "its name cannot be written here (too long, or other letters than the disk takes)"
             )
 
@@ -198,7 +195,7 @@ class _Into:
             (self.twice, "name(s) stand in it more than once: the last was taken"),
         ]
         notes = tuple(f"{len(some)} {said} (first: {some[0]})" for some, said in told if some)
-        return Unpacked(self.reasons, self.unsafe, notes)
+        return replace(self.found, notes=notes)
 
     def weigh(self, size: int) -> None:
         """Count `size` bytes more that the archive announces; DataError when they are too many."""
@@ -222,7 +219,7 @@ class _Into:
         if relative in self.written:
             self.twice.append(relative)
         self.written.add(relative)
-        self.reasons.pop(relative, None)
+        self.found.reasons.pop(relative, None)
         self.links.pop(relative, None)
         if member.kind == "link":
             self.links[relative] = safe_parts(member.target)
@@ -243,7 +240,7 @@ class _Into:
 
     def _leave(self, relative: str, why: str) -> None:
         (self.folder / relative).write_bytes(b"")
-        self.reasons[relative] = why
+        self.found.reasons[relative] = why
 
 
 class _Damaged(Exception):

@@ -6,7 +6,7 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ PICTURE_ENDINGS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .tga .ico .avif "
     ".heic .heif".split()
 )
+MANIFEST_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 PART_NAMES = {
     "train": "train",
     "training": "train",
@@ -43,10 +44,8 @@ class FoundFiles:
 
     def extend(self, more: FoundFiles) -> None:
         """Take in what lies below one more folder."""
-        self.pictures.extend(more.pictures)
-        self.others.extend(more.others)
-        self.linked.extend(more.linked)
-        self.closed.extend(more.closed)
+        for name, found in vars(more).items():
+            getattr(self, name).extend(found)
 
     def notes(self) -> tuple[str, ...]:
         """Notes about `others` and `linked`: how many there are, and the first of them."""
@@ -68,16 +67,11 @@ def file_kind(path: Path) -> Literal["file", "folder", "other", ""]:
     try:
         mode = path.stat().st_mode
     except PermissionError as error:
-        raise DataError(
-            f"cannot open {printable(path)}: permission denied", cure="Give yourself the right to read it."
-        ) from error
+        raise _refused(path) from error
     except (OSError, ValueError) as error:
         # A name that is too long or holds a zero byte is the name of nothing.
-        return (
-            "other"
-            if getattr(error, "errno", None) in (errno.ENOENT, errno.ELOOP) and path.is_symlink()
-            else ""
-        )
+        is_link = getattr(error, "errno", None) in (errno.ENOENT, errno.ELOOP) and path.is_symlink()
+        return "other" if is_link else ""
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
@@ -125,5 +119,35 @@ def _walk(folder: Path, closed: list[Unreadable]) -> tuple[list[Path], list[Path
 
 
 def subfolders(folder: Path) -> Sequence[Path]:
-    """The folders in `folder`, sorted, hidden ones aside; PermissionError where it cannot be listed."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """The folders in `folder`, sorted, hidden ones aside; DataError where it cannot be listed."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except PermissionError as error:
+        raise _refused(folder) from error
+
+
+def is_part(folder: Path) -> bool:
+    """Whether a folder is called after an official part."""
+    return folder.name.lower() in PART_NAMES
+
+
+def part_folders(folders: Iterable[Path], root: Path) -> dict[str, Path]:
+    """{part: folder} of folders in `root` that are called after parts; DataError where two name one."""
+    parts: dict[str, Path] = {}
+    for folder in folders:
+        part = PART_NAMES[folder.name.lower()]
+        if parts.setdefault(part, folder) is not folder:
+            two = f"{parts[part].name}/ and {folder.name}/"
+            raise DataError(f"{printable(root)}: {two} both name the {part} part", cure="Keep one of them.")
+    return parts
+
+
+def loose_files(folder: Path) -> list[Path]:
+    """Whatever stands in `folder` and is no folder: pipes and broken links too."""
+    return [path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")]
+
+
+def _refused(path: Path) -> DataError:
+    return DataError(
+        f"cannot open {printable(path)}: permission denied", cure="Give yourself the right to read it."
+    )

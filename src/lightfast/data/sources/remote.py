@@ -177,7 +177,7 @@ def fetch_folder(folder: RemoteLocation, local: Path, report: Reporter = silent)
         for path, info in files.items()
     ]
     _forget(local, set(files), folders)
-    with describe_storage_error(local):
+    with cache_errors(local):
         for relative in ("", *folders):
             make_folder(local / relative)
     reasons = fetch_files(requests, report, min(_CHUNK, len(requests)))
@@ -213,7 +213,7 @@ def fetch_files(requests: Sequence[FileRequest], report: Reporter = silent, most
 
 
 @contextlib.contextmanager
-def describe_storage_error(place: Path) -> Iterator[None]:
+def cache_errors(place: Path) -> Iterator[None]:
     """Say what ails the disk of the cache, with the cure that helps there."""
     try:
         with storage_errors(place):
@@ -291,21 +291,20 @@ def _fetched(one: FileRequest) -> tuple[str, bool]:
     """
     try:
         _bring(one)
-    except FileNotFoundError:
-        why, is_trouble = "no such file", False
-    except IsADirectoryError:
-        why, is_trouble = "it is a folder", False
-    except PermissionError:
-        why, is_trouble = "permission denied", False
-    except FetchError as error:
-        why, is_trouble = f"cannot be fetched ({error})", True
-    else:
         return "", False
-    with describe_storage_error(one.local.parent):
+    except FileNotFoundError:
+        why = "no such file"
+    except IsADirectoryError:
+        why = "it is a folder"
+    except PermissionError:
+        why = "permission denied"
+    except FetchError as error:
+        why = f"cannot be fetched ({error})"
+    with cache_errors(one.local.parent):
         make_folder(one.local.parent)
         one.local.write_bytes(b"")
         os.utime(one.local, (0, 0))
-    return why, is_trouble
+    return why, why.startswith("cannot")
 
 
 def _bring(one: FileRequest) -> None:
@@ -318,7 +317,7 @@ def _bring(one: FileRequest) -> None:
     with contextlib.suppress(OSError):
         if int(one.local.stat().st_mtime) == stamp:
             return
-    with describe_storage_error(folder):
+    with cache_errors(folder):
         make_folder(folder)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
         os.close(handle)
@@ -326,7 +325,7 @@ def _bring(one: FileRequest) -> None:
     try:
         with _fetch_errors(folder):
             system.get_file(path, name)
-        with describe_storage_error(one.local):
+        with cache_errors(one.local):
             # The time of the copy says of which state it is: no list beside it that could contradict it.
             if stamp is not None:
                 os.utime(temporary, (stamp, stamp))
@@ -344,7 +343,7 @@ def _fetch_errors(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            with describe_storage_error(folder):
+            with cache_errors(folder):
                 raise
         raise FetchError(first_line(error)) from error
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from lightfast.data.sources.folder import PART_NAMES, file_kind
 from lightfast.data.sources.remote import (
     FileRequest,
     RemoteLocation,
-    describe_storage_error,
+    cache_errors,
     fetch_files,
     fetch_folder,
     is_address,
@@ -132,10 +132,20 @@ class SourceResolver:
 
     def display_dataset(self, loaded: LoadedData) -> LoadedData:
         """What was read, with the user's own names in it, and with the notes and losses on the way here."""
-        shown = map(self.display_unreadable, (*loaded.unreadable, *self.unreadable))
-        unreadable = sorted({one.path: one for one in shown}.values(), key=lambda one: one.path)
-        notes = tuple(printable(self.display_text(note)) for note in (*self.notes, *loaded.notes))
-        return dataclasses.replace(loaded, unreadable=tuple(unreadable), notes=notes)
+        return dataclasses.replace(
+            loaded, unreadable=self.display_all(loaded.unreadable), notes=self.display_notes(loaded.notes)
+        )
+
+    def display_all(self, unreadable: Iterable[Unreadable]) -> tuple[Unreadable, ...]:
+        """Files that could not be read and the losses on the way here, each once under the user's own name,
+        sorted.
+        """
+        shown = map(self.display_unreadable, (*unreadable, *self.unreadable))
+        return tuple(sorted({one.path: one for one in shown}.values()))
+
+    def display_notes(self, notes: Iterable[str]) -> tuple[str, ...]:
+        """The notes on the way here, then these, with the user's own names in them."""
+        return tuple(printable(self.display_text(note)) for note in (*self.notes, *notes))
 
     @contextlib.contextmanager
     def display_errors(self) -> Iterator[None]:
@@ -287,7 +297,7 @@ class SourceResolver:
         return root
 
     def _unpack_to(self, kept: Path, name: str, archive: Path, shown: str, *, is_zip: bool) -> None:
-        with describe_storage_error(kept):
+        with cache_errors(kept):
             make_folder(kept.parent)
             building = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=kept.parent))
             try:

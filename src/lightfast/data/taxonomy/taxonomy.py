@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.data.lists.class_names import check_class_names, normalized_name
 from lightfast.data.taxonomy.yaml_file import DEFAULT_CLIENT, Label, load_labels
 
-SEPARATOR = "/"
-_FORBIDDEN = (SEPARATOR, "|")
+_SEPARATORS = ("/", "|")
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,15 @@ class Taxonomy:
     def __post_init__(self) -> None:
         labels = tuple(self.labels)
         _check_labels(labels, self.source)
-        below: dict[str | None, list[Label]] = {}
+        below: dict[str | None, list[Label]] = defaultdict(list)
         for label in labels:
-            below.setdefault(label.parent, []).append(label)
+            below[label.parent].append(label)
         ordered: list[Label] = []
-        waiting = below.get(None, [])[::-1]
+        waiting = below[None][::-1]
         while waiting:
             label = waiting.pop()
             ordered.append(label)
-            waiting += below.get(label.name, [])[::-1]
+            waiting += below[label.name][::-1]
         object.__setattr__(self, "labels", tuple(ordered))
 
     def __len__(self) -> int:
@@ -62,11 +63,6 @@ class Taxonomy:
     def roots(self) -> tuple[str, ...]:
         """Labels without a parent."""
         return tuple(label.name for label in self.labels if label.parent is None)
-
-    @cached_property
-    def leaves(self) -> tuple[str, ...]:
-        """Labels with nothing below them, depth first."""
-        return tuple(name for name in self.names if not self._below[name])
 
     @cached_property
     def clients(self) -> tuple[str, ...]:
@@ -93,10 +89,6 @@ class Taxonomy:
             found.append(parent)
             parent = self._by_name[parent].parent
         return tuple(found)
-
-    def path(self, name: str, separator: str = SEPARATOR) -> str:
-        """From the root down: "animal/dog"."""
-        return separator.join((*reversed(self.ancestors(name)), name))
 
     def is_abstract(self, name: str) -> bool:
         """Whether the label or one above it is marked as abstract."""
@@ -148,17 +140,12 @@ class Taxonomy:
         found = {name: self.find(name) for name in class_names}
         unknown = [name for name, label in found.items() if label is None]
         if unknown:
-            first = UnknownName("class", unknown[0], self.names)
-            listed = (
-                f"{len(unknown)} classes of the data are not in {self.source}: "
-                f"{', '.join(map(repr, unknown[:5]))}"
-            )
-            listed += ", …" * (len(unknown) > 5)
-            one = len(unknown) == 1
-            raise DataError(
-                f"class {unknown[0]!r} of the data is not in {self.source}" if one else listed,
-                cure=f"Add {'it' if one else 'them'} to the taxonomy as a label or a synonym. {first.cure}",
-            )
+            what, it = f"class {unknown[0]!r} of the data is not in {self.source}", "it"
+            if len(unknown) > 1:
+                listed, it = ", ".join(map(repr, unknown[:5])) + ", …" * (len(unknown) > 5), "them"
+                what = f"{len(unknown)} classes of the data are not in {self.source}: {listed}"
+            close = UnknownName("class", unknown[0], self.names).cure
+            raise DataError(what, cure=f"Add {it} to the taxonomy as a label or a synonym. {close}")
         owners: dict[str, str] = {}
         for name in class_names:
             label = self.resolve(name)
@@ -169,9 +156,8 @@ class Taxonomy:
                 )
             owners[label] = name
             if task == "multi-class" and self._below[label]:
-                what = f"class {name!r} has labels below it ({', '.join(self._below[label][:3])})"
                 raise DataError(
-                    what,
+                    f"class {name!r} has labels below it ({', '.join(self._below[label][:3])})",
                     expected="leaves, where every picture has one label",
                     cure=f"Label its pictures more closely, add a leaf such as 'other {name}', or train "
                     "multi-label.",
@@ -180,21 +166,10 @@ class Taxonomy:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, the flat form of the file."""
-        return {
-            "labels": [
-                {
-                    "name": label.name,
-                    "parent": label.parent,
-                    "synonyms": list(label.synonyms),
-                    "display": dict(label.display),
-                    "abstract": label.abstract,
-                }
-                for label in self.labels
-            ]
-        }
+        return {"labels": as_json(self.labels)}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], source: str = "taxonomy") -> Self:
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Back from `as_json`; raises DataError where it is something else."""
         try:
             labels = tuple(
@@ -205,9 +180,9 @@ class Taxonomy:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{source} is not a taxonomy ({error!r})", cure="Write it with Taxonomy.as_json."
+                f"taxonomy is not a taxonomy ({error!r})", cure="Write it with Taxonomy.as_json."
             ) from error
-        return cls(labels, source)
+        return cls(labels)
 
     @cached_property
     def _by_name(self) -> dict[str, Label]:
@@ -240,12 +215,12 @@ def load_taxonomy(path: Path | str) -> Taxonomy:
 
 def _index(labels: Iterable[Label], words: Callable[[Label], Iterable[str]]) -> dict[str, set[str]]:
     """Word → labels that it may mean, by its exact and by its folded spelling."""
-    found: dict[str, set[str]] = {}
-    folded: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = defaultdict(set)
+    folded: dict[str, set[str]] = defaultdict(set)
     for label in labels:
         for word in words(label):
-            found.setdefault(word, set()).add(label.name)
-            folded.setdefault(normalized_name(word).casefold(), set()).add(label.name)
+            found[word].add(label.name)
+            folded[normalized_name(word).casefold()].add(label.name)
     return folded | found
 
 
@@ -256,15 +231,11 @@ def _check_labels(labels: Sequence[Label], source: str) -> None:
     for label in labels:
         _check_texts(label, source)
         if label.name in known:
-            first = known[label.name].parent
+            first, said = known[label.name].parent, f"{source}: label {label.name!r}"
             if first == label.parent:
-                raise DataError(
-                    f"{source}: label {label.name!r} is given twice", cure="Keep one, or rename one."
-                )
+                raise DataError(f"{said} is given twice", cure="Keep one, or rename one.")
             parents = " and ".join(one or "none (a root)" for one in (first, label.parent))
-            raise DataError(
-                f"{source}: label {label.name!r} has two parents: {parents}", cure="Keep one of them."
-            )
+            raise DataError(f"{said} has two parents: {parents}", cure="Keep one of them.")
         known[label.name] = label
     check_class_names(known, source)
     for label in labels:
@@ -277,14 +248,8 @@ def _check_labels(labels: Sequence[Label], source: str) -> None:
 
 def _check_texts(label: Label, source: str) -> None:
     display = label.display if isinstance(label.display, Mapping) else {}
-    texts = (
-        label.name,
-        *((label.parent,) if label.parent is not None else ()),
-        *label.synonyms,
-        *display,
-        *display.values(),
-    )
-    for text in texts:
+    parent = () if label.parent is None else (label.parent,)
+    for text in (label.name, *parent, *label.synonyms, *display, *display.values()):
         if not isinstance(text, str) or not text.strip() or text != text.strip() or not text.isprintable():
             raise DataError(
                 f"{source}: {text!r} in label {label.name!r}",
@@ -296,7 +261,7 @@ def _check_texts(label: Label, source: str) -> None:
             expected="abstract true or false, display client → name",
             got=f"{label.abstract!r}, {label.display!r}",
         )
-    for sign in _FORBIDDEN:
+    for sign in _SEPARATORS:
         if sign in label.name:
             raise DataError(
                 f"{source}: label {label.name!r} holds {sign!r}, which separates the names of a path",
@@ -327,12 +292,8 @@ def _check_synonyms(labels: Sequence[Label], source: str) -> None:
         for word in label.synonyms:
             owner, kind = owners.setdefault(normalized_name(word), (label.name, "synonym"))
             if owner != label.name:
-                taken = (
-                    f"is the name of {owner!r}"
-                    if kind == "name" and word == owner
-                    else f"is also the {kind} of {owner!r}"
-                )
+                taken = "is the name" if kind == "name" and word == owner else f"is also the {kind}"
                 raise DataError(
-                    f"{source}: synonym {word!r} of {label.name!r} {taken}",
+                    f"{source}: synonym {word!r} of {label.name!r} {taken} of {owner!r}",
                     cure="A word means one label: keep it at one.",
                 )
