@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,8 @@ class PairedTest:
         before_name, after_name: what is compared.
     """
 
+    JSON_PROPERTIES: ClassVar = ("significant",)
+
     n: int
     before_accuracy: float
     after_accuracy: float
@@ -51,13 +53,6 @@ class PairedTest:
     def significant(self) -> bool:
         """Whether p is below 0.05 and the interval leaves out 0."""
         return self.p_value < SIGNIFICANT and self.difference_interval.excludes(0.0)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {
-            "difference_interval": list(self.difference_interval),
-            "significant": self.significant,
-        }
 
     def sentence(self) -> str:
         """One sentence that says what may be concluded."""

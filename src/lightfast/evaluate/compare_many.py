@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, count
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.plain import FLAT, fields_json
 from lightfast.evaluate.bootstrap import BootstrapScores, percentiles, resample
 from lightfast.evaluate.compare import SIGNIFICANT, PairedTest, mcnemar, require_same_pictures
 from lightfast.evaluate.metrics import Evaluation, score
@@ -39,7 +40,9 @@ class ModelPair:
             both as label and not.
     """
 
-    test: PairedTest
+    JSON_PROPERTIES: ClassVar = ("first", "second", "told_apart")
+
+    test: PairedTest = field(metadata=FLAT)
     p_holm: float
     macro_f1_difference: float
     macro_f1_interval: Interval
@@ -47,9 +50,19 @@ class ModelPair:
     auc_interval: Interval | None
 
     @property
+    def first(self) -> str:
+        """The name of the first."""
+        return self.test.before_name
+
+    @property
+    def second(self) -> str:
+        """The name of the second."""
+        return self.test.after_name
+
+    @property
     def names(self) -> tuple[str, str]:
         """First and second."""
-        return self.test.before_name, self.test.after_name
+        return self.first, self.second
 
     @property
     def told_apart(self) -> bool:
@@ -57,23 +70,6 @@ class ModelPair:
         difference in accuracy leaves out 0.
         """
         return self.p_holm < SIGNIFICANT and self.test.significant
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; intervals are lists of two.
-
-        `significant` is of the pair alone, `told_apart` after the correction.
-        """
-        return {
-            "first": self.names[0],
-            "second": self.names[1],
-            **self.test.as_json(),
-            "p_holm": self.p_holm,
-            "told_apart": self.told_apart,
-            "macro_f1_difference": self.macro_f1_difference,
-            "macro_f1_interval": list(self.macro_f1_interval),
-            "auc_difference": self.auc_difference,
-            "auc_interval": None if self.auc_interval is None else list(self.auc_interval),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +107,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under fixed keys; intervals are lists of two."""
-        return {
-            "names": list(self.names),
-            "n": self.n,
-            "seed": self.seed,
-            "resamples": self.resamples,
-            "correction": "Holm",
-            "evaluations": [evaluation.as_json() for evaluation in self.evaluations],
-            "pairs": [pair.as_json() for pair in self.pairs],
-            "groups": [list(group) for group in self.groups],
-            "sentence": self.sentence(),
-        }
+        return fields_json(self) | {"correction": "Holm", "sentence": self.sentence()}
 
     def sentence(self) -> str:
         """One to three sentences that say what may be concluded about accuracy."""

@@ -5,8 +5,7 @@ the most frequent first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,10 +37,6 @@ class ConfusedPair:
     share: float
     interval: Interval
     both_ways: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {"interval": list(self.interval)}
 
 
 def confused_pairs(confusion: ArrayLike, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:

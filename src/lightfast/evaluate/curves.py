@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,18 +43,6 @@ class Curve:
     area_interval: Interval
     positives: int
     negatives: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "class_name": self.class_name,
-            "x": self.x.tolist(),
-            "y": self.y.tolist(),
-            "area": self.area,
-            "area_interval": list(self.area_interval),
-            "positives": self.positives,
-            "negatives": self.negatives,
-        }
 
 
 def roc_curves(predictions: Predictions) -> tuple[Curve, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,6 @@ from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
 from lightfast.evaluate.metrics import mean_f1
 from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
-
-if TYPE_CHECKING:
-    pass
 
 # Fewest and most resamples, and the cells (pictures × labels × resamples) that decide between them: about 1.5
 # s on one core.
@@ -55,12 +51,6 @@ class TagScore:
     f1_interval: Interval
     average_precision: float | None
     average_precision_interval: Interval | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the intervals are lists of two."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
 
 
 @dataclass(frozen=True)
@@ -104,16 +94,6 @@ class TagEvaluation:
     label_coverage: float
     label_coverage_interval: Interval
     per_label: tuple[TagScore, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the intervals are lists of two."""
-        plain = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name != "per_label"
-        }
-        found = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
-        return found | {"per_label": [row.as_json() for row in self.per_label]}
 
 
 def score_tags(predictions: TagPredictions) -> TagEvaluation:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,20 +52,6 @@ class LabelThreshold:
     interval: Interval
     recall: float | None
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "name": self.name,
-            "threshold": self.threshold,
-            "status": self.status,
-            "positives": self.positives,
-            "given": self.given,
-            "right": self.right,
-            "precision": self.precision,
-            "interval": list(self.interval),
-            "recall": self.recall,
-        }
-
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -77,6 +63,8 @@ class Thresholds:
         wanted_precision: what was asked for, or None for the best F1.
         confidence: how surely the wanted precision holds for a label on fresh pictures, 0..1.
     """
+
+    JSON_PROPERTIES: ClassVar = ("never", "unproven", "unjudged")
 
     labels: tuple[LabelThreshold, ...]
     n: int
@@ -102,18 +90,6 @@ class Thresholds:
     def unjudged(self) -> tuple[str, ...]:
         """Labels that too few validation pictures carry."""
         return tuple(row.name for row in self.labels if row.status == "unjudged")
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "wanted_precision": self.wanted_precision,
-            "confidence": self.confidence,
-            "n": self.n,
-            "never": list(self.never),
-            "unproven": list(self.unproven),
-            "unjudged": list(self.unjudged),
-            "labels": [row.as_json() for row in self.labels],
-        }
 
 
 def choose_thresholds(
