@@ -4,9 +4,9 @@ or for the best F1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,22 @@ class Thresholds:
     confidence: float
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person has to know of them, one sentence each."""
+        said = {
+            "never given, since no threshold reaches the wanted precision": self.never,
+            "too few validation pictures to be sure of the wanted precision": self.unproven,
+        }
+        return tuple(f"{text}: {', '.join(names)}" for text, names in said.items() if names)
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """What `base.plain.as_json` gave, back."""
+        labels = (row | {"interval": Interval(*row["interval"])} for row in said["labels"])
+        rows = tuple(LabelThreshold(**row) for row in labels)
+        return cls(rows, said["n"], said["wanted_precision"], said["confidence"])
+
+    @property
     def values(self) -> NDArray[np.float64]:
         """float64 (K,)."""
         return np.array([row.threshold for row in self.labels])
@@ -79,17 +95,20 @@ class Thresholds:
     @property
     def never(self) -> tuple[str, ...]:
         """Labels that are never given."""
-        return tuple(row.name for row in self.labels if row.status == "never")
+        return self._named("never")
 
     @property
     def unproven(self) -> tuple[str, ...]:
         """Labels that reach the wanted precision on too few validation pictures to be sure of it."""
-        return tuple(row.name for row in self.labels if row.status == "unproven")
+        return self._named("unproven")
 
     @property
     def unjudged(self) -> tuple[str, ...]:
         """Labels that too few validation pictures carry."""
-        return tuple(row.name for row in self.labels if row.status == "unjudged")
+        return self._named("unjudged")
+
+    def _named(self, status: str) -> tuple[str, ...]:
+        return tuple(row.name for row in self.labels if row.status == status)
 
 
 def choose_thresholds(

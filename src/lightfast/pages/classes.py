@@ -5,12 +5,15 @@ and the ROC and PR curves.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import FLAT, HIDDEN, as_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.confusions import ConfusedPair, confused_pairs
 from lightfast.evaluate.curves import PR_METHOD, ROC_METHOD, Curve, macro_area, pr_curves, roc_curves
@@ -30,6 +33,22 @@ TOP_K = (1, 2, 3, 5, 10)
 _PICTURE_BYTES = 1_600_000
 
 
+@dataclass(frozen=True, eq=False)
+class ScoredLabels:
+    """Predictions of pictures with one label each, their score, and the pictures in the same order."""
+
+    JSON_PROPERTIES: ClassVar = ("hardest_pairs",)
+
+    predictions: Predictions = field(metadata=HIDDEN)
+    evaluation: Evaluation = field(metadata=FLAT)
+    images: ImageSet = field(metadata=HIDDEN)
+
+    @property
+    def hardest_pairs(self) -> list[dict[str, object]]:
+        """The most frequent confusions."""
+        return hardest_pairs(self.evaluation)
+
+
 def classes_sections(predictions: Predictions, evaluation: Evaluation, images: ImageSet) -> list[Section]:
     """Classes and confusion matrix, the confused pictures that its cells lead to, and the curves.
 
@@ -44,7 +63,7 @@ def classes_sections(predictions: Predictions, evaluation: Evaluation, images: I
 
 def hardest_pairs(evaluation: Evaluation) -> list[dict[str, object]]:
     """The most frequent confusions for metrics.json."""
-    return [pair.as_json() for pair in confused_pairs(evaluation.confusion, evaluation.class_names)[:HARDEST]]
+    return as_json(confused_pairs(evaluation.confusion, evaluation.class_names)[:HARDEST])
 
 
 def _classes_section(

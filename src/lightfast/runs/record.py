@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lightfast.base.files import write_json
 from lightfast.base.plain import as_json
@@ -16,15 +16,19 @@ from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, finish
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import LoadedImages, Prepared
 
+if TYPE_CHECKING:
+    from lightfast.runs.fit import Job
+
 ResultT = TypeVar("ResultT", bound=Envelope)
 
 
 def envelope(
-    given: Prepared | LoadedImages,
+    given: Prepared | LoadedImages | Job,
     images: ImageSet,
     options: RunOptions,
     started: float,
     notes: Sequence[str] = (),
+    steps: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The fields of `Envelope` for a result about `images`.
 
@@ -32,8 +36,10 @@ def envelope(
         given: what was read: its unreadable files and notes.
         started: `time.perf_counter()` at the beginning of the verb.
         notes: what else is to be said.
+        steps: seconds of each step, in place of the time since `started`.
     """
-    seconds = round(time.perf_counter() - started, 3)
+    total = {"total": round(time.perf_counter() - started, 3)}
+    seconds = {name: round(value, 3) for name, value in steps.items()} if steps else total["total"]
     return {
         "data": images.name.split("/")[0],
         "data_version": images.version,
@@ -41,13 +47,19 @@ def envelope(
         "unreadable": given.unreadable,
         "notes": (*given.notes, *notes),
         "seconds": seconds,
-        "provenance": provenance(images.version, options.seed, {"total": seconds}, options.words),
+        "provenance": provenance(images.version, options.seed, steps or total, options.words),
     }
 
 
-def finished(folder: Path, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
-    """Write report.html and metrics.json of `result` into `folder`, and mark the run there as finished."""
+def written(folder: Path, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
+    """Write report.html and metrics.json of `result` into `folder`."""
     page(folder / REPORT_FILE, result)
     write_json(folder / METRICS_FILE, as_json(result))
+    return result
+
+
+def finished(folder: Path, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
+    """Like `written`; the run in `folder` is marked as finished."""
+    written(folder, result, page)
     finish(folder)
     return result
