@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lightfast.base.plain import as_json
 from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import Comparison, compare
@@ -94,7 +95,7 @@ def run_emnist(options: StudyOptions) -> StudyResult:
         "cross_validation": {one.title: one.result.as_json() for one in validated},
         "small_set": {one.title: one.result.as_json() for one in small},
         "hardest_pairs": [
-            pair.as_json()
+            as_json(pair)
             for pair in confused_pairs(best.evaluation.confusion, best.evaluation.class_names)[:10]
         ],
         "activations": {

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import CORRUPTIONS, SUITES, corrupt
 from lightfast.data.images import ImageSet
@@ -63,7 +64,7 @@ def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, TableRows]:
                 "name": name,
                 "paper_before": paper_before,
                 "paper_after": paper_after,
-                **test_row.as_json(),
+                **as_json(test_row),
                 "before_interval": list(_wilson(result.before.correct)),
                 "after_interval": list(_wilson(result.after.correct)),
                 "doubtful": int(result.needs_review.sum()),
@@ -164,7 +165,7 @@ def _kind_row(name: str, clean: ImageSet, images: ImageSet, result: Repair) -> d
     named = float(np.mean([said == name for said in result.damage.names]))
     return {
         "name": name,
-        **mcnemar(result.before, result.after).as_json(),
+        **as_json(mcnemar(result.before, result.after)),
         **finite,
         "named": named,
         "before_interval": list(_wilson(result.before.correct)),
@@ -203,7 +204,7 @@ def held_out_families(parts: Parts) -> tuple[Table, TableRows]:
             "difference": float(after.mean() - before.mean()),
             "difference_interval": [low, high],
             "per_kind": [
-                {"name": name, **mcnemar(result.before, result.after).as_json()}
+                {"name": name, **as_json(mcnemar(result.before, result.after))}
                 for name, result in zip(unseen, results, strict=True)
             ],
         }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.plain import as_json as plain
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.device import resolve_device
@@ -298,8 +299,8 @@ def as_json(read: SubjectResult) -> dict[str, Any]:
         gate = read.gates.get(way)
         count, new = read.learnt_on(way)
         ways[way] = {
-            "clean": pair(read, way).as_json(),
-            "degraded": pair(read, way, DEGRADED).as_json(),
+            "clean": plain(pair(read, way)),
+            "degraded": plain(pair(read, way, DEGRADED)),
             "learnt_on": count,
             "new_to_the_classifier": new,
             "strength": details.get("strength"),
@@ -307,15 +308,15 @@ def as_json(read: SubjectResult) -> dict[str, Any]:
             "gate": gate.as_json() if gate else None,
         }
         if way != DENOISER:
-            ways[way]["degraded_against_denoiser"] = pair(read, way, DEGRADED, DENOISER).as_json()
+            ways[way]["degraded_against_denoiser"] = plain(pair(read, way, DEGRADED, DENOISER))
     transfer = {
-        title: {state: mcnemar(*found).as_json() for state, found in states.items()}
+        title: {state: plain(mcnemar(*found)) for state, found in states.items()}
         for title, states in read.transfer.items()
     }
     leak = (
         None
         if read.leak is None
-        else {"leak": True, **mcnemar(read.predictions[PAPER_WAY, CLEAN_STATE], read.leak).as_json()}
+        else {"leak": True, **plain(mcnemar(read.predictions[PAPER_WAY, CLEAN_STATE], read.leak))}
     )
     return {
         "name": read.subject.name,

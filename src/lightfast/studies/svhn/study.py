@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.catalogue.catalogue import data_folder
 from lightfast.data.dataset import LoadedData
@@ -102,7 +103,7 @@ def run_svhn(options: StudyOptions) -> StudyResult:
         "seed": options.seed,
         "scale": options.scale,
         "rows": [outcome.as_json() for outcome in outcomes],
-        "pairs": [pair.as_json() for pair in pairs],
+        "pairs": [as_json(pair) for pair in pairs],
     }
     tables = (_accuracy_table(outcomes, caption), _pair_table(pairs, caption))
     seconds = {outcome.row.part: outcome.seconds for outcome in outcomes}
