@@ -34,6 +34,21 @@ def trained_run(blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+@pytest.fixture(scope="session")
+def predict_run():
+    """(run, paths, options) → predictions by torch, and the files that could not be read."""
+    from lightfast.evaluate.predict import predict
+    from lightfast.models.load import load_classifier
+    from lightfast.runs.pictures import load_pictures
+
+    def by_torch(run, paths, options):
+        classifier = load_classifier(run, options.device)
+        given = load_pictures(paths, classifier, options)
+        return predict(classifier, given.images), given.unreadable
+
+    return by_torch
+
+
 @pytest.fixture(scope="module")
 def run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run, the own copy of each file of tests."""

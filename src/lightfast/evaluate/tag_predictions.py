@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,19 +96,6 @@ class TagPredictions:
                 f"{self.name} has no tags: it cannot be scored", cure="Predict on labelled pictures."
             )
         return self.tags
-
-    def with_thresholds(self, thresholds: Sequence[float] | NDArray[np.floating]) -> Self:
-        """The same probabilities with other thresholds."""
-        return dataclasses.replace(self, thresholds=np.asarray(thresholds, dtype=np.float64))
-
-    def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
-        """The rows at `indices`, in that order."""
-        chosen = np.asarray(indices, dtype=np.int64)
-        tags = None if self.tags is None else self.tags[chosen]
-        ids = tuple(self.ids[index] for index in chosen)
-        return dataclasses.replace(
-            self, pred_probs=self.pred_probs[chosen], tags=tags, ids=ids, name=name or self.name
-        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row a picture: id, given_tags and correct (all labels right; when labelled), tags
