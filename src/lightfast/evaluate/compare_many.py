@@ -11,9 +11,6 @@ from functools import cached_property
 from itertools import combinations, count
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lightfast.base.errors import SettingsError
 from lightfast.base.plain import FLAT, fields_json
 from lightfast.evaluate.bootstrap import BootstrapScores, percentiles, resample
@@ -262,7 +259,3 @@ def _not_equal(pairs: Sequence[ModelPair]) -> str:
 
 def _listed(names: Sequence[str], last: str = "and") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
-
-
-def _span(values: NDArray[np.float64]) -> str:
-    return f"{values.min():g}..{values.max():g}" if values.size else "no values"

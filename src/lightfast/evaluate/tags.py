@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.bootstrap import percentiles
+from lightfast.evaluate.bootstrap import draws, mean_known, percentiles
 from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
 from lightfast.evaluate.metrics import mean_f1
 from lightfast.evaluate.tag_predictions import TagPredictions
@@ -21,8 +21,6 @@ from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
 # s on one core.
 _RESAMPLES = (200, 500)
 _MOST_CELLS = 2e8
-# Drawn counts held at once.
-_BLOCK = 320_000
 
 
 @dataclass(frozen=True)
@@ -212,10 +210,7 @@ def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray
     order = np.argsort(-predictions.pred_probs, axis=0, kind="stable")
     rng = generator(0, "tags drawn again", n)
     found: dict[str, list[NDArray]] = {}
-    width = max(8, _BLOCK // n)
-    for start in range(0, resamples, width):
-        rows = (rng.integers(n, size=n) for _ in range(min(width, resamples - start)))
-        drawn = np.stack([np.bincount(row, minlength=n) for row in rows], axis=1).astype(np.float32)
+    for drawn in draws(n, resamples, rng):
         right, carried, got = np.split((sides @ drawn).T, 3, axis=1)
         figures = {
             "macro_f1": mean_f1(right, carried, got),
@@ -225,16 +220,8 @@ def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray
             (order[:, k], predictions.pred_probs[order[:, k], k], tags[order[:, k], k])
             for k in range(classes)
         )
-        areas = np.stack(
-            [_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides]
-        )
-        known = ~np.isnan(areas)
-        figures["mean_average_precision"] = np.divide(
-            np.where(known, areas, 0).sum(axis=0),
-            known.sum(axis=0),
-            out=np.full(areas.shape[1], np.nan),
-            where=known.any(axis=0),
-        )
+        areas = [_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides]
+        figures["mean_average_precision"] = mean_known(areas, drawn.shape[1])
         for key, values in figures.items():
             found.setdefault(key, []).append(values)
     return {key: np.concatenate(values) for key, values in found.items()}

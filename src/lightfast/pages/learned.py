@@ -43,20 +43,18 @@ def learned_sections(found: Learned | None) -> list[Section]:
     auto = found.auto
     if auto is None:
         return [Section("How it learned", (), _sentence(found.learned))]
-    rows = []
-    for row in auto["tried"]:
-        figures = (
-            ("", "", "")
-            if row["loss"] is None
-            else (percent(row["accuracy"]), f"{row['loss']:.3f}", duration(row["seconds"]))
-        )
-        rows.append((row["name"], *figures, row["note"]))
+    rows = tuple(
+        (row["name"], percent(row["accuracy"]), f"{row['loss']:.3f}", duration(row["seconds"]), row["note"])
+        if row["loss"] is not None
+        else (row["name"], "", "", "", row["note"])
+        for row in auto["tried"]
+    )
     note = (
         f"On {auto['n_val']:,} validation pictures; the loss is the mean cross-entropy at the temperature "
         f"that suits the way best. Budget {duration(auto['budget_seconds'])}, used "
         f"{duration(auto['seconds'])}."
     )
-    table = Table(("way", "accuracy", "loss", "time", ""), tuple(rows), "What was tried", (note,))
+    table = Table(("way", "accuracy", "loss", "time", ""), rows, "What was tried", (note,))
     parts = (table, Text(_sentence(found.learned)))
     return [Section("How it learned", parts, f"Chosen: {_sentence(found.why)}")]
 

@@ -15,12 +15,11 @@ from lightfast.evaluate.curves import PR_METHOD
 from lightfast.evaluate.hierarchy import node_probs, node_tags
 from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.evaluate.tags import TagEvaluation, TagScore, label_scores, tag_curves
-from lightfast.evaluate.thresholds import NEVER_GIVEN, UNJUDGED, Thresholds
-from lightfast.pages.classes import areas_section
-from lightfast.report.page import Cards, Cell, Folded, Section, SectionPart, Table, Text
+from lightfast.evaluate.thresholds import NEVER_GIVEN, UNJUDGED, LabelThreshold, Thresholds
+from lightfast.pages.classes import areas_section, folded_when_long, score_cells
+from lightfast.report.page import Cards, Cell, Section, SectionPart, Table, Text
 from lightfast.report.tables import percent, percent_range, share_card, share_cell
 
-MANY_LABELS = 25
 # An em space a level: cells keep it, where they would fold plain spaces.
 _INDENT = "\N{EM SPACE}"
 
@@ -99,14 +98,7 @@ def _lowest(rows: Sequence[TagScore]) -> str:
 
 def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvaluation) -> SectionPart:
     rows = tuple(
-        (
-            row.name,
-            _threshold(row.threshold),
-            *_shares(row),
-            _precision_cell(row),
-            f"{row.positives:,}",
-            f"{row.given:,}",
-        )
+        (row.name, _threshold(row.threshold), *score_cells(row), _precision_cell(row), *_counts(row))
         for row in labels
     )
     notes = (
@@ -118,20 +110,11 @@ def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvalu
     )
     columns = ("label", "from", "precision", "recall", "F1", "AP", "carried by", "given to")
     table = Table(columns, rows, f"{caption}, {evaluation.n:,} pictures", notes)
-    return _folded(table, f"{caption}: all {len(rows)}")
+    return folded_when_long(table, f"{caption}: all {len(rows)}")
 
 
-def _folded(table: Table, title: str) -> SectionPart:
-    return table if len(table.rows) <= MANY_LABELS else Folded(title, (table,))
-
-
-def _shares(row: TagScore) -> tuple[Cell, ...]:
-    """Precision, recall and F1 of a label."""
-    return (
-        share_cell(row.precision, row.precision_interval, digits=1),
-        share_cell(row.recall, row.recall_interval, digits=1),
-        share_cell(row.f1, row.f1_interval, digits=1),
-    )
+def _counts(row: TagScore | LabelThreshold) -> tuple[str, str]:
+    return f"{row.positives:,}", f"{row.given:,}"
 
 
 def _precision_cell(row: TagScore) -> Cell:
@@ -161,8 +144,7 @@ def _thresholds_section(thresholds: Thresholds) -> Section:
             _threshold(row.threshold),
             share_cell(row.precision, row.interval if row.given else None, digits=1),
             percent(row.recall, 1),
-            f"{row.positives:,}",
-            f"{row.given:,}",
+            *_counts(row),
         )
         for row in thresholds.labels
     )
@@ -176,7 +158,7 @@ def _thresholds_section(thresholds: Thresholds) -> Section:
         ),
     )
     texts = (Text(text, note=True) for text, names in said.items() if names)
-    return Section("Thresholds", (*texts, _folded(table, f"All {len(rows)} thresholds")), lead)
+    return Section("Thresholds", (*texts, folded_when_long(table, f"All {len(rows)} thresholds")), lead)
 
 
 def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
@@ -199,7 +181,7 @@ def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
         rows = tuple(
             (
                 _INDENT * len(taxonomy.ancestors(row.name)) + row.name,
-                *_shares(row),
+                *score_cells(row),
                 areas[row.name],
                 f"{row.positives:,}",
             )
