@@ -143,21 +143,19 @@ def require_same_pictures(before: Predictions, after: Predictions) -> None:
     """Raise DataError, naming both, unless ids, labels and class lists are the same in the same order."""
     require_same_classes(before, after)
     both = f"{before.name} and {after.name}"
-    if len(before) != len(after):
-        raise DataError(
-            f"{both} are not of the same pictures",
-            expected=f"{len(before):,}",
-            got=f"{len(after):,}",
-            cure="A paired test needs each picture read by both.",
-        )
     if before.ids != after.ids:
-        row = next(
-            row for row, (one, other) in enumerate(zip(before.ids, after.ids, strict=True)) if one != other
-        )
+        what, expected, got = "", f"{len(before):,}", f"{len(after):,}"
+        if len(before) == len(after):
+            row = next(row for row, one in enumerate(before.ids) if one != after.ids[row])
+            what, expected, got = (
+                f" in the same order: row {row}",
+                repr(before.ids[row]),
+                repr(after.ids[row]),
+            )
         raise DataError(
-            f"{both} are not of the same pictures in the same order: row {row}",
-            expected=repr(before.ids[row]),
-            got=repr(after.ids[row]),
+            f"{both} are not of the same pictures{what}",
+            expected=expected,
+            got=got,
             cure="A paired test needs each picture read by both.",
         )
     if not np.array_equal(before.require_labels(), after.require_labels()):

@@ -5,7 +5,7 @@ and what may be concluded after so many looks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, count
@@ -212,30 +212,14 @@ def _distinct(predictions: Sequence[Predictions]) -> list[Predictions]:
 
 
 def _groups(evaluations: Sequence[Evaluation], pairs: Sequence[ModelPair]) -> tuple[tuple[str, ...], ...]:
+    from networkx import Graph, find_cliques
+
     ranked = [one.name for one in sorted(evaluations, key=lambda one: -one.accuracy)]
-    alike: dict[str, set[str]] = {name: set() for name in ranked}
-    for one, other in (pair.names for pair in pairs if not pair.told_apart):
-        alike[one].add(other)
-        alike[other].add(one)
-    place = {name: rank for rank, name in enumerate(ranked)}
-    found = [
-        tuple(sorted(group, key=place.__getitem__)) for group in _cliques(alike, set(), set(ranked), set())
-    ]
-    return tuple(sorted(found, key=lambda group: [place[name] for name in group]))
-
-
-def _cliques(alike: Mapping[str, set[str]], held: set[str], free: set[str], done: set[str]) -> list[set[str]]:
-    """All maximal cliques (Bron and Kerbosch 1973, with a pivot) that hold `held`,
-    draw on `free` and leave out `done`.
-    """
-    if not free and not done:
-        return [held]
-    pivot = max(sorted(free | done), key=lambda name: len(alike[name] & free))
-    found = []
-    for name in sorted(free - alike[pivot]):
-        found += _cliques(alike, held | {name}, free & alike[name], done & alike[name])
-        free, done = free - {name}, done | {name}
-    return found
+    alike, place = Graph(), {name: rank for rank, name in enumerate(ranked)}
+    alike.add_nodes_from(ranked)
+    alike.add_edges_from(pair.names for pair in pairs if not pair.told_apart)
+    found = sorted(sorted(map(place.__getitem__, group)) for group in find_cliques(alike))
+    return tuple(tuple(ranked[rank] for rank in group) for group in found)
 
 
 def _of_two(pair: ModelPair) -> str:

@@ -63,15 +63,9 @@ def confused_pairs(confusion: ArrayLike, class_names: Sequence[str]) -> tuple[Co
 
 
 def _pair(counts: np.ndarray, names: Sequence[str], row: int, column: int) -> ConfusedPair:
-    count, support = int(counts[row, column]), int(counts[row].sum())
-    return ConfusedPair(
-        row,
-        column,
-        str(names[row]),
-        str(names[column]),
-        count,
-        support,
-        count / support,
-        wilson(count, support),
-        count + int(counts[column, row]),
+    count, support, both = (
+        int(one)
+        for one in (counts[row, column], counts[row].sum(), counts[row, column] + counts[column, row])
     )
+    cell = row, column, str(names[row]), str(names[column])
+    return ConfusedPair(*cell, count, support, count / support, wilson(count, support), both)

@@ -103,11 +103,11 @@ def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluat
         raise DataError(f"{predictions.name}: no pictures to score")
     confusion = confusion_matrix(labels, predictions.predicted_labels, predictions.num_classes)
     per_class = class_scores(confusion, predictions.class_names)
-    seen = [
-        row
-        for row, occurs in zip(per_class, (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0, strict=True)
-        if occurs
-    ]
+    seen = [per_class[k] for k in np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1))]
+    means: dict[str, Any] = {
+        f"macro_{name}": float(np.mean([getattr(row, name) for row in seen]))
+        for name in ("precision", "recall", "f1")
+    }
     right = int(confusion.trace())
     areas = one_vs_rest_auc(predictions.pred_probs, labels)
     return Evaluation(
@@ -123,9 +123,7 @@ def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluat
             for k in top_k
             if k == 1 or k < predictions.num_classes
         },
-        macro_precision=float(np.mean([row.precision for row in seen])),
-        macro_recall=float(np.mean([row.recall for row in seen])),
-        macro_f1=float(np.mean([row.f1 for row in seen])),
+        **means,
         macro_f1_interval=macro_f1_bounds(confusion),
         roc_auc=None if np.isnan(areas).all() else float(np.nanmean(areas)),
         ece=ece(predictions.pred_probs, labels),

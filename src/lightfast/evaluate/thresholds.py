@@ -140,17 +140,12 @@ def choose_thresholds(
         precision: wanted, above 0 and at most 1, or None.
         confidence: of the bound, 0..1; 0.5 comes near the plain precision.
     """
-    values = np.asarray(probs)
-    if (
-        values.ndim != 2
-        or values.shape != np.shape(tags)
-        or values.shape[1] != len(class_names)
-        or np.asarray(tags).dtype != np.bool_
-    ):
+    values, given = np.asarray(probs), np.asarray(tags)
+    if values.shape != given.shape or values.shape[1:] != (len(class_names),) or given.dtype != np.bool_:
         raise DataError(
             "thresholds",
             expected=f"probabilities and bool tags of one shape (N, {len(class_names)})",
-            got=f"{values.shape} and {np.asarray(tags).dtype} {np.shape(tags)}",
+            got=f"{values.shape} and {given.dtype} {given.shape}",
         )
     if not len(values) or not np.isfinite(values).all():
         raise DataError(
@@ -164,13 +159,9 @@ def choose_thresholds(
         raise SettingsError(f"confidence {confidence}", expected="a share between 0 and 1, such as 0.9")
     rows = []
     for k, name in enumerate(class_names):
-        scores, carried = values[:, k], np.asarray(tags)[:, k]
-        threshold, status = (
-            _best_f1(scores, carried)
-            if precision is None
-            else _for_precision(scores, carried, precision, confidence)
-        )
-        rows.append(_described(str(name), threshold, status, scores, carried))
+        side = values[:, k], given[:, k]
+        found = _best_f1(*side) if precision is None else _for_precision(*side, precision, confidence)
+        rows.append(_described(str(name), *found, *side))
     return Thresholds(tuple(rows), len(values), precision, confidence)
 
 

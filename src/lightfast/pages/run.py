@@ -201,19 +201,16 @@ def reliability_section(predictions: Predictions, evaluation: Evaluation, temper
 def temperature_words(checkpoint: Checkpoint) -> str:
     """What the temperature of a classifier does to its probabilities, and what it was fitted on."""
     pictures, temperature = checkpoint.details.get("calibrated_on"), checkpoint.temperature
-    if pictures is None:
-        return "No temperature was fitted: these are the probabilities that the model gives by itself."
     if not pictures:
-        return (
-            "There were no validation pictures to fit a temperature on: these are the probabilities that the "
-            "model gives by itself."
-        )
-    said = f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: "
+        why = "There were no validation pictures to fit a temperature on"
+        why = "No temperature was fitted" if pictures is None else why
+        return f"{why}: these are the probabilities that the model gives by itself."
+    change = "the model's probabilities were left nearly as they were"
     if temperature > 1 + SMALL_CHANGE:
-        return said + "the model was too sure of itself, and its probabilities were made softer."
-    if temperature < 1 - SMALL_CHANGE:
-        return said + "the model was not sure enough, and its probabilities were made sharper."
-    return said + "the model's probabilities were left nearly as they were."
+        change = "the model was too sure of itself, and its probabilities were made softer"
+    elif temperature < 1 - SMALL_CHANGE:
+        change = "the model was not sure enough, and its probabilities were made sharper"
+    return f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: {change}."
 
 
 def curves_figure(history: Sequence[Mapping[str, Any]], caption: str, title: str = "") -> Figure:
@@ -231,39 +228,31 @@ def robustness_section(results: Mapping[str, Robustness], title: str = "Under da
     if before.mce is not None:
         lead += f" mCE {100 * before.mce:.1f} against {before.baseline}."
     levels = sorted({row.severity for row in before.rows})
-    parts: list[SectionPart] = []
+    parts: list[SectionPart] = [_cells_table(before, after)]
     if len(levels) > 1 and all(len(rows) == len(levels) for rows in before.by_corruption.values()):
         curves = {name: _curve(results, name) for name in before.by_corruption}
-        parts.append(
-            Figure(
-                severity_curves(curves, levels),
-                f"Accuracy by corruption and severity, n = {before.n:,} a point, the same pictures "
-                f"everywhere; bands are 95 % intervals. Seed {before.seed}.",
-            )
+        caption = (
+            f"Accuracy by corruption and severity, n = {before.n:,} a point, the same pictures everywhere; "
+            f"bands are 95 % intervals. Seed {before.seed}."
         )
-        parts.append(Folded("The numbers behind the curves", (_cells_table(before, after),)))
-    else:
-        parts.append(_cells_table(before, after))
+        figure = Figure(severity_curves(curves, levels), caption)
+        parts = [figure, Folded("The numbers behind the curves", tuple(parts))]
     return Section(title, tuple(parts), lead)
 
 
 def _cells_table(before: Robustness, after: Robustness | None) -> Table:
-    columns = (
-        ("damage", "severity", "accuracy") if after is None else ("damage", "severity", "before", "after")
+    sides = (before,) if after is None else (before, after)
+    rows = tuple(
+        (
+            row[0].corruption.replace("_", " "),
+            str(row[0].severity),
+            *(share_cell(one.accuracy, one.interval, digits=1) for one in row),
+        )
+        for row in zip(*(side.rows for side in sides), strict=True)
     )
-    rows = []
-    for place, row in enumerate(before.rows):
-        cells = [
-            row.corruption.replace("_", " "),
-            str(row.severity),
-            share_cell(row.accuracy, row.interval, digits=1),
-        ]
-        if after is not None:
-            cells.append(share_cell(after.rows[place].accuracy, after.rows[place].interval, digits=1))
-        rows.append(tuple(cells))
     return Table(
-        columns,
-        tuple(rows),
+        ("damage", "severity", *(("accuracy",) if after is None else ("before", "after"))),
+        rows,
         f"Accuracy under {before.suite}, n = {before.n:,} a row",
         ("Small print: 95 % Wilson intervals.",),
     )

@@ -177,6 +177,7 @@ def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
     )
     areas = {row.name: _precision_cell(row) for row in ranked}
     parts = []
+    note = "AP: average precision. Small print: 95 % intervals, as above."
     for abstract, caption in ((False, "The tree of objects"), (True, "Abstract labels")):
         rows = tuple(
             (
@@ -189,14 +190,8 @@ def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
             if taxonomy.is_abstract(row.name) == abstract
         )
         if rows:
-            parts.append(
-                Table(
-                    ("label", "precision", "recall", "F1", "AP", "carried by"),
-                    rows,
-                    caption,
-                    ("AP: average precision. Small print: 95 % intervals, as above.",),
-                )
-            )
+            columns = ("label", "precision", "recall", "F1", "AP", "carried by")
+            parts.append(Table(columns, rows, caption, (note,)))
     lead = (
         (
             "A label above others is given when one of them is, and is as probable as the most probable of "

@@ -97,7 +97,7 @@ class Job:
     def settings(self, options: RunOptions, made_by: str = "train") -> dict[str, Any]:
         """The content of run.json."""
         train, path = self.splits.train, Path(self.source).expanduser()
-        return {
+        said = {
             "made_by": made_by,
             "source": printable(path.resolve()) if path.exists() else self.source,
             "data": train.name.split("/")[0],
@@ -105,16 +105,17 @@ class Job:
             "parts": self.parts,
             "seed": options.seed,
             "split_seed": options.seed,
-            "image_size": list(options.image_size) if options.image_size else None,
-            "image_shape": list(train.image_shape),
-            "data_folder": str(options.data_folder) if options.data_folder else None,
-            "class_names": list(train.class_names),
+            "image_size": options.image_size,
+            "image_shape": train.image_shape,
+            "data_folder": options.data_folder,
+            "class_names": train.class_names,
             "model": self.model,
-            "config": dict(self.config),
-            "recipe": self.recipe.model_dump(),
+            "config": self.config,
+            "recipe": self.recipe,
             "command": options.command,
-            "extra": self.train_options.as_json(),
+            "extra": self.train_options,
         }
+        return as_json(said)
 
 
 def prepare_job(
