@@ -228,7 +228,8 @@ def robustness_section(results: Mapping[str, Robustness], title: str = "Under da
     if before.mce is not None:
         lead += f" mCE {100 * before.mce:.1f} against {before.baseline}."
     levels = sorted({row.severity for row in before.rows})
-    parts: list[SectionPart] = [_cells_table(before, after)]
+    table = _cells_table(before, after)
+    parts: tuple[SectionPart, ...] = (table,)
     if len(levels) > 1 and all(len(rows) == len(levels) for rows in before.by_corruption.values()):
         curves = {name: _curve(results, name) for name in before.by_corruption}
         caption = (
@@ -236,8 +237,8 @@ def robustness_section(results: Mapping[str, Robustness], title: str = "Under da
             f"bands are 95 % intervals. Seed {before.seed}."
         )
         figure = Figure(severity_curves(curves, levels), caption)
-        parts = [figure, Folded("The numbers behind the curves", tuple(parts))]
-    return Section(title, tuple(parts), lead)
+        parts = (figure, Folded("The numbers behind the curves", (table,)))
+    return Section(title, parts, lead)
 
 
 def _cells_table(before: Robustness, after: Robustness | None) -> Table:

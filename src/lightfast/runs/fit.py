@@ -13,7 +13,7 @@ from typing import Any
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import write_json
 from lightfast.base.plain import as_json
-from lightfast.data.dataset import ImageSpec, Unreadable
+from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import near_duplicates_json, why_not_searched
 from lightfast.data.images import ImageSet
@@ -136,18 +136,7 @@ def prepare_job(
     loaded, train_options, config = prepared.data, train_options or TrainOptions(), dict(config or {})
     _check_labels(loaded.train, train_options)
     splits = prepared.splits(options.seed)
-    notes = [*prepared.notes, *splits.notes]
-    height, width, _ = loaded.train.image_shape
-    if model == "auto" and why_not_searched(loaded) and min(height, width) <= SMALL_SIDE:
-        notes.append(f"model auto: {height} x {width} pixels are no photographs: the small CNN")
-        model = "cnn"
-    if model == "auto" and (recipe is not None or config):
-        raise SettingsError(
-            "`recipe` and `config` for photographs",
-            expected="settings of a named model: auto chooses its own",
-            cure="Name one, e.g. `model=lite0` with `config.mode=staged`.",
-        )
-    recipe = recipe or (Recipe() if model == "auto" else recipe_of(model, config))
+    model, recipe, notes = _resolved(model, recipe, config, loaded)
     return Job(
         source,
         splits,
@@ -155,11 +144,31 @@ def prepare_job(
         recipe,
         config,
         loaded.unreadable,
-        tuple(notes),
+        (*prepared.notes, *splits.notes, *notes),
         loaded.sizes,
         train_options,
         near_duplicates_json(loaded, prepared.near),
     )
+
+
+def _resolved(
+    model: str, recipe: Recipe | None, config: Mapping[str, Any], loaded: LoadedData
+) -> tuple[str, Recipe, tuple[str, ...]]:
+    """(model, recipe, notes): `auto` chooses by itself, and is the small CNN for anything but photographs."""
+    notes: tuple[str, ...] = ()
+    height, width, _ = loaded.train.image_shape
+    if model == "auto" and why_not_searched(loaded) and min(height, width) <= SMALL_SIDE:
+        notes = (f"model auto: {height} x {width} pixels are no photographs: the small CNN",)
+        model = "cnn"
+    if model != "auto":
+        return model, recipe or recipe_of(model, config), notes
+    if recipe is not None or config:
+        raise SettingsError(
+            "`recipe` and `config` for photographs",
+            expected="settings of a named model: auto chooses its own",
+            cure="Name one, e.g. `model=lite0` with `config.mode=staged`.",
+        )
+    return model, Recipe(), notes
 
 
 def _check_labels(images: ImageSet, train_options: TrainOptions) -> None:

@@ -136,7 +136,8 @@ def tag_with(
         with row_writer(out, row_format(out, form), sayings) if out else nullcontext(keep) as write:
             for batch in _read(tagger, listing, arrays, options, tally):
                 ids = [printable(one.id) for one in batch.entries]
-                columns = {"id": ids, "path": _paths(batch.entries, resolver), **sayings.columns(batch.probs)}
+                places = [printable(resolver.display_text(str(one.path))) for one in batch.entries]
+                columns = {"id": ids, "path": places, **sayings.columns(batch.probs)}
                 tally.n += len(batch.probs)
                 tally.classes.update(chain(*columns.get("tags", [columns["predicted_label"]])))
                 write(columns, batch.probs)
@@ -186,7 +187,7 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
         yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        kept = Path(run, MODEL_FILE) if on_disk and _writable(Path(run)) else Path(temporary, MODEL_FILE)
+        kept = Path(run, MODEL_FILE) if on_disk and os.access(run, os.W_OK) else Path(temporary, MODEL_FILE)
         digest = checkpoint_digest(Path(run)) if on_disk else ""
         yield load_tagger(export_graph(classifier, kept, digest))
 
@@ -194,10 +195,10 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
 def checkpoint_digest(run: Path) -> str:
     """Hex SHA-256 over the files of a run's checkpoint, "" where there are none."""
     folder = run / "checkpoint" if (run / "checkpoint").is_dir() else run
-    digest = hashlib.sha256()
     files = [folder / name for name in ("checkpoint.json", "weights.safetensors")]
     if not all(path.is_file() for path in files):
         return ""
+    digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -205,13 +206,8 @@ def checkpoint_digest(run: Path) -> str:
 
 def _fresh_export(run: Path) -> Path | None:
     """RUN/model.onnx, when it was made from the checkpoint that stands there now."""
-    path = run / MODEL_FILE
-    digest = checkpoint_digest(run)
+    path, digest = run / MODEL_FILE, checkpoint_digest(run)
     return path if digest and path.is_file() and load_model_card(path).source_digest == digest else None
-
-
-def _writable(folder: Path) -> bool:
-    return os.access(folder, os.W_OK)
 
 
 def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str], SourceResolver]:
@@ -243,10 +239,6 @@ def _read(
             rows = slice(start, start + tagger.batch * tagger.threads)
             entries = tuple(Entry(Path(name), name, 0) for name in given.images.ids[rows])
             yield Tagged(entries, tagger.probs(np.ascontiguousarray(given.images.images[rows])))
-
-
-def _paths(entries: Sequence[Entry], resolver: SourceResolver) -> list[str]:
-    return [printable(resolver.display_text(str(one.path))) for one in entries]
 
 
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:
