@@ -78,7 +78,8 @@ def percentiles(values: NDArray[np.float64], value: float) -> Interval | None:
     found = values[~np.isnan(values)]
     if not found.size:
         return None
-    low, high = np.quantile(found, [0.025, 0.975])
+    # Not 0.025: the last digit of earlier figures stays.
+    low, high = np.quantile(found, [(1 - 0.95) / 2, 0.975])
     return Interval(min(float(low), value), max(float(high), value))
 
 
