@@ -44,6 +44,7 @@ from PIL import Image  # noqa: E402
 from torchvision import transforms  # noqa: E402
 
 from lightfast.base.files import load_json, write_json  # noqa: E402
+from lightfast.base.plain import as_json  # noqa: E402
 from lightfast.base.progress import silent  # noqa: E402
 from lightfast.data.catalogue.catalogue import data_folder  # noqa: E402
 from lightfast.evaluate.compare import mcnemar  # noqa: E402
@@ -234,7 +235,7 @@ def measured(name: str, folder: Path, cache: Path) -> dict[str, Any]:
             "budget_seconds": told["auto"]["budget_seconds"],
             "why": told["auto"]["why"],
         },
-        "paired": test.as_json(),
+        "paired": as_json(test),
     }
 
 

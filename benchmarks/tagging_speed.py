@@ -163,7 +163,7 @@ def our_way(model: Path, pictures: Path, folder: Path) -> Way:
 
     def way() -> None:
         result = tag_with(tagger, [str(pictures)], RunOptions(out=folder / "tags.parquet"))
-        assert not result["unreadable"]
+        assert not result.unreadable
 
     return way
 

@@ -101,9 +101,7 @@ def main() -> None:
         tagged = tag_run(
             str(Path(place, "textures.onnx")), [str(new)], RunOptions(out=Path(place, "tags.csv"))
         )
-        print(
-            f"{tagged['n']} new pictures tagged: {tagged['classes']}; not read: {len(tagged['unreadable'])}"
-        )
+        print(f"{tagged.n} new pictures tagged: {tagged.classes}; not read: {len(tagged.unreadable)}")
         print(
             *Path(place, "tags.csv").read_text(encoding="utf-8").replace(place, "…").splitlines()[:3],
             sep="\n",

@@ -8,6 +8,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.evaluate.compare import mcnemar, mcnemar_p_value
 
@@ -97,7 +98,7 @@ def test_the_sentence_says_what_may_be_concluded(counts, words):
 
 
 def test_the_json_form_is_plain():
-    record = json.loads(json.dumps(mcnemar(*readings(80, 15, 1, 4)).as_json()))
+    record = json.loads(json.dumps(as_json(mcnemar(*readings(80, 15, 1, 4)))))
     assert record["difference_interval"][0] < record["difference"] < record["difference_interval"][1]
     assert record["significant"] is True
 

@@ -5,6 +5,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.evaluate.confusions import confused_pairs
 
 COUNTS = np.array([[90, 7, 3], [3, 17, 0], [0, 7, 193]])
@@ -26,7 +27,7 @@ def test_share_interval_and_the_opposite_confusion():
     first = confused_pairs(COUNTS, NAMES)[0]
     assert (first.row, first.column, first.support, first.share, first.both_ways) == (0, 1, 100, 0.07, 10)
     assert first.interval == pytest.approx(proportion_confint(7, 100, method="wilson"))
-    assert first.as_json()["interval"] == list(first.interval)
+    assert as_json(first)["interval"] == list(first.interval)
 
 
 def test_no_error_is_no_pair_and_other_shapes_are_refused():

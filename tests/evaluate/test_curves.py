@@ -9,6 +9,7 @@ from scipy.stats import norm
 from sklearn import metrics as sk
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.evaluate.curves import auc_interval, macro_area, pr_curves, roc_curves
 from lightfast.evaluate.metrics import score
@@ -98,9 +99,7 @@ def test_the_interval_turns_round_with_its_sides():
 
 def test_the_json_form_is_plain(make_predictions):
     record = json.loads(
-        json.dumps(
-            [curve.as_json() for curve in (*roc_curves(make_predictions()), *pr_curves(make_predictions()))]
-        )
+        json.dumps(as_json([*roc_curves(make_predictions()), *pr_curves(make_predictions())]))
     )
     assert all(curve["area_interval"][0] <= curve["area"] <= curve["area_interval"][1] for curve in record)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import as_json
 from lightfast.data.taxonomy.taxonomy import Label, Taxonomy
 from lightfast.evaluate.hierarchy import node_probs, node_tags, score_hierarchy, tree_distances
 from lightfast.evaluate.predictions import Predictions
@@ -101,13 +102,13 @@ def test_accuracy_by_level_reads_the_most_probable_label_of_the_level():
 def test_without_mistakes_there_is_no_distance_of_mistakes():
     result = score_hierarchy(TREE, predictions(np.eye(4), [0, 1, 2, 3]))
     assert (result.mistakes, result.mistake_distance, result.mistake_distance_interval) == (0, None, None)
-    json.dumps(result.as_json(), allow_nan=False)
+    json.dumps(as_json(result), allow_nan=False)
 
 
 def test_the_intervals_hold_the_values_and_are_plain_json():
     rng = np.random.default_rng(0)
     result = score_hierarchy(TREE, predictions(rng.dirichlet(np.ones(4), 300), rng.integers(4, size=300)))
-    content = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    content = json.loads(json.dumps(as_json(result), allow_nan=False))
     for key in ("distance", "mistake_distance"):
         low, high = content[f"{key}_interval"]
         assert low < content[key] < high < low + 0.6

@@ -10,6 +10,7 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import f1_score
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.evaluate.thresholds import NEVER_GIVEN, choose_thresholds
 
@@ -98,7 +99,7 @@ def test_equal_scores_are_given_together():
 
 
 def test_the_json_is_plain():
-    said = choose_thresholds(*drawn(50, 2, 0.4, 1.0), ["a", "b"], 0.9).as_json()
+    said = as_json(choose_thresholds(*drawn(50, 2, 0.4, 1.0), ["a", "b"], 0.9))
     assert json.loads(json.dumps(said, allow_nan=False)) == said
 
 

@@ -1,5 +1,5 @@
 """Run folders of the easy blobs."""
 
-from fixtures.runs import blob_file, run, trained_run
+from fixtures.runs import blob_file, predict_run, run, trained_run
 
-__all__ = ["blob_file", "run", "trained_run"]
+__all__ = ["blob_file", "predict_run", "run", "trained_run"]

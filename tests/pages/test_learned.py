@@ -4,14 +4,14 @@ from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.data.taxonomy.yaml_file import Label
 from lightfast.evaluate.hierarchy import score_hierarchy
 from lightfast.evaluate.predictions import Predictions
-from lightfast.pages.learned import hierarchy_sections, learned_sections, near_parts
+from lightfast.pages.learned import Learned, hierarchy_sections, learned_sections, near_parts
 from lightfast.report.page import render_page
 
 
 def test_other_networks_have_no_section():
-    assert learned_sections({"model": "cnn"}) == []
+    assert learned_sections(None) == []
     assert hierarchy_sections(None) == []
-    assert near_parts({"groups": []}) == ()
+    assert near_parts([]) == ()
 
 
 def test_the_page_says_what_auto_tried_what_it_left_out_and_why():
@@ -33,7 +33,7 @@ def test_the_page_says_what_auto_tried_what_it_left_out_and_why():
         "budget_seconds": 60.0,
         "seconds": 12.0,
     }
-    page = render_page("t", "s", learned_sections({"transfer": {}, "learned": "frozen", "auto": auto}), {})
+    page = render_page("t", "s", learned_sections(Learned({}, "frozen", auto)), {})
     for said in (
         "Chosen: Linear head: lowest.",
         "left out: no time",
@@ -47,7 +47,7 @@ def test_the_page_says_what_auto_tried_what_it_left_out_and_why():
 def test_groups_of_near_duplicates_are_named():
     page = render_page("t", "s", [], {})
     assert "near duplicates" not in page
-    (folded,) = near_parts({"groups": [["a.jpg", "b.jpg"]]})
+    (folded,) = near_parts([["a.jpg", "b.jpg"]])
     assert folded.title == "1 group of near duplicates"
     assert folded.parts[0].rows == (("1", "a.jpg, b.jpg"),)
 

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from lightfast.base.plain import as_json
 from lightfast.models.load import load_checkpoint
 from lightfast.pages.run import temperature_words
 from lightfast.runs.evaluate import evaluate_run
@@ -37,8 +38,10 @@ def test_the_page_of_an_evaluation_has_the_same_sections(run, blob_file, tmp_pat
     text = words((tmp_path / "scores" / "report.html").read_text())
     for expected in ("By class, ", "Top k, ", "ROC and precision-recall", "The temperature is"):
         assert expected in text
-    assert metrics["temperature"] == load_checkpoint(run).temperature
-    assert metrics["hardest_pairs"] == json.loads((run / "metrics.json").read_text())["hardest_pairs"]
+    assert metrics.temperature == load_checkpoint(run).temperature
+    assert (
+        as_json(metrics)["hardest_pairs"] == json.loads((run / "metrics.json").read_text())["hardest_pairs"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from lightfast.data.taxonomy.taxonomy import Label, Taxonomy
 from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.evaluate.tags import score_tags
 from lightfast.evaluate.thresholds import choose_thresholds
-from lightfast.pages.tags import TagsReport, write_tags_page
-from lightfast.report.page import Folded, Section, Table
+from lightfast.pages.tags import ScoredTags, tag_cards
+from lightfast.report.page import Folded, Section, Table, render_page
 
 NAMES = ("dog", "eagle", "happy", "ghost")
 TREE = Taxonomy(
@@ -24,7 +24,7 @@ TREE = Taxonomy(
 
 
 @pytest.fixture(scope="module")
-def tested() -> TagsReport:
+def tested() -> ScoredTags:
     rng = np.random.default_rng(0)
     tags = rng.random((300, 4)) < [0.4, 0.3, 0.3, 0.0]
     probs = 1 / (1 + np.exp(-rng.normal(size=(300, 4)) - 4 * tags + 2))
@@ -32,7 +32,7 @@ def tested() -> TagsReport:
     predictions = TagPredictions(
         probs.astype(np.float32), thresholds.values, NAMES, tuple(map(str, range(300))), tags, "test", 0
     )
-    return TagsReport(predictions, score_tags(predictions), thresholds, TREE)
+    return ScoredTags(predictions, score_tags(predictions), thresholds, TREE)
 
 
 def tables(section: Section) -> list[Table]:
@@ -42,14 +42,17 @@ def tables(section: Section) -> list[Table]:
     return [part for part in parts if isinstance(part, Table)]
 
 
-def section(tested: TagsReport, title: str) -> Section:
+def page(tested: ScoredTags) -> str:
+    head = Section("Result", (tag_cards(tested.evaluation),))
+    return render_page("auto on library", "", [head, *tested.sections()], {"seed": 0})
+
+
+def section(tested: ScoredTags, title: str) -> Section:
     return next(one for one in tested.sections() if one.title == title)
 
 
-def test_the_page_names_every_label_and_what_is_never_given(tested, tmp_path):
-    text = write_tags_page(tmp_path / "report.html", "auto on library", tested, {"seed": 0}).read_text(
-        "utf-8"
-    )
+def test_the_page_names_every_label_and_what_is_never_given(tested):
+    text = page(tested)
     assert all(name in text for name in NAMES)
     assert "Never given, because no threshold shows the wanted precision: ghost." in text
     assert "No picture carries ghost" in text
@@ -71,15 +74,12 @@ def test_the_tree_counts_what_lies_below_a_label(tested):
 
 
 def test_without_taxonomy_and_thresholds_their_sections_are_left_out(tested):
-    plain = TagsReport(tested.predictions, tested.evaluation)
+    plain = ScoredTags(tested.predictions, tested.evaluation)
     assert [one.title for one in plain.sections()] == ["Labels", "ROC and precision-recall"]
 
 
-def test_pictures_without_any_tag_make_a_page_too(tmp_path):
+def test_pictures_without_any_tag_make_a_page_too():
     nothing = TagPredictions(
         np.full((4, 2), 0.1, np.float32), [0.5, 0.5], ("a", "b"), tuple("wxyz"), np.zeros((4, 2), bool)
     )
-    text = write_tags_page(
-        tmp_path / "report.html", "empty", TagsReport(nothing, score_tags(nothing)), {}
-    ).read_text("utf-8")
-    assert "there are no curves" in text
+    assert "there are no curves" in page(ScoredTags(nothing, score_tags(nothing)))

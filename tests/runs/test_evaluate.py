@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, DataError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.data.export import save_npz
 from lightfast.data.ingest import read
 from lightfast.data.splits import split
 from lightfast.evaluate.predictions import Predictions
-from lightfast.runs.evaluate import evaluate_run, predict_run
+from lightfast.runs.evaluate import evaluate_run
 from lightfast.runs.options import RunOptions
 
 
@@ -28,15 +29,15 @@ def own_run(run, tmp_path):
 
 def test_pictures_of_the_training_are_left_out_of_the_score(own_run, blob_file, blobs):
     metrics = evaluate_run(own_run, blob_file, RunOptions())
-    assert metrics["n"] == len(split(blobs).test)
-    assert "were left out" in metrics["notes"][-1]
+    assert metrics.scored.evaluation.n == len(split(blobs).test)
+    assert "were left out" in metrics.notes[-1]
 
 
 def test_the_score_of_the_own_data_is_that_of_the_test_part(own_run, run, blob_file):
     metrics = evaluate_run(own_run, blob_file, RunOptions())
     trained = json.loads((run / "metrics.json").read_text())
-    assert metrics["accuracy"] == trained["accuracy"]
-    assert metrics["confusion"] == trained["confusion"]
+    assert as_json(metrics)["accuracy"] == trained["accuracy"]
+    assert as_json(metrics)["confusion"] == trained["confusion"]
 
 
 def test_data_that_the_run_has_seen_whole_cannot_be_scored(own_run, blobs, tmp_path):
@@ -49,24 +50,24 @@ def test_every_scoring_of_test_pictures_is_recorded_and_counted(own_run, blob_fi
     first = evaluate_run(own_run, blob_file, RunOptions(command="lightfast evaluate once"))
     second = evaluate_run(own_run, blob_file, RunOptions())
     # The training itself read them once.
-    assert (first["touched_before"], second["touched_before"]) == (1, 2)
+    assert (first.touched_before, second.touched_before) == (1, 2)
     lines = [json.loads(line) for line in Path(own_run, "evaluations.jsonl").read_text().splitlines()]
     assert lines[1]["command"] == "lightfast evaluate once"
-    assert {line["data_version"] for line in lines} == {first["data_version"]}
+    assert {line["data_version"] for line in lines} == {first.data_version}
     assert all(line["when"].endswith("+00:00") for line in lines)
 
 
 def test_a_suite_adds_the_corruption_card(own_run, blob_file, tmp_path):
     options = RunOptions(out=tmp_path / "scores")
     metrics = evaluate_run(own_run, blob_file, options, suite="mnist-c", severities=(1, 3), limit=10)
-    assert metrics["robustness"]["n"] == 10
-    assert len(metrics["robustness"]["rows"]) == 30
-    assert json.loads((tmp_path / "scores" / "metrics.json").read_text()) == metrics
+    assert metrics.robustness.n == 10
+    assert len(metrics.robustness.rows) == 30
+    assert json.loads((tmp_path / "scores" / "metrics.json").read_text()) == as_json(metrics)
     assert (
         "Accuracy by corruption and severity, n = 10 a point"
         in (tmp_path / "scores" / "report.html").read_text()
     )
-    assert len(Predictions.load(tmp_path / "scores" / "predictions.parquet")) == metrics["n"]
+    assert len(Predictions.load(tmp_path / "scores" / "predictions.parquet")) == metrics.scored.evaluation.n
 
 
 def test_the_run_itself_is_not_written_over(own_run, blob_file):
@@ -93,13 +94,15 @@ def test_the_same_classes_in_another_order_are_matched_by_name(own_run, blobs, t
     )
     told = evaluate_run(own_run, str(save_npz(tmp_path / "turned.npz", turned)), RunOptions())
     assert (
-        told["accuracy"]
-        == evaluate_run(own_run, str(save_npz(tmp_path / "plain.npz", blobs)), RunOptions())["accuracy"]
+        told.scored.evaluation.accuracy
+        == evaluate_run(
+            own_run, str(save_npz(tmp_path / "plain.npz", blobs)), RunOptions()
+        ).scored.evaluation.accuracy
     )
-    assert "another order" in " ".join(told["notes"])
+    assert "another order" in " ".join(told.notes)
 
 
-def test_loose_files_folders_and_arrays_are_read_one_row_each(run, blobs, tmp_path):
+def test_loose_files_folders_and_arrays_are_read_one_row_each(predict_run, run, blobs, tmp_path):
     (tmp_path / "scans" / "deep").mkdir(parents=True)
     Image.fromarray(blobs.images[0, ..., 0]).save(tmp_path / "scans" / "deep" / "a.png")
     Image.fromarray(blobs.images[1, ..., 0]).save(tmp_path / "b.png")
@@ -112,19 +115,19 @@ def test_loose_files_folders_and_arrays_are_read_one_row_each(run, blobs, tmp_pa
     assert predictions.class_names == ("left", "middle", "right")
 
 
-def test_pictures_of_another_size_are_brought_to_the_run_s(run, tmp_path):
+def test_pictures_of_another_size_are_brought_to_the_run_s(predict_run, run, tmp_path):
     Image.new("RGB", (50, 40), "white").save(tmp_path / "large.jpg")
     predictions, _ = predict_run(str(run), [str(tmp_path)], RunOptions())
     assert predictions.pred_probs.shape == (1, 3)
 
 
-def test_an_npz_with_labels_is_predicted_without_them(run, blob_file):
+def test_an_npz_with_labels_is_predicted_without_them(predict_run, run, blob_file):
     predictions, _ = predict_run(str(run), [blob_file], RunOptions())
     assert predictions.labels is None
     assert predictions.ids == read(blob_file).images.ids
 
 
-def test_nothing_to_read_is_said(run, tmp_path):
+def test_nothing_to_read_is_said(predict_run, run, tmp_path):
     with pytest.raises(DataError, match="no picture files"):
         predict_run(str(run), [str(tmp_path)], RunOptions())
     with pytest.raises(CheckpointError, match="no checkpoint"):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
+from lightfast.pages.run import TrainResult
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 
@@ -20,8 +22,8 @@ def bars(blobs: ImageSet, root: Path) -> Path:
     return root
 
 
-def trained(source: Path, folder: Path) -> tuple[dict, dict]:
-    """(metrics, content of ingest.json)."""
+def trained(source: Path, folder: Path) -> tuple[TrainResult, dict]:
+    """(result, content of ingest.json)."""
     metrics = train_run(str(source), RunOptions(out=folder), model="random-forest", config={"trees": 5})
     return metrics, json.loads((folder / "ingest.json").read_text(encoding="utf-8"))
 
@@ -37,8 +39,8 @@ def test_it_says_what_was_read_and_what_was_not(blobs: ImageSet, tmp_path: Path)
         {"path": f"{root}/left/empty-\\xe9.png", "reason": "empty file"},
         {"path": f"{root}/right/page.png", "reason": "not a picture (an HTML page)"},
     ]
-    assert ingest["unreadable"] == metrics["unreadable"]
-    assert ingest["notes"] == metrics["notes"]
+    assert ingest["unreadable"] == as_json(metrics.unreadable)
+    assert ingest["notes"] == list(metrics.notes)
 
 
 def test_it_is_there_when_everything_was_readable(blobs: ImageSet, tmp_path: Path):

@@ -14,7 +14,6 @@ from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.evaluate import predict_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import MODEL_FILE, tag_run
 
@@ -37,23 +36,23 @@ def own_run(run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run, tmp_path / "run"))
 
 
-def test_the_numbers_are_those_of_predict(own_run: Path, pictures: Path, tmp_path: Path):
+def test_the_numbers_are_those_of_predict(predict_run, own_run: Path, pictures: Path, tmp_path: Path):
     result = tag_run(str(own_run), [str(pictures)], RunOptions(out=tmp_path / "tags.parquet"))
     torch_read, unreadable = predict_run(str(own_run), [str(pictures)], RunOptions())
     back = Predictions.load(tmp_path / "tags.parquet")
     assert back.ids == torch_read.ids
     assert np.abs(back.pred_probs - torch_read.pred_probs).max() < 1e-6
     assert (back.predicted_labels == torch_read.predicted_labels).all()
-    assert result["n"] == 12
-    assert sum(result["classes"].values()) == 12
+    assert result.n == 12
+    assert sum(result.classes.values()) == 12
     assert (
-        [Path(one["path"]).name for one in result["unreadable"]]
+        [Path(one.path).name for one in result.unreadable]
         == [Path(one.path).name for one in unreadable]
         == ["broken.png"]
     )
 
 
-def test_real_photographs_read_alike_by_both_ways(data_folder: Path, tmp_path: Path):
+def test_real_photographs_read_alike_by_both_ways(predict_run, data_folder: Path, tmp_path: Path):
     from lightfast.data.preprocess import Preprocess
     from lightfast.models.build import fresh_network
     from lightfast.models.checkpoint import Checkpoint
@@ -77,34 +76,32 @@ def test_real_photographs_read_alike_by_both_ways(data_folder: Path, tmp_path: P
 
 def test_the_export_is_made_once_and_again_for_another_checkpoint(own_run: Path, pictures: Path):
     options = RunOptions()
-    first = tag_run(str(own_run), [str(pictures)], options)["predictions"]
+    first = tag_run(str(own_run), [str(pictures)], options).predictions
     made = (own_run / MODEL_FILE).stat().st_mtime_ns
-    assert tag_run(str(own_run), [str(pictures)], options)["predictions"] == first
+    assert tag_run(str(own_run), [str(pictures)], options).predictions == first
     assert (own_run / MODEL_FILE).stat().st_mtime_ns == made
     checkpoint = load_checkpoint(own_run)
     checkpoint.replace(temperature=checkpoint.temperature * 50).save(own_run / "checkpoint")
-    again = tag_run(str(own_run), [str(pictures)], options)["predictions"]
+    again = tag_run(str(own_run), [str(pictures)], options).predictions
     assert (own_run / MODEL_FILE).stat().st_mtime_ns != made
     assert max(row["confidence"] for row in again) < min(row["confidence"] for row in first)
 
 
 def test_an_export_reads_without_its_run(own_run: Path, pictures: Path, tmp_path: Path):
-    by_run = tag_run(str(own_run), [str(pictures)], RunOptions(), top=2)["predictions"]
+    by_run = tag_run(str(own_run), [str(pictures)], RunOptions(), top=2).predictions
     shutil.move(own_run / MODEL_FILE, tmp_path / "alone.onnx")
     shutil.rmtree(own_run)
-    assert (
-        tag_run(str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), top=2)["predictions"] == by_run
-    )
+    assert tag_run(str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), top=2).predictions == by_run
     assert set(by_run[0]) == {"id", "path", "predicted_label", "confidence", "label_2", "prob_2"}
 
 
 def test_broken_files_stand_in_a_list_beside_the_rows(own_run: Path, pictures: Path, tmp_path: Path):
     out = tmp_path / "tags.csv"
     result = tag_run(str(own_run), [str(pictures)], RunOptions(out=out))
-    assert result["unreadable_file"] == str(tmp_path / "tags.csv.unreadable.csv")
-    assert "broken.png,not a picture" in Path(result["unreadable_file"]).read_text(encoding="utf-8")
+    assert result.unreadable_file == str(tmp_path / "tags.csv.unreadable.csv")
+    assert "broken.png,not a picture" in Path(result.unreadable_file).read_text(encoding="utf-8")
     (pictures / "part 0" / "broken.png").unlink()
-    assert tag_run(str(own_run), [str(pictures)], RunOptions(out=out))["unreadable_file"] is None
+    assert tag_run(str(own_run), [str(pictures)], RunOptions(out=out)).unreadable_file is None
     assert not (tmp_path / "tags.csv.unreadable.csv").exists()
 
 
@@ -112,7 +109,7 @@ def test_arrays_follow_files(own_run: Path, pictures: Path, blob_file: str, blob
     out = tmp_path / "tags.jsonl"
     result = tag_run(str(own_run), [blob_file, str(pictures / "part 1")], RunOptions(out=out))
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    assert result["n"] == len(rows) == 6 + len(blobs)
+    assert result.n == len(rows) == 6 + len(blobs)
     assert rows[0]["id"] == "01.png"
     assert rows[0]["path"] == str(pictures / "part 1" / "01.png")
 
@@ -147,7 +144,7 @@ def test_a_form_that_cannot_be_streamed_is_refused_before_anything_is_read(
     assert not (own_run / MODEL_FILE).exists()
 
 
-def test_a_forest_reads_as_it_is(blob_file: str, pictures: Path, tmp_path: Path):
+def test_a_forest_reads_as_it_is(predict_run, blob_file: str, pictures: Path, tmp_path: Path):
     from lightfast.runs.train import train_run
     from lightfast.train.recipe import Recipe
 
@@ -158,7 +155,7 @@ def test_a_forest_reads_as_it_is(blob_file: str, pictures: Path, tmp_path: Path)
         recipe=Recipe.of(),
         config={"trees": 5},
     )
-    rows = tag_run(str(tmp_path / "forest"), [str(pictures)], RunOptions())["predictions"]
+    rows = tag_run(str(tmp_path / "forest"), [str(pictures)], RunOptions()).predictions
     read, _ = predict_run(str(tmp_path / "forest"), [str(pictures)], RunOptions())
     assert [row["confidence"] for row in rows] == pytest.approx(read.confidence.tolist(), abs=1e-6)
     assert not (tmp_path / "forest" / MODEL_FILE).exists()

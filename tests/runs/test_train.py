@@ -19,6 +19,7 @@ from lightfast.base.errors import (
     TrainingError,
     UnknownName,
 )
+from lightfast.base.plain import as_json
 from lightfast.cli.text.runs import score_lines
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
@@ -26,6 +27,7 @@ from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.load import load_checkpoint
+from lightfast.pages.run import TrainResult
 from lightfast.runs.fit import TrainOptions
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
@@ -35,9 +37,9 @@ from lightfast.train.recipe import Recipe
 RECIPE = Recipe.of(epochs=3, batch_size=16, learning_rate=1e-2)
 
 
-def comparable(metrics: dict) -> dict:
+def comparable(result: TrainResult) -> dict:
     """The figures, without those that differ from one run to the next (places and times)."""
-    return {key: value for key, value in metrics.items() if key not in ("run", "seconds")}
+    return {key: value for key, value in as_json(result).items() if key not in ("run", "seconds")}
 
 
 def test_the_run_folder_holds_what_the_design_page_names(run):
@@ -100,7 +102,7 @@ def test_a_training_stopped_in_its_second_epoch_resumes_to_the_same_figures(blob
 def test_a_finished_run_resumes_to_the_same_result_at_once(run, blob_file):
     recipe = Recipe.of(epochs=2, batch_size=16, learning_rate=1e-2)
     again = train_run(blob_file, RunOptions(out=run, resume=True), model="mlp", recipe=recipe)
-    assert again == json.loads((run / "metrics.json").read_text())
+    assert as_json(again) == json.loads((run / "metrics.json").read_text())
 
 
 def test_a_folder_with_another_run_is_not_written_over(run, blob_file):
@@ -141,9 +143,9 @@ def test_files_that_cannot_be_read_are_named_in_metrics_and_report(blobs: ImageS
     metrics = train_run(
         str(tmp_path / "bars"), RunOptions(out=tmp_path / "run"), model="random-forest", config={"trees": 10}
     )
-    assert [Path(one["path"]).name for one in metrics["unreadable"]] == ["broken.png"]
+    assert [Path(one.path).name for one in metrics.unreadable] == ["broken.png"]
     assert "broken.png" in (tmp_path / "run" / "report.html").read_text()
-    assert metrics["accuracy"] > 0.9
+    assert metrics.scored.evaluation.accuracy > 0.9
 
 
 def test_a_run_that_was_copied_elsewhere_still_reads(run, tmp_path):
@@ -167,8 +169,8 @@ def test_a_class_of_one_picture_is_learned_and_told_as_untested(blobs, tmp_path)
         rare_class(blobs, tmp_path), RunOptions(out=tmp_path / "run"), model="mlp", recipe=RECIPE
     )
     assert load_checkpoint(tmp_path / "run").class_names[-1] == "owl"
-    assert any("class 'owl' (1)" in note for note in metrics["notes"])
-    lines = score_lines(metrics)
+    assert any("class 'owl' (1)" in note for note in metrics.notes)
+    lines = score_lines(metrics.scored.evaluation)
     assert "not tested owl: no picture to test on" in lines
     assert "owl" not in lines[1]
 
@@ -189,7 +191,7 @@ def test_a_refused_start_leaves_the_folder_to_the_corrected_command(blob_file, t
     out = RunOptions(out=tmp_path / "run", image_size=(32, 32))
     with pytest.raises(CheckpointError, match="no such file of weights"):
         train_run(blob_file, out, model="lite0", config={"weights": str(tmp_path / "gone.pth")})
-    assert train_run(blob_file, out, model="mlp", recipe=RECIPE)["model"] == "mlp"
+    assert train_run(blob_file, out, model="mlp", recipe=RECIPE).model == "mlp"
 
 
 def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):

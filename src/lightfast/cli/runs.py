@@ -96,7 +96,7 @@ def train(
     budget. What is kept is calibrated; the test pictures are scored once, at the end.
     """
     from lightfast.cli.settings_option import parse_settings
-    from lightfast.cli.text.runs import run_lines
+    from lightfast.cli.text.runs import train_lines
     from lightfast.data.taxonomy.taxonomy import load_taxonomy
     from lightfast.runs.fit import TrainOptions
     from lightfast.runs.train import train_run
@@ -117,7 +117,7 @@ def train(
         result = train_run(
             data, options, model=model, recipe=recipe, config=config, train_options=train_options
         )
-    print_result(result, as_json, run_lines(result, out))
+    print_result(result, as_json, train_lines(result))
 
 
 @app.command(epilog="Example: lightfast predict runs/photos photos/ --top 3 --out tags.csv")
@@ -178,10 +178,11 @@ def predict(
     Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
     on the CPU.
     """
+    from lightfast.base.plain import as_json as plain
+
     wanted = output_format(form, out)
     with progress_bars() as report:
         if objects:
-            from lightfast.base.plain import as_json as plain
             from lightfast.cli.text.runs import objects_lines
             from lightfast.runs.objects import objects_run
 
@@ -195,9 +196,9 @@ def predict(
             options = run_options(out if streamed else None, seed, device, report)
             result = tag_run(run, paths, options, form=wanted if streamed else None, top=top, client=client)
             if out is not None and not streamed:
-                save_rows(out, result, wanted)
+                save_rows(out, plain(result), wanted)
             lines = [
-                f"{result['n']:,} pictures read: {out}" if out else rows_text(result["predictions"], wanted)
+                f"{result.n:,} pictures read: {out}" if out else rows_text(result.predictions or (), wanted)
             ]
     print_result(result, as_json or (wanted == "json" and out is None), lines)
 
@@ -252,14 +253,14 @@ def evaluate(
 
     Every figure has its 95 % interval and its n; pictures that the run was trained on are left out.
     """
-    from lightfast.cli.text.runs import run_lines
+    from lightfast.cli.text.runs import evaluate_lines
     from lightfast.runs.evaluate import evaluate_run
 
     with progress_bars() as report:
         result = evaluate_run(
             run, data, run_options(out, seed, device, report), suite=suite, severities=severity, limit=limit
         )
-    print_result(result, as_json, run_lines(result, out))
+    print_result(result, as_json, evaluate_lines(result, out))
 
 
 @app.command(
@@ -348,7 +349,7 @@ def repair(
     What is restored and kept is decided without labels; where DATA has labels they only score the predictions
     before and after.
     """
-    from lightfast.cli.text.runs import run_lines
+    from lightfast.cli.text.runs import repair_lines, report_line
     from lightfast.runs.repair import repair_run
 
     with progress_bars() as report:
@@ -360,4 +361,4 @@ def repair(
             damage=damage,
             limit=limit,
         )
-    print_result(result, as_json, run_lines(result, result["out"]))
+    print_result(result, as_json, [*repair_lines(result), *report_line(result["out"])])

@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.cli.flags import as_flags, flags_of
 
 if TYPE_CHECKING:
-    from lightfast.report.envelope import Envelope
     from lightfast.runs.options import RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
@@ -131,7 +130,7 @@ def progress_bars() -> Iterator[Reporter]:
             yield report
 
 
-def print_result(found: Envelope | Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
+def print_result(found: Any, as_json: bool, lines: Iterable[str]) -> None:
     """The result as one JSON object, or `lines` for people;
     what could not be read and what was done on the way goes to stderr.
     """

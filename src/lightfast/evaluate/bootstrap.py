@@ -58,26 +58,28 @@ def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> B
     ).T
     orders = [[_order(side.pred_probs[:, k], labels == k) for k in range(classes)] for side in predictions]
     f1, auc = [], []
-    for drawn in _draws(len(labels), resamples, seed):
+    rng = generator(seed, "pictures drawn again", len(labels))
+    for drawn in draws(len(labels), resamples, rng):
         support, *counts = np.split((sides @ drawn).T, 1 + 2 * len(predictions), axis=1)
         f1.append([mean_f1(counts[2 * m], support, counts[2 * m + 1]) for m in range(len(predictions))])
         auc.append(
             [
-                _mean_area([order.area(drawn) for order in per_class if order is not None], drawn.shape[1])
+                mean_known([order.area(drawn) for order in per_class if order is not None], drawn.shape[1])
                 for per_class in orders
             ]
         )
     return BootstrapScores(np.concatenate(f1, axis=1), np.concatenate(auc, axis=1))
 
 
-def percentiles(values: NDArray[np.float64], value: float, level: float = 0.95) -> Interval | None:
-    """The middle `level` of the resampled `values` that are numbers, widened to hold the measured `value`;
+def percentiles(values: NDArray[np.float64], value: float) -> Interval | None:
+    """The middle 95 % of the resampled `values` that are numbers, widened to hold the measured `value`;
     None when none is a number.
     """
     found = values[~np.isnan(values)]
     if not found.size:
         return None
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    # Not 0.025: the last digit of earlier figures stays.
+    low, high = np.quantile(found, [(1 - 0.95) / 2, 0.975])
     return Interval(min(float(low), value), max(float(high), value))
 
 
@@ -116,7 +118,7 @@ def _order(scores: NDArray[np.float32], own: NDArray[np.bool_]) -> _Order | None
     return _Order(inside, outside, below, upto)
 
 
-def _mean_area(areas: list[NDArray[np.float64]], count: int) -> NDArray[np.float64]:
+def mean_known(areas: Sequence[NDArray[np.float64]], count: int) -> NDArray[np.float64]:
     """Mean over the classes that a resample can judge, (R,); NaN where it can judge none."""
     if not areas:
         return np.full(count, np.nan)
@@ -130,9 +132,8 @@ def _mean_area(areas: list[NDArray[np.float64]], count: int) -> NDArray[np.float
     )
 
 
-def _draws(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:
+def draws(n: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
     """Blocks (N, r) of how often each picture was drawn; all blocks together have `resamples` columns."""
-    rng = generator(seed, "pictures drawn again", n)
     width = max(8, _BLOCK // n)
     for start in range(0, resamples, width):
         rows = (rng.integers(n, size=n) for _ in range(min(width, resamples - start)))

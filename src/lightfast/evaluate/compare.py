@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,8 @@ class PairedTest:
         before_name, after_name: what is compared.
     """
 
+    JSON_PROPERTIES: ClassVar = ("significant",)
+
     n: int
     before_accuracy: float
     after_accuracy: float
@@ -51,13 +53,6 @@ class PairedTest:
     def significant(self) -> bool:
         """Whether p is below 0.05 and the interval leaves out 0."""
         return self.p_value < SIGNIFICANT and self.difference_interval.excludes(0.0)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {
-            "difference_interval": list(self.difference_interval),
-            "significant": self.significant,
-        }
 
     def sentence(self) -> str:
         """One sentence that says what may be concluded."""
@@ -148,21 +143,19 @@ def require_same_pictures(before: Predictions, after: Predictions) -> None:
     """Raise DataError, naming both, unless ids, labels and class lists are the same in the same order."""
     require_same_classes(before, after)
     both = f"{before.name} and {after.name}"
-    if len(before) != len(after):
-        raise DataError(
-            f"{both} are not of the same pictures",
-            expected=f"{len(before):,}",
-            got=f"{len(after):,}",
-            cure="A paired test needs each picture read by both.",
-        )
     if before.ids != after.ids:
-        row = next(
-            row for row, (one, other) in enumerate(zip(before.ids, after.ids, strict=True)) if one != other
-        )
+        what, expected, got = "", f"{len(before):,}", f"{len(after):,}"
+        if len(before) == len(after):
+            row = next(row for row, one in enumerate(before.ids) if one != after.ids[row])
+            what, expected, got = (
+                f" in the same order: row {row}",
+                repr(before.ids[row]),
+                repr(after.ids[row]),
+            )
         raise DataError(
-            f"{both} are not of the same pictures in the same order: row {row}",
-            expected=repr(before.ids[row]),
-            got=repr(after.ids[row]),
+            f"{both} are not of the same pictures{what}",
+            expected=expected,
+            got=got,
             cure="A paired test needs each picture read by both.",
         )
     if not np.array_equal(before.require_labels(), after.require_labels()):

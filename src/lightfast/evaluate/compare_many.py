@@ -5,16 +5,14 @@ and what may be concluded after so many looks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, count
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, ClassVar
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.plain import FLAT, fields_json
 from lightfast.evaluate.bootstrap import BootstrapScores, percentiles, resample
 from lightfast.evaluate.compare import SIGNIFICANT, PairedTest, mcnemar, require_same_pictures
 from lightfast.evaluate.metrics import Evaluation, score
@@ -39,7 +37,9 @@ class ModelPair:
             both as label and not.
     """
 
-    test: PairedTest
+    JSON_PROPERTIES: ClassVar = ("first", "second", "told_apart")
+
+    test: PairedTest = field(metadata=FLAT)
     p_holm: float
     macro_f1_difference: float
     macro_f1_interval: Interval
@@ -47,9 +47,19 @@ class ModelPair:
     auc_interval: Interval | None
 
     @property
+    def first(self) -> str:
+        """The name of the first."""
+        return self.test.before_name
+
+    @property
+    def second(self) -> str:
+        """The name of the second."""
+        return self.test.after_name
+
+    @property
     def names(self) -> tuple[str, str]:
         """First and second."""
-        return self.test.before_name, self.test.after_name
+        return self.first, self.second
 
     @property
     def told_apart(self) -> bool:
@@ -57,23 +67,6 @@ class ModelPair:
         difference in accuracy leaves out 0.
         """
         return self.p_holm < SIGNIFICANT and self.test.significant
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; intervals are lists of two.
-
-        `significant` is of the pair alone, `told_apart` after the correction.
-        """
-        return {
-            "first": self.names[0],
-            "second": self.names[1],
-            **self.test.as_json(),
-            "p_holm": self.p_holm,
-            "told_apart": self.told_apart,
-            "macro_f1_difference": self.macro_f1_difference,
-            "macro_f1_interval": list(self.macro_f1_interval),
-            "auc_difference": self.auc_difference,
-            "auc_interval": None if self.auc_interval is None else list(self.auc_interval),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +104,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under fixed keys; intervals are lists of two."""
-        return {
-            "names": list(self.names),
-            "n": self.n,
-            "seed": self.seed,
-            "resamples": self.resamples,
-            "correction": "Holm",
-            "evaluations": [evaluation.as_json() for evaluation in self.evaluations],
-            "pairs": [pair.as_json() for pair in self.pairs],
-            "groups": [list(group) for group in self.groups],
-            "sentence": self.sentence(),
-        }
+        return fields_json(self) | {"correction": "Holm", "sentence": self.sentence()}
 
     def sentence(self) -> str:
         """One to three sentences that say what may be concluded about accuracy."""
@@ -229,30 +212,14 @@ def _distinct(predictions: Sequence[Predictions]) -> list[Predictions]:
 
 
 def _groups(evaluations: Sequence[Evaluation], pairs: Sequence[ModelPair]) -> tuple[tuple[str, ...], ...]:
+    from networkx import Graph, find_cliques
+
     ranked = [one.name for one in sorted(evaluations, key=lambda one: -one.accuracy)]
-    alike: dict[str, set[str]] = {name: set() for name in ranked}
-    for one, other in (pair.names for pair in pairs if not pair.told_apart):
-        alike[one].add(other)
-        alike[other].add(one)
-    place = {name: rank for rank, name in enumerate(ranked)}
-    found = [
-        tuple(sorted(group, key=place.__getitem__)) for group in _cliques(alike, set(), set(ranked), set())
-    ]
-    return tuple(sorted(found, key=lambda group: [place[name] for name in group]))
-
-
-def _cliques(alike: Mapping[str, set[str]], held: set[str], free: set[str], done: set[str]) -> list[set[str]]:
-    """All maximal cliques (Bron and Kerbosch 1973, with a pivot) that hold `held`,
-    draw on `free` and leave out `done`.
-    """
-    if not free and not done:
-        return [held]
-    pivot = max(sorted(free | done), key=lambda name: len(alike[name] & free))
-    found = []
-    for name in sorted(free - alike[pivot]):
-        found += _cliques(alike, held | {name}, free & alike[name], done & alike[name])
-        free, done = free - {name}, done | {name}
-    return found
+    alike, place = Graph(), {name: rank for rank, name in enumerate(ranked)}
+    alike.add_nodes_from(ranked)
+    alike.add_edges_from(pair.names for pair in pairs if not pair.told_apart)
+    found = sorted(sorted(map(place.__getitem__, group)) for group in find_cliques(alike))
+    return tuple(tuple(ranked[rank] for rank in group) for group in found)
 
 
 def _of_two(pair: ModelPair) -> str:
@@ -276,7 +243,3 @@ def _not_equal(pairs: Sequence[ModelPair]) -> str:
 
 def _listed(names: Sequence[str], last: str = "and") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
-
-
-def _span(values: NDArray[np.float64]) -> str:
-    return f"{values.min():g}..{values.max():g}" if values.size else "no values"

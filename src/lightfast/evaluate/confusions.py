@@ -5,8 +5,7 @@ the most frequent first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,10 +38,6 @@ class ConfusedPair:
     interval: Interval
     both_ways: int
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the interval is a list of two."""
-        return asdict(self) | {"interval": list(self.interval)}
-
 
 def confused_pairs(confusion: ArrayLike, class_names: Sequence[str]) -> tuple[ConfusedPair, ...]:
     """Every confusion that occurs, by falling count; of equals the one that takes the larger share of its
@@ -68,15 +63,9 @@ def confused_pairs(confusion: ArrayLike, class_names: Sequence[str]) -> tuple[Co
 
 
 def _pair(counts: np.ndarray, names: Sequence[str], row: int, column: int) -> ConfusedPair:
-    count, support = int(counts[row, column]), int(counts[row].sum())
-    return ConfusedPair(
-        row,
-        column,
-        str(names[row]),
-        str(names[column]),
-        count,
-        support,
-        count / support,
-        wilson(count, support),
-        count + int(counts[column, row]),
+    count, support, both = (
+        int(one)
+        for one in (counts[row, column], counts[row].sum(), counts[row, column] + counts[column, row])
     )
+    cell = row, column, str(names[row]), str(names[column])
+    return ConfusedPair(*cell, count, support, count / support, wilson(count, support), both)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.errors import DataError
 from lightfast.evaluate.metrics import one_vs_rest_auc
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.intervals import Interval, wilson_bounds
@@ -45,18 +44,6 @@ class Curve:
     positives: int
     negatives: int
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "class_name": self.class_name,
-            "x": self.x.tolist(),
-            "y": self.y.tolist(),
-            "area": self.area,
-            "area_interval": list(self.area_interval),
-            "positives": self.positives,
-            "negatives": self.negatives,
-        }
-
 
 def roc_curves(predictions: Predictions) -> tuple[Curve, ...]:
     """The ROC curve of every class that occurs both as label and not, in the order of the class names;
@@ -80,7 +67,7 @@ def macro_area(curves: Sequence[Curve]) -> float | None:
     return float(np.mean([curve.area for curve in curves])) if curves else None
 
 
-def auc_interval(area: float, positives: int, negatives: int, level: float = 0.95) -> Interval:
+def auc_interval(area: float, positives: int, negatives: int) -> Interval:
     """Interval of the area under one ROC curve, in 0..1, from the area and the counts (Newcombe, Statistics
     in Medicine 25, 559-573, 2006, method 5).
 
@@ -93,7 +80,6 @@ def auc_interval(area: float, positives: int, negatives: int, level: float = 0.9
         area: measured, 0..1.
         positives: pictures of the class, at least 1.
         negatives: others, at least 1.
-        level: confidence level.
     """
     from scipy.optimize import root_scalar
 
@@ -103,9 +89,7 @@ def auc_interval(area: float, positives: int, negatives: int, level: float = 0.9
             expected="an area in 0..1 and at least one picture of the class and one other",
             got=f"{area}, {positives} and {negatives}",
         )
-    if not 0 < level < 1:
-        raise SettingsError(f"confidence level {level}", expected="a share between 0 and 1, such as 0.95")
-    z2, extra = float(ndtri(0.5 + level / 2)) ** 2, (positives + negatives) / 2 - 1
+    z2, extra = float(ndtri(0.975)) ** 2, (positives + negatives) / 2 - 1
 
     def away(true: float) -> float:
         spread = (

@@ -5,8 +5,8 @@ and how far a mistake lies from the truth in the tree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,13 +110,6 @@ class HierarchyScore:
     distance_interval: Interval
     farthest: int
     seed: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the intervals are lists of two."""
-        found = asdict(self)
-        for key in ("mistake_distance_interval", "distance_interval"):
-            found[key] = None if found[key] is None else list(found[key])
-        return found | {"levels": [asdict(row) | {"interval": list(row.interval)} for row in self.levels]}
 
 
 def score_hierarchy(taxonomy: Taxonomy, predictions: Predictions) -> HierarchyScore:

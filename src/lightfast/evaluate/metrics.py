@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.plain import fields_json
 from lightfast.base.randomness import generator
 from lightfast.evaluate.calibration import ece
 from lightfast.evaluate.predictions import Predictions, checked_labels
@@ -40,11 +41,6 @@ class ClassScore:
     precision_interval: Interval
     recall_interval: Interval
     f1_interval: Interval
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the intervals are lists of two."""
-        intervals = ("precision_interval", "recall_interval", "f1_interval")
-        return asdict(self) | {name: list(getattr(self, name)) for name in intervals}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,36 +80,17 @@ class Evaluation:
     seed: int | None = None
 
     @property
-    def error(self) -> float:
-        """1 - accuracy."""
-        return 1.0 - self.accuracy
-
-    @property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of the confusion matrix."""
         return tuple(row.name for row in self.per_class)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys that `metrics.json` and `--json` share."""
-        return {
-            "name": self.name,
-            "n": self.n,
-            "seed": self.seed,
-            "accuracy": self.accuracy,
-            "accuracy_interval": list(self.accuracy_interval),
-            "top_k": {
-                str(k): {"accuracy": value, "interval": list(interval)}
-                for k, (value, interval) in self.top_k.items()
-            },
-            "macro_precision": self.macro_precision,
-            "macro_recall": self.macro_recall,
-            "macro_f1": self.macro_f1,
-            "macro_f1_interval": list(self.macro_f1_interval),
-            "roc_auc": self.roc_auc,
-            "ece": self.ece,
-            "per_class": [row.as_json() for row in self.per_class],
-            "confusion": self.confusion.tolist(),
+        top_k = {
+            str(k): {"accuracy": value, "interval": list(interval)}
+            for k, (value, interval) in self.top_k.items()
         }
+        return fields_json(self) | {"top_k": top_k}
 
 
 def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluation:
@@ -126,11 +103,11 @@ def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluat
         raise DataError(f"{predictions.name}: no pictures to score")
     confusion = confusion_matrix(labels, predictions.predicted_labels, predictions.num_classes)
     per_class = class_scores(confusion, predictions.class_names)
-    seen = [
-        row
-        for row, occurs in zip(per_class, (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0, strict=True)
-        if occurs
-    ]
+    seen = [per_class[k] for k in np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1))]
+    means: dict[str, Any] = {
+        f"macro_{name}": float(np.mean([getattr(row, name) for row in seen]))
+        for name in ("precision", "recall", "f1")
+    }
     right = int(confusion.trace())
     areas = one_vs_rest_auc(predictions.pred_probs, labels)
     return Evaluation(
@@ -146,9 +123,7 @@ def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluat
             for k in top_k
             if k == 1 or k < predictions.num_classes
         },
-        macro_precision=float(np.mean([row.precision for row in seen])),
-        macro_recall=float(np.mean([row.recall for row in seen])),
-        macro_f1=float(np.mean([row.f1 for row in seen])),
+        **means,
         macro_f1_interval=macro_f1_bounds(confusion),
         roc_auc=None if np.isnan(areas).all() else float(np.nanmean(areas)),
         ece=ece(predictions.pred_probs, labels),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic
+from lightfast.base.plain import as_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,92 @@ METADATA_KEY = b"lightfast.predictions"
 _SUM_TOLERANCE = 5e-3
 
 
+class PredictionRows:
+    """What both kinds of predictions share: N rows by K classes, and the Parquet file that keeps them."""
+
+    KEY: ClassVar[bytes]
+    KIND: ClassVar[str]
+    RECORD: ClassVar[tuple[str, ...]] = ("class_names", "name", "seed")
+    """Fields that stand in the metadata of the file."""
+    GIVEN: ClassVar[tuple[str, str]]
+    """Column of the file, and the field that it keeps."""
+    pred_probs: Any
+    class_names: Any
+    ids: Any
+    name: Any
+
+    def __len__(self) -> int:
+        return len(self.pred_probs)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the model knows."""
+        return len(self.class_names)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a picture."""
+        raise NotImplementedError
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _checked_rows(self) -> NDArray[np.floating]:
+        """The probabilities (N, K), once there is a name a column and an id a row."""
+        self._set(class_names=tuple(map(str, self.class_names)), ids=tuple(map(str, self.ids)))
+        probs = checked_shape(self.pred_probs, self.num_classes, self.name)
+        if len(self.ids) != len(probs):
+            raise DataError(
+                f"{self.name}: ids", expected=f"{len(probs)} (one a picture)", got=str(len(self.ids))
+            )
+        return probs
+
+    def save(self, path: Path | str) -> Path:
+        """Write a Parquet file, atomically: the columns of `to_frame`, and arrays as they are
+        (`pred_probs`, `label` or `given`), by class.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
+        column, field = self.GIVEN
+        for name, values in (("pred_probs", self.pred_probs), (column, getattr(self, field))):
+            if values is not None:
+                flat = pa.array(np.ascontiguousarray(values).ravel())
+                many = values.ndim > 1
+                table = table.append_column(
+                    name, pa.FixedSizeListArray.from_arrays(flat, self.num_classes) if many else flat
+                )
+        record = {name: as_json(getattr(self, name)) for name in self.RECORD}
+        metadata = {**(table.schema.metadata or {}), self.KEY: json.dumps(record).encode()}
+        with atomic(Path(path)) as temporary:
+            pq.write_table(table.replace_schema_metadata(metadata), temporary)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a file written by `save`; raises DataError naming the file when it is missing,
+        damaged or something else.
+        """
+        table, record = _load_table(Path(path), cls)
+        shape = (len(table), len(record["class_names"]))
+
+        def array(name: str) -> NDArray[Any] | None:
+            if name not in table.column_names:
+                return None
+            values = table[name].combine_chunks()
+            many = values.type.num_fields > 0
+            flat = (values.flatten() if many else values).to_numpy(zero_copy_only=False)
+            return flat.reshape(shape) if many else flat
+
+        column, field = cls.GIVEN
+        known = {name: record[name] for name in cls.RECORD} | {field: array(column)}
+        make: Any = cls
+        return make(pred_probs=array("pred_probs"), ids=table["id"].to_pylist(), **known)
+
+
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(PredictionRows):
     """N pictures read by one model.
 
     Attributes:
@@ -45,25 +130,14 @@ class Predictions:
     name: str = "predictions"
     seed: int | None = None
 
+    KEY, KIND, GIVEN = METADATA_KEY, "predictions", ("label", "labels")
+
     def __post_init__(self) -> None:
-        names = tuple(map(str, self.class_names))
-        ids = tuple(map(str, self.ids))
-        probs = _checked_probs(self.pred_probs, len(names), self.name)
-        if len(ids) != len(probs):
-            raise DataError(f"{self.name}: ids", expected=f"{len(probs)} (one a picture)", got=str(len(ids)))
-        labels = (
-            None if self.labels is None else checked_labels(self.labels, len(probs), len(names), self.name)
-        )
-        for field, value in (("class_names", names), ("ids", ids), ("pred_probs", probs), ("labels", labels)):
-            object.__setattr__(self, field, value)
-
-    def __len__(self) -> int:
-        return len(self.pred_probs)
-
-    @property
-    def num_classes(self) -> int:
-        """How many classes the model knows."""
-        return len(self.class_names)
+        probs = _checked_probs(self._checked_rows(), self.name)
+        labels = self.labels
+        if labels is not None:
+            labels = checked_labels(labels, len(probs), self.num_classes, self.name)
+        self._set(pred_probs=probs, labels=labels)
 
     @cached_property
     def predicted_labels(self) -> NDArray[np.int64]:
@@ -120,43 +194,6 @@ class Predictions:
             columns[f"prob_{rank + 1}"] = np.take_along_axis(self.pred_probs, guess[:, None], axis=1)[:, 0]
         return pd.DataFrame(columns)
 
-    def save(self, path: Path | str) -> Path:
-        """Write a Parquet file, atomically: the columns of `to_frame`,
-        and `pred_probs` as lists in the order of the class names.
-        """
-        import pyarrow as pa
-
-        table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
-        flat = pa.array(np.ascontiguousarray(self.pred_probs).ravel(), type=pa.float32())
-        table = table.append_column("pred_probs", pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
-        if self.labels is not None:
-            table = table.append_column("label", pa.array(self.labels))
-        return save_prediction_table(
-            Path(path),
-            table,
-            METADATA_KEY,
-            {"class_names": self.class_names, "name": self.name, "seed": self.seed},
-        )
-
-    @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Read a file written by `save`; raises DataError naming the file when it is missing,
-        damaged or something else.
-        """
-        table, record = load_prediction_table(
-            Path(path), METADATA_KEY, "predictions", "Write it with Predictions.save."
-        )
-        flat = table["pred_probs"].combine_chunks().flatten().to_numpy()
-        labels = table["label"].to_numpy() if "label" in table.column_names else None
-        return cls(
-            flat.reshape(len(table), len(record["class_names"])),
-            tuple(record["class_names"]),
-            tuple(table["id"].to_pylist()),
-            labels,
-            record["name"],
-            record["seed"],
-        )
-
 
 def checked_shape(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray[np.floating]:
     """Floats (N, num_classes), or a DataError about `name`."""
@@ -170,8 +207,7 @@ def checked_shape(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray
     return probs
 
 
-def _checked_probs(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray[np.float32]:
-    probs = checked_shape(pred_probs, num_classes, name)
+def _checked_probs(probs: NDArray[np.floating], name: str) -> NDArray[np.float32]:
     if not np.isfinite(probs).all():
         row = int(np.flatnonzero(~np.isfinite(probs).all(axis=1))[0])
         raise DataError(
@@ -228,33 +264,22 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{len(names)} classes ({shown}{', …' if len(names) > 6 else ''})"
 
 
-def save_prediction_table(path: Path, table: pa.Table, key: bytes, record: Mapping[str, Any]) -> Path:
-    """Write `table` with `record` under `key`, atomically."""
-    import pyarrow.parquet as pq
-
-    metadata = {**(table.schema.metadata or {}), key: json.dumps(dict(record)).encode()}
-    with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary)
-    return path
-
-
-def load_prediction_table(source: Path, key: bytes, what: str, cure: str) -> tuple[pa.Table, dict[str, Any]]:
-    """(the table, its record); raises DataError naming the file when it is missing, damaged,
-    or not one of `what`.
-    """
+def _load_table(source: Path, kind: type[PredictionRows]) -> tuple[pa.Table, dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not source.is_file():
         raise DataError(
-            f"no such predictions file: {source}",
-            cure="`lightfast predict RUN PATH --format parquet` writes one.",
+            f"no such predictions file: {source}", cure="The verb `predict` writes one: `form=parquet`."
         )
     try:
         table = pq.ParquetFile(source).read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source} is not a readable Parquet file ({error})") from error
     metadata = table.schema.metadata or {}
-    if key not in metadata or "pred_probs" not in table.column_names:
-        raise DataError(f"{source} is a Parquet file, but not one of {what}", cure=cure)
-    return table, json.loads(metadata[key])
+    if kind.KEY not in metadata or "pred_probs" not in table.column_names:
+        raise DataError(
+            f"{source} is a Parquet file, but not one of {kind.KIND}",
+            cure=f"Write it with {kind.__name__}.save.",
+        )
+    return table, json.loads(metadata[kind.KEY])

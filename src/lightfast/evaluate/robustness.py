@@ -8,12 +8,13 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import HIDDEN, fields_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import generator
 from lightfast.corrupt.registry import CORRUPTIONS, SeverityTable
@@ -64,13 +65,15 @@ class Robustness:
         baseline: name of the baseline, or "no baseline".
     """
 
+    JSON_PROPERTIES: ClassVar = ("robust_accuracy", "robust_interval")
+
     suite: str
     seed: int
     n: int
     rows: tuple[CorruptionScore, ...]
     clean_accuracy: float
     clean_interval: Interval
-    correct: NDArray[np.bool_] = field(repr=False)
+    correct: NDArray[np.bool_] = field(repr=False, metadata=HIDDEN)
     mce: float | None = None
     baseline: str = NO_BASELINE
 
@@ -118,20 +121,7 @@ class Robustness:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        rows = [{**dataclasses.asdict(row), "interval": list(row.interval)} for row in self.rows]
-        return {
-            "suite": self.suite,
-            "seed": self.seed,
-            "n": self.n,
-            "clean_accuracy": self.clean_accuracy,
-            "clean_interval": list(self.clean_interval),
-            "robust_accuracy": self.robust_accuracy,
-            "robust_interval": list(self.robust_interval),
-            "mce": self.mce,
-            "baseline": self.baseline,
-            "per_corruption": self.corruption_means,
-            "rows": rows,
-        }
+        return fields_json(self) | {"per_corruption": self.corruption_means}
 
 
 def robustness(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.evaluate.predictions import checked_shape, load_prediction_table, save_prediction_table
+from lightfast.evaluate.predictions import PredictionRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +19,7 @@ _METADATA = b"lightfast.tags"
 
 
 @dataclass(frozen=True, eq=False)
-class TagPredictions:
+class TagPredictions(PredictionRows):
     """N pictures read by one multi-label model.
 
     Attributes:
@@ -43,9 +40,11 @@ class TagPredictions:
     name: str = "predictions"
     seed: int | None = None
 
+    KEY, KIND, GIVEN = _METADATA, "tag predictions", ("given", "tags")
+    RECORD = (*PredictionRows.RECORD, "thresholds")
+
     def __post_init__(self) -> None:
-        names, ids = tuple(map(str, self.class_names)), tuple(map(str, self.ids))
-        probs = checked_shape(self.pred_probs, len(names), self.name)
+        probs = self._checked_rows()
         thresholds = np.asarray(self.thresholds, dtype=np.float64)
         # A comparison with NaN is false, so NaN is caught as well.
         wrong = np.flatnonzero(~((probs >= 0) & (probs <= 1)).all(axis=1))
@@ -56,35 +55,18 @@ class TagPredictions:
                 got=str(probs[wrong[0]])[:80],
                 cure="Apply sigmoid to logits first.",
             )
-        if thresholds.shape != (len(names),) or not (thresholds >= 0).all():
+        if thresholds.shape != (self.num_classes,) or not (thresholds >= 0).all():
             raise DataError(
                 f"{self.name}: thresholds",
-                expected=f"{len(names)} numbers of at least 0, one a class",
+                expected=f"{self.num_classes} numbers of at least 0, one a class",
                 got=str(thresholds)[:80],
             )
-        if len(ids) != len(probs):
-            raise DataError(f"{self.name}: ids", expected=f"{len(probs)} (one a picture)", got=str(len(ids)))
         tags = None if self.tags is None else np.asarray(self.tags)
         if tags is not None and (tags.shape != probs.shape or tags.dtype != np.bool_):
             raise DataError(
                 f"{self.name}: tags", expected=f"bool {probs.shape}", got=f"{tags.dtype} {tags.shape}"
             )
-        for field, value in (
-            ("class_names", names),
-            ("ids", ids),
-            ("pred_probs", probs.astype(np.float32)),
-            ("thresholds", thresholds),
-            ("tags", tags),
-        ):
-            object.__setattr__(self, field, value)
-
-    def __len__(self) -> int:
-        return len(self.pred_probs)
-
-    @property
-    def num_classes(self) -> int:
-        """How many labels the model knows."""
-        return len(self.class_names)
+        self._set(pred_probs=probs.astype(np.float32), thresholds=thresholds, tags=tags)
 
     @cached_property
     def predicted_tags(self) -> NDArray[np.bool_]:
@@ -98,19 +80,6 @@ class TagPredictions:
                 f"{self.name} has no tags: it cannot be scored", cure="Predict on labelled pictures."
             )
         return self.tags
-
-    def with_thresholds(self, thresholds: Sequence[float] | NDArray[np.floating]) -> Self:
-        """The same probabilities with other thresholds."""
-        return dataclasses.replace(self, thresholds=np.asarray(thresholds, dtype=np.float64))
-
-    def take(self, indices: NDArray[np.integer] | Sequence[int], name: str | None = None) -> Self:
-        """The rows at `indices`, in that order."""
-        chosen = np.asarray(indices, dtype=np.int64)
-        tags = None if self.tags is None else self.tags[chosen]
-        ids = tuple(self.ids[index] for index in chosen)
-        return dataclasses.replace(
-            self, pred_probs=self.pred_probs[chosen], tags=tags, ids=ids, name=name or self.name
-        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row a picture: id, given_tags and correct (all labels right; when labelled), tags
@@ -129,47 +98,3 @@ class TagPredictions:
         if self.tags is not None:
             columns["correct"] = (self.tags == self.predicted_tags).all(axis=1)
         return pd.DataFrame(columns)
-
-    def save(self, path: Path | str) -> Path:
-        """Write a Parquet file, atomically: the columns of `to_frame`, and `pred_probs`
-        (with tags `given`) as lists by class.
-        """
-        import pyarrow as pa
-
-        table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
-        matrices = {"pred_probs": (self.pred_probs, pa.float32()), "given": (self.tags, pa.bool_())}
-        for column, (matrix, kind) in matrices.items():
-            if matrix is not None:
-                flat = pa.array(np.ascontiguousarray(matrix).ravel(), type=kind)
-                table = table.append_column(column, pa.FixedSizeListArray.from_arrays(flat, self.num_classes))
-        record = {
-            "class_names": self.class_names,
-            "thresholds": self.thresholds.tolist(),
-            "name": self.name,
-            "seed": self.seed,
-        }
-        return save_prediction_table(Path(path), table, _METADATA, record)
-
-    @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Read a file written by `save`; raises DataError naming the file when it is missing,
-        damaged or something else.
-        """
-        table, record = load_prediction_table(
-            Path(path), _METADATA, "tag predictions", "Write it with TagPredictions.save."
-        )
-        shape = (len(table), len(record["class_names"]))
-
-        def matrix(column: str) -> NDArray[Any]:
-            return table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(shape)
-
-        tags = matrix("given").astype(bool) if "given" in table.column_names else None
-        return cls(
-            matrix("pred_probs"),
-            np.array(record["thresholds"]),
-            tuple(record["class_names"]),
-            tuple(table["id"].to_pylist()),
-            tags,
-            record["name"],
-            record["seed"],
-        )

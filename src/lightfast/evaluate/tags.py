@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.bootstrap import percentiles
+from lightfast.evaluate.bootstrap import draws, mean_known, percentiles
 from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
 from lightfast.evaluate.metrics import mean_f1
 from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
 
-if TYPE_CHECKING:
-    pass
-
 # Fewest and most resamples, and the cells (pictures × labels × resamples) that decide between them: about 1.5
 # s on one core.
 _RESAMPLES = (200, 500)
 _MOST_CELLS = 2e8
-# Drawn counts held at once.
-_BLOCK = 320_000
 
 
 @dataclass(frozen=True)
@@ -55,12 +49,6 @@ class TagScore:
     f1_interval: Interval
     average_precision: float | None
     average_precision_interval: Interval | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the intervals are lists of two."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
 
 
 @dataclass(frozen=True)
@@ -104,16 +92,6 @@ class TagEvaluation:
     label_coverage: float
     label_coverage_interval: Interval
     per_label: tuple[TagScore, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; the intervals are lists of two."""
-        plain = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name != "per_label"
-        }
-        found = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
-        return found | {"per_label": [row.as_json() for row in self.per_label]}
 
 
 def score_tags(predictions: TagPredictions) -> TagEvaluation:
@@ -232,10 +210,7 @@ def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray
     order = np.argsort(-predictions.pred_probs, axis=0, kind="stable")
     rng = generator(0, "tags drawn again", n)
     found: dict[str, list[NDArray]] = {}
-    width = max(8, _BLOCK // n)
-    for start in range(0, resamples, width):
-        rows = (rng.integers(n, size=n) for _ in range(min(width, resamples - start)))
-        drawn = np.stack([np.bincount(row, minlength=n) for row in rows], axis=1).astype(np.float32)
+    for drawn in draws(n, resamples, rng):
         right, carried, got = np.split((sides @ drawn).T, 3, axis=1)
         figures = {
             "macro_f1": mean_f1(right, carried, got),
@@ -245,16 +220,8 @@ def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray
             (order[:, k], predictions.pred_probs[order[:, k], k], tags[order[:, k], k])
             for k in range(classes)
         )
-        areas = np.stack(
-            [_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides]
-        )
-        known = ~np.isnan(areas)
-        figures["mean_average_precision"] = np.divide(
-            np.where(known, areas, 0).sum(axis=0),
-            known.sum(axis=0),
-            out=np.full(areas.shape[1], np.nan),
-            where=known.any(axis=0),
-        )
+        areas = [_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides]
+        figures["mean_average_precision"] = mean_known(areas, drawn.shape[1])
         for key, values in figures.items():
             found.setdefault(key, []).append(values)
     return {key: np.concatenate(values) for key, values in found.items()}

@@ -4,9 +4,9 @@ or for the best F1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,20 +52,6 @@ class LabelThreshold:
     interval: Interval
     recall: float | None
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "name": self.name,
-            "threshold": self.threshold,
-            "status": self.status,
-            "positives": self.positives,
-            "given": self.given,
-            "right": self.right,
-            "precision": self.precision,
-            "interval": list(self.interval),
-            "recall": self.recall,
-        }
-
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -78,10 +64,28 @@ class Thresholds:
         confidence: how surely the wanted precision holds for a label on fresh pictures, 0..1.
     """
 
+    JSON_PROPERTIES: ClassVar = ("never", "unproven", "unjudged")
+
     labels: tuple[LabelThreshold, ...]
     n: int
     wanted_precision: float | None
     confidence: float
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person has to know of them, one sentence each."""
+        said = {
+            "never given, since no threshold reaches the wanted precision": self.never,
+            "too few validation pictures to be sure of the wanted precision": self.unproven,
+        }
+        return tuple(f"{text}: {', '.join(names)}" for text, names in said.items() if names)
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """What `base.plain.as_json` gave, back."""
+        labels = (row | {"interval": Interval(*row["interval"])} for row in said["labels"])
+        rows = tuple(LabelThreshold(**row) for row in labels)
+        return cls(rows, said["n"], said["wanted_precision"], said["confidence"])
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -91,29 +95,20 @@ class Thresholds:
     @property
     def never(self) -> tuple[str, ...]:
         """Labels that are never given."""
-        return tuple(row.name for row in self.labels if row.status == "never")
+        return self._named("never")
 
     @property
     def unproven(self) -> tuple[str, ...]:
         """Labels that reach the wanted precision on too few validation pictures to be sure of it."""
-        return tuple(row.name for row in self.labels if row.status == "unproven")
+        return self._named("unproven")
 
     @property
     def unjudged(self) -> tuple[str, ...]:
         """Labels that too few validation pictures carry."""
-        return tuple(row.name for row in self.labels if row.status == "unjudged")
+        return self._named("unjudged")
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "wanted_precision": self.wanted_precision,
-            "confidence": self.confidence,
-            "n": self.n,
-            "never": list(self.never),
-            "unproven": list(self.unproven),
-            "unjudged": list(self.unjudged),
-            "labels": [row.as_json() for row in self.labels],
-        }
+    def _named(self, status: str) -> tuple[str, ...]:
+        return tuple(row.name for row in self.labels if row.status == status)
 
 
 def choose_thresholds(
@@ -145,17 +140,12 @@ def choose_thresholds(
         precision: wanted, above 0 and at most 1, or None.
         confidence: of the bound, 0..1; 0.5 comes near the plain precision.
     """
-    values = np.asarray(probs)
-    if (
-        values.ndim != 2
-        or values.shape != np.shape(tags)
-        or values.shape[1] != len(class_names)
-        or np.asarray(tags).dtype != np.bool_
-    ):
+    values, given = np.asarray(probs), np.asarray(tags)
+    if values.shape != given.shape or values.shape[1:] != (len(class_names),) or given.dtype != np.bool_:
         raise DataError(
             "thresholds",
             expected=f"probabilities and bool tags of one shape (N, {len(class_names)})",
-            got=f"{values.shape} and {np.asarray(tags).dtype} {np.shape(tags)}",
+            got=f"{values.shape} and {given.dtype} {given.shape}",
         )
     if not len(values) or not np.isfinite(values).all():
         raise DataError(
@@ -169,13 +159,9 @@ def choose_thresholds(
         raise SettingsError(f"confidence {confidence}", expected="a share between 0 and 1, such as 0.9")
     rows = []
     for k, name in enumerate(class_names):
-        scores, carried = values[:, k], np.asarray(tags)[:, k]
-        threshold, status = (
-            _best_f1(scores, carried)
-            if precision is None
-            else _for_precision(scores, carried, precision, confidence)
-        )
-        rows.append(_described(str(name), threshold, status, scores, carried))
+        side = values[:, k], given[:, k]
+        found = _best_f1(*side) if precision is None else _for_precision(*side, precision, confidence)
+        rows.append(_described(str(name), *found, *side))
     return Thresholds(tuple(rows), len(values), precision, confidence)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic
+from lightfast.base.plain import as_json
 from lightfast.evaluate.compare import mcnemar
 from lightfast.export.graph import write_model_card
 from lightfast.statistics.intervals import wilson
@@ -124,7 +125,7 @@ def quantization_cost(
     }
     if labels is not None and exact.card.task == "multi-class":
         test = mcnemar(first.argmax(axis=1) == labels, second.argmax(axis=1) == labels)
-        cost["paired"] = dataclasses.replace(test, before_name="fp32", after_name="int8").as_json()
+        cost["paired"] = as_json(dataclasses.replace(test, before_name="fp32", after_name="int8"))
     return cost
 
 

@@ -5,17 +5,21 @@ and the ROC and PR curves.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.base.plain import FLAT, HIDDEN, as_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.confusions import ConfusedPair, confused_pairs
 from lightfast.evaluate.curves import PR_METHOD, ROC_METHOD, Curve, macro_area, pr_curves, roc_curves
-from lightfast.evaluate.metrics import Evaluation, top_k_accuracy
+from lightfast.evaluate.metrics import ClassScore, Evaluation, top_k_accuracy
 from lightfast.evaluate.predictions import Predictions
+from lightfast.evaluate.tags import TagScore
 from lightfast.report.figures import confusion_figure
 from lightfast.report.page import Cell, Figure, Folded, Gallery, Picture, Section, SectionPart, Table, Text
 from lightfast.report.statistics import roc_pr_figure
@@ -28,6 +32,22 @@ HARDEST = 12
 TOP_K = (1, 2, 3, 5, 10)
 # Of a page of 3 MB, what the pictures of the confusions may take.
 _PICTURE_BYTES = 1_600_000
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredLabels:
+    """Predictions of pictures with one label each, their score, and the pictures in the same order."""
+
+    JSON_PROPERTIES: ClassVar = ("hardest_pairs",)
+
+    predictions: Predictions = field(metadata=HIDDEN)
+    evaluation: Evaluation = field(metadata=FLAT)
+    images: ImageSet = field(metadata=HIDDEN)
+
+    @property
+    def hardest_pairs(self) -> list[dict[str, object]]:
+        """The most frequent confusions."""
+        return hardest_pairs(self.evaluation)
 
 
 def classes_sections(predictions: Predictions, evaluation: Evaluation, images: ImageSet) -> list[Section]:
@@ -44,7 +64,7 @@ def classes_sections(predictions: Predictions, evaluation: Evaluation, images: I
 
 def hardest_pairs(evaluation: Evaluation) -> list[dict[str, object]]:
     """The most frequent confusions for metrics.json."""
-    return [pair.as_json() for pair in confused_pairs(evaluation.confusion, evaluation.class_names)[:HARDEST]]
+    return as_json(confused_pairs(evaluation.confusion, evaluation.class_names)[:HARDEST])
 
 
 def _classes_section(
@@ -73,21 +93,7 @@ def _classes_section(
 
 
 def _classes_table(evaluation: Evaluation) -> SectionPart:
-    rows = tuple(
-        (
-            row.name,
-            *(
-                share_cell(share, interval, digits=1)
-                for share, interval in (
-                    (row.precision, row.precision_interval),
-                    (row.recall, row.recall_interval),
-                    (row.f1, row.f1_interval),
-                )
-            ),
-            f"{row.support:,}",
-        )
-        for row in evaluation.per_class
-    )
+    rows = tuple((row.name, *score_cells(row), f"{row.support:,}") for row in evaluation.per_class)
     table = Table(
         ("class", "precision", "recall", "F1", "pictures"),
         rows,
@@ -98,7 +104,21 @@ def _classes_table(evaluation: Evaluation) -> SectionPart:
             "recall by Wilson.",
         ),
     )
-    return table if len(rows) <= MANY_CLASSES else Folded(f"All {len(rows)} classes", (table,))
+    return folded_when_long(table, f"All {len(rows)} classes")
+
+
+def score_cells(row: ClassScore | TagScore) -> tuple[Cell, ...]:
+    """Precision, recall and F1 of a class or label."""
+    return (
+        share_cell(row.precision, row.precision_interval, digits=1),
+        share_cell(row.recall, row.recall_interval, digits=1),
+        share_cell(row.f1, row.f1_interval, digits=1),
+    )
+
+
+def folded_when_long(table: Table, title: str) -> SectionPart:
+    """`table`, folded under `title` when it has more than MANY_CLASSES rows."""
+    return table if len(table.rows) <= MANY_CLASSES else Folded(title, (table,))
 
 
 def _top_table(predictions: Predictions) -> Table:

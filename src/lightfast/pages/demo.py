@@ -5,13 +5,14 @@ and below it everything that stands behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightfast.evaluate.compare import PairedTest, mcnemar
+from lightfast.base.plain import FLAT, HIDDEN
+from lightfast.evaluate.compare import PairedTest
 from lightfast.evaluate.robustness import Robustness
+from lightfast.pages.classes import ScoredLabels
 from lightfast.pages.repair import (
     NO_LABEL_NOTE,
     RepairReport,
@@ -21,69 +22,64 @@ from lightfast.pages.repair import (
     intervals_of,
     paired_table,
     queue_section,
-    repair_test,
     rows_by_outcome,
     training_section,
 )
-from lightfast.pages.run import RunReport, reliability_section, robustness_section
+from lightfast.pages.run import TrainResult, reliability_section, robustness_section
 from lightfast.report.figures import before_after
 from lightfast.report.page import Card, Cards, Figure, Section, SectionPart, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_card
-from lightfast.restore.pipeline import Repair
 
 
-@dataclass(frozen=True, eq=False)
-class DemoResult:
-    """What the demo measured.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DemoResult(TrainResult):
+    """What the demo found, beside its training on clean digits.
 
     Attributes:
-        tested: the classifier and its prediction of the clean test digits.
+        scored: what the classifier predicts of the clean test digits.
         clean: the clean test digits through the whole pipeline: it must do no harm.
-        story: the damaged mixture.
-        published, curves: `before` and `after` under the suite, at its own severities and at severities 1..5.
+        mixture: figures of the damaged mixture; `story` is all of it, `mixed` its paired test.
+        by_kind: a paired test a damage, at its published strength.
+        robustness, severities: `before` and `after` under the suite, at its own severities and at severities
+            1..5.
+        report: the page.
     """
 
-    tested: RunReport
-    clean: Repair
-    story: RepairReport
-    published: Mapping[str, Robustness]
-    curves: Mapping[str, Robustness]
-
-    @cached_property
-    def tests_by_kind(self) -> dict[str, PairedTest]:
-        """Paired test a damage kind, at its published strength."""
-        before, after = self.published["before"], self.published["after"]
-        pairs = zip(before.rows, before.correct, after.correct, strict=True)
-        return {row.corruption: mcnemar(first, final) for row, first, final in pairs}
+    scored: ScoredLabels = field(metadata=FLAT)
+    clean: PairedTest
+    mixture: Mapping[str, Any]
+    story: RepairReport = field(metadata=HIDDEN)
+    mixed: PairedTest = field(metadata=HIDDEN)
+    by_kind: Mapping[str, PairedTest]
+    robustness: Mapping[str, Robustness]
+    severities: Mapping[str, Robustness]
+    report: Path
 
 
-def write_demo_page(
-    path: Path, result: DemoResult, metrics: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Path:
+def write_demo_page(path: Path, result: DemoResult) -> Path:
     """Write the demo's report."""
     story = result.story
     sections = [
-        Section("Result", (_cards(result, metrics), Text(NO_LABEL_NOTE, note=True))),
+        Section("Result", (_cards(result), Text(NO_LABEL_NOTE, note=True))),
         _table_section(result),
         _pictures_section(story),
-        robustness_section(result.curves, "Every damage at every strength"),
+        robustness_section(result.severities, "Every damage at every strength"),
         found_section(story),
         queue_section(story),
         confusion_section(story.repair.before, story.repair.after),
-        reliability_section(result.tested.predictions, result.tested.evaluation),
+        reliability_section(result.scored.predictions, result.scored.evaluation),
         training_section(story.pipeline),
     ]
-    parts = metrics["parts"]
+    parts = result.parts
     subtitle = (
         f"A classifier that learnt {parts['train']:,} clean handwritten digits reads {parts['test']:,} "
         "others: clean, damaged in fifteen ways, and repaired."
     )
-    return write_page(path, "Damaged digits, read again", subtitle, sections, facts)
+    return write_page(path, "Damaged digits, read again", subtitle, sections, result.provenance)
 
 
-def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
-    mixture = repair_test(result.story.repair)
-    trained = result.tested.evaluation
+def _cards(result: DemoResult) -> Cards:
+    mixture, trained = result.mixed, result.scored.evaluation
     needs_review, sure = result.story.repair.needs_review, ~result.story.repair.needs_review
     right = float(result.story.repair.after.correct[sure].mean()) if sure.any() else None
     rest = f"the rest is {percent(right, 1)} right" if sure.any() else "no reading is sure enough"
@@ -98,9 +94,7 @@ def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
             f"{int(needs_review.sum()):,} of {len(needs_review):,}; {rest}",
         ),
         Card(
-            f"{metrics['seconds']['total'] / 60:.1f} min",
-            "from start to report",
-            f"n = {mixture.n:,} test digits",
+            f"{result.steps['total'] / 60:.1f} min", "from start to report", f"n = {mixture.n:,} test digits"
         ),
     )
     return Cards(cards, mixture.sentence())
@@ -108,14 +102,12 @@ def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
 
 def _table_section(result: DemoResult) -> Section:
     """Clean, mixture and every kind, before and after, as a figure and as a table."""
-    mixture = repair_test(result.story.repair)
-    clean = repair_test(result.clean)
-    tests = {"clean": clean, "mixture": mixture, **result.tests_by_kind}
+    tests = {"clean": result.clean, "mixture": result.mixed, **result.by_kind}
     drawn = [
         (name.replace("_", " "), test.before_accuracy, test.after_accuracy, *intervals_of(test))
         for name, test in tests.items()
     ]
-    before, after = result.published["before"], result.published["after"]
+    before, after = result.robustness["before"], result.robustness["after"]
     lead = (
         f"Mean over the fifteen damages at their published strengths: {percent(before.robust_accuracy)} "
         f"({percent_range(before.robust_interval)}) before repair, {percent(after.robust_accuracy)} "
@@ -126,28 +118,18 @@ def _table_section(result: DemoResult) -> Section:
         "Light bars are 95 % intervals. Mixture: each test digit damaged in one of the fifteen ways of "
         "MNIST-C at its published strength, one in eight left clean.",
     )
-    table = paired_table(tests, f"The same {clean.n:,} test digits in every row")
+    table = paired_table(tests, f"The same {result.clean.n:,} test digits in every row")
     return Section("Before and after", (figure, table), lead)
 
 
 def _pictures_section(story: RepairReport) -> Section:
     parts: list[SectionPart] = [grid(story)]
-    lost = rows_by_outcome(story, True, False, 6)
-    if lost:
-        parts.append(
-            grid(
-                story, lost, "Where repair did harm: readings that were right and became wrong, drawn by lot."
-            )
-        )
-    still = rows_by_outcome(story, False, False, 6)
-    if still:
-        parts.append(
-            grid(
-                story,
-                still,
-                "Where it did not help: readings that were wrong and stayed wrong, drawn by lot.",
-            )
-        )
+    for before, caption in (
+        (True, "Where repair did harm: readings that were right and became wrong, drawn by lot."),
+        (False, "Where it did not help: readings that were wrong and stayed wrong, drawn by lot."),
+    ):
+        rows = rows_by_outcome(story, before, False, 6)
+        parts += [grid(story, rows, caption)] if rows else []
     return Section(
         "Degraded, restored, clean",
         tuple(parts),

@@ -4,9 +4,11 @@ and which pictures are nearly the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from lightfast.base.plain import OPTIONAL
 from lightfast.evaluate.hierarchy import HierarchyScore
 from lightfast.report.page import Folded, Section, SectionPart, Table, Text
 from lightfast.report.tables import duration, percent, share_cell
@@ -15,34 +17,46 @@ _SHOWN = 200
 """Groups of near duplicates at most on a page; all of them stand in ingest.json."""
 
 
-def learned_sections(metrics: Mapping[str, Any]) -> list[Section]:
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """How a network on a pretrained backbone learned.
+
+    Attributes:
+        transfer: facts of the fit (`train.transfer`). learned: the same in words.
+        auto: what `model` auto tried and why it chose (`experiments.auto`); None for a named model.
+    """
+
+    transfer: Mapping[str, Any]
+    learned: str
+    auto: Mapping[str, Any] | None = field(default=None, metadata=OPTIONAL)
+
+    @property
+    def why(self) -> str:
+        """Why this way, or which."""
+        return self.auto["why"] if self.auto else self.learned
+
+
+def learned_sections(found: Learned | None) -> list[Section]:
     """One section for a network on a pretrained backbone; nothing for others."""
-    if "transfer" not in metrics:
+    if found is None:
         return []
-    auto = metrics.get("auto")
+    auto = found.auto
     if auto is None:
-        return [Section("How it learned", (), f"{_sentence(metrics['learned'])}")]
-    rows = []
-    for row in auto["tried"]:
-        figures = (
-            ("", "", "")
-            if row["loss"] is None
-            else (percent(row["accuracy"]), f"{row['loss']:.3f}", duration(row["seconds"]))
-        )
-        rows.append((row["name"], *figures, row["note"]))
+        return [Section("How it learned", (), _sentence(found.learned))]
+    rows = tuple(
+        (row["name"], percent(row["accuracy"]), f"{row['loss']:.3f}", duration(row["seconds"]), row["note"])
+        if row["loss"] is not None
+        else (row["name"], "", "", "", row["note"])
+        for row in auto["tried"]
+    )
     note = (
         f"On {auto['n_val']:,} validation pictures; the loss is the mean cross-entropy at the temperature "
         f"that suits the way best. Budget {duration(auto['budget_seconds'])}, used "
         f"{duration(auto['seconds'])}."
     )
-    table = Table(("way", "accuracy", "loss", "time", ""), tuple(rows), "What was tried", (note,))
-    return [
-        Section(
-            "How it learned",
-            (table, Text(_sentence(metrics["learned"]))),
-            f"Chosen: {_sentence(auto['why'])}",
-        )
-    ]
+    table = Table(("way", "accuracy", "loss", "time", ""), rows, "What was tried", (note,))
+    parts = (table, Text(_sentence(found.learned)))
+    return [Section("How it learned", parts, f"Chosen: {_sentence(found.why)}")]
 
 
 def hierarchy_sections(score: HierarchyScore | None) -> list[Section]:
@@ -69,9 +83,8 @@ def hierarchy_sections(score: HierarchyScore | None) -> list[Section]:
     return [Section("In the taxonomy", (table,), lead)]
 
 
-def near_parts(near: Mapping[str, Any]) -> tuple[SectionPart, ...]:
-    """The near duplicates, folded; nothing where none were found."""
-    groups = near.get("groups", ())
+def near_parts(groups: Sequence[Sequence[str]]) -> tuple[SectionPart, ...]:
+    """The groups of near duplicates, folded; nothing where none were found."""
     if not groups:
         return ()
     rows = tuple((str(number), ", ".join(group)) for number, group in enumerate(groups[:_SHOWN], start=1))

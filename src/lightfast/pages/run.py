@@ -2,145 +2,182 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from lightfast.data.images import ImageSet
-from lightfast.data.taxonomy.taxonomy import Taxonomy
+from lightfast.base.plain import FLAT, HIDDEN, OPTIONAL
 from lightfast.evaluate.calibration import reliability
-from lightfast.evaluate.hierarchy import HierarchyScore, score_hierarchy
+from lightfast.evaluate.hierarchy import HierarchyScore
 from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
-from lightfast.evaluate.robustness import Robustness
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.load import model_summary
-from lightfast.pages.classes import classes_sections
-from lightfast.pages.learned import hierarchy_sections, learned_sections
+from lightfast.evaluate.tags import TagEvaluation
+from lightfast.pages.classes import ScoredLabels, classes_sections
+from lightfast.pages.learned import Learned, hierarchy_sections, learned_sections, near_parts
+from lightfast.pages.tags import ScoredTags, tag_cards
+from lightfast.report.envelope import Envelope
 from lightfast.report.figures import reliability_diagram, severity_curves, training_curves
-from lightfast.report.noted import noted_dicts
+from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Folded, Section, SectionPart, Table, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_card, share_cell
+
+if TYPE_CHECKING:
+    from lightfast.evaluate.robustness import Robustness
+    from lightfast.experiments.crossval import CrossValidation
+    from lightfast.models.checkpoint import Checkpoint
 
 # Temperatures nearer to 1 than this change no probability that anyone would notice.
 SMALL_CHANGE = 0.05
 
 
-@dataclass(frozen=True, eq=False)
-class RunReport:
-    """What a page shows: the classifier, the labelled pictures that it read, its predictions in the same
-    order, and their score.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunResult(Envelope):
+    """A classifier and what it predicts of labelled pictures: what `train` and `evaluate` both find.
+
+    Attributes:
+        run: folder of the run, or `hf-hub:ID`.
+        checkpoint: the classifier.
+        scored: its predictions and their score, by whether pictures have one label or any number.
     """
 
-    checkpoint: Checkpoint
-    images: ImageSet
-    predictions: Predictions
-    evaluation: Evaluation
+    JSON_PROPERTIES: ClassVar = ("model", "temperature")
+
+    run: str
+    checkpoint: Checkpoint = field(metadata=HIDDEN)
+    scored: ScoredLabels | ScoredTags = field(metadata=FLAT)
 
     @property
-    def hierarchy(self) -> HierarchyScore | None:
-        """The score in the tree of the labels, where the classifier has a taxonomy."""
-        if self.checkpoint.taxonomy is None:
-            return None
-        return score_hierarchy(Taxonomy.from_json(self.checkpoint.taxonomy), self.predictions)
+    def model(self) -> str:
+        """Registry name of the classifier."""
+        return self.checkpoint.model
 
-    def sections(self) -> list[Section]:
-        """Classes, confused pictures, curves, confidence."""
-        confidence = reliability_section(
-            self.predictions, self.evaluation, temperature_words(self.checkpoint)
-        )
-        return [*classes_sections(self.predictions, self.evaluation, self.images), confidence]
+    @property
+    def temperature(self) -> float:
+        """What divides its logits."""
+        return self.checkpoint.temperature
 
 
-def write_run_page(
-    path: Path,
-    tested: RunReport,
-    metrics: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    near: Sequence[SectionPart] = (),
-) -> Path:
-    """The report of a training: its test figures, classes, confused pictures, curves, reliability, notes;
-    `near`: its near duplicates.
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What models that never saw them predict of the pictures of a training, and the file that holds it."""
+
+    validated: CrossValidation = field(metadata=FLAT)
+    predictions: Path
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainResult(RunResult):
+    """What `train` found.
+
+    Attributes:
+        summary: one line about the model.
+        learned: how it learned from photographs; None for other networks.
+        parameters: numbers in its network; None for a forest.
+        test_version: `ImageSet.version` of the test part.
+        parts: how many pictures each part has.
+        hierarchy: the score in the tree of the labels, where there is one.
+        near: ids of near duplicates, group by group.
+        out_of_fold: with `folds`, the cross-validation.
     """
-    evaluation, checkpoint = tested.evaluation, tested.checkpoint
-    parts = metrics["parts"]
-    seconds = metrics["seconds"]["train"]
-    lead = (
-        f"{_sentence(evaluation)} It was fitted on {parts['train']:,} pictures and chosen on "
-        f"{parts['val']:,} others; the test pictures were read once, at the end."
+
+    JSON_PROPERTIES: ClassVar = (*RunResult.JSON_PROPERTIES, "epochs")
+
+    summary: str = field(metadata=HIDDEN)
+    learned: Learned | None = field(metadata=FLAT)
+    parameters: int | None
+    test_version: str
+    parts: Mapping[str, int]
+    hierarchy: HierarchyScore | None = field(default=None, metadata=OPTIONAL)
+    near: Sequence[Sequence[str]] = field(default=(), metadata=HIDDEN)
+    out_of_fold: OutOfFold | None = field(default=None, metadata=OPTIONAL)
+
+    @property
+    def epochs(self) -> int:
+        """How often the network saw its training pictures; 0 where it learned otherwise."""
+        return len(self.checkpoint.history)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EvaluateResult(RunResult):
+    """What `evaluate` found; `robustness` where a suite of corruptions was named."""
+
+    robustness: Robustness | None = None
+
+
+def write_run_page(path: Path, result: TrainResult) -> Path:
+    """The report of a training: its test figures, how it learned, classes or labels, training curves."""
+    seconds = result.steps["train"]
+    said = (
+        f" It was fitted on {result.parts['train']:,} pictures and chosen on {result.parts['val']:,} others; "
+        "the test pictures were read once, at the end."
     )
     took = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
-    extra = Card(took, "training time", f"{metrics['epochs']} epochs" if metrics["epochs"] else "")
+    extra = Card(took, "training time", f"{result.epochs} epochs" if result.epochs else "")
+    head = _result_section(result, said, extra)
     sections = [
-        Section(
-            "Result",
-            (
-                score_cards(evaluation, lead, extra),
-                *noted_dicts(metrics["notes"], metrics["unreadable"]),
-                *near,
-            ),
-        ),
-        *learned_sections(metrics),
-        *hierarchy_sections(tested.hierarchy),
-        *tested.sections(),
+        dataclasses.replace(head, parts=(*head.parts, *near_parts(result.near))),
+        *learned_sections(result.learned),
+        *hierarchy_sections(result.hierarchy),
+        *_scored_sections(result),
     ]
-    if checkpoint.history:
-        sections.append(
-            Section(
-                "Training",
-                (curves_figure(checkpoint.history, f"{metrics['model']}: {model_summary(checkpoint)}."),),
-            )
-        )
-    title = f"{metrics['model']} on {metrics['data']}"
-    return write_page(
-        path,
-        title,
-        f"{evaluation.n:,} test pictures, {len(evaluation.class_names)} classes.",
-        sections,
-        facts,
-    )
+    if result.checkpoint.history and isinstance(result.scored, ScoredLabels):
+        curves = curves_figure(result.checkpoint.history, f"{result.model}: {result.summary}.")
+        sections.append(Section("Training", (curves,)))
+    return _write(path, result, sections)
 
 
-def write_evaluation_page(
-    path: Path,
-    tested: RunReport,
-    metrics: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    robust: Robustness | None = None,
-) -> Path:
-    """The report of an evaluation: figures, classes, confused pictures, reliability and,
-    where a suite was read, the corruption card.
+def write_evaluation_page(path: Path, result: EvaluateResult) -> Path:
+    """The report of an evaluation: figures, the corruption card where a suite was read,
+    classes or labels.
     """
-    evaluation = tested.evaluation
-    times = metrics["touched_before"]
+    times = result.touched_before
     often = "once" if times == 1 else f"{times} times"
     touched = f" These pictures had been scored with this run {often} before." if times else ""
-    cards = score_cards(evaluation, _sentence(evaluation) + touched)
-    sections = [Section("Result", (cards, *noted_dicts(metrics["notes"], metrics["unreadable"])))]
-    if robust is not None:
-        sections.append(robustness_section({"before": robust}))
-    sections += tested.sections()
-    return write_page(
-        path,
-        f"{tested.checkpoint.model} on {metrics['data']}",
-        f"{evaluation.n:,} pictures.",
-        sections,
-        facts,
+    sections = [_result_section(result, touched)]
+    if result.robustness is not None:
+        sections.append(robustness_section({"before": result.robustness}))
+    return _write(path, result, [*sections, *_scored_sections(result)])
+
+
+def _result_section(result: RunResult, said: str, *extra: Card) -> Section:
+    """The figures as cards; `said` and `extra` go with those of one label a picture."""
+    evaluation = result.scored.evaluation
+    cards = (
+        tag_cards(evaluation)
+        if isinstance(evaluation, TagEvaluation)
+        else score_cards(evaluation, f"{_sentence(evaluation)}{said}", *extra)
     )
+    return Section("Result", (cards, *noted(result)))
+
+
+def _scored_sections(result: RunResult) -> list[Section]:
+    """Labels; or classes, confused pictures, curves, confidence."""
+    scored = result.scored
+    if isinstance(scored, ScoredTags):
+        return scored.sections()
+    return [
+        *classes_sections(scored.predictions, scored.evaluation, scored.images),
+        reliability_section(scored.predictions, scored.evaluation, temperature_words(result.checkpoint)),
+    ]
+
+
+def _write(path: Path, result: RunResult, sections: Sequence[Section]) -> Path:
+    evaluation = result.scored.evaluation
+    read = "test pictures" if isinstance(result, TrainResult) else "pictures"
+    subtitle = (
+        f"{evaluation.n:,} pictures, {len(evaluation.per_label)} labels, any number a picture."
+        if isinstance(evaluation, TagEvaluation)
+        else f"{evaluation.n:,} {read}, {len(evaluation.class_names)} classes."
+    )
+    return write_page(path, f"{result.model} on {result.data}", subtitle, sections, result.provenance)
 
 
 def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
     """Accuracy, top 3, F1 and calibration as cards."""
-    spread = percent_range(evaluation.accuracy_interval)
-    cards = [
-        Card(
-            percent(evaluation.accuracy),
-            "accuracy",
-            f"95 % interval {spread}, n = {evaluation.n:,}",
-            "strong",
-        )
-    ]
+    interval, counted = evaluation.accuracy_interval, f", n = {evaluation.n:,}"
+    cards = [share_card(evaluation.accuracy, "accuracy", interval, "strong", more=counted)]
     if 3 in evaluation.top_k:
         value, interval = evaluation.top_k[3]
         cards.append(share_card(value, "among the first three", interval))
@@ -164,19 +201,16 @@ def reliability_section(predictions: Predictions, evaluation: Evaluation, temper
 def temperature_words(checkpoint: Checkpoint) -> str:
     """What the temperature of a classifier does to its probabilities, and what it was fitted on."""
     pictures, temperature = checkpoint.details.get("calibrated_on"), checkpoint.temperature
-    if pictures is None:
-        return "No temperature was fitted: these are the probabilities that the model gives by itself."
     if not pictures:
-        return (
-            "There were no validation pictures to fit a temperature on: these are the probabilities that the "
-            "model gives by itself."
-        )
-    said = f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: "
+        why = "There were no validation pictures to fit a temperature on"
+        why = "No temperature was fitted" if pictures is None else why
+        return f"{why}: these are the probabilities that the model gives by itself."
+    change = "the model's probabilities were left nearly as they were"
     if temperature > 1 + SMALL_CHANGE:
-        return said + "the model was too sure of itself, and its probabilities were made softer."
-    if temperature < 1 - SMALL_CHANGE:
-        return said + "the model was not sure enough, and its probabilities were made sharper."
-    return said + "the model's probabilities were left nearly as they were."
+        change = "the model was too sure of itself, and its probabilities were made softer"
+    elif temperature < 1 - SMALL_CHANGE:
+        change = "the model was not sure enough, and its probabilities were made sharper"
+    return f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: {change}."
 
 
 def curves_figure(history: Sequence[Mapping[str, Any]], caption: str, title: str = "") -> Figure:
@@ -194,39 +228,32 @@ def robustness_section(results: Mapping[str, Robustness], title: str = "Under da
     if before.mce is not None:
         lead += f" mCE {100 * before.mce:.1f} against {before.baseline}."
     levels = sorted({row.severity for row in before.rows})
-    parts: list[SectionPart] = []
+    table = _cells_table(before, after)
+    parts: tuple[SectionPart, ...] = (table,)
     if len(levels) > 1 and all(len(rows) == len(levels) for rows in before.by_corruption.values()):
         curves = {name: _curve(results, name) for name in before.by_corruption}
-        parts.append(
-            Figure(
-                severity_curves(curves, levels),
-                f"Accuracy by corruption and severity, n = {before.n:,} a point, the same pictures "
-                f"everywhere; bands are 95 % intervals. Seed {before.seed}.",
-            )
+        caption = (
+            f"Accuracy by corruption and severity, n = {before.n:,} a point, the same pictures everywhere; "
+            f"bands are 95 % intervals. Seed {before.seed}."
         )
-        parts.append(Folded("The numbers behind the curves", (_cells_table(before, after),)))
-    else:
-        parts.append(_cells_table(before, after))
-    return Section(title, tuple(parts), lead)
+        figure = Figure(severity_curves(curves, levels), caption)
+        parts = (figure, Folded("The numbers behind the curves", (table,)))
+    return Section(title, parts, lead)
 
 
 def _cells_table(before: Robustness, after: Robustness | None) -> Table:
-    columns = (
-        ("damage", "severity", "accuracy") if after is None else ("damage", "severity", "before", "after")
+    sides = (before,) if after is None else (before, after)
+    rows = tuple(
+        (
+            row[0].corruption.replace("_", " "),
+            str(row[0].severity),
+            *(share_cell(one.accuracy, one.interval, digits=1) for one in row),
+        )
+        for row in zip(*(side.rows for side in sides), strict=True)
     )
-    rows = []
-    for place, row in enumerate(before.rows):
-        cells = [
-            row.corruption.replace("_", " "),
-            str(row.severity),
-            share_cell(row.accuracy, row.interval, digits=1),
-        ]
-        if after is not None:
-            cells.append(share_cell(after.rows[place].accuracy, after.rows[place].interval, digits=1))
-        rows.append(tuple(cells))
     return Table(
-        columns,
-        tuple(rows),
+        ("damage", "severity", *(("accuracy",) if after is None else ("before", "after"))),
+        rows,
         f"Accuracy under {before.suite}, n = {before.n:,} a row",
         ("Small print: 95 % Wilson intervals.",),
     )

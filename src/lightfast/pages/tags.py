@@ -4,39 +4,36 @@ and the tree of the labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from lightfast.base.plain import FLAT, HIDDEN, OPTIONAL
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.curves import PR_METHOD
 from lightfast.evaluate.hierarchy import node_probs, node_tags
 from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.evaluate.tags import TagEvaluation, TagScore, label_scores, tag_curves
-from lightfast.evaluate.thresholds import NEVER_GIVEN, UNJUDGED, Thresholds
-from lightfast.pages.classes import areas_section
-from lightfast.report.page import Card, Cards, Folded, Section, SectionPart, Table, Text, write_page
+from lightfast.evaluate.thresholds import NEVER_GIVEN, UNJUDGED, LabelThreshold, Thresholds
+from lightfast.pages.classes import areas_section, folded_when_long, score_cells
+from lightfast.report.page import Cards, Cell, Section, SectionPart, Table, Text
 from lightfast.report.tables import percent, percent_range, share_card, share_cell
 
-MANY_LABELS = 25
 # An em space a level: cells keep it, where they would fold plain spaces.
 _INDENT = "\N{EM SPACE}"
 
 
 @dataclass(frozen=True, eq=False)
-class TagsReport:
-    """What the page shows: predictions of labelled pictures, their score, and where they exist the choice of
-    thresholds, the taxonomy and how it was learned.
+class ScoredTags:
+    """Predictions of pictures with any number of labels, their score, and where they exist the choice of
+    thresholds and the taxonomy.
     """
 
-    predictions: TagPredictions
-    evaluation: TagEvaluation
-    thresholds: Thresholds | None = None
-    taxonomy: Taxonomy | None = None
-    learned: tuple[Section, ...] = ()
+    predictions: TagPredictions = field(metadata=HIDDEN)
+    evaluation: TagEvaluation = field(metadata=FLAT)
+    thresholds: Thresholds | None = field(default=None, metadata=OPTIONAL)
+    taxonomy: Taxonomy | None = field(default=None, metadata=HIDDEN)
 
     def sections(self) -> list[Section]:
         """Labels, thresholds, tree, curves."""
@@ -46,23 +43,6 @@ class TagsReport:
         if self.taxonomy is not None:
             found.append(_tree_section(self.predictions, self.taxonomy))
         return [*found, _curves_section(self.predictions)]
-
-
-def write_tags_page(
-    path: Path, title: str, tested: TagsReport, facts: Mapping[str, Any], before: Sequence[SectionPart] = ()
-) -> Path:
-    """Write the page; `before` are parts that belong under the result (notes, unreadable files),
-    `facts` its provenance.
-    """
-    evaluation = tested.evaluation
-    sections = [Section("Result", (tag_cards(evaluation), *before)), *tested.learned, *tested.sections()]
-    return write_page(
-        path,
-        title,
-        f"{evaluation.n:,} pictures, {len(evaluation.per_label)} labels, any number a picture.",
-        sections,
-        facts,
-    )
 
 
 def tag_cards(evaluation: TagEvaluation) -> Cards:
@@ -81,14 +61,8 @@ def tag_cards(evaluation: TagEvaluation) -> Cards:
         )
     ]
     if evaluation.mean_average_precision is not None:
-        spread = percent_range(evaluation.mean_average_precision_interval)
-        cards.append(
-            Card(
-                percent(evaluation.mean_average_precision),
-                "mean average precision",
-                f"95 % interval {spread}",
-            )
-        )
+        interval = evaluation.mean_average_precision_interval
+        cards.append(share_card(evaluation.mean_average_precision, "mean average precision", interval))
     cards += [
         share_card(evaluation.exact_match, "all labels right", evaluation.exact_match_interval),
         share_card(evaluation.tagged, "of the pictures get a label", evaluation.tagged_interval),
@@ -97,49 +71,34 @@ def tag_cards(evaluation: TagEvaluation) -> Cards:
 
 
 def _labels_section(evaluation: TagEvaluation, taxonomy: Taxonomy | None) -> Section:
-    known = [row for row in evaluation.per_label if row.f1 is not None and row.threshold < NEVER_GIVEN]
-    lead = "No label that occurs in these pictures is ever given."
-    if known:
-        worst = " and ".join(
-            f"{row.name} ({percent(row.f1, 1)})" for row in sorted(known, key=lambda row: row.f1 or 0.0)[:2]
-        )
-        lead = f"Of the labels that are given, the lowest F1 have {worst}."
-    unseen = [row.name for row in evaluation.per_label if not row.positives]
+    rows = evaluation.per_label
+    unseen = [row.name for row in rows if not row.positives]
+    lead = _lowest(rows)
     if unseen:
-        lead += (
-            f" No picture carries {_listed(unseen)}: nothing can be said of "
-            f"{'it' if len(unseen) == 1 else 'them'}."
-        )
-    abstract = {
-        row.name
-        for row in evaluation.per_label
-        if taxonomy and taxonomy.is_abstract(taxonomy.resolve(row.name))
-    }
+        them = "it" if len(unseen) == 1 else "them"
+        lead += f" No picture carries {_listed(unseen)}: nothing can be said of {them}."
+    abstract = [taxonomy is not None and taxonomy.is_abstract(taxonomy.resolve(row.name)) for row in rows]
+    captions = ((False, "By label"), (True, "Abstract labels, which name no object"))
     tables = [
-        _labels_table(
-            [row for row in evaluation.per_label if row.name not in abstract], "By label", evaluation
-        )
+        _labels_table(chosen, caption, evaluation)
+        for apart, caption in captions
+        if (chosen := [row for row, one in zip(rows, abstract, strict=True) if one is apart])
     ]
-    if abstract:
-        apart = [row for row in evaluation.per_label if row.name in abstract]
-        tables.append(_labels_table(apart, "Abstract labels, which name no object", evaluation))
-    return Section("Labels", tuple(table for table in tables if table is not None), lead)
+    return Section("Labels", tuple(tables), lead)
 
 
-def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvaluation) -> SectionPart | None:
-    if not labels:
-        return None
+def _lowest(rows: Sequence[TagScore]) -> str:
+    known = [row for row in rows if row.f1 is not None and row.threshold < NEVER_GIVEN]
+    if not known:
+        return "No label that occurs in these pictures is ever given."
+    known.sort(key=lambda row: row.f1 or 0.0)
+    worst = " and ".join(f"{row.name} ({percent(row.f1, 1)})" for row in known[:2])
+    return f"Of the labels that are given, the lowest F1 have {worst}."
+
+
+def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvaluation) -> SectionPart:
     rows = tuple(
-        (
-            row.name,
-            _threshold(row.threshold),
-            share_cell(row.precision, row.precision_interval, digits=1),
-            share_cell(row.recall, row.recall_interval, digits=1),
-            share_cell(row.f1, row.f1_interval, digits=1),
-            share_cell(row.average_precision, row.average_precision_interval, digits=1),
-            f"{row.positives:,}",
-            f"{row.given:,}",
-        )
+        (row.name, _threshold(row.threshold), *score_cells(row), _precision_cell(row), *_counts(row))
         for row in labels
     )
     notes = (
@@ -151,56 +110,41 @@ def _labels_table(labels: Sequence[TagScore], caption: str, evaluation: TagEvalu
     )
     columns = ("label", "from", "precision", "recall", "F1", "AP", "carried by", "given to")
     table = Table(columns, rows, f"{caption}, {evaluation.n:,} pictures", notes)
-    return table if len(rows) <= MANY_LABELS else Folded(f"{caption}: all {len(rows)}", (table,))
+    return folded_when_long(table, f"{caption}: all {len(rows)}")
+
+
+def _counts(row: TagScore | LabelThreshold) -> tuple[str, str]:
+    return f"{row.positives:,}", f"{row.given:,}"
+
+
+def _precision_cell(row: TagScore) -> Cell:
+    return share_cell(row.average_precision, row.average_precision_interval, digits=1)
 
 
 def _thresholds_section(thresholds: Thresholds) -> Section:
     wanted = thresholds.wanted_precision
-    if wanted is None:
-        lead = (
-            "Every label is given from the probability on at which its F1 on the validation pictures was "
-            "best."
-        )
-    else:
-        lead = (
-            f"Wanted: a precision of {percent(wanted, 0)}. Every label is given from the lowest probability "
-            f"on at which the validation pictures show that much with {percent(thresholds.confidence, 0)} "
-            "confidence."
-        )
-    parts: list[SectionPart] = []
-    if thresholds.never:
-        parts.append(
-            Text(
-                "Never given, because no threshold shows the wanted precision: "
-                f"{', '.join(thresholds.never)}. More validation pictures of a label, or a lower wish, may "
-                "change that.",
-                note=True,
-            )
-        )
-    if thresholds.unproven:
-        parts.append(
-            Text(
-                f"Unproven: {', '.join(thresholds.unproven)} reach the wanted precision on the validation "
-                "pictures, which are too few to be sure of it.",
-                note=True,
-            )
-        )
-    if thresholds.unjudged:
-        parts.append(
-            Text(
-                f"Too few validation pictures carry {', '.join(thresholds.unjudged)} to choose a threshold; "
-                f"{UNJUDGED} is used.",
-                note=True,
-            )
-        )
+    lead = (
+        "Every label is given from the probability on at which its F1 on the validation pictures was best."
+        if wanted is None
+        else f"Wanted: a precision of {percent(wanted, 0)}. Every label is given from the lowest probability "
+        f"on at which the validation pictures show that much with {percent(thresholds.confidence, 0)} "
+        "confidence."
+    )
+    never, unproven, unjudged = map(", ".join, (thresholds.never, thresholds.unproven, thresholds.unjudged))
+    said = {
+        f"Never given, because no threshold shows the wanted precision: {never}. More validation pictures of "
+        "a label, or a lower wish, may change that.": never,
+        f"Unproven: {unproven} reach the wanted precision on the validation pictures, which are too few to "
+        "be sure of it.": unproven,
+        f"Too few validation pictures carry {unjudged} to choose a threshold; {UNJUDGED} is used.": unjudged,
+    }
     rows = tuple(
         (
             row.name,
             _threshold(row.threshold),
             share_cell(row.precision, row.interval if row.given else None, digits=1),
             percent(row.recall, 1),
-            f"{row.positives:,}",
-            f"{row.given:,}",
+            *_counts(row),
         )
         for row in thresholds.labels
     )
@@ -213,8 +157,8 @@ def _thresholds_section(thresholds: Thresholds) -> Section:
             "chosen on the same pictures; those of the tables above do not.",
         ),
     )
-    parts.append(table if len(rows) <= MANY_LABELS else Folded(f"All {len(rows)} thresholds", (table,)))
-    return Section("Thresholds", tuple(parts), lead)
+    texts = (Text(text, note=True) for text, names in said.items() if names)
+    return Section("Thresholds", (*texts, folded_when_long(table, f"All {len(rows)} thresholds")), lead)
 
 
 def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
@@ -231,18 +175,14 @@ def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
         label_scores(TagPredictions(values, halves, names, ids, tags))
         for values in (given.astype(np.float32), probs)
     )
-    areas = {
-        row.name: share_cell(row.average_precision, row.average_precision_interval, digits=1)
-        for row in ranked
-    }
+    areas = {row.name: _precision_cell(row) for row in ranked}
     parts = []
+    note = "AP: average precision. Small print: 95 % intervals, as above."
     for abstract, caption in ((False, "The tree of objects"), (True, "Abstract labels")):
         rows = tuple(
             (
                 _INDENT * len(taxonomy.ancestors(row.name)) + row.name,
-                share_cell(row.precision, row.precision_interval, digits=1),
-                share_cell(row.recall, row.recall_interval, digits=1),
-                share_cell(row.f1, row.f1_interval, digits=1),
+                *score_cells(row),
                 areas[row.name],
                 f"{row.positives:,}",
             )
@@ -250,14 +190,8 @@ def _tree_section(predictions: TagPredictions, taxonomy: Taxonomy) -> Section:
             if taxonomy.is_abstract(row.name) == abstract
         )
         if rows:
-            parts.append(
-                Table(
-                    ("label", "precision", "recall", "F1", "AP", "carried by"),
-                    rows,
-                    caption,
-                    ("AP: average precision. Small print: 95 % intervals, as above.",),
-                )
-            )
+            columns = ("label", "precision", "recall", "F1", "AP", "carried by")
+            parts.append(Table(columns, rows, caption, (note,)))
     lead = (
         (
             "A label above others is given when one of them is, and is as probable as the most probable of "

@@ -32,3 +32,8 @@ class Envelope:
     seconds: float | Mapping[str, float] = 0.0
     touched_before: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict, metadata=HIDDEN)
+
+    @property
+    def steps(self) -> Mapping[str, float]:
+        """`seconds` by step; one step `total` where a verb has no others."""
+        return self.seconds if isinstance(self.seconds, Mapping) else {"total": self.seconds}

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import PairedTest, mcnemar
@@ -33,7 +34,7 @@ class Gate:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        clean, degraded = (None if one is None else one.as_json() for one in (self.clean, self.degraded))
+        clean, degraded = (as_json(one) for one in (self.clean, self.degraded))
         return {"passed": self.passed, "clean": clean, "degraded": degraded, "reason": self.reason}
 
 

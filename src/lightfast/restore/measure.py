@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lightfast.base.plain import as_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import PairedTest, mcnemar
@@ -63,7 +64,7 @@ class EnhancerScores:
 
     def as_json(self, *, leak: bool) -> dict[str, Any]:
         """Plain JSON values; every figure says whether it is a leak."""
-        told = {name: {**test.as_json(), "leak": leak} for name, test in self.tests.items()}
+        told = {name: {**as_json(test), "leak": leak} for name, test in self.tests.items()}
         kinds = {name: told[name] for name in self.by_kind}
         return {"clean": told["clean"], "degraded": told.get("degraded"), "by_kind": kinds, "leak": leak}
 

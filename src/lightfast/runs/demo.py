@@ -6,29 +6,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.files import write_json
 from lightfast.data.images import ImageSet, sample
+from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.robustness import Robustness, robustness_of_many
 from lightfast.pages.demo import DemoResult, write_demo_page
 from lightfast.pages.repair import RepairReport, repair_test
-from lightfast.pages.run import RunReport
-from lightfast.report.provenance import provenance
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pipeline import Pipeline, repair
-from lightfast.runs.fit import Job, prepare_job
-from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish
+from lightfast.runs.fit import prepare_job
+from lightfast.runs.folder import REPORT_FILE, begin
 from lightfast.runs.options import RunOptions
-from lightfast.runs.repair import Damaged, damage_pictures, repair_metrics, write_repair
+from lightfast.runs.record import envelope, finished
+from lightfast.runs.repair import DAMAGED_CLEAN_SHARE, damage_pictures, repair_metrics, write_repair
 from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
-from lightfast.runs.train import TrainResult, fit_job, run_metrics, write_results
+from lightfast.runs.train import fit_job
 from lightfast.train.recipe import Recipe
 
 DATA, SUITE, FOLDER, _MADE_BY = "mnist-5k", "mnist-c", "lightfast-demo", "demo"
@@ -66,67 +64,52 @@ FULL = _plan((14, 10, 24), cell=200, each_kind=1000)
 _QUICK = _plan((6, 4, 4), cell=30, each_kind=100)
 
 
-def demo_run(options: RunOptions, *, quick: bool = False) -> dict[str, Any]:
+def demo_run(options: RunOptions, *, quick: bool = False) -> DemoResult:
     """Train on clean digits, measure under damage, repair, read again, and write it all into one run folder.
 
     Args:
         options: `out` is the run folder, `lightfast-demo` by default; an earlier demo there is written over.
         quick: a smaller training, about a fifth of the time.
-
-    Returns: the content of metrics.json: the keys of `train_run` for the clean test digits; `mixture` (those
-        of `repair_run`), `clean` and `by_kind` (paired tests), `robustness` (`before`, `after`), `severities`
-        (the same over severities 1..5), `seconds`, `report`.
     """
     started = time.perf_counter()
     folder = Path(options.out) if options.out is not None else Path(FOLDER)
     plan = _QUICK if quick else FULL
+    options = replace(options, command=options.command or f"lightfast demo{' --quick' * quick}")
     job = prepare_job(DATA, options, recipe=plan.recipe, config=NETWORK)
     begin(folder, job.settings(options, _MADE_BY), resume=False, replace=_MADE_BY)
     trained = fit_job(job, options, folder)
-    write_results(folder, job, trained)
     training = options.training(folder / "repair")
     pipeline, kit_seconds = fit_pipeline(
         trained.checkpoint, (job.splits.train, job.splits.val), plan.kit, training
     )
     save_pipeline(folder, pipeline, plan.kit, kit_seconds)
-    measuring = time.perf_counter()
-    result = _measured(job, trained, pipeline, plan, options)
-    write_repair(
-        folder / "repaired",
-        result.story.repair,
-        Damaged(result.story.images, result.story.clean, result.story.kinds),
-    )
-    now = time.perf_counter()
-    seconds = {**trained.seconds, **kit_seconds, "measure": now - measuring, "total": now - started}
-    metrics = _metrics((job, trained), result, folder, seconds)
-    facts = provenance(
-        job.splits.train.version,
-        options.seed,
-        seconds,
-        options.words or ["lightfast", "demo", *["--quick"] * quick],
-    )
-    write_demo_page(folder / REPORT_FILE, result, metrics, facts)
-    write_json(folder / METRICS_FILE, metrics)
-    finish(folder)
-    return metrics
-
-
-def _measured(
-    job: Job, trained: TrainResult, pipeline: Pipeline, plan: DemoPlan, options: RunOptions
-) -> DemoResult:
-    """The clean test digits, the damaged mixture, every kind at its published strength,
-    and every kind at every strength.
-    """
-    test = job.splits.test
+    measuring, test = time.perf_counter(), job.splits.test
     clean = repair(pipeline, test)
     damaged = damage_pictures(test, SUITE, options.seed)
     mixture = repair(pipeline, damaged.images)
-    tested = RunReport(trained.checkpoint, test, trained.predictions, trained.evaluation)
-    story = RepairReport(mixture, damaged.images, test, damaged.kinds, pipeline)
     each = sample(test, plan.each_kind, options.seed)
     published = _both(pipeline, each, None, options)
     curves = _both(pipeline, sample(test, plan.cell, options.seed), (1, 2, 3, 4, 5), options)
-    return DemoResult(tested, clean, story, published, curves)
+    write_repair(folder / "repaired", mixture, damaged)
+    now = time.perf_counter()
+    steps = {**trained.steps, **kit_seconds, "measure": now - measuring, "total": now - started}
+    result = DemoResult(
+        **vars(trained) | envelope(job, job.splits.train, options, started, steps=steps),
+        clean=repair_test(clean),
+        mixture={**repair_metrics(mixture, damaged), "clean_share": DAMAGED_CLEAN_SHARE, "suite": SUITE},
+        story=RepairReport(mixture, damaged.images, test, damaged.kinds, pipeline),
+        mixed=repair_test(mixture),
+        by_kind=_by_kind(**published),
+        robustness=published,
+        severities=curves,
+        report=folder / REPORT_FILE,
+    )
+    return finished(folder, result, write_demo_page)
+
+
+def _by_kind(before: Robustness, after: Robustness) -> dict[str, PairedTest]:
+    pairs = zip(before.rows, before.correct, after.correct, strict=True)
+    return {row.corruption: mcnemar(first, final) for row, first, final in pairs}
 
 
 def _both(
@@ -140,20 +123,3 @@ def _both(
     return robustness_of_many(
         read, images, SUITE, severities=severities, seed=options.seed, report=options.report
     )
-
-
-def _metrics(
-    fitted: tuple[Job, TrainResult], result: DemoResult, folder: Path, seconds: Mapping[str, float]
-) -> dict[str, Any]:
-    story = result.story
-    damaged = Damaged(story.images, story.clean, story.kinds)
-    return {
-        **run_metrics(*fitted, folder),
-        "clean": repair_test(result.clean).as_json(),
-        "mixture": {**repair_metrics(story.repair, damaged), "clean_share": 0.125, "suite": SUITE},
-        "by_kind": {name: test.as_json() for name, test in result.tests_by_kind.items()},
-        "robustness": {key: value.as_json() for key, value in result.published.items()},
-        "severities": {key: value.as_json() for key, value in result.curves.items()},
-        "seconds": {name: round(value, 2) for name, value in seconds.items()},
-        "report": str(folder / REPORT_FILE),
-    }

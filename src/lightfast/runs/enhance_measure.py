@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
+from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
@@ -102,7 +103,7 @@ def transfer_gains(
                 predictions.rows(one.rows).difference,
             )
             # Of no gain there is no share.
-            row |= {key: test.as_json(), f"{key}_kept": test.difference / gain if gain > 0 else None}
+            row |= {key: as_json(test), f"{key}_kept": test.difference / gain if gain > 0 else None}
         folder, version = Path(one.run), own.clean.images.take(one.rows).version
         row["touched_before"] = (
             record_evaluation(folder, version, options.command or "enhance --transfer")

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import write_json
-from lightfast.data.dataset import ImageSpec, Unreadable
+from lightfast.base.plain import as_json
+from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import near_duplicates_json, why_not_searched
+from lightfast.data.images import ImageSet
 from lightfast.data.sources.archives import is_archive
 from lightfast.data.sources.folder import MANIFEST_ENDINGS
 from lightfast.data.splits import Splits
@@ -24,6 +26,7 @@ from lightfast.experiments.auto import AUTO_BUDGET, choose_model
 from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.transfer import TransferSettings, backbone_of, identifier_of
+from lightfast.pages.learned import Learned
 from lightfast.runs.folder import RECIPE_FILE, record_evaluation, write_history, write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
@@ -56,7 +59,7 @@ class TrainOptions:
 
     def as_json(self) -> dict[str, Any]:
         """What decides the result, plain JSON values; nothing for what was not asked for."""
-        said = {"taxonomy": self.taxonomy.as_json() if self.taxonomy else None, "precision": self.precision}
+        said = as_json({"taxonomy": self.taxonomy, "precision": self.precision})
         return {key: value for key, value in said.items() if value is not None}
 
 
@@ -86,28 +89,33 @@ class Job:
         table = path.suffix.lower() in MANIFEST_ENDINGS or is_archive(path.name) or "://" in self.source
         return bool(self.unreadable) or path.is_dir() or table or bool(self.near.get("searched"))
 
+    @property
+    def parts(self) -> dict[str, int]:
+        """How many pictures each part has."""
+        return {name: len(getattr(self.splits, name)) for name in ("train", "val", "test")}
+
     def settings(self, options: RunOptions, made_by: str = "train") -> dict[str, Any]:
         """The content of run.json."""
-        splits, path = self.splits, Path(self.source).expanduser()
-        parts = {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
-        return {
+        train, path = self.splits.train, Path(self.source).expanduser()
+        said = {
             "made_by": made_by,
             "source": printable(path.resolve()) if path.exists() else self.source,
-            "data": splits.train.name.split("/")[0],
-            "data_version": splits.train.version,
-            "parts": parts,
+            "data": train.name.split("/")[0],
+            "data_version": train.version,
+            "parts": self.parts,
             "seed": options.seed,
             "split_seed": options.seed,
-            "image_size": list(options.image_size) if options.image_size else None,
-            "image_shape": list(splits.train.image_shape),
-            "data_folder": str(options.data_folder) if options.data_folder else None,
-            "class_names": list(splits.train.class_names),
+            "image_size": options.image_size,
+            "image_shape": train.image_shape,
+            "data_folder": options.data_folder,
+            "class_names": train.class_names,
             "model": self.model,
-            "config": dict(self.config),
-            "recipe": self.recipe.model_dump(),
+            "config": self.config,
+            "recipe": self.recipe,
             "command": options.command,
-            "extra": self.train_options.as_json(),
+            "extra": self.train_options,
         }
+        return as_json(said)
 
 
 def prepare_job(
@@ -121,86 +129,85 @@ def prepare_job(
 ) -> Job:
     """Read and split the pictures of a training; near duplicates among photographs stay on one side."""
     # A backbone looks at no more than its own side of a photograph; the small networks learn from 96 pixels.
-    side = (
-        backbone_of(identifier_of("lite0" if model == "auto" else model)).side
-        if _on_backbone(model)
-        else None
-    )
+    side = None
+    if model == "auto" or find_model(model, "classifier").transfer:
+        side = backbone_of(identifier_of("lite0" if model == "auto" else model)).side
     prepared = prepare(source, options, target=ImageSpec(options.image_size, largest_side=side))
-    loaded, near = prepared.data, prepared.near
-    photographs = not why_not_searched(loaded)
-    train_options = train_options or TrainOptions()
-    if train_options.precision is not None and loaded.train.tags is None:
-        raise SettingsError(
-            "--precision chooses thresholds for several labels a picture; these have one each",
-            cure="Leave it out.",
-        )
-    if train_options.taxonomy is not None:
-        train_options.taxonomy.check_classes(
-            loaded.train.class_names, "multi-class" if loaded.train.tags is None else "multi-label"
-        )
+    loaded, train_options, config = prepared.data, train_options or TrainOptions(), dict(config or {})
+    _check_labels(loaded.train, train_options)
     splits = prepared.splits(options.seed)
-    notes = [*prepared.notes, *splits.notes]
-    if model == "auto" and not (photographs or min(loaded.train.image_shape[:2]) > SMALL_SIDE):
-        notes.append(
-            f"model auto: {loaded.train.image_shape[0]} x {loaded.train.image_shape[1]} pixels are no "
-            "photographs: the small CNN"
-        )
-        model = "cnn"
-    if model == "auto" and (recipe is not None or config):
-        raise SettingsError(
-            "--set for photographs",
-            expected="settings of a named model: auto chooses its own",
-            cure="Name one, e.g. --model lite0 --set model.mode=staged.",
-        )
-    recipe = recipe or (Recipe() if model == "auto" else recipe_of(model, config or {}))
+    model, recipe, notes = _resolved(model, recipe, config, loaded)
     return Job(
         source,
         splits,
         model,
         recipe,
-        dict(config or {}),
+        config,
         loaded.unreadable,
-        tuple(notes),
+        (*prepared.notes, *splits.notes, *notes),
         loaded.sizes,
         train_options,
-        near_duplicates_json(loaded, near),
+        near_duplicates_json(loaded, prepared.near),
     )
 
 
-def _on_backbone(model: str) -> bool:
-    return model == "auto" or find_model(model, "classifier").transfer
+def _resolved(
+    model: str, recipe: Recipe | None, config: Mapping[str, Any], loaded: LoadedData
+) -> tuple[str, Recipe, tuple[str, ...]]:
+    """(model, recipe, notes): `auto` chooses by itself, and is the small CNN for anything but photographs."""
+    notes: tuple[str, ...] = ()
+    height, width, _ = loaded.train.image_shape
+    if model == "auto" and why_not_searched(loaded) and min(height, width) <= SMALL_SIDE:
+        notes = (f"model auto: {height} x {width} pixels are no photographs: the small CNN",)
+        model = "cnn"
+    if model != "auto":
+        return model, recipe or recipe_of(model, config), notes
+    if recipe is not None or config:
+        raise SettingsError(
+            "`recipe` and `config` for photographs",
+            expected="settings of a named model: auto chooses its own",
+            cure="Name one, e.g. `model=lite0` with `config.mode=staged`.",
+        )
+    return model, Recipe(), notes
+
+
+def _check_labels(images: ImageSet, train_options: TrainOptions) -> None:
+    """Refuse a wanted precision or a taxonomy that does not go with the labels."""
+    if train_options.precision is not None and images.tags is None:
+        raise SettingsError(
+            "`precision` chooses thresholds for several labels a picture; these have one each",
+            cure="Leave it out.",
+        )
+    if train_options.taxonomy is not None:
+        task = "multi-class" if images.tags is None else "multi-label"
+        train_options.taxonomy.check_classes(images.class_names, task)
 
 
 def check_options(model: str, recipe: Recipe | None, config: Mapping[str, Any] | None) -> None:
     """Refuse settings that would have no effect."""
-    if model == "auto":
+    if model == "auto" or not find_model(model, "classifier").transfer:
         return
-    fixed = (
-        find_model(model, "classifier").transfer and TransferSettings.of(**dict(config or {})).mode == "head"
-    )
-    if fixed and recipe is not None:
+    if TransferSettings.of(**dict(config or {})).mode == "head" and recipe is not None:
         usual = recipe_of(model, config or {}).model_dump()
-        changed = [
-            name for name, value in recipe.model_dump().items() if value != usual[name] and name != "balance"
-        ]
+        changed = [key for key, one in recipe.model_dump().items() if one != usual[key] and key != "balance"]
         if changed:
             raise SettingsError(
-                f"--set {changed[0]} has no effect: mode=head fits a linear head at once, without epochs",
-                cure="Add --set model.mode=staged or model.mode=full.",
+                f"`recipe.{changed[0]}` has no effect: mode=head fits a linear head at once, without epochs",
+                cure="Add `config.mode=staged` or `config.mode=full`.",
             )
 
 
 def ingest_figures(job: Job) -> dict[str, Any]:
     """The content of ingest.json: what became of every picture file of the source."""
-    unreadable = [asdict(one) for one in job.unreadable]
-    return {
-        "read": sum(job.sizes.values()),
-        "unreadable": unreadable,
-        "notes": list(job.notes),
-        "sizes": dict(job.sizes),
-        "near_duplicates": dict(job.near),
-    }
+    return as_json(
+        {
+            "read": sum(job.sizes.values()),
+            "unreadable": job.unreadable,
+            "notes": job.notes,
+            "sizes": job.sizes,
+            "near_duplicates": job.near,
+        }
+    )
 
 
 def fit_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint:
@@ -217,17 +224,15 @@ def fit_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint:
             config=job.config,
             training=training,
         )
-    taxonomy = job.train_options.taxonomy.as_json() if job.train_options.taxonomy else None
-    return calibrate(raw, job.splits.val).replace(taxonomy=taxonomy)
+    return calibrate(raw, job.splits.val).replace(taxonomy=as_json(job.train_options.taxonomy))
 
 
-def transfer_facts(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What metrics.json says of transfer learning: how, what was tried, why; empty for other networks."""
+def transfer_facts(checkpoint: Checkpoint) -> Learned | None:
+    """How a network on a pretrained backbone learned, what was tried, and why; None for other networks."""
     facts = checkpoint.details
     if "transfer" not in facts:
-        return {}
-    auto = {"auto": facts["auto"]} if "auto" in facts else {}
-    return {"transfer": dict(facts["transfer"]), "learned": facts_in_words(facts["transfer"]), **auto}
+        return None
+    return Learned(facts["transfer"], facts_in_words(facts["transfer"]), facts.get("auto"))
 
 
 def write_fit(folder: Path, job: Job, checkpoint: Checkpoint) -> None:

@@ -10,10 +10,11 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
+from lightfast.base.plain import OPTIONAL
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
@@ -29,7 +31,6 @@ from lightfast.data.sources.resolve import SourceResolver
 from lightfast.models.device import surely_cpu
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_pictures
-from lightfast.tagging.card import ModelCard
 from lightfast.tagging.rows import PredictionColumns, row_format, row_writer, rows_of
 from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
 from lightfast.tagging.stream import Tagged, tag_files
@@ -45,7 +46,37 @@ class _Tally:
     n: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     unreadable: list[Unreadable] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictResult:
+    """What `predict` found.
+
+    Attributes:
+        n: pictures read.
+        classes: how many pictures each label was given.
+        class_names, task, model, seed: of the classifier.
+        unreadable: every file that could not be read.
+        seconds, pictures_per_second: wall time and speed.
+        out: the file that was written.
+        unreadable_file: OUT.unreadable.csv (path and reason), when there are any.
+        notes: what the reader has to know, one sentence each.
+        predictions: one row a picture; None where they went to `out`.
+    """
+
+    n: int
+    classes: Mapping[str, int]
+    class_names: tuple[str, ...]
+    task: str
+    model: str
+    seed: int | None
+    unreadable: Sequence[Unreadable]
+    seconds: float
+    pictures_per_second: float
+    out: Path | None
+    unreadable_file: str | None
+    notes: tuple[str, ...]
+    predictions: Sequence[Mapping[str, Any]] | None = field(metadata=OPTIONAL)
 
 
 def tag_run(
@@ -56,7 +87,7 @@ def tag_run(
     form: str | None = None,
     top: int = 1,
     client: str | None = None,
-) -> dict[str, Any]:
+) -> PredictResult:
     """Read pictures with a run and write one row a picture as they come, in bounded memory.
 
     Args:
@@ -69,10 +100,6 @@ def tag_run(
         form: csv, jsonl or parquet; None goes by the ending of `out`.
         top: guesses a picture.
         client: whose names the labels get, of those in the run's taxonomy; None = the names of the classes.
-
-    Returns: n, classes (how many pictures each label was given), class_names, task, unreadable, notes,
-    seconds, pictures_per_second, model, seed, out; unreadable_file (OUT.unreadable.csv: path and reason, when
-    there are any); without `out` predictions.
 
     Stopped on the way, OUT.part holds the rows so far, a whole file. Raises DataError when no picture at all
     can be read.
@@ -92,43 +119,48 @@ def tag_with(
     form: str | None = None,
     top: int = 1,
     client: str | None = None,
-) -> dict[str, Any]:
+) -> PredictResult:
     """`tag_run` with a tagger that is loaded."""
-    out = None if options.out is None else Path(options.out)
-    sayings, tally = PredictionColumns(tagger.card, top, client), _Tally()
+    card, out = tagger.card, None if options.out is None else Path(options.out)
+    sayings, tally = PredictionColumns(card, top, client), _Tally()
+    rows: list[dict[str, Any]] = []
     files, arrays, resolver = _sorted(paths, options.report)
     listing = picture_entries(files, options.report, resolver) if files else Listing((), resolver=resolver)
     tally.unreadable += listing.unreadable
+
+    def keep(columns: Mapping[str, Sequence[Any]], _probs: object) -> None:
+        rows.extend(rows_of(columns, ("id", "path", *sayings.names)))
+
     started = time.perf_counter()
     try:
-        with ExitStack() as stack:
-            write = (
-                None if out is None else stack.enter_context(row_writer(out, row_format(out, form), sayings))
-            )
+        with row_writer(out, row_format(out, form), sayings) if out else nullcontext(keep) as write:
             for batch in _read(tagger, listing, arrays, options, tally):
-                names = {
-                    "id": [printable(one.id) for one in batch.entries],
-                    "path": _paths(batch.entries, resolver),
-                }
-                columns = {**names, **sayings.columns(batch.probs)}
+                ids = [printable(one.id) for one in batch.entries]
+                places = [printable(resolver.display_text(str(one.path))) for one in batch.entries]
+                columns = {"id": ids, "path": places, **sayings.columns(batch.probs)}
                 tally.n += len(batch.probs)
-                tally.classes.update(
-                    label for one in columns.get("tags", [columns["predicted_label"]]) for label in one
-                )
-                if write is not None:
-                    write(columns, batch.probs)
-                else:
-                    tally.rows += rows_of(columns, ("id", "path", *sayings.names))
+                tally.classes.update(chain(*columns.get("tags", [columns["predicted_label"]])))
+                write(columns, batch.probs)
             if not tally.n:
                 raise _nothing(tally.unreadable)
     finally:
         listed = None if out is None else _list_unreadable(out, tally.unreadable)
-    return _result(tagger.card, tally, time.perf_counter() - started) | {
-        "out": None if out is None else str(out),
-        "unreadable_file": listed,
-        "notes": list(listing.notes),
-        **({} if out else {"predictions": tally.rows}),
-    }
+    seconds = time.perf_counter() - started
+    return PredictResult(
+        n=tally.n,
+        classes={name: tally.classes[name] for name in card.class_names},
+        class_names=card.class_names,
+        task=card.task,
+        model=card.model,
+        seed=card.seed,
+        unreadable=tally.unreadable,
+        seconds=round(seconds, 3),
+        pictures_per_second=round(tally.n / max(seconds, 1e-9), 1),
+        out=out,
+        unreadable_file=listed,
+        notes=listing.notes,
+        predictions=rows if out is None else None,
+    )
 
 
 @contextmanager
@@ -155,7 +187,7 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
         yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        kept = Path(run, MODEL_FILE) if on_disk and _writable(Path(run)) else Path(temporary, MODEL_FILE)
+        kept = Path(run, MODEL_FILE) if on_disk and os.access(run, os.W_OK) else Path(temporary, MODEL_FILE)
         digest = checkpoint_digest(Path(run)) if on_disk else ""
         yield load_tagger(export_graph(classifier, kept, digest))
 
@@ -163,10 +195,10 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
 def checkpoint_digest(run: Path) -> str:
     """Hex SHA-256 over the files of a run's checkpoint, "" where there are none."""
     folder = run / "checkpoint" if (run / "checkpoint").is_dir() else run
-    digest = hashlib.sha256()
     files = [folder / name for name in ("checkpoint.json", "weights.safetensors")]
     if not all(path.is_file() for path in files):
         return ""
+    digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -174,13 +206,8 @@ def checkpoint_digest(run: Path) -> str:
 
 def _fresh_export(run: Path) -> Path | None:
     """RUN/model.onnx, when it was made from the checkpoint that stands there now."""
-    path = run / MODEL_FILE
-    digest = checkpoint_digest(run)
+    path, digest = run / MODEL_FILE, checkpoint_digest(run)
     return path if digest and path.is_file() and load_model_card(path).source_digest == digest else None
-
-
-def _writable(folder: Path) -> bool:
-    return os.access(folder, os.W_OK)
 
 
 def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str], SourceResolver]:
@@ -214,10 +241,6 @@ def _read(
             yield Tagged(entries, tagger.probs(np.ascontiguousarray(given.images.images[rows])))
 
 
-def _paths(entries: Sequence[Entry], resolver: SourceResolver) -> list[str]:
-    return [printable(resolver.display_text(str(one.path))) for one in entries]
-
-
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:
     first = f", the first is {unreadable[0].path}: {unreadable[0].reason}" if unreadable else ""
     return DataError(
@@ -235,18 +258,3 @@ def _list_unreadable(out: Path, unreadable: Sequence[Unreadable]) -> str | None:
     text = StringIO()
     csv.writer(text).writerows([("path", "reason"), *((one.path, one.reason) for one in unreadable)])
     return str(write_text(path, text.getvalue()))
-
-
-def _result(card: ModelCard, tally: _Tally, seconds: float) -> dict[str, Any]:
-    counted = {name: tally.classes[name] for name in card.class_names}
-    return {
-        "n": tally.n,
-        "classes": counted,
-        "class_names": list(card.class_names),
-        "task": card.task,
-        "model": card.model,
-        "seed": card.seed,
-        "unreadable": [asdict(one) for one in tally.unreadable],
-        "seconds": round(seconds, 3),
-        "pictures_per_second": round(tally.n / max(seconds, 1e-9), 1),
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,16 +19,18 @@ from lightfast.runs.pictures import Prepared
 
 if TYPE_CHECKING:
     from lightfast.runs.contenders import PairedPictures
+    from lightfast.runs.fit import Job
 
 ResultT = TypeVar("ResultT", bound=Envelope)
 
 
 def envelope(
-    given: Prepared | Ingest | PairedPictures,
+    given: Prepared | Ingest | PairedPictures | Job,
     images: ImageSet | PairedPictures,
     options: RunOptions,
     started: float,
     notes: Sequence[str] = (),
+    steps: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The fields of `Envelope` for a result about `images`.
 
@@ -36,8 +38,10 @@ def envelope(
         given: what was read: its unreadable files and notes.
         started: `time.perf_counter()` at the beginning of the verb.
         notes: what else is to be said.
+        steps: seconds of each step, in place of the time since `started`.
     """
-    seconds = round(time.perf_counter() - started, 3)
+    total = {"total": round(time.perf_counter() - started, 3)}
+    seconds = {name: round(value, 3) for name, value in steps.items()} if steps else total["total"]
     return {
         "data": images.name.split("/")[0],
         "data_version": images.version,
@@ -45,7 +49,7 @@ def envelope(
         "unreadable": given.unreadable,
         "notes": (*given.notes, *notes),
         "seconds": seconds,
-        "provenance": provenance(images.version, options.seed, {"total": seconds}, options.words),
+        "provenance": provenance(images.version, options.seed, steps or total, options.words),
     }
 
 

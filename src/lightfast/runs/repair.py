@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic, make_folder, write_bytes, write_json
+from lightfast.base.plain import as_json
 from lightfast.base.png import png
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import SUITES
@@ -156,7 +157,7 @@ def repair_metrics(result: Repair, damaged: Damaged) -> dict[str, Any]:
         metrics |= {
             **score(result.after).as_json(),
             "before": score(result.before).as_json(),
-            "paired": repair_test(result).as_json(),
+            "paired": as_json(repair_test(result)),
         }
         sure = ~result.needs_review
         metrics["accuracy_of_the_sure"] = float(result.after.correct[sure].mean()) if sure.any() else None

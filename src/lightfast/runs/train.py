@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lightfast.base.errors import SettingsError
+from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.files import load_json, write_json
-from lightfast.data.dataset import concatenate
+from lightfast.base.plain import as_json
+from lightfast.data.dataset import Unreadable, concatenate
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.metrics import Evaluation, score
-from lightfast.evaluate.predict import predict
-from lightfast.evaluate.predictions import Predictions
+from lightfast.data.taxonomy.taxonomy import Taxonomy
+from lightfast.evaluate.hierarchy import score_hierarchy
+from lightfast.evaluate.predict import tag_probs
+from lightfast.evaluate.thresholds import Thresholds, choose_thresholds
 from lightfast.experiments.crossval import FoldOptions, assign_folds, cross_validate
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
-from lightfast.models.load import load_checkpoint
+from lightfast.models.load import load_checkpoint, model_summary
 from lightfast.models.registry import count_parameters
-from lightfast.pages.classes import hardest_pairs
-from lightfast.pages.learned import near_parts
-from lightfast.pages.run import RunReport, write_run_page
-from lightfast.report.provenance import provenance
+from lightfast.pages.classes import ScoredLabels
+from lightfast.pages.run import OutOfFold, TrainResult, write_run_page
+from lightfast.pages.tags import ScoredTags
+from lightfast.runs.evaluate import scored_by
 from lightfast.runs.fit import (
     Job,
     TrainOptions,
@@ -40,27 +42,13 @@ from lightfast.runs.folder import (
     METRICS_FILE,
     OUT_OF_FOLD_FILE,
     PREDICTIONS_FILE,
-    REPORT_FILE,
     begin,
     claimed,
-    finish,
 )
 from lightfast.runs.options import RunOptions
-from lightfast.runs.train_tags import train_tags
+from lightfast.runs.record import envelope, finished
 from lightfast.train.fit import ClassifierPlan, check_trainable
 from lightfast.train.recipe import Recipe
-
-
-@dataclass(frozen=True, eq=False)
-class TrainResult:
-    """A calibrated classifier of one label a picture, what it says of the test part,
-    and the seconds that each step took.
-    """
-
-    checkpoint: Checkpoint
-    predictions: Predictions
-    evaluation: Evaluation
-    seconds: Mapping[str, float]
 
 
 def train_run(
@@ -71,18 +59,16 @@ def train_run(
     recipe: Recipe | None = None,
     config: Mapping[str, Any] | None = None,
     train_options: TrainOptions | None = None,
-) -> dict[str, Any]:
+) -> TrainResult:
     """Read, split, fit on train, choose and calibrate on val, score the test part once, write the run folder.
 
     Args:
         source: folder, manifest, `.npz` or catalogue name; its official parts are respected.
-        options: `out` is the run folder; an interrupted run there goes on with `resume`.
+        options: `out` is the run folder; an interrupted run there goes on with `resume`, a finished one is
+            loaded.
         model, recipe, config: see `train.fit.fit`; model "auto" chooses a way of transfer learning for
-            photographs (`evaluate.choose.choose_model`) and takes the small CNN for anything else.
+            photographs (`experiments.auto.choose_model`) and takes the small CNN for anything else.
         train_options: folds, time budget, taxonomy, wanted precision.
-
-    Returns: the content of metrics.json: the keys of `Evaluation.as_json`, and hardest_pairs, run, model,
-    parameters, temperature, unreadable, notes, parts, data, data_version, seconds.
 
     Raises:
         DataError, SettingsError, UnknownName: the input cannot be used. CheckpointError: `out` holds another
@@ -94,98 +80,110 @@ def train_run(
     job = prepare_job(source, options, model=model, recipe=recipe, config=config, train_options=train_options)
     folds = train_options.folds
     check_trainable(job.splits.train)
-    if folds is not None and job.splits.train.tags is not None:
-        raise SettingsError(
-            "--out-of-fold cross-validates pictures with one label each", cure="Leave it out."
-        )
     if folds is not None:
         # Refused now, not after the training.
+        if job.splits.train.tags is not None:
+            raise SettingsError("`folds` cross-validates pictures with one label each", cure="Leave it out.")
         assign_folds(_fitted_on(job), FoldOptions(folds), options.seed)
     if begin(folder, job.settings(options), resume=options.resume):
-        metrics = load_json(folder / METRICS_FILE)
-        if folds is not None and metrics.get("out_of_fold", {}).get("folds") != folds:
-            metrics["out_of_fold"] = out_of_fold_figures(job, options, folder, folds)
-            write_json(folder / METRICS_FILE, metrics)
-        return metrics
+        return _loaded(job, options, folder)
     with claimed(folder):
-        return _train(job, options, folder)
+        if job.of_files:
+            write_json(folder / INGEST_FILE, ingest_figures(job))
+        result = fit_job(job, options, folder)
+        if folds is not None:
+            result = dataclasses.replace(result, out_of_fold=_out_of_fold(job, options, folder, folds))
+        return finished(folder, result, write_run_page)
 
 
-def _train(job: Job, options: RunOptions, folder: Path) -> dict[str, Any]:
-    if job.of_files:
-        write_json(folder / INGEST_FILE, ingest_figures(job))
-    if job.splits.train.tags is not None:
-        return train_tags(job, fit_classifier(job, options, folder), options, folder)
-    trained, folds = fit_job(job, options, folder), job.train_options.folds
-    metrics = run_metrics(job, trained, folder)
-    tested = RunReport(trained.checkpoint, job.splits.test, trained.predictions, trained.evaluation)
-    metrics |= {"hierarchy": found.as_json()} if (found := tested.hierarchy) else {}
-    if folds is not None:
-        metrics["out_of_fold"] = out_of_fold_figures(job, options, folder, folds)
-    write_results(folder, job, trained)
-    facts = provenance(job.splits.train.version, options.seed, trained.seconds, options.words)
-    write_run_page(folder / REPORT_FILE, tested, metrics, facts, near_parts(job.near))
-    write_json(folder / METRICS_FILE, metrics)
-    finish(folder)
-    return metrics
-
-
-def out_of_fold_figures(job: Job, options: RunOptions, folder: Path, folds: int) -> dict[str, Any]:
-    """Cross-validate what the run was fitted and chosen on; the probabilities go into `folder`, mean,
-    spread and interval are returned.
+def fit_job(job: Job, options: RunOptions, folder: Path) -> TrainResult:
+    """Fit and calibrate the classifier of a job, choose its thresholds, read the test part once; all of it
+    is kept in `folder` but figures and page.
     """
+    started = time.perf_counter()
+    checkpoint, thresholds = fit_classifier(job, options, folder), None
+    if checkpoint.task == "multi-label":
+        thresholds = _thresholds(checkpoint, job)
+        checkpoint = checkpoint.replace(thresholds=tuple(map(float, thresholds.values)))
+    fitted = time.perf_counter()
+    checkpoint.save(folder / "checkpoint")
+    scored = scored_by(checkpoint, job.splits.test, thresholds)
+    scored.predictions.save(folder / PREDICTIONS_FILE)
+    write_fit(folder, job, checkpoint)
+    # Over all epochs, so that a resumed training tells what the whole of it took.
+    trained = sum(row.get("seconds", 0.0) for row in checkpoint.history) or fitted - started
+    steps = {"train": trained, "predict": time.perf_counter() - fitted}
+    return _result(job, options, folder, checkpoint, scored, steps)
+
+
+def _result(
+    job: Job,
+    options: RunOptions,
+    folder: Path,
+    checkpoint: Checkpoint,
+    scored: ScoredLabels | ScoredTags,
+    steps: Mapping[str, float],
+) -> TrainResult:
+    splits, network, hierarchy = job.splits, checkpoint.network, None
+    notes = scored.thresholds.notes if isinstance(scored, ScoredTags) and scored.thresholds else ()
+    if checkpoint.taxonomy is not None and isinstance(scored, ScoredLabels):
+        hierarchy = score_hierarchy(Taxonomy.from_json(checkpoint.taxonomy), scored.predictions)
+    return TrainResult(
+        **envelope(job, splits.train, options, 0.0, notes, steps),
+        run=str(folder),
+        checkpoint=checkpoint,
+        scored=scored,
+        summary=model_summary(checkpoint),
+        learned=transfer_facts(checkpoint),
+        parameters=None if isinstance(network, Forest) else count_parameters(network),
+        test_version=splits.test.version,
+        parts=job.parts,
+        hierarchy=hierarchy,
+        near=job.near.get("groups", ()),
+    )
+
+
+def _thresholds(classifier: Checkpoint, job: Job) -> Thresholds:
+    val = job.splits.val
+    if not len(val):
+        raise DataError(
+            "thresholds are chosen on validation pictures, and there are none",
+            cure="Give more pictures, or a val part.",
+        )
+    probs = tag_probs(classifier, val.images)
+    return choose_thresholds(probs, val.require_tags(), val.class_names, job.train_options.precision)
+
+
+def _loaded(job: Job, options: RunOptions, folder: Path) -> TrainResult:
+    """The finished run in `folder`; other folds than it was cross-validated with are made up for."""
+    saved, folds = load_json(folder / METRICS_FILE), job.train_options.folds
+    thresholds = Thresholds.from_json(saved["thresholds"]) if "thresholds" in saved else None
+    checkpoint, had = load_checkpoint(folder), saved.get("out_of_fold", {}).get("folds")
+    scored = scored_by(checkpoint, job.splits.test, thresholds, folder / PREDICTIONS_FILE)
+    result = dataclasses.replace(
+        _result(job, options, folder, checkpoint, scored, saved["seconds"]),
+        run=saved["run"],
+        notes=tuple(saved["notes"]),
+        unreadable=tuple(Unreadable(**one) for one in saved["unreadable"]),
+        # Finished folds are kept: nothing is fitted again.
+        out_of_fold=_out_of_fold(job, options, folder, folds or had) if folds or had else None,
+    )
+    if folds is not None and folds != had:
+        write_json(folder / METRICS_FILE, as_json(result))
+    return result
+
+
+def _out_of_fold(job: Job, options: RunOptions, folder: Path, folds: int) -> OutOfFold:
+    """Cross-validate what the run was fitted and chosen on; the probabilities go into `folder`."""
     plan = ClassifierPlan(job.model, job.recipe, job.config)
     if job.model == "auto":
         # In the way that was chosen: choosing again in every fold would take K times the budget.
         chosen = load_checkpoint(folder)
         plan = ClassifierPlan(chosen.model, Recipe.of(**chosen.details["recipe"]), dict(chosen.config))
-    validated = cross_validate(
-        _fitted_on(job), plan, FoldOptions(folds), options.training(folder / FOLDS_FOLDER)
-    )
-    validated.predictions.save(folder / OUT_OF_FOLD_FILE)
-    return {**validated.as_json(), "predictions": str(folder / OUT_OF_FOLD_FILE)}
+    training = options.training(folder / FOLDS_FOLDER)
+    validated = cross_validate(_fitted_on(job), plan, FoldOptions(folds), training)
+    return OutOfFold(validated, validated.predictions.save(folder / OUT_OF_FOLD_FILE))
 
 
 def _fitted_on(job: Job) -> ImageSet:
     return concatenate([part for part in (job.splits.train, job.splits.val) if len(part)])
-
-
-def fit_job(job: Job, options: RunOptions, folder: Path) -> TrainResult:
-    """Fit and calibrate the classifier of a job, keep it in `folder`/checkpoint, and read the test part."""
-    started = time.perf_counter()
-    checkpoint = fit_classifier(job, options, folder)
-    fitted = time.perf_counter()
-    checkpoint.save(folder / "checkpoint")
-    predictions = predict(checkpoint, job.splits.test)
-    # Over all epochs, so that a resumed training tells what the whole of it took.
-    trained = sum(row.get("seconds", 0.0) for row in checkpoint.history) or fitted - started
-    seconds = {"train": trained, "predict": time.perf_counter() - fitted}
-    return TrainResult(checkpoint, predictions, score(predictions), seconds)
-
-
-def run_metrics(job: Job, trained: TrainResult, folder: Path) -> dict[str, Any]:
-    """The content of metrics.json."""
-    network = trained.checkpoint.network
-    return {
-        **trained.evaluation.as_json(),
-        "hardest_pairs": hardest_pairs(trained.evaluation),
-        "run": str(folder),
-        "model": trained.checkpoint.model,
-        **transfer_facts(trained.checkpoint),
-        "parameters": None if isinstance(network, Forest) else count_parameters(network),
-        "temperature": trained.checkpoint.temperature,
-        "data": job.splits.train.name.split("/")[0],
-        "data_version": job.splits.train.version,
-        "test_version": job.splits.test.version,
-        "parts": {"train": len(job.splits.train), "val": len(job.splits.val), "test": len(job.splits.test)},
-        "epochs": len(trained.checkpoint.history),
-        "unreadable": [asdict(one) for one in job.unreadable],
-        "notes": list(job.notes),
-        "seconds": {name: round(seconds, 3) for name, seconds in trained.seconds.items()},
-    }
-
-
-def write_results(folder: Path, job: Job, trained: TrainResult) -> None:
-    """Write what stands beside the checkpoint, and record that the test part was read."""
-    write_fit(folder, job, trained.checkpoint)
-    trained.predictions.save(folder / PREDICTIONS_FILE)

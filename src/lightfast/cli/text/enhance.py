@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from lightfast.cli.text.columns import columns
 from lightfast.cli.text.runs import paired_row
@@ -20,7 +21,7 @@ def enhance_lines(metrics: Mapping[str, Any]) -> list[str]:
         verdict_sentence(metrics).replace("Refused", "REFUSED"),
         *columns(
             ("test pictures", "n", WITHOUT, WITH, "difference"),
-            [paired_row(name, test) for name, test in tests.items() if test],
+            [paired_row(name, cast(Any, SimpleNamespace(**test))) for name, test in tests.items() if test],
         ),
         "Accuracy of the same test pictures without and with the enhancer; brackets: 95 % intervals.",
     ]

@@ -12,37 +12,54 @@ from lightfast.data.check import DataReport
 from lightfast.report.tables import percent, points_text, share_text
 
 if TYPE_CHECKING:
+    from lightfast.evaluate.compare import PairedTest
+    from lightfast.evaluate.metrics import Evaluation
+    from lightfast.evaluate.robustness import Robustness
+    from lightfast.pages.demo import DemoResult
     from lightfast.pages.objects_sheet import ObjectsResult
+    from lightfast.pages.run import EvaluateResult, OutOfFold, RunResult, TrainResult
+    from lightfast.pages.tags import ScoredTags
 
 
-def run_lines(metrics: Mapping[str, Any], folder: Path | str | None) -> list[str]:
-    """What `train`, `evaluate` or `repair` found: accuracy with interval and n, before and after;
-    `folder` holds the report.
-    """
-    lines = (
-        repair_lines(metrics)
-        if "attempted" in metrics
-        else score_lines(metrics)
-        if "accuracy" in metrics
-        else []
-    )
-    lines += tag_lines(metrics) if "exact_match" in metrics else []
-    if "learned" in metrics:
-        lines.append(f"learned    {metrics['auto']['why'] if 'auto' in metrics else metrics['learned']}")
-    lines += robustness_lines(metrics.get("robustness"))
-    if "out_of_fold" in metrics:
-        kept = metrics["out_of_fold"]
-        lines.append(
-            f"out of fold {share_text(kept['accuracy'], kept['accuracy_interval'])}, n = {kept['n']:,}: "
-            f"{kept['predictions']}"
-        )
-    return [*lines, f"report     {Path(folder, 'report.html')}"] if folder else lines
+def train_lines(result: TrainResult) -> list[str]:
+    """What `train` found: accuracy with interval and n, how it learned; where the report lies."""
+    return [
+        *_scored_lines(result),
+        *([f"learned    {result.learned.why}"] if result.learned else []),
+        *(fold_lines(result.out_of_fold) if result.out_of_fold else []),
+        *report_line(result.run),
+    ]
 
 
-def demo_lines(metrics: Mapping[str, Any]) -> list[str]:
+def evaluate_lines(result: EvaluateResult, folder: Path | None) -> list[str]:
+    """What `evaluate` found: accuracy with interval and n, the corruption card; `folder` holds the report."""
+    card = robustness_lines(result.robustness) if result.robustness else []
+    return [*_scored_lines(result), *card, *report_line(folder)]
+
+
+def report_line(folder: Path | str | None) -> list[str]:
+    """Where the report lies; nothing without a folder."""
+    return [f"report     {Path(folder, 'report.html')}"] if folder else []
+
+
+def _scored_lines(result: RunResult) -> list[str]:
+    # Here, because the other texts of this file are of verbs that draw no page.
+    from lightfast.pages.tags import ScoredTags
+
+    scored = result.scored
+    return tag_lines(scored) if isinstance(scored, ScoredTags) else score_lines(scored.evaluation)
+
+
+def fold_lines(kept: OutOfFold) -> list[str]:
+    """The accuracy out of fold, and where the probabilities are."""
+    found = kept.validated
+    accuracy = share_text(found.scores().mean(), found.interval())
+    return [f"out of fold {accuracy}, n = {len(found.predictions):,}: {kept.predictions}"]
+
+
+def demo_lines(result: DemoResult) -> list[str]:
     """Before and after repair: clean digits, the mixture, every kind of damage; and where the report lies."""
-    tests = {"clean digits": metrics["clean"], "mixture": metrics["mixture"]["paired"], **metrics["by_kind"]}
-    mixture = metrics["mixture"]
+    tests = {"clean digits": result.clean, "mixture": result.mixed, **result.by_kind}
     return [
         *columns(
             ("damage", "n", "before", "after", "difference"),
@@ -50,51 +67,49 @@ def demo_lines(metrics: Mapping[str, Any]) -> list[str]:
         ),
         "Accuracy of the same test digits before and after repair; brackets: 95 % intervals. No label "
         "decided what was repaired.",
-        f"{mixture['doubtful']:,} of {mixture['n']:,} readings of the mixture are doubtful and queued for a "
-        "person.",
-        f"report     {metrics['report']}",
+        f"{int(result.story.repair.needs_review.sum()):,} of {result.mixed.n:,} readings of the mixture are "
+        "doubtful and queued for a person.",
+        f"report     {result.report}",
     ]
 
 
-def paired_row(name: str, test: Mapping[str, Any]) -> tuple[str, ...]:
+def paired_row(name: str, test: PairedTest) -> tuple[str, ...]:
     """A paired test: its name, n, the accuracy before and after, the difference with its interval."""
     return (
         name.replace("_", " "),
-        f"{test['n']:,}",
-        percent(test["before_accuracy"]),
-        percent(test["after_accuracy"]),
-        points_text(test["difference"], test["difference_interval"]),
+        f"{test.n:,}",
+        percent(test.before_accuracy),
+        percent(test.after_accuracy),
+        points_text(test.difference, test.difference_interval),
     )
 
 
-def score_lines(metrics: Mapping[str, Any]) -> list[str]:
+def score_lines(found: Evaluation) -> list[str]:
     """Accuracy with interval and n, F1 with the weakest classes, calibration."""
-    tested = [row for row in metrics["per_class"] if row["support"]]
-    named = ", ".join(
-        f"{row['name']} {percent(row['f1'], 1)}" for row in sorted(tested, key=lambda row: row["f1"])[:3]
-    )
-    untested = [row["name"] for row in metrics["per_class"] if not row["support"]]
+    tested = sorted((row for row in found.per_class if row.support), key=lambda row: row.f1)
+    named = ", ".join(f"{row.name} {percent(row.f1, 1)}" for row in tested[:3])
+    untested = [row.name for row in found.per_class if not row.support]
     more = f" and {len(untested) - NAMED:,} more" if len(untested) > NAMED else ""
     return [
-        f"accuracy   {share_text(metrics['accuracy'], metrics['accuracy_interval'])}, n = {metrics['n']:,}",
-        f"macro F1   {percent(metrics['macro_f1'])}; the lowest: {named}",
+        f"accuracy   {share_text(found.accuracy, found.accuracy_interval)}, n = {found.n:,}",
+        f"macro F1   {percent(found.macro_f1)}; the lowest: {named}",
         *([f"not tested {', '.join(untested[:NAMED])}{more}: no picture to test on"] if untested else []),
-        f"confidence differs from accuracy by {percent(metrics['ece'], 1)} on average",
+        f"confidence differs from accuracy by {percent(found.ece, 1)} on average",
     ]
 
 
-def tag_lines(metrics: Mapping[str, Any]) -> list[str]:
+def tag_lines(scored: ScoredTags) -> list[str]:
     """F1 with interval and n, the share of pictures whose labels are all right,
     the labels that are never given.
     """
-    macro = share_text(metrics["macro_f1"], metrics["macro_f1_interval"])
-    exact = share_text(metrics["exact_match"], metrics["exact_match_interval"])
-    lines = [
-        f"macro F1   {macro}, n = {metrics['n']:,}, {len(metrics['per_label'])} labels",
+    found, never = scored.evaluation, scored.thresholds.never if scored.thresholds else ()
+    macro = share_text(found.macro_f1, found.macro_f1_interval)
+    exact = share_text(found.exact_match, found.exact_match_interval)
+    return [
+        f"macro F1   {macro}, n = {found.n:,}, {len(found.per_label)} labels",
         f"all right  {exact} of the pictures have all their labels and no other",
+        *([f"never      {', '.join(never)}: no threshold reaches the wanted precision"] if never else []),
     ]
-    never = metrics.get("thresholds", {}).get("never", [])
-    return lines + [f"never      {', '.join(never)}: no threshold reaches the wanted precision"] * bool(never)
 
 
 def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
@@ -118,18 +133,13 @@ def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def robustness_lines(card: Mapping[str, Any] | None) -> list[str]:
+def robustness_lines(card: Robustness) -> list[str]:
     """A table of accuracy by corruption and severity."""
-    if not card:
-        return []
-    rows = [
-        (row["corruption"], str(row["severity"]), share_text(row["accuracy"], row["interval"]))
-        for row in card["rows"]
-    ]
-    mean = f"mean under {card['suite']} {share_text(card['robust_accuracy'], card['robust_interval'])}"
+    rows = [(row.corruption, str(row.severity), share_text(row.accuracy, row.interval)) for row in card.rows]
+    mean = f"mean under {card.suite} {share_text(card.robust_accuracy, card.robust_interval)}"
     return [
         *columns(("corruption", "severity", "accuracy"), rows),
-        f"{mean}, clean {share_text(card['clean_accuracy'], card['clean_interval'])}; the same {card['n']:,} "
+        f"{mean}, clean {share_text(card.clean_accuracy, card.clean_interval)}; the same {card.n:,} "
         "pictures in every row",
     ]
 
