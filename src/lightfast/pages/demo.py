@@ -21,7 +21,6 @@ from lightfast.pages.repair import (
     intervals_of,
     paired_table,
     queue_section,
-    repair_test,
     rows_by_outcome,
     training_section,
 )
@@ -69,7 +68,7 @@ def write_demo_page(
         robustness_section(result.curves, "Every damage at every strength"),
         found_section(story),
         queue_section(story),
-        confusion_section(story.repair.before, story.repair.after),
+        *([confusion_section(story.scores)] if story.scores else []),
         reliability_section(result.tested.predictions, result.tested.evaluation),
         training_section(story.pipeline),
     ]
@@ -82,20 +81,19 @@ def write_demo_page(
 
 
 def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
-    mixture = repair_test(result.story.repair)
+    mixture = result.story.repair.paired
     trained = result.tested.evaluation
-    needs_review, sure = result.story.repair.needs_review, ~result.story.repair.needs_review
-    right = float(result.story.repair.after.correct[sure].mean()) if sure.any() else None
-    rest = f"the rest is {percent(right, 1)} right" if sure.any() else "no reading is sure enough"
+    story, right = result.story, result.story.repair.sure_accuracy
+    rest = "no reading is sure enough" if right is None else f"the rest is {percent(right, 1)} right"
     interval = intervals_of(mixture)
     cards = (
         share_card(trained.accuracy, "clean digits", trained.accuracy_interval, digits=1),
         share_card(mixture.before_accuracy, "damaged, before repair", interval[0], "bad", digits=1),
         share_card(mixture.after_accuracy, "damaged, after repair", interval[1], "good", digits=1),
         Card(
-            percent(float(needs_review.mean()), 1),
+            percent(story.doubtful / story.n, 1),
             "left for a person",
-            f"{int(needs_review.sum()):,} of {len(needs_review):,}; {rest}",
+            f"{story.doubtful:,} of {story.n:,}; {rest}",
         ),
         Card(
             f"{metrics['seconds']['total'] / 60:.1f} min",
@@ -108,8 +106,8 @@ def _cards(result: DemoResult, metrics: Mapping[str, Any]) -> Cards:
 
 def _table_section(result: DemoResult) -> Section:
     """Clean, mixture and every kind, before and after, as a figure and as a table."""
-    mixture = repair_test(result.story.repair)
-    clean = repair_test(result.clean)
+    mixture = result.story.repair.paired
+    clean = result.clean.paired
     tests = {"clean": clean, "mixture": mixture, **result.tests_by_kind}
     drawn = [
         (name.replace("_", " "), test.before_accuracy, test.after_accuracy, *intervals_of(test))

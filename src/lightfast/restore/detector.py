@@ -74,10 +74,6 @@ class Damage:
         """bool (N,): surely clean."""
         return self.kind == 0
 
-    def take(self, rows: NDArray[np.integer]) -> Damage:
-        """The rows at `rows`."""
-        return Damage(self.kinds, self.kind_probs[rows], self.kind[rows], self.severity[rows], self.threshold)
-
 
 def fit_detector(
     train_images: ImageSet,
@@ -102,19 +98,12 @@ def fit_detector(
     )
     preprocess = Preprocess.of(train_images)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch, task="detect")
-    history = train(
-        network,
-        source,
-        Detection(preprocess, len(mix.kinds)),
-        plan.recipe,
-        seed=training.seed,
-        context=LoopContext.of(training, "detector"),
-    )
+    objective, context = Detection(preprocess, len(mix.kinds)), LoopContext.of(training, "detector")
+    history = train(network, source, objective, plan.recipe, seed=training.seed, context=context)
     details = {
         "data": train_images.name,
         "data_version": train_images.version,
         "seed": training.seed,
-        "threshold": 0.0,
         "damages": [list(choice) for choice in mix.choices],
         "recipe": plan.recipe.model_dump(),
     }

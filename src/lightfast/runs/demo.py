@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
+from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet, sample
 from lightfast.evaluate.robustness import Robustness, robustness_of_many
 from lightfast.pages.demo import DemoResult, write_demo_page
-from lightfast.pages.repair import RepairReport, repair_test
 from lightfast.pages.run import RunReport
 from lightfast.report.provenance import provenance
 from lightfast.restore.denoise import RestorerPlan
@@ -26,7 +26,7 @@ from lightfast.restore.pipeline import Pipeline, repair
 from lightfast.runs.fit import Job, prepare_job
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, begin, finish
 from lightfast.runs.options import RunOptions
-from lightfast.runs.repair import Damaged, damage_pictures, repair_metrics, write_repair
+from lightfast.runs.repair import damage_pictures, repair_report, write_repair
 from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
 from lightfast.runs.train import TrainResult, fit_job, run_metrics, write_results
 from lightfast.train.recipe import Recipe
@@ -91,11 +91,7 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> dict[str, Any]:
     save_pipeline(folder, pipeline, plan.kit, kit_seconds)
     measuring = time.perf_counter()
     result = _measured(job, trained, pipeline, plan, options)
-    write_repair(
-        folder / "repaired",
-        result.story.repair,
-        Damaged(result.story.images, result.story.clean, result.story.kinds),
-    )
+    write_repair(folder / "repaired", result.story)
     now = time.perf_counter()
     seconds = {**trained.seconds, **kit_seconds, "measure": now - measuring, "total": now - started}
     metrics = _metrics((job, trained), result, folder, seconds)
@@ -119,10 +115,8 @@ def _measured(
     """
     test = job.splits.test
     clean = repair(pipeline, test)
-    damaged = damage_pictures(test, SUITE, options.seed)
-    mixture = repair(pipeline, damaged.images)
     tested = RunReport(trained.checkpoint, test, trained.predictions, trained.evaluation)
-    story = RepairReport(mixture, damaged.images, test, damaged.kinds, pipeline)
+    story = repair_report(pipeline, damage_pictures(test, SUITE, options.seed))
     each = sample(test, plan.each_kind, options.seed)
     published = _both(pipeline, each, None, options)
     curves = _both(pipeline, sample(test, plan.cell, options.seed), (1, 2, 3, 4, 5), options)
@@ -145,12 +139,10 @@ def _both(
 def _metrics(
     fitted: tuple[Job, TrainResult], result: DemoResult, folder: Path, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    story = result.story
-    damaged = Damaged(story.images, story.clean, story.kinds)
     return {
         **run_metrics(*fitted, folder),
-        "clean": repair_test(result.clean).as_json(),
-        "mixture": {**repair_metrics(story.repair, damaged), "clean_share": 0.125, "suite": SUITE},
+        "clean": as_json(result.clean.paired),
+        "mixture": {**as_json(result.story), "clean_share": 0.125, "suite": SUITE},
         "by_kind": {name: test.as_json() for name, test in result.tests_by_kind.items()},
         "robustness": {key: value.as_json() for key, value in result.published.items()},
         "severities": {key: value.as_json() for key, value in result.curves.items()},

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_bytes
-from lightfast.data.dataset import LoadedData
+from lightfast.data.dataset import LoadedData, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet, sample
 from lightfast.data.splits import Splits
@@ -42,7 +42,7 @@ class EnhanceData:
     version: str
     split_seed: int
     own: bool
-    unreadable: tuple[dict[str, str], ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -106,11 +106,8 @@ def load_enhance_data(
         raise DataError(f"{splits.test.name} holds no pictures to test on", cure="Add pictures.")
     if limit is not None:
         notes.append(f"of each part at most {limit:,} pictures were taken, drawn by seed {options.seed}")
-    parts, unreadable = (
-        dataclasses.replace(splits, train=train, val=val, test=test),
-        tuple(asdict(one) for one in prepared.unreadable),
-    )
-    return EnhanceData(parts, version, seed, own, unreadable, tuple(dict.fromkeys(notes)))
+    parts = dataclasses.replace(splits, train=train, val=val, test=test)
+    return EnhanceData(parts, version, seed, own, prepared.unreadable, tuple(dict.fromkeys(notes)))
 
 
 def _unseen(run: str, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:

@@ -45,9 +45,15 @@ def envelope(
     }
 
 
-def finished(folder: Path, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
-    """Write report.html and metrics.json of `result` into `folder`, and mark the run there as finished."""
+def written(folder: Path, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
+    """Write report.html and metrics.json of `result` into `folder`."""
     page(folder / REPORT_FILE, result)
     write_json(folder / METRICS_FILE, as_json(result))
+    return result
+
+
+def finished(folder: Path, result: ResultT, page: Callable[[Path, ResultT], Path]) -> ResultT:
+    """Write report.html and metrics.json of `result` into `folder`, and mark the run there as finished."""
+    written(folder, result, page)
     finish(folder)
     return result

@@ -13,16 +13,8 @@ from lightfast.report.tables import percent, points_text, share_text
 
 
 def run_lines(metrics: Mapping[str, Any], folder: Path | str | None) -> list[str]:
-    """What `train`, `evaluate` or `repair` found: accuracy with interval and n, before and after;
-    `folder` holds the report.
-    """
-    lines = (
-        repair_lines(metrics)
-        if "attempted" in metrics
-        else score_lines(metrics)
-        if "accuracy" in metrics
-        else []
-    )
+    """What `train` or `evaluate` found: accuracy with interval and n; `folder` holds the report."""
+    lines = score_lines(metrics) if "accuracy" in metrics else []
     lines += tag_lines(metrics) if "exact_match" in metrics else []
     if "learned" in metrics:
         lines.append(f"learned    {metrics['auto']['why'] if 'auto' in metrics else metrics['learned']}")
@@ -92,27 +84,6 @@ def tag_lines(metrics: Mapping[str, Any]) -> list[str]:
     ]
     never = metrics.get("thresholds", {}).get("never", [])
     return lines + [f"never      {', '.join(never)}: no threshold reaches the wanted precision"] * bool(never)
-
-
-def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """What was found and done, and with labels the predictions before and after."""
-    kinds = sorted(metrics["damage"].items(), key=lambda item: -item[1])
-    lines = [
-        f"damage     {', '.join(f'{name} {count:,}' for name, count in kinds)}",
-        f"restored   {metrics['attempted']:,} of {metrics['n']:,} pictures; the new reading was kept for "
-        f"{metrics['kept']:,}",
-        f"doubtful   {metrics['doubtful']:,} pictures for a person, with reasons",
-    ]
-    if "before" in metrics:
-        paired, before = metrics["paired"], metrics["before"]
-        gap = points_text(paired["difference"], paired["difference_interval"], unit=" points")
-        lines += [
-            f"before     {share_text(before['accuracy'], before['accuracy_interval'])}, n = {before['n']:,}",
-            f"after      {share_text(metrics['accuracy'], metrics['accuracy_interval'])}, the same pictures",
-            f"difference {gap}, {paired['gained']:,} gained, {paired['lost']:,} lost, "
-            f"p = {paired['p_value']:.2g}",
-        ]
-    return lines
 
 
 def robustness_lines(card: Mapping[str, Any] | None) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 
 from lightfast.base.files import json_digest, load_json, write_json
 from lightfast.base.parallel import in_parallel
+from lightfast.base.plain import as_json
 from lightfast.base.progress import silent
 from lightfast.base.randomness import generator
 from lightfast.data.dataset import concatenate
@@ -25,7 +26,8 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, learn_enhancer, weights_digest
-from lightfast.restore.gate import Gate, degraded_images, verdict
+from lightfast.restore.gate import Gate, verdict
+from lightfast.restore.measure import degraded_images
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.registry import StudyOptions, trained
 from lightfast.studies.rows import ModelRow, trained_row
@@ -217,13 +219,11 @@ def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Stud
         train_images = concatenate([splits.train, splits.test])
     plan = subject.plans[PAPER_WAY if way == _LEAK else way]
     begin = _denoiser(options, subject, pictures) if way in subject.from_denoiser else None
-    key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": plan.as_json()}
+    key = {"data": train_images.version, "classifier": classifier.details["key"], "plan": as_json(plan)}
     key |= {} if begin is None else {"begin": begin.details["key"]}
 
     def make(training: Training) -> Checkpoint:
-        return learn_enhancer(
-            classifier, train_images, splits.val, plan=plan, training=training, begin=begin
-        )[0]
+        return learn_enhancer(classifier, train_images, splits.val, plan=plan, training=training, begin=begin)
 
     return trained(options, part_of(subject, way), key, make)
 
@@ -326,7 +326,7 @@ def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, v
     from predictions that are kept.
     """
     if not len(val_images):
-        return verdict(None, None)
+        return verdict(None)
     tests = [
         mcnemar(_read(options, classifier, images, "without"), _read(options, enhanced, images, "with"))
         for images in (val_images, degraded_images(val_images, MIX, options.seed))
