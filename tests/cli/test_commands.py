@@ -202,6 +202,7 @@ def asked(monkeypatch):
     """
     from lightfast.report.page import Table
     from lightfast.studies import registry
+    from lightfast.studies import run as studies
 
     given = []
 
@@ -211,7 +212,7 @@ def asked(monkeypatch):
         return registry.StudyResult("A study", (table,), {"n": 3}, ("a stand-in",))
 
     monkeypatch.setattr(
-        registry, "find_study", lambda name: registry.Study(name, "A study", answer, "a paper")
+        studies, "find_study", lambda name: registry.Study(name, "A study", answer, "a paper")
     )
     return given
 

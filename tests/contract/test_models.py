@@ -15,7 +15,7 @@ from lightfast.models import backbones, classifiers, enhanced, forest, hub, pape
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
-from lightfast.models.infer import predict_logits, restore_images
+from lightfast.models.infer import predict_logits, restore
 from lightfast.models.load import load_checkpoint
 from lightfast.models.registry import MODELS
 from lightfast.models.transfer import preprocess_of
@@ -102,10 +102,10 @@ def test_a_restorer_keeps_shape_range_and_input(name: str, shape: tuple[int, int
     made = Checkpoint("restorer", name, shape, 0, (), Preprocess.identity(shape), network.eval())
     images = pictures(shape)
     before = images.copy()
-    restored = restore_images(made, images)
+    restored = restore(made, images)
     assert restored.shape == images.shape
     assert restored.dtype == np.uint8
-    assert (restored == restore_images(made, images)).all()
+    assert (restored == restore(made, images)).all()
     assert (images == before).all()
 
 

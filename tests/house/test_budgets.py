@@ -13,7 +13,7 @@ ALL_CODE = [
     *SOURCES,
     *sorted(path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")),
 ]
-FILE_BUDGET, FUNCTION_BUDGET = 400, 60
+FILE_BUDGET, FUNCTION_BUDGET = 400, 50
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -59,15 +59,27 @@ def test_no_file_is_longer_than_its_budget():
     assert {name: length for name, length in lengths.items() if length > FILE_BUDGET} == {}
 
 
+def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The lines of a function's body, its docstring not counted."""
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
 def test_no_function_is_longer_than_its_budget():
-    lengths = [
-        (path, node, (node.end_lineno or node.lineno) - node.lineno + 1)
-        for path in ALL_CODE
-        for node in functions(path)
-    ]
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name} {lines}"
-        for path, node, lines in lengths
-        if lines > FUNCTION_BUDGET
+        for path in ALL_CODE
+        for node in functions(path)
+        if (lines := body_lines(node)) > FUNCTION_BUDGET
     ]
     assert found == []
+
+
+def test_nothing_is_left_out_of_the_formatter_but_tables_of_numbers():
+    marked = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in ALL_CODE
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if line.rstrip().endswith(("# fmt: " + "skip", "# fmt: " + "off"))
+    ]
+    assert marked == []

@@ -26,7 +26,10 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (5, *SHAPE), dtype=np.uint8
 def enhancer_of(
     model: str = "paper-unet", shape: tuple[int, int, int] = SHAPE, **details: object
 ) -> Checkpoint:
-    network = fresh_network(model, "restorer", shape, 0, CONFIG, 3).eval()
+    # In the memory format that loading brings: another one may differ in the last bit.
+    network = (
+        fresh_network(model, "restorer", shape, 0, CONFIG, 3).eval().to(memory_format=torch.channels_last)
+    )
     history = ({"epoch": 1, "val_loss": 0.5},)
     return Checkpoint(
         "restorer",
@@ -45,6 +48,7 @@ def enhancer_of(
 def classifier_of(seed: int = 0) -> Checkpoint:
     config = {"widths": [4], "dense": 8}
     network = fresh_network("cnn", "classifier", SHAPE, 2, config, seed).eval()
+    network = network.to(memory_format=torch.channels_last)
     return Checkpoint(
         "classifier",
         "cnn",

@@ -16,7 +16,7 @@ from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import corrupt
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import evaluate
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import Damage, DetectorPlan, detect, fit_detector
 from lightfast.restore.pairs import DamageMix
@@ -171,4 +171,4 @@ def test_a_restorer_is_refused_as_classifier_or_detector(pipeline: Pipeline, blo
     with pytest.raises(CheckpointError, match="expected a detector checkpoint"):
         detect(pipeline.restorer, blobs.images)
     with pytest.raises(CheckpointError, match="pictures with 1 channels, got 3"):
-        restore_images(pipeline.restorer, generator(0, "x").integers(0, 255, (1, 12, 12, 3)).astype(np.uint8))
+        restore(pipeline.restorer, generator(0, "x").integers(0, 255, (1, 12, 12, 3)).astype(np.uint8))

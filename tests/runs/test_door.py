@@ -33,7 +33,7 @@ PACKAGE = Path(lightfast.__file__).parent
 PHOTOGRAPHS = 24
 FOREST = ClassifierPlan("random-forest", config={"trees": 4})
 # What reads or divides labelled pictures without looking for near duplicates.
-BEHIND_THE_DOOR = {"read", "read_splits", "load_dataset", "near_of", "with_near_groups"}
+BEHIND_THE_DOOR = {"read", "load_splits", "load_dataset", "find_near_duplicates", "with_near_groups"}
 # The door itself; and a listing of the catalogue, which counts the pictures of a set.
 DOORS = {"runs/pictures.py", "cli/data.py"}
 
@@ -80,7 +80,9 @@ def test_crossval_keeps_copies_in_one_fold(twice, tmp_path, monkeypatch):
         return numbers
 
     monkeypatch.setattr(crossval, "fold_numbers", spy)
-    crossval_run(twice, RunOptions(out=tmp_path / "run"), plan=FOREST, dealing=FoldOptions(folds=2, jobs=1))
+    crossval_run(
+        twice, RunOptions(out=tmp_path / "run"), plan=FOREST, fold_options=FoldOptions(folds=2, jobs=1)
+    )
     assert folds
     assert [straddling(*sides) for sides in folds] == [set()] * len(folds)
 
@@ -95,7 +97,10 @@ def test_sweep_holds_out_no_copy_of_a_training_picture(twice, tmp_path, monkeypa
     monkeypatch.setattr(sweep_module, "run_points", spy)
     with pytest.raises(KeyboardInterrupt):
         sweep_run(
-            twice, RunOptions(out=tmp_path / "run"), plan=FOREST, wishes=SweepOptions("train_size", (20, 30))
+            twice,
+            RunOptions(out=tmp_path / "run"),
+            plan=FOREST,
+            sweep_options=SweepOptions("train_size", (20, 30)),
         )
     assert len(sides) == 2
     assert straddling(*sides) == set()

@@ -11,13 +11,11 @@ import pytest
 
 from lightfast.base.errors import CheckpointError, DataError, InputError, SettingsError
 from lightfast.data.dataset import LoadedData
-from lightfast.data.duplicates.search import NearDuplicates
 from lightfast.data.export import save_npz
 from lightfast.models.load import load_checkpoint
 from lightfast.runs.enhance import enhance_run
 from lightfast.runs.enhance_options import EnhanceOptions
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Prepared
 from lightfast.train.fit import fit
 
 BRIEF = ("epochs=1", "enhancer.width=2", "enhancer.depth=1")
@@ -67,8 +65,7 @@ def test_other_classes_and_pictures_without_labels_are_refused(run, blobs, tmp_p
     with pytest.raises(DataError):
         enhance_run(str(run), str(tmp_path / "bare.npz"), RunOptions(out=tmp_path / "out"))
     tagged = dataclasses.replace(blobs, labels=None, tags=np.eye(3, dtype=bool)[np.arange(120) % 3])
-    given = Prepared(LoadedData(tagged), NearDuplicates())
-    monkeypatch.setattr("lightfast.runs.enhance_data.prepare", lambda *_, **__: given)
+    monkeypatch.setattr("lightfast.runs.pictures.load_splits", lambda *_, **__: LoadedData(tagged))
     with pytest.raises(DataError, match="any number of labels a picture"):
         enhance_run(str(run), "tagged", RunOptions(out=tmp_path / "out"))
 

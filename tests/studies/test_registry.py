@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightfast.base.errors import SettingsError, UnknownName
-from lightfast.studies import registry
+from lightfast.studies import run
 from lightfast.studies.registry import SCALES, Study, StudyOptions, StudyResult
 from lightfast.studies.run import find_study, run_study
 
@@ -23,7 +23,7 @@ def asked(monkeypatch):
         "small": Study("small", "A study", answer, "a paper"),
         "large": Study("large", "A study", answer, "a paper", scales=SCALES),
     }
-    monkeypatch.setattr(registry, "find_study", known.__getitem__)
+    monkeypatch.setattr(run, "find_study", known.__getitem__)
     return given
 
 

@@ -38,11 +38,11 @@ def data_fetch(
 
     Its checksum is checked where one is published; it is kept as NAME.npz in the data folder.
     """
-    from lightfast.data.catalogue.catalogue import catalogue_entry, fetch_files, load_dataset
+    from lightfast.data.catalogue.catalogue import catalogue_entry, fetch, load_dataset
 
     with progress_bars() as report:
         embedded = catalogue_entry(name).embedded
-        path = None if embedded else fetch_files(name, report=report)
+        path = None if embedded else fetch(name, report=report)
         counts = {part: len(images) for part, images in load_dataset(name, report=report).parts.items()}
     where = "comes with an installed package" if path is None else f"is in {path}"
     lines = [f"{name} {where}: {', '.join(f'{part} {count:,}' for part, count in counts.items())} pictures"]

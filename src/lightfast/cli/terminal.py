@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
+from lightfast.cli.flags import as_flags, flags_of
 
 if TYPE_CHECKING:
     from lightfast.report.envelope import Envelope
@@ -143,7 +144,9 @@ def print_result(found: Envelope | Mapping[str, Any], as_json: bool, lines: Iter
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))
     else:
         print(*lines, sep="\n")
-        print(*(f"note: {note}\n" for note in result.get("notes", ())), sep="", end="", file=sys.stderr)
+        flags = flags_of(sys.argv[1:])
+        notes = (f"note: {as_flags(note, flags)}\n" for note in result.get("notes", ()))
+        print(*notes, sep="", end="", file=sys.stderr)
     if "warnings" not in result:
         print(
             *(f"{line}\n" for line in unreadable_lines(result.get("unreadable", ()))),

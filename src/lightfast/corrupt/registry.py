@@ -82,12 +82,12 @@ def corruption(
     source: str = BOTH_PAPERS,
 ) -> Callable[[Apply], Apply]:
     """Decorator that registers a function under its own name;
-    the first line of its docstring becomes the summary.
+    the first paragraph of its docstring becomes the summary.
     """
 
     def add(function: Apply) -> Apply:
         name = getattr(function, "__name__", "")
-        summary = (function.__doc__ or "").strip().splitlines()[0]
+        summary = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
         CORRUPTIONS.add(name, Corruption(name, family, function, severities, small, source, summary))
         return function
 

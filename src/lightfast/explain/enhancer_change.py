@@ -13,7 +13,7 @@ from lightfast.explain.difference import Difference, MapChange, TopChange, diffe
 from lightfast.explain.methods import ExplainSettings
 from lightfast.explain.pictures import TOP, ExplainedImages, probs_of
 from lightfast.models.enhanced import split_enhanced
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 
 SHOWN_CHANGES = 12
 
@@ -78,7 +78,7 @@ def change_by_enhancer(found: ExplainedImages, settings: ExplainSettings, seed: 
     tops = top_change(probs, predicted.probs, inner.class_names, TOP)
     rows = _shown(tops, predicted.probs)
     pictures = np.ascontiguousarray(predicted.images.images[rows])
-    outputs = restore_images(enhancer, pictures)
+    outputs = restore(enhancer, pictures)
     targets = (
         probs[rows].argmax(axis=1).astype(np.int64)
         if predicted.common_target is None

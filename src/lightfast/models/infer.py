@@ -33,9 +33,7 @@ def predict_logits(
 
 
 @torch.inference_mode()
-def restore_images(
-    restorer: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256
-) -> NDArray[np.uint8]:
+def restore(restorer: Checkpoint, images: NDArray[np.uint8], *, batch_size: int = 256) -> NDArray[np.uint8]:
     """uint8 (N, H, W, C) degraded → uint8 restored of the same shape;
     raises CheckpointError for another number of channels.
     """

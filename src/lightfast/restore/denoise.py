@@ -14,6 +14,9 @@ from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
+
+# The verb of this room; it stands below, since explanations of an enhancer need it too.
+from lightfast.models.infer import restore  # noqa: F401
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen_classifier
 from lightfast.train.loop import LoopContext, train

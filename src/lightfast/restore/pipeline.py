@@ -25,7 +25,7 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predict import pred_probs
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.detector import UNKNOWN, Damage, detect
 from lightfast.restore.pairs import DamageMix
@@ -177,7 +177,7 @@ def _reread(
     rows = np.flatnonzero(~damage.is_clean)
     restored, again = images.copy(), first.copy()
     if len(rows):
-        restored[rows] = restore_images(pipeline.restorer, images[rows])
+        restored[rows] = restore(pipeline.restorer, images[rows])
         again[rows] = apply_temperature(
             pred_probs(pipeline.classifier, restored[rows]), pipeline.calibration.temperature
         )

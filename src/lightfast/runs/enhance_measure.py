@@ -16,7 +16,7 @@ from lightfast.evaluate.compare import PairedTest
 from lightfast.explain.difference import difference, top_change
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 from lightfast.models.load import load_classifier
 from lightfast.pages.enhance import ShownChanges, Transfer
 from lightfast.restore.enhance import weights_digest
@@ -134,7 +134,7 @@ def shown_changes(enhancer: Checkpoint, both: PairedPredictions, key: str) -> Sh
         for first, second, count in _SHOWN[key]
     ]
     some = both.take(np.concatenate(drawn))
-    outputs, names = restore_images(enhancer, some.images.images), both.before.class_names
+    outputs, names = restore(enhancer, some.images.images), both.before.class_names
     return ShownChanges(
         inputs=some.images.images,
         outputs=outputs,

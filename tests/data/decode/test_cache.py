@@ -356,9 +356,9 @@ def test_two_processes_at_once_end_with_one_whole_set(tree: Path, folder: Path) 
 from pathlib import Path
 from lightfast.data.dataset import Target
 from lightfast.data.decode import cache
-from lightfast.data.lists.class_folders import read_tree
+from lightfast.data.lists.class_folders import load_class_folders
 cache.SMALL_FILES = 4
-print(read_tree(Path({str(tree)!r}), Target((8, 8), 3)).train.version)
+print(load_class_folders(Path({str(tree)!r}), Target((8, 8), 3)).train.version)
 """
     both = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)

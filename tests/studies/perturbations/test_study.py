@@ -194,7 +194,7 @@ def test_no_learner_but_the_leak_was_given_a_test_picture(quick):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_second_run_trains_nothing_and_finds_the_same(quick, monkeypatch):
-    for place in ("rows.fit", "perturbations_parts.learn_enhancer", "perturbations_parts.fit_restorer"):
+    for place in ("rows.fit", "perturbations.networks.learn_enhancer", "perturbations.networks.fit_restorer"):
         monkeypatch.setattr(f"lightfast.studies.{place}", lambda *_, **__: pytest.fail("trained again"))
     again = perturbations.run_perturbations(quick.options)
     assert json.dumps(again.figures, allow_nan=False) == json.dumps(quick.result.figures, allow_nan=False)

@@ -127,7 +127,9 @@ def test_without_people_the_row_says_not_run(quick):
 @pytest.mark.timeout(600)
 def test_a_second_run_trains_nothing_and_people_fill_their_row(quick, monkeypatch):
     options, result, _ = quick
-    monkeypatch.setattr("lightfast.experiments.sweep.Plan.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        "lightfast.experiments.sweep.ClassifierPlan.fit", lambda *_, **__: pytest.fail("trained again")
+    )
     monkeypatch.setattr("lightfast.studies.quickdraw.study.training_speed", lambda *_, **__: 1.0)
     folder = options.out / quickdraw.PEOPLE_FOLDER
     images = held_out(str(options.out / quickdraw.PICTURES_FILE), RunOptions(), None).images

@@ -32,7 +32,7 @@ __all__ = [
     "availability",
     "catalogue_entry",
     "data_folder",
-    "fetch_files",
+    "fetch",
     "is_dataset_name",
     "load_dataset",
     "local_dataset_names",
@@ -111,7 +111,7 @@ def _kept(loaded: LoadedData, path: Path) -> LoadedData:
     return loaded
 
 
-def fetch_files(name: str, folder: Path | None = None, report: Reporter = silent) -> Path:
+def fetch(name: str, folder: Path | None = None, report: Reporter = silent) -> Path:
     """Download the published files of `name` and convert them; returns `NAME.npz` (kept if it is there
     already).
 

@@ -92,6 +92,9 @@ def _in_order(
 class _InTheseThreads:
     """Stands where a warning filter has its pattern of modules."""
 
+    # For those who set the filters up again elsewhere, as scikit-learn does in its workers.
+    pattern = r"(PIL|pillow_heif)\."
+
     def match(self, module: str) -> bool:
         return module.startswith(_LIBRARIES) and threading.current_thread().name.startswith(_THREADS)
 

@@ -19,7 +19,7 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.image_quality import psnr, ssim
 from lightfast.evaluate.predict import pred_probs
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 from lightfast.report.page import Cell, Table
 from lightfast.report.tables import points_cell, share_cell
 from lightfast.restore.pairs import DamageMix
@@ -252,7 +252,7 @@ def autoencoder(parts: Parts, pipeline: Pipeline, mix: DamageMix) -> tuple[Table
         (f"ours ({pipeline.restorer.model})", pipeline.restorer),
     ):
         started = time.perf_counter()
-        restored = degraded if restorer is None else restore_images(restorer, degraded)
+        restored = degraded if restorer is None else restore(restorer, degraded)
         spent = time.perf_counter() - started
         right = pred_probs(pipeline.classifier, restored).argmax(axis=1) == test.require_labels()
         values = psnr(test.images, restored, 255)

@@ -19,7 +19,7 @@ from lightfast.explain.attribution import explain
 from lightfast.explain.difference import Difference, difference, map_change, top_change
 from lightfast.explain.features import FeatureMaps, feature_maps
 from lightfast.models.enhanced import prepend_enhancer
-from lightfast.models.infer import restore_images
+from lightfast.models.infer import restore
 from lightfast.models.load import model_summary
 from lightfast.pages.enhance import TRIED, TRIED_COLUMNS, tried_rows
 from lightfast.pages.features import channels_of
@@ -207,7 +207,7 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
     ways = [way for way in (view.way, PAPER_WAY) if way in view.read.enhancers]
     made = {}
     for way in ways:
-        output = restore_images(view.read.enhancers[way], given)
+        output = restore(view.read.enhancers[way], given)
         made[way] = _Changed(
             output, view.read.predictions[way, view.state].take(rows), difference(given, output)
         )
@@ -322,7 +322,7 @@ def _insides(views: Mapping[str, View]) -> list[Inner]:
         ]
     view, row = found
     given = view.pixels([row])
-    made = restore_images(view.read.enhancers[view.way], given)
+    made = restore(view.read.enhancers[view.way], given)
     # One colour range for both sides, or the difference between them would be drawn away.
     both = np.concatenate([given, made])
     damage = "" if view.state == CLEAN_STATE else f", {view.read.kinds[row].replace('_', ' ')}"
