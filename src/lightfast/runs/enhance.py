@@ -32,8 +32,8 @@ from lightfast.pages.enhance import (
 )
 from lightfast.report.envelope import Envelope
 from lightfast.report.provenance import provenance
-from lightfast.restore.enhance import EnhancerPlan, fit_enhancer, weights_digest
-from lightfast.restore.gate import EnhancerScores, Gate, apply_gate
+from lightfast.restore.enhance import Enhanced, EnhancerPlan, fit_enhancer, weights_digest
+from lightfast.restore.gate import EnhancerScores, apply_gate, verdict
 from lightfast.restore.measure import Measured, judge, measure
 from lightfast.runs.enhance_data import EnhanceData, load_enhance_data, remember_seen
 from lightfast.runs.enhance_measure import (
@@ -107,16 +107,6 @@ class EnhanceTask:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class FittedEnhancer:
-    """An enhancer, the classifier behind it, and the verdict of the gate that was asked for."""
-
-    checkpoint: Checkpoint
-    enhancer: Checkpoint
-    gate: Gate
-    seconds: float
-
-
 def enhance_run(
     run: str, source: str, options: RunOptions, *, enhance_options: EnhanceOptions | None = None
 ) -> EnhanceResult:
@@ -180,7 +170,7 @@ def _loaded(folder: Path) -> EnhanceResult:
 
 
 def _enhance(task: EnhanceTask) -> EnhanceResult:
-    learnt, options, material = _learn(task), task.options, task.material
+    (learnt, trained), options, material = _learn(task), task.options, task.material
     leaked = _learn_leaked(task) if task.enhance_options.protocol == "full" else None
     started, test, enhancer = time.perf_counter(), material.splits.test, learnt.enhancer
     own = _measured(task, learnt.checkpoint)
@@ -188,7 +178,7 @@ def _enhance(task: EnhanceTask) -> EnhanceResult:
     transfer = transfer_gains(task.unseen_classifiers, enhancer, own, options)
     command, run = options.command or f"enhance {test.name}", Path(task.run)
     touched = record_evaluation(run, test.version, command) if run.is_dir() else None
-    seconds = {"train": round(learnt.seconds, 3), "test": round(time.perf_counter() - started, 3)}
+    seconds = {"train": round(trained, 3), "test": round(time.perf_counter() - started, 3)}
     both = {key: one for key, one in (("clean", own.clean), ("degraded", own.degraded)) if one}
     scores = _scores(task, learnt, own)
     result = EnhanceResult(
@@ -228,7 +218,7 @@ def _measured(task: EnhanceTask, checkpoint: Checkpoint, *, leak: bool = False) 
     )
 
 
-def _scores(task: EnhanceTask, learnt: FittedEnhancer, own: Measured) -> EnhancedScores:
+def _scores(task: EnhanceTask, learnt: Enhanced, own: Measured) -> EnhancedScores:
     after = score(own.clean.after)
     return EnhancedScores(
         after=after,
@@ -242,7 +232,7 @@ def _scores(task: EnhanceTask, learnt: FittedEnhancer, own: Measured) -> Enhance
     )
 
 
-def _verdict(task: EnhanceTask, learnt: FittedEnhancer) -> dict[str, Any]:
+def _verdict(task: EnhanceTask, learnt: Enhanced) -> dict[str, Any]:
     """What was asked for and decided: fields of `EnhanceFigures`."""
     enhancer, wanted = learnt.enhancer, task.enhance_options
     facts = EnhancerFacts(
@@ -269,36 +259,27 @@ def _verdict(task: EnhanceTask, learnt: FittedEnhancer) -> dict[str, Any]:
     }
 
 
-def _learn(task: EnhanceTask) -> FittedEnhancer:
-    """Fit the enhancer, or put the one that is there before the classifier;
-    judge it on the validation pictures.
+def _learn(task: EnhanceTask) -> tuple[Enhanced, float]:
+    """(the enhancer, fitted or the one that is there, judged on the validation pictures by the gate that was
+    asked for; seconds).
     """
     started, splits, mix = time.perf_counter(), task.material.splits, task.enhance_options.measured
     if task.enhancer is not None:
         checkpoint = calibrate(prepend_enhancer(task.enhancer, task.classifier), splits.val)
-        judged = judge(task.classifier, checkpoint, splits.val, mix, seed=task.options.seed)
-        enhancer = task.enhancer
+        made = Enhanced(checkpoint, task.enhancer, verdict(None))
     else:
-        fitted = fit_enhancer(
-            task.classifier,
-            splits.train,
-            splits.val,
-            plan=task.plan,
-            training=task.options.training(task.folder),
-        )
-        checkpoint, enhancer, judged = fitted.checkpoint, fitted.enhancer, fitted.gate
-        if judged.degraded is None and mix is not None and len(splits.val):
-            judged = judge(task.classifier, checkpoint, splits.val, mix, seed=task.options.seed)
+        training = task.options.training(task.folder)
+        made = fit_enhancer(task.classifier, splits.train, splits.val, plan=task.plan, training=training)
+    judged = made.gate
+    if task.enhancer is not None or (judged.degraded is None and mix is not None):
+        judged = judge(task.classifier, made.checkpoint, splits.val, mix, seed=task.options.seed)
     # A classifier from the hub has no data of its own; behind an enhancer it takes pictures of one size, as
     # trained ones do.
-    details = {"data": splits.train.name, "data_version": task.material.version, **checkpoint.details}
-    seconds = max(
-        time.perf_counter() - started,
-        sum(row.get("seconds", 0.0) for row in enhancer.history) if task.plan else 0.0,
-    )
-    return FittedEnhancer(
-        checkpoint.replace(details=details), enhancer, apply_gate(task.enhance_options.gate, judged), seconds
-    )
+    data = {"data": splits.train.name, "data_version": task.material.version}
+    checkpoint = made.checkpoint.replace(details={**data, **made.checkpoint.details})
+    learnt = sum(row.get("seconds", 0.0) for row in made.enhancer.history) if task.plan else 0.0
+    gate = apply_gate(task.enhance_options.gate, judged)
+    return Enhanced(checkpoint, made.enhancer, gate), max(time.perf_counter() - started, learnt)
 
 
 def _learn_leaked(task: EnhanceTask) -> Checkpoint:
@@ -326,7 +307,7 @@ def _count(checkpoint: Checkpoint) -> int:
     return sum(parameter.numel() for parameter in checkpoint.torch_network.parameters())
 
 
-def write_enhanced(task: EnhanceTask, learnt: FittedEnhancer) -> None:
+def write_enhanced(task: EnhanceTask, learnt: Enhanced) -> None:
     """Write the checkpoint and what stands beside it; of a refused enhancer only the enhancer,
     where no verb looks for a classifier.
     """

@@ -39,7 +39,6 @@ from lightfast.runs.record import envelope, written
 from lightfast.runs.repair_kit import pipeline_for_run
 
 READINGS_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
-DAMAGED_CLEAN_SHARE = 0.125
 # Columns of queue.csv → what `ReviewItem` calls them.
 _OWN_NAMES = {"final_label": "predicted_label", "final_confidence": "confidence"}
 
@@ -108,18 +107,16 @@ def repair_run(
     return written(target, result, write_repair_page)
 
 
-def damage_pictures(
-    images: ImageSet, suite: str | None, seed: int, clean_share: float = DAMAGED_CLEAN_SHARE
-) -> Damaged:
+def damage_pictures(images: ImageSet, suite: str | None, seed: int) -> Damaged:
     """Each picture damaged in one way of `suite`, at the suite's own severities, or left clean;
     all as they are without a suite.
     """
     if suite is None:
         return Damaged(images)
-    mix = DamageMix.of_suite(suite, clean_share=clean_share)
+    mix = DamageMix.of_suite(suite)
     rng = generator(seed, "repair-damage", suite)
     drawn = mix.draw(len(images), rng)
-    step = {"verb": "damage", "suite": suite, "seed": seed, "clean_share": clean_share}
+    step = {"verb": "damage", "suite": suite, "seed": seed, "clean_share": mix.clean_share}
     damaged = images.derived(mix.apply(images.images, drawn, rng), step=step, name=f"{images.name}/{suite}")
     kinds, _ = mix.targets(drawn)
     return Damaged(damaged, images, tuple(mix.kinds[kind] for kind in kinds))
