@@ -253,20 +253,14 @@ def grid(story: RepairReport, rows: Sequence[int] | None = None, caption: str = 
     return picture_grid([_strip(story, int(row)) for row in chosen], columns, said)
 
 
-def one_of_each_kind(story: RepairReport) -> list[int]:
-    """Rows that were restored: one drawn of each true damage,
-    or of each found one where the true one is not known.
-    """
-    damage, tried = story.repair.damage, story.repair.attempted
-    names = np.array(story.given.kinds or damage.names)
-    kinds = sorted(set(names[tried].tolist()) - {damage.kinds[0]})
-    return [_drawn(tried & (names == name), 1)[0] for name in kinds[:_SHOWN]]
-
-
 def shown_rows(story: RepairReport) -> list[int]:
-    """One restored picture of each kind of damage, and more by lot where there are few kinds."""
-    rows = one_of_each_kind(story)
-    others = story.repair.attempted.copy()
+    """Rows that were restored: one of each true damage, or of each found one where the true one is not known,
+    and more by lot where there are few kinds.
+    """
+    damage, others = story.repair.damage, story.repair.attempted.copy()
+    names = np.array(story.given.kinds or damage.names)
+    kinds = sorted(set(names[others].tolist()) - {damage.kinds[0]})
+    rows = [_drawn(others & (names == name), 1)[0] for name in kinds[:_SHOWN]]
     others[rows] = False
     return rows + _drawn(others, max(0, FEWEST_SHOWN - len(rows)))
 
@@ -317,6 +311,8 @@ def queue_section(story: RepairReport) -> Section:
     """The doubtful pictures as a person gets them: no label is shown."""
     result = story.repair
     names = result.after.class_names
+    if not story.doubtful:
+        return Section("For a person", (Text("No picture is doubtful."),))
     rows = [
         ReviewItem(
             picture(story.given.images.images[row]),
@@ -333,8 +329,6 @@ def queue_section(story: RepairReport) -> Section:
         f"readings were {percent(calibration.target_accuracy, 1)} right on {calibration.n:,} damaged "
         "validation pictures."
     )
-    if not rows:
-        return Section("For a person", (Text("No picture is doubtful."),))
     return Section("For a person", (queue(rows, show=QUEUE_SHOWN, caption="The review queue"),), lead)
 
 

@@ -90,14 +90,15 @@ def restorer_checkpoint(
 ) -> Checkpoint:
     """A network that was trained on `train_images` as a checkpoint with role "restorer"."""
     data = {"data": train_images.name, "data_version": train_images.version, "n_train": len(train_images)}
+    shape = train_images.image_shape
     return Checkpoint(
-        role="restorer",
-        model=model,
-        image_shape=train_images.image_shape,
-        outputs=0,
-        class_names=(),
-        preprocess=Preprocess.identity(train_images.image_shape),
-        network=network,
+        "restorer",
+        model,
+        shape,
+        0,
+        (),
+        Preprocess.identity(shape),
+        network,
         config=dict(config),
         details={**data, **details},
         history=tuple(history),

@@ -157,10 +157,14 @@ def learn_enhancer(
 ) -> Checkpoint:
     """The learning part of `fit_enhancer`: the enhancer, role "restorer", not judged yet."""
     _require_fit(classifier, train_images, plan, begin)
-    before = weights_digest(classifier.torch_network)
-    wall, processor = time.perf_counter(), time.process_time()
+    before, wall, processor = (
+        weights_digest(classifier.torch_network),
+        time.perf_counter(),
+        time.process_time(),
+    )
     fitted = _Fit(classifier, train_images, val_images, plan, training, begin)
-    strength, tried = fitted.choose()
+    tried = fitted.tried()
+    strength = choose_strength(tried) if tried else plan.strengths[0]
     enhancer = fitted.fit(strength, plan.recipe, "enhancer")
     if weights_digest(classifier.torch_network) != before:
         raise CheckpointError(
@@ -209,16 +213,14 @@ class _Fit:
     training: Training
     begin: Checkpoint | None
 
-    def choose(self) -> tuple[float, tuple[StrengthTrial, ...]]:
-        strengths = self.plan.strengths
-        if len(strengths) == 1 or not len(self.val_images):
-            return strengths[0], ()
+    def tried(self) -> list[StrengthTrial]:
+        """Each of several strengths after its first epochs; nothing where there is no choice."""
+        if len(self.plan.strengths) == 1 or not len(self.val_images):
+            return []
         epochs = self.plan.trial_epochs or self.plan.recipe.epochs
         recipe = self.plan.recipe.updated([f"epochs={epochs}"])
-        tried = tuple(
-            self._measured(self.fit(one, recipe, f"enhancer-trial-{one:g}"), one, epochs) for one in strengths
-        )
-        return choose_strength(tried), tried
+        fitted = {one: self.fit(one, recipe, f"enhancer-trial-{one:g}") for one in self.plan.strengths}
+        return [self._measured(enhancer, one, epochs) for one, enhancer in fitted.items()]
 
     @cached_property
     def begun(self) -> nn.Module:
@@ -254,25 +256,22 @@ class _Fit:
         return restorer_checkpoint(plan.model, plan.config, self.train_images, network, history, details)
 
     def _source(self) -> BatchSource:
-        if self.plan.mix is not None:
-            return DamagedPictures(
-                self.train_images, self.val_images, self.plan.mix, self.training.seed, self.plan.per_epoch
-            )
-        return CleanPairs(self.train_images, self.val_images, self.training.seed, self.plan.per_epoch)
+        sets, seed, count = (self.train_images, self.val_images), self.training.seed, self.plan.per_epoch
+        if self.plan.mix is None:
+            return CleanPairs(*sets, seed, count)
+        return DamagedPictures(*sets, self.plan.mix, seed, count)
 
     def _measured(self, enhancer: Checkpoint, strength: float, epochs: int) -> StrengthTrial:
         given, _, labels = self._source().validation()
         logits = torch.from_numpy(predict_logits(prepend_enhancer(enhancer, self.classifier), given.numpy()))
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none").numpy()
-        row = enhancer.history[max(0, int(np.argmin([one["val_loss"] for one in enhancer.history])))]
-        error = float(losses.std(ddof=1) / np.sqrt(len(losses)))
         return StrengthTrial(
             strength,
             epochs,
-            float(losses.mean()),
-            error,
-            float((logits.argmax(1) == labels).float().mean()),
-            row["val_change"],
+            cross_entropy=float(losses.mean()),
+            standard_error=float(losses.std(ddof=1) / np.sqrt(len(losses))),
+            accuracy=float((logits.argmax(1) == labels).float().mean()),
+            change=min(enhancer.history, key=lambda row: row["val_loss"])["val_change"],
         )
 
 
@@ -295,11 +294,9 @@ class CleanPairs:
 
     def epoch(self, number: int) -> Batch:
         """The rows of epoch `number`, or all."""
-        rows = self.train
-        if self.per_epoch is not None and self.per_epoch < len(rows):
-            rows = rows.take(
-                generator(self.seed, "enhance-epoch", number).permutation(len(rows))[: self.per_epoch]
-            )
+        rows, count = self.train, self.per_epoch
+        if count is not None and count < len(rows):
+            rows = rows.take(generator(self.seed, "enhance-epoch", number).permutation(len(rows))[:count])
         return _pairs(rows)
 
     def validation(self) -> Batch:

@@ -91,22 +91,19 @@ def load_enhance_data(
     _, order = aligned(prepared.data.train, classifier)
     splits, seed = _split(prepared, _told(runs[0]), options.seed)
     notes = [*prepared.notes, *splits.notes, *order]
-    val, test = splits.val, splits.test
+    kept = {"train": splits.train, "val": splits.val, "test": splits.test}
     for run in runs:
-        test, said = _unseen(run, test)
-        notes += [f"{splits.test.name}: {text}" for text in said]
-        if not _by_this_split(_told(run), splits):
-            val, said = _unseen(run, val)
-            notes += [f"{splits.val.name}: {text}" for text in said]
+        for part in ("test",) if _by_this_split(_told(run), splits) else ("test", "val"):
+            name = getattr(splits, part).name
+            kept[part], said = _unseen(run, kept[part])
+            notes += [f"{name}: {text}" for text in said]
     version, own = splits.train.version, _by_this_split(_told(runs[0]), splits)
-    train, val, test = (
-        sample(aligned(part, classifier)[0], limit, options.seed) for part in (splits.train, val, test)
-    )
-    if not len(test):
+    kept = {name: sample(aligned(part, classifier)[0], limit, options.seed) for name, part in kept.items()}
+    if not len(kept["test"]):
         raise DataError(f"{splits.test.name} holds no pictures to test on", cure="Add pictures.")
     if limit is not None:
         notes.append(f"of each part at most {limit:,} pictures were taken, drawn by seed {options.seed}")
-    parts = dataclasses.replace(splits, train=train, val=val, test=test)
+    parts = dataclasses.replace(splits, **kept)
     return EnhanceData(parts, version, seed, own, prepared.unreadable, tuple(dict.fromkeys(notes)))
 
 
@@ -123,8 +120,8 @@ def _unseen(run: str, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
 def remember_seen(folder: Path, runs: Sequence[str], *sets: ImageSet) -> Path:
     """Record what `folder` was fitted or chosen on: `sets`, and what the runs that it stands on have seen."""
     path = write_seen(folder, *sets)
-    before = [Path(run) / SEEN_FILE for run in runs]
-    known = [np.load(one, allow_pickle=False) for one in (path, *before) if one.is_file()]
+    files = (path, *(Path(run) / SEEN_FILE for run in runs))
+    known = [np.load(one, allow_pickle=False) for one in files if one.is_file()]
     buffer = BytesIO()
     np.save(buffer, np.unique(np.concatenate(known)), allow_pickle=False)
     return write_bytes(path, buffer.getvalue())

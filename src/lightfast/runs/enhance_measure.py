@@ -56,11 +56,9 @@ def load_unseen_classifiers(
     Raises CheckpointError: no run there, a forest, another class list or picture shape, the very classifier
     that the enhancer learns (or has learnt) through. DataError: it has seen all of `test`.
     """
-    found = []
-    teachers = {
-        weights_digest(classifier.torch_network),
-        enhancer and enhancer.details.get("classifier_digest"),
-    }
+    found, teachers = [], {weights_digest(classifier.torch_network)}
+    if enhancer is not None:
+        teachers.add(enhancer.details.get("classifier_digest"))
     for run in runs:
         other = load_classifier(run, options.device)
         check_base(other, run)
@@ -78,8 +76,8 @@ def load_unseen_classifiers(
                 expected="one that never saw it",
                 cure="Name another run.",
             )
-        kept = set(without_seen(Path(run), test)[0].ids)
-        found.append(UnseenClassifier(run, other, np.flatnonzero([name in kept for name in test.ids])))
+        rows = np.flatnonzero(np.isin(test.ids, without_seen(Path(run), test)[0].ids))
+        found.append(UnseenClassifier(run, other, rows))
     return tuple(found)
 
 
