@@ -24,7 +24,6 @@ REGISTERED = ("efficientformerv2_s2", "efficientformerv2_s1", "repvit_m1_0", "ef
 """Names that PhotoPrism gives to its own models, each with a checksum:
 another model under one of them is refused there.
 """
-_LAYOUTS = {1: "NCHW", 3: "NHWC"}
 
 
 @dataclass(frozen=True)
@@ -177,17 +176,16 @@ def _unfit(path: Path, what: str, expected: str, got: object, cure: str) -> Data
 def _layout(given: ValueInfoProto, path: Path, prepared: ModelInput) -> tuple[str, tuple[int, int]]:
     """(NCHW or NHWC, (H, W)) of an input; a side that the graph leaves open counts as 0 there."""
     dims = [one.dim_value for one in given.type.tensor_type.shape.dim]
-    layout = next((name for axis, name in _LAYOUTS.items() if len(dims) == 4 and dims[axis] == 3), None)
-    if layout is None:
+    if len(dims) != 4 or 3 not in dims[1::2]:
         cure = "Export a model of colour pictures that takes pixels, not the bytes of files."
         raise _unfit(path, ": input", "(N, 3, H, W) or (N, H, W, 3)", tuple(dims), cure)
-    height, width = dims[2:] if layout == "NCHW" else dims[1:3]
-    rows, columns = prepared.image_size or (height, width)
-    if not rows or not columns or height not in (0, rows) or width not in (0, columns):
-        wanted = f"{height} x {width}" if height and width else "a size"
+    layout, sides = ("NCHW", dims[2:]) if dims[1] == 3 else ("NHWC", dims[1:3])
+    wanted = prepared.image_size or (sides[0], sides[1])
+    if 0 in wanted or any(fixed not in (0, side) for fixed, side in zip(sides, wanted, strict=True)):
         cure = "Give image_size as the model was trained."
-        raise _unfit(path, ": picture size", wanted, prepared.image_size, cure)
-    return layout, (int(rows), int(columns))
+        expected = f"{sides[0]} x {sides[1]}, where 0 means any"
+        raise _unfit(path, ": picture size", expected, prepared.image_size, cure)
+    return layout, wanted
 
 
 def _take_floats(model: ModelProto, given: ValueInfoProto, path: Path) -> None:

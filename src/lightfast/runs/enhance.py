@@ -18,6 +18,7 @@ from lightfast.base.plain import as_json
 from lightfast.data.dataset import concatenate
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import calibrate
+from lightfast.models.build import build_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.load import REFUSED, load_classifier, model_summary
@@ -42,14 +43,7 @@ from lightfast.runs.enhance_measure import (
     shown_changes,
     transfer_gains,
 )
-from lightfast.runs.enhance_options import (
-    EnhanceOptions,
-    check_base,
-    check_fits,
-    enhancer_plan,
-    load_enhancer,
-    no_damage,
-)
+from lightfast.runs.enhance_options import EnhanceOptions, check_base, enhancer_plan, load_enhancer, no_damage
 from lightfast.runs.folder import (
     METRICS_FILE,
     PREDICTIONS_FILE,
@@ -151,8 +145,8 @@ def _task(run: str, source: str, wanted: EnhanceOptions, options: RunOptions) ->
             raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder as `out`.")
     classifier = load_classifier(run, options.device)
     check_base(classifier, run)
-    if plan is not None:
-        check_fits(plan, classifier)
+    if plan is not None:  # a network that cannot be built for these pictures is refused now
+        build_network(plan.model, "restorer", classifier.image_shape, 0, dict(plan.config))
     enhancer = load_enhancer(use, options) if use else None
     if enhancer is not None:
         prepend_enhancer(enhancer, classifier)

@@ -19,7 +19,7 @@ from pydantic import Field
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
 from lightfast.base.settings import Settings
 from lightfast.corrupt.suite import SUITES
-from lightfast.models.build import build_network, find_model
+from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.models.enhanced import split_enhanced
@@ -170,11 +170,6 @@ def _mix(plan: EnhancerPlan, degrade: str | None, clean_share: float) -> DamageM
     if degrade is None:
         return plan.mix and DamageMix(plan.mix.choices, clean_share)
     return None if degrade == NO_SUITE else DamageMix.of_suite(degrade, clean_share=clean_share)
-
-
-def check_fits(plan: EnhancerPlan, classifier: Checkpoint) -> None:
-    """Raises SettingsError when the network of `plan` cannot be built for the pictures of `classifier`."""
-    build_network(plan.model, "restorer", classifier.image_shape, 0, dict(plan.config))
 
 
 def no_damage(why: str) -> SettingsError:
