@@ -54,7 +54,7 @@ from lightfast.runs.folder import (
     write_history,
 )
 from lightfast.runs.options import RunOptions
-from lightfast.runs.record import finished
+from lightfast.runs.record import finished, run_settings, sizes_of
 
 _MADE_BY = "enhance"
 LEAKED = "full"
@@ -85,19 +85,21 @@ class EnhanceTask:
 
     def settings(self) -> dict[str, Any]:
         """The content of run.json."""
-        told = ("suite", "gate", "protocol", "transfer", "use", "limit")
+        told, material = ("suite", "gate", "protocol", "transfer", "use", "limit"), self.material
         config = {
             "run": self.run,
             "classifier": weights_digest(self.classifier.torch_network),
             **{name: as_json(getattr(self.enhance_options, name)) for name in told},
         }
         return {
-            "made_by": _MADE_BY,
-            **self.material.as_run(self.source, self.options),
+            **run_settings(_MADE_BY, self.source, material.splits, self.options),
+            "data_version": material.version,
+            "split_seed": material.split_seed,
+            "image_size": list(material.splits.train.image_shape[:2]),
+            "own_split": material.own,
             "model": "enhanced",
             "config": config,
             "recipe": as_json(self.plan) if self.plan else {},
-            "command": self.options.command,
         }
 
 
@@ -189,7 +191,7 @@ def _enhance(task: EnhanceTask) -> EnhanceResult:
         degraded=own.scores.degraded,
         by_kind=own.scores.by_kind,
         transfer=transfer,
-        leak=_leak(material.parts, full, own.scores) if full else None,
+        leak=_leak(sizes_of(material.splits), full, own.scores) if full else None,
         scores=scores,
         shown={key: shown_changes(enhancer, one, key) for key, one in both.items()},
         history=enhancer.history,
@@ -245,7 +247,7 @@ def _verdict(task: EnhanceTask, learnt: Enhanced) -> dict[str, Any]:
         "base_model": task.classifier.model,
         "accepted": learnt.gate.passed,
         "reason": learnt.gate.reason,
-        "parts": task.material.parts,
+        "parts": sizes_of(task.material.splits),
         "suite": wanted.suite,
         "protocol": wanted.protocol,
         "enhancer": facts,

@@ -16,7 +16,6 @@ import numpy as np
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_bytes
 from lightfast.data.dataset import LoadedData, Unreadable
-from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet, sample
 from lightfast.data.splits import Splits
 from lightfast.models.checkpoint import Checkpoint
@@ -44,28 +43,6 @@ class EnhanceData:
     own: bool
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def parts(self) -> dict[str, int]:
-        """Pictures a part."""
-        return {"train": len(self.splits.train), "val": len(self.splits.val), "test": len(self.splits.test)}
-
-    def as_run(self, source: str, options: RunOptions) -> dict[str, Any]:
-        """What run.json says of the data, so that other verbs can read it again."""
-        path, train = Path(source).expanduser(), self.splits.train
-        return {
-            "source": printable(path.resolve()) if path.exists() else source,
-            "data": train.name.split("/")[0],
-            "data_version": self.version,
-            "parts": self.parts,
-            "seed": options.seed,
-            "split_seed": self.split_seed,
-            "image_size": list(train.image_shape[:2]),
-            "image_shape": list(train.image_shape),
-            "data_folder": str(options.data_folder) if options.data_folder else None,
-            "class_names": list(train.class_names),
-            "own_split": self.own,
-        }
 
 
 def load_enhance_data(

@@ -13,7 +13,6 @@ from typing import Any
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import write_json
 from lightfast.data.dataset import ImageSpec, Unreadable
-from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import near_duplicates_json, why_not_searched
 from lightfast.data.lists.manifest import MANIFEST_ENDINGS
 from lightfast.data.sources.archives import is_archive
@@ -27,6 +26,7 @@ from lightfast.models.transfer import TransferSettings, backbone_of, identifier_
 from lightfast.runs.folder import RECIPE_FILE, record_evaluation, write_history, write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
+from lightfast.runs.record import run_settings
 from lightfast.train.fit import fit, recipe_of
 from lightfast.train.recipe import Recipe
 from lightfast.train.transfer import facts_in_words
@@ -88,24 +88,11 @@ class Job:
 
     def settings(self, options: RunOptions, made_by: str = "train") -> dict[str, Any]:
         """The content of run.json."""
-        splits, path = self.splits, Path(self.source).expanduser()
-        parts = {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
         return {
-            "made_by": made_by,
-            "source": printable(path.resolve()) if path.exists() else self.source,
-            "data": splits.train.name.split("/")[0],
-            "data_version": splits.train.version,
-            "parts": parts,
-            "seed": options.seed,
-            "split_seed": options.seed,
-            "image_size": list(options.image_size) if options.image_size else None,
-            "image_shape": list(splits.train.image_shape),
-            "data_folder": str(options.data_folder) if options.data_folder else None,
-            "class_names": list(splits.train.class_names),
+            **run_settings(made_by, self.source, self.splits, options),
             "model": self.model,
             "config": dict(self.config),
             "recipe": self.recipe.model_dump(),
-            "command": options.command,
             "extra": self.train_options.as_json(),
         }
 
