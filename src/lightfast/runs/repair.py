@@ -38,7 +38,7 @@ from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.record import envelope, written
 from lightfast.runs.repair_kit import pipeline_for_run
 
-READINGS_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
+TABLE_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 # Columns of queue.csv → what `ReviewItem` calls them.
 _OWN_NAMES = {"final_label": "predicted_label", "final_confidence": "confidence"}
 
@@ -183,7 +183,7 @@ def write_repair(target: Path, report: RepairReport) -> None:
     """
     result = report.repair
     frame = prediction_table(result)
-    with atomic(target / READINGS_FILE) as temporary:
+    with atomic(target / TABLE_FILE) as temporary:
         frame.to_parquet(temporary, index=False)
     # No given label in the queue: a person should see the picture, not the answer.
     needs_review = frame.drop(columns=["doubtful", "given_label"], errors="ignore").iloc[

@@ -20,13 +20,13 @@ def export_lines(result: ExportResult) -> list[str]:
     if isinstance(result, PhotoprismExport):
         return [f"written    {result.vision}", "next       docs/export.md says where PhotoPrism looks for it"]
     return [
-        *check_lines(result.check),
+        *graph_lines(result.check),
         *(quantization_lines(result.int8) if result.int8 else []),
         f"written    {result.out} ({result.bytes / 1e6:.1f} MB)",
     ]
 
 
-def check_lines(check: GraphCheck) -> list[str]:
+def graph_lines(check: GraphCheck) -> list[str]:
     """What a check says, for people."""
     ties = f", {check.ties:,} of them by a tie" if check.ties else ""
     other = check.n - check.same
