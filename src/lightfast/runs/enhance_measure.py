@@ -58,7 +58,7 @@ def load_unseen_classifiers(
     """
     found, teachers = [], {weights_digest(classifier.torch_network)}
     if enhancer is not None:
-        teachers.add(enhancer.details.get("classifier_digest"))
+        teachers.add(str(enhancer.details.get("classifier_digest")))
     for run in runs:
         other = load_classifier(run, options.device)
         check_base(other, run)

@@ -142,7 +142,7 @@ def export_run(
 
 
 def _require_fitting(export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]) -> None:
-    target, what = f"`to` {export_options.to}", ""
+    target, what, cure = f"`to` {export_options.to}", "", ""
     if export_options.to == "xmp":
         if options.out is not None:
             what, cure = "writes beside the pictures", "Leave `out` away."
