@@ -10,7 +10,7 @@ import dataclasses
 
 import lightfast as lf
 from lightfast.restore.enhance import weights_digest
-from lightfast.restore.gate import degraded_images
+from lightfast.restore.measure import degraded_images
 
 FROZEN = lf.Recipe.of(epochs=3, batch_size=64)
 LEARN = lf.Recipe.of(epochs=3, batch_size=16, learning_rate=2e-3, averaging=0.95)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError, LightfastError
-from lightfast.cli.text.export import check_lines
+from lightfast.cli.text.export import graph_lines
 from lightfast.export.check import compare_graph
 from lightfast.tagging.card import ModelCard
 
@@ -25,7 +25,7 @@ def test_a_tie_that_falls_the_other_way_is_said_and_passes():
     turned[2] = 0.49999, 0.50001
     check = compare_graph(ORIGINAL, turned, CARD)
     assert (check.same, check.ties) == (2, 1)
-    assert "1 decision(s) differ, 1 of them by a tie" in check_lines(check.as_json())[0]
+    assert "1 decision(s) differ, 1 of them by a tie" in graph_lines(check)[0]
 
 
 def test_another_decision_is_refused():

@@ -37,10 +37,11 @@ def test_the_cost_is_a_paired_test_on_other_pictures(small: Path, quantized: Pat
     exact, eight = load_tagger(small, 1), load_tagger(quantized, 1)
     labels = exact.probs(images).argmax(axis=1)
     cost = quantization_cost(exact, eight, images, labels)
+    assert cost.paired is not None
     # Labels are what fp32 says: it is right on all, and every loss is a decision that differs.
-    assert cost["paired"]["before_accuracy"] == 1.0
-    assert cost["paired"]["lost"] == 40 - cost["same"]
-    assert cost["same"] == int((eight.probs(images).argmax(axis=1) == labels).sum())
+    assert cost.paired.before_accuracy == 1.0
+    assert cost.paired.lost == 40 - cost.same
+    assert cost.same == int((eight.probs(images).argmax(axis=1) == labels).sum())
     lines = quantization_lines(cost)
     assert "n = 40" in lines[0]
     assert "pictures a second" in lines[-1]
@@ -50,7 +51,7 @@ def test_without_labels_only_agreement_is_told(small: Path, quantized: Path, kit
     cost = quantization_cost(
         load_tagger(small, 1), load_tagger(quantized, 1), kit.noise((16, 16, 3), 6), None
     )
-    assert cost["paired"] is None
+    assert cost.paired is None
     assert len(quantization_lines(cost)) == 2
 
 

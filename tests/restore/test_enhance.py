@@ -27,7 +27,7 @@ from lightfast.restore.enhance import (
     paper_enhancer_plan,
     weights_digest,
 )
-from lightfast.restore.gate import degraded_images, judge
+from lightfast.restore.measure import degraded_images, judge
 from lightfast.restore.pairs import DamageMix
 from lightfast.train.enhancement import Enhancement
 from lightfast.train.fit import fit
@@ -172,8 +172,9 @@ def test_the_standard_error_is_that_of_the_best():
 def test_every_strength_is_tried_and_the_rule_decides(classifier: Checkpoint, blobs: ImageSet):
     plan = dataclasses.replace(SMALL, strengths=(0.1, 5.0), trial_epochs=1)
     made = fit_enhancer(classifier, blobs, blobs, plan=plan)
-    assert [one.strength for one in made.tried] == [0.1, 5.0]
-    assert made.enhancer.details["strength"] == choose_strength(made.tried)
+    tried = [StrengthTrial(**one) for one in made.enhancer.details["tried"]]
+    assert [one.strength for one in tried] == [0.1, 5.0]
+    assert made.enhancer.details["strength"] == choose_strength(tried)
 
 
 def test_an_interrupted_training_ends_in_the_same_enhancer(

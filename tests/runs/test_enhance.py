@@ -13,28 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from lightfast.base.errors import CheckpointError, DataError, InputError, SettingsError
+from lightfast.base.errors import CheckpointError
+from lightfast.base.plain import as_json
 from lightfast.cli.text.enhance import enhance_lines
-from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split
-from lightfast.evaluate.compare import PairedTest, mcnemar
+from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.enhanced import split_enhanced
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.enhance import weights_digest
-from lightfast.restore.gate import Gate
-from lightfast.restore.measure import apply_gate
 from lightfast.runs import enhance as module
-from lightfast.runs.enhance import enhance_run
+from lightfast.runs.enhance import _loaded, enhance_run
 from lightfast.runs.enhance_options import EnhanceOptions
 from lightfast.runs.folder import without_seen, write_seen
 from lightfast.runs.options import RunOptions
-from lightfast.statistics.intervals import Interval
-from lightfast.train.fit import fit
 
 QUICK = (
     "epochs=8",
@@ -71,21 +67,8 @@ def accepted(bent: Path, run: Path, blob_file: str, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("enhanced") / "accepted"
     # The seed of the verb must not matter: DATA is what the run was trained on, and its own split is taken.
     enhance_options = EnhanceOptions(strengths=ONE, settings=QUICK, transfer=(str(run),), protocol="full")
-    metrics = enhance_run(
-        str(bent), blob_file, RunOptions(out=folder, seed=5), enhance_options=enhance_options
-    )
-    assert metrics["accepted"], metrics["reason"]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def refused(run: Path, blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unbent run is right on every validation picture: nothing can be shown to help."""
-    folder = tmp_path_factory.mktemp("enhanced") / "refused"
-    enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none")
-    assert not enhance_run(str(run), blob_file, RunOptions(out=folder), enhance_options=enhance_options)[
-        "accepted"
-    ]
+    made = enhance_run(str(bent), blob_file, RunOptions(out=folder, seed=5), enhance_options=enhance_options)
+    assert made.accepted, made.reason
     return folder
 
 
@@ -141,11 +124,13 @@ def test_of_other_data_what_the_run_has_seen_is_not_tested_on(bent, blobs, tmp_p
         np.concatenate([blobs.images, fresh]), blobs.class_names, np.tile(np.arange(120) % 3, 2), name="more"
     )
     source = str(save_npz(tmp_path / "more.npz", both))
-    metrics = enhance_run(
-        str(bent),
-        source,
-        RunOptions(out=tmp_path / "out"),
-        enhance_options=EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", gate="off"),
+    metrics = as_json(
+        enhance_run(
+            str(bent),
+            source,
+            RunOptions(out=tmp_path / "out"),
+            enhance_options=EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", gate="off"),
+        )
     )
     parts = split(both)
     free = [len(without_seen(bent, part)[0]) for part in (parts.val, parts.test)]
@@ -159,8 +144,8 @@ def test_of_other_data_what_the_run_has_seen_is_not_tested_on(bent, blobs, tmp_p
 
 def test_a_limit_holds_for_each_part(run, blob_file, tmp_path):
     enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", limit=10)
-    metrics = enhance_run(
-        str(run), blob_file, RunOptions(out=tmp_path / "out"), enhance_options=enhance_options
+    metrics = as_json(
+        enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "out"), enhance_options=enhance_options)
     )
     assert metrics["parts"] == {"train": 10, "val": 10, "test": 10}
     assert metrics["n"] == 10
@@ -224,7 +209,7 @@ def test_what_is_refused_has_no_checkpoint_but_tells_why_and_how_to_keep_it(refu
     assert (metrics["degraded"], metrics["by_kind"], metrics["suite"]) == (None, {}, None)
     with pytest.raises(CheckpointError, match="gate refused"):
         load_checkpoint(refused)
-    said = "\n".join(enhance_lines(metrics))
+    said = "\n".join(enhance_lines(_loaded(refused)))
     assert "REFUSED" in said
     assert f"--use {refused} --gate off" in said
 
@@ -234,8 +219,8 @@ def test_a_refused_enhancer_is_kept_with_the_gate_off_without_learning_again(
 ):
     monkeypatch.setattr(module, "fit_enhancer", None)
     enhance_options = EnhanceOptions(use=str(refused), gate="off")
-    metrics = enhance_run(
-        str(run), blob_file, RunOptions(out=tmp_path / "kept"), enhance_options=enhance_options
+    metrics = as_json(
+        enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "kept"), enhance_options=enhance_options)
     )
     assert metrics["accepted"]
     enhancer = split_enhanced(load_checkpoint(tmp_path / "kept"))[0]
@@ -247,11 +232,13 @@ def test_a_refused_enhancer_is_kept_with_the_gate_off_without_learning_again(
 def test_an_enhancer_is_used_before_another_classifier_under_the_same_gate(
     accepted, run, blob_file, tmp_path
 ):
-    metrics = enhance_run(
-        str(run),
-        blob_file,
-        RunOptions(out=tmp_path / "out"),
-        enhance_options=EnhanceOptions(use=str(accepted)),
+    metrics = as_json(
+        enhance_run(
+            str(run),
+            blob_file,
+            RunOptions(out=tmp_path / "out"),
+            enhance_options=EnhanceOptions(use=str(accepted)),
+        )
     )
     assert (metrics["accepted"], metrics["suite"]) == (False, "camera")
     assert metrics["before"]["accuracy"] == told(run)["accuracy"]
@@ -259,40 +246,13 @@ def test_an_enhancer_is_used_before_another_classifier_under_the_same_gate(
 
 def test_an_enhanced_run_can_be_enhanced_again(accepted, blob_file, tmp_path):
     enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none", gate="off")
-    metrics = enhance_run(
-        str(accepted), blob_file, RunOptions(out=tmp_path / "twice"), enhance_options=enhance_options
+    metrics = as_json(
+        enhance_run(
+            str(accepted), blob_file, RunOptions(out=tmp_path / "twice"), enhance_options=enhance_options
+        )
     )
     assert metrics["before"]["accuracy"] == told(accepted)["accuracy"]
     assert split_enhanced(load_checkpoint(tmp_path / "twice"))[1].model == "enhanced"
-
-
-# ---- the gates
-
-
-def paired_test(difference: float, low: float, high: float) -> PairedTest:
-    return PairedTest(100, 0.5, 0.5 + difference, 0, 0, difference, Interval(low, high), 0.5, "")
-
-
-@pytest.mark.parametrize(
-    "clean, degraded, passes",
-    [
-        ((0.0, -0.02, 0.02), (0.1, 0.05, 0.15), True),
-        ((-0.01, -0.03, 0.01), (0.1, 0.05, 0.15), True),
-        ((-0.05, -0.08, -0.01), (0.1, 0.05, 0.15), False),
-        ((0.0, -0.02, 0.02), (0.01, -0.01, 0.03), False),
-    ],
-)
-def test_the_gate_for_degraded_pictures_wants_a_gain_there_and_no_harm_elsewhere(clean, degraded, passes):
-    judged = Gate(False, paired_test(*clean), paired_test(*degraded), "as judged")
-    assert apply_gate("degraded", judged).passed is passes
-    assert apply_gate("clean", judged) == judged
-    assert apply_gate("off", judged).passed
-    assert "as judged" in apply_gate("off", judged).reason
-
-
-def test_without_damage_or_validation_pictures_the_gate_for_degraded_ones_refuses():
-    assert not apply_gate("degraded", Gate(True, paired_test(0.1, 0.05, 0.2), None, "")).passed
-    assert not apply_gate("degraded", Gate(False, None, None, "no pictures")).passed
 
 
 # ---- leaks and other classifiers
@@ -306,7 +266,7 @@ def test_every_figure_of_the_full_protocol_is_marked_and_the_honest_one_stands_b
     assert not any(
         one["leak"] for one in (metrics["paired"], metrics["degraded"], *metrics["by_kind"].values())
     )
-    lines = [line for line in enhance_lines(metrics) if "LEAK" in line]
+    lines = [line for line in enhance_lines(_loaded(accepted)) if "LEAK" in line]
     assert [line.split(":")[0] for line in lines] == ["LEAK", "LEAK clean", "LEAK degraded"]
     assert all("honest" in line for line in lines[1:])
     page = (accepted / "report.html").read_text()
@@ -332,13 +292,15 @@ def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, run, blobs, 
     other = split(blobs, seed=3)
     load_checkpoint(run).save(tmp_path / "other" / "checkpoint")
     write_seen(tmp_path / "other", other.train, other.val)
-    metrics = enhance_run(
-        str(bent),
-        blob_file,
-        RunOptions(out=tmp_path / "out"),
-        enhance_options=EnhanceOptions(
-            strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)
-        ),
+    metrics = as_json(
+        enhance_run(
+            str(bent),
+            blob_file,
+            RunOptions(out=tmp_path / "out"),
+            enhance_options=EnhanceOptions(
+                strengths=ONE, settings=BRIEF, degrade="none", transfer=(str(tmp_path / "other"),)
+            ),
+        )
     )
     free = set(split(blobs).test.content_hashes) & set(other.test.content_hashes)
     row = metrics["transfer"][0]
@@ -351,9 +313,11 @@ def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, run, blobs, 
 
 def test_a_finished_run_comes_back_as_it_is_and_another_wish_is_refused(refused, run, blob_file):
     enhance_options = EnhanceOptions(strengths=ONE, settings=BRIEF, degrade="none")
-    assert enhance_run(
+    again = enhance_run(
         str(run), blob_file, RunOptions(out=refused, resume=True), enhance_options=enhance_options
-    ) == told(refused)
+    )
+    assert as_json(again) == told(refused)
+    assert "REFUSED" in enhance_lines(again)[0]
     with pytest.raises(CheckpointError, match="already holds a run"):
         enhance_run(str(run), blob_file, RunOptions(out=refused), enhance_options=enhance_options)
     with pytest.raises(CheckpointError, match="another config"):
@@ -381,11 +345,13 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
             RunOptions(out=tmp_path / "a", report=interrupt),
             enhance_options=enhance_options,
         )
-    resumed = enhance_run(
-        str(bent), blob_file, RunOptions(out=tmp_path / "a", resume=True), enhance_options=enhance_options
+    resumed = as_json(
+        enhance_run(
+            str(bent), blob_file, RunOptions(out=tmp_path / "a", resume=True), enhance_options=enhance_options
+        )
     )
-    through = enhance_run(
-        str(bent), blob_file, RunOptions(out=tmp_path / "b"), enhance_options=enhance_options
+    through = as_json(
+        enhance_run(str(bent), blob_file, RunOptions(out=tmp_path / "b"), enhance_options=enhance_options)
     )
     own = ("seconds", "run", "recipe", "touched_before")
     assert {key: resumed[key] for key in resumed if key not in own} == {
@@ -393,118 +359,7 @@ def test_an_interrupted_run_ends_like_one_that_ran_through(bent, blob_file, tmp_
     }
 
 
-# ---- bad input
-
-
-@pytest.mark.parametrize(
-    "enhance_options, part",
-    [
-        ({"enhancer": "unett"}, "Did you mean unet"),
-        ({"enhancer": "magic"}, "own:A-B"),
-        ({"enhancer": "own:9-1"}, "1 to 8 each"),
-        ({"degrade": "kamera"}, "camera"),
-        ({"settings": ("epoch=3",)}, "epochs"),
-        ({"settings": ("enhancer.widths=3",)}, "width"),
-        ({"settings": ("plan.fidelity=l2",)}, "fidelity"),
-        ({"settings": ("enhancer.depth=0",)}, "depth"),
-        ({"settings": ("enhancer.width=foo",)}, "enhancer.width=foo: expected a whole number"),
-        ({"strengths": (-1.0,)}, "numbers from 0 on"),
-        ({"use": "x", "settings": ("epochs=3",)}, "--set has no effect"),
-        ({"use": "x", "protocol": "full"}, "--protocol full has no effect"),
-        ({"use": "nowhere"}, "no checkpoint in nowhere"),
-        ({"transfer": ("nowhere",)}, "no checkpoint in nowhere"),
-    ],
-)
-def test_wishes_that_cannot_be_met_are_refused_before_anything_is_written(
-    enhance_options, part, run, blob_file, tmp_path
-):
-    with pytest.raises(InputError) as refusal:
-        enhance_run(
-            str(run),
-            blob_file,
-            RunOptions(out=tmp_path / "out"),
-            enhance_options=EnhanceOptions(**enhance_options),
-        )
-    assert part in str(refusal.value)
-    assert not (tmp_path / "out").exists()
-
-
-def test_other_classes_and_pictures_without_labels_are_refused(run, blobs, tmp_path, monkeypatch):
-    strange = save_npz(
-        tmp_path / "strange.npz", dataclasses.replace(blobs, class_names=("left", "middle", "up"))
-    )
-    with pytest.raises(CheckpointError, match="unknown to the checkpoint: up"):
-        enhance_run(str(run), str(strange), RunOptions(out=tmp_path / "out"))
-    np.savez(tmp_path / "bare.npz", images=blobs.images)
-    with pytest.raises(DataError):
-        enhance_run(str(run), str(tmp_path / "bare.npz"), RunOptions(out=tmp_path / "out"))
-    tagged = dataclasses.replace(blobs, labels=None, tags=np.eye(3, dtype=bool)[np.arange(120) % 3])
-    monkeypatch.setattr("lightfast.runs.pictures.load_splits", lambda *_, **__: LoadedData(tagged))
-    with pytest.raises(DataError, match="any number of labels a picture"):
-        enhance_run(str(run), "tagged", RunOptions(out=tmp_path / "out"))
-
-
-def test_a_forest_a_run_of_many_labels_and_the_run_itself_are_refused(run, blobs, blob_file, tmp_path):
-    fit(blobs, blobs, model="random-forest", config={"trees": 2}).save(tmp_path / "forest" / "checkpoint")
-    with pytest.raises(CheckpointError, match="forest is a random-forest: it has no gradients"):
-        enhance_run(str(tmp_path / "forest"), blob_file, RunOptions(out=tmp_path / "out"))
-    many = Path(shutil.copytree(run, tmp_path / "many"))
-    load_checkpoint(run).replace(task="multi-label").save(many / "checkpoint")
-    with pytest.raises(CheckpointError, match="any number of labels a picture"):
-        enhance_run(str(many), blob_file, RunOptions(out=tmp_path / "out"))
-    with pytest.raises(CheckpointError, match="itself"):
-        enhance_run(str(run), blob_file, RunOptions(out=run))
-
-
-def test_the_classifier_that_teaches_is_no_stranger(run, refused, blob_file, tmp_path):
-    for enhance_options in (
-        EnhanceOptions(strengths=ONE, settings=BRIEF, transfer=(str(run),)),
-        EnhanceOptions(use=str(refused), transfer=(str(run),)),
-    ):
-        with pytest.raises(CheckpointError, match="is the classifier that the enhancer learns through"):
-            enhance_run(
-                str(run), blob_file, RunOptions(out=tmp_path / "out"), enhance_options=enhance_options
-            )
-
-
-def test_a_gate_for_degraded_pictures_without_any_is_refused_at_once(run, refused, blob_file, tmp_path):
-    with pytest.raises(SettingsError, match="was measured under none"):
-        enhance_run(
-            str(run),
-            blob_file,
-            RunOptions(out=tmp_path / "out"),
-            enhance_options=EnhanceOptions(gate="degraded", use=str(refused)),
-        )
-
-
-def test_an_enhancer_of_other_classes_or_of_none_is_refused(run, refused, blobs, tmp_path):
-    names = ("a", "b", "c")
-    other = str(save_npz(tmp_path / "other.npz", dataclasses.replace(blobs, class_names=names)))
-    load_checkpoint(run).replace(class_names=names).save(tmp_path / "other" / "checkpoint")
-    with pytest.raises(CheckpointError, match="learnt for another class list"):
-        enhance_run(
-            str(tmp_path / "other"),
-            other,
-            RunOptions(out=tmp_path / "out"),
-            enhance_options=EnhanceOptions(use=str(refused)),
-        )
-    with pytest.raises(CheckpointError, match=r"another class list"):
-        enhance_run(
-            str(tmp_path / "other"),
-            other,
-            RunOptions(out=tmp_path / "out"),
-            enhance_options=EnhanceOptions(transfer=(str(run),)),
-        )
-    with pytest.raises(CheckpointError, match="holds no enhancer"):
-        enhance_run(
-            str(tmp_path / "other"),
-            other,
-            RunOptions(out=tmp_path / "out"),
-            enhance_options=EnhanceOptions(use=str(run)),
-        )
-
-
-# ---- plans
+# ---- the page
 
 
 def test_the_page_gives_the_verdict_first(accepted: Path, refused: Path):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, LightfastError, SettingsError
+from lightfast.base.plain import as_json
 from lightfast.cli.text.export import export_lines
 from lightfast.data.images import ImageSet
 from lightfast.export.xmp import load_sidecar
@@ -35,29 +36,32 @@ def pictures(blobs: ImageSet, tmp_path: Path) -> Path:
 
 
 def test_onnx_is_checked_on_the_test_pictures_of_the_run(own_run: Path, tmp_path: Path):
-    result = export_run(str(own_run), ExportOptions(), RunOptions(out=tmp_path / "blobs.onnx"))
+    made = export_run(str(own_run), ExportOptions(), RunOptions(out=tmp_path / "blobs.onnx"))
+    result = as_json(made)
     check = result["check"]
     assert check["n"] == check["same"] > 10
     assert check["max_difference"] < 1e-5
     assert "blobs/test" in check["pictures"]
     assert load_tagger(tmp_path / "blobs.onnx", 1).card.class_names == ("left", "middle", "right")
-    assert any("all decisions the same" in line for line in export_lines(result))
+    assert any("all decisions the same" in line for line in export_lines(made))
 
 
 def test_onnx_is_checked_on_given_pictures(own_run: Path, pictures: Path, tmp_path: Path):
-    result = export_run(
+    made = export_run(
         str(own_run), ExportOptions(check=str(pictures)), RunOptions(out=tmp_path / "blobs.onnx")
     )
+    result = as_json(made)
     assert result["check"]["n"] == 6
 
 
 def test_without_the_run_s_data_noise_is_read_and_that_is_said(own_run: Path, tmp_path: Path):
     record = own_run / "run.json"
     record.write_text(record.read_text(encoding="utf-8").replace("blobs.npz", "gone.npz"), encoding="utf-8")
-    result = export_run(str(own_run), ExportOptions(), RunOptions(out=tmp_path / "blobs.onnx"))
+    made = export_run(str(own_run), ExportOptions(), RunOptions(out=tmp_path / "blobs.onnx"))
+    result = as_json(made)
     assert result["check"]["pictures"] == "pictures of noise"
-    assert "give real ones with --check" in result["notes"][0]
-    with pytest.raises(LightfastError, match="--int8 needs real pictures"):
+    assert "give real ones as `check`" in result["notes"][0]
+    with pytest.raises(LightfastError, match="`int8` needs real pictures"):
         export_run(str(own_run), ExportOptions(int8=True), RunOptions(out=tmp_path / "other.onnx"))
     assert not (tmp_path / "other.onnx").exists()
 
@@ -77,27 +81,30 @@ def test_a_file_that_decides_otherwise_is_not_written(
 
 def test_int8_tells_its_cost_and_that_the_test_labels_were_used(own_run: Path, tmp_path: Path):
     before = len((own_run / TOUCH_FILE).read_text(encoding="utf-8").splitlines())
-    result = export_run(str(own_run), ExportOptions(int8=True), RunOptions(out=tmp_path / "blobs.onnx"))
+    made = export_run(str(own_run), ExportOptions(int8=True), RunOptions(out=tmp_path / "blobs.onnx"))
+    result = as_json(made)
     cost = result["int8"]
     assert cost["n"] == result["check"]["n"] == cost["paired"]["n"]
     assert cost["calibrated_on"] > 0
     assert "int8" in (load_tagger(tmp_path / "blobs.onnx", 1).card.quantized or "")
     assert len((own_run / TOUCH_FILE).read_text(encoding="utf-8").splitlines()) == before + 1
-    assert any(line.startswith("int8 cost") for line in export_lines(result))
+    assert any(line.startswith("int8 cost") for line in export_lines(made))
 
 
 def test_int8_on_given_pictures_sets_some_aside_for_calibration(
     own_run: Path, pictures: Path, tmp_path: Path
 ):
-    result = export_run(
+    made = export_run(
         str(own_run), ExportOptions(check=str(pictures), int8=True), RunOptions(out=tmp_path / "blobs.onnx")
     )
+    result = as_json(made)
     assert (result["int8"]["calibrated_on"], result["int8"]["n"], result["int8"]["paired"]) == (3, 3, None)
 
 
 def test_sidecars_hold_the_suggestions_that_are_sure_enough(own_run: Path, pictures: Path):
     (pictures / "broken.png").write_bytes(b"nothing")
-    result = export_run(str(own_run), ExportOptions("xmp", at_least=0.0), RunOptions(), [str(pictures)])
+    made = export_run(str(own_run), ExportOptions("xmp", at_least=0.0), RunOptions(), [str(pictures)])
+    result = as_json(made)
     assert (result["n"], result["suggested"], result["sidecars"]) == (6, 6, 6)
     assert [Path(one["path"]).name for one in result["unreadable"]] == ["broken.png"]
     keyword = load_sidecar(pictures / "0.png.xmp")[0]
@@ -105,7 +112,8 @@ def test_sidecars_hold_the_suggestions_that_are_sure_enough(own_run: Path, pictu
     assert keyword.path[0] in ("left", "middle", "right")
     checkpoint = load_checkpoint(own_run)
     checkpoint.replace(temperature=checkpoint.temperature * 50).save(own_run / "checkpoint")
-    again = export_run(str(own_run), ExportOptions("xmp", at_least=0.99), RunOptions(), [str(pictures)])
+    made = export_run(str(own_run), ExportOptions("xmp", at_least=0.99), RunOptions(), [str(pictures)])
+    again = as_json(made)
     assert again["suggested"] == 0
     assert load_sidecar(pictures / "0.png.xmp") == ()
 
@@ -117,8 +125,8 @@ def test_sidecars_hold_the_suggestions_that_are_sure_enough(own_run: Path, pictu
         (ExportOptions("onnx"), "x.onnx", ("pictures",), "takes no pictures"),
         (ExportOptions("xmp"), None, (), "needs pictures"),
         (ExportOptions("xmp"), "x", ("pictures",), "writes beside the pictures"),
-        (ExportOptions("photoprism", int8=True), "x", (), "neither --int8 nor --check"),
-        (ExportOptions("xmp", at_least=2.0), None, ("pictures",), "--at-least"),
+        (ExportOptions("photoprism", int8=True), "x", (), "neither `int8` nor `check`"),
+        (ExportOptions("xmp", at_least=2.0), None, ("pictures",), "`at_least`"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
@@ -154,8 +162,9 @@ def test_a_colour_run_becomes_a_model_for_photoprism(tmp_path: Path):
         "classifier", "cnn", (16, 16, 3), 3, ("cat", "dog", "bird"), Preprocess.identity((16, 16, 3)), network
     )
     made.save(tmp_path / "run" / "checkpoint")
-    result = export_run(
+    made = export_run(
         str(tmp_path / "run"), ExportOptions("photoprism", name="pets"), RunOptions(out=tmp_path / "storage")
     )
+    result = as_json(made)
     assert Path(result["vision"]).is_file()
     assert (tmp_path / "storage" / "models" / "pets" / "pets.onnx").is_file()

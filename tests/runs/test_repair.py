@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, UnknownName
+from lightfast.base.plain import as_json
 from lightfast.corrupt.suite import corrupt_array
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split
@@ -54,7 +55,7 @@ def scans(blobs: ImageSet, tmp_path: Path) -> str:
 
 
 def test_pictures_without_labels_get_readings_and_a_queue(repaired_run, scans, tmp_path):
-    metrics = repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"))
+    metrics = as_json(repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out")))
     readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
     assert metrics["n"] == len(readings) == 12
     assert "accuracy" not in metrics
@@ -83,7 +84,7 @@ def test_the_queue_is_the_doubtful_ones_least_confident_first(repaired_run, scan
 
 
 def test_restored_pictures_of_one_s_own_are_written(repaired_run, scans, tmp_path):
-    metrics = repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"))
+    metrics = as_json(repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out")))
     pictures = sorted((tmp_path / "out").glob("restored/*.png"))
     assert len(pictures) == metrics["attempted"] > 0
     with Image.open(pictures[0]) as first:
@@ -91,7 +92,9 @@ def test_restored_pictures_of_one_s_own_are_written(repaired_run, scans, tmp_pat
 
 
 def test_labelled_pictures_get_before_after_and_a_paired_test(repaired_run, blob_file, blobs, tmp_path):
-    metrics = repair_run(str(repaired_run), blob_file, RunOptions(out=tmp_path / "out"), damage="mnist-c")
+    metrics = as_json(
+        repair_run(str(repaired_run), blob_file, RunOptions(out=tmp_path / "out"), damage="mnist-c")
+    )
     readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
     expected = mcnemar(
         (readings["first_label"] == readings["given_label"]).to_numpy(),
@@ -115,13 +118,13 @@ def test_the_report_says_that_no_label_chose_what_was_restored(repaired_run, blo
 
 
 def test_the_default_place_is_inside_the_run_which_itself_is_safe(repaired_run, scans):
-    assert repair_run(str(repaired_run), scans, RunOptions())["out"] == str(repaired_run / "repaired")
+    assert repair_run(str(repaired_run), scans, RunOptions()).out == repaired_run / "repaired"
     with pytest.raises(CheckpointError, match="is the run itself"):
         repair_run(str(repaired_run), scans, RunOptions(out=repaired_run))
 
 
 def test_a_limit_draws_that_many_pictures(repaired_run, scans, tmp_path):
-    assert repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"), limit=5)["n"] == 5
+    assert repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"), limit=5).report.n == 5
 
 
 def test_unknown_suites_are_refused_with_the_closest_names(repaired_run, scans):
@@ -145,7 +148,7 @@ def test_a_missing_kit_is_trained_first_on_training_pictures_alone(run, scans, b
 
     monkeypatch.setattr("lightfast.runs.repair_kit.fit_pipeline", small_kit)
     folder = shutil.copytree(run, tmp_path / "run")
-    metrics = repair_run(str(folder), scans, RunOptions(out=tmp_path / "out"))
+    metrics = as_json(repair_run(str(folder), scans, RunOptions(out=tmp_path / "out")))
     parts = split(blobs)
     assert [one.version for one in given[0]] == [parts.train.version, parts.val.version]
     assert "trained first" in metrics["notes"][-1]

@@ -39,7 +39,7 @@ def enhance(
             "(paper and own learn clean pictures and are measured under camera).",
         ),
     ] = None,
-    strength: Annotated[
+    strengths: Annotated[
         str | None,
         Option(
             "--strength",
@@ -116,7 +116,7 @@ def enhance(
         enhance_options = EnhanceOptions(
             enhancer,
             degrade,
-            None if strength is None else tuple(parse_numbers("--strength", strength)),
+            None if strengths is None else tuple(parse_numbers("--strength", strengths)),
             gate,
             protocol,
             tuple(transfer or ()),

@@ -77,12 +77,11 @@ def export(
     The ONNX file takes uint8 pictures and gives probabilities; classes, preprocessing, thresholds and
     taxonomy are inside.
     """
+    from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.export import export_lines
     from lightfast.runs.export import ExportOptions, export_run
 
     with progress_bars() as report:
-        export_options = ExportOptions(
-            to=to, check=check, int8=int8, name=name, style=style, at_least=at_least
-        )
+        export_options = ExportOptions(to, check, int8, name, style, at_least)
         result = export_run(run, export_options, run_options(out, seed, device, report), pictures or ())
-    print_result(result, as_json, export_lines(result))
+    print_result(plain(result), as_json, export_lines(result))

@@ -349,7 +349,7 @@ def repair(
     What is restored and kept is decided without labels; where DATA has labels they only score the predictions
     before and after.
     """
-    from lightfast.cli.text.runs import repair_lines, report_line
+    from lightfast.cli.text.repair import repair_lines
     from lightfast.runs.repair import repair_run
 
     with progress_bars() as report:
@@ -361,4 +361,4 @@ def repair(
             damage=damage,
             limit=limit,
         )
-    print_result(result, as_json, [*repair_lines(result), *report_line(result["out"])])
+    print_result(result, as_json, repair_lines(result))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +38,6 @@ class GraphCheck:
     def identical(self) -> bool:
         """Whether every decision is the same, ties aside."""
         return self.same + self.ties == self.n
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
     def require_identical(self, source: str) -> GraphCheck:
         """This check, or a LightfastError when a decision differs."""

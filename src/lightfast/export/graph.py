@@ -9,7 +9,6 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.forest import Forest
+from lightfast.report.provenance import package_versions
 from lightfast.tagging.card import CARD_FORMAT, CARD_KEY, INPUT, OUTPUT, ModelCard
 
 if TYPE_CHECKING:
@@ -108,18 +108,11 @@ def model_card(checkpoint: Checkpoint, source_digest: str = "") -> ModelCard:
         taxonomy=checkpoint.taxonomy,
         temperature=checkpoint.temperature,
         preprocess=checkpoint.preprocess.as_json(),
-        lightfast_version=_own_version(),
+        lightfast_version=package_versions().get("lightfast", "not installed"),
         data_version=facts.get("data_version"),
         seed=facts.get("seed"),
         source_digest=source_digest,
     )
-
-
-def _own_version() -> str:
-    try:
-        return version("lightfast")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def write_model_card(model: ModelProto, card: ModelCard) -> None:
@@ -143,7 +136,7 @@ def _require_exportable(checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"{checkpoint.model} is a forest and cannot be written as ONNX",
             expected="a neural network",
-            cure="`lightfast predict` reads with it as it is; or train a network, e.g. --model cnn.",
+            cure="`lightfast predict` reads with it as it is; or train a network, e.g. `model` cnn.",
         )
 
 
@@ -152,82 +145,55 @@ class _Graph(nn.Module):
     everything of a checkpoint between the pixels and the answer.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
-        preprocess = checkpoint.preprocess
+        shape = checkpoint.image_shape
         self.network = copy.deepcopy(checkpoint.torch_network).cpu().float()
-        _unfold_inner_preprocessing(self.network, checkpoint.image_shape)
-        self.sized = _Sized(checkpoint.image_shape, preprocess)
+        # Behind an enhancer stands a whole classifier with its own resizing and normalisation.
+        for part in self.network.modules():
+            if isinstance(part, EnhancedNetwork):
+                part.prepare = _Prepare(shape, part.prepare.preprocess)
+        self.prepare = _Prepare(shape, checkpoint.preprocess, 255)
         self.temperature, self.multi_label = checkpoint.temperature, checkpoint.task == "multi-label"
-        shape = (1, preprocess.channels, 1, 1)
-        # 255 is part of both: one subtraction and one division a pixel instead of three passes.
-        self.register_buffer("mean", 255 * torch.tensor(preprocess.mean).reshape(shape))
-        self.register_buffer("std", 255 * torch.tensor(preprocess.std).reshape(shape))
 
     def forward(self, images: Tensor) -> Tensor:
-        pixels = self.sized(images.permute(0, 3, 1, 2).float())
-        logits = self.network((pixels - self.mean) / self.std) / self.temperature
+        logits = self.network(self.prepare(images.permute(0, 3, 1, 2).float())) / self.temperature
         return torch.sigmoid(logits) if self.multi_label else torch.softmax(logits, dim=1)
 
 
-def _unfold_inner_preprocessing(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
-    """Behind an enhancer stands a whole classifier with its own resizing and normalisation:
-    give them as the graph can say them.
+class _Prepare(nn.Module):
+    """`Preprocess` of pixels in [0, `scale`] as ONNX can say it.
+
+    Antialiased resizing between two fixed sizes is a product with a constant matrix on either side: what
+    torch makes of unit vectors. The scale is part of mean and std: one subtraction and one division a pixel
+    instead of three passes.
     """
-    for part in network.modules():
-        if isinstance(part, EnhancedNetwork):
-            part.prepare = _Inner(image_shape, part.prepare.preprocess)
-
-
-class _Inner(nn.Module):
-    """A `Preprocess` of pixels in [0, 1] that ONNX can say."""
 
     mean: Tensor
     std: Tensor
-
-    def __init__(self, image_shape: tuple[int, int, int], preprocess: Preprocess) -> None:
-        super().__init__()
-        self.preprocess = preprocess
-        self.sized = _Sized(image_shape, preprocess)
-        shape = (1, preprocess.channels, 1, 1)
-        self.register_buffer("mean", torch.tensor(preprocess.mean).reshape(shape))
-        self.register_buffer("std", torch.tensor(preprocess.std).reshape(shape))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return (self.sized(pixels) - self.mean) / self.std
-
-
-class _Sized(nn.Module):
-    """Channels and size of `Preprocess`, without normalisation.
-
-    Antialiased resizing between two fixed sizes is a product with a constant matrix on either side: what
-    torch makes of unit vectors.
-    """
-
     rows: Tensor
     columns: Tensor
     luma: Tensor
 
-    def __init__(self, image_shape: tuple[int, int, int], preprocess: Preprocess) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], preprocess: Preprocess, scale: int = 1) -> None:
         super().__init__()
-        height, width, channels = image_shape
-        self.channels, self.wanted = channels, preprocess.channels
+        height, width, self.channels = image_shape
+        self.preprocess, self.wanted = preprocess, preprocess.channels
         self.resized = (height, width) != tuple(preprocess.size)
+        for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
+            self.register_buffer(name, scale * torch.tensor(values).reshape(1, -1, 1, 1))
         self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1))
         self.register_buffer("rows", _resizing(height, preprocess.size[0]))
         self.register_buffer("columns", _resizing(width, preprocess.size[1]))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        if self.channels != self.wanted:
-            pixels = (
-                torch.cat([pixels] * 3, dim=1)
-                if self.wanted == 3
-                else (pixels * self.luma).sum(dim=1, keepdim=True)
-            )
-        return torch.matmul(torch.matmul(self.rows, pixels), self.columns.T) if self.resized else pixels
+        if self.channels < self.wanted:
+            pixels = torch.cat([pixels] * 3, dim=1)
+        elif self.channels > self.wanted:
+            pixels = (pixels * self.luma).sum(dim=1, keepdim=True)
+        if self.resized:
+            pixels = torch.matmul(torch.matmul(self.rows, pixels), self.columns.T)
+        return (pixels - self.mean) / self.std
 
 
 def _resizing(before: int, after: int) -> Tensor:
@@ -247,48 +213,40 @@ def _fix_same_padding(module: nn.Module, example: Tensor) -> None:
     Computed in the graph it keeps ONNX Runtime from joining it with the convolution: 272 steps instead of 60
     for Lite0.
     """
-    found: dict[nn.Module, nn.Module] = {}
+    same = [
+        (holder, name, child)
+        for holder in module.modules()
+        for name, child in holder.named_children()
+        if type(child).__name__ == "Conv2dSame"
+    ]
+    seen: dict[nn.Module, tuple[int, ...]] = {}
 
     def note(convolution: nn.Module, given: tuple[Tensor, ...]) -> None:
-        from timm.layers import pad_same  # pyright: ignore[reportPrivateImportUsage]
+        seen[convolution] = given[0].shape
 
-        pictures = given[0]
-        kernel, stride, dilation = (
-            getattr(convolution, name) for name in ("kernel_size", "stride", "dilation")
-        )
-        marked = pad_same(torch.ones_like(pictures[:1, :1]), kernel, stride, dilation)[0, 0]
-        rows, columns = (torch.nonzero(marked.sum(dim=axis))[:, 0] for axis in (1, 0))
-        height, width = marked.shape
-        sides = (int(columns[0]), width - 1 - int(columns[-1]), int(rows[0]), height - 1 - int(rows[-1]))
-        found[convolution] = nn.Sequential(nn.ZeroPad2d(sides), _plain_convolution(convolution))
-
-    same = [one for one in module.modules() if type(one).__name__ == "Conv2dSame"]
-    hooks = [one.register_forward_pre_hook(note) for one in same]
-    if not hooks:
-        return
-    with torch.inference_mode():
-        module(example[:1])
+    hooks = [one.register_forward_pre_hook(note) for *_, one in same]
+    if same:
+        with torch.inference_mode():
+            module(example[:1])
     for hook in hooks:
         hook.remove()
-    for holder in list(module.modules()):
-        for name, child in list(holder.named_children()):
-            if child in found:
-                setattr(holder, name, found[child])
+    for holder, name, child in same:
+        if child in seen:
+            setattr(holder, name, _padded(child, seen[child]))
 
 
-def _plain_convolution(given: Any) -> nn.Conv2d:
-    plain = nn.Conv2d(
-        given.in_channels,
-        given.out_channels,
-        given.kernel_size,
-        given.stride,
-        0,
-        given.dilation,
-        given.groups,
-        bias=given.bias is not None,
-    )
+def _padded(given: Any, shape: tuple[int, ...]) -> nn.Sequential:
+    """A convolution with TensorFlow's padding as it is for pictures of `shape` (N, C, H, W)."""
+    from timm.layers import pad_same  # pyright: ignore[reportPrivateImportUsage]
+
+    marked = pad_same(torch.ones((1, 1, *shape[2:])), given.kernel_size, given.stride, given.dilation)[0, 0]
+    height, width = marked.shape
+    rows, columns = (torch.nonzero(marked.sum(dim=axis))[:, 0] for axis in (1, 0))
+    sides = (int(columns[0]), width - 1 - int(columns[-1]), int(rows[0]), height - 1 - int(rows[-1]))
+    ends = (given.in_channels, given.out_channels, given.kernel_size, given.stride)
+    plain = nn.Conv2d(*ends, 0, given.dilation, given.groups, bias=given.bias is not None)
     plain.weight, plain.bias = given.weight, given.bias
-    return plain
+    return nn.Sequential(nn.ZeroPad2d(sides), plain)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import dataclasses
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic
-from lightfast.base.plain import as_json
-from lightfast.evaluate.compare import mcnemar
+from lightfast.evaluate.compare import PairedTest, mcnemar
+from lightfast.export.check import compare_graph
 from lightfast.export.graph import write_model_card
-from lightfast.statistics.intervals import wilson
+from lightfast.statistics.intervals import Interval, wilson
 from lightfast.tagging.card import INPUT
 from lightfast.tagging.runtime import Tagger, load_model_card
 
@@ -99,34 +101,53 @@ def has_dot_products() -> bool:
     return bool(words & {"avx512_vnni", "avx_vnni", "asimddp"})
 
 
-def quantization_cost(
-    exact: Tagger, quantized: Tagger, images: NDArray[np.uint8], labels: NDArray[np.int64] | None
-) -> dict[str, Any]:
-    """What 8 bits cost on pictures uint8 (N, H, W, C) that were not used for calibration.
+@dataclass(frozen=True)
+class QuantizationCost:
+    """What 8 bits cost.
 
-    Returns: n; same (pictures with the same decision) with its interval; max_difference; pictures_per_second
-    {fp32, int8} (each the median of three interleaved runs on pictures in memory); dot_products (see
-    `has_dot_products`); with labels also `paired`, McNemar's test.
+    Attributes:
+        n: pictures. same: those with the same decision, with its interval.
+        max_difference: the largest between any two probabilities, 0..1.
+        pictures_per_second: {fp32, int8}, each the median of three interleaved runs on pictures in memory.
+        dot_products: see `has_dot_products`.
+        paired: McNemar's test where labels are known, one a picture.
+        calibrated_on: pictures.
     """
+
+    n: int
+    same: int
+    same_interval: Interval
+    max_difference: float
+    pictures_per_second: Mapping[str, float]
+    dot_products: bool
+    paired: PairedTest | None
+    calibrated_on: int
+
+
+def quantization_cost(
+    exact: Tagger,
+    quantized: Tagger,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None,
+    calibrated_on: int = 0,
+) -> QuantizationCost:
+    """What 8 bits cost on pictures uint8 (N, H, W, C) that were not used for calibration."""
     first, second = exact.probs(images), quantized.probs(images)
-    if exact.card.task == "multi-label":
-        agrees = ((first >= exact.card.cuts) == (second >= exact.card.cuts)).all(axis=1)
-    else:
-        agrees = first.argmax(axis=1) == second.argmax(axis=1)
-    same = int(agrees.sum())
-    cost: dict[str, Any] = {
-        "n": len(images),
-        "same": same,
-        "same_interval": list(wilson(same, len(images))),
-        "max_difference": float(np.abs(first - second).max()),
-        "pictures_per_second": _speeds(exact, quantized, images),
-        "dot_products": has_dot_products(),
-        "paired": None,
-    }
+    check = compare_graph(first, second, exact.card)
+    test = None
     if labels is not None and exact.card.task == "multi-class":
         test = mcnemar(first.argmax(axis=1) == labels, second.argmax(axis=1) == labels)
-        cost["paired"] = as_json(dataclasses.replace(test, before_name="fp32", after_name="int8"))
-    return cost
+        test = dataclasses.replace(test, before_name="fp32", after_name="int8")
+    return QuantizationCost(
+        n=check.n,
+        same=check.same,
+        same_interval=wilson(check.same, check.n),
+        max_difference=check.max_difference,
+        pictures_per_second=_speeds(exact, quantized, images),
+        dot_products=has_dot_products(),
+        paired=test,
+        calibrated_on=calibrated_on,
+    )
 
 
 def _speeds(exact: Tagger, quantized: Tagger, images: NDArray[np.uint8]) -> dict[str, float]:

@@ -24,7 +24,6 @@ REGISTERED = ("efficientformerv2_s2", "efficientformerv2_s1", "repvit_m1_0", "ef
 """Names that PhotoPrism gives to its own models, each with a checksum:
 another model under one of them is refused there.
 """
-_LAYOUTS = {1: "NCHW", 3: "NHWC"}
 
 
 @dataclass(frozen=True)
@@ -121,24 +120,18 @@ def vision_yml(name: str, layout: str, image_size: tuple[int, int], prepared: Mo
 
 
 def _check_name(name: str) -> None:
+    what = f"PhotoPrism model name {name!r}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise SettingsError(
-            f"PhotoPrism model name {name!r}",
-            expected="small letters, digits, _ and -",
-            cure="E.g. lightfast.",
-        )
+        raise SettingsError(what, expected="small letters, digits, _ and -", cure="E.g. lightfast.")
     if name in REGISTERED:
-        raise SettingsError(
-            f"PhotoPrism model name {name!r}", expected="a name of its own", got="one of PhotoPrism's models"
-        )
+        raise SettingsError(what, expected="a name of its own", got="one of PhotoPrism's models")
 
 
 def _check_labels(class_names: Sequence[str]) -> None:
     for label in class_names:
         if not label.strip() or len(label.splitlines()) != 1:
-            raise DataError(
-                f"label {label!r} for PhotoPrism", expected="one line of text", cure="Rename the class."
-            )
+            what = f"label {label!r} for PhotoPrism"
+            raise DataError(what, expected="one line of text", cure="Rename the class.")
 
 
 def _fitted(
@@ -149,29 +142,20 @@ def _fitted(
 
     try:
         model = onnx.load(path)
-    except FileNotFoundError as error:
-        raise DataError(f"no such file: {path}", cure="Export the run to ONNX first.") from error
-    except Exception as error:  # the error of protobuf, a package that only comes along with onnx
-        raise DataError(f"{path} is no ONNX model", cure="Export the run to ONNX first.") from error
+    except Exception as error:  # also that of protobuf, a package that only comes along with onnx
+        what = f"{path} is no ONNX model" if path.exists() else f"no such file: {path}"
+        raise DataError(what, cure="Export the run to ONNX first.") from error
     inputs, outputs = _fed(model), model.graph.output
     if len(inputs) != 1 or len(outputs) != 1:
-        raise DataError(
-            f"{path} for PhotoPrism",
-            expected="one input and one output",
-            got=f"{len(inputs)} and {len(outputs)}",
-            cure="Export the probabilities alone.",
-        )
+        found = f"{len(inputs)} and {len(outputs)}"
+        raise _unfit(path, "", "one input and one output", found, "Export the probabilities alone.")
     layout, size = _layout(inputs[0], path, prepared)
     _take_floats(model, inputs[0], path)
     _fix(inputs[0], (1, 3, *size) if layout == "NCHW" else (1, *size, 3))
     widths = [one.dim_value for one in outputs[0].type.tensor_type.shape.dim]
     if len(widths) != 2 or widths[1] not in (0, len(class_names)):
-        raise DataError(
-            f"{path} for PhotoPrism: output",
-            expected=f"(N, {len(class_names)}), one column a label",
-            got=str(tuple(widths)),
-            cure="Give the class list that the model was trained on.",
-        )
+        wanted, cure = f"(N, {len(class_names)}), one column a label", "Give its own class list."
+        raise _unfit(path, ": output", wanted, tuple(widths), cure)
     _fix(outputs[0], (1, len(class_names)))
     # Shapes noted along the way may still speak of another batch.
     del model.graph.value_info[:]
@@ -185,28 +169,23 @@ def _fed(model: ModelProto) -> list[ValueInfoProto]:
     return [one for one in model.graph.input if one.name not in weights]
 
 
+def _unfit(path: Path, what: str, expected: str, got: object, cure: str) -> DataError:
+    return DataError(f"{path} for PhotoPrism{what}", expected=expected, got=str(got), cure=cure)
+
+
 def _layout(given: ValueInfoProto, path: Path, prepared: ModelInput) -> tuple[str, tuple[int, int]]:
+    """(NCHW or NHWC, (H, W)) of an input; a side that the graph leaves open counts as 0 there."""
     dims = [one.dim_value for one in given.type.tensor_type.shape.dim]
-    layout = next((name for axis, name in _LAYOUTS.items() if len(dims) == 4 and dims[axis] == 3), None)
-    if layout is None:
-        raise DataError(
-            f"{path} for PhotoPrism: input",
-            expected="(N, 3, H, W) or (N, H, W, 3)",
-            got=str(tuple(dims)),
-            cure="Export a model of colour pictures that takes pixels, not the bytes of files.",
-        )
-    height, width = dims[2:] if layout == "NCHW" else dims[1:3]
-    wanted = prepared.image_size or (height, width)
-    if 0 in wanted or any(
-        fixed not in (0, side) for fixed, side in zip((height, width), wanted, strict=True)
-    ):
-        raise DataError(
-            f"{path} for PhotoPrism: picture size",
-            expected=f"{height} x {width}" if height and width else "a size",
-            got=str(prepared.image_size),
-            cure="Give image_size as the model was trained.",
-        )
-    return layout, (int(wanted[0]), int(wanted[1]))
+    if len(dims) != 4 or 3 not in dims[1::2]:
+        cure = "Export a model of colour pictures that takes pixels, not the bytes of files."
+        raise _unfit(path, ": input", "(N, 3, H, W) or (N, H, W, 3)", tuple(dims), cure)
+    layout, sides = ("NCHW", dims[2:]) if dims[1] == 3 else ("NHWC", dims[1:3])
+    wanted = prepared.image_size or (sides[0], sides[1])
+    if 0 in wanted or any(fixed not in (0, side) for fixed, side in zip(sides, wanted, strict=True)):
+        cure = "Give image_size as the model was trained."
+        expected = f"{sides[0]} x {sides[1]}, where 0 means any"
+        raise _unfit(path, ": picture size", expected, prepared.image_size, cure)
+    return layout, wanted
 
 
 def _take_floats(model: ModelProto, given: ValueInfoProto, path: Path) -> None:
@@ -217,12 +196,8 @@ def _take_floats(model: ModelProto, given: ValueInfoProto, path: Path) -> None:
     if kind == TensorProto.FLOAT:
         return
     if kind != TensorProto.UINT8:
-        raise DataError(
-            f"{path} for PhotoPrism: input",
-            expected="uint8 or float32",
-            got=helper.tensor_dtype_to_string(kind),
-            cure="Export a model that takes pixels.",
-        )
+        found, cure = helper.tensor_dtype_to_string(kind), "Export a model that takes pixels."
+        raise _unfit(path, ": input", "uint8 or float32", found, cure)
     inner, given.name = given.name, f"{given.name}_float"
     given.type.tensor_type.elem_type = TensorProto.FLOAT
     # Resized pixels come as floats between whole numbers, and a filter may go past the ends.

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 from xml.sax.saxutils import escape, quoteattr
 
 from lightfast.base.errors import DataError, InputError, UnknownName
@@ -78,25 +78,14 @@ class Keyword:
         object.__setattr__(self, "path", tuple(self.path))
         if self.state not in get_args(State):
             raise UnknownName("state of a keyword", self.state, get_args(State))
+        named = f"keyword {'/'.join(self.path)!r}"
         if not self.path or not all(name.strip() for name in self.path):
-            raise DataError(
-                f"keyword {'/'.join(self.path)!r}", expected="a path of names", got="an empty name"
-            )
-        if any(_NOT_XML.search(name) for name in self.path):
-            raise DataError(
-                f"keyword {printable('/'.join(self.path))}",
-                expected="characters that XML can hold",
-                got="a control character",
-                cure="Rename the label.",
-            )
+            raise DataError(named, expected="a path of names", got="an empty name")
+        if any(map(_NOT_XML.search, self.path)):
+            characters, got = "characters that XML can hold", "a control character"
+            raise DataError(named, expected=characters, got=got, cure="Rename the label.")
         if self.probability is not None and not 0 <= self.probability <= 1:
-            raise DataError(
-                f"keyword {'/'.join(self.path)!r}: probability", expected="0..1", got=str(self.probability)
-            )
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"path": list(self.path), "state": self.state, "probability": self.probability}
+            raise DataError(f"{named}: probability", expected="0..1", got=str(self.probability))
 
 
 @dataclass(frozen=True)
@@ -165,14 +154,9 @@ def write_sidecars(
     refused: list[Unreadable] = []
     for picture, keywords in rows:
         path = sidecar_path(picture, style)
-        if path in owners:
-            refused.append(
-                Unreadable(
-                    printable(picture), f"its sidecar {printable(path.name)} is that of {owners[path]}"
-                )
-            )
-            continue
         try:
+            if path in owners:
+                raise SidecarError(path, f"its sidecar {printable(path.name)} is that of {owners[path]}")
             write_sidecar(picture, keywords, style)
             owners[path] = printable(Path(picture).name)
         except InputError as error:

@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from lightfast.base.plain import FLAT, HIDDEN
+from lightfast.base.plain import FLAT
 from lightfast.evaluate.compare import PairedTest
 from lightfast.evaluate.robustness import Robustness
 from lightfast.pages.classes import ScoredLabels
@@ -31,6 +30,15 @@ from lightfast.report.page import Card, Cards, Figure, Section, SectionPart, Tex
 from lightfast.report.tables import percent, percent_range, share_card
 
 
+@dataclass(frozen=True, eq=False)
+class DemoMixture:
+    """The damaged mixture repaired: `clean_share` of it undamaged, the rest by `suite`."""
+
+    report: RepairReport = field(metadata=FLAT)
+    clean_share: float
+    suite: str
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DemoResult(TrainResult):
     """What the demo found, beside its training on clean digits.
@@ -38,7 +46,7 @@ class DemoResult(TrainResult):
     Attributes:
         scored: what the classifier predicts of the clean test digits.
         clean: the clean test digits through the whole pipeline: it must do no harm.
-        mixture: figures of the damaged mixture; `story` is all of it, `mixed` its paired test.
+        mixture: the damaged mixture; `story` is its report, `mixed` its paired test.
         by_kind: a paired test a damage, at its published strength.
         robustness, severities: `before` and `after` under the suite, at its own severities and at severities
             1..5.
@@ -47,13 +55,21 @@ class DemoResult(TrainResult):
 
     scored: ScoredLabels = field(metadata=FLAT)
     clean: PairedTest
-    mixture: Mapping[str, Any]
-    story: RepairReport = field(metadata=HIDDEN)
-    mixed: PairedTest = field(metadata=HIDDEN)
+    mixture: DemoMixture
     by_kind: Mapping[str, PairedTest]
     robustness: Mapping[str, Robustness]
     severities: Mapping[str, Robustness]
     report: Path
+
+    @property
+    def story(self) -> RepairReport:
+        """Every picture of the mixture."""
+        return self.mixture.report
+
+    @property
+    def mixed(self) -> PairedTest:
+        """Before and after repair, on the mixture."""
+        return self.story.repair.paired
 
 
 def write_demo_page(path: Path, result: DemoResult) -> Path:
@@ -66,7 +82,7 @@ def write_demo_page(path: Path, result: DemoResult) -> Path:
         robustness_section(result.severities, "Every damage at every strength"),
         found_section(story),
         queue_section(story),
-        confusion_section(story.repair.before, story.repair.after),
+        *([confusion_section(story.scores)] if story.scores else []),
         reliability_section(result.scored.predictions, result.scored.evaluation),
         training_section(story.pipeline),
     ]
@@ -80,18 +96,17 @@ def write_demo_page(path: Path, result: DemoResult) -> Path:
 
 def _cards(result: DemoResult) -> Cards:
     mixture, trained = result.mixed, result.scored.evaluation
-    needs_review, sure = result.story.repair.needs_review, ~result.story.repair.needs_review
-    right = float(result.story.repair.after.correct[sure].mean()) if sure.any() else None
-    rest = f"the rest is {percent(right, 1)} right" if sure.any() else "no reading is sure enough"
+    story, right = result.story, result.story.repair.sure_accuracy
+    rest = "no reading is sure enough" if right is None else f"the rest is {percent(right, 1)} right"
     interval = intervals_of(mixture)
     cards = (
         share_card(trained.accuracy, "clean digits", trained.accuracy_interval, digits=1),
         share_card(mixture.before_accuracy, "damaged, before repair", interval[0], "bad", digits=1),
         share_card(mixture.after_accuracy, "damaged, after repair", interval[1], "good", digits=1),
         Card(
-            percent(float(needs_review.mean()), 1),
+            percent(story.doubtful / story.n, 1),
             "left for a person",
-            f"{int(needs_review.sum()):,} of {len(needs_review):,}; {rest}",
+            f"{story.doubtful:,} of {story.n:,}; {rest}",
         ),
         Card(
             f"{result.steps['total'] / 60:.1f} min", "from start to report", f"n = {mixture.n:,} test digits"

@@ -1,60 +1,32 @@
-"""The page of an enhancement and its lines for a terminal: the verdict first, then what it rests on."""
+"""The page of an enhancement: the verdict first, then what it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from lightfast.base.randomness import generator
-from lightfast.data.preprocess import to_images, to_pixels, to_tensor
+from lightfast.base.plain import FLAT, HIDDEN
 from lightfast.evaluate.compare import PairedTest
-from lightfast.explain.difference import difference, top_change
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.load import model_summary
+from lightfast.evaluate.metrics import Evaluation
+from lightfast.explain.difference import Difference, TopChange
 from lightfast.pages.repair import intervals_of, paired_table
 from lightfast.pages.run import curves_figure
-from lightfast.report.noted import noted_dicts
+from lightfast.report.envelope import Envelope
+from lightfast.report.noted import noted
 from lightfast.report.overlay import coloured
-from lightfast.report.page import (
-    Card,
-    Cards,
-    Cell,
-    PictureRow,
-    Section,
-    SectionPart,
-    Table,
-    Text,
-    Tone,
-    write_page,
-)
+from lightfast.report.page import Card, Cards, Cell, PictureRow, Section, SectionPart, Table, Text, write_page
 from lightfast.report.pictures import picture, picture_grid
-from lightfast.report.tables import (
-    MISSING,
-    percent,
-    percent_range,
-    points,
-    points_cell,
-    share_card,
-    share_cell,
-)
-from lightfast.restore.gate import Gate
-from lightfast.restore.measure import WITH, WITHOUT, EnhancerScores, PairedPredictions
+from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_card, share_cell
+from lightfast.restore.gate import WITH, WITHOUT, EnhancerScores, EnhancerTest, Gate
 
-_LEAK = "LEAK"
+LEAK = "LEAK"
 TRIED = "Strengths of the fidelity term that were tried"
 TRIED_COLUMNS = ("λ", "cross-entropy", "accuracy", "change of the picture", "epochs")
-_TOP = 3
-_SHOWN = {
-    "clean": ((False, True, 4), (True, False, 3), (False, False, 1), (True, True, 1)),
-    "degraded": ((False, True, 3), (True, False, 2), (True, True, 1)),
-}
-"""How many pictures of (right before, right after) are shown, drawn by lot."""
 _OUTCOMES = {
     (False, True): "gained",
     (True, False): "lost",
@@ -67,250 +39,280 @@ _RULE = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnhancerFacts:
+    """What an enhancer is: `plan`, `strength` and `tried` as its training noted them, None and empty for one
+    of other making; `used_from` the run that it was taken from.
+    """
+
+    model: str
+    config: Mapping[str, Any]
+    parameters: int
+    plan: Mapping[str, Any] | None
+    strength: float | None
+    tried: Sequence[Mapping[str, Any]]
+    used_from: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """The enhancer before a classifier that it never saw, on the test pictures that this one has not seen
+    (`left_out`: the others); `clean_kept` and `degraded_kept`: its gain as a share of the own gain.
+    """
+
+    run: str
+    name: str
+    model: str
+    left_out: int
+    clean: PairedTest
+    clean_kept: float | None
+    degraded: PairedTest | None
+    degraded_kept: float | None
+    touched_before: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leak(EnhancerScores):
+    """What an enhancer says that was trained on the test pictures too, beside the honest one."""
+
+    protocol: str = "full"
+    said: str
+    trained_on: Mapping[str, int]
+    honest: EnhancerScores
+
+
 @dataclass(frozen=True, eq=False)
-class EnhanceReport:
-    """What a page tells: the classifier behind its enhancer, the enhancer alone, the verdict, what the test
-    pictures say, and what they say of an enhancer that was trained on them (None: none was).
+class ShownChanges:
+    """R test pictures with what the enhancer makes of them: uint8 (R, H, W, C) each.
+
+    Attributes:
+        changes, tops: how the pixels and the first classes changed.
+        labels: the given ones. right: (without, with) whether the prediction is the label.
     """
 
-    checkpoint: Checkpoint
-    enhancer: Checkpoint
+    inputs: NDArray[np.uint8]
+    outputs: NDArray[np.uint8]
+    changes: Difference
+    tops: tuple[TopChange, ...]
+    labels: tuple[str, ...]
+    right: tuple[tuple[bool, bool], ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EnhancedScores:
+    """The classifier behind its enhancer (`after`; `before`: alone) on the test pictures, and its size."""
+
+    after: Evaluation = field(metadata=FLAT)
+    before: Evaluation
+    hardest_pairs: Sequence[Mapping[str, object]]
+    model: str
+    parameters: int
+    temperature: float
+    test_version: str
+    epochs: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EnhanceFigures:
+    """The verdict on an enhancer and its figures, as metrics.json holds them.
+
+    Attributes:
+        run: the folder written. base: the run of the frozen classifier. source: the pictures.
+        accepted, reason: the verdict of `gate`, by validation pictures.
+        parts: pictures a part. suite: damages measured. protocol: "full" where `leak` was asked for.
+        paired, degraded, by_kind: the test pictures without and with it, see `EnhancerScores`.
+        transfer: before other classifiers.
+    """
+
+    run: str
+    base: str
+    source: str
+    base_model: str
+    accepted: bool
+    reason: str
+    parts: Mapping[str, int]
+    suite: str | None
+    protocol: str
+    enhancer: EnhancerFacts
     gate: Gate
-    own: EnhancerScores
-    full: EnhancerScores | None
+    paired: EnhancerTest
+    degraded: EnhancerTest | None
+    by_kind: Mapping[str, EnhancerTest]
+    transfer: tuple[Transfer, ...]
+    leak: Leak | None
+
+    @property
+    def tested(self) -> EnhancerScores:
+        """The figures of the test pictures."""
+        return EnhancerScores(self.paired, self.degraded, self.by_kind)
+
+    @property
+    def keeping_gate(self) -> str:
+        """The gate that lets a refused enhancer through: by degraded pictures where it helps those."""
+        return "degraded" if self.gate.degraded_would_pass else "off"
+
+    def verdict_sentence(self) -> str:
+        """The gate's verdict in one sentence, with its figures."""
+        said = "Refused" if not self.accepted else "Kept" if self.gate.kind == "off" else "Accepted"
+        return f"{said}: {self.reason}."
+
+    def way_out(self) -> str:
+        """How a refused enhancer is kept, up to the command."""
+        return (
+            "By degraded validation pictures it would be accepted; to keep it for those"
+            if self.gate.degraded_would_pass
+            else "To keep it anyway"
+        )
 
 
-def write_enhance_page(
-    path: Path, story: EnhanceReport, metrics: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Path:
-    """Write the report of `enhance_run`."""
-    head: tuple[SectionPart, ...] = (
-        _cards(story, metrics),
-        *noted_dicts(metrics["notes"], metrics["unreadable"]),
-    )
-    sections = [Section("Verdict", head, verdict_sentence(metrics)), _tested_section(story, metrics)]
-    sections += [_leak_section(story.own, story.full, metrics)] if story.full is not None else []
-    sections += [_gallery_section(story)]
-    sections += [_transfer_section(metrics)] if metrics["transfer"] else []
-    sections += [_learned_section(story, metrics)]
-    subtitle = (
-        f"An enhancer before {metrics['base_model']}, whose weights stay as they are; "
-        f"{story.own.clean.paired.n:,} test pictures."
-    )
-    return write_page(path, f"Enhancement on {metrics['data']}", subtitle, sections, facts)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EnhanceResult(Envelope, EnhanceFigures):
+    """What `enhance` found.
 
-
-def verdict_sentence(metrics: Mapping[str, Any]) -> str:
-    """The gate's verdict in one sentence, with its figures."""
-    said = (
-        "Refused" if not metrics["accepted"] else "Kept" if metrics["gate"]["kind"] == "off" else "Accepted"
-    )
-    return f"{said}: {metrics['reason']}."
-
-
-def cure_of(metrics: Mapping[str, Any]) -> str:
-    """The command that keeps a refused enhancer anyway: by degraded pictures where it helps those,
-    else with the gate off.
+    Attributes:
+        scores: of a finished run that came back the content of its metrics.json.
+        shown: "clean" and "degraded" test pictures. history, summary: of the enhancer. Empty in a finished
+            run that came back.
     """
-    gate = "degraded" if metrics["gate"]["degraded_would_pass"] else "off"
-    return (
-        f"lightfast enhance {metrics['base']} {metrics['source']} --use {metrics['run']} --gate {gate} --out "
-        "RUN3"
-    )
+
+    scores: EnhancedScores | Mapping[str, Any] = field(metadata=FLAT)
+    shown: Mapping[str, ShownChanges] = field(default_factory=dict, metadata=HIDDEN)
+    history: Sequence[Mapping[str, Any]] = field(default=(), metadata=HIDDEN)
+    summary: str = field(default="", metadata=HIDDEN)
 
 
-def _cards(story: EnhanceReport, metrics: Mapping[str, Any]) -> Cards:
-    clean = replace(
-        story.own.clean.paired,
-        before_name="the classifier alone",
-        after_name="the classifier behind the enhancer",
+def write_enhance_page(path: Path, result: EnhanceResult) -> Path:
+    """The report: the verdict, the test pictures, what changes in them, other classifiers, the training."""
+    sections = [
+        Section("Verdict", (_cards(result), *noted(result)), result.verdict_sentence()),
+        _tested_section(result),
+        *([_leak_section(result.leak)] if result.leak else []),
+        _gallery_section(result.shown),
+        *([_transfer_section(result.transfer)] if result.transfer else []),
+        _learned_section(result),
+    ]
+    subtitle = (
+        f"An enhancer before {result.base_model}, whose weights stay as they are; "
+        f"{result.paired.n:,} test pictures."
     )
+    return write_page(path, f"Enhancement on {result.data}", subtitle, sections, result.provenance)
+
+
+def _cards(result: EnhanceResult) -> Cards:
+    names = {"before_name": "the classifier alone", "after_name": "the classifier behind the enhancer"}
+    clean, test = replace(result.paired, **names), result.degraded
     intervals = intervals_of(clean)
     cards = [
         share_card(clean.before_accuracy, "clean test pictures, without", intervals[0]),
         share_card(clean.after_accuracy, "clean test pictures, with", intervals[1], "strong"),
     ]
-    if story.own.degraded is not None:
-        test = story.own.degraded.paired
-        low, high = test.difference_interval
-        tone: Tone = "good" if low > 0 else "bad" if high < 0 else ""
-        cards.append(
-            Card(
-                f"{points(test.difference)}",
-                f"points on test pictures degraded by {metrics['suite']}",
-                f"95 % interval {points(low, 1)} to {points(high, 1)}",
-                tone,
-            )
-        )
-    cards.append(
-        Card(
-            "accepted" if story.gate.passed else "refused",
-            f"gate: {metrics['gate']['kind']}",
-            "by validation pictures",
-            "good" if story.gate.passed else "bad",
-        )
-    )
+    if test:
+        cell, label = _change(test), f"points on test pictures degraded by {result.suite}"
+        cards.append(Card(cell.text, label, f"95 % interval {cell.detail}", cell.tone))
+    said, tone = ("accepted", "good") if result.accepted else ("refused", "bad")
+    cards.append(Card(said, f"gate: {result.gate.kind}", "by validation pictures", tone))
     lead = clean.sentence()
-    if not story.gate.passed:
+    if not result.accepted:
         lead = (
             "There is no checkpoint in this run, so that no other verb uses it by accident. "
-            f"{_how_to_keep(metrics)}: {_bare(cure_of(metrics))}. {lead}"
+            f"{result.way_out()}: enhance once more with `use` = this run and `gate` = "
+            f"{result.keeping_gate}. {lead}"
         )
     return Cards(tuple(cards), lead)
 
 
-def _how_to_keep(metrics: Mapping[str, Any]) -> str:
-    return (
-        "By degraded validation pictures it would be accepted; to keep it for those"
-        if metrics["gate"]["degraded_would_pass"]
-        else "To keep it anyway"
-    )
+def _change(test: PairedTest) -> Cell:
+    return points_cell(test.difference, test.difference_interval)
 
 
-def _bare(command: str) -> str:
-    # A report carries no folders of its maker.
-    return " ".join(Path(word).name or word if "/" in word else word for word in command.split())
-
-
-def _tested_section(story: EnhanceReport, metrics: Mapping[str, Any]) -> Section:
-    parts: list[SectionPart] = [
-        _with_names(paired_table(story.own.tests, "Test pictures, read once at the end"))
-    ]
-    how = (
-        (
-            f"Degraded: every picture damaged in one way of {metrics['suite']}, all ways equally likely; by "
+def _tested_section(result: EnhanceResult) -> Section:
+    parts: list[SectionPart] = [_paired(result.tested.tests, "Test pictures, read once at the end")]
+    if result.degraded:
+        how = (
+            f"Degraded: every picture damaged in one way of {result.suite}, all ways equally likely; by "
             "kind: every picture damaged by that kind, its severity drawn by lot. The same damage for both "
             "sides."
         )
-        if story.own.degraded is not None
-        else ""
-    )
-    parts += [Text(how)] if how else []
-    gate = {
-        f"{name}, validation": test
-        for name, test in (("clean", story.gate.clean), ("degraded", story.gate.degraded))
-        if test
-    }
+        parts.append(Text(how))
+    judged = {"clean, validation": result.gate.clean, "degraded, validation": result.gate.degraded}
+    gate = {name: test for name, test in judged.items() if test}
     if gate:
-        parts.append(_with_names(paired_table(gate, "Validation pictures: what the gate went by")))
-    honest = (
-        f"The enhancer was learnt on {metrics['parts']['train']:,} pictures and chosen on "
-        f"{metrics['parts']['val']:,} others."
-    )
-    if metrics["enhancer"]["used_from"]:
-        honest = (
-            f"The enhancer comes from elsewhere and was judged on {metrics['parts']['val']:,} validation "
-            "pictures here."
-        )
+        parts.append(_paired(gate, "Validation pictures: what the gate went by"))
+    learnt, chosen = (f"{result.parts[part]:,}" for part in ("train", "val"))
+    honest = f"The enhancer was learnt on {learnt} pictures and chosen on {chosen} others."
+    if result.enhancer.used_from:
+        honest = f"The enhancer comes from elsewhere and was judged on {chosen} validation pictures here."
     elif gate:
-        parts.append(
-            Text(
-                "λ and the epoch were chosen on these pictures too: the gate's figures flatter a little.",
-                note=True,
-            )
-        )
-    times = metrics["touched_before"]
-    if times:
-        honest += (
-            " The classifier alone had been scored on these test pictures "
-            f"{'once' if times == 1 else f'{times} times'} before."
-        )
+        said = "λ and the epoch were chosen on these pictures too: the gate's figures flatter a little."
+        parts.append(Text(said, note=True))
+    if times := result.touched_before:
+        often = "once" if times == 1 else f"{times} times"
+        honest += f" The classifier alone had been scored on these test pictures {often} before."
     return Section("Without and with the enhancer", tuple(parts), honest)
 
 
-def _with_names(table: Table) -> Table:
+def _paired(tests: Mapping[str, PairedTest], caption: str) -> Table:
+    table = paired_table(tests, caption)
     return replace(table, columns=("", WITHOUT, WITH, *table.columns[3:]))
 
 
-def _leak_section(own: EnhancerScores, full: EnhancerScores, metrics: Mapping[str, Any]) -> Section:
+def _leak_section(leak: Leak) -> Section:
     rows = []
-    for name, test in full.tests.items():
-        honest = own.tests[name]
+    for name, test in leak.tests.items():
+        honest, change = leak.honest.tests[name], _change(test)
+        before, after = intervals_of(honest)
+        interval = percent_range(intervals_of(test)[1])
         rows.append(
             (
                 name.replace("_", " "),
-                share_cell(honest.before_accuracy, intervals_of(honest)[0]),
-                share_cell(honest.after_accuracy, intervals_of(honest)[1], "strong"),
-                points_cell(honest.difference, honest.difference_interval),
-                _badge(percent(test.after_accuracy), percent_range(intervals_of(test)[1])),
-                _badge(points(test.difference), _ends(test)),
+                share_cell(honest.before_accuracy, before),
+                share_cell(honest.after_accuracy, after, "strong"),
+                _change(honest),
+                Cell(f"{LEAK} {percent(test.after_accuracy)}", interval, "bad"),
+                Cell(f"{LEAK} {change.text}", change.detail, "bad"),
             )
         )
+    columns = ("", WITHOUT, "honest", "change, points")
     table = Table(
-        (
-            "",
-            WITHOUT,
-            "honest",
-            "change, points",
-            f"{_LEAK}: trained on the test pictures",
-            f"{_LEAK}: change, points",
-        ),
+        (*columns, f"{LEAK}: trained on the test pictures", f"{LEAK}: change, points"),
         tuple(rows),
         "The same plan, learnt with and without the test pictures",
-        (f"Small print: 95 % intervals. n = {own.clean.paired.n:,} test pictures a row.",),
+        (f"Small print: 95 % intervals. n = {leak.clean.n:,} test pictures a row.",),
     )
     kept = (
         "The saved enhancer, where there is one, is the honest one; the other was measured and thrown away."
     )
-    return Section("Leak", (table, Text(kept, note=True)), f"{metrics['leak']['said']}.")
+    return Section("Leak", (table, Text(kept, note=True)), f"{leak.said}.")
 
 
-def _badge(text: str, detail: str) -> Cell:
-    return Cell(f"{_LEAK} {text}", detail, "bad")
-
-
-def _ends(test: PairedTest) -> str:
-    low, high = test.difference_interval
-    return f"{points(low, 1)} to {points(high, 1)}"
-
-
-def _gallery_section(story: EnhanceReport) -> Section:
+def _gallery_section(shown: Mapping[str, ShownChanges]) -> Section:
     """Input, output and what changed, with the first three classes before and after."""
-    parts: list[SectionPart] = []
-    for key, predictions in (("clean", story.own.clean), ("degraded", story.own.degraded)):
-        rows = [] if predictions is None else _chosen(predictions, key)
-        if predictions is not None and rows:
-            parts.append(
-                picture_grid(
-                    _strips(story.checkpoint, predictions, rows),
-                    ("input", "output", "difference"),
-                    f"{key.capitalize()} test pictures, drawn by lot among what was gained, lost and stayed.",
-                )
-            )
+    parts = tuple(
+        picture_grid(
+            _strips(changes),
+            ("input", "output", "difference"),
+            f"{key.capitalize()} test pictures, drawn by lot among what was gained, lost and stayed.",
+        )
+        for key, changes in shown.items()
+        if changes.labels
+    )
     lead = (
         "The difference is |output − input|, the brighter the larger, stretched a picture: under it the true "
         "largest difference."
     )
-    return Section("What it changes", tuple(parts), lead)
+    return Section("What it changes", parts, lead)
 
 
-def _chosen(predictions: PairedPredictions, key: str) -> list[int]:
-    before, after = predictions.before.correct, predictions.after.correct
-    order = generator(0, "shown", key).permutation(len(before))
-    rows: list[int] = []
-    for first, second, count in _SHOWN[key]:
-        rows += order[(before[order] == first) & (after[order] == second)][:count].tolist()
-    return rows
-
-
-def _strips(checkpoint: Checkpoint, predictions: PairedPredictions, rows: list[int]) -> list[PictureRow]:
-    given = predictions.images.images[rows]
-    made = enhanced_pictures(checkpoint, given)
-    changed = difference(given, made)
-    names, labels = predictions.before.class_names, predictions.before.require_labels()
-    tops = top_change(predictions.before.pred_probs[rows], predictions.after.pred_probs[rows], names, _TOP)
+def _strips(shown: ShownChanges) -> list[PictureRow]:
     strips = []
-    for place, row in enumerate(rows):
-        right = bool(predictions.before.correct[row]), bool(predictions.after.correct[row])
+    for row, (label, right, top) in enumerate(zip(shown.labels, shown.right, shown.tops, strict=True)):
+        said = f"largest {shown.changes.largest[row]:.0f} of 255, mean {shown.changes.mean[row]:.1f}"
         shots = (
-            picture(given[place], _tops(tops[place].before), right[0]),
-            picture(made[place], _tops(tops[place].after), right[1]),
-            picture(
-                coloured(changed.maps[place]),
-                f"largest {changed.largest[place]:.0f} of 255, mean {changed.mean[place]:.1f}",
-            ),
+            picture(shown.inputs[row], _tops(top.before), right[0]),
+            picture(shown.outputs[row], _tops(top.after), right[1]),
+            picture(coloured(shown.changes.maps[row]), said),
         )
-        strips.append(PictureRow(shots, f"{names[labels[row]]}: {_OUTCOMES[right]}"))
+        strips.append(PictureRow(shots, f"{label}: {_OUTCOMES[right]}"))
     return strips
 
 
@@ -318,41 +320,16 @@ def _tops(top: tuple[tuple[str, float], ...]) -> str:
     return ", ".join(f"{name} {share:.0%}" for name, share in top)
 
 
-@torch.inference_mode()
-def enhanced_pictures(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What the enhancer of an enhanced checkpoint makes of uint8 pictures (N, H, W, C):
-    the same shape and type.
-    """
-    network: Any = checkpoint.torch_network
-    device = next(network.parameters()).device
-    return to_images(network.enhance(to_pixels(to_tensor(images).to(device))))
-
-
-def _transfer_section(metrics: Mapping[str, Any]) -> Section:
+def _transfer_section(transfer: Sequence[Transfer]) -> Section:
     rows = []
-    for row in metrics["transfer"]:
-        cells: list[Cell | str] = [row["name"], row["model"]]
-        for key in ("clean", "degraded"):
-            test = row[key]
-            cells += (
-                [MISSING] * 2
-                if test is None
-                else [
-                    points_cell(test["difference"], test["difference_interval"]),
-                    percent(row[f"{key}_kept"], 0),
-                ]
-            )
-        rows.append((*cells, f"{row['clean']['n']:,}"))
+    for row in transfer:
+        cells: list[Cell | str] = [row.name, row.model]
+        for test, kept in ((row.clean, row.clean_kept), (row.degraded, row.degraded_kept)):
+            cells += [_change(test), percent(kept, 0)] if test else [MISSING] * 2
+        rows.append((*cells, f"{row.clean.n:,}"))
+    share = "of the own gain"
     table = Table(
-        (
-            "classifier",
-            "model",
-            "clean, points",
-            "of the own gain",
-            "degraded, points",
-            "of the own gain",
-            "n",
-        ),
+        ("classifier", "model", "clean, points", share, "degraded, points", share, "n"),
         tuple(rows),
         "The same enhancer before classifiers it never saw",
         (
@@ -363,11 +340,13 @@ def _transfer_section(metrics: Mapping[str, Any]) -> Section:
     return Section("Before other classifiers", (table,))
 
 
-def tried_rows(facts: Mapping[str, Any], digits: int = 2) -> tuple[tuple[str | Cell, ...], ...]:
-    """The cells of `TRIED_COLUMNS`, one row a strength that was tried, from an enhancer's details."""
+def tried_rows(
+    tried: Sequence[Mapping[str, Any]], strength: float | None, digits: int = 2
+) -> tuple[tuple[str | Cell, ...], ...]:
+    """The cells of `TRIED_COLUMNS`, one row a strength that was tried; `strength` was taken."""
     rows = []
-    for one in facts.get("tried", ()):
-        taken = one["strength"] == facts["strength"]
+    for one in tried:
+        taken = one["strength"] == strength
         error = f"± {one['standard_error']:.4f}"
         rows.append(
             (
@@ -381,34 +360,26 @@ def tried_rows(facts: Mapping[str, Any], digits: int = 2) -> tuple[tuple[str | C
     return tuple(rows)
 
 
-def _learned_section(story: EnhanceReport, metrics: Mapping[str, Any]) -> Section:
-    facts, parts = metrics["enhancer"], []
-    if facts["tried"]:
+def _learned_section(result: EnhanceResult) -> Section:
+    facts, parts = result.enhancer, []
+    if facts.tried:
         notes = (_RULE, "On the validation pictures, damaged as in training.")
-        parts.append(Table(TRIED_COLUMNS, tried_rows(facts), TRIED, notes))
-    if story.enhancer.history:
-        parts.append(
-            curves_figure(
-                story.enhancer.history,
-                f"{facts['model']}: {model_summary(story.enhancer)}; {facts['parameters']:,} weights. "
-                "Accuracy is "
-                "that of the frozen classifier on the changed pictures.",
-            )
+        parts.append(Table(TRIED_COLUMNS, tried_rows(facts.tried, facts.strength), TRIED, notes))
+    if result.history:
+        said = (
+            f"{facts.model}: {result.summary}; {facts.parameters:,} weights. Accuracy is "
+            "that of the frozen classifier on the changed pictures."
         )
-    plan = facts["plan"] or {}
-    distance = {"ssim": "1 − SSIM", "l1": "the mean absolute difference"}[plan.get("fidelity", "ssim")]
-    taken = (
-        ""
-        if facts["strength"] is None
-        else (
-            f" λ = {facts['strength']:g}: so much does the distance from the clean picture ({distance}) "
+        parts.append(curves_figure(result.history, said))
+    plan, lead = facts.plan or {}, "Through the frozen classifier's cross-entropy."
+    distance = "the mean absolute difference" if plan.get("fidelity") == "l1" else "1 − SSIM"
+    if facts.strength:
+        lead += (
+            f" λ = {facts.strength:g}: so much does the distance from the clean picture ({distance}) "
             "count beside it."
-            if facts["strength"]
-            else " Nothing holds the change back (λ = 0)."
         )
-    )
-    first = plan.get("reconstruct")
-    said = f" Before that it learned to reproduce the picture for {first['epochs']} epochs." if first else ""
-    return Section(
-        "How it learned", tuple(parts), f"Through the frozen classifier's cross-entropy.{taken}{said}"
-    )
+    elif facts.strength is not None:
+        lead += " Nothing holds the change back (λ = 0)."
+    if first := plan.get("reconstruct"):
+        lead += f" Before that it learned to reproduce the picture for {first['epochs']} epochs."
+    return Section("How it learned", tuple(parts), lead)

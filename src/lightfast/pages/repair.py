@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightfast.base.plain import FLAT, HIDDEN
 from lightfast.base.randomness import generator
-from lightfast.corrupt.suite import CLEAN
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.metrics import score
+from lightfast.evaluate.compare import PairedTest
+from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
 from lightfast.pages.run import curves_figure
+from lightfast.report.envelope import Envelope
 from lightfast.report.figures import confusion_figure
-from lightfast.report.noted import noted_dicts
+from lightfast.report.noted import noted
 from lightfast.report.page import (
     Card,
     Cards,
@@ -35,9 +36,10 @@ from lightfast.report.page import (
 )
 from lightfast.report.pictures import picture, picture_grid, queue
 from lightfast.report.tables import percent, points_cell, share_card, share_cell
-from lightfast.restore.detector import UNKNOWN
-from lightfast.restore.pipeline import Pipeline, Repair
 from lightfast.statistics.intervals import Interval, wilson
+
+if TYPE_CHECKING:
+    from lightfast.restore.pipeline import Pipeline, Repair
 
 BY_DETECTOR = "The pictures to restore were chosen by the detector alone"
 NO_LABEL_NOTE = (
@@ -51,127 +53,169 @@ FIRST_STANDS = "(first)"
 
 
 @dataclass(frozen=True, eq=False)
-class RepairReport:
-    """All that a page tells of one repair.
-
-    Attributes:
-        repair: what became of the pictures.
-        images: the pictures as they came in.
-        clean: the same before they were damaged, where that is known.
-        kinds: the true damage of each, where that is known.
-        pipeline: what repaired them.
+class Damaged:
+    """Pictures to repair; `clean` and `kinds` (one damage name a picture) are known where we damaged them
+    ourselves.
     """
 
-    repair: Repair
     images: ImageSet
-    clean: ImageSet | None
-    kinds: tuple[str, ...]
-    pipeline: Pipeline
-
-    @property
-    def labelled(self) -> bool:
-        """Whether predictions can be told right from wrong."""
-        return self.images.labels is not None
+    clean: ImageSet | None = None
+    kinds: tuple[str, ...] = ()
 
 
-def write_repair_page(
-    path: Path, story: RepairReport, metrics: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Path:
-    """Write the report of `repair_run`."""
-    said = NO_LABEL_NOTE if story.labelled else f"{BY_DETECTOR}; they carry no labels."
-    head: tuple[SectionPart, ...] = (
-        result_cards(story),
-        Text(said, note=True),
-        *noted_dicts(metrics["notes"], metrics["unreadable"]),
-    )
-    sections = [Section("Result", head), found_section(story)]
-    sections += [Section("Pictures", (grid(story),))] if story.repair.attempted.any() else []
-    sections += [confusion_section(story.repair.before, story.repair.after)] if story.labelled else []
-    sections += [queue_section(story), training_section(story.pipeline)]
-    subtitle = f"{len(story.images):,} pictures read, repaired and read again."
-    return write_page(path, f"Repair of {metrics['data']}", subtitle, sections, facts)
+@dataclass(frozen=True)
+class Quality:
+    """A mean over the n pictures that were restored; None where no picture has a finite value."""
+
+    n: int
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class BesideClean:
+    """What can be said where the clean pictures are known: how often the detector named the true damage, PSNR
+    (dB, of pictures that differ from the clean one) and SSIM.
+    """
+
+    detector_accuracy: float
+    psnr: Quality
+    ssim: Quality
+
+
+@dataclass(frozen=True, eq=False)
+class RepairScores:
+    """What can be said where labels are known: the scores of the final and of the first predictions, the
+    paired test, and the accuracy of the predictions that no person checks.
+    """
+
+    after: Evaluation = field(metadata=FLAT)
+    before: Evaluation
+    paired: PairedTest
+    accuracy_of_the_sure: float | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RepairReport:
+    """What became of some pictures.
+
+    Attributes:
+        n: pictures. damage: kind, as the detector said → pictures.
+        attempted: pictures restored. kept: those whose new prediction replaced the first one.
+        doubtful: pictures for a person.
+        repair: every single one. given: the pictures as they came in. pipeline: what repaired them.
+    """
+
+    n: int
+    damage: Mapping[str, int]
+    attempted: int
+    kept: int
+    doubtful: int
+    beside_clean: BesideClean | None = field(metadata=FLAT)
+    scores: RepairScores | None = field(metadata=FLAT)
+    repair: Repair = field(metadata=HIDDEN)
+    given: Damaged = field(metadata=HIDDEN)
+    pipeline: Pipeline = field(metadata=HIDDEN)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RepairResult(Envelope):
+    """What `repair` found.
+
+    Attributes:
+        report: counts, and scores where labels are known.
+        run: the run folder. out: what was written. suite: damages that were asked for.
+        damaged_by: the suite by which the pictures were damaged first.
+    """
+
+    JSON_PROPERTIES = ("seed",)  # that of the verb, not of the model
+
+    report: RepairReport = field(metadata=FLAT)
+    run: str
+    out: Path
+    suite: str | None
+    damaged_by: str | None
+
+
+def write_repair_page(path: Path, result: RepairResult) -> Path:
+    """The report: what was counted, the pictures before and after, the review queue."""
+    story, scores = result.report, result.report.scores
+    said = NO_LABEL_NOTE if scores else f"{BY_DETECTOR}; they carry no labels."
+    sections = [
+        Section("Result", (result_cards(story), Text(said, note=True), *noted(result))),
+        found_section(story),
+        *([Section("Pictures", (grid(story),))] if story.attempted else []),
+        *([confusion_section(scores)] if scores else []),
+        queue_section(story),
+        training_section(story.pipeline),
+    ]
+    subtitle = f"{story.n:,} pictures read, repaired and read again."
+    return write_page(path, f"Repair of {result.data}", subtitle, sections, result.provenance)
 
 
 def result_cards(story: RepairReport) -> Cards:
     """Headline numbers: accuracy before and after where labels are known, else what was done."""
-    result, n = story.repair, len(story.images)
+    result, scores = story.repair, story.scores
     person = Card(
-        f"{int(result.needs_review.sum()):,}",
+        f"{story.doubtful:,}",
         "pictures for a person",
-        f"{percent(result.needs_review.mean(), 1)} of {n:,}",
+        f"{percent(result.needs_review.mean(), 1)} of {story.n:,}",
     )
-    if not story.labelled:
+    if scores is None:
         changed = int((result.before.predicted_labels != result.after.predicted_labels).sum())
         cards = (
-            Card(f"{int(result.attempted.sum()):,}", "found damaged and restored", f"of {n:,}"),
-            Card(f"{int(result.kept.sum()):,}", "re-reads kept"),
+            Card(f"{story.attempted:,}", "found damaged and restored", f"of {story.n:,}"),
+            Card(f"{story.kept:,}", "re-reads kept"),
             Card(f"{changed:,}", "readings changed"),
             person,
         )
         return Cards(cards, "These pictures carry no labels, so nothing here can be called right or wrong.")
-    first, final = score(result.before), score(result.after)
-    sure = ~result.needs_review
+    first, final = scores.before, scores.after
     cards = (
         share_card(first.accuracy, "before repair", first.accuracy_interval, digits=1),
         share_card(final.accuracy, "after repair", final.accuracy_interval, "strong", digits=1),
         Card(
-            percent(float(result.after.correct[sure].mean()) if sure.any() else None, 1),
+            percent(scores.accuracy_of_the_sure, 1),
             "of the readings that no person checks",
-            f"{int(sure.sum()):,} pictures",
+            f"{story.n - story.doubtful:,} pictures",
         ),
         person,
     )
-    return Cards(cards, repair_test(result).sentence())
+    return Cards(cards, scores.paired.sentence())
 
 
 def found_section(story: RepairReport) -> Section:
     """What the detector said, and what came of it."""
-    result = story.repair
-    said = np.array(result.damage.names)
-    order = sorted(set(said.tolist()), key=lambda name: (-int((said == name).sum()), name))
-    columns = ["damage found", "pictures", "restored", "re-read kept", "for a person"]
-    columns += ["before", "after"] if story.labelled else []
+    result, said = story.repair, np.array(story.repair.damage.names)
+    sides = (result.before, result.after) if story.scores else ()
     rows = []
-    for name in order:
-        rows_of = said == name
-        counts = [
-            int(part[rows_of].sum()) for part in (rows_of, result.attempted, result.kept, result.needs_review)
-        ]
-        cells = [name.replace("_", " "), *(f"{count:,}" for count in counts)]
-        if story.labelled:
-            cells += [
-                percent(float(side.correct[rows_of].mean()), 1) for side in (result.before, result.after)
-            ]
-        rows.append(tuple(cells))
-    lead = (
-        f"{int(result.damage.is_clean.sum()):,} of {len(said):,} pictures were called clean and left alone."
-    )
-    if story.kinds:
-        right = float(np.mean([one == other for one, other in zip(said.tolist(), story.kinds, strict=True)]))
-        lead += f" The detector named the true damage of {percent(right, 1)}."
-    return Section("Damage found", (Table(tuple(columns), tuple(rows), "By what the detector said"),), lead)
+    for name, count in sorted(story.damage.items(), key=lambda one: (-one[1], one[0])):
+        chosen = said == name
+        counts = [int(part[chosen].sum()) for part in (result.attempted, result.kept, result.needs_review)]
+        right = [percent(float(side.correct[chosen].mean()), 1) for side in sides]
+        rows.append((name.replace("_", " "), *(f"{one:,}" for one in (count, *counts)), *right))
+    lead = f"{int(result.damage.is_clean.sum()):,} of {story.n:,} pictures were called clean and left alone."
+    if story.beside_clean:
+        named = percent(story.beside_clean.detector_accuracy, 1)
+        lead += f" The detector named the true damage of {named}."
+    columns = ("damage found", "pictures", "restored", "re-read kept", "for a person")
+    table = Table((*columns, *("before", "after")[: len(sides)]), tuple(rows), "By what the detector said")
+    return Section("Damage found", (table,), lead)
 
 
 def paired_table(tests: Mapping[str, PairedTest], caption: str = "") -> Table:
     """One row a paired test: accuracy before and after with intervals, difference with its interval,
     gained and lost.
     """
-    rows = []
-    for name, test in tests.items():
-        accuracies = zip((test.before_accuracy, test.after_accuracy), intervals_of(test), strict=True)
-        before, after = (share_cell(value, interval) for value, interval in accuracies)
-        change = points_cell(test.difference, test.difference_interval)
-        rows.append(
-            (
-                name.replace("_", " "),
-                before,
-                after,
-                change,
-                f"{test.gained:,}",
-                f"{test.lost:,}",
-                f"{test.n:,}",
-            )
+    rows = [
+        (
+            name.replace("_", " "),
+            *map(share_cell, (test.before_accuracy, test.after_accuracy), intervals_of(test)),
+            points_cell(test.difference, test.difference_interval),
+            *(f"{count:,}" for count in (test.gained, test.lost, test.n)),
         )
+        for name, test in tests.items()
+    ]
     columns = ("", "before", "after", "change, points", "gained", "lost", "n")
     return Table(
         columns,
@@ -179,12 +223,6 @@ def paired_table(tests: Mapping[str, PairedTest], caption: str = "") -> Table:
         caption,
         ("Small print: 95 % intervals (Wilson; of the paired change Newcombe, method 10).",),
     )
-
-
-def repair_test(result: Repair) -> PairedTest:
-    """McNemar's test of the first against the final predictions of the same pictures."""
-    test = mcnemar(result.before, result.after)
-    return replace(test, before_name="the first reading", after_name="the repaired reading")
 
 
 def intervals_of(test: PairedTest) -> tuple[Interval, Interval]:
@@ -195,47 +233,34 @@ def intervals_of(test: PairedTest) -> tuple[Interval, Interval]:
     return before, after
 
 
-def confusion_section(before: Predictions, after: Predictions) -> Section:
+def confusion_section(scores: RepairScores) -> Section:
     """Both confusion matrices side by side."""
     figures = tuple(
-        Figure(confusion_figure(score(side).confusion, side.class_names), "", title=title)
-        for side, title in ((before, "Before repair"), (after, "After repair"))
+        Figure(confusion_figure(side.confusion, side.class_names), "", title=title)
+        for side, title in ((scores.before, "Before repair"), (scores.after, "After repair"))
     )
-    return Section(
-        "Confusions",
-        (
-            FigureRow(
-                figures, "Rows are the given labels, columns the readings; the same pictures on both sides."
-            ),
-        ),
-    )
+    said = "Rows are the given labels, columns the readings; the same pictures on both sides."
+    return Section("Confusions", (FigureRow(figures, said),))
 
 
 def grid(story: RepairReport, rows: Sequence[int] | None = None, caption: str = "") -> SectionPart:
     """Degraded, restored and (where known) clean pictures with their predictions."""
     chosen = shown_rows(story) if rows is None else rows
-    columns = ("degraded", "restored", "clean") if story.clean is not None else ("degraded", "restored")
+    columns = ("degraded", "restored", "clean") if story.given.clean else ("degraded", "restored")
     said = caption or "At least one picture of each kind of damage, drawn by lot: not a choice of the best."
     if any(story.repair.attempted[row] and not story.repair.kept[row] for row in chosen):
         said += f" {FIRST_STANDS}: the re-read was less convincing than the first reading, which stands."
     return picture_grid([_strip(story, int(row)) for row in chosen], columns, said)
 
 
-def one_of_each_kind(story: RepairReport) -> list[int]:
-    """Rows that were restored: one drawn of each true damage,
-    or of each found one where the true one is not known.
-    """
-    names = np.array(story.kinds or story.repair.damage.names)
-    tried = story.repair.attempted
-    return [_drawn(tried & (names == name), 1)[0] for name in sorted(set(names[tried].tolist()) - {CLEAN})][
-        :_SHOWN
-    ]
-
-
 def shown_rows(story: RepairReport) -> list[int]:
-    """One restored picture of each kind of damage, and more by lot where there are few kinds."""
-    rows = one_of_each_kind(story)
-    others = story.repair.attempted.copy()
+    """Rows that were restored: one of each true damage, or of each found one where the true one is not known,
+    and more by lot where there are few kinds.
+    """
+    damage, others = story.repair.damage, story.repair.attempted.copy()
+    names = np.array(story.given.kinds or damage.names)
+    kinds = sorted(set(names[others].tolist()) - {damage.kinds[0]})
+    rows = [_drawn(others & (names == name), 1)[0] for name in kinds[:_SHOWN]]
     others[rows] = False
     return rows + _drawn(others, max(0, FEWEST_SHOWN - len(rows)))
 
@@ -257,24 +282,19 @@ def _drawn(chosen: NDArray[np.bool_], count: int) -> list[int]:
 
 
 def _strip(story: RepairReport, row: int) -> PictureRow:
-    result = story.repair
+    result, given = story.repair, story.given
     names = result.after.class_names
-    label = None if story.images.labels is None else int(story.images.labels[row])
+    label = None if given.images.labels is None else int(given.images.labels[row])
     last = _read(result.restored[row], result.after, row, label)
     if result.attempted[row] and not result.kept[row]:
         last = replace(last, caption=f"{last.caption} {FIRST_STANDS}")
-    shots = [_read(story.images.images[row], result.before, row, label), last]
-    if story.clean is not None:
-        shots.append(picture(story.clean.images[row], f"label {names[label]}" if label is not None else ""))
+    shots = [_read(given.images.images[row], result.before, row, label), last]
+    if given.clean is not None:
+        shots.append(picture(given.clean.images[row], f"label {names[label]}" if label is not None else ""))
     found = result.damage.names[row].replace("_", " ")
-    true = story.kinds[row].replace("_", " ") if story.kinds else found
-    title = (
-        true
-        if found == true
-        else f"{true}, not recognised"
-        if found == UNKNOWN
-        else f"{true}, taken for {found}"
-    )
+    title = given.kinds[row].replace("_", " ") if given.kinds else found
+    if title != found:
+        title += ", not recognised" if result.damage.kind[row] < 0 else f", taken for {found}"
     return PictureRow(tuple(shots), title)
 
 
@@ -291,9 +311,11 @@ def queue_section(story: RepairReport) -> Section:
     """The doubtful pictures as a person gets them: no label is shown."""
     result = story.repair
     names = result.after.class_names
+    if not story.doubtful:
+        return Section("For a person", (Text("No picture is doubtful."),))
     rows = [
         ReviewItem(
-            picture(story.images.images[row]),
+            picture(story.given.images.images[row]),
             result.after.ids[row],
             names[result.after.predicted_labels[row]],
             float(result.after.confidence[row]),
@@ -303,12 +325,10 @@ def queue_section(story: RepairReport) -> Section:
     ]
     calibration = story.pipeline.calibration
     lead = (
-        f"{len(rows):,} of {len(story.images):,} readings are less sure than the confidence from which on "
+        f"{len(rows):,} of {story.n:,} readings are less sure than the confidence from which on "
         f"readings were {percent(calibration.target_accuracy, 1)} right on {calibration.n:,} damaged "
         "validation pictures."
     )
-    if not rows:
-        return Section("For a person", (Text("No picture is doubtful."),))
     return Section("For a person", (queue(rows, show=QUEUE_SHOWN, caption="The review queue"),), lead)
 
 

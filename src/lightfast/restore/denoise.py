@@ -4,9 +4,11 @@ with or without the frozen classifier's word on what matters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from torch import nn
 
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
@@ -61,22 +63,13 @@ def fit_restorer(
     """
     plan, training = plan or RestorerPlan(), training or Training()
     network = fresh_network(plan.model, "restorer", train_images.image_shape, 0, plan.config, training.seed)
-    place = LoopContext.of(training, "restorer").device
-    reader = frozen_classifier(classifier, place) if classifier is not None and plan.recognition > 0 else None
+    context = LoopContext.of(training, "restorer")
+    wanted = classifier if plan.recognition > 0 else None
+    reader = wanted and frozen_classifier(wanted, context.device)
     objective = Restoration(plan.pixel_loss, reader, plan.recognition if reader else 0.0)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch)
-    history = train(
-        network,
-        source,
-        objective,
-        plan.recipe,
-        seed=training.seed,
-        context=LoopContext.of(training, "restorer"),
-    )
+    history = train(network, source, objective, plan.recipe, seed=training.seed, context=context)
     details = {
-        "data": train_images.name,
-        "data_version": train_images.version,
-        "n_train": len(train_images),
         "seed": training.seed,
         "damages": [list(choice) for choice in mix.choices],
         "clean_share": mix.clean_share,
@@ -84,15 +77,29 @@ def fit_restorer(
         "recognition": objective.recognition,
         "recipe": plan.recipe.model_dump(),
     }
+    return restorer_checkpoint(plan.model, plan.config, train_images, network, history, details)
+
+
+def restorer_checkpoint(
+    model: str,
+    config: Mapping[str, Any],
+    train_images: ImageSet,
+    network: nn.Module,
+    history: Sequence[Mapping[str, Any]],
+    details: Mapping[str, Any],
+) -> Checkpoint:
+    """A network that was trained on `train_images` as a checkpoint with role "restorer"."""
+    data = {"data": train_images.name, "data_version": train_images.version, "n_train": len(train_images)}
+    shape = train_images.image_shape
     return Checkpoint(
-        role="restorer",
-        model=plan.model,
-        image_shape=train_images.image_shape,
-        outputs=0,
-        class_names=(),
-        preprocess=Preprocess.identity(train_images.image_shape),
-        network=network,
-        config=dict(plan.config),
-        details=details,
+        "restorer",
+        model,
+        shape,
+        0,
+        (),
+        Preprocess.identity(shape),
+        network,
+        config=dict(config),
+        details={**data, **details},
         history=tuple(history),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from lightfast.base.errors import CheckpointError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
@@ -74,10 +75,6 @@ class Damage:
         """bool (N,): surely clean."""
         return self.kind == 0
 
-    def take(self, rows: NDArray[np.integer]) -> Damage:
-        """The rows at `rows`."""
-        return Damage(self.kinds, self.kind_probs[rows], self.kind[rows], self.severity[rows], self.threshold)
-
 
 def fit_detector(
     train_images: ImageSet,
@@ -96,36 +93,27 @@ def fit_detector(
     and five severities.
     """
     plan, training = plan or DetectorPlan(), training or Training()
-    outputs = len(mix.kinds) + SEVERITIES
-    network = fresh_network(
-        plan.model, "detector", train_images.image_shape, outputs, plan.config, training.seed
-    )
+    shape, outputs = train_images.image_shape, len(mix.kinds) + SEVERITIES
+    network = fresh_network(plan.model, "detector", shape, outputs, plan.config, training.seed)
     preprocess = Preprocess.of(train_images)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch, task="detect")
-    history = train(
-        network,
-        source,
-        Detection(preprocess, len(mix.kinds)),
-        plan.recipe,
-        seed=training.seed,
-        context=LoopContext.of(training, "detector"),
-    )
+    objective, context = Detection(preprocess, len(mix.kinds)), LoopContext.of(training, "detector")
+    history = train(network, source, objective, plan.recipe, seed=training.seed, context=context)
     details = {
         "data": train_images.name,
         "data_version": train_images.version,
         "seed": training.seed,
-        "threshold": 0.0,
-        "damages": [list(choice) for choice in mix.choices],
+        "damages": as_json(mix.choices),
         "recipe": plan.recipe.model_dump(),
     }
     detector = Checkpoint(
-        role="detector",
-        model=plan.model,
-        image_shape=train_images.image_shape,
-        outputs=outputs,
-        class_names=mix.kinds,
-        preprocess=preprocess,
-        network=network,
+        "detector",
+        plan.model,
+        shape,
+        outputs,
+        mix.kinds,
+        preprocess,
+        network,
         config=dict(plan.config),
         details=details,
         history=tuple(history),

@@ -5,7 +5,6 @@ and refuse them where they do not help.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -18,16 +17,18 @@ import torch
 from torch import nn
 
 from lightfast.base.errors import CheckpointError, DataError
+from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
-from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.predict import calibrate
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import predict_logits
 from lightfast.models.restorers import UNet
-from lightfast.restore.gate import Gate, judge
+from lightfast.restore.denoise import restorer_checkpoint
+from lightfast.restore.gate import Gate
+from lightfast.restore.measure import judge
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen_classifier
 from lightfast.train.enhancement import Enhancement, Fidelity
@@ -75,26 +76,6 @@ class EnhancerPlan:
     reconstruct: Recipe | None = None
     per_epoch: int | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values, enough to fit the same again."""
-        mix = (
-            None
-            if self.mix is None
-            else {"choices": [list(one) for one in self.mix.choices], "clean_share": self.mix.clean_share}
-        )
-        again = None if self.reconstruct is None else self.reconstruct.model_dump()
-        return {
-            "model": self.model,
-            "config": dict(self.config),
-            "strengths": list(self.strengths),
-            "fidelity": self.fidelity,
-            "mix": mix,
-            "recipe": self.recipe.model_dump(),
-            "trial_epochs": self.trial_epochs,
-            "reconstruct": again,
-            "per_epoch": self.per_epoch,
-        }
-
 
 def paper_enhancer_plan(
     model: str = "paper-unet", config: Mapping[str, Any] | None = None, *, epochs: tuple[int, int] = (5, 10)
@@ -103,8 +84,7 @@ def paper_enhancer_plan(
     the cross-entropy of the frozen classifier (`epochs[1]`); clean pictures, nothing moved, nothing that
     holds the change back.
     """
-    first = Recipe(epochs=epochs[0], batch_size=64, learning_rate=1e-3)
-    second = Recipe(epochs=epochs[1], batch_size=64, learning_rate=1e-3)
+    first, second = (Recipe(epochs=one, batch_size=64, learning_rate=1e-3) for one in epochs)
     return EnhancerPlan(model, config or {}, strengths=(0.0,), mix=None, recipe=second, reconstruct=first)
 
 
@@ -125,15 +105,14 @@ class StrengthTrial:
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """What `fit_enhancer` gives: the enhancer alone (role "restorer"), the classifier behind it as one
-    checkpoint, the verdict of the gate, and the strengths that were tried, the chosen one in
-    `enhancer.details["strength"]`.
+    """What `fit_enhancer` gives: the enhancer alone (role "restorer"; its `details` name the strengths that
+    were "tried" and the "strength" that was taken), the classifier behind it as one checkpoint, and the
+    verdict of the gate.
     """
 
     checkpoint: Checkpoint
     enhancer: Checkpoint
     gate: Gate
-    tried: tuple[StrengthTrial, ...]
 
 
 def fit_enhancer(
@@ -161,12 +140,10 @@ def fit_enhancer(
         DataError: too few pictures.
     """
     plan, training = plan or EnhancerPlan(), training or Training()
-    enhancer, tried = learn_enhancer(
-        classifier, train_images, val_images, plan=plan, training=training, begin=begin
-    )
+    enhancer = learn_enhancer(classifier, train_images, val_images, plan=plan, training=training, begin=begin)
     checkpoint = calibrate(prepend_enhancer(enhancer, classifier), val_images)
     gate = judge(classifier, checkpoint, val_images, plan.mix, seed=training.seed)
-    return Enhanced(checkpoint, enhancer, gate, tried)
+    return Enhanced(checkpoint, enhancer, gate)
 
 
 def learn_enhancer(
@@ -177,15 +154,17 @@ def learn_enhancer(
     plan: EnhancerPlan,
     training: Training,
     begin: Checkpoint | None = None,
-) -> tuple[Checkpoint, tuple[StrengthTrial, ...]]:
-    """The learning part of `fit_enhancer`: (the enhancer, role "restorer"; the strengths tried),
-    not judged yet.
-    """
+) -> Checkpoint:
+    """The learning part of `fit_enhancer`: the enhancer, role "restorer", not judged yet."""
     _require_fit(classifier, train_images, plan, begin)
-    before = weights_digest(classifier.torch_network)
-    wall, processor = time.perf_counter(), time.process_time()
+    before, wall, processor = (
+        weights_digest(classifier.torch_network),
+        time.perf_counter(),
+        time.process_time(),
+    )
     fitted = _Fit(classifier, train_images, val_images, plan, training, begin)
-    strength, tried = fitted.choose()
+    tried = fitted.tried()
+    strength = choose_strength(tried) if tried else plan.strengths[0]
     enhancer = fitted.fit(strength, plan.recipe, "enhancer")
     if weights_digest(classifier.torch_network) != before:
         raise CheckpointError(
@@ -193,12 +172,12 @@ def learn_enhancer(
             cure="Please report this.",
         )
     facts = {
-        "tried": [dataclasses.asdict(one) for one in tried],
+        "tried": as_json(tried),
         "classifier_digest": before,
         "fit_seconds": round(time.perf_counter() - wall, 1),
         "processor_seconds": round(time.process_time() - processor, 1),
     }
-    return enhancer.replace(details={**enhancer.details, **facts}), tried
+    return enhancer.replace(details={**enhancer.details, **facts})
 
 
 def _require_fit(
@@ -216,16 +195,10 @@ def _require_fit(
             expected=f"pictures of {classifier.image_shape} (H, W, C)",
             got=str(train_images.image_shape),
         )
-    if begin is not None and (begin.role, begin.model, dict(begin.config)) != (
-        "restorer",
-        plan.model,
-        dict(plan.config),
-    ):
+    wanted = f"restorer {plan.model} with {dict(plan.config)}"
+    if begin is not None and (got := f"{begin.role} {begin.model} with {dict(begin.config)}") != wanted:
         raise CheckpointError(
-            "begin",
-            expected=f"a restorer {plan.model} with {dict(plan.config)}",
-            got=f"a {begin.role} {begin.model} with {dict(begin.config)}",
-            cure="Give the plan its model and config.",
+            "begin", expected=f"a {wanted}", got=f"a {got}", cure="Give the plan its model and config."
         )
 
 
@@ -240,16 +213,14 @@ class _Fit:
     training: Training
     begin: Checkpoint | None
 
-    def choose(self) -> tuple[float, tuple[StrengthTrial, ...]]:
-        strengths = self.plan.strengths
-        if len(strengths) == 1 or not len(self.val_images):
-            return strengths[0], ()
+    def tried(self) -> list[StrengthTrial]:
+        """Each of several strengths after its first epochs; nothing where there is no choice."""
+        if len(self.plan.strengths) == 1 or not len(self.val_images):
+            return []
         epochs = self.plan.trial_epochs or self.plan.recipe.epochs
         recipe = self.plan.recipe.updated([f"epochs={epochs}"])
-        tried = tuple(
-            self._measured(self.fit(one, recipe, f"enhancer-trial-{one:g}"), one, epochs) for one in strengths
-        )
-        return choose_strength(tried), tried
+        fitted = {one: self.fit(one, recipe, f"enhancer-trial-{one:g}") for one in self.plan.strengths}
+        return [self._measured(enhancer, one, epochs) for one, enhancer in fitted.items()]
 
     @cached_property
     def begun(self) -> nn.Module:
@@ -262,78 +233,45 @@ class _Fit:
             # What ends in a sigmoid learns as in the paper; what adds a correction, by the squared error of
             # that.
             pixels = Restoration("mse" if isinstance(network, UNet) else "bce")
-            train(
-                network,
-                self._source(),
-                pixels,
-                plan.reconstruct,
-                seed=seed,
-                context=LoopContext.of(self.training, "enhancer-reconstruct"),
-            )
+            context = LoopContext.of(self.training, "enhancer-reconstruct")
+            train(network, self._source(), pixels, plan.reconstruct, seed=seed, context=context)
         return network
 
     def fit(self, strength: float, recipe: Recipe, label: str) -> Checkpoint:
-        plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
+        plan, seed, context = self.plan, self.training.seed, LoopContext.of(self.training, label)
         network = copy.deepcopy(self.begun)
-        read, temperature = (
-            frozen_classifier(self.classifier, LoopContext.of(self.training, label).device),
-            self.classifier.temperature,
-        )
+        read, temperature = frozen_classifier(self.classifier, context.device), self.classifier.temperature
         # Calibrated: a classifier that is sure of everything would send gradients only from the few pictures
         # that it reads wrongly.
         objective = Enhancement(
             lambda pixels: read(pixels) / temperature, strength, plan.fidelity, recipe.augment
         )
-        history = train(
-            network,
-            self._source(),
-            objective,
-            recipe,
-            seed=seed,
-            context=LoopContext.of(self.training, label),
-        )
+        history = train(network, self._source(), objective, recipe, seed=seed, context=context)
         details = {
-            "data": self.train_images.name,
-            "data_version": self.train_images.version,
-            "n_train": len(self.train_images),
             "seed": seed,
             "class_names": list(self.classifier.class_names),
             "strength": strength,
-            "plan": plan.as_json(),
+            "plan": as_json(plan),
         }
-        return Checkpoint(
-            role="restorer",
-            model=plan.model,
-            image_shape=shape,
-            outputs=0,
-            class_names=(),
-            network=network,
-            preprocess=Preprocess.identity(shape),
-            config=dict(plan.config),
-            details=details,
-            history=tuple(history),
-        )
+        return restorer_checkpoint(plan.model, plan.config, self.train_images, network, history, details)
 
     def _source(self) -> BatchSource:
-        if self.plan.mix is not None:
-            return DamagedPictures(
-                self.train_images, self.val_images, self.plan.mix, self.training.seed, self.plan.per_epoch
-            )
-        return CleanPairs(self.train_images, self.val_images, self.training.seed, self.plan.per_epoch)
+        sets, seed, count = (self.train_images, self.val_images), self.training.seed, self.plan.per_epoch
+        if self.plan.mix is None:
+            return CleanPairs(*sets, seed, count)
+        return DamagedPictures(*sets, self.plan.mix, seed, count)
 
     def _measured(self, enhancer: Checkpoint, strength: float, epochs: int) -> StrengthTrial:
         given, _, labels = self._source().validation()
         logits = torch.from_numpy(predict_logits(prepend_enhancer(enhancer, self.classifier), given.numpy()))
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none").numpy()
-        row = enhancer.history[max(0, int(np.argmin([one["val_loss"] for one in enhancer.history])))]
-        error = float(losses.std(ddof=1) / np.sqrt(len(losses)))
         return StrengthTrial(
             strength,
             epochs,
-            float(losses.mean()),
-            error,
-            float((logits.argmax(1) == labels).float().mean()),
-            row["val_change"],
+            cross_entropy=float(losses.mean()),
+            standard_error=float(losses.std(ddof=1) / np.sqrt(len(losses))),
+            accuracy=float((logits.argmax(1) == labels).float().mean()),
+            change=min(enhancer.history, key=lambda row: row["val_loss"])["val_change"],
         )
 
 
@@ -356,11 +294,9 @@ class CleanPairs:
 
     def epoch(self, number: int) -> Batch:
         """The rows of epoch `number`, or all."""
-        rows = self.train
-        if self.per_epoch is not None and self.per_epoch < len(rows):
-            rows = rows.take(
-                generator(self.seed, "enhance-epoch", number).permutation(len(rows))[: self.per_epoch]
-            )
+        rows, count = self.train, self.per_epoch
+        if count is not None and count < len(rows):
+            rows = rows.take(generator(self.seed, "enhance-epoch", number).permutation(len(rows))[:count])
         return _pairs(rows)
 
     def validation(self) -> Batch:

@@ -1,96 +1,110 @@
-"""Whether an enhancer may be used: the frozen classifier without and with it, on the same pictures."""
+"""Whether an enhancer may be used: the figures without and with it, and the rules on them."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from lightfast.base.plain import as_json
-from lightfast.base.randomness import generator
-from lightfast.data.images import ImageSet
-from lightfast.evaluate.compare import PairedTest, mcnemar
-from lightfast.evaluate.predict import predict
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.restore.pairs import DamageMix
+from lightfast.evaluate.compare import PairedTest
+from lightfast.report.tables import points_text
+
+WITHOUT, WITH = "without", "with"
+GateKind = Literal["clean", "degraded", "off"]
+
+
+@dataclass(frozen=True)
+class EnhancerTest(PairedTest):
+    """A paired test without and with an enhancer; `leak`: it was trained on these very pictures."""
+
+    leak: bool = False
+
+
+@dataclass(frozen=True)
+class EnhancerScores:
+    """What the test pictures say.
+
+    Attributes:
+        clean: as they are.
+        degraded: each damaged in one way, all ways equally likely; None where no damage is measured.
+        by_kind: every picture damaged by one kind, its severity drawn by lot.
+        leak: the enhancer was trained on these very pictures.
+    """
+
+    clean: EnhancerTest
+    degraded: EnhancerTest | None
+    by_kind: Mapping[str, EnhancerTest]
+    leak: bool = False
+
+    @property
+    def tests(self) -> dict[str, EnhancerTest]:
+        """All paired tests by name, clean first."""
+        degraded = {"degraded": self.degraded} if self.degraded else {}
+        return {"clean": self.clean, **degraded, **self.by_kind}
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Whether an enhancer may be used: do no harm.
+    """Whether an enhancer may be used.
 
     Attributes:
-        passed: the accuracy on clean validation pictures rises, its 95 % interval above 0.
+        passed: by the rule of `kind`; see `apply_gate`.
         clean: the frozen classifier without and with it, on the same clean validation pictures; None without
             validation pictures.
         degraded: the same on damaged ones; None where it has not learnt any damage.
         reason: in words.
+        kind: the rule that decided.
     """
+
+    JSON_PROPERTIES = ("degraded_would_pass",)
 
     passed: bool
     clean: PairedTest | None
     degraded: PairedTest | None
     reason: str
+    kind: GateKind = "clean"
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        clean, degraded = (as_json(one) for one in (self.clean, self.degraded))
-        return {"passed": self.passed, "clean": clean, "degraded": degraded, "reason": self.reason}
-
-
-def judge(
-    classifier: Checkpoint,
-    enhanced: Checkpoint,
-    val_images: ImageSet,
-    mix: DamageMix | None,
-    *,
-    seed: int = 0,
-) -> Gate:
-    """The do-no-harm gate: `classifier` against `enhanced` on the same validation pictures, clean,
-    and damaged by `mix`.
-    """
-    if not len(val_images):
-        return verdict(None, None)
-    clean = paired_test(classifier, enhanced, val_images)
-    return verdict(
-        clean,
-        None if mix is None else paired_test(classifier, enhanced, degraded_images(val_images, mix, seed)),
-    )
+    @property
+    def degraded_would_pass(self) -> bool:
+        """Whether the gate for degraded pictures lets it through."""
+        return apply_gate("degraded", self).passed
 
 
-def verdict(clean: PairedTest | None, degraded: PairedTest | None) -> Gate:
-    """The gate's rule on predictions without and with an enhancer,
-    of clean and of degraded validation pictures.
-    """
+def verdict(clean: PairedTest | None, degraded: PairedTest | None = None) -> Gate:
+    """The do-no-harm rule: the accuracy on clean validation pictures rises, its 95 % interval above 0."""
     if clean is None:
         return Gate(False, None, degraded, "there are no validation pictures to judge it on")
-    low, high = clean.difference_interval
-    span = (
-        f"{100 * clean.difference:+.2f} points [{100 * low:+.2f} to {100 * high:+.2f}] on {clean.n:,} clean "
-        "validation pictures"
-    )
-    span = span.replace("-", "\N{MINUS SIGN}")
-    if low > 0:
-        return Gate(True, clean, degraded, f"accuracy changes by {span}: the interval lies above 0")
-    return Gate(
-        False,
-        clean,
-        degraded,
-        f"accuracy changes by {span}: the interval does not lie above 0, so a gain is not shown",
-    )
+    passed = clean.difference_interval.low > 0
+    why = "lies above 0" if passed else "does not lie above 0, so a gain is not shown"
+    reason = f"accuracy changes by {_span(clean)} clean validation pictures: the interval {why}"
+    return Gate(passed, clean, degraded, reason)
 
 
-def paired_test(before: Checkpoint, after: Checkpoint, images: ImageSet) -> PairedTest:
-    """McNemar's test of two classifiers on the same labelled pictures,
-    called "without" and "with" the enhancer.
+def apply_gate(kind: GateKind, judged: Gate) -> Gate:
+    """The verdict of the gate that was asked for, from the figures of the do-no-harm gate (`verdict`).
+
+    "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0,
+    and on clean ones does not fall with its interval wholly below 0. "off": accepted whatever the figures
+    are.
     """
-    first, second = predict(before, images), predict(after, images)
-    return mcnemar(dataclasses.replace(first, name="without"), dataclasses.replace(second, name="with"))
+    if kind == "clean" or (kind == "degraded" and judged.clean is None):
+        return replace(judged, kind=kind)
+    if kind == "off":
+        return replace(judged, kind=kind, passed=True, reason=f"the gate was off ({judged.reason})")
+    if judged.degraded is None or judged.clean is None:
+        return replace(judged, kind=kind, passed=False, reason="no damage was measured to judge it by")
+    rises, harm = judged.degraded.difference_interval.low > 0, judged.clean.difference_interval.high < 0
+    why = "the interval on degraded ones does not lie above 0, so a gain is not shown"
+    if rises:
+        why = "the interval on degraded ones lies above 0, and no harm to clean ones is shown"
+    if harm:
+        why = "clean ones are harmed"
+    reason = (
+        f"accuracy changes by {_span(judged.degraded)} degraded validation pictures and by "
+        f"{_span(judged.clean)} clean ones: {why}"
+    )
+    return replace(judged, kind=kind, passed=rises and not harm, reason=reason)
 
 
-def degraded_images(images: ImageSet, mix: DamageMix, seed: int) -> ImageSet:
-    """Every picture damaged in one way of `mix`, none left clean."""
-    rng = generator(seed, "degraded", images.name)
-    drawn = dataclasses.replace(mix, clean_share=0.0).draw(len(images), rng)
-    step = {"verb": "degrade", "choices": [list(one) for one in mix.choices], "seed": seed}
-    return images.derived(mix.apply(images.images, drawn, rng), step=step, name=f"{images.name}/degraded")
+def _span(test: PairedTest) -> str:
+    return f"{points_text(test.difference, test.difference_interval, unit=' points')} on {test.n:,}"

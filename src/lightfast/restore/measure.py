@@ -1,32 +1,27 @@
-"""One set of pictures predicted without and with an enhancer: the paired difference, and the gate on it."""
+"""The same pictures predicted without and with an enhancer, clean and damaged."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.plain import as_json
 from lightfast.base.progress import Reporter, silent
+from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.report.tables import points
-from lightfast.restore.gate import Gate, degraded_images
+from lightfast.restore.gate import WITH, WITHOUT, EnhancerScores, EnhancerTest, Gate, verdict
 from lightfast.restore.pairs import DamageMix
-
-WITHOUT, WITH = "without", "with"
 
 
 @dataclass(frozen=True, eq=False)
 class PairedPredictions:
-    """The same pictures read without and with the enhancer."""
+    """The same labelled pictures predicted without and with the enhancer."""
 
     images: ImageSet
     before: Predictions
@@ -37,36 +32,18 @@ class PairedPredictions:
         """McNemar's test of both."""
         return mcnemar(self.before, self.after)
 
-    def rows(self, chosen: NDArray[np.intp]) -> PairedTest:
-        """The same on some of the pictures."""
-        return mcnemar(self.before.take(chosen), self.after.take(chosen))
+    def take(self, rows: NDArray[np.intp]) -> PairedPredictions:
+        """Some of the pictures."""
+        return PairedPredictions(self.images.take(rows), self.before.take(rows), self.after.take(rows))
 
 
 @dataclass(frozen=True, eq=False)
-class EnhancerScores:
-    """What the test pictures say.
+class Measured:
+    """The figures of an enhancer on test pictures, and the predictions that they come from."""
 
-    Attributes:
-        clean: as they are.
-        degraded: each damaged in one way, all ways equally likely; None where no damage is measured.
-        by_kind: every picture damaged by one kind, its severity drawn by lot.
-    """
-
+    scores: EnhancerScores
     clean: PairedPredictions
     degraded: PairedPredictions | None
-    by_kind: Mapping[str, PairedTest]
-
-    @property
-    def tests(self) -> dict[str, PairedTest]:
-        """All paired tests by name, clean first."""
-        degraded = {} if self.degraded is None else {"degraded": self.degraded.paired}
-        return {"clean": self.clean.paired, **degraded, **self.by_kind}
-
-    def as_json(self, *, leak: bool) -> dict[str, Any]:
-        """Plain JSON values; every figure says whether it is a leak."""
-        told = {name: {**as_json(test), "leak": leak} for name, test in self.tests.items()}
-        kinds = {name: told[name] for name in self.by_kind}
-        return {"clean": told["clean"], "degraded": told.get("degraded"), "by_kind": kinds, "leak": leak}
 
 
 def predict_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet) -> PairedPredictions:
@@ -77,65 +54,58 @@ def predict_both(classifier: Checkpoint, enhanced: Checkpoint, images: ImageSet)
     )
 
 
-def measure(
+def judge(
     classifier: Checkpoint,
     enhanced: Checkpoint,
+    val_images: ImageSet,
+    mix: DamageMix | None,
+    *,
+    seed: int = 0,
+) -> Gate:
+    """The do-no-harm gate: `classifier` against `enhanced` on the same validation pictures, clean,
+    and damaged by `mix`.
+    """
+    if not len(val_images):
+        return verdict(None)
+    sides = [val_images] + ([degraded_images(val_images, mix, seed)] if mix else [])
+    return verdict(*(predict_both(classifier, enhanced, one).paired for one in sides))
+
+
+def degraded_images(images: ImageSet, mix: DamageMix, seed: int) -> ImageSet:
+    """Every picture damaged in one way of `mix`, none left clean."""
+    rng = generator(seed, "degraded", images.name)
+    drawn = dataclasses.replace(mix, clean_share=0.0).draw(len(images), rng)
+    step = {"verb": "degrade", "choices": [list(one) for one in mix.choices], "seed": seed}
+    return images.derived(mix.apply(images.images, drawn, rng), step=step, name=f"{images.name}/degraded")
+
+
+def measure(
+    sides: tuple[Checkpoint, Checkpoint],
     images: ImageSet,
     mix: DamageMix | None,
     *,
     seed: int = 0,
     report: Reporter = silent,
-) -> EnhancerScores:
-    """Read `images` clean and damaged, without and with the enhancer; the same seed damages alike."""
-    kinds = [] if mix is None else list(mix.kinds[1:])
-    total = 2 + len(kinds)
-    report("test", 0, total, "clean")
-    clean = predict_both(classifier, enhanced, images)
-    report("test", 1, total, "degraded")
-    degraded = None if mix is None else predict_both(classifier, enhanced, degraded_images(images, mix, seed))
-    by_kind: dict[str, PairedTest] = {}
-    for done, kind in enumerate(kinds, start=2):
-        report("test", done, total, kind)
-        only = DamageMix(
-            tuple(choice for choice in (mix.choices if mix else ()) if choice[0] == kind), clean_share=0.0
-        )
-        by_kind[kind] = predict_both(classifier, enhanced, degraded_images(images, only, seed)).paired
-    report("test", total, total)
-    return EnhancerScores(clean, degraded, by_kind)
+    leak: bool = False,
+) -> Measured:
+    """Predict `images` clean and damaged by both `sides`, the classifier without and with the enhancer; the
+    same seed damages alike.
 
-
-def apply_gate(kind: GateKind, judged: Gate) -> Gate:
-    """The verdict of the gate that was asked for, from the figures of the do-no-harm gate
-    (`restore.gate.judge`).
-
-    "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0,
-    and on clean ones does not fall with its interval wholly below 0. "off": accepted whatever the figures
-    are.
+    `leak`: the enhancer was trained on them, which every figure then says.
     """
-    if kind == "clean" or (kind == "degraded" and judged.clean is None):
-        return judged
-    if kind == "off":
-        return dataclasses.replace(judged, passed=True, reason=f"the gate was off ({judged.reason})")
-    if judged.degraded is None or judged.clean is None:
-        return dataclasses.replace(judged, passed=False, reason="no damage was measured to judge it by")
-    rises, harm = judged.degraded.difference_interval.low > 0, judged.clean.difference_interval.high < 0
-    said = (
-        f"accuracy changes by {_span(judged.degraded)} degraded validation pictures and by "
-        f"{_span(judged.clean)} clean ones"
-    )
-    why = (
-        "the interval on degraded ones lies above 0, and no harm to clean ones is shown"
-        if rises and not harm
-        else "clean ones are harmed"
-        if harm
-        else "the interval on degraded ones does not lie above 0, so a gain is not shown"
-    )
-    return dataclasses.replace(judged, passed=rises and not harm, reason=f"{said}: {why}")
-
-
-def _span(test: PairedTest) -> str:
-    low, high = test.difference_interval
-    return f"{points(test.difference)} points [{points(low)} to {points(high)}] on {test.n:,}"
-
-
-GateKind = Literal["clean", "degraded", "off"]
+    damages: dict[str, DamageMix | None] = {"clean": None}
+    if mix is not None:
+        damages["degraded"] = mix
+        for kind in mix.kinds[1:]:
+            damages[kind] = DamageMix(tuple(one for one in mix.choices if one[0] == kind), clean_share=0.0)
+    kept: dict[str, PairedPredictions] = {}
+    tests: dict[str, EnhancerTest] = {}
+    for done, (name, damage) in enumerate(damages.items()):
+        report("test", done, len(damages), name)
+        both = predict_both(*sides, degraded_images(images, damage, seed) if damage else images)
+        tests[name] = EnhancerTest(**vars(both.paired), leak=leak)
+        if name in ("clean", "degraded"):
+            kept[name] = both
+    report("test", len(damages), len(damages))
+    scores = EnhancerScores(tests.pop("clean"), tests.pop("degraded", None), tests, leak)
+    return Measured(scores, kept["clean"], kept.get("degraded"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from lightfast.base.files import load_json, write_json
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.calibration import apply_temperature, fit_temperature
+from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predict import pred_probs
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
@@ -90,6 +92,18 @@ class Repair:
     needs_review: NDArray[np.bool_]
     reasons: tuple[str, ...]
 
+    @cached_property
+    def paired(self) -> PairedTest:
+        """McNemar's test of the first against the final predictions of the same labelled pictures."""
+        test = mcnemar(self.before, self.after)
+        return replace(test, before_name="the first reading", after_name="the repaired reading")
+
+    @property
+    def sure_accuracy(self) -> float | None:
+        """The accuracy of the final predictions that no person checks; None where there is none."""
+        sure = ~self.needs_review
+        return float(self.after.correct[sure].mean()) if sure.any() else None
+
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
@@ -108,12 +122,8 @@ class Pipeline:
         """
         self.detector.save(folder / "detector")
         self.restorer.save(folder / "restorer")
-        content = {
-            **asdict(self.calibration),
-            "margins": dict(self.calibration.margins),
-            "class_names": self.classifier.class_names,
-        }
-        write_json(folder / "rules.json", content)
+        rules = asdict(self.calibration) | {"class_names": self.classifier.class_names}
+        write_json(folder / "rules.json", rules)
         return folder
 
     @classmethod
@@ -141,7 +151,7 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
             f"{images.name}",
             expected=f"pictures of {pipeline.restorer.image_shape} (H, W, C)",
             got=str(images.image_shape),
-            cure="Read them with the size that the run was trained on: --image-size.",
+            cure="Give the `image_size` that the run was trained on.",
         )
     if images.labels is not None:
         pipeline.classifier.require_classes(images.class_names, images.name)
@@ -150,14 +160,10 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
     restored, again = _reread(pipeline, images.images, damage, first)
     kept = keep_restored(pipeline.calibration, damage, first, again)
     final = np.where(kept[:, None], again, first)
-    seed = pipeline.classifier.details.get("seed")
-    before = Predictions(
-        first, pipeline.classifier.class_names, images.ids, images.labels, "before repair", seed
-    )
-    after = Predictions(
-        final, pipeline.classifier.class_names, images.ids, images.labels, "after repair", seed
-    )
-    reasons = _reasons(pipeline.calibration, damage, before, after, kept)
+    names, seed = pipeline.classifier.class_names, pipeline.classifier.details.get("seed")
+    before = Predictions(first, names, images.ids, images.labels, "before repair", seed)
+    after = Predictions(final, names, images.ids, images.labels, "after repair", seed)
+    reasons = _reasons(pipeline.calibration, damage, before, after)
     needs_review = np.array([bool(reason) for reason in reasons], dtype=bool)
     return Repair(before, after, damage, restored, ~damage.is_clean, kept, needs_review, reasons)
 
@@ -187,24 +193,17 @@ def keep_restored(
 
 
 def _reasons(
-    calibration: RepairCalibration,
-    damage: Damage,
-    before: Predictions,
-    after: Predictions,
-    kept: NDArray[np.bool_],
+    calibration: RepairCalibration, damage: Damage, before: Predictions, after: Predictions
 ) -> tuple[str, ...]:
-    reasons: list[str] = []
-    changed = before.predicted_labels != after.predicted_labels
+    reasons = [""] * len(after)
     for row, name in enumerate(damage.names):
         confidence = float(after.confidence[row])
-        text = ""
         if confidence < calibration.threshold(name):
-            text = f"reading only {confidence:.0%} sure"
-            text += f", damage {name}" if name == UNKNOWN else f" after {name}" if name != "clean" else ""
-            if changed[row]:
-                old, new = (before.class_names[side.predicted_labels[row]] for side in (before, after))
-                text += f"; repair changed {old} to {new}"
-        reasons.append(text)
+            said = f", damage {name}" if name == UNKNOWN else f" after {name}" if name != "clean" else ""
+            reasons[row] = f"reading only {confidence:.0%} sure{said}"
+            old, new = (before.class_names[side.predicted_labels[row]] for side in (before, after))
+            if old != new:
+                reasons[row] += f"; repair changed {old} to {new}"
     return tuple(reasons)
 
 
@@ -229,7 +228,8 @@ def calibrate_pipeline(
         [mix.apply(val_images.images, mix.draw(len(val_images), rng), rng) for _ in range(rounds)]
     )
     labels = np.tile(val_images.require_labels(), rounds)
-    pipeline = Pipeline(classifier, *kit, RepairCalibration({}, 1.0, 0.0, target_accuracy, len(degraded)))
+    calibration = RepairCalibration({}, 1.0, 0.0, target_accuracy, len(degraded))
+    pipeline = Pipeline(classifier, *kit, calibration)
     damage = detect(pipeline.detector, degraded)
     first = pred_probs(classifier, degraded)
     _, again = _reread(pipeline, degraded, damage, first)
@@ -239,11 +239,11 @@ def calibrate_pipeline(
         temperature = fit_temperature(np.log(np.clip(again[attempted], 1e-12, None)), labels[attempted])
     again[attempted] = apply_temperature(again[attempted], temperature)
     names = np.array(damage.names)
-    margins = {}
-    for name in (*mix.kinds[1:], UNKNOWN):
-        rows = names == name
-        margins[name] = _best_margin(first[rows], again[rows], labels[rows])
-    calibration = replace(pipeline.calibration, margins=margins, temperature=temperature)
+    margins = {
+        name: _best_margin(first[names == name], again[names == name], labels[names == name])
+        for name in (*mix.kinds[1:], UNKNOWN)
+    }
+    calibration = replace(calibration, margins=margins, temperature=temperature)
     final = np.where(keep_restored(calibration, damage, first, again)[:, None], again, first)
     sure, right = final.max(axis=1), final.argmax(axis=1) == labels
     review_thresholds = {
@@ -251,14 +251,9 @@ def calibrate_pipeline(
         for name in np.unique(names)
         if (names == name).sum() >= FEWEST
     }
-    return replace(
-        pipeline,
-        calibration=replace(
-            calibration,
-            review_threshold=choose_review_threshold(sure, right, target_accuracy),
-            review_thresholds=review_thresholds,
-        ),
-    )
+    common = choose_review_threshold(sure, right, target_accuracy)
+    calibration = replace(calibration, review_threshold=common, review_thresholds=review_thresholds)
+    return replace(pipeline, calibration=calibration)
 
 
 def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

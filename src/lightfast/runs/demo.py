@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from lightfast.data.images import ImageSet, sample
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.robustness import Robustness, robustness_of_many
-from lightfast.pages.demo import DemoResult, write_demo_page
-from lightfast.pages.repair import RepairReport, repair_test
+from lightfast.pages.demo import DemoMixture, DemoResult, write_demo_page
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
+from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, repair
 from lightfast.runs.fit import prepare_job
 from lightfast.runs.folder import REPORT_FILE, begin
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, finished
-from lightfast.runs.repair import DAMAGED_CLEAN_SHARE, damage_pictures, repair_metrics, write_repair
+from lightfast.runs.repair import damage_pictures, repair_report, write_repair
 from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
 from lightfast.runs.train import fit_job
 from lightfast.train.recipe import Recipe
@@ -85,20 +85,17 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> DemoResult:
     save_pipeline(folder, pipeline, plan.kit, kit_seconds)
     measuring, test = time.perf_counter(), job.splits.test
     clean = repair(pipeline, test)
-    damaged = damage_pictures(test, SUITE, options.seed)
-    mixture = repair(pipeline, damaged.images)
+    mixture = repair_report(pipeline, damage_pictures(test, SUITE, options.seed))
     each = sample(test, plan.each_kind, options.seed)
     published = _both(pipeline, each, None, options)
     curves = _both(pipeline, sample(test, plan.cell, options.seed), (1, 2, 3, 4, 5), options)
-    write_repair(folder / "repaired", mixture, damaged)
+    write_repair(folder / "repaired", mixture)
     now = time.perf_counter()
     steps = {**trained.steps, **kit_seconds, "measure": now - measuring, "total": now - started}
     result = DemoResult(
         **vars(trained) | envelope(job, job.splits.train, options, started, steps=steps),
-        clean=repair_test(clean),
-        mixture={**repair_metrics(mixture, damaged), "clean_share": DAMAGED_CLEAN_SHARE, "suite": SUITE},
-        story=RepairReport(mixture, damaged.images, test, damaged.kinds, pipeline),
-        mixed=repair_test(mixture),
+        clean=clean.paired,
+        mixture=DemoMixture(mixture, DamageMix.of_suite(SUITE).clean_share, SUITE),
         by_kind=_by_kind(**published),
         robustness=published,
         severities=curves,

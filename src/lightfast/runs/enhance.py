@@ -4,47 +4,57 @@ or refuse them.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightfast.base.errors import CheckpointError, SettingsError
+from pydantic import TypeAdapter
+
+from lightfast.base.errors import CheckpointError
 from lightfast.base.files import load_json, write_json
+from lightfast.base.plain import as_json
 from lightfast.data.dataset import concatenate
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import calibrate
+from lightfast.models.build import build_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
-from lightfast.models.load import REFUSED, load_classifier
+from lightfast.models.load import REFUSED, load_classifier, model_summary
 from lightfast.pages.classes import hardest_pairs
-from lightfast.pages.enhance import EnhanceReport, write_enhance_page
-from lightfast.report.provenance import provenance
-from lightfast.restore.enhance import EnhancerPlan, fit_enhancer, weights_digest
-from lightfast.restore.gate import Gate, judge
-from lightfast.restore.measure import EnhancerScores, apply_gate, measure
-from lightfast.runs.enhance_data import EnhanceData, load_enhance_data, remember_seen
-from lightfast.runs.enhance_measure import UnseenClassifier, load_unseen_classifiers, transfer_gains
-from lightfast.runs.enhance_options import (
-    EnhanceOptions,
-    check_base,
-    check_fits,
-    enhancer_plan,
-    load_enhancer,
+from lightfast.pages.enhance import (
+    EnhancedScores,
+    EnhanceFigures,
+    EnhanceResult,
+    EnhancerFacts,
+    Leak,
+    write_enhance_page,
 )
+from lightfast.report.envelope import Envelope
+from lightfast.report.provenance import provenance
+from lightfast.restore.enhance import Enhanced, EnhancerPlan, fit_enhancer, weights_digest
+from lightfast.restore.gate import EnhancerScores, apply_gate, verdict
+from lightfast.restore.measure import Measured, judge, measure
+from lightfast.runs.enhance_data import EnhanceData, load_enhance_data, remember_seen
+from lightfast.runs.enhance_measure import (
+    UnseenClassifier,
+    load_unseen_classifiers,
+    shown_changes,
+    transfer_gains,
+)
+from lightfast.runs.enhance_options import EnhanceOptions, check_base, enhancer_plan, load_enhancer, no_damage
 from lightfast.runs.folder import (
     METRICS_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
-    REPORT_FILE,
     begin,
     claimed,
-    finish,
     record_evaluation,
     write_history,
 )
 from lightfast.runs.options import RunOptions
+from lightfast.runs.record import finished, run_settings, sizes_of
 
 _MADE_BY = "enhance"
 LEAKED = "full"
@@ -71,44 +81,31 @@ class EnhanceTask:
     @property
     def behind(self) -> list[str]:
         """The runs that the result stands on."""
-        return [self.run, *([self.enhance_options.use] if self.enhance_options.use else [])]
+        return [one for one in (self.run, self.enhance_options.use) if one]
 
     def settings(self) -> dict[str, Any]:
         """The content of run.json."""
-        enhance_options = self.enhance_options
+        told, material = ("suite", "gate", "protocol", "transfer", "use", "limit"), self.material
         config = {
             "run": self.run,
             "classifier": weights_digest(self.classifier.torch_network),
-            "suite": enhance_options.suite,
-            "gate": enhance_options.gate,
-            "protocol": enhance_options.protocol,
-            "transfer": list(enhance_options.transfer),
-            "use": enhance_options.use,
-            "limit": enhance_options.limit,
+            **{name: as_json(getattr(self.enhance_options, name)) for name in told},
         }
         return {
-            "made_by": _MADE_BY,
-            **self.material.as_run(self.source, self.options),
+            **run_settings(_MADE_BY, self.source, material.splits, self.options),
+            "data_version": material.version,
+            "split_seed": material.split_seed,
+            "image_size": list(material.splits.train.image_shape[:2]),
+            "own_split": material.own,
             "model": "enhanced",
             "config": config,
-            "recipe": self.plan.as_json() if self.plan else {},
-            "command": self.options.command,
+            "recipe": as_json(self.plan) if self.plan else {},
         }
-
-
-@dataclass(frozen=True, eq=False)
-class FittedEnhancer:
-    """An enhancer, the classifier behind it, and the verdict of the gate that was asked for."""
-
-    checkpoint: Checkpoint
-    enhancer: Checkpoint
-    gate: Gate
-    seconds: float
 
 
 def enhance_run(
     run: str, source: str, options: RunOptions, *, enhance_options: EnhanceOptions | None = None
-) -> dict[str, Any]:
+) -> EnhanceResult:
     """Learn an enhancer for the frozen classifier of `run` on the training pictures of `source`, or take one
     that is there.
 
@@ -124,10 +121,7 @@ def enhance_run(
             interrupted run goes on with `resume`.
         enhance_options: see `EnhanceOptions`.
 
-    Returns: the content of metrics.json: the keys of `train_run` for the enhanced classifier on the test
-        pictures, and accepted, reason, enhancer, gate, before (`Evaluation.as_json` without the enhancer),
-        paired, degraded, by_kind, touched_before (how often the base run's predictions of these test pictures
-        were recorded before; None for a classifier without a run), transfer, leak, protocol, suite.
+    Returns: what was found; its `as_json` is the content of metrics.json.
 
     Raises:
         CheckpointError: a forest, any number of labels a picture, other classes, `out` is one of the runs or
@@ -135,123 +129,153 @@ def enhance_run(
         DataError: no labels, or nothing is left to test on. UnknownName, SettingsError: a wish that cannot be
             met.
     """
-    enhance_options, folder = enhance_options or EnhanceOptions(), options.folder("enhance")
-    plan = None if enhance_options.use else enhancer_plan(enhance_options)
-    if enhance_options.measured is None and enhance_options.gate == "degraded":
-        raise SettingsError(
-            f"--gate degraded goes by degraded pictures, and {enhance_options.use} was measured under none",
-            cure="Name a suite with --degrade, or take another --gate.",
-        )
-    for one in (run, *enhance_options.transfer, *([enhance_options.use] if enhance_options.use else [])):
-        if Path(one).resolve() == folder.resolve():
-            raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder with --out.")
-    classifier = load_classifier(run, options.device)
-    check_base(classifier, run)
-    if plan is not None:
-        check_fits(plan, classifier)
-    enhancer = load_enhancer(enhance_options.use, options) if enhance_options.use else None
-    if enhancer is not None:
-        prepend_enhancer(enhancer, classifier)
-    material = load_enhance_data(
-        classifier,
-        source,
-        [run, *([enhance_options.use] if enhance_options.use else [])],
-        options,
-        enhance_options.limit,
-    )
-    unseen_classifiers = load_unseen_classifiers(
-        enhance_options.transfer, classifier, material.splits.test, options, enhancer
-    )
-    task = EnhanceTask(
-        run,
-        source,
-        enhance_options,
-        options,
-        folder,
-        classifier,
-        material,
-        unseen_classifiers,
-        plan,
-        enhancer,
-    )
-    if begin(folder, task.settings(), resume=options.resume):
-        return load_json(folder / METRICS_FILE)
-    with claimed(folder):
+    task = _task(run, source, enhance_options or EnhanceOptions(), options)
+    if begin(task.folder, task.settings(), resume=options.resume):
+        return _loaded(task.folder)
+    with claimed(task.folder):
         return _enhance(task)
 
 
-def _enhance(task: EnhanceTask) -> dict[str, Any]:
-    learnt, options, enhance_options = _learn(task), task.options, task.enhance_options
-    leaked = _learn_leaked(task) if enhance_options.protocol == "full" else None
-    started = time.perf_counter()
-    test = task.material.splits.test
-    own = measure(
-        task.classifier,
-        learnt.checkpoint,
-        test,
-        enhance_options.measured,
-        seed=options.seed,
-        report=options.report,
+def _task(run: str, source: str, wanted: EnhanceOptions, options: RunOptions) -> EnhanceTask:
+    """Load everything, and refuse what cannot be met before anything is written."""
+    folder, use = options.folder("enhance"), wanted.use
+    plan = None if use else enhancer_plan(wanted)
+    if wanted.measured is None and wanted.gate == "degraded":
+        raise no_damage(f"{use} was measured under none")
+    for one in filter(None, (run, *wanted.transfer, use)):
+        if Path(one).resolve() == folder.resolve():
+            raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder as `out`.")
+    classifier = load_classifier(run, options.device)
+    check_base(classifier, run)
+    if plan is not None:  # a network that cannot be built for these pictures is refused now
+        build_network(plan.model, "restorer", classifier.image_shape, 0, dict(plan.config))
+    enhancer = load_enhancer(use, options) if use else None
+    if enhancer is not None:
+        prepend_enhancer(enhancer, classifier)
+    material = load_enhance_data(classifier, source, [run, *([use] if use else [])], options, wanted.limit)
+    unseen = load_unseen_classifiers(wanted.transfer, classifier, material.splits.test, options, enhancer)
+    return EnhanceTask(run, source, wanted, options, folder, classifier, material, unseen, plan, enhancer)
+
+
+def _loaded(folder: Path) -> EnhanceResult:
+    """A finished run as it was written, its pictures and arrays apart."""
+    told = load_json(folder / METRICS_FILE)
+    figures = TypeAdapter(EnhanceFigures).validate_python(told)
+    shared = {one.name: told[one.name] for one in dataclasses.fields(Envelope) if one.name in told}
+    return EnhanceResult(**vars(figures), **shared, scores=told)
+
+
+def _enhance(task: EnhanceTask) -> EnhanceResult:
+    (learnt, trained), options, material = _learn(task), task.options, task.material
+    leaked = _learn_leaked(task) if task.enhance_options.protocol == "full" else None
+    started, test, enhancer = time.perf_counter(), material.splits.test, learnt.enhancer
+    own = _measured(task, learnt.checkpoint)
+    full = leaked and _measured(task, leaked, leak=True).scores
+    transfer = transfer_gains(task.unseen_classifiers, enhancer, own, options)
+    command, run = options.command or f"enhance {test.name}", Path(task.run)
+    touched = record_evaluation(run, test.version, command) if run.is_dir() else None
+    seconds = {"train": round(trained, 3), "test": round(time.perf_counter() - started, 3)}
+    both = {key: one for key, one in (("clean", own.clean), ("degraded", own.degraded)) if one}
+    scores = _scores(task, learnt, own)
+    result = EnhanceResult(
+        data=material.splits.train.name.split("/")[0],
+        data_version=material.version,
+        seed=scores.after.seed,
+        unreadable=material.unreadable,
+        notes=material.notes,
+        seconds=seconds,
+        touched_before=touched,
+        provenance=provenance(material.version, options.seed, seconds, options.words),
+        **_verdict(task, learnt),
+        paired=own.scores.clean,
+        degraded=own.scores.degraded,
+        by_kind=own.scores.by_kind,
+        transfer=transfer,
+        leak=_leak(sizes_of(material.splits), full, own.scores) if full else None,
+        scores=scores,
+        shown={key: shown_changes(enhancer, one, key) for key, one in both.items()},
+        history=enhancer.history,
+        summary=model_summary(enhancer),
     )
-    full = leaked and measure(
-        task.classifier, leaked, test, enhance_options.measured, seed=options.seed, report=options.report
+    write_enhanced(task, learnt)
+    if result.accepted:
+        own.clean.after.save(task.folder / PREDICTIONS_FILE)
+    return finished(task.folder, result, write_enhance_page)
+
+
+def _measured(task: EnhanceTask, checkpoint: Checkpoint, *, leak: bool = False) -> Measured:
+    return measure(
+        (task.classifier, checkpoint),
+        task.material.splits.test,
+        task.enhance_options.measured,
+        seed=task.options.seed,
+        report=task.options.report,
+        leak=leak,
     )
-    moved = transfer_gains(task.unseen_classifiers, learnt.enhancer, own, options)
-    touched = (
-        record_evaluation(Path(task.run), test.version, options.command or f"enhance {test.name}")
-        if Path(task.run).is_dir()
-        else None
+
+
+def _scores(task: EnhanceTask, learnt: Enhanced, own: Measured) -> EnhancedScores:
+    after = score(own.clean.after)
+    return EnhancedScores(
+        after=after,
+        before=score(own.clean.before),
+        hardest_pairs=hardest_pairs(after),
+        model=learnt.checkpoint.model,
+        parameters=_count(learnt.checkpoint),
+        temperature=learnt.checkpoint.temperature,
+        test_version=task.material.splits.test.version,
+        epochs=len(learnt.enhancer.history),
     )
-    metrics = {
-        **enhanced_metrics(task, learnt, own),
-        "touched_before": touched,
-        "transfer": moved,
-        "leak": None if full is None else leak_figures(task, own, full),
-        "seconds": {"train": round(learnt.seconds, 3), "test": round(time.perf_counter() - started, 3)},
+
+
+def _verdict(task: EnhanceTask, learnt: Enhanced) -> dict[str, Any]:
+    """What was asked for and decided: fields of `EnhanceFigures`."""
+    enhancer, wanted = learnt.enhancer, task.enhance_options
+    facts = EnhancerFacts(
+        model=enhancer.model,
+        config=dict(enhancer.config),
+        parameters=_count(enhancer),
+        plan=enhancer.details.get("plan"),
+        strength=enhancer.details.get("strength"),
+        tried=enhancer.details.get("tried", ()),
+        used_from=wanted.use,
+    )
+    return {
+        "run": str(task.folder),
+        "base": task.run,
+        "source": task.source,
+        "base_model": task.classifier.model,
+        "accepted": learnt.gate.passed,
+        "reason": learnt.gate.reason,
+        "parts": sizes_of(task.material.splits),
+        "suite": wanted.suite,
+        "protocol": wanted.protocol,
+        "enhancer": facts,
+        "gate": learnt.gate,
     }
-    write_enhanced(task, learnt, own)
-    facts = provenance(task.material.version, options.seed, metrics["seconds"], options.words)
-    write_enhance_page(
-        task.folder / REPORT_FILE,
-        EnhanceReport(learnt.checkpoint, learnt.enhancer, learnt.gate, own, full),
-        metrics,
-        facts,
-    )
-    write_json(task.folder / METRICS_FILE, metrics)
-    finish(task.folder)
-    return metrics
 
 
-def _learn(task: EnhanceTask) -> FittedEnhancer:
-    """Fit the enhancer, or put the one that is there before the classifier;
-    judge it on the validation pictures.
+def _learn(task: EnhanceTask) -> tuple[Enhanced, float]:
+    """(the enhancer, fitted or the one that is there, judged on the validation pictures by the gate that was
+    asked for; seconds).
     """
     started, splits, mix = time.perf_counter(), task.material.splits, task.enhance_options.measured
     if task.enhancer is not None:
         checkpoint = calibrate(prepend_enhancer(task.enhancer, task.classifier), splits.val)
-        judged = judge(task.classifier, checkpoint, splits.val, mix, seed=task.options.seed)
-        enhancer = task.enhancer
+        made = Enhanced(checkpoint, task.enhancer, verdict(None))
     else:
-        fitted = fit_enhancer(
-            task.classifier,
-            splits.train,
-            splits.val,
-            plan=task.plan,
-            training=task.options.training(task.folder),
-        )
-        checkpoint, enhancer, judged = fitted.checkpoint, fitted.enhancer, fitted.gate
-        if judged.degraded is None and mix is not None and len(splits.val):
-            judged = judge(task.classifier, checkpoint, splits.val, mix, seed=task.options.seed)
+        training = task.options.training(task.folder)
+        made = fit_enhancer(task.classifier, splits.train, splits.val, plan=task.plan, training=training)
+    judged = made.gate
+    if task.enhancer is not None or (judged.degraded is None and mix is not None):
+        judged = judge(task.classifier, made.checkpoint, splits.val, mix, seed=task.options.seed)
     # A classifier from the hub has no data of its own; behind an enhancer it takes pictures of one size, as
     # trained ones do.
-    details = {"data": splits.train.name, "data_version": task.material.version, **checkpoint.details}
-    seconds = max(
-        time.perf_counter() - started,
-        sum(row.get("seconds", 0.0) for row in enhancer.history) if task.plan else 0.0,
-    )
-    return FittedEnhancer(
-        checkpoint.replace(details=details), enhancer, apply_gate(task.enhance_options.gate, judged), seconds
-    )
+    data = {"data": splits.train.name, "data_version": task.material.version}
+    checkpoint = made.checkpoint.replace(details={**data, **made.checkpoint.details})
+    learnt = sum(row.get("seconds", 0.0) for row in made.enhancer.history) if task.plan else 0.0
+    gate = apply_gate(task.enhance_options.gate, judged)
+    return Enhanced(checkpoint, made.enhancer, gate), max(time.perf_counter() - started, learnt)
 
 
 def _learn_leaked(task: EnhanceTask) -> Checkpoint:
@@ -265,67 +289,13 @@ def _learn_leaked(task: EnhanceTask) -> Checkpoint:
     return fit_enhancer(task.classifier, everything, splits.val, plan=task.plan, training=training).checkpoint
 
 
-def leak_figures(task: EnhanceTask, own: EnhancerScores, full: EnhancerScores) -> dict[str, Any]:
-    """What metrics.json says of the leaking protocol: every figure marked, the honest ones beside them."""
-    parts = task.material.parts
+def _leak(parts: dict[str, int], full: EnhancerScores, honest: EnhancerScores) -> Leak:
+    """The figures of the leaking protocol, the honest ones beside them."""
     said = (
         f"LEAK: this enhancer was trained on the {parts['test']:,} test pictures too; its figures are no "
         "estimate of what it does on new pictures"
     )
-    return {
-        **full.as_json(leak=True),
-        "protocol": "full",
-        "said": said,
-        "trained_on": parts,
-        "honest": own.as_json(leak=False),
-    }
-
-
-def enhanced_metrics(task: EnhanceTask, learnt: FittedEnhancer, own: EnhancerScores) -> dict[str, Any]:
-    """The content of metrics.json, transfer, leak and seconds apart."""
-    material, enhancer, gate = task.material, learnt.enhancer, learnt.gate
-    after, plan = score(own.clean.after), enhancer.details.get("plan")
-    tested = own.as_json(leak=False)
-    return {
-        **after.as_json(),
-        "hardest_pairs": hardest_pairs(after),
-        "run": str(task.folder),
-        "model": learnt.checkpoint.model,
-        "parameters": _count(learnt.checkpoint),
-        "temperature": learnt.checkpoint.temperature,
-        "data": material.splits.train.name.split("/")[0],
-        "data_version": material.version,
-        "test_version": material.splits.test.version,
-        "parts": material.parts,
-        "epochs": len(enhancer.history),
-        "unreadable": list(material.unreadable),
-        "notes": list(material.notes),
-        "accepted": gate.passed,
-        "reason": gate.reason,
-        "base": task.run,
-        "source": task.source,
-        "base_model": task.classifier.model,
-        "enhancer": {
-            "model": enhancer.model,
-            "config": dict(enhancer.config),
-            "parameters": _count(enhancer),
-            "plan": plan,
-            "strength": enhancer.details.get("strength"),
-            "tried": enhancer.details.get("tried", []),
-            "used_from": task.enhance_options.use,
-        },
-        "gate": {
-            "kind": task.enhance_options.gate,
-            **gate.as_json(),
-            "degraded_would_pass": apply_gate("degraded", gate).passed,
-        },
-        "before": score(own.clean.before).as_json(),
-        "paired": tested["clean"],
-        "degraded": tested["degraded"],
-        "by_kind": tested["by_kind"],
-        "suite": task.enhance_options.suite,
-        "protocol": task.enhance_options.protocol,
-    }
+    return Leak(**vars(full), said=said, trained_on=parts, honest=honest)
 
 
 def _count(checkpoint: Checkpoint) -> int:
@@ -333,12 +303,12 @@ def _count(checkpoint: Checkpoint) -> int:
     return sum(parameter.numel() for parameter in checkpoint.torch_network.parameters())
 
 
-def write_enhanced(task: EnhanceTask, learnt: FittedEnhancer, own: EnhancerScores) -> None:
+def write_enhanced(task: EnhanceTask, learnt: Enhanced) -> None:
     """Write the checkpoint and what stands beside it; of a refused enhancer only the enhancer,
     where no verb looks for a classifier.
     """
     folder, splits, plan = task.folder, task.material.splits, task.plan
-    recipe: Mapping[str, Any] = {} if plan is None else {**plan.recipe.model_dump(), "plan": plan.as_json()}
+    recipe = {} if plan is None else {**plan.recipe.model_dump(), "plan": as_json(plan)}
     write_json(
         folder / RECIPE_FILE,
         {"model": learnt.checkpoint.model, "config": dict(learnt.checkpoint.config), **recipe},
@@ -347,8 +317,7 @@ def write_enhanced(task: EnhanceTask, learnt: FittedEnhancer, own: EnhancerScore
     learned_on = (splits.val,) if task.enhance_options.use else (splits.train, splits.val)
     remember_seen(folder, task.behind, *learned_on)
     record_evaluation(folder, splits.test.version, _MADE_BY)
-    if not learnt.gate.passed:
+    if learnt.gate.passed:
+        learnt.checkpoint.save(folder / "checkpoint")
+    else:
         learnt.enhancer.save(folder / REFUSED)
-        return
-    own.clean.after.save(folder / PREDICTIONS_FILE)
-    learnt.checkpoint.save(folder / "checkpoint")

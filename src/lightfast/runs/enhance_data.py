@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_bytes
-from lightfast.data.dataset import LoadedData
-from lightfast.data.decode.unreadable import printable
+from lightfast.data.dataset import LoadedData, Unreadable
 from lightfast.data.images import ImageSet, sample
 from lightfast.data.splits import Splits
 from lightfast.models.checkpoint import Checkpoint
@@ -42,30 +41,8 @@ class EnhanceData:
     version: str
     split_seed: int
     own: bool
-    unreadable: tuple[dict[str, str], ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def parts(self) -> dict[str, int]:
-        """Pictures a part."""
-        return {"train": len(self.splits.train), "val": len(self.splits.val), "test": len(self.splits.test)}
-
-    def as_run(self, source: str, options: RunOptions) -> dict[str, Any]:
-        """What run.json says of the data, so that other verbs can read it again."""
-        path, train = Path(source).expanduser(), self.splits.train
-        return {
-            "source": printable(path.resolve()) if path.exists() else source,
-            "data": train.name.split("/")[0],
-            "data_version": self.version,
-            "parts": self.parts,
-            "seed": options.seed,
-            "split_seed": self.split_seed,
-            "image_size": list(train.image_shape[:2]),
-            "image_shape": list(train.image_shape),
-            "data_folder": str(options.data_folder) if options.data_folder else None,
-            "class_names": list(train.class_names),
-            "own_split": self.own,
-        }
 
 
 def load_enhance_data(
@@ -91,26 +68,20 @@ def load_enhance_data(
     _, order = aligned(prepared.data.train, classifier)
     splits, seed = _split(prepared, _told(runs[0]), options.seed)
     notes = [*prepared.notes, *splits.notes, *order]
-    val, test = splits.val, splits.test
+    kept = {"train": splits.train, "val": splits.val, "test": splits.test}
     for run in runs:
-        test, said = _unseen(run, test)
-        notes += [f"{splits.test.name}: {text}" for text in said]
-        if not _by_this_split(_told(run), splits):
-            val, said = _unseen(run, val)
-            notes += [f"{splits.val.name}: {text}" for text in said]
+        for part in ("test",) if _by_this_split(_told(run), splits) else ("test", "val"):
+            name = getattr(splits, part).name
+            kept[part], said = _unseen(run, kept[part])
+            notes += [f"{name}: {text}" for text in said]
     version, own = splits.train.version, _by_this_split(_told(runs[0]), splits)
-    train, val, test = (
-        sample(aligned(part, classifier)[0], limit, options.seed) for part in (splits.train, val, test)
-    )
-    if not len(test):
+    kept = {name: sample(aligned(part, classifier)[0], limit, options.seed) for name, part in kept.items()}
+    if not len(kept["test"]):
         raise DataError(f"{splits.test.name} holds no pictures to test on", cure="Add pictures.")
     if limit is not None:
         notes.append(f"of each part at most {limit:,} pictures were taken, drawn by seed {options.seed}")
-    parts, unreadable = (
-        dataclasses.replace(splits, train=train, val=val, test=test),
-        tuple(asdict(one) for one in prepared.unreadable),
-    )
-    return EnhanceData(parts, version, seed, own, unreadable, tuple(dict.fromkeys(notes)))
+    parts = dataclasses.replace(splits, **kept)
+    return EnhanceData(parts, version, seed, own, prepared.unreadable, tuple(dict.fromkeys(notes)))
 
 
 def _unseen(run: str, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
@@ -126,8 +97,8 @@ def _unseen(run: str, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
 def remember_seen(folder: Path, runs: Sequence[str], *sets: ImageSet) -> Path:
     """Record what `folder` was fitted or chosen on: `sets`, and what the runs that it stands on have seen."""
     path = write_seen(folder, *sets)
-    before = [Path(run) / SEEN_FILE for run in runs]
-    known = [np.load(one, allow_pickle=False) for one in (path, *before) if one.is_file()]
+    files = (path, *(Path(run) / SEEN_FILE for run in runs))
+    known = [np.load(one, allow_pickle=False) for one in files if one.is_file()]
     buffer = BytesIO()
     np.save(buffer, np.unique(np.concatenate(known)), allow_pickle=False)
     return write_bytes(path, buffer.getvalue())

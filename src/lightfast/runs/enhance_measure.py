@@ -1,28 +1,36 @@
-"""What an enhancer is worth on test pictures: clean, degraded, by kind of damage,
-and before classifiers that it never saw.
-"""
+"""What an enhancer is worth before classifiers that it never saw, and what it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
-from lightfast.base.plain import as_json
+from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
+from lightfast.evaluate.compare import PairedTest
+from lightfast.explain.difference import difference, top_change
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
+from lightfast.models.infer import restore
 from lightfast.models.load import load_classifier
+from lightfast.pages.enhance import ShownChanges, Transfer
 from lightfast.restore.enhance import weights_digest
-from lightfast.restore.measure import EnhancerScores, predict_both
+from lightfast.restore.measure import Measured, PairedPredictions, predict_both
 from lightfast.runs.enhance_options import check_base
 from lightfast.runs.folder import record_evaluation, without_seen
 from lightfast.runs.options import RunOptions
+
+_TOP = 3
+_SHOWN = {
+    "clean": ((False, True, 4), (True, False, 3), (False, False, 1), (True, True, 1)),
+    "degraded": ((False, True, 3), (True, False, 2), (True, True, 1)),
+}
+"""How many pictures of (right before, right after) are shown, drawn by lot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,74 +51,93 @@ def load_unseen_classifiers(
     options: RunOptions,
     enhancer: Checkpoint | None = None,
 ) -> tuple[UnseenClassifier, ...]:
-    """Load the classifiers of `--transfer` before anything is learnt; `enhancer`: one that was learnt before.
+    """Load the classifiers of `transfer` before anything is learnt; `enhancer`: one that was learnt before.
 
     Raises CheckpointError: no run there, a forest, another class list or picture shape, the very classifier
     that the enhancer learns (or has learnt) through. DataError: it has seen all of `test`.
     """
-    found = []
-    teachers = {
-        weights_digest(classifier.torch_network),
-        enhancer and enhancer.details.get("classifier_digest"),
-    }
+    found, teachers = [], {weights_digest(classifier.torch_network)}
+    if enhancer is not None:
+        teachers.add(str(enhancer.details.get("classifier_digest")))
     for run in runs:
         other = load_classifier(run, options.device)
         check_base(other, run)
         other.require_classes(classifier.class_names, f"{run}: the classifier that learns")
         if other.image_shape != classifier.image_shape:
             raise CheckpointError(
-                f"--transfer {run} reads pictures of another shape",
+                f"`transfer` {run} reads pictures of another shape",
                 expected=f"{classifier.image_shape} (H, W, C)",
                 got=str(other.image_shape),
                 cure="Name a run trained at the same picture size.",
             )
         if weights_digest(other.torch_network) in teachers:
             raise CheckpointError(
-                f"--transfer {run} is the classifier that the enhancer learns through",
+                f"`transfer` {run} is the classifier that the enhancer learns through",
                 expected="one that never saw it",
                 cure="Name another run.",
             )
-        kept = set(without_seen(Path(run), test)[0].ids)
-        found.append(UnseenClassifier(run, other, np.flatnonzero([name in kept for name in test.ids])))
+        rows = np.flatnonzero(np.isin(test.ids, without_seen(Path(run), test)[0].ids))
+        found.append(UnseenClassifier(run, other, rows))
     return tuple(found)
 
 
 def transfer_gains(
-    unseen_classifiers: Sequence[UnseenClassifier],
-    enhancer: Checkpoint,
-    own: EnhancerScores,
-    options: RunOptions,
-) -> list[dict[str, Any]]:
+    unseen_classifiers: Sequence[UnseenClassifier], enhancer: Checkpoint, own: Measured, options: RunOptions
+) -> tuple[Transfer, ...]:
     """The gain of `enhancer` before each stranger,
     and what share of the own gain on the same pictures that is.
     """
-    found = []
+    found, total = [], len(unseen_classifiers)
     for done, one in enumerate(unseen_classifiers):
-        options.report("transfer", done, len(unseen_classifiers), one.run)
-        behind = prepend_enhancer(enhancer, one.checkpoint)
-        row: dict[str, Any] = {
-            "run": one.run,
-            "name": Path(one.run).name if Path(one.run).is_dir() else one.run,
-            "model": one.checkpoint.model,
-            "left_out": len(own.clean.images) - len(one.rows),
-        }
-        for key, predictions in (("clean", own.clean), ("degraded", own.degraded)):
-            if predictions is None:
-                row |= {key: None, f"{key}_kept": None}
-                continue
-            test, gain = (
-                predict_both(one.checkpoint, behind, predictions.images.take(one.rows)).paired,
-                predictions.rows(one.rows).difference,
+        options.report("transfer", done, total, one.run)
+        behind, folder, given = prepend_enhancer(enhancer, one.checkpoint), Path(one.run), own.clean.images
+        clean, clean_kept = _gain(one, behind, own.clean)
+        degraded, degraded_kept = _gain(one, behind, own.degraded) if own.degraded else (None, None)
+        version, command = given.take(one.rows).version, options.command or "enhance: transfer"
+        known = folder.is_dir()
+        found.append(
+            Transfer(
+                run=one.run,
+                name=folder.name if known else one.run,
+                model=one.checkpoint.model,
+                left_out=len(given) - len(one.rows),
+                clean=clean,
+                clean_kept=clean_kept,
+                degraded=degraded,
+                degraded_kept=degraded_kept,
+                touched_before=record_evaluation(folder, version, command) if known else None,
             )
-            # Of no gain there is no share.
-            row |= {key: as_json(test), f"{key}_kept": test.difference / gain if gain > 0 else None}
-        folder, version = Path(one.run), own.clean.images.take(one.rows).version
-        row["touched_before"] = (
-            record_evaluation(folder, version, options.command or "enhance --transfer")
-            if folder.is_dir()
-            else None
         )
-        found.append(row)
-    if unseen_classifiers:
-        options.report("transfer", len(unseen_classifiers), len(unseen_classifiers))
-    return found
+    if total:
+        options.report("transfer", total, total)
+    return tuple(found)
+
+
+def _gain(
+    one: UnseenClassifier, behind: Checkpoint, own: PairedPredictions
+) -> tuple[PairedTest, float | None]:
+    mine = own.take(one.rows)
+    test, gain = predict_both(one.checkpoint, behind, mine.images).paired, mine.paired.difference
+    return test, test.difference / gain if gain > 0 else None  # of no gain there is no share
+
+
+def shown_changes(enhancer: Checkpoint, both: PairedPredictions, key: str) -> ShownChanges:
+    """Some of the pictures, drawn by lot among what was gained, lost and stayed, with what the enhancer makes
+    of them.
+    """
+    before, after = both.before.correct, both.after.correct
+    order = generator(0, "shown", key).permutation(len(before))
+    drawn = [
+        order[(before[order] == first) & (after[order] == second)][:count]
+        for first, second, count in _SHOWN[key]
+    ]
+    some = both.take(np.concatenate(drawn))
+    outputs, names = restore(enhancer, some.images.images), both.before.class_names
+    return ShownChanges(
+        inputs=some.images.images,
+        outputs=outputs,
+        changes=difference(some.images.images, outputs),
+        tops=top_change(some.before.pred_probs, some.after.pred_probs, names, _TOP),
+        labels=tuple(names[one] for one in some.before.require_labels()),
+        right=tuple(zip(some.before.correct.tolist(), some.after.correct.tolist(), strict=True)),
+    )

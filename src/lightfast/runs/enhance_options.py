@@ -19,7 +19,7 @@ from pydantic import Field
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
 from lightfast.base.settings import Settings
 from lightfast.corrupt.suite import SUITES
-from lightfast.models.build import build_network, find_model
+from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.models.enhanced import split_enhanced
@@ -27,7 +27,7 @@ from lightfast.models.enhanced_network import MODEL
 from lightfast.models.forest import Forest
 from lightfast.models.load import REFUSED, load_checkpoint
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_enhancer_plan
-from lightfast.restore.measure import GateKind
+from lightfast.restore.gate import GateKind
 from lightfast.restore.pairs import DamageMix
 from lightfast.runs.folder import RUN_FILE, load_run
 from lightfast.runs.options import RunOptions
@@ -35,8 +35,6 @@ from lightfast.train.enhancement import Fidelity
 
 Protocol = Literal["honest", "full"]
 NO_SUITE = "none"
-_OWN = "own:"
-_NAMES = ("unet", "paper", "own:A-B")
 _GIVEN = {"image_shape", "outputs", "identifier"}
 
 
@@ -71,36 +69,27 @@ class EnhanceOptions:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        for strength in self.strengths or ():
-            if not (math.isfinite(strength) and strength >= 0):
-                raise SettingsError(
-                    "--strength",
-                    expected="numbers from 0 on",
-                    got=f"{strength:g}",
-                    cure="E.g. --strength 0.03,0.3,3.",
-                )
-        if self.strengths == ():
+        given = self.strengths
+        if given is not None and not (given and all(math.isfinite(one) and one >= 0 for one in given)):
             raise SettingsError(
-                "--strength", expected="at least one number", cure="E.g. --strength 0.03,0.3,3."
+                "`strengths`",
+                expected="numbers from 0 on, at least one",
+                got=str(given),
+                cure="E.g. 0.03,0.3,3.",
             )
-        if self.use is not None:
-            named = {
-                "--strength": self.strengths is not None,
-                "--set": bool(self.settings),
-                "--enhancer": self.enhancer != "unet",
-                "--protocol full": self.protocol == "full",
-            }
-            wrong = [name for name, given in named.items() if given]
-            if wrong:
-                raise SettingsError(
-                    f"--use takes an enhancer that is there and learns nothing: {wrong[0]} has no effect",
-                    cure="Leave one of them out.",
-                )
+        fresh = EnhanceOptions.__dataclass_fields__
+        wrong = [
+            name
+            for name in ("strengths", "settings", "enhancer", "protocol")
+            if self.use is not None and getattr(self, name) != fresh[name].default
+        ]
+        if wrong:
+            raise SettingsError(
+                f"`use` takes an enhancer that is there and learns nothing: `{wrong[0]}` has no effect",
+                cure="Leave one of them out.",
+            )
         if self.gate == "degraded" and self.degrade == NO_SUITE:
-            raise SettingsError(
-                "--gate degraded goes by degraded pictures, and --degrade none makes none",
-                cure="Name a suite with --degrade, or take another --gate.",
-            )
+            raise no_damage("`degrade` none makes none")
 
     @property
     def suite(self) -> str | None:
@@ -141,53 +130,54 @@ def enhancer_plan(enhance_options: EnhanceOptions) -> EnhancerPlan:
 
     Raises UnknownName for an enhancer, suite or setting that does not exist, SettingsError for a wrong value.
     """
-    name = enhance_options.enhancer
-    if name not in _NAMES[:2] and not name.startswith(_OWN):
-        raise UnknownName("enhancer", name, _NAMES)
-    plan = (
-        EnhancerPlan()
-        if name == "unet"
-        else paper_enhancer_plan()
-        if name == "paper"
-        else paper_enhancer_plan(name)
-    )
-    own = _pairs(enhance_options.settings, "enhancer.")
-    chosen = _pairs(enhance_options.settings, "plan.")
-    rest = [pair for pair in enhance_options.settings if pair not in (*own, *chosen)]
-    usual = EnhancePlanSettings.of(
+    plan = _named_plan(enhance_options.enhancer)
+    pairs: dict[str, list[str]] = {"": [], "enhancer.": [], "plan.": []}
+    for pair in enhance_options.settings:
+        prefix = next((one for one in pairs if one and pair.startswith(one) and "=" in pair), "")
+        pairs[prefix].append(pair.removeprefix(prefix))
+    said = EnhancePlanSettings.of(
         fidelity=plan.fidelity,
         trial_epochs=plan.trial_epochs,
         per_epoch=plan.per_epoch,
         clean_share=0.5 if plan.mix is None else plan.mix.clean_share,
         reconstruct_epochs=plan.reconstruct.epochs if plan.reconstruct else 0,
-    )
-    said = usual.updated(pair.removeprefix("plan.") for pair in chosen)
-    mix = plan.mix and DamageMix(plan.mix.choices, said.clean_share)
-    if enhance_options.degrade is not None:
-        mix = (
-            None
-            if enhance_options.degrade == NO_SUITE
-            else DamageMix.of_suite(enhance_options.degrade, clean_share=said.clean_share)
-        )
-    first = plan.reconstruct or paper_enhancer_plan().reconstruct
+    ).updated(pairs["plan."])
+    first = said.reconstruct_epochs
     return dataclasses.replace(
         plan,
-        config={**plan.config, **_config(own, plan.model)},
+        config={**plan.config, **_config(pairs["enhancer."], plan.model)},
         strengths=enhance_options.strengths or plan.strengths,
         fidelity=said.fidelity,
-        mix=mix,
-        recipe=plan.recipe.updated(rest),
+        mix=_mix(plan, enhance_options.degrade, said.clean_share),
+        recipe=plan.recipe.updated(pairs[""]),
         trial_epochs=said.trial_epochs,
         per_epoch=said.per_epoch,
-        reconstruct=first.updated([f"epochs={said.reconstruct_epochs}"])
-        if first and said.reconstruct_epochs
-        else None,
+        reconstruct=paper_enhancer_plan(epochs=(first, 1)).reconstruct if first else None,
     )
 
 
-def check_fits(plan: EnhancerPlan, classifier: Checkpoint) -> None:
-    """Raises SettingsError when the network of `plan` cannot be built for the pictures of `classifier`."""
-    build_network(plan.model, "restorer", classifier.image_shape, 0, dict(plan.config))
+def _named_plan(name: str) -> EnhancerPlan:
+    if name == "unet":
+        return EnhancerPlan()
+    if name == "paper":
+        return paper_enhancer_plan()
+    if name.startswith("own:"):
+        return paper_enhancer_plan(name)
+    raise UnknownName("enhancer", name, ("unet", "paper", "own:A-B"))
+
+
+def _mix(plan: EnhancerPlan, degrade: str | None, clean_share: float) -> DamageMix | None:
+    if degrade is None:
+        return plan.mix and DamageMix(plan.mix.choices, clean_share)
+    return None if degrade == NO_SUITE else DamageMix.of_suite(degrade, clean_share=clean_share)
+
+
+def no_damage(why: str) -> SettingsError:
+    """The refusal of a gate that goes by degraded pictures where there are none."""
+    return SettingsError(
+        f"`gate` degraded goes by degraded pictures, and {why}",
+        cure="Name a suite as `degrade`, or take another `gate`.",
+    )
 
 
 def check_base(classifier: Checkpoint, run: str) -> None:
@@ -196,7 +186,7 @@ def check_base(classifier: Checkpoint, run: str) -> None:
         raise CheckpointError(
             f"{run} is a {classifier.model}: it has no gradients, by which an enhancer learns",
             expected="a network",
-            cure="Give a run of one: lightfast train DATA --model cnn --out RUN.",
+            cure="Give the run of a network.",
         )
     if classifier.task != "multi-class":
         raise CheckpointError(
@@ -222,31 +212,30 @@ def load_enhancer(run: str, options: RunOptions) -> Checkpoint:
             f"{run} holds no enhancer",
             expected="a run that `enhance` wrote",
             got=f"a {there.model}",
-            cure="Make one: lightfast enhance RUN DATA --out RUN2.",
+            cure="Make one with `enhance`.",
         )
     return split_enhanced(there)[0]
-
-
-def _pairs(settings: Sequence[str], prefix: str) -> list[str]:
-    return [pair for pair in settings if pair.startswith(prefix) and "=" in pair]
 
 
 def _config(pairs: Sequence[str], model: str) -> Mapping[str, Any]:
     """Keyword arguments of the enhancer's network, values read as JSON;
     refuses keys that it does not know.
     """
-    taken = inspect.signature(find_model(model, "restorer").build).parameters
-    known = set(taken) - _GIVEN
+    usual = {
+        key: one.default
+        for key, one in inspect.signature(find_model(model, "restorer").build).parameters.items()
+        if key not in _GIVEN
+    }
     config: dict[str, Any] = {}
     for pair in pairs:
-        key, _, text = pair.removeprefix("enhancer.").partition("=")
-        if key.strip() not in known:
-            raise UnknownName(f"setting of enhancer {model}", key.strip(), known)
-        config[key.strip()] = text.strip()
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if key not in usual:
+            raise UnknownName(f"setting of enhancer {model}", key, usual)
+        config[key] = value
         with contextlib.suppress(json.JSONDecodeError):
-            config[key.strip()] = json.loads(text.strip())
-        usual = taken[key.strip()].default
-        if type(config[key.strip()]) is not type(usual):
-            kind = "true or false" if isinstance(usual, bool) else "a whole number"
-            raise SettingsError(pair, expected=kind, cure=f"E.g. enhancer.{key}={str(usual).lower()}.")
+            config[key] = json.loads(value)
+        if type(config[key]) is not type(usual[key]):
+            kind = "true or false" if isinstance(usual[key], bool) else "a whole number"
+            cure = f"E.g. enhancer.{key}={str(usual[key]).lower()}."
+            raise SettingsError(f"enhancer.{pair}", expected=kind, cure=cure)
     return config

@@ -7,9 +7,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,9 +23,9 @@ from lightfast.data.images import ImageSet
 from lightfast.data.lists.listing import Listing, picture_entries
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import pred_probs
-from lightfast.export.check import compare_graph
+from lightfast.export.check import GraphCheck, compare_graph
 from lightfast.export.graph import export_graph
-from lightfast.export.int8 import CALIBRATION, quantization_cost, quantize_graph
+from lightfast.export.int8 import CALIBRATION, QuantizationCost, quantization_cost, quantize_graph
 from lightfast.export.photoprism import write_photoprism
 from lightfast.export.xmp import Keyword, Style, write_sidecars
 from lightfast.models.checkpoint import Checkpoint
@@ -43,7 +43,6 @@ ExportFormat = Literal["onnx", "photoprism", "xmp"]
 _CHECKED = 1000
 """So many pictures, drawn by the seed, are read twice to check an export."""
 _NOISE = 64
-_SPEAKS_UP = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,48 @@ class ExportOptions:
     int8: bool = False
     name: str = "lightfast"
     style: Style = "darktable"
-    at_least: float = _SPEAKS_UP
+    at_least: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxExport:
+    """An ONNX file of `bytes`, its check against torch, and what 8 bits cost where they were asked for."""
+
+    to: ExportFormat = "onnx"
+    out: Path
+    bytes: int
+    check: GraphCheck
+    int8: QuantizationCost | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoprismExport:
+    """A folder for PhotoPrism; `vision`: its configuration."""
+
+    to: ExportFormat = "photoprism"
+    out: Path
+    vision: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class XmpExport:
+    """Sidecars beside pictures: `n` were read, `suggested` of them got at least one label; `refused`: those
+    that cannot have a sidecar.
+    """
+
+    to: ExportFormat = "xmp"
+    out: None = None
+    n: int = 0
+    suggested: int = 0
+    sidecars: int = 0
+    unreadable: Sequence[Unreadable] = ()
+    refused: Sequence[Unreadable] = ()
+    notes: tuple[str, ...] = ()
+
+
+ExportResult = OnnxExport | PhotoprismExport | XmpExport
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +119,7 @@ class _Material:
 
 def export_run(
     run: str, export_options: ExportOptions, options: RunOptions, pictures: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> ExportResult:
     """Take a run elsewhere.
 
     Args:
@@ -88,9 +128,8 @@ def export_run(
         options: `out` is the file (onnx) or folder (photoprism) to write; xmp writes beside the pictures.
         pictures: xmp only: files, folders, tables of pictures.
 
-    Returns: to, out, notes; onnx: check, int8, bytes; photoprism: vision; xmp: n, suggested, unreadable,
-    refused. Raises SettingsError for options that do not fit the target, LightfastError when the export
-    decides otherwise than the run.
+    Raises SettingsError for options that do not fit the target, LightfastError when the export decides
+    otherwise than the run.
     """
     _require_fitting(export_options, options, pictures)
     match export_options.to:
@@ -103,69 +142,49 @@ def export_run(
 
 
 def _require_fitting(export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]) -> None:
+    target, what, cure = f"`to` {export_options.to}", "", ""
     if export_options.to == "xmp":
         if options.out is not None:
-            raise SettingsError(
-                "--to xmp writes beside the pictures",
-                expected="no --out",
-                got=str(options.out),
-                cure="Leave --out away.",
-            )
-        if not pictures:
-            raise SettingsError(
-                "--to xmp needs pictures", cure="Name them: lightfast export RUN PATH... --to xmp."
-            )
+            what, cure = "writes beside the pictures", "Leave `out` away."
+        elif not pictures:
+            what, cure = "needs pictures", "Name them."
     elif pictures:
-        raise SettingsError(
-            f"--to {export_options.to} takes no pictures",
-            got=pictures[0],
-            cure="Pictures to check on: --check DATA.",
-        )
+        what, cure = f"takes no pictures, as {pictures[0]}", "Pictures to check on go into `check`."
     elif options.out is None:
-        what = "FILE.onnx" if export_options.to == "onnx" else "FOLDER"
-        raise SettingsError(
-            f"--to {export_options.to} needs a place to write", cure=f"Give one: --out {what}."
-        )
-    if export_options.to != "onnx" and (export_options.int8 or export_options.check is not None):
-        raise SettingsError(
-            f"--to {export_options.to}", expected="neither --int8 nor --check", cure="They go with --to onnx."
-        )
+        what, cure = "needs a place to write", "Give one as `out`."
+    if not what and export_options.to != "onnx" and (export_options.int8 or export_options.check is not None):
+        what, cure = "takes neither `int8` nor `check`", "They go with onnx."
+    if what:
+        raise SettingsError(f"{target} {what}", cure=cure)
     if not 0 <= export_options.at_least <= 1:
-        raise SettingsError("--at-least", expected="a probability, 0..1", got=str(export_options.at_least))
+        raise SettingsError("`at_least`", expected="a probability, 0..1", got=str(export_options.at_least))
 
 
-def _onnx(run: str, export_options: ExportOptions, options: RunOptions) -> dict[str, Any]:
+def _onnx(run: str, export_options: ExportOptions, options: RunOptions) -> OnnxExport:
     out = Path(options.folder("export"))
     classifier = load_checkpoint(run, torch.device("cpu"))
     digest = "" if run.startswith("hf-hub:") else checkpoint_digest(Path(run))
     with atomic(out) as temporary, tempfile.TemporaryDirectory() as folder:
         exact = load_tagger(export_graph(classifier, temporary, digest))
         material = _material(run, classifier, export_options, options)
-        images = material.images.images
-        check = compare_graph(
-            pred_probs(classifier, images), exact.probs(images), exact.card, material.said
-        ).require_identical(run)
+        images, calibration = material.images, material.calibration
+        probs = pred_probs(classifier, images.images), exact.probs(images.images)
+        check = compare_graph(*probs, exact.card, material.said).require_identical(run)
         cost = None
         if export_options.int8:
-            if material.calibration is None:
+            if calibration is None:
                 raise DataError(
-                    "--int8 needs real pictures to calibrate on, and those of the run are not there any more",
-                    cure="Give some: --check DATA.",
+                    "`int8` needs real pictures to calibrate on, and those of the run are not there any more",
+                    cure="Give some as `check`.",
                 )
-            small = quantize_graph(temporary, Path(folder, "int8.onnx"), material.calibration.images)
-            cost = quantization_cost(exact, load_tagger(small), images, material.images.labels)
-            cost["calibrated_on"] = len(material.calibration)
-            if cost["paired"] and Path(run).is_dir():
-                record_evaluation(Path(run), material.images.version, options.command or "export --int8")
+            small = quantize_graph(temporary, Path(folder, "int8.onnx"), calibration.images)
+            cost = quantization_cost(
+                exact, load_tagger(small), images.images, images.labels, len(calibration)
+            )
+            if cost.paired and Path(run).is_dir():
+                record_evaluation(Path(run), images.version, options.command or "export: int8")
             shutil.copyfile(small, temporary)
-    return {
-        "to": "onnx",
-        "out": str(out),
-        "bytes": out.stat().st_size,
-        "check": check.as_json(),
-        "int8": cost,
-        "notes": list(material.notes),
-    }
+    return OnnxExport(out=out, bytes=out.stat().st_size, check=check, int8=cost, notes=material.notes)
 
 
 def _material(
@@ -173,116 +192,86 @@ def _material(
 ) -> _Material:
     if export_options.check is not None:
         given = load_labelled_or_not(export_options.check, classifier, options)
-        images, notes = (
-            without_seen(Path(run), given.images) if given.images.labels is not None else (given.images, ())
-        )
-        return _drawn(images, None, export_options, options.seed, (*given.notes, *notes))
+        images, notes = given.images, given.notes
+        if images.labels is not None:
+            images, more = without_seen(Path(run), images)
+            notes += more
+        return _drawn(images, None, export_options.int8, options.seed, notes)
     try:
         splits = splits_of_run(Path(run), options)
     except InputError as error:
         height, width, channels = classifier.image_shape
         noise = generator(options.seed).integers(0, 256, (_NOISE, height, width, channels), dtype=np.uint8)
-        why = (
-            f"checked on noise: the run's own pictures cannot be read ({error}); give real ones with --check "
-            "DATA"
-        )
+        why = f"checked on noise: the run's own pictures cannot be read ({error}); give real ones as `check`"
         return _Material(ImageSet(noise), None, "pictures of noise", (why,))
-    return _drawn(splits.test, splits.val, export_options, options.seed, ())
+    return _drawn(splits.test, splits.val, export_options.int8, options.seed, ())
 
 
 def _drawn(
-    images: ImageSet, val: ImageSet | None, export_options: ExportOptions, seed: int, notes: tuple[str, ...]
+    images: ImageSet, val: ImageSet | None, int8: bool, seed: int, notes: tuple[str, ...]
 ) -> _Material:
     """At most CHECKED pictures, drawn by the seed;
     without validation pictures those for calibration are set aside first.
     """
-    order = generator(seed).permutation(len(images))
-    aside = 0
-    if export_options.int8 and not (val is not None and len(val)):
+    order, aside = generator(seed).permutation(len(images)), 0
+    if int8 and not val:
         aside = min(CALIBRATION, len(images) // 2)
-        val = images.take(np.sort(order[:aside])) if aside else None
+        val = images.take(np.sort(order[:aside]))
     chosen = images.take(np.sort(order[aside : aside + _CHECKED]))
-    calibration = (
-        val.take(np.sort(generator(seed).permutation(len(val))[:CALIBRATION]))
-        if val is not None and len(val)
-        else None
-    )
-    return _Material(chosen, calibration, f"pictures of {images.name}", notes)
+    if val:
+        val = val.take(np.sort(generator(seed).permutation(len(val))[:CALIBRATION]))
+    return _Material(chosen, val or None, f"pictures of {images.name}", notes)
 
 
-def _photoprism(run: str, export_options: ExportOptions, options: RunOptions) -> dict[str, Any]:
+def _photoprism(run: str, export_options: ExportOptions, options: RunOptions) -> PhotoprismExport:
     out = options.folder("export")
     with tempfile.TemporaryDirectory() as folder:
-        if run.lower().endswith(".onnx"):
-            model, card = Path(run), load_tagger(run).card
-        else:
+        model = Path(run)
+        if not run.lower().endswith(".onnx"):
             model = export_graph(load_checkpoint(run, torch.device("cpu")), Path(folder, "model.onnx"))
-            card = load_tagger(model).card
-        vision = write_photoprism(out, model, card.class_names, export_options.name)
-    return {"to": "photoprism", "out": str(out), "vision": str(vision), "notes": []}
+        names = load_tagger(model).card.class_names
+        return PhotoprismExport(out=out, vision=write_photoprism(out, model, names, export_options.name))
 
 
-def _xmp(
-    run: str, export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]
-) -> dict[str, Any]:
+def _xmp(run: str, export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]) -> XmpExport:
     listing = picture_entries(pictures, options.report)
-    told = _Told()
+    told = XmpExport(unreadable=[*listing.unreadable], refused=[], notes=listing.notes)
     with tagger_for(run, options) as tagger:
-        sidecars = write_sidecars(
-            _suggestions(tagger, listing, export_options, told, options), export_options.style
-        )
-    unreadable = [*listing.unreadable, *told.unreadable]
-    return {
-        "to": "xmp",
-        "out": None,
-        "n": told.n,
-        "suggested": told.suggested,
-        "sidecars": len(sidecars.paths),
-        "unreadable": [asdict(one) for one in unreadable],
-        "refused": [asdict(one) for one in (*told.elsewhere, *sidecars.refused)],
-        "notes": list(listing.notes),
-    }
-
-
-class _Told:
-    """What happened while suggestions were made."""
-
-    def __init__(self) -> None:
-        self.n = self.suggested = 0
-        self.unreadable: list[Unreadable] = []
-        self.elsewhere: list[Unreadable] = []
+        rows = _suggestions(tagger, listing, export_options, told, options)
+        sidecars = write_sidecars(rows, export_options.style)
+    told.sidecars, told.refused = len(sidecars.paths), [*told.refused, *sidecars.refused]
+    return told
 
 
 def _suggestions(
-    tagger: Tagger, listing: Listing, export_options: ExportOptions, told: _Told, options: RunOptions
+    tagger: Tagger, listing: Listing, export_options: ExportOptions, told: XmpExport, options: RunOptions
 ) -> Iterator[tuple[Path, list[Keyword]]]:
-    taxonomy = None if tagger.card.taxonomy is None else Taxonomy.from_json(tagger.card.taxonomy)
-    cuts = tagger.card.cuts if tagger.card.task == "multi-label" else None
+    """(picture, its keywords) of every picture beside which a sidecar can stand; counts into `told`."""
+    card, resolver = tagger.card, listing.resolver
+    taxonomy = None if card.taxonomy is None else Taxonomy.from_json(card.taxonomy)
+    cuts = card.cuts if card.task == "multi-label" else None
     done, total = 0, len(listing.entries)
     for batch in tag_files(tagger, listing.entries):
-        told.unreadable += map(listing.resolver.display_unreadable, batch.unreadable)
+        told.unreadable = [*told.unreadable, *map(resolver.display_unreadable, batch.unreadable)]
         told.n += len(batch.entries)
         done += len(batch.entries) + len(batch.unreadable)
         for entry, row in zip(batch.entries, batch.probs, strict=True):
             sure = [int(row.argmax())] if row.max() >= export_options.at_least else []
             labels = sure if cuts is None else np.flatnonzero(row >= cuts).tolist()
-            name = listing.resolver.display_text(str(entry.path))
+            name = resolver.display_text(str(entry.path))
             if name != str(entry.path):
-                told.elsewhere.append(
-                    Unreadable(
-                        printable(name), "it lies in an archive or elsewhere: no sidecar can stand beside it"
-                    )
-                )
+                why = "it lies in an archive or elsewhere: no sidecar can stand beside it"
+                told.refused = [*told.refused, Unreadable(printable(name), why)]
                 continue
             told.suggested += bool(labels)
             # Also without a label: earlier suggestions of ours must not stay.
-            yield entry.path, [_keyword(tagger.card, label, float(row[label]), taxonomy) for label in labels]
+            yield entry.path, [_keyword(card, label, float(row[label]), taxonomy) for label in labels]
         options.report("tagging", done, total, f"{done:,} of {total:,}")
 
 
 def _keyword(card: ModelCard, label: int, share: float, taxonomy: Taxonomy | None) -> Keyword:
-    name = card.class_names[label]
-    if taxonomy is None:
-        return Keyword((name,), "suggested", min(1.0, share))
-    node = taxonomy.resolve(name)
-    return Keyword((*reversed(taxonomy.ancestors(node)), node), "suggested", min(1.0, share))
+    path = (card.class_names[label],)
+    if taxonomy is not None:
+        node = taxonomy.resolve(*path)
+        path = (*reversed(taxonomy.ancestors(node)), node)
+    return Keyword(path, "suggested", min(1.0, share))

@@ -14,7 +14,6 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.files import write_json
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable
-from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import near_duplicates_json, why_not_searched
 from lightfast.data.images import ImageSet
 from lightfast.data.sources.archives import is_archive
@@ -30,6 +29,7 @@ from lightfast.pages.learned import Learned
 from lightfast.runs.folder import RECIPE_FILE, record_evaluation, write_history, write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
+from lightfast.runs.record import run_settings, sizes_of
 from lightfast.train.fit import fit, recipe_of
 from lightfast.train.recipe import Recipe
 from lightfast.train.transfer import facts_in_words
@@ -92,27 +92,15 @@ class Job:
     @property
     def parts(self) -> dict[str, int]:
         """How many pictures each part has."""
-        return {name: len(getattr(self.splits, name)) for name in ("train", "val", "test")}
+        return sizes_of(self.splits)
 
     def settings(self, options: RunOptions, made_by: str = "train") -> dict[str, Any]:
         """The content of run.json."""
-        train, path = self.splits.train, Path(self.source).expanduser()
         said = {
-            "made_by": made_by,
-            "source": printable(path.resolve()) if path.exists() else self.source,
-            "data": train.name.split("/")[0],
-            "data_version": train.version,
-            "parts": self.parts,
-            "seed": options.seed,
-            "split_seed": options.seed,
-            "image_size": options.image_size,
-            "image_shape": train.image_shape,
-            "data_folder": options.data_folder,
-            "class_names": train.class_names,
+            **run_settings(made_by, self.source, self.splits, options),
             "model": self.model,
             "config": self.config,
             "recipe": self.recipe,
-            "command": options.command,
             "extra": self.train_options,
         }
         return as_json(said)

@@ -5,27 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lightfast.base.files import make_folder, write_json
 from lightfast.base.plain import as_json
-from lightfast.data.images import ImageSet
-from lightfast.data.ingest import Ingest
+from lightfast.data.decode.unreadable import printable
+from lightfast.data.splits import Splits
 from lightfast.report.envelope import Envelope
 from lightfast.report.provenance import provenance
 from lightfast.runs.folder import METRICS_FILE, REPORT_FILE, finish
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import Prepared
 
 if TYPE_CHECKING:
+    from lightfast.data.images import ImageSet
     from lightfast.runs.contenders import PairedPictures
-    from lightfast.runs.fit import Job
 
 ResultT = TypeVar("ResultT", bound=Envelope)
 
 
+class Given(Protocol):
+    """What was read: its unreadable files and notes."""
+
+    @property
+    def unreadable(self) -> Sequence[Any]:
+        """(path, reason) of every file that could not be read."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was done on the way in."""
+        ...
+
+
 def envelope(
-    given: Prepared | Ingest | PairedPictures | Job,
+    given: Given,
     images: ImageSet | PairedPictures,
     options: RunOptions,
     started: float,
@@ -50,6 +63,32 @@ def envelope(
         "notes": (*given.notes, *notes),
         "seconds": seconds,
         "provenance": provenance(images.version, options.seed, steps or total, options.words),
+    }
+
+
+def sizes_of(splits: Splits) -> dict[str, int]:
+    """Pictures a part."""
+    return {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
+
+
+def run_settings(made_by: str, source: str, splits: Splits, options: RunOptions) -> dict[str, Any]:
+    """The content of run.json without what was fitted: who wrote it, and what is needed to read the pictures
+    of `source` once more and split them alike.
+    """
+    path, train = Path(source).expanduser(), splits.train
+    return {
+        "made_by": made_by,
+        "source": printable(path.resolve()) if path.exists() else source,
+        "data": train.name.split("/")[0],
+        "data_version": train.version,
+        "parts": sizes_of(splits),
+        "seed": options.seed,
+        "split_seed": options.seed,
+        "image_size": list(options.image_size) if options.image_size else None,
+        "image_shape": list(train.image_shape),
+        "data_folder": str(options.data_folder) if options.data_folder else None,
+        "class_names": list(train.class_names),
+        "command": options.command,
     }
 
 

@@ -9,10 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import load_json, write_json
+from lightfast.base.plain import as_json
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
@@ -29,6 +31,8 @@ from lightfast.train.recipe import Recipe, Training
 
 ALL_SEVERITIES = (1, 2, 3, 4, 5)
 KIT_FILE = "kit.json"
+TARGET_ACCURACY = 0.99
+"""Wanted of the predictions that no person checks; fixes the review threshold."""
 PER_EPOCH = 6000
 """Pictures an epoch at most: with ten epochs some minutes on two cores for digits,
 and every picture is damaged anew each time.
@@ -41,14 +45,11 @@ class RepairPlan:
 
     Attributes:
         suite: the damages that it learns, at `severities` (None = those of the suite).
-        clean_share: part of the pictures that stays undamaged in training and calibration.
         detector, restorer: the two trainings.
-        target_accuracy: wanted of the predictions that no person checks; fixes the review threshold.
     """
 
     suite: str = "mnist-c"
     severities: Sequence[int] | None = ALL_SEVERITIES
-    clean_share: float = 0.125
     detector: DetectorPlan = field(
         default_factory=lambda: DetectorPlan(recipe=Recipe.of(epochs=10, averaging=0.99), per_epoch=PER_EPOCH)
     )
@@ -59,12 +60,11 @@ class RepairPlan:
             per_epoch=PER_EPOCH,
         )
     )
-    target_accuracy: float = 0.99
 
     @property
     def mix(self) -> DamageMix:
         """The damages as the detector and the restorer see them."""
-        return DamageMix.of_suite(self.suite, severities=self.severities, clean_share=self.clean_share)
+        return DamageMix.of_suite(self.suite, severities=self.severities)
 
 
 def fit_pipeline(
@@ -74,37 +74,27 @@ def fit_pipeline(
 
     Returns: the pipeline, and the seconds of each step.
     """
-    train_images, val_images = parts
-    started = time.perf_counter()
-    detector = fit_detector(train_images, val_images, plan.mix, plan=plan.detector, training=training)
-    detected = time.perf_counter()
+    ended = [time.perf_counter()]
+    detector = fit_detector(*parts, plan.mix, plan=plan.detector, training=training)
+    ended.append(time.perf_counter())
     # A forest has no gradients to send back: its restorer learns from the pixels alone.
     reader = None if isinstance(classifier.network, Forest) else classifier
-    restorer = fit_restorer(
-        train_images, val_images, plan.mix, classifier=reader, plan=plan.restorer, training=training
-    )
-    restored = time.perf_counter()
+    restorer = fit_restorer(*parts, plan.mix, classifier=reader, plan=plan.restorer, training=training)
+    ended.append(time.perf_counter())
+    kit, mix = (detector, restorer), plan.mix
     pipeline = calibrate_pipeline(
-        classifier,
-        (detector, restorer),
-        val_images,
-        plan.mix,
-        seed=training.seed,
-        target_accuracy=plan.target_accuracy,
+        classifier, kit, parts[1], mix, seed=training.seed, target_accuracy=TARGET_ACCURACY
     )
-    return pipeline, {
-        "detector": detected - started,
-        "restorer": restored - detected,
-        "rules": time.perf_counter() - restored,
-    }
+    steps = np.diff([*ended, time.perf_counter()]).tolist()
+    return pipeline, dict(zip(("detector", "restorer", "rules"), steps, strict=True))
 
 
 def save_pipeline(folder: Path, pipeline: Pipeline, plan: RepairPlan, seconds: dict[str, float]) -> None:
     """Write `folder`/repair: detector/, restorer/, rules.json and kit.json."""
     target = folder / REPAIR_FOLDER
     pipeline.save(target)
-    severities = None if plan.severities is None else list(plan.severities)
-    write_json(target / KIT_FILE, {"suite": plan.suite, "severities": severities, "seconds": seconds})
+    made = {"suite": plan.suite, "severities": as_json(plan.severities), "seconds": seconds}
+    write_json(target / KIT_FILE, made)
 
 
 def load_pipeline(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipeline | None:
@@ -126,8 +116,7 @@ def pipeline_for_run(
 
     With `suite` None any kit that is there serves.
     """
-    there = load_pipeline(folder, classifier, suite)
-    if there is not None:
+    if there := load_pipeline(folder, classifier, suite):
         return there, ""
     plan = RepairPlan(suite=suite) if suite else RepairPlan()
     splits = splits_of_run(folder, options)
@@ -147,10 +136,10 @@ def splits_of_run(folder: Path, options: RunOptions) -> Splits:
     """The parts that the run was trained on, read again;
     raises CheckpointError when the data have changed since.
     """
-    run: dict[str, Any] = load_run(folder)
+    run = load_run(folder)
     height, width, channels = run["image_shape"]
-    data_folder = options.data_folder or (Path(run["data_folder"]) if run["data_folder"] else None)
-    options = dataclasses.replace(options, data_folder=data_folder)
+    if run["data_folder"] and not options.data_folder:
+        options = dataclasses.replace(options, data_folder=Path(run["data_folder"]))
     prepared = prepare(run["source"], options, target=ImageSpec((height, width), channels))
     splits = prepared.splits(int(run["split_seed"]))
     if splits.train.version != run["data_version"]:

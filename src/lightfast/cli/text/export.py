@@ -2,65 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from lightfast.export.check import GraphCheck
+from lightfast.export.int8 import QuantizationCost
+from lightfast.report.tables import percent, points_text, share_text
+from lightfast.runs.export import ExportResult, PhotoprismExport, XmpExport
 
 
-def export_lines(result: Mapping[str, Any]) -> list[str]:
+def export_lines(result: ExportResult) -> list[str]:
     """What an export did, for people."""
-    if result["to"] == "xmp":
-        refused = [f"  {one['path']}: {one['reason']}" for one in result["refused"]]
+    if isinstance(result, XmpExport):
+        refused = [f"  {one.path}: {one.reason}" for one in result.refused]
         return [
-            f"{result['n']:,} pictures read, {result['suggested']:,} of them got a suggestion in a sidecar "
+            f"{result.n:,} pictures read, {result.suggested:,} of them got a suggestion in a sidecar "
             "beside them",
             *([f"{len(refused):,} sidecar(s) were not written:", *refused] if refused else []),
         ]
-    if result["to"] == "photoprism":
-        return [
-            f"written    {result['vision']}",
-            "next       docs/export.md says where PhotoPrism looks for it",
-        ]
-    cost = quantization_lines(result["int8"]) if result["int8"] else []
+    if isinstance(result, PhotoprismExport):
+        return [f"written    {result.vision}", "next       docs/export.md says where PhotoPrism looks for it"]
     return [
-        *check_lines(result["check"]),
-        *cost,
-        f"written    {result['out']} ({result['bytes'] / 1e6:.1f} MB)",
+        *graph_lines(result.check),
+        *(quantization_lines(result.int8) if result.int8 else []),
+        f"written    {result.out} ({result.bytes / 1e6:.1f} MB)",
     ]
 
 
-def check_lines(check: Mapping[str, Any]) -> list[str]:
+def graph_lines(check: GraphCheck) -> list[str]:
     """What a check says, for people."""
-    ties = f", {check['ties']:,} of them by a tie" if check["ties"] else ""
-    verdict = (
-        "all decisions the same"
-        if check["same"] == check["n"]
-        else f"{check['n'] - check['same']:,} decision(s) differ{ties}"
-    )
-    against = f"against torch on {check['n']:,} {check['pictures']}"
-    return [f"checked    {against}: {verdict}, probabilities within {check['max_difference']:.1e}"]
+    ties = f", {check.ties:,} of them by a tie" if check.ties else ""
+    other = check.n - check.same
+    verdict = f"{other:,} decision(s) differ{ties}" if other else "all decisions the same"
+    against = f"against torch on {check.n:,} {check.pictures}"
+    return [f"checked    {against}: {verdict}, probabilities within {check.max_difference:.1e}"]
 
 
-def quantization_lines(cost: Mapping[str, Any]) -> list[str]:
+def quantization_lines(cost: QuantizationCost) -> list[str]:
     """The cost of 8 bits for people: accuracy with interval and n where labels are known, agreement,
     speed.
     """
-    speeds, (low, high) = cost["pictures_per_second"], cost["same_interval"]
+    test, slow, fast = cost.paired, *(cost.pictures_per_second[name] for name in ("int8", "fp32"))
     lines = []
-    if cost["paired"]:
-        test = cost["paired"]
-        below, above = (100 * one for one in test["difference_interval"])
+    if test:
+        gap = points_text(test.difference, test.difference_interval, unit=" points")
         lines.append(
-            f"int8 cost  {100 * test['before_accuracy']:.2f} % → {100 * test['after_accuracy']:.2f} %, "
-            f"{100 * test['difference']:+.2f} points [{below:+.2f} to {above:+.2f}], n = {test['n']:,}, "
-            f"{test['gained']:,} gained, {test['lost']:,} lost, p = {test['p_value']:.2g} ({test['method']})"
+            f"int8 cost  {percent(test.before_accuracy)} → {percent(test.after_accuracy)}, {gap}, "
+            f"n = {test.n:,}, {test.gained:,} gained, {test.lost:,} lost, p = {test.p_value:.2g} "
+            f"({test.method})"
         )
-    lines.append(
-        f"int8       the same decision on {cost['same']:,} of {cost['n']:,} pictures "
-        f"({100 * cost['same'] / cost['n']:.2f} % [{100 * low:.2f} to {100 * high:.2f}])"
-    )
-    slow = speeds["int8"] < speeds["fp32"] and not cost["dot_products"]
-    why = ": slower here, the processor has no 8-bit dot products (VNNI)" if slow else ""
-    lines.append(
-        f"speed      int8 {speeds['int8']:,.0f} pictures a second in memory, fp32 {speeds['fp32']:,.0f}{why}"
-    )
+    same = share_text(cost.same / cost.n, cost.same_interval)
+    lines.append(f"int8       the same decision on {cost.same:,} of {cost.n:,} pictures ({same})")
+    slower = slow < fast and not cost.dot_products
+    why = ": slower here, the processor has no 8-bit dot products (VNNI)" if slower else ""
+    lines.append(f"speed      int8 {slow:,.0f} pictures a second in memory, fp32 {fast:,.0f}{why}")
     return lines

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightfast.cli.text.columns import NAMED, columns, unreadable_lines
 from lightfast.data.check import DataReport
@@ -110,27 +110,6 @@ def tag_lines(scored: ScoredTags) -> list[str]:
         f"all right  {exact} of the pictures have all their labels and no other",
         *([f"never      {', '.join(never)}: no threshold reaches the wanted precision"] if never else []),
     ]
-
-
-def repair_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """What was found and done, and with labels the predictions before and after."""
-    kinds = sorted(metrics["damage"].items(), key=lambda item: -item[1])
-    lines = [
-        f"damage     {', '.join(f'{name} {count:,}' for name, count in kinds)}",
-        f"restored   {metrics['attempted']:,} of {metrics['n']:,} pictures; the new reading was kept for "
-        f"{metrics['kept']:,}",
-        f"doubtful   {metrics['doubtful']:,} pictures for a person, with reasons",
-    ]
-    if "before" in metrics:
-        paired, before = metrics["paired"], metrics["before"]
-        gap = points_text(paired["difference"], paired["difference_interval"], unit=" points")
-        lines += [
-            f"before     {share_text(before['accuracy'], before['accuracy_interval'])}, n = {before['n']:,}",
-            f"after      {share_text(metrics['accuracy'], metrics['accuracy_interval'])}, the same pictures",
-            f"difference {gap}, {paired['gained']:,} gained, {paired['lost']:,} lost, "
-            f"p = {paired['p_value']:.2g}",
-        ]
-    return lines
 
 
 def robustness_lines(card: Robustness) -> list[str]:

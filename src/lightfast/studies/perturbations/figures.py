@@ -27,7 +27,7 @@ from lightfast.report.overlay import coloured, mosaic_uri, overlay
 from lightfast.report.page import Cell, Figure, FigureRow, Folded, Section, Table, Text
 from lightfast.report.strips import StripPanel, colour_key, strip, strip_panel
 from lightfast.report.tables import MINUS, percent
-from lightfast.restore.gate import degraded_images
+from lightfast.restore.measure import degraded_images
 from lightfast.studies.perturbations.networks import (
     CLEAN_STATE,
     DEGRADED,
@@ -366,7 +366,7 @@ def tried_table(reads: Sequence[SubjectResult]) -> Table:
         (read.subject.title, TITLES[way], *row)
         for read in reads
         for way, enhancer in read.enhancers.items()
-        for row in tried_rows(enhancer.details, digits=1)
+        for row in tried_rows(enhancer.details.get("tried", ()), enhancer.details.get("strength"), 1)
     )
     return Table(
         ("frozen classifier", "enhancer", *TRIED_COLUMNS),

@@ -27,7 +27,8 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, learn_enhancer, weights_digest
-from lightfast.restore.gate import Gate, degraded_images, verdict
+from lightfast.restore.gate import Gate, verdict
+from lightfast.restore.measure import degraded_images
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.registry import StudyOptions, kept, trained
 from lightfast.studies.rows import ModelRow, drawn, trained_row
@@ -211,7 +212,7 @@ def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: Stud
     key |= {} if begin is None else {"begin": begin.details["key"]}
 
     def make(training: Training) -> Checkpoint:
-        return learn_enhancer(classifier, images, splits.val, plan=plan, training=training, begin=begin)[0]
+        return learn_enhancer(classifier, images, splits.val, plan=plan, training=training, begin=begin)
 
     return trained(options, part_of(subject, way), key, make)
 
@@ -303,7 +304,7 @@ def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, v
     from predictions that are kept.
     """
     if not len(val_images):
-        return verdict(None, None)
+        return verdict(None)
     tests = [
         mcnemar(_read(options, classifier, images, "without"), _read(options, enhanced, images, "with"))
         for images in (val_images, degraded_images(val_images, MIX, options.seed))
