@@ -13,7 +13,7 @@ import pytest
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.plain import as_json
-from lightfast.baselines.responses import Answer, load_responses, parse_response
+from lightfast.baselines.responses import ServiceResponse, load_responses, parse_response
 from lightfast.baselines.services import ServicePredictions, score_services, service_predictions
 from lightfast.evaluate.compare import mcnemar
 from lightfast.evaluate.predictions import Predictions
@@ -191,13 +191,18 @@ def test_a_folder_without_responses_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_which_picture_a_response_belongs_to(key: str, ids: list[str]) -> None:
-    readings, odd = service_predictions([Answer(key, "clarifai", (("dog", 0.9),))], IDS, ("cat", "dog"))
+    readings, odd = service_predictions(
+        [ServiceResponse(key, "clarifai", (("dog", 0.9),))], IDS, ("cat", "dog")
+    )
     assert [name for one in readings for name in one.ranked] == ids
     assert len(odd) == 1 - len(ids)
 
 
 def test_a_second_response_for_a_picture_is_named() -> None:
-    twice = [Answer("dog/1.jpg", "aws", (("dog", 0.9),)), Answer("dog/1", "aws", (("cat", 0.9),))]
+    twice = [
+        ServiceResponse("dog/1.jpg", "aws", (("dog", 0.9),)),
+        ServiceResponse("dog/1", "aws", (("cat", 0.9),)),
+    ]
     readings, odd = service_predictions(twice, IDS, ("cat", "dog"))
     assert readings[0].ranked == {"dog/1.jpg": ("dog",)}
     assert "second response" in odd[0].reason
@@ -205,7 +210,7 @@ def test_a_second_response_for_a_picture_is_named() -> None:
 
 def test_labels_become_classes_by_spelling_and_synonym_and_the_rest_is_counted() -> None:
     guesses = (("mammal", 0.99), ("Hound", 0.9), ("GRAND-PIANO", 0.8), ("dog", 0.7))
-    answers = [Answer("1", "aws", guesses), Answer("2", "aws", guesses[:1])]
+    answers = [ServiceResponse("1", "aws", guesses), ServiceResponse("2", "aws", guesses[:1])]
     readings, _ = service_predictions(answers, ("1.png", "2.png"), ("dog", "grand_piano"), {"hound": "dog"})
     assert readings[0].ranked == {"1.png": ("dog", "grand_piano"), "2.png": ()}
     assert readings[0].unmapped == {"mammal": 2}

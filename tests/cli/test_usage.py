@@ -127,3 +127,10 @@ def test_what_libraries_print_does_not_disturb_the_json(type_in, monkeypatch, bl
 def test_without_a_terminal_there_are_no_bars(type_in, blobs_npz, small):
     assert not sys.stderr.isatty()
     assert type_in(f"train blobs.npz --out run {small}").err == ""
+
+
+def test_no_first_line_of_a_command_is_cut_in_80_columns(type_in, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = type_in("--help").out.partition("Commands:")[2].partition("Start with")[0]
+    assert "demo" in listed
+    assert "..." not in listed

@@ -19,7 +19,7 @@ from lightfast.report.page import (
     Folded,
     Gallery,
     PictureRow,
-    ReviewItem,
+    QueuedPicture,
     Section,
     Table,
     Text,
@@ -79,7 +79,7 @@ def every_block(word):
         ),
         Section("Pictures", (picture_grid([PictureRow((dot, dot), word)], (word, "clean"), word),)),
         Section("Gallery", (Gallery((dot, dot), word), Folded(word, (Gallery((dot,)),)))),
-        Section("Queue", (queue([ReviewItem(dot, word, word, 0.25, word)], total=9, caption=word),)),
+        Section("Queue", (queue([QueuedPicture(dot, word, word, 0.25, word)], total=9, caption=word),)),
     ]
 
 

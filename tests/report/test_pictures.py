@@ -9,7 +9,7 @@ from PIL import Image
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.report.page import PictureRow, ReviewItem
+from lightfast.report.page import PictureRow, QueuedPicture
 from lightfast.report.pictures import picture, picture_grid, queue
 
 
@@ -48,7 +48,10 @@ def test_a_row_needs_one_picture_a_column():
 def test_the_queue_shows_the_least_confident_first_and_counts_the_rest():
     dot = picture(np.zeros((8, 8), np.uint8))
     block = queue(
-        [ReviewItem(dot, str(k), "7", confidence, "unsure") for k, confidence in enumerate([0.6, 0.2, 0.4])],
+        [
+            QueuedPicture(dot, str(k), "7", confidence, "unsure")
+            for k, confidence in enumerate([0.6, 0.2, 0.4])
+        ],
         show=2,
     )
     assert [row.confidence for row in block.rows] == [0.2, 0.4]

@@ -24,7 +24,7 @@ _FAILED, _CLARIFAI_OK = 400, 10000
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServiceResponse:
     """One saved response: the picture it was kept under, the service, what it said."""
 
     picture: str
@@ -62,7 +62,7 @@ def parse_response(response: Any) -> tuple[str, Guesses]:
     return service, tuple(sorted(found, key=lambda pair: -pair[1]))
 
 
-def load_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unreadable, ...]]:
+def load_responses(folder: Path | str) -> tuple[tuple[ServiceResponse, ...], tuple[Unreadable, ...]]:
     """All saved responses below `folder` (or in one file), and those that cannot be read, each with its
     reason.
 
@@ -80,7 +80,7 @@ def load_responses(folder: Path | str) -> tuple[tuple[Answer, ...], tuple[Unread
             expected="a folder with .json or .jsonl files",
             cure="Save the services' answers there.",
         )
-    answers: list[Answer] = []
+    answers: list[ServiceResponse] = []
     unreadable: list[Unreadable] = []
     for path in files:
         shown = path.name if path == place else path.relative_to(place).as_posix()
@@ -107,14 +107,14 @@ def _texts(path: Path, shown: str) -> list[tuple[str, str]]:
     return [(f"{shown}, line {number}", line) for number, line in lines if line.strip()]
 
 
-def _answer(where: str, text: str, suffix: str) -> Answer:
+def _answer(where: str, text: str, suffix: str) -> ServiceResponse:
     content = json.loads(text)
     if suffix.lower() != ".jsonl":
-        return Answer(where.removesuffix(suffix), *parse_response(content))
+        return ServiceResponse(where.removesuffix(suffix), *parse_response(content))
     match content:
         case {"path": picture, "response": response}:
             service, guesses = parse_response(response)
-            return Answer(str(picture), str(content.get("service") or service), guesses)
+            return ServiceResponse(str(picture), str(content.get("service") or service), guesses)
     raise DataError("a line without a response", expected='{"path": …, "response": …}')
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.plain import FLAT
-from lightfast.baselines.responses import Answer
+from lightfast.baselines.responses import ServiceResponse
 from lightfast.data.dataset import Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.evaluate.compare import PairedTest, mcnemar
@@ -103,7 +103,7 @@ class Scorecard:
 
 
 def service_predictions(
-    answers: Sequence[Answer],
+    answers: Sequence[ServiceResponse],
     ids: Sequence[str],
     class_names: Sequence[str],
     synonyms: Mapping[str, str] | None = None,
@@ -240,7 +240,7 @@ def _endings(ids: Sequence[str]) -> dict[str, list[str]]:
     return places
 
 
-def _pictures_of(answer: Answer, places: Mapping[str, list[str]]) -> list[str]:
+def _pictures_of(answer: ServiceResponse, places: Mapping[str, list[str]]) -> list[str]:
     """The pictures that a response may be of: its path ends a picture's path, or a picture's whole path ends
     it.
 

@@ -102,11 +102,11 @@ def enhance(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Learn picture changes that help a frozen classifier, and put them before it.
+    """Learn picture changes that help a frozen classifier.
 
-    Learnt on training pictures, judged on validation pictures: what does not help is refused and not kept.
-    The test pictures are read once, at the end, without and with the enhancer. The classifier's weights stay
-    bit for bit as they are.
+    They are put before it. Learnt on training pictures, judged on validation pictures: what does not help is
+    refused and not kept. The test pictures are read once, at the end, without and with the enhancer. The
+    classifier's weights stay bit for bit as they are.
     """
     from lightfast.cli.text.enhance import enhance_lines
     from lightfast.runs.enhance import enhance_run

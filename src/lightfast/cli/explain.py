@@ -70,10 +70,10 @@ def explain(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Show what in a picture speaks for its reading, and where a run looked when it was wrong.
+    """Show what in a picture speaks for its prediction.
 
-    Writes overlays, raw maps and a report; the report says whether the explanation can be believed. Labelled
-    pictures are not scored.
+    Also where a run looked when it was wrong. Writes overlays, raw maps and a report; the report says whether
+    the explanation can be believed. Labelled pictures are not scored.
     """
     from lightfast.cli.text.explain import explain_lines
     from lightfast.runs.explain import ExplainOptions, explain_run

@@ -55,7 +55,7 @@ def scorecard(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Score hosted services and a run on the same pictures, out of saved responses.
+    """Compare hosted services and a run, out of saved responses.
 
     Clarifai, Ximilar (Vize), Google, AWS and Azure are told apart by their documented JSON. Nothing is sent
     anywhere.

@@ -36,10 +36,10 @@ def crossval(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Cross-validate a model: every picture is read by a model that never saw it.
+    """Cross-validate a model: predictions of pictures it never saw.
 
-    Folds are stratified and keep exact duplicates together. Writes out-of-fold probabilities; the same
-    command goes on where it was.
+    Folds are stratified and keep exact and near duplicates together. Writes out-of-fold probabilities; the
+    same command goes on where it was.
     """
     from lightfast.cli.settings_option import parse_plan
     from lightfast.cli.text.statistics import crossval_lines
@@ -75,7 +75,7 @@ def compare(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Say which of several models is better, and whether the difference is real.
+    """Say which of several models is better, by paired tests.
 
     Paired tests on the same pictures with Holm's correction, intervals for F1 and AUC, and what each model
     costs.
@@ -129,7 +129,7 @@ def sweep(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model with fewer pictures, other numbers of classes, or a rare class.
+    """Measure a model with fewer pictures, fewer or rarer classes.
 
     Intervals, a regression, and how many more pictures a target takes. Killed, the same command goes on where
     it was.
@@ -180,7 +180,7 @@ def human(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """A blinded reading test for people, on the pictures that models are scored on.
+    """Test people, blinded, on the pictures that models are scored on.
 
     Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it
     was.

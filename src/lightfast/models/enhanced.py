@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.enhanced_network import MODEL, EnhancedNetwork
+from lightfast.models.enhanced_network import ENHANCED_MODEL, EnhancedNetwork
 
 _CURE = "Learn one: lightfast enhance RUN DATA, with `out` RUN2."
 
@@ -51,9 +51,9 @@ def prepend_enhancer(enhancer: Checkpoint, classifier: Checkpoint) -> Checkpoint
     }
     network = EnhancedNetwork(enhancer.torch_network, classifier.preprocess, classifier.torch_network).eval()
     # An enhanced classifier has an enhancer of its own to tell of.
-    inner = {"behind": dict(classifier.details)} if classifier.model == MODEL else {}
+    inner = {"behind": dict(classifier.details)} if classifier.model == ENHANCED_MODEL else {}
     return classifier.replace(
-        model=MODEL,
+        model=ENHANCED_MODEL,
         config=config,
         preprocess=Preprocess.identity(classifier.image_shape),
         network=network,

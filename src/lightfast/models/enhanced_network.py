@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from lightfast.data.preprocess import Preprocess
 
-MODEL = "enhanced"
+ENHANCED_MODEL = "enhanced"
 
 
-class Prepared(nn.Module):
+class PreprocessStep(nn.Module):
     """A `Preprocess` as a step of a network; it has no weights."""
 
     def __init__(self, preprocess: Preprocess) -> None:
@@ -30,7 +30,7 @@ class EnhancedNetwork(nn.Module):
     def __init__(self, enhancer: nn.Module, preprocess: Preprocess, classifier: nn.Module) -> None:
         super().__init__()
         self.enhancer, self.classifier = enhancer, classifier
-        self.prepare: Any = Prepared(preprocess)
+        self.prepare: Any = PreprocessStep(preprocess)
 
     def enhance(self, pixels: Tensor) -> Tensor:
         """The changed pictures, float (N, C, H, W) in [0, 1]."""

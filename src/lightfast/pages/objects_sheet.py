@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lightfast.base.plain import FLAT, HIDDEN
 from lightfast.data.dataset import Unreadable
-from lightfast.report.contact_sheet import SheetCell, cut, write_contact_sheet
+from lightfast.report.contact_sheet import SheetCell, cut_to_width, write_contact_sheet
 from lightfast.report.tables import percent
 from lightfast.tagging.objects import Objects
 
@@ -103,7 +103,7 @@ def drawn_objects(image: NDArray[np.uint8], found: Objects, side: int = CELL) ->
             outline=colour,
             width=3,
         )
-        text = cut(f"{label} {percent(probability, 0)}", font, side)
+        text = cut_to_width(f"{label} {percent(probability, 0)}", font, side)
         wide = pen.textlength(text, font=font) + 8
         left = min(left, max(0, size[0] - wide))
         top = top - 20 if top >= 20 else min(top, max(0, size[1] - 20))

@@ -27,7 +27,7 @@ from lightfast.report.page import (
     FigureRow,
     Picture,
     PictureRow,
-    ReviewItem,
+    QueuedPicture,
     Section,
     SectionPart,
     Table,
@@ -64,7 +64,7 @@ class Damaged:
 
 
 @dataclass(frozen=True)
-class Quality:
+class RestoredQuality:
     """A mean over the n pictures that were restored; None where no picture has a finite value."""
 
     n: int
@@ -79,8 +79,8 @@ class BesideClean:
     """
 
     detector_accuracy: float
-    psnr: Quality
-    ssim: Quality
+    psnr: RestoredQuality
+    ssim: RestoredQuality
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,7 +314,7 @@ def queue_section(story: RepairReport) -> Section:
     if not story.doubtful:
         return Section("For a person", (Text("No picture is doubtful."),))
     rows = [
-        ReviewItem(
+        QueuedPicture(
             picture(story.given.images.images[row]),
             result.after.ids[row],
             names[result.after.predicted_labels[row]],

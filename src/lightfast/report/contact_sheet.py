@@ -46,7 +46,9 @@ def write_contact_sheet(
     sheet = Image.new("RGB", (columns * (wide + MARGIN) + MARGIN, top + rows * (tall + MARGIN)), _PAPER)
     drawing = ImageDraw.Draw(sheet)
     font = _font(18)
-    drawing.text((MARGIN, MARGIN - 6), cut(title, font, sheet.width - 2 * MARGIN), fill=_INK, font=font)
+    drawing.text(
+        (MARGIN, MARGIN - 6), cut_to_width(title, font, sheet.width - 2 * MARGIN), fill=_INK, font=font
+    )
     for place, cell in enumerate(cells):
         row, column = divmod(place, columns)
         at = (MARGIN + column * (wide + MARGIN), top + row * (tall + MARGIN), wide)
@@ -69,7 +71,7 @@ def _write(
     """Lines of text one under the other, each cut to `width` pixels."""
     font, (left, top) = _font(LETTERS), place
     for row, (text, tone) in enumerate(lines):
-        shown = cut(text, font, width)
+        shown = cut_to_width(text, font, width)
         drawing.text((left, top + row * _LINE_HEIGHT), shown, fill=_COLOURS[tone], font=font)
 
 
@@ -80,7 +82,7 @@ def _sized(pixels: NDArray[np.uint8], side: int = SIDE) -> Image.Image:
     return drawn.resize(size, Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS)
 
 
-def cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+def cut_to_width(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
     """The text, shortened until it takes at most `width` pixels."""
     if font.getlength(text) <= width:
         return text

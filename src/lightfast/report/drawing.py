@@ -119,7 +119,7 @@ def named_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def write_failure(share: float) -> str:
+def share_label(share: float) -> str:
     """A share in the words of a figure: "12.3 %", "not measured" for NaN."""
     return "not measured" if math.isnan(share) else f"{100 * share:.1f} %"
 

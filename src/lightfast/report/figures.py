@@ -35,11 +35,11 @@ from lightfast.report.drawing import (
     named_rows,
     quarter_ticks,
     require_some,
+    share_label,
     shortened,
     styled,
     svg,
     ticks,
-    write_failure,
 )
 
 WIDTH = 820
@@ -189,7 +189,7 @@ def severity_curves(
     legend_above(figure, lines, list(measured), ncols=2)
     figure.supxlabel("severity", fontsize=SMALL, color=MUTED)
     figure.supylabel("accuracy, %", fontsize=SMALL, color=MUTED)
-    means = ", ".join(f"{key} {write_failure(float(np.mean(values)))}" for key, values in measured.items())
+    means = ", ".join(f"{key} {share_label(float(np.mean(values)))}" for key, values in measured.items())
     return svg(figure, f"Accuracy by severity for {len(curves)} corruptions; mean {means}")
 
 
@@ -219,7 +219,7 @@ def before_after(
     axes.set_xlabel("accuracy, %")
     legend(axes, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, columnspacing=1.4)
     words = "; ".join(
-        f"{name}: {write_failure(before)} before, {write_failure(after)} after"
+        f"{name}: {share_label(before)} before, {share_label(after)} after"
         for name, before, after, *_ in rows
     )
     return svg(figure, f"Accuracy before and after. {words}")
@@ -276,7 +276,7 @@ def reliability_diagram(bins: Sequence[Any]) -> str:
     return svg(
         figure,
         f"Reliability diagram of {total:,} pictures: mean gap between confidence and accuracy "
-        f"{write_failure(gap)}",
+        f"{share_label(gap)}",
     )
 
 

@@ -162,7 +162,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class ReviewItem:
+class QueuedPicture:
     """One picture that a person should look at: what was read, how surely (0..1), and why it is doubtful."""
 
     picture: Picture
@@ -176,7 +176,7 @@ class ReviewItem:
 class Queue:
     """The doubtful pictures, most doubtful first; `total` counts those that are not shown too."""
 
-    rows: tuple[ReviewItem, ...]
+    rows: tuple[QueuedPicture, ...]
     total: int
     caption: str = ""
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lightfast.base.errors import DataError
 from lightfast.base.png import data_uri, png
-from lightfast.report.page import Picture, PictureGrid, PictureRow, Queue, ReviewItem
+from lightfast.report.page import Picture, PictureGrid, PictureRow, Queue, QueuedPicture
 
 # Larger pictures are shrunk, so that a report with a hundred of them still opens at once.
 MAX_SIDE = 192
@@ -43,7 +43,9 @@ def picture_grid(rows: Sequence[PictureRow], columns: Sequence[str], caption: st
     return PictureGrid(tuple(columns), tuple(rows), caption)
 
 
-def queue(rows: Sequence[ReviewItem], total: int | None = None, caption: str = "", show: int = 24) -> Queue:
+def queue(
+    rows: Sequence[QueuedPicture], total: int | None = None, caption: str = "", show: int = 24
+) -> Queue:
     """The review queue, least confident first; at most `show` rows are set into the page."""
     ordered = sorted(rows, key=lambda row: row.confidence)
     return Queue(tuple(ordered[:show]), len(rows) if total is None else total, caption)

@@ -31,11 +31,11 @@ from lightfast.report.drawing import (
     named_rows,
     quarter_ticks,
     require_some,
+    share_label,
     shortened,
     styled,
     svg,
     ticks,
-    write_failure,
 )
 from lightfast.report.figures import WIDTH
 
@@ -95,8 +95,8 @@ def learning_curve_figure(
     _legend_above(axes)
     size, accuracy, _ = max(points, key=lambda row: row[0])
     told = f"Learning curve over {len(points)} sizes up to {size:,.0f} pictures, "
-    told += f"where accuracy is {write_failure(accuracy)}"
-    return svg(figure, told + ("" if target is None else f"; target {write_failure(target)}"))
+    told += f"where accuracy is {share_label(accuracy)}"
+    return svg(figure, told + ("" if target is None else f"; target {share_label(target)}"))
 
 
 def residual_figure(fitted: ArrayLike, residuals: ArrayLike, *, label: str = "accuracy, %") -> str:
@@ -217,7 +217,7 @@ def lines_figure(
     axes.set(xlabel=x_label, ylabel=y_label)
     _legend_above(axes)
     ends = {name: max(rows, key=lambda row: row[0])[1] for name, rows in series.items()}
-    words = ", ".join(f"{name} {write_failure(share)}" for name, share in ends.items())
+    words = ", ".join(f"{name} {share_label(share)}" for name, share in ends.items())
     return svg(figure, f"{y_label} over {x_label}; at the end: {words}")
 
 

@@ -23,7 +23,7 @@ from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.models.enhanced import split_enhanced
-from lightfast.models.enhanced_network import MODEL
+from lightfast.models.enhanced_network import ENHANCED_MODEL
 from lightfast.models.forest import Forest
 from lightfast.models.load import REFUSED, load_checkpoint
 from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_enhancer_plan
@@ -207,7 +207,7 @@ def load_enhancer(run: str, options: RunOptions) -> Checkpoint:
     )
     if there.role == "restorer":
         return there
-    if there.model != MODEL:
+    if there.model != ENHANCED_MODEL:
         raise CheckpointError(
             f"{run} holds no enhancer",
             expected="a run that `enhance` wrote",

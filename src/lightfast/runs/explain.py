@@ -39,7 +39,7 @@ from lightfast.explain.pictures import (
 from lightfast.explain.randomisation import randomisation_check
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import split_enhanced
-from lightfast.models.enhanced_network import MODEL as ENHANCED
+from lightfast.models.enhanced_network import ENHANCED_MODEL as ENHANCED
 from lightfast.models.load import load_classifier
 from lightfast.pages.explain import SHOWN_WRONG, ExplainResult, write_explain_page, write_explain_sheet
 from lightfast.pages.explain_checks import ExplanationChecks
@@ -57,7 +57,7 @@ _CHECKED, CHECKED_SLOW = 12, 6
 """Pictures that an explanation is checked on: with gradients, and by many predictions a picture."""
 _BLOCK, _SLOW_BLOCK = 32, 4
 _BLUR_SHARE = 1 / 80
-Ask = Callable[..., Attribution]
+_Ask = Callable[..., Attribution]
 """`explain` with all but pictures and targets."""
 
 
@@ -156,7 +156,7 @@ def _predicted(
     return PredictedImages(classifier, images, network, probs, targets.astype(np.int64), seen, target)
 
 
-def _with_maps(found: ExplainedImages, ask: Ask, report: Reporter) -> ExplainedImages:
+def _with_maps(found: ExplainedImages, ask: _Ask, report: Reporter) -> ExplainedImages:
     """Compute the maps in blocks and write map and overlay of every picture at once."""
     predicted, entry = found.predicted, explainers().get(found.method)
     n, images = len(predicted), predicted.images
@@ -201,7 +201,7 @@ def _checks(
     return ExplanationChecks(curves, weights)
 
 
-def _other_maps(found: ExplainedImages, ask: Ask, report: Reporter) -> dict[int, NDArray[np.float32]]:
+def _other_maps(found: ExplainedImages, ask: _Ask, report: Reporter) -> dict[int, NDArray[np.float32]]:
     """Of the wrong predictions that the page shows: the map for the true class."""
     predicted, maps = found.predicted, {}
     labels = {row: predicted.true_label(row) for row in predicted.wrong[:SHOWN_WRONG].tolist()}

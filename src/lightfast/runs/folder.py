@@ -60,15 +60,15 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
             # Verbs that may write over their own kind go on by themselves; `--resume` is not among their
             # options.
             cure = (
-                "Give another folder with --out."
+                "Give another folder: `out`."
                 if replace
-                else "Go on with it by --resume, or give another folder with --out."
+                else "Go on with it by `resume=True`, or give another folder: `out`."
             )
             raise CheckpointError(
                 f"{folder} already holds {'another kind of' if replace else 'a'} run", cure=cure
             )
     elif (folder / "checkpoint").exists():
-        raise CheckpointError(f"{folder} already holds a checkpoint", cure="Give another folder with --out.")
+        raise CheckpointError(f"{folder} already holds a checkpoint", cure="Give another folder: `out`.")
     write_json(folder / RUN_FILE, {**wanted, "finished": False})
     return False
 
@@ -101,7 +101,7 @@ def _require_same(folder: Path, there: Mapping[str, Any], wanted: Mapping[str, A
             f"{folder} holds a run with another {name}",
             expected=f"{old}",
             got=f"{new}",
-            cure="Give the same settings, or another folder with --out.",
+            cure="Give the same settings, or another folder: `out`.",
         )
 
 
@@ -114,8 +114,7 @@ def load_run(folder: Path) -> dict[str, Any]:
     """The content of run.json; raises CheckpointError when `folder` is no run folder."""
     if not (folder / RUN_FILE).is_file():
         raise CheckpointError(
-            f"{folder} is no run folder: it has no {RUN_FILE}",
-            cure="Make one: lightfast train DATA --out RUN.",
+            f"{folder} is no run folder: it has no {RUN_FILE}", cure="Make one: `train` writes it."
         )
     return load_json(folder / RUN_FILE)
 

@@ -68,5 +68,5 @@ class RunOptions:
     def folder(self, verb: str) -> Path:
         """`out`, or a SettingsError that asks for it."""
         if self.out is None:
-            raise SettingsError(f"{verb} needs a folder to write", cure="Give one: --out RUN.")
+            raise SettingsError(f"{verb} needs a folder to write", cure="Give one: `out=RUN`.")
         return Path(self.out)

@@ -8,6 +8,7 @@ import dataclasses
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -203,14 +204,12 @@ def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions)
     with resolver.display_errors():
         arrays = [text for text in paths if _is_array_or_name(resolver.resolve(text))]
     files = [text for text in paths if text not in arrays]
-    given = [_unlabelled(text, checkpoint, options) for text in arrays]
-    if files:
-        given.insert(0, _from_files(files, checkpoint, options, resolver))
-    images = concatenate([one.images for one in given])
+    given = [_from_files(files, checkpoint, options, resolver)] if files else []
+    given += [_unlabelled(text, checkpoint, options) for text in arrays]
     return Ingest(
-        images,
-        tuple(lost for one in given for lost in one.unreadable),
-        tuple(note for one in given for note in one.notes),
+        concatenate([one.images for one in given]),
+        tuple(chain.from_iterable(one.unreadable for one in given)),
+        tuple(chain.from_iterable(one.notes for one in given)),
     )
 
 

@@ -24,10 +24,10 @@ from lightfast.models.load import load_classifier
 from lightfast.pages.repair import (
     BesideClean,
     Damaged,
-    Quality,
     RepairReport,
     RepairResult,
     RepairScores,
+    RestoredQuality,
     write_repair_page,
 )
 from lightfast.restore.pairs import DamageMix
@@ -146,13 +146,15 @@ def repair_report(pipeline: Pipeline, damaged: Damaged) -> RepairReport:
     )
 
 
-def _quality(measure: Callable[..., NDArray], clean: ImageSet, damaged: Damaged, result: Repair) -> Quality:
+def _quality(
+    measure: Callable[..., NDArray], clean: ImageSet, damaged: Damaged, result: Repair
+) -> RestoredQuality:
     rows, means = np.flatnonzero(result.attempted), []
     for pictures in (damaged.images.images, result.restored):
         values = measure(clean.images[rows], pictures[rows], 255) if len(rows) else np.empty(0)
         finite = values[np.isfinite(values)]
         means.append(float(finite.mean()) if len(finite) else None)
-    return Quality(len(rows), *means)
+    return RestoredQuality(len(rows), *means)
 
 
 def prediction_table(result: Repair) -> pd.DataFrame:

@@ -17,14 +17,14 @@ Link = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True, eq=False)
-class Scale:
+class FeatureScale:
     """Standardisation; columns that never change are left as they are."""
 
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
 
     @classmethod
-    def of(cls, features: NDArray[np.float32]) -> Scale:
+    def of(cls, features: NDArray[np.float32]) -> FeatureScale:
         """That of features (N, D)."""
         mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = features.std(axis=0, dtype=np.float64).astype(np.float32)

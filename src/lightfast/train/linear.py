@@ -19,7 +19,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.models.binary_tree import Structure, sides
-from lightfast.train.convex import Problem, Scale
+from lightfast.train.convex import FeatureScale, Problem
 from lightfast.train.label_quality import label_issue_mask, label_quality, out_of_fold_probs
 
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
@@ -227,7 +227,7 @@ def fit_one_vs_rest(
 def _softmax_head(train: LinearData, val: LinearData, classes: int, settings: LinearSettings) -> LinearHead:
     counts = np.bincount(train.targets, weights=train.weights, minlength=classes)
     present = np.flatnonzero(counts)
-    scale = Scale.of(train.features)
+    scale = FeatureScale.of(train.features)
     weights = (
         np.ones(len(train.targets)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)
     )
@@ -300,7 +300,7 @@ def _binary_heads(
     strengths = np.full(len(bias), np.nan)
     places = np.flatnonzero(varied)
     if len(places):
-        scale = Scale.of(rows.features)
+        scale = FeatureScale.of(rows.features)
         share = (weights[:, places] / totals[places]).astype(np.float32)
         problem = Problem(scale(rows.features), yes[:, places].astype(np.float32), share, "sigmoid")
         tried, losses = [], []

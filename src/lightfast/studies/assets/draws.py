@@ -42,7 +42,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Method:
+class DrawMethod:
     """A head on some of the features: "pooled" or "both"; a tree of binary decisions;
     wrong labels looked for.
     """
@@ -53,11 +53,11 @@ class Method:
     robust: bool = False
 
 
-def methods_of(task: TaskOf) -> tuple[Method, ...]:
+def methods_of(task: TaskOf) -> tuple[DrawMethod, ...]:
     """The heads that are compared on a task."""
-    plain = (Method("pooled", "pooled"), Method("both", "both"))
-    tree = (Method("tree", "both", tree=True),) if len(task.classes) > 2 else ()
-    return (*plain, *tree, *((Method("robust", "both", robust=True),) if task.noisy else ()))
+    plain = (DrawMethod("pooled", "pooled"), DrawMethod("both", "both"))
+    tree = (DrawMethod("tree", "both", tree=True),) if len(task.classes) > 2 else ()
+    return (*plain, *tree, *((DrawMethod("robust", "both", robust=True),) if task.noisy else ()))
 
 
 def measured_draws(
@@ -185,7 +185,7 @@ Head = tuple[LinearHead | BinaryHeads, Structure]
 """The fitted head, and the tree of its decisions (0 for a softmax)."""
 
 
-def _fit(method: Method, experiment: Experiment, train: LinearData, val: LinearData) -> Head:
+def _fit(method: DrawMethod, experiment: Experiment, train: LinearData, val: LinearData) -> Head:
     classes = len(experiment.task.classes)
     options = LinearSettings(seed=experiment.seed, robust=method.robust)
     if not method.tree:

@@ -48,7 +48,7 @@ OUTCOMES = {
     (True, True): "right both times",
     (False, False): "wrong both times",
 }
-EACH = 2
+PICTURES_OF_EACH = 2
 """Pictures of every outcome whose maps are shown."""
 METHOD, _TOP = "grad-cam", 3
 _WIDE, _HALF, _SIDE = 820, 400, 160
@@ -207,7 +207,7 @@ def _maps(views: Mapping[str, View]) -> list[Inner]:
     """One row of figures a state; each map is about the class that was read with it."""
     parts: list[Inner] = []
     for view in views.values():
-        rows = [row for outcome in OUTCOMES for row in chosen_rows(view, outcome, EACH)]
+        rows = [row for outcome in OUTCOMES for row in chosen_rows(view, outcome, PICTURES_OF_EACH)]
         given, read = view.pixels(rows), view.read
         alone = explain(read.classifier, given, method=METHOD, targets=view.before.predicted_labels[rows])
         enhanced = prepend_enhancer(read.enhancers[view.way], read.classifier)

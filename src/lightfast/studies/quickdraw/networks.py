@@ -45,7 +45,7 @@ _OURS = Recipe.of(
     averaging=0.998,
     augment="mirror-affine",
 )
-SWEPT = "drawing-cnn-1"
+SWEEP_MODEL = "drawing-cnn-1"
 QUICK_EPOCHS = 2
 
 DRAWING_ROWS = (
@@ -165,7 +165,7 @@ def h5_points(grid: Grid) -> list[SweepPoint]:
     ]
 
 
-def swept(
+def sweep_results(
     options: StudyOptions,
     name: str,
     points: Sequence[SweepPoint],
@@ -173,7 +173,7 @@ def swept(
     epochs: int,
 ) -> list[PointResult]:
     """The points of one sweep, kept in `options.out`/sweeps/`name`."""
-    plan = ClassifierPlan(SWEPT, _AS_PUBLISHED.updated([f"epochs={epochs}"]))
+    plan = ClassifierPlan(SWEEP_MODEL, _AS_PUBLISHED.updated([f"epochs={epochs}"]))
     # Few points are not worth starting processes for.
     jobs = 1 if options.scale == "quick" else usable_cores()
     return run_points(points, pictures, plan, options.training("sweeps", name), jobs=jobs)

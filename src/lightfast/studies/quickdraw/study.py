@@ -35,7 +35,7 @@ from lightfast.studies.quickdraw.networks import (
     h4_points,
     h5_points,
     majority_cut,
-    swept,
+    sweep_results,
 )
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 from lightfast.studies.rows import Outcome, outcome_of, splits_json, training_speed
@@ -135,15 +135,15 @@ def _models(options: StudyOptions, data: DrawingsData) -> Models:
 def _sweeps(options: StudyOptions, data: DrawingsData, grid: Grid) -> Sweeps:
     held = (data.fitted, data.splits.test)
     return Sweeps(
-        swept(options, "h3", h3_points(grid), held, grid.epochs[0]),
-        swept(
+        sweep_results(options, "h3", h3_points(grid), held, grid.epochs[0]),
+        sweep_results(
             options,
             "h4",
             h4_points(grid, data.pair_names[1]),
             (majority_cut(data, grid), data.pair[1]),
             grid.epochs[1],
         ),
-        swept(options, "h5", h5_points(grid), held, grid.epochs[2]),
+        sweep_results(options, "h5", h5_points(grid), held, grid.epochs[2]),
     )
 
 
