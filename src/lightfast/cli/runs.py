@@ -173,7 +173,7 @@ def predict(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Read pictures, one row a picture.
+    """Predict pictures, one row a picture.
 
     Files that cannot be read are named on stderr and counted, never guessed. The network runs in ONNX Runtime
     on the CPU.
@@ -344,7 +344,7 @@ def repair(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Detect damage, restore the pictures, read them again.
+    """Detect damage, restore the pictures, predict again.
 
     What is restored and kept is decided without labels; where DATA has labels they only score the predictions
     before and after.

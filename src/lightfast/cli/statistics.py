@@ -180,7 +180,7 @@ def human(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Test people, blinded, on the pictures that models are scored on.
+    """Test people, blinded, on the test pictures of a model.
 
     Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it
     was.
