@@ -39,7 +39,7 @@ from PIL import Image
 from lightfast.base.files import load_json, write_json
 from lightfast.base.randomness import generator
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
-from lightfast.data.decode.decode import decode_bytes, decode_file, read_header
+from lightfast.data.decode.decode import decode_bytes, decode_file, load_header
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.lists.class_folders import load_class_folders
 from lightfast.data.splits import split
@@ -215,7 +215,7 @@ def folder_speed(name: str, most: int) -> dict[str, Any]:
         },
         "milliseconds_a_picture": {
             "all of it": whole,
-            "header": milliseconds(lambda: [read_header(path) for path in files], count),
+            "header": milliseconds(lambda: [load_header(path) for path in files], count),
             "open and decode": milliseconds(
                 lambda: [Image.open(io.BytesIO(path.read_bytes())).load() for path in files], count
             ),

@@ -9,7 +9,7 @@ import lightfast as lf
 
 
 def main() -> None:
-    digits = lf.read("mnist-5k").images
+    digits = lf.load_images("mnist-5k").images
     print(
         f"{len(digits):,} pictures of {digits.image_shape}, classes {', '.join(digits.class_names)}, version "
         f"{digits.version}"

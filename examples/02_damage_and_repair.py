@@ -16,7 +16,7 @@ PER_EPOCH = 1200
 
 
 def main() -> None:
-    digits = lf.read("mnist-5k").images
+    digits = lf.load_images("mnist-5k").images
     parts = lf.split(digits, seed=0)
     classifier = lf.calibrate(
         lf.fit(parts.train, parts.val, recipe=CLASSIFIER, config={"widths": [8, 16, 32], "dense": 64}),

@@ -13,7 +13,7 @@ import lightfast as lf
 
 def make_a_pile(folder: Path) -> None:
     """Stand-in for your pictures: PNG files in class folders, one of them broken."""
-    digits = lf.read("mnist-5k").images
+    digits = lf.load_images("mnist-5k").images
     lf.save_folder(folder, digits.take(range(0, len(digits), 5)))
     (folder / "3" / "scan-broken.png").write_bytes(b"not a picture")
 
@@ -32,7 +32,7 @@ def main() -> None:
         for one in report.unreadable:
             print(f"  not read: {Path(one.path).name} ({one.reason})")
 
-        parts = lf.split(lf.read(folder).images, seed=0)
+        parts = lf.split(lf.load_images(folder).images, seed=0)
         training = lf.Training(seed=0, folder=Path(place) / "run")
         checkpoint = lf.fit(
             parts.train, parts.val, model="random-forest", config={"trees": 50}, training=training

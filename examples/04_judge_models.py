@@ -9,7 +9,7 @@ import lightfast as lf
 
 
 def main():
-    images = lf.read("mnist-5k").images.take(range(0, 5_000, 5))
+    images = lf.load_images("mnist-5k").images.take(range(0, 5_000, 5))
     recipe = lf.Recipe.of(epochs=3)
     plans = {
         "dense": lf.ClassifierPlan("mlp", recipe),

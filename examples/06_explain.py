@@ -67,7 +67,7 @@ def layers_and_difference(classifier: lf.Checkpoint, plain: np.ndarray, with_mar
 
 
 def main() -> None:
-    digits = lf.read("mnist-5k").images.take(range(0, 5_000, 2))
+    digits = lf.load_images("mnist-5k").images.take(range(0, 5_000, 2))
     parts = lf.split(digits, val=0.1, test=0.2, seed=0)
     told = {
         name: marked(part, part.require_labels(), "given-away")

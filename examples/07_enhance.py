@@ -19,7 +19,7 @@ MIX = lf.DamageMix.of_suite("camera", clean_share=0.5)
 
 
 def main() -> None:
-    digits = lf.read("mnist-5k").images.take(range(0, 5_000, 2))
+    digits = lf.load_images("mnist-5k").images.take(range(0, 5_000, 2))
     parts = lf.split(digits, seed=0)
     classifier = lf.calibrate(
         lf.fit(parts.train, parts.val, recipe=FROZEN, config={"widths": [8, 16, 32], "dense": 64}), parts.val

@@ -23,7 +23,7 @@ from .data.export import save_folder as save_folder
 from .data.export import save_npz as save_npz
 from .data.images import ImageSet as ImageSet
 from .data.ingest import Ingest as Ingest
-from .data.ingest import read as read
+from .data.ingest import load_images as load_images
 from .data.splits import Splits as Splits
 from .data.splits import split as split
 from .data.taxonomy.taxonomy import Taxonomy as Taxonomy

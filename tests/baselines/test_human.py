@@ -105,7 +105,7 @@ def test_each_person_has_an_order_of_their_own_whatever_the_case_of_the_name():
 
 def test_an_answer_comes_back_as_it_was_given(log, images):
     entries = [given(log, images, 0), given(log, images, 1, "Zoë", None)]
-    assert list(log.read().answers) == entries
+    assert list(log.load().answers) == entries
     assert entries[1].content == images.content_hashes[1]
     assert entries[1].picture == "pictures/1"
 
@@ -122,10 +122,10 @@ def test_a_torn_last_line_is_told_and_stays_while_answers_go_on_after_it(log, im
     whole = log.path.read_bytes()
     torn = whole + whole[:40]
     log.path.write_bytes(torn)
-    assert log.read().torn == (2,)
+    assert log.load().torn == (2,)
     given(log, images, 1)
     assert log.path.read_bytes().startswith(torn + b"\n")
-    assert len(log.read().answers) == 2
+    assert len(log.load().answers) == 2
     assert "line 2: not a whole answer" in score_people(log, images, ALL).notes[0]
 
 
@@ -133,7 +133,7 @@ def test_a_torn_last_line_is_told_and_stays_while_answers_go_on_after_it(log, im
 def test_a_line_that_is_no_answer_is_told(log, images, line):
     log.path.write_bytes(line.encode("latin-1") + b"\n")
     given(log, images, 0)
-    assert log.read().torn == (1,)
+    assert log.load().torn == (1,)
 
 
 def test_several_writers_lose_nothing(log, images):
@@ -144,7 +144,7 @@ def test_several_writers_lose_nothing(log, images):
     # Each append opens the file anew, so that threads lock each other out just as programs do.
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write_all, [f"person {place}" for place in range(4)]))
-    reading = log.read()
+    reading = log.load()
     assert reading.torn == ()
     assert sorted((answer.person, answer.content) for answer in reading.answers) == sorted(
         (f"person {place}", content) for place in range(4) for content in images.content_hashes
@@ -161,7 +161,7 @@ def test_a_writer_waits_while_another_program_holds_the_lock(log, images):
         assert log.path.read_bytes() == b""
         fcntl.flock(stream, fcntl.LOCK_UN)
         waiting.result(10)
-    assert len(log.read().answers) == 1
+    assert len(log.load().answers) == 1
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_writer_waits_while_another_program_holds_the_lock(log, images):
 def test_answers_to_another_test_are_refused_with_the_cure(log, images, change):
     entry = given(log, images, 0)
     other = AnswerLog(log.path, replace(log.trial, **change))
-    for call in (other.read, lambda: other.append(entry)):
+    for call in (other.load, lambda: other.append(entry)):
         with pytest.raises(DataError, match="another `out`") as refusal:
             call()
         assert "\n" not in str(refusal.value)
@@ -210,7 +210,7 @@ def test_the_first_answer_counts_and_the_second_is_told(log, images):
     baseline = score_people(log, images, ALL)
     assert (baseline.people[0].n, baseline.people[0].right, baseline.people[0].repeated) == (1, 0, 1)
     assert "ann answered 1 picture(s) again" in baseline.notes[0]
-    assert len(log.read().answers) == 2
+    assert len(log.load().answers) == 2
 
 
 def test_answers_outside_the_sample_are_told_and_not_counted(images, tmp_path):

@@ -14,7 +14,7 @@ from PIL import Image
 from lightfast.base.errors import CheckpointError, DataError, UnknownName
 from lightfast.base.plain import as_json
 from lightfast.data.export import save_npz
-from lightfast.data.ingest import read
+from lightfast.data.ingest import load_images
 from lightfast.data.splits import split
 from lightfast.evaluate.predictions import Predictions
 from lightfast.runs.evaluate import evaluate_run
@@ -124,7 +124,7 @@ def test_pictures_of_another_size_are_brought_to_the_run_s(predict_run, run, tmp
 def test_an_npz_with_labels_is_predicted_without_them(predict_run, run, blob_file):
     predictions, _ = predict_run(str(run), [blob_file], RunOptions())
     assert predictions.labels is None
-    assert predictions.ids == read(blob_file).images.ids
+    assert predictions.ids == load_images(blob_file).images.ids
 
 
 def test_nothing_to_read_is_said(predict_run, run, tmp_path):

@@ -186,7 +186,7 @@ class AnswerLog(Journal[Answer]):
         self._require_same(record)
         super().append(record)
 
-    def read(self) -> LoadedAnswers:
+    def load(self) -> LoadedAnswers:
         """The answers; DataError, with the cure, when the file belongs to another trial."""
         loaded = load_answers(self.path)
         for answer in loaded.answers:

@@ -201,7 +201,7 @@ def score_people(
 
     Raises DataError when the log belongs to another trial, or the predictions to other pictures or classes.
     """
-    loaded = log.read()
+    loaded = log.load()
     trial = log.trial
     if trial.data_version != images.version or trial.n != len(sample):
         raise DataError(

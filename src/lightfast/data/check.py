@@ -66,7 +66,7 @@ class DataReport:
 
 
 def check(source: str | Path, *, data_folder: Path | None = None, report: Reporter = silent) -> DataReport:
-    """Read `source` (see `ingest.read`) and report on it;
+    """Read `source` (see `ingest.load_images`) and report on it;
     raises DataError where it cannot be read as a data set at all.
     """
     loaded = load_splits(source, data_folder=data_folder, report=report)

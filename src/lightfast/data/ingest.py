@@ -39,7 +39,7 @@ class Ingest:
     notes: tuple[str, ...] = ()
 
 
-def read(
+def load_images(
     source: str | Path,
     *,
     part: Part = "all",
@@ -75,9 +75,10 @@ def load_splits(
     data_folder: Path | None = None,
     report: Reporter = silent,
 ) -> LoadedData:
-    """Like `read`, with the official parts kept apart; a source without them has everything in `train`.
+    """Like `load_images`, with the official parts kept apart; a source without them has everything in
+    `train`.
 
-    `target` is what every picture is made into; None keeps what is there, as `read` does.
+    `target` is what every picture is made into; None keeps what is there, as `load_images` does.
     """
     target = target or ImageSpec()
     resolver = SourceResolver(report)

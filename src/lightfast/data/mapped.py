@@ -249,7 +249,7 @@ def temporary_file(nbytes: int) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise StorageError(
             f"cannot put {format_gigabytes(nbytes)} of decoded pictures into {pictures_folder()}: "
-            f"{describe_storage_error(error)}",
+            f"{storage_failure_text(error)}",
             cure="Set LIGHTFAST_CACHE to a folder with room, or give a smaller image_size.",
         ) from error
 
@@ -284,7 +284,7 @@ def require_free_space(folder: Path, nbytes: int) -> None:
         raise OSError(None, f"the disk has {format_gigabytes(free)} free")
 
 
-def describe_storage_error(error: OSError) -> str:
+def storage_failure_text(error: OSError) -> str:
     """Why a file could not be written, in a few words."""
     if error.errno is None:
         return error.strerror or str(error)

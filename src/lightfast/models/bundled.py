@@ -65,7 +65,10 @@ def load_by_name(backbone: nn.Module, tensors: Mapping[str, Tensor], source: str
     own = backbone.state_dict()
     # What other tools put before every name.
     plain = {
-        name.removeprefix("module.").removeprefix("model.").removeprefix("backbone."): tensor
+        name.removeprefix("module.")
+        .removeprefix("model.")
+        .removeprefix("trunk.")
+        .removeprefix("backbone."): tensor
         for name, tensor in tensors.items()
     }
     missing = [name for name in own if name not in plain and not name.endswith("num_batches_tracked")]

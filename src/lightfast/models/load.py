@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
         network.load(folder / "forest.skops")
     else:
         try:
-            network.load_state_dict(load_tensors(folder / "weights.safetensors"))
+            network.load_state_dict(_renamed(load_tensors(folder / "weights.safetensors")))
         except RuntimeError as error:
             raise CheckpointError(
                 f"{folder}: weights do not fit {content['model']}", cure="Train again."
@@ -86,6 +87,11 @@ def _restored(content: dict[str, Any], folder: Path, device: torch.device) -> Ch
         history=tuple(content["history"]),
         thresholds=tuple(content.get("thresholds", ())),
     )
+
+
+def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Backbones were called trunks by the versions that wrote the first checkpoints."""
+    return {re.sub(r"(^|\.)trunk\.", r"\1backbone.", name): tensor for name, tensor in tensors.items()}
 
 
 def model_summary(checkpoint: Checkpoint) -> str:

@@ -130,6 +130,9 @@ class Pipeline:
     def load(cls, folder: Path, classifier: Checkpoint) -> Self:
         """Read what `save` wrote; raises CheckpointError when it was calibrated for another class list."""
         content: dict[str, Any] = load_json(folder / "rules.json")
+        # What the versions before called the two fields.
+        for old, name in (("doubt", "review_threshold"), ("doubts", "review_thresholds")):
+            content |= {name: content.pop(old)} if old in content else {}
         classifier.require_classes(tuple(content.pop("class_names")), str(folder))
         return cls(
             classifier,

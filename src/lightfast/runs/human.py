@@ -90,7 +90,7 @@ def human_test(
     log = AnswerLog(
         folder / ANSWERS_FILE, Trial(held.images.version, held.images.class_names, held.seed, len(sample))
     )
-    before = log.read()
+    before = log.load()
     log.prepare()
     # One person stays one person, however the name is capitalised.
     name = next(
@@ -140,7 +140,7 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     first = there.answers[0]
     images = held.images
     log = AnswerLog(path, Trial(images.version, images.class_names, first.seed, first.sample))
-    log.read()
+    log.load()
     sample = draw_sample(images, first.sample, first.seed)
     predictions = touched = None
     if run is not None:
@@ -216,7 +216,7 @@ def held_out(source: str, options: RunOptions, run: str | None) -> HeldOut:
 
 def _answered(log: AnswerLog, person: str) -> set[str]:
     """Content hashes of the pictures that a person has answered."""
-    return {answer.content for answer in log.read().answers if answer.person == person}
+    return {answer.content for answer in log.load().answers if answer.person == person}
 
 
 def _session(log: AnswerLog, held: HeldOut, sample: NDArray[Any], person: str, ask: Ask) -> None:

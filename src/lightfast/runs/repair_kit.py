@@ -30,7 +30,7 @@ from lightfast.runs.pictures import prepare
 from lightfast.train.recipe import Recipe, Training
 
 ALL_SEVERITIES = (1, 2, 3, 4, 5)
-KIT_FILE = "kit.json"
+PIPELINE_FILE = "kit.json"
 TARGET_ACCURACY = 0.99
 """Wanted of the predictions that no person checks; fixes the review threshold."""
 PER_EPOCH = 6000
@@ -94,7 +94,7 @@ def save_pipeline(folder: Path, pipeline: Pipeline, plan: RepairPlan, seconds: d
     target = folder / REPAIR_FOLDER
     pipeline.save(target)
     made = {"suite": plan.suite, "severities": as_json(plan.severities), "seconds": seconds}
-    write_json(target / KIT_FILE, made)
+    write_json(target / PIPELINE_FILE, made)
 
 
 def load_pipeline(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipeline | None:
@@ -104,7 +104,7 @@ def load_pipeline(folder: Path, classifier: Checkpoint, suite: str | None) -> Pi
     target = folder / REPAIR_FOLDER
     if not (target / "rules.json").is_file():
         return None
-    made_for = load_json(target / KIT_FILE)["suite"] if (target / KIT_FILE).is_file() else suite
+    made_for = load_json(target / PIPELINE_FILE)["suite"] if (target / PIPELINE_FILE).is_file() else suite
     return Pipeline.load(target, classifier) if suite in (None, made_for) else None
 
 

@@ -78,16 +78,16 @@ def scorecard_run(
     # Paired with all pictures: an answer about one that the run has seen is left out with it, not taken for
     # an answer about nothing.
     paired, odd = service_predictions(answers, given.images.ids, given.images.class_names, words)
-    readings = _of_pictures(paired, images.ids)
-    if not readings and (lost := (*unreadable, *odd)):
+    paired_predictions = _of_pictures(paired, images.ids)
+    if not paired_predictions and (lost := (*unreadable, *odd)):
         raise DataError(
             f"none of the {len(lost):,} responses could be used, the first is {lost[0].path}: "
             f"{lost[0].reason}",
             cure="Save every answer as it came, under the name of its picture.",
         )
-    _check_prices(prices, readings)
+    _check_prices(prices, paired_predictions)
     ours, seconds = _timed(classifier, images, Path(run).name or run)
-    card = score_services(ours, readings)
+    card = score_services(ours, paired_predictions)
     touched = (
         record_evaluation(Path(run), images.version, options.command or f"scorecard {images.name}")
         if Path(run).is_dir()
@@ -106,13 +106,13 @@ def scorecard_run(
 
 
 def _of_pictures(
-    readings: Sequence[ServicePredictions], ids: Sequence[str]
+    paired_predictions: Sequence[ServicePredictions], ids: Sequence[str]
 ) -> tuple[ServicePredictions, ...]:
     """The predictions of these pictures alone; services that answered none of them are gone."""
     kept = set(ids)
     few = [
         replace(one, ranked={name: row for name, row in one.ranked.items() if name in kept})
-        for one in readings
+        for one in paired_predictions
     ]
     return tuple(one for one in few if one.ranked)
 
@@ -172,12 +172,12 @@ def _timed(classifier: Checkpoint, images: ImageSet, name: str) -> tuple[Predict
     """Our predictions, and seconds a picture after a warm-up, pixels in memory."""
     predict(classifier, images.take(range(min(_WARM_UP, len(images)))))
     started = time.perf_counter()
-    readings = predict(classifier, images)
-    return replace(readings, name=name), (time.perf_counter() - started) / len(images)
+    paired_predictions = predict(classifier, images)
+    return replace(paired_predictions, name=name), (time.perf_counter() - started) / len(images)
 
 
-def _check_prices(prices: Prices, readings: Sequence[ServicePredictions]) -> None:
-    names = [one.service for one in readings]
+def _check_prices(prices: Prices, paired_predictions: Sequence[ServicePredictions]) -> None:
+    names = [one.service for one in paired_predictions]
     for name in prices.services:
         if name not in names:
             raise UnknownName("service in `prices`", name, names)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 
 _EXPONENTS = np.geomspace(0.05, 2.0, 60)
-# The law is only nearly right: in half of the curves of doubt it counts from another number of pictures, in
+# The law is only nearly right: in half of the uncertain curves it counts from another number of pictures, in
 # units of the smallest size.
 _SHIFTS = (0.0, -0.5, 1.0, 3.0)
 _CANDIDATES, _CURVES = 6000, 3000

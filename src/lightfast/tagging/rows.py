@@ -119,7 +119,7 @@ def row_format(out: Path, form: str | None) -> RowFormat:
 
 
 @contextmanager
-def row_writer(out: Path, form: RowFormat, sayings: PredictionColumns) -> Generator[Write, None, None]:
+def row_writer(out: Path, form: RowFormat, columns_of: PredictionColumns) -> Generator[Write, None, None]:
     """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well.
 
     When it does not, OUT.part stays: a whole file of the rows written so far (none is left when there are no
@@ -127,7 +127,7 @@ def row_writer(out: Path, form: RowFormat, sayings: PredictionColumns) -> Genera
     """
     make_folder(out.parent)
     part = out.with_name(f"{out.name}.part")
-    names = ("id", "path", *sayings.names)
+    names = ("id", "path", *columns_of.names)
     opened = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[form]
     rows = 0
 
@@ -138,7 +138,7 @@ def row_writer(out: Path, form: RowFormat, sayings: PredictionColumns) -> Genera
 
     with storage_errors(out):
         try:
-            with opened(part, names, sayings.card) as write:
+            with opened(part, names, columns_of.card) as write:
                 yield counted
             part.replace(out)
         finally:

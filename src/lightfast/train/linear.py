@@ -146,7 +146,7 @@ def fit_linear(
     `robust` is for labels of which some are wrong. The training rows are read by models that were not trained
     on them; `label_issue_mask` names those in which another class is confidently more probable
     (`train.label_quality`, after Northcutt, Jiang and Chuang 2021). Two remedies are fitted: without the
-    doubted rows ("drop", which never takes a class away whole), and with every row counting as its label is
+    label issues ("drop", which never takes a class away whole), and with every row counting as its label is
     probable beside the best other class, at most 1 ("weigh"). Of these and the plain head the one with the
     lowest cross-entropy on `val` is returned, so that clean labels lose little. No validation row is left
     out. docs/taxonomy.md says what that gains.

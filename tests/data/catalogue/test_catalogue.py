@@ -18,7 +18,7 @@ from lightfast.data.catalogue.known_sets import CATALOGUE, CatalogueEntry, Remot
 from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_folder, save_npz
 from lightfast.data.images import ImageSet
-from lightfast.data.ingest import read
+from lightfast.data.ingest import load_images
 
 
 def one_file(folder: Path) -> LoadedData:
@@ -93,7 +93,7 @@ def test_an_unpacked_archive_is_no_data_set(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
     monkeypatch.setenv("LIGHTFAST_CACHE", cache.format(data=catalogue.data_folder()))
     catalogue.data_folder().mkdir(parents=True)
-    assert len(read(shutil.make_archive(str(tmp_path / "pile"), "zip", tree)).images) == 6
+    assert len(load_images(shutil.make_archive(str(tmp_path / "pile"), "zip", tree)).images) == 6
     assert catalogue.local_dataset_names() == ()
     assert not any(map(catalogue.is_dataset_name, ("sources", "copies")))
     shutil.copytree(tree, catalogue.data_folder() / "pets")

@@ -13,7 +13,7 @@ from lightfast.data.decode.decode import (
     UnreadablePicture,
     decode_bytes,
     decode_file,
-    read_header,
+    load_header,
     resize_batch,
 )
 
@@ -35,7 +35,7 @@ def test_grey_keeps_one_channel(tmp_path: Path) -> None:
     pixels = noise(9, 7)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     np.testing.assert_array_equal(decode_file(tmp_path / "a.png"), pixels[..., None])
-    assert read_header(tmp_path / "a.png").shape == (9, 7, 1)
+    assert load_header(tmp_path / "a.png").shape == (9, 7, 1)
 
 
 def test_black_and_white_becomes_0_and_255(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     }[orientation]
     decoded = decode_file(tmp_path / "a.png")
     np.testing.assert_array_equal(decoded, turned)
-    assert read_header(tmp_path / "a.png").shape == decoded.shape
+    assert load_header(tmp_path / "a.png").shape == decoded.shape
 
 
 def test_transparency_is_laid_over_white(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from lightfast.data.decode.decode import UnreadablePicture, decode_file, read_header
+from lightfast.data.decode.decode import UnreadablePicture, decode_file, load_header
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x08mdat"
 
@@ -65,5 +65,5 @@ def test_with_the_extra_heic_is_read_and_turned_once(tmp_path: Path, orientation
     exif[0x0112] = orientation
     stored.save(tmp_path / "a.heic", format="HEIF", quality=95, exif=exif)
     decoded = decode_file(tmp_path / "a.heic")
-    assert decoded.shape == read_header(tmp_path / "a.heic").shape == (48, 64, 3)
+    assert decoded.shape == load_header(tmp_path / "a.heic").shape == (48, 64, 3)
     np.testing.assert_allclose([decoded[8, 32], decoded[40, 32]], [(200, 40, 40), (40, 40, 200)], atol=12)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lightfast.base.files import load_json, write_json
 from lightfast.data.dataset import ImageSpec, LoadedData
-from lightfast.data.decode.decode import UnreadablePicture, decode_file, read_header
+from lightfast.data.decode.decode import UnreadablePicture, decode_file, load_header
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.class_folders import load_class_folders
 
@@ -37,7 +37,7 @@ def test_an_odd_picture_is_read_as_a_person_sees_it(
 ) -> None:
     path, shape, wanted, tolerance = odd_picture
     decoded = decode_file(path)
-    assert decoded.shape == read_header(path).shape == shape
+    assert decoded.shape == load_header(path).shape == shape
     np.testing.assert_allclose(fields(decoded), np.array(wanted), atol=tolerance)
 
 
@@ -87,5 +87,5 @@ def test_every_name_goes_into_json_and_parquet(read: LoadedData, tmp_path: Path)
 def test_every_format_is_turned_exactly_once(turned: tuple[Path, Image.Image], fields: Fields) -> None:
     path, picture = turned
     upright, decoded = np.atleast_3d(np.asarray(picture)), decode_file(path)
-    assert decoded.shape == read_header(path).shape == upright.shape
+    assert decoded.shape == load_header(path).shape == upright.shape
     np.testing.assert_allclose(fields(decoded), fields(upright), atol=9)

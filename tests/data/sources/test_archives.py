@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lightfast.base.errors import DataError
-from lightfast.data.ingest import load_splits, read
+from lightfast.data.ingest import load_images, load_splits
 from lightfast.data.sources import archives
 from lightfast.data.sources.archives import safe_parts, unpack
 
@@ -79,14 +79,14 @@ def png(tree: Path) -> bytes:
 @pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
 @pytest.mark.parametrize("top", [".", "pets"])
 def test_an_archive_is_read_as_the_folder_that_was_packed(tree: Path, ending: str, top: str) -> None:
-    found, wanted = read(packed(tree, ending, top)).images, read(tree).images
+    found, wanted = load_images(packed(tree, ending, top)).images, load_images(tree).images
     assert found.ids == wanted.ids
     np.testing.assert_array_equal(found.images, wanted.images)
-    assert read(str(packed(tree, ending, top))).unreadable == ()
+    assert load_images(str(packed(tree, ending, top))).unreadable == ()
 
 
 def test_the_name_is_that_of_the_archive(tree: Path) -> None:
-    assert read(packed(tree, ".tar.gz")).images.name == "pile"
+    assert load_images(packed(tree, ".tar.gz")).images.name == "pile"
 
 
 def test_it_is_unpacked_once_and_again_when_it_has_changed(
@@ -100,10 +100,10 @@ def test_it_is_unpacked_once_and_again_when_it_has_changed(
         return archives.unpack(archive, *rest, **more)
 
     monkeypatch.setattr("lightfast.data.sources.resolve.unpack", counted)
-    assert len(read(path).images) == len(read(path).images) == 6
+    assert len(load_images(path).images) == len(load_images(path).images) == 6
     assert len(calls) == 1
     shutil.copy(tree / "cat" / "0.png", tree / "cat" / "9.png")
-    assert len(read(packed(tree, ".zip")).images) == 7
+    assert len(load_images(packed(tree, ".zip")).images) == 7
     assert len(calls) == 2
     assert len(list((tmp_path / "cache" / "sources").glob("*/*"))) == 1
 
@@ -111,7 +111,7 @@ def test_it_is_unpacked_once_and_again_when_it_has_changed(
 def test_broken_pictures_are_named_by_the_archive(tree: Path) -> None:
     (tree / "cat" / "empty.png").touch()
     path = packed(tree, ".zip")
-    assert [(one.path, one.reason) for one in read(path).unreadable] == [
+    assert [(one.path, one.reason) for one in load_images(path).unreadable] == [
         (f"{path}/cat/empty.png", "empty file")
     ]
 
@@ -120,14 +120,14 @@ def test_errors_name_the_archive_and_not_the_cache(tree: Path) -> None:
     (tree / "bird").mkdir()
     path = packed(tree, ".zip")
     with pytest.raises(DataError, match="empty class") as caught:
-        read(path)
+        load_images(path)
     assert f"{path}/bird" in str(caught.value)
     assert "cache" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["../evil.png", "cat/../../evil.png", "/tmp/evil.png"])
 def test_names_that_lead_out_are_not_written_and_listed(tree: Path, tmp_path: Path, name: str) -> None:
-    result = read(entry(tree, name, png(tree)))
+    result = load_images(entry(tree, name, png(tree)))
     assert len(result.images) == 6
     assert [one.reason for one in result.unreadable] == [
         "its name leads out of the archive, or no file can have it"
@@ -143,7 +143,7 @@ def test_names_in_tar_that_lead_out_are_not_written_either(tree: Path, tmp_path:
             info = tarfile.TarInfo(name)
             info.size = len(png(tree))
             archive.addfile(info, io.BytesIO(png(tree)))
-    assert len(read(path).unreadable) == 2
+    assert len(load_images(path).unreadable) == 2
     assert not list(tmp_path.rglob("evil.png"))
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_member_is_named_with_the_reason(tree: Path) -> None:
         info = archive.getinfo("cat/1.png")
     content[info.header_offset + 60] ^= 0xFF
     path.write_bytes(content)
-    result = read(path)
+    result = load_images(path)
     assert len(result.images) == 5
     assert result.unreadable[0].path == f"{path}/cat/1.png"
     assert result.unreadable[0].reason.startswith("damaged in the archive (")
@@ -178,7 +178,7 @@ def test_encrypted_members_are_named_and_a_class_of_them_does_not_vanish(tree: P
         DataError,
         match=r"class 'dog': none of its pictures could be read.*dog/0.png: encrypted in the archive",
     ):
-        read(path)
+        load_images(path)
 
 
 def test_links_in_an_archive_become_copies_and_never_lead_out(tree: Path) -> None:
@@ -187,7 +187,7 @@ def test_links_in_an_archive_become_copies_and_never_lead_out(tree: Path) -> Non
     (tree / "cat" / "out.png").symlink_to("/etc/hostname")
     (tree / "cat" / "up.png").symlink_to("../../../x.png")
     path = packed(tree, ".tar")
-    result = read(path)
+    result = load_images(path)
     assert {"cat/hard.png", "cat/soft.png"} <= set(result.images.ids)
     assert {Path(one.path).name: one.reason for one in result.unreadable} == dict.fromkeys(
         ("out.png", "up.png"), "a link to a file that is not in the archive"
@@ -196,7 +196,9 @@ def test_links_in_an_archive_become_copies_and_never_lead_out(tree: Path) -> Non
 
 def test_a_pipe_in_an_archive_is_named(tree: Path) -> None:
     os.mkfifo(tree / "cat" / "pipe.png")
-    assert [one.reason for one in read(packed(tree, ".tar")).unreadable] == ["not a file but a named pipe"]
+    assert [one.reason for one in load_images(packed(tree, ".tar")).unreadable] == [
+        "not a file but a named pipe"
+    ]
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz"])
@@ -206,7 +208,7 @@ def test_an_archive_that_ends_early_is_refused_by_name(tree: Path, ending: str) 
     with pytest.raises(
         DataError, match=r"is not a whole ZIP archive|ends early|is not a tar archive"
     ) as caught:
-        read(path)
+        load_images(path)
     assert str(caught.value).startswith(f"{path} ")
     assert "\n" not in str(caught.value)
 
@@ -216,7 +218,7 @@ def test_an_archive_that_ends_early_is_refused_by_name(tree: Path, ending: str) 
 def test_other_bytes_are_no_archive(tmp_path: Path, ending: str, content: bytes) -> None:
     (tmp_path / f"x{ending}").write_bytes(content)
     with pytest.raises(DataError, match="is not a"):
-        read(tmp_path / f"x{ending}")
+        load_images(tmp_path / f"x{ending}")
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tgz"])
@@ -227,7 +229,7 @@ def test_an_archive_that_grows_without_bound_is_refused_before_it_fills_the_disk
     (tree / "cat" / "bomb.png").write_bytes(bytes(8 * 2**20))
     path = packed(tree, ending)
     with pytest.raises(DataError, match=r"would grow from .* MiB \(a decompression bomb\?\)"):
-        read(path)
+        load_images(path)
     assert not list((tmp_path / "cache").rglob("*.png"))
 
 
@@ -236,12 +238,12 @@ def test_what_is_no_picture_is_left_out_with_a_note(tree: Path) -> None:
     (tree / ".hidden").write_text("x")
     assert (
         f"{tree.parent}/pile.tar: 1 file(s) in it are neither pictures nor tables and were left out (first: "
-        "readme.md)" in read(packed(tree, ".tar")).notes
+        "readme.md)" in load_images(packed(tree, ".tar")).notes
     )
 
 
 def test_rubbish_of_macs_is_passed_over(tree: Path) -> None:
-    assert read(entry(tree, "__MACOSX/cat/._0.png", b"x")).unreadable == ()
+    assert load_images(entry(tree, "__MACOSX/cat/._0.png", b"x")).unreadable == ()
 
 
 def test_names_with_backslashes_and_in_utf8_without_the_mark_are_read(tmp_path: Path, tree: Path) -> None:
@@ -251,12 +253,12 @@ def test_names_with_backslashes_and_in_utf8_without_the_mark_are_read(tmp_path: 
             archive.writestr(name, png(tree))
     # As old programs write it: the bytes of UTF-8, and no flag that says so.
     path.write_bytes(path.read_bytes().replace(b"d_g/0.png", "ö/0.png".encode().rjust(9, b"d")))
-    assert read(path).images.class_names == ("cat", "dö")
+    assert load_images(path).images.class_names == ("cat", "dö")
 
 
 def test_names_that_are_not_utf8_are_kept(tree: Path, picture: Callable[..., Path]) -> None:
     picture(tree / "cat" / os.fsdecode(b"caf\xe9.png"))
-    assert "cat/caf\\xe9.png" in read(packed(tree, ".tar")).images.ids
+    assert "cat/caf\\xe9.png" in load_images(packed(tree, ".tar")).images.ids
 
 
 def test_a_folder_and_a_table_in_an_archive_are_named_by_address(tree: Path) -> None:
@@ -271,7 +273,7 @@ def test_a_folder_and_a_table_in_an_archive_are_named_by_address(tree: Path) -> 
         "no such file",
     }
     assert "../../../etc/x.png" in {one.path for one in loaded.unreadable}
-    assert read(f"zip://pets::{path}").images.ids == read(tree).images.ids
+    assert load_images(f"zip://pets::{path}").images.ids == load_images(tree).images.ids
 
 
 def test_a_table_may_name_pictures_in_archives_beside_it(tree: Path) -> None:
@@ -279,7 +281,7 @@ def test_a_table_may_name_pictures_in_archives_beside_it(tree: Path) -> None:
     (tree.parent / "list.csv").write_text(
         "path,label\nzip://cat/0.png::pile.zip,a\nzip://dog/0.png::pile.zip,b\nzip://bird.png::pile.zip,b\n"
     )
-    result = read(tree.parent / "list.csv")
+    result = load_images(tree.parent / "list.csv")
     assert result.images.ids == ("zip://cat/0.png::pile.zip", "zip://dog/0.png::pile.zip")
     assert result.unreadable[0].reason.startswith("no 'bird.png' in ")
 
@@ -290,7 +292,7 @@ def test_an_archive_in_an_archive_is_read(tree: Path, tmp_path: Path) -> None:
         archive.add(inner, "deep/pile.zip")
     address = f"zip://cat::tar://deep/pile.zip::{tmp_path}/outer.tar"
     with pytest.raises(DataError, match="3 pictures but no class folders") as caught:
-        read(address)
+        load_images(address)
     assert address in str(caught.value)
 
 
@@ -298,14 +300,14 @@ def test_an_archive_in_an_archive_is_a_source_too(tree: Path, tmp_path: Path) ->
     inner = packed(tree, ".zip")
     with tarfile.open(tmp_path / "outer.tar", "w") as archive:
         archive.add(inner, "deep/pile.zip")
-    images = read(f"tar://deep/pile.zip::{tmp_path}/outer.tar").images
-    assert (images.ids, images.name) == (read(tree).images.ids, "pile")
+    images = load_images(f"tar://deep/pile.zip::{tmp_path}/outer.tar").images
+    assert (images.ids, images.name) == (load_images(tree).images.ids, "pile")
 
 
 def test_a_header_that_is_not_the_text_it_says_it_is_is_a_damaged_member(tree: Path) -> None:
     path = entry(tree, "cat/ö.png", png(tree))
     path.write_bytes(path.read_bytes().replace("ö".encode(), b"\xff\xb6", 1))
-    assert [one.reason[:23] for one in read(path).unreadable] == ["damaged in the archive "]
+    assert [one.reason[:23] for one in load_images(path).unreadable] == ["damaged in the archive "]
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
@@ -339,15 +341,17 @@ def test_an_address_into_an_archive_that_leads_nowhere_is_said(
     tree: Path, address: str, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        read(address.format(path=packed(tree, ".zip")))
+        load_images(address.format(path=packed(tree, ".zip")))
 
 
 def test_an_archive_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
-        read(str(tmp_path / "gone.zip"))
+        load_images(str(tmp_path / "gone.zip"))
 
 
 def test_progress_is_reported(tree: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    read(packed(tree, ".zip"), report=lambda label, done, total, detail="": seen.append((label, done, total)))
+    load_images(
+        packed(tree, ".zip"), report=lambda label, done, total, detail="": seen.append((label, done, total))
+    )
     assert seen[0] == ("unpacking", 8, 8)

@@ -16,7 +16,7 @@ from fsspec.registry import _registry
 
 from lightfast.base.errors import DataError, StorageError
 from lightfast.data.export import save_npz
-from lightfast.data.ingest import load_splits, read
+from lightfast.data.ingest import load_images, load_splits
 from lightfast.data.sources.remote import is_address, join_url, local_name, parent_url
 
 
@@ -63,7 +63,7 @@ def there(faulty: Faulty, tree: Path) -> str:
 
 
 def test_a_folder_elsewhere_is_read_as_one_here(there: str, tree: Path) -> None:
-    found, wanted = read(there), read(tree)
+    found, wanted = load_images(there), load_images(tree)
     assert found.images.ids == wanted.images.ids
     assert found.images.name == "pets"
     np.testing.assert_array_equal(found.images.images, wanted.images.images)
@@ -79,20 +79,20 @@ def test_memory_and_local_addresses_are_read(mark: str, tree: Path, faulty: Faul
         system.pipe_file(f"{root}/cat/bad.png", b"")
     else:
         (tree / "cat" / "bad.png").touch()
-    result = read(f"{mark}{root}")
+    result = load_images(f"{mark}{root}")
     assert result.images.ids == tuple(f"{name}/{index}.png" for name in ("cat", "dog") for index in range(3))
     assert [one.path for one in result.unreadable] == [f"{mark}{root}/cat/bad.png"]
 
 
 def test_only_what_has_changed_is_fetched_again_and_what_is_gone_is_gone(there: str, faulty: Faulty) -> None:
-    assert len(read(there).images) == 6
+    assert len(load_images(there).images) == 6
     assert len(faulty.fetched) == 6
     faulty.fetched.clear()
-    assert len(read(there).images) == 6
+    assert len(load_images(there).images) == 6
     assert faulty.fetched == []
     faulty.pipe_file("/box/pets/cat/0.png", faulty.cat_file("/box/pets/dog/0.png"))
     faulty.rm_file("/box/pets/dog/2.png")
-    images = read(there).images
+    images = load_images(there).images
     assert faulty.fetched == ["0.png"]
     assert "dog/2.png" not in images.ids
     np.testing.assert_array_equal(images.images[0], images.images[3])
@@ -102,9 +102,9 @@ def test_a_class_that_is_gone_elsewhere_leaves_no_empty_folder_here(
     there: str, faulty: Faulty, picture: Callable[..., Path], tmp_path: Path
 ) -> None:
     faulty.pipe_file("/box/pets/bird/0.png", picture(tmp_path / "x.png").read_bytes())
-    assert read(there).images.class_names == ("bird", "cat", "dog")
+    assert load_images(there).images.class_names == ("bird", "cat", "dog")
     faulty.rm("/box/pets/bird", recursive=True)
-    assert read(there).images.class_names == ("cat", "dog")
+    assert load_images(there).images.class_names == ("cat", "dog")
 
 
 def test_files_that_cannot_be_had_are_named_by_address_with_the_reason(there: str, faulty: Faulty) -> None:
@@ -115,7 +115,7 @@ def test_files_that_cannot_be_had_are_named_by_address_with_the_reason(there: st
             "dog/2": OSError("reset by peer"),
         }
     )
-    result = read(there)
+    result = load_images(there)
     assert {one.path.removeprefix(there): one.reason for one in result.unreadable} == {
         "/cat/0.png": "permission denied",
         "/dog/1.png": "no such file",
@@ -123,7 +123,7 @@ def test_files_that_cannot_be_had_are_named_by_address_with_the_reason(there: st
     }
     assert len(result.images) == 3
     faulty.errors.clear()
-    assert len(read(there).images) == 6
+    assert len(load_images(there).images) == 6
 
 
 def test_a_class_that_may_not_be_read_does_not_vanish(there: str, faulty: Faulty) -> None:
@@ -132,7 +132,7 @@ def test_a_class_that_may_not_be_read_does_not_vanish(there: str, faulty: Faulty
         DataError,
         match=f"class 'dog': none of its pictures .* the first is {there}/dog/0.png: permission denied",
     ):
-        read(there)
+        load_images(there)
 
 
 def test_a_network_that_fails_for_good_is_one_line_and_what_arrived_is_kept(
@@ -143,7 +143,7 @@ def test_a_network_that_fails_for_good_is_one_line_and_what_arrived_is_kept(
         DataError,
         match=r"cannot read faulty://box/pets/\S+: cannot be fetched \(no route to host\).*run it again",
     ):
-        read(there)
+        load_images(there)
 
 
 def test_a_full_disk_here_is_no_fault_of_a_file_and_the_cure_is_said(there: str, faulty: Faulty) -> None:
@@ -151,13 +151,13 @@ def test_a_full_disk_here_is_no_fault_of_a_file_and_the_cure_is_said(there: str,
     with pytest.raises(
         StorageError, match=r"the disk is full\. Make room, or set LIGHTFAST_CACHE to another"
     ):
-        read(there)
+        load_images(there)
 
 
 def test_a_name_too_long_for_any_disk_is_listed(there: str, faulty: Faulty) -> None:
     name = "n" * 252 + ".png"
     faulty.pipe_file(f"/box/pets/cat/{name}", b"x")
-    assert [one.path for one in read(there).unreadable] == [f"{there}/cat/{name}"]
+    assert [one.path for one in load_images(there).unreadable] == [f"{there}/cat/{name}"]
 
 
 def test_files_that_are_no_pictures_are_not_fetched_and_noted(there: str, faulty: Faulty) -> None:
@@ -165,7 +165,7 @@ def test_files_that_are_no_pictures_are_not_fetched_and_noted(there: str, faulty
     faulty.pipe_file("/box/pets/.hidden/0.png", b"x")
     assert (
         f"{there}: 1 file(s) are neither pictures nor tables and were left out (first: film.mp4)"
-        in read(there).notes
+        in load_images(there).notes
     )
     assert "film.mp4" not in faulty.fetched
 
@@ -193,7 +193,7 @@ def test_a_row_whose_address_cannot_be_fetched_is_named_and_the_rest_is_read(
 ) -> None:
     (tree / "list.csv").write_text(f"path,label\ncat/0.png,cat\ndog/0.png,dog\n{there}/dog/1.png,dog\n")
     faulty.errors["dog/1"] = ConnectionError("timed out")
-    result = read(tree / "list.csv")
+    result = load_images(tree / "list.csv")
     assert len(result.images) == 2
     assert [(one.path, one.reason) for one in result.unreadable] == [
         (f"{there}/dog/1.png", "cannot be fetched (timed out)")
@@ -202,7 +202,7 @@ def test_a_row_whose_address_cannot_be_fetched_is_named_and_the_rest_is_read(
 
 def test_a_table_here_may_name_addresses(there: str, tree: Path) -> None:
     (tree / "list.csv").write_text(f"path,label\ncat/0.png,cat\n{there}/dog/0.png,dog\n")
-    assert read(tree / "list.csv").images.ids == ("cat/0.png", f"{there}/dog/0.png")
+    assert load_images(tree / "list.csv").images.ids == ("cat/0.png", f"{there}/dog/0.png")
 
 
 def test_a_folder_with_metadata_elsewhere_is_read(there: str, faulty: Faulty) -> None:
@@ -220,16 +220,16 @@ def test_an_archive_elsewhere_is_unpacked(faulty: Faulty, tree: Path, tmp_path: 
     archive = shutil.make_archive(str(tmp_path / "pile"), "zip", tree)
     faulty.pipe_file("/box/pile.zip", Path(archive).read_bytes())
     for address in ("faulty://box/pile.zip", "zip://::faulty://box/pile.zip"):
-        assert read(address).images.ids == read(tree).images.ids
+        assert load_images(address).images.ids == load_images(tree).images.ids
     assert faulty.fetched == ["pile.zip"]
     faulty.pipe_file("/box/pile.zip", Path(archive).read_bytes()[:200])
     with pytest.raises(DataError, match=r"^faulty://box/pile.zip is not a whole ZIP archive"):
-        read("faulty://box/pile.zip")
+        load_images("faulty://box/pile.zip")
 
 
 def test_arrays_elsewhere_are_read(faulty: Faulty, made: Any, tmp_path: Path) -> None:
     faulty.pipe_file("/box/set.npz", save_npz(tmp_path / "set.npz", made([0, 1, 0])).read_bytes())
-    assert len(read("faulty://box/set.npz").images) == 3
+    assert len(load_images("faulty://box/set.npz").images) == 3
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_an_address_that_leads_nowhere_is_one_line(faulty: Faulty, address: str,
     faulty.pipe_file("/box/list.txt", b"x")
     faulty.makedirs("/box/empty")
     with pytest.raises(DataError, match=message) as caught:
-        read(address)
+        load_images(address)
     assert "\n" not in str(caught.value)
 
 
@@ -260,12 +260,12 @@ def test_a_missing_package_is_said_with_the_line_that_installs_it(
     with pytest.raises(
         DataError, match=r"reading s3:// needs a package that is not installed. pip install 'lightfast\[s3\]'"
     ):
-        read("s3://bucket/pets")
+        load_images("s3://bucket/pets")
 
 
 def test_names_that_lead_out_are_not_written(there: str, faulty: Faulty, tmp_path: Path) -> None:
     faulty.store["/box/pets/../../../evil.png"] = faulty.store["/box/pets/cat/0.png"]
-    result = read(there)
+    result = load_images(there)
     assert [one.reason for one in result.unreadable] == [
         "its name leads out of the folder, or no file can have it"
     ]
@@ -274,7 +274,7 @@ def test_names_that_lead_out_are_not_written(there: str, faulty: Faulty, tmp_pat
 
 def test_progress_is_reported(there: str) -> None:
     seen: list[tuple[str, int, int]] = []
-    read(there, report=lambda label, done, total, detail="": seen.append((label, done, total)))
+    load_images(there, report=lambda label, done, total, detail="": seen.append((label, done, total)))
     assert seen[0] == ("fetching", 6, 6)
 
 
@@ -283,7 +283,7 @@ def test_a_local_file_comes_before_an_address(
 ) -> None:
     monkeypatch.chdir(tree.parent)
     os.rename(tree, tree.parent / "s3::pets")  # noqa: PTH104
-    assert read("s3::pets").images.class_names == ("cat", "dog")
+    assert load_images("s3::pets").images.class_names == ("cat", "dog")
 
 
 def test_addresses_are_told_from_paths_and_taken_apart() -> None:

@@ -37,16 +37,16 @@ from lightfast.base.folders import pictures_folder
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import DECODER
-from lightfast.data.decode.files import Decoded, Shape, common_format, decode_files, read_headers
+from lightfast.data.decode.files import Decoded, Shape, common_format, decode_files, load_headers
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.images import content_hash
 from lightfast.data.mapped import (
     LIMIT,
-    describe_storage_error,
     format_gigabytes,
     map_file,
     part_folder,
     require_free_space,
+    storage_failure_text,
     temporary_file,
 )
 
@@ -74,7 +74,7 @@ def load_files(
     found, damage = _found(place, entries)
     if found is not None:
         return found, common_format(found.shapes, target, name).notes
-    headers = read_headers(entries, report)
+    headers = load_headers(entries, report)
     common = common_format(headers.shapes, target, name)
     work = partial(decode_files, entries, headers, common.shape, report)
     shape = (len(headers.readable), *common.shape)
@@ -86,7 +86,7 @@ def load_files(
         _make_room(place.parent, nbytes)
         return _kept(work, shape, place), notes
     except OSError as error:
-        why = f"are not kept for the next start in {place.parent}: {describe_storage_error(error)}"
+        why = f"are not kept for the next start in {place.parent}: {storage_failure_text(error)}"
     return _for_now(work, shape), (*notes, f"the decoded pictures ({format_gigabytes(nbytes)}) {why}")
 
 

@@ -139,7 +139,7 @@ def _decoded(
             raise UnreadablePicture(source, unreadable_reason(error, source)) from error
 
 
-def read_header(path: str | Path) -> Header:
+def load_header(path: str | Path) -> Header:
     """What the first bytes of `path` say of its picture; raises UnreadablePicture as `decode_file` does,
     as far as they tell.
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
-from lightfast.data.decode.decode import Header, decode_file, read_header
+from lightfast.data.decode.decode import Header, decode_file, load_header
 from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class CommonFormat:
+class ImageFormat:
     """The size and channels that all pictures get, and what to say about it."""
 
     image_size: tuple[int, int]
@@ -87,10 +87,10 @@ class Decoded:
         return tuple(sorted(_named(entries, self.unreadable)))
 
 
-def read_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
+def load_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
     """The headers of all files. Raises DataError when none can be read."""
 
-    found = map_in_order(lambda entry: or_unreadable(read_header, entry.path), entries)
+    found = map_in_order(lambda entry: or_unreadable(load_header, entry.path), entries)
     readable, unreadable = dict[int, Header](), dict[int, str]()
     for index, one in enumerate(_counted(found, "looking", len(entries), report)):
         if isinstance(one, Unreadable):
@@ -164,7 +164,7 @@ def no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
     )
 
 
-def common_format(shapes: Counter[Shape], target: ImageSpec, name: str) -> CommonFormat:
+def common_format(shapes: Counter[Shape], target: ImageSpec, name: str) -> ImageFormat:
     """The size and channels of all pictures of files of these shapes."""
     total, sizes, planes = shapes.total(), Counter[tuple[int, int]](), Counter[int]()
     for shape, count in shapes.items():
@@ -178,14 +178,14 @@ def common_format(shapes: Counter[Shape], target: ImageSpec, name: str) -> Commo
         size, changed = target.image_size, total - sizes[target.image_size]
         if changed:
             notes.append(f"{changed} of {total} pictures {_resized(size)}")
-        return CommonFormat(size, channels, tuple(notes))
+        return ImageFormat(size, channels, tuple(notes))
     why = _why_another_size(sizes, total * channels, target, name)
     if not why:
-        return CommonFormat(next(iter(sizes)), channels, tuple(notes))
+        return ImageFormat(next(iter(sizes)), channels, tuple(notes))
     shorter = float(np.median(np.repeat([min(size) for size in sizes], list(sizes.values()))))
     side = max(1, min(target.largest_side or LARGEST_MIXED_SIDE, round(shorter)))
     note = f"{why}: {_resized((side, side))}; give `image_size` to choose another"
-    return CommonFormat((side, side), channels, (note, *notes))
+    return ImageFormat((side, side), channels, (note, *notes))
 
 
 def _resized(size: tuple[int, int]) -> str:
