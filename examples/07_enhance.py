@@ -37,7 +37,7 @@ def main() -> None:
     )
     print(
         f"λ = {enhanced.enhancer.details['strength']:g} was taken of "
-        f"{[one.strength for one in enhanced.tried]}"
+        f"{[one['strength'] for one in enhanced.enhancer.details['tried']]}"
     )
 
     # Clean digits are read well already: the gate shows what there is to gain, on validation pictures.

@@ -10,7 +10,7 @@ import pytest
 
 import lightfast
 from lightfast.cli.app import main
-from lightfast.cli.flags import as_flags, flags_of
+from lightfast.cli.flags import as_flags, flags_of, with_flags
 
 PACKAGE = Path(lightfast.__file__).parent
 FLAGS = {
@@ -45,6 +45,11 @@ def test_the_flags_of_a_command_follow_its_own_parameters():
 def test_a_message_on_the_terminal_names_the_flag(capsys):
     assert main(["corrupt", "mnist-5k", "--name", "fog", "--suite", "mnist-c", "--out", "x.npz"]) == 2
     assert "either --name or --suite" in capsys.readouterr().err
+
+
+def test_behind_the_name_of_another_command_its_flags_are_named():
+    message = "Use another run, or: lightfast enhance RUN DATA, with `use` better and `out` RUN2."
+    assert with_flags(message, ["predict", "x"]).endswith("with --use better and --out RUN2.")
 
 
 def texts(path: Path) -> list[tuple[int, str]]:

@@ -199,7 +199,8 @@ def test_what_is_no_classifier_or_no_picture_is_refused():
 
 def test_looking_at_the_table_of_methods_loads_no_captum():
     code = (
-        "import sys, lightfast.explain.attribution as a; a.explainers(); print('captum' in sys.modules, "
+        "import sys; from lightfast.explain import attribution as a; a.explainers(); print('captum' in "
+        "sys.modules, "
         "'skimage' in sys.modules)"
     )
     done = subprocess.run(

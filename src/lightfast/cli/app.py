@@ -21,7 +21,7 @@ from lightfast.base.errors import LightfastError
 from lightfast.cli import runs, explain, enhance, data, statistics, scorecard, export, studies  # noqa: F401
 
 # isort: on
-from lightfast.cli.flags import as_flags, flags_of
+from lightfast.cli.flags import with_flags
 from lightfast.cli.groups import app, data_app
 from lightfast.cli.terminal import DEBUG, report_failure
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(words, prog_name="lightfast", standalone_mode=False) or 0
         sys.stdout.flush()
     except LightfastError as error:
-        return report_failure(as_flags(str(error), flags_of(words)), error.exit_code)
+        return report_failure(with_flags(str(error), words), error.exit_code)
     except typer.TyperException as error:
         message = error.format_message().removesuffix(".")
         if message.startswith("Usage:"):

@@ -17,6 +17,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "recipe": ("settings",),
     "strengths": ("strength",),
 }
+_COMMAND = re.compile(r"lightfast ((?:data )?[a-z]+)")
 _NAMED = re.compile(r"`([a-z_]+)(?:\.([a-z_]+))?(?:=([^`]*))?`")
 
 
@@ -42,6 +43,17 @@ def as_flags(message: str, flags: Mapping[str, str]) -> str:
         return " ".join([*words, *([_bare(value)] if value and value not in ("True", "true") else [])])
 
     return _NAMED.sub(flag, message)
+
+
+def with_flags(message: str, words: Sequence[str]) -> str:
+    """`message` for the command line that `words` are: parameters are its flags, and those behind the name of
+    another command (`lightfast enhance RUN DATA, with ...`) that one's.
+    """
+    own, *others = _COMMAND.split(message)
+    told = as_flags(own, flags_of(words))
+    for command, text in zip(others[::2], others[1::2], strict=True):
+        told += f"lightfast {command}{as_flags(text, flags_of(command.split()) or flags_of(words))}"
+    return told
 
 
 def _bare(value: str) -> str:

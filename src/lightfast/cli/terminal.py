@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
-from lightfast.cli.flags import as_flags, flags_of
+from lightfast.cli.flags import with_flags
 
 if TYPE_CHECKING:
     from lightfast.runs.options import RunOptions
@@ -143,8 +143,7 @@ def print_result(found: Any, as_json: bool, lines: Iterable[str]) -> None:
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))
     else:
         print(*lines, sep="\n")
-        flags = flags_of(sys.argv[1:])
-        notes = (f"note: {as_flags(note, flags)}\n" for note in result.get("notes", ()))
+        notes = (f"note: {with_flags(note, sys.argv[1:])}\n" for note in result.get("notes", ()))
         print(*notes, sep="", end="", file=sys.stderr)
     if "warnings" not in result:
         print(

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightfast.base.plain import FLAT
 from lightfast.evaluate.compare import PairedTest
-from lightfast.evaluate.robustness import Robustness
 from lightfast.pages.classes import ScoredLabels
 from lightfast.pages.repair import (
     NO_LABEL_NOTE,
@@ -28,6 +28,9 @@ from lightfast.pages.run import TrainResult, reliability_section, robustness_sec
 from lightfast.report.figures import before_after
 from lightfast.report.page import Card, Cards, Figure, Section, SectionPart, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_card
+
+if TYPE_CHECKING:
+    from lightfast.evaluate.robustness import Robustness
 
 
 @dataclass(frozen=True, eq=False)

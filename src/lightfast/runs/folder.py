@@ -114,7 +114,8 @@ def load_run(folder: Path) -> dict[str, Any]:
     """The content of run.json; raises CheckpointError when `folder` is no run folder."""
     if not (folder / RUN_FILE).is_file():
         raise CheckpointError(
-            f"{folder} is no run folder: it has no {RUN_FILE}", cure="Make one: `train` writes it."
+            f"{folder} is no run folder: it has no {RUN_FILE}",
+            cure="Make one: lightfast train DATA, with `out`.",
         )
     return load_json(folder / RUN_FILE)
 
