@@ -26,8 +26,8 @@ def main() -> None:
     )
     before = weights_digest(classifier.torch_network)
 
-    # Two strengths of the fidelity term are tried; validation chooses. `lf.paper_plan()` is the way of the
-    # perturbations paper.
+    # Two strengths of the fidelity term are tried; validation chooses. `lf.paper_enhancer_plan()` is the
+    # way of the perturbations paper.
     small = {"width": 8}
     plan = lf.EnhancerPlan(config=small, mix=MIX, recipe=LEARN, trial_epochs=1, per_epoch=1_500)
     enhanced = lf.fit_enhancer(classifier, parts.train, parts.val, plan=plan)

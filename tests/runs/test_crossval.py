@@ -148,6 +148,6 @@ def test_what_cannot_be_done_is_one_line_with_a_cure_before_anything_is_fitted(
         assert "\n" not in str(caught.value)
     with pytest.raises(UnknownName, match="random-forest"):
         crossval_run(blob_file, options, plan=ClassifierPlan("random-wood"), fold_options=FOLD_OPTIONS)
-    with pytest.raises(SettingsError, match="--out"):
+    with pytest.raises(SettingsError, match="`out"):
         crossval_run(blob_file, RunOptions(), plan=FOREST, fold_options=FOLD_OPTIONS)
     assert not (tmp_path / "run").exists()

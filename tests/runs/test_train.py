@@ -127,7 +127,7 @@ def test_a_file_in_the_way_is_one_storage_line_before_any_training(blob_file, tm
 
 
 def test_a_missing_out_and_an_unknown_model_are_refused(blob_file, tmp_path):
-    with pytest.raises(SettingsError, match="--out"):
+    with pytest.raises(SettingsError, match="`out"):
         train_run(blob_file, RunOptions())
     with pytest.raises(UnknownName, match="resnet9"):
         train_run(blob_file, RunOptions(out=tmp_path / "run"), model="resnet")

@@ -24,7 +24,7 @@ def fitted(accuracies, sizes=SIZES, **options):
 
 def measured(rng, sizes, test_n=1000, shift=0.0):
     """True curve with a random law (counted from `shift` pictures more),
-    and predictions with counting noise and noise of seeds.
+    and measurements with counting noise and noise of seeds.
     """
     limit, start, exponent = rng.uniform(0.8, 0.995), rng.uniform(0.3, 0.7), rng.uniform(0.15, 1.2)
     true = law(np.asarray(sizes) + shift, limit, (limit - start) * (sizes[0] + shift) ** exponent, exponent)

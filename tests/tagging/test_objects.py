@@ -1,4 +1,4 @@
-"""Places in a picture, tags a place, one list: against slow and obvious predictions of the definitions."""
+"""Places in a picture, tags a place, one list: against slow and obvious versions of the definitions."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
 
 
 @pytest.mark.parametrize(
-    "load", [lambda path: load_tagger(path, 1), load_model_card], ids=["load_tagger", "read_card"]
+    "load", [lambda path: load_tagger(path, 1), load_model_card], ids=["load_tagger", "load_model_card"]
 )
 class TestRefused:
     def test_a_model_of_others(self, load, small: Path, tmp_path: Path):

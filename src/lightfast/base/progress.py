@@ -11,8 +11,8 @@ class Reporter(Protocol):
     """Receives progress; `done == total` ends the line called `label`."""
 
     def __call__(self, label: str, done: int, total: int, detail: str = "") -> None:
-        """`label` names the work, `done` of `total` steps are finished, `detail` is a short free text (loss,
-        accuracy).
+        """`label` names the work, `done` of `total` steps are finished,
+        `detail` is a short free text (loss, accuracy).
         """
 
 

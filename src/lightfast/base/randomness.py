@@ -8,8 +8,8 @@ import numpy as np
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """A 63-bit seed for one purpose: the same (seed,
-    purpose) always gives the same number on every machine.
+    """A 63-bit seed for one purpose: the same (seed, purpose)
+    always gives the same number on every machine.
     """
     text = "\x1f".join([str(int(seed)), *map(str, purpose)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1

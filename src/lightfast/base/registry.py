@@ -13,8 +13,8 @@ _T = TypeVar("_T")
 class Registry(Generic[_T]):
     """An ordered table of named things of one kind (corruptions, models, data sets, studies).
 
-    Filled at import by explicit calls in the module that defines the thing, so that adding one touches one
-    file.
+    Filled at import by explicit calls in the module that defines the thing,
+    so that adding one touches one file.
     """
 
     def __init__(self, kind: str) -> None:

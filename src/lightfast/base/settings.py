@@ -47,8 +47,8 @@ class Settings(BaseModel):
 
     @classmethod
     def _named_none(cls, key: str) -> bool:
-        """Whether "none" is one of the field's own words (augment=none), not the absence of a value
-        (patience=none).
+        """Whether "none" is one of the field's own words (augment=none),
+        not the absence of a value (patience=none).
         """
         field = cls.model_fields.get(key)
         return field is not None and "none" in get_args(field.annotation)

@@ -2,8 +2,8 @@
 
 The same test pictures that models are scored on are sampled class by class. Everybody with the same seed gets
 the same sample, each in an order of their own, so that fatigue and learning do not fall on the same pictures
-for all. What is shown is a `TrialQuestion`: it has no room for a label, a file name or an id. Scoring:
-`baselines.human_score`.
+for all. What is shown is a `TrialQuestion`: it has no room for a label, a file name or an id.
+Scoring: `baselines.human_score`.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ def draw_sample(images: ImageSet, n: int, seed: int) -> NDArray[np.int64]:
 
 
 def person_order(sample: NDArray[np.int64], seed: int, person: str) -> NDArray[np.int64]:
-    """The rows of the sample in the order of one person: a function of (seed,
-    person's name without regard to case).
+    """The rows of the sample in the order of one person: a function of
+    (seed, person's name without regard to case).
     """
     return generator(seed, "human", "order", person.casefold()).permutation(sample)
 

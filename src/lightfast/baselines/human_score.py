@@ -379,8 +379,8 @@ def _picture(
 ) -> PictureScore:
     row, codes = int(sample[place]), sheet.codes[:, place]
     said = Counter(names[code] for code in codes[codes != _UNANSWERED])
-    reading = None if sheet.model is None else int(sheet.model[place])
-    model = None if reading is None else names[reading] if reading < sheet.unsure else "another class"
+    code = None if sheet.model is None else int(sheet.model[place])
+    model = None if code is None else names[code] if code < sheet.unsure else "another class"
     return PictureScore(
         row,
         images.ids[row],

@@ -34,8 +34,8 @@ class ServicePredictions:
     Attributes:
         service: its name.
         ranked: id of a picture → classes, the surest first; empty where no label is a class.
-        unmapped: label → in how many responses it came, for labels that are no class; the most frequent
-            first.
+        unmapped: label → in how many responses it came, for labels that are no class;
+            the most frequent first.
     """
 
     service: str

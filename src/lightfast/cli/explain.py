@@ -1,4 +1,4 @@
-"""`lightfast explain`: what in a picture speaks for its reading."""
+"""`lightfast explain`: what in a picture speaks for its prediction."""
 
 from __future__ import annotations
 

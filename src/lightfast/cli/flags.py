@@ -18,7 +18,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "strengths": ("strength",),
 }
 _COMMAND = re.compile(r"lightfast ((?:data )?[a-z]+)")
-_NAMED = re.compile(r"`([a-z_]+)(?:\.([a-z_]+))?(?:=([^`]*))?`")
+_NAMED = re.compile(r"`([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_]*))?(?:=([^`]*))?`")
 
 
 def as_flags(message: str, flags: Mapping[str, str]) -> str:

@@ -57,8 +57,8 @@ def scorecard(
 ) -> None:
     """Compare hosted services and a run, out of saved responses.
 
-    Clarifai, Ximilar (Vize), Google, AWS and Azure are told apart by their documented JSON. Nothing is sent
-    anywhere.
+    Clarifai, Ximilar (Vize), Google, AWS and Azure are told apart by their documented JSON.
+    Nothing is sent anywhere.
     """
     from lightfast.cli.text.scorecard import scorecard_lines
     from lightfast.runs.scorecard import scorecard_run

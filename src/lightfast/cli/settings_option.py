@@ -24,8 +24,8 @@ def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dic
     """(the recipe with the changes, None when nothing was changed; keyword arguments of the network, their
     values read as JSON).
 
-    Raises UnknownName with the closest settings, SettingsError for a value that cannot be or a text without
-    "=".
+    Raises UnknownName with the closest settings,
+    SettingsError for a value that cannot be or a text without "=".
     """
     own = [pair for pair in pairs if pair.startswith("model.") and "=" in pair]
     rest = [pair for pair in pairs if pair not in own]

@@ -77,8 +77,8 @@ def compare(
 ) -> None:
     """Say which of several models is better, by paired tests.
 
-    Paired tests on the same pictures with Holm's correction, intervals for F1 and AUC, and what each model
-    costs.
+    Paired tests on the same pictures with Holm's correction, intervals for F1 and AUC,
+    and what each model costs.
     """
     from lightfast.cli.text.statistics import compare_lines
     from lightfast.runs.compare import compare_run
@@ -182,8 +182,8 @@ def human(
 ) -> None:
     """Test people, blinded, on the test pictures of a model.
 
-    Nobody sees a label or a file name. Answers are only ever added; a test that was stopped goes on where it
-    was.
+    Nobody sees a label or a file name. Answers are only ever added;
+    a test that was stopped goes on where it was.
     """
     from lightfast.cli.human_terminal import human_terminal
     from lightfast.cli.text.human import human_lines

@@ -82,8 +82,8 @@ def _about_centre(
 def warp(
     images: ImageBatch, maps: list[tuple[NDArray[np.float64], NDArray[np.float64]]], choice: NDArray[np.int64]
 ) -> ImageBatch:
-    """Resample float32 (N, H, W, C) bilinearly: picture i reads at matrix @ (x,
-    y) + offset of maps[choice[i]]; outside is 0.
+    """Resample float32 (N, H, W, C) bilinearly: picture i reads at
+    matrix @ (x, y) + offset of maps[choice[i]]; outside is 0.
     """
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height * width, channels)

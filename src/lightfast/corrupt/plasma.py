@@ -17,8 +17,8 @@ def plasma(
 
     A level's random steps are uniform within (100 / decay**level)**2 of the mean of their four neighbours
     (the published generators square the step). `mapsize` is a power of two >= side. The range is that of the
-    coarse map widened by what the finer levels add on average, so a value may leave [0, 1] by a few
-    hundredths.
+    coarse map widened by what the finer levels add on average, so a value may leave [0,
+    1] by a few hundredths.
     """
     grid = np.zeros((count, 1, 1), np.float32)
     step = 100.0
@@ -81,8 +81,8 @@ def _refine_periodic(grid: NDArray[np.float32], step: float, rng: np.random.Gene
 
 
 def _refine_window(grid: NDArray[np.float32], step: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """One level finer inside a window of points -1..K: (N, K+2,
-    K+2) to the points -1..2K-1 of the finer grid, (N, 2K+1, 2K+1).
+    """One level finer inside a window of points -1..K:
+    (N, K+2, K+2) to the points -1..2K-1 of the finer grid, (N, 2K+1, 2K+1).
     """
     count, size, _ = grid.shape
     fine = np.empty((count, 2 * size - 3, 2 * size - 3), np.float32)

@@ -26,7 +26,7 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
     fold, and no tag is too rare.
     """
     if folds < 2:
-        raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance 5 `folds`.")
+        raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance `folds=5`.")
     present = np.unique(images.require_labels()) if images.tags is None else np.arange(0)
     distinct, group, group_label = content_groups(images)
     if len(distinct) < folds:

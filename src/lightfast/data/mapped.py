@@ -250,7 +250,7 @@ def temporary_file(nbytes: int) -> Iterator[IO[bytes]]:
         raise StorageError(
             f"cannot put {format_gigabytes(nbytes)} of decoded pictures into {pictures_folder()}: "
             f"{storage_failure_text(error)}",
-            cure="Set LIGHTFAST_CACHE to a folder with room, or give a smaller image_size.",
+            cure="Set LIGHTFAST_CACHE to a folder with room, or give a smaller `image_size`.",
         ) from error
 
 

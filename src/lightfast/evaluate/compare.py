@@ -1,4 +1,4 @@
-"""Paired tests: did the second prediction of the same pictures get more of them right than the first?"""
+"""Paired tests: are more of the second predictions of the same pictures right than of the first?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two predictions of the same pictures.
+    """The same pictures predicted twice.
 
     Attributes:
         n: pictures read twice.
@@ -83,7 +83,7 @@ class PairedTest:
 
 
 def mcnemar(before: Predictions | ArrayLike, after: Predictions | ArrayLike) -> PairedTest:
-    """McNemar's test (McNemar 1947) on two predictions of the same pictures.
+    """McNemar's test (McNemar 1947) on two sets of predictions of the same pictures.
 
     Args:
         before: predictions with labels, or bool (N,) whether each picture was read rightly.

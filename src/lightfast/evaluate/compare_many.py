@@ -197,8 +197,8 @@ def _pair(
 
 
 def _distinct(predictions: Sequence[Predictions]) -> list[Predictions]:
-    """The same predictions under names that differ: equal ones become "name (1)", "name
-    (2)" in the order given.
+    """The same predictions under names that differ: equal ones become
+    "name (1)", "name (2)" in the order given.
     """
     times = Counter(side.name for side in predictions)
     taken, named = set(times), []

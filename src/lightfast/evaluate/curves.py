@@ -56,8 +56,8 @@ def pr_curves(predictions: Predictions) -> tuple[Curve, ...]:
     """The precision-recall curve of every class that occurs both as label and not; its area is the average
     precision.
 
-    A guess by chance has the share of the class as precision at every recall. Raises DataError without
-    labels.
+    A guess by chance has the share of the class as precision at every recall.
+    Raises DataError without labels.
     """
     return _curves(predictions, pr_curve)
 

@@ -262,8 +262,8 @@ def _drawn_cells(confusion: NDArray[np.int64], rng: np.random.Generator) -> list
 def _drawn_normal(confusion: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray]:
     """The same from the normal distribution that such draws approach.
 
-    The cells vary as if on their own, so that the total varies too, which F1, a ratio of counts, does not
-    notice.
+    The cells vary as if on their own, so that the total varies too, which F1, a ratio of counts,
+    does not notice.
     """
     hits, support, guesses = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     own = np.diag(hits)

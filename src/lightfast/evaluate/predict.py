@@ -34,8 +34,8 @@ def predict(classifier: Checkpoint, images: ImageSet) -> Predictions:
     refused by name.
 
     Raises:
-        CheckpointError: the set is labelled with other classes than the checkpoint's, or the checkpoint is no
-            classifier.
+        CheckpointError: the set is labelled with other classes than the checkpoint's,
+            or the checkpoint is no classifier.
     """
     _require_classifier(classifier)
     _require_task(classifier, "multi-class")

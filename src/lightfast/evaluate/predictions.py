@@ -270,7 +270,7 @@ def _load_table(source: Path, kind: type[PredictionRows]) -> tuple[pa.Table, dic
 
     if not source.is_file():
         raise DataError(
-            f"no such predictions file: {source}", cure="The verb `predict` writes one: `form=parquet`."
+            f"no such predictions file: {source}", cure="Write one: lightfast predict with `form=parquet`."
         )
     try:
         table = pq.ParquetFile(source).read()

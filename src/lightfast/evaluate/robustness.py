@@ -1,4 +1,4 @@
-"""How far damage hurts a prediction: accuracy by corruption and severity, with intervals,
+"""How far damage hurts a classifier: accuracy by corruption and severity, with intervals,
 and mCE against a named baseline.
 """
 
@@ -137,7 +137,7 @@ def robustness(
 
     Args:
         classifier: a classifier checkpoint, or any function from uint8 pictures (N, H, W, C) to class
-            probabilities (N, K): a repaired prediction, for instance.
+            probabilities (N, K): a classifier behind repair, for instance.
         images: clean, labelled; each picture is damaged in every way. Use `sample` for fewer.
         suite: a registered suite, at its own severities or at `severities` (1..5).
         seed: of the damage; the same seed damages alike, so results with one seed are paired.
@@ -166,8 +166,8 @@ def robustness_of_many(
     seed: int = 0,
     report: Reporter = silent,
 ) -> dict[str, Robustness]:
-    """Like `robustness` for several predictions of the same damaged pictures (before and after repair):
-    one result a prediction.
+    """Like `robustness` for several classifiers of the same damaged pictures (before and after repair):
+    one result each.
     """
     labels = images.require_labels()
     if not len(images):

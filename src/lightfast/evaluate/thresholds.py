@@ -122,13 +122,13 @@ def choose_thresholds(
 
     With a wanted `precision`: the lowest threshold at which the precision is at least that with the given
     confidence, by the one-sided bound of Clopper and Pearson (1934). A threshold whose plain validation
-    precision just reaches the wish would miss it on fresh pictures about every second time, more often for
+    precision just reaches that would miss it on fresh pictures about every second time, more often for
     rare labels. The price is recall, and that a label needs some pictures to prove itself: 22 given and all
     right for 0.9 at confidence 0.9 (log(1 - confidence) / log(precision)). Labels that cannot are never
     given, and are named. A label that fewer validation pictures carry than that could not prove itself
-    however well it is read: it gets the lowest threshold whose plain precision reaches the wish, and is named
+    however well it is read: it gets the lowest threshold whose plain precision reaches that, and is named
     as unproven. In simulations (400 labels a case, 15 to 1,000 positives) at most 9 labels in 100 were given
-    with less than the wish on fresh pictures, counted over all labels, those never given among them; see
+    with less than that on fresh pictures, counted over all labels, those never given among them; see
     docs/taxonomy.md.
 
     Without: the threshold of the best F1, 0.5 for labels with fewer than 5 positives, which are named.

@@ -185,8 +185,8 @@ def _block_curves(
 
 
 def blurred_pictures(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What stands for "taken away": uint8 (N, H, W,
-    C) blurred by a Gaussian of `BLUR_SHARE` of the longer side.
+    """What stands for "taken away": uint8 (N, H, W, C)
+    blurred by a Gaussian of `BLUR_SHARE` of the longer side.
     """
     sigma = BLUR_SHARE * max(images.shape[1:3])
     blurred = np.rint(gaussian(images.astype(np.float32), sigma, border="reflect"))

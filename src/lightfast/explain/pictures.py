@@ -104,8 +104,8 @@ class PredictedImages:
         probs: float32 (N, K), of several labels a picture each on its own.
         targets: int64 (N,), the class that each map is about.
         seen: bool (N,), whether the run was fitted or chosen on this very picture.
-        common_target: the one class that all maps are about, None: each is about the prediction of its
-            picture.
+        common_target: the one class that all maps are about, None:
+            each is about the prediction of its picture.
     """
 
     classifier: Checkpoint

@@ -136,7 +136,7 @@ def _require_exportable(checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"{checkpoint.model} is a forest and cannot be written as ONNX",
             expected="a neural network",
-            cure="`lightfast predict` reads with it as it is; or train a network, e.g. `model` cnn.",
+            cure="Read with it as it is, or train a network: lightfast train with `model` cnn.",
         )
 
 

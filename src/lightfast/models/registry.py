@@ -26,8 +26,8 @@ class ModelSpec:
             of the same shape.
         summary: one line for tables and help.
         source: where the architecture comes from.
-        transfer: stands on a pretrained backbone, with the backbone's own preprocessing (see
-            `models.transfer`).
+        transfer: stands on a pretrained backbone,
+            with the backbone's own preprocessing (see `models.transfer`).
     """
 
     name: str

@@ -75,8 +75,8 @@ class UNet(_Levels):
     `stem` × `stem` pixels become channels before the first convolution, which divides the cost of the widest
     layers by stem². The output is the input plus a learnt correction: with its last layer at zero the
     untrained network changes nothing. Without `norm` there is no batch norm: what is learnt through a frozen
-    classifier changes a picture by little, and less than the noise that the statistics of a batch bring with
-    them.
+    classifier changes a picture by little, and less than the noise that the statistics of a
+    batch bring with them.
     """
 
     def __init__(
@@ -239,8 +239,8 @@ def _layer_counts(identifier: str) -> tuple[int, int]:
 
 
 def _padded(network: Callable[[Tensor], Tensor], pictures: Tensor, multiple: int) -> Tensor:
-    """`network` of the pictures, their right and lower edge replicated up to the next multiple and cut off
-    again.
+    """`network` of the pictures, their right and lower edge replicated up to the next multiple
+    and cut off again.
     """
     height, width = pictures.shape[-2:]
     below, right = -height % multiple, -width % multiple

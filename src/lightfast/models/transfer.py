@@ -85,8 +85,8 @@ class TransferSettings(Settings):
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """A backbone by name: timm's architecture, its keyword arguments, and the (H,
-    W) and normalisation that its weights expect.
+    """A backbone by name: timm's architecture, its keyword arguments,
+    and the (H, W) and normalisation that its weights expect.
     """
 
     identifier: str
@@ -181,8 +181,8 @@ def identifier_of(model: str) -> str:
 def load_weights(network: TransferNetwork, model: str, config: Mapping[str, Any]) -> str:
     """Give the backbone the weights that its settings name; returns where they came from, in words.
 
-    Raises CheckpointError for weights of another architecture, DownloadError when published ones cannot be
-    fetched.
+    Raises CheckpointError for weights of another architecture,
+    DownloadError when published ones cannot be fetched.
     """
     wanted, identifier = TransferSettings.of(**config).weights, identifier_of(model)
     if wanted == "none":
@@ -219,7 +219,7 @@ def _published(backbone: nn.Module, identifier: str) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         raise DownloadError(
             f"weights of {identifier} could not be fetched ({str(error).splitlines()[0][:150]})",
-            cure="Check the connection, give a file (model.weights=FILE), or take `model` lite0, whose "
+            cure="Check the connection, give a file (`config.weights=FILE`), or take `model` lite0, whose "
             "weights are installed.",
         ) from error
     backbone.load_state_dict(whole.state_dict())

@@ -54,8 +54,8 @@ FIRST_STANDS = "(first)"
 
 @dataclass(frozen=True, eq=False)
 class Damaged:
-    """Pictures to repair; `clean` and `kinds` (one damage name a picture) are known where we damaged them
-    ourselves.
+    """Pictures to repair; `clean` and `kinds` (one damage name a picture) are known where
+    we damaged them ourselves.
     """
 
     images: ImageSet
@@ -266,8 +266,8 @@ def shown_rows(story: RepairReport) -> list[int]:
 
 
 def rows_by_outcome(story: RepairReport, before: bool, after: bool, count: int) -> list[int]:
-    """At most `count` rows, drawn by lot, whose first prediction is right or not
-    (`before`) and whose final one is right or not (`after`).
+    """At most `count` rows, drawn by lot, whose first prediction is right or not (`before`)
+    and whose final one is right or not (`after`).
     """
     first, final = story.repair.before.correct, story.repair.after.correct
     return _drawn((first == before) & (final == after), count)

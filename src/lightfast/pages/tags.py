@@ -133,7 +133,7 @@ def _thresholds_section(thresholds: Thresholds) -> Section:
     never, unproven, unjudged = map(", ".join, (thresholds.never, thresholds.unproven, thresholds.unjudged))
     said = {
         f"Never given, because no threshold shows the wanted precision: {never}. More validation pictures of "
-        "a label, or a lower wish, may change that.": never,
+        "a label, or a lower precision, may change that.": never,
         f"Unproven: {unproven} reach the wanted precision on the validation pictures, which are too few to "
         "be sure of it.": unproven,
         f"Too few validation pictures carry {unjudged} to choose a threshold; {UNJUDGED} is used.": unjudged,

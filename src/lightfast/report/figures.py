@@ -241,8 +241,8 @@ def reliability_diagram(bins: Sequence[Any]) -> str:
     """How often right, against how sure: the diagonal is honest, below it is overconfident.
 
     Args:
-        bins: rows with `low`, `high`, `count`, `accuracy`, `confidence` and `interval`
-            (`evaluate.calibration.reliability`).
+        bins: rows with `low`, `high`, `count`, `accuracy`,
+            `confidence` and `interval` (`evaluate.calibration.reliability`).
     """
     figure = canvas(400, 400)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])

@@ -217,8 +217,8 @@ def write_page(
         title: heading and browser title.
         subtitle: one sentence under it.
         sections: the body, in order.
-        provenance: name → value (text, number, or a mapping of such), the last section; see
-            `report.provenance`.
+        provenance: name → value (text, number, or a mapping of such), the last section;
+            see `report.provenance`.
     """
     return write_text(Path(path), render_page(title, subtitle, sections, provenance))
 

@@ -37,8 +37,8 @@ def provenance(
         timings: name of a step → seconds.
         command: the words of the command line; of paths only the last name is kept.
 
-    Returns plain JSON values: data_version, seed, command, date (UTC), seconds, python, platform, cpu,
-    packages.
+    Returns plain JSON values: data_version, seed, command, date (UTC), seconds, python, platform,
+    cpu, packages.
     """
     return {
         "data_version": data_version,

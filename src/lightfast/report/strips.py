@@ -46,17 +46,17 @@ def strip_panel(
     right: bool | None = None,
     side: int = 224,
 ) -> StripPanel:
-    """A uint8 picture (H, W, 1 or 3) as a stage; small ones are enlarged by whole factors,
+    """A uint8 picture (H, W, 1 or 3) as a panel; small ones are enlarged by whole factors,
     large ones shrunk to `side`.
     """
     return StripPanel(thumbnail(enlarged(image), "", heading, side), heading, tuple(lines), right)
 
 
 def strip(stages: Sequence[StripPanel], alt: str, *, width: int = 400, columns: int | None = None) -> str:
-    """The stages beside each other as an `<svg>` of `width` CSS pixels; `columns` reserves more places than
-    there are stages.
+    """The panels beside each other as an `<svg>` of `width` CSS pixels; `columns` reserves more places than
+    there are panels.
 
-    Raises DataError without stages. `alt` says in words what is seen.
+    Raises DataError without panels. `alt` says in words what is seen.
     """
     if not stages:
         raise DataError("a strip of pictures", expected="at least one picture", got="none")

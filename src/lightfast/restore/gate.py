@@ -84,8 +84,8 @@ def apply_gate(kind: GateKind, judged: Gate) -> Gate:
     """The verdict of the gate that was asked for, from the figures of the do-no-harm gate (`verdict`).
 
     "clean": as judged. "degraded": the accuracy on degraded validation pictures rises, its interval above 0,
-    and on clean ones does not fall with its interval wholly below 0. "off": accepted whatever the figures
-    are.
+    and on clean ones does not fall with its interval wholly below 0. "off":
+    accepted whatever the figures are.
     """
     if kind == "clean" or (kind == "degraded" and judged.clean is None):
         return replace(judged, kind=kind)

@@ -154,7 +154,7 @@ def repair(pipeline: Pipeline, images: ImageSet) -> Repair:
             f"{images.name}",
             expected=f"pictures of {pipeline.restorer.image_shape} (H, W, C)",
             got=str(images.image_shape),
-            cure="Give the `image_size` that the run was trained on.",
+            cure="Give pictures of the size and channels that the run was trained on.",
         )
     if images.labels is not None:
         pipeline.classifier.require_classes(images.class_names, images.name)

@@ -31,7 +31,7 @@ from lightfast.runs.record import envelope, written
 WARM_UP = 256
 """So many pictures are read before the clock starts: the first batch pays for memory and threads."""
 LONG_ENOUGH = 1.0
-"""Seconds that a run is measured for at least; shorter predictions are repeated."""
+"""Seconds that a run is measured for at least; shorter ones are repeated."""
 
 
 def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> CompareResult:

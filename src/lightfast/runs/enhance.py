@@ -126,8 +126,8 @@ def enhance_run(
     Raises:
         CheckpointError: a forest, any number of labels a picture, other classes, `out` is one of the runs or
             holds another.
-        DataError: no labels, or nothing is left to test on. UnknownName, SettingsError: a wish that cannot be
-            met.
+        DataError: no labels, or nothing is left to test on. UnknownName, SettingsError: options that
+            cannot be met.
     """
     task = _task(run, source, enhance_options or EnhanceOptions(), options)
     if begin(task.folder, task.settings(), resume=options.resume):

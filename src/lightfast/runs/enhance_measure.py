@@ -84,7 +84,7 @@ def load_unseen_classifiers(
 def transfer_gains(
     unseen_classifiers: Sequence[UnseenClassifier], enhancer: Checkpoint, own: Measured, options: RunOptions
 ) -> tuple[Transfer, ...]:
-    """The gain of `enhancer` before each stranger,
+    """The gain of `enhancer` before each unseen classifier,
     and what share of the own gain on the same pictures that is.
     """
     found, total = [], len(unseen_classifiers)

@@ -1,4 +1,4 @@
-"""`explain_run`: what in a picture speaks for its reading, as files and as a page,
+"""`explain_run`: what in a picture speaks for its prediction, as files and as a page,
 with the check whether that can be believed.
 """
 
@@ -54,7 +54,7 @@ TABLE, RESULT, SHEET = "explanations.parquet", "explanations.json", "contact-she
 BEGUN = ".explaining.json"
 """The files that an explanation is about to write: after an interruption the next one takes them away."""
 _CHECKED, CHECKED_SLOW = 12, 6
-"""Pictures that an explanation is checked on: with gradients, and by many predictions a picture."""
+"""Pictures that an explanation is checked on: with gradients, and by reading it many times."""
 _BLOCK, _SLOW_BLOCK = 32, 4
 _BLUR_SHARE = 1 / 80
 _Ask = Callable[..., Attribution]
@@ -70,7 +70,7 @@ class ExplainOptions:
         layer: whose maps are taken; None: the last one. With "features" the only one shown.
         target: the class that the maps are about; None: of each picture the one it was read as.
         limit: at most so many pictures, drawn by the seed.
-        check: pictures that the explanation is checked on; 0: none, None: CHECKED or CHECKED_SLOW.
+        check: pictures that the explanation is checked on; 0: none, None: `_CHECKED` or `CHECKED_SLOW`.
         settings: KEY=VALUE texts for `ExplainSettings`.
     """
 
@@ -285,7 +285,7 @@ def _require_possible(classifier: Checkpoint, wanted: ExplainOptions, settings: 
     if classifier.role != "classifier":
         got, cure = f"a {classifier.role}", "Give a run that `train` wrote."
         raise CheckpointError("explain", expected="a classifier", got=got, cure=cure)
-    # Methods of many predictions are asked about no picture; the others about an empty one, which takes a
+    # Methods that read many times are asked about no picture; the others about an empty one, which takes a
     # moment.
     rows = 0 if wanted.method != FEATURES and _slow(explainers().get(wanted.method)) else 1
     empty, targets = np.zeros((rows, *classifier.image_shape), dtype=np.uint8), np.zeros(rows, dtype=np.int64)

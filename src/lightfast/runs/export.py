@@ -210,7 +210,7 @@ def _material(
 def _drawn(
     images: ImageSet, val: ImageSet | None, int8: bool, seed: int, notes: tuple[str, ...]
 ) -> _Material:
-    """At most CHECKED pictures, drawn by the seed;
+    """At most `_CHECKED` pictures, drawn by the seed;
     without validation pictures those for calibration are set aside first.
     """
     order, aside = generator(seed).permutation(len(images)), 0

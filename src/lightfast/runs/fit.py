@@ -152,7 +152,7 @@ def _resolved(
         return model, recipe or recipe_of(model, config), notes
     if recipe is not None or config:
         raise SettingsError(
-            "`recipe` and `config` for photographs",
+            "settings for photographs",
             expected="settings of a named model: auto chooses its own",
             cure="Name one, e.g. `model=lite0` with `config.mode=staged`.",
         )

@@ -66,8 +66,8 @@ def scorecard_run(
         prices: of the services and of this machine.
         synonyms: JSON, YAML or CSV file: service label → class, or class → list of labels.
 
-    Raises DataError when no response belongs to a picture; UnknownName for a price of a service that has
-    none.
+    Raises DataError when no response belongs to a picture;
+    UnknownName for a price of a service that has none.
     """
     started, prices = time.perf_counter(), prices or Prices()
     answers, unreadable = load_responses(responses)

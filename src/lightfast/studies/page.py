@@ -9,8 +9,8 @@ from lightfast.studies.registry import StudyResult
 
 
 def write_study_page(path: Path, result: StudyResult) -> Path:
-    """Write the page to `path`: the notes, the tables in the order of the terminal, the study's own
-    sections.
+    """Write the page to `path`: the notes, the tables in the order of the terminal,
+    the study's own sections.
     """
     notes = [Section("What to know", (Text("\n\n".join(result.notes), note=True),))] if result.notes else []
     tables = Section("The paper's figures beside ours", result.tables)

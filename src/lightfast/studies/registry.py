@@ -63,8 +63,8 @@ class StudyOptions:
         return self.data_folder or data_folder()
 
     def has(self, name: str) -> bool:
-        """Whether the data set can be read without the network; also for sets that only the data folder
-        knows.
+        """Whether the data set can be read without the network;
+        also for sets that only the data folder knows.
         """
         return is_dataset_name(name, self.data_root) and availability(name, self.data_root) == "here"
 

@@ -127,8 +127,8 @@ def trained_row(options: StudyOptions, row: ModelRow, splits: Splits) -> Checkpo
 
 
 def drawn(images: ImageSet, count: int | None, seed: int, *purpose: str) -> ImageSet:
-    """At most `count` pictures in the order in which (`seed`, `purpose`) draws them; all as they are for
-    None.
+    """At most `count` pictures in the order in which (`seed`, `purpose`) draws them;
+    all as they are for None.
     """
     if count is None:
         return images

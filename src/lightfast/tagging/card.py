@@ -28,7 +28,7 @@ class ModelCard:
         class_names: K names in the order of the columns.
         task: "multi-class" (probabilities sum to 1) or "multi-label" (each is of its own).
         thresholds: multi-label: the probability from which on each class is a tag; empty = 0.5 for all.
-        taxonomy: JSON of a `data.taxonomy.Taxonomy`, or None.
+        taxonomy: JSON of a `data.taxonomy.taxonomy.Taxonomy`, or None.
         temperature: that the logits were divided by.
         preprocess: JSON of the `Preprocess` that stands inside the graph.
         lightfast_version, data_version, seed: where it comes from.

@@ -93,7 +93,7 @@ def crops(
     """The places of a picture as pictures of one size: uint8 (M, H, W, 3).
 
     A box is widened by `context`, then to the proportions of `image_size` as far as the picture reaches; what
-    still differs is cut as `data.decode.resize_batch` cuts.
+    still differs is cut as `data.decode.decode.resize_batch` cuts.
     """
     height, width = image_size
     wide = _widened(np.asarray(boxes, dtype=np.float64), image.shape[:2], width / height, context)
@@ -117,8 +117,8 @@ def find_objects(
         object_settings: limits and thresholds.
         image_size: (H, W) that the tagger is given.
 
-    Raises DataError when the tagger's answer does not fit, UnknownName when `object_settings.other` is no
-    class.
+    Raises DataError when the tagger's answer does not fit,
+    UnknownName when `object_settings.other` is no class.
     """
     object_settings = object_settings or ObjectSettings()
     places = propose(checked_picture(image), object_settings.limit)

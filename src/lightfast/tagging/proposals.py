@@ -166,8 +166,8 @@ def _around(one: dict[str, Any], other: dict[str, Any]) -> NDArray[np.float64]:
 
 
 def _unlike(one: dict[str, Any], other: dict[str, Any], total: int) -> float:
-    """0..3: histogram distance, joint size and the gap left in the joint box, as Uijlings et al. weigh them,
-    negated.
+    """0..3: histogram distance, joint size and the gap left in the joint box, as Uijlings et al.
+    weigh them, negated.
     """
     both = one["size"] + other["size"]
     colour = np.minimum(one["colour"] / one["size"], other["colour"] / other["size"]).sum() / 3

@@ -122,8 +122,8 @@ def row_format(out: Path, form: str | None) -> RowFormat:
 def row_writer(out: Path, form: RowFormat, columns_of: PredictionColumns) -> Generator[Write, None, None]:
     """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well.
 
-    When it does not, OUT.part stays: a whole file of the rows written so far (none is left when there are no
-    rows).
+    When it does not, OUT.part stays: a whole file of the rows written so far (none is left when
+    there are no rows).
     """
     make_folder(out.parent)
     part = out.with_name(f"{out.name}.part")

@@ -43,8 +43,8 @@ class BalancedDraws:
     moved: bool = False
 
     def epoch(self, number: int) -> Batch:
-        """K times N // K rows, as many of each class (whole passes over its pictures first,
-        in random order).
+        """K times N // K rows, as many of each class
+        (whole passes over its pictures first, in random order).
         """
         images, labels = self.train
         rng = generator(self.seed, "balance", number)

@@ -37,8 +37,8 @@ class FeatureScale:
         return (features - self.mean) / self.spread
 
     def folded(self, solution: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(weight (K, D), bias (K,)) on the features as they were, from a solution (D + 1,
-        K) on the standardised ones.
+        """(weight (K, D), bias (K,)) on the features as they were, from a solution
+        (D + 1, K) on the standardised ones.
         """
         weight = solution[:-1].T / self.spread
         return weight.astype(np.float32), (solution[-1] - weight @ self.mean).astype(np.float32)

@@ -67,10 +67,10 @@ class Enhancement:
 
 def differentiable_ssim(first: Tensor, second: Tensor) -> Tensor:
     """Mean structural similarity of float pictures (N, C, H, W) in [0, 1], a scalar; the differentiable twin
-    of `evaluate.quality.ssim`.
+    of `evaluate.image_quality.ssim`.
 
-    Wang et al. 2004; uniform window of 7 × 7 (the largest odd one that fits), K1 = 0.01, K2 = 0.03, sample
-    covariance.
+    Wang et al. 2004; uniform window of 7 × 7 (the largest odd one that fits), K1 = 0.01, K2 = 0.03,
+    sample covariance.
     """
     side = min(SSIM_WINDOW, *first.shape[-2:])
     side -= 1 - side % 2

@@ -63,8 +63,8 @@ class FeatureExtractor:
 
 
 def embedding(model: str = "lite0") -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Pictures uint8 (N, H, W, C) to the pooled features float32 (N,
-    D) of a backbone with its published weights; loaded when first called.
+    """Pictures uint8 (N, H, W, C) to the pooled features float32 (N, D)
+    of a backbone with its published weights; loaded when first called.
     """
 
     def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -36,8 +36,8 @@ def graph_lines(check: GraphCheck) -> list[str]:
 
 
 def quantization_lines(cost: QuantizationCost) -> list[str]:
-    """The cost of 8 bits for people: accuracy with interval and n where labels are known, agreement,
-    speed.
+    """The cost of 8 bits for people: accuracy with interval and n where labels are known,
+    agreement, speed.
     """
     test, slow, fast = cost.paired, *(cost.pictures_per_second[name] for name in ("int8", "fp32"))
     lines = []

@@ -54,8 +54,8 @@ HASH_VIEWS: tuple[tuple[Window, Window], ...] = (
     (_TOP, _TOP),
 )
 """What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy); both
-without their rims, where a border may lie; opposite sides (moved); both without the strip that may hold a
-mark.
+without their rims, where a border may lie; opposite sides (moved);
+both without the strip that may hold a mark.
 """
 
 _FREQUENCIES = sorted(
@@ -200,8 +200,8 @@ def _tables(thumbs: NDArray[np.uint8], window: Window, centre: NDArray[np.float3
 def _looked_up(
     seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], what: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """int64 (5, M): (first, second, distance, view,
-    mirrored) of everything that one view of each of `rows` comes close to.
+    """int64 (5, M): (first, second, distance, view, mirrored)
+    of everything that one view of each of `rows` comes close to.
     """
     words = _words(seen)
     view, mirrored = what

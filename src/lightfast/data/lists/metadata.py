@@ -61,7 +61,7 @@ def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> Lo
     """The pictures that the metadata of `root` name, or None where there are none or they say nothing of
     labels (a note tells that).
 
-    Raises DataError as `read_manifest` does. Pictures that the metadata do not name are counted in a note.
+    Raises DataError as `load_manifest` does. Pictures that the metadata do not name are counted in a note.
     """
     files = metadata_files(root)
     if not files:

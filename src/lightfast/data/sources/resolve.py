@@ -137,8 +137,8 @@ class SourceResolver:
         )
 
     def display_all(self, unreadable: Iterable[Unreadable]) -> tuple[Unreadable, ...]:
-        """Files that could not be read and the losses on the way here, each once under the user's own name,
-        sorted.
+        """Files that could not be read and the losses on the way here,
+        each once under the user's own name, sorted.
         """
         shown = map(self.display_unreadable, (*unreadable, *self.unreadable))
         return tuple(sorted({one.path: one for one in shown}.values()))

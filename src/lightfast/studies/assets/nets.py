@@ -44,8 +44,8 @@ class Way:
 def ways(epochs: int | None = None) -> tuple[Way, ...]:
     """Frozen, staged, full, and from scratch; `epochs` cuts all of them (scale "quick").
 
-    From scratch takes twice the epochs of the fine-tunes, at a larger step: random weights have more to
-    learn.
+    From scratch takes twice the epochs of the fine-tunes, at a larger step:
+    random weights have more to learn.
     """
     side, full = {"input_side": _SIDE}, {"input_side": _SIDE, "mode": "full"}
     scratch = Recipe.of(

@@ -197,7 +197,7 @@ def classifier_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Check
 
 def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: StudyImages) -> Checkpoint:
     """The enhancer (or denoiser) of a way, role "restorer";
-    way LEAK is the paper's plan on training and test pictures together.
+    way `_LEAK` is the paper's plan on training and test pictures together.
     """
     splits = pictures.splits
     if way == DENOISER:
@@ -300,7 +300,7 @@ def _ours(state: str, gates: Mapping[str, Gate]) -> str:
 
 
 def _gate(options: StudyOptions, classifier: Checkpoint, enhanced: Checkpoint, val_images: ImageSet) -> Gate:
-    """The verdict on validation pictures, as `restore.gate.judge` gives it,
+    """The verdict on validation pictures, as `restore.measure.judge` gives it,
     from predictions that are kept.
     """
     if not len(val_images):

@@ -204,8 +204,8 @@ def _placed(digits: NDArray[np.uint8], down: _Floats, across: _Floats, draws: _D
     """Digits (N, H, W) enlarged, blurred and set with their middle at (down, across) of a 32 × 32 picture;
     what falls outside is cut off.
 
-    Enlarging, moving and blurring are one linear map a side, so each digit is multiplied by two small
-    matrices.
+    Enlarging, moving and blurring are one linear map a side,
+    so each digit is multiplied by two small matrices.
     """
     rows = _side(digits.shape[1], down, draws)
     columns = _side(digits.shape[2], across, draws)
