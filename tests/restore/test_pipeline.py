@@ -161,7 +161,7 @@ def test_a_pipeline_comes_back_from_disk(pipeline: Pipeline, blobs: ImageSet, tm
 
 
 def test_pictures_of_another_shape_are_refused(pipeline: Pipeline):
-    with pytest.raises(CheckpointError, match=r"expected pictures of \(12, 12, 1\).*`image_size`"):
+    with pytest.raises(CheckpointError, match=r"expected pictures of \(12, 12, 1\).*size and channels"):
         repair(pipeline, ImageSet(np.zeros((2, 16, 16, 1), dtype=np.uint8)))
 
 
