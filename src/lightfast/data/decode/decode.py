@@ -1,29 +1,34 @@
-"""One picture file to one uint8 array, with a plain reason when it cannot be read (Pillow)."""
+"""One picture file to one uint8 array, with a plain reason when it cannot be read
+(Pillow; rare kinds of TIFF by tifffile).
+"""
 
 from __future__ import annotations
 
 import importlib
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from lightfast.data.decode import jpeg, png, webp
 from lightfast.data.decode.colour import is_grey, to_mode, to_srgb
+from lightfast.data.decode.examined import Damaged, Examined
 from lightfast.data.decode.unreadable import (
     InMemoryFile,
     UnreadablePicture,
+    file_format,
     is_heic,
     require_file,
     unreadable_reason,
-    zeros_at_the_end,
 )
 
-DECODER = 1
+DECODER = 2
 """Counts the changes of this module and of `colour` after which the same file gives other pixels:
 kept pictures are then decoded again.
 """
@@ -64,6 +69,17 @@ _ODD_METADATA = (
     struct.error,
 )
 """What Pillow's readers of metadata raise on bytes that are none."""
+_EXAMINE: dict[str, Callable[[bytes], Examined]] = {
+    "JPEG": jpeg.examine,
+    "PNG": png.examine,
+    "WebP": webp.examine,
+}
+_WITHOUT_METADATA: dict[str, Callable[[bytes], Iterator[bytes]]] = {
+    "JPEG": jpeg.without_metadata,
+    "PNG": png.without_metadata,
+    "WebP": webp.without_metadata,
+}
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -76,30 +92,56 @@ class Header:
     more: Literal["", "animation", "pages"] = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded file: pixels uint8 (H, W, C), C = 1 or 3, and keys of `REMARKS` that hold for it."""
+
+    pixels: NDArray[np.uint8]
+    remarks: frozenset[str] = frozenset()
+
+
 def decode_file(
-    path: str | Path, image_size: tuple[int, int] | None = None, channels: int | None = None
+    path: str | Path,
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    damaged: Damaged = "refuse",
 ) -> NDArray[np.uint8]:
     """The picture in `path` as uint8 (H, W, C), 0..255, C = 1 or 3, as a person sees it.
 
     EXIF orientation is applied, once; colour profiles lead to sRGB; transparency is laid over white;
     palettes, CMYK and other colour spaces become RGB; 16-bit pictures are scaled to 8; of an animation the
     first frame is taken. With `image_size` (H, W) the shorter side is scaled and the centre cropped
-    (bilinear, antialiased). Without `channels`, grey files give C = 1 and all others C = 3.
+    (bilinear, antialiased). Without `channels`, grey files give C = 1 and all others C = 3. Damaged metadata
+    are left aside; with `damaged` "read" damaged pixels are read as far as they go.
 
-    Raises UnreadablePicture: no such file, permission denied, empty, truncated, not a picture, a
+    Raises UnreadablePicture: no such file, permission denied, empty, truncated, damaged, not a picture, a
     decompression bomb, or no file at all.
     """
+    return read_picture(path, image_size, channels, damaged).pixels
+
+
+def read_picture(
+    path: str | Path,
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    damaged: Damaged = "refuse",
+) -> Picture:
+    """What `decode_file` gives, with what is to be said of the file."""
     path = Path(path)
-    return _decoded(_content(path), image_size, channels)
+    return _decoded(_content(path), image_size, channels, damaged)
 
 
 def decode_bytes(
-    data: bytes, name: str = "picture", image_size: tuple[int, int] | None = None, channels: int | None = None
+    data: bytes,
+    name: str = "picture",
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    damaged: Damaged = "refuse",
 ) -> NDArray[np.uint8]:
     """What `decode_file` gives for a file of these bytes, to the byte;
     `name` is what an UnreadablePicture calls it.
     """
-    return _decoded(InMemoryFile(name, data), image_size, channels)
+    return _decoded(InMemoryFile(name, data), image_size, channels, damaged).pixels
 
 
 def _content(path: Path) -> Path | InMemoryFile:
@@ -111,12 +153,44 @@ def _content(path: Path) -> Path | InMemoryFile:
 
 
 def _decoded(
+    source: Path | InMemoryFile, image_size: tuple[int, int] | None, channels: int | None, damaged: Damaged
+) -> Picture:
+    examine = _EXAMINE.get(file_format(source))
+    if examine is None:
+        return Picture(_pixels(source, image_size, channels))
+    found = examine(source.read_bytes())
+    if found.damage and (damaged == "refuse" or found.damage.startswith("truncated")):
+        raise UnreadablePicture(source, found.damage)
+    held = InMemoryFile(str(source), found.data)
+    pixels, metadata = _with_less(held, lambda one: _pixels(one, image_size, channels))
+    remarks = found.remarks | ({"damaged"} if found.damage else set()) | ({"metadata"} if metadata else set())
+    return Picture(pixels, remarks)
+
+
+def _with_less(source: Path | InMemoryFile, work: Callable[[Path | InMemoryFile], _T]) -> tuple[_T, bool]:
+    """(`work` on a file, whether it needed the file without its metadata).
+
+    Raises UnreadablePicture as the whole file did when no such file helps.
+    """
+    try:
+        return work(source), False
+    except UnreadablePicture as error:
+        strip = _WITHOUT_METADATA.get(file_format(source))
+        if strip is None:
+            raise
+        for data in strip(source.read_bytes()):
+            try:
+                return work(InMemoryFile(str(source), data)), True
+            except UnreadablePicture:
+                continue
+        raise error
+
+
+def _pixels(
     source: Path | InMemoryFile, image_size: tuple[int, int] | None, channels: int | None
 ) -> NDArray[np.uint8]:
     with _opened(source) as image:
         try:
-            if image.format in ("JPEG", "MPO") and zeros_at_the_end(source):
-                raise UnreadablePicture(source, "truncated (zero bytes in the place of its end)")
             if image.format == "TIFF":
                 # Pillow maps uncompressed files into memory where it knows their name, at the wrong width
                 # when they lie on their side.
@@ -131,8 +205,6 @@ def _decoded(
             turn = _TURNS.get(_orientation(image))
             upright = to_srgb(image) if turn is None else to_srgb(image).transpose(turn)
             return _array(upright, image_size, channels)
-        except UnreadablePicture:
-            raise
         # Damaged files raise almost anything inside the decoders; each of them is handed on by name, none is
         # swallowed.
         except Exception as error:
@@ -144,14 +216,19 @@ def load_header(path: str | Path) -> Header:
     as far as they tell.
     """
     path = Path(path)
-    with _opened(path) as image:
+    require_file(path)
+    return _with_less(path, _header)[0]
+
+
+def _header(source: Path | InMemoryFile) -> Header:
+    with _opened(source) as image:
         try:
             width, height = _written_size(image)
             if _orientation(image) in _SIDEWAYS:
                 width, height = height, width
             return Header((height, width, 1 if is_grey(image) else 3), _more(image))
         except Exception as error:
-            raise UnreadablePicture(path, unreadable_reason(error, path)) from error
+            raise UnreadablePicture(source, unreadable_reason(error, source)) from error
 
 
 def resize_batch(

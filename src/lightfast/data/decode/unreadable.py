@@ -174,17 +174,9 @@ def ends_early(path: Path | InMemoryFile) -> bool:
     return size < _announced(kind, head)
 
 
-def zeros_at_the_end(path: Path | InMemoryFile) -> bool:
-    """Whether a JPEG ends in zero bytes in the middle of its picture, as a download that was cut off on
-    reserved room leaves it.
-
-    The decoder makes grey of such a rest and says nothing.
-    """
-    with path.open("rb") as stream:
-        stream.seek(max(0, _size(path) - 2))
-        if stream.read() != b"\0\0":
-            return False
-    return _unfinished_jpeg(path)
+def file_format(path: Path | InMemoryFile) -> str:
+    """The format that the first bytes announce (JPEG, PNG, GIF, WebP, TIFF, BMP, HEIC, AVIF), or ""."""
+    return _format(_first(path))
 
 
 def _unfinished_jpeg(path: Path | InMemoryFile) -> bool:
