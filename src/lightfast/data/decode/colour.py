@@ -13,7 +13,8 @@ from PIL import Image, ImageChops, ImageCms
 
 _DEEP = ("I", "F")
 _SIXTEEN_BITS = 65535
-_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_OVERSHOOT, _UNDERSHOOT = 2.0, 0.05
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_FORMAT, _SIGNED = 258, 262, 339, 2
 
 
 def is_grey(image: Image.Image) -> bool:
@@ -49,21 +50,25 @@ def to_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def grey_to_uint8(deep: NDArray[np.generic], white: int | None = None) -> NDArray[np.uint8]:
-    """Grey of more than 8 bits, any shape, to uint8.
+    """Numbers of more than 8 bits, signed or floating, any shape, to uint8.
 
     `white` is the value that becomes 255; None tells 0..1 floats, 0..255 and 0..65535 apart by kind and
-    largest value. Raises ValueError for NaN and infinity.
+    largest value. Floats may overshoot a little, as resizing leaves them: up to twice white, and below zero
+    by a twentieth of it. Raises ValueError for NaN, infinity and other numbers below zero, for which no value
+    is known to be black.
     """
     values = deep.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("NaN or infinity among the pixels")
-    top = float(values.max(initial=0.0))
+    top, floating = float(values.max(initial=0.0)), deep.dtype.kind == "f"
     if white is not None:
         scale = 255 / white
-    elif deep.dtype.kind == "f" and top <= 1.0:
+    elif floating and top < _OVERSHOOT:
         scale = 255.0
     else:
         scale = 1.0 if top <= 255 else 255 / max(top, _SIXTEEN_BITS)
+    if float(values.min(initial=0.0)) * scale < (-_UNDERSHOOT * 255 if floating else 0):
+        raise ValueError("numbers below zero among the pixels: which of them is black is not known")
     return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
 
 
@@ -88,6 +93,8 @@ def _white(image: Image.Image, tags: dict[int, tuple[int, ...]]) -> int | None:
     if image.mode.startswith("I;"):
         # Twelve bits come in the room of sixteen.
         return 2 ** min(16, tags.get(_TIFF_BITS, (16,))[0]) - 1
+    if tags.get(_TIFF_BITS) == (16,) and tags.get(_TIFF_FORMAT) == (_SIGNED,):
+        return 2**15 - 1
     return _SIXTEEN_BITS if image.mode == "I" and image.format in ("PNG", "PPM") else None
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lightfast.data.decode import jpeg, png, webp
+from lightfast.data.decode import jpeg, png, tiff, webp
 from lightfast.data.decode.colour import is_grey, to_mode, to_srgb
 from lightfast.data.decode.examined import Damaged, Examined
 from lightfast.data.decode.unreadable import (
@@ -189,6 +189,8 @@ def _with_less(source: Path | InMemoryFile, work: Callable[[Path | InMemoryFile]
 def _pixels(
     source: Path | InMemoryFile, image_size: tuple[int, int] | None, channels: int | None
 ) -> NDArray[np.uint8]:
+    if _is_rare_tiff(source):
+        return _of_rare_tiff(source, lambda: _array(_upright(tiff.load_rare(source)), image_size, channels))
     with _opened(source) as image:
         try:
             if image.format == "TIFF":
@@ -201,14 +203,44 @@ def _pixels(
                 side = 2 * max(image_size)
                 image.draft(None, (side, side))
             image.load()
-            # Asked after loading: TIFFs are turned by Pillow's loader, which then takes the tag away.
-            turn = _TURNS.get(_orientation(image))
-            upright = to_srgb(image) if turn is None else to_srgb(image).transpose(turn)
-            return _array(upright, image_size, channels)
+            return _array(_upright(image), image_size, channels)
         # Damaged files raise almost anything inside the decoders; each of them is handed on by name, none is
         # swallowed.
         except Exception as error:
             raise UnreadablePicture(source, unreadable_reason(error, source)) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A loaded picture in sRGB as a person sees it.
+
+    Its orientation is asked after loading: Pillow's loader turns TIFFs and then takes the tag away.
+    """
+    turn = _TURNS.get(_orientation(image))
+    return to_srgb(image) if turn is None else to_srgb(image).transpose(turn)
+
+
+def _is_rare_tiff(source: Path | InMemoryFile) -> bool:
+    """Whether it is for tifffile: Pillow would read it wrongly, or cannot open it at all."""
+    if file_format(source) != "TIFF":
+        return False
+    try:
+        with _opened(source) as image:
+            return image.format == "TIFF" and tiff.is_rare(image)
+    except UnreadablePicture:
+        return True
+
+
+def _of_rare_tiff(source: Path | InMemoryFile, work: Callable[[], _T]) -> _T:
+    try:
+        return work()
+    except UnreadablePicture:
+        raise
+    # See _pixels.
+    except Exception as error:
+        if type(error).__name__ == "TiffFileError":
+            # Not a TIFF to tifffile either: Pillow has the reason.
+            error = UnidentifiedImageError()
+        raise UnreadablePicture(source, unreadable_reason(error, source)) from error
 
 
 def load_header(path: str | Path) -> Header:
@@ -221,6 +253,10 @@ def load_header(path: str | Path) -> Header:
 
 
 def _header(source: Path | InMemoryFile) -> Header:
+    if _is_rare_tiff(source):
+        (height, width, planes), turn, more = _of_rare_tiff(source, lambda: tiff.rare_shape(source))
+        sides = (width, height) if turn in _SIDEWAYS else (height, width)
+        return Header((*sides, planes), "pages" if more else "")
     with _opened(source) as image:
         try:
             width, height = _written_size(image)

@@ -45,7 +45,7 @@ class _Header:
         return b"".join((_START, *kept, data[self.scan :]))
 
     def frame(self, data: bytes) -> bytes:
-        """The segment that says size and kind: FF, mark, length (2), precision, height (2), width (2), planes."""
+        """The segment of the size: FF, mark, length (2), precision, height (2), width (2), planes."""
         return next(
             data[start : max(end, start + 10)] for mark, start, end in self.segments if mark in _FRAMES
         )

@@ -41,6 +41,8 @@ _PICTURES = (
     (b"BM", "BMP"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
 )
 _OTHERS = (
     (b"%PDF", "a PDF document"),
