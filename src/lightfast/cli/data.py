@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument
 
 from lightfast.cli.groups import data_app
-from lightfast.cli.parameters import AsJson, DataArg, Device, Seed
+from lightfast.cli.parameters import AsJson, Damaged, DataArg, Device, Seed
 from lightfast.cli.terminal import print_result, progress_bars
 
 
@@ -50,7 +50,13 @@ def data_fetch(
 
 
 @data_app.command("check", epilog="Example: lightfast data check my-pictures/")
-def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: Device = "auto") -> None:
+def data_check(
+    data: DataArg,
+    damaged: Damaged = "refuse",
+    as_json: AsJson = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
     """Say what DATA holds and what is wrong with it.
 
     Unreadable files, uneven classes, exact duplicates, identical pictures with different labels, training
@@ -61,5 +67,5 @@ def data_check(data: DataArg, as_json: AsJson = False, seed: Seed = 0, device: D
     from lightfast.data.check import check
 
     with progress_bars() as report:
-        found = check(data, report=report)
+        found = check(data, damaged=damaged, report=report)
     print_result(plain(found), as_json, check_lines(found))

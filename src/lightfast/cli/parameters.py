@@ -32,6 +32,14 @@ Size = Annotated[
     str | None,
     Option("--image-size", metavar="HxW", help="Bring every picture to this size, e.g. 28x28 or 96."),
 ]
+Damaged = Annotated[
+    Literal["refuse", "read"],
+    Option(
+        "--damaged",
+        metavar="refuse|read",
+        help="Picture files with damaged pixels: list them as unreadable, or read them as far as they go.",
+    ),
+]
 Model = Annotated[
     str,
     Option(

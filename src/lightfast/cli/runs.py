@@ -12,6 +12,7 @@ from lightfast.cli.groups import app
 from lightfast.cli.parameters import (
     AsJson,
     AutoModel,
+    Damaged,
     DataArg,
     Device,
     Limit,
@@ -85,6 +86,7 @@ def train(
         ),
     ] = None,
     image_size: Size = None,
+    damaged: Damaged = "refuse",
     resume: Resume = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -113,7 +115,9 @@ def train(
             load_taxonomy(taxonomy) if taxonomy else None,
             precision,
         )
-        options = run_options(out, seed, device, report, resume=resume, image_size=image_size)
+        options = run_options(
+            out, seed, device, report, resume=resume, image_size=image_size, damaged=damaged
+        )
         result = train_run(
             data, options, model=model, recipe=recipe, config=config, train_options=train_options
         )
@@ -169,6 +173,7 @@ def predict(
             help="Give the labels the names that the run's taxonomy keeps for this client.",
         ),
     ] = None,
+    damaged: Damaged = "refuse",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -186,14 +191,14 @@ def predict(
             from lightfast.cli.text.runs import objects_lines
             from lightfast.runs.objects import objects_run
 
-            objects_found = objects_run(run, paths, run_options(out, seed, device, report))
+            objects_found = objects_run(run, paths, run_options(out, seed, device, report, damaged=damaged))
             result, lines = plain(objects_found), objects_lines(objects_found)
         else:
             from lightfast.runs.predict import tag_run
             from lightfast.tagging.rows import rows_text, save_rows
 
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
-            options = run_options(out if streamed else None, seed, device, report)
+            options = run_options(out if streamed else None, seed, device, report, damaged=damaged)
             result = tag_run(run, paths, options, form=wanted if streamed else None, top=top, client=client)
             if out is not None and not streamed:
                 save_rows(out, plain(result), wanted)
@@ -245,6 +250,7 @@ def evaluate(
     out: Annotated[
         Path | None, Option("--out", metavar="FOLDER", help="Write metrics, predictions and a report there.")
     ] = None,
+    damaged: Damaged = "refuse",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -258,7 +264,12 @@ def evaluate(
 
     with progress_bars() as report:
         result = evaluate_run(
-            run, data, run_options(out, seed, device, report), suite=suite, severities=severity, limit=limit
+            run,
+            data,
+            run_options(out, seed, device, report, damaged=damaged),
+            suite=suite,
+            severities=severity,
+            limit=limit,
         )
     print_result(result, as_json, evaluate_lines(result, out))
 
@@ -294,6 +305,7 @@ def corrupt(
     listing: Annotated[bool, Option("--list", help="List corruptions and suites.")] = False,
     limit: Limit = None,
     image_size: Size = None,
+    damaged: Damaged = "refuse",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -313,7 +325,7 @@ def corrupt(
             "corrupt needs pictures", cure="lightfast corrupt DATA --name fog --severity 3 --out FOLDER"
         )
     with progress_bars() as report:
-        options = run_options(out, seed, device, report, image_size=image_size)
+        options = run_options(out, seed, device, report, image_size=image_size, damaged=damaged)
         result = corrupt_run(
             data, jobs_of(name, severity, suite), options, many=suite is not None, part=part, limit=limit
         )

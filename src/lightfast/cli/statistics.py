@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, DataArg, Device, Jobs, Model, Seed, SetOption, Size
+from lightfast.cli.parameters import AsJson, Damaged, DataArg, Device, Jobs, Model, Seed, SetOption, Size
 from lightfast.cli.terminal import parse_numbers, print_result, progress_bars, run_options
 
 _Over = Literal["train_size", "classes", "imbalance"]
@@ -32,6 +32,7 @@ def crossval(
     settings: SetOption = None,
     jobs: Jobs = None,
     image_size: Size = None,
+    damaged: Damaged = "refuse",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -48,7 +49,7 @@ def crossval(
 
     with progress_bars() as report:
         folder = out or Path("runs") / f"crossval-{model.replace(':', '-').replace('/', '-')}"
-        opened = run_options(folder, seed, device, report, image_size=image_size)
+        opened = run_options(folder, seed, device, report, image_size=image_size, damaged=damaged)
         result = crossval_run(
             data,
             opened,
@@ -125,6 +126,7 @@ def sweep(
     settings: SetOption = None,
     jobs: Jobs = None,
     image_size: Size = None,
+    damaged: Damaged = "refuse",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -151,7 +153,7 @@ def sweep(
     )
     folder = out or Path("runs") / f"sweep-{over}"
     with progress_bars() as report:
-        opened = run_options(folder, seed, device, report, image_size=image_size)
+        opened = run_options(folder, seed, device, report, image_size=image_size, damaged=damaged)
         result = sweep_run(data, opened, plan=parse_plan(settings or [], model), sweep_options=sweep_options)
     print_result(result, as_json, [*sweep_lines(result), f"report     {folder / 'report.html'}"])
 

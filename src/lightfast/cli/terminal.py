@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.progress import Reporter, silent
@@ -33,6 +33,7 @@ def run_options(
     *,
     resume: bool = False,
     image_size: str | None = None,
+    damaged: Literal["refuse", "read"] = "refuse",
 ) -> RunOptions:
     """The options of a verb on run folders, as typed."""
     from lightfast.runs.options import RunOptions
@@ -43,6 +44,7 @@ def run_options(
         device=device,
         resume=resume,
         image_size=_size(image_size),
+        damaged=damaged,
         report=report,
         command=shlex.join(["lightfast", *sys.argv[1:]]),
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import LoadedData, Unreadable
+from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable
+from lightfast.data.decode.examined import Damaged
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import NearDuplicates, find_near_duplicates
 from lightfast.data.ingest import load_splits
@@ -65,11 +66,19 @@ class DataReport:
     near_not_searched: str = ""
 
 
-def check(source: str | Path, *, data_folder: Path | None = None, report: Reporter = silent) -> DataReport:
-    """Read `source` (see `ingest.load_images`) and report on it;
+def check(
+    source: str | Path,
+    *,
+    damaged: Damaged = "refuse",
+    data_folder: Path | None = None,
+    report: Reporter = silent,
+) -> DataReport:
+    """Read `source` (see `ingest.load_images`) and report on it; `damaged` as in `ImageSpec`;
     raises DataError where it cannot be read as a data set at all.
     """
-    loaded = load_splits(source, data_folder=data_folder, report=report)
+    loaded = load_splits(
+        source, ImageSpec(damaged=damaged, lost="keep"), data_folder=data_folder, report=report
+    )
     return examine(loaded, printable(source), report)
 
 
@@ -180,12 +189,14 @@ def _overlap(loaded: LoadedData) -> int:
 
 def _warnings(report: DataReport) -> tuple[str, ...]:
     few = [f"{name} ({count})" for name, count in report.classes.items() if count < FEW]
+    lost = [name for name, count in report.classes.items() if not count]
     filled = [count for count in report.classes.values() if count]
     ratio = max(filled) / min(filled) if filled else 1.0
     near = (*report.near_duplicates, *report.near_conflicts)
     extra = sum(len(group) - 1 for group in report.duplicates)
     said = [
         (bool(report.unreadable), f"{len(report.unreadable)} files could not be read"),
+        (bool(lost), f"classes of which no picture can be read: {', '.join(lost)}"),
         (bool(few), f"classes with fewer than {FEW} pictures: {', '.join(few)}"),
         (ratio > UNEVEN, f"uneven classes: the largest has {ratio:.0f} times the pictures of the smallest"),
         (extra > 0, f"{extra} pictures are exact copies of others of their class"),

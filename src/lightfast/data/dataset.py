@@ -61,11 +61,17 @@ class ImageSpec:
             side, at most this; so is one common size that is larger (shorter side above it, or longer side
             above twice it). None: mixed sizes to at most 96, and one common size is kept as long as all
             pictures fit in memory.
+        damaged: "refuse" lists files with damaged pixels as unreadable; "read" reads them as far as they go,
+            and a note counts them.
+        lost: a class of which no picture can be read: "refuse" raises DataError, "keep" leaves it without
+            pictures (for looking at a data set, not for learning from it).
     """
 
     image_size: tuple[int, int] | None = None
     channels: int | None = None
     largest_side: int | None = None
+    damaged: Literal["refuse", "read"] = "refuse"
+    lost: Literal["refuse", "keep"] = "refuse"
 
     def __post_init__(self) -> None:
         if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):

@@ -251,7 +251,7 @@ def _suggestions(
     taxonomy = None if card.taxonomy is None else Taxonomy.from_json(card.taxonomy)
     cuts = card.cuts if card.task == "multi-label" else None
     done, total = 0, len(listing.entries)
-    for batch in tag_files(tagger, listing.entries):
+    for batch in tag_files(tagger, listing.entries, options.damaged):
         told.unreadable = [*told.unreadable, *map(resolver.display_unreadable, batch.unreadable)]
         told.n += len(batch.entries)
         done += len(batch.entries) + len(batch.unreadable)

@@ -47,8 +47,9 @@ def objects_run(
     listing = picture_entries(paths, report)
     found: list[PictureObjects] = []
     unreadable = list(listing.unreadable)
+    pictures = stream_pictures(listing.entries, None, 3, ahead=_AHEAD, damaged=options.damaged)
     tagger, total = _tagger(classifier), len(listing.entries)
-    for done, (entry, image) in enumerate(stream_pictures(listing.entries, None, 3, ahead=_AHEAD)):
+    for done, (entry, image) in enumerate(pictures):
         report("looking", done, total)
         name = printable(entry.id)
         if isinstance(image, Unreadable):

@@ -10,6 +10,7 @@ from typing import Any
 from lightfast.base.errors import SettingsError
 from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
+from lightfast.data.decode.examined import Damaged
 from lightfast.train.recipe import Training
 
 
@@ -24,6 +25,7 @@ class RunOptions:
         resume: go on with an interrupted run in `out`.
         image_size: (H, W) that training pictures get; None keeps theirs. Other verbs read at the run's own
             size.
+        damaged: picture files with damaged pixels: refuse (listed as unreadable), or read as far as they go.
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
         executor: runs the trainings of a verb that needs several.
@@ -35,6 +37,7 @@ class RunOptions:
     device: str = "auto"
     resume: bool = False
     image_size: tuple[int, int] | None = None
+    damaged: Damaged = "refuse"
     data_folder: Path | None = None
     report: Reporter = silent
     command: str = ""

@@ -121,7 +121,7 @@ def prepare(
 
     Args:
         source: folder, manifest, `.npz`, archive, address or catalogue name.
-        options: `image_size`, `data_folder` and `report` count.
+        options: `image_size`, `damaged`, `data_folder` and `report` count.
         classifier: read at its picture size and channels; one from the hub resizes by itself.
         target: size and channels of the pictures; None = `options.image_size`, all else as it is.
         near: what decides the doubtful pairs of near duplicates: the features of a pretrained backbone, or
@@ -136,6 +136,7 @@ def prepare(
         wanted = (
             ImageSpec() if _resizes_itself(classifier, str(source)) else ImageSpec((height, width), channels)
         )
+    wanted = dataclasses.replace(wanted, damaged=options.damaged)
     if named:
         data = load_dataset(str(source), options.data_folder, options.report, wanted)
     else:
@@ -221,10 +222,9 @@ def _from_files(
         raise no_readable_file(listing.unreadable)
     height, width, channels = checkpoint.image_shape
     name = Path(paths[0]).expanduser().resolve().name
+    target = ImageSpec((height, width), channels, damaged=options.damaged)
     with resolver.display_errors():
-        loaded = assemble(
-            name, listing.entries, ("unlabelled",), ImageSpec((height, width), channels), options.report
-        )
+        loaded = assemble(name, listing.entries, ("unlabelled",), target, options.report)
     unreadable = sorted(
         (*map(resolver.display_unreadable, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
     )

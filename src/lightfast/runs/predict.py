@@ -25,6 +25,7 @@ from lightfast.base.files import write_text
 from lightfast.base.plain import OPTIONAL
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Unreadable
+from lightfast.data.decode.examined import damage_note, remark_notes
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.listing import Listing, picture_entries
 from lightfast.data.sources.resolve import SourceResolver
@@ -46,6 +47,12 @@ class _Tally:
     n: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     unreadable: list[Unreadable] = field(default_factory=list)
+    remarks: Counter[str] = field(default_factory=Counter)
+
+    def said(self) -> tuple[str, ...]:
+        """Notes on the files that were read, and on those left out for damage."""
+        reasons = (one.reason for one in self.unreadable)
+        return (*remark_notes(self.remarks), *damage_note(reasons))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +165,7 @@ def tag_with(
         pictures_per_second=round(tally.n / max(seconds, 1e-9), 1),
         out=out,
         unreadable_file=listed,
-        notes=listing.notes,
+        notes=(*listing.notes, *tally.said()),
         predictions=rows if out is None else None,
     )
 
@@ -226,8 +233,9 @@ def _read(
     tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunOptions, tally: _Tally
 ) -> Iterator[Tagged]:
     done, total = 0, len(listing.entries)
-    for batch in tag_files(tagger, listing.entries):
+    for batch in tag_files(tagger, listing.entries, options.damaged):
         tally.unreadable += map(listing.resolver.display_unreadable, batch.unreadable)
+        tally.remarks.update(batch.remarks)
         done += len(batch.entries) + len(batch.unreadable)
         if batch.entries:
             yield batch

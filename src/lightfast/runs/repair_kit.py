@@ -140,6 +140,7 @@ def splits_of_run(folder: Path, options: RunOptions) -> Splits:
     height, width, channels = run["image_shape"]
     if run["data_folder"] and not options.data_folder:
         options = dataclasses.replace(options, data_folder=Path(run["data_folder"]))
+    options = dataclasses.replace(options, damaged=run.get("damaged", options.damaged))
     prepared = prepare(run["source"], options, target=ImageSpec((height, width), channels))
     splits = prepared.splits(int(run["split_seed"]))
     if splits.train.version != run["data_version"]:

@@ -5,14 +5,17 @@ with a bounded number of pictures in memory.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.data.dataset import Entry, Unreadable
-from lightfast.data.decode.decode import decode_file
+from lightfast.data.decode.decode import read_picture
+from lightfast.data.decode.examined import Damaged
 from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.tagging.runtime import Tagger
 
@@ -23,43 +26,51 @@ _AHEAD = 3
 @dataclass(frozen=True, eq=False)
 class Tagged:
     """Some pictures in the order given: those that were read with their probabilities float32 (N, K),
-    and those that could not be.
+    those that could not be, and keys of `REMARKS` with how many of the first they hold for.
     """
 
     entries: tuple[Entry, ...]
     probs: NDArray[np.float32]
     unreadable: tuple[Unreadable, ...] = ()
+    remarks: Mapping[str, int] = field(default_factory=dict)
 
 
-def tag_files(tagger: Tagger, entries: Iterable[Entry]) -> Generator[Tagged, None, None]:
-    """Read picture files, batch by batch, in order.
+def tag_files(
+    tagger: Tagger, entries: Iterable[Entry], damaged: Damaged = "refuse"
+) -> Generator[Tagged, None, None]:
+    """Read picture files, batch by batch, in order; with `damaged` "read" also damaged ones.
 
     Every thread decodes a batch of its own and reads it: while one waits for the decoder another computes,
     and no more threads than wanted want the cores at once. At most three batches a thread are on the way;
     when the caller does not take them, the threads wait. Closing the generator stops the work.
     """
     chunks, threads = _chunks(entries, tagger.batch), tagger.threads
-    return map_in_order(lambda chunk: _tagged(tagger, chunk), chunks, jobs=threads, ahead=_AHEAD * threads)
+    return map_in_order(
+        lambda chunk: _tagged(tagger, chunk, damaged), chunks, jobs=threads, ahead=_AHEAD * threads
+    )
 
 
-def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
+def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: Damaged) -> Tagged:
     height, width, channels = tagger.card.image_shape
     images = np.empty((len(chunk), height, width, channels), dtype=np.uint8)
     kept: list[Entry] = []
     unreadable: list[Unreadable] = []
+    remarks = Counter[str]()
+    read = partial(read_picture, image_size=(height, width), channels=channels, damaged=damaged)
     for entry in chunk:
-        picture = or_unreadable(lambda path: decode_file(path, (height, width), channels), entry.path)
+        picture = or_unreadable(read, entry.path)
         if isinstance(picture, Unreadable):
             unreadable.append(picture)
         else:
-            images[len(kept)] = picture
+            images[len(kept)] = picture.pixels
+            remarks.update(picture.remarks)
             kept.append(entry)
     probs = (
         tagger.infer(images[: len(kept)])
         if kept
         else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
     )
-    return Tagged(tuple(kept), probs, tuple(unreadable))
+    return Tagged(tuple(kept), probs, tuple(unreadable), remarks)
 
 
 def _chunks(entries: Iterable[Entry], size: int) -> Generator[list[Entry], None, None]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import math
@@ -37,6 +38,7 @@ from lightfast.base.folders import pictures_folder
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import DECODER
+from lightfast.data.decode.examined import Damaged
 from lightfast.data.decode.files import Decoded, Shape, common_format, decode_files, load_headers
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.images import content_hash
@@ -52,7 +54,7 @@ from lightfast.data.mapped import (
 
 SMALL_FILES, SMALL_BYTES = 2_000, 2**26
 """Sets below both (files; bytes of pixels) are decoded anew at every start: that takes seconds."""
-_LAYOUT = 1
+_LAYOUT = 2
 _PICTURES, _FACTS = "pictures.npy", "facts.json"
 _OURS = re.compile(r"\.?[0-9a-f]{32}(\..*\.(part|gone))?")
 _CHECKED = 16
@@ -71,12 +73,12 @@ def load_files(
     nor in memory.
     """
     place = pictures_folder() / cache_key(entries, target)
-    found, damage = _found(place, entries)
+    found, damage = _found(place, entries, target.damaged)
     if found is not None:
         return found, common_format(found.shapes, target, name).notes
     headers = load_headers(entries, report)
     common = common_format(headers.shapes, target, name)
-    work = partial(decode_files, entries, headers, common.shape, report)
+    work = partial(decode_files, entries, headers, common, report)
     shape = (len(headers.readable), *common.shape)
     nbytes = math.prod(shape)
     notes = (*common.notes, *damage)
@@ -91,14 +93,16 @@ def load_files(
 
 
 def cache_key(entries: Sequence[Entry], target: ImageSpec) -> str:
-    """The name of a kept set: files in their order (path, size, time of change, rights), target,
-    and all that decodes. One stat a file.
+    """The name of a kept set: files in their order (path, size, time of change, rights), target
+    (what becomes of damaged files included), and all that decodes. One stat a file.
     """
     digest = hashlib.blake2b(digest_size=16)
     libraries = [features.version(one) for one in ("jpg", "zlib", "libtiff", "webp", "avif", "jpg_2000")]
-    heic = importlib.util.find_spec("pillow_heif") is not None
-    decoders = [_LAYOUT, DECODER, PIL.__version__, *libraries, heic]
-    digest.update(json.dumps([decoders, target.image_size, target.channels, target.largest_side]).encode())
+    installed = [importlib.util.find_spec(one) is not None for one in ("pillow_heif", "imagecodecs")]
+    checked_by = [importlib.metadata.version(one) for one in ("simplejpeg", "tifffile")]
+    decoders = [_LAYOUT, DECODER, PIL.__version__, *libraries, *installed, *checked_by]
+    wanted = [target.image_size, target.channels, target.largest_side, target.damaged]
+    digest.update(json.dumps([decoders, *wanted]).encode())
     for entry in entries:
         try:
             status = entry.path.stat()
@@ -187,6 +191,7 @@ def _facts(decoded: Decoded) -> str:
         "shapes": [[*shape, number] for shape, number in decoded.shapes.items()],
         "sizes": dict(decoded.sizes),
         "more": dict(decoded.more),
+        "remarks": dict(decoded.remarks),
         "hashes": list(decoded.hashes or ()),
     }
     text = json.dumps(facts)
@@ -197,7 +202,7 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _found(place: Path, entries: Sequence[Entry]) -> tuple[Decoded | None, tuple[str, ...]]:
+def _found(place: Path, entries: Sequence[Entry], damaged: Damaged) -> tuple[Decoded | None, tuple[str, ...]]:
     """(what is kept there, nothing to say), or (None, notes)."""
     if not place.is_dir():
         return None, ()
@@ -206,7 +211,7 @@ def _found(place: Path, entries: Sequence[Entry]) -> tuple[Decoded | None, tuple
     except (OSError, ValueError, KeyError, TypeError):
         _remove(place)
         return None, ("decoded pictures kept from an earlier start were damaged: decoded again",)
-    if _can_be_read_now(decoded, entries):
+    if _can_be_read_now(decoded, entries, damaged):
         _remove(place)
         return None, ()
     with contextlib.suppress(OSError):
@@ -231,14 +236,16 @@ def _loaded(place: Path, entries: Sequence[Entry]) -> Decoded:
         if content_hash(images[row]) != hashes[row]:
             raise ValueError("pixels")
     shapes: Counter[Shape] = Counter({tuple(shape): number for *shape, number in facts["shapes"]})
-    return Decoded(images, good, unreadable, shapes, Counter(facts["sizes"]), Counter(facts["more"]), hashes)
+    sizes, more, remarks = (Counter[str](facts[name]) for name in ("sizes", "more", "remarks"))
+    return Decoded(images, good, unreadable, shapes, sizes, more, remarks, hashes)
 
 
-def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry]) -> bool:
+def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry], damaged: Damaged) -> bool:
     """Whether a file that could not be read can be now, or for another reason cannot:
     rights of a folder change without its files.
     """
-    now = stream_pictures([entries[index] for index in decoded.unreadable], None, None)
+    broken = [entries[index] for index in decoded.unreadable]
+    now = stream_pictures(broken, None, None, damaged=damaged)
     reasons = [one.reason if isinstance(one, Unreadable) else "" for _, one in now]
     return reasons != list(decoded.unreadable.values())
 

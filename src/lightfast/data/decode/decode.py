@@ -237,9 +237,6 @@ def _of_rare_tiff(source: Path | InMemoryFile, work: Callable[[], _T]) -> _T:
         raise
     # See _pixels.
     except Exception as error:
-        if type(error).__name__ == "TiffFileError":
-            # Not a TIFF to tifffile either: Pillow has the reason.
-            error = UnidentifiedImageError()
         raise UnreadablePicture(source, unreadable_reason(error, source)) from error
 
 

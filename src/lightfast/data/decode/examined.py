@@ -4,6 +4,7 @@ whether pixels are lost, and what the reader is told.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,18 @@ REMARKS: dict[str, str] = {
     "unchecked": "JPEG files of a rare sampling could not be checked for damage",
 }
 """What is said of files that were read, behind their number."""
+
+
+def remark_notes(remarks: Mapping[str, int]) -> tuple[str, ...]:
+    """One sentence a kind of remark, with how many files it holds for."""
+    return tuple(f"{remarks[kind]:,} {said}" for kind, said in REMARKS.items() if remarks.get(kind))
+
+
+def damage_note(reasons: Iterable[str]) -> tuple[str, ...]:
+    """How many files were left out because their pixels are damaged, and the option that reads them."""
+    count = sum(reason.startswith("damaged") for reason in reasons)
+    said = "files are damaged and were left out; `damaged=read` reads what can be decoded of them"
+    return (f"{count:,} {said}",) if count else ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
-from lightfast.data.decode.decode import Header, decode_file, load_header
+from lightfast.data.decode.decode import Header, Picture, load_header, read_picture
+from lightfast.data.decode.examined import Damaged
 from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash
@@ -33,11 +34,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """The size and channels that all pictures get, and what to say about it."""
+    """The size and channels that all pictures get, what to say about it, what becomes of damaged files."""
 
     image_size: tuple[int, int]
     channels: int
     notes: tuple[str, ...] = ()
+    damaged: Damaged = "refuse"
 
     @property
     def shape(self) -> Shape:
@@ -71,6 +73,7 @@ class Decoded:
         shapes: how many files announce which (H, W, C).
         sizes: {"HxW": how many of the N}, before any resizing.
         more: how many of the N files hold more than was read: {"animation": 3, "pages": 1}.
+        remarks: of how many of the N files a key of `REMARKS` is to be said.
         hashes: content hashes of the N where they are known.
     """
 
@@ -80,6 +83,7 @@ class Decoded:
     shapes: Counter[Shape]
     sizes: Counter[str]
     more: Counter[str]
+    remarks: Counter[str]
     hashes: tuple[str, ...] | None = None
 
     def list_unreadable(self, entries: Sequence[Entry]) -> tuple[Unreadable, ...]:
@@ -105,41 +109,43 @@ def load_headers(entries: Sequence[Entry], report: Reporter) -> Headers:
 def decode_files(
     entries: Sequence[Entry],
     headers: Headers,
-    shape: Shape,
+    common: ImageFormat,
     report: Reporter,
     add: Callable[[NDArray[np.uint8]], object],
     *,
     hashed: bool,
 ) -> Decoded:
-    """Every file whose header could be read as (H, W, C) `shape`, one after the other to `add`;
+    """Every file whose header could be read as `common` says, one after the other to `add`;
     what is returned still lacks the images.
 
     Raises DataError when no file can be read, and what `add` raises.
     """
 
-    def work(path: Path) -> tuple[NDArray[np.uint8], str]:
-        picture = decode_file(path, shape[:2], shape[2])
-        return picture, content_hash(picture) if hashed else ""
+    def work(path: Path) -> tuple[Picture, str]:
+        picture = read_picture(path, common.image_size, common.channels, common.damaged)
+        return picture, content_hash(picture.pixels) if hashed else ""
 
-    unreadable, good = dict(headers.unreadable), dict[int, str]()
+    unreadable, good, remarks = dict(headers.unreadable), dict[int, str](), Counter[str]()
     results = map_in_order(lambda index: or_unreadable(work, entries[index].path), headers.readable)
     results = _counted(results, "reading", len(headers.readable), report)
     for index, one in zip(headers.readable, results, strict=True):
         if isinstance(one, Unreadable):
             unreadable[index] = one.reason
         else:
-            add(one[0])
+            add(one[0].pixels)
+            remarks.update(one[0].remarks)
             good[index] = one[1]
     if not good:
         raise no_readable_file(_named(entries, dict(sorted(unreadable.items()))))
     kept = [headers.readable[index] for index in good]
     return Decoded(
-        np.empty((0, *shape), np.uint8),
+        np.empty((0, *common.shape), np.uint8),
         tuple(good),
         unreadable,
         headers.shapes,
         Counter("{}x{}".format(*one.shape[:2]) for one in kept),
         Counter(one.more for one in kept if one.more),
+        remarks,
         tuple(good.values()) if hashed else None,
     )
 
@@ -158,9 +164,10 @@ def _counted(results: Iterator[_T], label: str, total: int, report: Reporter) ->
 def no_readable_file(unreadable: Sequence[Unreadable]) -> DataError:
     """The error of a source of which no file can be read."""
     first = unreadable[0]
+    also = " `damaged=read` reads what can be decoded." if first.reason.startswith("damaged") else ""
     return DataError(
         f"none of the {len(unreadable)} files could be read, the first is {first.path}: {first.reason}",
-        cure="Check that they are whole picture files that you may read.",
+        cure=f"Check that they are whole picture files that you may read.{also}",
     )
 
 
@@ -178,14 +185,14 @@ def common_format(shapes: Counter[Shape], target: ImageSpec, name: str) -> Image
         size, changed = target.image_size, total - sizes[target.image_size]
         if changed:
             notes.append(f"{changed} of {total} pictures {_resized(size)}")
-        return ImageFormat(size, channels, tuple(notes))
+        return ImageFormat(size, channels, tuple(notes), target.damaged)
     why = _why_another_size(sizes, total * channels, target, name)
     if not why:
-        return ImageFormat(next(iter(sizes)), channels, tuple(notes))
+        return ImageFormat(next(iter(sizes)), channels, tuple(notes), target.damaged)
     shorter = float(np.median(np.repeat([min(size) for size in sizes], list(sizes.values()))))
     side = max(1, min(target.largest_side or LARGEST_MIXED_SIDE, round(shorter)))
     note = f"{why}: {_resized((side, side))}; give `image_size` to choose another"
-    return ImageFormat((side, side), channels, (note, *notes))
+    return ImageFormat((side, side), channels, (note, *notes), target.damaged)
 
 
 def _resized(size: tuple[int, int]) -> str:

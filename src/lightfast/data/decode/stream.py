@@ -21,6 +21,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.parallel import usable_cores
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.decode import decode_file
+from lightfast.data.decode.examined import Damaged
 from lightfast.data.decode.unreadable import UnreadablePicture
 
 AHEAD = 64
@@ -37,6 +38,7 @@ def stream_pictures(
     channels: int | None,
     jobs: int | None = None,
     ahead: int = AHEAD,
+    damaged: Damaged = "refuse",
 ) -> Generator[tuple[Entry, NDArray[np.uint8] | Unreadable], None, None]:
     """(entry, its picture uint8 (H, W, C) or why it cannot be read) of every entry, in order, as
     `decode_file` reads them.
@@ -49,10 +51,11 @@ def stream_pictures(
             8.
         ahead: at most so many pictures are being decoded or wait; the threads stop until the caller has taken
             one.
+        damaged: "read" reads damaged pixels as far as they go.
 
     Closing the generator stops the threads. Raises SettingsError for `jobs` or `ahead` below 1.
     """
-    decode = partial(decode_file, image_size=image_size, channels=channels)
+    decode = partial(decode_file, image_size=image_size, channels=channels, damaged=damaged)
     return map_in_order(lambda entry: (entry, or_unreadable(decode, entry.path)), entries, jobs, ahead)
 
 

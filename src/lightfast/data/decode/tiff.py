@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from lightfast.data.decode.colour import grey_to_uint8
 from lightfast.data.decode.unreadable import InMemoryFile, UnreadablePicture
@@ -87,8 +87,12 @@ def _page(source: Path | InMemoryFile) -> Iterator[Any]:
     # What it logs is of tags that it does not know; without a handler Python would write it on the terminal.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
-        with source.open("rb") as stream, tifffile.TiffFile(stream) as file:
-            yield file.pages.first
+        with source.open("rb") as stream:
+            try:
+                page = tifffile.TiffFile(stream).pages.first
+            except Exception as error:
+                raise UnidentifiedImageError from error
+            yield page
     except ValueError as error:
         if "imagecodecs" not in str(error):
             raise
@@ -104,8 +108,9 @@ def _kind(page: Any, source: Path | InMemoryFile) -> tuple[int, int | None]:
     extra = tuple(map(int, page.extrasamples))
     alpha = extra[0] if extra else None
     known = planes and page.samplesperpixel == planes + len(extra) and (planes, alpha) in _MODES
-    if not known or len(extra) > 1 or page.axes not in ("YX", "YXS", "SYX") or page.dtype is None:
-        what = f"{page.samplesperpixel} planes of {page.bitspersample} bits, {page.photometric!s}"
+    if not known or len(extra) > 1 or page.axes not in ("YX", "YXS", "SYX") or _number(page) not in "uif":
+        meaning = getattr(page.photometric, "name", page.photometric)
+        what = f"{page.samplesperpixel} planes of {page.bitspersample} bits, {meaning}"
         raise UnreadablePicture(source, f"a kind of TIFF that is not read ({what})")
     ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
     plain = page.compression == 1 and page.bitspersample % 8 == 0
@@ -114,6 +119,11 @@ def _kind(page: Any, source: Path | InMemoryFile) -> tuple[int, int | None]:
     ):
         raise EOFError("its pixels end early")
     return planes, alpha
+
+
+def _number(page: Any) -> str:
+    """Letter of NumPy for the kind of number; "?" for one that it has not."""
+    return "?" if page.dtype is None else np.dtype(page.dtype).kind
 
 
 def _white(page: Any, kind: np.dtype[Any]) -> int | None:

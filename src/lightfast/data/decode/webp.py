@@ -19,9 +19,10 @@ _FRAME, _ALPHA, _PIXELS = b"ANMF", b"ALPH", (b"VP8 ", b"VP8L")
 _METADATA = (b"EXIF", b"XMP ", b"ICCP")
 _FLAGS = {b"EXIF": 8, b"XMP ": 4, b"ICCP": 32}
 _HAS_ALPHA = 16
-_SPARE = {b"VP8 ": 4, b"VP8L": 9, _ALPHA: 9}
-"""Bytes that the decoder of a whole picture may do without. Lossy: what encoders fill up (with 2 taken away
-one whole file in fifty still decodes). Lossless: the last symbol, of at most 60 bits, may be cut off unseen.
+_CUTS = {b"VP8 ": (4, 5, 6), b"VP8L": (9, 10), _ALPHA: (9, 10)}
+"""Bytes taken away from the end, in turn: a whole picture misses one of them. Lossy: encoders fill up one or
+two bytes, and a last block without its own bytes may by chance be read as a shorter one. Lossless: the last
+symbol, of at most 60 bits, may be cut off unseen.
 """
 Chunk = tuple[bytes, bytes]
 
@@ -32,7 +33,7 @@ def examine(data: bytes) -> Examined:
     for number, frame in enumerate(frames):
         if number and not _decodes(frame):
             return Examined(data, f"damaged (frame {number + 1} of {len(frames)} cannot be decoded)")
-        if any(map(_decodes, _shortened(frame))):
+        if _is_left_over(frame):
             which = f"frame {number + 1} of {len(frames)}: " if len(frames) > 1 else ""
             return Examined(data, f"damaged ({which}compressed data are left over behind the last pixel)")
     return Examined(data)
@@ -69,17 +70,16 @@ def _frames(chunks: list[Chunk]) -> Iterator[list[Chunk]]:
             yield picture
 
 
-def _shortened(frame: list[Chunk]) -> Iterator[list[Chunk]]:
-    """The frame without the last bytes of its pixels, then of its transparency."""
+def _is_left_over(frame: list[Chunk]) -> bool:
+    """Whether the last bytes of the pixels, or of the transparency, are not needed."""
     for number, (name, content) in enumerate(frame):
-        if name in _PIXELS:
-            yield [(name, _cut(name, content))]
-        elif name == _ALPHA and content[:1] and content[0] & 3:
-            yield [*frame[:number], (name, _cut(name, content)), *frame[number + 1 :]]
-
-
-def _cut(name: bytes, content: bytes) -> bytes:
-    return content.rstrip(b"\0")[: -_SPARE[name]]
+        # Transparency that is not compressed has no end of its own.
+        if name in _PIXELS or (name == _ALPHA and content[:1] and content[0] & 3):
+            before, behind = ([], []) if name in _PIXELS else (frame[:number], frame[number + 1 :])
+            needed, cuts = content.rstrip(b"\0"), _CUTS[name]
+            if all(_decodes([*before, (name, needed[:-cut]), *behind]) for cut in cuts):
+                return True
+    return False
 
 
 def _decodes(frame: list[Chunk]) -> bool:

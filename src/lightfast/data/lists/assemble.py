@@ -14,6 +14,7 @@ from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import PART_ORDER, Entry, ImageSpec, LoadedData
 from lightfast.data.decode.cache import load_files
+from lightfast.data.decode.examined import damage_note, remark_notes
 from lightfast.data.decode.files import Decoded
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
@@ -46,7 +47,7 @@ def assemble(
     # One part after the other, so that each is a range of rows and need not be copied.
     entries = sorted(entries, key=lambda entry: PART_ORDER.index(entry.part))
     decoded, notes = load_files(entries, target, name, report)
-    _require_readable(entries, decoded, class_names, name)
+    _require_readable(entries, decoded, class_names if target.lost == "refuse" else (), name)
     several = any(entry.part != "train" for entry in entries)
     parts: dict[str, Any] = {
         part: _part(
@@ -65,6 +66,8 @@ def assemble(
         notes=(
             *notes,
             *(f"{decoded.more[kind]} {said}" for kind, said in _FIRST.items() if decoded.more[kind]),
+            *remark_notes(decoded.remarks),
+            *damage_note(decoded.unreadable.values()),
         ),
         sizes=dict(decoded.sizes.most_common()),
     )
@@ -90,18 +93,22 @@ def _part(decoded: Decoded, entries: Sequence[Entry], part: str, empty: ImageSet
 def _require_readable(
     entries: Sequence[Entry], decoded: Decoded, class_names: tuple[str, ...], name: str
 ) -> None:
-    """Neither a class of the train part nor a part may be of nothing but broken files."""
+    """Neither a class of the train part (of those named) nor a part may be of nothing but broken files."""
     readable = {group for index in decoded.good for group in _groups(entries[index])}
     broken = [(*group, index) for index in decoded.unreadable for group in _groups(entries[index])]
     for kind, which, index in sorted(broken):
-        if (kind, which) not in readable:
+        if (kind, which) not in readable and (kind == "part" or class_names):
             part = f"{name}: none of the pictures of the {which} part"
             what = part if kind == "part" else f"class {class_names[which]!r}: none of its pictures"
             raise DataError(
                 f"{what} could be read, the first is {printable(entries[index].path)}: "
                 f"{decoded.unreadable[index]}",
-                cure=f"Replace the files or remove the {kind}.",
+                cure=f"Replace the files or remove the {kind}{_or_read(decoded.unreadable[index])}.",
             )
+
+
+def _or_read(reason: str) -> str:
+    return ", or give `damaged=read` to read what can be decoded" if reason.startswith("damaged") else ""
 
 
 def _groups(entry: Entry) -> list[tuple[str, Any]]:
