@@ -11,6 +11,7 @@ from lightfast.data.decode.examined import Examined
 _MARK = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
 _PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT"))
+_DRAWN = _PIXELS | _ANIMATION
 _SEEN = frozenset((b"iCCP", b"eXIf"))
 """What changes how a picture is seen."""
 _END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -27,21 +28,18 @@ class _Chunk(NamedTuple):
 def examine(data: bytes) -> Examined:
     """The file without those chunks beside the pixels whose checksum is wrong; one of pixels is damage."""
     chunks = list(_chunks(data))
-    names = {one.name for one in chunks}
-    if not {b"IHDR", b"IDAT"} <= names:
-        return Examined(data)
-    wrong = [one.name for one in chunks if not one.right]
-    lost = [name.decode() for name in wrong if name in _PIXELS | _ANIMATION]
-    remarks = {"metadata"} if set(wrong) - _PIXELS - _ANIMATION - {b"IEND"} else set[str]()
-    if lost:
-        return Examined(data, f"damaged (wrong checksum of {lost[0]})", frozenset(remarks))
-    if b"IEND" not in names or b"IEND" in wrong:
+    wrong = {one.name for one in chunks if not one.right}
+    remarks = {"metadata"} if wrong - _DRAWN - {b"IEND"} else set[str]()
+    if wrong & _DRAWN:
+        name = next(one.name for one in chunks if one.name in wrong & _DRAWN)
+        return Examined(data, f"damaged (wrong checksum of {name.decode()})", frozenset(remarks))
+    names, rest = {one.name for one in chunks}, len(_MARK) + sum(len(one.data) for one in chunks)
+    if b"IEND" not in names - wrong:
         remarks.add("no-end")
-        rest = len(_MARK) + sum(len(one.data) for one in chunks)
-        if data[rest + 4 : rest + 8] in _PIXELS | _ANIMATION:
+        if b"IDAT" not in names or data[rest + 4 : rest + 8] in _DRAWN:
             # Cut off inside the pixels: the decoder says whether it misses any.
             return Examined(data, remarks=frozenset(remarks))
-    elif not remarks:
+    if not remarks:
         return Examined(data)
     kept = (one.data for one in chunks if one.right and one.name != b"IEND")
     return Examined(b"".join((_MARK, *kept, _END)), remarks=frozenset(remarks))
@@ -51,7 +49,7 @@ def without_metadata(data: bytes) -> Iterator[bytes]:
     """The file with pixels, frames, profile and EXIF alone, then with the pixels of the first frame."""
     chunks = [one for one in _chunks(data) if one.name != b"IEND"]
     if _PIXELS & {one.name for one in chunks}:
-        for names in (_PIXELS | _SEEN | _ANIMATION, _PIXELS):
+        for names in (_DRAWN | _SEEN, _PIXELS):
             yield b"".join((_MARK, *(one.data for one in chunks if one.name in names), _END))
 
 
