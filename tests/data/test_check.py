@@ -135,3 +135,29 @@ def test_many_groups_are_named_up_to_a_limit_and_the_rest_is_counted(made: Any) 
     lines = [line for line in check_lines(report) if line.startswith("conflict")]
     assert len(lines) == 21
     assert lines[-1] == "conflict   … and 10 more groups with different labels"
+
+
+def rotted(folder: Path, *, whole: int, damaged: int) -> Path:
+    """JPEG files of noise, the last `damaged` of them without 300 bytes in the middle."""
+    folder.mkdir(parents=True)
+    for index in range(whole + damaged):
+        grain = np.random.default_rng(index).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(grain).save(folder / f"{index}.jpg")
+        if index >= whole:
+            content = (folder / f"{index}.jpg").read_bytes()
+            (folder / f"{index}.jpg").write_bytes(
+                content[: len(content) // 2] + content[len(content) // 2 + 300 :]
+            )
+    return folder
+
+
+def test_damaged_pixels_are_named_even_where_nothing_of_a_class_is_left(tmp_path: Path) -> None:
+    rotted(tmp_path / "cat", whole=2, damaged=1)
+    rotted(tmp_path / "dog", whole=0, damaged=3)
+    report = check(tmp_path)
+    assert [Path(one.path).name for one in report.unreadable] == ["2.jpg", "0.jpg", "1.jpg", "2.jpg"]
+    assert (report.reasons, report.n, report.classes) == ({"damaged": 4}, 2, {"cat": 2, "dog": 0})
+    assert "classes of which no picture can be read: dog" in report.warnings
+    lenient = check(tmp_path, damaged="read")
+    assert (lenient.unreadable, lenient.classes) == ((), {"cat": 3, "dog": 3})
+    assert "4 files are damaged and were read as far as they go" in lenient.notes

@@ -164,3 +164,21 @@ def test_a_forest_reads_as_it_is(predict_run, blob_file: str, pictures: Path, tm
 def test_no_run_is_refused(pictures: Path, tmp_path: Path):
     with pytest.raises(CheckpointError, match="no checkpoint"):
         tag_run(str(tmp_path), [str(pictures)], RunOptions())
+
+
+def test_damaged_files_are_listed_and_the_option_of_the_note_reads_them(own_run: Path, pictures: Path):
+    grain = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(grain).save(pictures / "rotted.jpg")
+    content = (pictures / "rotted.jpg").read_bytes()
+    (pictures / "rotted.jpg").write_bytes(content[: len(content) // 2] + content[len(content) // 2 + 300 :])
+    strict = tag_run(str(own_run), [str(pictures)], RunOptions())
+    assert (strict.n, {Path(one.path).name for one in strict.unreadable}) == (
+        12,
+        {"broken.png", "rotted.jpg"},
+    )
+    assert any(
+        one.startswith("1 files are damaged and were left out; `damaged=read`") for one in strict.notes
+    )
+    lenient = tag_run(str(own_run), [str(pictures)], RunOptions(damaged="read"))
+    assert (lenient.n, len(lenient.unreadable)) == (13, 1)
+    assert "1 files are damaged and were read as far as they go" in lenient.notes

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lightfast.data.dataset import Entry
 from lightfast.data.decode.decode import decode_file
@@ -93,3 +94,18 @@ def test_warnings_between_two_batches_are_not_lost(tagger: Tagger, files: Files)
         warnings.warn("mine", UserWarning, stacklevel=1)
     stream.close()
     assert list(warnings.filters) == before
+
+
+def test_damaged_files_are_left_out_or_read_and_counted(tagger: Tagger, files: Files, tmp_path: Path):
+    entries = files(5)
+    grain = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(grain).save(tmp_path / "whole.jpg")
+    content = (tmp_path / "whole.jpg").read_bytes()
+    entries[1].path.write_bytes(content[: len(content) // 2] + content[len(content) // 2 + 300 :])
+    entries[3].path.write_bytes(content[:-2])
+    (strict,), (lenient,) = (
+        list(tag_files(in_batches_of(tagger, 8), entries, one)) for one in ("refuse", "read")
+    )
+    assert [one.reason.partition(" (")[0] for one in strict.unreadable] == ["damaged"]
+    assert (len(strict.entries), dict(strict.remarks)) == (4, {"no-end": 1})
+    assert (lenient.entries, dict(lenient.remarks)) == (tuple(entries), {"damaged": 1, "no-end": 1})

@@ -11,7 +11,7 @@ import numpy as np
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable
-from lightfast.data.decode.examined import Damaged
+from lightfast.data.decode.examined import DamageChoice
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import NearDuplicates, find_near_duplicates
 from lightfast.data.ingest import load_splits
@@ -69,7 +69,7 @@ class DataReport:
 def check(
     source: str | Path,
     *,
-    damaged: Damaged = "refuse",
+    damaged: DamageChoice = "refuse",
     data_folder: Path | None = None,
     report: Reporter = silent,
 ) -> DataReport:

@@ -10,7 +10,7 @@ from typing import Any
 from lightfast.base.errors import SettingsError
 from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.decode.examined import Damaged
+from lightfast.data.decode.examined import DamageChoice
 from lightfast.train.recipe import Training
 
 
@@ -37,7 +37,7 @@ class RunOptions:
     device: str = "auto"
     resume: bool = False
     image_size: tuple[int, int] | None = None
-    damaged: Damaged = "refuse"
+    damaged: DamageChoice = "refuse"
     data_folder: Path | None = None
     report: Reporter = silent
     command: str = ""

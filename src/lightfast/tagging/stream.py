@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.decode import read_picture
-from lightfast.data.decode.examined import Damaged
+from lightfast.data.decode.examined import DamageChoice
 from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.tagging.runtime import Tagger
 
@@ -36,7 +36,7 @@ class Tagged:
 
 
 def tag_files(
-    tagger: Tagger, entries: Iterable[Entry], damaged: Damaged = "refuse"
+    tagger: Tagger, entries: Iterable[Entry], damaged: DamageChoice = "refuse"
 ) -> Generator[Tagged, None, None]:
     """Read picture files, batch by batch, in order; with `damaged` "read" also damaged ones.
 
@@ -50,7 +50,7 @@ def tag_files(
     )
 
 
-def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: Damaged) -> Tagged:
+def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: DamageChoice) -> Tagged:
     height, width, channels = tagger.card.image_shape
     images = np.empty((len(chunk), height, width, channels), dtype=np.uint8)
     kept: list[Entry] = []

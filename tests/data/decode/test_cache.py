@@ -23,7 +23,7 @@ from lightfast.data import mapped as stored
 from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.decode import cache
 from lightfast.data.decode import files as reading
-from lightfast.data.decode.decode import Picture, decode_file, read_picture
+from lightfast.data.decode.decode import ReadPicture, decode_file, read_picture
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.mapped import MappedArray
@@ -46,7 +46,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were decoded, in this test, from here on."""
     read: list[Path] = []
 
-    def counted(path: Path, *rest: object) -> Picture:
+    def counted(path: Path, *rest: object) -> ReadPicture:
         read.append(Path(path))
         return read_picture(path, *rest)  # pyright: ignore[reportArgumentType]
 

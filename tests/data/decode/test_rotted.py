@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightfast.data.decode.decode import Picture, UnreadablePicture, decode_bytes, read_picture
+from lightfast.data.decode.decode import ReadPicture, UnreadablePicture, decode_bytes, read_picture
 
 SIZE = (160, 200)
 Rot = Callable[[bytes, int], bytes]
@@ -88,8 +88,8 @@ def flipped(content: bytes, seed: int) -> bytes:
     return content[:at] + bytes([content[at] ^ 1 << seed % 8]) + content[at + 1 :]
 
 
-def read(content: bytes, **options: object) -> Picture:
-    return Picture(decode_bytes(content, "rotted", **options))  # pyright: ignore[reportArgumentType]
+def read(content: bytes, **options: object) -> ReadPicture:
+    return ReadPicture(decode_bytes(content, "rotted", **options))  # pyright: ignore[reportArgumentType]
 
 
 def share_named(make: Callable[[Image.Image], bytes], rot: Rot, count: int = 8) -> float:

@@ -63,9 +63,15 @@ def test_every_kind_of_number_is_read_as_tifffile_wrote_it(
     for tile in (None, (16, 16)):
         for compression, predictor in ((None, False), ("zlib", False), ("zlib", kind[0] != "f")):
             wanted = write(
-                tmp_path / "a.tif", kind, channels, planar=planar, order=order,
-                tile=tile, compression=compression, predictor=predictor,
-            )  # fmt: skip
+                tmp_path / "a.tif",
+                kind,
+                channels,
+                planar=planar,
+                order=order,
+                tile=tile,
+                compression=compression,
+                predictor=predictor,
+            )
             found = decode_file(tmp_path / "a.tif")
             assert load_header(tmp_path / "a.tif").shape == found.shape == wanted.shape
             # Transparency of 127 steps over colours of 127 steps.
@@ -154,9 +160,12 @@ def test_floats_of_three_ranges_with_a_little_overshoot(
 @pytest.mark.parametrize("orientation, turns", [(1, 0), (3, 2), (6, -1), (8, 1), (9, 0)])
 def test_rare_kinds_are_turned_once(tmp_path: Path, kind: str, orientation: int, turns: int) -> None:
     tifffile.imwrite(
-        tmp_path / "a.tif", np.moveaxis(numbers(kind, RAMPS), -1, 0), photometric="rgb",
-        planarconfig="separate", extratags=[(274, 3, 1, orientation, True)],
-    )  # fmt: skip
+        tmp_path / "a.tif",
+        np.moveaxis(numbers(kind, RAMPS), -1, 0),
+        photometric="rgb",
+        planarconfig="separate",
+        extratags=[(274, 3, 1, orientation, True)],
+    )
     found = decode_file(tmp_path / "a.tif")
     assert load_header(tmp_path / "a.tif").shape == found.shape
     np.testing.assert_allclose(found, np.rot90(RAMPS, turns) * 255, atol=1)

@@ -38,7 +38,7 @@ from lightfast.base.folders import pictures_folder
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
 from lightfast.data.decode.decode import DECODER
-from lightfast.data.decode.examined import Damaged
+from lightfast.data.decode.examined import DamageChoice
 from lightfast.data.decode.files import Decoded, Shape, common_format, decode_files, load_headers
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.images import content_hash
@@ -202,7 +202,9 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _found(place: Path, entries: Sequence[Entry], damaged: Damaged) -> tuple[Decoded | None, tuple[str, ...]]:
+def _found(
+    place: Path, entries: Sequence[Entry], damaged: DamageChoice
+) -> tuple[Decoded | None, tuple[str, ...]]:
     """(what is kept there, nothing to say), or (None, notes)."""
     if not place.is_dir():
         return None, ()
@@ -240,7 +242,7 @@ def _loaded(place: Path, entries: Sequence[Entry]) -> Decoded:
     return Decoded(images, good, unreadable, shapes, sizes, more, remarks, hashes)
 
 
-def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry], damaged: Damaged) -> bool:
+def _can_be_read_now(decoded: Decoded, entries: Sequence[Entry], damaged: DamageChoice) -> bool:
     """Whether a file that could not be read can be now, or for another reason cannot:
     rights of a folder change without its files.
     """

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lightfast.data.decode import jpeg, png, tiff, webp
 from lightfast.data.decode.colour import is_grey, to_mode, to_srgb
-from lightfast.data.decode.examined import Damaged, Examined
+from lightfast.data.decode.examined import DamageChoice, Examined
 from lightfast.data.decode.unreadable import (
     InMemoryFile,
     UnreadablePicture,
@@ -70,14 +70,14 @@ _ODD_METADATA = (
 )
 """What Pillow's readers of metadata raise on bytes that are none."""
 _EXAMINE: dict[str, Callable[[bytes], Examined]] = {
-    "JPEG": jpeg.examine,
-    "PNG": png.examine,
-    "WebP": webp.examine,
+    "JPEG": jpeg.examine_jpeg,
+    "PNG": png.examine_png,
+    "WebP": webp.examine_webp,
 }
 _WITHOUT_METADATA: dict[str, Callable[[bytes], Iterator[bytes]]] = {
-    "JPEG": jpeg.without_metadata,
-    "PNG": png.without_metadata,
-    "WebP": webp.without_metadata,
+    "JPEG": jpeg.jpeg_without_metadata,
+    "PNG": png.png_without_metadata,
+    "WebP": webp.webp_without_metadata,
 }
 _T = TypeVar("_T")
 
@@ -93,7 +93,7 @@ class Header:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class ReadPicture:
     """A decoded file: pixels uint8 (H, W, C), C = 1 or 3, and keys of `REMARKS` that hold for it."""
 
     pixels: NDArray[np.uint8]
@@ -104,7 +104,7 @@ def decode_file(
     path: str | Path,
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
-    damaged: Damaged = "refuse",
+    damaged: DamageChoice = "refuse",
 ) -> NDArray[np.uint8]:
     """The picture in `path` as uint8 (H, W, C), 0..255, C = 1 or 3, as a person sees it.
 
@@ -124,8 +124,8 @@ def read_picture(
     path: str | Path,
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
-    damaged: Damaged = "refuse",
-) -> Picture:
+    damaged: DamageChoice = "refuse",
+) -> ReadPicture:
     """What `decode_file` gives, with what is to be said of the file."""
     path = Path(path)
     return _decoded(_content(path), image_size, channels, damaged)
@@ -136,7 +136,7 @@ def decode_bytes(
     name: str = "picture",
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
-    damaged: Damaged = "refuse",
+    damaged: DamageChoice = "refuse",
 ) -> NDArray[np.uint8]:
     """What `decode_file` gives for a file of these bytes, to the byte;
     `name` is what an UnreadablePicture calls it.
@@ -153,18 +153,21 @@ def _content(path: Path) -> Path | InMemoryFile:
 
 
 def _decoded(
-    source: Path | InMemoryFile, image_size: tuple[int, int] | None, channels: int | None, damaged: Damaged
-) -> Picture:
+    source: Path | InMemoryFile,
+    image_size: tuple[int, int] | None,
+    channels: int | None,
+    damaged: DamageChoice,
+) -> ReadPicture:
     examine = _EXAMINE.get(file_format(source))
     if examine is None:
-        return Picture(_pixels(source, image_size, channels))
+        return ReadPicture(_pixels(source, image_size, channels))
     found = examine(source.read_bytes())
     if found.damage and (damaged == "refuse" or found.damage.startswith("truncated")):
         raise UnreadablePicture(source, found.damage)
     held = InMemoryFile(str(source), found.data)
     pixels, metadata = _with_less(held, lambda one: _pixels(one, image_size, channels))
     remarks = found.remarks | ({"damaged"} if found.damage else set()) | ({"metadata"} if metadata else set())
-    return Picture(pixels, remarks)
+    return ReadPicture(pixels, remarks)
 
 
 def _with_less(source: Path | InMemoryFile, work: Callable[[Path | InMemoryFile], _T]) -> tuple[_T, bool]:

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Damaged = Literal["refuse", "read"]
+DamageChoice = Literal["refuse", "read"]
 """What becomes of a file whose pixels are damaged: named as unreadable,
 or read as far as it goes and counted.
 """
 
-Remark = Literal["no-end", "metadata", "damaged", "unchecked"]
 REMARKS: dict[str, str] = {
     "no-end": "files lack their end mark; all their pixels are there",
     "metadata": "files have damaged metadata (text, profile, EXIF), which was left aside",

@@ -1,4 +1,4 @@
-"""Picture files to rows of one array: what their headers say, the common size that follows,
+"""ReadPicture files to rows of one array: what their headers say, the common size that follows,
 and the decoding.
 """
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, ImageSpec, Unreadable
-from lightfast.data.decode.decode import Header, Picture, load_header, read_picture
-from lightfast.data.decode.examined import Damaged
+from lightfast.data.decode.decode import Header, ReadPicture, load_header, read_picture
+from lightfast.data.decode.examined import DamageChoice
 from lightfast.data.decode.stream import map_in_order, or_unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash
@@ -39,7 +39,7 @@ class ImageFormat:
     image_size: tuple[int, int]
     channels: int
     notes: tuple[str, ...] = ()
-    damaged: Damaged = "refuse"
+    damaged: DamageChoice = "refuse"
 
     @property
     def shape(self) -> Shape:
@@ -121,7 +121,7 @@ def decode_files(
     Raises DataError when no file can be read, and what `add` raises.
     """
 
-    def work(path: Path) -> tuple[Picture, str]:
+    def work(path: Path) -> tuple[ReadPicture, str]:
         picture = read_picture(path, common.image_size, common.channels, common.damaged)
         return picture, content_hash(picture.pixels) if hashed else ""
 

@@ -51,38 +51,25 @@ class _Header:
         )
 
 
-def examine(data: bytes) -> Examined:
+def examine_jpeg(data: bytes) -> Examined:
     """What libjpeg says of the compressed data; a file whose header makes no sense is left to the decoder."""
     header = _header(data)
     if header is None or _too_large(data, header):
         return Examined(data)
     end = data.find(_END, header.scan)
-    complete, end = end >= 0, end if end >= 0 else len(data)
-    content = data[:end].rstrip(b"\0")
-    padding = end - len(content)
-    remarks = {"metadata"} if header.junk else set[str]()
-    told = _warning(header.cut(data, _PIXELS) + (b"" if complete else _END), header.frame(data))
-    extraneous = _EXTRANEOUS.search(told)
-    if any(words in told for words in _NOT_READ_HERE):
-        remarks.add("unchecked")
-        told = ""
-    elif extraneous and padding >= int(extraneous[1]):
-        # Zero bytes behind the last block are what some cameras write; those read as blocks are damage.
-        told = "zero bytes in the place of its end" if padding > int(extraneous[1]) + _BUFFERED else ""
-    elif extraneous and not complete:
-        # All blocks are there, and something else than the end mark follows.
-        told = ""
-    if not told and _has_impossible_zeros(content, header):
-        told = "zero bytes among the compressed data"
-    if told:
+    complete, content = end >= 0, data[:end] if end >= 0 else data
+    warning = _warning(header.cut(data, _PIXELS) + (b"" if complete else _END), header.frame(data))
+    unchecked = any(words in warning for words in _NOT_READ_HERE)
+    damage = "" if unchecked else _damage(warning, content, header, complete=complete)
+    said = {"metadata": header.junk, "unchecked": unchecked, "no-end": not complete}
+    remarks = frozenset(name for name, holds in said.items() if holds)
+    if damage:
         # Of a file without an end mark the end is missing, whatever the decoder met there.
-        return Examined(data, f"{'damaged' if complete else 'truncated'} ({told})", frozenset(remarks))
-    if complete:
-        return Examined(data, remarks=frozenset(remarks))
-    return Examined(data + _END, remarks=frozenset(remarks | {"no-end"}))
+        return Examined(data, f"{'damaged' if complete else 'truncated'} ({damage})", remarks)
+    return Examined(data if complete else data + _END, remarks=remarks)
 
 
-def without_metadata(data: bytes) -> Iterator[bytes]:
+def jpeg_without_metadata(data: bytes) -> Iterator[bytes]:
     """The file with EXIF, colour profile and Adobe's mark alone, then with that mark, then with none."""
     header = _header(data)
     if header is not None:
@@ -133,6 +120,24 @@ def _warning(core: bytes, frame: bytes) -> str:
     except ValueError as error:
         return str(error).removeprefix("Corrupt JPEG data: ")
     return ""
+
+
+def _damage(warning: str, content: bytes, header: _Header, *, complete: bool) -> str:
+    """What is wrong with the compressed data, up to their end mark where there is one; or ""."""
+    drawn = content.rstrip(b"\0")
+    zeros, extraneous = len(content) - len(drawn), _EXTRANEOUS.search(warning)
+    if extraneous:
+        count = int(extraneous[1])
+        if zeros > count + _BUFFERED:
+            # More than what follows the last block: they were read as blocks.
+            return "zero bytes in the place of its end"
+        if complete and zeros < count:
+            return warning
+        # All blocks are there; behind them stand zeros, as some cameras write, or anything but the end mark.
+        warning = ""
+    if not warning and _has_impossible_zeros(drawn, header):
+        return "zero bytes among the compressed data"
+    return warning
 
 
 def _has_impossible_zeros(content: bytes, header: _Header) -> bool:

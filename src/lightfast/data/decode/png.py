@@ -25,27 +25,31 @@ class _Chunk(NamedTuple):
     """Whether its checksum is."""
 
 
-def examine(data: bytes) -> Examined:
+def examine_png(data: bytes) -> Examined:
     """The file without those chunks beside the pixels whose checksum is wrong; one of pixels is damage."""
     chunks = list(_chunks(data))
-    wrong = {one.name for one in chunks if not one.right}
-    remarks = {"metadata"} if wrong - _DRAWN - {b"IEND"} else set[str]()
-    if wrong & _DRAWN:
-        name = next(one.name for one in chunks if one.name in wrong & _DRAWN)
-        return Examined(data, f"damaged (wrong checksum of {name.decode()})", frozenset(remarks))
-    names, rest = {one.name for one in chunks}, len(_MARK) + sum(len(one.data) for one in chunks)
-    if b"IEND" not in names - wrong:
+    right, wrong = ([one.name for one in chunks if one.right is kind] for kind in (True, False))
+    lost = [name.decode() for name in wrong if name in _DRAWN]
+    remarks = {"metadata"} if set(wrong) - _DRAWN - {b"IEND"} else set[str]()
+    if lost:
+        return Examined(data, f"damaged (wrong checksum of {lost[0]})", frozenset(remarks))
+    if b"IEND" not in right:
         remarks.add("no-end")
-        if b"IDAT" not in names or data[rest + 4 : rest + 8] in _DRAWN:
-            # Cut off inside the pixels: the decoder says whether it misses any.
-            return Examined(data, remarks=frozenset(remarks))
-    if not remarks:
-        return Examined(data)
+    if not remarks or (b"IEND" not in right and _is_cut_off(data, chunks)):
+        return Examined(data, remarks=frozenset(remarks))
     kept = (one.data for one in chunks if one.right and one.name != b"IEND")
     return Examined(b"".join((_MARK, *kept, _END)), remarks=frozenset(remarks))
 
 
-def without_metadata(data: bytes) -> Iterator[bytes]:
+def _is_cut_off(data: bytes, chunks: list[_Chunk]) -> bool:
+    """Whether the file stops before or inside the chunks of its pixels: the decoder
+    says whether it misses any.
+    """
+    rest = len(_MARK) + sum(len(one.data) for one in chunks)
+    return data[rest + 4 : rest + 8] in _DRAWN or all(one.name != b"IDAT" for one in chunks)
+
+
+def png_without_metadata(data: bytes) -> Iterator[bytes]:
     """The file with pixels, frames, profile and EXIF alone, then with the pixels of the first frame."""
     chunks = [one for one in _chunks(data) if one.name != b"IEND"]
     if _PIXELS & {one.name for one in chunks}:

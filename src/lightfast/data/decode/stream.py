@@ -21,7 +21,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.parallel import usable_cores
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.decode import decode_file
-from lightfast.data.decode.examined import Damaged
+from lightfast.data.decode.examined import DamageChoice
 from lightfast.data.decode.unreadable import UnreadablePicture
 
 AHEAD = 64
@@ -38,7 +38,7 @@ def stream_pictures(
     channels: int | None,
     jobs: int | None = None,
     ahead: int = AHEAD,
-    damaged: Damaged = "refuse",
+    damaged: DamageChoice = "refuse",
 ) -> Generator[tuple[Entry, NDArray[np.uint8] | Unreadable], None, None]:
     """(entry, its picture uint8 (H, W, C) or why it cannot be read) of every entry, in order, as
     `decode_file` reads them.

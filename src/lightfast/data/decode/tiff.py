@@ -112,13 +112,18 @@ def _kind(page: Any, source: Path | InMemoryFile) -> tuple[int, int | None]:
         meaning = getattr(page.photometric, "name", page.photometric)
         what = f"{page.samplesperpixel} planes of {page.bitspersample} bits, {meaning}"
         raise UnreadablePicture(source, f"a kind of TIFF that is not read ({what})")
+    _require_whole(page)
+    return planes, alpha
+
+
+def _require_whole(page: Any) -> None:
+    """Raise EOFError where the file does not hold all pixels that it announces (tifffile makes them black)."""
     ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
     plain = page.compression == 1 and page.bitspersample % 8 == 0
     if max(ends, default=0) > page.parent.filehandle.size or (
         plain and sum(page.databytecounts) < page.nbytes
     ):
         raise EOFError("its pixels end early")
-    return planes, alpha
 
 
 def _number(page: Any) -> str:

@@ -27,19 +27,26 @@ symbol, of at most 60 bits, may be cut off unseen.
 Chunk = tuple[bytes, bytes]
 
 
-def examine(data: bytes) -> Examined:
+def examine_webp(data: bytes) -> Examined:
     """Every frame of the file; what is cut off or cannot be decoded at all is left to the decoder."""
-    frames = list(_frames(list(_chunks(data))))
-    for number, frame in enumerate(frames):
-        if number and not _decodes(frame):
-            return Examined(data, f"damaged (frame {number + 1} of {len(frames)} cannot be decoded)")
-        if _is_left_over(frame):
-            which = f"frame {number + 1} of {len(frames)}: " if len(frames) > 1 else ""
-            return Examined(data, f"damaged ({which}compressed data are left over behind the last pixel)")
+    chunks = list(_chunks(data))
+    moving = [content for name, content in chunks if name == _FRAME]
+    if not moving:
+        found = _left_over(_still(chunks))
+        return Examined(data, f"damaged ({found})" if found else "")
+    if _size(chunks) + 1 < int.from_bytes(data[4:8], "little"):
+        return Examined(data, "damaged (the animation ends early)")
+    for number, content in enumerate(moving, start=1):
+        frame = _still(list(_chunks(content, 16)), content[6:12])
+        # The first frame is decoded anyway.
+        lost = number > 1 and not _decodes(frame)
+        found = "it cannot be decoded" if lost else _left_over(frame)
+        if found:
+            return Examined(data, f"damaged (frame {number} of {len(moving)}: {found})")
     return Examined(data)
 
 
-def without_metadata(data: bytes) -> Iterator[bytes]:
+def webp_without_metadata(data: bytes) -> Iterator[bytes]:
     """The file without EXIF and XMP, then without its colour profile too."""
     chunks = list(_chunks(data))
     for left_out in (_METADATA[:2], _METADATA):
@@ -58,28 +65,30 @@ def _chunks(data: bytes, at: int = 12) -> Iterator[Chunk]:
         at = end + end % 2
 
 
-def _frames(chunks: list[Chunk]) -> Iterator[list[Chunk]]:
-    """The chunks of every frame, as those of a file of its own."""
-    moving = [content for name, content in chunks if name == _FRAME]
-    for sides, content in [(one[6:12], list(_chunks(one, 16))) for one in moving] or [(b"", chunks)]:
-        picture = [one for one in content if one[0] in (_ALPHA, *_PIXELS)]
-        if any(name == _ALPHA for name, _ in picture):
-            given = next((one[4:10] for name, one in chunks if name == b"VP8X"), b"")
-            picture.insert(0, (b"VP8X", bytes([_HAS_ALPHA, 0, 0, 0]) + (sides or given)))
-        if any(name in _PIXELS for name, _ in picture):
-            yield picture
+def _size(chunks: list[Chunk]) -> int:
+    """The size of a file of these chunks as RIFF counts it."""
+    return 4 + sum(8 + len(content) + len(content) % 2 for _, content in chunks)
 
 
-def _is_left_over(frame: list[Chunk]) -> bool:
-    """Whether the last bytes of the pixels, or of the transparency, are not needed."""
+def _still(chunks: list[Chunk], sides: bytes = b"") -> list[Chunk]:
+    """The chunks of one picture, those of a frame as a file of its own with its coded `sides`."""
+    picture = [one for one in chunks if one[0] in (_ALPHA, *_PIXELS)]
+    if not any(name == _ALPHA for name, _ in picture):
+        return picture
+    given = sides or next((content[4:10] for name, content in chunks if name == b"VP8X"), b"")
+    return [(b"VP8X", bytes([_HAS_ALPHA, 0, 0, 0]) + given), *picture]
+
+
+def _left_over(frame: list[Chunk]) -> str:
+    """Whether the last bytes of the pixels, or of the transparency, are not needed: that, or ""."""
     for number, (name, content) in enumerate(frame):
         # Transparency that is not compressed has no end of its own.
         if name in _PIXELS or (name == _ALPHA and content[:1] and content[0] & 3):
             before, behind = ([], []) if name in _PIXELS else (frame[:number], frame[number + 1 :])
             needed, cuts = content.rstrip(b"\0"), _CUTS[name]
             if all(_decodes([*before, (name, needed[:-cut]), *behind]) for cut in cuts):
-                return True
-    return False
+                return "compressed data are left over behind the last pixel"
+    return ""
 
 
 def _decodes(frame: list[Chunk]) -> bool:
