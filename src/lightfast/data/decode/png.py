@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from lightfast.data.decode.examined import Examined
@@ -28,33 +28,38 @@ class _Chunk(NamedTuple):
 def examine_png(data: bytes) -> Examined:
     """The file without those chunks beside the pixels whose checksum is wrong; one of pixels is damage."""
     chunks = list(_chunks(data))
-    right, wrong = ([one.name for one in chunks if one.right is kind] for kind in (True, False))
-    lost = [name.decode() for name in wrong if name in _DRAWN]
-    remarks = {"metadata"} if set(wrong) - _DRAWN - {b"IEND"} else set[str]()
+    right, wrong = ({one.name for one in chunks if one.right is kind} for kind in (True, False))
+    lost = sorted(filter(_is_drawn, wrong))
     if lost:
-        return Examined(data, f"damaged (wrong checksum of {lost[0]})", frozenset(remarks))
-    if b"IEND" not in right:
-        remarks.add("no-end")
-    if not remarks or (b"IEND" not in right and _is_cut_off(data, chunks)):
-        return Examined(data, remarks=frozenset(remarks))
-    kept = (one.data for one in chunks if one.right and one.name != b"IEND")
-    return Examined(b"".join((_MARK, *kept, _END)), remarks=frozenset(remarks))
+        return Examined(data, f"damaged (wrong checksum of {lost[0].decode()})")
+    said = {"metadata": wrong - {b"IEND"}, "no-end": {b"IEND"} - right}
+    remarks = frozenset(name for name, chunks_of_it in said.items() if chunks_of_it)
+    if not remarks or ("no-end" in remarks and _is_cut_off(data, chunks)):
+        return Examined(data, remarks=remarks)
+    return Examined(_file(chunks, right - {b"IEND"}), remarks=remarks)
+
+
+def _is_drawn(name: bytes) -> bool:
+    """Whether pixels come of a chunk; also of one that says so by a capital and is not known: a damaged name."""
+    return name in _DRAWN or (name[:1].isupper() and name != b"IEND")
+
+
+def _file(chunks: list[_Chunk], names: Set[bytes]) -> bytes:
+    """A file of the chunks of these names that are right, and the end."""
+    return b"".join((_MARK, *(one.data for one in chunks if one.right and one.name in names), _END))
 
 
 def _is_cut_off(data: bytes, chunks: list[_Chunk]) -> bool:
-    """Whether the file stops before or inside the chunks of its pixels: the decoder
-    says whether it misses any.
-    """
+    """Whether the file stops before or inside its pixels: the decoder says whether it misses any."""
     rest = len(_MARK) + sum(len(one.data) for one in chunks)
     return data[rest + 4 : rest + 8] in _DRAWN or all(one.name != b"IDAT" for one in chunks)
 
 
 def png_without_metadata(data: bytes) -> Iterator[bytes]:
     """The file with pixels, frames, profile and EXIF alone, then with the pixels of the first frame."""
-    chunks = [one for one in _chunks(data) if one.name != b"IEND"]
-    if _PIXELS & {one.name for one in chunks}:
-        for names in (_DRAWN | _SEEN, _PIXELS):
-            yield b"".join((_MARK, *(one.data for one in chunks if one.name in names), _END))
+    chunks = list(_chunks(data))
+    yield _file(chunks, _DRAWN | _SEEN)
+    yield _file(chunks, _PIXELS)
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:

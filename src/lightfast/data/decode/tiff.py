@@ -117,7 +117,7 @@ def _kind(page: Any, source: Path | InMemoryFile) -> tuple[int, int | None]:
 
 
 def _require_whole(page: Any) -> None:
-    """Raise EOFError where the file does not hold all pixels that it announces (tifffile makes them black)."""
+    """Raise EOFError where the file lacks pixels that it announces (tifffile makes them black)."""
     ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
     plain = page.compression == 1 and page.bitspersample % 8 == 0
     if max(ends, default=0) > page.parent.filehandle.size or (
