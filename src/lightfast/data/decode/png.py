@@ -40,7 +40,7 @@ def examine_png(data: bytes) -> Examined:
 
 
 def _is_drawn(name: bytes) -> bool:
-    """Whether pixels come of a chunk; also of one that says so by a capital and is not known: a damaged name."""
+    """Whether pixels come of a chunk; an unknown one that says so by a capital has a damaged name."""
     return name in _DRAWN or (name[:1].isupper() and name != b"IEND")
 
 
