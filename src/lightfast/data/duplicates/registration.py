@@ -20,6 +20,7 @@ SAME_COLOURS = 4.5
 ALIKE_COLOURS = 8.0
 _WORTH_IT = 0.55
 _PLAIN = 1.0
+_TONE = 4.0
 _WORST, _FEWEST = 0.25, 6
 _REACH = 0.1
 _SIZE = THUMBNAIL_SIDE, THUMBNAIL_SIDE
@@ -77,25 +78,17 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def coarsely_similar(
-    first: NDArray[np.uint8],
-    second: NDArray[np.uint8],
-    windows: tuple[Window, Window],
-    *,
-    mirrored: bool = False,
+    first: NDArray[np.uint8], second: NDArray[np.uint8], windows: tuple[Window, Window]
 ) -> bool:
     """Whether two grey thumbnails (64, 64) agree coarsely once what `windows` leaves
     of them lies one over the other (quick).
     """
-    a, b = _seen(first[:, ::-1] if mirrored else first, windows[0]), _seen(second, windows[1])
+    a, b = _seen(first, windows[0]), _seen(second, windows[1])
     return _agreement(a, b, scale=_COARSE) >= _WORTH_IT
 
 
 def compare_registered(
-    first: NDArray[np.uint8],
-    second: NDArray[np.uint8],
-    windows: tuple[Window, Window],
-    *,
-    mirrored: bool = False,
+    first: NDArray[np.uint8], second: NDArray[np.uint8], windows: tuple[Window, Window]
 ) -> PairSimilarity:
     """Compare two pictures uint8 (H, W, C) of what `windows` leaves of them, at 64 x 64 pixels.
 
@@ -103,9 +96,12 @@ def compare_registered(
     Fine structure is correlated block by block, so that brightness, contrast and slow changes of light do not
     count; of the blocks with structure the worst quarter does not count either (a watermark covers few), and
     where hardly a block has structure they do not agree. Colours are compared after fitting gain and offset
-    of every channel, without the worst fifth.
+    of every channel, without the worst fifth; where one of the two has a single tone (grey, sepia) there is
+    only brightness to compare.
     """
-    a, b = _seen(first[:, ::-1] if mirrored else first, windows[0]), _seen(second, windows[1])
+    a, b = _seen(first, windows[0]), _seen(second, windows[1])
+    if _one_tone(a) or _one_tone(b):
+        a, b = _grey(a), _grey(b)
     place = np.eye(2, 3, dtype=np.float32)
     places = [place]
     for settings in ((40, 1e-4, 5), (20, 1e-5, 1)):
@@ -115,21 +111,35 @@ def compare_registered(
     return max((_at(a, b, place) for place in places), key=lambda one: one.structure)
 
 
+def _one_tone(pixels: GreyImage) -> bool:
+    """Whether every channel is brightness under a gain and an offset."""
+    if pixels.ndim == 2:
+        return True
+    spread = np.linalg.eigvalsh(np.cov(pixels.reshape(-1, 3).T))
+    return bool(spread[1] <= _TONE**2)
+
+
 def _at(a: GreyImage, b: GreyImage, place: GreyImage) -> PairSimilarity:
     moved, inside = _moved(b, place)
     return PairSimilarity(_agreement(_grey(a), _grey(moved), inside, scale=_FINE), _colours(a, moved))
+
+
+def cut(picture: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
+    """The part of a picture (H, W, ...) that `window` leaves, to whole pixels."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = (
+        round(share * side) for share, side in zip(window, (width, height) * 2, strict=True)
+    )
+    return picture[top : height - bottom, left : width - right]
 
 
 def _seen(picture: NDArray[np.uint8], window: Window) -> GreyImage:
     """float32 (64, 64) or (64, 64, 3): what `window` leaves."""
     import cv2
 
-    height, width = picture.shape[:2]
-    left, top, right, bottom = (
-        round(share * side) for share, side in zip(window, (width, height) * 2, strict=True)
+    return cv2.resize(np.ascontiguousarray(cut(picture, window)), _SIZE, interpolation=cv2.INTER_AREA).astype(
+        np.float32
     )
-    cut = np.ascontiguousarray(picture[top : height - bottom, left : width - right])
-    return cv2.resize(cut, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _blurred(pixels: GreyImage, sigma: float) -> GreyImage:

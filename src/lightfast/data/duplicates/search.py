@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import LoadedData
-from lightfast.data.duplicates.hashes import HASH_VIEWS, THUMBNAIL_SIDE, Candidates, candidates
-from lightfast.data.duplicates.registration import coarsely_similar, compare_registered, thumbnails
+from lightfast.data.duplicates.hashes import HASH_VIEWS, Candidates, candidates, oriented
+from lightfast.data.duplicates.looks import Looks, make_looks
+from lightfast.data.duplicates.registration import coarsely_similar, compare_registered
 from lightfast.data.images import ImageSet
-from lightfast.data.mapped import write_temporary
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Pictures uint8 (N, H, W, C) to vectors float32 (N, D), any D, any length."""
@@ -29,7 +29,6 @@ SMALLEST_SEARCHED_SIDE = 32
 MOST_PICTURES = 200_000
 _CHUNK = 1024
 _EMBEDDED = 256
-_IN_MEMORY = 20_000
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,14 @@ class NearPair:
         similarity: agreement of their fine structure (see `registration.compare_registered`), or with
             `embedded` the cosine of their embeddings.
         mirrored: whether one is seen in a mirror.
+        turns: by how many quarters one is turned.
     """
 
     rows: tuple[int, int]
     distance: int
     similarity: float
     mirrored: bool = False
+    turns: int = 0
     embedded: bool = False
 
 
@@ -102,13 +103,12 @@ def near_duplicates(
     distinct = np.array([rows[0] for rows in copies.values()])
     if len(distinct) < 2:
         return NearDuplicates()
-    thumbs = _thumbs(sets, distinct, report)
-    found = candidates(thumbs, report)
+    looks = make_looks(sets, distinct, report)
+    found = candidates(looks.thumbs, report, looks.owners)
     joined = _Joined(len(distinct))
-    pictures = _Pictures(sets, distinct)
-    uncertain = _look(pictures, thumbs, found, joined, report)
+    uncertain = _look(looks, found, joined, report)
     if embed is not None and uncertain:
-        _decide(pictures, found, uncertain, joined, embed)
+        _decide(looks, found, uncertain, joined, embed)
     members = list(copies.values())
     groups = [tuple(sorted(row for place in group for row in members[place])) for group in joined.groups()]
     pairs = [
@@ -174,6 +174,7 @@ def near_duplicates_json(loaded: LoadedData, found: NearDuplicates) -> dict[str,
             "distance": pair.distance,
             "similarity": round(pair.similarity, 4),
             "mirrored": pair.mirrored,
+            "turned": 90 * pair.turns,
             "embedded": pair.embedded,
         }
         for pair in found.pairs
@@ -184,39 +185,6 @@ def near_duplicates_json(loaded: LoadedData, found: NearDuplicates) -> dict[str,
         "groups": [[ids[row] for row in group] for group in found.groups],
         "pairs": pairs,
     }
-
-
-def _thumbs(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter) -> NDArray[np.uint8]:
-    """uint8 (M, 64, 64) of some rows, in rising order; of large sets in a file without a name."""
-    chunks = _shrunk(sets, rows, report)
-    if len(rows) <= _IN_MEMORY:
-        return np.concatenate(list(chunks))
-    return write_temporary(chunks, (len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-
-
-def _shrunk(
-    sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter
-) -> Iterator[NDArray[np.uint8]]:
-    start = 0
-    for images in sets:
-        here = np.flatnonzero((rows >= start) & (rows < start + len(images)))
-        for chunk in (here[at : at + _CHUNK] for at in range(0, len(here), _CHUNK)):
-            yield thumbnails(images.images[rows[chunk] - start])
-            report("near duplicates: shrinking", int(chunk[-1]) + 1, len(rows))
-        start += len(images)
-
-
-class _Pictures:
-    """The pictures that are searched, by their place among the distinct ones."""
-
-    def __init__(self, sets: Sequence[ImageSet], rows: NDArray[np.int64]) -> None:
-        self.sets, self.rows = sets, rows
-        self.starts = np.cumsum([0, *map(len, sets)])
-
-    def __getitem__(self, place: int) -> NDArray[np.uint8]:
-        row = int(self.rows[place])
-        part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return np.asarray(self.sets[part].images[row - int(self.starts[part])])
 
 
 class _Joined:
@@ -247,21 +215,20 @@ class _Joined:
         return list(members.values())
 
 
-def _look(
-    pictures: _Pictures, thumbs: NDArray[np.uint8], found: Candidates, joined: _Joined, report: Reporter
-) -> list[int]:
+def _look(looks: Looks, found: Candidates, joined: _Joined, report: Reporter) -> list[int]:
     """Join every pair that surely belongs together, the closest first; the numbers of the doubtful ones."""
     uncertain: list[int] = []
     order = np.argsort(found.distance, kind="stable").tolist()
     for done, at in enumerate(order, start=1):
-        first, second, mirrored = int(found.first[at]), int(found.second[at]), bool(found.mirrored[at])
-        windows = HASH_VIEWS[found.view[at]]
-        if not joined.together(first, second) and coarsely_similar(
-            thumbs[first], thumbs[second], windows, mirrored=mirrored
+        rows = int(looks.owners[found.first[at]]), int(looks.owners[found.second[at]])
+        windows, seen_as = HASH_VIEWS[found.view[at]], (bool(found.mirrored[at]), int(found.turns[at]))
+        first, second = int(found.first[at]), int(found.second[at])
+        if not joined.together(*rows) and coarsely_similar(
+            oriented(looks.thumbs[first], *seen_as), looks.thumbs[second], windows
         ):
-            seen = compare_registered(pictures[first], pictures[second], windows, mirrored=mirrored)
+            seen = compare_registered(oriented(looks[first], *seen_as), looks[second], windows)
             if seen.sure:
-                joined.join(NearPair((first, second), int(found.distance[at]), seen.structure, mirrored))
+                joined.join(NearPair(rows, int(found.distance[at]), seen.structure, *seen_as))
             elif seen.uncertain:
                 uncertain.append(at)
         if done % _CHUNK == 0 or done == len(order):
@@ -269,19 +236,27 @@ def _look(
     return uncertain
 
 
-def _decide(
-    pictures: _Pictures, found: Candidates, uncertain: Sequence[int], joined: _Joined, embed: Embed
-) -> None:
+def _decide(looks: Looks, found: Candidates, uncertain: Sequence[int], joined: _Joined, embed: Embed) -> None:
     """Join the uncertain pairs whose embeddings are close."""
     for some in (uncertain[at : at + _EMBEDDED] for at in range(0, len(uncertain), _EMBEDDED)):
-        first = [pictures[int(found.first[at])][:, :: 1 - 2 * found.mirrored[at]] for at in some]
-        second = [pictures[int(found.second[at])] for at in some]
+        first = [
+            oriented(looks[int(found.first[at])], bool(found.mirrored[at]), int(found.turns[at]))
+            for at in some
+        ]
+        second = [looks[int(found.second[at])] for at in some]
         cosines = np.multiply(*(_unit(embed(np.stack(one))) for one in (first, second))).sum(axis=1)
         for at, cosine in zip(some, cosines.tolist(), strict=True):
-            rows = int(found.first[at]), int(found.second[at])
+            rows = int(looks.owners[found.first[at]]), int(looks.owners[found.second[at]])
             if cosine >= COSINE and not joined.together(*rows):
                 joined.join(
-                    NearPair(rows, int(found.distance[at]), cosine, bool(found.mirrored[at]), embedded=True)
+                    NearPair(
+                        rows,
+                        int(found.distance[at]),
+                        cosine,
+                        bool(found.mirrored[at]),
+                        int(found.turns[at]),
+                        embedded=True,
+                    )
                 )
 
 
