@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from lightfast.base.progress import silent
 from lightfast.data.dataset import LoadedData
 from lightfast.data.duplicates import hashes as near_hash
-from lightfast.data.duplicates import search as near
+from lightfast.data.duplicates import looks
 from lightfast.data.duplicates.hashes import DISTANCE, candidates
 from lightfast.data.duplicates.registration import compare_registered, thumbnails
 from lightfast.data.duplicates.search import (
@@ -281,8 +281,8 @@ def test_pictures_may_be_mapped_from_a_file(tmp_path: Path, scenes: list[Image.I
 def test_the_thumbnails_of_many_pictures_are_kept_on_the_disk(
     scenes: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(near, "_IN_MEMORY", 2)
-    monkeypatch.setattr(near, "_CHUNK", 2)
+    monkeypatch.setattr(looks, "_IN_MEMORY", 2)
+    monkeypatch.setattr(looks, "_CHUNK", 2)
     parts = [ImageSet(array(scenes[:3])), ImageSet(array([compressed(scenes[1]), scenes[4]]))]
     assert near_duplicates(parts).groups == ((1, 3),)
 

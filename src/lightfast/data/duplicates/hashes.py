@@ -60,8 +60,8 @@ HASH_VIEWS: tuple[tuple[Window, Window], ...] = (
     (_LOW, _LOW),
     (_TOP, _TOP),
 )
-"""What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy, or one
-of another shape that reading cut to the common one); both without their rims, where a border may lie;
+"""What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy, or
+one of another shape that reading cut to the common one); both without their rims, where a border may lie;
 opposite sides (moved); both without the strip that may hold a mark.
 """
 

@@ -1,12 +1,12 @@
-"""Near duplicates among photographs: the same picture compressed anew, resized, slightly cropped,
-toned or marked.
+"""Near duplicates among photographs: the same picture compressed anew, resized, slightly cropped, turned,
+framed, toned or marked.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +15,14 @@ from numpy.typing import NDArray
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import LoadedData
-from lightfast.data.duplicates.hashes import HASH_VIEWS, Candidates, candidates, oriented
-from lightfast.data.duplicates.looks import Looks, make_looks
-from lightfast.data.duplicates.registration import coarsely_similar, compare_registered
+from lightfast.data.duplicates.closer import Embed, LookAlikes, cosines, look_closer
+from lightfast.data.duplicates.grouping import join
+from lightfast.data.duplicates.hashes import candidates
+from lightfast.data.duplicates.looks import make_looks
 from lightfast.data.images import ImageSet
 
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Pictures uint8 (N, H, W, C) to vectors float32 (N, D), any D, any length."""
-
-COSINE = 0.95
-"""Uncertain pairs whose embeddings have at least this cosine similarity are near duplicates."""
 SMALLEST_SEARCHED_SIDE = 32
 MOST_PICTURES = 200_000
-_CHUNK = 1024
-_EMBEDDED = 256
 
 
 @dataclass(frozen=True)
@@ -62,11 +56,35 @@ class NearDuplicates:
         pairs: the pairs that joined the groups: not every pair of a group, but enough to connect it; exact
             copies are not among them.
         not_searched: why no search was made, or "".
+        series: rows that look alike in part because they show one scene (scans of one form, pictures of one
+            camera): not grouped, but for those that are the same picture.
+        apart: (first, second) rows outside series that look alike, but have different labels and differ at
+            one place: not grouped.
+        cut: how many pictures were not compared with all that their hashes proposed.
     """
 
     groups: tuple[tuple[int, ...], ...] = ()
     pairs: tuple[NearPair, ...] = ()
     not_searched: str = ""
+    series: tuple[tuple[int, ...], ...] = ()
+    apart: tuple[tuple[int, int], ...] = ()
+    cut: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What looked alike and was not grouped, and where the search was cut short."""
+        count = sum(map(len, self.series))
+        one = f"{count:,} pictures look alike but differ at places, as pictures of one scene do"
+        two = (
+            f"{len(self.apart):,} pairs of pictures look alike, differ at one place and have different labels"
+        )
+        three = (
+            f"{self.cut:,} pictures have so many look-alikes that only the likeliest were compared: near "
+            "duplicates among them may have been missed"
+        )
+        kept = "they were not taken for near duplicates"
+        told = ((count, f"{one}: {kept}"), (len(self.apart), f"{two}: {kept}"), (self.cut, three))
+        return tuple(text for many, text in told if many)
 
     def numbers(self, n: int) -> NDArray[np.int64]:
         """int64 (n,): one number a row for `ImageSet.groups`; the first row of its group,
@@ -84,12 +102,13 @@ def near_duplicates(
     """The near duplicates among the pictures of `sets`, rows counted through all of them one after the other.
 
     Found are copies that were compressed anew, resized, made a little brighter, darker or more or less
-    contrasting, toned, moved by a few pixels, cropped by up to 5 % a side, framed or marked over a small
-    part, and mirrored ones (training mirrors pictures too). Pictures with hardly any structure (plain
-    surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`hashes`), the
-    correlation of small registered thumbnails decides (`registration`); with `embed` the cosine of embeddings
-    decides the uncertain pairs. Pictures are read in chunks; 4 KiB a picture are kept, on disk for large
-    sets.
+    contrasting, toned, moved by a few pixels, cropped by up to 5 % a side, stretched, framed, letterboxed or
+    marked over a small part, mirrored ones (training mirrors pictures too) and ones turned by 90°, 180° or
+    270°. Pictures with hardly any structure (plain surfaces) are joined with exact copies only. Perceptual
+    hashes propose pairs (`hashes`), the correlation of small registered thumbnails tells the look-alikes
+    (`registration`); with `embed` the cosine of embeddings decides the uncertain pairs. Different pictures of
+    one scene are kept apart, above all under different labels (`grouping`). Pictures are read in chunks;
+    4 KiB a picture are kept, 8 of one with a border, on disk for large sets.
 
     Args:
         sets: pictures of any size; they may be memory-mapped.
@@ -104,18 +123,39 @@ def near_duplicates(
     if len(distinct) < 2:
         return NearDuplicates()
     looks = make_looks(sets, distinct, report)
-    found = candidates(looks.thumbs, report, looks.owners)
-    joined = _Joined(len(distinct))
-    uncertain = _look(looks, found, joined, report)
-    if embed is not None and uncertain:
-        _decide(looks, found, uncertain, joined, embed)
+    found = look_closer(looks, candidates(looks.thumbs, report, looks.owners), report)
+    labels = _labels(sets)
+    said = [labels[row] for row in distinct.tolist()]
+    joined = join(found, said, None if embed is None else lambda alike: cosines(looks, alike, embed))
     members = list(copies.values())
-    groups = [tuple(sorted(row for place in group for row in members[place])) for group in joined.groups()]
-    pairs = [
-        dataclasses.replace(pair, rows=tuple(sorted(distinct[[*pair.rows]].tolist())))
-        for pair in joined.pairs
-    ]
-    return NearDuplicates(tuple(sorted(groups)), tuple(sorted(pairs, key=lambda pair: pair.rows)))
+
+    def rows_of(places: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted(row for place in places for row in members[place]))
+
+    return NearDuplicates(
+        tuple(sorted(map(rows_of, joined.groups))),
+        tuple(sorted((_pair(*one, distinct) for one in joined.pairs), key=lambda pair: pair.rows)),
+        series=tuple(sorted(map(rows_of, joined.series))),
+        apart=tuple(sorted((int(distinct[first]), int(distinct[second])) for first, second in joined.across)),
+        cut=found.cut,
+    )
+
+
+def _labels(sets: Sequence[ImageSet]) -> list[object]:
+    """What is said of every picture: its label number, its row of tags, or None."""
+    found: list[object] = []
+    for images in sets:
+        if images.tags is not None:
+            found += [row.tobytes() for row in images.tags]
+        else:
+            found += [None] * len(images) if images.labels is None else images.labels.tolist()
+    return found
+
+
+def _pair(one: LookAlikes, cosine: float | None, distinct: NDArray[np.int64]) -> NearPair:
+    first, second = (int(distinct[place]) for place in one.places)
+    similarity = one.seen.structure if cosine is None else cosine
+    return NearPair((first, second), one.distance, similarity, one.mirrored, one.turns, cosine is not None)
 
 
 def why_not_searched(loaded: LoadedData) -> str:
@@ -184,82 +224,7 @@ def near_duplicates_json(loaded: LoadedData, found: NearDuplicates) -> dict[str,
         "not_searched": found.not_searched,
         "groups": [[ids[row] for row in group] for group in found.groups],
         "pairs": pairs,
+        "series": [[ids[row] for row in rows] for rows in found.series],
+        "apart": [[ids[row] for row in rows] for rows in found.apart],
+        "cut": found.cut,
     }
-
-
-class _Joined:
-    """Rows that belong together (union-find), and the pairs that joined them."""
-
-    def __init__(self, count: int) -> None:
-        self.parents = list(range(count))
-        self.pairs: list[NearPair] = []
-
-    def root(self, row: int) -> int:
-        while self.parents[row] != row:
-            self.parents[row] = self.parents[self.parents[row]]
-            row = self.parents[row]
-        return row
-
-    def together(self, first: int, second: int) -> bool:
-        return self.root(first) == self.root(second)
-
-    def join(self, pair: NearPair) -> None:
-        low, high = sorted((self.root(pair.rows[0]), self.root(pair.rows[1])))
-        self.parents[high] = low
-        self.pairs.append(pair)
-
-    def groups(self) -> list[list[int]]:
-        members: dict[int, list[int]] = defaultdict(list)
-        for row in {row for pair in self.pairs for row in pair.rows}:
-            members[self.root(row)].append(row)
-        return list(members.values())
-
-
-def _look(looks: Looks, found: Candidates, joined: _Joined, report: Reporter) -> list[int]:
-    """Join every pair that surely belongs together, the closest first; the numbers of the doubtful ones."""
-    uncertain: list[int] = []
-    order = np.argsort(found.distance, kind="stable").tolist()
-    for done, at in enumerate(order, start=1):
-        rows = int(looks.owners[found.first[at]]), int(looks.owners[found.second[at]])
-        windows, seen_as = HASH_VIEWS[found.view[at]], (bool(found.mirrored[at]), int(found.turns[at]))
-        first, second = int(found.first[at]), int(found.second[at])
-        if not joined.together(*rows) and coarsely_similar(
-            oriented(looks.thumbs[first], *seen_as), looks.thumbs[second], windows
-        ):
-            seen = compare_registered(oriented(looks[first], *seen_as), looks[second], windows)
-            if seen.sure:
-                joined.join(NearPair(rows, int(found.distance[at]), seen.structure, *seen_as))
-            elif seen.uncertain:
-                uncertain.append(at)
-        if done % _CHUNK == 0 or done == len(order):
-            report("near duplicates: looking closer", done, len(order))
-    return uncertain
-
-
-def _decide(looks: Looks, found: Candidates, uncertain: Sequence[int], joined: _Joined, embed: Embed) -> None:
-    """Join the uncertain pairs whose embeddings are close."""
-    for some in (uncertain[at : at + _EMBEDDED] for at in range(0, len(uncertain), _EMBEDDED)):
-        first = [
-            oriented(looks[int(found.first[at])], bool(found.mirrored[at]), int(found.turns[at]))
-            for at in some
-        ]
-        second = [looks[int(found.second[at])] for at in some]
-        cosines = np.multiply(*(_unit(embed(np.stack(one))) for one in (first, second))).sum(axis=1)
-        for at, cosine in zip(some, cosines.tolist(), strict=True):
-            rows = int(looks.owners[found.first[at]]), int(looks.owners[found.second[at]])
-            if cosine >= COSINE and not joined.together(*rows):
-                joined.join(
-                    NearPair(
-                        rows,
-                        int(found.distance[at]),
-                        cosine,
-                        bool(found.mirrored[at]),
-                        int(found.turns[at]),
-                        embedded=True,
-                    )
-                )
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    values = np.asarray(vectors, dtype=np.float64)
-    return values / (np.linalg.norm(values, axis=1, keepdims=True) + 1e-12)
