@@ -32,6 +32,15 @@ Size = Annotated[
     str | None,
     Option("--image-size", metavar="HxW", help="Bring every picture to this size, e.g. 28x28 or 96."),
 ]
+NearDuplicatesChoice = Annotated[
+    Literal["group", "ignore", "report"],
+    Option(
+        "--near-duplicates",
+        metavar="group|ignore|report",
+        help="group: near copies of a picture stay on one side. report: only say which there are. "
+        "ignore: do not search them. Exact copies always stay on one side.",
+    ),
+]
 Model = Annotated[
     str,
     Option(

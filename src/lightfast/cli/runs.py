@@ -15,6 +15,7 @@ from lightfast.cli.parameters import (
     DataArg,
     Device,
     Limit,
+    NearDuplicatesChoice,
     PartChoice,
     Resume,
     RunArg,
@@ -85,6 +86,7 @@ def train(
         ),
     ] = None,
     image_size: Size = None,
+    near_duplicates: NearDuplicatesChoice = "group",
     resume: Resume = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -113,7 +115,9 @@ def train(
             load_taxonomy(taxonomy) if taxonomy else None,
             precision,
         )
-        options = run_options(out, seed, device, report, resume=resume, image_size=image_size)
+        options = run_options(
+            out, seed, device, report, resume=resume, image_size=image_size, near_duplicates=near_duplicates
+        )
         result = train_run(
             data, options, model=model, recipe=recipe, config=config, train_options=train_options
         )

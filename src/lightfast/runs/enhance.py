@@ -51,6 +51,7 @@ from lightfast.runs.folder import (
     begin,
     claimed,
     record_evaluation,
+    require_free,
     write_history,
 )
 from lightfast.runs.options import RunOptions
@@ -138,7 +139,7 @@ def enhance_run(
 
 def _task(run: str, source: str, wanted: EnhanceOptions, options: RunOptions) -> EnhanceTask:
     """Load everything, and refuse what cannot be met before anything is written."""
-    folder, use = options.folder("enhance"), wanted.use
+    folder, use = require_free(options.folder("enhance"), resume=options.resume), wanted.use
     plan = None if use else enhancer_plan(wanted)
     if wanted.measured is None and wanted.gate == "degraded":
         raise no_damage(f"{use} was measured under none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,10 +12,10 @@ from lightfast.data.duplicates.closer import CloserLook, Joined, LookAlikes
 
 COSINE = 0.95
 """Uncertain pairs whose embeddings have at least this cosine similarity are near duplicates."""
-FEW = 6
+FEW_ALIKE = 6
 """Up to so many pictures that are all alike, by chains, may be copies of one that were marked."""
 SERIES = 0.25
-"""Of more look-alikes than `FEW`, the share of pairs that differ at one place, from which on they are
+"""Of more look-alikes than `FEW_ALIKE`, the share of pairs that differ at one place, from which on they are
 pictures of one scene.
 """
 CLEARLY = 0.6
@@ -31,7 +31,7 @@ class Grouping:
     Attributes:
         groups: places that are copies of one picture.
         pairs: (pair, cosine of its embeddings where they decided) that joined the groups.
-        series: places that look alike, more than `FEW`, in part different pictures of one scene.
+        series: places that look alike, more than `FEW_ALIKE`, in part different pictures of one scene.
         across: places of pairs outside series that look alike but were kept apart: they have different labels
             and differ at one place.
     """
@@ -53,31 +53,13 @@ def join(found: CloserLook, labels: Sequence[object], cosines: Cosines | None) -
         labels: one a distinct picture; equal means the same label.
         cosines: of the embeddings of pairs: they decide where the closer look leaves it open.
     """
-    told = Grouping()
-    clusters = Joined(one.places for one in found.alike)
-    inside: dict[int, list[LookAlikes]] = {}
-    for one in found.alike:
-        inside.setdefault(clusters.root(one.places[0]), []).append(one)
-    sure: list[LookAlikes] = []
-    doubtful: list[LookAlikes] = []
-    for members in clusters.groups():
-        pairs = inside[clusters.root(members[0])]
-        usual = _usual_difference(members, pairs)
-        told.series.extend([members] * (usual is not None))
-        for one in pairs:
-            apart = labels[one.places[0]] != labels[one.places[1]]
-            if usual is not None:
-                copies = one.seen.same_everywhere and one.seen.everywhere <= CLEARLY * usual
-            else:
-                copies = one.seen.same_everywhere or not (apart or len(members) > FEW)
-                told.across.extend([one.places] * (apart and one.seen.sure and not copies))
-            if copies:
-                (sure if one.seen.sure else doubtful).append(one)
-    joined = Joined()
+    told, joined = Grouping(), Joined()
+    copies = list(_copies(found, labels, told))
+    sure: list[tuple[LookAlikes, float | None]] = [(one, None) for one in copies if one.seen.sure]
+    doubtful = [] if cosines is None else [one for one in copies if not one.seen.sure]
     decided = [] if cosines is None else cosines(doubtful)
-    kept = [(one, None) for one in sure]
-    kept += [(one, value) for one, value in zip(doubtful, decided, strict=False) if value >= COSINE]
-    for one, value in kept:
+    close = [(one, value) for one, value in zip(doubtful, decided, strict=True) if value >= COSINE]
+    for one, value in (*sure, *close):
         if not joined.together(*one.places):
             joined.join(*one.places)
             told.pairs.append((one, value))
@@ -85,9 +67,32 @@ def join(found: CloserLook, labels: Sequence[object], cosines: Cosines | None) -
     return told
 
 
+def _copies(found: CloserLook, labels: Sequence[object], told: Grouping) -> Iterator[LookAlikes]:
+    """The pairs that may be joined; what is kept apart is noted in `told`."""
+    chains = Joined(one.places for one in found.alike)
+    inside: dict[int, list[LookAlikes]] = {}
+    for one in found.alike:
+        inside.setdefault(chains.root(one.places[0]), []).append(one)
+    for members in chains.groups():
+        pairs = inside[chains.root(members[0])]
+        usual = _usual_difference(members, pairs)
+        if usual is not None:
+            told.series.append(members)
+            yield from (
+                one for one in pairs if one.seen.same_everywhere and one.seen.everywhere <= CLEARLY * usual
+            )
+            continue
+        for one in pairs:
+            apart = labels[one.places[0]] != labels[one.places[1]]
+            if one.seen.same_everywhere or not (apart or len(members) > FEW_ALIKE):
+                yield one
+            elif apart and one.seen.sure:
+                told.across.append(one.places)
+
+
 def _usual_difference(members: Sequence[int], pairs: Sequence[LookAlikes]) -> float | None:
     """How much the pictures of a series differ everywhere, levels; None where these look-alikes are none."""
     other = sum(not one.seen.same_everywhere for one in pairs)
-    if len(members) <= FEW or other < SERIES * len(pairs):
+    if len(members) <= FEW_ALIKE or other < SERIES * len(pairs):
         return None
     return float(np.median([one.seen.everywhere for one in pairs]))

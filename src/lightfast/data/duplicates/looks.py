@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lightfast.base.progress import Reporter
 from lightfast.data.duplicates.borders import inside_border
 from lightfast.data.duplicates.hashes import THUMBNAIL_SIDE, Window
-from lightfast.data.duplicates.registration import cut, thumbnails
+from lightfast.data.duplicates.registration import part_left, thumbnails
 from lightfast.data.images import ImageSet
 from lightfast.data.mapped import write_temporary
 
@@ -44,7 +44,7 @@ class Looks:
                 break
             row -= len(images)
         picture = np.asarray(images.images[row])
-        return picture if look < len(self.rows) else cut(picture, self.borders[look - len(self.rows)])
+        return picture if look < len(self.rows) else part_left(picture, self.borders[look - len(self.rows)])
 
 
 def make_looks(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter) -> Looks:
@@ -65,7 +65,7 @@ def _with_inner(
     for start in range(0, len(thumbs), _CHUNK):
         yield thumbs[start : start + _CHUNK]
     for place, border in found:
-        yield thumbnails(cut(thumbs[place], border)[None, ..., None])
+        yield thumbnails(part_left(thumbs[place], border)[None, ..., None])
 
 
 def _kept(chunks: Iterator[NDArray[np.uint8]], count: int) -> NDArray[np.uint8]:

@@ -217,7 +217,7 @@ def _toned(b: GreyImage, a: GreyImage, kept: NDArray[np.bool_]) -> GreyImage:
     return gain * b + offset
 
 
-def cut(picture: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
+def part_left(picture: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     """The part of a picture (H, W, ...) that `window` leaves, to whole pixels."""
     height, width = picture.shape[:2]
     left, top, right, bottom = (
@@ -230,9 +230,9 @@ def _seen(picture: NDArray[np.uint8], window: Window) -> GreyImage:
     """float32 (64, 64) or (64, 64, 3): what `window` leaves."""
     import cv2
 
-    return cv2.resize(np.ascontiguousarray(cut(picture, window)), _SIZE, interpolation=cv2.INTER_AREA).astype(
-        np.float32
-    )
+    return cv2.resize(
+        np.ascontiguousarray(part_left(picture, window)), _SIZE, interpolation=cv2.INTER_AREA
+    ).astype(np.float32)
 
 
 def _blurred(pixels: GreyImage, sigma: float) -> GreyImage:
