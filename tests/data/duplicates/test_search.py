@@ -101,8 +101,24 @@ ALTERED = {
     "moved": lambda picture: cropped(picture, 2 / LARGE, 0, 0, 0),
     "marked": marked,
     "framed": lambda picture: ImageOps.expand(cropped(picture, 0.02, 0.02, 0.02, 0.02), 2, (0, 0, 0)),
+    "framed broadly": lambda picture: ImageOps.expand(picture, 12, (240, 240, 240)),
+    "letterboxed": lambda picture: ImageOps.pad(picture, (LARGE, round(1.3 * LARGE)), color=(0, 0, 0)),
+    "stretched and cut square": lambda picture: cropped(picture, 0.1, 0, 0.1, 0),
+    "grey": lambda picture: picture.convert("L").convert("RGB"),
+    "sepia": lambda picture: ImageOps.colorize(picture.convert("L"), (30, 15, 0), (255, 240, 200)),
     "mirrored": ImageOps.mirror,
+    "turned by 90°": lambda picture: compressed(picture.transpose(Image.Transpose.ROTATE_90)),
+    "turned by 180°": lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
+    "turned by 270°": lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
+    "mirrored and turned": lambda picture: ImageOps.mirror(picture).transpose(Image.Transpose.ROTATE_90),
     "cropped and compressed": lambda picture: compressed(cropped(picture, 0.02, 0.04, 0.03, 0.01), 50),
+}
+SEEN = {
+    "mirrored": (True, 0),
+    "turned by 90°": (False, 1),
+    "turned by 180°": (False, 2),
+    "turned by 270°": (False, 3),
+    "mirrored and turned": (True, 1),
 }
 
 
@@ -116,7 +132,7 @@ def test_an_altered_copy_is_found_and_nothing_else(scenes: list[Image.Image], ho
     images = np.concatenate([array(scenes), array([ALTERED[how](picture) for picture in scenes])])
     found = near_duplicates([ImageSet(images)])
     assert found.groups == tuple((row, row + COUNT) for row in range(COUNT))
-    assert all(pair.mirrored == (how == "mirrored") for pair in found.pairs)
+    assert {(pair.mirrored, pair.turns) for pair in found.pairs} == {SEEN.get(how, (False, 0))}
 
 
 def test_different_pictures_are_not_joined(scenes: list[Image.Image]) -> None:

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from lightfast.base.progress import Reporter
 from lightfast.data.duplicates.hashes import HASH_VIEWS, Candidates, oriented
 from lightfast.data.duplicates.looks import Looks
-from lightfast.data.duplicates.registration import PairSimilarity, coarsely_similar, compare_registered
+from lightfast.data.duplicates.registration import (
+    PairSimilarity,
+    coarse_difference,
+    coarsely_similar,
+    compare_registered,
+)
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Pictures uint8 (N, H, W, C) to vectors float32 (N, D), any D, any length."""
@@ -28,9 +33,9 @@ class LookAlikes:
     """Two pictures that were looked at closely and are alike, surely or perhaps.
 
     Attributes:
-        places: (first, second) among the distinct pictures, first < second.
-        looks: the looks of them that were compared, the first one seen in a mirror or turned.
-        mirrored, turns: how (see `hashes.oriented`).
+        places: (first, second) among the distinct pictures.
+        looks: the looks of them that were compared.
+        mirrored, turns: how the first one is seen (see `hashes.oriented`).
         distance: differing bits of 64.
         seen: what the closer look says.
     """
@@ -88,7 +93,7 @@ class Joined:
 
 
 def look_closer(looks: Looks, found: Candidates, report: Reporter) -> CloserLook:
-    """Look closely at candidates, those with the closest hashes first.
+    """Look closely at candidates, the likeliest first.
 
     Pairs that are together through pictures that are the same everywhere are passed over. So that the work
     grows with the pictures and not with their pairs, a picture takes part in at most `MOST_LOOKS` looks that
@@ -97,7 +102,7 @@ def look_closer(looks: Looks, found: Candidates, report: Reporter) -> CloserLook
     same, alike = Joined(), []
     spent = np.zeros(len(looks.rows), dtype=np.int64)
     coarse, cut = np.zeros_like(spent), np.zeros(len(looks.rows), dtype=bool)
-    order = np.argsort(found.distance, kind="stable").tolist()
+    order = _likeliest_first(looks, found)
     for done, at in enumerate(order, start=1):
         if done % _STEP == 0 or done == len(order):
             report("near duplicates: looking closer", done, len(order))
@@ -120,9 +125,22 @@ def look_closer(looks: Looks, found: Candidates, report: Reporter) -> CloserLook
         else:
             spent[pair] += 1
         if seen.sure or seen.uncertain:
-            ordered = (min(places), max(places))
-            alike.append(LookAlikes(ordered, (first, second), *how, int(found.distance[at]), seen))
+            alike.append(LookAlikes(places, (first, second), *how, int(found.distance[at]), seen))
     return CloserLook(tuple(alike), int(cut.sum()))
+
+
+def _likeliest_first(looks: Looks, found: Candidates) -> list[int]:
+    """By distance of their hashes; then those of pictures with more candidates than are looked at, by how
+    much their thumbnails differ: of many pictures of one scene a copy has not always the closest hash.
+    """
+    owners = looks.owners[np.stack([found.first, found.second])]
+    proposed = np.bincount(owners.ravel(), minlength=len(looks.rows))
+    crowded = (proposed > MOST_LOOKS)[owners].any(axis=0)
+    key = found.distance.astype(np.float64)
+    for at in np.flatnonzero(crowded).tolist():
+        first = oriented(looks.thumbs[found.first[at]], bool(found.mirrored[at]), int(found.turns[at]))
+        key[at] = coarse_difference(first, looks.thumbs[found.second[at]], HASH_VIEWS[found.view[at]])
+    return np.lexsort((key, crowded)).tolist()
 
 
 def cosines(looks: Looks, alike: Sequence[LookAlikes], embed: Embed) -> NDArray[np.float64]:

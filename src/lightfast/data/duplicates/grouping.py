@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,8 +16,9 @@ COSINE = 0.95
 FEW_ALIKE = 6
 """Up to so many pictures that are all alike, by chains, may be copies of one that were marked."""
 SERIES = 0.25
-"""Of more look-alikes than `FEW_ALIKE`, the share of pairs that differ at one place, from which on they are
-pictures of one scene.
+"""More look-alikes than `FEW_ALIKE` are pictures of one scene where at least this share of the pairs differs
+at one place, or of the pictures has another label than most: copies of one picture have one label, a few
+mistakes aside.
 """
 CLEARLY = 0.6
 """A copy within such a series differs from its original by at most this share of the usual difference."""
@@ -46,8 +48,9 @@ def join(found: CloserLook, labels: Sequence[object], cosines: Cosines | None) -
     """Join the look-alikes that are copies of one picture.
 
     A pair that is the same everywhere is joined. One that differs at a place (a mark, a tick, an animal) is
-    joined only among few look-alikes that have one label. Many look-alikes that differ at places are a
-    series: pictures of one scene, joined only where they differ clearly less than is usual there.
+    joined only among few look-alikes that have one label. Many look-alikes that differ at places, or in
+    their labels, are a series: pictures of one scene. There, pairs that are the same everywhere are joined
+    where they are few, or differ clearly less than is usual.
 
     Args:
         labels: one a distinct picture; equal means the same label.
@@ -69,30 +72,44 @@ def join(found: CloserLook, labels: Sequence[object], cosines: Cosines | None) -
 
 def _copies(found: CloserLook, labels: Sequence[object], told: Grouping) -> Iterator[LookAlikes]:
     """The pairs that may be joined; what is kept apart is noted in `told`."""
-    chains = Joined(one.places for one in found.alike)
-    inside: dict[int, list[LookAlikes]] = {}
-    for one in found.alike:
-        inside.setdefault(chains.root(one.places[0]), []).append(one)
-    for members in chains.groups():
-        pairs = inside[chains.root(members[0])]
-        usual = _usual_difference(members, pairs)
-        if usual is not None:
+    for members, pairs in _chains(found.alike):
+        if _is_series([labels[place] for place in members], pairs):
             told.series.append(members)
-            yield from (
-                one for one in pairs if one.seen.same_everywhere and one.seen.everywhere <= CLEARLY * usual
-            )
+            yield from _copies_in_series(pairs)
             continue
         for one in pairs:
             apart = labels[one.places[0]] != labels[one.places[1]]
             if one.seen.same_everywhere or not (apart or len(members) > FEW_ALIKE):
                 yield one
             elif apart and one.seen.sure:
-                told.across.append(one.places)
+                told.across.append((min(one.places), max(one.places)))
 
 
-def _usual_difference(members: Sequence[int], pairs: Sequence[LookAlikes]) -> float | None:
-    """How much the pictures of a series differ everywhere, levels; None where these look-alikes are none."""
-    other = sum(not one.seen.same_everywhere for one in pairs)
-    if len(members) <= FEW_ALIKE or other < SERIES * len(pairs):
-        return None
-    return float(np.median([one.seen.everywhere for one in pairs]))
+def _chains(alike: Iterable[LookAlikes]) -> Iterator[tuple[list[int], list[LookAlikes]]]:
+    """(pictures that hang together by pairs, those pairs)."""
+    alike = list(alike)
+    joined = Joined(one.places for one in alike)
+    pairs: dict[int, list[LookAlikes]] = {}
+    for one in alike:
+        pairs.setdefault(joined.root(one.places[0]), []).append(one)
+    for members in joined.groups():
+        yield members, pairs[joined.root(members[0])]
+
+
+def _is_series(labels: Sequence[object], pairs: Sequence[LookAlikes]) -> bool:
+    """Whether look-alikes show one scene; `labels`: one a picture."""
+    if len(labels) <= FEW_ALIKE:
+        return False
+    other_place = sum(not one.seen.same_everywhere for one in pairs) / len(pairs)
+    other_label = 1 - Counter(labels).most_common(1)[0][1] / len(labels)
+    return max(other_place, other_label) >= SERIES
+
+
+def _copies_in_series(pairs: Sequence[LookAlikes]) -> Iterator[LookAlikes]:
+    """The pairs that are the same everywhere and few, or differ clearly less than is usual among them: of the
+    many pictures of an empty scene each has its own noise.
+    """
+    for members, same in _chains(one for one in pairs if one.seen.same_everywhere):
+        usual = float(np.median([one.seen.everywhere for one in same]))
+        few = len(members) <= FEW_ALIKE
+        yield from (one for one in same if few or one.seen.everywhere <= CLEARLY * usual)

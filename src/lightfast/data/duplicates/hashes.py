@@ -24,6 +24,8 @@ STRIP = 0.18
 _BANDS, _BAND = 4, 16
 _WEAK, _WEAK_CROPPED = 4, 2
 _CROWD = 128
+_PROPOSED = 24
+_PART_FURTHER = 3
 _CHUNK = 2048
 _SETTLED = 200
 
@@ -114,7 +116,7 @@ def candidates(
     `HASH_VIEWS`, mirrored and not, and the whole picture turned by 90°, 180° and 270°, is looked up in four
     tables of 16 bits each, also with its least certain bits turned over (Lv et al. 2007, multi-probe hashing,
     with the bits ranked by their distance from 0). Where many pictures share a table's key, only the 128
-    nearest in the order of their hashes are compared.
+    nearest in the order of their hashes are compared, and a picture proposes at most the 24 closest.
 
     Args:
         owners: int64 (N,): thumbnails with one number show the same picture (without its border, say). No
@@ -131,7 +133,7 @@ def candidates(
             _looked_up(one - centre, rows, tables[HASH_VIEWS[how[0]][1]], how)
             for one, how in _seen_in_all_ways(chunk)
         ]
-        found.append(_closest(np.concatenate(some, axis=1), owners))
+        found.append(_nearest(_closest(np.concatenate(some, axis=1), owners)))
         report("near duplicates: looking up", min(start + _CHUNK, len(thumbs)), len(thumbs))
     first, second, distance, view, mirrored, turns = _closest(np.concatenate(found, axis=1), owners)
     return Candidates(first, second, view, mirrored.astype(bool), turns, distance)
@@ -275,11 +277,24 @@ def _differing(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
 
 
 def _closest(found: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One column a pair of pictures: the closest of its views, whole and not mirrored among equals."""
+    """One column a pair of pictures: the closest of its views, whole and not mirrored among equals.
+
+    Parts count as `_PART_FURTHER` bits further: of the many views of parts one is often a little closer by
+    chance, and lays the pictures a little beside each other.
+    """
     first, second = owners[found[0]], owners[found[1]]
     low, high = np.minimum(first, second), np.maximum(first, second)
-    order = np.lexsort((found[0], found[5], found[4], found[3], found[2], high, low))
+    further = found[2] + _PART_FURTHER * (found[3] > 0)
+    order = np.lexsort((found[0], found[5], found[4], found[3], further, high, low))
     low, high = low[order], high[order]
     new = low != high
     new[1:] &= (np.diff(low) != 0) | (np.diff(high) != 0)
     return found[:, order[new]]
+
+
+def _nearest(found: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of the pairs that one picture proposes, the closest: so that their number grows with the pictures."""
+    order = np.lexsort((found[2], found[0]))
+    first = found[0][order]
+    rank = np.arange(len(first)) - np.searchsorted(first, first)
+    return found[:, np.sort(order[rank < _PROPOSED])]

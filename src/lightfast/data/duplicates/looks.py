@@ -39,11 +39,11 @@ class Looks:
     def __getitem__(self, look: int) -> NDArray[np.uint8]:
         """uint8 (H, W, C)."""
         row = int(self.rows[self.owners[look]])
-        for images in self.sets:
-            if row < len(images):
-                break
-            row -= len(images)
-        picture = np.asarray(images.images[row])
+        part = 0
+        while row >= len(self.sets[part]):
+            row -= len(self.sets[part])
+            part += 1
+        picture = np.asarray(self.sets[part].images[row])
         return picture if look < len(self.rows) else part_left(picture, self.borders[look - len(self.rows)])
 
 

@@ -35,7 +35,7 @@ class NearPair:
         similarity: agreement of their fine structure (see `registration.compare_registered`), or with
             `embedded` the cosine of their embeddings.
         mirrored: whether one is seen in a mirror.
-        turns: by how many quarters one is turned.
+        turns: by how many quarters the first one (after that) is turned anticlockwise to be like the second.
     """
 
     rows: tuple[int, int]
@@ -74,7 +74,9 @@ class NearDuplicates:
     def notes(self) -> tuple[str, ...]:
         """What looked alike and was not grouped, and where the search was cut short."""
         count = sum(map(len, self.series))
-        one = f"{count:,} pictures look alike but differ at places, as pictures of one scene do"
+        one = (
+            f"{count:,} pictures look alike but differ at places or in their labels, as pictures of one scene"
+        )
         two = (
             f"{len(self.apart):,} pairs of pictures look alike, differ at one place and have different labels"
         )
@@ -83,7 +85,8 @@ class NearDuplicates:
             "duplicates among them may have been missed"
         )
         kept = "they were not taken for near duplicates"
-        told = ((count, f"{one}: {kept}"), (len(self.apart), f"{two}: {kept}"), (self.cut, three))
+        but = f"{kept}, but for the few that are the same everywhere"
+        told = ((count, f"{one}: {but}"), (len(self.apart), f"{two}: {kept}"), (self.cut, three))
         return tuple(text for many, text in told if many)
 
     def numbers(self, n: int) -> NDArray[np.int64]:
@@ -154,8 +157,11 @@ def _labels(sets: Sequence[ImageSet]) -> list[object]:
 
 def _pair(one: LookAlikes, cosine: float | None, distinct: NDArray[np.int64]) -> NearPair:
     first, second = (int(distinct[place]) for place in one.places)
+    # The other way round a turn goes backwards, but for a mirrored picture: that is its own inverse.
+    turns = one.turns if first < second or one.mirrored else -one.turns % 4
     similarity = one.seen.structure if cosine is None else cosine
-    return NearPair((first, second), one.distance, similarity, one.mirrored, one.turns, cosine is not None)
+    rows = (min(first, second), max(first, second))
+    return NearPair(rows, one.distance, similarity, one.mirrored, turns, cosine is not None)
 
 
 def why_not_searched(loaded: LoadedData) -> str:
