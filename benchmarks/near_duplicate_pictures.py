@@ -85,15 +85,19 @@ def _finished(picture: Image.Image, rng: np.random.Generator, noise: float) -> I
     )
 
 
+def _int(rng: np.random.Generator, low: int, high: int) -> int:
+    return int(rng.integers(low, high))
+
+
 def _background(seed: int, shape: tuple[int, int], cells: int = 14) -> Image.Image:
     rng = np.random.default_rng(seed)
     small = rng.uniform(30, 210, (cells, cells, 3)).astype(np.uint8)
     picture = Image.fromarray(small).resize(shape, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
     for _ in range(12):
-        x, y = rng.integers(0, shape[0]), rng.integers(0, shape[1])
+        x, y = _int(rng, 0, shape[0]), _int(rng, 0, shape[1])
         draw.line(
-            (x, y, x + rng.integers(-40, 40), y + rng.integers(-40, 40)),
+            (x, y, x + _int(rng, -40, 40), y + _int(rng, -40, 40)),
             fill=tuple(rng.integers(0, 255, 3).tolist()),
             width=2,
         )
@@ -111,8 +115,8 @@ def _form(rng: np.random.Generator, label: int) -> Image.Image:
     for y in range(34, 146, 13):
         draw.line((8, y, 112, y), fill=130)
         draw.text((8, y - 10), "name", fill=110)
-        for x in range(42, 42 + 7 * int(rng.integers(2, 7)), 7):
-            draw.line((x, y - rng.integers(2, 8), x + 4, y - rng.integers(2, 8)), fill=60)
+        for x in range(42, 42 + 7 * _int(rng, 2, 7), 7):
+            draw.line((x, y - _int(rng, 2, 8), x + 4, y - _int(rng, 2, 8)), fill=60)
     return _finished(
         page.rotate(rng.normal(0, 0.6), fillcolor=246).filter(ImageFilter.GaussianBlur(0.5)), rng, 3
     )
@@ -123,9 +127,9 @@ def _card(rng: np.random.Generator, label: int) -> Image.Image:
     draw = ImageDraw.Draw(page)
     draw.rectangle((0, 0, 160, 18), fill=(40, 70, 130) if label else (46, 66, 120))
     draw.text((8, 4), "IDENTITY CARD", fill=(255, 255, 255))
-    skin = rng.integers(90, 220)
+    skin = _int(rng, 90, 220)
     draw.rectangle((8, 28, 50, 88), fill=(170, 180, 190))
-    draw.ellipse((18, 36 + rng.integers(-2, 3), 40, 66), fill=(skin, skin - 30, skin - 50))
+    draw.ellipse((18, 36 + _int(rng, -2, 3), 40, 66), fill=(skin, skin - 30, skin - 50))
     draw.rectangle((14, 68, 44, 88), fill=tuple(rng.integers(0, 255, 3).tolist()))
     for y in (30, 46, 62, 78):
         draw.text((60, y), "".join(chr(65 + c) for c in rng.integers(0, 26, 9)), fill=(20, 20, 40))
@@ -150,28 +154,28 @@ def _seen(
 
 def _animal(draw: ImageDraw.ImageDraw, rng: np.random.Generator, label: int) -> None:
     if label:
-        x, y = rng.integers(10, 120), rng.integers(10, 90)
+        x, y = _int(rng, 10, 120), _int(rng, 10, 90)
         draw.ellipse((x, y, x + 18, y + 11), fill=(90, 60, 30))
 
 
 def _part(draw: ImageDraw.ImageDraw, rng: np.random.Generator, label: int) -> None:
-    x, y = rng.integers(40, 60), rng.integers(30, 44)
+    x, y = _int(rng, 40, 60), _int(rng, 30, 44)
     draw.ellipse((x, y, x + 44, y + 44), fill=(180, 182, 186), outline=(60, 60, 60))
     if label:
-        a, b = x + rng.integers(8, 30), y + rng.integers(8, 30)
+        a, b = x + _int(rng, 8, 30), y + _int(rng, 8, 30)
         draw.line((a, b, a + 7, b + 4), fill=(40, 40, 40), width=2)
 
 
 def _clouds(draw: ImageDraw.ImageDraw, rng: np.random.Generator, label: int) -> None:
     for _ in range(3 + 3 * label):
-        x, y = rng.integers(0, 140), rng.integers(0, 34)
+        x, y = _int(rng, 0, 140), _int(rng, 0, 34)
         draw.ellipse((x, y, x + 26, y + 9), fill=(225, 228, 232))
 
 
 def _night(rng: np.random.Generator, label: int) -> Image.Image:
     pixels = np.asarray(_background(9, (144, 108)).convert("L"), dtype=np.float64) * 0.25 + 12
     if label:
-        x, y = rng.integers(10, 120), rng.integers(10, 90)
+        x, y = _int(rng, 10, 120), _int(rng, 10, 90)
         pixels[y : y + 4, x : x + 3] = pixels[y : y + 4, x + 8 : x + 11] = 230
     return _finished(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)), rng, 5)
 
@@ -180,16 +184,16 @@ def _cells(rng: np.random.Generator, label: int) -> Image.Image:
     picture = Image.new("RGB", (128, 128), (226, 205, 216))
     draw = ImageDraw.Draw(picture)
     for _ in range(26):
-        x, y, r = rng.integers(0, 128), rng.integers(0, 128), rng.integers(4, 8) + 3 * label
+        x, y, r = _int(rng, 0, 128), _int(rng, 0, 128), _int(rng, 4, 8) + 3 * label
         draw.ellipse((x - r, y - r, x + r, y + r), fill=(170, 110, 160), outline=(110, 50, 110))
     return _finished(picture, rng, 3)
 
 
 def _digit(rng: np.random.Generator, label: int) -> Image.Image:
     page = Image.new("L", (96, 96), 244)
-    x, y = rng.integers(30, 42), rng.integers(24, 34)
+    x, y = _int(rng, 30, 42), _int(rng, 24, 34)
     points = [
-        (x + dx + rng.integers(-3, 4), y + dy + rng.integers(-3, 4))
+        (x + dx + _int(rng, -3, 4), y + dy + _int(rng, -3, 4))
         for dx, dy in ([(8, 0), (8, 20), (8, 40)] if label else [(0, 0), (20, 0), (8, 40)])
     ]
     ImageDraw.Draw(page).line(points, fill=30, width=4)

@@ -139,13 +139,14 @@ def enhance_run(
 
 def _task(run: str, source: str, wanted: EnhanceOptions, options: RunOptions) -> EnhanceTask:
     """Load everything, and refuse what cannot be met before anything is written."""
-    folder, use = require_free(options.folder("enhance"), resume=options.resume), wanted.use
+    folder, use = options.folder("enhance"), wanted.use
     plan = None if use else enhancer_plan(wanted)
     if wanted.measured is None and wanted.gate == "degraded":
         raise no_damage(f"{use} was measured under none")
     for one in filter(None, (run, *wanted.transfer, use)):
         if Path(one).resolve() == folder.resolve():
             raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder as `out`.")
+    require_free(folder, resume=options.resume)
     classifier = load_classifier(run, options.device)
     check_base(classifier, run)
     if plan is not None:  # a network that cannot be built for these pictures is refused now
