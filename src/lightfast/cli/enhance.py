@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, DataArg, Device, Resume, Seed
+from lightfast.cli.parameters import AsJson, DataArg, Device, NearDuplicatesChoice, Resume, Seed
 from lightfast.cli.terminal import parse_numbers, print_result, progress_bars, run_options
 
 
@@ -97,6 +97,7 @@ def enhance(
             help="Use at most N pictures of each part (train, val, test), drawn by the seed.",
         ),
     ] = None,
+    near_duplicates: NearDuplicatesChoice = "group",
     resume: Resume = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -124,7 +125,6 @@ def enhance(
             tuple(settings or ()),
             limit,
         )
-        result = enhance_run(
-            run, data, run_options(out, seed, device, report, resume=resume), enhance_options=enhance_options
-        )
+        options = run_options(out, seed, device, report, resume=resume, near_duplicates=near_duplicates)
+        result = enhance_run(run, data, options, enhance_options=enhance_options)
     print_result(result, as_json, enhance_lines(result))

@@ -40,6 +40,15 @@ Damaged = Annotated[
         help="Picture files with damaged pixels: list them as unreadable, or read them as far as they go.",
     ),
 ]
+NearDuplicatesChoice = Annotated[
+    Literal["group", "ignore", "report"],
+    Option(
+        "--near-duplicates",
+        metavar="group|ignore|report",
+        help="group: near copies of a picture stay on one side. report: only say which there are. "
+        "ignore: do not search them. Exact copies always stay on one side.",
+    ),
+]
 Model = Annotated[
     str,
     Option(

@@ -16,6 +16,7 @@ from lightfast.cli.parameters import (
     DataArg,
     Device,
     Limit,
+    NearDuplicatesChoice,
     PartChoice,
     Resume,
     RunArg,
@@ -87,6 +88,7 @@ def train(
     ] = None,
     image_size: Size = None,
     damaged: Damaged = "refuse",
+    near_duplicates: NearDuplicatesChoice = "group",
     resume: Resume = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -116,7 +118,14 @@ def train(
             precision,
         )
         options = run_options(
-            out, seed, device, report, resume=resume, image_size=image_size, damaged=damaged
+            out,
+            seed,
+            device,
+            report,
+            resume=resume,
+            image_size=image_size,
+            damaged=damaged,
+            near_duplicates=near_duplicates,
         )
         result = train_run(
             data, options, model=model, recipe=recipe, config=config, train_options=train_options

@@ -9,7 +9,18 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, Damaged, DataArg, Device, Jobs, Model, Seed, SetOption, Size
+from lightfast.cli.parameters import (
+    AsJson,
+    Damaged,
+    DataArg,
+    Device,
+    Jobs,
+    Model,
+    NearDuplicatesChoice,
+    Seed,
+    SetOption,
+    Size,
+)
 from lightfast.cli.terminal import parse_numbers, print_result, progress_bars, run_options
 
 _Over = Literal["train_size", "classes", "imbalance"]
@@ -33,6 +44,7 @@ def crossval(
     jobs: Jobs = None,
     image_size: Size = None,
     damaged: Damaged = "refuse",
+    near_duplicates: NearDuplicatesChoice = "group",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -49,7 +61,15 @@ def crossval(
 
     with progress_bars() as report:
         folder = out or Path("runs") / f"crossval-{model.replace(':', '-').replace('/', '-')}"
-        opened = run_options(folder, seed, device, report, image_size=image_size, damaged=damaged)
+        opened = run_options(
+            folder,
+            seed,
+            device,
+            report,
+            image_size=image_size,
+            damaged=damaged,
+            near_duplicates=near_duplicates,
+        )
         result = crossval_run(
             data,
             opened,
@@ -127,6 +147,7 @@ def sweep(
     jobs: Jobs = None,
     image_size: Size = None,
     damaged: Damaged = "refuse",
+    near_duplicates: NearDuplicatesChoice = "group",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -153,7 +174,15 @@ def sweep(
     )
     folder = out or Path("runs") / f"sweep-{over}"
     with progress_bars() as report:
-        opened = run_options(folder, seed, device, report, image_size=image_size, damaged=damaged)
+        opened = run_options(
+            folder,
+            seed,
+            device,
+            report,
+            image_size=image_size,
+            damaged=damaged,
+            near_duplicates=near_duplicates,
+        )
         result = sweep_run(data, opened, plan=parse_plan(settings or [], model), sweep_options=sweep_options)
     print_result(result, as_json, [*sweep_lines(result), f"report     {folder / 'report.html'}"])
 
@@ -178,6 +207,7 @@ def human(
         Path | None,
         Option("--out", metavar="FOLDER", help="Keeps the answers. Default: RUN/human, or runs/human-DATA."),
     ] = None,
+    near_duplicates: NearDuplicatesChoice = "group",
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -193,10 +223,13 @@ def human(
 
     if person is not None:
         # Progress bars would run through the questions.
-        result = human_terminal(data, run_options(out, seed, device), person=person, n=n, run=run)
+        result = human_terminal(
+            data, run_options(out, seed, device, near_duplicates=near_duplicates), person=person, n=n, run=run
+        )
     else:
         with progress_bars() as report:
-            result = human_results(data, run_options(out, seed, device, report), run=run)
+            options = run_options(out, seed, device, report, near_duplicates=near_duplicates)
+            result = human_results(data, options, run=run)
     print_result(result, as_json, human_lines(result))
 
 

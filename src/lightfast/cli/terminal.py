@@ -20,7 +20,7 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.cli.flags import with_flags
 
 if TYPE_CHECKING:
-    from lightfast.runs.options import RunOptions
+    from lightfast.runs.options import NearChoice, RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
 
@@ -34,6 +34,7 @@ def run_options(
     resume: bool = False,
     image_size: str | None = None,
     damaged: Literal["refuse", "read"] = "refuse",
+    near_duplicates: NearChoice = "group",
 ) -> RunOptions:
     """The options of a verb on run folders, as typed."""
     from lightfast.runs.options import RunOptions
@@ -45,6 +46,7 @@ def run_options(
         resume=resume,
         image_size=_size(image_size),
         damaged=damaged,
+        near_duplicates=near_duplicates,
         report=report,
         command=shlex.join(["lightfast", *sys.argv[1:]]),
     )

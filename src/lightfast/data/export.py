@@ -46,12 +46,7 @@ def save_folder(folder: Path, images: ImageSet) -> Path:
     for name in images.class_names:
         if not name.strip(". ") or "/" in name or "\\" in name or "\0" in name:
             raise DataError(f"class {name!r} cannot name a folder", cure="Write an .npz instead (NAME.npz).")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(
-            f"{folder} holds something already",
-            expected="a new or empty folder",
-            cure="Choose another folder.",
-        )
+    require_new_folder(folder)
     make_folder(folder.parent)
     with storage_errors(folder):
         started = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -63,6 +58,16 @@ def save_folder(folder: Path, images: ImageSet) -> Path:
         finally:
             shutil.rmtree(started, ignore_errors=True)
     return folder
+
+
+def require_new_folder(folder: Path) -> None:
+    """Refuse, by DataError, a folder that holds something: `save_folder` writes into none of these."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(
+            f"{folder} holds something already",
+            expected="a new or empty folder",
+            cure="Choose another folder.",
+        )
 
 
 def _write_pictures(folder: Path, images: ImageSet, labels: NDArray[np.int64]) -> None:

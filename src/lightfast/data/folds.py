@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.images import ImageSet
-from lightfast.data.splits import content_groups, drawn_order, group_tags
+from lightfast.data.splits import content_groups, drawn_order, group_tags, near_copies_of
 from lightfast.data.stratify import stratify
 
 
@@ -30,11 +30,12 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
     present = np.unique(images.require_labels()) if images.tags is None else np.arange(0)
     distinct, group, group_label = content_groups(images)
     if len(distinct) < folds:
+        copies, cure = near_copies_of(images)
         raise DataError(
             f"{images.name}: {folds} folds",
             expected=f"at least {folds} distinct pictures",
-            got=len(distinct),
-            cure="Use fewer folds or more pictures.",
+            got=f"{len(distinct)}{copies}",
+            cure=f"Use fewer folds or more pictures{cure}.",
         )
     sizes = np.bincount(group, minlength=len(distinct))
     order = drawn_order(distinct, seed, "folds")
@@ -45,12 +46,13 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
     for label in present:
         groups = order[group_label[order] == label]
         if len(groups) < folds:
+            copies, cure = near_copies_of(images, int(label))
             fewer = f"Use at most {len(groups)} folds, add" if len(groups) > 1 else "Add"
             raise DataError(
                 f"{images.name}: class {images.class_names[label]!r} would be missing from a fold",
                 expected=f"at least {folds} distinct pictures, one a fold",
-                got=len(groups),
-                cure=f"{fewer} pictures of it, or leave the class out.",
+                got=f"{len(groups)}{copies}",
+                cure=f"{fewer} pictures of it, or leave the class out{cure}.",
             )
         fold_of_group[groups] = _spread(sizes[groups], totals)
         totals += np.bincount(fold_of_group[groups], weights=sizes[groups], minlength=folds).astype(np.int64)

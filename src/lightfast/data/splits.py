@@ -114,7 +114,9 @@ def split_loaded(loaded: LoadedData, *, val: float = 0.1, test: float = 0.2, see
         ("val", "validation", "test"),
     ):
         if part in parts and held in parts:
-            parts[part], dropped = without_overlap(parts[part], parts[held])
+            before = parts[part]
+            parts[part], dropped = without_overlap(before, parts[held])
+            _require_left(before, parts[part], held)
             near = " (near duplicates counted)" if parts[part].groups is not None else ""
             note = f"{dropped} {what} pictures that are also in the {held} part were left out{near}"
             notes += [note] * (dropped > 0)
@@ -125,6 +127,22 @@ def split_loaded(loaded: LoadedData, *, val: float = 0.1, test: float = 0.2, see
                 train, _sides(train, {name: share}, seed, notes), ("train", name)
             )
     return _splits(parts, notes)
+
+
+def _require_left(before: ImageSet, left: ImageSet, held: str) -> None:
+    """Refuse that near duplicates in another part take every picture of a class, or all."""
+    if before.groups is None or len(left) == len(before):
+        return
+    gone = "every picture" if not len(left) else ""
+    if left.labels is not None and before.labels is not None:
+        lost = np.setdiff1d(before.labels, left.labels)
+        gone = gone or (f"every picture of class {before.class_names[lost[0]]!r}" if len(lost) else "")
+    if gone:
+        raise DataError(
+            f"{before.name}: {gone} is also in the {held} part, near duplicates counted",
+            expected="pictures that no other part has",
+            cure="Divide the pictures anew, or do not group near duplicates: `near_duplicates=ignore`.",
+        )
 
 
 def _splits(parts: Mapping[str, ImageSet], notes: Sequence[str]) -> Splits:
@@ -157,10 +175,7 @@ def _sides(
     """The side of every row: 0 for train, i + 1 for the i-th of `shares`. Given a list `small`, a class too
     small to reach every side stays in train, and a note that names it is added there.
     """
-    if min(shares.values()) < 0 or not sum(shares.values()) < 1:
-        said = ", ".join(f"{name}={share:g}" for name, share in shares.items())
-        expected = "numbers from 0 to 1 that leave something to train on"
-        raise SettingsError(f"shares {said}", expected=expected, cure="For instance val=0.1, test=0.2.")
+    _check_shares(shares)
     distinct, group, group_label = content_groups(images)
     order = drawn_order(distinct, seed, "split")
     if images.tags is not None:
@@ -173,9 +188,17 @@ def _sides(
     sides = np.zeros(len(distinct), dtype=np.int64)
     for label, (name, groups) in enumerate(classes):
         if label not in kept:
-            where = f"{images.name}: class {name!r}"
-            sides[groups] = _assigned(sizes[groups].tolist(), tuple(shares.values()), where)
+            if len(groups) < len(used):
+                raise _too_small(images, label, name, (len(groups), len(used)))
+            sides[groups] = _assigned(sizes[groups].tolist(), tuple(shares.values()))
     return sides[group]
+
+
+def _check_shares(shares: Mapping[str, float]) -> None:
+    if min(shares.values()) < 0 or not sum(shares.values()) < 1:
+        said = ", ".join(f"{name}={share:g}" for name, share in shares.items())
+        expected = "numbers from 0 to 1 that leave something to train on"
+        raise SettingsError(f"shares {said}", expected=expected, cure="For instance val=0.1, test=0.2.")
 
 
 def _kept_whole(
@@ -208,11 +231,12 @@ def _tag_sides(
     )
     needed = {0, *(side for side, share in enumerate(shares, start=1) if share > 0)}
     if not needed <= set(sides.tolist()):
+        copies, cure = near_copies_of(images)
         raise DataError(
             f"{images.name} is too small to split",
             expected=f"at least {len(needed)} distinct pictures whose tags other pictures carry too",
-            got=f"{len(order)} distinct pictures",
-            cure="Add pictures, or set a share to 0.",
+            got=f"{len(order)} distinct pictures{copies}",
+            cure=f"Add pictures, or set a share to 0{cure}.",
         )
     return sides
 
@@ -267,17 +291,47 @@ def _commonest_labels(group: NDArray[np.int64], labels: NDArray[np.int64]) -> ND
     return pairs[1][order][first]
 
 
-def _assigned(sizes: list[int], shares: Sequence[float], where: str) -> list[int]:
+def _too_small(images: ImageSet, label: int, name: str, counts: tuple[int, int]) -> DataError:
+    """The refusal of a class with too few distinct pictures; `counts`: (those it has, those it needs)."""
+    copies, cure = near_copies_of(images, label)
+    return DataError(
+        f"{images.name}: class {name!r} is too small to split",
+        expected=f"at least {counts[1]} distinct pictures, one a side",
+        got=f"{counts[0]}{copies}",
+        cure=f"Add pictures of it, leave the class out, or set a share to 0{cure}.",
+    )
+
+
+def near_copies_of(images: ImageSet, label: int | None = None) -> tuple[str, str]:
+    """(what near duplicates take from a class, or from all pictures, in words; what cures that): for the
+    refusal of too few distinct pictures. Two empty texts where its pictures are near duplicates of no others.
+    """
+    if images.groups is None:
+        return "", ""
+    own = np.ones(len(images), dtype=bool)
+    if label is not None and images.labels is not None:
+        own = images.labels == label
+    numbers, shared = np.unique(images.groups, return_inverse=True)
+    distinct = np.unique(
+        np.stack([shared, np.unique(np.array(images.content_hashes), return_inverse=True)[1]]), axis=1
+    )
+    near = (np.bincount(distinct[0], minlength=len(numbers)) > 1)[shared]
+    count = int((own & near).sum())
+    if not count:
+        return "", ""
+    others: list[str] = []
+    if label is not None and images.labels is not None:
+        beside = near & ~own & np.isin(shared, shared[own & near])
+        others = [images.class_names[one] for one in np.unique(images.labels[beside])]
+    of = f", some of them of pictures of {_listed(others)}" if others else ""
+    said = f": {count:,} of its {int(own.sum()):,} pictures are near duplicates of others{of}"
+    return said, ", or do not group near duplicates: `near_duplicates=ignore`"
+
+
+def _assigned(sizes: list[int], shares: Sequence[float]) -> list[int]:
     """The side of every group of one class, given the groups' sizes in their drawn order."""
     targets = [max(1, round(share * sum(sizes))) if share > 0 else 0 for share in shares]
     needed = 1 + sum(target > 0 for target in targets)
-    if len(sizes) < needed:
-        raise DataError(
-            f"{where} is too small to split",
-            expected=f"at least {needed} distinct pictures, one a side",
-            got=len(sizes),
-            cure="Add pictures of it, leave the class out, or set a share to 0.",
-        )
     sides = [0] * len(sizes)
     free = list(range(len(sizes)))
     for side, target in enumerate(targets, start=1):

@@ -19,7 +19,7 @@ from lightfast.base.plain import as_json
 from lightfast.base.randomness import derive_seed
 from lightfast.data.folds import fold_numbers
 from lightfast.data.images import ImageSet
-from lightfast.data.splits import content_groups, split_off
+from lightfast.data.splits import content_groups, near_copies_of, split_off
 from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.evaluate.predictions import Predictions
@@ -195,10 +195,11 @@ def _check_room(images: ImageSet, numbers: NDArray[np.int64]) -> None:
         left = np.bincount(group_label[np.unique(group[numbers != fold])], minlength=images.num_classes)
         scarce = int(left.argmin())
         if left[scarce] < 2:
+            copies, cure = near_copies_of(images, scarce)
             raise DataError(
                 f"{images.name}: class {images.class_names[scarce]!r}",
-                got=str(left[scarce]),
-                cure="Use more folds, add pictures of it, or leave the class out.",
+                got=f"{left[scarce]}{copies}",
+                cure=f"Use more folds, add pictures of it, or leave the class out{cure}.",
                 expected="at least 2 distinct pictures outside every fold, one to fit on and one to "
                 "choose on",
             )

@@ -11,7 +11,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.corrupt.registry import CORRUPTIONS, SeverityTable
 from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.dataset import Part
-from lightfast.data.export import save_folder, save_npz
+from lightfast.data.export import require_new_folder, save_folder, save_npz
 from lightfast.data.images import sample
 from lightfast.report.envelope import Envelope
 from lightfast.runs.options import RunOptions
@@ -86,11 +86,14 @@ def corrupt_run(
     if many and out.suffix == ".npz":
         expected = "a folder for the versions of a suite"
         raise SettingsError(f"`out` {out}", expected=expected, got="one .npz", cure="Give a folder.")
+    targets = [out / f"{name}-{severity}" if many else out for name, severity, _ in jobs]
+    for target in targets:
+        if target.suffix != ".npz":
+            require_new_folder(target)
     prepared = prepare(source, options, near="none")
     images = sample(prepared.data.part(part), limit, options.seed)
     written: list[CorruptedVersion] = []
-    for done, (name, severity, table) in enumerate(jobs, start=1):
-        target = out / f"{name}-{severity}" if many else out
+    for done, ((name, severity, table), target) in enumerate(zip(jobs, targets, strict=True), start=1):
         version = corrupt(images, name, severity, options.seed, table)
         path = (save_npz if target.suffix == ".npz" else save_folder)(target, version)
         written.append(CorruptedVersion(name, severity, len(version), version.version, path))

@@ -11,7 +11,7 @@ from lightfast.evaluate.metrics import score
 from lightfast.experiments.crossval import FoldOptions, assign_folds, cross_validate
 from lightfast.models.build import find_model
 from lightfast.pages.crossval import CrossvalResult, write_crossval_page
-from lightfast.runs.folder import FOLDS_FOLDER, PREDICTIONS_FILE, begin
+from lightfast.runs.folder import FOLDS_FOLDER, PREDICTIONS_FILE, begin, require_free
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import envelope, finished
@@ -36,7 +36,7 @@ def crossval_run(
     """
     started = time.perf_counter()
     find_model(plan.model, "classifier")
-    folder = options.folder("crossval")
+    folder = require_free(options.folder("crossval"), replace="crossval")
     prepared = prepare(source, options)
     images, notes = prepared.without_test()
     # What cannot be split is refused before a folder is made.

@@ -21,7 +21,7 @@ from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, repair
 from lightfast.runs.fit import prepare_job
-from lightfast.runs.folder import REPORT_FILE, begin
+from lightfast.runs.folder import REPORT_FILE, begin, require_free
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, finished
 from lightfast.runs.repair import damage_pictures, repair_report, write_repair
@@ -72,7 +72,7 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> DemoResult:
         quick: a smaller training, about a fifth of the time.
     """
     started = time.perf_counter()
-    folder = Path(options.out) if options.out is not None else Path(FOLDER)
+    folder = require_free(Path(options.out) if options.out is not None else Path(FOLDER), replace=_MADE_BY)
     plan = _QUICK if quick else FULL
     options = replace(options, command=options.command or f"lightfast demo{' --quick' * quick}")
     job = prepare_job(DATA, options, recipe=plan.recipe, config=NETWORK)

@@ -51,6 +51,7 @@ from lightfast.runs.folder import (
     begin,
     claimed,
     record_evaluation,
+    require_free,
     write_history,
 )
 from lightfast.runs.options import RunOptions
@@ -145,6 +146,7 @@ def _task(run: str, source: str, wanted: EnhanceOptions, options: RunOptions) ->
     for one in filter(None, (run, *wanted.transfer, use)):
         if Path(one).resolve() == folder.resolve():
             raise CheckpointError(f"{folder} is the run {one} itself", cure="Give another folder as `out`.")
+    require_free(folder, resume=options.resume)
     classifier = load_classifier(run, options.device)
     check_base(classifier, run)
     if plan is not None:  # a network that cannot be built for these pictures is refused now

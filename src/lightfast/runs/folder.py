@@ -48,15 +48,26 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
         CheckpointError: the folder holds another run, or one that `resume` was not asked for. StorageError:
             it cannot be written.
     """
+    require_free(folder, resume=resume, replace=replace)
     make_folder(folder)
     wanted = json.loads(json.dumps(dict(settings)))
+    if (folder / RUN_FILE).is_file() and resume:
+        there = load_json(folder / RUN_FILE)
+        _require_same(folder, there, wanted)
+        if there.get("finished") and (folder / METRICS_FILE).is_file():
+            return True
+    write_json(folder / RUN_FILE, {**wanted, "finished": False})
+    return False
+
+
+def require_free(folder: Path, *, resume: bool = False, replace: str = "") -> Path:
+    """`folder`, refused as `begin` would refuse it whatever is read: verbs ask before they read pictures.
+
+    Raises CheckpointError.
+    """
     if (folder / RUN_FILE).is_file():
         there = load_json(folder / RUN_FILE)
-        if resume:
-            _require_same(folder, there, wanted)
-            if there.get("finished") and (folder / METRICS_FILE).is_file():
-                return True
-        elif not (replace and there.get("made_by") == replace):
+        if not resume and not (replace and there.get("made_by") == replace):
             # Verbs that may write over their own kind go on by themselves; `--resume` is not among their
             # options.
             cure = (
@@ -69,8 +80,7 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool, replace: s
             )
     elif (folder / "checkpoint").exists():
         raise CheckpointError(f"{folder} already holds a checkpoint", cure="Give another folder: `out`.")
-    write_json(folder / RUN_FILE, {**wanted, "finished": False})
-    return False
+    return folder
 
 
 @contextmanager

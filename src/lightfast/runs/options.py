@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.decode.examined import DamageChoice
 from lightfast.train.recipe import Training
+
+NearChoice = Literal["group", "ignore", "report"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class RunOptions:
         image_size: (H, W) that training pictures get; None keeps theirs. Other verbs read at the run's own
             size.
         damaged: picture files with damaged pixels: refuse (listed as unreadable), or read as far as they go.
+        near_duplicates: "group" keeps near duplicates on one side of every split; "report" only says which
+            there are; "ignore" does not search them. Exact copies stay on one side whatever is chosen.
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
         executor: runs the trainings of a verb that needs several.
@@ -38,6 +42,7 @@ class RunOptions:
     resume: bool = False
     image_size: tuple[int, int] | None = None
     damaged: DamageChoice = "refuse"
+    near_duplicates: NearChoice = "group"
     data_folder: Path | None = None
     report: Reporter = silent
     command: str = ""

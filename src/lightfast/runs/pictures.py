@@ -66,7 +66,8 @@ class Prepared:
     """The labelled pictures of a source, as every verb gets them: read, near duplicates in one group.
 
     Attributes:
-        data: the parts that the source has, `ImageSet.groups` set where near duplicates were found.
+        data: the parts that the source has, `ImageSet.groups` set where near duplicates were found and are
+            to be grouped.
         near: what was found, or why nothing was searched.
     """
 
@@ -83,10 +84,12 @@ class Prepared:
         """What was done on the way in, near duplicates included."""
         groups = len(self.near.groups)
         if not groups:
-            return self.data.notes
+            return (*self.data.notes, *self.near.notes)
         count, plural = sum(map(len, self.near.groups)), "s" * (groups > 1)
         near = f"{count:,} pictures are near duplicates of others ({groups:,} group{plural})"
-        return (*self.data.notes, f"{near}: those of a group stay on one side")
+        grouped = self.data.train.groups is not None
+        then = "those of a group stay on one side" if grouped else "as asked, they were not kept on one side"
+        return (*self.data.notes, f"{near}: {then}", *self.near.notes)
 
     def splits(self, seed: int, *, val: float = 0.1, test: float = 0.2) -> Splits:
         """Train, val and test by `data.splits.split_loaded`: no picture, no near duplicate on two sides."""
@@ -121,7 +124,7 @@ def prepare(
 
     Args:
         source: folder, manifest, `.npz`, archive, address or catalogue name.
-        options: `image_size`, `damaged`, `data_folder` and `report` count.
+        options: `image_size`, `damaged`, `near_duplicates`, `data_folder` and `report` count.
         classifier: read at its picture size and channels; one from the hub resizes by itself.
         target: size and channels of the pictures; None = `options.image_size`, all else as it is.
         near: what decides the doubtful pairs of near duplicates: the features of a pretrained backbone, or
@@ -143,7 +146,10 @@ def prepare(
         data = load_splits(source, wanted, data_folder=options.data_folder, report=options.report)
     if near == "none":
         return Prepared(data, NearDuplicates(not_searched="the pictures were not divided"))
-    return Prepared(*with_near_groups(data, _backbone() if near == "features" else None, options.report))
+    if options.near_duplicates == "ignore":
+        return Prepared(data, NearDuplicates(not_searched="near duplicates were to be ignored"))
+    grouped, found = with_near_groups(data, _backbone() if near == "features" else None, options.report)
+    return Prepared(grouped if options.near_duplicates == "group" else data, found)
 
 
 def _backbone() -> Embed:

@@ -87,6 +87,7 @@ def run_settings(made_by: str, source: str, splits: Splits, options: RunOptions)
         "image_size": list(options.image_size) if options.image_size else None,
         "damaged": options.damaged,
         "image_shape": list(train.image_shape),
+        "near_duplicates": options.near_duplicates,
         "data_folder": str(options.data_folder) if options.data_folder else None,
         "class_names": list(train.class_names),
         "command": options.command,

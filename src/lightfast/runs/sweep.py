@@ -18,7 +18,7 @@ from lightfast.experiments.sweep import SweepPoint, check_point, plan_at, run_po
 from lightfast.experiments.sweep_plan import SweepOptions, plan_points
 from lightfast.models.build import find_model
 from lightfast.pages.sweep import SweepResult, write_sweep_page
-from lightfast.runs.folder import begin, record_evaluation
+from lightfast.runs.folder import begin, record_evaluation, require_free
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import envelope, finished
@@ -47,7 +47,7 @@ def sweep_run(
     """
     started = time.perf_counter()
     find_model(plan.model, "classifier")
-    folder = options.folder("sweep")
+    folder = require_free(options.folder("sweep"), replace="sweep")
     prepared = prepare(source, options)
     splits = prepared.splits(options.seed, val=0.0)
     train = concatenate([splits.train, splits.val]) if len(splits.val) else splits.train

@@ -44,6 +44,7 @@ from lightfast.runs.folder import (
     PREDICTIONS_FILE,
     begin,
     claimed,
+    require_free,
 )
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, finished
@@ -76,6 +77,7 @@ def train_run(
         StorageError: `out` cannot be written.
     """
     folder, train_options = options.folder("train"), train_options or TrainOptions()
+    require_free(folder, resume=options.resume)
     check_options(model, recipe, config)
     job = prepare_job(source, options, model=model, recipe=recipe, config=config, train_options=train_options)
     folds = train_options.folds

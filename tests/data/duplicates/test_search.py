@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from lightfast.base.progress import silent
 from lightfast.data.dataset import LoadedData
 from lightfast.data.duplicates import hashes as near_hash
-from lightfast.data.duplicates import search as near
+from lightfast.data.duplicates import looks
 from lightfast.data.duplicates.hashes import DISTANCE, candidates
 from lightfast.data.duplicates.registration import compare_registered, thumbnails
 from lightfast.data.duplicates.search import (
@@ -101,8 +101,24 @@ ALTERED = {
     "moved": lambda picture: cropped(picture, 2 / LARGE, 0, 0, 0),
     "marked": marked,
     "framed": lambda picture: ImageOps.expand(cropped(picture, 0.02, 0.02, 0.02, 0.02), 2, (0, 0, 0)),
+    "framed broadly": lambda picture: ImageOps.expand(picture, 12, (240, 240, 240)),
+    "letterboxed": lambda picture: ImageOps.pad(picture, (LARGE, round(1.3 * LARGE)), color=(0, 0, 0)),
+    "stretched and cut square": lambda picture: cropped(picture, 0.1, 0, 0.1, 0),
+    "grey": lambda picture: picture.convert("L").convert("RGB"),
+    "sepia": lambda picture: ImageOps.colorize(picture.convert("L"), (30, 15, 0), (255, 240, 200)),
     "mirrored": ImageOps.mirror,
+    "turned by 90°": lambda picture: compressed(picture.transpose(Image.Transpose.ROTATE_90)),
+    "turned by 180°": lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
+    "turned by 270°": lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
+    "mirrored and turned": lambda picture: ImageOps.mirror(picture).transpose(Image.Transpose.ROTATE_90),
     "cropped and compressed": lambda picture: compressed(cropped(picture, 0.02, 0.04, 0.03, 0.01), 50),
+}
+SEEN = {
+    "mirrored": (True, 0),
+    "turned by 90°": (False, 1),
+    "turned by 180°": (False, 2),
+    "turned by 270°": (False, 3),
+    "mirrored and turned": (True, 1),
 }
 
 
@@ -116,7 +132,7 @@ def test_an_altered_copy_is_found_and_nothing_else(scenes: list[Image.Image], ho
     images = np.concatenate([array(scenes), array([ALTERED[how](picture) for picture in scenes])])
     found = near_duplicates([ImageSet(images)])
     assert found.groups == tuple((row, row + COUNT) for row in range(COUNT))
-    assert all(pair.mirrored == (how == "mirrored") for pair in found.pairs)
+    assert {(pair.mirrored, pair.turns) for pair in found.pairs} == {SEEN.get(how, (False, 0))}
 
 
 def test_different_pictures_are_not_joined(scenes: list[Image.Image]) -> None:
@@ -281,8 +297,8 @@ def test_pictures_may_be_mapped_from_a_file(tmp_path: Path, scenes: list[Image.I
 def test_the_thumbnails_of_many_pictures_are_kept_on_the_disk(
     scenes: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(near, "_IN_MEMORY", 2)
-    monkeypatch.setattr(near, "_CHUNK", 2)
+    monkeypatch.setattr(looks, "_IN_MEMORY", 2)
+    monkeypatch.setattr(looks, "_CHUNK", 2)
     parts = [ImageSet(array(scenes[:3])), ImageSet(array([compressed(scenes[1]), scenes[4]]))]
     assert near_duplicates(parts).groups == ((1, 3),)
 

@@ -4,7 +4,9 @@ found without comparing all with all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ STRIP = 0.18
 _BANDS, _BAND = 4, 16
 _WEAK, _WEAK_CROPPED = 4, 2
 _CROWD = 128
+_PROPOSED = 24
+_PART_FURTHER = 3
 _CHUNK = 2048
 _SETTLED = 200
 
@@ -45,17 +49,22 @@ _CORNERS: tuple[Window, ...] = (
     (0.0, EDGE, EDGE, 0.0),
     (0.0, 0.0, EDGE, EDGE),
 )
+_NARROWER: tuple[Window, ...] = tuple(
+    window
+    for share in (0.08, 0.125, 0.17, 0.215)
+    for window in ((share, 0.0, share, 0.0), (0.0, share, 0.0, share))
+)
 HASH_VIEWS: tuple[tuple[Window, Window], ...] = (
-    *((window, _WHOLE) for window in (_WHOLE, _HALF_RIM, _RIM, *_SIDES, *_CORNERS)),
+    *((window, _WHOLE) for window in (_WHOLE, _HALF_RIM, _RIM, *_SIDES, *_CORNERS, *_NARROWER)),
     (_RIM, _RIM),
     (_SIDES[0], _SIDES[2]),
     (_SIDES[1], _SIDES[3]),
     (_LOW, _LOW),
     (_TOP, _TOP),
 )
-"""What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy); both
-without their rims, where a border may lie; opposite sides (moved);
-both without the strip that may hold a mark.
+"""What is compared: a part of one picture with a part of the other. With the whole one (a cropped copy, or
+one of another shape that reading cut to the common one); both without their rims, where a border may lie;
+opposite sides (moved); both without the strip that may hold a mark.
 """
 
 _FREQUENCIES = sorted(
@@ -65,6 +74,12 @@ _FREQUENCIES = sorted(
 # Taken in turn, so that each band of bits holds low and high frequencies.
 _ROWS, _COLUMNS = np.array(_FREQUENCIES).reshape(_BAND, _BANDS, 2).transpose(2, 1, 0).reshape(2, 64)
 _MIRROR = np.where(_COLUMNS % 2, -1, 1).astype(np.float32)
+_TURNS = 4
+
+
+def oriented(picture: NDArray[Any], mirrored: bool, turns: int) -> NDArray[Any]:
+    """A picture (H, W, ...) seen in a mirror or not, then turned by `turns` times 90° anticlockwise."""
+    return np.rot90(picture[:, ::-1] if mirrored else picture, turns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +90,7 @@ class Candidates:
     Attributes:
         first, second: int64 (M,) rows.
         view: int64 (M,) number in `HASH_VIEWS`: which part of `first` is like which part of `second`.
-        mirrored: bool (M,) whether `first` is seen in a mirror.
+        mirrored, turns: bool and int64 (M,) how `first` is seen (see `oriented`).
         distance: int64 (M,) differing bits of 64.
     """
 
@@ -83,41 +98,62 @@ class Candidates:
     second: NDArray[np.int64]
     view: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
+    turns: NDArray[np.int64]
     distance: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.first)
 
 
-def candidates(thumbs: NDArray[np.uint8], report: Reporter) -> Candidates:
+def candidates(
+    thumbs: NDArray[np.uint8], report: Reporter, owners: NDArray[np.int64] | None = None
+) -> Candidates:
     """Pairs of grey thumbnails uint8 (N, 64, 64) whose hashes differ in at most `DISTANCE` bits.
 
     A hash is the signs of the 64 lowest frequencies of the discrete cosine transform (as in pHash: Zauner
     2010), the picture's mean brightness left out, each measured from the mean over all pictures, so that sets
     of one kind of picture (faces, goods on white) do not share most of their bits. Every view in
-    `HASH_VIEWS`, mirrored and not, is looked up in four tables of 16 bits each, also with its least certain
-    bits turned over (Lv et al. 2007, multi-probe hashing, with the bits ranked by their distance from 0).
-    Where many pictures share a table's key, only the 128 nearest in the order of their hashes are compared.
+    `HASH_VIEWS`, mirrored and not, and the whole picture turned by 90°, 180° and 270°, is looked up in four
+    tables of 16 bits each, also with its least certain bits turned over (Lv et al. 2007, multi-probe hashing,
+    with the bits ranked by their distance from 0). Where many pictures share a table's key, only the 128
+    nearest in the order of their hashes are compared, and a picture proposes at most the 24 closest.
+
+    Args:
+        owners: int64 (N,): thumbnails with one number show the same picture (without its border, say). No
+            pair is made of them, and of the pairs between two pictures the closest is kept.
     """
+    owners = np.arange(len(thumbs)) if owners is None else owners
     centre = _centre(thumbs)
     tables = {window: _tables(thumbs, window, centre) for window in {kept for _, kept in HASH_VIEWS}}
-    found = [np.zeros((5, 0), dtype=np.int64)]
+    found = [np.zeros((6, 0), dtype=np.int64)]
     for start in range(0, len(thumbs), _CHUNK):
         chunk = thumbs[start : start + _CHUNK]
         rows = np.arange(start, start + len(chunk))
-        seen = {window: _coefficients(chunk, window) for window in {window for window, _ in HASH_VIEWS}}
-        some: list[NDArray[np.int64]] = []
-        for view, (window, kept) in enumerate(HASH_VIEWS):
-            # In a mirror the left side is the right one, and the odd horizontal frequencies change their
-            # sign.
-            left, top, right, bottom = window
-            both = (seen[window], seen[right, top, left, bottom] * _MIRROR)
-            for mirrored, one in enumerate(both):
-                some.append(_looked_up(one - centre, rows, tables[kept], (view, mirrored)))
-        found.append(_closest(np.concatenate(some, axis=1)))
+        some = [
+            _looked_up(one - centre, rows, tables[HASH_VIEWS[how[0]][1]], how)
+            for one, how in _seen_in_all_ways(chunk)
+        ]
+        found.append(_nearest(_closest(np.concatenate(some, axis=1), owners)))
         report("near duplicates: looking up", min(start + _CHUNK, len(thumbs)), len(thumbs))
-    first, second, distance, view, mirrored = _closest(np.concatenate(found, axis=1))
-    return Candidates(first, second, view, mirrored.astype(bool), distance)
+    first, second, distance, view, mirrored, turns = _closest(np.concatenate(found, axis=1), owners)
+    return Candidates(first, second, view, mirrored.astype(bool), turns, distance)
+
+
+def _seen_in_all_ways(
+    thumbs: NDArray[np.uint8],
+) -> Iterator[tuple[NDArray[np.float32], tuple[int, int, int]]]:
+    """(coefficients (N, 64), (view, mirrored, turns)) of every way in which pictures are looked up."""
+    seen = {window: _coefficients(thumbs, window) for window in {window for window, _ in HASH_VIEWS}}
+    for view, (window, _) in enumerate(HASH_VIEWS):
+        # In a mirror the left side is the right one, and the odd horizontal frequencies change their sign.
+        left, top, right, bottom = window
+        yield seen[window], (view, 0, 0)
+        yield seen[right, top, left, bottom] * _MIRROR, (view, 1, 0)
+    for turns in range(1, _TURNS):
+        turned = _coefficients(np.rot90(thumbs, turns, axes=(1, 2)), _WHOLE)
+        yield turned, (0, 0, turns)
+        # A mirrored picture turned one way is the picture turned the other way, mirrored.
+        yield turned * _MIRROR, (0, 1, -turns % _TURNS)
 
 
 def _centre(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -198,14 +234,13 @@ def _tables(thumbs: NDArray[np.uint8], window: Window, centre: NDArray[np.float3
 
 
 def _looked_up(
-    seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], what: tuple[int, int]
+    seen: NDArray[np.float32], rows: NDArray[np.int64], tables: list[_Table], how: tuple[int, int, int]
 ) -> NDArray[np.int64]:
-    """int64 (5, M): (first, second, distance, view, mirrored)
+    """int64 (6, M): (first, second, distance, view, mirrored, turns)
     of everything that one view of each of `rows` comes close to.
     """
     words = _words(seen)
-    view, mirrored = what
-    weak = _WEAK if view == 0 else _WEAK_CROPPED
+    weak = _WEAK if how[0] == 0 else _WEAK_CROPPED
     found: list[NDArray[np.int64]] = []
     for band, table in enumerate(tables):
         turned = _turned(words, band)
@@ -217,7 +252,7 @@ def _looked_up(
         close = distance <= DISTANCE
         first, second = rows[asked[close]], table.places[places[close]]
         other = first != second
-        same = np.full((2, len(first)), [[view], [mirrored]])
+        same = np.full((3, len(first)), np.array(how)[:, None])
         found.append(np.stack([first, second, distance[close].astype(np.int64), *same])[:, other])
     return np.concatenate(found, axis=1)
 
@@ -241,10 +276,25 @@ def _differing(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
     return _ONES[words.view(np.uint16)].reshape(-1, 4).sum(axis=1, dtype=np.uint8)
 
 
-def _closest(found: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One column a pair of pictures: the closest of its views, whole and not mirrored among equals."""
-    low, high = np.minimum(found[0], found[1]), np.maximum(found[0], found[1])
-    order = np.lexsort((found[0], found[4], found[3], found[2], high, low))
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+def _closest(found: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One column a pair of pictures: the closest of its views, whole and not mirrored among equals.
+
+    Parts count as `_PART_FURTHER` bits further: of the many views of parts one is often a little closer by
+    chance, and lays the pictures a little beside each other.
+    """
+    first, second = owners[found[0]], owners[found[1]]
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    further = found[2] + _PART_FURTHER * (found[3] > 0)
+    order = np.lexsort((found[0], found[5], found[4], found[3], further, high, low))
+    low, high = low[order], high[order]
+    new = low != high
+    new[1:] &= (np.diff(low) != 0) | (np.diff(high) != 0)
     return found[:, order[new]]
+
+
+def _nearest(found: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of the pairs that one picture proposes, the closest: so that their number grows with the pictures."""
+    order = np.lexsort((found[2], found[0]))
+    first = found[0][order]
+    rank = np.arange(len(first)) - np.searchsorted(first, first)
+    return found[:, np.sort(order[rank < _PROPOSED])]

@@ -1,12 +1,12 @@
-"""Near duplicates among photographs: the same picture compressed anew, resized, slightly cropped,
-toned or marked.
+"""Near duplicates among photographs: the same picture compressed anew, resized, slightly cropped, turned,
+framed, toned or marked.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,21 +15,14 @@ from numpy.typing import NDArray
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import LoadedData
-from lightfast.data.duplicates.hashes import HASH_VIEWS, THUMBNAIL_SIDE, Candidates, candidates
-from lightfast.data.duplicates.registration import coarsely_similar, compare_registered, thumbnails
+from lightfast.data.duplicates.closer import Embed, LookAlikes, cosines, look_closer
+from lightfast.data.duplicates.grouping import join
+from lightfast.data.duplicates.hashes import candidates
+from lightfast.data.duplicates.looks import make_looks
 from lightfast.data.images import ImageSet
-from lightfast.data.mapped import write_temporary
 
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Pictures uint8 (N, H, W, C) to vectors float32 (N, D), any D, any length."""
-
-COSINE = 0.95
-"""Uncertain pairs whose embeddings have at least this cosine similarity are near duplicates."""
 SMALLEST_SEARCHED_SIDE = 32
 MOST_PICTURES = 200_000
-_CHUNK = 1024
-_EMBEDDED = 256
-_IN_MEMORY = 20_000
 
 
 @dataclass(frozen=True)
@@ -42,12 +35,14 @@ class NearPair:
         similarity: agreement of their fine structure (see `registration.compare_registered`), or with
             `embedded` the cosine of their embeddings.
         mirrored: whether one is seen in a mirror.
+        turns: by how many quarters the first one (after that) is turned anticlockwise to be like the second.
     """
 
     rows: tuple[int, int]
     distance: int
     similarity: float
     mirrored: bool = False
+    turns: int = 0
     embedded: bool = False
 
 
@@ -61,11 +56,38 @@ class NearDuplicates:
         pairs: the pairs that joined the groups: not every pair of a group, but enough to connect it; exact
             copies are not among them.
         not_searched: why no search was made, or "".
+        series: rows that look alike in part because they show one scene (scans of one form, pictures of one
+            camera): not grouped, but for those that are the same picture.
+        apart: (first, second) rows outside series that look alike, but have different labels and differ at
+            one place: not grouped.
+        cut: how many pictures were not compared with all that their hashes proposed.
     """
 
     groups: tuple[tuple[int, ...], ...] = ()
     pairs: tuple[NearPair, ...] = ()
     not_searched: str = ""
+    series: tuple[tuple[int, ...], ...] = ()
+    apart: tuple[tuple[int, int], ...] = ()
+    cut: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What looked alike and was not grouped, and where the search was cut short."""
+        count = sum(map(len, self.series))
+        one = (
+            f"{count:,} pictures look alike but differ at places or in their labels, as pictures of one scene"
+        )
+        two = (
+            f"{len(self.apart):,} pairs of pictures look alike, differ at one place and have different labels"
+        )
+        three = (
+            f"{self.cut:,} pictures have so many look-alikes that only the likeliest were compared: near "
+            "duplicates among them may have been missed"
+        )
+        kept = "they were not taken for near duplicates"
+        but = f"{kept}, but for the few that are the same everywhere"
+        told = ((count, f"{one}: {but}"), (len(self.apart), f"{two}: {kept}"), (self.cut, three))
+        return tuple(text for many, text in told if many)
 
     def numbers(self, n: int) -> NDArray[np.int64]:
         """int64 (n,): one number a row for `ImageSet.groups`; the first row of its group,
@@ -83,12 +105,13 @@ def near_duplicates(
     """The near duplicates among the pictures of `sets`, rows counted through all of them one after the other.
 
     Found are copies that were compressed anew, resized, made a little brighter, darker or more or less
-    contrasting, toned, moved by a few pixels, cropped by up to 5 % a side, framed or marked over a small
-    part, and mirrored ones (training mirrors pictures too). Pictures with hardly any structure (plain
-    surfaces) are joined with exact copies only. Perceptual hashes propose pairs (`hashes`), the
-    correlation of small registered thumbnails decides (`registration`); with `embed` the cosine of embeddings
-    decides the uncertain pairs. Pictures are read in chunks; 4 KiB a picture are kept, on disk for large
-    sets.
+    contrasting, toned, moved by a few pixels, cropped by up to 5 % a side, stretched, framed, letterboxed or
+    marked over a small part, mirrored ones (training mirrors pictures too) and ones turned by 90°, 180° or
+    270°. Pictures with hardly any structure (plain surfaces) are joined with exact copies only. Perceptual
+    hashes propose pairs (`hashes`), the correlation of small registered thumbnails tells the look-alikes
+    (`registration`); with `embed` the cosine of embeddings decides the uncertain pairs. Different pictures of
+    one scene are kept apart, above all under different labels (`grouping`). Pictures are read in chunks;
+    4 KiB a picture are kept, 8 of one with a border, on disk for large sets.
 
     Args:
         sets: pictures of any size; they may be memory-mapped.
@@ -102,20 +125,43 @@ def near_duplicates(
     distinct = np.array([rows[0] for rows in copies.values()])
     if len(distinct) < 2:
         return NearDuplicates()
-    thumbs = _thumbs(sets, distinct, report)
-    found = candidates(thumbs, report)
-    joined = _Joined(len(distinct))
-    pictures = _Pictures(sets, distinct)
-    uncertain = _look(pictures, thumbs, found, joined, report)
-    if embed is not None and uncertain:
-        _decide(pictures, found, uncertain, joined, embed)
+    looks = make_looks(sets, distinct, report)
+    found = look_closer(looks, candidates(looks.thumbs, report, looks.owners), report)
+    labels = _labels(sets)
+    said = [labels[row] for row in distinct.tolist()]
+    joined = join(found, said, None if embed is None else lambda alike: cosines(looks, alike, embed))
     members = list(copies.values())
-    groups = [tuple(sorted(row for place in group for row in members[place])) for group in joined.groups()]
-    pairs = [
-        dataclasses.replace(pair, rows=tuple(sorted(distinct[[*pair.rows]].tolist())))
-        for pair in joined.pairs
-    ]
-    return NearDuplicates(tuple(sorted(groups)), tuple(sorted(pairs, key=lambda pair: pair.rows)))
+
+    def rows_of(places: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted(row for place in places for row in members[place]))
+
+    return NearDuplicates(
+        tuple(sorted(map(rows_of, joined.groups))),
+        tuple(sorted((_pair(*one, distinct) for one in joined.pairs), key=lambda pair: pair.rows)),
+        series=tuple(sorted(map(rows_of, joined.series))),
+        apart=tuple(sorted((int(distinct[first]), int(distinct[second])) for first, second in joined.across)),
+        cut=found.cut,
+    )
+
+
+def _labels(sets: Sequence[ImageSet]) -> list[object]:
+    """What is said of every picture: its label number, its row of tags, or None."""
+    found: list[object] = []
+    for images in sets:
+        if images.tags is not None:
+            found += [row.tobytes() for row in images.tags]
+        else:
+            found += [None] * len(images) if images.labels is None else images.labels.tolist()
+    return found
+
+
+def _pair(one: LookAlikes, cosine: float | None, distinct: NDArray[np.int64]) -> NearPair:
+    first, second = (int(distinct[place]) for place in one.places)
+    # The other way round a turn goes backwards, but for a mirrored picture: that is its own inverse.
+    turns = one.turns if first < second or one.mirrored else -one.turns % 4
+    similarity = one.seen.structure if cosine is None else cosine
+    rows = (min(first, second), max(first, second))
+    return NearPair(rows, one.distance, similarity, one.mirrored, turns, cosine is not None)
 
 
 def why_not_searched(loaded: LoadedData) -> str:
@@ -174,6 +220,7 @@ def near_duplicates_json(loaded: LoadedData, found: NearDuplicates) -> dict[str,
             "distance": pair.distance,
             "similarity": round(pair.similarity, 4),
             "mirrored": pair.mirrored,
+            "turned": 90 * pair.turns,
             "embedded": pair.embedded,
         }
         for pair in found.pairs
@@ -183,108 +230,7 @@ def near_duplicates_json(loaded: LoadedData, found: NearDuplicates) -> dict[str,
         "not_searched": found.not_searched,
         "groups": [[ids[row] for row in group] for group in found.groups],
         "pairs": pairs,
+        "series": [[ids[row] for row in rows] for rows in found.series],
+        "apart": [[ids[row] for row in rows] for rows in found.apart],
+        "cut": found.cut,
     }
-
-
-def _thumbs(sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter) -> NDArray[np.uint8]:
-    """uint8 (M, 64, 64) of some rows, in rising order; of large sets in a file without a name."""
-    chunks = _shrunk(sets, rows, report)
-    if len(rows) <= _IN_MEMORY:
-        return np.concatenate(list(chunks))
-    return write_temporary(chunks, (len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-
-
-def _shrunk(
-    sets: Sequence[ImageSet], rows: NDArray[np.int64], report: Reporter
-) -> Iterator[NDArray[np.uint8]]:
-    start = 0
-    for images in sets:
-        here = np.flatnonzero((rows >= start) & (rows < start + len(images)))
-        for chunk in (here[at : at + _CHUNK] for at in range(0, len(here), _CHUNK)):
-            yield thumbnails(images.images[rows[chunk] - start])
-            report("near duplicates: shrinking", int(chunk[-1]) + 1, len(rows))
-        start += len(images)
-
-
-class _Pictures:
-    """The pictures that are searched, by their place among the distinct ones."""
-
-    def __init__(self, sets: Sequence[ImageSet], rows: NDArray[np.int64]) -> None:
-        self.sets, self.rows = sets, rows
-        self.starts = np.cumsum([0, *map(len, sets)])
-
-    def __getitem__(self, place: int) -> NDArray[np.uint8]:
-        row = int(self.rows[place])
-        part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return np.asarray(self.sets[part].images[row - int(self.starts[part])])
-
-
-class _Joined:
-    """Rows that belong together (union-find), and the pairs that joined them."""
-
-    def __init__(self, count: int) -> None:
-        self.parents = list(range(count))
-        self.pairs: list[NearPair] = []
-
-    def root(self, row: int) -> int:
-        while self.parents[row] != row:
-            self.parents[row] = self.parents[self.parents[row]]
-            row = self.parents[row]
-        return row
-
-    def together(self, first: int, second: int) -> bool:
-        return self.root(first) == self.root(second)
-
-    def join(self, pair: NearPair) -> None:
-        low, high = sorted((self.root(pair.rows[0]), self.root(pair.rows[1])))
-        self.parents[high] = low
-        self.pairs.append(pair)
-
-    def groups(self) -> list[list[int]]:
-        members: dict[int, list[int]] = defaultdict(list)
-        for row in {row for pair in self.pairs for row in pair.rows}:
-            members[self.root(row)].append(row)
-        return list(members.values())
-
-
-def _look(
-    pictures: _Pictures, thumbs: NDArray[np.uint8], found: Candidates, joined: _Joined, report: Reporter
-) -> list[int]:
-    """Join every pair that surely belongs together, the closest first; the numbers of the doubtful ones."""
-    uncertain: list[int] = []
-    order = np.argsort(found.distance, kind="stable").tolist()
-    for done, at in enumerate(order, start=1):
-        first, second, mirrored = int(found.first[at]), int(found.second[at]), bool(found.mirrored[at])
-        windows = HASH_VIEWS[found.view[at]]
-        if not joined.together(first, second) and coarsely_similar(
-            thumbs[first], thumbs[second], windows, mirrored=mirrored
-        ):
-            seen = compare_registered(pictures[first], pictures[second], windows, mirrored=mirrored)
-            if seen.sure:
-                joined.join(NearPair((first, second), int(found.distance[at]), seen.structure, mirrored))
-            elif seen.uncertain:
-                uncertain.append(at)
-        if done % _CHUNK == 0 or done == len(order):
-            report("near duplicates: looking closer", done, len(order))
-    return uncertain
-
-
-def _decide(
-    pictures: _Pictures, found: Candidates, uncertain: Sequence[int], joined: _Joined, embed: Embed
-) -> None:
-    """Join the uncertain pairs whose embeddings are close."""
-    for some in (uncertain[at : at + _EMBEDDED] for at in range(0, len(uncertain), _EMBEDDED)):
-        first = [pictures[int(found.first[at])][:, :: 1 - 2 * found.mirrored[at]] for at in some]
-        second = [pictures[int(found.second[at])] for at in some]
-        cosines = np.multiply(*(_unit(embed(np.stack(one))) for one in (first, second))).sum(axis=1)
-        for at, cosine in zip(some, cosines.tolist(), strict=True):
-            rows = int(found.first[at]), int(found.second[at])
-            if cosine >= COSINE and not joined.together(*rows):
-                joined.join(
-                    NearPair(rows, int(found.distance[at]), cosine, bool(found.mirrored[at]), embedded=True)
-                )
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    values = np.asarray(vectors, dtype=np.float64)
-    return values / (np.linalg.norm(values, axis=1, keepdims=True) + 1e-12)
