@@ -79,7 +79,7 @@ def _refuse_changes(event: str, args: tuple) -> None:
     if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         return
     for path in args[: _CHANGES[event]]:
-        text = "" if isinstance(path, int) else os.path.abspath(os.fsdecode(path))
+        text = "" if isinstance(path, int) else str(Path(os.fsdecode(path)).absolute())
         if any(text == place or text.startswith(place + os.sep) for place in _READ_ONLY):
             raise OSError(errno.EROFS, "Read-only file system", path)
 
@@ -97,7 +97,7 @@ def read_only(audited: None) -> Iterator[Callable[[Path], Path]]:
     """
 
     def close(folder: Path) -> Path:
-        _READ_ONLY.append(os.path.abspath(folder))
+        _READ_ONLY.append(str(folder.absolute()))
         return folder
 
     yield close

@@ -104,9 +104,9 @@ def test_any_failure_of_a_disk_is_one_line_with_place_reason_and_cure(tmp_path: 
 
 def test_a_failure_elsewhere_is_told_of_the_file_that_failed(tmp_path: Path):
     other = tmp_path / "other.png"
-    with pytest.raises(StorageError, match=r"cannot use .*other\.png: permission denied"):
-        with files.storage_errors(tmp_path / "a.bin"):
-            raise PermissionError(errno.EACCES, "", str(other))
+    said = r"cannot use .*other\.png: permission denied"
+    with pytest.raises(StorageError, match=said), files.storage_errors(tmp_path / "a.bin"):
+        raise PermissionError(errno.EACCES, "", str(other))
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, ""), OSError("of no system call")])
@@ -123,7 +123,7 @@ def test_a_place_is_tried_without_a_trace(tmp_path: Path, place: str, folder: bo
     assert files.require_writable(tmp_path / place, folder=folder) == tmp_path / place
     assert list(tmp_path.iterdir()) == []
     read_only(tmp_path)
-    with pytest.raises(StorageError, match="cannot write .*: the file system is read-only"):
+    with pytest.raises(StorageError, match=r"cannot write .*: the file system is read-only"):
         files.require_writable(tmp_path / place, folder=folder)
 
 

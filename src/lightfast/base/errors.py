@@ -34,6 +34,11 @@ class LightfastError(Exception):
         super().__init__(f"{message}. {cure}" if cure else message)
         self.cure = cure
 
+    @property
+    def without_cure(self) -> str:
+        """The message as part of another sentence, which says what to do."""
+        return str(self).removesuffix(f". {self.cure}")
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Out of another process it comes back with its message as it is; the arguments of a subclass are not
         # kept.

@@ -86,6 +86,7 @@ def corrupt_run(
     if many and out.suffix == ".npz":
         expected = "a folder for the versions of a suite"
         raise SettingsError(f"`out` {out}", expected=expected, got="one .npz", cure="Give a folder.")
+    options.require_out(folder=out.suffix != ".npz")
     prepared = prepare(source, options, near="none")
     images = sample(prepared.data.part(part), limit, options.seed)
     written: list[CorruptedVersion] = []

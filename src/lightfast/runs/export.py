@@ -30,7 +30,7 @@ from lightfast.export.photoprism import write_photoprism
 from lightfast.export.xmp import Keyword, Style, write_sidecars
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.folder import record_evaluation, without_seen
+from lightfast.runs.folder import TOUCH_FILE, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.predict import checkpoint_digest, tagger_for
@@ -170,7 +170,7 @@ def _onnx(run: str, export_options: ExportOptions, options: RunOptions) -> OnnxE
         images, calibration = material.images, material.calibration
         probs = pred_probs(classifier, images.images), exact.probs(images.images)
         check = compare_graph(*probs, exact.card, material.said).require_identical(run)
-        cost = None
+        cost, notes = None, ()
         if export_options.int8:
             if calibration is None:
                 raise DataError(
@@ -181,10 +181,13 @@ def _onnx(run: str, export_options: ExportOptions, options: RunOptions) -> OnnxE
             cost = quantization_cost(
                 exact, load_tagger(small), images.images, images.labels, len(calibration)
             )
-            if cost.paired and Path(run).is_dir():
-                record_evaluation(Path(run), images.version, options.command or "export: int8")
+            if cost.paired:
+                command, beside = options.command or "export: int8", out.with_name(f"{out.name}.{TOUCH_FILE}")
+                notes = record_scoring(run, images.version, command, beside).notes
             shutil.copyfile(small, temporary)
-    return OnnxExport(out=out, bytes=out.stat().st_size, check=check, int8=cost, notes=material.notes)
+    return OnnxExport(
+        out=out, bytes=out.stat().st_size, check=check, int8=cost, notes=(*material.notes, *notes)
+    )
 
 
 def _material(

@@ -39,12 +39,14 @@ class Tagger:
         infer: uint8 (N, H, W, C) → float32 (N, K); may be called from `threads` threads at once.
         threads: how many calls of `infer` keep the machine busy.
         source: what it is called in messages.
+        notes: what its user has to know, one sentence each.
     """
 
     card: ModelCard
     infer: Infer
     threads: int = 1
     source: str = "tagger"
+    notes: tuple[str, ...] = ()
 
     @property
     def batch(self) -> int:
