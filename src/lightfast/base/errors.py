@@ -89,4 +89,9 @@ class DownloadError(InputError):
 
 
 class StorageError(InputError):
-    """The disk is full or the folder cannot be written; nothing half-written stays behind."""
+    """The disk is full or the folder cannot be written; nothing half-written stays behind.
+
+    `reason` says why in a few words, where the operating system said so.
+    """
+
+    reason = ""

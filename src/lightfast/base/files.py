@@ -52,7 +52,9 @@ def storage_errors(target: Path) -> Iterator[None]:
         reason, cure = _STORAGE.get(error.errno, (os.strerror(error.errno).lower(), "Choose another place."))
         named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else target
         what = f"cannot write {target}" if _belongs(named, target) else f"cannot use {named}"
-        raise StorageError(f"{what}: {reason}", cure=cure) from error
+        failed = StorageError(f"{what}: {reason}", cure=cure)
+        failed.reason = reason
+        raise failed from error
 
 
 def _belongs(named: Path, target: Path) -> bool:
@@ -87,8 +89,11 @@ def require_writable(path: Path, *, folder: bool = False) -> Path:
             raise IsADirectoryError(errno.EISDIR, "", str(path))
         absolute = path.absolute()
         places = (absolute, *absolute.parents) if folder else absolute.parents
-        with tempfile.TemporaryFile(dir=next(one for one in places if os.path.lexists(one))):
-            return path
+        try:
+            with tempfile.TemporaryFile(dir=next(one for one in places if os.path.lexists(one))):
+                return path
+        except OSError as error:  # it names the nameless file
+            raise OSError(error.errno, "", str(path)) from error
 
 
 @contextlib.contextmanager

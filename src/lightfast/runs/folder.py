@@ -201,14 +201,13 @@ def record_scoring(run: str, data_version: str, command: str, beside: Path | Non
     try:
         return Scoring(record_evaluation(folder, data_version, command))
     except StorageError as error:
-        why = f"{run} cannot be written ({error.without_cure})"
+        why = error.without_cure
     before, owner = _times(folder / TOUCH_FILE, data_version), str(folder.resolve())
     if beside is None:
-        cure = "`out` keeps the record beside the results"
-        return Scoring(before, (f"this scoring is recorded nowhere, for {why}; {cure}",))
+        return Scoring(before, (f"{why}; this scoring is recorded nowhere: a writable `out` keeps it",))
     before += _times(beside, data_version, owner)
     _add(beside, {"data_version": data_version, "command": command, "run": owner})
-    return Scoring(before, (f"this scoring is recorded in {beside}, for {why}",))
+    return Scoring(before, (f"{why}; this scoring is recorded in {beside}",))
 
 
 def _times(path: Path, data_version: str, run: str | None = None) -> int:

@@ -178,8 +178,10 @@ def _place_of_page(folder: Path) -> tuple[Path | None, tuple[str, ...]]:
     try:
         return require_writable(folder, folder=True), ()
     except StorageError as error:
-        why = error.without_cure
-        return None, (f"no report was written ({why}): it goes beside the answers",)
+        return None, (
+            f"no report was written ({error.without_cure}): copy the answers to a folder that can be written "
+            "and give that as `out`",
+        )
 
 
 def _seeded(options: RunOptions, seed: int) -> RunOptions:

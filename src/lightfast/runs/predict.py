@@ -204,8 +204,8 @@ def _exported(classifier: Checkpoint, run: Path | None, temporary: Path) -> Tagg
         return load_tagger(export_graph(classifier, run / MODEL_FILE, checkpoint_digest(run)))
     except StorageError as error:
         note = (
-            f"the network was exported for this time only ({error.without_cure}); to save that, predict with "
-            f"the file that lightfast export {run} with `out` writes"
+            f"the network was exported for this time only ({error.without_cure}); reading with the file of "
+            f"lightfast export {run}, with `out`, spares that"
         )
         return replace(load_tagger(export_graph(classifier, temporary / MODEL_FILE)), notes=(note,))
 

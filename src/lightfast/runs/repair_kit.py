@@ -130,7 +130,7 @@ def pipeline_for_run(
         f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of "
         f"this run damaged by {plan.suite} ({sum(seconds.values()):.0f} s); no test picture was used"
     )
-    kept = f"they are kept in {home / REPAIR_FOLDER}, for {folder} cannot be written"
+    kept = f"{folder} cannot be written; detector and restorer are kept in {home / REPAIR_FOLDER}"
     return pipeline, (note, kept) if home != folder else (note,)
 
 
