@@ -4,6 +4,7 @@ what cannot be read is refused by name.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +24,7 @@ from lightfast.export.xmp import (
 
 RDF, DC = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}", "{http://purl.org/dc/elements/1.1/}"
 LR, DIGIKAM = "{http://ns.adobe.com/lightroom/1.0/}", "{http://www.digikam.org/ns/1.0/}"
+SURE = Keyword(("animal", "dog"), "confirmed", 0.97)
 DOG, BEACH = Keyword(("animal", "dog"), "suggested", 0.93), Keyword(("scene", "beach"), "confirmed")
 # As darktable and a person leave it: a comment, an unknown prefix, an attribute with a line end, a list with
 # a qualifier, keywords.
@@ -294,6 +296,7 @@ KEYWORDS = st.lists(
         Keyword,
         st.lists(NAMES, min_size=1, max_size=3).map(tuple),
         st.sampled_from(("suggested", "confirmed")),
+        st.sampled_from((None, 0.9)),
     ),
     max_size=3,
 )
@@ -313,10 +316,130 @@ def test_foreign_bytes_stay_whatever_is_written(
         # Every byte that was there, in its order.
         assert all(byte in rest for byte in THERE.encode())
     there = {(one.path, one.state) for one in load_sidecar(path)}
-    confirmed = {one.path for one in (*first, *second) if one.state == "confirmed"}
+    confirmed = {one.path for one in (*first, *second) if one.by_person}
+    sure = {one.path for one in second if one.state == "confirmed"}
     suggested = {one.path for one in second if one.state == "suggested"}
-    assert {(one, "suggested") for one in suggested - confirmed} <= there
+    assert {(one, "confirmed") for one in confirmed | sure} <= there
+    assert {(one, "suggested") for one in suggested - confirmed - sure} <= there
     assert {one for one, state in there if state == "suggested"} <= suggested
     written = path.read_bytes()
     write_sidecar(picture, second)
     assert path.read_bytes() == written
+
+
+def test_what_a_model_is_sure_of_is_plain_in_all_three_lists_and_known_as_the_model_s(picture: Path) -> None:
+    path = write_sidecar(picture, [SURE])
+    assert items(path, f"{DC}subject") == ["animal", "dog"]
+    assert items(path, f"{LR}hierarchicalSubject") == ["animal|dog"]
+    assert items(path, f"{DIGIKAM}TagsList") == ["animal/dog"]
+    assert load_sidecar(path) == (SURE,)
+
+
+@pytest.mark.parametrize("later", [[], [DOG], [Keyword(("animal", "cat"), "confirmed", 0.99)]])
+def test_a_later_export_takes_its_own_words_back(picture: Path, sidecar: Path, later: list[Keyword]) -> None:
+    write_sidecar(picture, [SURE])
+    write_sidecar(picture, later)
+    there = [one for one in load_sidecar(sidecar) if not one.by_person]
+    assert there == later
+    assert "dog" not in items(sidecar, f"{DC}subject")
+    write_sidecar(picture, [])
+    assert sidecar.read_bytes() == THERE.encode()
+
+
+def test_a_keyword_that_a_person_wrote_stays_the_person_s(picture: Path, sidecar: Path) -> None:
+    write_sidecar(picture, [Keyword(("season", "summer"), "confirmed", 0.99)])
+    assert all(one.by_person for one in load_sidecar(sidecar))
+    write_sidecar(picture, [Keyword(("season", "summer", "june"), "confirmed", 0.99)])
+    assert items(sidecar, f"{DC}subject") == ["summer", "\u00e9t\u00e9", "season", "june"]
+    write_sidecar(picture, [])
+    assert sidecar.read_bytes() == THERE.encode()
+
+
+@pytest.mark.parametrize("again", [SURE, DOG])
+def test_what_a_person_took_out_is_not_written_again(picture: Path, again: Keyword) -> None:
+    path = write_sidecar(picture, [SURE])
+    text = path.read_text(encoding="utf-8")
+    subject = text[text.index("<dc:subject>") : text.index("</dc:subject>")]
+    path.write_text(text.replace(subject, subject.replace("<rdf:li>dog</rdf:li>", "")), encoding="utf-8")
+    for _ in range(2):
+        write_sidecar(picture, [again])
+        assert load_sidecar(path) == ()
+    write_sidecar(picture, [Keyword(("animal", "dog"), "confirmed")])
+    assert load_sidecar(path) == (Keyword(("animal", "dog"), "confirmed"),)
+
+
+def test_what_a_person_confirms_after_the_model_is_the_person_s(picture: Path) -> None:
+    path = write_sidecar(picture, [SURE])
+    write_sidecar(picture, [Keyword(("animal", "dog"), "confirmed")])
+    write_sidecar(picture, [])
+    assert load_sidecar(path) == (Keyword(("animal", "dog"), "confirmed"),)
+
+
+@given(keywords=KEYWORDS, again=KEYWORDS)
+@settings(max_examples=40)
+def test_all_words_of_a_model_can_be_taken_back(
+    tmp_path_factory: pytest.TempPathFactory, keywords: list[Keyword], again: list[Keyword]
+) -> None:
+    picture = tmp_path_factory.mktemp("back") / "p.jpg"
+    path = picture.with_name("p.jpg.xmp")
+    path.write_bytes(THERE.encode())
+    for group in (keywords, again, []):
+        write_sidecar(picture, [one for one in group if not one.by_person])
+    assert path.read_bytes() == THERE.encode()
+
+
+def test_sidecars_are_counted_by_what_stands_in_them(tmp_path: Path) -> None:
+    summer = Keyword(("season", "summer"), "suggested", 0.9)
+    (tmp_path / "c.jpg.xmp").write_bytes(THERE.encode())
+    (tmp_path / "d.jpg.xmp").write_bytes(b"")
+    rows = [("a.jpg", [DOG]), ("b.jpg", [SURE]), ("c.jpg", [summer]), ("d.jpg", [DOG]), ("e.jpg", [])]
+    done = write_sidecars([(tmp_path / name, group) for name, group in rows])
+    assert (len(done.paths), done.suggested, done.confirmed, len(done.refused)) == (4, 1, 1, 1)
+
+
+def test_a_place_that_cannot_be_written_is_named_with_a_cure_that_helps(tmp_path: Path, read_only) -> None:
+    read_only(tmp_path)
+    [one] = write_sidecars([(tmp_path / "a.jpg", [DOG])]).refused
+    assert one.reason == "no sidecar can be written beside it: the file system is read-only"
+    assert one.cure == "Make the folder writable, or copy the pictures to one that is, then write again."
+
+
+def test_a_full_disk_wants_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    [one] = write_sidecars([(tmp_path / "a.jpg", [DOG])]).refused
+    assert (one.reason.split(": ")[1], one.cure) == ("the disk is full", "Make room there, then write again.")
+
+
+def test_a_folder_in_place_of_the_sidecar_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg.xmp").mkdir()
+    [one] = write_sidecars([(tmp_path / "a.jpg", [DOG])]).refused
+    assert one.reason == "its sidecar is left as it is: is a directory"
+    (tmp_path / "a.jpg.xmp").rename(tmp_path / "away")
+    assert len(write_sidecars([(tmp_path / "a.jpg", [DOG])]).paths) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "mended"),
+    [
+        ("", None),
+        ("broken", None),
+        ("<!DOCTYPE x>" + THERE, THERE),
+        (
+            '<?xml version="1.0" encoding="latin-1"?>' + THERE,
+            '<?xml version="1.0" encoding="UTF-8"?>' + THERE,
+        ),
+    ],
+)
+def test_the_cure_of_a_refused_sidecar_works(picture: Path, content: str, mended: str | None) -> None:
+    sidecar = sidecar_path(picture)
+    sidecar.write_text(content, encoding="utf-8")
+    [one] = write_sidecars([(picture, [DOG])]).refused
+    for word, what in {"away": None, "without one": THERE, "UTF-8": mended}.items():
+        if word in one.cure:
+            sidecar.unlink(missing_ok=True)
+            if what is not None:
+                sidecar.write_text(what.lstrip("\ufeff"), encoding="utf-8")
+    assert not write_sidecars([(picture, [DOG])]).refused

@@ -243,13 +243,17 @@ def _photoprism(run: str, export_options: ExportOptions, options: RunOptions) ->
         if not run.lower().endswith(".onnx"):
             model = export_graph(load_checkpoint(run, torch.device("cpu")), Path(folder, "model.onnx"))
         names = load_tagger(model).card.class_names
-        return PhotoprismExport(out=out, vision=write_photoprism(out, model, names, export_options.name))
+        return PhotoprismExport(
+            out=out, vision=write_photoprism(out, model, names, export_options.name, source=run)
+        )
 
 
 def _xmp(run: str, export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]) -> XmpExport:
     listing = picture_entries(pictures, options.report)
     told = XmpExport(unreadable=[*listing.unreadable])
-    entries, refused = _with_room(listing, export_options.style)
+    distinct = tuple({entry.path.absolute(): entry for entry in listing.entries}.values())
+    twice = len(listing.entries) - len(distinct)
+    entries, refused = _with_room(replace(listing, entries=distinct), export_options.style)
     with tagger_for(run, options) as tagger:
         listing = replace(listing, entries=entries)
         sidecars = write_sidecars(
@@ -258,6 +262,8 @@ def _xmp(run: str, export_options: ExportOptions, options: RunOptions, pictures:
     told.sidecars, told.refused = len(sidecars.paths), (*refused, *sidecars.refused)
     told.suggested, told.confirmed = sidecars.suggested, sidecars.confirmed
     told.notes = (*tagger.notes, *listing.notes)
+    if twice:
+        told.notes += (f"{twice:,} picture(s) were named twice, and read once",)
     if told.confirmed:
         told.notes += (
             f"{told.confirmed:,} sidecar(s) hold keywords that no person has confirmed, of a confidence of "

@@ -17,8 +17,8 @@ def export_lines(result: ExportResult) -> list[str]:
     """What an export did, for people."""
     if isinstance(result, XmpExport):
         return [
-            f"{result.n:,} pictures read, {result.sidecars:,} of them have their sidecar beside them: "
-            f"{result.suggested:,} with a suggestion, {result.confirmed:,} with a confirmed keyword",
+            f"{result.n:,} pictures read; {result.sidecars:,} sidecar(s) beside them: {result.suggested:,} "
+            f"with a suggestion, {result.confirmed:,} with a confirmed keyword",
             *_refused_lines(result.refused),
         ]
     if isinstance(result, PhotoprismExport):
