@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from fixtures.sidecars import DC, DIGIKAM, KEYWORDS, LR, RDF, THERE, items
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,50 +23,7 @@ from lightfast.export.xmp import (
     write_sidecars,
 )
 
-RDF, DC = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}", "{http://purl.org/dc/elements/1.1/}"
-LR, DIGIKAM = "{http://ns.adobe.com/lightroom/1.0/}", "{http://www.digikam.org/ns/1.0/}"
-SURE = Keyword(("animal", "dog"), "confirmed", 0.97)
 DOG, BEACH = Keyword(("animal", "dog"), "suggested", 0.93), Keyword(("scene", "beach"), "confirmed")
-# As darktable and a person leave it: a comment, an unknown prefix, an attribute with a line end, a list with
-# a qualifier, keywords.
-THERE = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0">
- <!-- kept by hand -->
- <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-  <rdf:Description rdf:about="uuid:7" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:odd="urn:odd/"
-    odd:note='a &gt; "b"&#10;c'
-    xmlns:lr="http://ns.adobe.com/lightroom/1.0/">
-   <dc:subject><rdf:Bag><rdf:li>summer</rdf:li><rdf:li xml:lang="fr">\u00e9t\u00e9</rdf:li>
-   </rdf:Bag></dc:subject>
-   <lr:hierarchicalSubject>
-    <rdf:Seq>
-     <rdf:li>season|summer</rdf:li>
-    </rdf:Seq>
-   </lr:hierarchicalSubject>
-   <odd:tree><odd:leaf/></odd:tree>
-  </rdf:Description>
- </rdf:RDF>
-</x:xmpmeta>
-<?xpacket end="w"?>
-"""
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    return tmp_path / "photo.jpg"
-
-
-@pytest.fixture
-def sidecar(picture: Path) -> Path:
-    """A sidecar that other programs and a person have written."""
-    path = picture.with_name("photo.jpg.xmp")
-    path.write_bytes(THERE.encode())
-    return path
-
-
-def items(path: Path, name: str) -> list[str | None]:
-    """The items of a property, read by another parser."""
-    return [item.text for found in ElementTree.parse(path).iter(name) for item in found.iter(f"{RDF}li")]
 
 
 def test_both_names_of_a_sidecar(picture: Path) -> None:
@@ -288,18 +246,8 @@ def test_a_probability_is_a_share() -> None:
         Keyword(("a",), "suggested", 1.5)
 
 
-NAMES = st.text("abcé猫 &<\"'", min_size=1, max_size=5).filter(
-    lambda name: bool(name.strip()) and name == name.strip()
-)
-KEYWORDS = st.lists(
-    st.builds(
-        Keyword,
-        st.lists(NAMES, min_size=1, max_size=3).map(tuple),
-        st.sampled_from(("suggested", "confirmed")),
-        st.sampled_from((None, 0.9)),
-    ),
-    max_size=3,
-)
+def paths(keywords: list[Keyword], state: str) -> set[tuple[str, ...]]:
+    return {one.path for one in keywords if one.state == state}
 
 
 @given(first=KEYWORDS, second=KEYWORDS)
@@ -316,83 +264,21 @@ def test_foreign_bytes_stay_whatever_is_written(
         # Every byte that was there, in its order.
         assert all(byte in rest for byte in THERE.encode())
     there = {(one.path, one.state) for one in load_sidecar(path)}
-    confirmed = {one.path for one in (*first, *second) if one.by_person}
-    sure = {one.path for one in second if one.state == "confirmed"}
-    suggested = {one.path for one in second if one.state == "suggested"}
-    assert {(one, "confirmed") for one in confirmed | sure} <= there
-    assert {(one, "suggested") for one in suggested - confirmed - sure} <= there
-    assert {one for one, state in there if state == "suggested"} <= suggested
+    confirmed = {one.path for one in (*first, *second) if one.by_person} | paths(second, "confirmed")
+    assert {(one, "confirmed") for one in confirmed} <= there
+    assert {(one, "suggested") for one in paths(second, "suggested") - confirmed} <= there
+    assert {one for one, state in there if state == "suggested"} <= paths(second, "suggested")
     written = path.read_bytes()
     write_sidecar(picture, second)
     assert path.read_bytes() == written
 
 
-def test_what_a_model_is_sure_of_is_plain_in_all_three_lists_and_known_as_the_model_s(picture: Path) -> None:
-    path = write_sidecar(picture, [SURE])
-    assert items(path, f"{DC}subject") == ["animal", "dog"]
-    assert items(path, f"{LR}hierarchicalSubject") == ["animal|dog"]
-    assert items(path, f"{DIGIKAM}TagsList") == ["animal/dog"]
-    assert load_sidecar(path) == (SURE,)
-
-
-@pytest.mark.parametrize("later", [[], [DOG], [Keyword(("animal", "cat"), "confirmed", 0.99)]])
-def test_a_later_export_takes_its_own_words_back(picture: Path, sidecar: Path, later: list[Keyword]) -> None:
-    write_sidecar(picture, [SURE])
-    write_sidecar(picture, later)
-    there = [one for one in load_sidecar(sidecar) if not one.by_person]
-    assert there == later
-    assert "dog" not in items(sidecar, f"{DC}subject")
-    write_sidecar(picture, [])
-    assert sidecar.read_bytes() == THERE.encode()
-
-
-def test_a_keyword_that_a_person_wrote_stays_the_person_s(picture: Path, sidecar: Path) -> None:
-    write_sidecar(picture, [Keyword(("season", "summer"), "confirmed", 0.99)])
-    assert all(one.by_person for one in load_sidecar(sidecar))
-    write_sidecar(picture, [Keyword(("season", "summer", "june"), "confirmed", 0.99)])
-    assert items(sidecar, f"{DC}subject") == ["summer", "\u00e9t\u00e9", "season", "june"]
-    write_sidecar(picture, [])
-    assert sidecar.read_bytes() == THERE.encode()
-
-
-@pytest.mark.parametrize("again", [SURE, DOG])
-def test_what_a_person_took_out_is_not_written_again(picture: Path, again: Keyword) -> None:
-    path = write_sidecar(picture, [SURE])
-    text = path.read_text(encoding="utf-8")
-    subject = text[text.index("<dc:subject>") : text.index("</dc:subject>")]
-    path.write_text(text.replace(subject, subject.replace("<rdf:li>dog</rdf:li>", "")), encoding="utf-8")
-    for _ in range(2):
-        write_sidecar(picture, [again])
-        assert load_sidecar(path) == ()
-    write_sidecar(picture, [Keyword(("animal", "dog"), "confirmed")])
-    assert load_sidecar(path) == (Keyword(("animal", "dog"), "confirmed"),)
-
-
-def test_what_a_person_confirms_after_the_model_is_the_person_s(picture: Path) -> None:
-    path = write_sidecar(picture, [SURE])
-    write_sidecar(picture, [Keyword(("animal", "dog"), "confirmed")])
-    write_sidecar(picture, [])
-    assert load_sidecar(path) == (Keyword(("animal", "dog"), "confirmed"),)
-
-
-@given(keywords=KEYWORDS, again=KEYWORDS)
-@settings(max_examples=40)
-def test_all_words_of_a_model_can_be_taken_back(
-    tmp_path_factory: pytest.TempPathFactory, keywords: list[Keyword], again: list[Keyword]
-) -> None:
-    picture = tmp_path_factory.mktemp("back") / "p.jpg"
-    path = picture.with_name("p.jpg.xmp")
-    path.write_bytes(THERE.encode())
-    for group in (keywords, again, []):
-        write_sidecar(picture, [one for one in group if not one.by_person])
-    assert path.read_bytes() == THERE.encode()
-
-
 def test_sidecars_are_counted_by_what_stands_in_them(tmp_path: Path) -> None:
     summer = Keyword(("season", "summer"), "suggested", 0.9)
+    sure = Keyword(("animal", "dog"), "confirmed", 0.97)
     (tmp_path / "c.jpg.xmp").write_bytes(THERE.encode())
     (tmp_path / "d.jpg.xmp").write_bytes(b"")
-    rows = [("a.jpg", [DOG]), ("b.jpg", [SURE]), ("c.jpg", [summer]), ("d.jpg", [DOG]), ("e.jpg", [])]
+    rows = [("a.jpg", [DOG]), ("b.jpg", [sure]), ("c.jpg", [summer]), ("d.jpg", [DOG]), ("e.jpg", [])]
     done = write_sidecars([(tmp_path / name, group) for name, group in rows])
     assert (len(done.paths), done.suggested, done.confirmed, len(done.refused)) == (4, 1, 1, 1)
 

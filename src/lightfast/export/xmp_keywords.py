@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, get_args
 from xml.sax.saxutils import escape, quoteattr
 
@@ -23,6 +24,7 @@ from lightfast.export.xmp_packet import RDF, Element, MalformedXmp, Splice, edit
 State = Literal["suggested", "confirmed"]
 
 _Name = tuple[str, str]  # namespace and local name
+_Path = tuple[str, ...]
 
 ROOT = ("lightfast", "suggested")
 """The first two steps of every suggested keyword."""
@@ -129,7 +131,7 @@ def keywords_in(root: Element) -> tuple[Keyword, ...]:
     no path contains.
     """
     told = _told(root)
-    found: dict[tuple[str, tuple[str, ...]], Keyword] = {}
+    found: dict[tuple[str, _Path], Keyword] = {}
     for name in _STEPS:
         # digiKam's list repeats what the other one says.
         known = {_text(one, name) for one in found.values()}
@@ -137,15 +139,18 @@ def keywords_in(root: Element) -> tuple[Keyword, ...]:
             one = told.get((name, text)) or _keyword(text, _STEPS[name][0])
             if one is not None and text not in known:
                 found.setdefault((one.state, one.path), one)
-    held = {name for one in found.values() if one.state == "confirmed" for name in one.path}
+    return (*found.values(), *_flat(root, found.values()))
+
+
+def _flat(root: Element, hierarchical: Iterable[Keyword]) -> list[Keyword]:
+    """The items of dc:subject that no confirmed path contains."""
+    held = {name for one in hierarchical if one.state == "confirmed" for name in one.path}
     shares = {name: one.probability for one in _recorded(root, _CONFIRMED) for name in one.path}
     ours = _added(root, _SUBJECT)
-    flat = {
-        text: Keyword((text,), "confirmed", shares.get(text) if text in ours else None)
-        for text in _texts(root, _SUBJECT)
-        if text not in held
-    }
-    return (*found.values(), *flat.values())
+    return [
+        Keyword((text,), "confirmed", shares.get(text) if text in ours else None)
+        for text in _but(_texts(root, _SUBJECT), held)
+    ]
 
 
 def _keyword(text: str, sign: str) -> Keyword | None:
@@ -188,33 +193,51 @@ def rewritten(content: bytes, keywords: Sequence[Keyword]) -> Rewritten:
     """A sidecar with these keywords in place of those that we wrote into it before; raises MalformedXmp."""
     root = parsed(content)
     wanted = _wanted(root, keywords)
-    new: dict[_Name, list[str]] = {}
-    added: dict[_Name, list[str]] = {}
-    kept = []
-    for name, record in _ADDED.items():
-        held = set(_texts(root, name)) - _ours(root, name)
-        people, sure, suggested = wanted.texts(name)
-        new[name] = [one for one in dict.fromkeys(people + sure + suggested) if one not in held]
-        added[record] = [one for one in dict.fromkeys(sure) if one not in held and one not in people]
-        kept += [name] * bool(new[name] or held)
-    told = {_SUGGESTED: wanted.suggested, _CONFIRMED: (*wanted.sure, *wanted.deleted)}
-    fresh = [_listed(name, map(_told_item, group)) for name, group in told.items() if group]
-    fresh += [_listed(name, map(_item, texts)) for name, texts in added.items() if texts]
+    held = {name: set(_texts(root, name)) - _ours(root, name) for name in _ADDED}
+    new = {name: _but(chain(*wanted.texts(name)), held[name]) for name in _ADDED}
+    kept = [name for name in _ADDED if new[name] or held[name]]
+    records = [
+        (_SUGGESTED, map(_told_item, wanted.suggested)),
+        (_CONFIRMED, map(_told_item, (*wanted.sure, *wanted.deleted))),
+        *((record, map(_item, _added_now(wanted, name, held[name]))) for name, record in _ADDED.items()),
+    ]
+    fresh = [_listed(name, items) for name, group in records if (items := list(group))]
     content = edited(content, _removals(content, root, kept) + _additions(root, new, fresh))
     return Rewritten(content, len(wanted.suggested), len(wanted.sure))
 
 
+def _added_now(wanted: _Wanted, name: _Name, held: set[str]) -> list[str]:
+    """What the model's confirmed keywords alone bring into a list."""
+    people, sure, _ = wanted.texts(name)
+    return _but(sure, {*held, *people})
+
+
+def _but(texts: Iterable[str], known: set[str]) -> list[str]:
+    """Each text once, without those in `known`."""
+    return [one for one in dict.fromkeys(texts) if one not in known]
+
+
 def _wanted(root: Element, keywords: Sequence[Keyword]) -> _Wanted:
-    people = {one.path: one for one in keywords if one.by_person}
-    there = {one.path for one in keywords_in(root) if one.by_person} | people.keys()
-    subject = set(_texts(root, _SUBJECT))
-    # A model that was sure wrote the last name into dc:subject: where it is gone somebody has taken it out.
-    deleted = {one.path: one for one in _recorded(root, _CONFIRMED) if one.path[-1].strip() not in subject}
-    deleted = {path: one for path, one in deleted.items() if path not in there}
-    free = [one for one in keywords if one.path not in {*there, *deleted}]
-    sure = {one.path: one for one in free if one.state == "confirmed"}
-    suggested = {one.path: one for one in free if one.path not in sure}
+    people = _by_path(one for one in keywords if one.by_person)
+    there = _by_path(one for one in keywords_in(root) if one.by_person) | people
+    deleted = _by_path(_taken_out(root), there)
+    sure = _by_path((one for one in keywords if one.state == "confirmed"), there, deleted)
+    suggested = _by_path((one for one in keywords if one.state == "suggested"), there, deleted, sure)
     return _Wanted(*(tuple(group.values()) for group in (people, sure, suggested, deleted)))
+
+
+def _by_path(keywords: Iterable[Keyword], *but: Mapping[_Path, Keyword]) -> dict[_Path, Keyword]:
+    """Each path once, without those in `but`."""
+    known = set().union(*but)
+    return {one.path: one for one in keywords if one.path not in known}
+
+
+def _taken_out(root: Element) -> list[Keyword]:
+    """What the model confirmed and a person has deleted: of all that it was sure of, dc:subject held the last
+    name.
+    """
+    subject = _texts(root, _SUBJECT)
+    return [one for one in _recorded(root, _CONFIRMED) if one.path[-1].strip() not in subject]
 
 
 def _ours(root: Element, name: _Name) -> set[str]:
@@ -231,15 +254,13 @@ def _removals(content: bytes, root: Element, kept: Sequence[_Name]) -> list[Spli
     lists = [(name, found) for name in _ADDED for found in _properties(root, name)]
     gone = [found for name in _RECORDS for found in _properties(root, name)]
     gone += [found for name, found in lists if name not in kept and found.below(RDF, "li")]
-    ours = {name: _ours(root, name) for name in _ADDED}
-    items = [
-        item
-        for name, found in lists
-        if found not in gone
-        for item in found.below(RDF, "li")
-        if item.text.strip() in ours[name]
-    ]
+    items = [item for name, found in lists if found not in gone for item in _our_items(root, name, found)]
     return [one.without(content) for one in _with_bare_descriptions(root, gone) + items]
+
+
+def _our_items(root: Element, name: _Name, found: Element) -> list[Element]:
+    ours = _ours(root, name)
+    return [item for item in found.below(RDF, "li") if item.text.strip() in ours]
 
 
 def _additions(root: Element, new: Mapping[_Name, Sequence[str]], records: Sequence[str]) -> list[Splice]:

@@ -161,11 +161,17 @@ def _require_fitting(export_options: ExportOptions, options: RunOptions, picture
         what, cure = "takes neither `int8` nor `check`", "They go with onnx."
     if what:
         raise SettingsError(f"{target} {what}", cure=cure)
+    _require_probabilities(export_options)
+
+
+def _require_probabilities(export_options: ExportOptions) -> None:
     if not 0 <= export_options.at_least <= 1:
         raise SettingsError("`at_least`", expected="a probability, 0..1", got=str(export_options.at_least))
     if (sure := export_options.confirm_above) is not None:
         if export_options.to != "xmp":
-            raise SettingsError("`confirm_above` is for `to` xmp", got=target, cure="Leave it out.")
+            raise SettingsError(
+                "`confirm_above` is for `to` xmp", got=export_options.to, cure="Leave it out."
+            )
         if not 0 < sure <= 1:
             raise SettingsError("`confirm_above`", expected="a probability above 0, at most 1", got=str(sure))
 
