@@ -180,8 +180,9 @@ def _onnx(run: str, export_options: ExportOptions, options: RunOptions) -> OnnxE
     out = Path(options.folder("export"))
     classifier = load_checkpoint(run, torch.device("cpu"))
     digest = "" if run.startswith("hf-hub:") else checkpoint_digest(Path(run))
-    with atomic(out) as temporary, tempfile.TemporaryDirectory() as folder:
-        exact = load_tagger(export_graph(classifier, temporary, digest))
+    with tempfile.TemporaryDirectory() as folder:
+        graph = export_graph(classifier, Path(folder, "exact.onnx"), digest)
+        exact = load_tagger(graph)
         material = _material(run, classifier, export_options, options)
         images, calibration = material.images, material.calibration
         probs = pred_probs(classifier, images.images), exact.probs(images.images)
@@ -193,14 +194,15 @@ def _onnx(run: str, export_options: ExportOptions, options: RunOptions) -> OnnxE
                     "`int8` needs real pictures to calibrate on, and those of the run are not there any more",
                     cure="Give some as `check`.",
                 )
-            small = quantize_graph(temporary, Path(folder, "int8.onnx"), calibration.images)
+            graph = quantize_graph(graph, Path(folder, "int8.onnx"), calibration.images)
             cost = quantization_cost(
-                exact, load_tagger(small), images.images, images.labels, len(calibration)
+                exact, load_tagger(graph), images.images, images.labels, len(calibration)
             )
             if cost.paired:
                 command, beside = options.command or "export: int8", out.with_name(f"{out.name}.{TOUCH_FILE}")
                 notes = record_scoring(run, images.version, command, beside).notes
-            shutil.copyfile(small, temporary)
+        with atomic(out) as temporary:
+            shutil.copyfile(graph, temporary)
     return OnnxExport(
         out=out, bytes=out.stat().st_size, check=check, int8=cost, notes=(*material.notes, *notes)
     )
