@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import pickle
 from pathlib import Path
 
@@ -107,6 +108,13 @@ def test_a_failure_elsewhere_is_told_of_the_file_that_failed(tmp_path: Path):
     said = r"cannot use .*other\.png: permission denied"
     with pytest.raises(StorageError, match=said), files.storage_errors(tmp_path / "a.bin"):
         raise PermissionError(errno.EACCES, "", str(other))
+
+
+def test_a_copy_that_fails_is_told_of_the_file_to_be_written(tmp_path: Path):
+    source, target = tmp_path / "elsewhere" / "a", tmp_path / "b"
+    said = rf"^cannot write {re.escape(str(target))}: the disk is full"
+    with pytest.raises(StorageError, match=said), files.atomic(target) as temporary:
+        raise OSError(errno.ENOSPC, "", str(source), None, str(temporary))
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, ""), OSError("of no system call")])

@@ -50,8 +50,11 @@ def storage_errors(target: Path) -> Iterator[None]:
         if error.errno is None:
             raise
         reason, cure = _STORAGE.get(error.errno, (os.strerror(error.errno).lower(), "Choose another place."))
-        named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else target
-        what = f"cannot write {target}" if _belongs(named, target) else f"cannot use {named}"
+        # A copy or a move names two files.
+        told = [one for one in (error.filename, error.filename2) if isinstance(one, str | bytes)]
+        named = [Path(os.fsdecode(one)) for one in told] or [target]
+        here = any(_belongs(one, target) for one in named)
+        what = f"cannot write {target}" if here else f"cannot use {named[0]}"
         failed = StorageError(f"{what}: {reason}", cure=cure)
         failed.reason = reason
         raise failed from error
