@@ -21,7 +21,7 @@ from lightfast.export.check import compare_graph
 from lightfast.export.graph import write_model_card
 from lightfast.statistics.intervals import Interval, wilson
 from lightfast.tagging.card import INPUT
-from lightfast.tagging.runtime import Tagger, load_model_card
+from lightfast.tagging.runtime import Tagger, load_model_card, silent_onnx_runtime
 
 CALIBRATION = 128
 """Pictures from which the ranges of the activations are taken."""
@@ -42,6 +42,8 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
             never those that it is scored on.
     """
     import onnx
+
+    silent_onnx_runtime()
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
