@@ -144,3 +144,10 @@ def test_a_place_for_predictions_is_tried_first(name, type_in, tmp_path, read_on
         f"lightfast: cannot write mount/{name}: the file system is read-only. Choose another place, or mount "
         "it writable.",
     )
+
+
+def test_a_check_says_each_note_once(type_in, tmp_path, write_folder):
+    folder = write_folder(tmp_path / "pictures", {"a": 2, "b": 2})
+    (folder / "a" / "notes.txt").write_text("no picture", encoding="utf-8")
+    said = type_in("data check pictures")
+    assert (said.out + said.err).count("have no ending of a picture") == 1

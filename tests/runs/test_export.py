@@ -128,6 +128,8 @@ def test_sidecars_hold_the_suggestions_that_are_sure_enough(own_run: Path, pictu
         (ExportOptions("xmp"), "x", ("pictures",), "writes beside the pictures"),
         (ExportOptions("photoprism", int8=True), "x", (), "neither `int8` nor `check`"),
         (ExportOptions("xmp", at_least=2.0), None, ("pictures",), "`at_least`"),
+        (ExportOptions("photoprism", name="My"), "x", (), "expected small letters.*`name=lightfast`"),
+        (ExportOptions("photoprism", name="repvit_m1_0"), "x", (), "a name of its own.*`name=lightfast`"),
         (ExportOptions("xmp", confirm_above=0.0), None, ("pictures",), "`confirm_above`: expected"),
         (ExportOptions("xmp", confirm_above=1.1), None, ("pictures",), "`confirm_above`: expected"),
         (ExportOptions("onnx", confirm_above=0.9), "x.onnx", (), "`confirm_above` is for `to` xmp"),

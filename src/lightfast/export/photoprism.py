@@ -69,7 +69,7 @@ def write_photoprism(
     Raises DataError when the model or the names do not fit, SettingsError for a name that cannot be used.
     """
     folder, prepared = Path(folder), prepared or ModelInput()
-    _check_name(name)
+    require_name(name)
     _check_labels(class_names)
     graph, layout, size = _fitted(Path(model), class_names, prepared, source or str(model))
     text = vision_yml(name, layout, size, prepared)
@@ -121,12 +121,14 @@ def vision_yml(name: str, layout: str, image_size: tuple[int, int], prepared: Mo
     return yaml.safe_dump({"Models": [entry]}, sort_keys=False, allow_unicode=True)
 
 
-def _check_name(name: str) -> None:
+def require_name(name: str) -> None:
+    """Refuse a name that PhotoPrism cannot give a model of others; raises SettingsError."""
     what = f"PhotoPrism model name {name!r}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise SettingsError(what, expected="small letters, digits, _ and -", cure="E.g. lightfast.")
+        raise SettingsError(what, expected="small letters, digits, _ and -", cure="E.g. `name=lightfast`.")
     if name in REGISTERED:
-        raise SettingsError(what, expected="a name of its own", got="one of PhotoPrism's models")
+        got, cure = "one of PhotoPrism's models", "E.g. `name=lightfast`."
+        raise SettingsError(what, expected="a name of its own", got=got, cure=cure)
 
 
 def _check_labels(class_names: Sequence[str]) -> None:

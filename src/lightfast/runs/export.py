@@ -26,7 +26,7 @@ from lightfast.evaluate.predict import pred_probs
 from lightfast.export.check import GraphCheck, compare_graph
 from lightfast.export.graph import export_graph
 from lightfast.export.int8 import CALIBRATION, QuantizationCost, quantization_cost, quantize_graph
-from lightfast.export.photoprism import write_photoprism
+from lightfast.export.photoprism import require_name, write_photoprism
 from lightfast.export.xmp import Refused, Style, refusal, sidecar_path, write_sidecars
 from lightfast.export.xmp_keywords import Keyword
 from lightfast.models.checkpoint import Checkpoint
@@ -162,6 +162,8 @@ def _require_fitting(export_options: ExportOptions, options: RunOptions, picture
     if what:
         raise SettingsError(f"{target} {what}", cure=cure)
     _require_probabilities(export_options)
+    if export_options.to == "photoprism":
+        require_name(export_options.name)
 
 
 def _require_probabilities(export_options: ExportOptions) -> None:
