@@ -53,7 +53,7 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    card = load_model_card(path)
+    card, target = load_model_card(path), Path(out)
     if not len(calibration) or calibration.shape[1:] != card.image_shape or calibration.dtype != np.uint8:
         raise DataError(
             "calibration pictures",
@@ -69,7 +69,6 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
             batch = next(self.batches, None)
             return {} if batch is None else {INPUT: batch}
 
-    target = Path(out)
     with atomic(target) as temporary, tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder, "prepared.onnx")
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
