@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,43 @@ def blobs() -> ImageSet:
     for row, label in enumerate(labels):
         images[row, 2:10, 1 + 4 * label : 3 + 4 * label] += 180
     return ImageSet(images.astype(np.uint8), ("left", "middle", "right"), labels, name="blobs")
+
+
+_READ_ONLY: list[str] = []
+"""Folders that `read_only` has closed."""
+_CHANGES = {"open": 1, "os.mkdir": 1, "os.remove": 1, "os.rmdir": 1, "os.rename": 2}
+"""Event of Python's audit → how many of its first arguments are paths that change."""
+
+
+def _refuse_changes(event: str, args: tuple) -> None:
+    if not _READ_ONLY or event not in _CHANGES:
+        return
+    if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        return
+    for path in args[: _CHANGES[event]]:
+        text = "" if isinstance(path, int) else str(Path(os.fsdecode(path)).absolute())
+        if any(text == place or text.startswith(place + os.sep) for place in _READ_ONLY):
+            raise OSError(errno.EROFS, "Read-only file system", path)
+
+
+@pytest.fixture(scope="session")
+def audited() -> None:
+    """Python asks `_refuse_changes` before it changes a file; this cannot be taken back."""
+    sys.addaudithook(_refuse_changes)
+
+
+@pytest.fixture
+def read_only(audited: None) -> Iterator[Callable[[Path], Path]]:
+    """`read_only(folder)`: from here on nothing in it can be made, changed or removed, as on a file system
+    that is mounted so; also for root, whom rights do not bind.
+    """
+
+    def close(folder: Path) -> Path:
+        _READ_ONLY.append(str(folder.absolute()))
+        return folder
+
+    yield close
+    _READ_ONLY.clear()
 
 
 class Fits:

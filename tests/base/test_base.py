@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,73 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (errno.EROFS, "the file system is read-only. Choose another place, or mount it writable."),
+        (errno.EACCES, "permission denied. Choose a place that you may write"),
+        (errno.EDQUOT, "the quota is used up. Make room there"),
+        (errno.ENAMETOOLONG, "its name is too long for this file system. Choose a shorter name."),
+        (errno.EIO, "input/output error. Choose another place."),
+        (errno.ESTALE, "stale file handle. Choose another place."),
+    ],
+)
+def test_any_failure_of_a_disk_is_one_line_with_place_reason_and_cure(tmp_path: Path, code: int, said: str):
+    target = tmp_path / "a.bin"
+    with pytest.raises(StorageError) as caught, files.atomic(target) as temporary:
+        raise OSError(code, "as the system says it", str(temporary))
+    assert str(caught.value).startswith(f"cannot write {target}: {said}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_elsewhere_is_told_of_the_file_that_failed(tmp_path: Path):
+    other = tmp_path / "other.png"
+    said = r"cannot use .*other\.png: permission denied"
+    with pytest.raises(StorageError, match=said), files.storage_errors(tmp_path / "a.bin"):
+        raise PermissionError(errno.EACCES, "", str(other))
+
+
+def test_a_copy_that_fails_is_told_of_the_file_to_be_written(tmp_path: Path):
+    source, target = tmp_path / "elsewhere" / "a", tmp_path / "b"
+    said = rf"^cannot write {re.escape(str(target))}: the disk is full"
+    with pytest.raises(StorageError, match=said), files.atomic(target) as temporary:
+        raise OSError(errno.ENOSPC, "", str(source), None, str(temporary))
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, ""), OSError("of no system call")])
+def test_what_is_no_failure_of_a_disk_passes_through(tmp_path: Path, error: OSError):
+    with pytest.raises(type(error)) as caught, files.storage_errors(tmp_path):
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("place", "folder"), [("a.csv", False), ("new/deep/a.csv", False), ("new", True), ("", True)]
+)
+def test_a_place_is_tried_without_a_trace(tmp_path: Path, place: str, folder: bool, read_only):
+    assert files.require_writable(tmp_path / place, folder=folder) == tmp_path / place
+    assert list(tmp_path.iterdir()) == []
+    read_only(tmp_path)
+    with pytest.raises(StorageError) as caught:
+        files.require_writable(tmp_path / place, folder=folder)
+    assert str(caught.value).startswith(f"cannot write {tmp_path / place}: the file system is read-only. ")
+
+
+@pytest.mark.parametrize(
+    ("place", "folder", "said"),
+    [
+        ("", False, "a folder stands where a file is wanted. Choose another name"),
+        ("file", True, "a file stands where a folder is wanted"),
+        ("file/a.csv", False, "a file stands where a folder is wanted"),
+        ("n" * 300 + "/a.csv", False, "its name is too long"),
+    ],
+)
+def test_a_place_that_something_else_takes_is_refused(tmp_path: Path, place: str, folder: bool, said: str):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=said):
+        files.require_writable(tmp_path / place, folder=folder)
+
+
 def test_json_refuses_what_is_not_json(tmp_path: Path):
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "a.json", {"x": float("nan")})
@@ -114,7 +183,7 @@ def test_a_place_where_no_folder_can_be_made_is_told_with_a_cure(tmp_path, monke
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(StorageError, match=r"no folder can be made there. Choose another folder"):
+    with pytest.raises(StorageError, match=r"no file or folder can be made there. Choose another folder"):
         files.make_folder(tmp_path / "nope")
 
 

@@ -122,3 +122,32 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(text, run, type_in, blobs_n
     assert said.code == 2
     assert "a file stands where a folder is wanted" in said.line()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blobs.npz", "taken"]
+
+
+def test_an_export_that_could_not_write_a_sidecar_ends_with_1(run, type_in, tmp_path, write_folder):
+    folder = write_folder(tmp_path / "pictures", {"a": 2})
+    (folder / "a" / "0.png.xmp").write_text("broken", encoding="utf-8")
+    said = type_in(f"export {run} pictures --to xmp")
+    assert said.code == 1
+    assert "1 picture(s) got no sidecar:" in said.out
+    (folder / "a" / "0.png.xmp").unlink()
+    assert type_in(f"export {run} pictures --to xmp").code == 0
+
+
+@pytest.mark.parametrize("name", ["tags.csv", "tags.txt", "tags.json"])
+def test_a_place_for_predictions_is_tried_first(name, type_in, tmp_path, read_only):
+    (tmp_path / "mount").mkdir()
+    read_only(tmp_path / "mount")
+    said = type_in(f"predict no-run no-pictures --out mount/{name}")
+    assert (said.code, said.line()) == (
+        2,
+        f"lightfast: cannot write mount/{name}: the file system is read-only. Choose another place, or mount "
+        "it writable.",
+    )
+
+
+def test_a_check_says_each_note_once(type_in, tmp_path, write_folder):
+    folder = write_folder(tmp_path / "pictures", {"a": 2, "b": 2})
+    (folder / "a" / "notes.txt").write_text("no picture", encoding="utf-8")
+    said = type_in("data check pictures")
+    assert (said.out + said.err).count("have no ending of a picture") == 1

@@ -4,10 +4,12 @@ what cannot be read is refused by name.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from fixtures.sidecars import DC, DIGIKAM, KEYWORDS, LR, RDF, THERE, items
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,49 +23,7 @@ from lightfast.export.xmp import (
     write_sidecars,
 )
 
-RDF, DC = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}", "{http://purl.org/dc/elements/1.1/}"
-LR, DIGIKAM = "{http://ns.adobe.com/lightroom/1.0/}", "{http://www.digikam.org/ns/1.0/}"
 DOG, BEACH = Keyword(("animal", "dog"), "suggested", 0.93), Keyword(("scene", "beach"), "confirmed")
-# As darktable and a person leave it: a comment, an unknown prefix, an attribute with a line end, a list with
-# a qualifier, keywords.
-THERE = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0">
- <!-- kept by hand -->
- <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-  <rdf:Description rdf:about="uuid:7" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:odd="urn:odd/"
-    odd:note='a &gt; "b"&#10;c'
-    xmlns:lr="http://ns.adobe.com/lightroom/1.0/">
-   <dc:subject><rdf:Bag><rdf:li>summer</rdf:li><rdf:li xml:lang="fr">\u00e9t\u00e9</rdf:li>
-   </rdf:Bag></dc:subject>
-   <lr:hierarchicalSubject>
-    <rdf:Seq>
-     <rdf:li>season|summer</rdf:li>
-    </rdf:Seq>
-   </lr:hierarchicalSubject>
-   <odd:tree><odd:leaf/></odd:tree>
-  </rdf:Description>
- </rdf:RDF>
-</x:xmpmeta>
-<?xpacket end="w"?>
-"""
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    return tmp_path / "photo.jpg"
-
-
-@pytest.fixture
-def sidecar(picture: Path) -> Path:
-    """A sidecar that other programs and a person have written."""
-    path = picture.with_name("photo.jpg.xmp")
-    path.write_bytes(THERE.encode())
-    return path
-
-
-def items(path: Path, name: str) -> list[str | None]:
-    """The items of a property, read by another parser."""
-    return [item.text for found in ElementTree.parse(path).iter(name) for item in found.iter(f"{RDF}li")]
 
 
 def test_both_names_of_a_sidecar(picture: Path) -> None:
@@ -258,9 +218,10 @@ def test_one_refused_sidecar_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "b.jpg.xmp").write_text("broken", encoding="utf-8")
     done = write_sidecars([(tmp_path / name, [DOG]) for name in ("a.jpg", "b.jpg", "c.jpg")])
     assert [path.name for path in done.paths] == ["a.jpg.xmp", "c.jpg.xmp"]
-    assert [(Path(one.path).name, one.reason.split(" (")[0]) for one in done.refused] == [
-        ("b.jpg", "no whole XML")
-    ]
+    [one] = done.refused
+    assert Path(one.path).name == "b.jpg"
+    assert one.reason.startswith("its sidecar is left as it is: no whole XML (")
+    assert one.cure == "Mend the sidecar or move it away, then write again."
 
 
 def test_two_pictures_do_not_share_one_sidecar(tmp_path: Path) -> None:
@@ -285,17 +246,8 @@ def test_a_probability_is_a_share() -> None:
         Keyword(("a",), "suggested", 1.5)
 
 
-NAMES = st.text("abcé猫 &<\"'", min_size=1, max_size=5).filter(
-    lambda name: bool(name.strip()) and name == name.strip()
-)
-KEYWORDS = st.lists(
-    st.builds(
-        Keyword,
-        st.lists(NAMES, min_size=1, max_size=3).map(tuple),
-        st.sampled_from(("suggested", "confirmed")),
-    ),
-    max_size=3,
-)
+def paths(keywords: list[Keyword], state: str) -> set[tuple[str, ...]]:
+    return {one.path for one in keywords if one.state == state}
 
 
 @given(first=KEYWORDS, second=KEYWORDS)
@@ -312,10 +264,68 @@ def test_foreign_bytes_stay_whatever_is_written(
         # Every byte that was there, in its order.
         assert all(byte in rest for byte in THERE.encode())
     there = {(one.path, one.state) for one in load_sidecar(path)}
-    confirmed = {one.path for one in (*first, *second) if one.state == "confirmed"}
-    suggested = {one.path for one in second if one.state == "suggested"}
-    assert {(one, "suggested") for one in suggested - confirmed} <= there
-    assert {one for one, state in there if state == "suggested"} <= suggested
+    confirmed = {one.path for one in (*first, *second) if one.by_person} | paths(second, "confirmed")
+    assert {(one, "confirmed") for one in confirmed} <= there
+    assert {(one, "suggested") for one in paths(second, "suggested") - confirmed} <= there
+    assert {one for one, state in there if state == "suggested"} <= paths(second, "suggested")
     written = path.read_bytes()
     write_sidecar(picture, second)
     assert path.read_bytes() == written
+
+
+def test_sidecars_are_counted_by_what_stands_in_them(tmp_path: Path) -> None:
+    summer = Keyword(("season", "summer"), "suggested", 0.9)
+    sure = Keyword(("animal", "dog"), "confirmed", 0.97)
+    (tmp_path / "c.jpg.xmp").write_bytes(THERE.encode())
+    (tmp_path / "d.jpg.xmp").write_bytes(b"")
+    rows = [("a.jpg", [DOG]), ("b.jpg", [sure]), ("c.jpg", [summer]), ("d.jpg", [DOG]), ("e.jpg", [])]
+    done = write_sidecars([(tmp_path / name, group) for name, group in rows])
+    assert (len(done.paths), done.suggested, done.confirmed, len(done.refused)) == (4, 1, 1, 1)
+
+
+def test_a_place_that_cannot_be_written_is_named_with_a_cure_that_helps(tmp_path: Path, read_only) -> None:
+    read_only(tmp_path)
+    [one] = write_sidecars([(tmp_path / "a.jpg", [DOG])]).refused
+    assert one.reason == "no sidecar can be written beside it: the file system is read-only"
+    assert one.cure == "Make the folder writable, or copy the pictures to one that is, then write again."
+
+
+def test_a_full_disk_wants_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    [one] = write_sidecars([(tmp_path / "a.jpg", [DOG])]).refused
+    assert (one.reason.split(": ")[1], one.cure) == ("the disk is full", "Make room there, then write again.")
+
+
+def test_a_folder_in_place_of_the_sidecar_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg.xmp").mkdir()
+    [one] = write_sidecars([(tmp_path / "a.jpg", [DOG])]).refused
+    assert one.reason == "its sidecar is left as it is: is a directory"
+    (tmp_path / "a.jpg.xmp").rename(tmp_path / "away")
+    assert len(write_sidecars([(tmp_path / "a.jpg", [DOG])]).paths) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "mended"),
+    [
+        ("", None),
+        ("broken", None),
+        ("<!DOCTYPE x>" + THERE, THERE),
+        (
+            '<?xml version="1.0" encoding="latin-1"?>' + THERE,
+            '<?xml version="1.0" encoding="UTF-8"?>' + THERE,
+        ),
+    ],
+)
+def test_the_cure_of_a_refused_sidecar_works(picture: Path, content: str, mended: str | None) -> None:
+    sidecar = sidecar_path(picture)
+    sidecar.write_text(content, encoding="utf-8")
+    [one] = write_sidecars([(picture, [DOG])]).refused
+    for word, what in {"away": None, "without one": THERE, "UTF-8": mended}.items():
+        if word in one.cure:
+            sidecar.unlink(missing_ok=True)
+            if what is not None:
+                sidecar.write_text(what.lstrip("\ufeff"), encoding="utf-8")
+    assert not write_sidecars([(picture, [DOG])]).refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightfast.base.errors import CheckpointError, LightfastError, SettingsError
+from lightfast.base.errors import CheckpointError, DataError, LightfastError, SettingsError
 from lightfast.base.plain import as_json
 from lightfast.cli.text.export import export_lines
 from lightfast.data.images import ImageSet
-from lightfast.export.xmp import load_sidecar
+from lightfast.export.xmp import Refused, load_sidecar
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.export import ExportOptions, export_run
+from lightfast.runs.export import ExportOptions, XmpExport, export_run
 from lightfast.runs.folder import TOUCH_FILE
 from lightfast.runs.options import RunOptions
 from lightfast.tagging.runtime import load_tagger
@@ -127,6 +128,11 @@ def test_sidecars_hold_the_suggestions_that_are_sure_enough(own_run: Path, pictu
         (ExportOptions("xmp"), "x", ("pictures",), "writes beside the pictures"),
         (ExportOptions("photoprism", int8=True), "x", (), "neither `int8` nor `check`"),
         (ExportOptions("xmp", at_least=2.0), None, ("pictures",), "`at_least`"),
+        (ExportOptions("photoprism", name="My"), "x", (), "expected small letters.*`name=lightfast`"),
+        (ExportOptions("photoprism", name="repvit_m1_0"), "x", (), "a name of its own.*`name=lightfast`"),
+        (ExportOptions("xmp", confirm_above=0.0), None, ("pictures",), "`confirm_above`: expected"),
+        (ExportOptions("xmp", confirm_above=1.1), None, ("pictures",), "`confirm_above`: expected"),
+        (ExportOptions("onnx", confirm_above=0.9), "x.onnx", (), "`confirm_above` is for `to` xmp"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
@@ -168,3 +174,51 @@ def test_a_colour_run_becomes_a_model_for_photoprism(tmp_path: Path):
     result = as_json(made)
     assert Path(result["vision"]).is_file()
     assert (tmp_path / "storage" / "models" / "pets" / "pets.onnx").is_file()
+
+
+def test_a_run_that_photoprism_cannot_use_is_called_by_its_name(own_run: Path, tmp_path: Path):
+    with pytest.raises(DataError, match=rf"^{re.escape(str(own_run))} for PhotoPrism: input"):
+        export_run(str(own_run), ExportOptions("photoprism"), RunOptions(out=tmp_path / "out"))
+
+
+def test_sidecars_that_were_refused_are_not_counted_as_done(own_run: Path, pictures: Path):
+    (pictures / "1.png.xmp").write_text("broken", encoding="utf-8")
+    (pictures / "2.png.xmp").write_bytes(b"")
+    made = export_run(str(own_run), ExportOptions("xmp", at_least=0.0), RunOptions(), [str(pictures)])
+    assert isinstance(made, XmpExport)
+    assert (made.n, made.sidecars, made.suggested, len(made.refused)) == (6, 4, 4, 2)
+    lines = export_lines(made)
+    assert lines[0].startswith("6 pictures read; 4 sidecar(s) beside them: 4 with a suggestion")
+    assert lines[1] == "2 picture(s) got no sidecar:"
+    assert lines[-1] == "for 1 of them: Move the empty sidecar away, then write again."
+
+
+def test_many_refused_sidecars_are_named_up_to_twenty_and_counted():
+    refused = [Refused(f"{row}.png", "empty file", "Move it.") for row in range(25)]
+    lines = export_lines(XmpExport(n=25, refused=refused))
+    assert sum(line.endswith("empty file") for line in lines) == 20
+    assert lines[-2:] == ["  … and 5 more (--json names all)", "for 25 of them: Move it."]
+
+
+def test_sure_suggestions_are_confirmed_and_taken_back(own_run: Path, pictures: Path):
+    sure, all_of_them = ExportOptions("xmp", at_least=0.0, confirm_above=1e-6), [str(pictures)]
+    made = export_run(str(own_run), sure, RunOptions(), all_of_them)
+    assert isinstance(made, XmpExport)
+    assert (made.suggested, made.confirmed) == (0, 6)
+    assert "6 sidecar(s) hold keywords that no person has confirmed" in made.notes[-1]
+    [first] = load_sidecar(pictures / "0.png.xmp")
+    assert first.state == "confirmed"
+    assert first.path[0] in (pictures / "0.png.xmp").read_text(encoding="utf-8").split("dc:subject")[1]
+    made = export_run(str(own_run), ExportOptions("xmp", at_least=0.0), RunOptions(), all_of_them)
+    assert isinstance(made, XmpExport)
+    assert (made.suggested, made.confirmed) == (6, 0)
+    assert load_sidecar(pictures / "0.png.xmp")[0].state == "suggested"
+
+
+def test_what_is_below_its_threshold_is_not_confirmed_either(own_run: Path, pictures: Path):
+    checkpoint = load_checkpoint(own_run)
+    checkpoint.replace(temperature=checkpoint.temperature * 50).save(own_run / "checkpoint")
+    wanted = ExportOptions("xmp", at_least=0.99, confirm_above=0.01)
+    made = export_run(str(own_run), wanted, RunOptions(), [str(pictures)])
+    assert isinstance(made, XmpExport)
+    assert (made.suggested, made.confirmed) == (0, 0)

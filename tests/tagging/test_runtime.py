@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +77,22 @@ def test_other_arrays_are_refused(shape: tuple[int, ...], kind: type, tagger: Ta
 def test_threads_below_one_are_refused(small: Path):
     with pytest.raises(SettingsError, match="threads 0"):
         load_tagger(small, 0)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "from lightfast.tagging.runtime import load_tagger; load_tagger(sys.argv[1])",
+        "import numpy as np; from lightfast.export.int8 import quantize_graph; "
+        "quantize_graph(sys.argv[1], sys.argv[2], np.zeros((4, 64, 64, 3), np.uint8))",
+    ],
+)
+def test_nothing_is_kept_to_be_reported_to_the_maker_of_the_runtime(act: str, lite_file: str, tmp_path: Path):
+    # Where it reports, it writes a number of this machine into the folder of caches first.
+    known = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY", "CI")}
+    home = known | {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    (tmp_path / "home").mkdir()
+    subprocess.run(
+        [sys.executable, "-c", f"import sys; {act}", lite_file, tmp_path / "8.onnx"], env=home, check=True
+    )
+    assert not list((tmp_path / "home").rglob("*onnxruntime*"))

@@ -34,6 +34,11 @@ class LightfastError(Exception):
         super().__init__(f"{message}. {cure}" if cure else message)
         self.cure = cure
 
+    @property
+    def without_cure(self) -> str:
+        """The message as part of another sentence, which says what to do."""
+        return str(self).removesuffix(f". {self.cure}")
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Out of another process it comes back with its message as it is; the arguments of a subclass are not
         # kept.
@@ -84,4 +89,9 @@ class DownloadError(InputError):
 
 
 class StorageError(InputError):
-    """The disk is full or the folder cannot be written; nothing half-written stays behind."""
+    """The disk is full or the folder cannot be written; nothing half-written stays behind.
+
+    `reason` says why in a few words, where the operating system said so.
+    """
+
+    reason = ""

@@ -14,41 +14,89 @@ from typing import Any
 
 from lightfast.base.errors import DataError, StorageError
 
+_ROOM, _ALLOWED, _FOLDER = (
+    "Make room there, or choose another place.",
+    "Choose a place that you may write, or have its permissions changed.",
+    "Choose another folder.",
+)
 _STORAGE = {
-    errno.ENOSPC: "the disk is full",
-    errno.EROFS: "the file system is read-only",
-    errno.EDQUOT: "the quota is used up",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "not permitted",
-    errno.ENOTDIR: "a file stands where a folder is wanted",
-    errno.EISDIR: "a folder stands where a file is wanted",
-    errno.EEXIST: "a file stands where a folder is wanted",
+    errno.ENOSPC: ("the disk is full", _ROOM),
+    errno.EDQUOT: ("the quota is used up", _ROOM),
+    errno.EFBIG: ("the file is larger than is allowed there", _ROOM),
+    errno.EROFS: ("the file system is read-only", "Choose another place, or mount it writable."),
+    errno.EACCES: ("permission denied", _ALLOWED),
+    errno.EPERM: ("not permitted", _ALLOWED),
+    errno.ENOTDIR: ("a file stands where a folder is wanted", _FOLDER),
+    errno.EEXIST: ("a file stands where a folder is wanted", _FOLDER),
+    errno.EISDIR: ("a folder stands where a file is wanted", "Choose another name."),
+    errno.ENAMETOOLONG: ("its name is too long for this file system", "Choose a shorter name."),
+    # File systems that keep no folders of users, such as /proc, say so in this way.
+    errno.ENOENT: ("no file or folder can be made there", _FOLDER),
 }
 
 
 @contextlib.contextmanager
 def storage_errors(target: Path) -> Iterator[None]:
-    """Turn the operating system's storage failures about `target` into one StorageError line."""
+    """Turn the operating system's failures about `target` into one StorageError line with place, reason and
+    cure; a failure that names a file elsewhere is told of that file.
+
+    Failures of connections, and those that no system call reported, pass through as they are.
+    """
     try:
         yield
+    except ConnectionError:
+        raise
     except OSError as error:
-        if error.errno not in _STORAGE:
+        if error.errno is None:
             raise
-        cure = "Choose another folder, or make room."
-        raise StorageError(f"cannot write {target}: {_STORAGE[error.errno]}", cure=cure) from error
+        reason, cure = _STORAGE.get(error.errno, (os.strerror(error.errno).lower(), "Choose another place."))
+        # A copy or a move names two files.
+        told = [one for one in (error.filename, error.filename2) if isinstance(one, str | bytes)]
+        named = [Path(os.fsdecode(one)) for one in told] or [target]
+        here = any(_belongs(one, target) for one in named)
+        what = f"cannot write {target}" if here else f"cannot use {named[0]}"
+        failed = StorageError(f"{what}: {reason}", cure=cure)
+        failed.reason = reason
+        raise failed from error
+
+
+def _belongs(named: Path, target: Path) -> bool:
+    """Whether a failure at `named` is one of writing `target`: there, inside, above, or at the file beside it
+    that is written first.
+    """
+    named, target = named.absolute(), target.absolute()
+    inside = target in (named, *named.parents) or named in target.parents
+    return inside or (named.parent == target.parent and target.name in named.name)
 
 
 def make_folder(path: Path) -> Path:
     """Create `path` and its parents; raises StorageError when that cannot be done."""
-    try:
-        with storage_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
-    except FileNotFoundError as error:
-        # File systems that keep no folders of users, such as /proc, say so in this way.
-        raise StorageError(
-            f"cannot write {path}: no folder can be made there", cure="Choose another folder."
-        ) from error
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def require_writable(path: Path, *, folder: bool = False) -> Path:
+    """Refuse a place that cannot be written, before the work whose result is to stand there.
+
+    A nameless file is made in the nearest folder that is there, and is gone at once: only this tells what a
+    mount, a quota or a server allows. Nothing is left behind.
+
+    Args:
+        path: a file, or with `folder` a folder; it need not be there, nor its parents.
+
+    Returns `path`; raises StorageError.
+    """
+    with storage_errors(path):
+        if path.is_dir() and not folder:
+            raise IsADirectoryError(errno.EISDIR, "", str(path))
+        absolute = path.absolute()
+        places = (absolute, *absolute.parents) if folder else absolute.parents
+        try:
+            with tempfile.TemporaryFile(dir=next(one for one in places if os.path.lexists(one))):
+                return path
+        except OSError as error:  # it names the nameless file
+            raise OSError(error.errno, "", str(path)) from error
 
 
 @contextlib.contextmanager

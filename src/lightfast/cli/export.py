@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import AsJson, Device, Seed
@@ -68,6 +68,15 @@ def export(
             "labels a picture go by their own thresholds.",
         ),
     ] = 0.5,
+    confirm_above: Annotated[
+        float | None,
+        Option(
+            "--confirm-above",
+            metavar="P",
+            help="With --to xmp: write a suggestion of this confidence or more as a confirmed keyword, among "
+            "the plain ones too. Taken back by the same command without it.",
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -79,9 +88,11 @@ def export(
     """
     from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.export import export_lines
-    from lightfast.runs.export import ExportOptions, export_run
+    from lightfast.runs.export import ExportOptions, XmpExport, export_run
 
     with progress_bars() as report:
-        export_options = ExportOptions(to, check, int8, name, style, at_least)
+        export_options = ExportOptions(to, check, int8, name, style, at_least, confirm_above)
         result = export_run(run, export_options, run_options(out, seed, device, report), pictures or ())
     print_result(plain(result), as_json, export_lines(result))
+    if isinstance(result, XmpExport) and result.refused:
+        raise Exit(1)

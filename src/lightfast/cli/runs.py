@@ -196,6 +196,7 @@ def predict(
 
     wanted = output_format(form, out)
     with progress_bars() as report:
+        run_options(out, seed, device).require_out(folder=objects)
         if objects:
             from lightfast.cli.text.runs import objects_lines
             from lightfast.runs.objects import objects_run

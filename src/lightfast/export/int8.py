@@ -21,7 +21,7 @@ from lightfast.export.check import compare_graph
 from lightfast.export.graph import write_model_card
 from lightfast.statistics.intervals import Interval, wilson
 from lightfast.tagging.card import INPUT
-from lightfast.tagging.runtime import Tagger, load_model_card
+from lightfast.tagging.runtime import Tagger, load_model_card, silent_onnx_runtime
 
 CALIBRATION = 128
 """Pictures from which the ranges of the activations are taken."""
@@ -42,6 +42,8 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
             never those that it is scored on.
     """
     import onnx
+
+    silent_onnx_runtime()
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -51,7 +53,7 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    card = load_model_card(path)
+    card, target = load_model_card(path), Path(out)
     if not len(calibration) or calibration.shape[1:] != card.image_shape or calibration.dtype != np.uint8:
         raise DataError(
             "calibration pictures",
@@ -67,7 +69,6 @@ def quantize_graph(path: Path | str, out: Path | str, calibration: NDArray[np.ui
             batch = next(self.batches, None)
             return {} if batch is None else {INPUT: batch}
 
-    target = Path(out)
     with atomic(target) as temporary, tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder, "prepared.onnx")
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)

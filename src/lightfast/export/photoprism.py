@@ -49,6 +49,7 @@ def write_photoprism(
     class_names: Sequence[str],
     name: str = "lightfast",
     prepared: ModelInput | None = None,
+    source: str | None = None,
 ) -> Path:
     """Write FOLDER/vision.yml, FOLDER/models/NAME/NAME.onnx and FOLDER/models/NAME/labels.txt; returns the
     path of vision.yml.
@@ -63,16 +64,17 @@ def write_photoprism(
         class_names: K names in the order of the outputs.
         name: of the model in PhotoPrism: small letters, digits, "_" and "-".
         prepared: sizes and normalisation.
+        source: what the model is called in messages; None = by its file.
 
     Raises DataError when the model or the names do not fit, SettingsError for a name that cannot be used.
     """
     folder, prepared = Path(folder), prepared or ModelInput()
-    _check_name(name)
+    require_name(name)
     _check_labels(class_names)
-    graph, layout, size = _fitted(Path(model), class_names, prepared)
+    graph, layout, size = _fitted(Path(model), class_names, prepared, source or str(model))
     text = vision_yml(name, layout, size, prepared)
     target = folder / "vision.yml"
-    if target.exists() and target.read_text(encoding="utf-8") != text:
+    if target.exists() and target.read_bytes() != text.encode():
         raise DataError(
             f"{target} is there already",
             expected="no other vision.yml",
@@ -119,12 +121,14 @@ def vision_yml(name: str, layout: str, image_size: tuple[int, int], prepared: Mo
     return yaml.safe_dump({"Models": [entry]}, sort_keys=False, allow_unicode=True)
 
 
-def _check_name(name: str) -> None:
+def require_name(name: str) -> None:
+    """Refuse a name that PhotoPrism cannot give a model of others; raises SettingsError."""
     what = f"PhotoPrism model name {name!r}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise SettingsError(what, expected="small letters, digits, _ and -", cure="E.g. lightfast.")
+        raise SettingsError(what, expected="small letters, digits, _ and -", cure="E.g. `name=lightfast`.")
     if name in REGISTERED:
-        raise SettingsError(what, expected="a name of its own", got="one of PhotoPrism's models")
+        got, cure = "one of PhotoPrism's models", "E.g. `name=lightfast`."
+        raise SettingsError(what, expected="a name of its own", got=got, cure=cure)
 
 
 def _check_labels(class_names: Sequence[str]) -> None:
@@ -135,7 +139,7 @@ def _check_labels(class_names: Sequence[str]) -> None:
 
 
 def _fitted(
-    path: Path, class_names: Sequence[str], prepared: ModelInput
+    path: Path, class_names: Sequence[str], prepared: ModelInput, source: str
 ) -> tuple[ModelProto, str, tuple[int, int]]:
     """The graph as PhotoPrism takes it, its layout and (H, W)."""
     import onnx
@@ -148,14 +152,14 @@ def _fitted(
     inputs, outputs = _fed(model), model.graph.output
     if len(inputs) != 1 or len(outputs) != 1:
         found = f"{len(inputs)} and {len(outputs)}"
-        raise _unfit(path, "", "one input and one output", found, "Export the probabilities alone.")
-    layout, size = _layout(inputs[0], path, prepared)
-    _take_floats(model, inputs[0], path)
+        raise _unfit(source, "", "one input and one output", found, "Export the probabilities alone.")
+    layout, size = _layout(inputs[0], source, prepared)
+    _take_floats(model, inputs[0], source)
     _fix(inputs[0], (1, 3, *size) if layout == "NCHW" else (1, *size, 3))
     widths = [one.dim_value for one in outputs[0].type.tensor_type.shape.dim]
     if len(widths) != 2 or widths[1] not in (0, len(class_names)):
         wanted, cure = f"(N, {len(class_names)}), one column a label", "Give its own class list."
-        raise _unfit(path, ": output", wanted, tuple(widths), cure)
+        raise _unfit(source, ": output", wanted, tuple(widths), cure)
     _fix(outputs[0], (1, len(class_names)))
     # Shapes noted along the way may still speak of another batch.
     del model.graph.value_info[:]
@@ -169,26 +173,26 @@ def _fed(model: ModelProto) -> list[ValueInfoProto]:
     return [one for one in model.graph.input if one.name not in weights]
 
 
-def _unfit(path: Path, what: str, expected: str, got: object, cure: str) -> DataError:
-    return DataError(f"{path} for PhotoPrism{what}", expected=expected, got=str(got), cure=cure)
+def _unfit(source: str, what: str, expected: str, got: object, cure: str) -> DataError:
+    return DataError(f"{source} for PhotoPrism{what}", expected=expected, got=str(got), cure=cure)
 
 
-def _layout(given: ValueInfoProto, path: Path, prepared: ModelInput) -> tuple[str, tuple[int, int]]:
+def _layout(given: ValueInfoProto, source: str, prepared: ModelInput) -> tuple[str, tuple[int, int]]:
     """(NCHW or NHWC, (H, W)) of an input; a side that the graph leaves open counts as 0 there."""
     dims = [one.dim_value for one in given.type.tensor_type.shape.dim]
     if len(dims) != 4 or 3 not in dims[1::2]:
         cure = "Export a model of colour pictures that takes pixels, not the bytes of files."
-        raise _unfit(path, ": input", "(N, 3, H, W) or (N, H, W, 3)", tuple(dims), cure)
+        raise _unfit(source, ": input", "(N, 3, H, W) or (N, H, W, 3)", tuple(dims), cure)
     layout, sides = ("NCHW", dims[2:]) if dims[1] == 3 else ("NHWC", dims[1:3])
     wanted = prepared.image_size or (sides[0], sides[1])
     if 0 in wanted or any(fixed not in (0, side) for fixed, side in zip(sides, wanted, strict=True)):
         cure = "Give image_size as the model was trained."
         expected = f"{sides[0]} x {sides[1]}, where 0 means any"
-        raise _unfit(path, ": picture size", expected, prepared.image_size, cure)
+        raise _unfit(source, ": picture size", expected, prepared.image_size, cure)
     return layout, wanted
 
 
-def _take_floats(model: ModelProto, given: ValueInfoProto, path: Path) -> None:
+def _take_floats(model: ModelProto, given: ValueInfoProto, source: str) -> None:
     """Give a graph of uint8 pixels a float32 input."""
     from onnx import TensorProto, helper
 
@@ -197,7 +201,7 @@ def _take_floats(model: ModelProto, given: ValueInfoProto, path: Path) -> None:
         return
     if kind != TensorProto.UINT8:
         found, cure = helper.tensor_dtype_to_string(kind), "Export a model that takes pixels."
-        raise _unfit(path, ": input", "uint8 or float32", found, cure)
+        raise _unfit(source, ": input", "uint8 or float32", found, cure)
     inner, given.name = given.name, f"{given.name}_float"
     given.type.tensor_type.elem_type = TensorProto.FLOAT
     # Resized pixels come as floats between whole numbers, and a filter may go past the ends.

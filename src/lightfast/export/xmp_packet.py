@@ -10,11 +10,16 @@ from xml.parsers import expat
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 Splice = tuple[int, int, bytes]
 """Bytes start..end of a file, and what stands there instead."""
+_UTF8 = "Save the sidecar as UTF-8, then write again."
 _TAG = re.compile(rb"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 
 
 class MalformedXmp(ValueError):
-    """Bytes that are no XMP packet; the text says why."""
+    """Bytes that are no XMP packet; the text says why, `cure` what to do."""
+
+    def __init__(self, why: str, cure: str = "Mend the sidecar or move it away, then write again.") -> None:
+        super().__init__(why)
+        self.cure = cure
 
 
 @dataclass(eq=False)
@@ -93,11 +98,12 @@ def parsed(content: bytes) -> Element:
         open_[-1].text += text
 
     def doctype(*_: object) -> None:
-        raise MalformedXmp("a document type (DOCTYPE) stands in it, which is never read")
+        cure = "Save the sidecar without one, then write again."
+        raise MalformedXmp("a document type (DOCTYPE) stands in it, which is never read", cure)
 
     def declaration(_version: str, encoding: str | None, _standalone: int) -> None:
         if encoding and encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "us-ascii", "ascii"):
-            raise MalformedXmp(f"its encoding is {encoding}, not UTF-8")
+            raise MalformedXmp(f"its encoding is {encoding}, not UTF-8", _UTF8)
 
     reader.StartElementHandler, reader.EndElementHandler, reader.CharacterDataHandler = start, end, characters
     reader.StartDoctypeDeclHandler, reader.XmlDeclHandler = doctype, declaration
@@ -105,10 +111,12 @@ def parsed(content: bytes) -> Element:
         content.decode()
         reader.Parse(content, True)
     except UnicodeDecodeError as error:
-        raise MalformedXmp("it is not UTF-8") from error
+        raise MalformedXmp("it is not UTF-8", _UTF8) from error
     except expat.ExpatError as error:
+        if not content.strip():
+            raise MalformedXmp("empty file", "Move the empty sidecar away, then write again.") from error
         said = f"no whole XML ({expat.ErrorString(error.code)}, line {error.lineno})"
-        raise MalformedXmp(said if content.strip() else "empty file") from error
+        raise MalformedXmp(said) from error
     if not open_[0].below(RDF, "RDF"):
         raise MalformedXmp("XML, but no XMP: there is no rdf:RDF in it")
     return open_[0]

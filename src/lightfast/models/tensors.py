@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,16 +15,18 @@ from lightfast.base.errors import CheckpointError
 from lightfast.base.files import atomic
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, atomically."""
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as safetensors, with `metadata` in the header, atomically; raises StorageError."""
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as temporary:
         try:
-            save_file(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary
-            )
+            save_file(kept, temporary, metadata=None if metadata is None else dict(metadata))
         except SafetensorError as error:
             # safetensors hides the system's error number; its text still names it.
-            raise OSError(28 if "No space" in str(error) else 5, str(error)) from error
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from lightfast.runs.contenders import (
     pair_pictures,
     reorder_classes,
 )
-from lightfast.runs.folder import METRICS_FILE, record_evaluation
+from lightfast.runs.folder import METRICS_FILE, TOUCH_FILE, Scoring, record_scoring
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, written
 
@@ -39,7 +39,7 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> Compar
 
     A picture that one of the runs was trained or chosen on is left out for all. Every run reads at its own
     picture size, one run after another, which is also how their speed is measured; each scoring is recorded
-    in RUN/evaluations.jsonl.
+    in RUN/evaluations.jsonl; where RUN cannot be written, in OUT/evaluations.jsonl, with a note.
 
     Args:
         runs: at least two run folders, `hf-hub:ID`s, or `.parquet` files that `predict` or `evaluate` wrote;
@@ -55,9 +55,10 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> Compar
             the same pictures.
     """
     started = time.perf_counter()
+    options.require_out()
     sides = load_contenders(runs, options)
     pairing = pair_pictures(sides, source, options)
-    predictions, rows = [], []
+    predictions, rows, notes = [], [], []
     for done, (side, images, seen) in enumerate(zip(sides, pairing.images, pairing.seen, strict=True)):
         options.report("reading", done, len(sides), side.name)
         one_predictions, speed = (
@@ -66,17 +67,16 @@ def compare_run(runs: Sequence[str], source: str, options: RunOptions) -> Compar
             else (file_predictions(side, pairing), None)
         )
         predictions.append(replace(reorder_classes(one_predictions, sides[0].class_names), name=side.name))
-        folder = Path(side.run)
-        touched = (
-            record_evaluation(folder, images.version, options.command or f"compare {source}")
-            if images and folder.is_dir()
-            else None
-        )
-        rows.append(ComparedRun(side.name, side.run, _cost(side, speed), touched, seen))
+        scoring = Scoring()
+        if images:
+            command = options.command or f"compare {source}"
+            scoring = record_scoring(side.run, images.version, command, options.beside(TOUCH_FILE))
+        notes += scoring.notes
+        rows.append(ComparedRun(side.name, side.run, _cost(side, speed), scoring.before, seen))
     options.report("reading", len(sides), len(sides))
     result = CompareResult(
         comparison=compare(predictions, seed=options.seed),
-        **envelope(pairing, pairing, options, started),
+        **envelope(pairing, pairing, options, started, notes),
         runs=tuple(rows),
         predictions=predictions,
         images=pairing.shown,

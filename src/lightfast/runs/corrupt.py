@@ -90,6 +90,7 @@ def corrupt_run(
     for target in targets:
         if target.suffix != ".npz":
             require_new_folder(target)
+    options.require_out(folder=out.suffix != ".npz")
     prepared = prepare(source, options, near="none")
     images = sample(prepared.data.part(part), limit, options.seed)
     written: list[CorruptedVersion] = []

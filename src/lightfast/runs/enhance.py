@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from lightfast.runs.enhance_data import EnhanceData, load_enhance_data, remember
 from lightfast.runs.enhance_measure import (
     UnseenClassifier,
     load_unseen_classifiers,
+    record_transfers,
     shown_changes,
     transfer_gains,
 )
@@ -48,10 +50,12 @@ from lightfast.runs.folder import (
     METRICS_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
+    TOUCH_FILE,
     begin,
     claimed,
     record_evaluation,
     require_free,
+    record_scoring,
     write_history,
 )
 from lightfast.runs.options import RunOptions
@@ -173,9 +177,10 @@ def _enhance(task: EnhanceTask) -> EnhanceResult:
     started, test, enhancer = time.perf_counter(), material.splits.test, learnt.enhancer
     own = _measured(task, learnt.checkpoint)
     full = leaked and _measured(task, leaked, leak=True).scores
-    transfer = transfer_gains(task.unseen_classifiers, enhancer, own, options)
-    command, run = options.command or f"enhance {test.name}", Path(task.run)
-    touched = record_evaluation(run, test.version, command) if run.is_dir() else None
+    transferred = record_transfers(task.unseen_classifiers, test, options)
+    transfer = transfer_gains(task.unseen_classifiers, enhancer, own, transferred, options)
+    command = options.command or f"enhance {test.name}"
+    scorings = [record_scoring(task.run, test.version, command, options.beside(TOUCH_FILE)), *transferred]
     seconds = {"train": round(trained, 3), "test": round(time.perf_counter() - started, 3)}
     both = {key: one for key, one in (("clean", own.clean), ("degraded", own.degraded)) if one}
     scores = _scores(task, learnt, own)
@@ -184,9 +189,9 @@ def _enhance(task: EnhanceTask) -> EnhanceResult:
         data_version=material.version,
         seed=scores.after.seed,
         unreadable=material.unreadable,
-        notes=material.notes,
+        notes=(*material.notes, *chain.from_iterable(one.notes for one in scorings)),
         seconds=seconds,
-        touched_before=touched,
+        touched_before=scorings[0].before,
         provenance=provenance(material.version, options.seed, seconds, options.words),
         **_verdict(task, learnt),
         paired=own.scores.clean,

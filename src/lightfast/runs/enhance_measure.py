@@ -22,7 +22,7 @@ from lightfast.pages.enhance import ShownChanges, Transfer
 from lightfast.restore.enhance import weights_digest
 from lightfast.restore.measure import Measured, PairedPredictions, predict_both
 from lightfast.runs.enhance_options import check_base
-from lightfast.runs.folder import record_evaluation, without_seen
+from lightfast.runs.folder import TOUCH_FILE, Scoring, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 
 _TOP = 3
@@ -81,31 +81,43 @@ def load_unseen_classifiers(
     return tuple(found)
 
 
+def record_transfers(
+    unseen_classifiers: Sequence[UnseenClassifier], test: ImageSet, options: RunOptions
+) -> list[Scoring]:
+    """Record in each of their runs, or in OUT/evaluations.jsonl, that `test` is scored with it."""
+    command, beside = options.command or "enhance: transfer", options.beside(TOUCH_FILE)
+    return [
+        record_scoring(one.run, test.take(one.rows).version, command, beside) for one in unseen_classifiers
+    ]
+
+
 def transfer_gains(
-    unseen_classifiers: Sequence[UnseenClassifier], enhancer: Checkpoint, own: Measured, options: RunOptions
+    unseen_classifiers: Sequence[UnseenClassifier],
+    enhancer: Checkpoint,
+    own: Measured,
+    scorings: Sequence[Scoring],
+    options: RunOptions,
 ) -> tuple[Transfer, ...]:
     """The gain of `enhancer` before each unseen classifier,
-    and what share of the own gain on the same pictures that is.
+    and what share of the own gain on the same pictures that is; `scorings` is what `record_transfers` said.
     """
     found, total = [], len(unseen_classifiers)
-    for done, one in enumerate(unseen_classifiers):
+    for done, (one, scoring) in enumerate(zip(unseen_classifiers, scorings, strict=True)):
         options.report("transfer", done, total, one.run)
         behind, folder, given = prepend_enhancer(enhancer, one.checkpoint), Path(one.run), own.clean.images
         clean, clean_kept = _gain(one, behind, own.clean)
         degraded, degraded_kept = _gain(one, behind, own.degraded) if own.degraded else (None, None)
-        version, command = given.take(one.rows).version, options.command or "enhance: transfer"
-        known = folder.is_dir()
         found.append(
             Transfer(
                 run=one.run,
-                name=folder.name if known else one.run,
+                name=folder.name if folder.is_dir() else one.run,
                 model=one.checkpoint.model,
                 left_out=len(given) - len(one.rows),
                 clean=clean,
                 clean_kept=clean_kept,
                 degraded=degraded,
                 degraded_kept=degraded_kept,
-                touched_before=record_evaluation(folder, version, command) if known else None,
+                touched_before=scoring.before,
             )
         )
     if total:

@@ -23,7 +23,7 @@ from lightfast.models.load import load_classifier
 from lightfast.pages.classes import ScoredLabels
 from lightfast.pages.run import EvaluateResult, write_evaluation_page
 from lightfast.pages.tags import ScoredTags
-from lightfast.runs.folder import PREDICTIONS_FILE, record_evaluation, without_seen
+from lightfast.runs.folder import PREDICTIONS_FILE, TOUCH_FILE, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled
 from lightfast.runs.record import envelope, written
@@ -41,7 +41,7 @@ def evaluate_run(
     """Score a run on labelled pictures; with `suite` also under its corruptions.
 
     Pictures that the run was trained or chosen on are left out, with a note. Every scoring is recorded in
-    RUN/evaluations.jsonl.
+    RUN/evaluations.jsonl; where RUN cannot be written, in OUT/evaluations.jsonl, with a note.
 
     Args:
         run: run folder, or `hf-hub:ID`.
@@ -55,6 +55,7 @@ def evaluate_run(
         raise CheckpointError(f"{options.out} is the run itself", cure="Give another folder: `out`.")
     if suite is not None:
         SUITES.get(suite)
+    options.require_out()
     classifier = load_classifier(run, options.device)
     given = load_labelled(source, classifier, options)
     images, left_out = without_seen(Path(run), given.images)
@@ -64,7 +65,7 @@ def evaluate_run(
         )
     scored = scored_by(classifier, images)
     command = options.command or f"evaluate {images.name}"
-    touched = record_evaluation(Path(run), images.version, command) if Path(run).is_dir() else None
+    scoring = record_scoring(run, images.version, command, options.beside(TOUCH_FILE))
     robust: Robustness | None = None
     if suite is not None:
         chosen = sample(images, limit, options.seed)
@@ -72,8 +73,8 @@ def evaluate_run(
             classifier, chosen, suite, severities=severities, seed=options.seed, report=options.report
         )
     result = EvaluateResult(
-        **envelope(given, images, options, started, left_out),
-        touched_before=touched,
+        **envelope(given, images, options, started, (*left_out, *scoring.notes)),
+        touched_before=scoring.before,
         run=run,
         checkpoint=classifier,
         scored=scored,

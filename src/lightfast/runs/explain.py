@@ -104,6 +104,7 @@ def explain_run(
     """
     wanted, started = explain_options or ExplainOptions(), time.perf_counter()
     out = _folder(run, wanted, options)
+    options.require_out(out)
     settings = _settings(wanted)
     classifier = load_classifier(run, options.device)
     target = _target(classifier, wanted.target)

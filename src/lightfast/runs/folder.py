@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.errors import CheckpointError, DataError, InputError
+from lightfast.base.errors import CheckpointError, DataError, InputError, StorageError
 from lightfast.base.files import load_json, make_folder, write_bytes, write_json, write_text
 from lightfast.data.images import ImageSet
 
@@ -176,19 +177,59 @@ def _fingerprints(images: ImageSet) -> NDArray[np.uint64]:
     return np.array([int(text[:16], 16) for text in images.content_hashes], dtype=np.uint64)
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """A scoring of a run as it was recorded.
+
+    Attributes:
+        before: how often these very pictures were scored with it before; None: it has no folder to record
+            in.
+        notes: where it was recorded, when not in the run, or that it was not.
+    """
+
+    before: int | None = None
+    notes: tuple[str, ...] = ()
+
+
 def record_evaluation(folder: Path, data_version: str, command: str) -> int:
     """Record that labelled pictures are scored with this run;
     returns how often these very pictures were scored before.
     """
     path = folder / TOUCH_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    before = sum(json.loads(line)["data_version"] == data_version for line in lines if line.strip())
-    line = json.dumps(
-        {
-            "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data_version": data_version,
-            "command": command,
-        }
-    )
-    write_text(path, "\n".join([*lines, line]) + "\n")
+    before = _times(path, data_version)
+    _add(path, {"data_version": data_version, "command": command})
     return before
+
+
+def record_scoring(run: str, data_version: str, command: str, beside: Path | None) -> Scoring:
+    """`record_evaluation` of a run that others may keep: where it cannot be written the record goes into the
+    file `beside`, which stands among the results, and that is noted. So is a scoring that nothing records.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        return Scoring()
+    try:
+        return Scoring(record_evaluation(folder, data_version, command))
+    except StorageError as error:
+        why = error.without_cure
+    before, owner = _times(folder / TOUCH_FILE, data_version), str(folder.resolve())
+    if beside is None:
+        return Scoring(before, (f"{why}; this scoring is recorded nowhere: a writable `out` keeps it",))
+    before += _times(beside, data_version, owner)
+    _add(beside, {"data_version": data_version, "command": command, "run": owner})
+    return Scoring(before, (f"{why}; this scoring is recorded in {beside}",))
+
+
+def _times(path: Path, data_version: str, run: str | None = None) -> int:
+    """How many lines tell of a scoring of these pictures: by the run in whose folder the file lies, or by
+    another one that is named there.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    told = [json.loads(line) for line in lines if line.strip()]
+    return sum(one["data_version"] == data_version and one.get("run") == run for one in told)
+
+
+def _add(path: Path, facts: Mapping[str, str]) -> None:
+    line = json.dumps({"when": datetime.now(UTC).isoformat(timespec="seconds"), **facts})
+    there = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    write_text(path, "\n".join([*there, line]) + "\n")

@@ -18,7 +18,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lightfast.base.errors import CheckpointError, SettingsError
+from lightfast.base.errors import CheckpointError, SettingsError, StorageError
+from lightfast.base.files import require_writable
 from lightfast.baselines.human import (
     Answer,
     AnswerLog,
@@ -35,7 +36,16 @@ from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest
 from lightfast.evaluate.predictions import Predictions
 from lightfast.pages.human import HumanResult, HumanSession, write_human_page
-from lightfast.runs.folder import REPORT_FILE, RUN_FILE, SEEN_FILE, load_run, record_evaluation, without_seen
+from lightfast.runs.folder import (
+    REPORT_FILE,
+    RUN_FILE,
+    SEEN_FILE,
+    TOUCH_FILE,
+    Scoring,
+    load_run,
+    record_scoring,
+    without_seen,
+)
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import envelope, written
@@ -85,6 +95,7 @@ def human_test(
             "human test", expected="the name of a person", got="nothing", cure="Give one as `person`."
         )
     folder = human_folder(source, options, run)
+    options.require_out(folder)
     held = held_out(source, options, run)
     sample = draw_sample(held.images, n, held.seed)
     log = AnswerLog(
@@ -120,10 +131,10 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     Args:
         source, options: as for `human_test`; the sample is the one that people were asked.
         run: run folder to pair with the people on exactly the same pictures; the scoring is recorded in
-            RUN/evaluations.jsonl.
+            RUN/evaluations.jsonl, or beside the answers where RUN cannot be written.
 
-    Returns: the scores. Where nobody has answered their status is "not run", there is no accuracy, and
-    nothing is written.
+    Returns: the scores, with a note also where their folder cannot be written. Where nobody has answered
+    their status is "not run", there is no accuracy, and nothing is written.
 
     Raises DataError when the answers are about other pictures, other classes or another split.
     """
@@ -142,22 +153,35 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     log = AnswerLog(path, Trial(images.version, images.class_names, first.seed, first.sample))
     log.load()
     sample = draw_sample(images, first.sample, first.seed)
-    predictions = touched = None
+    predictions, scoring, page, unwritten = None, Scoring(), *_place_of_page(folder)
     if run is not None:
         predictions = _model_predictions(run, images.take(sample), options)
-        touched = record_evaluation(Path(run), images.version, options.command or f"human {images.name}")
+        command = options.command or f"human {images.name}"
+        scoring = record_scoring(run, images.version, command, page and page / TOUCH_FILE)
     baseline = score_people(log, images, sample, predictions)
-    shared = envelope(held, images, _seeded(options, first.seed), started, baseline.notes)
+    notes = (*baseline.notes, *scoring.notes, *unwritten)
+    shared = envelope(held, images, _seeded(options, first.seed), started, notes)
     result = HumanResult(
         **shared,
-        touched_before=touched,
+        touched_before=scoring.before,
         baseline=dataclasses.replace(baseline, notes=shared["notes"]),
         log=path,
         model_run=run,
-        report=folder / REPORT_FILE,
+        report=page and page / REPORT_FILE,
         images=images,
     )
-    return written(folder, result, write_human_page)
+    return written(page, result, write_human_page)
+
+
+def _place_of_page(folder: Path) -> tuple[Path | None, tuple[str, ...]]:
+    """(where the results go, what to say): answers can also be scored where nothing can be written."""
+    try:
+        return require_writable(folder, folder=True), ()
+    except StorageError as error:
+        return None, (
+            f"no report was written ({error.without_cure}): copy the answers to a folder that can be written "
+            "and give that as `out`",
+        )
 
 
 def _seeded(options: RunOptions, seed: int) -> RunOptions:

@@ -42,6 +42,7 @@ def objects_run(
     Returns: what was found; its `as_json` is the content of objects.json. Raises DataError when there is no
     picture, or none that can be read.
     """
+    options.require_out()
     classifier, report = load_classifier(run, options.device), options.report
     object_settings = object_settings or ObjectSettings(thresholds=classifier.thresholds)
     listing = picture_entries(paths, report)

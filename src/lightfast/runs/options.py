@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lightfast.base.errors import SettingsError
+from lightfast.base.errors import SettingsError, StorageError
+from lightfast.base.files import require_writable
 from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.decode.examined import DamageChoice
@@ -72,6 +73,25 @@ class RunOptions:
         size = list(self.image_size) if self.image_size else None
         given = {"made_by": made_by, "source": source, "data_version": data_version}
         return given | {"seed": self.seed, "image_size": size} | more
+
+    def require_out(self, place: Path | None = None, *, folder: bool = True) -> None:
+        """Refuse an `out` that cannot be written (a file, unless `folder`), or `place` where a verb has its
+        own in place of it; raises StorageError. Verbs ask this before they compute.
+        """
+        place = place or self.out
+        if place is None:
+            return
+        try:
+            require_writable(Path(place), folder=folder)
+        except StorageError as error:
+            if self.out is not None:
+                raise
+            why = error.without_cure
+            raise StorageError(why, cure="Give another place as `out`.") from error
+
+    def beside(self, name: str) -> Path | None:
+        """A file among the results in `out`; None where none are written."""
+        return None if self.out is None else Path(self.out, name)
 
     def folder(self, verb: str) -> Path:
         """`out`, or a SettingsError that asks for it."""

@@ -12,16 +12,16 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightfast.base.errors import DataError
-from lightfast.base.files import write_text
+from lightfast.base.errors import DataError, StorageError
+from lightfast.base.files import storage_errors, write_text
 from lightfast.base.plain import OPTIONAL
 from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Unreadable
@@ -35,6 +35,9 @@ from lightfast.runs.pictures import load_pictures
 from lightfast.tagging.rows import PredictionColumns, row_format, row_writer, rows_of
 from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
 from lightfast.tagging.stream import Tagged, tag_files
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
 
 MODEL_FILE = "model.onnx"
 UNREADABLE_ENDING = ".unreadable.csv"
@@ -98,8 +101,8 @@ def tag_run(
     """Read pictures with a run and write one row a picture as they come, in bounded memory.
 
     Args:
-        run: run folder (its network is exported once, into RUN/model.onnx), `hf-hub:ID`, or an `.onnx` that
-            `export` wrote.
+        run: run folder (its network is exported once, into RUN/model.onnx where that can be written),
+            `hf-hub:ID`, or an `.onnx` that `export` wrote.
         paths: picture files, folders (searched through), tables of pictures, archives, addresses, `.npz`
             files, catalogue names.
         options: `out` is the file to write; without it the rows are in the result. `device` cuda computes
@@ -112,8 +115,9 @@ def tag_run(
     can be read.
     """
     if options.out is not None:
-        # Asked for before anything is computed: a wrong form must not cost an export.
+        # Asked for before anything is computed: a wrong form or place must not cost an export.
         row_format(Path(options.out), form)
+    options.require_out(folder=False)
     with tagger_for(run, options) as tagger:
         return tag_with(tagger, paths, options, form=form, top=top, client=client)
 
@@ -165,7 +169,7 @@ def tag_with(
         pictures_per_second=round(tally.n / max(seconds, 1e-9), 1),
         out=out,
         unreadable_file=listed,
-        notes=(*listing.notes, *tally.said()),
+        notes=(*tagger.notes, *listing.notes, *tally.said()),
         predictions=rows if out is None else None,
     )
 
@@ -183,7 +187,7 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
         return
     # Only here is torch needed: the exported file of a run is read without it.
     from lightfast.evaluate.predict import pred_probs
-    from lightfast.export.graph import export_graph, model_card
+    from lightfast.export.graph import model_card
     from lightfast.models.device import resolve_device
     from lightfast.models.forest import Forest
     from lightfast.models.load import load_checkpoint
@@ -194,9 +198,23 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
         yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        kept = Path(run, MODEL_FILE) if on_disk and os.access(run, os.W_OK) else Path(temporary, MODEL_FILE)
-        digest = checkpoint_digest(Path(run)) if on_disk else ""
-        yield load_tagger(export_graph(classifier, kept, digest))
+        yield _exported(classifier, Path(run) if on_disk else None, Path(temporary))
+
+
+def _exported(classifier: Checkpoint, run: Path | None, temporary: Path) -> Tagger:
+    """The classifier as RUN/model.onnx; where that cannot be kept, as a file for now."""
+    from lightfast.export.graph import export_graph
+
+    if run is None:
+        return load_tagger(export_graph(classifier, temporary / MODEL_FILE))
+    try:
+        return load_tagger(export_graph(classifier, run / MODEL_FILE, checkpoint_digest(run)))
+    except StorageError as error:
+        note = (
+            f"the network was exported for this time only ({error.without_cure}); reading with the file of "
+            f"lightfast export {run}, with `out`, spares that"
+        )
+        return replace(load_tagger(export_graph(classifier, temporary / MODEL_FILE)), notes=(note,))
 
 
 def checkpoint_digest(run: Path) -> str:
@@ -261,7 +279,8 @@ def _list_unreadable(out: Path, unreadable: Sequence[Unreadable]) -> str | None:
     """Write OUT.unreadable.csv; an old one goes when there is nothing to list."""
     path = out.with_name(out.name + UNREADABLE_ENDING)
     if not unreadable:
-        path.unlink(missing_ok=True)
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
         return None
     text = StringIO()
     csv.writer(text).writerows([("path", "reason"), *((one.path, one.reason) for one in unreadable)])

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError
-from lightfast.base.files import atomic, make_folder, write_bytes
+from lightfast.base.files import atomic, write_bytes
 from lightfast.base.png import png
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import SUITES
@@ -32,7 +32,7 @@ from lightfast.pages.repair import (
 )
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, Repair, repair
-from lightfast.runs.folder import load_run, record_evaluation, without_seen
+from lightfast.runs.folder import TOUCH_FILE, Scoring, load_run, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.record import envelope, written
@@ -55,8 +55,8 @@ def repair_run(
     """Repair the pictures of `source` and read them again with the run's classifier.
 
     RUN/repair (detector, restorer, rules) is used; when it is missing, or made for another suite, it is
-    trained first on the training pictures of the run. No label of the pictures is looked at before the final
-    count.
+    trained first on the training pictures of the run, and kept in OUT/repair where RUN cannot be written. No
+    label of the pictures is looked at before the final count.
 
     Args:
         run: run folder.
@@ -80,7 +80,7 @@ def repair_run(
         )
     for wanted in filter(None, (suite, damage)):
         SUITES.get(wanted)
-    make_folder(target)
+    options.require_out(target)
     classifier = load_classifier(run, options.device)
     given = load_labelled_or_not(source, classifier, options)
     images, notes, labelled = given.images, (), given.images.labels is not None
@@ -88,16 +88,16 @@ def repair_run(
         images, notes = without_seen(folder, images)
     damaged = damage_pictures(sample(images, limit, options.seed), damage, options.seed)
     pipeline, note = pipeline_for_run(folder, classifier, suite, options)
-    touched = None
+    scoring = Scoring()
     if labelled:
-        touched = record_evaluation(
-            folder, damaged.images.version, options.command or f"repair {images.name}"
-        )
+        command = options.command or f"repair {images.name}"
+        scoring = record_scoring(run, damaged.images.version, command, target / TOUCH_FILE)
+    notes = (*notes, *note, *scoring.notes)
     report = repair_report(pipeline, damaged)
     write_repair(target, report)
     result = RepairResult(
-        **envelope(given, damaged.images, options, started, (*notes, *([note] if note else []))),
-        touched_before=touched,
+        **envelope(given, damaged.images, options, started, notes),
+        touched_before=scoring.before,
         report=report,
         run=run,
         out=target,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lightfast.base.errors import CheckpointError
-from lightfast.base.files import load_json, write_json
+from lightfast.base.errors import CheckpointError, StorageError
+from lightfast.base.files import load_json, require_writable, write_json
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
@@ -110,26 +110,38 @@ def load_pipeline(folder: Path, classifier: Checkpoint, suite: str | None) -> Pi
 
 def pipeline_for_run(
     folder: Path, classifier: Checkpoint, suite: str | None, options: RunOptions
-) -> tuple[Pipeline, str]:
+) -> tuple[Pipeline, tuple[str, ...]]:
     """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own
-    training pictures.
+    training pictures; where the run cannot be written it is kept in, and found again in, `out`.
 
     With `suite` None any kit that is there serves.
     """
     if there := load_pipeline(folder, classifier, suite):
-        return there, ""
+        return there, ()
+    home = _kit_home(folder, options)
+    if home != folder and (there := load_pipeline(home, classifier, suite)):
+        return there, (f"the detector and the restorer are those in {home / REPAIR_FOLDER}",)
     plan = RepairPlan(suite=suite) if suite else RepairPlan()
     splits = splits_of_run(folder, options)
-    training = dataclasses.replace(
-        options.training(folder / REPAIR_FOLDER), seed=int(load_run(folder)["seed"])
-    )
+    training = dataclasses.replace(options.training(home / REPAIR_FOLDER), seed=int(load_run(folder)["seed"]))
     pipeline, seconds = fit_pipeline(classifier, (splits.train, splits.val), plan, training)
-    save_pipeline(folder, pipeline, plan, seconds)
+    save_pipeline(home, pipeline, plan, seconds)
     note = (
         f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of "
         f"this run damaged by {plan.suite} ({sum(seconds.values()):.0f} s); no test picture was used"
     )
-    return pipeline, note
+    kept = f"{folder} cannot be written; detector and restorer are kept in {home / REPAIR_FOLDER}"
+    return pipeline, (note, kept) if home != folder else (note,)
+
+
+def _kit_home(folder: Path, options: RunOptions) -> Path:
+    """The run, or `out` where the run cannot be written."""
+    try:
+        return require_writable(folder, folder=True)
+    except StorageError:
+        if options.out is None:
+            raise
+        return Path(options.out)
 
 
 def splits_of_run(folder: Path, options: RunOptions) -> Splits:

@@ -22,7 +22,7 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
 from lightfast.pages.scorecard import THOUSAND, ReaderCost, ScorecardResult, write_scorecard_page
-from lightfast.runs.folder import record_evaluation, without_seen
+from lightfast.runs.folder import TOUCH_FILE, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled
 from lightfast.runs.record import envelope, written
@@ -56,7 +56,7 @@ def scorecard_run(
     """Score a run and the services whose responses are saved, on the same labelled pictures.
 
     Pictures that the run was trained or chosen on are left out; the scoring is recorded in
-    RUN/evaluations.jsonl.
+    RUN/evaluations.jsonl; where RUN cannot be written, in OUT/evaluations.jsonl, with a note.
 
     Args:
         run: run folder, or `hf-hub:ID`.
@@ -70,6 +70,7 @@ def scorecard_run(
     UnknownName for a price of a service that has none.
     """
     started, prices = time.perf_counter(), prices or Prices()
+    options.require_out()
     answers, unreadable = load_responses(responses)
     words = load_synonyms(synonyms) if synonyms else {}
     classifier = load_classifier(run, options.device)
@@ -88,15 +89,12 @@ def scorecard_run(
     _check_prices(prices, paired_predictions)
     ours, seconds = _timed(classifier, images, Path(run).name or run)
     card = score_services(ours, paired_predictions)
-    touched = (
-        record_evaluation(Path(run), images.version, options.command or f"scorecard {images.name}")
-        if Path(run).is_dir()
-        else None
-    )
+    command = options.command or f"scorecard {images.name}"
+    scoring = record_scoring(run, images.version, command, options.beside(TOUCH_FILE))
     read = replace(given, unreadable=(*given.unreadable, *unreadable, *odd))
     result = ScorecardResult(
-        **envelope(read, images, options, started, notes),
-        touched_before=touched,
+        **envelope(read, images, options, started, (*notes, *scoring.notes)),
+        touched_before=scoring.before,
         card=card,
         run=run,
         n=len(images),

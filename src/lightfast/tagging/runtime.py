@@ -39,12 +39,14 @@ class Tagger:
         infer: uint8 (N, H, W, C) → float32 (N, K); may be called from `threads` threads at once.
         threads: how many calls of `infer` keep the machine busy.
         source: what it is called in messages.
+        notes: what its user has to know, one sentence each.
     """
 
     card: ModelCard
     infer: Infer
     threads: int = 1
     source: str = "tagger"
+    notes: tuple[str, ...] = ()
 
     @property
     def batch(self) -> int:
@@ -108,9 +110,19 @@ def load_model_card(path: Path | str) -> ModelCard:
     return _of_metadata({one.key: one.value for one in model.metadata_props}, printable(path))
 
 
-def _session(path: Path) -> Any:
+def silent_onnx_runtime() -> Any:
+    """The module `onnxruntime`, told to report nothing to its maker: its builds do unless the environment
+    says otherwise before it starts, and keep a number of this machine under ~/.cache/Microsoft for it.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def _session(path: Path) -> Any:
+    onnxruntime = silent_onnx_runtime()
     failures: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     _require_file(path)
     options = onnxruntime.SessionOptions()

@@ -15,14 +15,13 @@ from typing import Any, Protocol, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
-from lightfast.base.files import atomic
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive_seed
 from lightfast.models.device import bf16_pays, resolve_device
+from lightfast.models.tensors import save_tensors
 from lightfast.train.objectives import Batch, Objective
 from lightfast.train.recipe import Recipe, Training
 
@@ -269,10 +268,9 @@ class _Training:
                 for key, value in entry.items()
                 if value is not None
             }
-        packed = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        packed = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
         note = {"progress": json.dumps(asdict(self.state)), "signature": json.dumps(self._signature())}
-        with atomic(self.context.folder / STATE_FILE) as temporary:
-            save_file(packed, temporary, metadata=note)
+        save_tensors(self.context.folder / STATE_FILE, packed, note)
 
     def _load(self) -> None:
         path = (self.context.folder or Path()) / STATE_FILE

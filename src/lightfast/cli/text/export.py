@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
+from lightfast.cli.text.columns import NAMED
 from lightfast.export.check import GraphCheck
 from lightfast.export.int8 import QuantizationCost
+from lightfast.export.xmp import Refused
 from lightfast.report.tables import percent, points_text, share_text
 from lightfast.runs.export import ExportResult, PhotoprismExport, XmpExport
 
@@ -11,11 +16,10 @@ from lightfast.runs.export import ExportResult, PhotoprismExport, XmpExport
 def export_lines(result: ExportResult) -> list[str]:
     """What an export did, for people."""
     if isinstance(result, XmpExport):
-        refused = [f"  {one.path}: {one.reason}" for one in result.refused]
         return [
-            f"{result.n:,} pictures read, {result.suggested:,} of them got a suggestion in a sidecar "
-            "beside them",
-            *([f"{len(refused):,} sidecar(s) were not written:", *refused] if refused else []),
+            f"{result.n:,} pictures read; {result.sidecars:,} sidecar(s) beside them: {result.suggested:,} "
+            f"with a suggestion, {result.confirmed:,} with a confirmed keyword",
+            *_refused_lines(result.refused),
         ]
     if isinstance(result, PhotoprismExport):
         return [f"written    {result.vision}", "next       docs/export.md says where PhotoPrism looks for it"]
@@ -23,6 +27,19 @@ def export_lines(result: ExportResult) -> list[str]:
         *graph_lines(result.check),
         *(quantization_lines(result.int8) if result.int8 else []),
         f"written    {result.out} ({result.bytes / 1e6:.1f} MB)",
+    ]
+
+
+def _refused_lines(refused: Sequence[Refused]) -> list[str]:
+    """The pictures without a sidecar, the first ones by name, and what to do about them."""
+    if not refused:
+        return []
+    more = [f"  … and {len(refused) - NAMED:,} more (--json names all)"] if len(refused) > NAMED else []
+    return [
+        f"{len(refused):,} picture(s) got no sidecar:",
+        *(f"  {one.path}: {one.reason}" for one in refused[:NAMED]),
+        *more,
+        *(f"for {n:,} of them: {cure}" for cure, n in Counter(one.cure for one in refused).items()),
     ]
 
 

@@ -42,7 +42,7 @@ def human_lines(result: HumanSession | HumanResult) -> list[str]:
             f"majority   {share_text(most.accuracy, most.accuracy_interval)}, n = {most.n:,}, "
             f"{most.undecided:,} undecided"
         )
-    return [*lines, f"report     {result.report}"]
+    return [*lines, *([f"report     {result.report}"] if result.report else [])]
 
 
 def _session_lines(result: HumanSession) -> list[str]:

@@ -139,7 +139,6 @@ def check_lines(report: DataReport) -> list[str]:
         *_group_lines("near copy  {}", " ~ ", report.near_duplicates),
         *_group_lines("near copy  {} with different labels", " ~ ", report.near_conflicts),
         *([f"near copies were not searched: {report.near_not_searched}"] if report.near_not_searched else []),
-        *(f"note       {note}" for note in report.notes),
         *(f"warning    {warning}" for warning in report.warnings),
     ]
     return lines if report.warnings else [*lines, "nothing wrong was found"]

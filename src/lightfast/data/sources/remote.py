@@ -219,7 +219,7 @@ def cache_errors(place: Path) -> Iterator[None]:
         with storage_errors(place):
             yield
     except StorageError as error:
-        why = str(error).removesuffix(f". {error.cure}")
+        why = error.without_cure
         raise StorageError(why, cure="Make room, or set LIGHTFAST_CACHE to another folder.") from error
 
 
