@@ -136,7 +136,9 @@ def _main_table(outcomes: Sequence[Outcome], data: LettersData, caption: str) ->
             one.cell("macro_f1", best),
             one.cell(),
             *one.cost_texts,
-            one.row.differs,
+            f"stand-in data; {one.row.differs}"
+            if data.stand_in and one.row.part != "ours"
+            else one.row.differs,
         )
         for one in outcomes
     )

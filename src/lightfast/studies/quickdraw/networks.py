@@ -71,7 +71,7 @@ QUICK_EPOCHS = 2
 
 DRAWING_ROWS = (
     *(
-        ModelRow(part, f"paper: {title}", part, _AS_PUBLISHED, differs=_DIFFERS)
+        ModelRow(part, f"the paper's {title}", part, _AS_PUBLISHED, differs=_DIFFERS)
         for part, title in (("drawing-fc", "FC"), ("drawing-cnn-1", "CNN 1"), ("drawing-cnn-2", "CNN 2"))
     ),
     ModelRow(
@@ -208,11 +208,12 @@ def sweep_results(
     pictures: tuple[ImageSet, ImageSet],
     epochs: int,
 ) -> list[PointResult]:
-    """The points of one sweep, kept in `options.out`/sweeps/`name`."""
+    """The points of one sweep, kept in `options.out`/sweeps/published/`name`."""
     plan = ClassifierPlan(SWEEP_MODEL, _AS_PUBLISHED.updated([f"epochs={epochs}"]))
     # Few points are not worth starting processes for.
     jobs = 1 if options.scale == "quick" else usable_cores()
-    return run_points(points, pictures, plan, options.training("sweeps", name), jobs=jobs)
+    # Points are found again by the model's name: folders of their own keep those of the earlier CNN 1 apart.
+    return run_points(points, pictures, plan, options.training("sweeps", "published", name), jobs=jobs)
 
 
 def majority_cut(data: DrawingsData, grid: Grid) -> ImageSet:
