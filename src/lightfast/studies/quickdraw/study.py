@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import LoadedData
@@ -80,20 +81,12 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
     forecast = told, measured = held_out_forecast(sweeps.sizes, options.seed)
     inside = told.low <= measured <= told.high
     minority, name = imbalance_levels(sweeps, data), data.pair_names[1]
-    speeds = zip(models.outcomes, models.speeds, strict=True)
     figures = {
         "data": "quickdraw" if not data.stand_in else "mnist-5k",
         "stand_in": data.stand_in,
         **splits_json(data.splits),
         "n_fresh": len(data.pair[1]),
-        "rows": [
-            {
-                **outcome.as_json(),
-                "pictures_per_cpu_second": speed,
-                **tables.converged(outcome, speed, len(data.splits.train)),
-            }
-            for outcome, speed in speeds
-        ],
+        "rows": _rows_json(models, len(data.splits.train)),
         "comparison": models.comparison,
         "h3": levels(sweeps.sizes, accuracy),
         "h3_curve": size_curve(sweeps.sizes, options.seed),
@@ -130,6 +123,14 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
         seconds={outcome.row.part: outcome.seconds for outcome in models.outcomes},
         sections=sections,
     )
+
+
+def _rows_json(models: Models, pictures: int) -> list[dict[str, Any]]:
+    """Every row with its speed and its time to converge; `pictures` an epoch."""
+    return [
+        {**outcome.as_json(), "pictures_per_cpu_second": speed, **tables.converged(outcome, speed, pictures)}
+        for outcome, speed in zip(models.outcomes, models.speeds, strict=True)
+    ]
 
 
 def _models(options: StudyOptions, data: DrawingsData) -> Models:

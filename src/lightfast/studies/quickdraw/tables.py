@@ -73,7 +73,7 @@ def model_table(
                 duration(own["converged_seconds"]),
                 f"{slowest / own['converged_seconds']:.2g}",
                 MISSING if epochs is None else duration(epochs * pictures / speed),
-                outcome.row.differs,
+                f"stand-in data; {outcome.row.differs}" if data.stand_in else outcome.row.differs,
             )
         )
     columns = (
