@@ -38,7 +38,7 @@ def written(checkpoint, folder: Path, images: np.ndarray) -> np.ndarray:
     return load_tagger(export_graph(checkpoint, folder / "model.onnx"), threads=1).probs(images)
 
 
-@pytest.mark.parametrize("shape", [(16, 16, 1), (28, 21, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(28, 32, 1), (28, 29, 3)], ids=str)
 @pytest.mark.parametrize("name", SMALL)
 def test_probabilities_are_those_of_torch(name: str, shape: Shape, tmp_path: Path, kit):
     made = kit.classifier(name, shape)

@@ -21,10 +21,10 @@ from lightfast.models.transfer import preprocess_of
 OWN = {
     "cnn": ("features.4", 128, (8, 6)),
     "resnet9": ("features.8", 256, (4, 3)),
-    "cnn-1": ("features.1", 32, (32, 24)),
-    "cnn-4": ("features.7", 128, (4, 3)),
-    "drawing-cnn-1": ("features.7", 64, (8, 6)),
-    "drawing-cnn-2": ("features.13", 32, (8, 6)),
+    "cnn-1": ("features.1", 32, (30, 22)),
+    "cnn-3": ("features.13", 128, (5, 3)),
+    "drawing-cnn-1": ("features.3", 8, (29, 21)),
+    "drawing-cnn-2": ("features.4", 8, (14, 10)),
     "svhn-cnn": ("dense", 32, (16, 12)),
     "svhn-ae-cnn": ("dense", 32, (16, 12)),
 }

@@ -14,6 +14,7 @@ from lightfast.models.classifiers import MLP
 from lightfast.models.forest import Forest
 from lightfast.models.papers import GaussianNoise, LayeredCNN
 from lightfast.models.registry import MODELS, count_parameters
+from lightfast.studies.emnist.networks import DENSE_ACTIVATIONS
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe
 
@@ -23,9 +24,9 @@ PAPERS = [spec.name for spec in MODELS if spec.name.startswith(("cnn-", "drawing
 
 @pytest.fixture(scope="module")
 def tiny(blobs: ImageSet) -> ImageSet:
-    """40 blobs on a 16 × 16 ground."""
+    """40 blobs on a 28 × 28 ground."""
     return ImageSet(
-        np.pad(blobs.images[:40], ((0, 0), (2, 2), (2, 2), (0, 0))),
+        np.pad(blobs.images[:40], ((0, 0), (8, 8), (8, 8), (0, 0))),
         blobs.class_names,
         blobs.require_labels()[:40],
     )
@@ -40,16 +41,66 @@ def test_the_drawing_networks_have_exactly_the_papers_parameters(name: str, para
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3, 4])
-def test_the_letters_networks_have_their_number_of_convolutions_with_noise_batch_norm_and_dropout(
-    layers: int,
-):
-    network = build_network(f"cnn-{layers}", "classifier", DRAWING, 47)
-    kinds = [type(part) for part in network.modules()]
-    assert kinds.count(torch.nn.Conv2d) == kinds.count(torch.nn.BatchNorm2d) == layers
-    assert {part.p for part in network.modules() if isinstance(part, torch.nn.Dropout)} == {0.3}
-    assert [part.deviation for part in network.modules() if isinstance(part, GaussianNoise)] == [0.1]
-    assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 47)
+def _layers(network: torch.nn.Module) -> list[str]:
+    """The leaves in the order of the computation, each with what its paper says of it."""
+    found: list[str] = []
+
+    def note(part: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        match part:
+            case torch.nn.Conv2d():
+                size, pad = "x".join(map(str, (*part.kernel_size, part.out_channels))), part.padding[0]
+                text = f"conv {size} pad {pad}"
+            case torch.nn.MaxPool2d():
+                text = f"max-pool {part.kernel_size}"
+            case torch.nn.Linear():
+                text = f"dense {part.out_features}"
+            case torch.nn.Dropout():
+                text = f"dropout {part.p}"
+            case GaussianNoise():
+                text = f"noise {part.deviation}"
+            case _:
+                text = type(part).__name__
+        found.append(text)
+
+    hooks = [part.register_forward_hook(note) for part in network.modules() if not list(part.children())]
+    network.eval()(torch.zeros(1, 1, 28, 28))
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+_TWO = "conv 3x3x32 pad 0, ReLU, max-pool 2, conv 3x3x64 pad 0, ReLU, max-pool 2, Flatten"
+_THREE = (
+    "noise 0.1, conv 3x3x32 pad 0, ReLU, BatchNorm2d, max-pool 2, dropout 0.3, "
+    "conv 3x3x64 pad 0, ReLU, BatchNorm2d, max-pool 2, dropout 0.3, "
+    "conv 2x2x128 pad 0, ReLU, BatchNorm2d, max-pool 2, dropout 0.3"
+)
+PUBLISHED = {
+    "drawing-fc": "Flatten, dense 25, ReLU, dense 12, ReLU, dense 10",
+    "drawing-cnn-1": "conv 3x3x4 pad 0, ReLU, conv 2x2x8 pad 0, ReLU, Flatten, dense 64, ReLU, dense 10",
+    "drawing-cnn-2": "conv 3x3x4 pad 0, ReLU, max-pool 2, conv 2x2x8 pad 0, ReLU, max-pool 2, Flatten, "
+    "dense 64, "
+    "ReLU, dense 10",
+    "cnn-1": "conv 3x3x32 pad 0, ReLU, max-pool 2, Flatten, dense 128, ReLU, dense 10",
+    "cnn-2": f"{_TWO}, dense 128, ReLU, dense 10",
+    "cnn-3": f"{_THREE}, Flatten, dense 128, ReLU, dropout 0.3, dense 10",
+    "cnn-4": f"{_THREE}, conv 2x2x128 pad 0, ReLU, Flatten, dense 128, ReLU, dropout 0.3, dense 10",
+    "svhn-cnn": "conv 5x5x32 pad 2, ReLU, BatchNorm2d, conv 5x5x64 pad 2, ReLU, dropout 0.2, max-pool 2, "
+    "conv 1x1x32 pad 0, ReLU, Flatten, dense 10",
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_papers_network_has_its_published_layers_in_their_order(name: str):
+    layers = _layers(build_network(name, "classifier", DRAWING, 10))
+    assert ", ".join(one for one in layers if one != "Identity") == PUBLISHED[name]
+
+
+def test_the_letters_papers_dense_network_is_one_layer_of_128():
+    row = next(row for row in DENSE_ACTIVATIONS if row.part == "mlp-relu")
+    network = build_network(row.model, "classifier", DRAWING, 10, dict(row.config))
+    drawn = [one for one in _layers(network) if one != "dropout 0.0"]
+    assert drawn == ["Flatten", "dense 128", "ReLU", "dense 10"]
 
 
 def test_noise_is_silent_when_reading_and_a_tenth_when_learning():
@@ -68,7 +119,7 @@ def test_noise_is_silent_when_reading_and_a_tenth_when_learning():
 
 
 def test_a_network_in_training_reads_another_noise_every_time_and_the_same_when_reading():
-    network, pictures = LayeredCNN(DRAWING, 3, layers=1, dropout=0.0), torch.rand(4, 1, 28, 28)
+    network, pictures = LayeredCNN(DRAWING, 3, layers=3, dropout=0.0), torch.rand(4, 1, 28, 28)
     assert not torch.equal(network(pictures), network(pictures))
     network.eval()
     assert torch.equal(network(pictures), network(pictures))
@@ -100,7 +151,8 @@ def test_a_setting_that_cannot_be_built_is_one_line(name: str, config: dict, mes
 
 
 @pytest.mark.parametrize(
-    ("name", "smallest"), [("cnn-4", 16), ("drawing-cnn-1", 8), ("drawing-cnn-2", 4), ("svhn-cnn", 4)]
+    ("name", "smallest"),
+    [("cnn-4", 26), ("cnn-2", 10), ("drawing-cnn-1", 4), ("drawing-cnn-2", 8), ("svhn-cnn", 4)],
 )
 def test_pictures_that_are_too_small_are_refused(name: str, smallest: int):
     build_network(name, "classifier", (smallest, smallest, 1), 3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from lightfast.base.errors import SettingsError
 from lightfast.runs.enhance_options import EnhanceOptions, enhancer_plan
 
 
@@ -48,3 +51,17 @@ def test_settings_reach_recipe_network_and_plan():
         enhancer_plan(EnhanceOptions(enhancer="paper", settings=("plan.reconstruct_epochs=0",))).reconstruct
         is None
     )
+
+
+def test_the_loss_of_the_first_step_is_chosen_and_refused_where_there_is_no_such_step():
+    for loss in ("mse", "bce"):
+        assert (
+            enhancer_plan(EnhanceOptions("paper", settings=(f"plan.first_loss={loss}",))).first_loss == loss
+        )
+    assert enhancer_plan(EnhanceOptions("paper")).first_loss is None
+    wanted = ("plan.first_loss=bce",)
+    with pytest.raises(SettingsError, match=r"plan\.reconstruct_epochs=2"):
+        enhancer_plan(EnhanceOptions("unet", settings=wanted))
+    cured = enhancer_plan(EnhanceOptions("unet", settings=(*wanted, "plan.reconstruct_epochs=2")))
+    assert cured.first_loss == "bce"
+    assert cured.reconstruct is not None

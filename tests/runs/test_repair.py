@@ -4,6 +4,7 @@ with a kit that is there and one that has to be trained first.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -24,7 +25,7 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, load_pipeline, save_pipeline
+from lightfast.runs.repair_kit import KitChoice, RepairPlan, fit_pipeline, load_pipeline, save_pipeline
 from lightfast.train.recipe import Recipe, Training
 
 SMALL = RepairPlan(
@@ -128,15 +129,49 @@ def test_a_limit_draws_that_many_pictures(repaired_run, scans, tmp_path):
 
 
 def test_unknown_suites_are_refused_with_the_closest_names(repaired_run, scans):
-    for asked in ({"suite": "mnist"}, {"damage": "mnist"}):
+    for asked in ({"kit": KitChoice("mnist")}, {"damage": "mnist"}):
         with pytest.raises(UnknownName, match="mnist-c"):
             repair_run(str(repaired_run), scans, RunOptions(), **asked)
 
 
 def test_a_kit_made_for_another_suite_is_not_used(repaired_run):
     classifier = load_checkpoint(repaired_run)
-    assert load_pipeline(repaired_run, classifier, "imagenet-c") is None
-    assert load_pipeline(repaired_run, classifier, None) is not None
+    assert load_pipeline(repaired_run, classifier, KitChoice("imagenet-c")) is None
+    assert load_pipeline(repaired_run, classifier, KitChoice()) is not None
+
+
+def test_a_kit_with_another_restorer_is_not_used_and_the_papers_is_made_for_the_same_damages(
+    repaired_run, scans, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(repaired_run, tmp_path / "run")
+    told = json.loads((folder / "repair" / "kit.json").read_text())
+    (folder / "repair" / "kit.json").write_text(json.dumps({**told, "suite": "camera"}))
+    plans: list[RepairPlan] = []
+
+    def small_kit(classifier, parts, plan, training):
+        plans.append(plan)
+        recipe = plan.restorer.recipe.updated(["epochs=1"])
+        few = dataclasses.replace(SMALL, restorer=dataclasses.replace(plan.restorer, recipe=recipe))
+        return fit_pipeline(classifier, parts, few, training)
+
+    monkeypatch.setattr("lightfast.runs.repair_kit.fit_pipeline", small_kit)
+    classifier, wanted = load_checkpoint(folder), KitChoice(restorer="autoencoder")
+    assert load_pipeline(folder, classifier, wanted) is None
+    found = repair_run(str(folder), scans, RunOptions(out=tmp_path / "out"), kit=wanted)
+    assert "restorer autoencoder" in as_json(found)["notes"][-1]
+    (plan,) = plans
+    assert (plan.suite, plan.restorer.model, plan.restorer.pixel_loss) == ("camera", "autoencoder", "bce")
+    assert (plan.restorer.recipe.epochs, plan.restorer.recognition) == (50, 0)
+    # It is kept, and found again by name and without one.
+    for again in (wanted, KitChoice()):
+        there = load_pipeline(folder, classifier, again)
+        assert there is not None
+        assert there.restorer.model == "autoencoder"
+
+
+def test_an_unknown_restorer_is_refused_with_those_that_there_are():
+    with pytest.raises(UnknownName, match="autoencoder"):
+        KitChoice(restorer="autoencode")
 
 
 def test_a_missing_kit_is_trained_first_on_training_pictures_alone(run, scans, blobs, tmp_path, monkeypatch):

@@ -356,6 +356,15 @@ def repair(
             "the kit that RUN has, else mnist-c.",
         ),
     ] = None,
+    restorer: Annotated[
+        str | None,
+        Option(
+            "--restorer",
+            metavar="NAME",
+            help="unet (ours) or autoencoder (the damaged-digits paper's, 50 epochs). "
+            "Default: that of the kit that RUN has, else unet.",
+        ),
+    ] = None,
     damage: Annotated[
         str | None, Option("--damage", metavar="SUITE", help="Damage DATA first, to see what repair does.")
     ] = None,
@@ -373,13 +382,14 @@ def repair(
     """
     from lightfast.cli.text.repair import repair_lines
     from lightfast.runs.repair import repair_run
+    from lightfast.runs.repair_kit import KitChoice
 
     with progress_bars() as report:
         result = repair_run(
             run,
             data,
             run_options(out, seed, device, report, resume=resume),
-            suite=suite,
+            kit=KitChoice(suite, restorer),
             damage=damage,
             limit=limit,
         )

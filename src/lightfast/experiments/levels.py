@@ -153,10 +153,20 @@ def size_regression(measured: Sequence[PointResult]) -> Regression:
     return _accuracy_on(measured, doublings=np.log2([one.n_train for one in measured]))
 
 
-def class_regression(measured: Sequence[PointResult]) -> Regression:
-    """Accuracy on the number of classes and, where it varies, the training pictures a class."""
+def last_loss(one: PointResult) -> float:
+    """Cross-entropy of the held-out pictures after the last epoch."""
+    return one.epochs[max(one.epochs)]["val_loss"]
+
+
+def class_regression(
+    measured: Sequence[PointResult], measure: Measure = accuracy, response: str = "accuracy"
+) -> Regression:
+    """`measure`, called `response`, on the number of classes and, where it varies, the training pictures a
+    class.
+    """
     columns = {name: [getattr(one.point, name) or 0 for one in measured] for name in ("classes", "rows")}
-    return _accuracy_on(measured, **{name: some for name, some in columns.items() if len(set(some)) > 1})
+    varied = {name: some for name, some in columns.items() if len(set(some)) > 1}
+    return ols({response: [measure(one) for one in measured], **varied}, response, list(varied))
 
 
 def _accuracy_on(measured: Sequence[PointResult], **columns: ArrayLike) -> Regression:

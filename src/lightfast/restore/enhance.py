@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,9 @@ CAMERA = "camera"
 """The suite of damages that photographs meet: noise, blur, low contrast, JPEG."""
 
 
+FirstLoss = Literal["bce", "mse"]
+
+
 @dataclass(frozen=True)
 class EnhancerPlan:
     """How an enhancer is made.
@@ -59,6 +62,8 @@ class EnhancerPlan:
         reconstruct: first learn to give the clean picture back, by pixels alone and this recipe: the paper's
             first step (there from clean pictures; where there is a `mix`, from damaged ones: a denoiser,
             which the classifier then makes a better one).
+        first_loss: pixel loss of that first step, "bce" or "mse" (the paper names both); None: bce for what
+            ends in a sigmoid, mse for what adds a correction.
         per_epoch: pictures an epoch, all when None.
     """
 
@@ -74,6 +79,7 @@ class EnhancerPlan:
     )
     trial_epochs: int | None = 2
     reconstruct: Recipe | None = None
+    first_loss: FirstLoss | None = None
     per_epoch: int | None = None
 
 
@@ -230,9 +236,7 @@ class _Fit:
         plan, seed, shape = self.plan, self.training.seed, self.train_images.image_shape
         network: nn.Module = fresh_network(plan.model, "restorer", shape, 0, plan.config, seed)
         if plan.reconstruct is not None:
-            # What ends in a sigmoid learns as in the paper; what adds a correction, by the squared error of
-            # that.
-            pixels = Restoration("mse" if isinstance(network, UNet) else "bce")
+            pixels = Restoration(plan.first_loss or ("mse" if isinstance(network, UNet) else "bce"))
             context = LoopContext.of(self.training, "enhancer-reconstruct")
             train(network, self._source(), pixels, plan.reconstruct, seed=seed, context=context)
         return network

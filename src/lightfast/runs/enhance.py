@@ -54,8 +54,8 @@ from lightfast.runs.folder import (
     begin,
     claimed,
     record_evaluation,
-    require_free,
     record_scoring,
+    require_free,
     write_history,
 )
 from lightfast.runs.options import RunOptions

@@ -26,7 +26,7 @@ from lightfast.models.enhanced import split_enhanced
 from lightfast.models.enhanced_network import ENHANCED_MODEL
 from lightfast.models.forest import Forest
 from lightfast.models.load import REFUSED, load_checkpoint
-from lightfast.restore.enhance import CAMERA, EnhancerPlan, paper_enhancer_plan
+from lightfast.restore.enhance import CAMERA, EnhancerPlan, FirstLoss, paper_enhancer_plan
 from lightfast.restore.gate import GateKind
 from lightfast.restore.pairs import DamageMix
 from lightfast.runs.folder import RUN_FILE, load_run
@@ -123,6 +123,9 @@ class EnhancePlanSettings(Settings):
     reconstruct_epochs: int = Field(
         default=0, ge=0, description="epochs that first learn to give the clean picture back; 0 = none"
     )
+    first_loss: FirstLoss | None = Field(
+        default=None, description="pixel loss of those epochs: bce or mse; none = bce (unet: mse)"
+    )
 
 
 def enhancer_plan(enhance_options: EnhanceOptions) -> EnhancerPlan:
@@ -141,8 +144,16 @@ def enhancer_plan(enhance_options: EnhanceOptions) -> EnhancerPlan:
         per_epoch=plan.per_epoch,
         clean_share=0.5 if plan.mix is None else plan.mix.clean_share,
         reconstruct_epochs=plan.reconstruct.epochs if plan.reconstruct else 0,
+        first_loss=plan.first_loss,
     ).updated(pairs["plan."])
     first = said.reconstruct_epochs
+    if said.first_loss is not None and not first:
+        raise SettingsError(
+            f"plan.first_loss={said.first_loss}",
+            expected="a first step to take the loss of",
+            got="plan.reconstruct_epochs=0",
+            cure="Add plan.reconstruct_epochs=2, or leave plan.first_loss out.",
+        )
     return dataclasses.replace(
         plan,
         config={**plan.config, **_config(pairs["enhancer."], plan.model)},
@@ -153,6 +164,7 @@ def enhancer_plan(enhance_options: EnhanceOptions) -> EnhancerPlan:
         trial_epochs=said.trial_epochs,
         per_epoch=said.per_epoch,
         reconstruct=paper_enhancer_plan(epochs=(first, 1)).reconstruct if first else None,
+        first_loss=said.first_loss,
     )
 
 

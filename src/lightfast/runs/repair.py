@@ -36,7 +36,7 @@ from lightfast.runs.folder import TOUCH_FILE, Scoring, load_run, record_scoring,
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.record import envelope, written
-from lightfast.runs.repair_kit import pipeline_for_run
+from lightfast.runs.repair_kit import KitChoice, pipeline_for_run
 
 TABLE_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 # Columns of queue.csv → what `ReviewItem` calls them.
@@ -48,7 +48,7 @@ def repair_run(
     source: str,
     options: RunOptions,
     *,
-    suite: str | None = None,
+    kit: KitChoice = KitChoice(),  # noqa: B008 - frozen
     damage: str | None = None,
     limit: int | None = None,
 ) -> RepairResult:
@@ -62,8 +62,8 @@ def repair_run(
         run: run folder.
         source: pictures with or without labels; labelled ones that the run was trained on are left out.
         options: `out` is the folder to write, RUN/repaired by default.
-        suite: damages that the kit has learnt; None takes the kit that is there, and trains one for mnist-c
-            where there is none.
+        kit: damages that the kit has learnt, and its restorer; what is left open takes the kit that is there,
+            and trains one for mnist-c where there is none.
         damage: damage the pictures first, by the mixture of this suite at its own severities (to measure on
             clean labelled pictures).
         limit: at most this many pictures, drawn by seed.
@@ -78,7 +78,7 @@ def repair_run(
         raise CheckpointError(
             f"{target} is the run itself", cure="Give another folder as `out`; RUN/repaired is the default."
         )
-    for wanted in filter(None, (suite, damage)):
+    for wanted in filter(None, (kit.suite, damage)):
         SUITES.get(wanted)
     options.require_out(target)
     classifier = load_classifier(run, options.device)
@@ -87,7 +87,7 @@ def repair_run(
     if labelled:
         images, notes = without_seen(folder, images)
     damaged = damage_pictures(sample(images, limit, options.seed), damage, options.seed)
-    pipeline, note = pipeline_for_run(folder, classifier, suite, options)
+    pipeline, note = pipeline_for_run(folder, classifier, kit, options)
     scoring = Scoring()
     if labelled:
         command = options.command or f"repair {images.name}"
@@ -101,7 +101,7 @@ def repair_run(
         report=report,
         run=run,
         out=target,
-        suite=suite,
+        suite=kit.suite,
         damaged_by=damage,
     )
     return written(target, result, write_repair_page)

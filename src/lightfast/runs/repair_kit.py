@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightfast.base.errors import CheckpointError, StorageError
+from lightfast.base.errors import CheckpointError, StorageError, UnknownName
 from lightfast.base.files import load_json, require_writable, write_json
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import ImageSpec
@@ -37,6 +37,30 @@ PER_EPOCH = 6000
 """Pictures an epoch at most: with ten epochs some minutes on two cores for digits,
 and every picture is damaged anew each time.
 """
+
+
+RESTORERS = ("unet", "autoencoder")
+"""What `repair` can put behind the detector: ours, and the damaged-digits paper's."""
+
+
+@dataclass(frozen=True)
+class KitChoice:
+    """Which kit is wanted: the damages of `suite`, and a restorer of `RESTORERS`; None = as the kit that is
+    there has it, else mnist-c and `unet`.
+    """
+
+    suite: str | None = None
+    restorer: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.restorer is not None and self.restorer not in RESTORERS:
+            raise UnknownName("restorer", self.restorer, RESTORERS)
+
+    @property
+    def plan(self) -> RepairPlan:
+        """How a kit of this choice is made."""
+        plan = RepairPlan(suite=self.suite) if self.suite else RepairPlan()
+        return dataclasses.replace(plan, restorer=AUTOENCODER) if self.restorer == "autoencoder" else plan
 
 
 @dataclass(frozen=True)
@@ -65,6 +89,16 @@ class RepairPlan:
     def mix(self) -> DamageMix:
         """The damages as the detector and the restorer see them."""
         return DamageMix.of_suite(self.suite, severities=self.severities)
+
+
+AUTOENCODER = RestorerPlan(
+    model="autoencoder",
+    pixel_loss="bce",
+    recognition=0,
+    recipe=Recipe.of(epochs=50, learning_rate=1e-3, schedule="constant", weight_decay=0),
+    per_epoch=PER_EPOCH,
+)
+"""The paper's: BCE on pixels alone, 50 epochs; what it does not tell as Keras has it."""
 
 
 def fit_pipeline(
@@ -97,38 +131,47 @@ def save_pipeline(folder: Path, pipeline: Pipeline, plan: RepairPlan, seconds: d
     write_json(target / PIPELINE_FILE, made)
 
 
-def load_pipeline(folder: Path, classifier: Checkpoint, suite: str | None) -> Pipeline | None:
+def load_pipeline(folder: Path, classifier: Checkpoint, choice: KitChoice) -> Pipeline | None:
     """The kit in `folder`/repair, or None when there is none,
-    or only one that was made for another suite than the one asked for.
+    or only one that was made for another suite or has another restorer than asked for.
     """
     target = folder / REPAIR_FOLDER
     if not (target / "rules.json").is_file():
         return None
-    made_for = load_json(target / PIPELINE_FILE)["suite"] if (target / PIPELINE_FILE).is_file() else suite
-    return Pipeline.load(target, classifier) if suite in (None, made_for) else None
+    if choice.suite not in (None, _suite_of(folder) or choice.suite):
+        return None
+    pipeline = Pipeline.load(target, classifier)
+    return pipeline if choice.restorer in (None, pipeline.restorer.model) else None
+
+
+def _suite_of(folder: Path) -> str | None:
+    """The suite that the kit in `folder`/repair was made for, where that is told."""
+    told = folder / REPAIR_FOLDER / PIPELINE_FILE
+    return load_json(told)["suite"] if told.is_file() else None
 
 
 def pipeline_for_run(
-    folder: Path, classifier: Checkpoint, suite: str | None, options: RunOptions
+    folder: Path, classifier: Checkpoint, choice: KitChoice, options: RunOptions
 ) -> tuple[Pipeline, tuple[str, ...]]:
     """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own
     training pictures; where the run cannot be written it is kept in, and found again in, `out`.
 
-    With `suite` None any kit that is there serves.
+    What `choice` leaves open any kit that is there serves.
     """
-    if there := load_pipeline(folder, classifier, suite):
+    if there := load_pipeline(folder, classifier, choice):
         return there, ()
     home = _kit_home(folder, options)
-    if home != folder and (there := load_pipeline(home, classifier, suite)):
+    if home != folder and (there := load_pipeline(home, classifier, choice)):
         return there, (f"the detector and the restorer are those in {home / REPAIR_FOLDER}",)
-    plan = RepairPlan(suite=suite) if suite else RepairPlan()
+    plan = dataclasses.replace(choice, suite=choice.suite or _suite_of(folder)).plan
     splits = splits_of_run(folder, options)
     training = dataclasses.replace(options.training(home / REPAIR_FOLDER), seed=int(load_run(folder)["seed"]))
     pipeline, seconds = fit_pipeline(classifier, (splits.train, splits.val), plan, training)
     save_pipeline(home, pipeline, plan, seconds)
     note = (
         f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of "
-        f"this run damaged by {plan.suite} ({sum(seconds.values()):.0f} s); no test picture was used"
+        f"this run damaged by {plan.suite}, restorer {plan.restorer.model} ({sum(seconds.values()):.0f} s); "
+        f"no test picture was used"
     )
     kept = f"{folder} cannot be written; detector and restorer are kept in {home / REPAIR_FOLDER}"
     return pipeline, (note, kept) if home != folder else (note,)

@@ -36,8 +36,9 @@ from lightfast.train.recipe import Recipe, Training
 class ModelRow:
     """One classifier of a study.
 
-    `part` names its folder, `paper` is the published figure (None: not in the paper), `views` are those that
-    validation may choose from.
+    `part` names its folder, `paper` is the published figure (None: not in the paper), `differs` is what is
+    not the paper's in a row that carries its name (a row of ours says so), `views` are those that validation
+    may choose from.
     """
 
     part: str
@@ -46,6 +47,7 @@ class ModelRow:
     recipe: Recipe
     config: Mapping[str, Any] = field(default_factory=dict)
     paper: float | None = None
+    differs: str = "not in the paper"
     views: tuple[str, ...] = ()
 
     @property
@@ -85,7 +87,7 @@ class Outcome:
         row, measured, checkpoint = self.row, self.evaluation, self.checkpoint
         names = ("accuracy", "accuracy_interval", "n", "macro_precision", "macro_recall", "macro_f1")
         return as_json(
-            {name: getattr(row, name) for name in ("part", "title", "model", "paper")}
+            {name: getattr(row, name) for name in ("part", "title", "model", "paper", "differs")}
             | {name: getattr(measured, name) for name in (*names, "macro_f1_interval", "ece")}
             | {"views": checkpoint.config.get("views")}
             | {"views_val_loss": checkpoint.details.get("views_val_loss")}

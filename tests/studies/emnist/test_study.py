@@ -10,7 +10,14 @@ from lightfast.base.errors import DataError
 from lightfast.data.folds import fold_numbers
 from lightfast.report.tables import text_table
 from lightfast.studies.emnist import study as emnist
-from lightfast.studies.emnist.networks import AUGMENT, letters_data, ours, take_sample
+from lightfast.studies.emnist.networks import (
+    AUGMENT,
+    CNNS,
+    DENSE_ACTIVATIONS,
+    letters_data,
+    ours,
+    take_sample,
+)
 from lightfast.studies.page import write_study_page
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.run import find_study
@@ -113,6 +120,15 @@ def test_the_page_holds_tables_and_figures(quick, tmp_path):
     text = write_study_page(tmp_path / "report.html", result).read_text("utf-8")
     assert text.count("<svg") >= 3
     assert "Hardest pairs" in text
+
+
+@pytest.mark.parametrize("row", (*DENSE_ACTIVATIONS, *CNNS), ids=lambda row: row.part)
+def test_the_papers_networks_are_trained_as_it_tells_and_say_what_differs(row):
+    recipe = row.recipe
+    assert (recipe.learning_rate, recipe.batch_size, recipe.epochs) == (0.001, 32, 20)
+    assert (recipe.schedule, recipe.averaging, recipe.label_smoothing) == ("constant", 0.0, 0.0)
+    assert (recipe.augment, recipe.weight_decay, recipe.keep) == ("none", 0.0, "last")
+    assert "not told" in row.differs.lower()
 
 
 def test_parts_have_no_picture_in_common(nothing):

@@ -12,7 +12,7 @@ import pytest
 from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import markdown_table, text_table
-from lightfast.studies.mnist_c.networks import mnist_c_plan
+from lightfast.studies.mnist_c.networks import PAPER_MIX, mnist_c_plan
 from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered
 from lightfast.studies.registry import StudyOptions, StudyResult, trained
 from lightfast.studies.run import find_study
@@ -45,12 +45,28 @@ def test_quick_repairs_and_every_figure_carries_its_n_and_interval(result: Study
     assert figures["seed"] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_breakout_has_the_papers_way_and_ours_and_says_what_differs(result: StudyResult):
+    rows = result.figures["breakouts"]
+    assert [row["way"] for row in rows] == ["paper", "two", "all"] * len(BREAKOUTS)
+    for row in rows:
+        # Restoring misread pictures only loses nothing, whatever the restorer does.
+        assert row["way"] != "paper" or row["lost"] == 0
+        assert ("paper_before" in row) == (row["way"] == "paper")
+    assert all("vit-base-mnist" in row["differs"] for row in rows[::3])
+    assert any("autoencoder" in row["name"] for row in result.figures["autoencoder"])
+
+
 def test_the_paper_scale_trains_as_the_paper_says():
     plan = mnist_c_plan("paper")
     assert plan.breakout == 1500
     assert plan.autoencoder.recipe.epochs == 50
     assert plan.autoencoder.pixel_loss == "bce"
     assert plan.classifier.augment == "none"
+    # Noisy pictures by either of two kinds are what goes in; fog is not among them.
+    assert PAPER_MIX.kinds == ("clean", "motion_blur", "shot_noise")
+    assert PAPER_MIX.clean_share == 0
 
 
 def test_a_part_is_made_once_and_anew_when_its_key_changes(tmp_path: Path, blobs: ImageSet):

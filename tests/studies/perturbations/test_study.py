@@ -27,6 +27,7 @@ from lightfast.studies.perturbations import networks as perturbations_parts
 from lightfast.studies.perturbations import study as perturbations
 from lightfast.studies.perturbations.data import pictures_of
 from lightfast.studies.perturbations.figures import OUTCOMES, View, chosen_rows, counts, damaged_rows
+from lightfast.studies.perturbations.subjects import subjects
 from lightfast.studies.registry import SCALES, StudyOptions, StudyResult
 from lightfast.studies.run import find_study
 
@@ -154,13 +155,35 @@ def test_the_gates_verdict_is_shown(quick):
     refused = {way: not said["gate"]["passed"] for way, said in quick.subject["ways"].items() if said["gate"]}
     assert (
         quick.table("Table 4.1")
-        .cells[0][-1]
+        .cells[0][-2]
         .text.startswith("refused" if refused[quick.subject["shown"]["clean"]] else "passes")
     )
     shown = {cells[1].text: cells[-1].text for cells in quick.table("Ways").cells}
     assert shown == {
         perturbations_parts.TITLES[way]: "refused" if no else "passes" for way, no in refused.items()
     }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_way_tells_the_accuracy_of_both_on_training_pictures_and_what_differs(quick):
+    both, differs = quick.subject["train_accuracy_of_both"], quick.subject["differs"]
+    titles = perturbations_parts.TITLES
+    shown = {cells[1].text: cells for cells in quick.table("Ways").cells}
+    assert set(both) == set(differs) == {"ours", "ours-clean", "paper", "own-1-1", "own-4-4"}
+    for way, share in both.items():
+        assert shown[titles[way]][5].text == percent(share, 1)
+        assert shown[titles[way]][8].text == differs[way]
+    assert "new to the classifier" in differs["ours"]
+    assert differs["paper"].endswith("its own pictures alone")
+
+
+def test_the_honest_enhancer_has_the_classifiers_pictures_and_the_papers_losses_are_both_tried():
+    head = next(one for one in subjects("cpu") if one.name == "cifar-head")
+    assert "ours-equal" not in head.on_more
+    assert head.plans["ours-equal"] == head.plans["ours-clean"]
+    assert (head.plans["own-1-1"].model, head.plans["own-4-4"].model) == ("own:1-1", "own:4-4")
+    assert (head.plans["paper"].first_loss, head.plans["paper-mse"].first_loss) == (None, "mse")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 
 from lightfast.base.errors import DataError
 from lightfast.baselines.human import AnswerLog, Trial, draw_sample, person_order
-from lightfast.experiments.sweep import cut
+from lightfast.experiments.levels import class_regression, last_loss
+from lightfast.experiments.sweep import PointResult, SweepPoint, cut
 from lightfast.models.build import build_network
 from lightfast.models.registry import count_parameters
 from lightfast.report.tables import text_table
@@ -18,12 +20,15 @@ from lightfast.studies.quickdraw import study as quickdraw
 from lightfast.studies.quickdraw.networks import (
     DRAWING_ROWS,
     GRIDS,
+    PAPER_GRID,
+    SHARED_CATEGORIES,
     drawings_data,
     h3_points,
     h4_points,
     h5_points,
     majority_cut,
 )
+from lightfast.studies.quickdraw.tables import PAPER_SIZES, converged, regression_table
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import training_speed
 from lightfast.studies.run import find_study
@@ -60,11 +65,69 @@ def test_the_papers_networks_have_exactly_its_parameters(row):
     assert count_parameters(build_network(row.model, "classifier", (28, 28, 1), 10)) == PARAMETERS[row.part]
 
 
-def test_the_paper_grid_is_the_papers():
+def test_the_paper_grid_has_the_papers_sizes_epochs_ratios_and_classes():
     grid = GRIDS["paper"]
-    assert (grid.sizes[0], grid.sizes[-1], grid.epochs[0]) == (500, 24_000, 10)
+    assert set(PAPER_SIZES) <= set(grid.sizes)
+    assert grid.epochs[0] == 10
     assert [grid.majority / count for count in grid.minorities] == [500, 50, 10, 5, 2, 1]
-    assert (min(grid.classes), max(grid.classes), min(grid.rows), max(grid.rows)) == (3, 10, 500, 2_400)
+    assert list(grid.classes) == list(range(3, 11))
+
+
+def test_a_grid_of_rows_that_is_not_the_papers_is_said_beside_its_figure():
+    measured = [
+        PointResult(
+            SweepPoint(classes=classes, rows=rows),
+            classes * rows,
+            100,
+            accuracy,
+            0.5,
+            {},
+            {1: {"val_loss": loss}},
+        )
+        for classes, rows, accuracy, loss in (
+            (3, 20, 0.9, 0.3),
+            (5, 20, 0.8, 0.5),
+            (3, 40, 0.92, 0.2),
+            (5, 40, 0.83, 0.4),
+        )
+    ] * 2
+    grid = GRIDS["quick"]
+    found = class_regression(measured), class_regression(measured, last_loss, "loss")
+    shown = regression_table(found, 100, grid).rows
+    by_name = {row[:2]: row for row in shown}
+    # By hand: the mean over the rows of the difference that two classes make.
+    assert by_name["accuracy", "classes"][3] == f"{100 * -(0.1 + 0.09) / 4:+.4f}"
+    assert by_name["loss", "classes"][3] == f"{100 * (0.2 + 0.2) / 4:+.4f}"
+    assert by_name["loss", "rows"][3] == f"{100 * -(0.1 + 0.1) / 40:+.4f}"
+    assert (by_name["loss", "classes"][2], by_name["loss", "rows"][2]) == (
+        "+6.4 % a class",
+        "−0.0056 % a row",
+    )
+    assert by_name["accuracy", "rows"][-1] == f"{grid.span} (paper: {PAPER_GRID})"
+    assert "20–40 rows a class" in grid.span
+
+
+def test_every_row_of_the_paper_trains_as_it_tells_and_says_what_differs():
+    for row in DRAWING_ROWS[:3]:
+        recipe = row.recipe
+        assert (recipe.epochs, recipe.optimizer, recipe.weight_decay, recipe.augment) == (
+            10,
+            "adamw",
+            0.0,
+            "none",
+        )
+        assert (recipe.averaging, recipe.label_smoothing, recipe.keep) == (0.0, 0.0, "last")
+        assert f"{len(SHARED_CATEGORIES)} of its ten categories" in row.differs
+    assert set(SHARED_CATEGORIES) == {"airplane", "alarm clock", "bicycle", "fish"}
+    assert "24 epochs" in DRAWING_ROWS[3].differs
+
+
+def test_a_row_has_converged_half_a_point_under_its_best():
+    history = [
+        {"epoch": epoch, "val_accuracy": reached} for epoch, reached in ((1, 0.7), (2, 0.796), (3, 0.8))
+    ]
+    outcome = SimpleNamespace(checkpoint=SimpleNamespace(history=history))
+    assert converged(outcome, speed=50.0, pictures=100) == {"converged_epoch": 2, "converged_seconds": 4.0}
 
 
 def test_fresh_test_pictures_of_the_pair_are_not_in_training(nothing):

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from lightfast.base.plain import as_json
+from lightfast.corrupt.suite import SUITES
 from lightfast.data.splits import Splits
 from lightfast.evaluate.predict import calibrate
 from lightfast.models.checkpoint import Checkpoint
@@ -114,6 +115,14 @@ def _paper() -> MnistCPlan:
     )
 
 
+PAPER_KINDS = ("motion_blur", "shot_noise")
+SEVERITY_OF = {name: severities[0] for name, severities, _ in SUITES.get("mnist-c").entries}
+"""The one severity at which MNIST-C holds each of its kinds."""
+PAPER_MIX = DamageMix(tuple((name, SEVERITY_OF[name]) for name in PAPER_KINDS), clean_share=0.0)
+"""What the paper's autoencoder learns: pairs of a noisy digit, by either of two damages, and the clean "
+"one."""
+
+
 @dataclass(frozen=True, eq=False)
 class Parts:
     """The study's networks, trained on first use and read from the study's folder afterwards."""
@@ -135,14 +144,21 @@ class Parts:
         )
         return calibrate(made, val)
 
-    def pipeline(self, mix: DamageMix, without: str = "") -> Pipeline:
-        """Detector, restorer and rules for `mix`; with `without`, the smaller plans of a held-out family."""
-        plan, suffix = self.plan, f"-without-{without}" if without else ""
-        detector = self.detector(mix, f"detector{suffix}", plan.family_detector if without else plan.detector)
-        restorer = self.restorer(mix, f"restorer{suffix}", plan.family_restorer if without else plan.restorer)
+    def pipeline(self, mix: DamageMix, smaller: str = "") -> Pipeline:
+        """Detector, restorer and rules for `mix`; with `smaller`, a name for their folders,
+        by the smaller plans of the held-out runs.
+        """
+        plan, suffix = self.plan, f"-{smaller}" if smaller else ""
+        detector = self.detector(mix, f"detector{suffix}", plan.family_detector if smaller else plan.detector)
+        restorer = self.restorer(mix, f"restorer{suffix}", plan.family_restorer if smaller else plan.restorer)
         return calibrate_pipeline(
             self.classifier, (detector, restorer), self.splits.val, mix, seed=self.options.seed
         )
+
+    @cached_property
+    def autoencoder(self) -> Checkpoint:
+        """The paper's, on its two kinds of damage."""
+        return self.restorer(PAPER_MIX, "autoencoder-two-kinds", self.plan.autoencoder)
 
     def detector(self, mix: DamageMix, part: str, plan: DetectorPlan) -> Checkpoint:
         """A detector kept under `part`."""

@@ -36,15 +36,19 @@ from lightfast.train.recipe import Training
 
 CLEAN_STATE, DEGRADED = "clean", "degraded"
 TRAIN_SAMPLE = 2_000
-NONE, DENOISER, OUR_WAY, PAPER_WAY, OWN = "none", "denoiser", "ours", "paper", "own"
-OURS_CLEAN, _LEAK = "ours-clean", "leak"
+NONE, DENOISER, OUR_WAY, PAPER_WAY = "none", "denoiser", "ours", "paper"
+OURS_CLEAN, OURS_EQUAL, PAPER_MSE, _LEAK = "ours-clean", "ours-equal", "paper-mse", "leak"
+OWN_SMALL, OWN_LARGE = "own-1-1", "own-4-4"
 TITLES = {
     NONE: "the classifier alone",
     DENOISER: "plain denoiser",
     OUR_WAY: "ours",
     PAPER_WAY: "the paper's U-Net",
-    OWN: "own(2-2)",
+    PAPER_MSE: "the paper's U-Net, MSE first",
+    OWN_SMALL: "the paper's own(1-1)",
+    OWN_LARGE: "the paper's own(4-4)",
     OURS_CLEAN: "ours, clean only",
+    OURS_EQUAL: "ours, clean only, the classifier's own pictures",
 }
 MIX = DamageMix.of_suite(CAMERA, clean_share=0.5)
 
@@ -102,7 +106,8 @@ class SubjectResult:
 
     Attributes:
         subject: what was read; `pictures` its pictures, and `splits` of them.
-        train_accuracy: of the classifier on its own training pictures, 0..1.
+        train_accuracy: way → accuracy on (at most 2,000 of) the classifier's training pictures, 0..1; way
+            "none" is the classifier alone.
         classifier, enhancers: the checkpoints; an enhancer has role "restorer".
         predictions: (way, "clean" or "degraded") → predictions of the same test pictures; way "none" is the
             classifier alone.
@@ -116,7 +121,7 @@ class SubjectResult:
 
     subject: Subject
     pictures: StudyImages
-    train_accuracy: float
+    train_accuracy: Mapping[str, float]
     classifier: Checkpoint
     enhancers: Mapping[str, Checkpoint]
     predictions: Mapping[tuple[str, str], Predictions]
@@ -276,7 +281,9 @@ def score_subject(options: StudyOptions, subject: Subject, known: Mapping[str, S
     return SubjectResult(
         subject=subject,
         pictures=given,
-        train_accuracy=float(predict(classifier, sample).correct.mean()),
+        train_accuracy={
+            way: float(_read(options, one, sample, TITLES[way]).correct.mean()) for way, one in behind.items()
+        },
         classifier=classifier,
         enhancers=enhancers,
         predictions=predictions,

@@ -8,7 +8,17 @@ from typing import Any
 
 from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.enhance import EnhancerPlan, paper_enhancer_plan
-from lightfast.studies.perturbations.networks import MIX, OUR_WAY, OURS_CLEAN, OWN, PAPER_WAY, Subject
+from lightfast.studies.perturbations.networks import (
+    MIX,
+    OUR_WAY,
+    OURS_CLEAN,
+    OURS_EQUAL,
+    OWN_LARGE,
+    OWN_SMALL,
+    PAPER_MSE,
+    PAPER_WAY,
+    Subject,
+)
 from lightfast.studies.registry import Scale
 from lightfast.studies.rows import ModelRow
 from lightfast.train.recipe import Recipe
@@ -49,12 +59,7 @@ def _quick() -> Subject:
     ours = EnhancerPlan(LEVELS, small, strengths=(0.1, 1.0), mix=MIX, recipe=few, trial_epochs=1)
     clean = dataclasses.replace(ours, mix=None, strengths=(0.1,))
     paper = dataclasses.replace(paper_enhancer_plan(epochs=(1, 1)), config=small)
-    plans = {
-        OUR_WAY: ours,
-        OURS_CLEAN: clean,
-        PAPER_WAY: paper,
-        OWN: dataclasses.replace(paper, model="own:2-2", config=small),
-    }
+    plans = {OUR_WAY: ours, OURS_CLEAN: clean, PAPER_WAY: paper, **_own(paper, small)}
     row = ModelRow("quick-cnn", "small CNN", "cnn", few.updated(["epochs=12"]))
     other = ModelRow("quick-mlp", "dense network", "mlp", few)
     return Subject(
@@ -70,6 +75,12 @@ def _quick() -> Subject:
         others=(("cifar", other),),
         leak=True,
     )
+
+
+def _own(paper: EnhancerPlan, config: Mapping[str, Any]) -> dict[str, EnhancerPlan]:
+    """The plain autoencoders of the paper's first experiments, learnt as its U-Net."""
+    models = {OWN_SMALL: "own:1-1", OWN_LARGE: "own:4-4"}
+    return {way: dataclasses.replace(paper, model=model, config=config) for way, model in models.items()}
 
 
 def _denoiser_like(ours: EnhancerPlan, recipe: Recipe, per_epoch: int | None = None) -> RestorerPlan:
@@ -101,8 +112,10 @@ def _on_the_cpu() -> tuple[Subject, ...]:
         OUR_WAY: _learnt(),
         OURS_CLEAN: _learnt(strengths=(0.03,), mix=None, recipe=THROUGH_LITE0.updated(["batch_size=32"])),
         PAPER_WAY: paper,
-        OWN: dataclasses.replace(paper, model="own:2-2"),
+        PAPER_MSE: dataclasses.replace(paper, first_loss="mse"),
+        **_own(paper, {}),
     }
+    ways[OURS_EQUAL] = ways[OURS_CLEAN]
     plain = _denoiser_like(short, PIXELS, 6_000)
     of_scenes = _denoiser_like(scenes, PIXELS.updated(["epochs=15", "batch_size=16"]))
     others = (("cifar", tuned), ("cifar-more", well))
@@ -143,7 +156,7 @@ def _as_published() -> tuple[Subject, ...]:
     long = THROUGH_LITE0.updated(["epochs=20", "batch_size=64"])
     ours = EnhancerPlan(LEVELS, {"width": 48, "depth": 3}, mix=MIX, recipe=long)
     paper = dataclasses.replace(paper_enhancer_plan(epochs=(10, 20)), config={"width": 64, "depth": 4})
-    plans = {OUR_WAY: ours, PAPER_WAY: paper, OWN: dataclasses.replace(paper, model="own:2-2", config={})}
+    plans = {OUR_WAY: ours, PAPER_WAY: paper, **_own(paper, {})}
     denoiser = _denoiser_like(ours, long.updated(["augment=none"]))
     made = []
     for data, title in (
