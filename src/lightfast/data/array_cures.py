@@ -27,6 +27,11 @@ Cures = Sequence[tuple[str, str]]
 """(what has to be true or what is done, Python that then makes the pictures)."""
 
 
+def picture_cure(images: Any) -> str:
+    """`dtype_cure`, or `shape_cure` where the type is right."""
+    return dtype_cure(images) or shape_cure(images)
+
+
 def dtype_cure(images: Any) -> str:
     """How to make 0..255 as uint8 of `images`, in one sentence; empty for uint8."""
     if not isinstance(images, np.ndarray):
