@@ -80,11 +80,11 @@ def test_an_unknown_table_is_refused(digits):
 @pytest.mark.parametrize(
     "images, message",
     [
-        (np.zeros((2, 8, 8, 1), np.float32), "uint8.*float32.*Scale to 0..255"),
+        (np.zeros((2, 8, 8, 1), np.float32), "uint8.*float32.*From 0..1: "),
         (np.full((2, 8, 8, 1), np.nan), "NaN"),
         ([[1, 2]], "uint8 array.*list"),
         (np.zeros((8, 8), np.uint8), r"\(8, 8\)"),
-        (np.zeros((2, 8, 8), np.uint8), "channel axis"),
+        (np.zeros((2, 8, 8), np.uint8), r"Grey pictures: x\[..., None\]"),
         (np.zeros((2, 3, 8, 8), np.uint8), "channels last"),
         (np.zeros((2, 7, 9, 1), np.uint8), "8 to 1024 pixels, got 7 x 9"),
         (np.zeros((1, 8, 1025, 1), np.uint8), "8 x 1025"),

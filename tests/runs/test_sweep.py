@@ -18,7 +18,7 @@ from lightfast.data.dataset import LoadedData
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.experiments.levels import summarise_sweep
-from lightfast.experiments.sweep import PointResult, SweepPoint
+from lightfast.experiments.sweep import PointResult, SweepPoint, keep_classes
 from lightfast.experiments.sweep_plan import SweepOptions, plan_points
 from lightfast.pages.sweep import SweepResult
 from lightfast.runs import sweep
@@ -248,3 +248,30 @@ def test_a_folder_with_another_kind_of_run_is_not_written_over(run: Path, noisy:
     with pytest.raises(CheckpointError, match="already holds"):
         swept(noisy, run, SIZES)
     assert (run / "metrics.json").read_bytes() == before
+
+
+def test_classes_that_are_not_held_out_are_refused_before_the_first_training_and_the_cures_work(
+    blobs: ImageSet, tmp_path: Path
+):
+    held = np.flatnonzero(blobs.require_labels()[90:] < 2) + 90
+    train, test = blobs.take(range(90)), blobs.take(held)
+    source = save_npz(tmp_path / "parts.npz", LoadedData(train=train, test=test))
+    over, folder = SweepOptions("classes", values=(2,), rows=(4,), repeats=1, jobs=1), tmp_path / "run"
+    with pytest.raises(
+        DataError, match=r"no held-out pictures of 1 of 3 classes \(right\).*`over=train_size`"
+    ):
+        swept(str(source), folder, over)
+    assert not folder.exists()
+    sizes = SweepOptions("train_size", values=(12,), repeats=1, jobs=1)
+    assert swept(str(source), tmp_path / "sizes", sizes).n_test == len(held)
+    left = LoadedData(train=keep_classes(train, (0, 1)), test=keep_classes(test, (0, 1)))
+    assert swept(str(save_npz(tmp_path / "left.npz", left)), folder, over).n_test == len(held)
+
+
+def test_a_network_that_does_not_take_the_pictures_is_refused_before_a_folder_is_made(
+    noisy: str, tmp_path: Path
+):
+    plan = ClassifierPlan("timm:vit_tiny_patch16_224", config={"depth": 1})
+    with pytest.raises(SettingsError, match="takes no pictures of"):
+        sweep_run(noisy, RunOptions(out=tmp_path / "run"), plan=plan, sweep_options=SIZES)
+    assert not (tmp_path / "run").exists()

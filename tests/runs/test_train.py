@@ -29,6 +29,7 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.models.load import load_checkpoint
 from lightfast.pages.run import TrainResult
 from lightfast.runs.fit import TrainOptions
+from lightfast.runs.folder import begin, claimed
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
 from lightfast.train.fit import ClassifierPlan, fit
@@ -211,3 +212,30 @@ def test_what_auto_chose_is_cross_validated(blob_file, tmp_path, monkeypatch):
             model="auto",
             train_options=TrainOptions(folds=2),
         )
+
+
+def test_a_network_that_does_not_take_the_pictures_leaves_no_folder(blob_file, tmp_path):
+    out = tmp_path / "a" / "run"
+    with pytest.raises(SettingsError, match=r"takes no pictures of .*`image_size=224`"):
+        train_run(str(blob_file), RunOptions(out=out), model="timm:vit_tiny_patch16_224", config={"depth": 1})
+    assert not out.exists()
+
+
+def test_a_refusal_after_the_claim_leaves_no_folder_and_keeps_what_was_there(tmp_path):
+    for name, others in (("new", ()), ("old", ("notes.txt",))):
+        folder = tmp_path / name
+        begin(folder, {"model": "cnn"}, resume=False)
+        for other in others:
+            (folder / other).write_text("mine")
+        with pytest.raises(SettingsError), claimed(folder):
+            raise SettingsError("refused")
+        assert [path.name for path in folder.glob("*")] == list(others)
+        assert folder.exists() == bool(others)
+
+
+def test_the_claim_of_an_interrupted_run_stays(tmp_path):
+    begin(tmp_path, {"model": "cnn"}, resume=False)
+    (tmp_path / ".training").mkdir()
+    with pytest.raises(SettingsError), claimed(tmp_path):
+        raise SettingsError("refused")
+    assert (tmp_path / "run.json").is_file()

@@ -14,6 +14,7 @@ from lightfast.base.randomness import generator
 from lightfast.base.registry import Registry
 from lightfast.corrupt import blur, digital, geometry, ink, noise, weather  # noqa: F401 (they register themselves)
 from lightfast.corrupt.registry import CORRUPTIONS, IMAGENET_C, MNIST_C, SeverityTable
+from lightfast.data.array_cures import dtype_cure, shape_cure
 from lightfast.data.images import ImageSet
 
 CLEAN = "clean"
@@ -199,16 +200,10 @@ def _checked_assignment(assignment: Any, count: int, choices: int) -> NDArray[np
 def _check_images(images: Any) -> None:
     array = isinstance(images, np.ndarray)
     if not array or images.dtype != np.uint8:
-        broken = array and images.dtype.kind == "f" and not np.isfinite(images).all()
-        scale = "Scale to 0..255 and convert: (x * 255).round().astype('uint8')."
         got = f"{images.dtype} array" if array else type(images).__name__
-        cure = "The array holds NaN or infinity." if broken else scale
-        raise InputError("images", expected="a uint8 array (N, H, W, C)", got=got, cure=cure)
+        raise InputError("images", expected="a uint8 array (N, H, W, C)", got=got, cure=dtype_cure(images))
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        cure = "Put the channels last: one (grey) or three (RGB)."
-        if images.ndim == 3:
-            cure = "Add the channel axis: images[..., None]."
-        expected = "shape (N, H, W, 1) or (N, H, W, 3)"
+        expected, cure = "shape (N, H, W, 1) or (N, H, W, 3)", shape_cure(images)
         raise InputError("images", expected=expected, got=str(images.shape), cure=cure)
     if not all(8 <= side <= 1024 for side in images.shape[1:3]):
         got = f"{images.shape[1]} x {images.shape[2]}"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.randomness import generator
+from lightfast.data.array_cures import dtype_cure, shape_cure
 from lightfast.data.mapped import MappedArray, take_rows
 
 ROW_FIELDS = ("labels", "tags", "groups")
@@ -72,11 +73,13 @@ class ImageSet:
         images: Any = self.images
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
-            raise self._wrong("images", "a uint8 array (N, H, W, C)", got, _dtype_cure(images))
-        if images.ndim == 3:
+            raise self._wrong("images", "a uint8 array (N, H, W, C)", got, dtype_cure(images))
+        # No grey picture is 1, 3 or 4 pixels wide: those are the channels of a single picture.
+        if images.ndim == 3 and images.shape[-1] not in (1, 3, 4):
             object.__setattr__(self, "images", images[..., None])
         elif images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise self._wrong("images", "shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)", images.shape)
+            expected, cure = "shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)", shape_cure(images)
+            raise self._wrong("images", expected, images.shape, cure)
 
     def _check_labels(self, labels: NDArray[Any]) -> None:
         count, classes = len(self.images), len(self.class_names)
@@ -234,14 +237,6 @@ def content_hash(image: NDArray[np.uint8]) -> str:
     return hashlib.blake2b(
         np.ascontiguousarray(image).data, digest_size=16, key=str(image.shape).encode()
     ).hexdigest()
-
-
-def _dtype_cure(images: object) -> str:
-    if isinstance(images, np.ndarray) and images.dtype.kind == "f":
-        if not np.isfinite(images).all():
-            return "The array holds NaN or infinity: find out where they come from before going on."
-        return "Scale to 0..255 and convert: (x * 255).round().astype('uint8')."
-    return ""
 
 
 def sample(images: ImageSet, limit: int | None, seed: int = 0) -> ImageSet:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic
 from lightfast.base.plain import as_json
+from lightfast.evaluate.probability_cures import columns_cure, rows_cure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,6 +204,7 @@ def checked_shape(pred_probs: ArrayLike, num_classes: int, name: str) -> NDArray
             f"{name}: pred_probs",
             expected=f"floats of shape (N, {num_classes}), one column a class name",
             got=f"{probs.dtype} {probs.shape}",
+            cure=columns_cure(probs, num_classes),
         )
     return probs
 
@@ -224,7 +226,7 @@ def _checked_probs(probs: NDArray[np.floating], name: str) -> NDArray[np.float32
             f"{name}: pred_probs of row {row}",
             expected="values of at least 0 that sum to 1",
             got=f"sum {sums[row]:.4g}, smallest {probs[row].min():.4g}",
-            cure="Apply softmax to logits first.",
+            cure=rows_cure(probs),
         )
     return probs.astype(np.float32)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.evaluate.predictions import PredictionRows
+from lightfast.evaluate.probability_cures import labels_cure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ class TagPredictions(PredictionRows):
                 f"{self.name}: pred_probs of row {wrong[0]}",
                 expected="numbers in 0..1",
                 got=str(probs[wrong[0]])[:80],
-                cure="Apply sigmoid to logits first.",
+                cure=labels_cure(probs),
             )
         if thresholds.shape != (self.num_classes,) or not (thresholds >= 0).all():
             raise DataError(

@@ -21,6 +21,7 @@ from lightfast.evaluate.metrics import score
 from lightfast.evaluate.predict import predict
 from lightfast.experiments.crossval import one_thread
 from lightfast.models.device import resolve_device
+from lightfast.models.sizes import check_model
 from lightfast.train.fit import ClassifierPlan, check_trainable
 from lightfast.train.recipe import Recipe, Training
 
@@ -118,6 +119,8 @@ def run_points(
     for point in points:
         check_point(train, point)
         plan_at(plan, point)
+    check_held_out(test, points)
+    check_model(plan.model, train.image_shape, train.num_classes, plan.config)
     # What the workers need of a set is its pixels, labels and names; the version is worked out once, here.
     version = f"{train.version} {test.version}"
     jobs = 1 if resolve_device(training.device).type == "cuda" else jobs
@@ -166,6 +169,23 @@ def check_point(train: ImageSet, point: SweepPoint) -> None:
                 got=f"{got:,}",
                 cure=f"Give other {cure}.",
             )
+
+
+def check_held_out(test: ImageSet, points: Sequence[SweepPoint]) -> None:
+    """Refuse points over classes, or of a rare class, that nothing would be scored on in some draw."""
+    absent = test.absent_classes
+    if rare := {point.minority[0] for point in points if point.minority} & {*absent}:
+        raise DataError(
+            f"{test.name}: no held-out pictures of {min(rare)!r}",
+            cure="Choose another `minority`, or add some.",
+        )
+    if absent and any(point.classes is not None for point in points):
+        shown = ", ".join(absent[:6]) + ", …" * (len(absent) > 6)
+        raise DataError(
+            f"{test.name}: no held-out pictures of {len(absent)} of {test.num_classes} classes ({shown})",
+            expected="some of every class in a sweep over classes",
+            cure="Add some, leave these classes out of the data, or sweep with `over=train_size`.",
+        )
 
 
 def cut(train: ImageSet, test: ImageSet, point: SweepPoint, seed: int) -> tuple[ImageSet, ImageSet]:

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.registry import Registry
+from lightfast.data.array_cures import picture_cure
 from lightfast.data.preprocess import to_pixels, to_tensor
 from lightfast.explain.methods import EXPLAINERS, AttributionRequest, Explainer, ExplainSettings
 from lightfast.models.checkpoint import Checkpoint
@@ -207,7 +208,10 @@ def _instead(classifier: Checkpoint) -> str:
 def _require_pictures(classifier: Checkpoint, images: NDArray[np.uint8]) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         raise DataError(
-            "pictures", expected="uint8 (N, H, W, C), C = 1 or 3", got=f"{images.dtype} {images.shape}"
+            "pictures",
+            expected="uint8 (N, H, W, C), C = 1 or 3",
+            got=f"{images.dtype} {images.shape}",
+            cure=picture_cure(images),
         )
     if isinstance(classifier.network, Forest) and images.shape[1:] != tuple(classifier.image_shape):
         raise DataError(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.plain import HIDDEN
+from lightfast.data.array_cures import dtype_cure
 
 SHOWN_SHARE = 0.995
 """This share of a picture's pixels lies below the difference that is shown as 1:
@@ -57,7 +58,9 @@ def difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Differenc
             "difference of pictures",
             expected="two batches uint8 (N, H, W, C) of the same shape",
             got=f"{first.dtype} {first.shape} and {second.dtype} {second.shape}",
-            cure="Bring the output to the size and channels of the input.",
+            cure=dtype_cure(first)
+            or dtype_cure(second)
+            or "Bring the output to the size and channels of the input.",
         )
     maps = np.zeros(first.shape[:3], dtype=np.float32)
     shown, largest, mean = np.zeros((3, len(first)))

@@ -18,7 +18,7 @@ from lightfast.base.randomness import derive_seed
 from lightfast.explain import attribution
 from lightfast.explain.attribution import Attribution, pixels_of
 from lightfast.explain.difference import rank_correlation
-from lightfast.explain.faithfulness import mean_interval, too_few
+from lightfast.explain.faithfulness import MIN_PICTURES, mean_interval, too_few
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.statistics.intervals import Interval
@@ -48,7 +48,7 @@ class Redrawn:
     Attributes:
         part: which weights, in words; modules: how many of the network's modules with weights.
         correlation, interval: mean Spearman rank correlation over pictures (each the mean of `draws`), -1..1;
-            95 % bootstrap over pictures.
+            95 % by Student's t over pictures.
         draws: how often the weights were drawn.
         flat: maps, of n · draws, that were the same everywhere after the draw; they count as correlation 0,
             for they show nothing alike.
@@ -72,7 +72,7 @@ class Randomisation:
         n: pictures compared; flat: further ones, left out because the trained network's map is the same
             everywhere.
         ranked: "value", or "magnitude" for methods with a sign.
-        seed: of the weights and the interval.
+        seed: of the weights.
         verdict: `DEPENDS`, `HARDLY`, `UNDECIDED` (from the row with all weights; also where most of its maps
             are flat) or `COULD_NOT_RUN`.
         reason: why it could not run, else empty.
@@ -119,7 +119,7 @@ def randomisation_check(
         images: uint8 (N, H, W, C), N at least 1.
         method: name in the registry of explanations.
         settings: `ExplainSettings` or None.
-        seed: of the drawn weights, of the explanation and of the bootstrap.
+        seed: of the drawn weights and of the explanation.
         explain: the function to call, `explain.attribution.explain` by default.
     """
     if isinstance(classifier.network, Forest):
@@ -140,7 +140,7 @@ def randomisation_check(
         return rank_correlation(*(np.abs(maps), np.abs(found)) if trained.signed else (maps, found))
 
     rows = tuple(
-        _redrawn(part, count, np.stack([likeness(network) for network in networks]), seed)
+        _redrawn(part, count, np.stack([likeness(network) for network in networks]))
         for part, count, networks in _cascade(classifier, images, seed)
     )
     ranked, verdict = "magnitude" if trained.signed else "value", _dependence(rows[-1], len(images))
@@ -151,9 +151,9 @@ def _not_run(method: str, seed: int, reason: str, flat: int = 0) -> Randomisatio
     return Randomisation(method, (), 0, flat, "value", seed, COULD_NOT_RUN, reason)
 
 
-def _redrawn(part: str, modules: int, likeness: NDArray[np.float64], seed: int) -> Redrawn:
+def _redrawn(part: str, modules: int, likeness: NDArray[np.float64]) -> Redrawn:
     values = np.nan_to_num(likeness, nan=0.0).mean(axis=0)
-    interval = mean_interval(values, seed, (-1.0, 1.0))
+    interval = mean_interval(values)
     flat = int(np.isnan(likeness).sum())
     return Redrawn(part, modules, float(values.mean()), interval, len(likeness), flat)
 
@@ -166,23 +166,25 @@ def _dependence(whole: Redrawn, n: int) -> str:
         )
     if whole.interval.high < DEPENDENT_BELOW:
         return DEPENDS
-    return HARDLY if whole.interval.low > DEPENDENT_BELOW else UNDECIDED + too_few(n)
+    # Maps of which none moved at all have no spread, and so a wide interval.
+    unmoved = n >= MIN_PICTURES and whole.correlation > 1 - 1e-9
+    return HARDLY if unmoved or whole.interval.low > DEPENDENT_BELOW else UNDECIDED + too_few(n)
 
 
 def _cascade(
     classifier: Checkpoint, images: NDArray[np.uint8], seed: int
 ) -> Iterator[tuple[str, int, Iterator[nn.Module]]]:
     """(part in words, modules, one network a draw), from the output layer to all weights."""
-    names = _from_the_output(classifier, images[:1])
+    names = modules_from_the_output(classifier, images[:1])
     # In a network of few modules the parts coincide; the later name then stands for both.
     parts = {-(-len(names) // 2): "the upper half"} | {1: "the output layer"} | {len(names): "all weights"}
     for count, part in sorted(parts.items()):
         seeds = [derive_seed(seed, "redraw", draw) for draw in range(DRAWS if count == len(names) else 1)]
-        yield part, count, (_drawn_network(classifier, images, names[:count], one) for one in seeds)
+        yield part, count, (redrawn_network(classifier, images, names[:count], one) for one in seeds)
 
 
 @torch.no_grad()
-def _from_the_output(classifier: Checkpoint, picture: NDArray[np.uint8]) -> list[str]:
+def modules_from_the_output(classifier: Checkpoint, picture: NDArray[np.uint8]) -> list[str]:
     """Names of all modules with weights of their own, the last one that runs first;
     those that never run by themselves at the end.
     """
@@ -207,7 +209,7 @@ def _from_the_output(classifier: Checkpoint, picture: NDArray[np.uint8]) -> list
 
 
 @torch.no_grad()
-def _drawn_network(
+def redrawn_network(
     classifier: Checkpoint, images: NDArray[np.uint8], names: list[str], seed: int
 ) -> nn.Module:
     """A copy of the network with the weights of the modules `names` drawn anew."""

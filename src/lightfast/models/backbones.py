@@ -30,7 +30,9 @@ def timm_network(
     """
     import timm
 
-    known_timm(identifier)
+    if known_timm(identifier) == "inception_v3":
+        # Its second output would stand beside the logits in training.
+        config = {"aux_logits": False, **config}
     try:
         return timm.create_model(
             identifier, pretrained=pretrained, num_classes=outputs, in_chans=image_shape[2], **config

@@ -38,10 +38,13 @@ def checked_section(checked: ExplanationChecks | None, method: str) -> Section:
         f"the map. Seed {curves.seed}.",
     )
     table = Table(
-        ("curve", "area, map", "area, random order", "verdict"),
+        ("curve", "area, map", "area, random order", "gain", "verdict"),
         (_area_row(curves.deletion), _area_row(curves.insertion)),
         f"Areas under the curves, n = {curves.n} pictures",
-        ("Small print: 95 % bootstrap intervals over pictures. The verdict goes by the paired difference.",),
+        (
+            "Small print: 95 % intervals over pictures, of areas by their range 0..1, of the gain by "
+            "Student's t. The verdict goes by the gain, the paired difference.",
+        ),
     )
     lead = (
         f"Deletion: {curves.deletion.verdict}. Insertion: {curves.insertion.verdict}. Weights drawn anew: "
@@ -53,7 +56,8 @@ def checked_section(checked: ExplanationChecks | None, method: str) -> Section:
 def _area_row(one: FaithfulnessCurve) -> tuple[str | Cell, ...]:
     low, high = one.gain_interval
     verdict = Cell(one.verdict, tone="good" if low > 0 else "bad" if high < 0 else "")
-    return one.name, _area(one.area, one.interval), _area(one.random_area, one.random_interval), verdict
+    areas = _area(one.area, one.interval), _area(one.random_area, one.random_interval)
+    return one.name, *areas, _signed_cell(one.gain, one.gain_interval), verdict
 
 
 def _weights_part(weights: Randomisation, method: str) -> SectionPart:
@@ -71,8 +75,8 @@ def _weights_part(weights: Randomisation, method: str) -> SectionPart:
     )
     note = (
         f"Spearman rank correlation ({weights.ranked}s of the maps) with the maps of the trained network, "
-        "mean and 95 % bootstrap interval; near 1 the maps would be the same without anything learned, and "
-        "show the picture rather than the reasons (Adebayo et al. 2018)."
+        "mean and 95 % interval (Student's t); near 1 the maps would be the same without anything learned, "
+        "and show the picture rather than the reasons (Adebayo et al. 2018)."
     )
     return Table(
         ("weights drawn anew", "modules", "likeness of the maps", "flat maps"),

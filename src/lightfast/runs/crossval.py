@@ -10,6 +10,7 @@ from lightfast.base.plain import as_json
 from lightfast.evaluate.metrics import score
 from lightfast.experiments.crossval import FoldOptions, assign_folds, cross_validate
 from lightfast.models.build import find_model
+from lightfast.models.sizes import check_model
 from lightfast.pages.crossval import CrossvalResult, write_crossval_page
 from lightfast.runs.folder import FOLDS_FOLDER, PREDICTIONS_FILE, begin, require_free
 from lightfast.runs.options import RunOptions
@@ -41,6 +42,7 @@ def crossval_run(
     images, notes = prepared.without_test()
     # What cannot be split is refused before a folder is made.
     assign_folds(images, fold_options, options.seed)
+    check_model(plan.model, images.image_shape, images.num_classes, plan.config)
     settings = options.settings(
         "crossval",
         source,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -31,6 +31,8 @@ RUN_FILE, SEEN_FILE, TOUCH_FILE, INGEST_FILE = "run.json", "seen.npy", "evaluati
 METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
 FOLDS_FOLDER, OUT_OF_FOLD_FILE = "folds", "out_of_fold.parquet"
 RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"
+_COMPUTED = {".training", "checkpoint", METRICS_FILE, HISTORY_FILE, FOLDS_FOLDER, REPAIR_FOLDER, "points"}
+"""What an earlier run, or a part of one, has left where any of it stands."""
 SETTINGS = ("data_version", "model", "config", "recipe", "seed", "image_size")
 """What decides the result of a run: a run is resumed only with the same."""
 
@@ -89,14 +91,22 @@ def claimed(folder: Path) -> Generator[None, None, None]:
     """What follows `begin`: when the input is refused inside before anything was computed, the claim goes
     too.
 
-    The corrected command then finds the folder free. Interrupted runs keep theirs, for `resume`.
+    The corrected command then finds the folder free, and no empty folder is left. Interrupted runs keep
+    theirs, for `resume`; files that are none of a run's stay where they were.
     """
+    mine = {RUN_FILE, INGEST_FILE}
+    before = {path.name for path in folder.iterdir()} - mine
     try:
         yield
     except InputError:
-        if {path.name for path in folder.iterdir()} <= {RUN_FILE, INGEST_FILE}:
-            (folder / INGEST_FILE).unlink(missing_ok=True)
-            (folder / RUN_FILE).unlink(missing_ok=True)
+        after = {path.name for path in folder.iterdir()} - mine
+        if after <= before and not before & _COMPUTED:
+            for name in mine:
+                (folder / name).unlink(missing_ok=True)
+            if not after:
+                # A mount point or a link stays; it is empty.
+                with suppress(OSError):
+                    folder.rmdir()
         raise
 
 

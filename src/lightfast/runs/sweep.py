@@ -7,16 +7,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
-from lightfast.base.errors import DataError
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import concatenate
 from lightfast.data.images import ImageSet
 from lightfast.experiments.levels import summarise_sweep
-from lightfast.experiments.sweep import SweepPoint, check_point, plan_at, run_points
+from lightfast.experiments.sweep import SweepPoint, check_held_out, check_point, plan_at, run_points
 from lightfast.experiments.sweep_plan import SweepOptions, plan_points
 from lightfast.models.build import find_model
+from lightfast.models.sizes import check_model
 from lightfast.pages.sweep import SweepResult, write_sweep_page
 from lightfast.runs.folder import begin, record_evaluation, require_free
 from lightfast.runs.options import RunOptions
@@ -78,10 +76,5 @@ def _check(train: ImageSet, test: ImageSet, points: Sequence[SweepPoint], plan: 
     for point in points:
         check_point(train, point)
         plan_at(plan, point)
-    held = {test.class_names[label] for label in np.unique(test.require_labels())}
-    rare = {point.minority[0] for point in points if point.minority}
-    if missing := rare - held:
-        raise DataError(
-            f"{test.name}: no held-out pictures of {missing.pop()!r}",
-            cure="Choose another `minority`, or add some.",
-        )
+    check_held_out(test, points)
+    check_model(plan.model, train.image_shape, train.num_classes, plan.config)

@@ -22,6 +22,7 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.load import load_checkpoint, model_summary
 from lightfast.models.registry import count_parameters
+from lightfast.models.sizes import check_model
 from lightfast.pages.classes import ScoredLabels
 from lightfast.pages.run import OutOfFold, TrainResult, write_run_page
 from lightfast.pages.tags import ScoredTags
@@ -87,6 +88,8 @@ def train_run(
         if job.splits.train.tags is not None:
             raise SettingsError("`folds` cross-validates pictures with one label each", cure="Leave it out.")
         assign_folds(_fitted_on(job), FoldOptions(folds), options.seed)
+    if job.model != "auto":
+        check_model(job.model, job.splits.train.image_shape, job.splits.train.num_classes, job.config)
     if begin(folder, job.settings(options), resume=options.resume):
         return _loaded(job, options, folder)
     with claimed(folder):

@@ -17,6 +17,7 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
+from lightfast.models.sizes import check_model
 from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
@@ -69,6 +70,8 @@ def fit(
     check_trainable(train_images)
     recipe = recipe or recipe_of(model, config)
     shape, classes, started = train_images.image_shape, train_images.num_classes, time.perf_counter()
+    if not find_model(model, "classifier").transfer:
+        check_model(model, shape, classes, config)
     network = fresh_network(model, "classifier", shape, classes, config, training.seed)
     preprocess, history, facts = Preprocess.of(train_images), [], {}
     if find_model(model, "classifier").transfer:
