@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -28,7 +28,9 @@ from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.listing import Listing, picture_entries
 from lightfast.data.sources.resolve import SourceResolver
+from lightfast.evaluate.predictions import SEEN
 from lightfast.models.device import surely_cpu
+from lightfast.runs.folder import load_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_pictures
 from lightfast.tagging.rows import PredictionColumns, row_format, row_writer, rows_of
@@ -46,6 +48,14 @@ class _Tally:
     n: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     unreadable: list[Unreadable] = field(default_factory=list)
+    seen: int = 0
+
+    def said(self) -> tuple[str, ...]:
+        """A note on the pictures that the model has seen, where there are any."""
+        return (
+            f"{self.seen:,} of {self.n:,} pictures were seen by the model in training (column {SEEN}): how "
+            "often it is right on them says nothing of others",
+        ) * (self.seen > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +131,11 @@ def tag_with(
     client: str | None = None,
 ) -> PredictResult:
     """`tag_run` with a tagger that is loaded."""
-    card, out = tagger.card, None if options.out is None else Path(options.out)
+    card, known, out = (
+        tagger.card,
+        tagger.seen is not None,
+        None if options.out is None else Path(options.out),
+    )
     sayings, tally = PredictionColumns(card, top, client), _Tally()
     rows: list[dict[str, Any]] = []
     files, arrays, resolver = _sorted(paths, options.report)
@@ -129,15 +143,20 @@ def tag_with(
     tally.unreadable += listing.unreadable
 
     def keep(columns: Mapping[str, Sequence[Any]], _probs: object) -> None:
-        rows.extend(rows_of(columns, ("id", "path", *sayings.names)))
+        rows.extend(rows_of(columns, ("id", "path", *sayings.names, *[SEEN] * known)))
 
     started = time.perf_counter()
     try:
-        with row_writer(out, row_format(out, form), sayings) if out else nullcontext(keep) as write:
+        with (
+            row_writer(out, row_format(out, form), sayings, seen=known) if out else nullcontext(keep)
+        ) as write:
             for batch in _read(tagger, listing, arrays, options, tally):
                 ids = [printable(one.id) for one in batch.entries]
                 places = [printable(resolver.display_text(str(one.path))) for one in batch.entries]
                 columns = {"id": ids, "path": places, **sayings.columns(batch.probs)}
+                if batch.seen is not None:
+                    columns[SEEN] = batch.seen.tolist()
+                    tally.seen += int(batch.seen.sum())
                 tally.n += len(batch.probs)
                 tally.classes.update(chain(*columns.get("tags", [columns["predicted_label"]])))
                 write(columns, batch.probs)
@@ -158,7 +177,7 @@ def tag_with(
         pictures_per_second=round(tally.n / max(seconds, 1e-9), 1),
         out=out,
         unreadable_file=listed,
-        notes=listing.notes,
+        notes=(*listing.notes, *tally.said()),
         predictions=rows if out is None else None,
     )
 
@@ -166,13 +185,16 @@ def tag_with(
 @contextmanager
 def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     """What reads pictures for a run: ONNX Runtime on the CPU; torch on a graphics card; a forest as it is."""
-    if run.lower().endswith(".onnx"):
-        yield load_tagger(run)
+    # An exported file that lies in its run's folder knows what that run has seen.
+    exported = run.lower().endswith(".onnx")
+    seen = load_seen(Path(run).parent if exported else Path(run))
+    if exported:
+        yield replace(load_tagger(run), seen=seen)
         return
     on_disk = not run.startswith("hf-hub:")
     fresh = _fresh_export(Path(run)) if on_disk and surely_cpu(options.device) else None
     if fresh is not None:
-        yield load_tagger(fresh)
+        yield replace(load_tagger(fresh), seen=seen)
         return
     # Only here is torch needed: the exported file of a run is read without it.
     from lightfast.evaluate.predict import pred_probs
@@ -184,12 +206,12 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     device = resolve_device(options.device)
     classifier = load_checkpoint(run, device)
     if isinstance(classifier.network, Forest) or device.type != "cpu":
-        yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run)
+        yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run, seen)
         return
     with tempfile.TemporaryDirectory() as temporary:
         kept = Path(run, MODEL_FILE) if on_disk and os.access(run, os.W_OK) else Path(temporary, MODEL_FILE)
         digest = checkpoint_digest(Path(run)) if on_disk else ""
-        yield load_tagger(export_graph(classifier, kept, digest))
+        yield replace(load_tagger(export_graph(classifier, kept, digest)), seen=seen)
 
 
 def checkpoint_digest(run: Path) -> str:
@@ -238,7 +260,8 @@ def _read(
         for start in range(0, len(given.images), tagger.batch * tagger.threads):
             rows = slice(start, start + tagger.batch * tagger.threads)
             entries = tuple(Entry(Path(name), name, 0) for name in given.images.ids[rows])
-            yield Tagged(entries, tagger.probs(np.ascontiguousarray(given.images.images[rows])))
+            pictures = np.ascontiguousarray(given.images.images[rows])
+            yield Tagged(entries, tagger.probs(pictures), seen=tagger.seen_among(pictures))
 
 
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:

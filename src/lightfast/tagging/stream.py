@@ -23,12 +23,14 @@ _AHEAD = 3
 @dataclass(frozen=True, eq=False)
 class Tagged:
     """Some pictures in the order given: those that were read with their probabilities float32 (N, K),
-    and those that could not be.
+    those that could not be, and which of the first the model was fitted or chosen on (bool (N,);
+    None: not known).
     """
 
     entries: tuple[Entry, ...]
     probs: NDArray[np.float32]
     unreadable: tuple[Unreadable, ...] = ()
+    seen: NDArray[np.bool_] | None = None
 
 
 def tag_files(tagger: Tagger, entries: Iterable[Entry]) -> Generator[Tagged, None, None]:
@@ -59,7 +61,7 @@ def _tagged(tagger: Tagger, chunk: Sequence[Entry]) -> Tagged:
         if kept
         else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
     )
-    return Tagged(tuple(kept), probs, tuple(unreadable))
+    return Tagged(tuple(kept), probs, tuple(unreadable), tagger.seen_among(images[: len(kept)]))
 
 
 def _chunks(entries: Iterable[Entry], size: int) -> Generator[list[Entry], None, None]:
