@@ -22,6 +22,7 @@ from lightfast.pages.compare import CompareResult, RunCost
 from lightfast.runs.compare import compare_run
 from lightfast.runs.contenders import names_of, reorder_classes
 from lightfast.runs.options import RunOptions
+from lightfast.runs.predict import tag_run
 from lightfast.runs.train import train_run
 
 
@@ -247,3 +248,56 @@ def test_two_networks_with_the_same_readings_are_not_called_different(run, blob_
     result = compare_run(copies, blob_file, RunOptions())
     assert result.comparison.pairs[0].test.difference == 0
     assert "exactly the same ones" in result.comparison.sentence()
+
+
+@pytest.fixture
+def whole_files(run: Path, forest: Path, blob_file: str, tmp_path: Path) -> list[str]:
+    """What both runs say of all pictures, their training pictures among them."""
+    files = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    for own, file in zip((run, forest), files, strict=True):
+        tag_run(str(own), [blob_file], RunOptions(out=file))
+    return [str(file) for file in files]
+
+
+def test_pictures_that_a_file_says_were_seen_are_left_out(
+    whole_files: list[str], run: Path, forest: Path, blob_file: str
+):
+    by_files = compare_run(whole_files, blob_file, RunOptions())
+    by_runs = compare_run([str(run), str(forest)], blob_file, RunOptions())
+    assert 0 < by_files.comparison.n == by_runs.comparison.n < 120
+    assert [one.left_out for one in by_files.runs] == [one.left_out for one in by_runs.runs]
+    assert [one.accuracy for one in by_files.comparison.evaluations] == [
+        one.accuracy for one in by_runs.comparison.evaluations
+    ]
+    mixed = compare_run([str(run), whole_files[1]], blob_file, RunOptions())
+    assert mixed.comparison.n == by_runs.comparison.n
+    assert [one.left_out for one in mixed.runs] == [one.left_out for one in by_runs.runs]
+
+
+def test_a_file_that_does_not_say_what_was_seen_is_named_until_it_is_written_again(
+    whole_files: list[str], run: Path, blob_file: str, tmp_path: Path
+):
+    old = dataclasses.replace(Predictions.load(whole_files[0]), seen=None)
+    silent = str(old.save(tmp_path / "old.parquet"))
+    result = compare_run([silent, whole_files[1]], blob_file, RunOptions())
+    assert silent in result.notes[-1]
+    assert "lightfast predict" in result.notes[-1]
+    tag_run(str(run), [blob_file], RunOptions(out=Path(silent)))
+    cured = compare_run([silent, whole_files[1]], blob_file, RunOptions())
+    assert not any(silent in note for note in cured.notes)
+
+
+def test_files_of_seen_pictures_alone_are_refused(whole_files: list[str], blob_file: str, tmp_path: Path):
+    files = []
+    for file in whole_files:
+        one = Predictions.load(file)
+        all_seen = dataclasses.replace(one, seen=np.ones(len(one), dtype=bool))
+        files.append(str(all_seen.save(tmp_path / f"all-{Path(file).name}")))
+    with pytest.raises(DataError, match="was seen in training"):
+        compare_run(files, blob_file, RunOptions())
+
+
+def test_test_predictions_are_of_unseen_pictures(done: Done):
+    kept = Predictions.load(Path(done.runs[0]) / "predictions.parquet")
+    assert kept.seen is not None
+    assert not kept.seen.any()

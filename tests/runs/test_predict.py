@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -14,6 +16,7 @@ from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.load import load_checkpoint
+from lightfast.runs.folder import SEEN_FILE
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import MODEL_FILE, tag_run
 
@@ -91,8 +94,34 @@ def test_an_export_reads_without_its_run(own_run: Path, pictures: Path, tmp_path
     by_run = tag_run(str(own_run), [str(pictures)], RunOptions(), top=2).predictions
     shutil.move(own_run / MODEL_FILE, tmp_path / "alone.onnx")
     shutil.rmtree(own_run)
-    assert tag_run(str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), top=2).predictions == by_run
-    assert set(by_run[0]) == {"id", "path", "predicted_label", "confidence", "label_2", "prob_2"}
+    alone = tag_run(str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), top=2).predictions
+    # What the run has seen stands in its folder.
+    assert alone == [{name: value for name, value in row.items() if name != "seen"} for row in by_run]
+    assert set(alone[0]) == {"id", "path", "predicted_label", "confidence", "label_2", "prob_2"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_every_form_says_which_pictures_the_run_has_seen(
+    own_run: Path, pictures: Path, blobs: ImageSet, tmp_path: Path, ending: str
+):
+    out = tmp_path / f"tags.{ending}"
+    result = tag_run(str(own_run), [str(pictures)], RunOptions(out=out))
+    tested = set(Predictions.load(own_run / "predictions.parquet").ids)
+    read = {"csv": pd.read_csv, "jsonl": partial(pd.read_json, lines=True), "parquet": pd.read_parquet}
+    table = read[ending](out)
+    wanted = [blobs.ids[int(Path(path).stem)] not in tested for path in table["path"]]
+    assert table["seen"].tolist() == wanted
+    assert 0 < sum(wanted) < 12
+    assert f"{sum(wanted)} of 12 pictures were seen by the model" in result.notes[-1]
+    again = tag_run(str(own_run / MODEL_FILE), [str(pictures)], RunOptions()).predictions
+    assert [row["seen"] for row in again] == wanted
+
+
+def test_a_run_without_a_record_says_nothing_of_what_it_has_seen(own_run: Path, pictures: Path):
+    (own_run / SEEN_FILE).unlink()
+    result = tag_run(str(own_run), [str(pictures)], RunOptions())
+    assert result.notes == ()
+    assert "seen" not in result.predictions[0]
 
 
 def test_broken_files_stand_in_a_list_beside_the_rows(own_run: Path, pictures: Path, tmp_path: Path):
@@ -122,7 +151,7 @@ def test_stopped_on_the_way_the_rows_so_far_stay(own_run: Path, pictures: Path, 
     with pytest.raises(KeyboardInterrupt):
         tag_run(str(own_run), [str(pictures)], RunOptions(out=tmp_path / "tags.csv", report=stop))
     lines = (tmp_path / "tags.csv.part").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "id,path,predicted_label,confidence"
+    assert lines[0] == "id,path,predicted_label,confidence,seen"
     assert len(lines) == 13
     assert not (tmp_path / "tags.csv").exists()
     assert (tmp_path / "tags.csv.unreadable.csv").exists()

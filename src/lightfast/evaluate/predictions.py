@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 METADATA_KEY = b"lightfast.predictions"
+SEEN = "seen"
+"""Column of a file of predictions: whether the model was fitted or chosen on the picture."""
 # Half-precision softmax rows miss 1 by less than this.
 _SUM_TOLERANCE = 5e-3
 
@@ -107,6 +109,8 @@ class PredictionRows:
 
         column, field = cls.GIVEN
         known = {name: record[name] for name in cls.RECORD} | {field: array(column)}
+        if SEEN in cls.__annotations__ and SEEN in table.column_names and not table[SEEN].null_count:
+            known[SEEN] = table[SEEN].to_numpy()
         make: Any = cls
         return make(pred_probs=array("pred_probs"), ids=table["id"].to_pylist(), **known)
 
@@ -122,6 +126,7 @@ class Predictions(PredictionRows):
         labels: int64 (N,) given labels in 0..K-1, or None.
         name: what the predictions are called in tables.
         seed: seed of the model that made them, or None.
+        seen: bool (N,), which pictures the model was fitted or chosen on; None: not known.
     """
 
     pred_probs: NDArray[np.float32]
@@ -130,6 +135,7 @@ class Predictions(PredictionRows):
     labels: NDArray[np.int64] | None = None
     name: str = "predictions"
     seed: int | None = None
+    seen: NDArray[np.bool_] | None = None
 
     KEY, KIND, GIVEN = METADATA_KEY, "predictions", ("label", "labels")
 
@@ -138,7 +144,12 @@ class Predictions(PredictionRows):
         labels = self.labels
         if labels is not None:
             labels = checked_labels(labels, len(probs), self.num_classes, self.name)
-        self._set(pred_probs=probs, labels=labels)
+        seen = None if self.seen is None else np.asarray(self.seen, dtype=np.bool_)
+        if seen is not None and seen.shape != (len(probs),):
+            raise DataError(
+                f"{self.name}: seen", expected=f"shape ({len(probs)},), one a picture", got=str(seen.shape)
+            )
+        self._set(pred_probs=probs, labels=labels, seen=seen)
 
     @cached_property
     def predicted_labels(self) -> NDArray[np.int64]:
@@ -167,10 +178,20 @@ class Predictions(PredictionRows):
         """The rows at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
         labels = None if self.labels is None else self.labels[chosen]
+        seen = None if self.seen is None else self.seen[chosen]
         ids = tuple(self.ids[index] for index in chosen)
         return dataclasses.replace(
-            self, pred_probs=self.pred_probs[chosen], labels=labels, ids=ids, name=name or self.name
+            self,
+            pred_probs=self.pred_probs[chosen],
+            labels=labels,
+            ids=ids,
+            seen=seen,
+            name=name or self.name,
         )
+
+    def unseen(self) -> Self:
+        """The same, marked: the model was neither fitted nor chosen on any of these pictures."""
+        return dataclasses.replace(self, seen=np.zeros(len(self), dtype=np.bool_))
 
     def to_frame(self, top: int = 1) -> pd.DataFrame:
         """One row a picture: id, given_label and correct (when labelled), predicted_label, confidence, then
@@ -193,6 +214,8 @@ class Predictions(PredictionRows):
             guess = order[:, rank]
             columns[f"label_{rank + 1}"] = names[guess]
             columns[f"prob_{rank + 1}"] = np.take_along_axis(self.pred_probs, guess[:, None], axis=1)[:, 0]
+        if self.seen is not None:
+            columns[SEEN] = self.seen
         return pd.DataFrame(columns)
 
 

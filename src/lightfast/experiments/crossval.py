@@ -163,7 +163,7 @@ def cross_validate(
         probs[numbers[one.repeat] == one.fold] += fold_probs / fold_options.repeats
     predictions = Predictions(
         probs.astype(np.float32), images.class_names, images.ids, images.labels, plan.model, training.seed
-    )
+    ).unseen()
     return CrossValidation(
         plan.model,
         fold_options.folds,

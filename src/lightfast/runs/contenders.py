@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.dataset import Unreadable
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest
-from lightfast.evaluate.predictions import Predictions
+from lightfast.evaluate.predictions import SEEN, Predictions
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
 from lightfast.runs.folder import without_seen
@@ -185,13 +186,8 @@ def _read_by_runs(sides: Sequence[Contender], source: str, options: RunOptions) 
     read = next(iter(given.values()))
     absent = _not_in_file(sides, read.images, source)
     seen = {side.name: _seen(side, given[side.name].images) for side in sides if side.name in given}
-    out = np.logical_or.reduce(list(seen.values()))
-    if (out | absent).all():
-        raise DataError(
-            f"{source}: each of its {int((~absent).sum()):,} pictures was seen in training by one of the "
-            "runs",
-            cure="A figure from them would say nothing: give other pictures.",
-        )
+    seen |= _seen_in_files(sides, read.images.ids)
+    out = _seen_by_any(seen, absent, source)
     rows = np.flatnonzero(~(out | absent))
     kept = {name: own.images.take(rows) for name, own in given.items()}
     images = next(iter(kept.values()))
@@ -201,12 +197,55 @@ def _read_by_runs(sides: Sequence[Contender], source: str, options: RunOptions) 
         images.ids,
         _label_names(images),
         tuple(kept.get(side.name) for side in sides),
-        tuple(int(seen[side.name].sum()) if side.name in seen else 0 for side in sides),
+        _counts(sides, seen),
         images,
         tuple(read.images.ids[row] for row in np.flatnonzero(out)),
         read.unreadable,
-        (*dict.fromkeys(note for own in given.values() for note in own.notes), *_left_out(absent, out, seen)),
+        (
+            *dict.fromkeys(note for own in given.values() for note in own.notes),
+            *_left_out(absent, out, seen),
+            *_unknown(sides),
+        ),
     )
+
+
+def _seen_in_files(sides: Sequence[Contender], ids: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Name of a file's side → bool (N,), which pictures its model has seen; no entry where it is not said."""
+    found = {}
+    for side in sides:
+        if side.predictions is not None and side.predictions.seen is not None:
+            known = dict(zip(side.predictions.ids, side.predictions.seen.tolist(), strict=True))
+            found[side.name] = np.array([known.get(name, False) for name in ids], dtype=np.bool_)
+    return found
+
+
+def _seen_by_any(
+    seen: Mapping[str, NDArray[np.bool_]], absent: NDArray[np.bool_], source: str
+) -> NDArray[np.bool_]:
+    """bool (N,): which pictures one of the sides has seen; DataError when none is left."""
+    out = np.logical_or.reduce([np.zeros_like(absent), *seen.values()])
+    if (out | absent).all():
+        raise DataError(
+            f"{source}: each of its {int((~absent).sum()):,} pictures was seen in training by one of the "
+            "runs",
+            cure="A figure from them would say nothing: give other pictures.",
+        )
+    return out
+
+
+def _counts(sides: Sequence[Contender], seen: Mapping[str, NDArray[np.bool_]]) -> tuple[int, ...]:
+    return tuple(int(seen[side.name].sum()) if side.name in seen else 0 for side in sides)
+
+
+def _unknown(sides: Sequence[Contender]) -> Iterator[str]:
+    """What to say of files that do not tell what their model has seen."""
+    for side in sides:
+        if side.predictions is not None and side.predictions.seen is None:
+            yield (
+                f"{side.run} does not say which pictures its model was trained or chosen on (no column "
+                f"{SEEN}): any of them may be counted here, and its figures may be too good. A file that "
+                "lightfast predict writes with the run folder says it"
+            )
 
 
 def _left_out(
@@ -276,24 +315,30 @@ def _of_files(sides: Sequence[Contender], source: str, options: RunOptions) -> P
     first = sides[0].predictions
     if first is None:
         raise DataError(f"{sides[0].name} holds no predictions", cure="Name a file of predictions.")
-    empty, none = (None,) * len(sides), (0,) * len(sides)
+    empty = (None,) * len(sides)
+    seen = _seen_in_files(sides, first.ids)
+    absent = np.zeros(len(first), dtype=np.bool_)
+    out = _seen_by_any(seen, absent, source or sides[0].run)
+    kept = first.take(np.flatnonzero(~out))
+    dropped = tuple(first.ids[row] for row in np.flatnonzero(out))
+    notes = (*_left_out(absent, out, seen), *_unknown(sides))
+    told: dict[str, Any] = {"images": empty, "seen": _counts(sides, seen), "dropped": dropped}
     if not source:
-        return PairedPictures(first.name, "not read", first.ids, _label_names(first), empty, none)
+        return PairedPictures(first.name, "not read", kept.ids, _label_names(kept), **told, notes=notes)
     prepared = prepare(source, replace(options, image_size=None), near="none")
     images = prepared.data.part("all")
     rows = {name: row for row, name in enumerate(images.ids)}
     _not_in_file(sides, images, source)
-    chosen = images.take([rows[name] for name in first.ids])
+    chosen = images.take([rows[name] for name in kept.ids])
     return PairedPictures(
         images.name.split("/")[0],
         chosen.version,
-        first.ids,
+        kept.ids,
         _label_names(chosen),
-        empty,
-        none,
-        chosen,
+        **told,
+        shown=chosen,
         unreadable=prepared.unreadable,
-        notes=prepared.notes,
+        notes=(*prepared.notes, *notes),
     )
 
 

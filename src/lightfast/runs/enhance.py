@@ -206,7 +206,7 @@ def _enhance(task: EnhanceTask) -> EnhanceResult:
     )
     write_enhanced(task, learnt)
     if result.accepted:
-        own.clean.after.save(task.folder / PREDICTIONS_FILE)
+        own.clean.after.unseen().save(task.folder / PREDICTIONS_FILE)
     return finished(task.folder, result, write_enhance_page)
 
 

@@ -23,7 +23,7 @@ from lightfast.models.load import load_classifier
 from lightfast.pages.classes import ScoredLabels
 from lightfast.pages.run import EvaluateResult, write_evaluation_page
 from lightfast.pages.tags import ScoredTags
-from lightfast.runs.folder import PREDICTIONS_FILE, TOUCH_FILE, record_scoring, without_seen
+from lightfast.runs.folder import PREDICTIONS_FILE, TOUCH_FILE, load_seen, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled
 from lightfast.runs.record import envelope, written
@@ -63,7 +63,7 @@ def evaluate_run(
         raise SettingsError(
             "`suite` measures one label a picture; this run gives any number", cure="Leave it out."
         )
-    scored = scored_by(classifier, images)
+    scored = scored_by(classifier, images, unseen=load_seen(Path(run)) is not None)
     command = options.command or f"evaluate {images.name}"
     scoring = record_scoring(run, images.version, command, options.beside(TOUCH_FILE))
     robust: Robustness | None = None
@@ -88,17 +88,25 @@ def evaluate_run(
 
 
 def scored_by(
-    classifier: Checkpoint, images: ImageSet, thresholds: Thresholds | None = None, kept: Path | None = None
+    classifier: Checkpoint,
+    images: ImageSet,
+    thresholds: Thresholds | None = None,
+    kept: Path | None = None,
+    *,
+    unseen: bool = True,
 ) -> ScoredLabels | ScoredTags:
     """What a classifier predicts of labelled pictures, and its score.
 
     Args:
         thresholds: how those of a multi-label classifier were chosen.
         kept: a file of its predictions of these pictures, in place of predicting again.
+        unseen: whether it is known that the classifier was fitted and chosen on none of them.
     """
     if classifier.task == "multi-label":
         tags = TagPredictions.load(kept) if kept else predict_tags(classifier, images)
         taxonomy = Taxonomy.from_json(classifier.taxonomy) if classifier.taxonomy else None
         return ScoredTags(tags, score_tags(tags), thresholds, taxonomy)
     labels = Predictions.load(kept) if kept else predict(classifier, images)
+    if unseen:
+        labels = labels.unseen()
     return ScoredLabels(labels, score(labels), images)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import CheckpointError, DataError, InputError, StorageError
 from lightfast.base.files import load_json, make_folder, write_bytes, write_json, write_text
-from lightfast.data.images import ImageSet
+from lightfast.data.images import ImageSet, fingerprints
 
 RUN_FILE, SEEN_FILE, TOUCH_FILE, INGEST_FILE = "run.json", "seen.npy", "evaluations.jsonl", "ingest.json"
 METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
@@ -149,7 +149,8 @@ def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> Path:
 def write_seen(folder: Path, *sets: ImageSet) -> Path:
     """Record the fingerprints of the pictures that a run was fitted or chosen on."""
     buffer = BytesIO()
-    np.save(buffer, np.unique(np.concatenate([_fingerprints(images) for images in sets])), allow_pickle=False)
+    prints = [fingerprints(images.content_hashes) for images in sets]
+    np.save(buffer, np.unique(np.concatenate(prints)), allow_pickle=False)
     return write_bytes(folder / SEEN_FILE, buffer.getvalue())
 
 
@@ -157,10 +158,18 @@ def seen_rows(folder: Path, images: ImageSet) -> NDArray[np.bool_]:
     """bool (N,): which pictures the run in `folder` was fitted or chosen on;
     none where it keeps no record.
     """
-    path = folder / SEEN_FILE
-    if not path.is_file():
+    known = load_seen(folder)
+    if known is None:
         return np.zeros(len(images), dtype=np.bool_)
-    return np.isin(_fingerprints(images), np.load(path, allow_pickle=False))
+    return np.isin(fingerprints(images.content_hashes), known)
+
+
+def load_seen(folder: Path) -> NDArray[np.uint64] | None:
+    """Fingerprints of the pictures that the run in `folder` was fitted or chosen on; None where it keeps no
+    record.
+    """
+    path = folder / SEEN_FILE
+    return np.load(path, allow_pickle=False) if path.is_file() else None
 
 
 def without_seen(folder: Path, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
@@ -180,11 +189,6 @@ def without_seen(folder: Path, images: ImageSet) -> tuple[ImageSet, tuple[str, .
         "them"
     )
     return images.take(np.flatnonzero(~seen)), (note,)
-
-
-def _fingerprints(images: ImageSet) -> NDArray[np.uint64]:
-    # 64 of the 128 bits: among a million pictures the chance of one false match is below 1e-7.
-    return np.array([int(text[:16], 16) for text in images.content_hashes], dtype=np.uint64)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ from lightfast.data.decode.examined import damage_note, remark_notes
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.listing import Listing, picture_entries
 from lightfast.data.sources.resolve import SourceResolver
+from lightfast.evaluate.predictions import SEEN
 from lightfast.models.device import surely_cpu
+from lightfast.runs.folder import load_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_pictures
 from lightfast.tagging.rows import PredictionColumns, row_format, row_writer, rows_of
@@ -51,11 +53,18 @@ class _Tally:
     classes: Counter[str] = field(default_factory=Counter)
     unreadable: list[Unreadable] = field(default_factory=list)
     remarks: Counter[str] = field(default_factory=Counter)
+    seen: int = 0
 
     def said(self) -> tuple[str, ...]:
-        """Notes on the files that were read, and on those left out for damage."""
+        """Notes on the files that were read, on those left out for damage, and on the pictures that the model
+        has seen.
+        """
         reasons = (one.reason for one in self.unreadable)
-        return (*remark_notes(self.remarks), *damage_note(reasons))
+        known = (
+            f"{self.seen:,} of {self.n:,} pictures were seen by the model in training (column {SEEN}): how "
+            "often it is right on them says nothing of others",
+        ) * (self.seen > 0)
+        return (*remark_notes(self.remarks), *damage_note(reasons), *known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +141,11 @@ def tag_with(
     client: str | None = None,
 ) -> PredictResult:
     """`tag_run` with a tagger that is loaded."""
-    card, out = tagger.card, None if options.out is None else Path(options.out)
+    card, known, out = (
+        tagger.card,
+        tagger.seen is not None,
+        None if options.out is None else Path(options.out),
+    )
     sayings, tally = PredictionColumns(card, top, client), _Tally()
     rows: list[dict[str, Any]] = []
     files, arrays, resolver = _sorted(paths, options.report)
@@ -140,15 +153,20 @@ def tag_with(
     tally.unreadable += listing.unreadable
 
     def keep(columns: Mapping[str, Sequence[Any]], _probs: object) -> None:
-        rows.extend(rows_of(columns, ("id", "path", *sayings.names)))
+        rows.extend(rows_of(columns, ("id", "path", *sayings.names, *[SEEN] * known)))
 
     started = time.perf_counter()
     try:
-        with row_writer(out, row_format(out, form), sayings) if out else nullcontext(keep) as write:
+        with (
+            row_writer(out, row_format(out, form), sayings, seen=known) if out else nullcontext(keep)
+        ) as write:
             for batch in _read(tagger, listing, arrays, options, tally):
                 ids = [printable(one.id) for one in batch.entries]
                 places = [printable(resolver.display_text(str(one.path))) for one in batch.entries]
                 columns = {"id": ids, "path": places, **sayings.columns(batch.probs)}
+                if batch.seen is not None:
+                    columns[SEEN] = batch.seen.tolist()
+                    tally.seen += int(batch.seen.sum())
                 tally.n += len(batch.probs)
                 tally.classes.update(chain(*columns.get("tags", [columns["predicted_label"]])))
                 write(columns, batch.probs)
@@ -177,13 +195,16 @@ def tag_with(
 @contextmanager
 def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     """What reads pictures for a run: ONNX Runtime on the CPU; torch on a graphics card; a forest as it is."""
-    if run.lower().endswith(".onnx"):
-        yield load_tagger(run)
+    # An exported file that lies in its run's folder knows what that run has seen.
+    exported = run.lower().endswith(".onnx")
+    seen = load_seen(Path(run).parent if exported else Path(run))
+    if exported:
+        yield replace(load_tagger(run), seen=seen)
         return
     on_disk = not run.startswith("hf-hub:")
     fresh = _fresh_export(Path(run)) if on_disk and surely_cpu(options.device) else None
     if fresh is not None:
-        yield load_tagger(fresh)
+        yield replace(load_tagger(fresh), seen=seen)
         return
     # Only here is torch needed: the exported file of a run is read without it.
     from lightfast.evaluate.predict import pred_probs
@@ -195,10 +216,11 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     device = resolve_device(options.device)
     classifier = load_checkpoint(run, device)
     if isinstance(classifier.network, Forest) or device.type != "cpu":
-        yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run)
+        yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run, seen=seen)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        yield _exported(classifier, Path(run) if on_disk else None, Path(temporary))
+        tagger = _exported(classifier, Path(run) if on_disk else None, Path(temporary))
+        yield replace(tagger, seen=seen)
 
 
 def _exported(classifier: Checkpoint, run: Path | None, temporary: Path) -> Tagger:
@@ -264,7 +286,8 @@ def _read(
         for start in range(0, len(given.images), tagger.batch * tagger.threads):
             rows = slice(start, start + tagger.batch * tagger.threads)
             entries = tuple(Entry(Path(name), name, 0) for name in given.images.ids[rows])
-            yield Tagged(entries, tagger.probs(np.ascontiguousarray(given.images.images[rows])))
+            pictures = np.ascontiguousarray(given.images.images[rows])
+            yield Tagged(entries, tagger.probs(pictures), seen=tagger.seen_among(pictures))
 
 
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import make_folder, storage_errors, write_json, write_text
 from lightfast.data.taxonomy.taxonomy import Taxonomy
-from lightfast.evaluate.predictions import METADATA_KEY
+from lightfast.evaluate.predictions import METADATA_KEY, SEEN
 from lightfast.tagging.card import ModelCard
 
 RowFormat = Literal["csv", "jsonl", "parquet"]
@@ -119,15 +119,18 @@ def row_format(out: Path, form: str | None) -> RowFormat:
 
 
 @contextmanager
-def row_writer(out: Path, form: RowFormat, columns_of: PredictionColumns) -> Generator[Write, None, None]:
-    """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well.
+def row_writer(
+    out: Path, form: RowFormat, columns_of: PredictionColumns, *, seen: bool = False
+) -> Generator[Write, None, None]:
+    """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well. With
+    `seen` the columns hold a last one, SEEN: whether the model was fitted or chosen on the picture.
 
     When it does not, OUT.part stays: a whole file of the rows written so far (none is left when
     there are no rows).
     """
     make_folder(out.parent)
     part = out.with_name(f"{out.name}.part")
-    names = ("id", "path", *columns_of.names)
+    names = ("id", "path", *columns_of.names, *[SEEN] * seen)
     opened = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[form]
     rows = 0
 
@@ -178,9 +181,11 @@ def _parquet(path: Path, names: Sequence[str], card: ModelCard) -> Iterator[Writ
     kinds = [pa.float32() if number else pa.string() for number in numbers]
     lists = ("tags", "tag_probs", "nodes", "node_probs")
     kinds = [pa.list_(kind) if name in lists else kind for name, kind in zip(names, kinds, strict=True)]
+    kinds = [pa.bool_() if name == SEEN else kind for name, kind in zip(names, kinds, strict=True)]
     fields = [*zip(names, kinds, strict=True), ("pred_probs", pa.list_(pa.float32(), len(card.class_names)))]
-    record = json.dumps({"class_names": card.class_names, "name": "predictions", "seed": card.seed})
-    schema = pa.schema(fields, metadata={METADATA_KEY: record.encode()})
+    record = {"class_names": card.class_names, "name": "predictions", "seed": card.seed}
+    told = json.dumps({**record, "data_version": card.data_version})
+    schema = pa.schema(fields, metadata={METADATA_KEY: told.encode()})
     waiting: list[Any] = []
 
     def flush() -> None:
@@ -226,8 +231,9 @@ def rows_text(rows: Sequence[Mapping[str, Any]], form: str) -> str:
     """One row a picture, as "csv" or as a table for the eye; lists (tags, nodes) with " | " between."""
     import pandas as pd
 
+    hidden = {"path", *[SEEN] * (not any(row.get(SEEN) for row in rows))}
     frame = pd.DataFrame(
-        [{key: _short(value) for key, value in row.items() if key != "path"} for row in rows]
+        [{key: _short(value) for key, value in row.items() if key not in hidden} for row in rows]
     )
     if form == "csv":
         return frame.to_csv(index=False).rstrip("\n")

@@ -16,6 +16,7 @@ from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.parallel import usable_cores
 from lightfast.data.decode.stream import map_in_order
 from lightfast.data.decode.unreadable import printable
+from lightfast.data.images import content_hash, fingerprints
 from lightfast.tagging.card import CARD_KEY, INPUT, OUTPUT, ModelCard
 
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -40,6 +41,7 @@ class Tagger:
         threads: how many calls of `infer` keep the machine busy.
         source: what it is called in messages.
         notes: what its user has to know, one sentence each.
+        seen: uint64, fingerprints of the pictures that it was fitted or chosen on; None: not known.
     """
 
     card: ModelCard
@@ -47,6 +49,15 @@ class Tagger:
     threads: int = 1
     source: str = "tagger"
     notes: tuple[str, ...] = ()
+    seen: NDArray[np.uint64] | None = None
+
+    def seen_among(self, images: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+        """bool (N,): which of these pictures (of the card's shape) it was fitted or chosen on; None: not
+        known.
+        """
+        if self.seen is None:
+            return None
+        return np.isin(fingerprints(map(content_hash, images)), self.seen)
 
     @property
     def batch(self) -> int:

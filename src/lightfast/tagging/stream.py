@@ -26,13 +26,15 @@ _AHEAD = 3
 @dataclass(frozen=True, eq=False)
 class Tagged:
     """Some pictures in the order given: those that were read with their probabilities float32 (N, K),
-    those that could not be, and keys of `REMARKS` with how many of the first they hold for.
+    those that could not be, keys of `REMARKS` with how many of the first they hold for, and which of
+    the first the model was fitted or chosen on (bool (N,); None: not known).
     """
 
     entries: tuple[Entry, ...]
     probs: NDArray[np.float32]
     unreadable: tuple[Unreadable, ...] = ()
     remarks: Mapping[str, int] = field(default_factory=dict)
+    seen: NDArray[np.bool_] | None = None
 
 
 def tag_files(
@@ -70,7 +72,7 @@ def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: DamageChoice) -> Ta
         if kept
         else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
     )
-    return Tagged(tuple(kept), probs, tuple(unreadable), remarks)
+    return Tagged(tuple(kept), probs, tuple(unreadable), remarks, tagger.seen_among(images[: len(kept)]))
 
 
 def _chunks(entries: Iterable[Entry], size: int) -> Generator[list[Entry], None, None]:
