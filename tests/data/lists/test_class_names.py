@@ -12,8 +12,11 @@ ALIKE = [
     ("cat", "cat "),
     ("T-shirt", "t_shirt"),
     ("alarm clock", "alarm_clock"),
-    ("ＡＢ", "ab"),
+    ("ＡＢ", "AB"),
     ("a", "a "),
+    ("K\u00e4fer", "Ka\u0308fer"),
+    ("black  bird", "black bird"),
+    ("ant", "an\u200bt"),
 ]
 
 
@@ -28,7 +31,15 @@ def test_names_spelled_alike_are_refused(pair: tuple[str, str]) -> None:
     [("cat", "cats"), ("A", "a"), ("1", "-1"), ("1", "10"), ("T-shirt", "Shirt"), ("smile", "not_smile")],
 )
 def test_different_names_pass(pair: tuple[str, str]) -> None:
-    assert check_class_names(pair, "here") is None
+    assert check_class_names(pair, "here") == ()
+
+
+@pytest.mark.parametrize(
+    "pair", [("1-1", "11"), ("v1_0", "v10"), ("Co", "CO"), ("1-1", "1_1"), ("T-shirt", "Tshirt")]
+)
+def test_codes_that_are_easily_confused_are_two_classes_and_noted(pair: tuple[str, str]) -> None:
+    (note,) = check_class_names(pair, "here")
+    assert note == f"classes {pair[0]!r} and {pair[1]!r} are spelled alike and were kept apart"
 
 
 def test_an_empty_name_is_refused() -> None:

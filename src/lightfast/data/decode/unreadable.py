@@ -150,6 +150,11 @@ def is_heic(path: Path | InMemoryFile) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
 
 
+def picture_format(path: Path | InMemoryFile) -> str:
+    """The picture format that the first bytes announce ("JPEG", "PNG" ...), or ""."""
+    return _format(_first(path))
+
+
 def ends_early(path: Path | InMemoryFile) -> bool:
     """Whether the file stops before its own end mark or announced length.
 

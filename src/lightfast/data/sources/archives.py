@@ -28,6 +28,7 @@ from typing import Any
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.sources.folder import MANIFEST_ENDINGS, PICTURE_ENDINGS
+from lightfast.data.sources.names import is_passed_over, is_system
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _TAKEN_ENDINGS = frozenset((*PICTURE_ENDINGS, *MANIFEST_ENDINGS, ".npz", ".zip", ".tar", ".tgz"))
@@ -155,6 +156,7 @@ class _Into:
         self.written: set[str] = set()
         self.found = Unpacked()
         self.others, self.twice = list[str](), list[str]()
+        self.system: dict[str, None] = {}
 
     def take(self, member: _Member) -> None:
         """Write one member, or note why not."""
@@ -164,7 +166,10 @@ class _Into:
             if set(member.name.split("/")) - {"", "."}:
                 self.found.unsafe[member.name] = "its name leads out of the archive, or no file can have it"
             return
-        if any(part.startswith(".") for part in parts) or "__MACOSX" in parts:
+        if any(map(is_passed_over, parts)):
+            # Of all that lies in one folder of the system's one is counted.
+            ends = [depth for depth, part in enumerate(parts, start=1) if is_system(part)]
+            self.system |= dict.fromkeys("/".join(parts[:end]) for end in ends[:1])
             return
         relative = "/".join(parts)
         try:
@@ -193,6 +198,7 @@ class _Into:
         told = [
             (self.others, "file(s) in it are neither pictures nor tables and were left out"),
             (self.twice, "name(s) stand in it more than once: the last was taken"),
+            (list(self.system), "file(s) and folder(s) of the system in it were passed over"),
         ]
         notes = tuple(f"{len(some)} {said} (first: {some[0]})" for some, said in told if some)
         return replace(self.found, notes=notes)

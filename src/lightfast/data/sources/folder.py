@@ -5,41 +5,45 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from lightfast.base.errors import DataError
 from lightfast.data.dataset import Unreadable
-from lightfast.data.decode.unreadable import printable, unreadable_reason
+from lightfast.data.decode.unreadable import picture_format, printable, unreadable_reason
+from lightfast.data.sources.names import is_passed_over, is_system
 
 PICTURE_ENDINGS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .tga .ico .avif "
     ".heic .heif".split()
 )
 MANIFEST_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+_IN_NAME = re.compile(rf"({'|'.join(map(re.escape, sorted(PICTURE_ENDINGS)))})(?![a-z0-9])|^[^.]+$|\\.\\d*$")
+"""Names that may be those of pictures although they do not end so: `IMG_0001`, `a.jpg_large`, `a.png.1`."""
 
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """What lies below some folders: files with the ending of a picture, other files, folders by link,
-    and what could not be opened.
+    """What lies below some folders.
+
+    Attributes:
+        pictures: files with the ending of a picture, or, without one, with the first bytes of one.
+        others: files that are neither.
+        linked: folders by link that were followed.
+        again: folders by link that lead to what was read anyway: back, or beside.
+        system: files and folders of systems and programs (`names.SYSTEM_NAMES`), passed over.
+        closed: what could not be opened.
     """
 
     pictures: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     linked: list[Path] = field(default_factory=list)
+    again: list[Path] = field(default_factory=list)
+    system: list[Path] = field(default_factory=list)
     closed: list[Unreadable] = field(default_factory=list)
 
     def extend(self, more: FoundFiles) -> None:
@@ -48,15 +52,23 @@ class FoundFiles:
             getattr(self, name).extend(found)
 
     def notes(self) -> tuple[str, ...]:
-        """Notes about `others` and `linked`: how many there are, and the first of them."""
-        loose = sorted(path for path in self.others if is_picture(path))
-        others = sorted(path for path in self.others if not is_picture(path))
-        notes = [
-            (loose, "file(s) stand outside the class folders and were left out"),
-            (others, "file(s) have no ending of a picture and were left out"),
-            (sorted(self.linked), "folder(s) are links and were not followed"),
+        """A note on each kind of what was not simply read: how many there are, and the first of them."""
+        unnamed = [path for path in self.pictures if not is_picture(path)]
+        said = [
+            (unnamed, "file(s) have no ending of a picture and were read by their content"),
+            (
+                list(filter(is_picture, self.others)),
+                "file(s) stand outside the class folders and were left out",
+            ),
+            (
+                list(itertools.filterfalse(is_picture, self.others)),
+                "file(s) have no ending of a picture and were left out",
+            ),
+            (self.linked, "folder(s) are links and were followed"),
+            (self.again, "folder(s) are links to what is read already and were not followed"),
+            (self.system, "file(s) and folder(s) of the system were passed over"),
         ]
-        return tuple(f"{len(some)} {said} (first: {printable(some[0])})" for some, said in notes if some)
+        return tuple(f"{len(some)} {text} (first: {printable(min(some))})" for some, text in said if some)
 
 
 def file_kind(path: Path) -> Literal["file", "folder", "other", ""]:
@@ -81,70 +93,87 @@ def is_picture(path: Path) -> bool:
 
 
 def find_files(folder: Path) -> FoundFiles:
-    """Everything below `folder`, sorted, hidden things aside. Nothing is opened; folders by link are not
-    followed (they may lead back).
+    """Everything below `folder`, sorted, hidden things and the system's own aside. Folders by link are
+    followed once, after all others; what leads back, or to what was read before, is in `again`.
 
-    Pipes, broken links and whatever else has the ending of a picture are among the pictures: reading them
-    says what they are. A folder that cannot be listed, and one called like a picture with no picture in it,
-    are in `closed`.
+    Only files whose names leave it open what they are are opened, for their first bytes. Pipes, broken links
+    and whatever else has the ending of a picture are among the pictures: reading them says what they are. A
+    folder that cannot be listed, and one called like a picture with no picture in it, are in `closed`.
     """
     found = FoundFiles()
-    files, folders = _walk(folder, found.closed)
-    linked = list(filter(Path.is_symlink, folders))
-    found.linked.extend(linked)
-    found.pictures.extend(filter(is_picture, files))
-    found.others.extend(itertools.filterfalse(is_picture, files))
-    not_hollow = {*linked, *(above for path in found.pictures for above in path.parents)}
+    seen: set[tuple[int, int]] = set()
+    folders, links = _walk(folder, found, seen)
+    while links:
+        link = links.pop(0)
+        if _identity(link) in seen:
+            found.again.append(link)
+            continue
+        found.linked.append(link)
+        more, inner = _walk(link, found, seen)
+        folders += more
+        links += inner
+    for kind in (found.pictures, found.others):
+        kind.sort()
+    not_hollow = {*found.again, *(above for path in found.pictures for above in path.parents)}
     closed = {one.path for one in found.closed}
     hollow = [printable(path) for path in filter(is_picture, folders) if path not in not_hollow]
     found.closed.extend(Unreadable(path, "it is a folder") for path in hollow if path not in closed)
     return found
 
 
-def _walk(folder: Path, closed: list[Unreadable]) -> tuple[list[Path], list[Path]]:
-    """(files, sorted; folders) below a folder, hidden ones aside; what cannot be listed goes to `closed`."""
-    files: list[Path] = []
+def _walk(folder: Path, found: FoundFiles, seen: set[tuple[int, int]]) -> tuple[list[Path], list[Path]]:
+    """(folders, those of them that are links) below a folder, links not followed; files go to `found`, and so
+    does what cannot be listed; what was walked through goes to `seen`.
+    """
     folders: list[Path] = []
+    links: list[Path] = []
 
     def refused(error: OSError) -> None:
         place = Path(os.fsdecode(error.filename or folder))
-        closed.append(Unreadable(printable(place), unreadable_reason(error, place)))
+        found.closed.append(Unreadable(printable(place), unreadable_reason(error, place)))
 
     for place, inner, names in os.walk(folder, onerror=refused):
         here = Path(place)
-        inner[:] = [name for name in inner if not name.startswith(".")]
+        seen.add(_identity(here))
+        found.system.extend(here / name for name in (*inner, *names) if is_system(name))
+        inner[:] = sorted(name for name in inner if not is_passed_over(name))
         folders += [here / name for name in inner]
-        files += [here / name for name in names if not name.startswith(".")]
-    return sorted(files), folders
+        links += [here / name for name in inner if (here / name).is_symlink()]
+        for path in (here / name for name in names if not is_passed_over(name)):
+            (found.pictures if is_picture(path) or _is_unnamed_picture(path) else found.others).append(path)
+    return folders, links
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        status = folder.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)
+
+
+def _is_unnamed_picture(path: Path) -> bool:
+    """Whether a file without the ending of a picture is one by its first bytes."""
+    return _IN_NAME.search(path.name.lower()) is not None and path.is_file() and picture_format(path) != ""
 
 
 def subfolders(folder: Path) -> Sequence[Path]:
-    """The folders in `folder`, sorted, hidden ones aside; DataError where it cannot be listed."""
+    """The folders in `folder`, sorted, hidden ones and the system's own aside; DataError where it cannot be
+    listed.
+    """
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_passed_over(path.name))
     except PermissionError as error:
         raise _refused(folder) from error
 
 
-def is_part(folder: Path) -> bool:
-    """Whether a folder is called after an official part."""
-    return folder.name.lower() in PART_NAMES
-
-
-def part_folders(folders: Iterable[Path], root: Path) -> dict[str, Path]:
-    """{part: folder} of folders in `root` that are called after parts; DataError where two name one."""
-    parts: dict[str, Path] = {}
-    for folder in folders:
-        part = PART_NAMES[folder.name.lower()]
-        if parts.setdefault(part, folder) is not folder:
-            two = f"{parts[part].name}/ and {folder.name}/"
-            raise DataError(f"{printable(root)}: {two} both name the {part} part", cure="Keep one of them.")
-    return parts
-
-
-def loose_files(folder: Path) -> list[Path]:
-    """Whatever stands in `folder` and is no folder: pipes and broken links too."""
-    return [path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")]
+def beside_folders(folder: Path) -> FoundFiles:
+    """Whatever stands in `folder` and is no folder (pipes and broken links too), as `others`; and what of the
+    system's own stands there.
+    """
+    below = sorted(folder.iterdir())
+    others = [path for path in below if not path.is_dir() and not is_passed_over(path.name)]
+    return FoundFiles(others=others, system=[path for path in below if is_system(path.name)])
 
 
 def _refused(path: Path) -> DataError:

@@ -25,6 +25,7 @@ from lightfast.base.errors import DataError, LightfastError, StorageError
 from lightfast.base.files import make_folder, storage_errors
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.sources.archives import Unpacked, first_line, is_taken, safe_parts
+from lightfast.data.sources.names import is_passed_over
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
 _PACKAGES = {
@@ -251,7 +252,7 @@ def _listed(
             if not is_folder:
                 unsafe[written] = "its name leads out of the folder, or no file can have it"
             continue
-        if any(part.startswith(".") for part in parts):
+        if any(map(is_passed_over, parts)):
             continue
         folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder))
         relative = "/".join(parts)
