@@ -1,4 +1,4 @@
-"""How the folders of a source are to be read: which are official parts, which are classes, which are neither."""
+"""How the folders of a source are to be read: which are official parts, which classes, which neither."""
 
 from __future__ import annotations
 
