@@ -152,7 +152,9 @@ def is_heic(path: Path | InMemoryFile) -> bool:
 
 def picture_format(path: Path | InMemoryFile) -> str:
     """The picture format that the first bytes announce ("JPEG", "PNG" ...), or ""."""
-    return _format(_first(path))
+    head = _first(path)
+    # A text may begin with BM: what follows the length in a BMP are four zero bytes.
+    return "" if head.startswith(b"BM") and head[6:10] != bytes(4) else _format(head)
 
 
 def ends_early(path: Path | InMemoryFile) -> bool:

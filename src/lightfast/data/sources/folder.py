@@ -9,21 +9,22 @@ import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from lightfast.base.errors import DataError
 from lightfast.data.dataset import Unreadable
 from lightfast.data.decode.unreadable import picture_format, printable, unreadable_reason
-from lightfast.data.sources.names import is_passed_over, is_system
+from lightfast.data.sources.names import SYSTEM_NOTE, is_passed_over, is_system
 
 PICTURE_ENDINGS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .tga .ico .avif "
     ".heic .heif".split()
 )
 MANIFEST_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
-_IN_NAME = re.compile(rf"({'|'.join(map(re.escape, sorted(PICTURE_ENDINGS)))})(?![a-z0-9])|^[^.]+$|\\.\\d*$")
-"""Names that may be those of pictures although they do not end so: `IMG_0001`, `a.jpg_large`, `a.png.1`."""
+_ENDING = re.compile(r"\.(?=\d*[a-z])[a-z0-9]{1,12}")
+# Copies that ExifTool and editors keep of a file that they wrote anew.
+_BACKUP_MARKS = ("_original", "~")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class FoundFiles:
         again: folders by link that lead to what was read anyway: back, or beside.
         system: files and folders of systems and programs (`names.SYSTEM_NAMES`), passed over.
         closed: what could not be opened.
+        folders: every folder below, links that were followed among them.
     """
 
     pictures: list[Path] = field(default_factory=list)
@@ -45,6 +47,7 @@ class FoundFiles:
     again: list[Path] = field(default_factory=list)
     system: list[Path] = field(default_factory=list)
     closed: list[Unreadable] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
 
     def extend(self, more: FoundFiles) -> None:
         """Take in what lies below one more folder."""
@@ -66,7 +69,7 @@ class FoundFiles:
             ),
             (self.linked, "folder(s) are links and were followed"),
             (self.again, "folder(s) are links to what is read already and were not followed"),
-            (self.system, "file(s) and folder(s) of the system were passed over"),
+            (self.system, SYSTEM_NOTE),
         ]
         return tuple(f"{len(some)} {text} (first: {printable(min(some))})" for some, text in said if some)
 
@@ -92,6 +95,28 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_ENDINGS
 
 
+def may_be_picture(name: str) -> bool:
+    """Whether a name without the ending of a picture leaves it open what the file is: it has no ending, or
+    none of letters and digits alone (`IMG_0001`, `a.jpg_large`, `a.JPG?size=m`, `scan.0001`).
+    """
+    return not _ENDING.fullmatch(PurePath(name).suffix.lower())
+
+
+def holds_picture(path: Path) -> bool:
+    """Whether a file is one of pictures: by its name, or where that leaves it open by its first bytes.
+
+    Backups that a program keeps beside a file (`a.jpg_original`, `a.jpg~`) are none.
+    """
+    if is_picture(path) or not may_be_picture(path.name):
+        return is_picture(path)
+    kept = [
+        path.with_name(path.name.removesuffix(mark)) for mark in _BACKUP_MARKS if path.name.endswith(mark)
+    ]
+    if any(is_picture(one) and one.is_file() for one in kept):
+        return False
+    return path.is_file() and picture_format(path) != ""
+
+
 def find_files(folder: Path) -> FoundFiles:
     """Everything below `folder`, sorted, hidden things and the system's own aside. Folders by link are
     followed once, after all others; what leads back, or to what was read before, is in `again`.
@@ -101,31 +126,29 @@ def find_files(folder: Path) -> FoundFiles:
     folder that cannot be listed, and one called like a picture with no picture in it, are in `closed`.
     """
     found = FoundFiles()
-    seen: set[tuple[int, int]] = set()
-    folders, links = _walk(folder, found, seen)
+    seen: set[object] = set()
+    links = _walk(folder, found, seen)
     while links:
         link = links.pop(0)
         if _identity(link) in seen:
             found.again.append(link)
             continue
         found.linked.append(link)
-        more, inner = _walk(link, found, seen)
-        folders += more
-        links += inner
-    for kind in (found.pictures, found.others):
+        found.folders.append(link)
+        links += _walk(link, found, seen)
+    for kind in (found.pictures, found.others, found.folders):
         kind.sort()
-    not_hollow = {*found.again, *(above for path in found.pictures for above in path.parents)}
+    not_hollow = {above for path in found.pictures for above in path.parents}
     closed = {one.path for one in found.closed}
-    hollow = [printable(path) for path in filter(is_picture, folders) if path not in not_hollow]
+    hollow = [printable(path) for path in filter(is_picture, found.folders) if path not in not_hollow]
     found.closed.extend(Unreadable(path, "it is a folder") for path in hollow if path not in closed)
     return found
 
 
-def _walk(folder: Path, found: FoundFiles, seen: set[tuple[int, int]]) -> tuple[list[Path], list[Path]]:
-    """(folders, those of them that are links) below a folder, links not followed; files go to `found`, and so
-    does what cannot be listed; what was walked through goes to `seen`.
+def _walk(folder: Path, found: FoundFiles, seen: set[object]) -> list[Path]:
+    """The folders below `folder` that are links, not followed; all else goes to `found`. What was walked
+    through goes to `seen`; what is there already is not walked through again.
     """
-    folders: list[Path] = []
     links: list[Path] = []
 
     def refused(error: OSError) -> None:
@@ -135,26 +158,26 @@ def _walk(folder: Path, found: FoundFiles, seen: set[tuple[int, int]]) -> tuple[
     for place, inner, names in os.walk(folder, onerror=refused):
         here = Path(place)
         seen.add(_identity(here))
-        found.system.extend(here / name for name in (*inner, *names) if is_system(name))
-        inner[:] = sorted(name for name in inner if not is_passed_over(name))
-        folders += [here / name for name in inner]
-        links += [here / name for name in inner if (here / name).is_symlink()]
-        for path in (here / name for name in names if not is_passed_over(name)):
-            (found.pictures if is_picture(path) or _is_unnamed_picture(path) else found.others).append(path)
-    return folders, links
+        found.system.extend(here / name for name in (*inner, *names) if is_system(name, here.name))
+        folders = [here / name for name in sorted(inner) if not is_passed_over(name, here.name)]
+        links += filter(Path.is_symlink, folders)
+        own = [path for path in folders if not path.is_symlink()]
+        # Behind a link may lie what was read already.
+        found.again.extend(path for path in own if _identity(path) in seen)
+        own = [path for path in own if _identity(path) not in seen]
+        found.folders.extend(own)
+        inner[:] = [path.name for path in own]
+        for path in (here / name for name in names if not is_passed_over(name, here.name)):
+            (found.pictures if holds_picture(path) else found.others).append(path)
+    return links
 
 
-def _identity(folder: Path) -> tuple[int, int]:
+def _identity(folder: Path) -> object:
     try:
         status = folder.stat()
     except OSError:
-        return (0, 0)
+        return folder
     return (status.st_dev, status.st_ino)
-
-
-def _is_unnamed_picture(path: Path) -> bool:
-    """Whether a file without the ending of a picture is one by its first bytes."""
-    return _IN_NAME.search(path.name.lower()) is not None and path.is_file() and picture_format(path) != ""
 
 
 def subfolders(folder: Path) -> Sequence[Path]:
@@ -162,18 +185,10 @@ def subfolders(folder: Path) -> Sequence[Path]:
     listed.
     """
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_passed_over(path.name))
+        below = sorted(folder.iterdir())
     except PermissionError as error:
         raise _refused(folder) from error
-
-
-def beside_folders(folder: Path) -> FoundFiles:
-    """Whatever stands in `folder` and is no folder (pipes and broken links too), as `others`; and what of the
-    system's own stands there.
-    """
-    below = sorted(folder.iterdir())
-    others = [path for path in below if not path.is_dir() and not is_passed_over(path.name)]
-    return FoundFiles(others=others, system=[path for path in below if is_system(path.name)])
+    return [path for path in below if path.is_dir() and not is_passed_over(path.name, folder.name)]
 
 
 def _refused(path: Path) -> DataError:

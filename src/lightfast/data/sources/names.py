@@ -1,10 +1,10 @@
-"""What the names of files and folders say: those of systems, those of official parts."""
+"""What the names of files and folders say: those of systems and programs, and those of official parts."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import translate
 from pathlib import Path
 
@@ -13,25 +13,31 @@ from lightfast.base.text import nfc
 SYSTEM_NAMES = (
     "@eadir",
     "@tmp",
+    "@sharebin",
     "@recycle",
     "@recently-snapshot",
-    "@sharebin",
+    "*@synoeastream",
+    "*@synoresource",
     ".@__thumb",
+    "@__thumb",
     "#recycle",
     "#snapshot",
-    "trashbox",
+    "~snapshot",
+    ".snapshot",
     "$recycle.bin",
     "recycler",
-    "recycled",
     "system volume information",
     "found.[0-9][0-9][0-9]",
     "thumbs.db*",
     "ehthumbs*.db",
     "desktop.ini",
     "__macosx",
+    "._*",
+    "icon\r",
     ".appledouble",
     ".trashes",
-    "._*",
+    "network trash folder",
+    "temporary items",
     "lost+found",
     ".trash",
     ".trash-*",
@@ -41,46 +47,63 @@ SYSTEM_NAMES = (
     ".dtrash",
     ".picasaoriginals",
     ".bridgecache*",
+    "picasa.ini",
+    "zbthumbnail.info",
     "*.lrdata",
+    "*.lrlibrary",
     "*.cocatalogdb",
     "__pycache__",
 )
 """Files and folders that systems and programs leave among pictures, in lower case, as patterns of fnmatch:
-waste baskets and thumbnails of network drives (Synology, QNAP, Buffalo), Windows, macOS and Linux, previews
-of Lightroom, Bridge, Picasa, digiKam and Capture One.
+waste baskets, snapshots and thumbnails of network drives (Synology, QNAP, NetApp), Windows, macOS and Linux,
+previews of Lightroom, Bridge, Picasa, digiKam and Capture One.
 """
+SYSTEM_NOTE = "file(s) and folder(s) of the system (thumbnails, waste baskets) were passed over"
 _SYSTEM = re.compile("|".join(map(translate, SYSTEM_NAMES)))
+# A library of Apple's Photos, iPhoto or Aperture: all but these folders of it are previews and databases.
+_LIBRARY_ENDINGS = (".photoslibrary", ".photolibrary", ".aplibrary")
+_LIBRARY_PICTURES = ("originals", "masters")
 
 _WORDS = {
-    "train": "train",
-    "training": "train",
-    "trn": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "validate": "val",
-    "test": "test",
-    "testing": "test",
-    "tst": "test",
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "val"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
 }
-_FILLERS = r"(?:sets?|data|datasets?|images?|imgs?|pics?|pictures?|photos?|seg|splits?|parts?|folders?|\d+)"
+_FILLERS = (
+    r"(?:sets?|data|datasets?|images?|imgs?|pics?|pictures?|photos?|jpe?gs?|pngs?|seg|splits?|parts?"
+    r"|folders?|\d+)"
+)
 _PART = re.compile(
     rf"(?:{_FILLERS}[\W_]*)*({'|'.join(sorted(_WORDS, key=len, reverse=True))})(?:[\W_]*{_FILLERS})*"
 )
 _UNLABELLED = re.compile(
-    r".*(unlabel|no_?label|pred|extra|submission|sample|unknown|unsorted|todo|holdout|query|gallery).*"
+    r".*(unlabel|no_?label|unsup|pred|extra|submission|sample|unknown|unsorted|todo|query|gallery).*"
 )
-_HOLDERS = re.compile(rf"(?:{_FILLERS}|all|raw|jpe?gs?|pngs?|files?)(?:[\W_]*{_FILLERS})*")
+_EITHER_PART = re.compile(r".*(eval|hold[-_ ]?out).*")
 
 
-def is_system(name: str) -> bool:
-    """Whether a file or folder of this name is a system's or a program's own (`SYSTEM_NAMES`)."""
+def is_system(name: str, parent: str = "") -> bool:
+    """Whether a file or folder of this name, in the folder `parent`, is a system's or a program's own:
+    `SYSTEM_NAMES`, and what is no original in a library of Apple's Photos.
+    """
+    if parent.lower().endswith(_LIBRARY_ENDINGS):
+        return name.lower() not in _LIBRARY_PICTURES
     return _SYSTEM.match(name.lower()) is not None
 
 
-def is_passed_over(name: str) -> bool:
+def is_passed_over(name: str, parent: str = "") -> bool:
     """Whether whatever has this name is no picture of the user's: hidden, or a system's own."""
-    return name.startswith(".") or is_system(name)
+    return name.startswith(".") or is_system(name, parent)
+
+
+def passed_over_part(parts: Sequence[str]) -> tuple[bool, str]:
+    """(whether a path through these folders is passed over, the path up to the first that is a system's own
+    or "").
+    """
+    pairs = list(zip(parts, ("", *parts), strict=False))
+    passed = any(is_passed_over(*pair) for pair in pairs)
+    end = next((depth for depth, pair in enumerate(pairs, start=1) if is_system(*pair)), 0)
+    return passed, "/".join(parts[:end])
 
 
 def part_of(name: str) -> str | None:
@@ -91,6 +114,18 @@ def part_of(name: str) -> str | None:
     """
     found = _PART.fullmatch(nfc(name).casefold().strip())
     return found and _WORDS[found[1]]
+
+
+def is_plain_part(name: str) -> bool:
+    """Whether a name is nothing but the word for a part: nobody needs to be told how it was read."""
+    return name.casefold() in _WORDS
+
+
+def may_be_val_or_test(name: str) -> bool:
+    """Whether a folder is called by a word that some use for the validation part and some for the test
+    part.
+    """
+    return _EITHER_PART.fullmatch(nfc(name).casefold()) is not None
 
 
 def named_parts(folders: Iterable[Path]) -> dict[Path, str]:
@@ -114,10 +149,3 @@ def named_parts(folders: Iterable[Path]) -> dict[Path, str]:
 def is_unlabelled(name: str) -> bool:
     """Whether a folder is called after pictures that have no labels: `unlabelled`, `seg_pred`, `extra`."""
     return _UNLABELLED.fullmatch(nfc(name).casefold()) is not None
-
-
-def is_holder(name: str) -> bool:
-    """Whether a folder is called after what lies in it (`images`, `photos`, `data`) or a part, not after a
-    class.
-    """
-    return _HOLDERS.fullmatch(nfc(name).casefold()) is not None or part_of(name) is not None
