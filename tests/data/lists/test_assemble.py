@@ -64,11 +64,12 @@ def test_a_closed_class_folder_is_not_called_empty(tree: Path, closed: Callable[
         load_class_folders(tree)
 
 
-def test_folders_by_link_are_not_followed_and_said(tree: Path) -> None:
+def test_a_link_that_leads_back_is_not_followed_and_said(tree: Path) -> None:
     (tree / "cat" / "again").symlink_to(tree / "cat")
     loaded = load_class_folders(tree)
     assert len(loaded.train) == 6
-    assert f"1 folder(s) are links and were not followed (first: {tree / 'cat' / 'again'})" in loaded.notes
+    again = "1 folder(s) are links to what is read already and were not followed"
+    assert f"{again} (first: {tree / 'cat' / 'again'})" in loaded.notes
 
 
 def test_a_class_folder_by_link_is_a_class(tree: Path, tmp_path: Path) -> None:

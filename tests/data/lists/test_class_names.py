@@ -12,8 +12,11 @@ ALIKE = [
     ("cat", "cat "),
     ("T-shirt", "t_shirt"),
     ("alarm clock", "alarm_clock"),
-    ("ＡＢ", "ab"),
+    ("ＡＢ", "AB"),
     ("a", "a "),
+    ("K\u00e4fer", "Ka\u0308fer"),
+    ("black  bird", "black bird"),
+    ("ant", "an\u200bt"),
 ]
 
 
@@ -28,7 +31,30 @@ def test_names_spelled_alike_are_refused(pair: tuple[str, str]) -> None:
     [("cat", "cats"), ("A", "a"), ("1", "-1"), ("1", "10"), ("T-shirt", "Shirt"), ("smile", "not_smile")],
 )
 def test_different_names_pass(pair: tuple[str, str]) -> None:
-    assert check_class_names(pair, "here") is None
+    assert check_class_names(pair, "here") == ()
+
+
+CODES = [
+    ("1-1", "11"),
+    ("v1_0", "v10"),
+    ("Co", "CO"),
+    ("1-1", "1_1"),
+    ("T-shirt", "Tshirt"),
+    ("SKU-1-1", "SKU-1_1"),
+    ("Sample_AB", "Sample_ab"),
+]
+
+
+@pytest.mark.parametrize("pair", CODES)
+def test_codes_that_are_easily_confused_are_two_classes_and_noted(pair: tuple[str, str]) -> None:
+    (note,) = check_class_names(pair, "here")
+    assert note == f"classes spelled alike were kept apart: {pair[0]!r} and {pair[1]!r}"
+
+
+def test_many_confusing_codes_are_one_note() -> None:
+    names = [f"letter {letter}" for letter in "abcdefgABCDEFG"]
+    (note,) = check_class_names(names, "here")
+    assert note.endswith("'letter e' and 'letter E' and 2 more")
 
 
 def test_an_empty_name_is_refused() -> None:

@@ -46,7 +46,7 @@ def test_nothing_in_a_folder_is_dropped_without_a_word(tree: Path) -> None:
     ]
     assert [note.partition(" (first")[0] for note in listing.notes] == [
         "1 file(s) have no ending of a picture and were left out",
-        "1 folder(s) are links and were not followed",
+        "1 folder(s) are links to what is read already and were not followed",
     ]
 
 

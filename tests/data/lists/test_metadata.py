@@ -137,7 +137,7 @@ def test_a_label_that_only_the_test_part_has_is_refused(flat: Path) -> None:
             "both name pictures",
         ),
         ({"train/metadata.csv": "file_name,label\na.png,x\n", "test/x.png": ""}, "no fellow in .*test"),
-        ({"test/metadata.csv": "file_name,label\na.png,x\n"}, "no train/ with a metadata file"),
+        ({"test/metadata.csv": "file_name,label\na.png,x\n"}, "has test/ but no train/"),
         (
             {
                 "train/metadata.csv": "file_name,label\na.png,x\n",

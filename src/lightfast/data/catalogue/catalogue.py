@@ -24,7 +24,7 @@ from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.arrays import load_npz, whole_npz, with_image_spec
 from lightfast.data.lists.class_folders import load_class_folders
-from lightfast.data.sources.folder import is_picture
+from lightfast.data.sources.folder import is_picture, subfolders
 
 Availability = Literal["here", "embedded", "to fetch"]
 
@@ -138,9 +138,7 @@ def local_dataset_names(folder: Path | None = None) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
     arrays = {path.stem for path in folder.glob("*.npz") if _holds_pictures(path)}
-    trees = {
-        path.name for path in folder.iterdir() if path.is_dir() and path.name != "raw" and _is_tree(path)
-    }
+    trees = {path.name for path in subfolders(folder) if path.name != "raw" and _is_tree(path)}
     return tuple(sorted(arrays | trees))
 
 
@@ -159,8 +157,7 @@ def _is_tree(folder: Path) -> bool:
     What holds the copies of sources is none: the cache may have been put into the data folder.
     """
     return not sources_folder().resolve().is_relative_to(folder.resolve()) and any(
-        child.is_dir() and not child.name.startswith(".") and _has_pictures(child)
-        for child in folder.iterdir()
+        map(_has_pictures, subfolders(folder))
     )
 
 

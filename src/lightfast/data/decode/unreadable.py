@@ -152,6 +152,13 @@ def is_heic(path: Path | InMemoryFile) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
 
 
+def picture_format(path: Path | InMemoryFile) -> str:
+    """The picture format that the first bytes announce ("JPEG", "PNG" ...), or ""."""
+    head = _first(path)
+    # A text may begin with BM: what follows the length in a BMP are four zero bytes.
+    return "" if head.startswith(b"BM") and head[6:10] != bytes(4) else _format(head)
+
+
 def ends_early(path: Path | InMemoryFile) -> bool:
     """Whether the file stops before its own end mark or announced length.
 

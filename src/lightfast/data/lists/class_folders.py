@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import Entry, ImageSpec, LoadedData
+from lightfast.base.text import nfc
+from lightfast.data.dataset import PART_ORDER, Entry, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
-from lightfast.data.lists.class_names import check_class_names, ordered_class_names, require_two_classes
-from lightfast.data.sources.folder import (
-    FoundFiles,
-    find_files,
-    is_part,
-    loose_files,
-    part_folders,
-    subfolders,
-)
+from lightfast.data.lists.class_names import check_class_names, ordered_class_names
+from lightfast.data.lists.layout import Layout, NoClassFolders, class_name_of, layout_of
+from lightfast.data.sources.folder import FoundFiles
+
+_FOLDERS_CURE = "Put the pictures of each class in a folder named after it, or give a manifest (path,label)."
 
 
-def load_class_folders(root: Path, target: ImageSpec | None = None, report: Reporter = silent) -> LoadedData:
+def load_class_folders(
+    root: Path,
+    target: ImageSpec | None = None,
+    report: Reporter = silent,
+    *,
+    known: Sequence[str] = (),
+    layout: Layout | None = None,
+) -> LoadedData:
     """Every picture below `root/CLASS/` (any depth), labels from the folder names, ids from the relative
-    paths.
+    paths; parts and levels as `layout.layout_of` reads them.
 
-    Raises DataError for: no class folders, an empty class folder, one class, one picture, classes spelled
-    alike, nothing readable.
+    Args:
+        known: the classes of a run that scores the pictures: one of them is enough, where else two are
+            wanted.
+        layout: the reading of `root`, if that was made already.
+
+    Raises NoClassFolders for: no class folders, one class. DataError for: an empty class folder, one picture,
+    classes spelled alike, nothing readable.
     """
-    entries, found, class_names = _entries(root, _parts(subfolders(root), root) or {"train": root})
-    cure = "Add a folder of pictures for each further class."
-    require_two_classes(class_names, printable(root), "class folders", cure)
-    if len(entries) < 2:
-        raise DataError(
-            f"{printable(root)} has one picture only ({printable(entries[0].id)})", cure="Add more pictures."
-        )
+    layout = layout or layout_of(root, known)
+    _require_class_folders(layout)
+    class_names, notes = _class_names(layout)
+    entries, found = _entries(root, layout, class_names)
+    if not {*class_names} <= {*map(nfc, known)}:
+        _require_enough(entries, class_names, layout.root)
     loaded = assemble(root.resolve().name, entries, class_names, target or ImageSpec(), report)
     unreadable = tuple(sorted((*loaded.unreadable, *found.closed)))
     missing = [
@@ -43,53 +52,80 @@ def load_class_folders(root: Path, target: ImageSpec | None = None, report: Repo
         for part, images in loaded.parts.items()
         if images.absent_classes
     ]
-    return dataclasses.replace(loaded, unreadable=unreadable, notes=(*loaded.notes, *found.notes(), *missing))
+    notes = (*loaded.notes, *layout.notes, *found.notes(), *notes, *missing)
+    return dataclasses.replace(loaded, unreadable=unreadable, notes=notes)
 
 
-def _parts(folders: Sequence[Path], root: Path) -> dict[str, Path]:
-    """{part: folder} when the folders are official parts; empty when they are classes."""
-    if not all(map(is_part, folders)):
-        return {}
-    parts = part_folders(folders, root)
-    if parts and "train" not in parts:
-        only = ", ".join(f"{folder.name}/" for folder in folders)
-        raise DataError(f"{root} has {only} but no train/", cure=f"Give {folders[0]} itself.")
-    return parts
+def _require_class_folders(layout: Layout) -> None:
+    for part in filter(layout.parts.__contains__, PART_ORDER):
+        if layout.classes[part]:
+            continue
+        folder, cure = layout.parts[part], _FOLDERS_CURE
+        count = sum(folder in path.parents for path in layout.found.pictures)
+        said = f"{count} pictures but no class folders" if count else "no class folders"
+        if part != "train":
+            cure = (
+                "Put its pictures in folders named after their classes, or remove it: a "
+                f"{part} part is then split off train."
+            )
+        raise NoClassFolders(f"{printable(folder)} has {said}", cure=cure)
 
 
-def _entries(root: Path, parts: dict[str, Path]) -> tuple[list[Entry], FoundFiles, tuple[str, ...]]:
-    """(picture files, all that was found in and outside the class folders, class names)."""
-    classes = {part: _class_folders(folder, part) for part, folder in parts.items()}
-    class_names = _class_names(root, parts["train"], classes)
-    found, entries = FoundFiles(), list[Entry]()
-    for folder in {root, *parts.values()}:
-        # Whatever stands beside the class folders, so that nothing is dropped without a word.
-        found.others.extend(loose_files(folder))
-    for part, folders in classes.items():
-        below = {folder: find_files(folder) for folder in folders}
-        for folder, here in below.items():
-            label = class_names.index(printable(folder.name))
-            entries += [Entry(path, path.relative_to(root).as_posix(), label, part) for path in here.pictures]
-            found.extend(here)
-        empty = [folder for folder, here in below.items() if not here.pictures]
-        if empty:
-            _refuse_empty(empty, found)
-    return entries, found, class_names
+def _require_enough(entries: Sequence[Entry], class_names: Sequence[str], root: Path) -> None:
+    if len(class_names) < 2:
+        raise NoClassFolders(
+            f"{printable(root)} has one class only ({', '.join(class_names)})",
+            expected="at least two class folders",
+            cure="Add a folder of pictures for each further class.",
+        )
+    if len(entries) < 2:
+        said = f"{printable(root)} has one picture only ({printable(entries[0].id)})"
+        raise DataError(said, cure="Add more pictures.")
 
 
-def _class_names(root: Path, train: Path, classes: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
-    names = sorted(printable(folder.name) for folder in classes["train"])
-    check_class_names(names, printable(root))
-    for part, folders in classes.items():
-        for folder in folders:
-            name = printable(folder.name)
+def _entries(root: Path, layout: Layout, class_names: Sequence[str]) -> tuple[list[Entry], FoundFiles]:
+    """(the picture files of the classes; all that was found, the pictures outside them among the others)."""
+    places = {
+        folder: (class_names.index(name), part)
+        for part, classes in layout.classes.items()
+        for folder, name in classes.items()
+    }
+    entries, outside, filled = list[Entry](), list[Path](), set[tuple[int, str]]()
+    for path in layout.found.pictures:
+        place = next((places[above] for above in path.parents if above in places), None)
+        if place is not None:
+            filled.add(place)
+            entries.append(Entry(path, path.relative_to(root).as_posix(), *place))
+        elif not any(above in layout.beside for above in path.parents):
+            outside.append(path)
+    empty = [folder for folder, place in places.items() if place not in filled]
+    if empty:
+        _refuse_empty(empty, layout.found)
+    kept = [entry.path for entry in entries]
+    return entries, dataclasses.replace(layout.found, pictures=kept, others=[*layout.found.others, *outside])
+
+
+def _class_names(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(class names in their order, notes): of one name in two spellings of Unicode one class is made."""
+    where = printable(layout.root)
+    named: Mapping[str, list[Path]] = defaultdict(list)
+    for folder, name in layout.classes["train"].items():
+        # A part below its class is called after the part.
+        named[name].append(folder if class_name_of(folder) == name else folder.parent)
+    names = sorted(named)
+    spelled = {name: len({folder.name for folder in folders}) for name, folders in named.items()}
+    two = "spellings of one name in Unicode were read as one class"
+    notes = [f"class {name!r}: {count} {two}" for name, count in spelled.items() if count > 1]
+    notes += check_class_names(names, where)
+    for part, classes in layout.classes.items():
+        for folder, name in classes.items():
             if name not in names:
-                check_class_names([*names, name], printable(root))
+                check_class_names([*names, name], where)
                 raise DataError(
                     f"{printable(folder)}: class {name!r} is not among the training classes",
-                    cure=f"Add {printable(train / name)}, or remove it from {part}.",
+                    cure=f"Add {printable(layout.parts['train'] / name)}, or remove it from {part}.",
                 )
-    return ordered_class_names(names)
+    return ordered_class_names(names), tuple(notes)
 
 
 def _refuse_empty(folders: Sequence[Path], found: FoundFiles) -> None:
@@ -100,19 +136,12 @@ def _refuse_empty(folders: Sequence[Path], found: FoundFiles) -> None:
                 f"no picture in {named}: {one.path} cannot be read ({one.reason})",
                 cure="Give yourself the right to read it, or remove the folder.",
             )
-    raise DataError(f"empty class: no picture in {named}", cure="Add pictures or remove the folder.")
-
-
-def _class_folders(folder: Path, part: str) -> Sequence[Path]:
-    found = subfolders(folder)
-    if found:
-        return found
-    pictures = find_files(folder).pictures
-    said = f"{len(pictures)} pictures but no class folders" if pictures else "no class folders"
-    cure = "Put the pictures of each class in a folder named after it, or give a manifest (path,label)."
-    if part in ("val", "test"):
-        cure = (
-            f"Put its pictures in folders named after their classes, or remove it: a {part} part is then "
-            "split off train."
+    others = [path for path in found.others if not {*path.parents}.isdisjoint(folders)]
+    if others:
+        first = printable(min(others))
+        raise DataError(
+            f"empty class: no picture in {named}, {len(others)} file(s) there are none by their endings and "
+            f"their first bytes (first: {first})",
+            cure="Give pictures the ending of their format (.jpg), or remove the folder.",
         )
-    raise DataError(f"{printable(folder)} has {said}", cure=cure)
+    raise DataError(f"empty class: no picture in {named}", cure="Add pictures or remove the folder.")

@@ -76,10 +76,10 @@ def _single(cells: Sequence[Any], where: str) -> Labelling:
             raise DataError(f"{where}: picture {number} has no label", cure="Fill it in or remove the row.")
     texts = [cell_text(cell) for cell in cells]
     names = ordered_class_names(texts)
-    check_class_names(names, where)
+    alike = check_class_names(names, where)
     require_two_classes(names, where, "labels")
     numbers = {name: number for number, name in enumerate(names)}
-    return Labelling(names, labels=tuple(numbers[text] for text in texts))
+    return Labelling(names, labels=tuple(numbers[text] for text in texts), notes=alike)
 
 
 def _several(
@@ -87,7 +87,7 @@ def _several(
 ) -> Labelling:
     if not any(lists):
         raise DataError(f"{where}: no picture carries any label", cure="Fill in the labels.")
-    check_class_names(names, where)
+    notes = list(check_class_names(names, where))
     _require_trained(lists, names, parts, where)
     if len(names) == 1 and all(lists):
         raise DataError(
@@ -98,9 +98,9 @@ def _several(
     numbers = {name: number for number, name in enumerate(names)}
     tags = tuple(tuple(sorted({numbers[name] for name in one})) for one in lists)
     none = sum(not one for one in tags)
-    return Labelling(
-        names, tags=tags, notes=(f"{none} of {len(tags)} pictures carry none of the labels",) if none else ()
-    )
+    if none:
+        notes.append(f"{none} of {len(tags)} pictures carry none of the labels")
+    return Labelling(names, tags=tags, notes=tuple(notes))
 
 
 def _require_trained(

@@ -12,16 +12,11 @@ from lightfast.base.errors import DataError
 from lightfast.data.dataset import PART_ORDER, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.label_columns import has_labels
+from lightfast.data.lists.layout import require_parts
 from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, load_table
-from lightfast.data.sources.folder import (
-    PART_NAMES,
-    FoundFiles,
-    find_files,
-    is_part,
-    part_folders,
-    subfolders,
-)
+from lightfast.data.sources.folder import FoundFiles, find_files, subfolders
+from lightfast.data.sources.names import named_parts, part_of
 from lightfast.data.sources.resolve import SourceResolver
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -35,7 +30,7 @@ def metadata_files(root: Path) -> dict[str, Path]:
     only some have one.
     """
     own = _metadata(root)
-    parts = list(filter(is_part, subfolders(root)))
+    parts = named_parts(subfolders(root))
     inner = {folder: file for folder in parts if (file := _metadata(folder)) is not None}
     if not inner:
         return {} if own is None else {"": own}
@@ -50,10 +45,7 @@ def metadata_files(root: Path) -> dict[str, Path]:
                 got=f"none in {bare.name}/",
                 cure="Add or remove it.",
             )
-    found = part_folders(inner, root)
-    if "train" not in found:
-        cure = f"Give {next(iter(inner))} itself."
-        raise DataError(f"{printable(root)} has no train/ with a metadata file", cure=cure)
+    found = require_parts({folder: parts[folder] for folder in inner}, root)
     return {part: inner[found[part]] for part in PART_ORDER if part in found}
 
 
@@ -68,7 +60,8 @@ def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> Lo
         return None
     tables = {part: load_table(file) for part, file in files.items()}
     silent = next((file for part, file in files.items() if not has_labels(tables[part])), None)
-    if silent and not all(map(is_part, subfolders(silent.parent))):
+    folders = subfolders(silent.parent) if silent else ()
+    if silent and len(named_parts(folders)) < len(folders):
         resolver.notes.append(f"{printable(silent)} has no labels: the class folders were read instead")
         return None
     rows = [row for part, table in tables.items() for row in _rows(table, part, files[part], root)]
@@ -84,14 +77,12 @@ def _rows(table: PictureTable, part: str, file: Path, root: Path) -> list[Manife
     rows = table_rows(table, column, file.parent, part or None, prefix)
     if part or "split" in table.columns:
         return rows
-    steps = [PurePosixPath(row.name).parts[0].lower() for row in rows]
-    if not all(step in PART_NAMES for step in steps):
-        return rows
+    said = [part_of(PurePosixPath(row.name).parts[0]) for row in rows]
     # file_name of one file for all parts: train/0.jpg.
-    return [
-        ManifestRow(row.name, row.base, PART_NAMES[step], row.id)
-        for row, step in zip(rows, steps, strict=True)
+    parted = [
+        ManifestRow(row.name, row.base, part, row.id) for row, part in zip(rows, said, strict=True) if part
     ]
+    return parted if len(parted) == len(rows) else rows
 
 
 def _joined(tables: Mapping[str, PictureTable], where: str) -> PictureTable:

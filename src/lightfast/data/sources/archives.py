@@ -27,12 +27,13 @@ from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.sources.folder import MANIFEST_ENDINGS, PICTURE_ENDINGS
+from lightfast.data.sources.folder import MANIFEST_ENDINGS, PICTURE_ENDINGS, may_be_picture
+from lightfast.data.sources.names import SYSTEM_NOTE, passed_over_part
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _TAKEN_ENDINGS = frozenset((*PICTURE_ENDINGS, *MANIFEST_ENDINGS, ".npz", ".zip", ".tar", ".tgz"))
 """What is taken out of archives and folders elsewhere: pictures, tables of pictures, arrays,
-and archives in archives.
+and archives in archives; also what has no ending that says what it is.
 """
 MAX_BYTES = 64 * 2**30
 """An archive that holds more than this, unpacked, is refused."""
@@ -104,7 +105,7 @@ def is_archive(name: str) -> bool:
 
 def is_taken(name: str) -> bool:
     """Whether a file of this name is taken out of archives and folders elsewhere."""
-    return PurePosixPath(name).suffix.lower() in _TAKEN_ENDINGS
+    return PurePosixPath(name).suffix.lower() in _TAKEN_ENDINGS or may_be_picture(PurePosixPath(name).name)
 
 
 def first_line(error: BaseException) -> str:
@@ -155,6 +156,7 @@ class _Into:
         self.written: set[str] = set()
         self.found = Unpacked()
         self.others, self.twice = list[str](), list[str]()
+        self.system: dict[str, None] = {}
 
     def take(self, member: _Member) -> None:
         """Write one member, or note why not."""
@@ -164,7 +166,10 @@ class _Into:
             if set(member.name.split("/")) - {"", "."}:
                 self.found.unsafe[member.name] = "its name leads out of the archive, or no file can have it"
             return
-        if any(part.startswith(".") for part in parts) or "__MACOSX" in parts:
+        passed, system = passed_over_part(parts)
+        if passed:
+            # All that lies in one folder of the system's counts as one.
+            self.system |= dict.fromkeys([system] * bool(system))
             return
         relative = "/".join(parts)
         try:
@@ -193,6 +198,7 @@ class _Into:
         told = [
             (self.others, "file(s) in it are neither pictures nor tables and were left out"),
             (self.twice, "name(s) stand in it more than once: the last was taken"),
+            (list(self.system), SYSTEM_NOTE),
         ]
         notes = tuple(f"{len(some)} {said} (first: {some[0]})" for some, said in told if some)
         return replace(self.found, notes=notes)

@@ -5,42 +5,49 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from lightfast.base.errors import DataError
 from lightfast.data.dataset import Unreadable
-from lightfast.data.decode.unreadable import printable, unreadable_reason
+from lightfast.data.decode.unreadable import picture_format, printable, unreadable_reason
+from lightfast.data.sources.names import SYSTEM_NOTE, is_passed_over, is_system
 
 PICTURE_ENDINGS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .tga .ico .avif "
     ".heic .heif".split()
 )
 MANIFEST_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+_ENDING = re.compile(r"\.(?=\d*[a-z])[a-z0-9]{1,12}")
+# Copies that ExifTool and editors keep of a file that they wrote anew.
+_BACKUP_MARKS = ("_original", "~")
 
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """What lies below some folders: files with the ending of a picture, other files, folders by link,
-    and what could not be opened.
+    """What lies below some folders.
+
+    Attributes:
+        pictures: files with the ending of a picture, or, without one, with the first bytes of one.
+        others: files that are neither.
+        linked: folders by link that were followed.
+        again: folders by link that lead to what was read anyway: back, or beside.
+        system: files and folders of systems and programs (`names.SYSTEM_NAMES`), passed over.
+        closed: what could not be opened.
+        folders: every folder below, links that were followed among them.
     """
 
     pictures: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     linked: list[Path] = field(default_factory=list)
+    again: list[Path] = field(default_factory=list)
+    system: list[Path] = field(default_factory=list)
     closed: list[Unreadable] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
 
     def extend(self, more: FoundFiles) -> None:
         """Take in what lies below one more folder."""
@@ -48,15 +55,23 @@ class FoundFiles:
             getattr(self, name).extend(found)
 
     def notes(self) -> tuple[str, ...]:
-        """Notes about `others` and `linked`: how many there are, and the first of them."""
-        loose = sorted(path for path in self.others if is_picture(path))
-        others = sorted(path for path in self.others if not is_picture(path))
-        notes = [
-            (loose, "file(s) stand outside the class folders and were left out"),
-            (others, "file(s) have no ending of a picture and were left out"),
-            (sorted(self.linked), "folder(s) are links and were not followed"),
+        """A note on each kind of what was not simply read: how many there are, and the first of them."""
+        unnamed = [path for path in self.pictures if not is_picture(path)]
+        said = [
+            (unnamed, "file(s) have no ending of a picture and were read by their content"),
+            (
+                list(filter(is_picture, self.others)),
+                "file(s) stand outside the class folders and were left out",
+            ),
+            (
+                list(itertools.filterfalse(is_picture, self.others)),
+                "file(s) have no ending of a picture and were left out",
+            ),
+            (self.linked, "folder(s) are links and were followed"),
+            (self.again, "folder(s) are links to what is read already and were not followed"),
+            (self.system, SYSTEM_NOTE),
         ]
-        return tuple(f"{len(some)} {said} (first: {printable(some[0])})" for some, said in notes if some)
+        return tuple(f"{len(some)} {text} (first: {printable(min(some))})" for some, text in said if some)
 
 
 def file_kind(path: Path) -> Literal["file", "folder", "other", ""]:
@@ -80,71 +95,100 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_ENDINGS
 
 
-def find_files(folder: Path) -> FoundFiles:
-    """Everything below `folder`, sorted, hidden things aside. Nothing is opened; folders by link are not
-    followed (they may lead back).
+def may_be_picture(name: str) -> bool:
+    """Whether a name without the ending of a picture leaves it open what the file is: it has no ending, or
+    none of letters and digits alone (`IMG_0001`, `a.jpg_large`, `a.JPG?size=m`, `scan.0001`).
+    """
+    return not _ENDING.fullmatch(PurePath(name).suffix.lower())
 
-    Pipes, broken links and whatever else has the ending of a picture are among the pictures: reading them
-    says what they are. A folder that cannot be listed, and one called like a picture with no picture in it,
-    are in `closed`.
+
+def holds_picture(path: Path) -> bool:
+    """Whether a file is one of pictures: by its name, or where that leaves it open by its first bytes.
+
+    Backups that a program keeps beside a file (`a.jpg_original`, `a.jpg~`) are none.
+    """
+    if is_picture(path) or not may_be_picture(path.name):
+        return is_picture(path)
+    kept = [
+        path.with_name(path.name.removesuffix(mark)) for mark in _BACKUP_MARKS if path.name.endswith(mark)
+    ]
+    if any(is_picture(one) and one.is_file() for one in kept):
+        return False
+    return path.is_file() and picture_format(path) != ""
+
+
+def find_files(folder: Path) -> FoundFiles:
+    """Everything below `folder`, sorted, hidden things and the system's own aside. Folders by link are
+    followed once, after all others; what leads back, or to what was read before, is in `again`.
+
+    Only files whose names leave it open what they are are opened, for their first bytes. Pipes, broken links
+    and whatever else has the ending of a picture are among the pictures: reading them says what they are. A
+    folder that cannot be listed, and one called like a picture with no picture in it, are in `closed`.
     """
     found = FoundFiles()
-    files, folders = _walk(folder, found.closed)
-    linked = list(filter(Path.is_symlink, folders))
-    found.linked.extend(linked)
-    found.pictures.extend(filter(is_picture, files))
-    found.others.extend(itertools.filterfalse(is_picture, files))
-    not_hollow = {*linked, *(above for path in found.pictures for above in path.parents)}
+    seen: set[object] = set()
+    links = _walk(folder, found, seen)
+    while links:
+        link = links.pop(0)
+        if _identity(link) in seen:
+            found.again.append(link)
+            continue
+        found.linked.append(link)
+        found.folders.append(link)
+        links += _walk(link, found, seen)
+    for kind in (found.pictures, found.others, found.folders):
+        kind.sort()
+    not_hollow = {above for path in found.pictures for above in path.parents}
     closed = {one.path for one in found.closed}
-    hollow = [printable(path) for path in filter(is_picture, folders) if path not in not_hollow]
+    hollow = [printable(path) for path in filter(is_picture, found.folders) if path not in not_hollow]
     found.closed.extend(Unreadable(path, "it is a folder") for path in hollow if path not in closed)
     return found
 
 
-def _walk(folder: Path, closed: list[Unreadable]) -> tuple[list[Path], list[Path]]:
-    """(files, sorted; folders) below a folder, hidden ones aside; what cannot be listed goes to `closed`."""
-    files: list[Path] = []
-    folders: list[Path] = []
+def _walk(folder: Path, found: FoundFiles, seen: set[object]) -> list[Path]:
+    """The folders below `folder` that are links, not followed; all else goes to `found`. What was walked
+    through goes to `seen`; what is there already is not walked through again.
+    """
+    links: list[Path] = []
 
     def refused(error: OSError) -> None:
         place = Path(os.fsdecode(error.filename or folder))
-        closed.append(Unreadable(printable(place), unreadable_reason(error, place)))
+        found.closed.append(Unreadable(printable(place), unreadable_reason(error, place)))
 
     for place, inner, names in os.walk(folder, onerror=refused):
         here = Path(place)
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        folders += [here / name for name in inner]
-        files += [here / name for name in names if not name.startswith(".")]
-    return sorted(files), folders
+        seen.add(_identity(here))
+        found.system.extend(here / name for name in (*inner, *names) if is_system(name, here.name))
+        folders = [here / name for name in sorted(inner) if not is_passed_over(name, here.name)]
+        links += filter(Path.is_symlink, folders)
+        own = [path for path in folders if not path.is_symlink()]
+        # Behind a link may lie what was read already.
+        found.again.extend(path for path in own if _identity(path) in seen)
+        own = [path for path in own if _identity(path) not in seen]
+        found.folders.extend(own)
+        inner[:] = [path.name for path in own]
+        for path in (here / name for name in names if not is_passed_over(name, here.name)):
+            (found.pictures if holds_picture(path) else found.others).append(path)
+    return links
+
+
+def _identity(folder: Path) -> object:
+    try:
+        status = folder.stat()
+    except OSError:
+        return folder
+    return (status.st_dev, status.st_ino)
 
 
 def subfolders(folder: Path) -> Sequence[Path]:
-    """The folders in `folder`, sorted, hidden ones aside; DataError where it cannot be listed."""
+    """The folders in `folder`, sorted, hidden ones and the system's own aside; DataError where it cannot be
+    listed.
+    """
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        below = sorted(folder.iterdir())
     except PermissionError as error:
         raise _refused(folder) from error
-
-
-def is_part(folder: Path) -> bool:
-    """Whether a folder is called after an official part."""
-    return folder.name.lower() in PART_NAMES
-
-
-def part_folders(folders: Iterable[Path], root: Path) -> dict[str, Path]:
-    """{part: folder} of folders in `root` that are called after parts; DataError where two name one."""
-    parts: dict[str, Path] = {}
-    for folder in folders:
-        part = PART_NAMES[folder.name.lower()]
-        if parts.setdefault(part, folder) is not folder:
-            two = f"{parts[part].name}/ and {folder.name}/"
-            raise DataError(f"{printable(root)}: {two} both name the {part} part", cure="Keep one of them.")
-    return parts
-
-
-def loose_files(folder: Path) -> list[Path]:
-    """Whatever stands in `folder` and is no folder: pipes and broken links too."""
-    return [path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")]
+    return [path for path in below if path.is_dir() and not is_passed_over(path.name, folder.name)]
 
 
 def _refused(path: Path) -> DataError:

@@ -25,6 +25,7 @@ from lightfast.base.errors import DataError, LightfastError, StorageError
 from lightfast.base.files import make_folder, storage_errors
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.sources.archives import Unpacked, first_line, is_taken, safe_parts
+from lightfast.data.sources.names import SYSTEM_NOTE, passed_over_part
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(://|::)")
 _PACKAGES = {
@@ -170,7 +171,7 @@ def fetch_folder(folder: RemoteLocation, local: Path, report: Reporter = silent)
     its place and its reason in the result. Raises DataError when the folder cannot be listed, or the network
     fails for good: what was fetched by then is kept.
     """
-    files, folders, unsafe, others = _listed(folder)
+    files, folders, unsafe, others, system = _listed(folder)
     top = folder.url.rstrip("/")
     requests = [
         FileRequest(RemoteLocation(folder.system, info["name"], f"{top}/{path}"), local / path, info)
@@ -181,11 +182,11 @@ def fetch_folder(folder: RemoteLocation, local: Path, report: Reporter = silent)
         for relative in ("", *folders):
             make_folder(local / relative)
     reasons = fetch_files(requests, report, min(_CHUNK, len(requests)))
-    left_out = f"{len(others)} file(s) are neither pictures nor tables and were left out"
+    said = [(others, "file(s) are neither pictures nor tables and were left out"), (system, SYSTEM_NOTE)]
     return Unpacked(
         {path: why for path, why in zip(files, reasons, strict=True) if why},
         unsafe,
-        (f"{left_out} (first: {others[0]})",) if others else (),
+        tuple(f"{len(some)} {text} (first: {some[0]})" for some, text in said if some),
     )
 
 
@@ -230,9 +231,9 @@ def text_digest(text: str) -> str:
 
 def _listed(
     folder: RemoteLocation,
-) -> tuple[dict[str, Mapping[str, Any]], set[str], dict[str, str], list[str]]:
+) -> tuple[dict[str, Mapping[str, Any]], set[str], dict[str, str], list[str], list[str]]:
     """(pictures and tables by their path in the folder, folders, names that cannot be written,
-    other files).
+    other files, what is the system's own).
     """
     with describe_remote_errors(folder.url):
         folder.system.invalidate_cache()
@@ -241,6 +242,7 @@ def _listed(
     folders: set[str] = set()
     unsafe: dict[str, str] = {}
     others: list[str] = []
+    system: dict[str, None] = {}
     for name, info in sorted(found.items()):
         written = name.removeprefix(folder.path).removeprefix("/")
         if not written.strip("/"):
@@ -251,7 +253,9 @@ def _listed(
             if not is_folder:
                 unsafe[written] = "its name leads out of the folder, or no file can have it"
             continue
-        if any(part.startswith(".") for part in parts):
+        passed, own = passed_over_part(parts)
+        if passed:
+            system |= dict.fromkeys([own] * bool(own))
             continue
         folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder))
         relative = "/".join(parts)
@@ -264,7 +268,7 @@ def _listed(
     for both in folders & files.keys():
         del files[both]
         unsafe[both] = "a folder stands in its place"
-    return files, folders, unsafe, others
+    return files, folders, unsafe, others, list(system)
 
 
 def _parts_here(name: str) -> tuple[str, ...] | None:

@@ -31,7 +31,8 @@ from lightfast.data.sources.archives import (
     safe_parts,
     unpack,
 )
-from lightfast.data.sources.folder import PART_NAMES, file_kind
+from lightfast.data.sources.folder import file_kind
+from lightfast.data.sources.names import is_passed_over, part_of
 from lightfast.data.sources.remote import (
     FileRequest,
     RemoteLocation,
@@ -46,7 +47,8 @@ from lightfast.data.sources.remote import (
     text_digest,
 )
 
-_UNPACKED = "unpacked.json"
+# With a number: what is taken out of an archive has changed, and copies of an earlier version are made anew.
+_UNPACKED = "unpacked-2.json"
 _OUTSIDE = "it leads out of the place of its table"
 _IN_ARCHIVE = re.compile("(zip|tar)(://|::)")
 _ON_THIS_DISK = ("file://", "local://")
@@ -343,8 +345,8 @@ def _inner(root: Path) -> Path:
     many archives hold everything in one folder of their own name.
     """
     while True:
-        below = [path for path in root.iterdir() if not path.name.startswith(".")]
-        if len(below) != 1 or not below[0].is_dir() or below[0].name.lower() in PART_NAMES:
+        below = [path for path in root.iterdir() if not is_passed_over(path.name, root.name)]
+        if len(below) != 1 or not below[0].is_dir() or part_of(below[0].name):
             return root
         if not any(path.is_dir() for path in below[0].iterdir()) and not any(below[0].glob("metadata.*")):
             return root
