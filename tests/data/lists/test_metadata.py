@@ -127,7 +127,7 @@ def test_a_label_that_only_the_test_part_has_is_refused(flat: Path) -> None:
     ("files", "message"),
     [
         ({"metadata.csv": "file_name,text\na.png,hello\n"}, "no column 'label'.*got file_name,text"),
-        ({"metadata.csv": "image,label\na.png,cat\n"}, "no column 'file_name'"),
+        ({"metadata.csv": "where,label\na.png,cat\n"}, "no column 'file_name'"),
         (
             {"metadata.csv": "file_name,label\na.png,x\n", "metadata.jsonl": "{}"},
             "holds metadata.csv and metadata.jsonl",

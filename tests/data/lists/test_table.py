@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lightfast.base.errors import DataError
 from lightfast.data.lists.table import PictureTable, load_table
 
 # No lone surrogates, which UTF-8 cannot hold, and no zero byte, which ends a text for the CSV of Python 3.11.
@@ -74,3 +75,10 @@ def test_of_parquet_without_labels_numbers_are_read_and_large_cells_are_not(
     rows = loaded(folder / "b.parquet", ("path", "beach", "pixels"))
     assert [row["beach"] for row in rows] == first
     assert {row["pixels"] for row in rows} == {"<binary>"}
+
+
+def test_pictures_inside_a_parquet_are_named(tmp_path: Path) -> None:
+    rows = [{"image": {"bytes": b"x", "path": "a.png"}, "label": 0}]
+    pd.DataFrame(rows).to_parquet(tmp_path / "hub.parquet")
+    with pytest.raises(DataError, match=r"the pictures stand in its column 'image'.*a column 'path'"):
+        load_table(tmp_path / "hub.parquet")

@@ -21,6 +21,7 @@ from itertools import chain
 from typing import Any
 
 from lightfast.base.errors import DataError
+from lightfast.data.lists.cells import label_text, single_labels
 from lightfast.data.lists.class_names import check_class_names, ordered_class_names, require_two_classes
 from lightfast.data.lists.table import LABEL_COLUMNS, PATH_COLUMNS, PictureTable, cell_text
 
@@ -72,14 +73,12 @@ def _single(cells: Sequence[Any], where: str) -> Labelling:
         if isinstance(cell, dict):
             what = f"{where}: the label of picture {number}"
             raise DataError(what, expected="a text, a number or a list", got="an object")
-        if not cell_text(cell).strip():
-            raise DataError(f"{where}: picture {number} has no label", cure="Fill it in or remove the row.")
-    texts = [cell_text(cell) for cell in cells]
+    texts, notes = single_labels(cells, where)
     names = ordered_class_names(texts)
     alike = check_class_names(names, where)
     require_two_classes(names, where, "labels")
     numbers = {name: number for number, name in enumerate(names)}
-    return Labelling(names, labels=tuple(numbers[text] for text in texts), notes=alike)
+    return Labelling(names, labels=tuple(numbers[text] for text in texts), notes=(*notes, *alike))
 
 
 def _several(
@@ -131,9 +130,9 @@ def _list(cell: Any, number: int, column: str, where: str) -> list[str]:
         got = "nothing" if cell is None or cell != cell else repr(cell)
         raise DataError(place, expected="a list as in the other rows", got=got, cure=_LIST_CURE)
     for one in cell:
-        if not isinstance(one, str | int | float) or one != one:
+        if not isinstance(one, str | bytes | int | float) or one != one:
             raise DataError(place, expected="a list of texts", got=f"{one!r} in it", cure=_LIST_CURE)
-    names = [str(one).strip() for one in cell]
+    names = [label_text(one, where) for one in cell]
     if not all(names):
         what = f"{where}: an empty label among those of picture {number}"
         raise DataError(what, cure="Remove it, or give it a name.")

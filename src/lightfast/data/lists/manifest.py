@@ -16,6 +16,7 @@ from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
+from lightfast.data.sources.folder import file_kind
 from lightfast.data.sources.names import part_of
 from lightfast.data.sources.resolve import SourceResolver
 
@@ -56,6 +57,7 @@ def named_pictures(path: Path, resolver: SourceResolver) -> list[Entry]:
     A file named twice is there once.
     """
     table = load_table(path)
+    resolver.notes.extend(table.notes)
     rows = {row.name: row for row in table_rows(table, _path_column(table), path.parent)}
     files = resolver.resolve_rows([(row.base, row.name) for row in rows.values()])
     return [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
@@ -85,6 +87,8 @@ def table_rows(
             raise DataError(
                 f"{table.where}: picture {number} has no {column}", cure="Fill it in or remove the row."
             )
+        if name != name.strip() and not file_kind(base / name):
+            name = name.strip()
         said = part or _part(cell_text(cells.get("split")), table.where)
         rows.append(ManifestRow(name, base, said, prefix + name))
     return rows
@@ -110,7 +114,7 @@ def load_rows(
         for index, file in zip(kept, files, strict=True)
     ]
     loaded = assemble(name, entries, labels.class_names, target, resolver.report)
-    return dataclasses.replace(loaded, notes=(*loaded.notes, *labels.notes, *again, *notes))
+    return dataclasses.replace(loaded, notes=(*loaded.notes, *table.notes, *labels.notes, *again, *notes))
 
 
 def _each_once(

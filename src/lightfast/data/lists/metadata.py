@@ -93,7 +93,9 @@ def _joined(tables: Mapping[str, PictureTable], where: str) -> PictureTable:
         if got != expected:
             cure = "Give the metadata of all parts the same columns."
             raise DataError(f"{other.where}: columns", expected=expected, got=got, cure=cure)
-    return PictureTable(where, first.columns, tuple(row for table in tables.values() for row in table.rows))
+    rows = tuple(row for table in tables.values() for row in table.rows)
+    notes = tuple(dict.fromkeys(note for table in tables.values() for note in table.notes))
+    return PictureTable(where, first.columns, rows, notes)
 
 
 def _labels(table: PictureTable) -> set[str]:

@@ -12,10 +12,17 @@ from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.data.decode.unreadable import printable
+from lightfast.data.lists.delimited import SEPARATORS, split_lines, table_text
 
 PATH_COLUMNS = ("path", "file_name")
 LABEL_COLUMNS = ("label", "labels")
 _KNOWN = (*PATH_COLUMNS, *LABEL_COLUMNS, "split")
+# What other programs call the two columns; the second group only where there is nothing of the first.
+_PATHS_ELSEWHERE = (
+    ("filename", "file", "filepath", "file_path", "image", "image_path", "image_name", "img", "img_path"),
+    ("image_id", "id"),
+)
+_LABELS_ELSEWHERE = (("class", "category", "class_name", "label_name"), ("target", "class_id", "y"))
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,13 @@ class PictureTable:
             labels, split) in lower case.
         rows: one mapping a row, every column in it. Cells of CSV and TSV are texts; JSON and Parquet give
             lists, numbers and None too.
+        notes: what was recognised that a plain table does not have.
     """
 
     where: str
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
 
 
 def load_table(path: Path) -> PictureTable:
@@ -40,7 +49,7 @@ def load_table(path: Path) -> PictureTable:
 
     Raises DataError naming the file, and the row where it is one row's fault.
     """
-    where = printable(path)
+    where, notes = printable(path), list[str]()
     try:
         match path.suffix.lower():
             case ".parquet":
@@ -48,19 +57,20 @@ def load_table(path: Path) -> PictureTable:
             case ".jsonl" | ".ndjson":
                 columns, rows = _json_lines(path, where)
             case ending:
-                columns, rows = _csv(path, "\t" if ending == ".tsv" else ",", where)
+                columns, rows = _csv(path, "\t" if ending == ".tsv" else ",", where, notes)
     except PermissionError as error:
         raise DataError(f"cannot open {where}: permission denied") from error
     except FileNotFoundError as error:
         raise DataError(f"no such file: {where}") from error
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{where} is not UTF-8 text ({error.reason} at byte {error.start})", cure="Save it as UTF-8."
+            f"{where} is not {error.encoding.upper()} text ({error.reason} at byte {error.start})",
+            cure="Save it as UTF-8.",
         ) from error
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise DataError(f"{where}: two columns are called {twice[0]!r}", cure="Rename or remove one of them.")
-    return PictureTable(where, tuple(columns), tuple(rows))
+    return _recognised(PictureTable(where, tuple(columns), tuple(rows), tuple(notes)))
 
 
 def cell_text(value: Any) -> str:
@@ -68,17 +78,49 @@ def cell_text(value: Any) -> str:
     return "" if value is None or value != value else str(value)
 
 
-def _csv(path: Path, delimiter: str, where: str) -> tuple[list[str], list[dict[str, Any]]]:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        lines = csv.reader(stream, delimiter=delimiter)
-        try:
-            columns = [_column(text) for text in next(lines, [])]
-            rows = [line for line in lines if line]
-        except csv.Error as error:
+def _recognised(table: PictureTable) -> PictureTable:
+    """The table with the columns of paths and of labels under the project's names, where other names say
+    which they are.
+    """
+    renamed: dict[str, str] = {}
+    for ours, elsewhere in ((PATH_COLUMNS, _PATHS_ELSEWHERE), (LABEL_COLUMNS, _LABELS_ELSEWHERE)):
+        if not any(name in table.columns for name in ours):
+            renamed |= dict.fromkeys(_one_of(table, elsewhere, ours[0]), ours[0])
+    if not renamed:
+        return table
+    told = ", ".join(f"{old!r} as {new!r}" for old, new in renamed.items())
+    rows = tuple({renamed.get(name, name): cell for name, cell in row.items()} for row in table.rows)
+    columns = tuple(renamed.get(name, name) for name in table.columns)
+    return PictureTable(table.where, columns, rows, (*table.notes, f"columns were read: {told}"))
+
+
+def _one_of(table: PictureTable, groups: Sequence[Sequence[str]], ours: str) -> list[str]:
+    for group in groups:
+        fitting = [name for name in table.columns if name.lower().replace(" ", "_") in group]
+        if len(fitting) > 1:
             raise DataError(
-                f"{where}: line {lines.line_num} cannot be read ({error})",
-                cure="Write it as plain CSV again.",
-            ) from error
+                f"{table.where}: {fitting[0]!r} and {fitting[1]!r} may both be the column {ours!r}",
+                cure=f"Call the right one {ours!r}.",
+            )
+        # 0 and 1 in every cell: one label of several, or two classes; `label_columns` asks which.
+        if fitting and (ours == "path" or {cell_text(row[fitting[0]]) for row in table.rows} - {"0", "1"}):
+            return fitting
+    return []
+
+
+def _names_pictures(heading: Sequence[str]) -> bool:
+    names = {_column(text).lower() for text in heading}
+    return not names.isdisjoint((*PATH_COLUMNS, *_PATHS_ELSEWHERE[0], *_PATHS_ELSEWHERE[1]))
+
+
+def _csv(path: Path, usual: str, where: str, notes: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
+    try:
+        lines, mark = split_lines(table_text(path.read_bytes()), usual, _names_pictures)
+    except csv.Error as error:
+        raise DataError(f"{where}: {error}", cure="Write it as plain CSV again.") from error
+    if mark != usual:
+        notes.append(f"the columns of {where} are divided by {SEPARATORS.get(mark, repr(mark))}")
+    columns, rows = [_column(text) for text in lines[0]] if lines else [], lines[1:]
     for number, line in enumerate(rows, start=1):
         if len(line) != len(columns):
             raise DataError(
@@ -118,8 +160,8 @@ def _parquet(path: Path, where: str) -> tuple[list[str], list[dict[str, Any]]]:
 
     try:
         schema = parquet.read_schema(path)
-        labelled = any(_column(name) in LABEL_COLUMNS for name in schema.names)
-        fields = [field for field in schema if not labelled or _column(field.name) in _KNOWN]
+        _refuse_pictures_inside(schema, where)
+        fields = _used_fields(schema)
         # What no column of labels can be (texts, pictures as bytes) is not read: it may be large.
         unread = {field.name: f"<{field.type}>" for field in fields if not _may_count(field)}
         used = [field.name for field in fields if field.name not in unread]
@@ -131,12 +173,37 @@ def _parquet(path: Path, where: str) -> tuple[list[str], list[dict[str, Any]]]:
     return _named([field.name for field in fields], [unread | record for record in records])
 
 
+def _used_fields(schema: Any) -> list[Any]:
+    """Only the columns that the project knows, where they hold paths and labels; else all."""
+    names = {_column(name) for name in schema.names}
+    whole = names.isdisjoint(LABEL_COLUMNS) or names.isdisjoint(PATH_COLUMNS)
+    return [field for field in schema if whole or _column(field.name) in _KNOWN]
+
+
+def _refuse_pictures_inside(schema: Any, where: str) -> None:
+    from pyarrow import types
+
+    inside = (types.is_struct, types.is_binary, types.is_large_binary)
+    fields = {_column(field.name): field for field in schema}
+    candidates = [field for name, field in fields.items() if name.lower() in _PATHS_ELSEWHERE[0]]
+    held = [field for field in candidates if any(kind(field.type) for kind in inside)]
+    if held and fields.keys().isdisjoint(PATH_COLUMNS):
+        raise DataError(
+            f"{where}: the pictures stand in its column {held[0].name!r}",
+            expected="a column 'path' with the names of files",
+            got=f"<{held[0].type}>",
+            cure="Write the pictures as files, and their names into a column 'path'.",
+        )
+
+
 def _may_count(field: Any) -> bool:
     """Whether a column is one that the project knows, or may hold 0 and 1."""
     from pyarrow import types
 
     is_number = types.is_boolean(field.type) or types.is_integer(field.type) or types.is_floating(field.type)
-    return is_number or _column(field.name) in _KNOWN
+    is_text = types.is_string(field.type) or types.is_large_string(field.type) or types.is_binary(field.type)
+    elsewhere = {name for group in (*_PATHS_ELSEWHERE, *_LABELS_ELSEWHERE) for name in group}
+    return is_number or _column(field.name) in _KNOWN or (is_text and field.name.lower() in elsewhere)
 
 
 def _named(
