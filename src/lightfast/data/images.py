@@ -75,7 +75,9 @@ class ImageSet:
             got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
             raise self._wrong("images", "a uint8 array (N, H, W, C)", got, dtype_cure(images))
         # No grey picture is 1, 3 or 4 pixels wide: those are the channels of a single picture.
-        if images.ndim == 3 and images.shape[-1] not in (1, 3, 4):
+        # Grey pictures of four pixels across, unless it is as large as one picture with transparency.
+        narrow = images.shape[-1] == 4 and min(images.shape[:2]) < 8
+        if images.ndim == 3 and (narrow or images.shape[-1] not in (1, 3, 4)):
             object.__setattr__(self, "images", images[..., None])
         elif images.ndim != 4 or images.shape[-1] not in (1, 3):
             expected, cure = "shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)", shape_cure(images)
