@@ -142,7 +142,7 @@ def test_a_shared_run_predicts_and_says_that_its_export_is_not_kept(
 ):
     told = tag_run(str(shared), [str(pictures)], RunOptions(out=tmp_path / "tags.csv"))
     assert told.n == 4
-    [note] = told.notes
+    note = told.notes[0]
     assert "was exported for this time only" in note
     assert f"{MODEL_FILE}: the file system is read-only" in note
     export_run(str(shared), ExportOptions(), RunOptions(out=tmp_path / "run.onnx"))

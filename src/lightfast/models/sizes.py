@@ -82,10 +82,8 @@ def _cures(model: str, image_shape: ImageShape, config: Mapping[str, Any]) -> It
         (said for side, told, said in own[height != width :] if _passes(model, side, channels, told)), ""
     )
     without = " without `config.img_size`" if "img_size" in config else ""
-    sides = sorted({*_SIDES, *_native(model)} - {height if height == width else 0})
-    larger = [side for side in sides if side > min(height, width)] + [
-        side for side in sides if side <= min(height, width)
-    ]
+    sides = {*_SIDES, *_native(model)} - ({height} if height == width else set())
+    larger = sorted(sides, key=lambda side: (side <= min(height, width), side))
     yield next(
         (f"`image_size={side}`{without}" for side in larger if _passes(model, side, channels, plain)), ""
     )

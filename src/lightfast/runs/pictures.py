@@ -30,7 +30,7 @@ from lightfast.data.lists.listing import picture_entries
 from lightfast.data.lists.metadata import metadata_files
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS
 from lightfast.data.sources.folder import MANIFEST_ENDINGS, PICTURE_ENDINGS, file_kind
-from lightfast.data.sources.names import part_of
+from lightfast.data.sources.names import part_called
 from lightfast.data.sources.remote import is_address
 from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.splits import Splits, split_loaded
@@ -292,7 +292,11 @@ def _without_labels(images: ImageSet) -> ImageSet:
 def _has_class_folders(folder: Path, class_names: Sequence[str]) -> bool:
     names = {path.name for path in folder.iterdir() if path.is_dir()}
     inner = {
-        path.name for part in names if part_of(part) for path in (folder / part).iterdir() if path.is_dir()
+        path.name
+        for part in names
+        if part_called(part)
+        for path in (folder / part).iterdir()
+        if path.is_dir()
     }
     return bool({printable(name) for name in names | inner} & set(class_names))
 

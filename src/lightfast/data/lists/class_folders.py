@@ -85,11 +85,7 @@ def _require_enough(entries: Sequence[Entry], class_names: Sequence[str], root: 
 
 def _entries(root: Path, layout: Layout, class_names: Sequence[str]) -> tuple[list[Entry], FoundFiles]:
     """(the picture files of the classes; all that was found, the pictures outside them among the others)."""
-    places = {
-        folder: (class_names.index(name), part)
-        for part, classes in layout.classes.items()
-        for folder, name in classes.items()
-    }
+    places = _places(layout, class_names)
     entries, outside, filled = list[Entry](), list[Path](), set[tuple[int, str]]()
     for path in layout.found.pictures:
         place = next((places[above] for above in path.parents if above in places), None)
@@ -103,6 +99,15 @@ def _entries(root: Path, layout: Layout, class_names: Sequence[str]) -> tuple[li
         _refuse_empty(empty, layout.found)
     kept = [entry.path for entry in entries]
     return entries, dataclasses.replace(layout.found, pictures=kept, others=[*layout.found.others, *outside])
+
+
+def _places(layout: Layout, class_names: Sequence[str]) -> dict[Path, tuple[int, str]]:
+    """{class folder: (label number, part)}."""
+    return {
+        folder: (class_names.index(name), part)
+        for part, classes in layout.classes.items()
+        for folder, name in classes.items()
+    }
 
 
 def _class_names(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:

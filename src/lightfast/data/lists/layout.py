@@ -17,7 +17,7 @@ from lightfast.data.sources.names import (
     is_unlabelled,
     may_be_val_or_test,
     named_parts,
-    part_of,
+    part_called,
 )
 
 _DATE = re.compile(r"\d{4}([-_. ]?\d{1,2}){0,2}")
@@ -139,7 +139,7 @@ class _Tree:
                 return start
             if len(inner) > 1 or self.is_class(inner[0]):
                 return folder
-            if part_of(inner[0].name) not in (None, part_of(folder.name)):
+            if part_called(inner[0].name) not in (None, part_called(folder.name)):
                 return folder
             folder = inner[0]
 
@@ -185,12 +185,7 @@ def _are_parts(tree: _Tree, root: Path, named: Mapping[Path, str], beside: Seque
     nested = [folder for folder in named if tree.filled_in(folder)]
     said = {*named.values()}
     if "train" not in said:
-        classes = {class_name_of(folder) for folder in beside}
-        for folder in nested:
-            if classes & {class_name_of(one) for one in tree.children[folder]}:
-                what = f"{printable(folder.name)}/ holds folders called as the class folders beside it"
-                cure = f"Put the others ({_listed(beside)}) into train/."
-                raise DataError(f"{printable(root)}: {what}: it may be the {named[folder]} part", cure=cure)
+        _refuse_part_beside_classes(tree, root, {folder: named[folder] for folder in nested}, beside)
         return False
     if not nested:
         if len(said) == 1:
@@ -201,13 +196,28 @@ def _are_parts(tree: _Tree, root: Path, named: Mapping[Path, str], beside: Seque
         raise DataError(f"{printable(root)}: {what}", cure=cure)
     if len(said) > 1 or all(is_unlabelled(folder.name) for folder in beside):
         return True
-    part, other = nested[0], beside[0]
+    raise _either(root, named, nested[0], beside)
+
+
+def _refuse_part_beside_classes(
+    tree: _Tree, root: Path, nested: Mapping[Path, str], beside: Sequence[Path]
+) -> None:
+    classes = {class_name_of(folder) for folder in beside}
+    for folder, part in nested.items():
+        if classes & {class_name_of(one) for one in tree.children[folder]}:
+            what = f"{printable(folder.name)}/ holds folders called as the class folders beside it"
+            cure = f"Put the others ({_listed(beside)}) into train/."
+            raise DataError(f"{printable(root)}: {what}: it may be the {part} part", cure=cure)
+
+
+def _either(root: Path, named: Mapping[Path, str], part: Path, beside: Sequence[Path]) -> DataError:
+    """What to say of a folder that may be a part as well as a class."""
     either = next((folder for folder in beside if may_be_val_or_test(folder.name)), None)
     if either is not None:
         what = f"{printable(either.name)}/ may be the validation part or the test part"
-        raise DataError(f"{printable(root)}: {what}", cure="Call it val/ or test/.")
-    one, two = printable(part.name), printable(other.name)
-    raise DataError(
+        return DataError(f"{printable(root)}: {what}", cure="Call it val/ or test/.")
+    one, two = printable(part.name), printable(beside[0].name)
+    return DataError(
         f"{printable(root)}: {one}/ may be the {named[part]} part, or a class as {two}/ is",
         expected="train/ with val/ or test/, or class folders alone",
         got=_listed((*named, *beside)),

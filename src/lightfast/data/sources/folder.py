@@ -159,17 +159,26 @@ def _walk(folder: Path, found: FoundFiles, seen: set[object]) -> list[Path]:
         here = Path(place)
         seen.add(_identity(here))
         found.system.extend(here / name for name in (*inner, *names) if is_system(name, here.name))
-        folders = [here / name for name in sorted(inner) if not is_passed_over(name, here.name)]
+        folders = _looked_at(here, sorted(inner))
         links += filter(Path.is_symlink, folders)
         own = [path for path in folders if not path.is_symlink()]
         # Behind a link may lie what was read already.
-        found.again.extend(path for path in own if _identity(path) in seen)
-        own = [path for path in own if _identity(path) not in seen]
+        again = [path for path in own if _identity(path) in seen]
+        found.again.extend(again)
+        own = [path for path in own if path not in again]
         found.folders.extend(own)
         inner[:] = [path.name for path in own]
-        for path in (here / name for name in names if not is_passed_over(name, here.name)):
-            (found.pictures if holds_picture(path) else found.others).append(path)
+        _sort_files(_looked_at(here, names), found)
     return links
+
+
+def _looked_at(folder: Path, names: Sequence[str]) -> list[Path]:
+    return [folder / name for name in names if not is_passed_over(name, folder.name)]
+
+
+def _sort_files(files: Sequence[Path], found: FoundFiles) -> None:
+    for path in files:
+        (found.pictures if holds_picture(path) else found.others).append(path)
 
 
 def _identity(folder: Path) -> object:

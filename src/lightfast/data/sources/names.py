@@ -106,7 +106,7 @@ def passed_over_part(parts: Sequence[str]) -> tuple[bool, str]:
     return passed, "/".join(parts[:end])
 
 
-def part_of(name: str) -> str | None:
+def part_called(name: str) -> str | None:
     """The official part that a folder or table is called after: "train", "val", "test", or None.
 
     `train`, `Training`, `train_images`, `seg_train`, `test-set`, `train2017` are parts; `train_old`, `trains`
@@ -129,21 +129,27 @@ def may_be_val_or_test(name: str) -> bool:
 
 
 def named_parts(folders: Iterable[Path]) -> dict[Path, str]:
-    """{folder: part} of those that are called after official parts, by `part_of`, or, where two or more share
-    the rest of their names (`dogs_train`, `dogs_test`), by the word in it.
+    """{folder: part} of those that are called after official parts, by `part_called`, or, where two or
+    more share the rest of their names (`dogs_train`, `dogs_test`), by the word in it.
     """
     given = list(folders)
-    parts = {folder: part for folder in given if (part := part_of(folder.name))}
+    parts = {folder: part for folder in given if (part := part_called(folder.name))}
     alike: dict[str, dict[Path, str]] = defaultdict(dict)
     for folder in set(given) - set(parts):
-        words = re.split(r"[\W_]+", nfc(folder.name).casefold())
-        said = [word for word in words if word in _WORDS]
+        rest, said = _divided_name(folder.name)
         if len(said) == 1:
-            alike[" ".join(word for word in words if word not in _WORDS)][folder] = _WORDS[said[0]]
+            alike[rest][folder] = _WORDS[said[0]]
     for group in alike.values():
         if "train" in group.values() and len(set(group.values())) > 1:
             parts |= group
     return {folder: parts[folder] for folder in given if folder in parts}
+
+
+def _divided_name(name: str) -> tuple[str, list[str]]:
+    """(the rest of a name, the words in it that parts are called by)."""
+    words = re.split(r"[\W_]+", nfc(name).casefold())
+    said = [word for word in words if word in _WORDS]
+    return " ".join(word for word in words if word not in said), said
 
 
 def is_unlabelled(name: str) -> bool:
