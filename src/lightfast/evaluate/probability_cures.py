@@ -44,13 +44,18 @@ def rows_cure(given: NDArray[np.floating]) -> str:
     if low >= 0 and (middle := float(np.median(sums))) > 0 and np.allclose(sums, middle, rtol=_ROUNDED):
         what = "They were rounded" if abs(middle - 1) <= _ROUNDED else f"All rows sum to about {middle:.4g}"
         return f"{what}: {_SHARED_OUT}."
+    return _unequal_cure(low, high, bool(sums.min() > 0))
+
+
+def _unequal_cure(low: float, high: float, counts: bool) -> str:
+    """For rows of different sums, of numbers from `low` to `high`."""
     if low >= 0 and high <= 1:
         return (
             "Numbers in 0..1 with other sums are probabilities label by label: keep them as "
             "TagPredictions, or add the columns that are missing."
         )
-    counts = f"; if they are counts: {_SHARED_OUT}" * bool(low >= 0 and sums.min() > 0)
-    return f"If they are logits: {_SOFTMAX}{counts}."
+    shared = f"; if they are counts: {_SHARED_OUT}" * (low >= 0 and counts)
+    return f"If they are logits: {_SOFTMAX}{shared}."
 
 
 def labels_cure(given: NDArray[np.floating]) -> str:
