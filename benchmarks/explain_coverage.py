@@ -1,6 +1,6 @@
 """How often the 95 % intervals of `explain`'s checks hold what they should, on few pictures.
 
-    python benchmarks/explain_coverage.py [--draws 4000] [--seed 0]
+    python benchmarks/explain_coverage.py [--draws 2000] [--seed 0]
 
 Trains the small CNN and a forest on half of scikit-learn's digits (enlarged to 24 x 24), measures deletion,
 insertion and the weight check on pictures of the other half, and takes what was measured on all of them as
@@ -117,7 +117,7 @@ def measured(
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=4000)
+    parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     rows = []

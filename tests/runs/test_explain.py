@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, SettingsError, UnknownName
@@ -20,9 +21,11 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.evaluate.predict import pred_probs
 from lightfast.explain.attribution import explain
 from lightfast.explain.methods import ExplainSettings
+from lightfast.explain.pictures import FLAT_MAP
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
+from lightfast.models.load import load_checkpoint
 from lightfast.runs.explain import ExplainOptions, explain_run
 from lightfast.runs.folder import write_seen
 from lightfast.runs.options import RunOptions
@@ -304,3 +307,26 @@ def test_the_settings_reach_the_method(folder, few, net, tmp_path):
         net, few[1].images, method="occlusion", settings=ExplainSettings(window=4, stride=4)
     ).maps
     assert np.allclose(np.load(tmp_path / "why" / result.found.explanations[1].map), expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "occlusion"])
+def test_maps_that_show_nothing_are_counted_said_and_not_coloured(folder, blobs, tmp_path, method):
+    grey = np.full((2, *SHAPE), 90, dtype=np.uint8)
+    given = ImageSet(np.concatenate([blobs.images[:2], grey]), NAMES, np.array([0, 1, 2, 0]))
+    source = str(save_npz(tmp_path / "given.npz", given))
+    network = load_checkpoint(folder)
+    with torch.no_grad():
+        # An untrained network hardly reads its pictures; this one does.
+        [*network.torch_network.parameters()][-2].mul_(20)
+    network.save(Path(tmp_path, "loud", "checkpoint"))
+    result = explain_run(
+        str(tmp_path / "loud"), [source], options(tmp_path), dataclasses.replace(UNCHECKED, method=method)
+    )
+    shown = as_json(result)
+    assert [one["flat"] for one in shown["explanations"]] == [False, False, True, True]
+    assert shown["flat_maps"] == 2
+    assert any(note.startswith("2 of 4 maps are flat and not coloured") for note in shown["notes"])
+    assert "flat       2 of 4 maps show nothing and are not coloured" in explain_lines(result)
+    drawn = np.asarray(Image.open(result.found.out / shown["explanations"][2]["overlay"]))
+    assert len(np.unique(drawn.reshape(-1, drawn.shape[-1]), axis=0)) == 1
+    assert FLAT_MAP in (result.found.out / "report.html").read_text()

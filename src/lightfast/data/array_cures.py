@@ -98,6 +98,13 @@ def _deep(high: float) -> Cures:
     ]
 
 
+def is_one_picture(images: NDArray[Any]) -> bool:
+    """Whether three axes are (H, W, C) of one picture, not (N, H, W): no grey picture of some height is 1, 3
+    or 4 pixels wide.
+    """
+    return images.ndim == 3 and images.shape[2] in (1, 3, 4) and min(images.shape[:2]) >= _LEAST_SIDE
+
+
 def shape_cure(images: NDArray[Any]) -> str:
     """How to bring an array to (N, H, W, C), in one sentence."""
     shape = images.shape

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.randomness import generator
-from lightfast.data.array_cures import dtype_cure, shape_cure
+from lightfast.data.array_cures import dtype_cure, is_one_picture, shape_cure
 from lightfast.data.mapped import MappedArray, take_rows
 
 ROW_FIELDS = ("labels", "tags", "groups")
@@ -74,10 +74,7 @@ class ImageSet:
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             got = f"{images.dtype} array" if isinstance(images, np.ndarray) else type(images).__name__
             raise self._wrong("images", "a uint8 array (N, H, W, C)", got, dtype_cure(images))
-        # No grey picture is 1, 3 or 4 pixels wide: those are the channels of a single picture.
-        # Grey pictures of four pixels across, unless it is as large as one picture with transparency.
-        narrow = images.shape[-1] == 4 and min(images.shape[:2]) < 8
-        if images.ndim == 3 and (narrow or images.shape[-1] not in (1, 3, 4)):
+        if images.ndim == 3 and not is_one_picture(images):
             object.__setattr__(self, "images", images[..., None])
         elif images.ndim != 4 or images.shape[-1] not in (1, 3):
             expected, cure = "shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)", shape_cure(images)

@@ -37,28 +37,25 @@ def rows_cure(given: NDArray[np.floating]) -> str:
     """How to make rows of finite numbers (N, K) sum to 1."""
     sums, low, high = given.sum(axis=1, dtype=np.float64), float(given.min()), float(given.max())
     columns = given.sum(axis=0, dtype=np.float64)
-    is_square = given.shape[0] == given.shape[1]
-    if is_square and low >= 0 and np.allclose(columns, 1, atol=_ROUNDED):
+    if low >= 0 and given.shape[0] == given.shape[1] and np.allclose(columns, 1, atol=_ROUNDED):
         return "The columns sum to 1: x.T."
-    if high <= 0 and _are_logarithms(given):
+    if high <= 0 and np.allclose(np.exp(given.astype(np.float64)).sum(axis=1), 1, atol=_ROUNDED):
         return "These are logarithms of probabilities: numpy.exp(x)."
     if low >= 0 and (middle := float(np.median(sums))) > 0 and np.allclose(sums, middle, rtol=_ROUNDED):
         what = "They were rounded" if abs(middle - 1) <= _ROUNDED else f"All rows sum to about {middle:.4g}"
         return f"{what}: {_SHARED_OUT}."
+    return _unequal_cure(low, high, bool(sums.min() > 0))
+
+
+def _unequal_cure(low: float, high: float, counts: bool) -> str:
+    """For rows of different sums, of numbers from `low` to `high`."""
     if low >= 0 and high <= 1:
         return (
             "Numbers in 0..1 with other sums are probabilities label by label: keep them as "
             "TagPredictions, or add the columns that are missing."
         )
-    return f"If they are logits: {_SOFTMAX}{_counts_cure(low, float(sums.min()))}."
-
-
-def _counts_cure(low: float, least_sum: float) -> str:
-    return f"; if they are counts: {_SHARED_OUT}" if low >= 0 and least_sum > 0 else ""
-
-
-def _are_logarithms(given: NDArray[np.floating]) -> bool:
-    return bool(np.allclose(np.exp(given.astype(np.float64)).sum(axis=1), 1, atol=_ROUNDED))
+    shared = f"; if they are counts: {_SHARED_OUT}" * (low >= 0 and counts)
+    return f"If they are logits: {_SOFTMAX}{shared}."
 
 
 def labels_cure(given: NDArray[np.floating]) -> str:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from lightfast.base.plain import HIDDEN
 from lightfast.evaluate.predict import probs_of
-from lightfast.explain.attribution import explain
+from lightfast.explain.attribution import explain, explainers
 from lightfast.explain.difference import Difference, MapChange, TopChange, difference, map_change, top_change
+from lightfast.explain.flat import flat_maps
 from lightfast.explain.methods import ExplainSettings
 from lightfast.explain.pictures import TOP, ExplainedImages, right_of
 from lightfast.models.enhanced import split_enhanced
@@ -74,6 +75,9 @@ def change_by_enhancer(found: ExplainedImages, settings: ExplainSettings, seed: 
         else [predicted.right & ~right, right & ~predicted.right]
     )
     gained, lost = (int(side.sum()) for side in sides) if sides else (None, None)
+    # A map that shows nothing is not coloured; how far the maps moved goes by what was computed.
+    flat = flat_maps(inner, pictures, before, explainers().get(found.method))
+    before = np.where(flat[:, None, None], np.float32(0), before)
     seen = difference(pictures, outputs)
     return EnhancerChange(tops, gained, lost, rows, seen, moved, right, outputs, before)
 

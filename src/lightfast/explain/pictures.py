@@ -23,6 +23,7 @@ from lightfast.report.tables import confidence_text
 if TYPE_CHECKING:
     from lightfast.models.checkpoint import Checkpoint
 
+FLAT_MAP = "flat map: shows nothing"
 OVERLAYS, MAPS, FEATURES = "overlays", "maps", "features"
 CHANNELS = 16
 """Channels of a layer that are drawn."""
@@ -81,10 +82,15 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True)
 class MapExplanation(Explanation):
-    """With one map; `flat`: it is the same everywhere and so says nothing."""
+    """With one map; `flat`: it says nothing (`explain.flat`) and is not coloured."""
 
     flat: bool = False
     overlay: str
+
+    @property
+    def known(self) -> list[str]:
+        """What is known of every picture, and that its map is flat."""
+        return super().known + [FLAT_MAP] * self.flat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +200,12 @@ class ExplainedImages:
     explanations: Sequence[Explanation]
     blur: float = field(default=0.0, metadata=HIDDEN)
     seconds: float = field(default=0.0, metadata=HIDDEN)
-    JSON_PROPERTIES: ClassVar = ("seconds_per_picture",)
+    JSON_PROPERTIES: ClassVar = ("seconds_per_picture", "flat_maps")
+
+    @property
+    def flat_maps(self) -> int:
+        """How many maps are flat."""
+        return sum(isinstance(one, MapExplanation) and one.flat for one in self.explanations)
 
     @property
     def seconds_per_picture(self) -> float:
@@ -210,8 +221,10 @@ class ExplainedImages:
         return np.stack([self.map(int(row)) for row in rows])
 
     def drawn(self, row: int, values: NDArray[np.floating] | None = None) -> NDArray[np.uint8]:
-        """A picture with its map over it, or with other `values`."""
-        shown = self.map(row) if values is None else values
+        """A picture with its map over it, or with other `values`; a flat map of its own is not coloured."""
+        shown, one = self.map(row) if values is None else values, self.explanations[row]
+        if values is None and isinstance(one, MapExplanation) and one.flat:
+            shown = np.zeros_like(shown)
         return overlay(self.predicted.images.images[row], shown, signed=self.signed, blur=self.blur)
 
 

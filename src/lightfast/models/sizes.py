@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -82,11 +83,16 @@ def _cures(model: str, image_shape: ImageShape, config: Mapping[str, Any]) -> It
         (said for side, told, said in own[height != width :] if _passes(model, side, channels, told)), ""
     )
     without = " without `config.img_size`" if "img_size" in config else ""
-    sides = {*_SIDES, *_native(model)} - ({height} if height == width else set())
-    larger = sorted(sides, key=lambda side: (side <= min(height, width), side))
-    yield next(
-        (f"`image_size={side}`{without}" for side in larger if _passes(model, side, channels, plain)), ""
-    )
+    smaller, larger = _other_sides(model, height, width)
+    sides = (side for side in [*larger, *smaller] if _passes(model, side, channels, plain))
+    yield next((f"`image_size={side}`{without}" for side in sides), "")
+
+
+def _other_sides(model: str, height: int, width: int) -> tuple[list[int], list[int]]:
+    """(sides up to that of the pictures, larger ones) to try, in order."""
+    shorter, sides = min(height, width), sorted({*_SIDES, *_native(model)} - ({height} & {width}))
+    cut = bisect_right(sides, shorter)
+    return sides[:cut], sides[cut:]
 
 
 def _native(model: str) -> tuple[int, ...]:

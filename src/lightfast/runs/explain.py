@@ -27,6 +27,7 @@ from lightfast.explain.attribution import Attribution, explain, explainers
 from lightfast.explain.enhancer_change import change_by_enhancer
 from lightfast.explain.faithfulness import deletion_insertion
 from lightfast.explain.features import feature_maps
+from lightfast.explain.flat import LEAST_LOGIT, LEAST_PROBABILITY, flat_maps
 from lightfast.explain.methods import Explainer, ExplainSettings
 from lightfast.explain.pictures import (
     FEATURES,
@@ -168,17 +169,22 @@ def _with_maps(found: ExplainedImages, ask: _Ask, report: Reporter) -> Explained
     done: list[Explanation] = []
     for start in range(0, n, block):
         rows = slice(start, start + block)
-        maps = ask(np.ascontiguousarray(images.images[rows]), targets=predicted.targets[rows])
+        pictures = np.ascontiguousarray(images.images[rows])
+        maps = ask(pictures, targets=predicted.targets[rows])
+        flat = flat_maps(predicted.classifier, pictures, maps.maps, entry)
         found = dataclasses.replace(
             found, seconds=found.seconds + maps.seconds, target_layer=maps.target_layer, signed=maps.signed
         )
         for row, values in enumerate(maps.maps, start=start):
+            nothing = bool(flat[row - start])
             one = found.explanations[row]
             assert isinstance(one, MapExplanation)
             with atomic(found.out / one.map) as temporary, temporary.open("wb") as stream:
                 np.save(stream, values, allow_pickle=False)
-            write_bytes(found.out / one.overlay, png(found.drawn(row, values)))
-            done.append(dataclasses.replace(one, flat=bool(np.ptp(values) == 0)))
+            write_bytes(
+                found.out / one.overlay, png(found.drawn(row, np.zeros_like(values) if nothing else values))
+            )
+            done.append(dataclasses.replace(one, flat=nothing))
         report("explaining", len(done), n, f"{len(done):,} of {n:,}")
     return dataclasses.replace(found, explanations=done)
 
@@ -204,13 +210,14 @@ def _checks(
 
 def _other_maps(found: ExplainedImages, ask: _Ask, report: Reporter) -> dict[int, NDArray[np.float32]]:
     """Of the wrong predictions that the page shows: the map for the true class."""
-    predicted, maps = found.predicted, {}
+    predicted, maps, entry = found.predicted, {}, explainers().get(found.method)
     labels = {row: predicted.true_label(row) for row in predicted.wrong[:SHOWN_WRONG].tolist()}
     rows = [row for row, label in labels.items() if label is not None]
     for start in range(0, len(rows), _SLOW_BLOCK):
         block = rows[start : start + _SLOW_BLOCK]
         true = ask(predicted.images.images[block], targets=np.array([labels[row] for row in block]))
-        maps |= dict(zip(block, true.maps, strict=True))
+        flat = flat_maps(predicted.classifier, predicted.images.images[block], true.maps, entry)
+        maps |= dict(zip(block, np.where(flat[:, None, None], np.float32(0), true.maps), strict=True))
         report("true class", len(maps), len(rows), f"{len(maps)} of {len(rows)}")
     return maps
 
@@ -228,12 +235,14 @@ def _notes(predicted: PredictedImages, given: int) -> list[str]:
 
 def _map_notes(found: ExplainedImages) -> list[str]:
     n, seen = len(found.predicted), int(found.predicted.seen.sum())
-    flat = sum(isinstance(one, MapExplanation) and one.flat for one in found.explanations)
     marked = "were seen by the run in training or when it was chosen; they are marked"
-    nothing = "are the same everywhere: nothing there speaks for the class, by this method"
+    nothing = (
+        f"are flat and not coloured: no place moves the probability by {LEAST_PROBABILITY:g}, or nothing "
+        f"in the picture moves a logit by {LEAST_LOGIT:g}"
+    )
     return [f"{seen:,} of {n:,} pictures {marked}"] * bool(seen) + [
-        f"{flat:,} of {n:,} maps {nothing}"
-    ] * bool(flat)
+        f"{found.flat_maps:,} of {n:,} maps {nothing}"
+    ] * bool(found.flat_maps)
 
 
 def _folder(run: str, wanted: ExplainOptions, options: RunOptions) -> Path:

@@ -21,6 +21,8 @@ def explain_lines(result: ExplainResult | FeaturesResult) -> list[str]:
     if predicted.right is not None:
         were = "picture was" if wrong == 1 else "pictures were"
         lines.append(f"wrong      {wrong:,} {were} read as another class than theirs (read, not scored)")
+    if found.flat_maps:
+        lines.append(f"flat       {found.flat_maps:,} of {n:,} maps show nothing and are not coloured")
     if result.check is not None:
         lines += _check_lines(result.check)
     if result.enhancer is not None:
