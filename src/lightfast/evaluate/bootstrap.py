@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.metrics import mean_f1
+from lightfast.evaluate.macro import mean_f1
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.intervals import Interval
 

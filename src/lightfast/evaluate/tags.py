@@ -13,7 +13,7 @@ from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.evaluate.bootstrap import draws, mean_known, percentiles
 from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
-from lightfast.evaluate.metrics import mean_f1
+from lightfast.evaluate.macro import mean_f1
 from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
 

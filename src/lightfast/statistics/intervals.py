@@ -71,6 +71,15 @@ def wilson_bounds(successes: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float6
     return low, high
 
 
+def clopper_pearson(successes: float, n: int) -> Interval:
+    """95 % interval of a proportion that covers at least 95 times in 100 whatever the share (Clopper and
+    Pearson 1934), in 0..1; also of a mean of shares, as `successes` out of `n` ≥ 1 that need not be whole.
+    """
+    low = betaincinv(successes, n - successes + 1, TAILS[0]) if successes > 0 else 0.0
+    high = betaincinv(successes + 1, n - successes, TAILS[1]) if successes < n else 1.0
+    return Interval(float(low), float(high))
+
+
 def difference_interval(before_correct: ArrayLike, after_correct: ArrayLike) -> Interval:
     """95 % interval of accuracy(after) − accuracy(before) on the same pictures, in −1..1, by `NEWCOMBE`.
 

@@ -62,7 +62,8 @@ def crossval_lines(result: CrossvalResult) -> list[str]:
         )
     return [
         *lines,
-        "Brackets: 95 % interval corrected for shared training pictures; "
+        "Brackets: 95 % interval corrected for shared training pictures, nowhere narrower than the counted "
+        "pictures allow; "
         f"n = {len(validated.predictions):,}, {validated.k} folds × {validated.repeats}, seed "
         f"{validated.seed}.",
         f"out of fold {result.predictions}",
