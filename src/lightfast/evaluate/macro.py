@@ -110,7 +110,7 @@ def _edges(mean: MacroMean, counted: Counts) -> tuple[tuple[int | None, int | No
     labels = sorted(known, key=lambda k: after(k, None))[:2]
     answers = sorted(known, key=lambda k: after(None, k))[:2]
     pairs = [(one, other) for one in labels for other in answers if one != other]
-    misread = min(pairs or [(labels[0], None)], key=lambda pair: after(*pair))
+    misread = min(pairs or [(labels[0], None), (None, answers[0])], key=lambda pair: after(*pair))
     return misread, max(known, key=lambda k: after(k, k))
 
 

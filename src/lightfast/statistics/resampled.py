@@ -32,9 +32,9 @@ def corrected_interval(scores: ArrayLike, test_share_ratio: float) -> Interval:
     training pictures, other test pictures and other seeds. It does not speak of one trained model, nor of a
     recipe trained on all n_train + n_test pictures. The correlation is a rule of thumb, so the coverage is
     not exact: simulated accuracies of 5 folds were covered 96 to 98 times in 100 where every fold has
-    misread pictures, a skewed score of six test pictures a fold 91 times, and shares near 1 as little as 60 times,
-    since folds without any error do not scatter (`experiments.crossval` adds what the pictures themselves
-    say). The ends may pass 0 or 1.
+    misread pictures, a skewed score of six test pictures a fold 91 times, and shares near 1 as little as 60
+    times, since folds without any error do not scatter (`experiments.crossval` adds what the pictures
+    themselves say). The ends may pass 0 or 1.
 
     Args:
         scores: (J,) one a fold of each repeat, J at least 2.
