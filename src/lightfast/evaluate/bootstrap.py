@@ -12,7 +12,7 @@ gets one more picture, of random weight, which only one of the two models reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +95,7 @@ def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> B
             )
             for m in range(len(predictions))
         ]
-        f1.append([_f1_and_ends(*row, rarest, weight) for row in rows])
+        f1.append([f1_and_ends(*row, rarest, weight) for row in rows])
         auc.append([_area_and_ends(per_class, drawn, rarest, weight) for per_class in orders])
     (plain, *f1_ends), (areas, *auc_ends) = (
         np.concatenate(side, axis=2).transpose(1, 0, 2) for side in (f1, auc)
@@ -103,7 +103,7 @@ def resample(predictions: Sequence[Predictions], resamples: int, seed: int) -> B
     return BootstrapScores(plain, areas, np.stack(f1_ends), np.stack(auc_ends))
 
 
-def _f1_and_ends(
+def f1_and_ends(
     drawn: Counts, counted: Counts, rarest: int, weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], ...]:
     """Macro F1 (r,) of drawn counts; with one more picture of the class `rarest`, misread as the class where
@@ -120,19 +120,35 @@ def _area_and_ends(
     orders: Sequence[_Order | None], drawn: NDArray[np.float32], rarest: int, weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], ...]:
     """Macro ROC area (r,) of drawn counts; with one more picture of the class `rarest` that scores below,
-    then above all others. Where all pictures are of that class there is no area to change.
+    then above all others.
     """
     areas = {k: order.area(drawn) for k, order in enumerate(orders) if order is not None}
     own = orders[rarest]
-    if own is None:
-        return (mean_known(list(areas.values()), drawn.shape[1]),) * 3
-    total = drawn[own.inside].sum(axis=0, dtype=np.float64)
-    had = np.where(total > 0, np.nan_to_num(areas[rarest]), 0.0)
-    found = [mean_known(list(areas.values()), drawn.shape[1])]
-    for share in (0.0, 1.0):
-        area = (total * had + weight * share) / (total + weight)
-        found.append(mean_known([*(areas | {rarest: area}).values()], drawn.shape[1]))
-    return tuple(found)
+    inside = np.zeros(drawn.shape[1]) if own is None else drawn[own.inside].sum(axis=0, dtype=np.float64)
+    return means_and_ends(areas, rarest, inside, weight)
+
+
+def means_and_ends(
+    areas: Mapping[int, NDArray[np.float64]],
+    rarest: int,
+    inside: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], ...]:
+    """The mean over classes of areas (r,) that are means over their pictures; with one more picture of the
+    class `rarest`, of this weight, at 0, then at 1. Without an area of that class there is nothing to change.
+
+    Args:
+        areas: class → its area on every resample, NaN where it has none.
+        rarest: the class of the one more picture.
+        inside: pictures of that class in every resample.
+        weight: of the one more picture.
+    """
+    plain = mean_known(list(areas.values()), len(weight))
+    if rarest not in areas:
+        return plain, plain, plain
+    had = np.where(inside > 0, np.nan_to_num(areas[rarest]), 0.0)
+    ends = [(inside * had + weight * share) / (inside + weight) for share in (0.0, 1.0)]
+    return (plain, *(mean_known([*{**areas, rarest: end}.values()], len(weight)) for end in ends))
 
 
 def percentiles(values: NDArray[np.float64], value: float) -> Interval | None:
