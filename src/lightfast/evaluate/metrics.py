@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.plain import fields_json
-from lightfast.evaluate.calibration import ece
+from lightfast.evaluate.calibration import ece, ece_by_chance
 from lightfast.evaluate.macro import macro_f1_bounds
 from lightfast.evaluate.predictions import Predictions, checked_labels
 from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
@@ -56,6 +56,8 @@ class Evaluation:
         per_class: one `ClassScore` a class, in the order of the class names.
         confusion: int64 (K, K), rows = given label, columns = predicted label.
         ece: expected calibration error, 15 bins, 0..1.
+        ece_by_chance: what it stays below in 95 of 100 perfectly calibrated models of these confidences
+            (`calibration.ece_by_chance`).
         seed: seed of the model, or None.
     """
 
@@ -72,12 +74,27 @@ class Evaluation:
     per_class: tuple[ClassScore, ...]
     confusion: NDArray[np.int64]
     ece: float
+    ece_by_chance: float
     seed: int | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of the confusion matrix."""
         return tuple(row.name for row in self.per_class)
+
+    @property
+    def miscalibrated(self) -> bool:
+        """Whether confidence differs from accuracy by more than chance alone explains."""
+        return self.ece > self.ece_by_chance
+
+    def calibration_sentence(self) -> str:
+        """Whether the confidence means what it says, in words; of too few pictures nothing is claimed."""
+        if not self.miscalibrated:
+            return f"That confidence differs from accuracy is not shown (n = {self.n:,})"
+        return (
+            f"Confidence differs from accuracy by {100 * self.ece:.1f} % on average (n = {self.n:,}; by "
+            f"chance alone up to {100 * self.ece_by_chance:.1f} %)"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys that `metrics.json` and `--json` share."""
@@ -122,6 +139,7 @@ def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluat
         macro_f1_interval=macro_f1_bounds(confusion),
         roc_auc=None if np.isnan(areas).all() else float(np.nanmean(areas)),
         ece=ece(predictions.pred_probs, labels),
+        ece_by_chance=ece_by_chance(predictions.pred_probs),
     )
 
 

@@ -144,7 +144,7 @@ def _accuracy_section(comparison: Comparison) -> Section:
                 share_cell(one.accuracy, one.accuracy_interval),
                 share_cell(one.macro_f1, one.macro_f1_interval),
                 MISSING if one.roc_auc is None else f"{one.roc_auc:.4f}",
-                percent(one.ece, 1),
+                percent(one.ece, 1) if one.miscalibrated else Cell("not shown", "chance explains it"),
             )
             for one in comparison.ranking
         ),

@@ -183,7 +183,7 @@ def score_cards(evaluation: Evaluation, lead: str, *extra: Card) -> Cards:
         cards.append(share_card(value, "among the first three", interval))
     cards += [
         share_card(evaluation.macro_f1, "macro F1", evaluation.macro_f1_interval),
-        Card(percent(evaluation.ece), "calibration error", "mean gap of confidence and accuracy"),
+        _calibration_card(evaluation),
     ]
     return Cards((*cards, *extra), lead)
 
@@ -194,8 +194,16 @@ def reliability_section(predictions: Predictions, evaluation: Evaluation, temper
         reliability_diagram(reliability(predictions.pred_probs, predictions.require_labels())),
         "Points on the dashed line are as often right as they claim; the bars are 95 % intervals.",
     )
-    lead = f"Confidence and accuracy differ by {percent(evaluation.ece, 1)} on average."
+    lead = f"{evaluation.calibration_sentence()}."
     return Section("Confidence", (figure, *((Text(temperature),) if temperature else ())), lead)
+
+
+def _calibration_card(evaluation: Evaluation) -> Card:
+    chance = percent(evaluation.ece_by_chance)
+    if not evaluation.miscalibrated:
+        return Card("not shown", "calibration error", f"chance alone explains up to {chance}")
+    told = f"mean gap of confidence and accuracy; by chance alone up to {chance}"
+    return Card(percent(evaluation.ece), "calibration error", told)
 
 
 def temperature_words(checkpoint: Checkpoint) -> str:
