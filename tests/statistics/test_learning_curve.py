@@ -194,7 +194,7 @@ def test_questions_out_of_range_are_refused(ask):
 
 
 def shared_sweep(rng, test_n, limit, repeats=3):
-    """Accuracies of all sizes on the same pictures, some of which are hard for every model; the true curve."""
+    """Accuracies of all sizes on the same pictures, some hard for every model; the true curve."""
     exponent, start = rng.uniform(0.3, 1.2), rng.uniform(0.4, 0.7)
     hard, sizes = rng.normal(size=test_n), np.repeat([50, 100, 200, 400, 800], repeats)
     scale = (limit - start) * 50**exponent
