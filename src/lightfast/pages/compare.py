@@ -190,7 +190,8 @@ def _pairs_section(comparison: Comparison) -> Section:
         "Each row: the second run less the first, on the same pictures. Gained: pictures that only the "
         "second reads rightly; lost: only the first.",
         f"p: McNemar, with Holm's correction for {len(rows)} test{'s' * (len(rows) != 1)}; small print: "
-        "without it. Intervals: 95 %, of accuracy by Newcombe, of F1 and area by paired bootstrap, seed "
+        "without it. Intervals: 95 %, of each pair alone; of accuracy by Newcombe, leaving out 0 where the "
+        "uncorrected test does; of F1 and area by paired bootstrap, one picture added, seed "
         f"{comparison.seed}.",
     )
     return Section("Every pair", (Table(columns, rows, f"n = {comparison.n:,} pictures a row", notes),))

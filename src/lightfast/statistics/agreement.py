@@ -1,6 +1,6 @@
 """Do two people, or a person and a model, agree more than chance would have it? Kappa, with intervals.
 
-The standard errors are those of many pictures. Where fewer than `FEW` pictures agree, differ, or lie outside
+The standard errors are those of many pictures. Where fewer than `_FEW` pictures agree, differ, or lie outside
 somebody's commonest answer, they mean little, and are 0 where nobody ever differs or somebody always says the
 same. There the interval is also as wide as a bootstrap over the pictures with one picture held back (as
 `evaluate.macro`): each draw gets one more, of random weight, for the low end the one that lowers kappa most,
@@ -19,9 +19,9 @@ from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.statistics.intervals import TAILS, Interval, Z, wilson_bounds
 
-FEW = 10
+_FEW = 10
 _RESAMPLES = 2000
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 UNDEFINED = (
     "everyone gave one and the same answer throughout: chance alone would agree fully, so kappa is not "
     "defined"
@@ -128,17 +128,17 @@ def fleiss_kappa(answers: ArrayLike) -> Kappa:
 
 def _enough(n: int, observed: float, commonest: float) -> bool:
     """Whether a large-sample standard error has pictures enough to stand on."""
-    return n * min(observed, 1 - observed, 1 - commonest) >= FEW
+    return n * min(observed, 1 - observed, 1 - commonest) >= _FEW
 
 
-def _widened(found: Kappa, low: Floats, high: Floats) -> Kappa:
+def _widened(found: Kappa, low: _Floats, high: _Floats) -> Kappa:
     """The kappa with an interval that reaches the tails of the kappas drawn for either end."""
     below, above = (float(np.nanquantile(side, tail)) for side, tail in zip((low, high), TAILS, strict=True))
     interval = Interval(max(-1.0, min(found.interval.low, below)), min(1.0, max(found.interval.high, above)))
     return replace(found, interval=interval)
 
 
-def _cohen_edges(codes: NDArray[np.int64], count: int) -> tuple[Floats, Floats]:
+def _cohen_edges(codes: NDArray[np.int64], count: int) -> tuple[_Floats, _Floats]:
     """Kappas (R,) of drawn pictures and one more: where that lowers kappa most, where it raises it most.
 
     The one more is a single pair of answers, or one on which both agree, shared out over the answers as they
@@ -149,7 +149,7 @@ def _cohen_edges(codes: NDArray[np.int64], count: int) -> tuple[Floats, Floats]:
     first, second = np.divmod(cells, count)
     sides = np.stack([times @ one_hot[first], times @ one_hot[second]])
 
-    def kappas(times: Floats, more: Floats, agreeing: float, weight: Floats) -> Floats:
+    def kappas(times: _Floats, more: _Floats, agreeing: float, weight: _Floats) -> _Floats:
         total = n + weight
         rows = times @ one_hot[first] + weight[:, None] * more[0]
         columns = times @ one_hot[second] + weight[:, None] * more[1]
@@ -165,14 +165,14 @@ def _cohen_edges(codes: NDArray[np.int64], count: int) -> tuple[Floats, Floats]:
     return _drawn_ends(kappas, times / n, n, offered)
 
 
-def _fleiss_edges(votes: NDArray[np.int64], raters: int) -> tuple[Floats, Floats]:
+def _fleiss_edges(votes: NDArray[np.int64], raters: int) -> tuple[_Floats, _Floats]:
     """The same for Fleiss's kappa; the one more picture is answered alike by all (by one answer, or shared
     out), or by as many answers as there are.
     """
     n, count = votes.shape
     agreeing = (votes * (votes - 1)).sum(axis=1) / (raters * (raters - 1))
 
-    def kappas(times: Floats, more: Floats, alike: float, weight: Floats) -> Floats:
+    def kappas(times: _Floats, more: _Floats, alike: float, weight: _Floats) -> _Floats:
         total = n + weight
         observed = (times @ agreeing + weight * alike) / total
         shares = (times @ votes / raters + weight[:, None] * more) / total[:, None]
@@ -186,11 +186,11 @@ def _fleiss_edges(votes: NDArray[np.int64], raters: int) -> tuple[Floats, Floats
 
 
 def _drawn_ends(
-    kappas: Callable[[Floats, Floats, float, Floats], Floats],
-    shares: Floats,
+    kappas: Callable[[_Floats, _Floats, float, _Floats], _Floats],
+    shares: _Floats,
     n: int,
-    offered: Sequence[tuple[Floats, float]],
-) -> tuple[Floats, Floats]:
+    offered: Sequence[tuple[_Floats, float]],
+) -> tuple[_Floats, _Floats]:
     """Kappas (R,) of n pictures drawn by their `shares`, with that one more which lowers or raises kappa most
     (answers, how far they agree).
     """
@@ -203,7 +203,7 @@ def _drawn_ends(
     return kappas(drawn, *low, weight), kappas(drawn, *high, weight)
 
 
-def _beyond_chance(observed: Floats, expected: Floats) -> Floats:
+def _beyond_chance(observed: _Floats, expected: _Floats) -> _Floats:
     """(observed - expected) / (1 - expected); NaN where chance alone would agree fully."""
     room = 1 - expected
     return np.divide(observed - expected, room, out=np.full_like(room, np.nan), where=room > 1e-12)
