@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.statistics.intervals import TAILS, Interval, Z, wilson_bounds
+from lightfast.statistics.intervals import TAILS, Interval, Z, clopper_pearson, wilson_bounds
 
 _FEW = 10
 _RESAMPLES = 2000
@@ -90,7 +90,7 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> Kappa:
     found = _kappa(value, variance, (observed, expected), n)
     if _enough(n, observed, max(rows.max(), columns.max())):
         return found
-    return _widened(found, *_cohen_edges(codes, count))
+    return _widened(found, (rows + columns) / 2, *_cohen_edges(codes, count))
 
 
 def fleiss_kappa(answers: ArrayLike) -> Kappa:
@@ -123,7 +123,11 @@ def fleiss_kappa(answers: ArrayLike) -> Kappa:
     pull = votes @ shares / raters
     parts = (agreeing - expected) / (1 - expected) - 2 * (1 - value) * (pull - expected) / (1 - expected)
     found = _kappa(value, float(((parts - value) ** 2).sum() / (n * (n - 1))), (observed, expected), n)
-    return found if _enough(n, observed, shares.max()) else _widened(found, *_fleiss_edges(votes, raters))
+    return (
+        found
+        if _enough(n, observed, shares.max())
+        else _widened(found, shares, *_fleiss_edges(votes, raters))
+    )
 
 
 def _enough(n: int, observed: float, commonest: float) -> bool:
@@ -131,11 +135,16 @@ def _enough(n: int, observed: float, commonest: float) -> bool:
     return n * min(observed, 1 - observed, 1 - commonest) >= _FEW
 
 
-def _widened(found: Kappa, low: _Floats, high: _Floats) -> Kappa:
-    """The kappa with an interval that reaches the tails of the kappas drawn for either end."""
-    below, above = (float(np.nanquantile(side, tail)) for side, tail in zip((low, high), TAILS, strict=True))
-    interval = Interval(max(-1.0, min(found.interval.low, below)), min(1.0, max(found.interval.high, above)))
-    return replace(found, interval=interval)
+def _widened(found: Kappa, shares: _Floats, low: _Floats, high: _Floats) -> Kappa:
+    """The kappa with an interval that reaches the tails of those drawn for either end, and as high as the
+    share of agreeing pictures may be (Clopper and Pearson) where all answer with these `shares` (count,).
+    """
+    tails_of = zip((low, high), TAILS, strict=True)
+    below, above = (float(np.nanquantile(side, tail)) for side, tail in tails_of)
+    expected = float(shares @ shares)
+    reached = (clopper_pearson(found.n * found.observed, found.n).high - expected) / (1 - expected)
+    lowest, highest = min(found.interval.low, below), max(found.interval.high, above, reached)
+    return replace(found, interval=Interval(max(-1.0, lowest), min(1.0, highest)))
 
 
 def _cohen_edges(codes: NDArray[np.int64], count: int) -> tuple[_Floats, _Floats]:
