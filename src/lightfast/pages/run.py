@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 # Temperatures nearer to 1 than this change no probability that anyone would notice.
 SMALL_CHANGE = 0.05
+TELLING = 5.0
+"""A temperature judges the model when its logarithm times the root of the pictures exceeds this: fitted for
+calibrated models (simulated, 2 and 10 classes, 40 to 2,000 pictures), that product scatters by 1 to 3.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -214,10 +219,13 @@ def temperature_words(checkpoint: Checkpoint) -> str:
         why = "No temperature was fitted" if pictures is None else why
         return f"{why}: these are the probabilities that the model gives by itself."
     change = "the model's probabilities were left nearly as they were"
+    told = abs(math.log(temperature)) * math.sqrt(pictures) > TELLING
     if temperature > 1 + SMALL_CHANGE:
-        change = "the model was too sure of itself, and its probabilities were made softer"
+        change = "the model was too sure of itself, and its" if told else "the model's"
+        change += " probabilities were made softer"
     elif temperature < 1 - SMALL_CHANGE:
-        change = "the model was not sure enough, and its probabilities were made sharper"
+        change = "the model was not sure enough, and its" if told else "the model's"
+        change += " probabilities were made sharper"
     return f"The temperature is {temperature:.2f}, fitted on {pictures:,} validation pictures: {change}."
 
 
