@@ -127,6 +127,7 @@ def test_train_does_not_write_over_a_run(run, type_in, blobs_npz, small):
 
 def test_predict_prints_one_row_a_picture(run, type_in, blobs_npz):
     rows = type_in(f"predict {run} blobs.npz --top 2 --format csv").out.splitlines()
+    # Most of them are training pictures, and the last column says so.
     assert rows[0] == "id,predicted_label,confidence,label_2,prob_2,seen"
     assert len(rows) == 81
 

@@ -8,7 +8,9 @@ from sklearn.metrics import log_loss
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.calibration import apply_temperature, ece, fit_temperature, reliability
+from lightfast.evaluate.calibration import apply_temperature, ece, ece_by_chance, fit_temperature, reliability
+from lightfast.evaluate.metrics import score
+from lightfast.evaluate.predictions import Predictions
 
 
 def honest_logits(n=20_000, classes=5, seed=0):
@@ -110,3 +112,33 @@ def test_a_temperature_that_is_not_above_0_is_refused(temperature):
 def test_empty_or_broken_validation_data_are_refused(scores, labels, message):
     with pytest.raises(DataError, match=message):
         fit_temperature(scores, labels)
+
+
+def sides(rng, n, over=0.0):
+    """Two-class probabilities (n, 2) and labels that are right less often than they say, by `over`."""
+    sure = rng.uniform(0.5, 1, n)
+    labels = (rng.random(n) > np.clip(sure - over, 0, 1)).astype(np.int64)
+    return np.stack([sure, 1 - sure], axis=1), labels
+
+
+@pytest.mark.parametrize("n", [12, 40, 300])
+def test_a_perfectly_calibrated_model_is_said_to_differ_at_most_one_time_in_twenty(n):
+    rng = generator(0, "calibrated", n)
+    made = [sides(rng, n) for _ in range(200)]
+    said = np.mean([ece(*one) > ece_by_chance(one[0]) for one in made])
+    # The plain error itself is far from 0 at these n. Three standard errors of 200 models.
+    assert np.mean([ece(*one) for one in made]) > 0.04
+    assert said <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_a_model_that_is_too_sure_is_found():
+    probs, labels = sides(generator(1, "too sure"), 300, over=0.2)
+    assert ece(probs, labels) > ece_by_chance(probs)
+
+
+def test_certain_and_right_is_no_difference():
+    probs = np.eye(3)[[0, 1, 2, 2]]
+    assert ece_by_chance(probs) == 0.0
+    found = score(Predictions(probs.astype(np.float32), tuple("abc"), tuple("1234"), np.array([0, 1, 2, 2])))
+    assert not found.miscalibrated
+    assert found.calibration_sentence() == "That confidence differs from accuracy is not shown (n = 4)"

@@ -10,7 +10,8 @@ from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from lightfast.base.errors import DataError
 from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
-from lightfast.evaluate.compare import mcnemar, mcnemar_p_value
+from lightfast.evaluate.compare import mcnemar
+from lightfast.statistics.intervals import mcnemar_p_value
 
 
 def readings(both, gained, lost, neither):

@@ -169,3 +169,22 @@ def test_the_json_form_is_plain(make_predictions):
     assert [row["name"] for row in record["evaluations"]] == record["names"] == ["m0", "m1", "m2"]
     assert (record["n"], record["seed"], record["resamples"], len(record["pairs"])) == (200, 0, 20, 3)
     assert all(len(pair["auc_interval"]) == len(pair["macro_f1_interval"]) == 2 for pair in record["pairs"])
+
+
+@pytest.mark.parametrize("second", [(0, 1, 2, 0, 1), (1, 2, 0, 1, 2)])
+def test_five_pictures_leave_every_difference_open(second):
+    labels = np.array([0, 1, 2, 0, 1])
+
+    def read(answers, name):
+        probs = np.full((5, 3), 0.05, np.float32)
+        probs[np.arange(5), list(answers)] = 0.9
+        return Predictions(probs, tuple("abc"), tuple("12345"), labels, name)
+
+    (pair,) = compare([read(labels, "one"), read(second, "two")]).pairs
+    for value, (low, high) in (
+        (pair.test.difference, pair.test.difference_interval),
+        (pair.macro_f1_difference, pair.macro_f1_interval),
+        (pair.auc_difference, pair.auc_interval),
+    ):
+        assert high - low > 0.2
+        assert low <= value <= high

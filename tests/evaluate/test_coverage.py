@@ -14,11 +14,11 @@ import pytest
 
 from lightfast.base.randomness import generator
 from lightfast.evaluate.bootstrap import percentiles, resample
-from lightfast.evaluate.compare import EXACT_BELOW, mcnemar_p_value
-from lightfast.evaluate.metrics import class_scores, confusion_matrix, macro_f1_bounds, score
+from lightfast.evaluate.macro import macro_f1_bounds
+from lightfast.evaluate.metrics import class_scores, confusion_matrix, score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.holm import holm
-from lightfast.statistics.intervals import newcombe_bounds, wilson_bounds
+from lightfast.statistics.intervals import EXACT_BELOW, mcnemar_p_value, newcombe_bounds, wilson_bounds
 from lightfast.statistics.resampled import corrected_interval
 
 LEVEL = 0.95

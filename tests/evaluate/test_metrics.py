@@ -9,14 +9,8 @@ from sklearn import metrics as sk
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.metrics import (
-    class_scores,
-    confusion_matrix,
-    macro_f1_bounds,
-    mce,
-    one_vs_rest_auc,
-    score,
-)
+from lightfast.evaluate.macro import MACRO_MEANS, _edges, macro_bounds, macro_f1_bounds, with_picture
+from lightfast.evaluate.metrics import class_scores, confusion_matrix, mce, one_vs_rest_auc, score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.statistics.intervals import wilson
 
@@ -166,7 +160,34 @@ def test_the_interval_of_macro_f1_is_that_of_pictures_drawn_again(n, classes, sh
 
 
 def test_no_error_does_not_make_macro_f1_certain():
-    assert macro_f1_bounds(np.diag([20, 30])) == (wilson(50, 50).low, 1.0)
+    low, high = macro_f1_bounds(np.diag([20, 30]))
+    # Clopper and Pearson's low end of accuracy, less what errors in the smaller class cost more.
+    assert high == 1.0
+    assert 0.90 < low < 0.025 ** (1 / 50)
+
+
+@pytest.mark.parametrize(
+    "confusion", [np.diag([1, 0]), np.array([[0, 1], [0, 0]]), np.array([[0, 3], [2, 0]]), np.diag([1, 1])]
+)
+def test_few_pictures_leave_every_macro_measure_open(confusion):
+    value = {name: float(mean(*counts(confusion))) for name, mean in MACRO_MEANS.items()}
+    for name, (low, high) in macro_bounds(confusion, MACRO_MEANS).items():
+        assert high - low > 0.3
+        assert low <= value[name] <= high
+
+
+def test_one_more_picture_is_put_where_it_changes_most():
+    confusion = np.array([[50, 1, 0], [0, 30, 2], [1, 0, 3]])
+    every = [(one, other) for one in range(3) for other in range(3)]
+    for mean in MACRO_MEANS.values():
+        after = {pair: float(mean(*with_picture(counts(confusion), *pair))) for pair in every}
+        misread, helped = _edges(mean, counts(confusion))
+        assert after[misread] == min(after[pair] for pair in every if pair[0] != pair[1])
+        assert after[helped, helped] == max(after.values())
+
+
+def counts(confusion):
+    return confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
 
 
 def test_the_area_agrees_with_sklearn_also_where_scores_are_equal(made):

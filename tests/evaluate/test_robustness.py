@@ -46,6 +46,14 @@ def test_the_robust_accuracy_counts_each_corruption_once(result):
     assert result.robust_interval.low < result.robust_accuracy < result.robust_interval.high
 
 
+def test_five_pictures_read_rightly_do_not_make_the_mean_certain(blobs):
+    few = blobs.take(np.arange(5))
+    perfect = robustness(lambda _: np.eye(3)[few.require_labels()], few, "mnist-c")
+    assert perfect.robust_accuracy == 1.0
+    assert perfect.robust_interval.high == 1.0
+    assert perfect.robust_interval.low == pytest.approx(0.025 ** (1 / 5), abs=0.03)
+
+
 def test_without_severities_the_suite_s_own_are_taken(blobs):
     rows = robustness(brightest_third, blobs, "mnist-c").rows
     assert [(row.corruption, (row.severity,)) for row in rows] == [

@@ -71,11 +71,11 @@ def test_every_resample_scores_as_sklearn_does_on_the_pictures_drawn(digits):
             predictions, pred_probs=predictions.pred_probs[rows], tags=predictions.tags[rows]
         )
         areas = [sk.average_precision_score(taken.tags[:, k], taken.pred_probs[:, k]) for k in range(3)]
-        assert drawn["mean_average_precision"][r] == pytest.approx(np.mean(areas), abs=1e-5)
-        assert drawn["macro_f1"][r] == pytest.approx(
+        assert drawn["mean_average_precision"][0, r] == pytest.approx(np.mean(areas), abs=1e-5)
+        assert drawn["macro_f1"][0, r] == pytest.approx(
             sk.f1_score(taken.tags, taken.predicted_tags, average="macro"), abs=1e-6
         )
-        assert drawn["micro_recall"][r] == pytest.approx(
+        assert drawn["micro_recall"][0, r] == pytest.approx(
             sk.recall_score(taken.tags, taken.predicted_tags, average="micro"), abs=1e-6
         )
 
@@ -144,3 +144,14 @@ def test_the_json_is_plain():
 def test_unlabelled_predictions_cannot_be_scored():
     with pytest.raises(DataError, match="no tags"):
         label_scores(TagPredictions(np.zeros((1, 1), np.float32), [0.5], ("a",), ("x",)))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_three_pictures_do_not_make_any_mean_certain(right):
+    tags = np.array([[True, False], [False, True], [True, True]])
+    probs = np.where(tags == right, 0.9, 0.1).astype(np.float32)
+    result = score_tags(TagPredictions(probs, [0.5, 0.5], ("a", "b"), tuple("123"), tags))
+    for name in ("macro_f1", "micro_precision", "micro_recall", "micro_f1", "mean_average_precision"):
+        low, high = getattr(result, f"{name}_interval")
+        assert high - low > 0.2
+        assert low <= getattr(result, name) <= high

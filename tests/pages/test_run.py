@@ -59,3 +59,8 @@ def test_the_temperature_is_told_in_words(run, temperature, pictures, said):
     text = temperature_words(load_checkpoint(run).replace(temperature=temperature, details=details))
     assert said in text
     assert not pictures or f"{temperature:.2f}, fitted on 500 validation pictures" in text
+
+
+def test_a_temperature_of_few_pictures_does_not_judge_the_model(run):
+    few = load_checkpoint(run).replace(temperature=1.4, details={"calibrated_on": 40})
+    assert temperature_words(few).endswith("the model's probabilities were made softer.")

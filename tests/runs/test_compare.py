@@ -301,3 +301,13 @@ def test_test_predictions_are_of_unseen_pictures(done: Done):
     kept = Predictions.load(Path(done.runs[0]) / "predictions.parquet")
     assert kept.seen is not None
     assert not kept.seen.any()
+
+
+def test_a_table_without_probabilities_is_refused_and_its_cure_works(
+    whole_files: list[str], run: Path, blob_file: str, tmp_path: Path
+):
+    tag_run(str(run), [blob_file], RunOptions(out=tmp_path / "tags.csv"))
+    with pytest.raises(DataError, match=r"does not hold all probabilities.*`out=FILE.parquet`"):
+        compare_run([str(tmp_path / "tags.csv"), whole_files[1]], blob_file, RunOptions())
+    tag_run(str(run), [blob_file], RunOptions(out=tmp_path / "tags.parquet"))
+    assert compare_run([str(tmp_path / "tags.parquet"), whole_files[1]], blob_file, RunOptions()).comparison.n

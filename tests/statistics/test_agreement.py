@@ -88,6 +88,39 @@ def test_full_disagreement_stays_inside_its_range():
     assert -1 <= kappa.interval.low <= kappa.interval.high <= 1
 
 
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        ([0], [1]),
+        ([0] * 9 + [1], [0] * 10),
+        ([0, 1], [1, 0]),
+        ([0] * 90 + [1] * 10, [0] * 100),
+        ([0, 1], [0, 1]),
+    ],
+)
+def test_few_pictures_or_one_answer_throughout_leave_kappa_open(first, second):
+    # Fleiss's needs two pictures.
+    twice = 2 if len(first) == 1 else 1
+    for kappa in (cohen_kappa(first, second), fleiss_kappa(np.array([first * twice, second * twice]).T)):
+        assert kappa.value is not None
+        assert kappa.interval.high - kappa.interval.low > 0.25
+        assert -1 <= kappa.interval.low <= kappa.value <= kappa.interval.high <= 1
+
+
+@pytest.mark.parametrize("n", [6, 40])
+@pytest.mark.parametrize("right", [0.97, 0.999, 1.0])
+@pytest.mark.parametrize("kappa_of", [cohen_kappa, lambda *sides: fleiss_kappa(np.stack(sides, 1))])
+def test_kappa_near_full_agreement_is_covered(n, right, kappa_of):
+    # Two readers of two classes as 7 : 3, each right with the same chance.
+    read = np.array([[right, 1 - right], [1 - right, right]])
+    joint = (read * [[0.7], [0.3]]).T @ read
+    chance = (joint.sum(axis=0) ** 2).sum()
+    truth = (joint.trace() - chance) / (1 - chance)
+    cells = generator(0, "kappa", n).choice(4, size=(60, n), p=joint.ravel())
+    held = [not kappa_of(row // 2, row % 2).interval.excludes(truth) for row in cells]
+    assert np.mean(held) >= 0.93
+
+
 def test_the_json_form_is_plain():
     assert json.loads(json.dumps(as_json(cohen_kappa([0, 1, 1], [0, 1, 0]))))["n"] == 3
 

@@ -7,11 +7,14 @@ from statsmodels.stats.proportion import proportion_confint
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
+from lightfast.report.tables import points_text
 from lightfast.statistics.intervals import (
     bootstrap_mean,
     difference_interval,
+    mcnemar_p_value,
     newcombe_bounds,
     p_text,
+    paired_interval,
     wilson,
     wilson_bounds,
 )
@@ -62,6 +65,22 @@ def test_the_paired_interval_turns_round_with_its_sides():
     before, after = rng.random(400) < 0.7, rng.random(400) < 0.8
     low, high = difference_interval(before, after)
     assert difference_interval(after, before) == pytest.approx((-high, -low))
+
+
+@pytest.mark.parametrize("both, neither", [(0, 0), (55, 0), (1000, 1000), (100_000, 1000)])
+def test_the_paired_interval_leaves_out_0_exactly_where_the_test_rejects_it(both, neither):
+    # At these n Newcombe's own interval contradicts the test both ways (5 : 0 of 60, 6 : 0 of 101,006).
+    for discordant in range(201):
+        for lost in range(discordant // 2 + 1):
+            gained = discordant - lost
+            interval = paired_interval(both, gained, lost, both + discordant + neither or 1)
+            rejected = float(mcnemar_p_value(gained, lost)) < 0.05
+            assert interval.excludes(0.0) is rejected, (gained, lost)
+            assert interval.low <= (gained - lost) / (both + discordant + neither or 1) <= interval.high
+
+
+def test_a_paired_interval_that_ends_at_0_prints_no_minus_before_it():
+    assert points_text(-5 / 60, paired_interval(55, 0, 5, 60)) == "−8.33 [−18.07 to 0.00]"
 
 
 def test_paired_arrays_of_other_lengths_are_refused():

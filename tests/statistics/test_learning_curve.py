@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit
+from scipy.special import ndtri
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.plain import as_json
@@ -190,3 +191,51 @@ def test_points_that_no_law_fits_are_refused_with_a_cure(sizes, accuracies, mess
 def test_questions_out_of_range_are_refused(ask):
     with pytest.raises(SettingsError):
         ask(fitted(law(SIZES, 0.95, 3.0, 0.5)))
+
+
+def shared_sweep(rng, test_n, limit, repeats=3):
+    """Accuracies of all sizes on the same pictures, some hard for every model; the true curve."""
+    exponent, start = rng.uniform(0.3, 1.2), rng.uniform(0.4, 0.7)
+    hard, sizes = rng.normal(size=test_n), np.repeat([50, 100, 200, 400, 800], repeats)
+    scale = (limit - start) * 50**exponent
+    noise = rng.normal(size=(len(sizes), test_n))
+    easy = ndtri(np.minimum(law(sizes, limit, scale, exponent), 1 - 1e-9))
+    right = (np.sqrt(0.8) * hard + np.sqrt(0.2) * noise) < easy[:, None]
+    return sizes, right.mean(axis=1), lambda n: law(n, limit, scale, exponent)
+
+
+@pytest.mark.parametrize("test_n", [100, 1000])
+def test_forecast_and_limit_hold_for_other_pictures_than_those_all_points_share(test_n):
+    rng, forecasts, limits, plain = generator(10, "shared", test_n), [], [], []
+    for place in range(60):
+        limit = [float(rng.uniform(0.8, 0.99)), 0.999, 1.0][place % 3]
+        sizes, readings, truth = shared_sweep(rng, test_n, limit)
+        seed = generator(place, "curve")
+        curve = fit_learning_curve(sizes, readings, rng=seed, test_n=test_n, shared=True)
+        apart = fit_learning_curve(sizes, readings, rng=generator(place, "curve"), test_n=test_n)
+        forecasts.append(curve.predict(1600).low <= truth(1600) <= curve.predict(1600).high)
+        plain.append(apart.predict(1600).low <= truth(1600) <= apart.predict(1600).high)
+        limits.append(not curve.limit_interval.excludes(limit))
+        assert not curve.limit_interval.excludes(curve.limit)
+    assert np.mean(forecasts) >= 0.93
+    assert np.mean(limits) >= 0.93
+    # Without the pictures' own error the intervals of a small test part are too narrow.
+    assert np.mean(plain) < np.mean(forecasts) or test_n == 1000
+
+
+def test_where_no_levelling_off_is_seen_none_is_claimed():
+    rising = fitted(law(SIZES, 1.0, 3.0, 0.5))
+    assert not rising.levels_off
+    assert rising.limit_interval.high == 1.0
+    assert "no levelling off is seen" in rising.sentence()
+    level = fitted(law(SIZES, 0.9, 3.0, 0.7), test_n=10**6)
+    assert level.levels_off
+    assert "it levels off at 90.0 %" in level.sentence()
+
+
+def test_points_far_from_the_curve_are_said_to_be_far():
+    away = fitted([0.5, 0.72, 0.55, 0.8, 0.6, 0.85])
+    assert away.misfit > 3
+    assert "times what counting 1,000 pictures explains" in away.sentence()
+    near = fitted(measured(generator(11, "near"), SIZES)[1])
+    assert "explains" not in near.sentence()

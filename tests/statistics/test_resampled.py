@@ -116,7 +116,8 @@ def test_the_p_value_and_the_interval_of_the_differences_agree():
 def test_equal_scores_show_no_difference_and_no_spread():
     assert corrected_t_test([0.9, 0.8, 0.7], [0.9, 0.8, 0.7], 0.5) == 1.0
     assert corrected_interval([0.9, 0.9, 0.9], 0.5) == pytest.approx((0.9, 0.9))
-    assert corrected_t_test([0.1, 0.2, 0.3], [0.2, 0.3, 0.4], 0.5) == 0.0
+    # Three differences of one sign, all the same: the sign test, not certainty.
+    assert corrected_t_test([0.1, 0.2, 0.3], [0.2, 0.3, 0.4], 0.5) == 2 * 0.5**3
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, chdtrc
+from numpy.typing import ArrayLike
 
 from lightfast.base.errors import DataError
 from lightfast.evaluate.predictions import Predictions, require_same_classes
-from lightfast.statistics.intervals import NEWCOMBE, Interval, difference_interval, p_text, paired
-
-# Below this many discordant pictures the chi-square approximation is poor and the binomial is exact.
-EXACT_BELOW = 25
-SIGNIFICANT = 0.05
+from lightfast.statistics.intervals import (
+    EXACT_BELOW,
+    NEWCOMBE,
+    SIGNIFICANT,
+    Interval,
+    difference_interval,
+    mcnemar_p_value,
+    p_text,
+    paired,
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class PairedTest:
 
     @property
     def significant(self) -> bool:
-        """Whether p is below 0.05 and the interval leaves out 0."""
-        return self.p_value < SIGNIFICANT and self.difference_interval.excludes(0.0)
+        """Whether p is below 0.05; where it is the interval leaves out 0."""
+        return self.p_value < SIGNIFICANT
 
     def sentence(self) -> str:
         """One sentence that says what may be concluded."""
@@ -109,18 +113,6 @@ def mcnemar(before: Predictions | ArrayLike, after: Predictions | ArrayLike) -> 
         before_name=_name(before, "before"),
         after_name=_name(after, "after"),
     )
-
-
-def mcnemar_p_value(gained: ArrayLike, lost: ArrayLike) -> NDArray[np.float64]:
-    """Two-sided p-values from counts of discordant pictures (arrays broadcast): exact binomial below 25, else
-    chi-square with Edwards's continuity correction.
-    """
-    up, down = np.broadcast_arrays(np.asarray(gained, dtype=np.int64), np.asarray(lost, dtype=np.int64))
-    total = up + down
-    exact = np.minimum(1.0, 2 * bdtr(np.minimum(up, down).astype(np.float64), total, 0.5))
-    gap = np.maximum(np.abs(up - down) - 1, 0)
-    approximate = chdtrc(1, gap**2 / np.maximum(total, 1))
-    return np.where(total < EXACT_BELOW, exact, approximate)
 
 
 def _method(discordant: int) -> str:

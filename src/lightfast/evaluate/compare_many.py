@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.plain import FLAT, fields_json
-from lightfast.evaluate.bootstrap import BootstrapScores, percentiles, resample
+from lightfast.evaluate.bootstrap import BootstrapScores, resample
 from lightfast.evaluate.compare import SIGNIFICANT, PairedTest, mcnemar, require_same_pictures
 from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predictions import Predictions
@@ -31,8 +31,8 @@ class ModelPair:
         test: McNemar's test, with the accuracies and their difference.
         p_holm: its p-value after Holm's correction over all pairs of the comparison.
         macro_f1_difference: -1..1.
-        macro_f1_interval: its 95 % interval, percentile bootstrap over the pictures; of this pair alone, not
-            of all pairs at once. Where both read every picture alike it is (0, 0).
+        macro_f1_interval: its 95 % interval, percentile bootstrap over the pictures, one more added
+            (`evaluate.bootstrap`); of this pair alone, not of all pairs at once.
         auc_difference, auc_interval: the same for the macro one-vs-rest ROC area; None when no class occurs
             both as label and not.
     """
@@ -185,14 +185,13 @@ def _pair(
     first, second = evaluations[one], evaluations[other]
     f1 = second.macro_f1 - first.macro_f1
     auc = None if first.roc_auc is None or second.roc_auc is None else second.roc_auc - first.roc_auc
-    f1_interval = percentiles(drawn.macro_f1[other] - drawn.macro_f1[one], f1) or Interval(-1.0, 1.0)
     return ModelPair(
         test,
         p_holm,
         f1,
-        f1_interval,
+        drawn.f1_interval(one, other, f1),
         auc,
-        None if auc is None else percentiles(drawn.auc[other] - drawn.auc[one], auc),
+        None if auc is None else drawn.auc_interval(one, other, auc),
     )
 
 

@@ -15,7 +15,8 @@ from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predictions import Predictions
-from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
+from lightfast.statistics.bounded_mean import bounded_mean
+from lightfast.statistics.intervals import Interval, wilson
 
 _Task = Literal["multi-class", "multi-label"]
 
@@ -95,8 +96,8 @@ class HierarchyScore:
         levels: accuracy by level; the last is plain accuracy.
         mistakes: pictures read wrongly.
         mistake_distance: mean distance of the mistakes, or None without any (Bertinetto et al. 2020: mistake
-            severity), with its 95 % bootstrap interval.
-        distance: mean distance over all pictures, with its 95 % bootstrap interval.
+            severity), with its 95 % interval.
+        distance: mean distance over all pictures, with its 95 % interval.
         farthest: the largest distance that the tree has.
     """
 
@@ -116,7 +117,8 @@ def score_hierarchy(taxonomy: Taxonomy, predictions: Predictions) -> HierarchySc
     """Score labelled multi-class predictions whose classes are leaves of the taxonomy; raises DataError
     without labels or pictures.
 
-    The bootstrap intervals draw 2,000 times, always the same draws for the same number of pictures.
+    The intervals of the distances are those of means between the nearest and the farthest (`bounded_mean`),
+    always the same draws for the same number of pictures.
     """
     labels = predictions.require_labels()
     if not len(predictions):
@@ -125,17 +127,17 @@ def score_hierarchy(taxonomy: Taxonomy, predictions: Predictions) -> HierarchySc
     distances = tree_distances(taxonomy, nodes)
     measured = distances[labels, predictions.predicted_labels].astype(np.float64)
     wrong = measured[measured > 0]
-    rng = generator(0, "distance in the tree")
+    rng, farthest = generator(0, "distance in the tree"), _heights(taxonomy)[None]
     return HierarchyScore(
         predictions.name,
         len(predictions),
         _levels(taxonomy, nodes, predictions),
         len(wrong),
         float(wrong.mean()) if len(wrong) else None,
-        bootstrap_mean(wrong, rng) if len(wrong) else None,
+        bounded_mean(wrong, (1.0, farthest), rng) if len(wrong) else None,
         float(measured.mean()),
-        bootstrap_mean(measured, rng),
-        _heights(taxonomy)[None],
+        bounded_mean(measured, (0.0, farthest), rng),
+        farthest,
         predictions.seed,
     )
 

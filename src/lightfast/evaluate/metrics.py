@@ -11,15 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.plain import fields_json
-from lightfast.base.randomness import generator
-from lightfast.evaluate.calibration import ece
+from lightfast.evaluate.calibration import ece, ece_by_chance
+from lightfast.evaluate.macro import macro_f1_bounds
 from lightfast.evaluate.predictions import Predictions, checked_labels
 from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
-
-_RESAMPLES = 1000
-# More cells than this are resampled by their normal approximation: 1,000 draws take 0.1 to 0.2 ms a cell, 0.8
-# s at 62 classes.
-_EXACT_CELLS = 1000
 
 
 @dataclass(frozen=True)
@@ -55,12 +50,14 @@ class Evaluation:
         top_k: k → (share of pictures whose label is among the k most probable, its interval).
         macro_precision, macro_recall, macro_f1: plain means over the classes that occur as label or as
             prediction.
-        macro_f1_interval: 95 % interval of macro F1 (`macro_f1_bounds`).
+        macro_f1_interval: 95 % interval of macro F1 (`macro.macro_bounds`).
         roc_auc: area under the ROC curve, one class against the rest, plain mean over the classes that occur
             both as label and not; None when there is no such class. 0..1, 0.5 = no better than chance.
         per_class: one `ClassScore` a class, in the order of the class names.
         confusion: int64 (K, K), rows = given label, columns = predicted label.
         ece: expected calibration error, 15 bins, 0..1.
+        ece_by_chance: what it stays below in 95 of 100 perfectly calibrated models of these confidences
+            (`calibration.ece_by_chance`).
         seed: seed of the model, or None.
     """
 
@@ -77,12 +74,27 @@ class Evaluation:
     per_class: tuple[ClassScore, ...]
     confusion: NDArray[np.int64]
     ece: float
+    ece_by_chance: float
     seed: int | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of the confusion matrix."""
         return tuple(row.name for row in self.per_class)
+
+    @property
+    def miscalibrated(self) -> bool:
+        """Whether confidence differs from accuracy by more than chance alone explains."""
+        return self.ece > self.ece_by_chance
+
+    def calibration_sentence(self) -> str:
+        """Whether the confidence means what it says, in words; of too few pictures nothing is claimed."""
+        if not self.miscalibrated:
+            return f"That confidence differs from accuracy is not shown (n = {self.n:,})"
+        return (
+            f"Confidence differs from accuracy by {100 * self.ece:.1f} % on average (n = {self.n:,}; by "
+            f"chance alone up to {100 * self.ece_by_chance:.1f} %)"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys that `metrics.json` and `--json` share."""
@@ -127,6 +139,7 @@ def score(predictions: Predictions, *, top_k: Sequence[int] = (1, 3)) -> Evaluat
         macro_f1_interval=macro_f1_bounds(confusion),
         roc_auc=None if np.isnan(areas).all() else float(np.nanmean(areas)),
         ece=ece(predictions.pred_probs, labels),
+        ece_by_chance=ece_by_chance(predictions.pred_probs),
     )
 
 
@@ -150,39 +163,6 @@ def class_scores(confusion: NDArray[np.int64], class_names: Sequence[str]) -> tu
         [Interval(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True)] for low, high in bounds
     )
     return tuple(map(ClassScore, map(str, class_names), precision, recall, f1, support.tolist(), *around))
-
-
-def mean_f1(hits: ArrayLike, support: ArrayLike, guesses: ArrayLike) -> NDArray[np.float64]:
-    """Macro F1 (...) from counts (..., K): right pictures, labels and predictions a class;
-    classes with neither do not count.
-    """
-    right, total = (
-        np.asarray(hits, dtype=np.float64),
-        np.asarray(support, dtype=np.float64) + np.asarray(guesses, dtype=np.float64),
-    )
-    f1 = np.divide(2 * right, total, out=np.zeros_like(total), where=total > 0)
-    return f1.sum(axis=-1) / np.maximum((total > 0).sum(axis=-1), 1)
-
-
-def macro_f1_bounds(confusion: NDArray[np.int64]) -> Interval:
-    """95 % interval of macro F1: percentile bootstrap (Efron 1979) over the pictures, by resampling the cells
-    of the confusion matrix.
-
-    Drawing N pictures again with replacement is a multinomial draw of the K × K cells. The draws are the same
-    at every call. Where no picture is misread every resample says 1; then the low end is that of an error
-    rate of Wilson's bound spread evenly.
-    """
-    total = int(confusion.sum())
-    if total == 0:
-        return Interval(0.0, 1.0)
-    if confusion.trace() == total:
-        return Interval(wilson(total, total).low, 1.0)
-    rng = generator(0, "interval of macro F1")
-    draw = _drawn_cells if np.count_nonzero(confusion) <= _EXACT_CELLS else _drawn_normal
-    hits, support, guesses = draw(confusion, rng)
-    low, high = np.quantile(mean_f1(hits, support, guesses), [0.025, 0.975])
-    value = float(mean_f1(confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)))
-    return Interval(min(float(low), value), max(float(high), value))
 
 
 def one_vs_rest_auc(pred_probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -247,33 +227,6 @@ def _corruption_error(name: str, errors: Sequence[float], baseline: Sequence[flo
             got=f"{len(errors)} and {len(baseline)} severities, baseline errors {list(baseline)}",
         )
     return float(sum(errors)) / float(sum(baseline))
-
-
-def _drawn_cells(confusion: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray]:
-    """Hits, labels and predictions a class, each (resamples, K), of multinomial draws of the cells."""
-    cells, one_hot = np.flatnonzero(confusion), np.eye(len(confusion), dtype=np.float32)
-    counts = confusion.ravel()[cells]
-    drawn = rng.multinomial(counts.sum(), counts / counts.sum(), size=_RESAMPLES).astype(np.float32)
-    given, predicted = np.divmod(cells, len(confusion))
-    own = one_hot[given] * (given == predicted)[:, None]
-    return [drawn @ side for side in (own, one_hot[given], one_hot[predicted])]
-
-
-def _drawn_normal(confusion: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray]:
-    """The same from the normal distribution that such draws approach.
-
-    The cells vary as if on their own, so that the total varies too, which F1, a ratio of counts,
-    does not notice.
-    """
-    hits, support, guesses = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    own = np.diag(hits)
-    spread = np.block(
-        [[own, own, own], [own, np.diag(support), confusion], [own, confusion.T, np.diag(guesses)]]
-    )
-    drawn = rng.multivariate_normal(
-        np.concatenate([hits, support, guesses]), spread, _RESAMPLES, check_valid="ignore", method="eigh"
-    )
-    return np.split(np.maximum(drawn, 0), 3, axis=1)
 
 
 def _f1_bounds(

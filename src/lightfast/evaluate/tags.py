@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import generator
-from lightfast.evaluate.bootstrap import draws, mean_known, percentiles
+from lightfast.evaluate.bootstrap import draws, f1_and_ends, means_and_ends, percentiles
 from lightfast.evaluate.curves import Curve, pr_curve, roc_curve
-from lightfast.evaluate.metrics import mean_f1
+from lightfast.evaluate.macro import mean_f1
 from lightfast.evaluate.tag_predictions import TagPredictions
 from lightfast.statistics.intervals import Interval, wilson, wilson_bounds
 
@@ -62,7 +62,7 @@ class TagEvaluation:
         mean_average_precision: plain mean over the labels that some pictures carry and some do not; None
             without such labels.
         macro_f1_interval, micro_f1_interval, mean_average_precision_interval: 95 % percentile bootstrap over
-            pictures (Efron 1979).
+            pictures (Efron 1979), one more added (`_resampled`).
         micro_precision_interval, micro_recall_interval: the same; pairs of one picture are not independent,
             Wilson's would be too narrow.
         exact_match: share of pictures all of whose labels are right, with its Wilson interval.
@@ -113,8 +113,7 @@ def score_tags(predictions: TagPredictions) -> TagEvaluation:
     }
     drawn = _resampled(predictions, int(np.clip(_MOST_CELLS / tags.size, *_RESAMPLES)))
     ends: dict[str, Any] = {
-        f"{key}_interval": percentiles(drawn[key], value) or Interval(0.0, 1.0)
-        for key, value in values.items()
+        f"{key}_interval": _reached(drawn[key], value) or Interval(0.0, 1.0) for key, value in values.items()
     }
     mean_area = float(np.mean(areas)) if areas else None
     exact, tagged = int((tags == given).all(axis=1).sum()), int(given.any(axis=1).sum())
@@ -128,7 +127,7 @@ def score_tags(predictions: TagPredictions) -> TagEvaluation:
         mean_average_precision=mean_area,
         mean_average_precision_interval=None
         if mean_area is None
-        else percentiles(drawn["mean_average_precision"], mean_area),
+        else _reached(drawn["mean_average_precision"], mean_area),
         exact_match=exact / n,
         exact_match_interval=wilson(exact, n),
         tagged=tagged / n,
@@ -201,30 +200,55 @@ def _micro(right: Any, carried: Any, got: Any) -> dict[str, Any]:
 
 
 def _resampled(predictions: TagPredictions, resamples: int) -> dict[str, NDArray[np.float64]]:
-    """Every figure on pictures drawn again with replacement, (R,) each;
-    a drawing is a count of how often each picture was drawn.
+    """Every figure on pictures drawn again with replacement, (3, R) each: of the drawn pictures, with one
+    more that is read wrongly, with one more that is read rightly, of random weight (the device of
+    `evaluate.macro`). It carries and gets as many labels as a picture does on average; by label, one label,
+    the rarest.
     """
     tags, given = predictions.require_tags(), predictions.predicted_tags
     n, classes = tags.shape
     sides = np.concatenate([tags & given, tags, given], axis=1).T.astype(np.float32)
     order = np.argsort(-predictions.pred_probs, axis=0, kind="stable")
-    rng = generator(0, "tags drawn again", n)
+    rng, more = generator(0, "tags drawn again", n), generator(0, "one picture more", n)
+    counted: Any = tuple(side.sum(axis=0) for side in (tags & given, tags, given))
+    rarest = int(np.where(counted[1] > 0, counted[1], n + 1).argmin())
+    usable = (counted[1] > 0) & (counted[1] < n)
+    rarest_known = int(np.where(usable, counted[1], n + 1).argmin())
+    mean_carried, mean_got = (max(1.0, float(side.sum()) / n) for side in counted[1:])
     found: dict[str, list[NDArray]] = {}
     for drawn in draws(n, resamples, rng):
         right, carried, got = np.split((sides @ drawn).T, 3, axis=1)
+        weight = more.exponential(size=drawn.shape[1])
+        right_sum, carried_sum, got_sum = (side.sum(axis=1) for side in (right, carried, got))
+        wanted = carried_sum + weight * mean_carried
+        micro = (
+            _micro(right_sum, carried_sum, got_sum),
+            _micro(right_sum, wanted, got_sum + weight * mean_got),
+            _micro(right_sum + weight * mean_carried, wanted, got_sum + weight * mean_carried),
+        )
         figures = {
-            "macro_f1": mean_f1(right, carried, got),
-            **_micro(*(side.sum(axis=1) for side in (right, carried, got))),
+            "macro_f1": f1_and_ends((right, carried, got), counted, rarest, weight),
+            **{key: [side[key] for side in micro] for key in micro[0]},
         }
         sorted_sides = (
             (order[:, k], predictions.pred_probs[order[:, k], k], tags[order[:, k], k])
             for k in range(classes)
         )
         areas = [_average_precisions(scores, carries, drawn[rows]) for rows, scores, carries in sorted_sides]
-        figures["mean_average_precision"] = mean_known(areas, drawn.shape[1])
+        known = {k: areas[k] for k in np.flatnonzero(usable).tolist()}
+        figures["mean_average_precision"] = means_and_ends(
+            known, rarest_known, carried[:, rarest_known].astype(np.float64), weight
+        )
         for key, values in figures.items():
-            found.setdefault(key, []).append(values)
-    return {key: np.concatenate(values) for key, values in found.items()}
+            found.setdefault(key, []).append(np.stack(values))
+    return {key: np.concatenate(values, axis=1) for key, values in found.items()}
+
+
+def _reached(drawn: NDArray[np.float64], value: float) -> Interval | None:
+    """The interval of a figure from its draws (3, R) (`_resampled`); None when none is a number."""
+    _, misread, right = drawn
+    low, high = percentiles(misread, value), percentiles(right, value)
+    return None if low is None or high is None else Interval(low.low, high.high)
 
 
 def _average_precisions(

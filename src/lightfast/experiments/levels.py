@@ -121,13 +121,18 @@ def _unit(share: float, n: int) -> float:
     return inside * (1 - inside)
 
 
-def size_curve(measured: Sequence[PointResult], seed: int) -> LearningCurve:
-    """The learning curve through all points of a sweep over training pictures; needs at least three sizes."""
+def size_curve(measured: Sequence[PointResult], seed: int, *, other_pictures: bool = True) -> LearningCurve:
+    """The learning curve through all points of a sweep over training pictures; needs at least three sizes.
+
+    Its intervals are those of other pictures of the kind; without `other_pictures` those of accuracies on the
+    same held-out pictures, which all points share.
+    """
     return fit_learning_curve(
         [one.n_train for one in measured],
         [one.accuracy for one in measured],
         rng=generator(seed, "learning curve"),
         test_n=measured[0].n_test,
+        shared=other_pictures,
     )
 
 
@@ -145,7 +150,9 @@ def held_out_forecast(measured: Sequence[PointResult], seed: int) -> tuple[Forec
             cure="Sweep over more sizes.",
         )
     last = [one.accuracy for one in measured if one.n_train == largest]
-    return size_curve(smaller, seed).predict(largest, repeats=len(last)), float(np.mean(last))
+    # The largest size was measured on the same pictures.
+    curve = size_curve(smaller, seed, other_pictures=False)
+    return curve.predict(largest, repeats=len(last)), float(np.mean(last))
 
 
 def size_regression(measured: Sequence[PointResult]) -> Regression:

@@ -144,7 +144,7 @@ def _accuracy_section(comparison: Comparison) -> Section:
                 share_cell(one.accuracy, one.accuracy_interval),
                 share_cell(one.macro_f1, one.macro_f1_interval),
                 MISSING if one.roc_auc is None else f"{one.roc_auc:.4f}",
-                percent(one.ece, 1),
+                percent(one.ece, 1) if one.miscalibrated else Cell("not shown", "chance explains it"),
             )
             for one in comparison.ranking
         ),
@@ -190,7 +190,8 @@ def _pairs_section(comparison: Comparison) -> Section:
         "Each row: the second run less the first, on the same pictures. Gained: pictures that only the "
         "second reads rightly; lost: only the first.",
         f"p: McNemar, with Holm's correction for {len(rows)} test{'s' * (len(rows) != 1)}; small print: "
-        "without it. Intervals: 95 %, of accuracy by Newcombe, of F1 and area by paired bootstrap, seed "
+        "without it. Intervals: 95 %, of each pair alone; of accuracy by Newcombe, leaving out 0 where the "
+        "uncorrected test does; of F1 and area by paired bootstrap, one picture added, seed "
         f"{comparison.seed}.",
     )
     return Section("Every pair", (Table(columns, rows, f"n = {comparison.n:,} pictures a row", notes),))

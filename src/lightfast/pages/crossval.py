@@ -14,6 +14,7 @@ from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Figure, Section, Table, Tone, write_page
 from lightfast.report.statistics import interval_figure
 from lightfast.report.tables import duration, percent, share_card, share_cell
+from lightfast.statistics.resampled import CROSSVAL_INTERVAL
 
 if TYPE_CHECKING:
     from lightfast.data.images import ImageSet
@@ -107,7 +108,7 @@ def _folds_section(validated: CrossValidation) -> Section:
             for one, mean in means.items()
         ),
         "Mean over the folds",
-        ("Small print: 95 % intervals by the corrected resampled t (Nadeau and Bengio 2003).",),
+        (f"Small print: 95 % intervals, {CROSSVAL_INTERVAL}.",),
     )
     drawn = [(NAMES[one], *mean) for one, mean in means.items()]
     figure = Figure(interval_figure(drawn, unit="%"), "Mean over the folds with 95 % intervals.")

@@ -154,6 +154,12 @@ def reorder_classes(predictions: Predictions, class_names: tuple[str, ...]) -> P
 
 
 def _opened(run: str, name: str, options: RunOptions) -> Contender:
+    if Path(run).suffix.lower() in (".csv", ".jsonl", ".json") and Path(run).is_file():
+        raise DataError(
+            f"{run} does not hold all probabilities",
+            expected="a run folder, or predictions as Parquet",
+            cure="Write them once more: lightfast predict RUN DATA, with `out=FILE.parquet`.",
+        )
     if not _is_file(run):
         checkpoint = load_classifier(run, options.device)
         return Contender(run, name, checkpoint.class_names, checkpoint)

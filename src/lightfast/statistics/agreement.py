@@ -1,15 +1,27 @@
-"""Do two people, or a person and a model, agree more than chance would have it? Kappa, with intervals."""
+"""Do two people, or a person and a model, agree more than chance would have it? Kappa, with intervals.
+
+The standard errors are those of many pictures. Where fewer than `_FEW` pictures agree, differ, or lie outside
+somebody's commonest answer, they mean little, and are 0 where nobody ever differs or somebody always says the
+same. There the interval is also as wide as a bootstrap over the pictures with one picture held back (as
+`evaluate.macro`): each draw gets one more, of random weight, for the low end the one that lowers kappa most,
+for the high end the one that raises it most.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError
-from lightfast.statistics.intervals import Interval, Z, wilson_bounds
+from lightfast.base.randomness import generator
+from lightfast.statistics.intervals import TAILS, Interval, Z, clopper_pearson, wilson_bounds
 
+_FEW = 10
+_RESAMPLES = 2000
+_Floats = NDArray[np.float64]
 UNDEFINED = (
     "everyone gave one and the same answer throughout: chance alone would agree fully, so kappa is not "
     "defined"
@@ -75,7 +87,10 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> Kappa:
     crossed = table * (columns[:, None] + rows[None, :]) ** 2
     differ = (1 - value) ** 2 * (crossed.sum() - crossed.trace())
     variance = (agree + differ - (value - expected * (1 - value)) ** 2) / ((1 - expected) ** 2 * n)
-    return _kappa(value, variance, (observed, expected), n)
+    found = _kappa(value, variance, (observed, expected), n)
+    if _enough(n, observed, max(rows.max(), columns.max())):
+        return found
+    return _widened(found, (rows + columns) / 2, *_cohen_edges(codes, count))
 
 
 def fleiss_kappa(answers: ArrayLike) -> Kappa:
@@ -107,7 +122,100 @@ def fleiss_kappa(answers: ArrayLike) -> Kappa:
     value = (observed - expected) / (1 - expected)
     pull = votes @ shares / raters
     parts = (agreeing - expected) / (1 - expected) - 2 * (1 - value) * (pull - expected) / (1 - expected)
-    return _kappa(value, float(((parts - value) ** 2).sum() / (n * (n - 1))), (observed, expected), n)
+    found = _kappa(value, float(((parts - value) ** 2).sum() / (n * (n - 1))), (observed, expected), n)
+    return (
+        found
+        if _enough(n, observed, shares.max())
+        else _widened(found, shares, *_fleiss_edges(votes, raters))
+    )
+
+
+def _enough(n: int, observed: float, commonest: float) -> bool:
+    """Whether a large-sample standard error has pictures enough to stand on."""
+    return n * min(observed, 1 - observed, 1 - commonest) >= _FEW
+
+
+def _widened(found: Kappa, shares: _Floats, low: _Floats, high: _Floats) -> Kappa:
+    """The kappa with an interval that reaches the tails of those drawn for either end, and as high as the
+    share of agreeing pictures may be (Clopper and Pearson) where all answer with these `shares` (count,).
+    """
+    tails_of = zip((low, high), TAILS, strict=True)
+    below, above = (float(np.nanquantile(side, tail)) for side, tail in tails_of)
+    expected = float(shares @ shares)
+    reached = (clopper_pearson(found.n * found.observed, found.n).high - expected) / (1 - expected)
+    lowest, highest = min(found.interval.low, below), max(found.interval.high, above, reached)
+    return replace(found, interval=Interval(max(-1.0, lowest), min(1.0, highest)))
+
+
+def _cohen_edges(codes: NDArray[np.int64], count: int) -> tuple[_Floats, _Floats]:
+    """Kappas (R,) of drawn pictures and one more: where that lowers kappa most, where it raises it most.
+
+    The one more is a single pair of answers, or one on which both agree, shared out over the answers as they
+    are given: a single pair can hardly raise kappa where the two never named the same thing.
+    """
+    one_hot, n = np.eye(count), len(codes)
+    cells, times = np.unique(codes[:, 0] * count + codes[:, 1], return_counts=True)
+    first, second = np.divmod(cells, count)
+    sides = np.stack([times @ one_hot[first], times @ one_hot[second]])
+
+    def kappas(times: _Floats, more: _Floats, agreeing: float, weight: _Floats) -> _Floats:
+        total = n + weight
+        rows = times @ one_hot[first] + weight[:, None] * more[0]
+        columns = times @ one_hot[second] + weight[:, None] * more[1]
+        observed = (times @ (first == second) + weight * agreeing) / total
+        return _beyond_chance(observed, (rows * columns).sum(axis=1) / total**2)
+
+    # Kappa of the counts with one picture in each cell, (count, count).
+    chance = (sides[0] @ sides[1] + sides[1][:, None] + sides[0][None, :] + one_hot) / (n + 1) ** 2
+    after = _beyond_chance((float(times @ (first == second)) + one_hot) / (n + 1), chance)
+    pairs = [np.unravel_index(best(after), after.shape) for best in (np.nanargmin, np.nanargmax)]
+    offered = [(one_hot[list(pair)], float(pair[0] == pair[1])) for pair in pairs]
+    offered.append((np.stack([sides.mean(axis=0) / n] * 2), 1.0))
+    return _drawn_ends(kappas, times / n, n, offered)
+
+
+def _fleiss_edges(votes: NDArray[np.int64], raters: int) -> tuple[_Floats, _Floats]:
+    """The same for Fleiss's kappa; the one more picture is answered alike by all (by one answer, or shared
+    out), or by as many answers as there are.
+    """
+    n, count = votes.shape
+    agreeing = (votes * (votes - 1)).sum(axis=1) / (raters * (raters - 1))
+
+    def kappas(times: _Floats, more: _Floats, alike: float, weight: _Floats) -> _Floats:
+        total = n + weight
+        observed = (times @ agreeing + weight * alike) / total
+        shares = (times @ votes / raters + weight[:, None] * more) / total[:, None]
+        return _beyond_chance(observed, (shares**2).sum(axis=1))
+
+    split = np.bincount(np.arange(raters) % count, minlength=count)
+    alike = float((split * (split - 1)).sum() / (raters * (raters - 1)))
+    offered = [(one, 1.0) for one in np.eye(count)] + [(votes.sum(axis=0) / votes.sum(), 1.0)]
+    offered += [(np.roll(split, shift) / raters, alike) for shift in range(count)]
+    return _drawn_ends(kappas, np.full(n, 1 / n), n, offered)
+
+
+def _drawn_ends(
+    kappas: Callable[[_Floats, _Floats, float, _Floats], _Floats],
+    shares: _Floats,
+    n: int,
+    offered: Sequence[tuple[_Floats, float]],
+) -> tuple[_Floats, _Floats]:
+    """Kappas (R,) of n pictures drawn by their `shares`, with that one more which lowers or raises kappa most
+    (answers, how far they agree).
+    """
+    rng = generator(0, "interval of kappa")
+    drawn = rng.multinomial(n, shares, size=_RESAMPLES).astype(np.float64)
+    weight = rng.exponential(size=_RESAMPLES)
+    counted = (n * shares)[None, :]
+    after = [float(kappas(counted, *one, np.ones(1))[0]) for one in offered]
+    low, high = offered[int(np.nanargmin(after))], offered[int(np.nanargmax(after))]
+    return kappas(drawn, *low, weight), kappas(drawn, *high, weight)
+
+
+def _beyond_chance(observed: _Floats, expected: _Floats) -> _Floats:
+    """(observed - expected) / (1 - expected); NaN where chance alone would agree fully."""
+    room = 1 - expected
+    return np.divide(observed - expected, room, out=np.full_like(room, np.nan), where=room > 1e-12)
 
 
 def _kappa(value: float, variance: float, shares: tuple[float, float], n: int) -> Kappa:

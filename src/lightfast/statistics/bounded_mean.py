@@ -9,6 +9,8 @@ from lightfast.base.errors import DataError
 from lightfast.statistics.intervals import Interval
 
 _DRAWS = 4000
+# Shares held in memory at once.
+_BLOCK = 4_000_000
 
 
 def bounded_mean(values: ArrayLike, ends: tuple[float, float], rng: np.random.Generator) -> Interval:
@@ -25,9 +27,12 @@ def bounded_mean(values: ArrayLike, ends: tuple[float, float], rng: np.random.Ge
     if data.size == 0 or not ((data >= low) & (data <= high)).all():
         expected = f"at least one value, all in {low:g}..{high:g}"
         raise DataError("interval of a bounded mean", expected=expected, got=f"{data.size} values")
-    shares: NDArray[np.float64] = rng.exponential(size=(_DRAWS, data.size + 1))
-    shares /= shares.sum(axis=1, keepdims=True)
-    inner, left = shares[:, :-1] @ np.sort(data), shares[:, -1]
-    return Interval(
-        float(np.quantile(inner + left * low, 0.025)), float(np.quantile(inner + left * high, 0.975))
-    )
+    inner, left = np.empty(_DRAWS), np.empty(_DRAWS)
+    ordered, rows = np.sort(data), max(1, _BLOCK // (data.size + 1))
+    for start in range(0, _DRAWS, rows):
+        part = slice(start, min(start + rows, _DRAWS))
+        shares: NDArray[np.float64] = rng.exponential(size=(part.stop - start, data.size + 1))
+        shares /= shares.sum(axis=1, keepdims=True)
+        inner[part], left[part] = shares[:, :-1] @ ordered, shares[:, -1]
+    below, above = np.quantile(inner + left * low, 0.025), np.quantile(inner + left * high, 0.975)
+    return Interval(max(float(below), low), min(float(above), high))

@@ -17,13 +17,17 @@ from numpy.typing import ArrayLike
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.plain import HIDDEN
 from lightfast.statistics.intervals import TAILS, Interval, tails
-from lightfast.statistics.power_law import Floats, best, crossing, posterior, scatter
+from lightfast.statistics.power_law import Floats, best, crossing, on_other_pictures, posterior, scatter
 
 SECONDS_PER_LABEL = 3.0
 # A forecast for more than so many times the largest measured size is called far.
 FAR = 2.0
 # No answer is given beyond so many times the largest measured size.
 REACH = 1000.0
+# Points this many times as far from the curve as counting error explains are called far.
+FAR_POINTS = 3.0
+# The curve is seen to level off when its limit leaves at least this share of the errors at the largest size.
+_LEFT = 0.1
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class LabelsNeeded:
                 if self.low is None
                 else f" In the best case within the 95 % interval, {self.low:,} more would do."
             )
-            return f"{goal} is out of reach: {self.reason}.{best}"
+            far = "out of reach" if self.low is None else "out of reach of the fitted curve"
+            return f"{goal} is {far}: {self.reason}.{best}"
         if self.more == 0:
             return f"{goal} takes no more pictures: {self.reason}."
         ends = f"{self.low or 0:,} to {'no end in sight' if self.high is None else f'{self.high:,}'}"
@@ -96,12 +101,14 @@ class LearningCurve:
             of freedom.
         n_points: P.
         test_n: pictures that an accuracy was measured on.
-        draws: float64 (D, 6), curves from the posterior: limit, scale, exponent, shift (accuracy = limit −
-            scale · (n + shift)^(−exponent)), dispersion (variance of a point over p(1 − p)), and a standard
-            normal number for the noise of a new point.
+        draws: float64 (D, 7), curves from the posterior: limit, scale, exponent, shift (accuracy = limit −
+            scale · (n + shift)^(−exponent)), dispersion (variance of a point over p(1 − p)), a standard
+            normal number for the noise of a new point, and how lucky the test pictures are that all points
+            share (0..1, 0.5 where they share none; `on_other_pictures`).
+        misfit: `residual_sd` as a multiple of counting error, weighted as the fit.
     """
 
-    JSON_PROPERTIES = ("limit_interval", "exponent_interval", "largest")
+    JSON_PROPERTIES = ("limit_interval", "exponent_interval", "largest", "levels_off")
 
     limit: float
     scale: float
@@ -111,6 +118,7 @@ class LearningCurve:
     residual_sd: float
     n_points: int
     test_n: int
+    misfit: float
     draws: Floats = field(repr=False, metadata=HIDDEN)
 
     @property
@@ -120,8 +128,17 @@ class LearningCurve:
 
     @property
     def limit_interval(self) -> Interval:
-        """95 % interval of `limit`."""
-        return tails(self.draws[:, 0])
+        """95 % interval of `limit`, which lies inside. It ends at 1 where it does not leave a tenth of the
+        errors at the largest size: then the points do not show that accuracy ends short of 100 %.
+        """
+        low, high = tails(on_other_pictures(self.draws[:, 0], self.draws[:, 6], self.test_n))
+        ends = max(high, self.limit) < 1 - _LEFT * (1 - float(self.accuracy(self.largest)))
+        return Interval(min(low, self.limit), max(high, self.limit) if ends else 1.0)
+
+    @property
+    def levels_off(self) -> bool:
+        """Whether the points show that accuracy ends short of 100 %."""
+        return self.limit_interval.high < 1
 
     @property
     def exponent_interval(self) -> Interval:
@@ -135,7 +152,8 @@ class LearningCurve:
 
     def predict(self, n: int, repeats: int = 1) -> Forecast:
         """What will be measured with `n` training pictures: the interval holds the curve's uncertainty and
-        the noise of a new measurement.
+        the noise of a new measurement; where all points share their test pictures, also what other pictures
+        of the kind would have said of all of them.
 
         Args:
             n: training pictures, at least 1.
@@ -145,10 +163,11 @@ class LearningCurve:
             raise SettingsError(
                 f"forecast for {n} pictures, {repeats} repeats", expected="at least 1 of both"
             )
-        limit, scale, exponent, shift, dispersion, noise = self.draws.T
+        limit, scale, exponent, shift, dispersion, noise, shared = self.draws.T
         # Below half of the smallest size a shifted law would count from nothing.
         mean = np.clip(limit - scale * np.maximum(n + shift, 1.0) ** -exponent, 0.0, 1.0)
         spread = np.sqrt(dispersion * scatter(mean, self.test_n) / repeats)
+        mean = on_other_pictures(mean, shared, self.test_n)
         low, high = tails(np.clip(mean + spread * noise, 0.0, 1.0))
         centre = float(self.accuracy(n))
         return Forecast(int(n), centre, min(low, centre), max(high, centre), far=n > FAR * self.largest)
@@ -169,8 +188,11 @@ class LearningCurve:
         reach = REACH * self.largest
         limit, scale, exponent, shift = self.draws.T[:4]
         # inverted_cdf, since an end at infinity cannot be averaged with its neighbour.
-        ends = np.quantile(crossing(limit, scale, exponent, target) - shift, TAILS, method="inverted_cdf")
-        size = float(crossing(*np.array([[self.limit], [self.scale], [self.exponent]]), target=target)[0])
+        # Other pictures that say more of every accuracy let the same curve reach the target earlier.
+        goal = 2 * target - on_other_pictures(np.full(len(limit), target), self.draws[:, 6], self.test_n)
+        ends = np.quantile(crossing(limit, scale, exponent, goal) - shift, TAILS, method="inverted_cdf")
+        fitted = (np.array([value]) for value in (self.limit, self.scale, self.exponent, target))
+        size = float(crossing(*fitted)[0])
 
         def count(end: float) -> int | None:
             return None if end > reach else max(0, math.ceil(end - self.largest))
@@ -186,11 +208,7 @@ class LearningCurve:
         if size <= self.largest:
             return f"the curve reaches it within the {self.largest:,} measured"
         if target >= self.limit:
-            low, high = self.limit_interval
-            return (
-                f"with more pictures of the same kind the curve levels off at {100 * self.limit:.1f} % "
-                f"[{100 * low:.1f} to {100 * high:.1f}]"
-            )
+            return f"with more pictures of the same kind {self._limit_words()}"
         if size > REACH * self.largest:
             return f"it would take more than {REACH:,.0f} times the {self.largest:,} pictures measured"
         if size > FAR * self.largest:
@@ -199,16 +217,37 @@ class LearningCurve:
 
     def sentence(self) -> str:
         """The curve in words."""
-        low, high = self.limit_interval
+        said = self._limit_words().replace("the curve", "it")
         return (
             f"From {self.n_points} points between {int(self.sizes.min()):,} and {self.largest:,} pictures: "
             f"accuracy = {100 * self.limit:.1f} % − {100 * self.scale:.3g} points · n^−{self.exponent:.2f}; "
-            f"it levels off at {100 * self.limit:.1f} % [{100 * low:.1f} to {100 * high:.1f}]."
+            f"{said}.{self._misfit_words()}"
+        )
+
+    def _limit_words(self) -> str:
+        low, high = self.limit_interval
+        around = f"[{100 * low:.1f} to {100 * high:.1f}]"
+        if self.levels_off:
+            return f"the curve levels off at {100 * self.limit:.1f} % {around}"
+        return f"no levelling off is seen: the curve ends at {100 * self.limit:.1f} % {around}"
+
+    def _misfit_words(self) -> str:
+        if self.misfit <= FAR_POINTS:
+            return ""
+        return (
+            f" The measured points lie {100 * self.residual_sd:.1f} percentage points from it, "
+            f"{self.misfit:.1f} times what counting {self.test_n:,} pictures explains: what follows from it "
+            "is rough; measure more repeats or sizes."
         )
 
 
 def fit_learning_curve(
-    sizes: ArrayLike, accuracies: ArrayLike, *, rng: np.random.Generator, test_n: int = 1000
+    sizes: ArrayLike,
+    accuracies: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    test_n: int = 1000,
+    shared: bool = False,
 ) -> LearningCurve:
     """Fit the power law to measured points.
 
@@ -224,6 +263,8 @@ def fit_learning_curve(
         accuracies: (P,) in 0..1, or (P, R) with R repeats of every size.
         rng: source of the curves in `draws`.
         test_n: pictures that one accuracy was measured on.
+        shared: whether all accuracies were measured on the same pictures. Then their counting error is one
+            for all, does not show in the scatter, and is added to every interval.
 
     Raises:
         DataError: fewer than 3 different sizes, sizes below 1, accuracies outside 0..1, or accuracies that
@@ -237,10 +278,14 @@ def fit_learning_curve(
     weights = 1 / scatter(first[0] - first[1] * n ** -first[2], test_n)
     limit, scale, exponent = best(n, y, weights)
     rest = y - (limit - scale * n**-exponent)
-    residual_sd = float(np.sqrt((rest**2).sum() / max(1, len(n) - 3)))
-    return LearningCurve(
-        limit, scale, exponent, n, y, residual_sd, len(n), test_n, posterior(n, y, weights, test_n, rng)
-    )
+    free = max(1, len(n) - 3)
+    residual_sd = float(np.sqrt((rest**2).sum() / free))
+    counting = scatter(limit - scale * n**-exponent, test_n) / test_n
+    misfit = float(np.sqrt((rest**2 / counting).sum() / free))
+    draws = posterior(n, y, weights, test_n, rng)
+    place = rng.random(len(draws)) if shared else np.full(len(draws), 0.5)
+    draws = np.column_stack([draws, place])
+    return LearningCurve(limit, scale, exponent, n, y, residual_sd, len(n), test_n, misfit, draws)
 
 
 def _points(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[Floats, Floats]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from lightfast.base.errors import DataError
 
@@ -134,8 +135,21 @@ def _resample(
     return np.searchsorted(np.cumsum(kept), steps).clip(max=len(kept) - 1)
 
 
-def crossing(limit: Floats, scale: Floats, exponent: Floats, target: float) -> Floats:
-    """The number of pictures at which each curve reaches `target`; infinite where it never does."""
+def on_other_pictures(accuracy: Floats, place: Floats, test_n: int) -> Floats:
+    """Accuracies (D,) on other pictures of the kind, where those on `test_n` pictures were `accuracy`.
+
+    `place` 0..1 says how lucky these pictures were: 0.5 leaves the accuracy, 0.025 and 0.975 give the ends of
+    Clopper and Pearson's interval, the same luck for all accuracies.
+    """
+    right, wrong = accuracy * test_n, (1 - accuracy) * test_n
+    low = betaincinv(np.maximum(right, 1e-9), wrong + 1, np.minimum(place, 0.5))
+    high = betaincinv(right + 1, np.maximum(wrong, 1e-9), np.maximum(place, 0.5))
+    below, above = np.minimum(np.where(right > 0, low, 0.0), accuracy), np.maximum(high, accuracy)
+    return np.where(place < 0.5, below, np.where(place > 0.5, np.where(wrong > 0, above, 1.0), accuracy))
+
+
+def crossing(limit: Floats, scale: Floats, exponent: Floats, target: Floats) -> Floats:
+    """The number of pictures at which each curve reaches its `target`; infinite where it never does."""
     gap = np.where(limit > target, limit - target, 1.0)
     with np.errstate(over="ignore"):
         return np.where(limit > target, np.maximum(1.0, (scale / gap) ** (1 / exponent)), np.inf)

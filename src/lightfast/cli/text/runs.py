@@ -94,7 +94,7 @@ def score_lines(found: Evaluation) -> list[str]:
         f"accuracy   {share_text(found.accuracy, found.accuracy_interval)}, n = {found.n:,}",
         f"macro F1   {percent(found.macro_f1)}; the lowest: {named}",
         *([f"not tested {', '.join(untested[:NAMED])}{more}: no picture to test on"] if untested else []),
-        f"confidence differs from accuracy by {percent(found.ece, 1)} on average",
+        found.calibration_sentence(),
     ]
 
 

@@ -41,7 +41,7 @@ def scorecard_lines(result: ScorecardResult) -> list[str]:
         ),
         *columns(("pair, same pictures", "n", "ours", "difference in points", "p (Holm)"), tests),
         *columns(("agreement", "n", "same answer", "kappa"), agreement),
-        "brackets: 95 % intervals; p: McNemar",
+        "brackets: 95 % intervals, of each pair alone; p: McNemar, corrected for all pairs (Holm)",
     ]
 
 

@@ -28,12 +28,13 @@ def compare_lines(result: CompareResult) -> list[str]:
         )
         for pair in found.pairs
     ]
+    of_pair = ", like p of each pair alone" if len(pairs) > 1 else ""
     return [
         *columns(
             ("run", "accuracy", "macro F1", "model", "training", "MB", "parameters", "pictures/s"), models
         ),
         *columns(("pair", "difference in points", "gained", "lost", "p", "p (Holm)"), pairs),
-        f"n = {found.n:,} pictures, the same for all; brackets: 95 % intervals; seed {found.seed}",
+        f"n = {found.n:,} pictures, the same for all; brackets: 95 % intervals{of_pair}; seed {found.seed}",
         found.sentence(),
     ]
 
@@ -62,7 +63,8 @@ def crossval_lines(result: CrossvalResult) -> list[str]:
         )
     return [
         *lines,
-        "Brackets: 95 % interval corrected for shared training pictures; "
+        "Brackets: 95 % interval corrected for shared training pictures, nowhere narrower than the counted "
+        "pictures allow; "
         f"n = {len(validated.predictions):,}, {validated.k} folds × {validated.repeats}, seed "
         f"{validated.seed}.",
         f"out of fold {result.predictions}",
