@@ -80,6 +80,8 @@ def layout_of(given: Path, known: Iterable[str] = ()) -> Layout:
     folders = tree.children[root]
     named = named_parts(folders)
     beside = tuple(folder for folder in folders if folder not in named and folder in tree.filled)
+    if not named:
+        _refuse_run_together(root, folders)
     if not named or (beside and not _are_parts(tree, root, named, beside)):
         return _without_parts(tree, given, root)
     parts = require_parts(named, root)
@@ -213,6 +215,14 @@ def _are_parts(tree: _Tree, root: Path, named: Mapping[Path, str], beside: Seque
         got=_listed((*named, *beside)),
         cure=f"Give {printable(part)} itself where it is a part; rename it where it is a class.",
     )
+
+
+def _refuse_run_together(root: Path, folders: Sequence[Path]) -> None:
+    """Refuse folders that all begin with the words for parts: trainA, trainB, testA, testB."""
+    begins = {one for folder in folders for one in re.findall("^(train|test|val|)", folder.name.casefold())}
+    if {"train", "test"} <= begins and "" not in begins:
+        cure = "Put the class folders of each part into train/ and test/; rename a folder that is a class."
+        raise DataError(f"{printable(root)}: {_listed(folders)} all begin as parts do", cure=cure)
 
 
 def _named(folders: Iterable[Path]) -> dict[Path, str]:
