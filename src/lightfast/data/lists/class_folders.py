@@ -68,7 +68,8 @@ def _require_class_folders(layout: Layout) -> None:
                 "Put its pictures in folders named after their classes, or remove it: a "
                 f"{part} part is then split off train."
             )
-        raise NoClassFolders(f"{printable(folder)} has {said}", cure=cure)
+        refusal = NoClassFolders if part == "train" else DataError
+        raise refusal(f"{printable(folder)} has {said}", cure=cure)
 
 
 def _require_enough(entries: Sequence[Entry], class_names: Sequence[str], root: Path) -> None:
