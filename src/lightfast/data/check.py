@@ -136,8 +136,22 @@ def _trained(loaded: LoadedData) -> tuple[tuple[str, ...], tuple[str, ...]]:
         splits = split_loaded(loaded)
         check_trainable(splits.train)
     except DataError as error:
-        return (), (f"train refuses it: {error}",)
+        return (), (*_only_elsewhere(loaded), f"train refuses it: {error}")
     return tuple(f"train: {note}" for note in splits.notes), ()
+
+
+def _only_elsewhere(loaded: LoadedData) -> tuple[str, ...]:
+    """Classes of which another part has pictures and train none; tags aside."""
+    if loaded.train.labels is None:
+        return ()
+    absent = set(loaded.train.absent_classes)
+    held = {
+        part: [name for name in images.class_names if name in absent - set(images.absent_classes)]
+        for part, images in loaded.parts.items()
+    }
+    return tuple(
+        f"only the {part} part has pictures of: {', '.join(names)}" for part, names in held.items() if names
+    )
 
 
 def _counts(loaded: LoadedData) -> dict[str, int]:

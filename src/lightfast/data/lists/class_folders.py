@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.base.text import nfc
 from lightfast.data.dataset import PART_ORDER, Entry, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
@@ -32,8 +31,7 @@ def load_class_folders(
     paths; parts and levels as `layout.layout_of` reads them.
 
     Args:
-        known: the classes of a run that scores the pictures: one of them is enough, where else two are
-            wanted.
+        known: the classes of a run that scores the pictures: one class is enough, where else two are wanted.
         layout: the reading of `root`, if that was made already.
 
     Raises NoClassFolders for: no class folders, one class. DataError for: an empty class folder, one picture,
@@ -43,7 +41,7 @@ def load_class_folders(
     _require_class_folders(layout)
     class_names, notes = _class_names(layout)
     entries, found = _entries(root, layout, class_names)
-    if not {*class_names} <= {*map(nfc, known)}:
+    if not known:
         _require_enough(entries, class_names, layout.root)
     loaded = assemble(root.resolve().name, entries, class_names, target or ImageSpec(), report)
     unreadable = tuple(sorted((*loaded.unreadable, *found.closed)))
