@@ -21,7 +21,7 @@ from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
 from lightfast.data.lists.metadata import join_tables, left_out_notes
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
 from lightfast.data.sources.folder import MANIFEST_ENDINGS
-from lightfast.data.sources.names import part_of
+from lightfast.data.sources.names import part_named
 from lightfast.data.sources.resolve import SourceResolver
 
 
@@ -51,13 +51,9 @@ def load_table_beside(
     if not tables:
         return None
     names = _Names(given, layout)
-    usable, useless = list[_Usable](), dict[Path, str]()
-    for file in tables:
-        found = _usable(file, names)
-        if isinstance(found, _Usable):
-            usable.append(found)
-        else:
-            useless[file] = found
+    looked = {file: _usable(file, names) for file in tables}
+    usable = [found for found in looked.values() if isinstance(found, _Usable)]
+    useless = {file: found for file, found in looked.items() if isinstance(found, str)}
     if not usable:
         file, why = next(iter(useless.items()))
         raise NoClassFolders(
@@ -67,9 +63,9 @@ def load_table_beside(
         )
     rows = _parted(usable, layout)
     table = join_tables([one.table for one in usable], printable(usable[0].file))
-    used = [one.file for one in usable]
+    used = ", ".join(one.file.name for one in usable)
     notes = [
-        f"labels are those of {', '.join(file.name for file in used)} beside the pictures",
+        f"labels are those of {used} beside the pictures",
         *(f"{file.name} was not used: {why}" for file, why in useless.items()),
         *left_out_notes(layout.found, rows, tables),
     ]
@@ -79,9 +75,7 @@ def load_table_beside(
 
 
 def _says_nothing(layout: Layout) -> bool:
-    """Whether the folders name no classes: some part has none, or all pictures are of one "class" that holds
-    them directly.
-    """
+    """Whether the folders name no classes: some part has none, or there is one folder only."""
     if not all(layout.classes.values()):
         return True
     return len(layout.class_names) == 1 and len(layout.classes) == 1
@@ -115,13 +109,15 @@ class _Names:
         """
 
         def rank(folder: Path) -> tuple[bool, bool, int]:
-            return (folder != near, part is None or part_of(folder.name) != part, len(folder.parts))
+            return (folder != near, part is None or part_named(folder.name) != part, len(folder.parts))
 
         best, most = near, dict[str, str]()
         for folder in sorted(self.folders, key=rank):
             here = dict(self._found(folder, names))
             if len(here) > len(most):
                 best, most = folder, here
+            if len(most) == len(names):
+                break
         return best, most
 
     def _found(self, folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -135,7 +131,7 @@ class _Names:
 
 def _part(table: Path) -> str | None:
     """The part that a table is called after: `train.csv`, `test_labels.csv`."""
-    return part_of(re.sub(r"[\W_]*(labels?|annotations?|list)[\W_]*", " ", table.stem.casefold()))
+    return part_named(re.sub(r"[\W_]*(labels?|annotations?|list)[\W_]*", " ", table.stem.casefold()))
 
 
 def _usable(file: Path, names: _Names) -> _Usable | str:
@@ -144,10 +140,15 @@ def _usable(file: Path, names: _Names) -> _Usable | str:
         table = load_table(file)
     except DataError as error:
         return str(error).removesuffix(f" {error.cure}")
-    column = next((name for name in PATH_COLUMNS if name in table.columns), None)
-    if column is None or not has_labels(table):
-        lacks = "path" if column is None else "label"
+    columns = [name for name in PATH_COLUMNS if name in table.columns]
+    lacks = "path" if not columns else "" if has_labels(table) else "label"
+    if lacks:
         return f"it has no column {lacks!r} (its columns: {','.join(table.columns) or 'none'})"
+    return _placed(file, table, columns[0], names)
+
+
+def _placed(file: Path, table: PictureTable, column: str, names: _Names) -> _Usable | str:
+    """The table with its rows, or that it names no file here."""
     part = _part(file)
     written = [cell_text(row[column]).strip() for row in table.rows]
     base, placed = names.placed([name for name in written if name], part, file.parent)
@@ -166,19 +167,28 @@ def _usable(file: Path, names: _Names) -> _Usable | str:
 
 def _parted(usable: Sequence[_Usable], layout: Layout) -> list[ManifestRow]:
     """The rows of all tables with their parts."""
-    if len(usable) > 1:
-        parts = [_part(one.file) for one in usable]
-        if None in parts or len({*parts}) < len(parts) or "train" not in parts:
-            both = " and ".join(one.file.name for one in usable[:2])
-            cure = f"Give the one to be used, e.g. {printable(usable[0].file)}, or call them train and test."
-            raise DataError(f"{printable(usable[0].file.parent)}: {both} both label the pictures", cure=cure)
     rows = [row for one in usable for row in one.rows]
-    if len(usable) > 1 or "split" in usable[0].table.columns:
+    if len(usable) > 1:
+        _require_named_parts(usable)
+        return rows
+    if "split" in usable[0].table.columns:
         return rows
     folders = {folder: part for part, folder in layout.parts.items()}
-    said = [
-        next((folders[up] for up in (row.base / row.name).parents if up in folders), None) for row in rows
-    ]
-    if None in said or len({*said}) < 2:
-        return [dataclasses.replace(row, part="train") for row in rows]
-    return [dataclasses.replace(row, part=part) for row, part in zip(rows, said, strict=True) if part]
+    said = [_part_above(row.base / row.name, folders) for row in rows]
+    parts = [part for part in said if part is not None]
+    if len(parts) < len(rows) or len({*parts}) < 2:
+        parts = ["train"] * len(rows)
+    return [dataclasses.replace(row, part=part) for row, part in zip(rows, parts, strict=True)]
+
+
+def _part_above(path: Path, folders: Mapping[Path, str]) -> str | None:
+    return next((folders[up] for up in path.parents if up in folders), None)
+
+
+def _require_named_parts(usable: Sequence[_Usable]) -> None:
+    """Refuse several tables unless each is called after another part, one of them after train."""
+    parts = [_part(one.file) for one in usable]
+    if None in parts or len({*parts}) < len(parts) or "train" not in parts:
+        both = " and ".join(one.file.name for one in usable[:2])
+        cure = f"Give the one to be used, e.g. {printable(usable[0].file)}, or call them train and test."
+        raise DataError(f"{printable(usable[0].file.parent)}: {both} both label the pictures", cure=cure)

@@ -95,11 +95,9 @@ def _entries(root: Path, layout: Layout, class_names: Sequence[str]) -> tuple[li
         if place is not None:
             filled.add(place)
             entries.append(Entry(path, path.relative_to(root).as_posix(), *place))
-        elif not any(above in layout.beside for above in path.parents):
+        elif set(layout.beside).isdisjoint(path.parents):
             outside.append(path)
-    empty = [folder for folder, place in places.items() if place not in filled]
-    if empty:
-        _refuse_empty(empty, layout.found)
+    _require_filled([folder for folder, place in places.items() if place not in filled], layout.found)
     kept = [entry.path for entry in entries]
     return entries, dataclasses.replace(layout.found, pictures=kept, others=[*layout.found.others, *outside])
 
@@ -127,7 +125,10 @@ def _class_names(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ordered_class_names(names), tuple(notes)
 
 
-def _refuse_empty(folders: Sequence[Path], found: FoundFiles) -> None:
+def _require_filled(folders: Sequence[Path], found: FoundFiles) -> None:
+    """Refuse class folders without a picture: `folders` are those."""
+    if not folders:
+        return
     named = ", ".join(map(printable, folders[:5]))
     for one in found.closed:
         if one.path.startswith(tuple(map(printable, folders))):

@@ -16,7 +16,7 @@ from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
-from lightfast.data.sources.names import part_of
+from lightfast.data.sources.names import part_named
 from lightfast.data.sources.resolve import SourceResolver
 
 
@@ -145,7 +145,7 @@ def _path_column(table: PictureTable) -> str:
 
 def _part(split: str, where: str) -> str:
     said = split.strip() or "train"
-    part = part_of(said)
+    part = part_named(said)
     if part is None:
         raise DataError(f"{where}: split {said!r}", expected="train, val or test", got=said)
     return part

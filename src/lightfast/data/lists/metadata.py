@@ -17,7 +17,7 @@ from lightfast.data.lists.layout import require_parts
 from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, load_table
 from lightfast.data.sources.folder import FoundFiles, find_files, subfolders
-from lightfast.data.sources.names import named_parts, part_of
+from lightfast.data.sources.names import named_parts, part_named
 from lightfast.data.sources.resolve import SourceResolver
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -80,7 +80,7 @@ def _rows(table: PictureTable, part: str, file: Path, root: Path) -> list[Manife
     rows = table_rows(table, column, file.parent, part or None, prefix)
     if part or "split" in table.columns:
         return rows
-    said = [part_of(PurePosixPath(row.name).parts[0]) for row in rows]
+    said = [part_named(PurePosixPath(row.name).parts[0]) for row in rows]
     # file_name of one file for all parts: train/0.jpg.
     parted = [
         ManifestRow(row.name, row.base, part, row.id) for row, part in zip(rows, said, strict=True) if part

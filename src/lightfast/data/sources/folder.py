@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Literal
@@ -158,18 +158,23 @@ def _walk(folder: Path, found: FoundFiles, seen: set[object]) -> list[Path]:
     for place, inner, names in os.walk(folder, onerror=refused):
         here = Path(place)
         seen.add(_identity(here))
-        found.system.extend(here / name for name in (*inner, *names) if is_system(name, here.name))
-        folders = [here / name for name in sorted(inner) if not is_passed_over(name, here.name)]
+        folders = _users(here, sorted(inner), found)
         links += filter(Path.is_symlink, folders)
         own = [path for path in folders if not path.is_symlink()]
         # Behind a link may lie what was read already.
-        found.again.extend(path for path in own if _identity(path) in seen)
-        own = [path for path in own if _identity(path) not in seen]
-        found.folders.extend(own)
-        inner[:] = [path.name for path in own]
-        for path in (here / name for name in names if not is_passed_over(name, here.name)):
+        again = {path for path in own if _identity(path) in seen}
+        found.again.extend(again)
+        found.folders.extend(path for path in own if path not in again)
+        inner[:] = [path.name for path in own if path not in again]
+        for path in _users(here, names, found):
             (found.pictures if holds_picture(path) else found.others).append(path)
     return links
+
+
+def _users(folder: Path, names: Collection[str], found: FoundFiles) -> list[Path]:
+    """What of `names` in `folder` is the user's own; what is the system's goes to `found`."""
+    found.system.extend(folder / name for name in names if is_system(name, folder.name))
+    return [folder / name for name in names if not is_passed_over(name, folder.name)]
 
 
 def _identity(folder: Path) -> object:
