@@ -92,7 +92,7 @@ def test_superfluous_levels_above_classes_too(make: Made, levels: str) -> None:
     (given / "docs").mkdir()
     loaded = load_splits(given)
     assert counts(loaded) == {"train": BOTH["train"]}
-    assert f"all pictures of given/ lie in {levels}: read from there" in loaded.notes
+    assert f"all pictures of given/ lie in given/{levels}: read from there" in loaded.notes
 
 
 @pytest.mark.parametrize("archive", ["zip", "gztar"])

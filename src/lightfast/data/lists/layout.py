@@ -256,7 +256,9 @@ def _step_notes(steps: Mapping[Path, Path]) -> tuple[str, ...]:
         (printable(start.name or start), printable(end.relative_to(start))) for start, end in steps.items()
     ]
     return tuple(
-        f"all pictures of {name}/ lie in {inner}/: read from there" for name, inner in said if inner != "."
+        f"all pictures of {name}/ lie in {name}/{inner}/: read from there"
+        for name, inner in said
+        if inner != "."
     )
 
 

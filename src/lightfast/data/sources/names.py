@@ -74,7 +74,8 @@ _FILLERS = (
     r"|folders?|\d+)"
 )
 _PART = re.compile(
-    rf"(?:{_FILLERS}[\W_]*)*({'|'.join(sorted(_WORDS, key=len, reverse=True))})(?:[\W_]*{_FILLERS})*"
+    rf"[\W_]*(?:{_FILLERS}[\W_]*)*({'|'.join(sorted(_WORDS, key=len, reverse=True))})"
+    rf"(?:[\W_]*{_FILLERS})*[\W_]*"
 )
 _UNLABELLED = re.compile(
     r".*(unlabel|no_?label|unsup|pred|extra|submission|sample|unknown|unsorted|todo|query|gallery).*"
