@@ -61,3 +61,11 @@ def test_a_path_through_the_system_s_own_is_known_by_its_first_folder() -> None:
 )
 def test_names_of_systems_are_known_in_any_case(name: str) -> None:
     assert is_system(name)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "name", ["0" * 200 + "x", "images" * 40 + "x", "1_" * 100 + "train" + "_1" * 100 + "x"]
+)
+def test_long_names_take_no_longer(name: str) -> None:
+    assert part_named(name) is None

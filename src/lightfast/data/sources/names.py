@@ -71,7 +71,7 @@ _WORDS = {
 }
 _FILLERS = (
     r"(?:sets?|data|datasets?|images?|imgs?|pics?|pictures?|photos?|jpe?gs?|pngs?|seg|splits?|parts?"
-    r"|folders?|\d+)"
+    r"|folders?|\d++)"
 )
 _PART = re.compile(
     rf"[\W_]*(?:{_FILLERS}[\W_]*)*({'|'.join(sorted(_WORDS, key=len, reverse=True))})"
