@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from lightfast.base.errors import DataError
 from lightfast.base.plain import as_json
 from lightfast.cli.text.runs import check_lines
 from lightfast.data.check import check, examine
 from lightfast.data.dataset import LoadedData
+from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
+from lightfast.runs.options import RunOptions
+from lightfast.runs.train import train_run
 
 
 def test_a_folder_is_counted(tree: Path) -> None:
@@ -128,6 +133,61 @@ def test_pictures_without_labels_have_no_classes(made: Any) -> None:
     report = examine(LoadedData(train=ImageSet(made([0] * 3).images)), "x")
     assert (report.classes, report.smallest_class, report.warnings) == ({}, "", ())
     assert check_lines(report)
+
+
+def test_a_library_without_class_folders_is_looked_at_without_labels(tmp_path: Path) -> None:
+    scenes(tmp_path / "pets", {"cat/2.jpg": "cat/0.png"})
+    library = tmp_path / "library"
+    library.mkdir()
+    for number, path in enumerate(sorted((tmp_path / "pets").rglob("*.*"))):
+        shutil.copy(path, library / f"{number}{path.suffix}")
+    shutil.copy(library / "3.png", library / "copy.png")
+    (library / "empty.jpg").touch()
+    report = check(library)
+    assert (report.n, report.classes) == (6, {})
+    assert [one.reason for one in report.unreadable] == ["empty file"]
+    assert report.duplicates == (("3.png", "copy.png"),)
+    assert report.near_duplicates == (("0.png", "2.jpg"),)
+    assert report.warnings[0].startswith(
+        f"no labels, train refuses it: {library} has 7 pictures but no class"
+    )
+    assert "classes    none: pictures without labels" in check_lines(report)
+
+
+def test_one_class_is_looked_at_and_what_train_says_is_said(tree: Path) -> None:
+    shutil.rmtree(tree / "dog")
+    report = check(tree)
+    assert report.n == 3
+    assert "has one class only (cat)" in report.warnings[0]
+
+
+def refusal(source: Path, folder: Path) -> str:
+    """What `train` says when it refuses a source."""
+    with pytest.raises(DataError) as caught:
+        train_run(str(source), RunOptions(out=folder), model="random-forest")
+    return str(caught.value)
+
+
+def test_a_class_of_the_test_part_alone_is_said_as_train_says_it(made: Any, tmp_path: Path) -> None:
+    names = ("a", "b", "c")
+    data = LoadedData(train=made([0, 1] * 9, names=names), test=made([2, 2], [80, 81], names=names))
+    path = save_npz(tmp_path / "set.npz", data)
+    warnings = check(path).warnings
+    assert "only the test part has pictures of: c" in warnings
+    assert f"train refuses it: {refusal(path, tmp_path / 'run')}" in warnings
+
+
+def test_too_few_pictures_are_said_as_train_says_it(tree: Path, tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        (tree / "dog" / name).unlink()
+    assert f"train refuses it: {refusal(tree, tmp_path / 'run')}" in check(tree).warnings
+    # With two classes that can be divided, the third is learned and a note says so.
+    shutil.copytree(tree / "cat", tree / "cow")
+    for number, path in enumerate(sorted((tree / "cow").iterdir())):
+        Image.fromarray(np.full((12, 10, 3), 40 * number, np.uint8)).save(path)
+    report = check(tree)
+    assert not any("refuses" in warning for warning in report.warnings)
+    assert any(note.startswith("train: too few distinct pictures") for note in report.notes)
 
 
 def test_many_groups_are_named_up_to_a_limit_and_the_rest_is_counted(made: Any) -> None:

@@ -132,3 +132,15 @@ def test_nothing_to_read_is_said(predict_run, run, tmp_path):
         predict_run(str(run), [str(tmp_path)], RunOptions())
     with pytest.raises(CheckpointError, match="no checkpoint"):
         predict_run(str(tmp_path), ["x.png"], RunOptions())
+
+
+def test_a_folder_of_one_class_is_scored(own_run, blobs, tmp_path):
+    held = split(blobs).test
+    folder = tmp_path / "own" / held.class_names[0]
+    folder.mkdir(parents=True)
+    for row in np.flatnonzero(held.require_labels() == 0):
+        Image.fromarray(held.images[row, ..., 0]).save(folder / f"{row}.png")
+    result = evaluate_run(own_run, str(folder.parent), RunOptions())
+    assert result.scored.evaluation.n == len(list(folder.iterdir()))
+    assert 0 <= as_json(result)["accuracy"] <= 1
+    assert evaluate_run(own_run, str(folder), RunOptions()).scored.evaluation.n == result.scored.evaluation.n

@@ -16,7 +16,7 @@ from lightfast.data.images import ImageSet
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_checkpoint
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import aligned, load_labelled_or_not, load_pictures
+from lightfast.runs.pictures import aligned, load_labelled, load_labelled_or_not, load_pictures
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +97,57 @@ def test_tags_are_brought_into_the_order_of_the_run_and_unknown_ones_refused(che
     assert notes == ("few has no pictures of: middle",)
     with pytest.raises(CheckpointError, match="up"):
         aligned(dataclasses.replace(images, class_names=("left", "up")), checkpoint)
+
+
+def test_one_name_in_two_spellings_of_unicode_is_the_run_s_class(checkpoint: Checkpoint) -> None:
+    composed, decomposed = "K\u00e4fer", "Ka\u0308fer"
+    # What an earlier version trained kept the spelling of its folders.
+    old = checkpoint.replace(class_names=(decomposed, "middle", "right"))
+    images = ImageSet(
+        np.zeros((2, 4, 4, 1), np.uint8), (composed, "middle", "right"), np.array([0, 2]), name="new"
+    )
+    found, notes = aligned(images, old)
+    assert (found.class_names, found.require_labels().tolist(), notes) == (old.class_names, [0, 2], ())
+    turned = dataclasses.replace(images, class_names=("right", composed, "middle"))
+    found, notes = aligned(turned, old)
+    assert found.require_labels().tolist() == [2, 1]
+    assert notes == ("new lists its classes in another order",)
+    with pytest.raises(CheckpointError, match="unknown to the checkpoint: up"):
+        aligned(dataclasses.replace(images, class_names=(composed, "middle", "up")), old)
+
+
+def class_folders(blobs: ImageSet, folder: Path, names: tuple[str, ...]) -> Path:
+    """Two pictures of each of some classes of the blobs."""
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        label = blobs.class_names.index(name)
+        for row in np.flatnonzero(blobs.require_labels() == label)[:2]:
+            Image.fromarray(blobs.images[row, ..., 0]).save(folder / name / f"{row}.png")
+    return folder
+
+
+def test_one_class_of_the_run_is_enough_to_score(
+    blobs: ImageSet, tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    folder = class_folders(blobs, tmp_path / "own", ("right",))
+    right = checkpoint.class_names.index("right")
+    for source in (folder, folder / "right"):
+        given = load_labelled(str(source), checkpoint, RunOptions())
+        assert given.images.require_labels().tolist() == [right, right]
+        assert f"{given.images.name} has no pictures of: left, middle" in given.notes
+    # Where nobody asks for a score, a folder's own name says nothing.
+    assert load_labelled_or_not(str(folder / "right"), checkpoint, RunOptions()).images.labels is None
+    assert load_labelled_or_not(str(folder), checkpoint, RunOptions()).images.labels is not None
+
+
+def test_another_class_alone_is_refused(blobs: ImageSet, tmp_path: Path, checkpoint: Checkpoint) -> None:
+    folder = class_folders(blobs, tmp_path / "own", ("right",))
+    (folder / "right").rename(folder / "up")
+    with pytest.raises(CheckpointError, match="unknown to the checkpoint: up"):
+        load_labelled(str(folder), checkpoint, RunOptions())
+
+
+def test_a_file_without_an_ending_may_be_named_itself(scans: Path, checkpoint: Checkpoint) -> None:
+    (scans / "a.png").rename(scans / "IMG_0001")
+    given = load_labelled_or_not(str(scans / "IMG_0001"), checkpoint, RunOptions())
+    assert (len(given.images), given.images.labels) == (1, None)

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable
 from lightfast.data.decode.examined import DamageChoice
 from lightfast.data.decode.unreadable import printable
-from lightfast.data.duplicates.search import NearDuplicates, find_near_duplicates
+from lightfast.data.duplicates.search import NearDuplicates, with_near_groups
 from lightfast.data.ingest import load_splits
+from lightfast.data.lists.layout import NoClassFolders
+from lightfast.data.lists.listing import load_unlabelled
+from lightfast.data.splits import split_loaded
+from lightfast.data.trainable import check_trainable
 
 FEW = 10
 """A class with fewer pictures than this is warned about: no interval over it says anything."""
@@ -73,12 +78,18 @@ def check(
     data_folder: Path | None = None,
     report: Reporter = silent,
 ) -> DataReport:
-    """Read `source` (see `ingest.load_images`) and report on it; `damaged` as in `ImageSpec`;
-    raises DataError where it cannot be read as a data set at all.
+    """Read `source` (see `ingest.load_images`) and report on it, `damaged` as in `ImageSpec`; a folder of
+    pictures that says nothing of classes is read without labels, and a warning says so.
+
+    Raises DataError where it cannot be read as a data set at all.
     """
-    loaded = load_splits(
-        source, ImageSpec(damaged=damaged, lost="keep"), data_folder=data_folder, report=report
-    )
+    spec = ImageSpec(damaged=damaged, lost="keep")
+    try:
+        loaded = load_splits(source, spec, data_folder=data_folder, report=report)
+    except NoClassFolders as error:
+        found = examine(load_unlabelled([str(source)], spec, report), printable(source), report)
+        refused = f"no labels, train refuses it: {error}"
+        return replace(found, warnings=(refused, *found.warnings))
     return examine(loaded, printable(source), report)
 
 
@@ -94,7 +105,7 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
     for row, content in enumerate(contents):
         copies[content].append(row)
     duplicates, conflicts = _divided([rows for rows in copies.values() if len(rows) > 1], labels, ids)
-    found = find_near_duplicates(loaded, report=report)
+    grouped, found = with_near_groups(loaded, report=report)
     first = {rows[0] for rows in copies.values()}
     near, near_conflicts = _divided(found.groups, labels, ids, first)
     reasons = Counter(one.reason.partition(" (")[0] for one in loaded.unreadable)
@@ -119,7 +130,36 @@ def examine(loaded: LoadedData, source: str, report: Reporter = silent) -> DataR
         near_overlap=_near_overlap(loaded, contents, found),
         near_not_searched=found.not_searched,
     )
-    return replace(plain, warnings=_warnings(plain))
+    more, refused = _trained(grouped)
+    return replace(plain, notes=(*plain.notes, *more), warnings=(*refused, *_warnings(plain)))
+
+
+def _trained(loaded: LoadedData) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(what `train` would note when it divides the pictures, why it would refuse them): nothing of pictures
+    without labels.
+    """
+    if loaded.train.labels is None and loaded.train.tags is None:
+        return (), ()
+    try:
+        splits = split_loaded(loaded)
+        check_trainable(splits.train)
+    except DataError as error:
+        return (), (*_only_elsewhere(loaded), f"train refuses it: {error}")
+    return tuple(f"train: {note}" for note in splits.notes), ()
+
+
+def _only_elsewhere(loaded: LoadedData) -> tuple[str, ...]:
+    """Classes of which another part has pictures and train none; tags aside."""
+    if loaded.train.labels is None:
+        return ()
+    absent = set(loaded.train.absent_classes)
+    held = {
+        part: [name for name in images.class_names if name in absent - set(images.absent_classes)]
+        for part, images in loaded.parts.items()
+    }
+    return tuple(
+        f"only the {part} part has pictures of: {', '.join(names)}" for part, names in held.items() if names
+    )
 
 
 def _counts(loaded: LoadedData) -> dict[str, int]:

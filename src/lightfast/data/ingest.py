@@ -4,19 +4,23 @@ an .npz, or a catalogue name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.base.folders import data_folder as default_folder
 from lightfast.base.progress import Reporter, silent
+from lightfast.base.text import nfc
 from lightfast.data.catalogue.catalogue import is_dataset_name, load_dataset, local_dataset_names
 from lightfast.data.catalogue.known_sets import CATALOGUE
 from lightfast.data.dataset import ImageSpec, LoadedData, Part, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.arrays import load_npz
+from lightfast.data.lists.beside import load_table_beside
 from lightfast.data.lists.class_folders import load_class_folders
+from lightfast.data.lists.layout import layout_of
 from lightfast.data.lists.manifest import load_manifest
 from lightfast.data.lists.metadata import load_metadata
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS, is_archive
@@ -74,18 +78,21 @@ def load_splits(
     *,
     data_folder: Path | None = None,
     report: Reporter = silent,
+    known: Sequence[str] = (),
 ) -> LoadedData:
     """Like `load_images`, with the official parts kept apart; a source without them has everything in
     `train`.
 
-    `target` is what every picture is made into; None keeps what is there, as `load_images` does.
+    `target` is what every picture is made into; None keeps what is there, as `load_images` does. `known` are
+    the classes of a run that scores the pictures: a folder with class folders needs one of them only, and a
+    folder of pictures that is called after one of them is that class.
     """
     target = target or ImageSpec()
     resolver = SourceResolver(report)
     with resolver.display_errors():
         path = resolver.resolve(source)
         if file_kind(path):
-            return resolver.display_dataset(_read_path(path, target, resolver))
+            return resolver.display_dataset(_read_path(path, target, resolver, known))
     name, folder = str(source), data_folder or default_folder()
     if is_dataset_name(name, folder):
         return load_dataset(name, folder, report, target)
@@ -95,9 +102,21 @@ def load_splits(
     raise DataError(f"no such file or folder: {source}, and no data set of that name", cure=unknown.cure)
 
 
-def _read_path(path: Path, target: ImageSpec, resolver: SourceResolver) -> LoadedData:
+def _read_folder(path: Path, target: ImageSpec, resolver: SourceResolver, known: Sequence[str]) -> LoadedData:
+    loaded = load_metadata(path, target, resolver)
+    if loaded is not None:
+        return loaded
+    layout = layout_of(path, known)
+    of_run = layout.class_names & set(map(nfc, known))
+    beside = None if of_run else load_table_beside(path, layout, target, resolver)
+    return beside or load_class_folders(path, target, resolver.report, known=known, layout=layout)
+
+
+def _read_path(
+    path: Path, target: ImageSpec, resolver: SourceResolver, known: Sequence[str] = ()
+) -> LoadedData:
     if path.is_dir():
-        return load_metadata(path, target, resolver) or load_class_folders(path, target, resolver.report)
+        return _read_folder(path, target, resolver, known)
     match path.suffix.lower():
         case ".npz":
             return load_npz(path, target)

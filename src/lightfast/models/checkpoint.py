@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lightfast.base.errors import CheckpointError
 from lightfast.base.files import make_folder, storage_errors, write_json
 from lightfast.base.plain import HIDDEN, fields_json
+from lightfast.base.text import nfc
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.forest import Forest
 from lightfast.models.registry import Role
@@ -87,10 +88,11 @@ class Checkpoint:
 
     def require_classes(self, class_names: tuple[str, ...], source: str) -> None:
         """Refuse data whose class list differs from the checkpoint's, naming the first difference."""
-        if tuple(class_names) == self.class_names:
+        own, given = tuple(map(nfc, self.class_names)), tuple(map(nfc, class_names))
+        if given == own:
             return
-        missing = [name for name in self.class_names if name not in class_names]
-        extra = [name for name in class_names if name not in self.class_names]
+        missing = [name for name in own if name not in given]
+        extra = [name for name in given if name not in own]
         parts = [f"missing there: {', '.join(missing[:5])}"] if missing else []
         parts += [f"unknown to the checkpoint: {', '.join(extra[:5])}"] if extra else []
         what = "; ".join(parts) or "same names in another order"

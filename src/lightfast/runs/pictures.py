@@ -16,21 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.base.text import nfc
 from lightfast.data.catalogue.catalogue import load_dataset
 from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable, concatenate
 from lightfast.data.decode.decode import resize_batch
-from lightfast.data.decode.files import no_readable_file
-from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import Embed, NearDuplicates, with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest, load_splits
 from lightfast.data.lists.arrays import whole_npz
-from lightfast.data.lists.assemble import assemble
-from lightfast.data.lists.listing import picture_entries
+from lightfast.data.lists.layout import layout_of
+from lightfast.data.lists.listing import load_unlabelled
 from lightfast.data.lists.metadata import metadata_files
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS
-from lightfast.data.sources.folder import MANIFEST_ENDINGS, PICTURE_ENDINGS, file_kind
-from lightfast.data.sources.names import part_called
+from lightfast.data.sources.folder import MANIFEST_ENDINGS, file_kind, holds_picture
 from lightfast.data.sources.remote import is_address
 from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.splits import Splits, split_loaded
@@ -144,7 +142,11 @@ def prepare(
     if named:
         data = load_dataset(str(source), options.data_folder, options.report, wanted)
     else:
-        data = load_splits(source, wanted, data_folder=options.data_folder, report=options.report)
+        # What is scored and not divided may hold a single class of the run.
+        known = () if classifier is None or near != "none" else classifier.class_names
+        data = load_splits(
+            source, wanted, data_folder=options.data_folder, report=options.report, known=known
+        )
     if near == "none":
         return Prepared(data, NearDuplicates(not_searched="the pictures were not divided"))
     if options.near_duplicates == "ignore":
@@ -193,7 +195,7 @@ def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOption
             given, notes=(*given.notes, "no folder is named after a class: read without labels")
         )
     if file_kind(path) == "file" and (
-        path.suffix.lower() in PICTURE_ENDINGS or (path.suffix.lower() == ".npz" and not _has_labels(path))
+        holds_picture(path) or (path.suffix.lower() == ".npz" and not _has_labels(path))
     ):
         return load_pictures([source], checkpoint, options)
     return load_labelled(source, checkpoint, options)
@@ -224,18 +226,10 @@ def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions)
 def _from_files(
     paths: Sequence[str], checkpoint: Shaped, options: RunOptions, resolver: SourceResolver
 ) -> Ingest:
-    listing = picture_entries(paths, options.report, resolver)
-    if not listing.entries:
-        raise no_readable_file(listing.unreadable)
     height, width, channels = checkpoint.image_shape
-    name = Path(paths[0]).expanduser().resolve().name
     target = ImageSpec((height, width), channels, damaged=options.damaged)
-    with resolver.display_errors():
-        loaded = assemble(name, listing.entries, ("unlabelled",), target, options.report)
-    unreadable = sorted(
-        (*map(resolver.display_unreadable, loaded.unreadable), *listing.unreadable), key=lambda one: one.path
-    )
-    return Ingest(_without_labels(loaded.train), tuple(unreadable), (*loaded.notes, *listing.notes))
+    loaded = load_unlabelled(paths, target, options.report, resolver)
+    return Ingest(loaded.train, loaded.unreadable, loaded.notes)
 
 
 def _is_array_or_name(path: Path) -> bool:
@@ -252,21 +246,22 @@ def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[s
     names = images.class_names
     if names == checkpoint.class_names:
         return images, ()
-    if not set(names) <= set(checkpoint.class_names):
+    # One name may be spelled in two ways of Unicode; what the run calls it stays.
+    known = {nfc(name): number for number, name in enumerate(checkpoint.class_names)}
+    if not known.keys() >= set(map(nfc, names)):
         checkpoint.require_classes(names, images.name)
-    numbers = np.array([checkpoint.class_names.index(name) for name in names])
-    missing = [name for name in checkpoint.class_names if name not in names]
-    note = (
-        f"{images.name} has no pictures of: {', '.join(missing)}"
-        if missing
-        else f"{images.name} lists its classes in another order"
-    )
+    numbers = np.array([known[nfc(name)] for name in names])
+    missing = [name for number, name in enumerate(checkpoint.class_names) if number not in numbers]
+    said = f"{images.name} lists its classes in another order"
+    if missing:
+        said = f"{images.name} has no pictures of: {', '.join(missing)}"
+    notes = (said,) if missing or numbers.tolist() != sorted(numbers.tolist()) else ()
     if images.tags is not None:
         tags = np.zeros((len(images), len(checkpoint.class_names)), dtype=np.bool_)
         tags[:, numbers] = images.tags
-        return dataclasses.replace(images, tags=tags, class_names=checkpoint.class_names), (note,)
+        return dataclasses.replace(images, tags=tags, class_names=checkpoint.class_names), notes
     labels = numbers[images.require_labels()]
-    return dataclasses.replace(images, labels=labels, class_names=checkpoint.class_names), (note,)
+    return dataclasses.replace(images, labels=labels, class_names=checkpoint.class_names), notes
 
 
 def _resizes_itself(classifier: Shaped, source: str) -> bool:
@@ -290,15 +285,10 @@ def _without_labels(images: ImageSet) -> ImageSet:
 
 
 def _has_class_folders(folder: Path, class_names: Sequence[str]) -> bool:
-    names = {path.name for path in folder.iterdir() if path.is_dir()}
-    inner = {
-        path.name
-        for part in names
-        if part_called(part)
-        for path in (folder / part).iterdir()
-        if path.is_dir()
-    }
-    return bool({printable(name) for name in names | inner} & set(class_names))
+    """Whether folders below are called after classes; what `folder` itself is called says nothing here."""
+    known = set(map(nfc, class_names))
+    classes = layout_of(folder, class_names).classes.values()
+    return any(name in known and one != folder for part in classes for one, name in part.items())
 
 
 def _has_labels(path: Path) -> bool:

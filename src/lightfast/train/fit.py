@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from torch import nn
 
-from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
+from lightfast.data.trainable import check_trainable
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
@@ -23,7 +23,7 @@ from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
 from lightfast.train.objectives import Classification
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows, targets_of
+from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows
 
 
 @dataclass(frozen=True)
@@ -156,32 +156,3 @@ def recipe_of(model: str, config: Mapping[str, Any]) -> Recipe:
     if not find_model(model, "classifier").transfer:
         return Recipe()
     return default_recipe(TransferSettings.of(**dict(config)).mode)
-
-
-def check_trainable(images: ImageSet) -> None:
-    """Refuse what no classifier can learn from: no pictures, one picture, one class,
-    a class without pictures.
-    """
-    targets = targets_of(images)
-    if len(images) < 2:
-        raise DataError(
-            f"{images.name}: training pictures",
-            expected="at least 2",
-            got=str(len(images)),
-            cure="Add more pictures, or take a larger limit.",
-        )
-    tagged = targets.ndim == 2
-    if not tagged and images.num_classes < 2:
-        raise DataError(
-            f"{images.name}: classes",
-            expected="at least 2",
-            got=f"1 ({images.class_names[0]})",
-            cure="Add a folder of counter-examples.",
-        )
-    there = targets.any(axis=0) if tagged else np.isin(np.arange(images.num_classes), targets)
-    missing = ", ".join([images.class_names[row] for row in np.flatnonzero(~there)][:5])
-    if missing:
-        lacks, remedy = ("picture carries", "label") if tagged else ("pictures of", "empty class")
-        raise DataError(
-            f"{images.name}: no training {lacks} {missing}", cure=f"Add pictures, or remove the {remedy}."
-        )

@@ -132,7 +132,7 @@ def check_lines(report: DataReport) -> list[str]:
         f"{report.source}: {report.n:,} pictures of {height}×{width}×{channels}, {len(named)} classes, "
         f"version {report.version}",
         f"parts      {_counted(list(report.parts.items()))}",
-        f"classes    {_counted(named)}",
+        f"classes    {_counted(named) or 'none: pictures without labels'}",
         f"sizes      {_counted(sizes)}",
         *unreadable_lines([asdict(one) for one in report.unreadable]),
         *_group_lines("conflict   {} with different labels", " = ", report.conflicts),

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.base.text import nfc
 from lightfast.data.dataset import PART_ORDER, Entry, ImageSpec, LoadedData
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
@@ -32,8 +31,7 @@ def load_class_folders(
     paths; parts and levels as `layout.layout_of` reads them.
 
     Args:
-        known: the classes of a run that scores the pictures: one of them is enough, where else two are
-            wanted.
+        known: the classes of a run that scores the pictures: one class is enough, where else two are wanted.
         layout: the reading of `root`, if that was made already.
 
     Raises NoClassFolders for: no class folders, one class. DataError for: an empty class folder, one picture,
@@ -43,7 +41,7 @@ def load_class_folders(
     _require_class_folders(layout)
     class_names, notes = _class_names(layout)
     entries, found = _entries(root, layout, class_names)
-    if not {*class_names} <= {*map(nfc, known)}:
+    if not known:
         _require_enough(entries, class_names, layout.root)
     loaded = assemble(root.resolve().name, entries, class_names, target or ImageSpec(), report)
     unreadable = tuple(sorted((*loaded.unreadable, *found.closed)))
@@ -68,7 +66,8 @@ def _require_class_folders(layout: Layout) -> None:
                 "Put its pictures in folders named after their classes, or remove it: a "
                 f"{part} part is then split off train."
             )
-        raise NoClassFolders(f"{printable(folder)} has {said}", cure=cure)
+        refusal = NoClassFolders if part == "train" else DataError
+        raise refusal(f"{printable(folder)} has {said}", cure=cure)
 
 
 def _require_enough(entries: Sequence[Entry], class_names: Sequence[str], root: Path) -> None:
@@ -92,11 +91,9 @@ def _entries(root: Path, layout: Layout, class_names: Sequence[str]) -> tuple[li
         if place is not None:
             filled.add(place)
             entries.append(Entry(path, path.relative_to(root).as_posix(), *place))
-        elif not any(above in layout.beside for above in path.parents):
+        elif set(layout.beside).isdisjoint(path.parents):
             outside.append(path)
-    empty = [folder for folder, place in places.items() if place not in filled]
-    if empty:
-        _refuse_empty(empty, layout.found)
+    _require_filled([folder for folder, place in places.items() if place not in filled], layout.found)
     kept = [entry.path for entry in entries]
     return entries, dataclasses.replace(layout.found, pictures=kept, others=[*layout.found.others, *outside])
 
@@ -133,7 +130,10 @@ def _class_names(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ordered_class_names(names), tuple(notes)
 
 
-def _refuse_empty(folders: Sequence[Path], found: FoundFiles) -> None:
+def _require_filled(folders: Sequence[Path], found: FoundFiles) -> None:
+    """Refuse class folders without a picture: `folders` are those."""
+    if not folders:
+        return
     named = ", ".join(map(printable, folders[:5]))
     for one in found.closed:
         if one.path.startswith(tuple(map(printable, folders))):

@@ -17,7 +17,7 @@ from lightfast.data.sources.names import (
     is_unlabelled,
     may_be_val_or_test,
     named_parts,
-    part_called,
+    part_named,
 )
 
 _DATE = re.compile(r"\d{4}([-_. ]?\d{1,2}){0,2}")
@@ -80,19 +80,11 @@ def layout_of(given: Path, known: Iterable[str] = ()) -> Layout:
     folders = tree.children[root]
     named = named_parts(folders)
     beside = tuple(folder for folder in folders if folder not in named and folder in tree.filled)
-    if not named or (beside and not _are_parts(tree, root, named, beside)):
-        return _without_parts(tree, given, root)
-    parts = require_parts(named, root)
-    inner = {"train": tree.stepped_into(parts["train"])}
-    # A folder called after a class of the train part is a class, however little stands beside it.
-    tree.known |= {class_name_of(folder) for folder in tree.children[inner["train"]]}
-    inner |= {part: tree.stepped_into(folder) for part, folder in parts.items() if part != "train"}
-    classes = {part: _named(tree.children[folder]) for part, folder in inner.items()}
-    notes = (
-        *_step_notes({given: root, **{parts[part]: folder for part, folder in inner.items()}}, given),
-        *_part_notes(named, beside, tree.found),
-    )
-    return Layout(root, inner, classes, beside, tree.found, notes)
+    if not named:
+        _refuse_run_together(root, folders)
+    if named and (not beside or _are_parts(tree, root, named, beside)):
+        return _with_parts(tree, given, root, named, beside)
+    return _without_parts(tree, given, root)
 
 
 def require_parts(named: Mapping[Path, str], root: Path) -> dict[str, Path]:
@@ -139,16 +131,31 @@ class _Tree:
                 return start
             if len(inner) > 1 or self.is_class(inner[0]):
                 return folder
-            if part_called(inner[0].name) not in (None, part_called(folder.name)):
+            if part_named(inner[0].name) not in (None, part_named(folder.name)):
                 return folder
             folder = inner[0]
+
+
+def _with_parts(
+    tree: _Tree, given: Path, root: Path, named: Mapping[Path, str], beside: tuple[Path, ...]
+) -> Layout:
+    """The layout of the folders `named` as parts."""
+    parts = require_parts(named, root)
+    inner = {"train": tree.stepped_into(parts["train"])}
+    # A folder called after a class of the train part is a class, however little stands beside it.
+    tree.known |= {class_name_of(folder) for folder in tree.children[inner["train"]]}
+    inner |= {part: tree.stepped_into(folder) for part, folder in parts.items() if part != "train"}
+    classes = {part: _named(tree.children[folder]) for part, folder in inner.items()}
+    steps = {given: root, **{parts[part]: folder for part, folder in inner.items()}}
+    notes = (*_step_notes(steps), *_part_notes(named, beside, tree.found))
+    return Layout(root, inner, classes, beside, tree.found, notes)
 
 
 def _without_parts(tree: _Tree, given: Path, root: Path) -> Layout:
     """The layout of class folders, with parts below them or without; of a folder called after a known
     class.
     """
-    notes = _step_notes({given: root}, given)
+    notes = _step_notes({given: root})
     below = _parts_below(tree, root)
     if below:
         said = "parts were read below the classes: " + ", ".join(sorted({*below}))
@@ -185,7 +192,7 @@ def _are_parts(tree: _Tree, root: Path, named: Mapping[Path, str], beside: Seque
     nested = [folder for folder in named if tree.filled_in(folder)]
     said = {*named.values()}
     if "train" not in said:
-        _refuse_part_beside_classes(tree, root, {folder: named[folder] for folder in nested}, beside)
+        _refuse_part_of_classes(tree, root, {folder: named[folder] for folder in nested}, beside)
         return False
     if not nested:
         if len(said) == 1:
@@ -194,14 +201,15 @@ def _are_parts(tree: _Tree, root: Path, named: Mapping[Path, str], beside: Seque
         what = f"{_listed(named)} are called after official parts but hold no class folders"
         cure = "Put their pictures into folders named after the classes; rename a folder that is a class."
         raise DataError(f"{printable(root)}: {what}", cure=cure)
-    if len(said) > 1 or all(is_unlabelled(folder.name) for folder in beside):
-        return True
-    raise _either(root, named, nested[0], beside)
+    if len(said) == 1 and not all(is_unlabelled(folder.name) for folder in beside):
+        raise _part_or_class(root, nested[0], beside)
+    return True
 
 
-def _refuse_part_beside_classes(
+def _refuse_part_of_classes(
     tree: _Tree, root: Path, nested: Mapping[Path, str], beside: Sequence[Path]
 ) -> None:
+    """Refuse a test/ with folders called as the class folders that it stands beside."""
     classes = {class_name_of(folder) for folder in beside}
     for folder, part in nested.items():
         if classes & {class_name_of(one) for one in tree.children[folder]}:
@@ -210,19 +218,27 @@ def _refuse_part_beside_classes(
             raise DataError(f"{printable(root)}: {what}: it may be the {part} part", cure=cure)
 
 
-def _either(root: Path, named: Mapping[Path, str], part: Path, beside: Sequence[Path]) -> DataError:
-    """What to say of a folder that may be a part as well as a class."""
+def _part_or_class(root: Path, train: Path, beside: Sequence[Path]) -> DataError:
+    """The refusal of a train/ with folders in it beside others that are no parts by their names."""
     either = next((folder for folder in beside if may_be_val_or_test(folder.name)), None)
     if either is not None:
         what = f"{printable(either.name)}/ may be the validation part or the test part"
         return DataError(f"{printable(root)}: {what}", cure="Call it val/ or test/.")
-    one, two = printable(part.name), printable(beside[0].name)
+    one, two = printable(train.name), printable(beside[0].name)
     return DataError(
-        f"{printable(root)}: {one}/ may be the {named[part]} part, or a class as {two}/ is",
+        f"{printable(root)}: {one}/ may be the train part, or a class as {two}/ is",
         expected="train/ with val/ or test/, or class folders alone",
-        got=_listed((*named, *beside)),
-        cure=f"Give {printable(part)} itself where it is a part; rename it where it is a class.",
+        got=_listed((train, *beside)),
+        cure=f"Give {printable(train)} itself where it is a part; rename it where it is a class.",
     )
+
+
+def _refuse_run_together(root: Path, folders: Sequence[Path]) -> None:
+    """Refuse folders that all begin with the words for parts: trainA, trainB, testA, testB."""
+    begins = {one for folder in folders for one in re.findall("^(train|test|val|)", folder.name.casefold())}
+    if {"train", "test"} <= begins and "" not in begins:
+        cure = "Put the class folders of each part into train/ and test/; rename a folder that is a class."
+        raise DataError(f"{printable(root)}: {_listed(folders)} all begin as parts do", cure=cure)
 
 
 def _named(folders: Iterable[Path]) -> dict[Path, str]:
@@ -234,13 +250,15 @@ def _listed(folders: Iterable[Path]) -> str:
     return ", ".join(f"{name}/" for name in names[:_NAMED]) + " …" * (len(names) > _NAMED)
 
 
-def _step_notes(steps: Mapping[Path, Path], given: Path) -> tuple[str, ...]:
+def _step_notes(steps: Mapping[Path, Path]) -> tuple[str, ...]:
     """A note for each {folder: where it is read from} that differ."""
     said = [
-        (printable(start.name or given), printable(end.relative_to(start))) for start, end in steps.items()
+        (printable(start.name or start), printable(end.relative_to(start))) for start, end in steps.items()
     ]
     return tuple(
-        f"all pictures of {name}/ lie in {inner}/: read from there" for name, inner in said if inner != "."
+        f"all pictures of {name}/ lie in {name}/{inner}/: read from there"
+        for name, inner in said
+        if inner != "."
     )
 
 

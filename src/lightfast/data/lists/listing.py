@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import Entry, Unreadable
+from lightfast.data.dataset import Entry, ImageSpec, LoadedData, Unreadable
+from lightfast.data.decode.files import no_readable_file
 from lightfast.data.decode.unreadable import printable
+from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.manifest import named_pictures
 from lightfast.data.sources.folder import MANIFEST_ENDINGS, FoundFiles, file_kind, find_files
 from lightfast.data.sources.resolve import SourceResolver
@@ -63,6 +66,29 @@ def picture_entries(
             kept.append(one)
     unreadable = resolver.display_all((*lost, *found.closed))
     return Listing(tuple(kept), unreadable, resolver.display_notes(found.notes()), resolver)
+
+
+def load_unlabelled(
+    paths: Sequence[str], target: ImageSpec, report: Reporter = silent, resolver: SourceResolver | None = None
+) -> LoadedData:
+    """The pictures that `paths` name, as in `picture_entries`, read without labels; those that cannot be read
+    are listed under the user's own names.
+
+    Raises DataError as `picture_entries` does, and when none of the pictures can be read.
+    """
+    listing = picture_entries(paths, report, resolver)
+    if not listing.entries:
+        raise no_readable_file(listing.unreadable)
+    name = Path(paths[0]).expanduser().resolve().name
+    with listing.resolver.display_errors():
+        loaded = assemble(name, listing.entries, ("unlabelled",), target, report)
+    lost = map(listing.resolver.display_unreadable, loaded.unreadable)
+    return dataclasses.replace(
+        loaded,
+        train=dataclasses.replace(loaded.train, labels=None, class_names=()),
+        unreadable=tuple(sorted((*lost, *listing.unreadable), key=lambda one: one.path)),
+        notes=(*loaded.notes, *listing.notes),
+    )
 
 
 def _entries(text: str, path: Path, resolver: SourceResolver, found: FoundFiles) -> list[Entry]:

@@ -17,7 +17,7 @@ from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
 from lightfast.data.sources.folder import file_kind
-from lightfast.data.sources.names import part_called
+from lightfast.data.sources.names import part_named
 from lightfast.data.sources.resolve import SourceResolver
 
 
@@ -149,7 +149,7 @@ def _path_column(table: PictureTable) -> str:
 
 def _part(split: str, where: str) -> str:
     said = split.strip() or "train"
-    part = part_called(said)
+    part = part_named(said)
     if part is None:
         raise DataError(f"{where}: split {said!r}", expected="train, val or test", got=said)
     return part

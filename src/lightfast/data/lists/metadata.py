@@ -4,8 +4,9 @@ as the datasets library of Hugging Face reads them.
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from lightfast.base.errors import DataError
@@ -16,7 +17,7 @@ from lightfast.data.lists.layout import require_parts
 from lightfast.data.lists.manifest import ManifestRow, load_rows, table_rows
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, load_table
 from lightfast.data.sources.folder import FoundFiles, find_files, subfolders
-from lightfast.data.sources.names import named_parts, part_called
+from lightfast.data.sources.names import named_parts, part_named
 from lightfast.data.sources.resolve import SourceResolver
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -65,10 +66,12 @@ def load_metadata(root: Path, target: ImageSpec, resolver: SourceResolver) -> Lo
         resolver.notes.append(f"{printable(silent)} has no labels: the class folders were read instead")
         return None
     rows = [row for part, table in tables.items() for row in _rows(table, part, files[part], root)]
-    table = _joined(tables, printable(root) if "" not in files else printable(files[""]))
+    where = printable(root) if "" not in files else printable(files[""])
+    table = join_tables([*tables.values()], where)
     below = find_files(root)
     resolver.unreadable.extend(below.closed)
-    return load_rows(root.resolve().name, table, rows, target, resolver, _left_out(below, rows, files))
+    notes = left_out_notes(below, rows, [*files.values()])
+    return load_rows(root.resolve().name, table, rows, target, resolver, notes)
 
 
 def _rows(table: PictureTable, part: str, file: Path, root: Path) -> list[ManifestRow]:
@@ -77,7 +80,7 @@ def _rows(table: PictureTable, part: str, file: Path, root: Path) -> list[Manife
     rows = table_rows(table, column, file.parent, part or None, prefix)
     if part or "split" in table.columns:
         return rows
-    said = [part_called(PurePosixPath(row.name).parts[0]) for row in rows]
+    said = [part_named(PurePosixPath(row.name).parts[0]) for row in rows]
     # file_name of one file for all parts: train/0.jpg.
     parted = [
         ManifestRow(row.name, row.base, part, row.id) for row, part in zip(rows, said, strict=True) if part
@@ -85,16 +88,17 @@ def _rows(table: PictureTable, part: str, file: Path, root: Path) -> list[Manife
     return parted if len(parted) == len(rows) else rows
 
 
-def _joined(tables: Mapping[str, PictureTable], where: str) -> PictureTable:
-    first = next(iter(tables.values()))
+def join_tables(tables: Sequence[PictureTable], where: str) -> PictureTable:
+    """The rows of several tables as one, called `where`; DataError where their columns of labels differ."""
+    first = tables[0]
     expected = ",".join(sorted(_labels(first)))
-    for other in tables.values():
+    for other in tables:
         got = ",".join(sorted(_labels(other)))
         if got != expected:
             cure = "Give the metadata of all parts the same columns."
             raise DataError(f"{other.where}: columns", expected=expected, got=got, cure=cure)
-    rows = tuple(row for table in tables.values() for row in table.rows)
-    notes = tuple(dict.fromkeys(note for table in tables.values() for note in table.notes))
+    rows = tuple(row for table in tables for row in table.rows)
+    notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
     return PictureTable(where, first.columns, rows, notes)
 
 
@@ -103,17 +107,17 @@ def _labels(table: PictureTable) -> set[str]:
     return said or {name for name in table.columns if name not in (*PATH_COLUMNS, "split")}
 
 
-def _left_out(below: FoundFiles, rows: Sequence[ManifestRow], files: Mapping[str, Path]) -> tuple[str, ...]:
-    """Notes on what lies in the folder and is not in the metadata."""
+def left_out_notes(
+    below: FoundFiles, rows: Sequence[ManifestRow], tables: Collection[Path]
+) -> tuple[str, ...]:
+    """Notes on what lies in a folder and is not in the tables of its pictures."""
     named = {os.path.normpath(row.base / row.name) for row in rows}
     unnamed = [path for path in below.pictures if os.path.normpath(path) not in named]
-    others = [
-        path for path in below.others if path not in files.values() and os.path.normpath(path) not in named
-    ]
+    others = [path for path in below.others if path not in tables and os.path.normpath(path) not in named]
     note = f"{len(unnamed)} picture(s) are not in the metadata and were left out"
     return (
         *((f"{note} (first: {printable(unnamed[0])})",) if unnamed else ()),
-        *FoundFiles(others=others, linked=below.linked).notes(),
+        *dataclasses.replace(below, pictures=[], others=others).notes(),
     )
 
 

@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Literal
@@ -158,27 +158,23 @@ def _walk(folder: Path, found: FoundFiles, seen: set[object]) -> list[Path]:
     for place, inner, names in os.walk(folder, onerror=refused):
         here = Path(place)
         seen.add(_identity(here))
-        found.system.extend(here / name for name in (*inner, *names) if is_system(name, here.name))
-        folders = _looked_at(here, sorted(inner))
+        folders = _users(here, sorted(inner), found)
         links += filter(Path.is_symlink, folders)
         own = [path for path in folders if not path.is_symlink()]
         # Behind a link may lie what was read already.
-        again = [path for path in own if _identity(path) in seen]
+        again = {path for path in own if _identity(path) in seen}
         found.again.extend(again)
-        own = [path for path in own if path not in again]
-        found.folders.extend(own)
-        inner[:] = [path.name for path in own]
-        _sort_files(_looked_at(here, names), found)
+        found.folders.extend(path for path in own if path not in again)
+        inner[:] = [path.name for path in own if path not in again]
+        for path in _users(here, names, found):
+            (found.pictures if holds_picture(path) else found.others).append(path)
     return links
 
 
-def _looked_at(folder: Path, names: Sequence[str]) -> list[Path]:
+def _users(folder: Path, names: Collection[str], found: FoundFiles) -> list[Path]:
+    """What of `names` in `folder` is the user's own; what is the system's goes to `found`."""
+    found.system.extend(folder / name for name in names if is_system(name, folder.name))
     return [folder / name for name in names if not is_passed_over(name, folder.name)]
-
-
-def _sort_files(files: Sequence[Path], found: FoundFiles) -> None:
-    for path in files:
-        (found.pictures if holds_picture(path) else found.others).append(path)
 
 
 def _identity(folder: Path) -> object:

@@ -71,10 +71,11 @@ _WORDS = {
 }
 _FILLERS = (
     r"(?:sets?|data|datasets?|images?|imgs?|pics?|pictures?|photos?|jpe?gs?|pngs?|seg|splits?|parts?"
-    r"|folders?|\d+)"
+    r"|folders?|\d++)"
 )
 _PART = re.compile(
-    rf"(?:{_FILLERS}[\W_]*)*({'|'.join(sorted(_WORDS, key=len, reverse=True))})(?:[\W_]*{_FILLERS})*"
+    rf"[\W_]*(?:{_FILLERS}[\W_]*)*({'|'.join(sorted(_WORDS, key=len, reverse=True))})"
+    rf"(?:[\W_]*{_FILLERS})*[\W_]*"
 )
 _UNLABELLED = re.compile(
     r".*(unlabel|no_?label|unsup|pred|extra|submission|sample|unknown|unsorted|todo|query|gallery).*"
@@ -106,7 +107,7 @@ def passed_over_part(parts: Sequence[str]) -> tuple[bool, str]:
     return passed, "/".join(parts[:end])
 
 
-def part_called(name: str) -> str | None:
+def part_named(name: str) -> str | None:
     """The official part that a folder or table is called after: "train", "val", "test", or None.
 
     `train`, `Training`, `train_images`, `seg_train`, `test-set`, `train2017` are parts; `train_old`, `trains`
@@ -129,27 +130,27 @@ def may_be_val_or_test(name: str) -> bool:
 
 
 def named_parts(folders: Iterable[Path]) -> dict[Path, str]:
-    """{folder: part} of those that are called after official parts, by `part_called`, or, where two or
-    more share the rest of their names (`dogs_train`, `dogs_test`), by the word in it.
+    """{folder: part} of those that are called after official parts: by `part_named`, or, where two or more
+    share the rest of their names (`dogs_train`, `dogs_test`), by the word in it.
     """
     given = list(folders)
-    parts = {folder: part for folder in given if (part := part_called(folder.name))}
+    parts = {folder: part for folder in given if (part := part_named(folder.name))}
     alike: dict[str, dict[Path, str]] = defaultdict(dict)
     for folder in set(given) - set(parts):
-        rest, said = _divided_name(folder.name)
-        if len(said) == 1:
-            alike[rest][folder] = _WORDS[said[0]]
+        rest, said = _word_in(folder.name)
+        if said:
+            alike[rest][folder] = said
     for group in alike.values():
-        if "train" in group.values() and len(set(group.values())) > 1:
+        if {"train"} < set(group.values()):
             parts |= group
     return {folder: parts[folder] for folder in given if folder in parts}
 
 
-def _divided_name(name: str) -> tuple[str, list[str]]:
-    """(the rest of a name, the words in it that parts are called by)."""
+def _word_in(name: str) -> tuple[str, str]:
+    """(the rest of a name, the part that one word in it names or "")."""
     words = re.split(r"[\W_]+", nfc(name).casefold())
     said = [word for word in words if word in _WORDS]
-    return " ".join(word for word in words if word not in said), said
+    return " ".join(word for word in words if word not in _WORDS), _WORDS[said[0]] if len(said) == 1 else ""
 
 
 def is_unlabelled(name: str) -> bool:

@@ -32,7 +32,7 @@ from lightfast.data.sources.archives import (
     unpack,
 )
 from lightfast.data.sources.folder import file_kind
-from lightfast.data.sources.names import is_passed_over, part_called
+from lightfast.data.sources.names import is_passed_over, part_named
 from lightfast.data.sources.remote import (
     FileRequest,
     RemoteLocation,
@@ -346,7 +346,7 @@ def _inner(root: Path) -> Path:
     """
     while True:
         below = [path for path in root.iterdir() if not is_passed_over(path.name, root.name)]
-        if len(below) != 1 or not below[0].is_dir() or part_called(below[0].name):
+        if len(below) != 1 or not below[0].is_dir() or part_named(below[0].name):
             return root
         if not any(path.is_dir() for path in below[0].iterdir()) and not any(below[0].glob("metadata.*")):
             return root
