@@ -23,7 +23,7 @@ from lightfast.data.decode.decode import resize_batch
 from lightfast.data.duplicates.search import Embed, NearDuplicates, with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest, load_splits
-from lightfast.data.lists.arrays import whole_npz
+from lightfast.data.lists.arrays import known_array, whole_npz
 from lightfast.data.lists.layout import layout_of
 from lightfast.data.lists.listing import load_unlabelled
 from lightfast.data.lists.metadata import metadata_files
@@ -292,7 +292,7 @@ def _has_class_folders(folder: Path, class_names: Sequence[str]) -> bool:
 
 
 def _has_labels(path: Path) -> bool:
-    return any(key.endswith("labels") for key in _keys(path))
+    return any(known_array(key).endswith("labels") for key in _keys(path))
 
 
 def _keys(path: Path) -> list[str]:

@@ -92,6 +92,57 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, arrays: dict[str, Any], mes
         load_npz(npz(tmp_path, **arrays))
 
 
+def test_the_names_of_keras_are_read_and_said(tmp_path: Path) -> None:
+    arrays = {"x_train": IMAGES, "y_train": LABELS[:, None], "x_test": IMAGES[:3], "y_test": LABELS[:3, None]}
+    loaded = load_npz(npz(tmp_path, **arrays))
+    assert {name: len(one) for name, one in loaded.parts.items()} == {"train": 6, "test": 3}
+    assert loaded.train.require_labels().tolist() == LABELS.tolist()
+    assert "x_train as train_images" in loaded.notes[0]
+    assert "train: labels of shape (N, 1) were read as (N,)" in loaded.notes
+
+
+def test_labels_from_1_are_the_names_in_their_order(tmp_path: Path) -> None:
+    names = np.array(["a", "b", "c"])
+    loaded = load_npz(npz(tmp_path, images=IMAGES, labels=LABELS + 1, class_names=names))
+    assert loaded.train.require_labels().tolist() == LABELS.tolist()
+    assert loaded.notes == ("labels begin with 1: 'a' is the class of label 1, 'c' that of 3",)
+
+
+@pytest.mark.parametrize("values", [(1, 2, 3), (0, 5, 9)])
+def test_without_names_classes_are_the_numbers_that_occur(tmp_path: Path, values: tuple[int, ...]) -> None:
+    loaded = load_npz(npz(tmp_path, images=IMAGES, labels=np.array(values)[LABELS]))
+    assert loaded.train.class_names == tuple(map(str, values))
+    assert loaded.train.require_labels().tolist() == LABELS.tolist()
+    assert "classes are called so" in loaded.notes[0]
+
+
+def test_the_cure_for_labels_with_gaps_is_right(tmp_path: Path) -> None:
+    labels, names = np.array([2, 5, 9])[LABELS], np.array(["a", "b", "c"])
+    with pytest.raises(DataError, match=r"numpy\.unique") as caught:
+        load_npz(npz(tmp_path, images=IMAGES, labels=labels, class_names=names))
+    told = caught.value.cure.removeprefix("Write ").partition(" where")[0].removeprefix("labels = ")
+    assert told == "numpy.unique(labels, return_inverse=True)[1]"
+    mended = np.unique(labels, return_inverse=True)[1]
+    loaded = load_npz(npz(tmp_path, images=IMAGES, labels=mended, class_names=names))
+    assert loaded.train.require_labels().tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["U3", "S3"])
+def test_texts_are_class_names(tmp_path: Path, dtype: str) -> None:
+    labels = np.array(["ant", "bee", "cat"], dtype)[LABELS]
+    loaded = load_npz(npz(tmp_path, images=IMAGES, labels=labels))
+    assert (loaded.train.class_names, loaded.train.require_labels().tolist()) == (
+        ("ant", "bee", "cat"),
+        LABELS.tolist(),
+    )
+    with pytest.raises(DataError, match=r"label 'cat'.*leave class_names out"):
+        load_npz(npz(tmp_path, images=IMAGES, labels=labels, class_names=np.array(["ant", "bee"])))
+
+
+def test_whole_floats_are_numbers(tmp_path: Path) -> None:
+    assert load_npz(npz(tmp_path, images=IMAGES, labels=LABELS * 1.0)).train.class_names == ("0", "1", "2")
+
+
 class Trap:
     """Unpickling it would leave a file behind."""
 

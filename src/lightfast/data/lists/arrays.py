@@ -19,12 +19,19 @@ from lightfast.base.errors import DataError
 from lightfast.data.dataset import PART_ORDER, ImageSpec, LoadedData
 from lightfast.data.decode.decode import resize_batch
 from lightfast.data.images import ImageSet
+from lightfast.data.lists.array_labels import numbered
 from lightfast.data.lists.class_names import check_class_names, require_two_classes
 
 _KNOWN = {"images", "labels", "class_names"} | {
     f"{part}_{kind}" for part in PART_ORDER for kind in ("images", "labels")
 }
-
+_OTHER_NAMES = {
+    name: f"{part}{kind}"
+    for said, part in (("", ""), *((f"_{part}", f"{part}_") for part in PART_ORDER), ("_valid", "val_"))
+    for letters, kind in (("xX", "images"), ("yY", "labels"))
+    for name in (f"{letter}{said}" for letter in letters)
+}
+"""Names of Keras and scikit-learn (`x_train`, `y`) and what they are here."""
 
 _CURE = "Write it with numpy.savez_compressed from plain arrays (no objects)."
 
@@ -38,16 +45,19 @@ def load_npz(path: Path, target: ImageSpec | None = None, name: str | None = Non
     spelled alike.
     """
     name = name or path.stem
-    stored = _stored(path)
+    stored, renamed = _stored(path)
     sets = _sets(stored, path)
-    class_names = _class_names(stored, [labels for _, labels in sets.values()], path)
+    names = tuple(map(str, np.atleast_1d(stored["class_names"]))) if "class_names" in stored else None
+    labelled = numbered({part: labels for part, (_, labels) in sets.items()}, names, str(path))
+    class_names = labelled.class_names
+    alike = check_class_names(class_names, str(path))
     divided = set(sets) != {"images"}
     parts: dict[str, Any] = {
-        part: ImageSet(pixels, class_names, labels, name=f"{name}/{part}" if divided else name)
-        for part, (pixels, labels) in sets.items()
+        part: ImageSet(pixels, class_names, labelled.labels[part], name=f"{name}/{part}" if divided else name)
+        for part, (pixels, _) in sets.items()
     }
     require_two_classes(class_names, str(path))
-    notes = _notes(stored, parts)
+    notes = (*renamed, *labelled.notes, *alike, *_notes(stored, parts))
     loaded = LoadedData(**parts, notes=notes) if divided else LoadedData(parts["images"], notes=notes)
     if len(loaded.train) < 2:
         raise DataError(
@@ -94,13 +104,23 @@ def whole_npz(path: Path, cure: str = "Make or fetch it again.") -> Iterator[Non
         raise DataError(f"{path} {what}", cure=cure) from error
 
 
-def _stored(path: Path) -> dict[str, NDArray[Any]]:
+def _stored(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """(arrays under the names that are known here, a note where they have others)."""
     with whole_npz(path), path.open("rb") as stream:
         archive = np.load(stream, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataError(f"{path} holds one array", expected="an .npz with named arrays", cure=_CURE)
         # Arrays that nothing here uses are named in a note, not read.
-        return {key: archive[key] if key in _KNOWN else np.empty(0) for key in archive.files}
+        own = bool(_KNOWN & {*archive.files})
+        names = {key: key if own else known_array(key) for key in archive.files}
+        read = {name: archive[key] if name in _KNOWN else np.empty(0) for key, name in names.items()}
+    other = [f"{key} as {name}" for key, name in names.items() if key != name]
+    return read, (f"arrays were read under other names: {', '.join(other)}",) if other else ()
+
+
+def known_array(key: str) -> str:
+    """What an array of this name is here: `y` is `labels`, `x_train` is `train_images`."""
+    return _OTHER_NAMES.get(key, key)
 
 
 def _sets(stored: Mapping[str, NDArray[Any]], path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
@@ -120,25 +140,6 @@ def _sets(stored: Mapping[str, NDArray[Any]], path: Path) -> dict[str, tuple[NDA
             cure="Add the labels, or the pictures, under these names (numpy.savez).",
         )
     return {part: (stored[images], stored[labels]) for part, (images, labels) in pairs.items()}
-
-
-def _class_names(
-    stored: Mapping[str, NDArray[Any]], labels: list[NDArray[Any]], path: Path
-) -> tuple[str, ...]:
-    top = max((int(part.max()) for part in labels if part.size and part.dtype.kind in "iu"), default=0)
-    if "class_names" in stored:
-        names = tuple(map(str, np.atleast_1d(stored["class_names"])))
-        if top >= len(names):
-            raise DataError(
-                f"{path}: class_names",
-                expected=f"at least {top + 1} names (labels go up to {top})",
-                got=f"{len(names)} names",
-                cure="Give one class name a label number.",
-            )
-    else:
-        names = tuple(map(str, range(top + 1)))
-    check_class_names(names, str(path))
-    return names
 
 
 def _notes(stored: Mapping[str, NDArray[Any]], parts: Mapping[str, ImageSet]) -> tuple[str, ...]:

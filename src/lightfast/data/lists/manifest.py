@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lightfast.base.errors import DataError
@@ -16,21 +15,10 @@ from lightfast.data.dataset import Entry, ImageSpec, LoadedData
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
+from lightfast.data.lists.table_paths import ManifestRow, located
 from lightfast.data.sources.folder import file_kind
 from lightfast.data.sources.names import part_named
 from lightfast.data.sources.resolve import SourceResolver
-
-
-@dataclass(frozen=True)
-class ManifestRow:
-    """A picture that a table names: the name as written, the folder that it is relative to, its part,
-    and its id.
-    """
-
-    name: str
-    base: Path
-    part: str
-    id: str
 
 
 def load_manifest(
@@ -58,7 +46,10 @@ def named_pictures(path: Path, resolver: SourceResolver) -> list[Entry]:
     """
     table = load_table(path)
     resolver.notes.extend(table.notes)
-    rows = {row.name: row for row in table_rows(table, _path_column(table), path.parent)}
+    given = table_rows(table, _path_column(table), path.parent)
+    given, moved = (given, ()) if resolver.is_fetched(path.parent) else located(given, table.where)
+    resolver.notes.extend(moved)
+    rows = {row.name: row for row in given}
     files = resolver.resolve_rows([(row.base, row.name) for row in rows.values()])
     return [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
 
@@ -106,6 +97,7 @@ def load_rows(
     in this order).
     """
     labels = labelling(table, [row.part for row in rows])
+    rows, moved = (list(rows), ()) if resolver.is_fetched(rows[0].base) else located(rows, table.where)
     kept, again = _each_once(rows, labels, table.where)
     files = resolver.resolve_rows([(rows[index].base, rows[index].name) for index in kept])
     numbers, tags = labels.labels or (-1,) * len(rows), labels.tags or (None,) * len(rows)
@@ -114,7 +106,9 @@ def load_rows(
         for index, file in zip(kept, files, strict=True)
     ]
     loaded = assemble(name, entries, labels.class_names, target, resolver.report)
-    return dataclasses.replace(loaded, notes=(*loaded.notes, *table.notes, *labels.notes, *again, *notes))
+    return dataclasses.replace(
+        loaded, notes=(*loaded.notes, *table.notes, *labels.notes, *moved, *again, *notes)
+    )
 
 
 def _each_once(

@@ -92,6 +92,11 @@ class SourceResolver:
             self._known[text] = path
         return self._known[text]
 
+    def is_fetched(self, folder: Path) -> bool:
+        """Whether a folder holds a table that was fetched alone: its pictures are fetched by their addresses.
+        """
+        return folder in self._parents
+
     def resolve_rows(self, rows: Sequence[tuple[Path, str]]) -> list[Path]:
         """The local files that tables name: for each (folder of the table, name as written) one path, which
         need not exist.
