@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from lightfast.data.sources.archives import (
     safe_parts,
     unpack,
 )
+from lightfast.data.sources.embedded import picture_column, picture_shards, take_out
 from lightfast.data.sources.folder import file_kind
 from lightfast.data.sources.names import is_passed_over, part_named
 from lightfast.data.sources.remote import (
@@ -89,7 +90,8 @@ class SourceResolver:
             path = self._here(text) if isinstance(source, str) else source
             if is_archive(path.name) and file_kind(path) == "file":
                 path = _inner(self._unpacked(path, text, is_zip=path.suffix.lower() == ".zip"))
-            self._known[text] = path
+            held = _holding_pictures(path)
+            self._known[text] = self._taken_out(held, text) if held else path
         return self._known[text]
 
     def is_fetched(self, folder: Path) -> bool:
@@ -289,28 +291,45 @@ class SourceResolver:
     def _unpacked(self, archive: Path, shown: str, *, is_zip: bool) -> Path:
         """The folder with the members of an archive, unpacked when it is not there in the archive's state."""
         status = archive.stat()
-        kept = (
-            self._cache
-            / text_digest(str(archive.resolve()))
-            / text_digest(f"{status.st_size}|{status.st_mtime_ns}")
+        return self._kept(
+            str(archive.resolve()),
+            f"{status.st_size}|{status.st_mtime_ns}",
+            (_without_ending(archive.name) or "archive", shown),
+            lambda folder: unpack(archive, folder, shown, is_zip=is_zip, report=self.report),
         )
-        root = kept / (_without_ending(archive.name) or "archive")
+
+    def _taken_out(self, files: Sequence[Path], shown: str) -> Path:
+        """The folder with the pictures that Parquet files hold."""
+        states = [(path.resolve(), path.stat()) for path in files]
+        return self._kept(
+            "|".join(str(path) for path, _ in states),
+            "|".join(f"{status.st_size}|{status.st_mtime_ns}" for _, status in states),
+            (Path(shown).stem or "pictures", shown),
+            lambda folder: take_out(files, folder, shown, self.report),
+        )
+
+    def _kept(self, key: str, state: str, names: tuple[str, str], fill: Callable[[Path], Unpacked]) -> Path:
+        """The folder of the cache that `fill` makes of `key` in this state, called by the first of `names`
+        there and by the second in messages.
+        """
+        name, shown = names
+        kept = self._cache / text_digest(key) / text_digest(state)
+        root = kept / name
         if not (kept / _UNPACKED).is_file() or not root.is_dir():
-            self._unpack_to(kept, root.name, archive, shown, is_zip=is_zip)
+            self._fill(kept, name, fill)
         self._name(root, shown)
         if root not in self._taken:
             self._taken.add(root)
             self._take(Unpacked.load(kept / _UNPACKED), root, shown)
         return root
 
-    def _unpack_to(self, kept: Path, name: str, archive: Path, shown: str, *, is_zip: bool) -> None:
+    def _fill(self, kept: Path, name: str, fill: Callable[[Path], Unpacked]) -> None:
         with cache_errors(kept):
             make_folder(kept.parent)
             building = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=kept.parent))
             try:
-                unpacked = unpack(archive, building / name, shown, is_zip=is_zip, report=self.report)
-                unpacked.save(building / _UNPACKED)
-                # Older states of the archive go; the same one may have been unpacked by another process
+                fill(building / name).save(building / _UNPACKED)
+                # Older states of the source go; the same one may have been unpacked by another process
                 # meanwhile.
                 ready = (kept / name).is_dir() and (kept / _UNPACKED).is_file()
                 for old in kept.parent.iterdir():
@@ -338,6 +357,13 @@ class SourceResolver:
     def _name(self, local: Path, shown: str) -> None:
         key = local.relative_to(self._cache).parts[0]
         self._shown.setdefault(key, {})[str(local), shown] = None
+
+
+def _holding_pictures(path: Path) -> list[Path]:
+    """The Parquet files with pictures inside that a source is, or holds."""
+    if path.suffix.lower() == ".parquet":
+        return [path] if file_kind(path) == "file" and picture_column(path) else []
+    return picture_shards(path) if file_kind(path) == "folder" else []
 
 
 def _without_ending(name: str) -> str:
