@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument
 
 from lightfast.cli.groups import data_app
-from lightfast.cli.parameters import AsJson, Damaged, DataArg, Device, Seed
+from lightfast.cli.parameters import AsJson, Damaged, DataArg, Device, LabelSeparator, Root, Seed
 from lightfast.cli.terminal import print_result, progress_bars
 
 
@@ -53,6 +53,8 @@ def data_fetch(
 def data_check(
     data: DataArg,
     damaged: Damaged = "refuse",
+    root: Root = None,
+    label_separator: LabelSeparator = None,
     as_json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -65,7 +67,8 @@ def data_check(
     from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.runs import check_lines
     from lightfast.data.check import check
+    from lightfast.data.dataset import TableOptions
 
     with progress_bars() as report:
-        found = check(data, damaged=damaged, report=report)
+        found = check(data, damaged=damaged, tables=TableOptions(root, label_separator), report=report)
     print_result(plain(found), as_json, check_lines(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument, Option
@@ -38,6 +39,23 @@ Damaged = Annotated[
         "--damaged",
         metavar="refuse|read",
         help="Picture files with damaged pixels: list them as unreadable, or read them as far as they go.",
+    ),
+]
+Root = Annotated[
+    Path | None,
+    Option(
+        "--root",
+        metavar="FOLDER",
+        help="The folder that the paths in a table start at, or are looked for below. Default: its own.",
+    ),
+]
+LabelSeparator = Annotated[
+    str | None,
+    Option(
+        "--label-separator",
+        metavar="TEXT",
+        help="Divides several labels in one cell of a table's column label: comma, semicolon, bar, space "
+        "or any sign; none: each cell is one label.",
     ),
 ]
 NearDuplicatesChoice = Annotated[

@@ -1,4 +1,4 @@
-"""The verbs on run folders: demo, train, predict, evaluate, corrupt, repair."""
+"""The verbs on run folders: demo, train, predict, evaluate."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lightfast.cli.parameters import (
     Damaged,
     DataArg,
     Device,
-    Limit,
+    LabelSeparator,
     NearDuplicatesChoice,
-    PartChoice,
     Resume,
+    Root,
     RunArg,
     Seed,
     SetOption,
@@ -88,6 +88,8 @@ def train(
     ] = None,
     image_size: Size = None,
     damaged: Damaged = "refuse",
+    root: Root = None,
+    label_separator: LabelSeparator = None,
     near_duplicates: NearDuplicatesChoice = "group",
     resume: Resume = False,
     seed: Seed = 0,
@@ -125,6 +127,8 @@ def train(
             resume=resume,
             image_size=image_size,
             damaged=damaged,
+            root=root,
+            label_separator=label_separator,
             near_duplicates=near_duplicates,
         )
         result = train_run(
@@ -183,6 +187,8 @@ def predict(
         ),
     ] = None,
     damaged: Damaged = "refuse",
+    root: Root = None,
+    label_separator: LabelSeparator = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -201,14 +207,28 @@ def predict(
             from lightfast.cli.text.runs import objects_lines
             from lightfast.runs.objects import objects_run
 
-            objects_found = objects_run(run, paths, run_options(out, seed, device, report, damaged=damaged))
+            objects_found = objects_run(
+                run,
+                paths,
+                run_options(
+                    out, seed, device, report, damaged=damaged, root=root, label_separator=label_separator
+                ),
+            )
             result, lines = plain(objects_found), objects_lines(objects_found)
         else:
             from lightfast.runs.predict import tag_run
             from lightfast.tagging.rows import rows_text, save_rows
 
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
-            options = run_options(out if streamed else None, seed, device, report, damaged=damaged)
+            options = run_options(
+                out if streamed else None,
+                seed,
+                device,
+                report,
+                damaged=damaged,
+                root=root,
+                label_separator=label_separator,
+            )
             result = tag_run(run, paths, options, form=wanted if streamed else None, top=top, client=client)
             if out is not None and not streamed:
                 save_rows(out, plain(result), wanted)
@@ -261,6 +281,8 @@ def evaluate(
         Path | None, Option("--out", metavar="FOLDER", help="Write metrics, predictions and a report there.")
     ] = None,
     damaged: Damaged = "refuse",
+    root: Root = None,
+    label_separator: LabelSeparator = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -276,121 +298,11 @@ def evaluate(
         result = evaluate_run(
             run,
             data,
-            run_options(out, seed, device, report, damaged=damaged),
+            run_options(
+                out, seed, device, report, damaged=damaged, root=root, label_separator=label_separator
+            ),
             suite=suite,
             severities=severity,
             limit=limit,
         )
     print_result(result, as_json, evaluate_lines(result, out))
-
-
-@app.command(
-    epilog="Example: lightfast corrupt mnist-5k --name fog --severity 3 --out foggy.npz. All names: "
-    "lightfast corrupt --list"
-)
-def corrupt(
-    data: Annotated[
-        str | None, Argument(metavar="DATA", show_default=False, help="What to damage, as for `train`.")
-    ] = None,
-    name: Annotated[str | None, Option("--name", metavar="NAME", help="One corruption.")] = None,
-    suite: Annotated[
-        str | None, Option("--suite", metavar="SUITE", help="All of a suite, into OUT/NAME-SEVERITY.")
-    ] = None,
-    severity: Annotated[
-        int | None,
-        Option(
-            "--severity",
-            min=1,
-            max=5,
-            metavar="1..5",
-            help="1 mild, 5 strong. Default: 3, or the suite's own.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, Option("--out", metavar="FOLDER", help="A new folder of class folders, or NAME.npz.")
-    ] = None,
-    part: Annotated[
-        PartChoice, Option("--part", metavar="all|train|val|test", help="Only this official part.")
-    ] = "all",
-    listing: Annotated[bool, Option("--list", help="List corruptions and suites.")] = False,
-    limit: Limit = None,
-    image_size: Size = None,
-    damaged: Damaged = "refuse",
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: AsJson = False,
-) -> None:
-    """Damage pictures by a named corruption, or by a suite.
-
-    Writes class folders or an .npz; labels stay, the same seed gives the same bytes.
-    """
-    from lightfast.cli.text.lists import corruption_lines, corruptions
-    from lightfast.runs.corrupt import corrupt_run, jobs_of
-
-    if listing:
-        print_result(corruptions(), as_json, corruption_lines())
-        return
-    if data is None:
-        raise SettingsError(
-            "corrupt needs pictures", cure="lightfast corrupt DATA --name fog --severity 3 --out FOLDER"
-        )
-    with progress_bars() as report:
-        options = run_options(out, seed, device, report, image_size=image_size, damaged=damaged)
-        result = corrupt_run(
-            data, jobs_of(name, severity, suite), options, many=suite is not None, part=part, limit=limit
-        )
-    lines = [f"{one.n:,} pictures, {one.corruption} {one.severity}: {one.path}" for one in result.written]
-    print_result(result, as_json, lines)
-
-
-@app.command(epilog="Example: lightfast repair runs/digits scans/ --suite mnist-c")
-def repair(
-    run: RunArg,
-    data: DataArg,
-    suite: Annotated[
-        str | None,
-        Option(
-            "--suite",
-            metavar="SUITE",
-            help="Damages that detector and restorer learn. Default: those of "
-            "the kit that RUN has, else mnist-c.",
-        ),
-    ] = None,
-    restorer: Annotated[
-        str | None,
-        Option(
-            "--restorer",
-            metavar="NAME",
-            help="unet (ours) or autoencoder (the damaged-digits paper's, 50 epochs). "
-            "Default: that of the kit that RUN has, else unet.",
-        ),
-    ] = None,
-    damage: Annotated[
-        str | None, Option("--damage", metavar="SUITE", help="Damage DATA first, to see what repair does.")
-    ] = None,
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Write results there.")] = None,
-    resume: Resume = False,
-    limit: Limit = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: AsJson = False,
-) -> None:
-    """Detect damage, restore the pictures, predict again.
-
-    What is restored and kept is decided without labels; where DATA has labels they only score the predictions
-    before and after.
-    """
-    from lightfast.cli.text.repair import repair_lines
-    from lightfast.runs.repair import repair_run
-    from lightfast.runs.repair_kit import KitChoice
-
-    with progress_bars() as report:
-        result = repair_run(
-            run,
-            data,
-            run_options(out, seed, device, report, resume=resume),
-            kit=KitChoice(suite, restorer),
-            damage=damage,
-            limit=limit,
-        )
-    print_result(result, as_json, repair_lines(result))

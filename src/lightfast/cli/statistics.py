@@ -15,8 +15,10 @@ from lightfast.cli.parameters import (
     DataArg,
     Device,
     Jobs,
+    LabelSeparator,
     Model,
     NearDuplicatesChoice,
+    Root,
     Seed,
     SetOption,
     Size,
@@ -44,6 +46,8 @@ def crossval(
     jobs: Jobs = None,
     image_size: Size = None,
     damaged: Damaged = "refuse",
+    root: Root = None,
+    label_separator: LabelSeparator = None,
     near_duplicates: NearDuplicatesChoice = "group",
     seed: Seed = 0,
     device: Device = "auto",
@@ -68,6 +72,8 @@ def crossval(
             report,
             image_size=image_size,
             damaged=damaged,
+            root=root,
+            label_separator=label_separator,
             near_duplicates=near_duplicates,
         )
         result = crossval_run(
@@ -147,6 +153,8 @@ def sweep(
     jobs: Jobs = None,
     image_size: Size = None,
     damaged: Damaged = "refuse",
+    root: Root = None,
+    label_separator: LabelSeparator = None,
     near_duplicates: NearDuplicatesChoice = "group",
     seed: Seed = 0,
     device: Device = "auto",
@@ -181,6 +189,8 @@ def sweep(
             report,
             image_size=image_size,
             damaged=damaged,
+            root=root,
+            label_separator=label_separator,
             near_duplicates=near_duplicates,
         )
         result = sweep_run(data, opened, plan=parse_plan(settings or [], model), sweep_options=sweep_options)

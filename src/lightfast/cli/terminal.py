@@ -34,6 +34,8 @@ def run_options(
     resume: bool = False,
     image_size: str | None = None,
     damaged: Literal["refuse", "read"] = "refuse",
+    root: Path | None = None,
+    label_separator: str | None = None,
     near_duplicates: NearChoice = "group",
 ) -> RunOptions:
     """The options of a verb on run folders, as typed."""
@@ -46,6 +48,8 @@ def run_options(
         resume=resume,
         image_size=_size(image_size),
         damaged=damaged,
+        root=root,
+        label_separator=label_separator,
         near_duplicates=near_duplicates,
         report=report,
         command=shlex.join(["lightfast", *sys.argv[1:]]),

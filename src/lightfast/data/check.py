@@ -11,7 +11,7 @@ import numpy as np
 
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable
+from lightfast.data.dataset import ImageSpec, LoadedData, TableOptions, Unreadable
 from lightfast.data.decode.examined import DamageChoice
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.duplicates.search import NearDuplicates, with_near_groups
@@ -75,6 +75,7 @@ def check(
     source: str | Path,
     *,
     damaged: DamageChoice = "refuse",
+    tables: TableOptions | None = None,
     data_folder: Path | None = None,
     report: Reporter = silent,
 ) -> DataReport:
@@ -85,7 +86,7 @@ def check(
     """
     spec = ImageSpec(damaged=damaged, lost="keep")
     try:
-        loaded = load_splits(source, spec, data_folder=data_folder, report=report)
+        loaded = load_splits(source, spec, data_folder=data_folder, report=report, tables=tables)
     except NoClassFolders as error:
         found = examine(load_unlabelled([str(source)], spec, report), printable(source), report)
         refused = f"no labels, train refuses it: {error}"

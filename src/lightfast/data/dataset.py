@@ -83,6 +83,23 @@ class ImageSpec:
             raise DataError("largest_side", expected="at least 1 pixel", got=self.largest_side)
 
 
+@dataclass(frozen=True)
+class TableOptions:
+    """How tables of pictures are read where they do not say it themselves.
+
+    Attributes:
+        root: the folder that relative paths start at, and below which moved ones are looked for; None = the
+            folder of the table.
+        label_separator: divides several labels in one cell of the column `label`: comma, semicolon, bar,
+        space or
+            any sign; "none": each cell is one label, whatever it holds; None: as well, unless the cells look
+            like several.
+    """
+
+    root: Path | None = None
+    label_separator: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedData:
     """A data set as its source divides it. A source without official parts has everything in `train`.

@@ -14,7 +14,7 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.base.text import nfc
 from lightfast.data.catalogue.catalogue import is_dataset_name, load_dataset, local_dataset_names
 from lightfast.data.catalogue.known_sets import CATALOGUE
-from lightfast.data.dataset import ImageSpec, LoadedData, Part, Unreadable
+from lightfast.data.dataset import ImageSpec, LoadedData, Part, TableOptions, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.arrays import load_npz
@@ -79,16 +79,17 @@ def load_splits(
     data_folder: Path | None = None,
     report: Reporter = silent,
     known: Sequence[str] = (),
+    tables: TableOptions | None = None,
 ) -> LoadedData:
     """Like `load_images`, with the official parts kept apart; a source without them has everything in
     `train`.
 
     `target` is what every picture is made into; None keeps what is there, as `load_images` does. `known` are
     the classes of a run that scores the pictures: a folder with class folders needs one of them only, and a
-    folder of pictures that is called after one of them is that class.
+    folder of pictures that is called after one of them is that class. `tables`: how tables are read.
     """
     target = target or ImageSpec()
-    resolver = SourceResolver(report)
+    resolver = SourceResolver(report, tables)
     with resolver.display_errors():
         path = resolver.resolve(source)
         if file_kind(path):

@@ -21,6 +21,7 @@ from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import ImageSet
 from lightfast.data.lists.listing import Listing, picture_entries
+from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predict import pred_probs
 from lightfast.export.check import GraphCheck, compare_graph
@@ -259,7 +260,7 @@ def _photoprism(run: str, export_options: ExportOptions, options: RunOptions) ->
 
 
 def _xmp(run: str, export_options: ExportOptions, options: RunOptions, pictures: Sequence[str]) -> XmpExport:
-    listing = picture_entries(pictures, options.report)
+    listing = picture_entries(pictures, options.report, SourceResolver(options.report, options.tables))
     told = XmpExport(unreadable=[*listing.unreadable])
     distinct = tuple({entry.path.absolute(): entry for entry in listing.entries}.values())
     twice = len(listing.entries) - len(distinct)

@@ -15,6 +15,7 @@ from lightfast.data.decode.decode import resize_batch
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.listing import picture_entries
+from lightfast.data.sources.resolve import SourceResolver
 from lightfast.evaluate.predict import probs_of
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.load import load_classifier
@@ -45,7 +46,7 @@ def objects_run(
     options.require_out()
     classifier, report = load_classifier(run, options.device), options.report
     object_settings = object_settings or ObjectSettings(thresholds=classifier.thresholds)
-    listing = picture_entries(paths, report)
+    listing = picture_entries(paths, report, SourceResolver(report, options.tables))
     found: list[PictureObjects] = []
     unreadable = list(listing.unreadable)
     pictures = stream_pictures(listing.entries, None, 3, ahead=_AHEAD, damaged=options.damaged)

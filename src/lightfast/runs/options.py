@@ -11,6 +11,7 @@ from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.files import require_writable
 from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
+from lightfast.data.dataset import TableOptions
 from lightfast.data.decode.examined import DamageChoice
 from lightfast.train.recipe import Training
 
@@ -31,6 +32,7 @@ class RunOptions:
         damaged: picture files with damaged pixels: refuse (listed as unreadable), or read as far as they go.
         near_duplicates: "group" keeps near duplicates on one side of every split; "report" only says which
             there are; "ignore" does not search them. Exact copies stay on one side whatever is chosen.
+        root, label_separator: how tables of pictures are read, see `data.dataset.TableOptions`.
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
         executor: runs the trainings of a verb that needs several.
@@ -44,10 +46,17 @@ class RunOptions:
     image_size: tuple[int, int] | None = None
     damaged: DamageChoice = "refuse"
     near_duplicates: NearChoice = "group"
+    root: Path | None = None
+    label_separator: str | None = None
     data_folder: Path | None = None
     report: Reporter = silent
     command: str = ""
     executor: Executor = in_parallel
+
+    @property
+    def tables(self) -> TableOptions:
+        """How tables of pictures are read."""
+        return TableOptions(self.root, self.label_separator)
 
     @property
     def words(self) -> list[str]:

@@ -123,7 +123,8 @@ def prepare(
 
     Args:
         source: folder, manifest, `.npz`, archive, address or catalogue name.
-        options: `image_size`, `damaged`, `near_duplicates`, `data_folder` and `report` count.
+        options: `image_size`, `damaged`, `near_duplicates`, `root`, `label_separator`, `data_folder`
+            and `report` count.
         classifier: read at its picture size and channels; one from the hub resizes by itself.
         target: size and channels of the pictures; None = `options.image_size`, all else as it is.
         near: what decides the doubtful pairs of near duplicates: the features of a pretrained backbone, or
@@ -145,7 +146,12 @@ def prepare(
         # What is scored and not divided may hold a single class of the run.
         known = () if classifier is None or near != "none" else classifier.class_names
         data = load_splits(
-            source, wanted, data_folder=options.data_folder, report=options.report, known=known
+            source,
+            wanted,
+            data_folder=options.data_folder,
+            report=options.report,
+            known=known,
+            tables=options.tables,
         )
     if near == "none":
         return Prepared(data, NearDuplicates(not_searched="the pictures were not divided"))
@@ -182,7 +188,7 @@ def load_labelled(source: str, checkpoint: Checkpoint, options: RunOptions) -> I
 
 def load_labelled_or_not(source: str, checkpoint: Checkpoint, options: RunOptions) -> Ingest:
     """Like `load_labelled`; a folder or file that carries no classes of the run is read without labels."""
-    resolver = SourceResolver(options.report)
+    resolver = SourceResolver(options.report, options.tables)
     with resolver.display_errors():
         path = resolver.resolve(source)
     if (
@@ -210,7 +216,7 @@ def load_pictures(paths: Sequence[str], checkpoint: Shaped, options: RunOptions)
     """
     if not paths:
         raise DataError("no pictures named", cure="Give picture files, folders, an .npz or a catalogue name.")
-    resolver = SourceResolver(options.report)
+    resolver = SourceResolver(options.report, options.tables)
     with resolver.display_errors():
         arrays = [text for text in paths if _is_array_or_name(resolver.resolve(text))]
     files = [text for text in paths if text not in arrays]
@@ -272,7 +278,7 @@ def _resizes_itself(classifier: Shaped, source: str) -> bool:
 
 
 def _unlabelled(source: str, checkpoint: Shaped, options: RunOptions) -> Ingest:
-    path = SourceResolver(options.report).resolve(source)
+    path = SourceResolver(options.report, options.tables).resolve(source)
     if file_kind(path) == "file" and path.suffix.lower() == ".npz" and not _has_labels(path):
         height, width, channels = checkpoint.image_shape
         return Ingest(ImageSet(resize_batch(_bare_images(path), (height, width), channels), name=path.stem))

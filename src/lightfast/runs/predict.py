@@ -23,7 +23,6 @@ import numpy as np
 from lightfast.base.errors import DataError, StorageError
 from lightfast.base.files import storage_errors, write_text
 from lightfast.base.plain import OPTIONAL
-from lightfast.base.progress import Reporter
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.examined import damage_note, remark_notes
 from lightfast.data.decode.unreadable import printable
@@ -148,7 +147,7 @@ def tag_with(
     )
     sayings, tally = PredictionColumns(card, top, client), _Tally()
     rows: list[dict[str, Any]] = []
-    files, arrays, resolver = _sorted(paths, options.report)
+    files, arrays, resolver = _sorted(paths, options)
     listing = picture_entries(files, options.report, resolver) if files else Listing((), resolver=resolver)
     tally.unreadable += listing.unreadable
 
@@ -257,9 +256,9 @@ def _fresh_export(run: Path) -> Path | None:
     return path if digest and path.is_file() and load_model_card(path).source_digest == digest else None
 
 
-def _sorted(paths: Sequence[str], report: Reporter) -> tuple[list[str], list[str], SourceResolver]:
+def _sorted(paths: Sequence[str], options: RunOptions) -> tuple[list[str], list[str], SourceResolver]:
     """(sources of files, arrays and names of data sets, where they are)."""
-    resolver = SourceResolver(report)
+    resolver = SourceResolver(options.report, options.tables)
     with resolver.display_errors():
         arrays = [
             text

@@ -86,6 +86,8 @@ def run_settings(made_by: str, source: str, splits: Splits, options: RunOptions)
         "split_seed": options.seed,
         "image_size": list(options.image_size) if options.image_size else None,
         "damaged": options.damaged,
+        "root": str(options.root.expanduser().resolve()) if options.root else None,
+        "label_separator": options.label_separator,
         "image_shape": list(train.image_shape),
         "near_duplicates": options.near_duplicates,
         "data_folder": str(options.data_folder) if options.data_folder else None,

@@ -196,8 +196,14 @@ def splits_of_run(folder: Path, options: RunOptions) -> Splits:
     if run["data_folder"] and not options.data_folder:
         options = dataclasses.replace(options, data_folder=Path(run["data_folder"]))
     options = dataclasses.replace(options, damaged=run.get("damaged", options.damaged))
-    # Runs from before this option grouped near duplicates.
-    options = dataclasses.replace(options, near_duplicates=run.get("near_duplicates", "group"))
+    root = Path(run["root"]) if run.get("root") else options.root
+    # Runs from before these options grouped near duplicates and knew no separator.
+    options = dataclasses.replace(
+        options,
+        near_duplicates=run.get("near_duplicates", "group"),
+        root=root,
+        label_separator=run.get("label_separator", options.label_separator),
+    )
     prepared = prepare(run["source"], options, target=ImageSpec((height, width), channels))
     splits = prepared.splits(int(run["split_seed"]))
     if splits.train.version != run["data_version"]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from lightfast.base.errors import DataError
+from lightfast.data.dataset import TableOptions
+from lightfast.data.ingest import load_splits
 from lightfast.data.lists.listing import picture_entries
 from lightfast.data.lists.manifest import load_manifest
 
@@ -73,3 +75,14 @@ def test_two_files_that_fit_are_not_chosen_among(tree: Path) -> None:
         (path.with_suffix(".jpg")).write_bytes(path.read_bytes())
     with pytest.raises(DataError, match="no such file"):
         load_manifest(table(tree, [name.removesuffix(".png") for name in NAMES]))
+
+
+def test_a_root_elsewhere(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    for paths in (NAMES, [f"D:\\old\\{name}" for name in NAMES]):
+        path = table(tmp_path / "tables", paths)
+        with pytest.raises(DataError, match="Give the folder that its paths start at: `root=FOLDER`"):
+            load_splits(path)
+        assert len(load_splits(path, tables=TableOptions(root=tree)).train) == 6
+    with pytest.raises(DataError, match=r"`root`.*expected a folder"):
+        load_splits(path, tables=TableOptions(root=tree / "nothing"))

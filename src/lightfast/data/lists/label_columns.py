@@ -23,6 +23,7 @@ from typing import Any
 from lightfast.base.errors import DataError
 from lightfast.data.lists.cells import label_text, single_labels
 from lightfast.data.lists.class_names import check_class_names, ordered_class_names, require_two_classes
+from lightfast.data.lists.divided_labels import divided, refuse_divided
 from lightfast.data.lists.table import LABEL_COLUMNS, PATH_COLUMNS, PictureTable, cell_text
 
 _YES_NO = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
@@ -48,8 +49,9 @@ def has_labels(table: PictureTable) -> bool:
     return any(name in table.columns for name in LABEL_COLUMNS) or _are_one_hot(table)
 
 
-def labelling(table: PictureTable, parts: Sequence[str]) -> Labelling:
-    """The labels of every row; `parts` gives the part of each ("train", "val", "test").
+def labelling(table: PictureTable, parts: Sequence[str], separator: str | None = None) -> Labelling:
+    """The labels of every row; `parts` gives the part of each ("train", "val", "test"); `separator` divides
+    several labels in one cell of the column `label`, see `TableOptions.label_separator`.
 
     Raises DataError for: no column of labels, an empty or an ambiguous cell (the row is said), one class, no
     label carried by any picture, names spelled alike, and a label of several that only another part than
@@ -65,15 +67,20 @@ def labelling(table: PictureTable, parts: Sequence[str]) -> Labelling:
     if given == ["labels"] or any(isinstance(cell, list) for cell in cells):
         lists = [_list(cell, number, given[0], table.where) for number, cell in enumerate(cells, start=1)]
         return _several(lists, ordered_class_names(chain.from_iterable(lists)), parts, table.where)
-    return _single(cells, table.where)
+    if separator not in (None, "none"):
+        lists = divided(cells, separator)
+        return _several(lists, ordered_class_names(chain.from_iterable(lists)), parts, table.where)
+    return _single(cells, table.where, ask=separator is None)
 
 
-def _single(cells: Sequence[Any], where: str) -> Labelling:
+def _single(cells: Sequence[Any], where: str, *, ask: bool) -> Labelling:
     for number, cell in enumerate(cells, start=1):
         if isinstance(cell, dict):
             what = f"{where}: the label of picture {number}"
             raise DataError(what, expected="a text, a number or a list", got="an object")
     texts, notes = single_labels(cells, where)
+    if ask:
+        refuse_divided(texts, where)
     names = ordered_class_names(texts)
     alike = check_class_names(names, where)
     require_two_classes(names, where, "labels")

@@ -12,10 +12,11 @@ from pathlib import Path
 from lightfast.base.errors import DataError
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import Entry, ImageSpec, LoadedData
+from lightfast.data.decode.unreadable import printable
 from lightfast.data.lists.assemble import assemble
 from lightfast.data.lists.label_columns import Labelling, labelling
 from lightfast.data.lists.table import PATH_COLUMNS, PictureTable, cell_text, load_table
-from lightfast.data.lists.table_paths import ManifestRow, located
+from lightfast.data.lists.table_paths import ManifestRow, located, may_be_there
 from lightfast.data.sources.folder import file_kind
 from lightfast.data.sources.names import part_named
 from lightfast.data.sources.resolve import SourceResolver
@@ -47,11 +48,19 @@ def named_pictures(path: Path, resolver: SourceResolver) -> list[Entry]:
     table = load_table(path)
     resolver.notes.extend(table.notes)
     given = table_rows(table, _path_column(table), path.parent)
-    given, moved = (given, ()) if resolver.is_fetched(path.parent) else located(given, table.where)
+    given, moved = _located(given, table.where, resolver)
     resolver.notes.extend(moved)
     rows = {row.name: row for row in given}
     files = resolver.resolve_rows([(row.base, row.name) for row in rows.values()])
     return [Entry(file, row.id, 0) for row, file in zip(rows.values(), files, strict=True)]
+
+
+def _located(
+    rows: Sequence[ManifestRow], where: str, resolver: SourceResolver
+) -> tuple[Sequence[ManifestRow], tuple[str, ...]]:
+    if resolver.is_fetched(rows[0].base):
+        return rows, ()
+    return located(rows, where, resolver.tables.root)
 
 
 def table_rows(
@@ -96,8 +105,14 @@ def load_rows(
     """Read the pictures of `rows`, with the labels that `table` gives them (its rows are these,
     in this order).
     """
-    labels = labelling(table, [row.part for row in rows])
-    rows, moved = (list(rows), ()) if resolver.is_fetched(rows[0].base) else located(rows, table.where)
+    labels = labelling(table, [row.part for row in rows], resolver.tables.label_separator)
+    rows, moved = _located(rows, table.where, resolver)
+    if not any(map(may_be_there, rows)):
+        raise DataError(
+            f"{table.where}: no such file: none of the {len(rows):,} that it names, the first is "
+            f"{printable(rows[0].name)}",
+            cure="Give the folder that its paths start at: `root=FOLDER`.",
+        )
     kept, again = _each_once(rows, labels, table.where)
     files = resolver.resolve_rows([(rows[index].base, rows[index].name) for index in kept])
     numbers, tags = labels.labels or (-1,) * len(rows), labels.tags or (None,) * len(rows)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from lightfast.base.errors import DataError
 from lightfast.base.text import nfc
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.sources.folder import PICTURE_ENDINGS, file_kind, find_files
@@ -32,8 +33,10 @@ class ManifestRow:
     id: str
 
 
-def located(rows: Sequence[ManifestRow], where: str) -> tuple[list[ManifestRow], tuple[str, ...]]:
-    """(rows whose names lead to files, notes).
+def located(
+    rows: Sequence[ManifestRow], where: str, root: Path | None = None
+) -> tuple[list[ManifestRow], tuple[str, ...]]:
+    """(rows whose names lead to files, notes); with `root` names are relative to it.
 
     A name that is no file as written is read with the separators of Windows, `%20` for a space, other case,
     another or no ending, or Unicode's other spelling, where one file below the table's folder fits. Where no
@@ -41,7 +44,13 @@ def located(rows: Sequence[ManifestRow], where: str) -> tuple[list[ManifestRow],
     dropped, or the folder that they lack (`images`) put before them. What fits no file, or several, stays as
     it is.
     """
-    missing = [number for number, row in enumerate(rows) if not _is_there(row)]
+    if root is not None:
+        if file_kind(root := root.expanduser()) != "folder":
+            raise DataError(
+                f"`root` {printable(root)}", expected="a folder", got="none", cure="Check its path."
+            )
+        rows = [dataclasses.replace(row, base=root) for row in rows]
+    missing = [number for number, row in enumerate(rows) if not may_be_there(row)]
     found: dict[int, str] = {}
     for base in {rows[number].base for number in missing}:
         names = {number: rows[number].name for number in missing if rows[number].base == base}
@@ -54,7 +63,8 @@ def located(rows: Sequence[ManifestRow], where: str) -> tuple[list[ManifestRow],
     return changed, (f"{note} (first: {printable(rows[first].name)} as {printable(found[first])})",)
 
 
-def _is_there(row: ManifestRow) -> bool:
+def may_be_there(row: ManifestRow) -> bool:
+    """Whether the name leads to something on this disk, or to an address, which only fetching can tell."""
     is_elsewhere = is_address(row.name) and not row.name.startswith("file://")
     return is_elsewhere or file_kind(row.base / row.name) != ""
 

@@ -21,7 +21,7 @@ from lightfast.base.errors import DataError, LightfastError
 from lightfast.base.files import make_folder
 from lightfast.base.folders import sources_folder
 from lightfast.base.progress import Reporter, silent
-from lightfast.data.dataset import LoadedData, Unreadable
+from lightfast.data.dataset import LoadedData, TableOptions, Unreadable
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.sources.archives import (
     ARCHIVE_ENDINGS,
@@ -64,10 +64,12 @@ class SourceResolver:
         unreadable: names that no local file stands for, and why.
         reasons: local files (empty ones) that stand for what could not be fetched or unpacked, and why.
         report: told how far fetching and unpacking are.
+        tables: how tables are read.
     """
 
-    def __init__(self, report: Reporter = silent) -> None:
+    def __init__(self, report: Reporter = silent, tables: TableOptions | None = None) -> None:
         self.report = report
+        self.tables = tables or TableOptions()
         self.notes: list[str] = []
         self.unreadable: list[Unreadable] = []
         self.reasons: dict[str, str] = {}
@@ -95,8 +97,7 @@ class SourceResolver:
         return self._known[text]
 
     def is_fetched(self, folder: Path) -> bool:
-        """Whether a folder holds a table that was fetched alone: its pictures are fetched by their addresses.
-        """
+        """Whether a folder holds a table that was fetched alone: its pictures are fetched by their addresses."""
         return folder in self._parents
 
     def resolve_rows(self, rows: Sequence[tuple[Path, str]]) -> list[Path]:
