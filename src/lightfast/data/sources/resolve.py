@@ -97,7 +97,7 @@ class SourceResolver:
         return self._known[text]
 
     def is_fetched(self, folder: Path) -> bool:
-        """Whether a folder holds a table that was fetched alone: its pictures are fetched by their addresses."""
+        """Whether a folder holds a table that was fetched alone: its pictures are fetched by address."""
         return folder in self._parents
 
     def resolve_rows(self, rows: Sequence[tuple[Path, str]]) -> list[Path]:
