@@ -57,7 +57,7 @@ def _plan(epochs: tuple[int, int, int], cell: int, each_kind: int) -> DemoPlan:
         recipe=Recipe.of(epochs=restoring, batch_size=64, learning_rate=2e-3, averaging=0.99),
     )
     recipe = Recipe.of(epochs=reading, batch_size=64, augment="shift", averaging=0.99)
-    return DemoPlan(recipe, RepairPlan(SUITE, detector=detector, restorer=restorer), cell, each_kind)
+    return DemoPlan(recipe, RepairPlan(SUITE, SEVERITIES, detector, restorer), cell, each_kind)
 
 
 FULL = _plan((14, 10, 24), cell=200, each_kind=1000)
