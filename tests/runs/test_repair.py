@@ -25,7 +25,8 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
-from lightfast.runs.repair_kit import KitChoice, RepairPlan, fit_pipeline, load_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, load_pipeline, save_pipeline
+from lightfast.runs.repair_plan import KitChoice, KitRecord, RepairPlan
 from lightfast.train.recipe import Recipe, Training
 
 SMALL = RepairPlan(
@@ -41,7 +42,7 @@ def repaired_run(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFa
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("repair") / "run"))
     parts = split(blobs)
     pipeline, seconds = fit_pipeline(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
-    save_pipeline(folder, pipeline, SMALL, seconds)
+    save_pipeline(folder, pipeline, KitRecord.of(SMALL, seconds, 600.0))
     return folder
 
 

@@ -36,7 +36,8 @@ from lightfast.runs.folder import TOUCH_FILE, Scoring, load_run, record_scoring,
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.record import envelope, written
-from lightfast.runs.repair_kit import KitChoice, pipeline_for_run
+from lightfast.runs.repair_kit import pipeline_for_run
+from lightfast.runs.repair_plan import KitChoice
 
 TABLE_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 # Columns of queue.csv → what `ReviewItem` calls them.
@@ -62,8 +63,8 @@ def repair_run(
         run: run folder.
         source: pictures with or without labels; labelled ones that the run was trained on are left out.
         options: `out` is the folder to write, RUN/repaired by default.
-        kit: damages that the kit has learnt, and its restorer; what is left open takes the kit that is there,
-            and trains one for mnist-c where there is none.
+        kit: damages that the kit has learnt, its restorer, and the seconds that its training may take; what
+            is left open takes the kit that is there, and trains one for mnist-c where there is none.
         damage: damage the pictures first, by the mixture of this suite at its own severities (to measure on
             clean labelled pictures).
         limit: at most this many pictures, drawn by seed.

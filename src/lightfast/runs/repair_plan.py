@@ -218,7 +218,7 @@ class KitRecord:
     budget: float | None = None
 
     @classmethod
-    def of(cls, plan: RepairPlan, seconds: dict[str, float], budget: float | None) -> KitRecord:
+    def of(cls, plan: RepairPlan, seconds: dict[str, float], budget: float | None = None) -> KitRecord:
         """The record of a kit made by `plan`."""
         made = plan.restorer
         width = made.config.get("width")
