@@ -115,7 +115,7 @@ def pipeline_for_run(
     choice = dataclasses.replace(choice, suite=choice.suite or (before and before.suite))
     splits = splits_of_run(folder, options)
     training = dataclasses.replace(options.training(home / REPAIR_FOLDER), seed=int(load_run(folder)["seed"]))
-    plan = _plan_of(choice, classifier, splits.train, training)
+    plan = plan_of(choice, classifier, splits.train, training)
     replaced = _told(home)
     pipeline, seconds = fit_pipeline(classifier, (splits.train, splits.val), plan, training)
     budget = None if plan.restorer.model == PAPERS else choice.budget or REPAIR_BUDGET
@@ -136,7 +136,7 @@ def _told(folder: Path) -> tuple[str, ...]:
     return () if made is None else (made.sentence(),)
 
 
-def _plan_of(
+def plan_of(
     choice: KitChoice, classifier: Checkpoint, train_images: ImageSet, training: Training
 ) -> RepairPlan:
     """The plan within the budget; it is kept beside the state of the training, so that one that goes on is

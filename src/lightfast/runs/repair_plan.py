@@ -229,7 +229,10 @@ class KitRecord:
         """What was trained, in one sentence."""
         took = f"{duration(sum(self.seconds.values()))} of training"
         if self.restorer is None:
-            return f"the repair kit was made by an earlier version for the suite {self.suite} ({took})"
+            return (
+                f"the repair kit was made by an earlier version for the suite {self.suite} ({took}); give "
+                "`budget` to train today's"
+            )
         wide = f" of width {self.width}" if self.width else ""
         strengths = "the suite's own" if self.severities is None else ", ".join(map(str, self.severities))
         within = f" within a budget of {duration(self.budget)}" if self.budget else ""
