@@ -327,8 +327,11 @@ def queue_section(story: RepairReport) -> Section:
     lead = (
         f"{len(rows):,} of {story.n:,} readings are less sure than the confidence from which on "
         f"readings were {percent(calibration.target_accuracy, 1)} right on {calibration.n:,} damaged "
-        "validation pictures."
+        "validation pictures"
     )
+    if calibration.confidence is not None:
+        lead += f", by kind of damage and as the lower end of a {percent(calibration.confidence)} bound"
+    lead += "."
     return Section("For a person", (queue(rows, show=QUEUE_SHOWN, caption="The review queue"),), lead)
 
 

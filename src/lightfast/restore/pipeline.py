@@ -29,7 +29,14 @@ from lightfast.models.infer import restore
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.detector import UNKNOWN, Damage, detect
 from lightfast.restore.pairs import DamageMix
-from lightfast.restore.rules import UNKNOWN_MARGIN, Rehearsal, choose_margin, rehearsed, review_thresholds
+from lightfast.restore.rules import (
+    CONFIDENCE,
+    UNKNOWN_MARGIN,
+    Rehearsal,
+    choose_margin,
+    rehearsed,
+    review_thresholds,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class RepairCalibration:
         n: damaged validation pictures that they were fitted on.
         review_thresholds: damage kind → its own threshold in place of `review_threshold`: a prediction of 99
             % confidence is worth less on canny edges than on a clean picture.
+        confidence: how surely `target_accuracy` holds for a kind on fresh pictures, 0..1; None for rules of
+            an earlier version, which held on the validation pictures alone.
     """
 
     margins: Mapping[str, float]
@@ -54,6 +63,7 @@ class RepairCalibration:
     target_accuracy: float
     n: int
     review_thresholds: Mapping[str, float] = field(default_factory=dict)
+    confidence: float | None = None
 
     def threshold(self, kind: str) -> float:
         """The confidence below which a final prediction under this damage goes to a person."""
@@ -232,5 +242,5 @@ def calibrate_pipeline(
     final = np.where(keep_restored(calibration, damage, first, again)[:, None], again, first)
     right = final.argmax(axis=1) == labels
     common, own = review_thresholds(final.max(axis=1), right, rows, target_accuracy)
-    calibration = replace(calibration, review_threshold=common, review_thresholds=own)
+    calibration = replace(calibration, review_threshold=common, review_thresholds=own, confidence=CONFIDENCE)
     return replace(pipeline, calibration=calibration)
