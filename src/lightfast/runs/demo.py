@@ -31,7 +31,7 @@ from lightfast.runs.train import fit_job
 from lightfast.train.recipe import Recipe
 
 DATA, SUITE, FOLDER, _MADE_BY = "mnist-5k", "mnist-c", "lightfast-demo", "demo"
-SEVERITIES = (1, 2, 3, 4, 5)
+_SEVERITIES = (1, 2, 3, 4, 5)
 # Half the widths of the plain CNN: as good on 3,500 digits, and the restorer, which learns through it, is
 # trained faster.
 NETWORK = {"widths": [16, 32, 64], "dense": 96}
@@ -60,7 +60,7 @@ def _plan(epochs: tuple[int, int, int], cell: int, each_kind: int) -> DemoPlan:
         recipe=Recipe.of(epochs=restoring, batch_size=64, learning_rate=2e-3, averaging=0.99),
     )
     recipe = Recipe.of(epochs=reading, batch_size=64, augment="shift", averaging=0.99)
-    return DemoPlan(recipe, RepairPlan(SUITE, SEVERITIES, detector, restorer), cell, each_kind)
+    return DemoPlan(recipe, RepairPlan(SUITE, _SEVERITIES, detector, restorer), cell, each_kind)
 
 
 FULL = _plan((14, 10, 24), cell=200, each_kind=1000)
@@ -91,7 +91,7 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> DemoResult:
     mixture = repair_report(pipeline, damage_pictures(test, SUITE, options.seed))
     each = sample(test, plan.each_kind, options.seed)
     published = _both(pipeline, each, None, options)
-    curves = _both(pipeline, sample(test, plan.cell, options.seed), SEVERITIES, options)
+    curves = _both(pipeline, sample(test, plan.cell, options.seed), _SEVERITIES, options)
     write_repair(folder / "repaired", mixture)
     now = time.perf_counter()
     steps = {**trained.steps, **kit_seconds, "measure": now - measuring, "total": now - started}

@@ -27,7 +27,7 @@ from lightfast.runs.pictures import prepare
 from lightfast.runs.repair_plan import (
     PAPERS,
     REPAIR_BUDGET,
-    WATCHED,
+    VAL_WATCHED,
     KitChoice,
     KitRecord,
     RepairPlan,
@@ -48,7 +48,7 @@ def fit_pipeline(
     Returns: the pipeline, and the seconds of each step.
     """
     ended = [time.perf_counter()]
-    watched = parts[0], sample(parts[1], WATCHED, training.seed)
+    watched = parts[0], sample(parts[1], VAL_WATCHED, training.seed)
     detector = fit_detector(*watched, plan.mix, plan=plan.detector, training=training)
     ended.append(time.perf_counter())
     reader = reader_of(classifier)

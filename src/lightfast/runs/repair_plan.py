@@ -19,8 +19,8 @@ from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pairs import DamageMix
 from lightfast.train.recipe import Recipe, Training
 
-ALIGNED, PLAIN, PAPERS = "aligned-unet", "unet", "autoencoder"
-RESTORERS = (ALIGNED, PLAIN, PAPERS)
+ALIGNED, UNALIGNED, PAPERS = "aligned-unet", "unet", "autoencoder"
+RESTORERS = (ALIGNED, UNALIGNED, PAPERS)
 """What `repair` can put behind the detector: ours that puts pictures straight first, ours without that,
 and the damaged-digits paper's.
 """
@@ -28,8 +28,8 @@ REPAIR_BUDGET = 600.0
 """Seconds that a kit may take to train, where nothing else is said."""
 RESTORER_SHARE = 0.6
 """Of the budget; the rest is for the detector, for watching validation pictures, and for the rules."""
-FEWEST_EPOCHS = 3
-WATCHED = 2000
+_FEWEST_EPOCHS = 3
+VAL_WATCHED = 2000
 """Validation pictures at most that detector and restorer are watched on; the rules are fitted on all."""
 _PROBE_PIXELS, _PROBE_STEPS = 200_000, (32, 256)
 
@@ -81,7 +81,7 @@ class KitChoice:
 def restorer_for(suite: str) -> str:
     """`aligned-unet` where the suite moves or turns pictures, else `unet`."""
     families = {CORRUPTIONS.get(name).family for name, _, _ in SUITES.get(suite).entries}
-    return ALIGNED if "geometry" in families else PLAIN
+    return ALIGNED if "geometry" in families else UNALIGNED
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def within_budget(
     choice: KitChoice, classifier: Checkpoint | None, train_images: ImageSet, training: Training
 ) -> RepairPlan:
     """The plan of the largest of `SIZES` that fits into the budget by the speed measured here and now; where
-    none does, the smallest with fewer epochs, of fewer pictures where even `FEWEST_EPOCHS` do not fit.
+    none does, the smallest with fewer epochs, of fewer pictures where even `_FEWEST_EPOCHS` do not fit.
 
     The paper's autoencoder is never cut. `classifier` is the one that the restorer learns through, if any.
     """
@@ -171,7 +171,7 @@ def _cut(plan: RepairPlan, share: float) -> RepairPlan:
     """About this share of the pictures of the plan, for the detector and the restorer alike."""
     parts = {"detector": plan.detector, "restorer": plan.restorer}
     for name, part in parts.items():
-        epochs = max(FEWEST_EPOCHS, int(share * part.recipe.epochs))
+        epochs = max(_FEWEST_EPOCHS, int(share * part.recipe.epochs))
         left = min(1.0, share * part.recipe.epochs / epochs)
         per_epoch = max(part.recipe.batch_size, int(left * (part.per_epoch or 0)))
         parts[name] = dataclasses.replace(
