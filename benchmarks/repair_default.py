@@ -70,8 +70,9 @@ def measured(run: Path, images: ImageSet, budget: float | None, out: Path) -> Re
     """`images` as an .npz file through `repair`."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "pictures.npz"
-    named = {"images": images.images, "labels": images.require_labels(), "class_names": images.class_names}
-    np.savez(file, **{key: np.asarray(value) for key, value in named.items()})
+    np.savez(
+        file, images=images.images, labels=images.require_labels(), class_names=np.asarray(images.class_names)
+    )
     options = RunOptions(out=out / "repaired", resume=True)
     return repair_run(str(run), str(file), options, kit=KitChoice(budget=budget))
 

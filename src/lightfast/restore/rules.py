@@ -50,8 +50,9 @@ class Rehearsal:
 
     def of(self, rows: NDArray[np.bool_]) -> Rehearsal:
         """Some of the pictures."""
-        parts = (self.found, self.true, self.first, self.again, self.labels)
-        return Rehearsal(*(part[rows] for part in parts))
+        return Rehearsal(
+            self.found[rows], self.true[rows], self.first[rows], self.again[rows], self.labels[rows]
+        )
 
     def kinds(self) -> Iterator[NDArray[np.bool_]]:
         """The rows of every kind that was really there, where there are enough of them."""
@@ -133,8 +134,9 @@ def choose_review_threshold(
     enough = (
         np.where(good > 0, betaincinv(np.maximum(good, 1), n - good + 1, 1 - sure), 0.0) >= target_accuracy
     )
-    for kind in () if true is None else np.unique(true):
-        own = true[order] == kind
+    names = np.empty(0, dtype=str) if true is None else true[order]
+    for kind in np.unique(names):
+        own = names == kind
         count, hits = np.cumsum(own)[ends], np.cumsum(own & right)[ends]
         enough &= (count < FEWEST) | (hits >= target_accuracy * count)
     places = np.flatnonzero(enough)
