@@ -26,7 +26,7 @@ class Alignment(nn.Module):
         height, width, channels = image_shape
         self.block = -(-max(height, width) // LOOK_SIDE)
         self.convolutions = nn.Sequential(*_halved(channels, 16, 5), *_halved(16, 32, 3), *_halved(32, 64, 3))
-        self.grid = tuple(-(-max(1, side // self.block) // 8) for side in (height, width))
+        self.grid = (-(-max(1, height // self.block) // 8), -(-max(1, width // self.block) // 8))
         self.dense = nn.Linear(64 * self.grid[0] * self.grid[1], dense)
         self.map = nn.Linear(dense, 6)
         nn.init.zeros_(self.map.weight)
