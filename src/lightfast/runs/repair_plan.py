@@ -36,18 +36,21 @@ _PROBE_PIXELS, _PROBE_STEPS = 200_000, (32, 256)
 
 @dataclass(frozen=True)
 class KitSize:
-    """How much is trained: width of the restorer, pictures an epoch, epochs."""
+    """How much is trained: width of the restorer, its pictures an epoch and epochs, and the pictures of each of
+    the detector's epochs.
+    """
 
     width: int
     per_epoch: int
     epochs: int
+    detected: int
 
     def pictures(self, available: int) -> int:
         """Pictures of the whole training where `available` different ones are there."""
         return min(self.per_epoch, available) * self.epochs
 
 
-SIZES = (KitSize(32, 11_000, 60), KitSize(32, 11_000, 30), KitSize(24, 6_000, 30))
+SIZES = (KitSize(32, 11_000, 60, 27_000), KitSize(32, 11_000, 30, 27_000), KitSize(24, 6_000, 30, 6_000))
 """The largest, that of the damaged-digits study, first; the last is that of the default budget."""
 
 
@@ -95,9 +98,7 @@ class RepairPlan:
 
     suite: str = "mnist-c"
     severities: Sequence[int] | None = None
-    detector: DetectorPlan = field(
-        default_factory=lambda: DetectorPlan(recipe=Recipe.of(epochs=10, averaging=0.99), per_epoch=6_000)
-    )
+    detector: DetectorPlan = field(default_factory=lambda: detector_plan(SIZES[-1]))
     restorer: RestorerPlan = field(default_factory=lambda: restorer_plan(ALIGNED, SIZES[-1]))
 
     @property
@@ -128,9 +129,14 @@ def restorer_plan(model: str, size: KitSize) -> RestorerPlan:
     )
 
 
+def detector_plan(size: KitSize) -> DetectorPlan:
+    """The detector of a kit of this size."""
+    return DetectorPlan(recipe=Recipe.of(epochs=10, averaging=0.99), per_epoch=size.detected)
+
+
 def of_size(suite: str, restorer: str, size: KitSize = SIZES[-1]) -> RepairPlan:
     """A kit with a restorer of ours."""
-    return RepairPlan(suite, restorer=restorer_plan(restorer, size))
+    return RepairPlan(suite, detector=detector_plan(size), restorer=restorer_plan(restorer, size))
 
 
 AUTOENCODER = RestorerPlan(
