@@ -36,8 +36,8 @@ _PROBE_PIXELS, _PROBE_STEPS = 200_000, (32, 256)
 
 @dataclass(frozen=True)
 class KitSize:
-    """How much is trained: width of the restorer, its pictures an epoch and epochs, and the pictures of each of
-    the detector's epochs.
+    """How much is trained: width of the restorer, its pictures an epoch and epochs, and the pictures of each
+    epoch of the detector.
     """
 
     width: int
