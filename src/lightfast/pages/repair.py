@@ -330,7 +330,9 @@ def queue_section(story: RepairReport) -> Section:
         "validation pictures"
     )
     if calibration.confidence is not None:
-        lead += f", by kind of damage and as the lower end of a {percent(calibration.confidence)} bound"
+        lead += (
+            f", kind by kind, as the lower end of a {percent(calibration.confidence)} bound for all of them"
+        )
     lead += "."
     return Section("For a person", (queue(rows, show=QUEUE_SHOWN, caption="The review queue"),), lead)
 

@@ -53,8 +53,8 @@ class RepairCalibration:
         n: damaged validation pictures that they were fitted on.
         review_thresholds: damage kind → its own threshold in place of `review_threshold`: a prediction of 99
             % confidence is worth less on canny edges than on a clean picture.
-        confidence: how surely `target_accuracy` holds for a kind on fresh pictures, 0..1; None for rules of
-            an earlier version, which held on the validation pictures alone.
+        confidence: how surely `target_accuracy` holds for every kind on fresh pictures, 0..1; None for rules
+            of an earlier version, which held on the validation pictures alone.
     """
 
     margins: Mapping[str, float]

@@ -29,7 +29,7 @@ FEWEST = 30
 PER_KIND = 3000
 """Validation pictures that each kind of damage is rehearsed on, at most."""
 CONFIDENCE = 0.95
-"""How surely the wanted accuracy holds for a kind on fresh pictures."""
+"""How surely the wanted accuracy holds on fresh pictures, for all kinds at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,17 +150,20 @@ def review_thresholds(
 ) -> tuple[float, dict[str, float]]:
     """(the common review threshold, that of every kind that the detector names often enough).
 
+    `CONFIDENCE` is for all kinds together: each of m has a bound at 1 - (1 - CONFIDENCE) / m (Bonferroni).
     Where a kind has too few pictures to show the target however well they are read, its plain accuracy must
     reach it, and the common threshold holds as well.
     """
     common = choose_review_threshold(confidence, correct, target_accuracy, true=rows.true)
-    needed = np.log(1 - CONFIDENCE) / np.log(min(target_accuracy, 1 - 1e-9))
+    names, counts = np.unique(rows.found, return_counts=True)
+    risk = (1 - CONFIDENCE) / max(1, len(names))
+    needed = np.log(risk) / np.log(min(target_accuracy, 1 - 1e-9))
     own: dict[str, float] = {}
-    for name, count in zip(*np.unique(rows.found, return_counts=True), strict=True):
+    for name, count in zip(names, counts, strict=True):
         here = rows.found == name
         side = confidence[here], correct[here], target_accuracy
         if count >= needed:
-            own[str(name)] = choose_review_threshold(*side, true=rows.true[here])
+            own[str(name)] = choose_review_threshold(*side, sure=1 - risk, true=rows.true[here])
         elif count >= FEWEST:
             own[str(name)] = max(common, choose_review_threshold(*side, sure=0.5))
     return common, own
