@@ -6,7 +6,7 @@ what a tag is now follows from them, and is kept beside them (`tags`), so that n
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -42,6 +42,9 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 """Whole numbers of 64 bits; SQLite counts rows by itself only in a column that is called INTEGER."""
 
 
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
 class Moment(TypeDecorator[datetime]):
     """A point in time, kept as whole microseconds since 1970 in UTC: sortable, and alike on both."""
 
@@ -50,11 +53,11 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """datetime with a zone → microseconds."""
-        return None if value is None else round(value.timestamp() * 1_000_000)
+        return None if value is None else (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Microseconds → datetime in UTC."""
-        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
+        return None if value is None else EPOCH + value * MICROSECOND
 
 
 def _number() -> Column[Any]:
