@@ -219,10 +219,13 @@ tags = Table(
     Column("state", Text, nullable=False),
     # 1 where confirmed, 0 where rejected, else the model's probability: what a search compares.
     Column("score", Double, nullable=False),
+    # What holds where no person has decided: "suggested", "confirmed", or NULL: nothing but the person.
+    Column("machine_state", Text),
     Column("probability", Double),
     _to("model_id", "models"),
-    # "person", "precision 0.99", "gap 0.5", "given": who or what set the state.
-    Column("rule", Text, nullable=False),
+    # Which rule set `machine_state`: "precision 0.99", "gap 0.5", "given".
+    Column("rule", Text),
+    # The person's decision that holds now; NULL: none does.
     _to("decision_id", "decisions"),
     Column("updated_at", Moment, nullable=False),
     # Written into a file or a catalogue by us, so that only what we wrote is ever taken out.
