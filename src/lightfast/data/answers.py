@@ -25,10 +25,11 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class AskedPicture:
-    """A picture that a queue asks about: its content hash, its label before (None: none), and whether it is
-    asked about now.
+    """A picture that a queue may ask about: its id and content hash, its label before (None: none), and
+    whether it is asked about now.
     """
 
+    id: str
     content: str
     given_label: str | None = None
     in_queue: bool = True
@@ -59,14 +60,14 @@ class QueueAnswers:
 
 
 def read_answers(
-    path: Path, asked: Mapping[str, AskedPicture], class_names: Sequence[str], reviewer: str | None = None
+    path: Path, asked: Sequence[AskedPicture], class_names: Sequence[str], reviewer: str | None = None
 ) -> QueueAnswers:
     """Read and check the answers in a queue, a .csv or .parquet file.
 
     Args:
         path: a queue with the columns `id`, `content` and `decided_label`, and `reviewer` where several
             people filled it.
-        asked: id → the picture of that id as it is now.
+        asked: the pictures as they are now.
         class_names: what may be decided.
         reviewer: who decided, where the file does not say it.
 
@@ -74,20 +75,20 @@ def read_answers(
     mistake that can be mended, and refuses the whole file. Raises DataError: no queue with answers, none at
     all, nobody's, two for one picture; UnknownName: a label that is no class.
     """
+    require_answers(path)
     frame = _texts(path)
     filled = frame[frame[DECIDED] != ""]
-    if not len(filled):
-        raise DataError(
-            f"{path} holds no answers: all {len(frame):,} cells of {DECIDED} are empty",
-            cure=f"Write the name of a class into {DECIDED} of the pictures that you have looked at.",
-        )
     _check_labels(path, filled, class_names)
     _check_once(path, filled)
+    pictures: dict[str, list[AskedPicture]] = defaultdict(list)
+    for one in asked:
+        pictures[one.id].append(one)
     decisions, aside = [], []
     for row in filled.to_dict("records"):
         picture, label = row["id"], row[DECIDED]
-        if why := _misfit(row, asked.get(picture)):
-            aside.append(SetAsideAnswer(picture, label, why))
+        known = _same(row, pictures[picture])
+        if isinstance(known, str):
+            aside.append(SetAsideAnswer(picture, label, known))
             continue
         who = row[REVIEWER] or (reviewer or "").strip()
         if not who:
@@ -96,7 +97,6 @@ def read_answers(
                 expected="the name of a person",
                 cure=f"Give `reviewer`, or fill a column {REVIEWER}.",
             )
-        known = asked[picture]
         change = (known.given_label, label)
         decisions.append(
             Decision.of((picture, known.content), change, reviewer=who, reason=f"from {path.name}")
@@ -104,15 +104,34 @@ def read_answers(
     return QueueAnswers(tuple(decisions), len(frame) - len(filled), tuple(aside))
 
 
-def require_unanswered(path: Path, cure: str) -> None:
-    """Refuse to write over a queue in which somebody has answered (DataError); other files count as none."""
+def require_answers(path: Path) -> None:
+    """Refuse a file without answers before anything is computed; raises DataError."""
     if not path.is_file():
-        return
+        raise DataError(f"no such file of answers: {path}", cure="Give the queue that was filled.")
+    if not (_texts(path)[DECIDED] != "").any():
+        raise DataError(
+            f"{path} holds no answers: every cell of its column {DECIDED} is empty",
+            cure=f"Write the name of a class into {DECIDED} of the pictures that you have looked at.",
+        )
+
+
+def filled_cells(path: Path) -> list[tuple[str, str, str]]:
+    """(id, content, decided label) of the answers in a queue; none of a file that is not there or no queue
+    with answers.
+    """
+    if not path.is_file():
+        return []
     try:
         frame = _texts(path)
     except DataError:
-        return
-    if count := int((frame[DECIDED] != "").sum()):
+        return []
+    rows = frame[frame[DECIDED] != ""]
+    return list(zip(rows["id"], rows[CONTENT], rows[DECIDED], strict=True))
+
+
+def require_unanswered(path: Path, cure: str) -> None:
+    """Refuse to write over a queue in which somebody has answered (DataError)."""
+    if count := len(filled_cells(path)):
         raise DataError(f"{path} holds {count:,} answers, which would be written over", cure=cure)
 
 
@@ -154,19 +173,22 @@ def _check_labels(path: Path, filled: pd.DataFrame, class_names: Sequence[str]) 
 
 
 def _check_once(path: Path, filled: pd.DataFrame) -> None:
-    said: dict[str, set[str]] = defaultdict(set)
-    for picture, label in zip(filled["id"], filled[DECIDED], strict=True):
-        said[picture].add(label)
-    if twice := [f"{one} ({', '.join(sorted(labels))})" for one, labels in said.items() if len(labels) > 1]:
+    said: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for picture, content, label in zip(filled["id"], filled[CONTENT], filled[DECIDED], strict=True):
+        said[picture, content].add(label)
+    twice = [f"{one} ({', '.join(sorted(labels))})" for (one, _), labels in said.items() if len(labels) > 1]
+    if twice:
         raise DataError(
             f"{path} answers {len(twice):,} pictures in two ways: {', '.join(twice[:_NAMED])}",
             cure="Leave one answer each.",
         )
 
 
-def _misfit(row: Mapping[str, str], known: AskedPicture | None) -> str:
-    if known is None:
+def _same(row: Mapping[str, str], known: Sequence[AskedPicture]) -> AskedPicture | str:
+    """The picture that a row of answers is about, or why there is none."""
+    if not known:
         return "no picture of this name is among those that were given"
-    if row[CONTENT] != known.content:
+    same = [one for one in known if one.content == row[CONTENT]]
+    if not same:
         return "the picture has changed since it was asked about (its content hash is another one)"
-    return "" if known.in_queue else "this picture was not in the queue"
+    return same[0] if same[0].in_queue else "this picture was not in the queue"

@@ -20,8 +20,8 @@ _SHOWN = 200
 _OPEN = 10
 """Label issues that are read without unfolding a list."""
 _REMEDIES = {
-    "none": "leaving them out, or counting every picture as its label is trusted, read validation pictures no "
-    "better: all of them were learned from",
+    "none": "leaving them out, or counting every picture as its label is trusted, read validation pictures "
+    "no better: all of them were learned from",
     "drop": "they were left out of the fit",
     "weigh": "every picture counted in the fit as its label is trusted",
 }

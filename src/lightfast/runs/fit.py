@@ -133,7 +133,7 @@ def prepare_job(
     _check_labels(loaded.train, train_options)
     if loaded.train.tags is not None and config.get("robust"):
         raise SettingsError(
-            "`config.robust` looks for wrong labels among pictures with one label each; these have any number",
+            "`config.robust` looks for wrong labels among pictures with one label each; these have several",
             cure="Leave it out.",
         )
     splits = prepared.splits(options.seed)
