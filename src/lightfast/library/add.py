@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.files import atomic
@@ -21,7 +21,7 @@ from lightfast.data.lists.listing import picture_entries
 from lightfast.data.sources.resolve import SourceResolver
 from lightfast.library.facts import FileFacts, file_facts, modified_at
 from lightfast.library.library import Library
-from lightfast.library.schema import assets, places
+from lightfast.library.schema import assets, places, tagged
 from lightfast.library.store import now
 from lightfast.library.views import THUMBNAIL, write_view
 
@@ -206,6 +206,9 @@ def _write_places(
             seen.add(asset)
             fresh[one.uri] = row | {"uri": one.uri, "source": one.source, "added_at": moment}
     _insert_new(connection, places, list(fresh.values()), "uri")
+    # What a model could not read then may be there now.
+    again = tagged.c.asset_id.in_(list(set(ids.values()))) & tagged.c.failed.isnot(None)
+    connection.execute(delete(tagged).where(again))
     return AddResult(copies=copies, changed=changed)
 
 

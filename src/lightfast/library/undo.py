@@ -29,7 +29,7 @@ def redo(store: Store, user_id: int, *, key: str | None = None) -> Acted:
     return store.act(lambda connection: _move(connection, user_id, "redo", key))
 
 
-def steps(rows: Iterable[Row[Any]]) -> tuple[list[int], list[int]]:
+def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
     """(batches that can be undone, batches that can be redone) of one reviewer's acts, the next one last."""
     done: list[int] = []
     taken: list[int] = []
@@ -67,7 +67,7 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
     return Acted(tuple(numbers), batch_id=batches[-1])
 
 
-def _own(connection: Connection, user_id: int) -> Sequence[Row[Any]]:
+def _own(connection: Connection, user_id: int) -> Sequence[Row[Any, Any, Any]]:
     own = select(decisions.c.id, decisions.c.act, decisions.c.batch_id).where(decisions.c.user_id == user_id)
     return connection.execute(own.order_by(decisions.c.id.desc()).limit(_KEPT_STEPS)).all()
 
