@@ -8,18 +8,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.data.decisions import Decision
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DECIDED, CONTENT, REVIEWER = "decided_label", "content", "reviewer"
 """Columns of a queue: what a person decided (empty = not yet), the content hash of the picture that was asked
 about, and who decided.
 """
+_COLUMNS = ("id", CONTENT, DECIDED, REVIEWER)
 _NAMED = 3
 
 
@@ -76,19 +73,18 @@ def read_answers(
     all, nobody's, two for one picture; UnknownName: a label that is no class.
     """
     require_answers(path)
-    frame = _texts(path)
-    filled = frame[frame[DECIDED] != ""]
+    rows = _rows(path)
+    filled = [row for row in rows if row[DECIDED]]
     _check_labels(path, filled, class_names)
     _check_once(path, filled)
     pictures: dict[str, list[AskedPicture]] = defaultdict(list)
     for one in asked:
         pictures[one.id].append(one)
     decisions, aside = [], []
-    for row in filled.to_dict("records"):
-        picture, label = row["id"], row[DECIDED]
-        known = _same(row, pictures[picture])
+    for row in filled:
+        known = _same(row, pictures[row["id"]])
         if isinstance(known, str):
-            aside.append(SetAsideAnswer(picture, label, known))
+            aside.append(SetAsideAnswer(row["id"], row[DECIDED], known))
             continue
         who = row[REVIEWER] or (reviewer or "").strip()
         if not who:
@@ -97,18 +93,17 @@ def read_answers(
                 expected="the name of a person",
                 cure=f"Give `reviewer`, or fill a column {REVIEWER}.",
             )
-        change = (known.given_label, label)
-        decisions.append(
-            Decision.of((picture, known.content), change, reviewer=who, reason=f"from {path.name}")
-        )
-    return QueueAnswers(tuple(decisions), len(frame) - len(filled), tuple(aside))
+        change = (known.given_label, row[DECIDED])
+        said = {"reviewer": who, "reason": f"from {path.name}"}
+        decisions.append(Decision.of((known.id, known.content), change, **said))
+    return QueueAnswers(tuple(decisions), len(rows) - len(filled), tuple(aside))
 
 
 def require_answers(path: Path) -> None:
     """Refuse a file without answers before anything is computed; raises DataError."""
     if not path.is_file():
         raise DataError(f"no such file of answers: {path}", cure="Give the queue that was filled.")
-    if not (_texts(path)[DECIDED] != "").any():
+    if not any(row[DECIDED] for row in _rows(path)):
         raise DataError(
             f"{path} holds no answers: every cell of its column {DECIDED} is empty",
             cure=f"Write the name of a class into {DECIDED} of the pictures that you have looked at.",
@@ -122,11 +117,10 @@ def filled_cells(path: Path) -> list[tuple[str, str, str]]:
     if not path.is_file():
         return []
     try:
-        frame = _texts(path)
+        rows = _rows(path)
     except DataError:
         return []
-    rows = frame[frame[DECIDED] != ""]
-    return list(zip(rows["id"], rows[CONTENT], rows[DECIDED], strict=True))
+    return [(row["id"], row[CONTENT], row[DECIDED]) for row in rows if row[DECIDED]]
 
 
 def require_unanswered(path: Path, cure: str) -> None:
@@ -135,47 +129,51 @@ def require_unanswered(path: Path, cure: str) -> None:
         raise DataError(f"{path} holds {count:,} answers, which would be written over", cure=cure)
 
 
-def _texts(path: Path) -> pd.DataFrame:
+def _rows(path: Path) -> list[dict[str, str]]:
     """The columns of answers as texts without blanks around them; `reviewer` empty where there is none."""
     from pyarrow import ArrowException, csv, parquet, string
 
-    wanted = ("id", CONTENT, DECIDED)
     if path.suffix not in (".csv", ".parquet"):
         raise DataError(f"answers in {path}", expected="a .csv or .parquet file")
     try:
         if path.suffix == ".csv":
-            options = csv.ConvertOptions(column_types=dict.fromkeys((*wanted, REVIEWER), string()))
+            options = csv.ConvertOptions(column_types=dict.fromkeys(_COLUMNS, string()))
             parse = csv.ParseOptions(newlines_in_values=True)
-            frame = csv.read_csv(path, parse_options=parse, convert_options=options).to_pandas()
+            table = csv.read_csv(path, parse_options=parse, convert_options=options)
         else:
-            frame = parquet.read_table(path).to_pandas()
+            table = parquet.read_table(path)
     except (ArrowException, OSError) as error:
         raise DataError(f"{path} is no review queue ({str(error).splitlines()[0]})") from error
-    missing = [name for name in wanted if name not in frame.columns]
+    missing = [name for name in _COLUMNS[:3] if name not in table.column_names]
     if missing:
         raise DataError(
             f"{path} is no review queue with answers: it has no column {', '.join(missing)}",
-            got=", ".join(map(str, frame.columns)),
-            cure="Fill the queue.csv that `repair` or `predict` wrote; CSV with commas.",
+            got=", ".join(table.column_names),
+            cure="Fill the queue.csv that `repair` or `predict` wrote, and keep it a CSV with commas.",
         )
-    if REVIEWER not in frame:
-        frame[REVIEWER] = ""
-    columns = {name: frame[name].fillna("").astype(str).str.strip() for name in (CONTENT, DECIDED, REVIEWER)}
-    return frame[["id"]].astype(str).assign(**columns)
+    found = table.select([name for name in _COLUMNS if name in table.column_names]).to_pylist()
+    # An id is a path, which may begin or end with a blank.
+    return [
+        {
+            name: str(row.get(name) or "") if name == "id" else str(row.get(name) or "").strip()
+            for name in _COLUMNS
+        }
+        for row in found
+    ]
 
 
-def _check_labels(path: Path, filled: pd.DataFrame, class_names: Sequence[str]) -> None:
-    unknown = filled[~filled[DECIDED].isin(class_names)]
-    if len(unknown):
-        first, count = unknown.iloc[0], len(unknown)
-        more = f" (and in {count - 1:,} other rows)" if count > 1 else ""
-        raise UnknownName(f"class in {path}, {first['id']}{more}:", first[DECIDED], class_names)
+def _check_labels(path: Path, filled: Sequence[Mapping[str, str]], class_names: Sequence[str]) -> None:
+    unknown = [row for row in filled if row[DECIDED] not in class_names]
+    if unknown:
+        more = f" (and in {len(unknown) - 1:,} other rows)" if len(unknown) > 1 else ""
+        where = f"class in {path}, {unknown[0]['id']}{more}:"
+        raise UnknownName(where, unknown[0][DECIDED], class_names)
 
 
-def _check_once(path: Path, filled: pd.DataFrame) -> None:
+def _check_once(path: Path, filled: Sequence[Mapping[str, str]]) -> None:
     said: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for picture, content, label in zip(filled["id"], filled[CONTENT], filled[DECIDED], strict=True):
-        said[picture, content].add(label)
+    for row in filled:
+        said[row["id"], row[CONTENT]].add(row[DECIDED])
     twice = [f"{one} ({', '.join(sorted(labels))})" for (one, _), labels in said.items() if len(labels) > 1]
     if twice:
         raise DataError(

@@ -59,7 +59,7 @@ class ReviewCollector:
         """Which of the pictures (id, path) go to a person; where there is a queue they are kept for it."""
         scores, marks = self.threshold.scores(probs), self.threshold.needs_review(probs)
         self.count += int(marks.sum())
-        for row in np.flatnonzero(marks) if self.queue else ():
+        for row in np.flatnonzero(marks).tolist() if self.queue else ():
             score, (name, path) = float(scores[row]), pictures[row]
             label, sure = self.class_names[int(probs[row].argmax())], float(probs[row].max())
             item = ReviewItem(name, label, sure, self.threshold.reason(score))

@@ -135,7 +135,7 @@ def _reader(
     """What repairs, and what is repaired: of a published classifier the kit comes first, since it decides the
     size of the pictures; of a run the pictures, since reading them costs less than a kit.
     """
-    classifier, made, note = load_classifier(run, options.device), None, ()
+    classifier, home, made, note = load_classifier(run, options.device), Path(run), None, ()
     if is_published(run):
         home = hub_kit_folder(run, options, repair_options)
         learn_on = LearnOn(repair_options.learn_on or source, repair_options.learn_on is not None, home)
@@ -144,12 +144,11 @@ def _reader(
     given = load_labelled_or_not(source, classifier, options)
     images, notes = given.images, ()
     if images.labels is not None:
-        left = without_learned(home, images) if made is not None else without_seen(Path(run), images)
-        images, notes = left
+        images, notes = (without_learned if is_published(run) else without_seen)(home, images)
     images = sample(images, repair_options.limit, options.seed)
     damaged = damage_pictures(images, repair_options.damage, options.seed)
     if made is None:
-        made, note = pipeline_for_run(Path(run), classifier, kit, options)
+        made, note = pipeline_for_run(home, classifier, kit, options)
     return _Reader(made, given, damaged, (*notes, *note))
 
 

@@ -131,7 +131,7 @@ def _set_aside(target: Path, rows: Sequence[SetAsideAnswer]) -> tuple[str, ...]:
         return ()
     text = StringIO()
     fields = [one.name for one in dataclasses.fields(SetAsideAnswer)]
-    csv.writer(text).writerows([fields, *map(dataclasses.astuple, rows)])
+    csv.writer(text).writerows([fields, *(dataclasses.astuple(row) for row in rows)])
     write_text(path, text.getvalue())
     more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
     return (f"answers set aside in {path}: {rows[0].id} ({rows[0].reason}){more}",)

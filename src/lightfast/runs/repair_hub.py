@@ -26,7 +26,7 @@ from lightfast.runs.repair_kit import KitChoice, RepairPlan, fit_pipeline, load_
 from lightfast.runs.repair_options import RepairOptions
 
 MADE_FOR_FILE = "made_for.json"
-"""In the kit of a published classifier: its name and the digest of its weights, and what the kit learned on."""
+"""In the kit of a published classifier: its name, the digest of its weights, and what the kit learned on."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def hub_kit_folder(run: str, options: RunOptions, repair_options: RepairOptions)
     if options.out is None:
         raise SettingsError(
             f"{run} has no folder to write into",
-            cure="Give one: `out`. Its detector and restorer are kept there too, unless `kit_folder` says where.",
+            cure="Give one: `out`. Detector and restorer are kept there too, unless `kit_folder` says where.",
         )
     return require_writable(Path(repair_options.kit_folder or options.out), folder=True)
 

@@ -145,8 +145,8 @@ def row_format(out: Path, form: str | None) -> RowFormat:
 def row_writer(
     out: Path, form: RowFormat, columns_of: PredictionColumns, marks: Sequence[str] = ()
 ) -> Generator[Write, None, None]:
-    """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well. The last
-    columns are `marks`, of yes and no: NEEDS_REVIEW, SEEN (the model was fitted or chosen on the picture).
+    """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well. The
+    last columns are `marks`, of yes and no: NEEDS_REVIEW, SEEN (the model was fitted or chosen on it).
 
     When it does not, OUT.part stays: a whole file of the rows written so far (none is left when
     there are no rows).
