@@ -142,7 +142,7 @@ def test_a_label_that_is_no_class_refuses_all_and_changes_nothing(own, blobs, bl
 
 
 def test_answers_that_nobody_took_up_are_kept_when_the_queue_is_written_again(own, blobs, blob_file):
-    path, said = answer(own, blobs, 2)
+    _, said = answer(own, blobs, 2)
     notes = take_up(own, blob_file, None).notes
     kept = own / "repaired" / "queue.answered-1.csv"
     assert any(f"kept as {kept}" in note for note in notes)

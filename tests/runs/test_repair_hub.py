@@ -108,7 +108,7 @@ def test_a_kit_elsewhere_serves_pictures_without_labels_and_no_other_classifier(
 
 
 def test_what_only_one_of_the_two_needs_is_refused_for_the_other(vit, run, blob_file, tmp_path):
-    with pytest.raises(SettingsError, match="has no folder to write into.*`out`"):
+    with pytest.raises(SettingsError, match=r"has no folder to write into.*`out`"):
         repair_run(vit, blob_file, RunOptions())
     for wanted in ({"learn_on": blob_file}, {"kit_folder": tmp_path / "kit"}):
         with pytest.raises(SettingsError, match="is for hf-hub:ID"):
