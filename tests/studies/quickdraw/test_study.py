@@ -17,7 +17,7 @@ from lightfast.report.tables import text_table
 from lightfast.runs.human import ANSWERS_FILE, held_out
 from lightfast.runs.options import RunOptions
 from lightfast.studies.quickdraw import study as quickdraw
-from lightfast.studies.quickdraw.figures import PAPER_FIGURE_8, PAPER_FIGURE_9
+from lightfast.studies.quickdraw.figures import PAPER_FIGURE_8
 from lightfast.studies.quickdraw.networks import (
     DRAWING_ROWS,
     GRIDS,

@@ -64,7 +64,8 @@ def _examples_section(parts: Parts) -> Section:
 
 
 _EXAMPLES = (
-    "Above clean, below damaged at the one severity that MNIST-C has of each kind, made anew by our generator; "
+    "Above clean, below damaged at the one severity that MNIST-C has of each kind, made anew by our "
+    "generator; "
     "one digit a kind, seed {seed}."
 )
 
@@ -102,8 +103,10 @@ def _restored_section(parts: Parts, pipeline: Pipeline) -> Section:
     ]
     caption = (
         f"{len(clean)} test digits, the first of each class, by turns under {_kinds()}; under each how the "
-        "frozen reader, which knows clean digits only, reads it. The paper's autoencoder has learnt these two "
-        "kinds, ours all 15; every picture is restored here. The table of the autoencoder has the figures over "
+        "frozen reader, which knows clean digits only, reads it. The paper's autoencoder has learnt "
+        "these two "
+        "kinds, ours all 15; every picture is restored here. The table of the autoencoder has the "
+        "figures over "
         f"all test digits; seed {seed}."
     )
     return Section(
@@ -143,14 +146,17 @@ def _loss_section(parts: Parts, pipeline: Pipeline) -> Section:
     last = own.history[-1]
     caption = (
         f"The paper's autoencoder, {len(own.history)} epochs (the paper: 50) of "
-        f"{parts.plan.autoencoder.per_epoch:,} damaged digits; validation on {len(parts.splits.val):,} others. "
+        f"{parts.plan.autoencoder.per_epoch:,} damaged digits; validation on {len(parts.splits.val):,} "
+        "others. "
         f"Last losses: training {last['train_loss']:.4f}, validation {last['val_loss']:.4f}; the paper's "
         f"{PAPER_BCE}, of which pictures is not told. One training, seed {parts.options.seed}: no interval."
     )
     other = Figure(
         lines_figure(_losses(ours), x_label="epoch", y_label="loss of our restorer"),
-        f"Ours ({ours.model}), {len(ours.history)} epochs of {parts.plan.restorer.per_epoch:,} digits under all 15 "
-        "kinds: pixels and recognition by the frozen reader, a loss that cannot be compared with the one above.",
+        f"Ours ({ours.model}), {len(ours.history)} epochs of {parts.plan.restorer.per_epoch:,} digits "
+        "under all 15 "
+        "kinds: pixels and recognition by the frozen reader, a loss that cannot be compared with the one "
+        "above.",
     )
     return Section("How they learnt (Figure 6)", (Figure(drawing, caption), other))
 
