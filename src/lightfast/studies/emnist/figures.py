@@ -128,7 +128,7 @@ def _counts_table(final: Outcome, data: LettersData) -> Table:
     measured = final.evaluation
     stand_in = f"stand-in data ({data.name}); " if data.stand_in else ""
     rows = (
-        ("the paper", f"{told:,}", f"{missed:,}", percent(told / (told + missed), 1), "–"),
+        ("the paper", f"{told:,}", f"{missed:,}", percent(told / (told + missed), 1), ""),
         (
             final.row.title,
             f"{right:,}",
