@@ -1,5 +1,5 @@
-"""Whether the hub of published weights answers, asked once and briefly: without it, its client would retry for
-more than a minute before it says so.
+"""Whether the hub of published weights answers, asked once and briefly: its own client would retry for more
+than a minute before it says so.
 """
 
 from __future__ import annotations
@@ -58,6 +58,6 @@ def require_published(identifier: str) -> None:
         return
     raise DownloadError(
         f"weights of {identifier} could not be fetched (the hub does not answer)",
-        cure="Check the connection, give a file (`config.weights=FILE`), or take `model` lite0, whose weights "
-        "are installed.",
+        cure="Check the connection, give a file (`config.weights=FILE`), or take `model` lite0, whose "
+        "weights are installed.",
     )

@@ -165,7 +165,8 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
     """What our enhancer and the paper's make of some pictures, how each is read then, and the difference; in
     the order of the paper's Figure 4.1, one strip an enhancer.
     """
-    given, parts = view.pixels(rows), dict[tuple[int, str], Inner]()
+    parts: dict[tuple[int, str], Inner] = {}
+    given = view.pixels(rows)
     ways = [way for way in (view.way, PAPER_WAY) if way in view.read.enhancers]
     for way in ways if rows else ():
         output = restore(view.read.enhancers[way], given)
