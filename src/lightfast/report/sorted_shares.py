@@ -69,6 +69,6 @@ def shares_band(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
 
 def _sorted(name: str, values: ArrayLike) -> NDArray[np.float64]:
     found = np.sort(np.asarray(values, dtype=np.float64))
-    if found.ndim != 1 or not found.size or found[0] < 0 or found[-1] > 1:
+    if found.ndim != 1 or not found.size or not (found[0] >= 0 and found[-1] <= 1):
         raise DataError(f"sorted shares of {name}", expected="(N,) numbers in 0..1, N at least 1")
     return found
