@@ -23,8 +23,7 @@ from lightfast.studies.mnist_c.networks import PAPER_MIX, SEVERITY_OF, Parts
 from lightfast.studies.mnist_c.tables import PAPER_BCE
 
 _A_STRIP, _WIDE, _SIDE = 8, 820, 112
-_BETWEEN = 2
-"""Rows of pixels between a digit and the same one damaged."""
+_FRAME = 128
 
 
 def digits_sections(parts: Parts, pipeline: Pipeline) -> tuple[Section, ...]:
@@ -72,9 +71,13 @@ _EXAMPLES = (
 
 def _pair_panel(one: ImageSet, name: str, seed: int) -> StripPanel:
     damaged = corrupt(one, name, SEVERITY_OF[name], seed).images[0]
-    between = np.full((_BETWEEN, *one.images.shape[2:]), 255, dtype=np.uint8)
-    both = np.concatenate([one.images[0], between, damaged])
+    # A grey frame: some damages turn the border as white as the page.
+    both = np.concatenate([_framed(one.images[0]), _framed(damaged)])
     return strip_panel(both, name.replace("_", " "), side=2 * _SIDE)
+
+
+def _framed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=_FRAME)
 
 
 # ---- Figure 5
@@ -88,7 +91,7 @@ def _restored_section(parts: Parts, pipeline: Pipeline) -> Section:
     damaged = PAPER_MIX.apply(clean.images, drawn, generator(seed, "figure 5"))
     stages = {
         "in": damaged,
-        "the paper's": restore(parts.autoencoder, damaged),
+        "paper": restore(parts.autoencoder, damaged),
         "ours": restore(pipeline.restorer, damaged),
         "clean": clean.images,
     }
@@ -102,7 +105,8 @@ def _restored_section(parts: Parts, pipeline: Pipeline) -> Section:
         for place in range(len(clean))
     ]
     caption = (
-        f"{len(clean)} test digits, the first of each class, by turns under {_kinds()}; under each how the "
+        f"{len(clean)} test digits, the first of each class, by turns under {_kinds()}; column “paper”: "
+        "its autoencoder; under each how the "
         "frozen reader, which knows clean digits only, reads it. The paper's autoencoder has learnt "
         "these two "
         "kinds, ours all 15; every picture is restored here. The table of the autoencoder has the "
