@@ -12,7 +12,6 @@ from lightfast.experiments.sweep import PointResult
 from lightfast.pages.sweep import minority_figure
 from lightfast.report.page import Figure, Section, Table, Text
 from lightfast.report.statistics import learning_curve_figure, lines_figure
-from lightfast.report.tables import MISSING
 from lightfast.statistics.intervals import Interval
 from lightfast.studies.quickdraw.networks import PAPER_GRID, Grid
 
@@ -52,7 +51,7 @@ _LOSS = "cross-entropy, nats"
 def size_section(measured: Sequence[PointResult], epochs: int, seed: int) -> Section:
     """H3: the paper's table beside ours, its accuracies and losses as lines, and the learning curve."""
     shown = sorted(levels(measured, accuracy), key=lambda level: level.n_train)
-    n = f"n = {shown[0].n_test:,} held-out pictures, {shown[0].repeats} repeats a size, seed {seed}"
+    n = f"n = {shown[0].n_test:,} held-out pictures, {_repeats(shown[0].repeats)} a size, seed {seed}"
     parts = (
         _size_table(measured, epochs),
         _size_lines(measured, shown, epochs, n),
@@ -63,22 +62,30 @@ def size_section(measured: Sequence[PointResult], epochs: int, seed: int) -> Sec
 
 
 def _size_table(measured: Sequence[PointResult], epochs: int) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for size in sorted({one.n_train for one in measured} | set(PAPER_FIGURE_8)):
-        own, told = [one for one in measured if one.n_train == size], PAPER_FIGURE_8.get(size)
-        cells = []
-        for place, key in enumerate(_MEASURES):
-            cells.append(MISSING if told is None else "({:.2f}, {:.2f})".format(*told[place]))
-            ends = [float(np.mean([one.epochs[epoch][key] for one in own])) for epoch in (1, epochs) if own]
-            cells.append("({:.2f}, {:.2f})".format(*ends) if ends else "not run")
-        rows.append((f"{size:,}", *cells))
-    names = ("training accuracy", "validation accuracy", "training loss", "validation loss")
-    columns = [text for name in names for text in (f"{name}: paper", "here")]
+        own = [one for one in measured if one.n_train == size]
+        if size in PAPER_FIGURE_8:
+            rows.append((f"{size:,}", "the paper", *(_ends(*pair) for pair in PAPER_FIGURE_8[size])))
+        means = (
+            [float(np.mean([one.epochs[at][key] for one in own])) for at in (1, epochs)] for key in _MEASURES
+        )
+        rows.append((f"{size:,}", "here", *((_ends(*pair) for pair in means) if own else ("not run",) * 4)))
     notes = (
-        f"(epoch 1, epoch {epochs}; the paper: epoch 10), means over the repeats. The paper prints 0.87 for "
-        "the last validation loss of 3,000, the same figure as its accuracy beside it.",
+        f"After epoch 1 → after epoch {epochs} (the paper: 10); ours are means over the repeats. The "
+        "paper prints "
+        "0.87 for the last validation loss of 3,000 pictures, the same figure as its accuracy beside it.",
     )
-    return Table(("pictures", *columns), tuple(rows), "Figure 8: accuracy and loss by training size", notes)
+    names = ("training accuracy", "validation accuracy", "training loss", "validation loss")
+    return Table(("pictures", "", *names), tuple(rows), "Figure 8: accuracy and loss by training size", notes)
+
+
+def _ends(first: float, last: float) -> str:
+    return f"{first:.2f} → {last:.2f}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _repeats(count: int, what: str = "repeat") -> str:
+    return f"{count} {what}{'s' * (count > 1)}"
 
 
 def _size_lines(measured: Sequence[PointResult], shown: Sequence[Level], epochs: int, n: str) -> Figure:
@@ -156,7 +163,7 @@ def imbalance_section(
 ) -> Section:
     """H4: the paper's table beside ours, recall against the paper's, and the remedies."""
     plain = [level for level in minority if level.point.balance == "none" and level.point.minority]
-    n = f"n = {plain[0].n_test:,} fresh test pictures of {name}, {plain[0].repeats} repeats"
+    n = f"n = {plain[0].n_test:,} fresh test pictures of {name}, {_repeats(plain[0].repeats)}"
     ours: list[Point] = [
         (100 * level.point.minority[1] / grid.majority, level.value, level.interval)
         for level in plain
@@ -181,23 +188,21 @@ def imbalance_section(
 
 
 def _imbalance_table(measured: Sequence[PointResult], name: str, grid: Grid) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for count in sorted(grid.minorities):
         own = [
             one
             for one in measured
             if one.point.balance == "none" and one.point.minority and one.point.minority[1] == count
         ]
-        told = PAPER_FIGURE_9.get(round(grid.majority / count))
-        here = (_training(own), _mean([one.accuracy for one in own]), _others(own, name), _recall(own, name))
-        paper = (MISSING,) * 4 if told is None else tuple(f"{100 * share:.0f}" for share in told)
-        pairs = (text for pair in zip(paper, here, strict=True) for text in pair)
-        rows.append((f"1:{grid.majority / count:g}", *pairs))
-    names = ("training accuracy", "test accuracy", "majority", "minority")
-    columns = [text for one in names for text in (f"{one}: paper, %", "here, %")]
-    return Table(
-        ("ratio", *columns), tuple(rows), f"Figure 9: {name} is rare, no remedy (means over repeats)"
-    )
+        ratio, told = f"1:{grid.majority / count:g}", PAPER_FIGURE_9.get(round(grid.majority / count))
+        if told is not None:
+            rows.append((ratio, "the paper", *(f"{100 * share:.0f}" for share in told)))
+        test = _mean([one.accuracy for one in own])
+        rows.append((ratio, "here", _training(own), test, _others(own, name), _recall(own, name)))
+    names = ("training accuracy, %", "test accuracy, %", "recall of the majority, %", "of the minority, %")
+    caption = f"Figure 9: {name} is rare, no remedy (ours: means over the repeats)"
+    return Table(("ratio", "", *names), tuple(rows), caption)
 
 
 def _training(own: Sequence[PointResult]) -> str:
@@ -222,7 +227,7 @@ def _mean(shares: Sequence[float]) -> str:
 def classes_section(measured: Sequence[PointResult], grid: Grid) -> Section:
     """H5 and H6: accuracy and loss over the classes, and over the rows a class."""
     tested = [one.n_test for one in measured]
-    repeats = f"{grid.repeats[2]} training{'s' * (grid.repeats[2] > 1)} a point"
+    repeats = f"{_repeats(grid.repeats[2], 'training')} a point"
     said = f"n = {min(tested):,} to {max(tested):,} held-out pictures, {repeats}"
     places = np.unique(np.linspace(0, len(grid.classes) - 1, min(_MOST_CLASSES, len(grid.classes))).round())
     ways = (
