@@ -207,12 +207,7 @@ def lines_figure(
     figure = canvas(WIDTH, 360)
     axes = styled(figure.subplots())
     shares = "%" in y_label
-    for (name, points), (colour, dash, marker) in zip(series.items(), SERIES_STYLES, strict=False):
-        rows = sorted(points, key=lambda row: row[0])
-        x, y = [row[0] for row in rows], [row[1] for row in rows]
-        _uprights(axes, rows, colour, 2)
-        line = axes.plot(x, y, color=colour, linestyle=dash, linewidth=2, label=name, zorder=3)[0]
-        line.set(marker=marker if len(rows) <= _MARKED else "", markersize=6)
+    _draw_series(axes, series)
     if level is not None:
         axes.axhline(level[1], color=MUTED, linewidth=1.5, linestyle=(0, (5, 3)), label=level[0])
     if log_x:
@@ -226,6 +221,15 @@ def lines_figure(
     ends = {name: max(rows, key=lambda row: row[0])[1] for name, rows in series.items()}
     words = ", ".join(f"{name} {share_label(y) if shares else f'{y:.4g}'}" for name, y in ends.items())
     return svg(figure, f"{y_label} over {x_label}; at the end: {words}")
+
+
+def _draw_series(axes: Axes, series: Mapping[str, Sequence[tuple[float, float, Ends | None]]]) -> None:
+    for (name, points), (colour, dash, marker) in zip(series.items(), SERIES_STYLES, strict=False):
+        rows = sorted(points, key=lambda row: row[0])
+        _uprights(axes, rows, colour, 2)
+        x, y, _ = zip(*rows, strict=True)
+        line = axes.plot(x, y, color=colour, linestyle=dash, linewidth=2, label=name, zorder=3)[0]
+        line.set(marker=marker if len(rows) <= _MARKED else "", markersize=6)
 
 
 def roc_pr_figure(
