@@ -180,7 +180,8 @@ def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
                 strip_panel(grey[place], "|output − input|", [f"grey levels × {factors[place]}"], side=_SIDE),
                 strip_panel(coloured(change.maps[place]), "as a heatmap", said, side=_SIDE),
             ]
-            words = [view.true(row), OUTCOMES[view.outcome(row)], *view.damage(row), TITLES[way]]
+            outcome = [OUTCOMES[view.outcome(row)]] * (way == view.way)
+            words = [view.true(row), *outcome, *view.damage(row), TITLES[way]]
             parts[row, way] = _titled(stages, " · ".join(words), _STRIP)
     return [parts[row, way] for row in rows for way in ways]
 
