@@ -18,18 +18,22 @@ def test_the_interval_is_newcombes_own_example():
 
 
 def test_a_small_fall_is_not_the_papers():
-    first, third = scratch_rows([way("full", 0.975), way("scratch", 0.949)])
+    first, third = scratch_rows([way("full", 0.975), way("scratch", 0.949)], judged=True)
     assert first["difference"] == pytest.approx(-0.026)
     assert (first["paper"], first["reproduced"]) == (-0.37, False)
     assert third["difference"] == 0
 
 
 def test_a_fall_like_the_papers_is_said_to_be_reproduced():
-    assert scratch_rows([way("full", 0.95), way("scratch", 0.58)])[0]["reproduced"]
+    assert scratch_rows([way("full", 0.95), way("scratch", 0.58)], judged=True)[0]["reproduced"]
+
+
+def test_after_one_epoch_nothing_is_judged():
+    assert scratch_rows([way("full", 0.95), way("scratch", 0.58)], judged=False)[0]["reproduced"] is None
 
 
 def test_two_classes_have_no_third():
-    assert len(scratch_rows([way("full", 0.9, None), way("scratch", 0.8, None)])) == 1
+    assert len(scratch_rows([way("full", 0.9, None), way("scratch", 0.8, None)], judged=True)) == 1
 
 
 def test_the_papers_networks_freeze_the_stem_and_follow_its_schedule():

@@ -105,7 +105,7 @@ def test_a_grid_of_rows_that_is_not_the_papers_is_said_beside_its_figure():
         "−0.0056 % a row",
     )
     differs = by_name["accuracy", "rows"][-1]
-    assert differs.startswith(f"{grid.span} (paper: {PAPER_GRID})")
+    assert f"{grid.span} (paper: {PAPER_GRID})" in str(differs)
     told = regression_json(found[0], grid)
     assert (told["differs"], told["r_squared"]) == (differs, found[0].r_squared)
     assert "20–40 rows a class" in grid.span

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lightfast.report.grouped import GroupedShare, grouped_intervals_figure
-from lightfast.report.page import Figure, Section, Table
-from lightfast.report.tables import MINUS, points_cell
+from lightfast.report.page import Cell, Figure, Section, Table
+from lightfast.report.tables import MINUS, percent, points_cell
 from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
 from lightfast.studies.assets.tasks import MODEL, TASKS, TaskOf
 
@@ -60,9 +60,9 @@ def _task_rows(task: TaskOf, draws: Sequence[Any], full: Sequence[Any]) -> list[
     return rows
 
 
-def scratch_rows(trained: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def scratch_rows(trained: Sequence[Mapping[str, Any]], judged: bool) -> list[dict[str, Any]]:
     """What random weights cost against pretrained ones that are fine-tuned, beside the paper's figures: one
-    row of plain JSON values a measure, the draws put together.
+    row of plain JSON values a measure, the draws put together; `reproduced` is None unless `judged`.
     """
     rows: list[dict[str, Any]] = []
     for (name, paper), key in zip(PAPER_FALL.items(), ("accuracy", "top3"), strict=True):
@@ -71,7 +71,7 @@ def scratch_rows(trained: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         after, before = (_hits(trained, way, key) for way in (_SCRATCH, _PRETRAINED))
         difference, interval = after[0] / after[1] - before[0] / before[1], unpaired_interval(after, before)
         found = {"measure": name, "paper": paper, "difference": difference, "n": after[1]}
-        reproduced = bool(interval.low <= paper <= interval.high)
+        reproduced = bool(interval.low <= paper <= interval.high) if judged else None
         rows.append(found | {"interval": list(interval), "reproduced": reproduced})
     return rows
 
@@ -93,17 +93,19 @@ def _hits(trained: Sequence[Mapping[str, Any]], way: str, key: str) -> tuple[int
     return sum(round(row[key] * row["n"]) for row in own), sum(row["n"] for row in own)
 
 
-def scratch_table(trained: Sequence[Mapping[str, Any]], task: TaskOf) -> Table:
-    """The paper's fall without pretrained weights beside ours, whether it is reproduced, and what differs."""
-    rows = [
+def scratch_table(trained: Sequence[Mapping[str, Any]], task: TaskOf, judged: bool) -> Table:
+    """The paper's fall without pretrained weights beside ours, whether it is reproduced (where that can be
+    `judged`: not after the single epoch of scale "quick"), and what differs.
+    """
+    rows: list[tuple[Cell | str, ...]] = [
         (
             row["measure"],
             f"{100 * row['paper']:+.0f}".replace("-", MINUS),
             points_cell(row["difference"], row["interval"]),
-            "yes" if row["reproduced"] else "no",
+            _ANSWERS[row["reproduced"]],
             _DIFFERS.format(model=MODEL, task=task.title),
         )
-        for row in scratch_rows(trained)
+        for row in scratch_rows(trained, judged)
     ]
     epochs = {way: _epochs(trained, way) for way in (_PRETRAINED, _SCRATCH)}
     here = f"{epochs[_SCRATCH]} against {epochs[_PRETRAINED]}"
@@ -111,18 +113,18 @@ def scratch_table(trained: Sequence[Mapping[str, Any]], task: TaskOf) -> Table:
         "from random weights a fixed number of epochs, not until it converges, at another step and schedule"
     )
     rows.append(("epochs", PAPER_EPOCHS, here, "not measured", differs))
-    n = sum(row["n"] for row in trained if row["way"] == _SCRATCH)
+    right, n = _hits(trained, _SCRATCH, "accuracy")
     notes = (
         f"From scratch minus fine-tuned, n = {n:,} test pictures; in brackets the 95 % interval of two "
-        "independent "
-        "shares (Newcombe), wider than a paired one. “yes” where it holds the paper's figure. The "
-        "stand-ins are "
-        "easier than the paper's pictures: a large fall has no room on them.",
+        "independent shares (Newcombe), wider than a paired one; “yes” where it holds the paper's "
+        "figure. From "
+        f"random weights {percent(right / n, 1)} of these stand-ins are read rightly.",
     )
     columns = ("without pretrained weights", "paper", "here", "reproduced", "differs from the paper")
     return Table(columns, tuple(rows), "What random weights cost", notes)
 
 
+_ANSWERS = {True: "yes", False: "no", None: "too few pictures"}
 _DIFFERS = (
     "stand-ins, {model} at 96 pixels (paper: Inception-v3), all of the backbone fine-tuned (paper: its stem "
     "frozen), task “{task}” (paper: not told)"

@@ -55,6 +55,7 @@ def run_assets(options: StudyOptions) -> StudyResult:
     count, epochs = TRAINED[options.scale]
     size = _SIZES[options.scale][0]
     trained = trained_ways(options, task, pool, (size, count), ways(epochs))
+    judged = options.scale == "paper"
     networks = paper_networks(options, task, pool, size, epochs)
     names = OTHER_SETS if options.scale == "paper" else ()
     others = [found for name in names if (found := other_set(options, name)) is not None]
@@ -62,7 +63,7 @@ def run_assets(options: StudyOptions) -> StudyResult:
         paper_table(draws, full, options),
         methods_table(draws),
         trained_ways_table(trained, task),
-        scratch_table(trained, task),
+        scratch_table(trained, task, judged),
         networks_table(networks, task),
     ]
     tables += [others_table(others)] if others else []
@@ -75,7 +76,7 @@ def run_assets(options: StudyOptions) -> StudyResult:
             "draws": draws,
             "full": full,
             "ways": trained,
-            "scratch": scratch_rows(trained),
+            "scratch": scratch_rows(trained, judged),
             "networks": networks,
             "others": others,
         },
