@@ -22,8 +22,9 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, save_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import KitRecord, RepairPlan
 from lightfast.statistics.intervals import wilson
 from lightfast.train.recipe import Recipe, Training
 
@@ -40,7 +41,7 @@ def repaired(run: Path, blobs: ImageSet, blob_file: str, tmp_path_factory: pytes
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("answers") / "run"))
     parts = split(blobs)
     pipeline, seconds = fit_pipeline(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
-    save_pipeline(folder, pipeline, SMALL, seconds)
+    save_pipeline(folder, pipeline, KitRecord.of(SMALL, seconds))
     result = repair_run(str(folder), blob_file, RunOptions(), repair_options=RepairOptions(damage="mnist-c"))
     assert result.report.doubtful >= 4, "the tests need a queue"
     return folder
