@@ -132,17 +132,19 @@ def _told(folder: Path) -> tuple[str, ...]:
 
 
 def plan_of(
-    choice: KitChoice, classifier: Checkpoint, train_images: ImageSet, training: Training
+    choice: KitChoice, classifier: Checkpoint | None, train_images: ImageSet, training: Training
 ) -> RepairPlan:
-    """The plan within the budget; it is kept beside the state of the training, so that one that goes on is
-    not measured anew.
+    """The plan within the budget, for a restorer that learns through `classifier` (None: from pixels alone).
+
+    It is kept beside the state of the training, so that one that goes on is not measured anew.
     """
     kept = (training.folder or Path()) / ".training" / PLAN_FILE
     if training.resume and kept.is_file():
         told = load_json(kept)
         if told["choice"] == as_json(choice):
             return RepairPlan.from_json(told["plan"])
-    plan = within_budget(choice, reader_of(classifier), train_images, training)
+    reader = None if classifier is None else reader_of(classifier)
+    plan = within_budget(choice, reader, train_images, training)
     write_json(kept, {"choice": as_json(choice), "plan": as_json(plan)})
     return plan
 
