@@ -56,6 +56,12 @@ def vit(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"hf-hub:{folder}"
 
 
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has tests of its own, and takes longer than all else here."""
+    monkeypatch.setattr("lightfast.runs.repair.write_repair_page", lambda path, result: path)
+
+
 @pytest.fixture
 def fitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """Kits are small; what each was fitted with is returned."""

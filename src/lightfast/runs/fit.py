@@ -194,13 +194,18 @@ def check_options(model: str, recipe: Recipe | None, config: Mapping[str, Any] |
             "`config.robust` has no effect on a tree of binary classifiers", cure="Leave one of them out."
         )
     if settings.mode == "head" and recipe is not None:
-        usual = recipe_of(model, config or {}).model_dump()
-        changed = [key for key, one in recipe.model_dump().items() if one != usual[key] and key != "balance"]
-        if changed:
-            raise SettingsError(
-                f"`recipe.{changed[0]}` has no effect: mode=head fits a linear head at once, without epochs",
-                cure="Add `config.mode=staged` or `config.mode=full`.",
-            )
+        _check_recipe(recipe, recipe_of(model, config or {}))
+
+
+def _check_recipe(recipe: Recipe, default: Recipe) -> None:
+    """Refuse a changed recipe of a linear head, which is fitted at once."""
+    usual = default.model_dump()
+    changed = [key for key, one in recipe.model_dump().items() if one != usual[key] and key != "balance"]
+    if changed:
+        raise SettingsError(
+            f"`recipe.{changed[0]}` has no effect: mode=head fits a linear head at once, without epochs",
+            cure="Add `config.mode=staged` or `config.mode=full`.",
+        )
 
 
 def ingest_figures(job: Job) -> dict[str, Any]:
