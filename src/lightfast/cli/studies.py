@@ -28,6 +28,15 @@ def study(
     out: Annotated[
         Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")
     ] = None,
+    reader: Annotated[
+        str | None,
+        Option(
+            "--reader",
+            metavar="RUN",
+            help="mnist-c: who reads the breakouts, a run folder, hf-hub:ID or hf-hub:FOLDER (the paper: "
+            "hf-hub:farleyknight-org-username/vit-base-mnist). Default: the study's CNN.",
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -44,7 +53,7 @@ def study(
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
     with progress_bars() as report:
-        result = run_study(name, StudyOptions(folder, scale, seed, device, report))
+        result = run_study(name, StudyOptions(folder, scale, seed, device, report, reader=reader))
         page = write_study_page(folder / "report.html", result)
     lines = [result.title, "", *map(text_table, result.tables), f"report     {page}"]
     print_result({**plain(result), "report": str(page)}, as_json, lines)

@@ -30,8 +30,9 @@ class MnistCPlan:
         data: catalogue name; `val_share` of its training part is for choosing.
         breakout, per_kind, held_out: test digits a breakout, a kind (all when None), a held-out kind.
         families: damage families left out one at a time; all when None.
+        seeds: how many seeds the table of readers is measured over.
         classifier, detector, restorer, autoencoder: how each part is trained; `family_*` the smaller ones of
-            the held-out runs.
+            the held-out runs and of the table of readers.
     """
 
     data: str
@@ -40,6 +41,7 @@ class MnistCPlan:
     per_kind: int | None
     held_out: int
     families: tuple[str, ...] | None
+    seeds: int
     classifier: Recipe
     detector: DetectorPlan
     restorer: RestorerPlan
@@ -63,6 +65,7 @@ def _quick() -> MnistCPlan:
         per_kind=60,
         held_out=60,
         families=("noise",),
+        seeds=2,
         classifier=Recipe(epochs=4, averaging=0.98),
         detector=look,
         family_detector=look,
@@ -86,6 +89,7 @@ def _paper() -> MnistCPlan:
         per_kind=None,
         held_out=2000,
         families=None,
+        seeds=3,
         # No augmentation: shifts and rotations are damages here, and the classifier is to know clean digits
         # only.
         classifier=Recipe(epochs=8, averaging=0.998),
@@ -123,24 +127,48 @@ PAPER_MIX = DamageMix(tuple((name, SEVERITY_OF[name]) for name in PAPER_KINDS), 
 "one."""
 
 
+@dataclass(frozen=True)
+class DigitReader:
+    """A plain CNN that reads digits: its registry name, how tables call it, and the start of the names of
+    its parts' folders (empty for the study's own).
+    """
+
+    model: str
+    title: str
+    part: str = ""
+
+
+READERS = (
+    DigitReader("cnn", "CNN with batch norm, as `train --model cnn` trains it"),
+    DigitReader("cnn-2", "CNN of two layers without batch norm (`cnn-2`)", "plain-"),
+)
+"""Two plain CNNs, both trained on clean digits alone: they differ in what damage they stand by themselves."""
+
+
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The study's networks, trained on first use and read from the study's folder afterwards."""
+    """The study's networks, trained on first use and read from the study's folder afterwards.
+
+    `reader` is the frozen classifier; `place` begins the names of the folders, for seeds of their own.
+    """
 
     options: StudyOptions
     plan: MnistCPlan
     splits: Splits
+    reader: DigitReader = READERS[0]
+    place: str = ""
 
     @cached_property
     def classifier(self) -> Checkpoint:
         """Trained on clean digits only, calibrated on the validation digits, frozen from then on."""
         train, val, recipe = self.splits.train, self.splits.val, self.plan.classifier
-        key = {"data": train.version, "model": "cnn", "recipe": recipe}
+        model = self.reader.model
+        key = {"data": train.version, "model": model, "recipe": recipe}
         made = trained(
             self.options,
-            "classifier",
+            f"{self.place}{self.reader.part}classifier",
             key,
-            lambda training: fit(train, val, model="cnn", recipe=recipe, training=training),
+            lambda training: fit(train, val, model=model, recipe=recipe, training=training),
         )
         return calibrate(made, val)
 
@@ -149,8 +177,11 @@ class Parts:
         by the smaller plans of the held-out runs.
         """
         plan, suffix = self.plan, f"-{smaller}" if smaller else ""
-        detector = self.detector(mix, f"detector{suffix}", plan.family_detector if smaller else plan.detector)
-        restorer = self.restorer(mix, f"restorer{suffix}", plan.family_restorer if smaller else plan.restorer)
+        look, mend = (
+            (plan.family_detector, plan.family_restorer) if smaller else (plan.detector, plan.restorer)
+        )
+        detector = self.detector(mix, f"{self.place}detector{suffix}", look)
+        restorer = self.restorer(mix, f"{self.place}{self.reader.part}restorer{suffix}", mend)
         return calibrate_pipeline(
             self.classifier, (detector, restorer), self.splits.val, mix, seed=self.options.seed
         )
