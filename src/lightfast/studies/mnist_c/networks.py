@@ -139,8 +139,8 @@ class DigitReader:
 
 
 READERS = (
-    DigitReader("cnn", "CNN with batch norm, as `train --model cnn` trains it"),
-    DigitReader("cnn-2", "CNN of two layers without batch norm (`cnn-2`)", "plain-"),
+    DigitReader("cnn", "three layers, batch norm (`cnn`)"),
+    DigitReader("cnn-2", "two layers, no batch norm (`cnn-2`)", "plain-"),
 )
 """Two plain CNNs, both trained on clean digits alone: they differ in what damage they stand by themselves."""
 
