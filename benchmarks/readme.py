@@ -27,7 +27,8 @@ from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES, RESULTS = ROOT / "benchmarks" / "figures", ROOT / "benchmarks" / "results"
-BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"^(<!-- figures: ([\w-]+) -->\n).*?^(<!-- end -->)$", re.DOTALL | re.MULTILINE)
+MARK = re.compile(r"^<!-- figures: ", re.MULTILINE)
 
 
 # ---- what templates call
@@ -167,7 +168,11 @@ def rendered(name: str) -> str:
 
 
 def filled(text: str) -> str:
-    """`text` with every block of figures made anew."""
+    """`text` with every block of figures made anew; raises DataError where a block has no end of its own."""
+    if len(MARK.findall(text)) != len(BLOCK.findall(text)) or any(
+        MARK.search(block[0], 1) for block in BLOCK.finditer(text)
+    ):
+        raise DataError("a block of figures without its end", cure="Close it with a line <!-- end -->.")
     return BLOCK.sub(lambda match: f"{match[1]}{rendered(match[2])}{match[3]}", text)
 
 

@@ -46,10 +46,15 @@ def test_every_template_stands_on_a_page_and_every_block_has_one(figures: Module
     )
 
 
-def test_a_marker_without_its_end_is_not_left_alone(figures: ModuleType):
-    for page in figures.pages():
-        text = page.read_text("utf-8")
-        assert text.count("<!-- figures: ") == len(figures.BLOCK.findall(text)), page.name
+@pytest.mark.parametrize("text", ["{0}old\n", "{0}old\n{0}old\n<!-- end -->\n", "{0}old\n <!-- end -->"])
+def test_a_block_without_an_end_of_its_own_is_refused(figures: ModuleType, text: str):
+    with pytest.raises(DataError, match="without its end"):
+        figures.filled(text.format("<!-- figures: svhn -->\n"))
+
+
+def test_what_stands_around_a_block_stays(figures: ModuleType):
+    made = figures.filled("before\n<!-- figures: svhn -->\nold\n<!-- end -->\nafter\n")
+    assert made == f"before\n<!-- figures: svhn -->\n{figures.rendered('svhn')}<!-- end -->\nafter\n"
 
 
 def test_accuracies_of_the_readme_stand_with_an_interval(figures: ModuleType):

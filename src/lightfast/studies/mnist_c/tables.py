@@ -205,8 +205,7 @@ def mean_of_kinds(read: NDArray[np.bool_], seed: int) -> dict[str, Any]:
     for name, shares in (("before", before), ("after", after)):
         told |= {f"{name}_accuracy": float(shares.mean())}
         told |= {f"{name}_interval": list(robust_mean_interval(shares, seed))}
-    both = (read[:, side].reshape(-1) for side in (0, 1))
-    interval = list(_clustered(*both, digits))
+    interval = list(_clustered(read[:, 0].reshape(-1), read[:, 1].reshape(-1), digits))
     return told | {"difference": float((after - before).mean()), "difference_interval": interval}
 
 
