@@ -26,9 +26,7 @@ from lightfast.models.enhanced import split_enhanced
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.enhance import weights_digest
-from lightfast.restore.gate import EnhancerScores, EnhancerTest
-from lightfast.restore.measure import Measured, predict_both
-from lightfast.restore.refit import measure_refit, refit_classifier
+from lightfast.restore.refit import refit_classifier
 from lightfast.runs import enhance as module
 from lightfast.runs.enhance import _loaded, enhance_run
 from lightfast.runs.enhance_options import EnhanceOptions
@@ -335,16 +333,6 @@ def test_terminal_and_page_say_what_retraining_gives(accepted: Path):
     page = (accepted / "report.html").read_text()
     assert "If you may retrain</h2>" in page
     assert "without any enhancer, the classifier with its last layer fitted anew" in page
-
-
-def test_a_network_without_such_a_layer_is_named_as_the_reason(accepted, bent, blobs):
-    both = predict_both(load_checkpoint(bent), load_checkpoint(accepted), blobs.take(range(9)))
-    own = Measured(EnhancerScores(EnhancerTest(**vars(both.paired)), None, {}), both, None)
-    headless = load_checkpoint(bent).replace(outputs=4)
-    refit = measure_refit(headless, (blobs, blobs), None, own)
-    assert refit.clean is None
-    assert "last layer" in refit.sentence()
-    assert "validation" in measure_refit(headless, (blobs, blobs.take([])), None, own).sentence()
 
 
 # ---- resuming
