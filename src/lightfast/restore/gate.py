@@ -66,7 +66,7 @@ class Refit:
         """What the reader may conclude, with the figures."""
         if self.clean is None:
             return f"If you may retrain: not compared, {self.reason}."
-        copies = ", clean and damaged" if self.damaged else ""
+        copies = ", clean and damaged," if self.damaged else ""
         said = [_refit_span(self.clean, "clean")]
         said += [_refit_span(self.degraded, "degraded")] if self.degraded else []
         return (
