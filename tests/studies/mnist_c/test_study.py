@@ -15,16 +15,9 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import markdown_table, text_table
-from lightfast.studies.mnist_c.networks import PAPER_MIX, mnist_c_plan
+from lightfast.studies.mnist_c.networks import PAPER_MIX, mnist_c_plan, published_reader
 from lightfast.studies.mnist_c.readers import over_seeds
-from lightfast.studies.mnist_c.tables import (
-    BREAKOUTS,
-    _bce,
-    _clustered,
-    _reader_words,
-    mean_of_kinds,
-    published_reader,
-)
+from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered, _reader_words, mean_of_kinds
 from lightfast.studies.registry import StudyOptions, StudyResult, trained
 from lightfast.studies.run import find_study, run_study
 from lightfast.train.fit import fit
@@ -127,6 +120,9 @@ def test_a_reader_of_other_classes_is_refused(tmp_path: Path):
     digits = options.pictures("mnist-5k").data.train.take(range(3))
     with pytest.raises(CheckpointError, match="another class list"):
         published_reader(options, digits)
+    with pytest.raises(CheckpointError, match="another class list"):
+        run_study("mnist-c", options)
+    assert not (tmp_path / "out").exists()  # before anything is trained
 
 
 def test_without_a_reader_the_papers_rows_say_who_reads(tmp_path: Path):

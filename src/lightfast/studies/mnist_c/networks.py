@@ -10,9 +10,11 @@ from typing import Any
 
 from lightfast.base.plain import as_json
 from lightfast.corrupt.suite import SUITES
+from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
 from lightfast.evaluate.predict import calibrate
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import load_classifier
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import DetectorPlan, fit_detector
 from lightfast.restore.pairs import DamageMix
@@ -172,6 +174,11 @@ class Parts:
         )
         return calibrate(made, val)
 
+    @cached_property
+    def published(self) -> Checkpoint | None:
+        """`published_reader` of the options."""
+        return published_reader(self.options, self.splits.test)
+
     def pipeline(self, mix: DamageMix, smaller: str = "") -> Pipeline:
         """Detector, restorer and rules for `mix`; with `smaller`, a name for their folders,
         by the smaller plans of the held-out runs.
@@ -213,3 +220,18 @@ class Parts:
 
     def _key(self, mix: DamageMix) -> dict[str, Any]:
         return {"data": self.splits.train.version, "damages": mix.choices}
+
+
+def published_reader(options: StudyOptions, test: ImageSet) -> Checkpoint | None:
+    """The classifier that `options.reader` names, for the paper's rows; None where none is named.
+
+    Classes that a published file only numbers (`LABEL_0`, `LABEL_1` …) are those of the digits. Raises
+    CheckpointError where it has other classes.
+    """
+    if options.reader is None:
+        return None
+    found = load_classifier(options.reader, options.device)
+    numbered = tuple(f"LABEL_{number}" for number in range(len(test.class_names)))
+    found = found.replace(class_names=test.class_names) if found.class_names == numbered else found
+    found.require_classes(test.class_names, test.name)
+    return found

@@ -20,7 +20,7 @@ from lightfast.studies.mnist_c.tables import TableRows, mean_of_kinds
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import drawn
 
-HARDEST = ("fog", "brightness", "translate", "canny_edges")
+_SHOWN_KINDS = ("fog", "brightness", "translate", "canny_edges")
 """Kinds whose level depends much on the reader: shown one by one."""
 _NAMES = ("before", "after")
 
@@ -31,7 +31,7 @@ def readers_table(options: StudyOptions, plan: MnistCPlan) -> tuple[Table, Table
     """
     rows = [_reader_row(options, plan, reader) for reader in READERS]
     cells = [_reader_cells(row) for row in rows]
-    hard = [f"{name.replace('_', ' ')}, before → after" for name in HARDEST]
+    hard = [f"{name.replace('_', ' ')}, before → after" for name in _SHOWN_KINDS]
     columns = ("reader", "seeds", "clean", "mean of 15, before", "after", "of each seed", *hard)
     digits = rows[0]["digits"]
     notes = (
@@ -93,7 +93,7 @@ def _reader_cells(row: dict[str, Any]) -> tuple[Cell | str, ...]:
     shares = [share_cell(row[name], row[f"{name}_interval"]) for name in _NAMES]
     hard = [
         " → ".join(percent(float(np.mean([run["kinds"][kind][side] for run in runs])), 1) for side in (0, 1))
-        for kind in HARDEST
+        for kind in _SHOWN_KINDS
     ]
     clean = " → ".join(percent(float(np.mean([run["clean"][side] for run in runs])), 1) for side in (0, 1))
     return (row["title"], str(len(runs)), clean, *shares, each, *hard)

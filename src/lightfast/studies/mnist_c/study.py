@@ -23,6 +23,7 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
     splits = options.pictures(plan.data).splits(options.seed, val=plan.val_share)
     mix = DamageMix.of_suite("mnist-c")
     parts = Parts(options, plan, splits)
+    published = parts.published  # refused, where it does not fit, before anything is trained
     pipeline = parts.pipeline(mix)
     measured = {
         "breakouts": tables.breakouts(parts, pipeline),
@@ -52,7 +53,7 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         "Which pictures are restored is decided by the detector; no label is looked at. The paper chose them "
         "by their true labels; its rows are made that way and say so.",
         f"The paper's breakouts are read by {options.reader}."
-        if options.reader
+        if published
         else "The paper's reader (vit-base-mnist) is not run: its rows say which reader stands in its place. "
         "With its files at hand: `reader` hf-hub:FOLDER.",
         f"Test digits are read after all training is done; seed {options.seed}; 95 % intervals (Wilson; "

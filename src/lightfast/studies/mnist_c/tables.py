@@ -23,14 +23,12 @@ from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import robust_mean_interval
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.infer import restore
-from lightfast.models.load import load_classifier
 from lightfast.report.page import Cell, Table
 from lightfast.report.tables import MISSING, points_cell, share_cell
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, Repair, repair
 from lightfast.statistics.intervals import Interval, difference_interval
 from lightfast.studies.mnist_c.networks import PAPER_MIX, SEVERITY_OF, Parts
-from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import accuracy_cell, drawn, gain_cell, wilson_of
 
 TableRows = list[dict[str, Any]]
@@ -63,7 +61,7 @@ def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, TableRows]:
     """Five groups of test digits with no digit in two of them, damaged as the paper's were, each repaired in
     the paper's way, by ours that knows the paper's two kinds of damage, and by ours that knows all.
     """
-    plan, test, reader = parts.plan, parts.splits.test, published_reader(parts.options, parts.splits.test)
+    plan, test, reader = parts.plan, parts.splits.test, parts.published
     order = generator(parts.options.seed, "breakouts").permutation(len(test))
     two = parts.pipeline(DamageMix(PAPER_MIX.choices), "two-kinds")
     rows, cells = [], []
@@ -91,21 +89,6 @@ def breakouts(parts: Parts, pipeline: Pipeline) -> tuple[Table, TableRows]:
         "cannot be negative, and nobody has it who has no labels. Ours reads no label.",
     )
     return Table(columns, tuple(cells), f"Five breakouts of {plan.breakout:,} test digits", notes), rows
-
-
-def published_reader(options: StudyOptions, test: ImageSet) -> Checkpoint | None:
-    """The classifier that `options.reader` names, for the paper's rows; None where none is named.
-
-    Classes that a published file only numbers (`LABEL_0`, `LABEL_1` …) are those of the digits. Raises
-    CheckpointError where it has other classes.
-    """
-    if options.reader is None:
-        return None
-    found = load_classifier(options.reader, options.device)
-    numbered = tuple(f"LABEL_{number}" for number in range(len(test.class_names)))
-    found = found.replace(class_names=test.class_names) if found.class_names == numbered else found
-    found.require_classes(test.class_names, test.name)
-    return found
 
 
 def _reader_words(reader: Checkpoint | None) -> str:
