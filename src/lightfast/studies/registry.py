@@ -40,6 +40,8 @@ class StudyOptions:
         data_folder: where data sets lie; None = LIGHTFAST_DATA or the cache folder.
         reader: a classifier in the place of the study's own where its paper used a published one (mnist-c:
             the breakouts): run folder, `hf-hub:ID` or `hf-hub:FOLDER`; None = the study's own.
+        fetch_weights: also run what needs published weights that have to be fetched (in the studies that have
+            such rows; without it the rows say "not run").
     """
 
     out: Path
@@ -50,6 +52,7 @@ class StudyOptions:
     data_folder: Path | None = None
     executor: Executor = in_parallel
     reader: str | None = None
+    fetch_weights: bool = False
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -92,6 +95,7 @@ class StudyOptions:
         told = as_json(figures) | {"seed": self.seed, "scale": self.scale}
         command = ["lightfast", "study", study, "--scale", self.scale, "--seed", str(self.seed)]
         command += ["--reader", self.reader] if self.reader else []
+        command += ["--fetch-weights"] if self.fetch_weights else []
         facts = provenance(told["data_version"], self.seed, more.get("seconds"), command)
         own: dict[str, Any] = {"seed": self.seed, "scale": self.scale, "provenance": facts}
         return StudyResult(title, tuple(tables), told, **more, **own)
@@ -126,13 +130,14 @@ class StudyResult:
 @dataclass(frozen=True)
 class Study:
     """One registered study: `run(options)` does it, at one of its `scales`; `takes_reader`: it knows what to
-    do with another `reader`.
+    do with another `reader`; `fetches`: some of its rows need published weights.
     """
 
     name: str
     run: Callable[[StudyOptions], StudyResult]
     scales: tuple[Scale, ...] = ("quick", "paper")
     takes_reader: bool = False
+    fetches: bool = False
 
 
 def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def find_study(name: str) -> Study:
 
 def run_study(name: str, options: StudyOptions) -> StudyResult:
     """Run the study called `name`; raises UnknownName with the closest names,
-    SettingsError at a scale that the study has not, or for a `reader` that it does not take.
+    SettingsError at a scale that the study has not, for a `reader` that it does not take, and for weights
+    to fetch where it takes none.
     """
     study = find_study(name)
     if options.scale not in study.scales:
@@ -37,5 +38,11 @@ def run_study(name: str, options: StudyOptions) -> StudyResult:
             expected="no `reader`",
             got=options.reader,
             cure="Leave it out; mnist-c takes one.",
+        )
+    if options.fetch_weights and not study.fetches:
+        raise SettingsError(
+            f"study {study.name}: `fetch_weights`",
+            expected="a study with rows that need published weights",
+            cure="Leave it out, or run the study assets.",
         )
     return study.run(options)

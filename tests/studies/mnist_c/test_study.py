@@ -78,10 +78,11 @@ def test_both_readers_are_shown_over_seeds_with_the_interval_over_them(result: S
 
 
 def test_the_interval_over_seeds_is_students():
-    shares = [0.9, 0.92, 0.97]
+    shares = [0.8, 0.82, 0.83]
     mean, error = np.mean(shares), stats.sem(shares)
     assert over_seeds(shares) == pytest.approx(stats.t.interval(0.95, 2, mean, error))
     assert over_seeds([0.9]) == (0.0, 1.0)
+    assert over_seeds([0.9, 0.99]).high == 1.0
 
 
 def test_the_mean_of_kinds_counts_every_digit_once():
