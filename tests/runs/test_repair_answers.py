@@ -60,7 +60,7 @@ def repaired(run: Path, blobs: ImageSet, blob_file: str, tmp_path_factory: pytes
     pipeline, seconds = fit_pipeline(classifier, (parts.train, parts.val), SMALL, Training())
     # Everything is doubtful.
     rules = dataclasses.replace(pipeline.calibration, review_threshold=1.1, review_thresholds={})
-    save_pipeline(folder, dataclasses.replace(pipeline, calibration=rules), SMALL, seconds)
+    save_pipeline(folder, dataclasses.replace(pipeline, calibration=rules), KitRecord.of(SMALL, seconds))
     result = repair_run(str(folder), blob_file, RunOptions(), repair_options=RepairOptions(damage="mnist-c"))
     assert result.report.scores.after.accuracy < 1
     return folder
