@@ -1,12 +1,13 @@
 """What benchmarks/label_issues.py judges by: out-of-fold probabilities under crowd and planted noise, kept.
 
-    LIGHTFAST_DATA=FOLDER python benchmarks/label_issue_probs.py KEPT [--rows 20000] [SET ...]
+    LIGHTFAST_DATA=FOLDER python benchmarks/label_issue_probs.py KEPT [--rows 10000] [SET ...]
 
 FOLDER holds `cifar10-20k.npz`, `cifar10n-human-labels.npz`, `mnist.npz`, `quickdraw-34.npz`, `caltech20` and
-`intel-scenes`. KEPT gets `features-SET.npz` (features, labels) and `SET-NOISE.npz` (given, clean, probs (R, N,
-K)); what is there is not computed again. Photographs are read by the frozen `lite0` backbone, grey pictures by
-random Fourier features of their pixels (Rahimi and Recht 2007); a linear head of the house reads each fold, its
-strength chosen in the first one. Clean labels plant the noise and judge it, nothing else.
+`intel-scenes`. KEPT gets `features-SET.npz` (features, labels) and `SET-NOISE.npz` (given, clean, probs of
+shape (R, N, K)); what is there is not computed again. Photographs are read by the frozen `lite0` backbone,
+grey pictures by random Fourier features of their pixels (Rahimi and Recht 2007); a linear head of the house
+reads each fold, its strength chosen in the first one. Clean labels plant the noise and judge it, nothing
+else.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kept", type=Path)
     parser.add_argument("sets", nargs="*", default=["crowd", *PLANTED])
-    parser.add_argument("--rows", type=int, default=20_000, help="CIFAR-10 rows with crowd labels")
+    parser.add_argument("--rows", type=int, default=10_000, help="CIFAR-10 rows with crowd labels")
     options, data = parser.parse_args(), Path(os.environ["LIGHTFAST_DATA"])
     options.kept.mkdir(parents=True, exist_ok=True)
     for name in options.sets:

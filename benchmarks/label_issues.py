@@ -4,10 +4,10 @@
 
 judges what benchmarks/label_issue_probs.py left in KEPT, prints a table and writes
 benchmarks/results/label-issues.json. PYTHON is the interpreter of another environment that has cleanlab 2.9
-(AGPL: never one of ours); both are given the same out-of-sample probabilities. AP: average precision of finding
-the wrong labels. Intervals: 95 %, paired bootstrap over pictures for AP, Newcombe for accuracies. The clean-up is
-cross-validated: heads are fitted on four fifths of the given labels, with and without the label issues, and read
-the clean labels of the last fifth, which nothing else has seen.
+(AGPL: never one of ours); both are given the same out-of-sample probabilities. AP: average precision of
+finding the wrong labels. Intervals: 95 %, paired bootstrap over pictures for AP, Newcombe for accuracies. The
+clean-up is cross-validated: heads are fitted on four fifths of the given labels, with and without the label
+issues, and read the clean labels of the last fifth.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def cleaned(features: NDArray, given: NDArray, clean: NDArray, issues: LabelIssu
     classes = len(issues.class_names)
     fold_of = generator(SEED, "clean-up").permutation(len(given)) % 5
     correct = np.zeros((2, len(given)), dtype=bool)
-    settings = LinearSettings(strengths=(0.3, 0.1, 0.03))
+    settings = LinearSettings(strengths=(0.1,))
     for fold in range(5):
         held = fold_of == fold
         for which, kept in enumerate((~held, ~held & ~issues.is_issue)):
@@ -132,6 +132,69 @@ def cleaned(features: NDArray, given: NDArray, clean: NDArray, issues: LabelIssu
     }
 
 
+def ranked(
+    issues: LabelIssues, alone: LabelIssues, peers: dict[str, NDArray], wrong: NDArray
+) -> dict[str, Any]:
+    """Average precision of every score, and what the combined one gains over the others."""
+    quality = issues.label_quality
+    singles = {key: precision_curve(one, wrong) for key, one in issues.scores.items()}
+    rivals = {key: precision_curve(one, wrong) for key, one in peers.items() if one.dtype != bool}
+    single, peer = (max(found, key=lambda key: found[key], default=None) for found in (singles, rivals))
+    assert single is not None, "there are single scores"
+    return {
+        "average_precision": {
+            "combined": precision_curve(quality, wrong),
+            "combined, probabilities alone": precision_curve(alone.label_quality, wrong),
+            **singles,
+        },
+        "peer_average_precision": rivals,
+        "over_self_confidence": gain(quality, issues.scores["self_confidence"], wrong),
+        "over_best_single": {"score": single, **gain(quality, issues.scores[single], wrong)},
+        "over_best_peer": peer and {"score": peer, **gain(quality, peers[peer], wrong)},
+        "alone_over_self_confidence": gain(alone.label_quality, issues.scores["self_confidence"], wrong),
+    }
+
+
+def cuts(
+    issues: LabelIssues, alone: LabelIssues, peers: dict[str, NDArray], wrong: NDArray, fresh: NDArray | None
+) -> dict[str, Any]:
+    """F1 of every cut, beside the best that a threshold on its score reaches; `fresh`: rows not chosen on."""
+    confidence, quality = issues.scores["self_confidence"], issues.label_quality
+    candidates = {
+        "ours": (issues.is_issue, quality),
+        "ours, probabilities alone": (alone.is_issue, alone.label_quality),
+        "argmax is not the label": (issues.pred_probs.argmax(axis=1) != issues.given_label, confidence),
+    }
+    if "default_mask" in peers:
+        candidates["peer, default"] = (peers["default_mask"], peers["self_confidence"])
+    if fresh is not None:
+        candidates["ours, rows not chosen on"] = (issues.is_issue[fresh], quality[fresh])
+    found = {}
+    for key, (mask, score) in candidates.items():
+        truth = wrong if len(mask) == len(wrong) else wrong[fresh]
+        found[key] = {"f1": f1(mask, truth), "best_f1": best_f1(score, truth), "issues": int(mask.sum())}
+        found[key]["share"] = found[key]["f1"] / found[key]["best_f1"]
+    return found
+
+
+def counted(issues: LabelIssues, clean: NDArray, wrong: NDArray) -> dict[str, Any]:
+    """Estimated numbers, what is found first, suggestions."""
+    first, n, k = np.argsort(issues.label_quality, kind="stable"), len(wrong), int(wrong.sum())
+    by_class = np.bincount(issues.given_label, weights=wrong, minlength=len(issues.class_names))
+    inside = [
+        one.interval.low <= count <= one.interval.high
+        for one, count in zip(issues.wrong_by_class, by_class, strict=True)
+    ]
+    return {
+        "estimated_wrong": issues.wrong.wrong,
+        "estimated_interval": list(issues.wrong.interval),
+        "classes_inside": [sum(inside), len(inside)],
+        "found_in_first_tenth": float(wrong[first[: n // 10]].sum() / k),
+        "precision_at_k": float(wrong[first[:k]].mean()),
+        "suggestion_right": float((issues.suggested_label == clean)[wrong].mean()),
+    }
+
+
 def measured(kept: Path, path: Path, python: str | None) -> dict[str, Any]:
     """All figures of one set under one noise."""
     data, name = np.load(path), path.stem
@@ -140,62 +203,22 @@ def measured(kept: Path, path: Path, python: str | None) -> dict[str, Any]:
     source = next(one for one in sorted(kept.glob("features-*.npz")) if name.startswith(one.stem[9:]))
     features = dict(np.load(source))
     near = features.get("near", features["features"])[:n]
-    alone = find_label_issues(probs, given, repeats=repeats)
+    started = time.process_time()
     issues = find_label_issues(probs, given, features=near, repeats=repeats)
+    seconds = time.process_time() - started
+    alone = find_label_issues(probs, given)
     peers, _ = peer_scores(python, given, probs.astype(np.float64))
-    quality = issues.label_quality
-    masks = {"peer " + key: peers.pop(key) for key in list(peers) if key == "default_mask"}
-    singles = {key: precision_curve(one, wrong) for key, one in issues.scores.items()}
-    rivals = {key: precision_curve(one, wrong) for key, one in peers.items()}
-    best_peer = max(rivals, key=lambda key: rivals[key]) if rivals else None
-    best_single = max(singles, key=lambda key: singles[key])
-    first, counted = np.argsort(quality, kind="stable"), int(wrong.sum())
-    inside = [
-        one.interval.low <= int((wrong & (given == k)).sum()) <= one.interval.high
-        for k, one in enumerate(issues.wrong_by_class)
-    ]
-    confidence = issues.scores["self_confidence"]
-    candidates = {
-        "ours": (issues.is_issue, quality),
-        "ours, probabilities alone": (alone.is_issue, alone.label_quality),
-        "argmax is not the label": (probs.argmax(axis=1) != given, confidence),
-        **{key: (mask, peers["self_confidence"]) for key, mask in masks.items()},
-    }
-    if "crowd" in name:
-        fresh = np.arange(n) >= CHOSEN_ROWS
-        candidates["ours, rows not chosen on"] = (issues.is_issue[fresh], quality[fresh])
-    reached = {
-        key: (f1(mask, wrong[-len(mask) :]), best_f1(score, wrong[-len(mask) :]))
-        for key, (mask, score) in candidates.items()
-    }
     head = near if "near" in features else narrowed(features["features"][:n])
     return {
         "set": name,
         "chosen_on": name.startswith(CHOSEN_ON),
         "n": n,
-        "wrong": counted,
+        "wrong": int(wrong.sum()),
         "read": float((probs.argmax(axis=1) == clean).mean()),
-        "average_precision": {
-            "combined": precision_curve(quality, wrong),
-            "combined, probabilities alone": precision_curve(alone.label_quality, wrong),
-            **singles,
-        },
-        "peer_average_precision": rivals,
-        "over_self_confidence": gain(quality, issues.scores["self_confidence"], wrong),
-        "over_best_single": {"score": best_single, **gain(quality, issues.scores[best_single], wrong)},
-        "over_best_peer": None
-        if best_peer is None
-        else {"score": best_peer, **gain(quality, peers[best_peer], wrong)},
-        "cut": {
-            key: {"f1": value, "best_f1": best, "share": value / best}
-            for key, (value, best) in reached.items()
-        },
-        "estimated_wrong": issues.wrong.wrong,
-        "estimated_interval": list(issues.wrong.interval),
-        "classes_inside": [sum(inside), len(inside)],
-        "found_in_first_tenth": float(wrong[first[: n // 10]].sum() / counted),
-        "precision_at_k": float(wrong[first[:counted]].mean()),
-        "suggestion_right": float((issues.suggested_label == clean)[wrong].mean()),
+        "seconds": seconds,
+        **ranked(issues, alone, peers, wrong),
+        "cut": cuts(issues, alone, peers, wrong, np.arange(n) >= CHOSEN_ROWS if "crowd" in name else None),
+        **counted(issues, clean, wrong),
         "clean_up": cleaned(np.asarray(head, dtype=np.float32), given, clean, issues),
     }
 
@@ -248,7 +271,6 @@ def main() -> None:
     paths = sorted(one for one in options.kept.glob("*.npz") if not one.stem.startswith("features-"))
     for path in paths:
         rows.append(row := measured(options.kept, path, options.peer))
-        ap, cut, clean = row["average_precision"], row["cut"]["ours"], row["clean_up"]
         print(summary(row), flush=True)
         result = {
             "command": "python benchmarks/label_issues.py KEPT --peer PYTHON",

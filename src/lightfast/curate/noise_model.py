@@ -188,7 +188,8 @@ def _with_counts(model: NoiseModel, counts: NDArray[np.float64]) -> NoiseModel:
 
 
 def _counts(posterior: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.stack([np.bincount(labels, weights=one, minlength=len(posterior)) for one in posterior])
+    rows = [np.bincount(labels, weights=one, minlength=len(posterior)) for one in posterior]
+    return np.stack(rows).astype(np.float64)
 
 
 def _own_and_other(
