@@ -19,10 +19,10 @@ MARGINS_FILE = "margins.parquet"
 def write_margins(folder: Path, images: ImageSet, epochs: int) -> Path | None:
     """Gather what the training of the run in `folder` recorded of `images` into one file: `id`, `content`
     hash, `given_label`, and a column an epoch. None where nothing was recorded (linear heads, forests, tags,
-    pictures drawn anew every epoch).
+    pictures drawn anew every epoch, other pictures).
     """
     margins = load_epoch_margins(folder / ".training" / "classifier", epochs)
-    if margins is None:
+    if margins is None or len(margins) != len(images):
         return None
     import pandas as pd
 
