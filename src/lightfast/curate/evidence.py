@@ -46,7 +46,9 @@ def _largest_first(values: NDArray[np.float32], count: int) -> NDArray[np.int64]
     return few[np.argsort(-values[few], kind="stable")]
 
 
-def _first_different(rows: Sequence[int] | NDArray[np.int64], groups: NDArray[np.int64], k: int) -> tuple[int, ...]:
+def _first_different(
+    rows: Sequence[int] | NDArray[np.int64], groups: NDArray[np.int64], k: int
+) -> tuple[int, ...]:
     chosen: dict[int, int] = {}
     for row in rows:
         chosen.setdefault(int(groups[row]), int(row))

@@ -25,7 +25,7 @@ BLURRED = 0.6
 PLAIN = 0.02
 """The spread (standard deviation of the brightness, 0..0.5) of an all but plain picture is below this."""
 STANDS_OUT = 3.5
-"""Robust deviations from the median of the set from which a picture stands out (Iglewicz and Hoaglin 1993)."""
+"""Robust deviations from the median of the set from which a picture stands out (Iglewicz, Hoaglin 1993)."""
 ODD_SHARE = 4.0
 """An odd size has this many times fewer pixels, or is this many times longer in shape, than the median."""
 _CHUNK = 32

@@ -102,7 +102,12 @@ def find_label_issues(
     others[np.arange(len(given)), given] = -1
     mask, quality = label_issue_mask(probs, given), label_quality(probs, given)
     counted = tuple(
-        WrongLabels(name, int((given == k).sum()), float(mask[given == k].sum()), Interval(0.0, float((given == k).sum())))
+        WrongLabels(
+            name,
+            int((given == k).sum()),
+            float(mask[given == k].sum()),
+            Interval(0.0, float((given == k).sum())),
+        )
         for k, name in enumerate(names)
     )
     return LabelIssues(

@@ -27,7 +27,7 @@ from lightfast.train.linear import LinearData, LinearSettings, fit_linear, fit_o
 from lightfast.train.recipe import Training
 
 FEWEST_OF_CLASS = 3
-"""A class with fewer distinct pictures cannot be judged: one is held out, one chooses, none is left to learn."""
+"""Distinct pictures of a class that can be judged: one is held out, one chooses, one is learned from."""
 LINEAR = "linear head"
 
 
@@ -55,7 +55,7 @@ def judged_rows(images: ImageSet) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     if images.tags is not None:
         return np.arange(len(images)), ()
     labels = images.require_labels()
-    _, group, group_label = content_groups(images)
+    _, _, group_label = content_groups(images)
     distinct = np.bincount(group_label, minlength=images.num_classes)
     present = np.bincount(labels, minlength=images.num_classes) > 0
     small = (distinct < FEWEST_OF_CLASS) & present
@@ -107,9 +107,7 @@ def linear_out_of_sample(
     rows = LinearData(features, _targets(images))
     total = fold_options.repeats * fold_options.folds
     for repeat in range(fold_options.repeats):
-        numbers = fold_numbers(
-            images, fold_options.folds, derive_seed(seed, "curate", repeat), rare="spread"
-        )
+        numbers = fold_numbers(images, fold_options.folds, derive_seed(seed, "curate", repeat), rare="spread")
         for fold in range(fold_options.folds):
             started = time.perf_counter()
             probs, strength = _held_out(rows, numbers, fold, images.num_classes)

@@ -35,7 +35,9 @@ class Outliers:
 
     def reason(self, row: int) -> str:
         """Why a picture is an outlier, in words."""
-        return f"similarity {self.similarity[row]:.2f} to its nearest pictures, usual here is {self.usual:.2f}"
+        return (
+            f"similarity {self.similarity[row]:.2f} to its nearest pictures, usual here is {self.usual:.2f}"
+        )
 
 
 def find_outliers(similarity: NDArray[np.floating]) -> Outliers:
@@ -46,7 +48,7 @@ def find_outliers(similarity: NDArray[np.floating]) -> Outliers:
     deviations of the logarithm of 1 − similarity, which has no long tail of its own.
 
     Args:
-        similarity: float (N, k): cosines to the k nearest others, nearest first; the first `NEIGHBOURS` count.
+        similarity: float (N, k): cosines to the k nearest others, nearest first; `NEIGHBOURS` count.
     """
     near = np.asarray(similarity, dtype=np.float64)[:, :NEIGHBOURS]
     mean = near.mean(axis=1) if near.shape[1] else np.ones(len(near))

@@ -67,7 +67,11 @@ def class_overlaps(
     sizes = np.bincount(labels, minlength=classes)
     found = []
     for first, second in zip(*np.nonzero(np.triu(counts + counts.T, 1)), strict=True):
-        there, back, n = int(counts[first, second]), int(counts[second, first]), int(sizes[first] + sizes[second])
+        there, back, n = (
+            int(counts[first, second]),
+            int(counts[second, first]),
+            int(sizes[first] + sizes[second]),
+        )
         interval = wilson(there + back, n)
         names = class_names[first], class_names[second]
         found.append(ClassOverlap(*names, there, back, n, (there + back) / n, interval))

@@ -1,10 +1,11 @@
-"""`curate_run`: what is wrong with a pile of pictures: labels, copies, outliers, flaws, classes; as a table, a
-queue for people, and a page. Nothing is changed or deleted.
+"""`curate_run`: what is wrong with a pile of pictures: labels, copies, outliers, flaws, classes; as a table,
+a queue for people, and a page. Nothing is changed or deleted.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from lightfast.curate.copies import find_copies
 from lightfast.curate.embed import Features
 from lightfast.curate.evidence import same_picture_groups
 from lightfast.curate.flaws import Flaw, file_sizes, find_flaws, picture_statistics
-from lightfast.curate.issue_table import Issue, save_issues
+from lightfast.curate.issue_table import save_issues
 from lightfast.curate.neighbours import nearest
 from lightfast.curate.outliers import NEIGHBOURS, Outliers, find_outliers
 from lightfast.curate.overlap import ClassBalance, ClassOverlap, class_balance, class_overlaps
@@ -63,7 +64,8 @@ class CurateOptions:
     def __post_init__(self) -> None:
         if self.folds < 3:
             raise SettingsError(
-                f"{self.folds} `folds`", expected="at least 3: one is held out, one chooses, one is learned from"
+                f"{self.folds} `folds`",
+                expected="at least 3: one is held out, one chooses, one is learned from",
             )
         if self.repeats is not None and self.repeats < 1:
             raise SettingsError(f"{self.repeats} `repeats`", expected="at least 1")
@@ -78,6 +80,14 @@ def _is_share(text: str) -> bool:
         return 0 < float(text) < 1
     except ValueError:
         return False
+
+
+def default_folder(source: str, run: str) -> Path:
+    """Where `curate` writes unless it is told: RUN/curated, or runs/curate-NAME."""
+    if run and not run.startswith("hf-hub:"):
+        return Path(run, "curated")
+    name = re.sub(r"[^\w.-]+", "-", Path(source.rstrip("/")).name) or "data"
+    return Path("runs", f"curate-{name}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +161,8 @@ def _parts_of_run(
     if not seen.any() or seen.all():
         return everything, ()
     note = (
-        f"{int((~seen).sum()):,} pictures that {run} was neither fitted nor chosen on count as its test part: "
-        "correcting their labels inflates its figures"
+        f"{int((~seen).sum()):,} pictures that {run} was neither fitted nor chosen on count as its test "
+        "part: correcting their labels inflates its figures"
     )
     return np.where(seen, "train", "test"), (note,)
 
@@ -250,14 +260,17 @@ def _damage(folder: Path, images: ImageSet) -> list[Flaw]:
     probs = said.kind_probs.max(axis=1)
     rows = np.flatnonzero(said.kind > 0)
     return [
-        Flaw(row, "damage", float(probs[row]), f"the detector says {said.names[row]}, severity {said.severity[row]}")
+        Flaw(
+            row,
+            "damage",
+            float(probs[row]),
+            f"the detector says {said.names[row]}, severity {said.severity[row]}",
+        )
         for row in rows[np.argsort(-probs[rows], kind="stable")].tolist()
     ]
 
 
-def _classes(
-    images: ImageSet, judgement: Judgement
-) -> tuple[tuple[ClassOverlap, ...], ClassBalance | None]:
+def _classes(images: ImageSet, judgement: Judgement) -> tuple[tuple[ClassOverlap, ...], ClassBalance | None]:
     """(classes that are taken for each other, how even they are)."""
     if images.labels is None and images.tags is None:
         return (), None

@@ -1,5 +1,5 @@
-"""What `curate` writes beside its page: the table of issues, every picture's scores, the queue for people, and
-the next version of the data without the most doubtful pictures.
+"""What `curate` writes beside its page: the table of issues, every picture's scores, the queue for people,
+and the next version of the data without the most doubtful pictures.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ from lightfast.pages.curate_result import JudgedPart
 from lightfast.runs.curate_labels import Judgement
 
 PRUNED = "pruned"
-_TO_PEOPLE = ("label", "missing label", "superfluous label", "identical, two labels", "near duplicate, two labels")
+_TO_PEOPLE = (
+    "label",
+    "missing label",
+    "superfluous label",
+    "identical, two labels",
+    "near duplicate, two labels",
+)
 """Kinds of issues that a person decides, in the order of the queue."""
 _SHOWN = 3
 
@@ -79,7 +85,9 @@ def issue_rows(found: Findings) -> tuple[Issue, ...]:
 
 def _about(found: Findings, row: int, kind: str, score: float, reason: str) -> Issue:
     score = min(1.0, max(0.0, score))
-    return Issue(kind, found.images.ids[row], str(found.part_of[row]), found.label(row), "", score, 0.0, reason)
+    return Issue(
+        kind, found.images.ids[row], str(found.part_of[row]), found.label(row), "", score, 0.0, reason
+    )
 
 
 def _label_issues(found: Findings, part: JudgedPart) -> Iterator[Issue]:
@@ -153,7 +161,9 @@ def review_queue(issues: tuple[Issue, ...]) -> ReviewQueue:
     """What a person has to decide, in the order in which to look."""
     ordered = [one for kind in _TO_PEOPLE for one in issues if one.kind == kind]
     items = tuple(
-        ReviewItem(one.id, one.suggested_label or one.given_label, one.confidence, one.reason, one.given_label)
+        ReviewItem(
+            one.id, one.suggested_label or one.given_label, one.confidence, one.reason, one.given_label
+        )
         for one in ordered
     )
     more = {
@@ -165,7 +175,7 @@ def review_queue(issues: tuple[Issue, ...]) -> ReviewQueue:
 
 
 def save_scores(path: Path, found: Findings) -> Path:
-    """Every picture with its label, its scores side by side, and how alone it is; NaN where it was not judged."""
+    """Every picture with its label, its scores side by side, and how alone it is; NaN where not judged."""
     import pandas as pd
 
     images, count = found.images, len(found.images)
@@ -206,17 +216,21 @@ def write_pruned(folder: Path, found: Findings) -> tuple[str, ...]:
     left_out = judgement.rows[~kept]
     rows = np.setdiff1d(np.arange(len(images)), left_out)
     step = {"verb": "curate", "pruned": share, "left_out": len(left_out)}
-    pruned = dataclasses.replace(
-        images.take(rows), parent=images.version, history=(*images.history, step)
-    )
+    pruned = dataclasses.replace(images.take(rows), parent=images.version, history=(*images.history, step))
     target = _write_rows(folder, pruned, found.part_of[rows])
     facts = {"version": pruned.version, "parent": pruned.parent, "history": list(pruned.history)}
     write_json(folder / f"{PRUNED}.json", {**facts, "left_out": found.ids(tuple(left_out.tolist()))})
-    return (f"{target.name}: the next version, without {len(left_out):,} doubtful pictures; nothing was deleted",)
+    return (
+        f"{target.name}: the next version, without {len(left_out):,} doubtful pictures; nothing was deleted",
+    )
 
 
 def _write_rows(folder: Path, images: ImageSet, part_of: NDArray[np.str_]) -> Path:
-    if images.ids[:1] and images.ids[0].startswith(f"{images.name}/") and images.ids[0].rpartition("/")[2].isdigit():
+    if (
+        images.ids[:1]
+        and images.ids[0].startswith(f"{images.name}/")
+        and images.ids[0].rpartition("/")[2].isdigit()
+    ):
         return save_npz(folder / f"{PRUNED}.npz", images)
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")

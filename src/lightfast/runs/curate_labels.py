@@ -83,7 +83,9 @@ def choose_judge(images: ImageSet, photographs: bool, classifier: Checkpoint | N
     if photographs or images.tags is not None:
         return Judge(None, embedder, None, "", f"linear heads on {said}", said)
     plan = ClassifierPlan("cnn", recipe_of("cnn", {}))
-    return Judge(plan, embedder, None, "", "the small network, trained without the pictures that it judges", said)
+    return Judge(
+        plan, embedder, None, "", "the small network, trained without the pictures that it judges", said
+    )
 
 
 def _knows_nothing(classifier: Checkpoint, run: str) -> bool:
@@ -154,7 +156,9 @@ def judge_labels(task: LabelTask) -> Judgement:
         why = f"{folds} distinct pictures (of the smallest class) make too few folds"
         return Judgement(not_run={"label issues": why}, notes=notes)
     if folds < task.drawn[0]:
-        notes += (f"{folds} folds instead of {task.drawn[0]}: there are not more distinct pictures of each class",)
+        notes += (
+            f"{folds} folds instead of {task.drawn[0]}: there are not more distinct pictures of each class",
+        )
     few = task.judge.plan is None and len(rows) <= _FEW
     fold_options = FoldOptions(folds, task.drawn[1] or (3 if few else 1))
     found = _out_of_sample(task, learned, rows, fold_options)
@@ -168,9 +172,7 @@ def judge_labels(task: LabelTask) -> Judgement:
     not_run = {"pruning": why} if why else {}
     test = _both(tested) if tested else None
     parts += [tested] if tested else []
-    return Judgement(
-        tuple(parts), test, found, pruning, learned, rows, not_run, (*notes, *test_notes)
-    )
+    return Judgement(tuple(parts), test, found, pruning, learned, rows, not_run, (*notes, *test_notes))
 
 
 def _small_note(small: tuple[str, ...]) -> str:
@@ -267,13 +269,17 @@ def _test_probs(
     if run is not None and run.task == "multi-class" and run.class_names == images.class_names:
         seen = load_seen(Path(judge.run))
         if seen is not None and not np.isin(_prints(images), seen).any():
-            return predict(run, images).pred_probs, f"the test part was judged by {judge.run}, which never saw it"
+            return predict(
+                run, images
+            ).pred_probs, f"the test part was judged by {judge.run}, which never saw it"
     left, dropped = without_overlap(learned, images)
     copies = f" without {dropped} pictures that are copies of test pictures" * bool(dropped)
     if judge.plan is not None:
         fitted, val = split_off(left, 0.1, seed)
         checkpoint = calibrate(judge.plan.fit(fitted, val, task.options.training(Path())), val)
-        return predict(checkpoint, images).pred_probs, f"the test part was judged by a network of the others{copies}"
+        return predict(
+            checkpoint, images
+        ).pred_probs, f"the test part was judged by a network of the others{copies}"
     numbers = fold_numbers(left, folds, derive_seed(seed, "curate", "test"), rare="spread")
     # `left` holds rows of `learned` in their order.
     place = {name: row for row, name in zip(rows, learned.ids, strict=True)}
@@ -313,7 +319,10 @@ def _pruning(
     if task.prune == "off":
         return None, "it was not asked for"
     if task.judge.plan is not None:
-        return None, "networks would have to be trained dozens of times; linear heads on features are not used here"
+        return (
+            None,
+            "networks would have to be trained dozens of times; linear heads on features are not used here",
+        )
     if task.prune == "auto" and len(rows) > MOST_PRUNED:
         return None, f"above {MOST_PRUNED:,} pictures it is searched only where a share is given"
     numbers = fold_numbers(learned, folds, derive_seed(task.options.seed, "curate", 0), rare="spread")
