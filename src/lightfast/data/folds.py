@@ -26,9 +26,8 @@ def fold_numbers(
 
     Raises SettingsError for fewer than 2 folds, DataError naming a class with fewer distinct pictures of its
     own than folds; with `rare` "spread" such a class is missing from some folds instead. Classes without
-    any picture are passed over. Pictures with any number of labels are
-    stratified by their rarest tag (`stratify.stratify`): a tag of at least 2 pictures a fold is in every
-    fold, and no tag is too rare.
+    any picture are passed over. Pictures with any number of labels are stratified by their rarest tag
+    (`stratify.stratify`): a tag of at least 2 pictures a fold is in every fold, and no tag is too rare.
     """
     if folds < 2:
         raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance `folds=5`.")

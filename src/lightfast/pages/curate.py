@@ -50,7 +50,8 @@ def _cards(result: CurateResult) -> Cards:
     cards = []
     for part in result.labels[:1]:
         low, high = part.wrong.interval
-        detail = f"of {part.n:,} judged; estimated {part.wrong.wrong:.0f} wrong, 95 % interval {low:.0f}–{high:.0f}"
+        wrong = f"{part.wrong.wrong:.0f} estimated wrong, 95 % interval {low:.0f}–{high:.0f}"
+        detail = f"of {part.n:,} judged; {wrong}"
         cards.append(Card(f"{part.issues:,}", "doubted labels", detail, "strong"))
     if result.tag_issues:
         missing, more = found.get("missing label", 0), found.get("superfluous label", 0)
@@ -85,7 +86,8 @@ def _lead(result: CurateResult) -> str:
         share = (
             f" They read {percent(part.accuracy, 1)} [{percent_range(part.accuracy_interval)}] as labelled."
         )
-    return f"Labels were judged by {result.method}: no picture by a model that had seen it or a copy of it.{share}"
+    said = "no picture by a model that had seen it or a copy of it"
+    return f"Labels were judged by {result.method}: {said}.{share}"
 
 
 def _not_run(result: CurateResult) -> tuple[SectionPart, ...]:
@@ -157,8 +159,8 @@ def _outliers_section(result: CurateResult) -> list[Section]:
         for row in found.rows[:_SHOWN].tolist()
     ]
     lead = (
-        f"{len(found.rows):,} pictures are unlike all others, compared by {result.features}: their similarity to "
-        f"the nearest ones is below {found.cut:.2f}, usual is {found.usual:.2f}."
+        f"{len(found.rows):,} pictures are unlike all others, compared by {result.features}: their "
+        f"similarity to the nearest ones is below {found.cut:.2f}, usual is {found.usual:.2f}."
     )
     return [
         Section("Outliers", (Gallery(_thumbnails(result, rows), _shown(len(rows), len(found.rows))),), lead)
@@ -212,14 +214,14 @@ def _classes_section(result: CurateResult) -> list[Section]:
     uneven = " Uneven classes: the rare ones are judged and learned worse." if balance.uneven else ""
     few = f" Fewer than ten pictures: {', '.join(balance.few)}." if balance.few else ""
     lead = (
-        f"{len(names)} classes, the largest has {balance.ratio:.1f} times the pictures of the smallest; they are as "
-        f"varied as {balance.effective_classes:.1f} even ones.{uneven}{few}"
+        f"{len(names)} classes, the largest has {balance.ratio:.1f} times the pictures of the smallest; "
+        f"they are as varied as {balance.effective_classes:.1f} even ones.{uneven}{few}"
     )
     return [Section("Classes", (*parts, table), lead)]
 
 
 def _files(result: CurateResult) -> Text:
     return Text(
-        f"{ISSUES_FILE}: every issue, one a row. {SCORES_FILE}: every picture with its scores. {QUEUE_FILE}: what a "
-        "person has to decide, the worst first. metrics.json: the counts and estimates of this page."
+        f"{ISSUES_FILE}: every issue, one a row. {SCORES_FILE}: every picture with its scores. {QUEUE_FILE}: "
+        "what a person has to decide, the worst first. metrics.json: the counts and estimates of this page."
     )

@@ -56,8 +56,8 @@ def _lead(result: CurateResult) -> str:
     if result.tag_issues:
         return "Left of the arrow what a picture carries, right what is missing (+) or superfluous (−)."
     return (
-        "Left of the arrow the label as given, right the suggested one; below, the nearest pictures that carry "
-        "either. Where the picture is like those on the right, the label is wrong."
+        "Left of the arrow the label as given, right the suggested one; below, the nearest pictures that "
+        "carry either. Where the picture is like those on the right, the label is wrong."
     )
 
 
@@ -139,7 +139,7 @@ def test_section(result: CurateResult) -> list[Section]:
         "Cleaning a test part by the word of a model raises the figure of that model: it agrees with itself.",
     )
     said = Text(
-        "Whoever corrects test labels should look at each of them, say that it was done, and report both figures."
+        "Whoever corrects test labels should look at each of them, say that it was done, and report both."
     )
     return [Section("Test part", (cards, said))]
 
@@ -161,8 +161,8 @@ def pruning_section(result: CurateResult) -> list[Section]:
     else:
         lead = "Leaving out doubtful pictures does not raise the accuracy: none are left out."
     caption = (
-        "Cross-validated accuracy on pictures that are never left out, by the labels that they carry, with 95 % "
-        "intervals. Nothing about a held-out picture decides what is left out."
+        "Cross-validated accuracy on pictures that are never left out, by the labels that they carry, with "
+        "95 % intervals. Nothing about a held-out picture decides what is left out."
     )
     return [Section("Leaving out", (Figure(interval_figure(rows, unit="%"), caption),), lead)]
 
