@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.files import atomic, write_json, write_text
 from lightfast.curate.copies import CopyGroup
-from lightfast.curate.evidence import LabelledVectors, nearest_of_label
+from lightfast.curate.either_side import LabelledVectors, nearest_of_label
 from lightfast.curate.flaws import Flaw
 from lightfast.curate.issue_table import Issue
 from lightfast.curate.outliers import Outliers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lightfast.curate.embed import unit_rows
-from lightfast.curate.evidence import LabelledVectors, nearest_of_label, same_picture_groups
+from lightfast.curate.either_side import LabelledVectors, nearest_of_label, same_picture_groups
 
 
 def base(seed: int = 0, n: int = 40) -> tuple[LabelledVectors, np.ndarray]:

@@ -1,0 +1,69 @@
+"""All that speaks about a label, put together: the chance that it is right, and the right class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.curate.evidence import LabelEvidence
+from lightfast.curate.feature_space import FeatureSpace, neighbour_votes
+from lightfast.curate.label_scores import LEFT_OUT_FIT, NEIGHBOURS
+from lightfast.curate.noise_model import NoiseModel, fit_noise_model, log_sources
+
+_NEIGHBOURS = 20
+# Rounds of cleaning; they end where the number of wrong labels moves by less than this share.
+_ROUNDS, _SETTLED = 6, 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """Attributes:
+    posterior: (N, K), the true class by everything and the given label.
+    by_features: (N, K) class probabilities by name of the score, from the labels as they were given.
+    neighbours: (rows int64 (N, k), cosines float32 (N, k)), or None.
+    model: what was fitted.
+    """
+
+    posterior: NDArray[np.floating]
+    by_features: dict[str, NDArray[np.floating]]
+    neighbours: tuple[NDArray[np.int64], NDArray[np.float32]] | None
+    model: NoiseModel
+
+
+def combine(evidence: LabelEvidence, seed: int = 0) -> Combined:
+    """Fit the noise model to the probabilities and, where features are given, to what nearest pictures and a
+    linear fit without the row say; then let those two learn from the cleaned labels, and fit again, until
+    the number of wrong labels settles.
+    """
+    labels = evidence.labels
+    space = None if evidence.features is None else FeatureSpace.of(evidence.features)
+    if space is None:
+        sources = log_sources(evidence.pred_probs)
+        model = fit_noise_model(sources, labels, seed)
+        return Combined(model.posterior(sources, labels), {}, None, model)
+    near = space.nearest(_NEIGHBOURS)
+    believed = np.eye(evidence.num_classes, dtype=np.float32)[labels]
+    by_features = first = _by_features(space, near, believed)
+    wrong_before = np.inf
+    for _ in range(_ROUNDS):
+        sources = log_sources(evidence.pred_probs, *by_features.values())
+        model = fit_noise_model(sources, labels, seed)
+        believed = model.posterior(sources, labels)
+        wrong = len(labels) - float(believed[np.arange(len(labels)), labels].sum(dtype=np.float64))
+        if abs(wrong - wrong_before) <= _SETTLED * max(wrong, 1):
+            break
+        wrong_before = wrong
+        by_features = _by_features(space, near, believed)
+    return Combined(believed, first, near, model)
+
+
+def _by_features(
+    space: FeatureSpace, near: tuple[NDArray[np.int64], NDArray[np.float32]], believed: NDArray[np.floating]
+) -> dict[str, NDArray[np.floating]]:
+    fitted = np.clip(space.left_out_fit(believed), 1e-3, 1)
+    return {
+        NEIGHBOURS: neighbour_votes(near, believed),
+        LEFT_OUT_FIT: fitted / fitted.sum(axis=1, keepdims=True),
+    }
