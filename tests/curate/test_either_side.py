@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightfast.curate.embed import unit_rows
 from lightfast.curate.either_side import LabelledVectors, nearest_of_label, same_picture_groups
+from lightfast.curate.embed import unit_rows
 
 
 def base(seed: int = 0, n: int = 40) -> tuple[LabelledVectors, np.ndarray]:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, n)
-    return LabelledVectors(unit_rows(rng.normal(size=(n, 8))), np.eye(3, dtype=bool)[labels], np.arange(n)), labels
+    carries = np.eye(3, dtype=bool)[labels]
+    return LabelledVectors(unit_rows(rng.normal(size=(n, 8))), carries, np.arange(n)), labels
 
 
 def test_they_are_those_of_a_sorted_list():

@@ -78,7 +78,9 @@ def test_lightest_and_darkest_are_hundredths():
     assert found.spread[0] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("size, odd", [((60, 80), False), ((120, 90), False), ((100, 900), True), ((20, 26), True)])
+@pytest.mark.parametrize(
+    "size, odd", [((60, 80), False), ((120, 90), False), ((100, 900), True), ((20, 26), True)]
+)
 def test_odd_sizes_are_those_that_few_others_have(size, odd):
     sizes = np.array([(90, 120)] * 20 + [size])
     blank = np.full(21, 0.3, dtype=np.float32)

@@ -7,12 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lightfast.curate.out_of_sample import (
-    judged_rows,
-    linear_out_of_sample,
-    only_classes,
-    possible_folds,
-)
+from lightfast.curate.out_of_sample import judged_rows, linear_out_of_sample, only_classes, possible_folds
 from lightfast.data.images import ImageSet
 from lightfast.experiments.crossval import FoldOptions
 

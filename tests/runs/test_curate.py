@@ -15,8 +15,8 @@ from lightfast.base.errors import DataError, InputError, SettingsError
 from lightfast.base.files import load_json
 from lightfast.curate.embed import Embedder
 from lightfast.curate.issue_table import load_issues
-from lightfast.data.decisions import ReviewQueue
 from lightfast.data.dataset import TableOptions
+from lightfast.data.decisions import ReviewQueue
 from lightfast.data.ingest import load_images
 from lightfast.pages.curate_result import CurateResult
 from lightfast.runs import curate_labels

@@ -1,4 +1,4 @@
-"""The page of what is wrong with pictures: doubted labels to judge at a glance, then everything else."""
+"""The page of what is wrong with pictures: labels to judge at a glance, then everything else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FLAWS = {
 
 
 def write_curate_page(path: Path, result: CurateResult) -> Path:
-    """The report: doubted labels, test part, copies, outliers, flaws, classes, the share to leave out."""
+    """The report: wrong labels, test part, copies, outliers, flaws, classes, the share to leave out."""
     sections = [
         Section("Result", (_cards(result), *noted(result), *_not_run(result))),
         *labels_section(result),
@@ -52,13 +52,13 @@ def _cards(result: CurateResult) -> Cards:
         low, high = part.wrong.interval
         wrong = f"{part.wrong.wrong:.0f} estimated wrong, 95 % interval {low:.0f}–{high:.0f}"
         detail = f"of {part.n:,} judged; {wrong}"
-        cards.append(Card(f"{part.issues:,}", "doubted labels", detail, "strong"))
+        cards.append(Card(f"{part.issues:,}", "probably wrong labels", detail, "strong"))
     if result.tag_issues:
         missing, more = found.get("missing label", 0), found.get("superfluous label", 0)
         cards.append(
             Card(
                 f"{missing + more:,}",
-                "doubted labels",
+                "probably wrong labels",
                 f"{missing:,} missing, {more:,} superfluous",
                 "strong",
             )

@@ -1,4 +1,4 @@
-"""What the page of `curate` says about labels: each doubted one with its evidence, how many are wrong, what
+"""What the page of `curate` says about labels: each wrong one with its evidence, how many are wrong, what
 cleaning does to the figures of a test part, and the share to leave out.
 """
 
@@ -7,17 +7,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from lightfast.curate.cut import WrongLabels
 from lightfast.curate.issue_table import Issue
-from lightfast.curate.issues import WrongLabels
 from lightfast.pages.curate_result import CurateResult
 from lightfast.report.page import (
     Card,
     Cards,
     Cell,
-    Doubted,
-    DoubtedGrid,
     Figure,
     Folded,
+    LabelIssueCard,
+    LabelIssueGrid,
     Picture,
     Section,
     SectionPart,
@@ -30,26 +30,26 @@ from lightfast.report.thumbnails import thumbnail
 from lightfast.statistics.resampled import corrected_interval
 
 MOST_SHOWN, OF_EACH = 120, 4
-"""Doubted labels on the page: the worst of all, and the worst of every given label."""
+"""LabelIssueCard labels on the page: the worst of all, and the worst of every given label."""
 _KINDS = ("label", "missing label", "superfluous label")
 _SIDE, _NEAR_SIDE = 128, 72
 
 
 def labels_section(result: CurateResult) -> list[Section]:
-    """Every doubted label that is shown, and the estimates a class."""
+    """Every probably wrong label that is shown, and the estimates a class."""
     issues = [one for one in result.issues if one.kind in _KINDS]
     if not result.method:
         return []
     parts: list[SectionPart] = []
     if issues:
-        caption = "Of all doubted labels the worst, and of every given label the worst few."
-        parts.append(DoubtedGrid(_doubted(result, _chosen(issues)), len(issues), caption))
+        caption = "Of all probably wrong labels the worst, and of every given label the worst few."
+        parts.append(LabelIssueGrid(_cards_of(result, _chosen(issues)), len(issues), caption))
     else:
-        parts.append(Text("No label is doubted.", note=True))
+        parts.append(Text("No label is probably wrong.", note=True))
     for part in result.labels:
         table = _estimates(part.wrong_by_class, part.part, len(result.labels) > 1)
         parts.append(Folded(table.caption, (table,)))
-    return [Section("Doubted labels", tuple(parts), _lead(result))]
+    return [Section("Probably wrong labels", tuple(parts), _lead(result))]
 
 
 def _lead(result: CurateResult) -> str:
@@ -72,7 +72,7 @@ def _chosen(issues: Sequence[Issue]) -> list[Issue]:
     return chosen
 
 
-def _doubted(result: CurateResult, issues: Sequence[Issue]) -> tuple[Doubted, ...]:
+def _cards_of(result: CurateResult, issues: Sequence[Issue]) -> tuple[LabelIssueCard, ...]:
     images = result.images
     row_of = {name: row for row, name in enumerate(images.ids)}
     small: dict[str, Picture] = {}
@@ -84,7 +84,7 @@ def _doubted(result: CurateResult, issues: Sequence[Issue]) -> tuple[Doubted, ..
         return tuple(small[name] for name in ids)
 
     return tuple(
-        Doubted(
+        LabelIssueCard(
             thumbnail(images.images[row_of[one.id]], "", one.id, _SIDE),
             one.id,
             one.given_label or "nothing",
@@ -134,7 +134,7 @@ def test_section(result: CurateResult) -> list[Section]:
                 test.given, "by the labels as they are: the figure to report", test.given_interval, "strong"
             ),
             share_card(test.after, "by the suggested labels: inflated", test.after_interval, "bad"),
-            Card(f"{test.cleaned:,}", "test labels doubted", f"of {test.n:,}"),
+            Card(f"{test.cleaned:,}", "test labels that are probably wrong", f"of {test.n:,}"),
         ),
         "Cleaning a test part by the word of a model raises the figure of that model: it agrees with itself.",
     )

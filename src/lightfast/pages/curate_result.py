@@ -16,9 +16,10 @@ from lightfast.statistics.intervals import Interval
 
 if TYPE_CHECKING:
     from lightfast.curate.copies import CopyGroup
+    from lightfast.curate.cut import WrongLabels
     from lightfast.curate.flaws import Flaw
     from lightfast.curate.issue_table import Issue
-    from lightfast.curate.issues import LabelIssues, WrongLabels
+    from lightfast.curate.issues import LabelIssues
     from lightfast.curate.outliers import Outliers
     from lightfast.curate.overlap import ClassBalance, ClassOverlap
     from lightfast.curate.pruning import Pruning
@@ -61,7 +62,7 @@ class BothFigures:
     Attributes:
         n: test pictures judged. cleaned: labels that would change.
         given, given_interval: accuracy by the labels as they are: the figure to report.
-        after, after_interval: by the suggested labels where one is doubted: inflated.
+        after, after_interval: by the suggested labels where one is probably wrong: inflated.
     """
 
     n: int

@@ -183,8 +183,8 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Doubted:
-    """One label that is probably wrong, with what to judge it by at a glance.
+class LabelIssueCard:
+    """One label that is probably wrong, and what to judge it by at a glance.
 
     Attributes:
         picture: the picture itself.
@@ -206,12 +206,12 @@ class Doubted:
 
 
 @dataclass(frozen=True)
-class DoubtedGrid:
-    """Doubted labels side by side, the worst first, to be filtered by either label; `total` counts those that
-    are not shown too.
+class LabelIssueGrid:
+    """Probably wrong labels side by side, the worst first, to be filtered by either label; `total` counts
+    those that are not shown too.
     """
 
-    rows: tuple[Doubted, ...]
+    rows: tuple[LabelIssueCard, ...]
     total: int
     caption: str = ""
 
@@ -235,7 +235,9 @@ class Folded:
     anchor: str = ""
 
 
-SectionPart = Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | DoubtedGrid | Folded
+SectionPart = (
+    Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | LabelIssueGrid | Folded
+)
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
     they are.
 
     Only a page that needs one carries a script: it opens the folded part that a link leads to, and filters
-    doubted labels. The page's own security policy names the script by its hash and forbids any other.
+    probably wrong labels. The page's own security policy names the script by its hash and forbids any other.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -302,7 +304,7 @@ def _scripts(sections: Sequence[Section]) -> list[str]:
     parts = [part for section in sections for part in section.parts]
     needed = {
         "unfold.js.jinja": any(isinstance(part, Folded) and part.anchor for part in parts),
-        "filter.js.jinja": any(isinstance(part, DoubtedGrid) for part in parts),
+        "filter.js.jinja": any(isinstance(part, LabelIssueGrid) for part in parts),
     }
     return [name for name, holds in needed.items() if holds]
 

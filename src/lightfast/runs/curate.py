@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from lightfast.base.errors import SettingsError
 from lightfast.curate.copies import find_copies
-from lightfast.curate.embed import Features
 from lightfast.curate.either_side import same_picture_groups
+from lightfast.curate.embed import Features
 from lightfast.curate.flaws import Flaw, file_sizes, find_flaws, picture_statistics
 from lightfast.curate.issue_table import save_issues
 from lightfast.curate.neighbours import nearest
