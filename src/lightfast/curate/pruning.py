@@ -28,7 +28,7 @@ class Pruning:
     Attributes:
         shares: of the training pictures of every fold, 0 first.
         accuracy: float64 (S, F): of every share on every fold, by the given labels.
-        chosen: the share with the best mean, the smallest of equals.
+        chosen: the share with the best mean, the smallest of equals; or the one that was asked for.
         gain: its accuracy minus that of leaving out nothing; `interval` at 95 %, corrected for the training
             pictures that the folds share (Nadeau and Bengio 2003). (0, 0) where nothing is left out.
     """
@@ -112,11 +112,11 @@ def choose_share(
             read = _probs(rows, kept, tested, classes, settings).argmax(axis=1)
             accuracy[place, held] = (read == labels[tested]).mean()
             report("pruning", len(pairs) + held * len(shares) + place + 1, total)
-    return _chosen(tuple(shares), accuracy)
+    return pruned_at(tuple(shares), accuracy, int(accuracy.mean(axis=1).argmax()))
 
 
-def _chosen(shares: tuple[float, ...], accuracy: NDArray[np.float64]) -> Pruning:
-    best = int(accuracy.mean(axis=1).argmax())
+def pruned_at(shares: tuple[float, ...], accuracy: NDArray[np.float64], best: int) -> Pruning:
+    """What the share at place `best` gains against the first; `accuracy` (S, F) of shares and folds."""
     gains = accuracy[best] - accuracy[0]
     low, high = corrected_interval(gains, 1 / (accuracy.shape[1] - 1)) if best else (0.0, 0.0)
     return Pruning(shares, accuracy, shares[best], float(gains.mean()), Interval(low, high))

@@ -22,7 +22,7 @@ from lightfast.curate.out_of_sample import (
     only_classes,
     possible_folds,
 )
-from lightfast.curate.pruning import Pruning, choose_share
+from lightfast.curate.pruning import Pruning, choose_share, pruned_at
 from lightfast.data.folds import fold_numbers
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split_off, without_overlap
@@ -253,6 +253,8 @@ def _test_part(
         task.images.take(kept), labels=given, class_names=learned.class_names
     ).with_hashes([task.images.content_hashes[row] for row in kept])
     probs, how = _test_probs(task, learned, rows, images, kept, folds)
+    if probs is None:
+        return None, (*notes, how)
     return _judged("test", images, kept, probs, task), (*notes, how)
 
 
@@ -263,7 +265,7 @@ def _test_probs(
     images: ImageSet,
     kept: NDArray[np.int64],
     folds: int,
-) -> tuple[NDArray[np.float32], str]:
+) -> tuple[NDArray[np.float32] | None, str]:
     judge, seed = task.judge, task.options.seed
     run = judge.classifier
     if run is not None and run.task == "multi-class" and run.class_names == images.class_names:
@@ -273,6 +275,9 @@ def _test_probs(
                 run, images
             ).pred_probs, f"the test part was judged by {judge.run}, which never saw it"
     left, dropped = without_overlap(learned, images)
+    if only_classes(left, judged_rows(left)[0]).num_classes < learned.num_classes:
+        said = "hardly any picture of the others is no copy of a test picture"
+        return None, f"labels of the test part were not judged: {said}"
     copies = f" without {dropped} pictures that are copies of test pictures" * bool(dropped)
     if judge.plan is not None:
         fitted, val = split_off(left, 0.1, seed)
@@ -327,5 +332,8 @@ def _pruning(
         return None, f"above {MOST_PRUNED:,} pictures it is searched only where a share is given"
     numbers = fold_numbers(learned, folds, derive_seed(task.options.seed, "curate", 0), rare="spread")
     data = LinearData(task.features[rows], learned.require_labels())
-    given = {} if task.prune == "auto" else {"shares": (0.0, float(task.prune))}
-    return choose_share(data, numbers, found.strength, report=task.options.report, **given), ""
+    if task.prune == "auto":
+        return choose_share(data, numbers, found.strength, report=task.options.report), ""
+    shares = (0.0, float(task.prune))
+    tried = choose_share(data, numbers, found.strength, shares=shares, report=task.options.report)
+    return pruned_at(shares, tried.accuracy, 1), ""
