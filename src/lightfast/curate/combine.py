@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lightfast.curate.evidence import LabelEvidence
 from lightfast.curate.feature_space import FeatureSpace, neighbour_votes
 from lightfast.curate.label_scores import LEFT_OUT_FIT, NEIGHBOURS
-from lightfast.curate.noise_model import NoiseModel, fit_noise_model, log_sources
+from lightfast.curate.noise_model import GUESSED, NoiseModel, fit_noise_model, log_sources
 
 _NEIGHBOURS = 20
 # Rounds of cleaning; they end where the number of wrong labels moves by less than this share.
@@ -41,22 +41,23 @@ def combine(evidence: LabelEvidence, seed: int = 0) -> Combined:
     space = None if evidence.features is None else FeatureSpace.of(evidence.features)
     if space is None:
         sources = log_sources(evidence.pred_probs)
-        model = fit_noise_model(sources, labels, seed)
-        return Combined(model.posterior(sources, labels), {}, None, model)
+        model = fit_noise_model(sources, labels, seed=seed)
+        return Combined(model.posterior(sources, labels, GUESSED), {}, None, model)
     near = space.nearest(_NEIGHBOURS)
     believed = np.eye(evidence.num_classes, dtype=np.float32)[labels]
     by_features = first = _by_features(space, near, believed)
-    wrong_before = np.inf
+    wrong_before, model, sources = np.inf, None, log_sources(evidence.pred_probs)
     for _ in range(_ROUNDS):
         sources = log_sources(evidence.pred_probs, *by_features.values())
-        model = fit_noise_model(sources, labels, seed)
+        model = fit_noise_model(sources, labels, start=model, seed=seed)
         believed = model.posterior(sources, labels)
         wrong = len(labels) - float(believed[np.arange(len(labels)), labels].sum(dtype=np.float64))
         if abs(wrong - wrong_before) <= _SETTLED * max(wrong, 1):
             break
         wrong_before = wrong
         by_features = _by_features(space, near, believed)
-    return Combined(believed, first, near, model)
+    assert model is not None, "there is at least one round"
+    return Combined(model.posterior(sources, labels, GUESSED), first, near, model)
 
 
 def _by_features(
