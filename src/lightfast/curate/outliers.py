@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.curate.flaws import STANDS_OUT, robust_deviations
+from lightfast.curate.flaws import robust_deviations
 
+FAR = 2.5
+"""Robust deviations from the median from which a picture is alone: of a normal spread 6 in 1,000 are."""
 NEIGHBOURS = 5
 """Neighbours whose mean similarity tells how alone a picture is."""
 FEWEST_PICTURES = 20
@@ -44,7 +46,7 @@ def find_outliers(similarity: NDArray[np.floating]) -> Outliers:
     """The pictures whose nearest neighbours are far.
 
     The distance to the k-th nearest neighbours is the plainest outlier score and among the best (Ramaswamy,
-    Rastogi and Shim 2000; Campos et al. 2016). An outlier stands out by more than `STANDS_OUT` robust
+    Rastogi and Shim 2000; Campos et al. 2016). An outlier stands out by more than `FAR` robust
     deviations of the logarithm of 1 − similarity, which has no long tail of its own.
 
     Args:
@@ -61,6 +63,6 @@ def find_outliers(similarity: NDArray[np.floating]) -> Outliers:
     away = np.log(np.maximum(1 - mean, 1e-6))
     deviations = robust_deviations(away)
     scale = 1.4826 * float(np.median(np.abs(away - np.median(away))))
-    rows = np.flatnonzero(deviations > STANDS_OUT)
-    cut = 1 - float(np.exp(np.median(away) + STANDS_OUT * scale))
+    rows = np.flatnonzero(deviations > FAR)
+    cut = 1 - float(np.exp(np.median(away) + FAR * scale))
     return Outliers(mean, rows[np.argsort(mean[rows], kind="stable")], usual, cut)

@@ -159,8 +159,9 @@ def _outliers_section(result: CurateResult) -> list[Section]:
         for row in found.rows[:_SHOWN].tolist()
     ]
     lead = (
-        f"{len(found.rows):,} pictures are unlike all others, compared by {result.features}: their "
-        f"similarity to the nearest ones is below {found.cut:.2f}, usual is {found.usual:.2f}."
+        f"{len(found.rows):,} picture{'s are' if len(found.rows) > 1 else ' is'} unlike all others, by "
+        f"{result.features}: the similarity to the nearest ones is below {found.cut:.2f}, usual is "
+        f"{found.usual:.2f}."
     )
     return [
         Section("Outliers", (Gallery(_thumbnails(result, rows), _shown(len(rows), len(found.rows))),), lead)

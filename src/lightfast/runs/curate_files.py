@@ -220,9 +220,8 @@ def write_pruned(folder: Path, found: Findings) -> tuple[str, ...]:
     target = _write_rows(folder, pruned, found.part_of[rows])
     facts = {"version": pruned.version, "parent": pruned.parent, "history": list(pruned.history)}
     write_json(folder / f"{PRUNED}.json", {**facts, "left_out": found.ids(tuple(left_out.tolist()))})
-    return (
-        f"{target.name}: the next version, without {len(left_out):,} doubtful pictures; nothing was deleted",
-    )
+    said = f"the next version is {target.name}: without {len(left_out):,} pictures whose labels are doubtful"
+    return (f"{said}; nothing was deleted",)
 
 
 def _write_rows(folder: Path, images: ImageSet, part_of: NDArray[np.str_]) -> Path:

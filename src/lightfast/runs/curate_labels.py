@@ -32,6 +32,7 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.transfer import TransferSettings
 from lightfast.pages.curate_result import BothFigures, JudgedPart
 from lightfast.runs.folder import FOLDS_FOLDER, load_seen
+from lightfast.runs.margins import load_margins
 from lightfast.runs.options import RunOptions
 from lightfast.statistics.intervals import wilson
 from lightfast.train.fit import ClassifierPlan, recipe_of
@@ -213,7 +214,12 @@ def _judged(
     labels = images.require_labels()
     several = repeats if repeats is not None and len(repeats) > 1 else None
     found = find_label_issues(
-        probs, labels, features=task.features[rows], repeats=several, class_names=images.class_names
+        probs,
+        labels,
+        features=task.features[rows],
+        repeats=several,
+        margins=load_margins(Path(task.judge.run), images.ids) if task.judge.run else None,
+        class_names=images.class_names,
     )
     right = int((probs.argmax(axis=1) == labels).sum())
     share = right / len(labels)
