@@ -15,13 +15,12 @@ from lightfast.base.errors import DataError, InputError, SettingsError
 from lightfast.base.files import load_json
 from lightfast.curate.embed import Embedder
 from lightfast.curate.issue_table import load_issues
-from lightfast.data.dataset import TableOptions
 from lightfast.data.decisions import ReviewQueue
-from lightfast.data.ingest import load_images
 from lightfast.pages.curate_result import CurateResult
 from lightfast.runs import curate_labels
 from lightfast.runs.curate import CurateOptions, curate_run, default_folder
 from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
 
 COLOURS = {"leaf": (40, 150, 50), "rose": (190, 40, 60), "sky": (60, 110, 200)}
 WRONG = {"leaf/rose-3.png": "rose", "sky/leaf-5.png": "leaf"}
@@ -189,7 +188,7 @@ def test_copies_across_parts_are_leaks(tmp_path):
 def test_the_pruned_version_can_be_read_and_has_its_parent(messy, tmp_path):
     result = curate(messy, tmp_path / "out", prune="0.1")
     assert result.pruning.chosen == 0.1
-    pruned = load_images(tmp_path / "out/pruned.csv", tables=TableOptions(root=messy)).images
+    pruned = prepare(tmp_path / "out/pruned.csv", RunOptions(root=messy)).data.part("all")
     facts = load_json(tmp_path / "out/pruned.json")
     assert facts["parent"] == result.data_version
     assert len(pruned) == result.n - len(facts["left_out"])

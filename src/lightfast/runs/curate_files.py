@@ -100,6 +100,8 @@ def _label_issues(found: Findings, part: JudgedPart) -> Iterator[Issue]:
     here = np.array([number[name] for name in judged.class_names])
     given, other = here[judged.given_label[places]], here[judged.suggested_label[places]]
     base = _vectors(found)
+    # What is in question itself is no evidence.
+    base.carries[part.rows[judged.is_issue]] = False
     agreeing, disagreeing = (nearest_of_label(base, rows, one, _SHOWN) for one in (given, other))
     for at, (place, row) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
         yield Issue(
