@@ -76,7 +76,7 @@ def choose_judge(images: ImageSet, photographs: bool, classifier: Checkpoint | N
         return Judge(None, checkpoint_embedder(classifier), classifier, run, f"linear heads on {said}", said)
     embedder = None if grey and not photographs else backbone_embedder()
     said = "pixels" if embedder is None else f"features of the published backbone {embedder.source}"
-    if classifier is not None:
+    if classifier is not None and images.tags is None:
         recipe = Recipe.of(**classifier.details.get("recipe", {})) if classifier.details else Recipe()
         plan = ClassifierPlan(classifier.model, recipe, dict(classifier.config))
         method = f"the model of {run} ({classifier.model}), trained anew without the pictures that it judges"
