@@ -133,8 +133,8 @@ def curate_run(source: str, options: RunOptions, curate_options: CurateOptions |
 
 def _read(source: str, wanted: CurateOptions, options: RunOptions) -> _Pile:
     classifier = load_classifier(wanted.run, options.device) if wanted.run else None
-    # A backbone looks at no more than its own side of a photograph.
-    side = backbone_of(identifier_of(AUTO_MODEL)).side
+    # A backbone looks at no more than its own side of a photograph; a run reads at its own size.
+    side = None if classifier else backbone_of(identifier_of(AUTO_MODEL)).side
     target = ImageSpec(options.image_size, largest_side=side)
     prepared = prepare_labelled_or_not(source, options, classifier=classifier, target=target)
     data = prepared.data

@@ -71,7 +71,7 @@ def choose_judge(images: ImageSet, photographs: bool, classifier: Checkpoint | N
     anew once a fold.
     """
     grey = images.image_shape[2] == 1
-    if classifier is not None and _knows_nothing(classifier, run):
+    if classifier is not None and _knows_nothing(classifier):
         said = f"features of {run} ({classifier.model}), which knows nothing of these labels"
         return Judge(None, checkpoint_embedder(classifier), classifier, run, f"linear heads on {said}", said)
     embedder = None if grey and not photographs else backbone_embedder()
@@ -89,7 +89,7 @@ def choose_judge(images: ImageSet, photographs: bool, classifier: Checkpoint | N
     )
 
 
-def _knows_nothing(classifier: Checkpoint, run: str) -> bool:
+def _knows_nothing(classifier: Checkpoint) -> bool:
     """Whether the features of a run were not fitted to labels: a frozen backbone, or one of others."""
     if classifier.from_hub:
         return True

@@ -18,7 +18,7 @@ def curate_lines(result: CurateResult) -> list[str]:
         low, high = part.wrong.interval
         name = f" ({part.part})" if len(result.labels) > 1 else ""
         lines.append(
-            f"labels     {part.issues:,} doubted of {part.n:,}{name}; estimated {part.wrong.wrong:.0f} wrong "
+            f"labels     {part.issues:,} probably wrong of {part.n:,}{name}; {part.wrong.wrong:.0f} estimated "
             f"[{low:.0f} to {high:.0f}]; read as labelled {share_text(part.accuracy, part.accuracy_interval)}"
         )
     for kind, count in result.found.items():
