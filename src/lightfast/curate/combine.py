@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from lightfast.curate.evidence import LabelEvidence
 from lightfast.curate.feature_space import FeatureSpace, neighbour_votes
 from lightfast.curate.label_scores import LEFT_OUT_FIT, NEIGHBOURS
-from lightfast.curate.noise_model import GUESSED, NoiseModel, fit_noise_model, log_sources
+from lightfast.curate.noise_model import NoiseModel, fit_noise_model, log_sources
 
 _NEIGHBOURS = 20
+# Share of each transition that is spread evenly, see `NoiseModel.judged`; without features the transition is
+# all that knows of errors between two classes.
+_EVENED, _EVENED_ALONE = 0.9, 0.5
 # Rounds of cleaning; they end where the number of wrong labels moves by less than this share.
 _ROUNDS, _SETTLED = 6, 0.01
 
@@ -42,7 +45,7 @@ def combine(evidence: LabelEvidence, seed: int = 0) -> Combined:
     if space is None:
         sources = log_sources(evidence.pred_probs)
         model = fit_noise_model(sources, labels, seed=seed)
-        return Combined(model.posterior(sources, labels, GUESSED), {}, None, model)
+        return Combined(model.judged(sources, labels, _EVENED_ALONE), {}, None, model)
     near = space.nearest(_NEIGHBOURS)
     believed = np.eye(evidence.num_classes, dtype=np.float32)[labels]
     by_features = first = _by_features(space, near, believed)
@@ -57,7 +60,7 @@ def combine(evidence: LabelEvidence, seed: int = 0) -> Combined:
         wrong_before = wrong
         by_features = _by_features(space, near, believed)
     assert model is not None, "there is at least one round"
-    return Combined(model.posterior(sources, labels, GUESSED), first, near, model)
+    return Combined(model.judged(sources, labels, _EVENED), first, near, model)
 
 
 def _by_features(
