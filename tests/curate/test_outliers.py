@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from lightfast.curate.neighbours import nearest
-from lightfast.curate.outliers import FEWEST_PICTURES, NEIGHBOURS, find_outliers
+from lightfast.curate.outliers import FEWEST_PICTURES, OUTLIER_NEIGHBOURS, find_outliers
 
 
 def similarities(strangers: int, seed: int = 0) -> np.ndarray:
     """Cosines of 200 rows around one direction and `strangers` in directions of their own."""
     rng = np.random.default_rng(seed)
     around = rng.normal(size=64) + 0.4 * rng.normal(size=(200, 64))
-    return nearest(np.concatenate([around, rng.normal(size=(strangers, 64))]), NEIGHBOURS).similarity
+    return nearest(np.concatenate([around, rng.normal(size=(strangers, 64))]), OUTLIER_NEIGHBOURS).similarity
 
 
 def test_strangers_are_found_and_nobody_else():

@@ -16,15 +16,15 @@ from scipy.ndimage import uniform_filter1d
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.decode.unreadable import printable
 
-DARK = 0.30
+DARKEST_LIGHT = 0.30
 """The brightest hundredth of a dark picture is darker than this, of 0 (black) to 1 (white)."""
-GLARING = 0.75
+LIGHTEST_DARK = 0.75
 """The darkest hundredth of a glaring picture is brighter than this."""
-BLURRED = 0.6
+MOST_BLUR = 0.6
 """The blur effect of a blurred picture is above this, 0 (sharp) to 1, and stands out among the others."""
-PLAIN = 0.02
+LEAST_SPREAD = 0.02
 """The spread (standard deviation of the brightness, 0..0.5) of an all but plain picture is below this."""
-STANDS_OUT = 3.5
+LEAST_DEVIATIONS = 3.5
 """Robust deviations from the median of the set from which a picture stands out (Iglewicz, Hoaglin 1993)."""
 ODD_SHARE = 4.0
 """An odd size has this many times fewer pixels, or is this many times longer in shape, than the median."""
@@ -131,18 +131,28 @@ def robust_deviations(values: NDArray[np.floating]) -> NDArray[np.float64]:
 def find_flaws(statistics: PictureStatistics) -> tuple[Flaw, ...]:
     """Every flaw, the worst of each kind first.
 
-    A picture is dark, glaring or plain by itself. Blurred is what is beyond `BLURRED` and stands out among
+    A picture is dark, glaring or plain by itself. Blurred is what is beyond `MOST_BLUR` and stands out among
     the others of its set: drawings, and sets that are soft throughout, are no faults of single pictures. Odd
     is a size that hardly any other picture has.
     """
-    plain = statistics.spread < PLAIN
-    stands_out = robust_deviations(statistics.blur) > STANDS_OUT
-    blurred = (statistics.blur > BLURRED) & stands_out & ~plain
+    plain = statistics.spread < LEAST_SPREAD
+    stands_out = robust_deviations(statistics.blur) > LEAST_DEVIATIONS
+    blurred = (statistics.blur > MOST_BLUR) & stands_out & ~plain
     found = [
-        *_where(statistics.lightest < DARK, "dark", DARK - statistics.lightest, _dark(statistics)),
-        *_where(statistics.darkest > GLARING, "glaring", statistics.darkest - GLARING, _glaring(statistics)),
-        *_where(blurred, "blurred", statistics.blur - BLURRED, _blurred(statistics)),
-        *_where(plain, "plain", PLAIN - statistics.spread, _plain(statistics)),
+        *_where(
+            statistics.lightest < DARKEST_LIGHT,
+            "dark",
+            DARKEST_LIGHT - statistics.lightest,
+            _dark(statistics),
+        ),
+        *_where(
+            statistics.darkest > LIGHTEST_DARK,
+            "glaring",
+            statistics.darkest - LIGHTEST_DARK,
+            _glaring(statistics),
+        ),
+        *_where(blurred, "blurred", statistics.blur - MOST_BLUR, _blurred(statistics)),
+        *_where(plain, "plain", LEAST_SPREAD - statistics.spread, _plain(statistics)),
     ]
     return (*found, *_odd_sizes(statistics.sizes))
 

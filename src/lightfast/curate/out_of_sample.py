@@ -28,7 +28,7 @@ from lightfast.train.recipe import Training
 
 FEWEST_OF_CLASS = 3
 """Distinct pictures of a class that can be judged: one is held out, one chooses, one is learned from."""
-LINEAR = "linear head"
+LINEAR_HEADS = "linear head"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +120,11 @@ def linear_out_of_sample(
     mean = repeats.mean(axis=0)
     if images.tags is not None:
         return OutOfSample(mean, repeats, None, float(np.median(strengths)))
-    predictions = Predictions(mean, images.class_names, images.ids, images.labels, LINEAR, seed).unseen()
+    predictions = Predictions(
+        mean, images.class_names, images.ids, images.labels, LINEAR_HEADS, seed
+    ).unseen()
     validated = CrossValidation(
-        LINEAR, fold_options.folds, fold_options.repeats, tuple(folds), predictions, seed
+        LINEAR_HEADS, fold_options.folds, fold_options.repeats, tuple(folds), predictions, seed
     )
     return OutOfSample(mean, repeats, validated, float(np.median(strengths)))
 

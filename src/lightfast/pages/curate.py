@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightfast.curate.copies import CopyGroup
 from lightfast.pages.curate_labels import labels_section, pruning_section, test_section
-from lightfast.pages.curate_result import ISSUES_FILE, QUEUE_FILE, SCORES_FILE, CurateResult
+from lightfast.pages.curate_result import CURATE_QUEUE_FILE, ISSUES_FILE, SCORES_FILE, CurateResult
 from lightfast.report.noted import noted
 from lightfast.report.page import Card, Cards, Gallery, Picture, Section, SectionPart, Table, Text, write_page
 from lightfast.report.tables import percent, percent_range, share_cell
@@ -223,6 +223,6 @@ def _classes_section(result: CurateResult) -> list[Section]:
 
 def _files(result: CurateResult) -> Text:
     return Text(
-        f"{ISSUES_FILE}: every issue, one a row. {SCORES_FILE}: every picture with its scores. {QUEUE_FILE}: "
-        "what a person has to decide, the worst first. metrics.json: the counts and estimates of this page."
+        f"{ISSUES_FILE}: every issue, one a row. {SCORES_FILE}: every picture with its scores. "
+        f"{CURATE_QUEUE_FILE}: what a person has to decide, the worst first. metrics.json: the counts and estimates of this page."
     )

@@ -22,7 +22,7 @@ from lightfast.curate.embed import Features
 from lightfast.curate.flaws import Flaw, file_sizes, find_flaws, picture_statistics
 from lightfast.curate.issue_table import save_issues
 from lightfast.curate.neighbours import nearest
-from lightfast.curate.outliers import NEIGHBOURS, Outliers, find_outliers
+from lightfast.curate.outliers import OUTLIER_NEIGHBOURS, Outliers, find_outliers
 from lightfast.curate.overlap import ClassBalance, ClassOverlap, class_balance, class_overlaps
 from lightfast.curate.tag_issues import TagIssue, find_tag_issues
 from lightfast.data.dataset import ImageSpec, LoadedData
@@ -33,10 +33,10 @@ from lightfast.experiments.auto import AUTO_MODEL
 from lightfast.models.load import load_checkpoint, load_classifier
 from lightfast.models.transfer import backbone_of, identifier_of
 from lightfast.pages.curate import write_curate_page
-from lightfast.pages.curate_result import ISSUES_FILE, QUEUE_FILE, SCORES_FILE, CurateResult
+from lightfast.pages.curate_result import CURATE_QUEUE_FILE, ISSUES_FILE, SCORES_FILE, CurateResult
 from lightfast.restore.detector import detect
 from lightfast.runs.curate_files import Findings, issue_rows, review_queue, save_scores, write_pruned
-from lightfast.runs.curate_labels import Judge, Judgement, LabelTask, choose_judge, features_of, judge_labels
+from lightfast.runs.curate_labels import Judge, Judgement, LabelTask, choose_judge, compared_by, judge_labels
 from lightfast.runs.fit import SMALL_SIDE
 from lightfast.runs.folder import REPAIR_FOLDER, begin, claimed, require_free, seen_rows
 from lightfast.runs.options import RunOptions
@@ -142,7 +142,7 @@ def _read(source: str, wanted: CurateOptions, options: RunOptions) -> _Pile:
     part_of = np.concatenate([np.full(len(part), name) for name, part in data.parts.items()])
     judge = choose_judge(images, _photographs(data), classifier, wanted.run)
     part_of, notes = _parts_of_run(images, part_of, wanted.run)
-    return _Pile(prepared, images, part_of, features_of(images, judge, options), judge, notes)
+    return _Pile(prepared, images, part_of, compared_by(images, judge, options), judge, notes)
 
 
 def _photographs(data: LoadedData) -> bool:
@@ -181,14 +181,14 @@ def _found(
         judgement,
         _tag_issues(judgement),
         find_copies(images, near.groups, pile.part_of.tolist()),
-        find_outliers(nearest(pile.features.vectors, NEIGHBOURS, report=options.report).similarity),
+        find_outliers(nearest(pile.features.vectors, OUTLIER_NEIGHBOURS, report=options.report).similarity),
         flaws,
     )
     issues = issue_rows(found)
     kept = write_pruned(folder, found)
     save_issues(folder / ISSUES_FILE, issues)
     save_scores(folder / SCORES_FILE, found)
-    review_queue(issues).save(folder / QUEUE_FILE)
+    review_queue(issues).save(folder / CURATE_QUEUE_FILE)
     overlaps, balance = _classes(images, judgement)
     return CurateResult(
         **envelope(pile.prepared, images, options, started, (*pile.notes, *judgement.notes, *kept)),

@@ -97,7 +97,7 @@ def _knows_nothing(classifier: Checkpoint) -> bool:
     return transfer and TransferSettings.of(**dict(classifier.config)).mode == "head"
 
 
-def features_of(images: ImageSet, judge: Judge, options: RunOptions) -> Features:
+def compared_by(images: ImageSet, judge: Judge, options: RunOptions) -> Features:
     """What the pictures are compared by: kept features of a network, or their pixels (centred, so that a
     cosine compares shapes and not brightness).
     """
@@ -147,33 +147,41 @@ def judge_labels(task: LabelTask) -> Judgement:
         return Judgement(not_run={"label issues": "the pictures have no labels"})
     own = np.flatnonzero(task.part_of != "test")
     judged, small = judged_rows(images.take(own))
-    rows = own[judged]
-    notes = (_small_note(small),) if small else ()
+    rows, notes = own[judged], (_small_note(small),) if small else ()
     learned = only_classes(images, rows)
-    if why := _cannot(learned, task.features[rows]):
-        return Judgement(not_run={"label issues": why}, notes=notes)
-    folds = possible_folds(learned, task.drawn[0], spread=task.judge.plan is None)
-    if folds < _FEWEST_FOLDS:
-        why = f"{folds} distinct pictures (of the smallest class) make too few folds"
+    folds = possible_folds(learned, task.drawn[0], spread=task.judge.plan is None) if len(rows) else 0
+    if why := _cannot(learned, task.features[rows], folds):
         return Judgement(not_run={"label issues": why}, notes=notes)
     if folds < task.drawn[0]:
         notes += (
-            f"{folds} folds instead of {task.drawn[0]}: there are not more distinct pictures of each class",
+            f"{folds} folds instead of {task.drawn[0]}: a class, or all, has no more distinct pictures",
         )
     few = task.judge.plan is None and len(rows) <= _FEW
-    fold_options = FoldOptions(folds, task.drawn[1] or (3 if few else 1))
-    found = _out_of_sample(task, learned, rows, fold_options)
+    found = _out_of_sample(task, learned, rows, FoldOptions(folds, task.drawn[1] or (3 if few else 1)))
     if learned.tags is not None:
         not_run = {"pruning": "the pictures have several labels", "test part": "they have several labels"}
         return Judgement((), None, found, None, learned, rows, not_run, notes)
+    return _one_label(task, learned, rows, found, (folds, notes))
+
+
+def _one_label(
+    task: LabelTask,
+    learned: ImageSet,
+    rows: NDArray[np.int64],
+    found: OutOfSample,
+    said: tuple[int, tuple[str, ...]],
+) -> Judgement:
+    """What the probabilities of pictures with one label each say; `said`: (folds, notes so far)."""
+    folds, notes = said
     whole = "train" if (task.part_of == "test").any() else str(task.part_of[0])
     parts = [_judged(whole, learned, rows, found.pred_probs, task, found.repeats)]
     tested, test_notes = _test_part(task, learned, rows, found, folds)
     pruning, why = _pruning(task, learned, rows, found, folds)
-    not_run = {"pruning": why} if why else {}
-    test = _both(tested) if tested else None
     parts += [tested] if tested else []
-    return Judgement(tuple(parts), test, found, pruning, learned, rows, not_run, (*notes, *test_notes))
+    notes = (*notes, *test_notes, *(note for part in parts for note in part.found.notes))
+    test = _both(tested) if tested else None
+    not_run = {"pruning": why} if why else {}
+    return Judgement(tuple(parts), test, found, pruning, learned, rows, not_run, notes)
 
 
 def _small_note(small: tuple[str, ...]) -> str:
@@ -183,11 +191,13 @@ def _small_note(small: tuple[str, ...]) -> str:
     )
 
 
-def _cannot(learned: ImageSet, features: NDArray[np.float32]) -> str:
+def _cannot(learned: ImageSet, features: NDArray[np.float32], folds: int) -> str:
     """Why labels cannot be judged at all, or ""."""
     if learned.tags is None and learned.num_classes < 2:
         return "fewer than 2 classes have at least 3 distinct pictures"
-    if len(learned) > 1 and float(np.ptp(features, axis=0).max()) < 1e-6:
+    if folds < _FEWEST_FOLDS:
+        return f"{folds} distinct pictures make too few folds"
+    if float(np.ptp(features, axis=0).max()) < 1e-6:
         return "all pictures have the same features: they look alike"
     return ""
 

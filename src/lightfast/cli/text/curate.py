@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightfast.cli.text.columns import columns
-from lightfast.pages.curate_result import ISSUES_FILE, QUEUE_FILE, CurateResult
+from lightfast.pages.curate_result import CURATE_QUEUE_FILE, ISSUES_FILE, CurateResult
 from lightfast.report.tables import points_text, share_text
 
 _WORST = 8
@@ -18,8 +18,8 @@ def curate_lines(result: CurateResult) -> list[str]:
         low, high = part.wrong.interval
         name = f" ({part.part})" if len(result.labels) > 1 else ""
         lines.append(
-            f"labels     {part.issues:,} probably wrong of {part.n:,}{name}; {part.wrong.wrong:.0f} estimated "
-            f"[{low:.0f} to {high:.0f}]; read as labelled {share_text(part.accuracy, part.accuracy_interval)}"
+            f"labels     {part.issues:,} probably wrong of {part.n:,}{name}; {part.wrong.wrong:.0f} "
+            f"estimated [{low:.0f} to {high:.0f}]; read as labelled {share_text(part.accuracy, part.accuracy_interval)}"
         )
     for kind, count in result.found.items():
         if kind != "label":
@@ -36,7 +36,7 @@ def curate_lines(result: CurateResult) -> list[str]:
     lines += _worst(result)
     return [
         *lines,
-        f"table      {result.out / ISSUES_FILE}, queue {QUEUE_FILE}",
+        f"table      {result.out / ISSUES_FILE}, queue {CURATE_QUEUE_FILE}",
         f"report     {result.out / 'report.html'}",
     ]
 
