@@ -1,5 +1,5 @@
 """Pictures that are hard to see anything on: dark, glaring, blurred, all but plain, or of an odd size. Plain
-statistics of each picture; thresholds measured in benchmarks/flaws.py.
+statistics of each picture; benchmarks/flaws.py plants each and counts.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def find_flaws(statistics: PictureStatistics) -> tuple[Flaw, ...]:
 
 
 def _where(
-    holds: NDArray[np.bool_], kind: str, strength: NDArray[np.floating], reasons: Sequence[str]
+    holds: NDArray[np.bool_], kind: str, strength: NDArray[np.floating], reasons: list[str]
 ) -> list[Flaw]:
     rows = np.flatnonzero(holds)
     rows = rows[np.argsort(-strength[rows], kind="stable")]

@@ -77,5 +77,5 @@ def load_issues(path: Path) -> tuple[Issue, ...]:
         raise DataError(
             f"{path} is no table of issues ({str(error).splitlines()[0]})", cure="Make one: `curate`."
         ) from error
-    rows = zip(*(frame[name].tolist() for name in names), strict=True)
-    return tuple(Issue(*row[:-2], tuple(row[-2]), tuple(row[-1])) for row in rows)
+    frame[["agreeing", "disagreeing"]] = frame[["agreeing", "disagreeing"]].map(tuple)
+    return tuple(Issue(**row) for row in frame.to_dict("records"))

@@ -72,9 +72,8 @@ def class_overlaps(
             int(counts[second, first]),
             int(sizes[first] + sizes[second]),
         )
-        interval = wilson(there + back, n)
-        names = class_names[first], class_names[second]
-        found.append(ClassOverlap(*names, there, back, n, (there + back) / n, interval))
+        share, interval = (there + back) / n, wilson(there + back, n)
+        found.append(ClassOverlap(class_names[first], class_names[second], there, back, n, share, interval))
     return tuple(sorted(found, key=lambda one: (-one.interval.low, one.first, one.second)))
 
 

@@ -16,10 +16,11 @@ def curate_lines(result: CurateResult) -> list[str]:
         lines.append(f"judged by  {result.method}")
     for part in result.labels:
         low, high = part.wrong.interval
+        accuracy = share_text(part.accuracy, part.accuracy_interval)
         name = f" ({part.part})" if len(result.labels) > 1 else ""
         lines.append(
             f"labels     {part.issues:,} probably wrong of {part.n:,}{name}; {part.wrong.wrong:.0f} "
-            f"estimated [{low:.0f} to {high:.0f}]; read as labelled {share_text(part.accuracy, part.accuracy_interval)}"
+            f"estimated [{low:.0f} to {high:.0f}]; read as labelled {accuracy}"
         )
     for kind, count in result.found.items():
         if kind != "label":
