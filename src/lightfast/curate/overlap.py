@@ -66,7 +66,7 @@ def class_overlaps(
     np.add.at(counts, (labels, predicted), 1)
     sizes = np.bincount(labels, minlength=classes)
     found = []
-    for first, second in zip(*np.nonzero(np.triu(counts + counts.T, 1)), strict=True):
+    for first, second in np.argwhere(np.triu(counts + counts.T, 1)).tolist():
         there, back, n = (
             int(counts[first, second]),
             int(counts[second, first]),
