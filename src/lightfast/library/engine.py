@@ -78,8 +78,12 @@ def _sqlite(url: URL) -> Engine:
 
 
 def lost(error: DBAPIError) -> bool:
-    """Whether the database was away or busy, so that the same transaction may be tried again."""
+    """Whether the database was away or busy, or another writer was first with the same key, so that the same
+    transaction may be tried again.
+    """
     text = str(error.orig).lower()
+    if "uq_decisions_key" in text or "unique constraint failed: decisions.key" in text:
+        return True
     busy = ("database is locked", "deadlock", "could not serialize", "server closed the connection")
     away = ("connection refused", "connection failed", "the database system is", "terminating connection")
     return error.connection_invalidated or any(words in text for words in (*busy, *away))

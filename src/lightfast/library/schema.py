@@ -6,7 +6,7 @@ what a tag is now follows from them, and is kept beside them (`tags`), so that n
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -42,6 +42,9 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 """Whole numbers of 64 bits; SQLite counts rows by itself only in a column that is called INTEGER."""
 
 
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
 class Moment(TypeDecorator[datetime]):
     """A point in time, kept as whole microseconds since 1970 in UTC: sortable, and alike on both."""
 
@@ -50,11 +53,11 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """datetime with a zone → microseconds."""
-        return None if value is None else round(value.timestamp() * 1_000_000)
+        return None if value is None else (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Microseconds → datetime in UTC."""
-        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
+        return None if value is None else EPOCH + value * MICROSECOND
 
 
 def _number() -> Column[Any]:
@@ -216,10 +219,13 @@ tags = Table(
     Column("state", Text, nullable=False),
     # 1 where confirmed, 0 where rejected, else the model's probability: what a search compares.
     Column("score", Double, nullable=False),
+    # What holds where no person has decided: "suggested", "confirmed", or NULL: nothing but the person.
+    Column("machine_state", Text),
     Column("probability", Double),
     _to("model_id", "models"),
-    # "person", "precision 0.99", "gap 0.5", "given": who or what set the state.
-    Column("rule", Text, nullable=False),
+    # Which rule set `machine_state`: "precision 0.99", "gap 0.5", "given".
+    Column("rule", Text),
+    # The person's decision that holds now; NULL: none does.
     _to("decision_id", "decisions"),
     Column("updated_at", Moment, nullable=False),
     # Written into a file or a catalogue by us, so that only what we wrote is ever taken out.
