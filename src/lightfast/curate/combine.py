@@ -23,13 +23,15 @@ _ROUNDS, _SETTLED = 6, 0.01
 @dataclass(frozen=True, eq=False)
 class Combined:
     """Attributes:
-    posterior: (N, K), the true class by everything and the given label.
+    quality: (N,), the chance that the given label is right, by everything.
+    suggested: int64 (N,), the best other class.
     by_features: (N, K) class probabilities by name of the score, from the labels as they were given.
     neighbours: (rows int64 (N, k), cosines float32 (N, k)), or None.
     model: what was fitted.
     """
 
-    posterior: NDArray[np.floating]
+    quality: NDArray[np.floating]
+    suggested: NDArray[np.int64]
     by_features: dict[str, NDArray[np.floating]]
     neighbours: tuple[NDArray[np.int64], NDArray[np.float32]] | None
     model: NoiseModel
@@ -40,27 +42,25 @@ def combine(evidence: LabelEvidence, seed: int = 0) -> Combined:
     linear fit without the row say; then let those two learn from the cleaned labels, and fit again, until
     the number of wrong labels settles.
     """
-    labels = evidence.labels
+    labels, sources = evidence.labels, log_sources(evidence.pred_probs)
     space = None if evidence.features is None else FeatureSpace.of(evidence.features)
     if space is None:
-        sources = log_sources(evidence.pred_probs)
-        model = fit_noise_model(sources, labels, seed=seed)
-        return Combined(model.judged(sources, labels, _EVENED_ALONE), {}, None, model)
+        model = fit_noise_model(sources, labels, seed)
+        return Combined(*model.judged(sources, labels, _EVENED_ALONE), {}, None, model)
     near = space.nearest(_NEIGHBOURS)
     believed = np.eye(evidence.num_classes, dtype=np.float32)[labels]
     by_features = first = _by_features(space, near, believed)
-    wrong_before, model, sources = np.inf, None, log_sources(evidence.pred_probs)
+    model: NoiseModel | None = None
     for _ in range(_ROUNDS):
+        before = np.inf if model is None else model.wrong
         sources = log_sources(evidence.pred_probs, *by_features.values())
-        model = fit_noise_model(sources, labels, start=model, seed=seed)
-        believed = model.posterior(sources, labels)
-        wrong = len(labels) - float(believed[np.arange(len(labels)), labels].sum(dtype=np.float64))
-        if abs(wrong - wrong_before) <= _SETTLED * max(wrong, 1):
+        model = fit_noise_model(sources, labels, seed)
+        if abs(model.wrong - before) <= _SETTLED * max(model.wrong, 1 / len(labels)):
             break
-        wrong_before = wrong
+        believed = np.ascontiguousarray(model.posterior(sources, labels).T)
         by_features = _by_features(space, near, believed)
     assert model is not None, "there is at least one round"
-    return Combined(model.judged(sources, labels, _EVENED), first, near, model)
+    return Combined(*model.judged(sources, labels, _EVENED), first, near, model)
 
 
 def _by_features(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from lightfast.curate.combine import combine
 from lightfast.curate.cut import IssueCut, WrongLabels, automatic_cut, count_wrong
 from lightfast.curate.evidence import LabelEvidence, checked_evidence
-from lightfast.curate.label_scores import best_other, single_scores
+from lightfast.curate.label_scores import SingleScores
 from lightfast.curate.reasons import LabelWitness, label_reason
 
 # Cosine from which two pictures count as the same one.
@@ -121,16 +121,16 @@ def find_label_issues(
         pred_probs, labels, features=features, repeats=repeats, margins=margins, class_names=class_names
     )
     given, found = evidence.labels, combine(evidence)
-    quality = found.posterior[np.arange(len(given)), given].astype(np.float64)
+    quality = found.quality.astype(np.float64)
     cut = automatic_cut(quality)
     wrong_by_class, wrong = count_wrong(quality, given, evidence.class_names)
     near = found.neighbours
     return LabelIssues(
         class_names=evidence.class_names,
         given_label=given,
-        suggested_label=best_other(found.posterior, given)[0],
+        suggested_label=found.suggested,
         label_quality=quality,
-        scores=single_scores(evidence, found.by_features),
+        scores=SingleScores(evidence, found.by_features),
         is_issue=quality <= cut.quality,
         cut=cut,
         wrong_by_class=wrong_by_class,

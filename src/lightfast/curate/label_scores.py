@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,28 +57,41 @@ def agreement(repeats: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArr
     return np.clip(margins.mean(axis=0) - margins.std(axis=0), 0, 1)
 
 
-def single_scores(
-    evidence: LabelEvidence, by_features: dict[str, NDArray[np.floating]]
-) -> dict[str, NDArray[np.floating]]:
-    """Every score that can be had, by name.
+class SingleScores(Mapping[str, NDArray[np.floating]]):
+    """Every score that can be had, by name, (N,); each is computed when it is first asked for."""
 
-    Args:
-        evidence: what is known.
-        by_features: class probabilities (N, K) that the features give, by name of the score.
-    """
-    probs, labels = evidence.pred_probs, evidence.labels
-    outputs: dict[str, Callable[[], NDArray[np.floating]]] = {
-        "self_confidence": lambda: self_confidence(probs, labels),
-        "log_margin": lambda: log_margin(probs, labels),
-        "confident_learning": lambda: confident_learning(probs, labels),
-        "output_spread": lambda: output_spread(probs),
-    }
-    scores = {name: score() for name, score in outputs.items()}
-    if evidence.repeats is not None and len(evidence.repeats) > 1:
-        scores["agreement"] = agreement(evidence.repeats, labels)
-    if evidence.margins is not None:
-        scores["epoch_margin"] = (evidence.margins + 1) / 2
-    return scores | {name: log_margin(found, labels) for name, found in by_features.items()}
+    def __init__(self, evidence: LabelEvidence, by_features: Mapping[str, NDArray[np.floating]]) -> None:
+        """`by_features`: class probabilities (N, K) that the features give, by name of the score."""
+        probs, labels, repeats, margins = (
+            evidence.pred_probs,
+            evidence.labels,
+            evidence.repeats,
+            evidence.margins,
+        )
+        self._known: dict[str, NDArray[np.floating]] = {}
+        self._how: dict[str, Callable[[], NDArray[np.floating]]] = {
+            "self_confidence": lambda: self_confidence(probs, labels),
+            "log_margin": lambda: log_margin(probs, labels),
+            "confident_learning": lambda: confident_learning(probs, labels),
+            "output_spread": lambda: output_spread(probs),
+        }
+        if repeats is not None and len(repeats) > 1:
+            self._how["agreement"] = lambda: agreement(repeats, labels)
+        if margins is not None:
+            self._how["epoch_margin"] = lambda: (margins + 1) / 2
+        for name, found in by_features.items():
+            self._how[name] = partial(log_margin, found, labels)
+
+    def __getitem__(self, name: str) -> NDArray[np.floating]:
+        if name not in self._known:
+            self._known[name] = self._how[name]()
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._how)
+
+    def __len__(self) -> int:
+        return len(self._how)
 
 
 def best_other(

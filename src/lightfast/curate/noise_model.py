@@ -9,6 +9,7 @@ Liu and Tao 2016; Patrini et al. 2017, section 4).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,97 +21,109 @@ from lightfast.base.randomness import generator
 _ANCHORS = 0.5
 # Pictures' worth of belief that labels of a class are as often wrong as those of the others.
 _PRIOR = 5.0
-_ROUNDS, _MORE_ROUNDS = 8, 4
+_ROUNDS = 8
 _FLOOR = 1e-4
 _GUESSED, _GUESSED_MORE = 0.15, 0.5
 _GUESSED_AT_MOST = 0.5
-# Cells (rows × classes) on which the few parameters are fitted.
-_CELLS = 200_000
+# Cells (rows × classes) on which the few parameters are fitted, and rows a class from which on the
+# transitions need no others.
+_CELLS, _ENOUGH = 100_000, 500
+# Columns that stay in the processor's cache while they are worked on.
+_BLOCK = 8_192
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseModel:
-    """Attributes: weights float64 (S,) of the sources; bias float64 (K,); transition float64 (K, K), the
-    probability of each given label (column) for each true class (row).
+    """Attributes:
+    weights: float64 (S,) of the sources. bias: float64 (K,).
+    transition: float64 (K, K), the probability of each given label (column) for each true class (row).
+    wrong: share of the fitted labels that are wrong by the transitions alone.
     """
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
     transition: NDArray[np.float64]
+    wrong: float = 0.0
 
     def class_probs(self, sources: NDArray[np.floating]) -> NDArray[np.floating]:
-        """(N, K): the classes by the sources alone, log probabilities (S, N, K)."""
-        return _softmax(
-            np.tensordot(self.weights.astype(sources.dtype), sources, 1) + self.bias.astype(sources.dtype)
-        )
+        """(K, N): the classes by the sources alone, log probabilities (S, K, N)."""
+        logits = self.weights[0].astype(sources.dtype) * sources[0]
+        for weight, source in zip(self.weights[1:], sources[1:], strict=True):
+            logits += weight.astype(sources.dtype) * source
+        logits += self.bias.astype(sources.dtype)[:, None]
+        return _softmax(logits)
 
     def posterior(
         self, sources: NDArray[np.floating], labels: NDArray[np.int64], guessed: float = 0.0
     ) -> NDArray[np.floating]:
-        """(N, K): the classes by the sources and the given label, where a share `guessed` of the labels was
-        drawn from what the picture looks like.
+        """(K, N): the classes by the sources (S, K, N) and the given label, where a share `guessed` of the
+        labels was drawn from what the picture looks like.
         """
         found = self.class_probs(sources)
-        likely = (1 - guessed) * self.transition.T.astype(found.dtype)[labels]
-        likely += guessed * found[np.arange(len(labels)), labels, None]
+        likely = ((1 - guessed) * self.transition).astype(found.dtype)[:, labels]
+        if guessed:
+            likely += guessed * found[labels, np.arange(len(labels))]
         found *= likely
-        found /= found.sum(axis=1, keepdims=True)
+        found /= found.sum(axis=0)
         return found
 
     def judged(
         self, sources: NDArray[np.floating], labels: NDArray[np.int64], evened: float
-    ) -> NDArray[np.floating]:
-        """(N, K): the posterior to judge labels by.
+    ) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+        """(quality (N,), suggested int64 (N,)): the chance that each label is right, and the best other
+        class.
 
         People err where a picture is unclear, which a transition by class alone does not know: with it, the
         number of wrong labels of crowds comes out too low by a third to a half. So a share of the labels,
         15 % and half of the share that looks wrong, counts as guessed from what the picture looks like; and a
-        share `evened`
-        of each transition is spread evenly over the other classes, so that errors which no class is known
-        for are ranked high. The labels themselves can tell neither share: they were chosen on part of the
-        sets of benchmarks/label_issues.py, which lists the others apart.
+        share `evened` of each transition is spread evenly over the other classes, so that errors which no
+        class is known for are ranked high. The labels themselves can tell neither share: they were chosen on
+        part of the sets of benchmarks/label_issues.py, which lists the others apart.
         """
-        found = self.posterior(sources, labels)
-        wrong = 1 - float(found[np.arange(len(labels)), labels].mean(dtype=np.float64))
         right = np.diag(self.transition)
         even = np.repeat(((1 - right) / (len(right) - 1))[:, None], len(right), axis=1)
         np.fill_diagonal(even, right)
         model = NoiseModel(self.weights, self.bias, (1 - evened) * self.transition + evened * even)
-        return model.posterior(sources, labels, min(_GUESSED + _GUESSED_MORE * wrong, _GUESSED_AT_MOST))
+        guessed = min(_GUESSED + _GUESSED_MORE * self.wrong, _GUESSED_AT_MOST)
+        quality = np.empty(len(labels), dtype=sources.dtype)
+        suggested = np.empty(len(labels), dtype=np.int64)
+        for block in _blocks(len(labels)):
+            found = model.posterior(sources[:, :, block], labels[block], guessed)
+            quality[block], suggested[block] = _own_and_other(found, labels[block])
+        return quality, suggested
 
 
 def log_sources(*sources: NDArray[np.floating]) -> NDArray[np.float32]:
-    """float32 (S, N, K): logarithms, nowhere below that of one in 10,000."""
-    return np.stack([np.log(np.clip(one, _FLOOR, 1).astype(np.float32)) for one in sources])
+    """float32 (S, K, N): logarithms of probabilities (N, K), nowhere below that of one in 10,000."""
+    n, classes = sources[0].shape
+    logs = np.empty((len(sources), classes, n), dtype=np.float32)
+    for source, log in zip(sources, logs, strict=True):
+        for block in _blocks(n):
+            np.log(np.clip(source[block].T, _FLOOR, 1), out=log[:, block])
+    return logs
 
 
-def fit_noise_model(
-    sources: NDArray[np.floating],
-    labels: NDArray[np.int64],
-    *,
-    start: NoiseModel | None = None,
-    seed: int = 0,
-) -> NoiseModel:
-    """The noise model of log probabilities (S, N, K) and labels (N,).
+def fit_noise_model(sources: NDArray[np.floating], labels: NDArray[np.int64], seed: int = 0) -> NoiseModel:
+    """The noise model of log probabilities (S, K, N) and labels (N,).
 
-    `start` is a model of the same kind of sources, whose weights are gone on from. Of large sets the
-    weights are fitted on rows drawn by `seed`, the transitions on all.
+    Of large sets the weights are fitted on rows drawn by `seed`; so are the transitions, where these are
+    enough.
     """
-    _, n, classes = sources.shape
-    count = max(_CELLS // classes, 2_000)
+    count, classes, n = sources.shape
+    size = max(_CELLS // classes, 2_000)
     rows = (
-        np.arange(n)
-        if n <= count
-        else np.sort(generator(seed, "noise model").choice(n, count, replace=False))
+        slice(None) if n <= size else np.sort(generator(seed, "noise model").choice(n, size, replace=False))
     )
-    drawn, given = sources[:, rows].astype(np.float64), labels[rows]
-    equal = NoiseModel(np.full(len(sources), 1 / len(sources)), np.zeros(classes), np.eye(classes))
-    model = _anchored(start or equal, drawn, given)
-    for _ in range(_ROUNDS if start is None else _MORE_ROUNDS):
+    drawn, given = sources[:, :, rows].astype(np.float64), labels[rows]
+    equal = NoiseModel(np.full(count, 1 / count), np.zeros(classes), np.eye(classes))
+    model = _anchored(equal, drawn, given)
+    for _ in range(_ROUNDS):
         model = _step(model, drawn, given)
-    if len(rows) < n:
-        counts = _counts(model.posterior(sources, labels), labels, classes)
-        model = NoiseModel(model.weights, model.bias, smoothed_transition(counts))
+    if size < n and size < _ENOUGH * classes:
+        counts = np.zeros((classes, classes))
+        for block in _blocks(n):
+            counts += _counts(model.posterior(sources[:, :, block], labels[block]), labels[block])
+        model = _with_counts(model, counts)
     return model
 
 
@@ -128,32 +141,34 @@ def smoothed_transition(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def _anchored(model: NoiseModel, sources: NDArray[np.float64], labels: NDArray[np.int64]) -> NoiseModel:
     """The model with the transitions that the anchor rows show."""
     probs = model.class_probs(sources)
-    classes, read, sure = probs.shape[1], probs.argmax(axis=1), probs.max(axis=1)
+    classes, read, sure = len(probs), probs.argmax(axis=0), probs.max(axis=0)
     counts = np.zeros((classes, classes))
     for one in range(classes):
         rows = np.flatnonzero(read == one)
         if len(rows):
             anchors = rows[sure[rows] >= np.quantile(sure[rows], 1 - _ANCHORS)]
             counts[one] = np.bincount(labels[anchors], minlength=classes)
-    return NoiseModel(model.weights, model.bias, smoothed_transition(counts))
+    return _with_counts(model, counts)
 
 
 def _step(model: NoiseModel, sources: NDArray[np.float64], labels: NDArray[np.int64]) -> NoiseModel:
     from scipy.optimize import minimize
 
-    count, n, classes = sources.shape
-    likely = model.transition.T[labels]
+    count, classes, n = sources.shape
+    likely = model.transition[:, labels]
     centre = np.r_[np.full(count, 1 / count), np.zeros(classes)]
     pull = np.r_[np.full(count, 2.0), np.ones(classes)]
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        probs = _softmax(np.tensordot(flat[:count], sources, 1) + flat[count:])
+        probs = NoiseModel(flat[:count], flat[count:], likely).class_probs(sources)
         joint = probs * likely
-        given = joint.sum(axis=1, keepdims=True)
-        rest = joint / given - probs
+        given = joint.sum(axis=0)
+        joint /= given
+        joint -= probs
         away = flat - centre
-        slope = np.r_[np.tensordot(sources, rest, 2), rest.sum(axis=0)]
-        return (float(-np.log(given).sum() + (pull * away**2).sum() / 2) / n, (pull * away - slope) / n)
+        slope = np.r_[[float(np.vdot(source, joint)) for source in sources], joint.sum(axis=1)]
+        value = float(-np.log(given).sum() + (pull * away**2).sum() / 2)
+        return value / n, (pull * away - slope) / n
 
     found = minimize(
         loss,
@@ -164,18 +179,40 @@ def _step(model: NoiseModel, sources: NDArray[np.float64], labels: NDArray[np.in
         options={"maxiter": 30},
     ).x
     fitted = NoiseModel(found[:count], found[count:], model.transition)
-    counts = _counts(fitted.posterior(sources, labels), labels, classes)
-    return NoiseModel(fitted.weights, fitted.bias, smoothed_transition(counts))
+    return _with_counts(fitted, _counts(fitted.posterior(sources, labels), labels))
 
 
-def _counts(posterior: NDArray[np.floating], labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    return np.stack(
-        [np.bincount(labels, weights=posterior[:, one], minlength=classes) for one in range(classes)]
-    )
+def _with_counts(model: NoiseModel, counts: NDArray[np.float64]) -> NoiseModel:
+    wrong = 1 - float(np.trace(counts) / max(counts.sum(), 1e-12))
+    return NoiseModel(model.weights, model.bias, smoothed_transition(counts), wrong)
+
+
+def _counts(posterior: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.stack([np.bincount(labels, weights=one, minlength=len(posterior)) for one in posterior])
+
+
+def _own_and_other(
+    posterior: NDArray[np.floating], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+    """(value of the label, best other class) of (K, b); class by class, which is quicker than argmax."""
+    places = np.arange(len(labels))
+    own = posterior[labels, places]
+    posterior[labels, places] = -1
+    best, highest = np.zeros(len(labels), dtype=np.int64), posterior[0].copy()
+    for one, values in enumerate(posterior[1:], 1):
+        better = values > highest
+        best[better] = one
+        np.maximum(highest, values, out=highest)
+    return own, best
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    logits -= logits.max(axis=1, keepdims=True)
+    """Along the first axis, in place."""
+    logits -= logits.max(axis=0)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
+    logits /= logits.sum(axis=0)
     return logits
