@@ -68,14 +68,16 @@ def save_issues(path: Path, issues: Sequence[Issue]) -> Path:
 
 def load_issues(path: Path) -> tuple[Issue, ...]:
     """Read what `save_issues` has written; raises DataError naming the file when it is something else."""
-    import pandas as pd
+    import pyarrow.parquet as pq
 
     names = [entry.name for entry in fields(Issue)]
     try:
-        frame = pd.read_parquet(path)[names]
+        table = pq.read_table(path, columns=names)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"{path} is no table of issues ({str(error).splitlines()[0]})", cure="Make one: `curate`."
         ) from error
-    frame[["agreeing", "disagreeing"]] = frame[["agreeing", "disagreeing"]].map(tuple)
-    return tuple(Issue(**row) for row in frame.to_dict("records"))
+    lists = ("agreeing", "disagreeing")
+    return tuple(
+        Issue(**(row | {name: tuple(row[name] or ()) for name in lists})) for row in table.to_pylist()
+    )

@@ -1,4 +1,4 @@
-"""Several labels a picture: labels that are missing, and labels that are there and should not be."""
+"""Several labels a picture: what is missing and what is superfluous as a list, the worst first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.train.label_quality import label_issue_mask, label_quality
+from lightfast.curate.tag_issues import TagIssues
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class TagIssue:
         label: number of the label.
         missing: whether the picture should carry it and does not; else it carries it and should not.
         probability: of the label, by models that never saw the picture, 0..1.
-        label_quality: 0..1: how probable what was said is beside the opposite; low: probably wrong.
+        label_quality: 0..1: how probable it is that what was said is right; low: probably wrong.
         reason: in words.
     """
 
@@ -31,33 +31,22 @@ class TagIssue:
     reason: str
 
 
-def find_tag_issues(
-    pred_probs: NDArray[np.floating], tags: NDArray[np.bool_], class_names: tuple[str, ...]
+def listed_tag_issues(
+    found: TagIssues, pred_probs: NDArray[np.floating], rows: NDArray[np.int64]
 ) -> tuple[TagIssue, ...]:
     """Every missing and every superfluous label, the most doubtful first.
 
-    Each label is a question of its own with two answers, judged as a label of two classes is: an issue where
-    the opposite answer is confidently more probable (`label_issue_mask`).
-
     Args:
-        pred_probs: float (N, K), out of sample: how probable each label is.
-        tags: bool (N, K).
-        class_names: K names.
+        found: judged pictures.
+        pred_probs: float (N, K), what they were judged by.
+        rows: int64 (N,): the number that each picture gets in the list.
     """
-    found: list[TagIssue] = []
-    for label, name in enumerate(class_names):
-        said = tags[:, label].astype(np.int64)
-        if len(np.unique(said)) < 2:
-            # Carried by all pictures or by none: nothing could be learned about it.
-            continue
-        probs = np.stack([1 - pred_probs[:, label], pred_probs[:, label]], axis=1)
-        quality = label_quality(probs, said)
-        for row in np.flatnonzero(label_issue_mask(probs, said)).tolist():
-            probability, missing = float(pred_probs[row, label]), not said[row]
-            reason = (
-                f"probably also {name} ({probability:.0%}), which is missing"
-                if missing
-                else f"labelled {name}, which is improbable ({probability:.1%})"
-            )
-            found.append(TagIssue(row, label, missing, probability, float(quality[row]), reason))
-    return tuple(sorted(found, key=lambda one: (one.label_quality, one.row, one.label)))
+    issues: list[TagIssue] = []
+    for place, label in np.argwhere(found.is_missing | found.is_superfluous).tolist():
+        name, probability = found.class_names[label], float(pred_probs[place, label])
+        missing = bool(found.is_missing[place, label])
+        said = f"probably also {name!r} ({probability:.0%}), which is missing"
+        reason = said if missing else f"labelled {name!r}, which is improbable ({probability:.1%})"
+        quality = float(found.tag_quality[place, label])
+        issues.append(TagIssue(int(rows[place]), label, missing, probability, quality, reason))
+    return tuple(sorted(issues, key=lambda one: (one.label_quality, one.row, one.label)))

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from lightfast.curate.flaws import Flaw
     from lightfast.curate.issue_table import Issue
     from lightfast.curate.issues import LabelIssues
+    from lightfast.curate.listed_tags import TagIssue
     from lightfast.curate.outliers import Outliers
     from lightfast.curate.overlap import ClassBalance, ClassOverlap
     from lightfast.curate.pruning import Pruning
-    from lightfast.curate.tag_issues import TagIssue
     from lightfast.data.images import ImageSet
 
 ISSUES_FILE, SCORES_FILE, CURATE_QUEUE_FILE = "issues.parquet", "scores.parquet", "queue.parquet"

@@ -21,10 +21,11 @@ from lightfast.curate.either_side import same_picture_groups
 from lightfast.curate.embed import Features
 from lightfast.curate.flaws import Flaw, file_sizes, find_flaws, picture_statistics
 from lightfast.curate.issue_table import save_issues
+from lightfast.curate.listed_tags import TagIssue, listed_tag_issues
 from lightfast.curate.neighbours import nearest
 from lightfast.curate.outliers import OUTLIER_NEIGHBOURS, Outliers, find_outliers
 from lightfast.curate.overlap import ClassBalance, ClassOverlap, class_balance, class_overlaps
-from lightfast.curate.tag_issues import TagIssue, find_tag_issues
+from lightfast.curate.tag_issues import find_tag_issues
 from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decode.decode import resize_batch
 from lightfast.data.duplicates.search import why_not_searched
@@ -232,9 +233,8 @@ def _tag_issues(judgement: Judgement) -> tuple[TagIssue, ...]:
     learned, found = judgement.learned, judgement.out_of_sample
     if learned is None or found is None or learned.tags is None:
         return ()
-    issues = find_tag_issues(found.pred_probs, learned.tags, learned.class_names)
-    rows = judgement.rows
-    return tuple(dataclasses.replace(one, row=int(rows[one.row])) for one in issues)
+    judged = find_tag_issues(found.pred_probs, learned.tags, class_names=learned.class_names)
+    return listed_tag_issues(judged, found.pred_probs, judgement.rows)
 
 
 def _flaws(

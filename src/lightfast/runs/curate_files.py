@@ -19,9 +19,9 @@ from lightfast.curate.copies import CopyGroup
 from lightfast.curate.either_side import LabelledVectors, nearest_of_label
 from lightfast.curate.flaws import Flaw
 from lightfast.curate.issue_table import Issue
+from lightfast.curate.listed_tags import TagIssue
 from lightfast.curate.outliers import Outliers
 from lightfast.curate.pruning import keep_mask, label_margin
-from lightfast.curate.tag_issues import TagIssue
 from lightfast.data.decisions import ReviewItem, ReviewQueue
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
