@@ -14,6 +14,14 @@ from .base.errors import UnknownName as UnknownName
 from .corrupt.suite import corrupt as corrupt
 from .corrupt.suite import corrupt_array as corrupt_array
 from .corrupt.suite import damage_mixture as damage_mixture
+from .curate.flaws import Flaw as Flaw
+from .curate.flaws import find_flaws as find_flaws
+from .curate.flaws import picture_statistics as picture_statistics
+from .curate.issues import LabelIssues as LabelIssues
+from .curate.issues import find_label_issues as find_label_issues
+from .curate.outliers import Outliers as Outliers
+from .curate.outliers import find_outliers as find_outliers
+from .curate.tag_issues import find_tag_issues as find_tag_issues
 from .data.catalogue.catalogue import fetch as fetch
 from .data.catalogue.catalogue import load_dataset as load_dataset
 from .data.check import check as check

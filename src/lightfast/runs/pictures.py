@@ -24,7 +24,7 @@ from lightfast.data.duplicates.search import Embed, NearDuplicates, with_near_gr
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest, load_splits
 from lightfast.data.lists.arrays import known_array, whole_npz
-from lightfast.data.lists.layout import layout_of
+from lightfast.data.lists.layout import NoClassFolders, layout_of
 from lightfast.data.lists.listing import load_unlabelled
 from lightfast.data.lists.metadata import metadata_files
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS
@@ -159,6 +159,36 @@ def prepare(
         return Prepared(data, NearDuplicates(not_searched="near duplicates were to be ignored"))
     grouped, found = with_near_groups(data, _backbone() if near == "features" else None, options.report)
     return Prepared(grouped if options.near_duplicates == "group" else data, found)
+
+
+def prepare_labelled_or_not(
+    source: str | Path,
+    options: RunOptions,
+    *,
+    classifier: Shaped | None = None,
+    target: ImageSpec | None = None,
+) -> Prepared:
+    """`prepare`, for verbs that have something to say of pictures without labels too: a folder of pictures
+    that says nothing of classes is read without them, and a note says so. Classes of which no picture can be
+    read stay, without pictures.
+
+    Args, Raises: as `prepare`.
+    """
+    target = dataclasses.replace(target or ImageSpec(options.image_size), lost="keep")
+    try:
+        return prepare(source, options, classifier=classifier, target=target)
+    except NoClassFolders as error:
+        if classifier is not None:
+            height, width, channels = classifier.image_shape
+            target = ImageSpec((height, width), channels)
+        spec = dataclasses.replace(target, damaged=options.damaged)
+        data = load_unlabelled([str(source)], spec, options.report)
+        said = f"read without labels: {error.without_cure}"
+        data = dataclasses.replace(data, notes=(*data.notes, said))
+        if options.near_duplicates == "ignore":
+            return Prepared(data, NearDuplicates(not_searched="near duplicates were to be ignored"))
+        grouped, found = with_near_groups(data, _backbone(), options.report)
+        return Prepared(grouped, found)
 
 
 def _backbone() -> Embed:
