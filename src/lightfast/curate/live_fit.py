@@ -17,7 +17,8 @@ FOLDS = 5
 PRIOR = 1.0
 """L2 on standardised features beside a loss that is summed over rows: the strength is this over their number.
 """
-_SOLVER = {"maxiter": 60, "ftol": 1e-5, "gtol": 1e-4}
+# The loss is far below 1 where classes are told apart, and `ftol` counts in steps of 1 there.
+_SOLVER = {"maxiter": 100, "ftol": 1e-6, "gtol": 1e-4}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def _fit(
     start: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
     """The head (R + 1, K) on the rows `inside`; a class that none of them names gets no weights, and a bias
-    that makes it as improbable as one row in n + K.
+    that makes it at most as probable as one row in n + K.
     """
     count, total = said.targets.shape[1], max(int(inside.sum()), 1)
     named = inside & said.named
@@ -77,9 +78,10 @@ def _fit(
         first = None if start is None else start[:, present]
         solution[:, present] = problem.solve(PRIOR / total, first, **_SOLVER)
     absent = np.setdiff1d(np.arange(count), present)
-    if len(absent):
-        logits = values[inside] @ solution[:-1, present].astype(np.float32) + solution[-1, present]
-        level = float(np.mean(np.asarray(logsumexp(logits, axis=1)))) if logits.size else 0.0
+    if len(absent) and len(present):
+        # Of no picture of the pool more probable than that, also not of one that is like none of the classes.
+        logits = logits_of(features, solution[:, present])
+        level = float(np.asarray(logsumexp(logits, axis=1)).min())
         solution[-1, absent] = level - np.log(total + count)
     return solution
 
@@ -100,6 +102,17 @@ def out_of_fold_logits(
         mine = said.folds == fold
         found[mine] = logits_of(features, solutions[fold + 1], said.rows[mine])
     return found
+
+
+def scorable(said: Said) -> NDArray[np.bool_]:
+    """bool (n,): a class was said, and named rows of other folds have it too: the head that was fitted without
+    the row could know it.
+    """
+    counts = np.zeros((FOLDS, said.targets.shape[1]), np.int64)
+    classes = said.targets.argmax(axis=1)
+    np.add.at(counts, (said.folds[said.named], classes[said.named]), 1)
+    elsewhere = counts.sum(axis=0) - counts
+    return said.named & (elsewhere[said.folds, classes] > 0)
 
 
 def softened(logits: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.float32]:

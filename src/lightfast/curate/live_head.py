@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.curate.live_fit import FOLDS, Said, fit_folds, logits_of, out_of_fold_logits, softened
+from lightfast.curate.live_fit import FOLDS, Said, fit_folds, logits_of, out_of_fold_logits, scorable, softened
 from lightfast.curate.principal import PrincipalFeatures
 from lightfast.evaluate.calibration import fit_temperature
 from lightfast.statistics.intervals import Interval, wilson
@@ -181,7 +181,7 @@ class LiveHead:
         if len(np.unique(self.labels[self.decided])) < 2:
             return dataclasses.replace(self, fit=None)
         solutions = fit_folds(self.features, said, None if self.fit is None else self.fit.solutions)
-        scored = said.named & ~self.together[said.rows]
+        scored = scorable(said) & ~self.together[said.rows]
         temperature, accuracy = 1.0, None
         if scored.any():
             logits = out_of_fold_logits(self.features, said, solutions)[scored]

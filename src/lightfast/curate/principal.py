@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError
 from lightfast.train.convex import FeatureScale
 
-KEPT_VARIANCE = 0.995
+KEPT_VARIANCE = 0.95
 """Share of the variance of standardised features that the kept axes carry."""
 _FLOOR = 0.05
 """Added to the variance of every axis (1 on average before the rotation) before its root divides it."""
