@@ -40,15 +40,15 @@ class Said:
 
 
 def fit_folds(
-    features: PrincipalFeatures, said: Said, start: NDArray[np.float64] | None
+    features: PrincipalFeatures, said: Said, start: NDArray[np.float64] | None, folds: int = FOLDS
 ) -> NDArray[np.float64]:
-    """float64 (FOLDS + 1, R + 1, K): the head on all rows, then for each fold the head on the others."""
+    """float64 (folds + 1, R + 1, K): the head on all rows, then for each fold the head on the others."""
     values = features.values[said.rows]
     count = said.targets.shape[1]
-    solutions = np.zeros((FOLDS + 1, values.shape[1] + 1, count))
-    for number in range(FOLDS + 1):
+    solutions = np.zeros((folds + 1, values.shape[1] + 1, count))
+    for number in range(folds + 1):
         inside = said.folds != number - 1 if number else np.ones(len(said.rows), np.bool_)
-        before = None if start is None else start[number]
+        before = start[number] if start is not None and number < len(start) else None
         if number and before is None:
             before = solutions[0]
         solutions[number] = _fit(features, values, said, inside, before)
