@@ -2,11 +2,11 @@
 
     LIGHTFAST_DATA=FOLDER python benchmarks/select.py
 
-prints a table and writes benchmarks/results/select.json. FOLDER holds `caltech20`, `intel-scenes`, `clothing`
-and `smiles`. Of each at most 3,000 pictures are taken; in every repeat 70 % of them are the pool and the others
-the test part. Everything starts without a label. B is the number of classes; the first B pictures are chosen from
-nothing, and then a live head (`lightfast.curate.live_head`), fitted to what is labelled so far, says what it
-thinks of the rest. All strategies are read by the same head on the same EfficientNet-Lite0 features.
+prints a table and writes benchmarks/results/select.json. FOLDER holds `caltech20`, `intel-scenes`,
+`clothing` and `smiles`. Of each at most 3,000 pictures are taken; in every repeat 70 % of them are the pool
+and the others the test part. Everything starts without a label. B is the number of classes; the first B
+pictures are chosen from nothing, and then a live head (`lightfast.curate.live_head`), fitted to what is
+labelled so far, says what it thinks of the rest. All strategies are read by the same head on the same EfficientNet-Lite0 features.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def curve(
     return found
 
 
-def mean_curve(curves: list[Curve], chosen: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def mean_curve(
+    curves: list[Curve], chosen: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(numbers of labels, mean accuracy over the chosen repeats)."""
     labels = np.array(list(curves[0]))
     return labels, np.mean([[curves[one][count] for count in labels] for one in chosen], axis=0)
@@ -163,7 +165,9 @@ def row(name: str, curves: dict[str, list[Curve]], way: str, classes: int) -> di
         "way": way,
         "first_labels": classes,
         "first_accuracy": _rounded(first.mean()),
-        "first_interval": [_rounded(v) for v in np.quantile([first[one].mean() for one in drawn], [0.025, 0.975])],
+        "first_interval": [
+            _rounded(v) for v in np.quantile([first[one].mean() for one in drawn], [0.025, 0.975])
+        ],
         "share_of_random": _rounded(share_to_match(mine, lot, everything)),
         "share_interval": [_rounded(low), _rounded(high)],
         "curve": {str(count): _rounded(value) for count, value in zip(labels, accuracy, strict=True)},
@@ -202,7 +206,7 @@ def main() -> None:
         "repeats": asked.repeats,
         "n": counts,
         "intervals": "95 %, percentile bootstrap over the repeats (null: never reached within the budget)",
-        "share_of_random": f"labels until the mean accuracy is that of {BUDGET} B drawn by lot, over {BUDGET} B",
+        "share_of_random": f"labels until the mean accuracy is that of {BUDGET} B by lot, over {BUDGET} B",
         "rows": rows,
         "seconds": round(time.perf_counter() - started),
         "machine": f"{cpu_name()}, 1 thread, {platform.system()}",

@@ -105,8 +105,8 @@ def out_of_fold_logits(
 
 
 def scorable(said: Said) -> NDArray[np.bool_]:
-    """bool (n,): a class was said, and named rows of other folds have it too: the head that was fitted without
-    the row could know it.
+    """bool (n,): a class was said, and named rows of other folds have it too: the head that was fitted
+    without the row could know it.
     """
     counts = np.zeros((FOLDS, said.targets.shape[1]), np.int64)
     classes = said.targets.argmax(axis=1)

@@ -1,5 +1,5 @@
-"""A linear head that keeps up with a person: refitted after every handful of decisions, calibrated, and honest
-about how often it is right.
+"""A linear head that keeps up with a person: refitted after every handful of decisions, calibrated, and
+honest about how often it is right.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightfast.base.errors import DataError, UnknownName
-from lightfast.curate.live_fit import FOLDS, Said, fit_folds, logits_of, out_of_fold_logits, scorable, softened
+from lightfast.curate.live_fit import (
+    FOLDS,
+    Said,
+    fit_folds,
+    logits_of,
+    out_of_fold_logits,
+    scorable,
+    softened,
+)
 from lightfast.curate.principal import PrincipalFeatures
 from lightfast.evaluate.calibration import fit_temperature
 from lightfast.statistics.intervals import Interval, wilson
@@ -135,10 +143,7 @@ class LiveHead:
             self.fit, solutions=np.concatenate([self.fit.solutions, _improbable(self.fit.solutions)], axis=2)
         )
         return dataclasses.replace(
-            self,
-            class_names=(*self.class_names, name),
-            rejected=np.hstack([self.rejected, column]),
-            fit=fit,
+            self, class_names=(*self.class_names, name), rejected=np.hstack([self.rejected, column]), fit=fit
         )
 
     def decide(self, rows: ArrayLike, names: str | Sequence[str], *, together: bool = False) -> Self:
@@ -212,16 +217,14 @@ class LiveHead:
         return None if probs is None else float(probs.max(axis=1).mean())
 
     def weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """(weight (K, D), bias (K,)) on the features as they were given, the temperature folded in: softmax of
-        features @ weight.T + bias is `probs` of pictures of which nothing was said.
+        """(weight (K, D), bias (K,)) on the features as they were given, the temperature folded in: softmax
+        of features @ weight.T + bias is `probs` of pictures of which nothing was said.
         """
         if self.fit is None:
             return None
         return self.features.folded(self.fit.solutions[0] / self.fit.temperature)
 
-    def _decided(
-        self, rows: NDArray[np.intp], numbers: NDArray[np.int64], together: bool = False
-    ) -> Self:
+    def _decided(self, rows: NDArray[np.intp], numbers: NDArray[np.int64], together: bool = False) -> Self:
         if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(self.class_names):
             raise DataError(
                 "labels of a live head",

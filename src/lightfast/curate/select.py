@@ -110,9 +110,7 @@ def select_next(
     return Selection(np.array(found.rows, np.int64), found.reasons, strategy, near, notes)
 
 
-def _pool(
-    features: NDArray[np.floating], known: Known, seed: int
-) -> tuple[Pool, tuple[str, ...]]:
+def _pool(features: NDArray[np.floating], known: Known, seed: int) -> tuple[Pool, tuple[str, ...]]:
     values = np.asarray(features, np.float32)
     if values.ndim != 2 or not len(values):
         raise DataError("features to select from", expected="shape (N, D), N at least 1", got=values.shape)
@@ -141,7 +139,9 @@ def _column(values: NDArray[np.int64] | None, n: int, what: str, default: int) -
         return np.full(n, default, np.int64)
     given = np.asarray(values)
     if given.shape != (n,) or given.dtype.kind not in "iu":
-        raise DataError(f"{what} of the pool", expected=f"whole numbers ({n},), one a picture", got=given.shape)
+        raise DataError(
+            f"{what} of the pool", expected=f"whole numbers ({n},), one a picture", got=given.shape
+        )
     return given.astype(np.int64)
 
 

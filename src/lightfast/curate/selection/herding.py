@@ -69,7 +69,7 @@ def _herd(pool: Pool, count: int, weights: NDArray[np.float32], radius: float) -
         place = _best(kernel, covered, weight, gains, left)
         rows.append(int(offered[place]))
         new = kernel[place] > np.maximum(covered, 0.5)
-        reasons.append(_reason(pool, rows[-1], int(round(new.sum() * len(pool) / len(seen)))))
+        reasons.append(_reason(pool, rows[-1], round(float(new.sum()) * len(pool) / len(seen))))
         left[place] = False
         np.maximum(covered, kernel[place], out=covered)
     return Choice(tuple(rows), tuple(reasons))
@@ -114,6 +114,8 @@ def _some(rows: NDArray[np.intp], seed: int, what: str, most: int) -> NDArray[np
 
 
 def _reason(pool: Pool, row: int, alone: int) -> str:
-    doubt = pool.between(row)
-    near = f"stands for about {count_text(alone)} near it" if alone > 1 else "like few others"
-    return f"{near}; {doubt}" if doubt else near
+    unsure = pool.between(row)
+    if unsure:
+        others = f", and so are about {count_text(alone - 1)} like it" if alone > 1 else ""
+        return f"the model is unsure ({unsure}){others}"
+    return f"stands for about {count_text(alone)} like it" if alone > 1 else "like few others"

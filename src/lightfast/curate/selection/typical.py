@@ -23,9 +23,9 @@ _LARGE = 20_000
     "TypiClust: Hacohen, Dekel and Weinshall 2022",
 )
 def choose_typical(pool: Pool, count: int) -> Choice:
-    """One picture a cluster of k-means with as many clusters as there will be labels (at most 500), those with
-    the fewest labels and then the largest first; in each the candidate nearest on average to its 20 nearest
-    neighbours there.
+    """One picture a cluster of k-means with as many clusters as there will be labels (at most 500), those
+    with the fewest labels and then the largest first; in each the candidate nearest on average to its 20
+    nearest neighbours there.
     """
     clusters = min(len(pool.labelled) + count, MOST_CLUSTERS, len(pool))
     member = _clustered(pool, clusters)
