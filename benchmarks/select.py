@@ -6,7 +6,8 @@ prints a table and writes benchmarks/results/select.json. FOLDER holds `caltech2
 `clothing` and `smiles`. Of each at most 3,000 pictures are taken; in every repeat 70 % of them are the pool
 and the others the test part. Everything starts without a label. B is the number of classes; the first B
 pictures are chosen from nothing, and then a live head (`lightfast.curate.live_head`), fitted to what is
-labelled so far, says what it thinks of the rest. All strategies are read by the same head on the same EfficientNet-Lite0 features.
+labelled so far, says what it thinks of the rest. All strategies are read by the same head on the same
+EfficientNet-Lite0 features.
 """
 
 from __future__ import annotations

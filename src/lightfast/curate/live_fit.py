@@ -79,11 +79,15 @@ def _fit(
         solution[:, present] = problem.solve(PRIOR / total, first, **_SOLVER)
     absent = np.setdiff1d(np.arange(count), present)
     if len(absent) and len(present):
-        # Of no picture of the pool more probable than that, also not of one that is like none of the classes.
-        logits = logits_of(features, solution[:, present])
-        level = float(np.asarray(logsumexp(logits, axis=1)).min())
-        solution[-1, absent] = level - np.log(total + count)
+        solution[-1, absent] = absent_bias(features, solution[:, present], total + count)
     return solution
+
+
+def absent_bias(features: PrincipalFeatures, solution: NDArray[np.float64], odds: int) -> float:
+    """The bias of a class without weights that makes it at most as probable as 1 in `odds` on every picture,
+    also on one that is like none of the classes of `solution` (R + 1, K).
+    """
+    return float(np.asarray(logsumexp(logits_of(features, solution), axis=1)).min() - np.log(odds))
 
 
 def logits_of(

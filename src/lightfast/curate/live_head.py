@@ -16,6 +16,7 @@ from lightfast.base.errors import DataError, UnknownName
 from lightfast.curate.live_fit import (
     FOLDS,
     Said,
+    absent_bias,
     fit_folds,
     logits_of,
     out_of_fold_logits,
@@ -140,7 +141,7 @@ class LiveHead:
             return self
         column = np.zeros((len(self), 1), np.bool_)
         fit = self.fit and dataclasses.replace(
-            self.fit, solutions=np.concatenate([self.fit.solutions, _improbable(self.fit.solutions)], axis=2)
+            self.fit, solutions=np.concatenate([self.fit.solutions, self._improbable(self.fit)], axis=2)
         )
         return dataclasses.replace(
             self, class_names=(*self.class_names, name), rejected=np.hstack([self.rejected, column]), fit=fit
@@ -283,17 +284,18 @@ class LiveHead:
             raise DataError("rows of a live head", expected=f"whole numbers in 0..{len(self) - 1}", got=rows)
         return where.astype(np.intp)
 
+    def _improbable(self, fit: LiveFit) -> NDArray[np.float64]:
+        """A column (FOLDS + 1, R + 1, 1) of a class of which nothing is known yet."""
+        column = np.zeros((*fit.solutions.shape[:2], 1))
+        odds = len(self.decided) + len(self.class_names) + 1
+        for number, solution in enumerate(fit.solutions):
+            column[number, -1, 0] = absent_bias(self.features, solution, odds)
+        return column
+
     def _number(self, name: str) -> int:
         if name not in self.class_names:
             raise UnknownName("class", name, self.class_names)
         return self.class_names.index(name)
-
-
-def _improbable(solutions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A column (FOLDS + 1, R + 1, 1) of a class of which nothing is known yet."""
-    column = np.zeros((*solutions.shape[:2], 1))
-    column[:, -1, 0] = solutions[:, -1].min(axis=1) - 1
-    return column
 
 
 def _accuracy(right: NDArray[np.bool_], labels: NDArray[np.int64]) -> LiveAccuracy:

@@ -113,11 +113,12 @@ def _of_files(
         cure = "Give a folder, a table (path,label), an .npz or a name of `data list`."
         raise DataError(f"{printable(source)} is one file and no pool of pictures", cure=cure)
     else:
-        entries, said, unreadable, notes, more = (), {}, (), (), ()
+        entries, unreadable, notes, more = (), (), (), ()
+        said: Mapping[str, str] = {}
         for file in files:
             table = load_table(file)
             found, texts, told = _table_labels(table, file, resolver)
-            entries, said, more = (*entries, *found), said | texts, (*more, *table.notes, *told)
+            entries, said, more = (*entries, *found), {**said, **texts}, (*more, *table.notes, *told)
     names = ordered_class_names(sorted({name for name in said.values() if name}))
     more = (*more, *check_class_names(names, printable(source)))
     numbers = {name: number for number, name in enumerate(names)}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.errors import CheckpointError, SettingsError
+from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.files import make_folder
 from lightfast.curate.embed import Embedder, backbone_embedder, checkpoint_embedder, embed_pictures
 from lightfast.curate.live_head import LiveHead
@@ -129,13 +130,16 @@ def _with_decisions(
     """(with the labels of the log, notes); `fixed`: classes of a run, to which none can be added."""
     if path is None:
         return given, ()
+    if not Path(path).is_file():
+        raise DataError(f"no such decision log: {path}", cure="Give the file that decisions were added to.")
+    log = DecisionLog(path).read()
     images, labels, names = given.data.train, given.labels.copy(), list(given.class_names)
     rows = {
         (name, content): row
         for row, (name, content) in enumerate(zip(images.ids, images.content_hashes, strict=True))
     }
     gone, negative, taken = 0, 0, 0
-    for (picture, content), decision in latest(DecisionLog(path)).items():
+    for (picture, content), decision in latest(log.records).items():
         row = rows.get((picture, content))
         if row is None:
             gone += 1
@@ -150,7 +154,7 @@ def _with_decisions(
                 names.append(decision.decided_label)
             labels[row] = names.index(decision.decided_label)
             taken += 1
-    notes = [f"{taken:,} labels were taken from {path.name}"]
+    notes = [f"{taken:,} labels were taken from {path.name}", *log.notes(path)]
     notes += [f"{gone:,} decisions are about pictures that are not there any more"] * bool(gone)
     notes += [f"{negative:,} pictures were decided not to be what they were called"] * bool(negative)
     return PartlyLabelled(given.data, labels, tuple(names)), tuple(notes)
@@ -203,7 +207,7 @@ def _queue(images: ImageSet, found: Selection, opinion: _Opinion) -> ReviewQueue
     return ReviewQueue(tuple(map(item, rows, found.reasons)), {"content": content})
 
 
-def _said(found: Selection, opinion: _Opinion) -> dict[str, object]:
+def _said(found: Selection, opinion: _Opinion) -> dict[str, Any]:
     entry = strategies().get(found.strategy)
     fit = None if opinion.head is None else opinion.head.fit
     accuracy = None if fit is None else fit.accuracy
