@@ -1,6 +1,6 @@
 """What to label next: how soon each strategy of `lightfast select` gets as far as pictures drawn by lot.
 
-    LIGHTFAST_DATA=FOLDER python benchmarks/select.py
+    LIGHTFAST_DATA=FOLDER python benchmarks/selection.py
 
 prints a table and writes benchmarks/results/select.json. FOLDER holds `caltech20`, `intel-scenes`,
 `clothing` and `smiles`. Of each at most 3,000 pictures are taken; in every repeat 70 % of them are the pool
@@ -16,7 +16,6 @@ import argparse
 import os
 import platform
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +24,14 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+from selection_sets import SETS, SHARE, LabelledFeatures, divided, load_features  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
 from lightfast.base.randomness import derive_seed, generator  # noqa: E402
-from lightfast.curate.embed import backbone_embedder, embed_pictures  # noqa: E402
 from lightfast.curate.live_head import LiveHead  # noqa: E402
 from lightfast.curate.select import Known, select_next  # noqa: E402
-from lightfast.data.dataset import ImageSpec  # noqa: E402
-from lightfast.data.images import sample  # noqa: E402
-from lightfast.data.ingest import load_splits  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
 
-SETS = ("caltech20", "intel-scenes", "clothing", "smiles")
-MOST, SHARE = 3_000, 0.7
-"""Pictures of a set, drawn by seed, and the part of them that is the pool."""
 HANDFUL = 5
 BUDGET = 10
 """Labels, times the number of classes, of the lot that the others are to match."""
@@ -57,38 +50,9 @@ OUT = Path(__file__).parent / "results" / "select.json"
 Curve = dict[int, float]
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledFeatures:
-    """float32 (N, D), int64 (N,) and the class names."""
-
-    features: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    class_names: tuple[str, ...]
-
-
-def load_features(name: str, data: Path, kept: Path | None) -> LabelledFeatures:
-    """The features of a set; with `kept` from KEPT/NAME.npz, which is written where it is missing."""
-    file = None if kept is None else kept / f"{name}.npz"
-    if file is not None and file.is_file():
-        with np.load(file) as there:
-            names = tuple(map(str, there["class_names"]))
-            return LabelledFeatures(there["features"], there["labels"], names)
-    images = sample(load_splits(data / name, ImageSpec((224, 224), 3)).part("all"), MOST)
-    found = LabelledFeatures(
-        np.asarray(embed_pictures(images, backbone_embedder()).vectors),
-        images.require_labels(),
-        images.class_names,
-    )
-    if file is not None:
-        np.savez(file, features=found.features, labels=found.labels, class_names=np.array(found.class_names))
-    return found
-
-
 def repeat(given: LabelledFeatures, seed: int) -> dict[str, Curve]:
     """{way: {number of labels: accuracy on the test part}} of one division of the pictures."""
-    order = generator(seed, "benchmark", "division").permutation(len(given.labels))
-    cut = int(SHARE * len(order))
-    pool, test = order[:cut], order[cut:]
+    pool, test = divided(given, seed)
     start = LiveHead.start(given.features[pool], given.class_names)
     seen = start.features(given.features[test])
     return {
@@ -202,7 +166,7 @@ def main() -> None:
                 flush=True,
             )
     result = {
-        "command": "LIGHTFAST_DATA=FOLDER python benchmarks/select.py",
+        "command": "LIGHTFAST_DATA=FOLDER python benchmarks/selection.py",
         "seed": f"0..{asked.repeats - 1}, one a repeat",
         "repeats": asked.repeats,
         "n": counts,
