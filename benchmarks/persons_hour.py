@@ -107,7 +107,7 @@ def hour(given: LabelledFeatures, seed: int, way: str) -> dict[str, Any]:
         for rows in clusters(given.features[pool], PER_CLASS * len(names), derive_seed(seed, "k") % 2**32):
             head = head.decide(rows, names[person.cluster(rows)], together=True)
         head = head.refit()
-    while person.asked.total() < MOST * len(pool):
+    while person.asked.total() < MOST * len(pool) and len(head.decided) < len(pool):
         now = accuracy(head, seen, labels[test])
         if now < full - POINTS:
             reached = None
@@ -122,7 +122,7 @@ def hour(given: LabelledFeatures, seed: int, way: str) -> dict[str, Any]:
 def asked_round(head: LiveHead, features: NDArray[np.float32], person: Person, seed: int) -> LiveHead:
     """The next pictures decided and the head fitted to them."""
     probs = head.probs()
-    count = ROUND if len(head.decided) else person.classes
+    count = min(ROUND if len(head.decided) else person.classes, len(features) - len(head.decided))
     rows = select_next(features, count, Known(head.labels, None, probs, head.class_names), seed=seed).rows
     proposed = [None] * len(rows) if probs is None else probs[rows].argmax(axis=1).tolist()
     said = [person.picture(row, one) for row, one in zip(rows.tolist(), proposed, strict=True)]

@@ -1,5 +1,5 @@
-"""Every registered strategy: so many different candidates, each with a reason, the same again with the same seed,
-no labelled picture and no near duplicate, also where little can be told.
+"""Every registered strategy: so many different candidates, each with a reason, the same again with the same
+seed, no labelled picture and no near duplicate, also where little can be told.
 """
 
 from __future__ import annotations

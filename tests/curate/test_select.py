@@ -31,7 +31,7 @@ def test_from_nothing_every_group_gets_one(strategy):
 
 
 def test_auto_herds_from_nothing_and_asks_the_model_once_there_is_one():
-    features, labels = blobs()
+    features, _ = blobs()
     probs = np.full((120, 2), 0.5, np.float32)
     assert select_next(features, 3).strategy == "herding"
     assert select_next(features, 3, Known(None, None, probs, ("a", "b"))).strategy == "unsure-herding"
@@ -78,7 +78,7 @@ def test_margin_takes_the_smallest_margins_first():
 
 
 def test_coreset_takes_the_farthest_each_time():
-    features, labels = blobs(50)
+    features, _ = blobs(50)
     vectors = unit(features)
     given = np.where(np.arange(50) == 7, 0, -1)
     rows = choose_coreset(Pool(vectors, given, given < 0), 4).rows
@@ -132,7 +132,7 @@ def test_where_only_near_duplicates_of_labelled_ones_are_left_that_is_said():
 def test_unknown_strategies_and_those_without_a_model_are_refused():
     with pytest.raises(UnknownName, match="herding"):
         select_next(blobs()[0], 1, strategy="herdin")
-    with pytest.raises(SettingsError, match="needs|expected a model"):
+    with pytest.raises(SettingsError, match="expected a model"):
         select_next(blobs()[0], 1, strategy="margin")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,13 +66,13 @@ def write_select_page(path: Path, result: SelectResult) -> Path:
         low, high = (percent(end, 0) for end in result.accuracy_interval)
         detail = f"{low} to {high}, n = {result.accuracy_n:,}, cross-validated"
         cards.append(Card(percent(result.accuracy, 0), "right on labelled pictures", detail))
-    published = f" ({result.source})" if result.source else ""
+    published = f", after {result.source}" if result.source else ""
     shown = [
-        picture(pixels, f"{number}. {item.id}: {item.reason}", alt=f"{item.id}: {item.reason}")
+        picture(pixels, f"{number}. {item.reason} ({PurePath(item.id).name})", alt=item.id)
         for number, (pixels, item) in enumerate(zip(result.pictures, result.chosen, strict=False), start=1)
     ]
     more = f"The first {len(shown)}; the queue holds all {count:,}." if len(shown) < count else ""
-    how = Text(f"{result.strategy}: {result.summary}{published}")
+    how = Text(f"{result.summary} The strategy is called {result.strategy}{published}.")
     sections = [
         Section("Result", (Cards(tuple(cards)), how, *noted(result))),
         Section("In this order", (Gallery(tuple(shown), more),)),

@@ -15,12 +15,14 @@ NARROWER = 0.7
 MOST_PICTURES = 6_000
 """Of more candidates, and of more pictures to stand for, so many are drawn."""
 _SMALLEST_RADIUS = 0.05
+_NEAR = 0.3
+"""Kernel from which on a picture is said to stand for another."""
 
 
 @strategy(
     "herding",
     "Pictures that stand for as many others as possible.",
-    "MaxHerding: Bae, Noh and Sutherland 2024 (Generalized Coverage)",
+    "MaxHerding of Bae, Noh and Sutherland 2024",
 )
 def choose_herding(pool: Pool, count: int) -> Choice:
     """Greedy coverage with one radius."""
@@ -30,7 +32,7 @@ def choose_herding(pool: Pool, count: int) -> Choice:
 @strategy(
     "unsure-herding",
     "Pictures that stand for as many others as possible of which the model is unsure.",
-    "Uncertainty Herding: Bae, Oliveira and Sutherland 2024",
+    "Uncertainty Herding of Bae, Oliveira and Sutherland 2024",
     needs_probs=True,
 )
 def choose_unsure_herding(pool: Pool, count: int) -> Choice:
@@ -68,7 +70,7 @@ def _herd(pool: Pool, count: int, weights: NDArray[np.float32], radius: float) -
     for _ in range(count):
         place = _best(kernel, covered, weight, gains, left)
         rows.append(int(offered[place]))
-        new = kernel[place] > np.maximum(covered, 0.5)
+        new = kernel[place] > np.maximum(covered, _NEAR)
         reasons.append(_reason(pool, rows[-1], round(float(new.sum()) * len(pool) / len(seen))))
         left[place] = False
         np.maximum(covered, kernel[place], out=covered)
@@ -118,4 +120,6 @@ def _reason(pool: Pool, row: int, alone: int) -> str:
     if unsure:
         others = f", and so are about {count_text(alone - 1)} like it" if alone > 1 else ""
         return f"the model is unsure ({unsure}){others}"
-    return f"stands for about {count_text(alone)} like it" if alone > 1 else "like few others"
+    if alone > 1:
+        return f"stands for about {count_text(alone)} like it"
+    return "like few others; all that is more usual has a picture that stands for it"

@@ -19,7 +19,7 @@ def choose_random(pool: Pool, count: int) -> Choice:
 @strategy(
     "coreset",
     "The picture farthest from all labelled ones, again and again.",
-    "Sener and Savarese 2018, k-centre greedy",
+    "the greedy k-centre of Sener and Savarese 2018",
 )
 def choose_coreset(pool: Pool, count: int) -> Choice:
     """k-centre greedy: the next one is the candidate whose nearest chosen picture is farthest."""
@@ -36,7 +36,7 @@ def choose_coreset(pool: Pool, count: int) -> Choice:
 @strategy(
     "kmeans++",
     "By lot, the likelier the less a picture is like the labelled ones.",
-    "Arthur and Vassilvitskii 2007, D² sampling",
+    "the D² sampling of Arthur and Vassilvitskii 2007",
 )
 def choose_kmeans_plus_plus(pool: Pool, count: int) -> Choice:
     """D² sampling: each candidate with a probability proportional to its squared distance from the nearest

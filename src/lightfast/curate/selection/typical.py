@@ -20,7 +20,7 @@ _LARGE = 20_000
 @strategy(
     "typical",
     "Typical pictures of the largest clusters that have no label yet.",
-    "TypiClust: Hacohen, Dekel and Weinshall 2022",
+    "TypiClust of Hacohen, Dekel and Weinshall 2022",
 )
 def choose_typical(pool: Pool, count: int) -> Choice:
     """One picture a cluster of k-means with as many clusters as there will be labels (at most 500), those
