@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
+from lightfast.report.picture_map import PictureMap
 
 # What a number or picture says: good news, bad news, the figure of the row, or nothing special.
 Tone = Literal["", "good", "bad", "strong"]
@@ -190,7 +191,7 @@ class Folded:
     anchor: str = ""
 
 
-SectionPart = Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | Folded
+SectionPart = Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | Folded | PictureMap
 
 
 @dataclass(frozen=True)
@@ -227,8 +228,9 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
     """The page as text; every text in it is escaped, only drawings made by `report.figures` are set in as
     they are.
 
-    Only a page that holds folded parts with an anchor carries a script: it opens the part that a link leads
-    to. The page's own security policy names the script by its hash and forbids any other.
+    Only a page that holds folded parts with an anchor, or a map of pictures, carries scripts: one opens the
+    part that a link leads to, the others draw the map. The page's own security policy names each by its hash
+    and forbids any other.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -240,16 +242,19 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
         lstrip_blocks=True,
     )
     anchors = _anchors([section.title for section in sections] + ["Provenance"])
-    folds = any(isinstance(part, Folded) and part.anchor for section in sections for part in section.parts)
-    script = environment.get_template("unfold.js.jinja").render() if folds else ""
+    parts = [part for section in sections for part in section.parts]
+    mapped = any(isinstance(part, PictureMap) for part in parts)
+    names = ["unfold"] * any(isinstance(part, Folded) and part.anchor for part in parts)
+    names += ["map_paint", "map"] * mapped
+    scripts = [environment.get_template(f"{name}.js.jinja").render() for name in names]
     return environment.get_template("page.html.jinja").render(
         title=title,
         subtitle=subtitle,
         sections=tuple(zip(anchors[:-1], sections, strict=True)),
         provenance=provenance,
         provenance_anchor=anchors[-1],
-        script=script,
-        script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        mapped=mapped,
+        scripts=[(script, b64encode(hashlib.sha256(script.encode()).digest()).decode()) for script in scripts],
     )
 
 
