@@ -30,6 +30,11 @@ def sources_folder() -> Path:
     return source_cache_folder() / "sources"
 
 
+def features_folder() -> Path:
+    """Where features of pictures are kept: `features` in the cache folder."""
+    return source_cache_folder() / "features"
+
+
 def _folder(variable: str, default: str) -> Path:
     named = os.environ.get(variable)
     if named:

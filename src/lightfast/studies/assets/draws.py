@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 
 from lightfast.base.files import json_digest
 from lightfast.models.binary_tree import Structure, binary_tree
-from lightfast.studies.assets.tasks import Draw, Features, Library, TaskOf, draw
+from lightfast.studies.assets.tasks import Draw, Library, TaskFeatures, TaskOf, draw
 from lightfast.studies.registry import StudyOptions, kept
 from lightfast.train.linear import BinaryHeads, LinearData, LinearHead, LinearSettings, fit_linear, fit_tree
 
@@ -36,8 +36,8 @@ class Experiment:
     task: TaskOf
     number: int
     drawn: Draw
-    train: Features
-    test: Features
+    train: TaskFeatures
+    test: TaskFeatures
     seed: int
 
 
@@ -64,7 +64,7 @@ def measured_draws(
     options: StudyOptions,
     tasks: Sequence[TaskOf],
     pool: Library,
-    features: tuple[Features, Features],
+    features: tuple[TaskFeatures, TaskFeatures],
     sizes: tuple[int, int] | None,
     count: int,
 ) -> dict[str, list[dict[str, Any]]]:
@@ -175,7 +175,7 @@ class _Columns:
         return taken
 
 
-def _columns(features: Features, taps: str, rows: int) -> _Columns:
+def _columns(features: TaskFeatures, taps: str, rows: int) -> _Columns:
     grid = features.plain.shape[1] - features.pooled if taps == "both" else 0
     halved = rows * (features.pooled + grid) > MOST_NUMBERS
     return _Columns(features.pooled, grid, halved and grid > 0)

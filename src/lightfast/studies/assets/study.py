@@ -31,7 +31,7 @@ _TITLES = {
 
 
 def run_assets(options: StudyOptions) -> StudyResult:
-    """Features once, then the draws, the full sets, the trained networks and the other photographs."""
+    """TaskFeatures once, then the draws, the full sets, the trained networks and the other photographs."""
     pool = library(options)
     features = features_of(options, pool.train), features_of(options, pool.test)
     draws = measured_draws(options, TASKS, pool, features, _SIZES[options.scale], _DRAWS[options.scale])

@@ -105,7 +105,7 @@ class Library:
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class TaskFeatures:
     """What the frozen backbone makes of one part: two files of float16 (N, D), of the pictures and of their
     mirror images, row by row.
 
@@ -283,7 +283,7 @@ def network_of(images: ImageSet, seed: int) -> tuple[TransferNetwork, FeatureExt
     )
 
 
-def features_of(options: StudyOptions, images: ImageSet) -> Features:
+def features_of(options: StudyOptions, images: ImageSet) -> TaskFeatures:
     """The features of one part; kept in the study's folder in pieces,
     so that a study that was stopped goes on where it was.
     """
@@ -296,7 +296,7 @@ def features_of(options: StudyOptions, images: ImageSet) -> Features:
         _kept(extractor, images, options.out / "features" / f"{key}-{name}.npy", flip, options.report)
         for name, flip in (("plain", False), ("mirrored", True))
     ]
-    return Features(both[0], both[1], int(getattr(network.backbone, "num_features")))  # noqa: B009  timm networks are not typed
+    return TaskFeatures(both[0], both[1], int(getattr(network.backbone, "num_features")))  # noqa: B009  timm networks are not typed
 
 
 def _kept(extractor: FeatureExtractor, images: ImageSet, path: Path, flip: bool, report: Reporter) -> Path:
