@@ -58,7 +58,9 @@ JUNK = ("Not_sure", "Skip", "Other")
 COVERAGE = 0.6
 
 
-def features_of(name: str, limit: int | None, kept: Path) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
+def features_of(
+    name: str, limit: int | None, kept: Path
+) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
     """(features (N, 1280), labels, class names) of a set, computed once."""
     place = kept / f"{name.removesuffix('.npz')}.npz"
     if not place.exists():
@@ -105,7 +107,9 @@ def measured(
     return found, signs.table(), purity, sizes
 
 
-def error_of(predicted: NDArray[np.float64], purity: NDArray[np.float64], sizes: NDArray[np.float64]) -> dict[str, Any]:
+def error_of(
+    predicted: NDArray[np.float64], purity: NDArray[np.float64], sizes: NDArray[np.float64]
+) -> dict[str, Any]:
     """How far predicted and true purity are apart: by cluster, by picture, and over fifths of the clusters."""
     order = np.argsort(predicted)
     fifths = [part for part in np.array_split(order, 5) if len(part)]

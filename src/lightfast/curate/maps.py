@@ -60,6 +60,11 @@ class MapTrust:
             return "groups on the map are real for the most part, single neighbours often are not"
         return "do not judge by this map: many pictures that lie together on it are not alike"
 
+    @property
+    def verdict_text(self) -> str:
+        """The verdict as a sentence."""
+        return f"{self.verdict[0].upper()}{self.verdict[1:]}."
+
 
 @dataclass(frozen=True, eq=False)
 class PictureLayout:
@@ -179,7 +184,9 @@ def map_trust(
     values = 1 - found[:, 0] / worst
     means = values[rng.integers(0, len(values), (_DRAWS, len(values)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return MapTrust(float(values.mean()), (float(low), float(high)), float(found[:, 1].mean() / k), k, len(asked))
+    return MapTrust(
+        float(values.mean()), (float(low), float(high)), float(found[:, 1].mean() / k), k, len(asked)
+    )
 
 
 def _one(row: int, unit: NDArray[np.float32], places: NDArray[np.float64], k: int) -> tuple[float, float]:
@@ -227,7 +234,9 @@ def _tsne(scores: NDArray[np.float32], seed: int, report: Reporter) -> NDArray[n
 def _checked(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.ndim != 2 or not len(rows) or not rows.shape[1]:
-        raise DataError("features", expected="numbers of shape (N, D), N and D at least 1", got=str(rows.shape))
+        raise DataError(
+            "features", expected="numbers of shape (N, D), N and D at least 1", got=str(rows.shape)
+        )
     if not np.isfinite(rows).all():
         raise DataError("features", expected="finite numbers", got="NaN or infinity")
     return rows

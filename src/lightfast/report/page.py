@@ -254,7 +254,9 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
         provenance=provenance,
         provenance_anchor=anchors[-1],
         mapped=mapped,
-        scripts=[(script, b64encode(hashlib.sha256(script.encode()).digest()).decode()) for script in scripts],
+        scripts=[
+            (script, b64encode(hashlib.sha256(script.encode()).digest()).decode()) for script in scripts
+        ],
     )
 
 

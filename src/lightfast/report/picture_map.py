@@ -83,7 +83,9 @@ def tile_sheets(images: NDArray[np.uint8], budget: int = TILE_BUDGET) -> dict[st
         spread = rows[np.unique(np.linspace(0, n - 1, min(n, _COLUMNS**2)).astype(int))]
         each = len(_sheet(images, spread, size)) / len(spread)
         rows = rows[np.unique(np.linspace(0, n - 1, min(n, max(1, int(budget / each)))).astype(int))]
-    sheets = [_sheet(images, rows[start : start + _COLUMNS**2], size) for start in range(0, len(rows), _COLUMNS**2)]
+    sheets = [
+        _sheet(images, rows[start : start + _COLUMNS**2], size) for start in range(0, len(rows), _COLUMNS**2)
+    ]
     tiles |= {"sheets": [data_uri(sheet, "jpeg") for sheet in sheets], "held": len(rows), "of": None}
     if len(rows) < n:
         of = np.full(n, 2**32 - 1, dtype=np.uint32)
