@@ -2,13 +2,14 @@
 
     LIGHTFAST_DATA=FOLDER python benchmarks/clusters.py [--kept FOLDER] [--seeds 3] [--learn]
 
-FOLDER of LIGHTFAST_DATA holds caltech20, intel-scenes, clothing, quickdraw-34.npz, cifar10-20k.npz and so on; a set
-that is not there is left out and named. Features: the pooled ones of EfficientNet-Lite0 with its ImageNet
-weights, pictures at 224 px, kept as NAME.npz in `--kept`. Six clusters a class; the labels serve to judge.
+FOLDER of LIGHTFAST_DATA holds caltech20, intel-scenes, clothing, quickdraw-34.npz, cifar10-20k.npz and so
+on; a set that is not there is left out and named. Features: the pooled ones of EfficientNet-Lite0 with its
+ImageNet weights, pictures at 224 px, kept as NAME.npz in `--kept`. Six clusters a class; the labels serve to
+judge.
 
-Purity at 60 % coverage: clusters are labelled as a whole by their commonest class, the most promising first,
-until 60 % of all pictures have a label; the share of right ones. Peer: k-means of the same features and number
-of clusters, the tightest first, whole clusters. Predicted purity: the weights are learned on the other sets
+Purity at 60 % coverage: clusters are labelled as a whole by their commonest class, the firmest first, until
+60 % of all pictures have a label; the share of right ones. Peer: k-means of the same features and number of
+clusters, the tightest first, whole clusters. Predicted purity: the weights are learned on the other sets
 (those of clothing count as one), never on the set itself. `--learn` learns on all sets and writes
 src/lightfast/curate/cluster_purity.json. Intervals: bootstrap over the seeds' clusterings. Prints a table and
 writes benchmarks/results/clusters.json.
@@ -110,7 +111,7 @@ def measured(
 def error_of(
     predicted: NDArray[np.float64], purity: NDArray[np.float64], sizes: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """How far predicted and true purity are apart: by cluster, by picture, and over fifths of the clusters."""
+    """How far predicted and true purity are apart: by cluster, by picture, over fifths of the clusters."""
     order = np.argsort(predicted)
     fifths = [part for part in np.array_split(order, 5) if len(part)]
     bins = [
@@ -176,13 +177,12 @@ def learn(made: Mapping[str, list[Any]], without: str = "") -> dict[str, Any]:
 
 def row(title: str, runs: list[Any], made: Mapping[str, list[Any]]) -> dict[str, Any]:
     """One set: purity at 60 % coverage beside the peer's, and the error of what was said beforehand."""
-    learned = learn(made, title.split(",")[0])
+    learned = learn(made, title.split(",", maxsplit=1)[0])
     ours, peers, used, said = [], [], [], []
     for labels, plain, found, signs, purity, sizes in runs:
         score = 1 / (1 + np.exp(-(signs @ np.array(learned["weights"]) + learned["offset"])))
         predicted = np.maximum(score, 1 / np.maximum(sizes, 1))
-        order = np.argsort(-predicted, kind="stable")
-        reached, coverage, count = covered(labels, [found.members(int(one)) for one in order])
+        reached, coverage, count = covered(labels, [found.members(one.number) for one in found.clusters])
         ours.append(reached)
         peers.append(plain)
         used.append(count)

@@ -14,6 +14,11 @@ from .base.errors import UnknownName as UnknownName
 from .corrupt.suite import corrupt as corrupt
 from .corrupt.suite import corrupt_array as corrupt_array
 from .corrupt.suite import damage_mixture as damage_mixture
+from .curate.cluster_names import label_cluster as label_cluster
+from .curate.clusters import Clusters as Clusters
+from .curate.clusters import find_clusters as find_clusters
+from .curate.maps import PictureLayout as PictureLayout
+from .curate.maps import make_map as make_map
 from .data.catalogue.catalogue import fetch as fetch
 from .data.catalogue.catalogue import load_dataset as load_dataset
 from .data.check import check as check

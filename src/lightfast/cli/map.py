@@ -55,8 +55,8 @@ def map_(
 ) -> None:
     """Lay pictures out on a map and in clusters that can be labelled at once.
 
-    Writes the features, the map, the clusters and a page to pan, zoom and lasso. It says how far the map may be
-    trusted, and how alike each cluster is, before anybody has labelled it.
+    Writes the features, the map, the clusters and a page to pan, zoom and lasso. It says how far the map may
+    be trusted, and how alike each cluster is, before anybody has labelled it.
     """
     from lightfast.cli.text.map import map_lines
     from lightfast.runs.map import MapOptions, map_run

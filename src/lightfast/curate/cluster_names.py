@@ -1,5 +1,5 @@
-"""What a cluster may be called: by the labels in it or nearest to it, else by the words that a pretrained backbone
-knows.
+"""What a cluster may be called: by the labels in it or nearest to it, else by the words that a pretrained
+backbone knows.
 """
 
 from __future__ import annotations

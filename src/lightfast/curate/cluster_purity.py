@@ -62,19 +62,22 @@ def cluster_signs(
     """
     count = int(assignment.max()) + 1
     counted = core | (np.bincount(assignment, core, count) == 0)[assignment]
-    size = np.bincount(assignment, counted, count)
+    size = np.bincount(assignment, counted, count).astype(np.float64)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
         return np.bincount(assignment, values * counted, count) / np.maximum(size, 1)
 
-    middles = np.zeros((count, space.shape[1]), np.float32)
-    np.add.at(middles, assignment[counted], space[counted])
-    middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)
-    own, second = _cosines(space, middles, assignment)
+    own, second = _cosines(space, _middles(space[counted], assignment[counted], count), assignment)
     same = assignment[near.rows] == assignment[:, None]
     agreement = same.mean(axis=1) if same.shape[1] else np.ones(len(space))
     all_firm = np.full(count, float(firmness.mean()))
     return ClusterSigns(mean(firmness), mean(agreement), mean(own), mean(own - second), size, all_firm)
+
+
+def closeness(space: NDArray[np.float32], assignment: NDArray[np.int64]) -> NDArray[np.float32]:
+    """float32 (N,): the cosine of each picture to the middle of its cluster."""
+    middles = _middles(space, assignment, int(assignment.max()) + 1)
+    return np.einsum("nd,nd->n", space, middles[assignment])
 
 
 def predicted_purity(signs: ClusterSigns) -> NDArray[np.float64]:
@@ -108,8 +111,15 @@ def learned_weights(
 
 @cache
 def calibration() -> dict[str, Any]:
-    """`weights` (one a column of `ClusterSigns.table`), `offset`, `sets` and `n` that they were learned on."""
+    """`weights` (one a column of `ClusterSigns.table`), `offset`, `sets` and `n` that they come from."""
     return load_json(files(__package__).joinpath(CALIBRATION))  # pyright: ignore[reportArgumentType]
+
+
+def _middles(space: NDArray[np.float32], assignment: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+    """float32 (K, D), of length 1."""
+    sums = np.zeros((count, space.shape[1]), np.float32)
+    np.add.at(sums, assignment, space)
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-12))
 
 
 def _cosines(

@@ -1,4 +1,4 @@
-"""Pictures in clusters that a person can label at once: found in the full space of features, the most alike
+"""Pictures in clusters that a person can label at once: found in the full space of features, the firmest
 first, each with the purity that is to be expected.
 """
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,9 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.plain import HIDDEN
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive_seed, generator
-from lightfast.curate.cluster_purity import cluster_signs, predicted_purity
+from lightfast.curate.cluster_purity import closeness, cluster_signs, predicted_purity
 from lightfast.curate.embed import unit_rows
-from lightfast.curate.maps import principal_components
+from lightfast.curate.maps import finite_rows, principal_components
 from lightfast.curate.neighbours import Neighbours, nearest
 
 PER_CLASS = 6
@@ -37,7 +38,7 @@ class Cluster:
     """One cluster.
 
     Attributes:
-        number: from 0, the most alike first.
+        number: from 0, the one with the firmest core first.
         size, core: pictures; those among them that can be labelled at once.
         purity: share of the core, 0..1, that is expected to be of its commonest class; predicted without any
             label, see `cluster_purity`.
@@ -67,7 +68,7 @@ class Clusters:
     """Every picture in one cluster.
 
     Attributes:
-        clusters: the most alike first.
+        clusters: those with the firmest cores first, those without a core last.
         assignment: int64 (N,), the number of its cluster.
         core: bool (N,), False for the edges, which a person should look at one by one.
         firmness: float32 (N,), 0..1: how often a picture fell together with its 15 nearest, over 10
@@ -97,7 +98,8 @@ def find_clusters(
     """Over-clustered k-means of features at length 1 over their first 128 principal components.
 
     It is run ten more times with other starts and other numbers of clusters. A picture that falls together
-    with its 15 nearest each time is firm; the firmest 65 % of all pictures are the cores.
+    with its 15 nearest each time is firm. The cores are the 65 % of all pictures that are firmest and nearest
+    to the middles of their clusters; the clusters with the firmest cores come first.
 
     Args:
         vectors: float (N, D), one row a picture.
@@ -112,7 +114,7 @@ def find_clusters(
     for name, value in (("count", count), ("classes", classes)):
         if value is not None and value < 1:
             raise SettingsError(f"`{name}`", expected="at least 1", got=str(value))
-    space = picture_space(vectors)
+    space = picture_space(finite_rows(vectors))
     distinct = len(np.unique(np.round(space, 5), axis=0))
     wanted = count or (PER_CLASS * classes if classes else max(2, round(2 * len(space) ** 0.5)))
     number = max(1, min(wanted, distinct))
@@ -121,9 +123,17 @@ def find_clusters(
         notes = (f"{count:,} clusters were asked for, there are {number:,} different pictures",)
     near = nearest(vectors, min(NEAR, len(space) - 1))
     tries = _tries(space, number, distinct, seed, report)
-    assignment, firmness = tries[0], _together(tries, near)
-    least = np.sort(firmness)[::-1][max(1, round(CORE * len(space))) - 1]
-    return _described(space, assignment, (firmness >= least), firmness, near, notes)
+    # Where the middles were found on a part of the pictures, a cluster may have got none.
+    assignment = np.unique(tries[0], return_inverse=True)[1].astype(np.int64)
+    firmness = _together(tries, near)
+    core = _cores(firmness, closeness(space, assignment))
+    return _described(space, assignment, core, firmness, near, notes)
+
+
+def _cores(firmness: NDArray[np.float32], close: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The CORE of all pictures with the highest sum of both, each in units of its spread, ties included."""
+    score = sum((one - one.mean()) / max(float(one.std()), 1e-6) for one in (firmness, close))
+    return np.asarray(score >= np.sort(score)[::-1][max(1, round(CORE * len(firmness))) - 1])
 
 
 def _tries(
@@ -131,7 +141,7 @@ def _tries(
 ) -> list[NDArray[np.int64]]:
     """The clustering itself, then those that it is compared with: 0.7 to 1.3 times as many clusters."""
     rng = generator(seed, "clusters")
-    counts = [count, *(int(round(count * factor)) for factor in rng.uniform(0.7, 1.3, REPEATS))]
+    counts = [count, *(round(count * float(factor)) for factor in rng.uniform(0.7, 1.3, REPEATS))]
     found: list[NDArray[np.int64]] = []
     for turn, number in enumerate(counts):
         found.append(k_means(space, max(1, min(number, distinct)), derive_seed(seed, "clusters", turn)))
@@ -140,19 +150,21 @@ def _tries(
 
 
 def picture_space(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Features float (N, D) → float32 (N, at most 128): the components of the rows at length 1, at length 1."""
+    """Features float (N, D) → float32 (N, at most 128): components of the rows at length 1, at length 1."""
     return unit_rows(principal_components(unit_rows(vectors), variance=1.0).scores[:, :_DIMENSIONS])
 
 
 def k_means(space: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
-    """The cluster of each row, int64 (N,). Above 20,000 rows the middles are found on so many of them, drawn by seed."""
+    """The cluster of each row, int64 (N,). Above 20,000 rows the middles are found on so many of them,
+    drawn by seed.
+    """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     rows = np.arange(len(space))
     if len(space) > _FITTED:
         rows = generator(seed, "fitted").permutation(len(space))[:_FITTED]
-    model = KMeans(count, n_init=1, max_iter=_ROUNDS, random_state=seed % 2**32)
+    model: Any = KMeans(count, n_init=1, max_iter=_ROUNDS, random_state=seed % 2**32)  # pyright: ignore[reportArgumentType]
     with warnings.catch_warnings():
         # Fewer different rows in the sample than clusters: some of these stay empty, which does no harm.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -165,7 +177,7 @@ def _together(tries: list[NDArray[np.int64]], near: Neighbours) -> NDArray[np.fl
     if not near.rows.shape[1]:
         return np.ones(len(near.rows), dtype=np.float32)
     shares = [(one[near.rows] == one[:, None]).mean(axis=1, dtype=np.float32) for one in tries[1:]]
-    return np.mean(shares, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(shares, axis=0), dtype=np.float32)
 
 
 def _described(
@@ -176,12 +188,12 @@ def _described(
     near: Neighbours,
     notes: tuple[str, ...],
 ) -> Clusters:
-    """The clusters in the order of what is to be expected of them, with their middles and edges."""
+    """The clusters with the firmest cores first, with their middles and edges."""
     signs = cluster_signs(space, assignment, core, firmness, near)
     purity = predicted_purity(signs)
     whole = np.bincount(assignment, minlength=len(purity))
     cores = np.bincount(assignment, core, len(purity)).astype(np.int64)
-    order = np.lexsort((-cores, -purity, cores == 0))
+    order = np.lexsort((-cores, -signs.firmness, cores == 0))
     place = np.argsort(order)[assignment]
     found = []
     for number, old in enumerate(order):

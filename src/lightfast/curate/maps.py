@@ -1,11 +1,11 @@
-"""Pictures on a plane: principal components alone, or t-SNE over those that hold 80 % of the variance; and how
-far such a map may be trusted.
+"""Pictures on a plane: principal components alone, or t-SNE over those that hold 80 % of the variance;
+and how far such a map may be trusted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class MapTrust:
         if not self.n:
             return "too few pictures to say how far the map can be trusted"
         if self.interval[0] >= 0.95:
-            return "what lies together on the map is alike in all dimensions; distances between groups say nothing"
+            return "what lies together on the map is alike; distances between groups say nothing"
         if self.trustworthiness >= 0.9:
             return "groups on the map are real for the most part, single neighbours often are not"
         return "do not judge by this map: many pictures that lie together on it are not alike"
@@ -107,7 +107,7 @@ def principal_components(
     Signs are fixed (the largest weight of a direction is positive), so that the same pictures give the same
     map. Raises DataError for another shape and for numbers that are not finite.
     """
-    rows = _checked(vectors)
+    rows = finite_rows(vectors)
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     spread = rows - mean
     values, axes = np.linalg.eigh((spread.T @ spread).astype(np.float64) / max(1, len(rows)))
@@ -141,16 +141,13 @@ def make_map(
     """
     if method not in get_args(MapMethod):
         raise UnknownName("map", str(method), get_args(MapMethod))
-    unit = unit_rows(_checked(vectors))
+    unit = unit_rows(finite_rows(vectors))
     found = principal_components(unit)
     notes: list[str] = []
     if method == "tsne" and (why := _no_tsne(found)):
         method = "pca"
         notes.append(f"the map is one of principal components: {why}")
-    if method == "tsne":
-        coordinates = _tsne(found.scores, seed, report)
-    else:
-        coordinates = found.scores[:, :2]
+    coordinates = _tsne(found.scores, seed, report) if method == "tsne" else found.scores[:, :2]
     report("map", 2, 2, "")
     dimensions = found.scores.shape[1] if method == "tsne" else 2
     return PictureLayout(
@@ -211,7 +208,7 @@ def _tsne(scores: NDArray[np.float32], seed: int, report: Reporter) -> NDArray[n
     from openTSNE import TSNEEmbedding, affinity, initialization, nearest_neighbors
 
     n = len(scores)
-    perplexity = min(_PERPLEXITY, (n - 1) / 3)
+    perplexity: Any = min(_PERPLEXITY, (n - 1) / 3)
     near = nearest(scores, int(min(n - 1, 3 * perplexity)), report=report)
     distances = np.sqrt(np.maximum(2 - 2 * near.similarity.astype(np.float64), 0))
     neighbours = nearest_neighbors.PrecomputedNeighbors(near.rows, distances)
@@ -222,7 +219,7 @@ def _tsne(scores: NDArray[np.float32], seed: int, report: Reporter) -> NDArray[n
         affinities,
         negative_gradient_method="fft" if n > _FFT else "bh",
         random_state=derive_seed(seed, "map") % 2**31,
-        n_jobs=usable_cores(),
+        n_jobs=usable_cores() if n > _FFT else 1,
     )
     report("map", 0, 2, "t-SNE")
     embedding.optimize(n_iter=250, exaggeration=12, momentum=0.5, inplace=True)
@@ -231,7 +228,8 @@ def _tsne(scores: NDArray[np.float32], seed: int, report: Reporter) -> NDArray[n
     return np.asarray(embedding)
 
 
-def _checked(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+def finite_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Features as float32 (N, D); raises DataError for another shape and for numbers that are not finite."""
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.ndim != 2 or not len(rows) or not rows.shape[1]:
         raise DataError(

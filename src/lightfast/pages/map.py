@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from lightfast.base.plain import FLAT, HIDDEN
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
-from lightfast.report.page import Card, Cards, Gallery, Section, Table, Text, write_page
+from lightfast.report.page import Card, Cards, Gallery, Section, Table, write_page
 from lightfast.report.picture_map import NO_CLUSTER, PictureMap, packed, packed_places, tile_sheets
 from lightfast.report.tables import percent
 from lightfast.report.thumbnails import thumbnail
@@ -27,10 +26,11 @@ MAP_FILE, CLUSTERS_FILE, FEATURES_FILE = "map.parquet", "clusters.json", "featur
 _SHOWN = 24
 _ROWS = 200
 _CAPTION = (
-    "Drag to move, turn the wheel to zoom, hold Shift or press Lasso to draw round pictures, click a picture to "
-    "choose its cluster. By keyboard: arrows go from picture to picture, Shift and arrows move, + and − zoom, 0 shows "
-    "all, [ and ] go through the clusters, Enter chooses the cluster of a picture, v what is in view, Escape nothing. "
-    "Pale points are the edges of their clusters. What is chosen can be saved as decisions for relabel."
+    "Drag to move, turn the wheel to zoom, hold Shift or press Lasso to draw round pictures, click a picture "
+    "to choose its cluster. By keyboard: arrows go from picture to picture, Shift and arrows move, + and − "
+    "zoom, 0 shows all, [ and ] go through the clusters, Enter chooses the cluster of a picture, v what is "
+    "in view, Escape nothing. Pale points are the edges of their clusters. What is chosen can be saved as "
+    "decisions."
 )
 
 
@@ -141,8 +141,8 @@ def _cards(result: MapResult) -> Cards:
 def _lead(result: MapResult) -> str:
     names = f" Names by the {result.named_by}." if result.named_by else ""
     return (
-        "Found in all dimensions, not on the map; the most alike first. How alike a cluster is was predicted without its "
-        f"labels.{names}"
+        "Found in all dimensions, not on the map; the firmest first. How alike a cluster is was predicted "
+        f"without its labels.{names}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The map of pictures in a page: points to pan and zoom, small pictures in sheets, all inside the one file."""
+"""The map of pictures in a page: points to pan and zoom, small pictures in sheets, all in the one file."""
 
 from __future__ import annotations
 

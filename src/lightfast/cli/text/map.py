@@ -17,7 +17,8 @@ def map_lines(result: MapResult) -> list[str]:
     made = "2 principal components" if layout.method == "pca" else f"t-SNE of {layout.dimensions} components"
     lines = [
         f"{result.n:,} pictures, {len(found.clusters):,} clusters, features of {result.features}",
-        f"map        {made}, {percent(layout.variance_kept)} of the variance kept ({percent(layout.variance_drawn)} in two)",
+        f"map        {made}, {percent(layout.variance_kept)} of the variance kept "
+        f"({percent(layout.variance_drawn)} in two)",
         f"trust      trustworthiness {trust.trustworthiness:.3f} [{low:.3f} to {high:.3f}], n = {trust.n:,}; "
         f"{percent(trust.neighbours_kept)} of the {trust.k} nearest kept: {trust.verdict}",
     ]
