@@ -14,6 +14,8 @@ from .base.errors import UnknownName as UnknownName
 from .corrupt.suite import corrupt as corrupt
 from .corrupt.suite import corrupt_array as corrupt_array
 from .corrupt.suite import damage_mixture as damage_mixture
+from .curate.cluster_checks import pairs_to_check as pairs_to_check
+from .curate.cluster_checks import with_checked_pairs as with_checked_pairs
 from .curate.cluster_names import label_cluster as label_cluster
 from .curate.clusters import Clusters as Clusters
 from .curate.clusters import find_clusters as find_clusters

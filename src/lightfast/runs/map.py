@@ -11,6 +11,7 @@ import numpy as np
 
 from lightfast.base.files import atomic, make_folder, write_json
 from lightfast.base.plain import as_json
+from lightfast.curate.cluster_checks import pairs_to_check, with_checked_pairs
 from lightfast.curate.cluster_names import WORDS_OF, named_by_backbone, named_by_labels
 from lightfast.curate.clusters import Clusters, find_clusters
 from lightfast.curate.embed import Embedder, Features, backbone_embedder, checkpoint_embedder, embed_pictures
@@ -69,7 +70,7 @@ def map_run(
     found = find_clusters(
         features.vectors, wanted.clusters, classes=classes, seed=options.seed, report=options.report
     )
-    found, named_by = _named(found, features, images)
+    found, named_by = _named(_checked_by_labels(found, images, options.seed), features, images)
     make_folder(out)
     _save(out, images, features, layout.coordinates, found)
     result = MapResult(
@@ -97,6 +98,14 @@ def _read(source: str, options: RunOptions, wanted: MapOptions, run: str | None)
         return Ingest(loaded.train, loaded.unreadable, loaded.notes), embedder
     prepared = prepare(source, options, target=target, near="none")
     return Ingest(prepared.data.part("all"), prepared.unreadable, prepared.notes), embedder
+
+
+def _checked_by_labels(found: Clusters, images: ImageSet, seed: int) -> Clusters:
+    """Predicted purities at the level that the given labels of two pairs a cluster say."""
+    if images.labels is None:
+        return found
+    pairs = pairs_to_check(found, 2, seed)
+    return with_checked_pairs(found, pairs, images.labels[pairs[:, 0]] == images.labels[pairs[:, 1]])
 
 
 def _named(found: Clusters, features: Features, images: ImageSet) -> tuple[Clusters, str]:
