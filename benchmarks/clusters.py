@@ -36,7 +36,7 @@ from lightfast.base.plain import as_json  # noqa: E402
 from lightfast.base.randomness import generator  # noqa: E402
 from lightfast.curate import clusters as clustering  # noqa: E402
 from lightfast.curate.cluster_checks import pairs_to_check, with_checked_pairs  # noqa: E402
-from lightfast.curate.cluster_purity import CALIBRATION, cluster_signs, learned_weights  # noqa: E402
+from lightfast.curate.cluster_purity import PURITY_FILE, cluster_signs, learned_weights  # noqa: E402
 from lightfast.curate.clusters import Clusters, find_clusters, k_means, picture_space  # noqa: E402
 from lightfast.curate.embed import backbone_embedder  # noqa: E402
 from lightfast.curate.neighbours import nearest  # noqa: E402
@@ -46,7 +46,7 @@ from lightfast.data.ingest import load_splits  # noqa: E402
 from lightfast.report.provenance import provenance  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "clusters.json"
-WEIGHTS = Path(clustering.__file__).parent / CALIBRATION
+WEIGHTS = Path(clustering.__file__).parent / PURITY_FILE
 SETS = {
     "caltech20": None,
     "intel-scenes": None,

@@ -58,7 +58,7 @@ def with_checked_pairs(found: Clusters, pairs: NDArray[np.int64], alike: Sequenc
 
 
 def _shift(odds: NDArray[np.float64], wanted: float) -> float:
-    """By bisection, what has to be added to the log odds so that the squares of the shares sum to `wanted`."""
+    """By bisection, what is to be added to the log odds for the squares of the shares to sum to `wanted`."""
     low, high = -_LARGEST, _LARGEST
     for _ in range(_STEPS):
         middle = (low + high) / 2

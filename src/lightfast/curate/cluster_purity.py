@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lightfast.base.files import load_json
 from lightfast.curate.neighbours import Neighbours
 
-CALIBRATION = "cluster_purity.json"
+PURITY_FILE = "cluster_purity.json"
 """Weights that `benchmarks/clusters.py` has learned, beside this file; it says on which sets."""
 
 
@@ -112,7 +112,7 @@ def learned_weights(
 @cache
 def calibration() -> dict[str, Any]:
     """`weights` (one a column of `ClusterSigns.table`), `offset`, `sets` and `n` that they come from."""
-    return load_json(files(__package__).joinpath(CALIBRATION))  # pyright: ignore[reportArgumentType]
+    return load_json(files(__package__).joinpath(PURITY_FILE))  # pyright: ignore[reportArgumentType]
 
 
 def _middles(space: NDArray[np.float32], assignment: NDArray[np.int64], count: int) -> NDArray[np.float32]:

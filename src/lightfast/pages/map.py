@@ -142,8 +142,8 @@ def _lead(result: MapResult) -> str:
     names = f" Names by the {result.named_by}." if result.named_by else ""
     level = "" if result.images.labels is None else ", its level from the given labels of two pairs a cluster"
     return (
-        "Found in all dimensions, not on the map; the firmest first. How alike a cluster is was predicted from "
-        f"signs that need no label{level}.{names}"
+        "Found in all dimensions, not on the map; the firmest first. How alike a cluster is was predicted "
+        f"from signs that need no label{level}.{names}"
     )
 
 
