@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
+from lightfast.report.picture_map import PictureMap
 
 # What a number or picture says: good news, bad news, the figure of the row, or nothing special.
 Tone = Literal["", "good", "bad", "strong"]
@@ -243,7 +244,17 @@ class Folded:
 
 
 SectionPart = (
-    Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | LabelIssueGrid | Folded
+    Text
+    | Cards
+    | Table
+    | Figure
+    | FigureRow
+    | PictureGrid
+    | Gallery
+    | Queue
+    | LabelIssueGrid
+    | Folded
+    | PictureMap
 )
 
 
@@ -285,8 +296,9 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
     """The page as text; every text in it is escaped, only drawings made by `report.figures` are set in as
     they are.
 
-    Only a page that needs one carries a script: it opens the folded part that a link leads to, and filters
-    probably wrong labels. The page's own security policy names the script by its hash and forbids any other.
+    Only a page that needs them carries scripts: they open the folded part that a link leads to, filter
+    probably wrong labels, draw the map of pictures. The page's own security policy names each by its hash and
+    forbids any other.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -298,24 +310,30 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
         lstrip_blocks=True,
     )
     anchors = _anchors([section.title for section in sections] + ["Provenance"])
-    script = "\n".join(environment.get_template(name).render() for name in _scripts(sections))
+    names = _scripts(sections)
+    scripts = [environment.get_template(name).render() for name in names]
     return environment.get_template("page.html.jinja").render(
         title=title,
         subtitle=subtitle,
         sections=tuple(zip(anchors[:-1], sections, strict=True)),
         provenance=provenance,
         provenance_anchor=anchors[-1],
-        script=script,
-        script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        mapped="map.js.jinja" in names,
+        scripts=[
+            (script, b64encode(hashlib.sha256(script.encode()).digest()).decode()) for script in scripts
+        ],
     )
 
 
 def _scripts(sections: Sequence[Section]) -> list[str]:
     """The scripts that the parts of a page need."""
     parts = [part for section in sections for part in section.parts]
+    mapped = any(isinstance(part, PictureMap) for part in parts)
     needed = {
         "unfold.js.jinja": any(isinstance(part, Folded) and part.anchor for part in parts),
         "filter.js.jinja": any(isinstance(part, LabelIssueGrid) for part in parts),
+        "map_paint.js.jinja": mapped,
+        "map.js.jinja": mapped,
     }
     return [name for name, holds in needed.items() if holds]
 
