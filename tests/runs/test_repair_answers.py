@@ -24,8 +24,9 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, save_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import KitRecord, RepairPlan
 from lightfast.statistics.intervals import wilson
 from lightfast.train.recipe import Recipe, Training
 
