@@ -30,6 +30,7 @@ from label_issue_probs import narrowed  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
+from lightfast.base.plain import as_json  # noqa: E402
 from lightfast.base.randomness import generator  # noqa: E402
 from lightfast.curate.issues import LabelIssues, find_label_issues  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
@@ -281,8 +282,8 @@ def main() -> None:
             "peer": None if options.peer is None else "cleanlab 2.9.0",
             "sets": rows,
         }
-        write_json(OUT, result)
-    write_json(OUT, {**result, "speed": speed(options.peer)})
+        write_json(OUT, as_json(result))
+    write_json(OUT, as_json({**result, "speed": speed(options.peer)}))
 
 
 if __name__ == "__main__":
