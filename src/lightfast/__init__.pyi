@@ -14,6 +14,8 @@ from .base.errors import UnknownName as UnknownName
 from .corrupt.suite import corrupt as corrupt
 from .corrupt.suite import corrupt_array as corrupt_array
 from .corrupt.suite import damage_mixture as damage_mixture
+from .curate.live_head import LiveHead as LiveHead
+from .curate.select import select_next as select_next
 from .data.catalogue.catalogue import fetch as fetch
 from .data.catalogue.catalogue import load_dataset as load_dataset
 from .data.check import check as check
