@@ -9,7 +9,14 @@ from scipy.stats import spearmanr
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
-from lightfast.explain.difference import centre_of_mass, difference, map_change, rank_correlation, top_change
+from lightfast.explain.difference import (
+    centre_of_mass,
+    difference,
+    grey_differences,
+    map_change,
+    rank_correlation,
+    top_change,
+)
 
 
 def pictures(*, spot: int, shape=(2, 20, 20, 3)):
@@ -28,6 +35,23 @@ def test_the_map_is_bright_where_the_picture_changed_whatever_the_sign_and_size(
     assert np.array_equal(found.maps[0], wanted)
     assert found.largest[0] == abs(spot)
     assert found.mean[0] == pytest.approx(abs(spot) * 25 / 1200)
+
+
+def test_the_plain_difference_is_grey_and_multiplied_by_the_factor_it_names():
+    before, after = pictures(spot=-90)
+    grey, factors = grey_differences(before, after)
+    assert grey.shape == (2, 20, 20, 1)
+    # 90 levels in one channel of three are 30 in the mean; eight times that is the most below 256.
+    assert factors.tolist() == [8, 128]
+    assert grey[0, 5, 5, 0] == 240
+    assert not grey[1].any()
+
+
+def test_a_difference_that_fills_the_scale_is_left_as_it_is():
+    before, after = np.zeros((2, 1, 2, 2, 3), np.uint8)
+    after[0, 0, 0] = 255
+    grey, factors = grey_differences(before, after)
+    assert (factors[0], grey[0, 0, 0, 0], grey[0, 1, 1, 0]) == (1, 255, 0)
 
 
 def test_equal_pictures_give_an_empty_map():

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from lightfast.base.errors import CheckpointError, DownloadError
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
+from lightfast.models import hub_checkpoint
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 
@@ -108,8 +109,22 @@ def test_a_name_that_cannot_be_fetched_names_the_cure(monkeypatch: pytest.Monkey
     def unreachable(*_: object, **__: object) -> str:
         raise OSError("connection refused")
 
+    monkeypatch.setattr(hub_checkpoint, "hub_answers", lambda: True)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(
         DownloadError, match=r"hf-hub:nobody/vit could not be fetched.*or give a local folder"
     ):
+        load_checkpoint("hf-hub:nobody/vit")
+
+
+def test_without_the_hub_only_its_cache_is_looked_into(monkeypatch: pytest.MonkeyPatch):
+    import huggingface_hub
+
+    def cached(*_: object, local_files_only: bool, **__: object) -> str:
+        assert local_files_only
+        raise OSError("no such snapshot")
+
+    monkeypatch.setattr(hub_checkpoint, "hub_answers", lambda: False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    with pytest.raises(DownloadError, match="the hub does not answer, and its cache holds no copy"):
         load_checkpoint("hf-hub:nobody/vit")

@@ -192,3 +192,13 @@ def test_a_file_in_the_place_of_the_folder_is_said(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(StorageError, match="a file stands where a folder is wanted"):
         write_page(tmp_path / "run" / "report.html", "A", "B", [], {})
+
+
+def test_sentences_of_the_last_column_stand_under_their_rows_over_the_whole_width():
+    long = "not told: the optimiser, the step size and the batch; weights of another library"
+    table = Table(("row", "n", "differs"), (("first", "1", long), ("second", "2", "")))
+    short = Table(("row", "n", "differs"), (("first", "1", "not told"),))
+    pages = [render_page("t", "s", [Section("A", (one,))], {}) for one in (table, short)]
+    assert (table.spoken, short.spoken) == (True, False)
+    assert f'<td colspan="2"><b>differs</b> {long}</td>' in pages[0]
+    assert [page.count('<tr class="said">') for page in pages] == [1, 0]

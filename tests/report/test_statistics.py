@@ -29,6 +29,12 @@ DRAWN = {
     "log lines": lambda: statistics.lines_figure(
         {"a": [(500, 0.5, None), (24_000, 0.1, None)]}, x_label="n", y_label="error, %", log_x=True
     ),
+    "losses": lambda: statistics.lines_figure(
+        {"training": [(1, 2.5, None), (2, 1.25, None)]},
+        x_label="epoch",
+        y_label="loss",
+        level=("paper", 0.1365),
+    ),
     "roc": lambda: statistics.roc_pr_figure(ROC, PR),
 }
 
@@ -122,8 +128,8 @@ def test_the_hardest_classes_are_named_and_the_rest_is_counted(drawings):
 def test_six_series_differ_in_marker_and_dash(drawings):
     assert {f"series {place}" for place in range(6)} <= set(texts(drawings["lines"]))
     assert (
-        len({style[0] for style in statistics._STYLES})
-        == len({style[2] for style in statistics._STYLES})
+        len({style[0] for style in statistics.SERIES_STYLES})
+        == len({style[2] for style in statistics.SERIES_STYLES})
         == 6
     )
 
@@ -146,3 +152,17 @@ def test_six_series_differ_in_marker_and_dash(drawings):
 def test_what_cannot_be_drawn_is_refused(draw, message):
     with pytest.raises(DataError, match=message):
         draw()
+
+
+def test_without_percent_values_are_shown_as_they_are_beside_the_level(drawings):
+    assert "training 1.25" in drawings["losses"]
+    assert {"paper", "loss", "2.5"} <= set(texts(drawings["losses"]))
+
+
+def test_many_points_carry_no_markers(monkeypatch):
+    figures = []
+    monkeypatch.setattr(statistics, "svg", lambda figure, alt: figures.append(figure) or alt)
+    for count in (5, 50):
+        line = [(place, 0.5, None) for place in range(count)]
+        statistics.lines_figure({"a": line}, x_label="epoch", y_label="loss")
+    assert [figure.axes[0].lines[0].get_marker() for figure in figures] == ["o", ""]

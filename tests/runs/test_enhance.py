@@ -162,6 +162,7 @@ def test_a_passed_gate_leaves_a_whole_run_folder(accepted: Path, run: Path):
         "recipe.json",
         "history.jsonl",
         "predictions.parquet",
+        "val_predictions.parquet",
         "metrics.json",
         "report.html",
     }

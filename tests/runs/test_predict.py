@@ -19,6 +19,7 @@ from lightfast.models.load import load_checkpoint
 from lightfast.runs.folder import SEEN_FILE
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import MODEL_FILE, tag_run
+from lightfast.tagging.rows import RowOptions
 
 
 @pytest.fixture
@@ -91,10 +92,12 @@ def test_the_export_is_made_once_and_again_for_another_checkpoint(own_run: Path,
 
 
 def test_an_export_reads_without_its_run(own_run: Path, pictures: Path, tmp_path: Path):
-    by_run = tag_run(str(own_run), [str(pictures)], RunOptions(), top=2).predictions
+    by_run = tag_run(str(own_run), [str(pictures)], RunOptions(), row_options=RowOptions(top=2)).predictions
     shutil.move(own_run / MODEL_FILE, tmp_path / "alone.onnx")
     shutil.rmtree(own_run)
-    alone = tag_run(str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), top=2).predictions
+    alone = tag_run(
+        str(tmp_path / "alone.onnx"), [str(pictures)], RunOptions(), row_options=RowOptions(top=2)
+    ).predictions
     # What the run has seen stands in its folder.
     assert alone == [{name: value for name, value in row.items() if name != "seen"} for row in by_run]
     assert set(alone[0]) == {"id", "path", "predicted_label", "confidence", "label_2", "prob_2"}

@@ -26,6 +26,7 @@ from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
 from lightfast.runs.repair_kit import KitChoice, RepairPlan, fit_pipeline, load_pipeline, save_pipeline
+from lightfast.runs.repair_options import RepairOptions
 from lightfast.train.recipe import Recipe, Training
 
 SMALL = RepairPlan(
@@ -94,7 +95,12 @@ def test_restored_pictures_of_one_s_own_are_written(repaired_run, scans, tmp_pat
 
 def test_labelled_pictures_get_before_after_and_a_paired_test(repaired_run, blob_file, blobs, tmp_path):
     metrics = as_json(
-        repair_run(str(repaired_run), blob_file, RunOptions(out=tmp_path / "out"), damage="mnist-c")
+        repair_run(
+            str(repaired_run),
+            blob_file,
+            RunOptions(out=tmp_path / "out"),
+            repair_options=RepairOptions(damage="mnist-c"),
+        )
     )
     readings = pd.read_parquet(tmp_path / "out" / "readings.parquet")
     expected = mcnemar(
@@ -112,7 +118,12 @@ def test_labelled_pictures_get_before_after_and_a_paired_test(repaired_run, blob
 
 
 def test_the_report_says_that_no_label_chose_what_was_restored(repaired_run, blob_file, tmp_path):
-    repair_run(str(repaired_run), blob_file, RunOptions(out=tmp_path / "out"), damage="mnist-c")
+    repair_run(
+        str(repaired_run),
+        blob_file,
+        RunOptions(out=tmp_path / "out"),
+        repair_options=RepairOptions(damage="mnist-c"),
+    )
     page = (tmp_path / "out" / "report.html").read_text()
     assert "no label was looked at" in page
     assert "The original damaged-digits study chose them by their true labels" in page
@@ -125,11 +136,16 @@ def test_the_default_place_is_inside_the_run_which_itself_is_safe(repaired_run, 
 
 
 def test_a_limit_draws_that_many_pictures(repaired_run, scans, tmp_path):
-    assert repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out"), limit=5).report.n == 5
+    assert (
+        repair_run(
+            str(repaired_run), scans, RunOptions(out=tmp_path / "out"), repair_options=RepairOptions(limit=5)
+        ).report.n
+        == 5
+    )
 
 
 def test_unknown_suites_are_refused_with_the_closest_names(repaired_run, scans):
-    for asked in ({"kit": KitChoice("mnist")}, {"damage": "mnist"}):
+    for asked in ({"kit": KitChoice("mnist")}, {"repair_options": RepairOptions(damage="mnist")}):
         with pytest.raises(UnknownName, match="mnist-c"):
             repair_run(str(repaired_run), scans, RunOptions(), **asked)
 

@@ -50,6 +50,7 @@ def test_the_run_folder_holds_what_the_design_page_names(run):
         "recipe.json",
         "history.jsonl",
         "predictions.parquet",
+        "val_predictions.parquet",
         "metrics.json",
         "report.html",
         "run.json",

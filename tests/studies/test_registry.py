@@ -48,3 +48,10 @@ def test_no_study_knows_a_scale_that_there_is_not(tmp_path):
 @pytest.mark.parametrize("name", ["mnist-c", "svhn", "emnist", "quickdraw", "assets"])
 def test_only_the_study_that_trains_vgg16_has_a_scale_for_machines_without_a_gpu(name):
     assert find_study(name).scales == ("quick", "paper")
+
+
+def test_weights_are_fetched_only_by_a_study_that_needs_them(asked, tmp_path):
+    with pytest.raises(SettingsError, match=r"study small: `fetch_weights`.*run the study assets"):
+        run_study("small", StudyOptions(tmp_path, fetch_weights=True))
+    assert asked == []
+    assert [name for name in ("mnist-c", "svhn", "assets") if find_study(name).fetches] == ["assets"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import SettingsError
-from lightfast.train.label_quality import label_issue_mask, label_quality, out_of_fold_probs
+from lightfast.train.label_quality import confident_labels, label_issue_mask, label_quality, out_of_fold_probs
 
 
 def test_a_row_is_doubted_where_another_class_is_confidently_more_probable():
@@ -12,6 +12,7 @@ def test_a_row_is_doubted_where_another_class_is_confidently_more_probable():
     labels = np.array([0, 0, 1, 1, 1, 1])
     # Mean self-confidence: class 0 (0.9 + 0.7) / 2 = 0.8; class 1 (0.8 + 0.9 + 0.15 + 0.4) / 4 = 0.5625.
     assert label_issue_mask(probs, labels).tolist() == [False, False, False, False, True, False]
+    assert confident_labels(probs, labels).tolist() == [0, -1, 1, 1, 0, -1]
 
 
 def test_a_class_without_rows_makes_nobody_doubt():

@@ -18,11 +18,12 @@ from lightfast.base.errors import LightfastError
 
 # Each adds its commands, in the order of the help: what a new user needs first stands first.
 # isort: off
-from lightfast.cli import runs, damage, explain, enhance, data, map, statistics, scorecard, export, studies  # noqa: F401
+from lightfast.cli import runs, damage, explain, enhance, data, map, relabel, library  # noqa: F401
+from lightfast.cli import statistics, scorecard, export, studies  # noqa: F401
 
 # isort: on
 from lightfast.cli.flags import with_flags
-from lightfast.cli.groups import app, data_app
+from lightfast.cli.groups import app, data_app, library_app
 from lightfast.cli.terminal import DEBUG, report_failure
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -35,10 +36,13 @@ _GO_ON = {
     "crossval": _AGAIN,
     "sweep": _AGAIN,
     "data fetch": _AGAIN,
+    "library add": _AGAIN,
+    "library tag": _AGAIN,
     "predict": "with --out FILE, the rows read so far stay in FILE.part",
 }
 
 app.add_typer(data_app, name="data")
+app.add_typer(library_app, name="library")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

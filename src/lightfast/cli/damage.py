@@ -121,7 +121,46 @@ def repair(
     damage: Annotated[
         str | None, Option("--damage", metavar="SUITE", help="Damage DATA first, to see what repair does.")
     ] = None,
-    out: Annotated[Path | None, Option("--out", metavar="FOLDER", help="Write results there.")] = None,
+    out: Annotated[
+        Path | None,
+        Option(
+            "--out",
+            metavar="FOLDER",
+            help="Write results there. Default: RUN/repaired; hf-hub:ID needs it, and keeps its detector and "
+            "restorer in FOLDER/repair.",
+        ),
+    ] = None,
+    kit_folder: Annotated[
+        Path | None,
+        Option(
+            "--kit",
+            metavar="FOLDER",
+            help="Of hf-hub:ID: keep detector and restorer in FOLDER/repair and find them there again, "
+            "whatever --out is.",
+        ),
+    ] = None,
+    learn_on: Annotated[
+        str | None,
+        Option(
+            "--learn-on",
+            metavar="DATA2",
+            help="Of hf-hub:ID: labelled pictures that detector and restorer learn on. Default: the train "
+            "and val parts of DATA.",
+        ),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        Option(
+            "--answers",
+            metavar="FILE",
+            help="A queue.csv in whose column decided_label people have written: applied to the result, kept "
+            "in decisions.jsonl.",
+        ),
+    ] = None,
+    reviewer: Annotated[
+        str | None,
+        Option("--reviewer", metavar="NAME", help="Who gave the --answers, unless the file says it."),
+    ] = None,
     resume: Resume = False,
     limit: Limit = None,
     seed: Seed = 0,
@@ -131,11 +170,12 @@ def repair(
     """Detect damage, restore the pictures, predict again.
 
     What is restored and kept is decided without labels; where DATA has labels they only score the predictions
-    before and after.
+    before and after. Doubtful pictures stand in queue.csv; once people have filled it, --answers takes it up.
     """
     from lightfast.cli.text.repair import repair_lines
     from lightfast.runs.repair import repair_run
     from lightfast.runs.repair_kit import KitChoice
+    from lightfast.runs.repair_options import RepairOptions
 
     with progress_bars() as report:
         result = repair_run(
@@ -143,7 +183,6 @@ def repair(
             data,
             run_options(out, seed, device, report, resume=resume),
             kit=KitChoice(suite, restorer),
-            damage=damage,
-            limit=limit,
+            repair_options=RepairOptions(damage, limit, kit_folder, learn_on, answers, reviewer),
         )
     print_result(result, as_json, repair_lines(result))

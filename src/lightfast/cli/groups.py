@@ -15,3 +15,6 @@ app = typer.Typer(
     "1 failed.",
 )
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Data sets: list, fetch, check.")
+library_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="A library of pictures: add, tag, review, search."
+)

@@ -186,6 +186,16 @@ def predict(
             help="Give the labels the names that the run's taxonomy keeps for this client.",
         ),
     ] = None,
+    review_below: Annotated[
+        str | None,
+        Option(
+            "--review-below",
+            metavar="precision=P|gap=X",
+            help="Mark the pictures that a person should look at, and with --out FILE queue them in "
+            "FILE.queue.csv: those below the confidence that proves precision P on the run's validation "
+            "pictures, or whose two highest probabilities differ by less than X.",
+        ),
+    ] = None,
     damaged: Damaged = "refuse",
     root: Root = None,
     label_separator: LabelSeparator = None,
@@ -201,6 +211,11 @@ def predict(
     from lightfast.base.plain import as_json as plain
 
     wanted = output_format(form, out)
+    if objects and review_below is not None:
+        raise SettingsError(
+            "--review-below is for one label a picture, --objects finds several",
+            cure="Leave one of them out.",
+        )
     with progress_bars() as report:
         run_options(out, seed, device).require_out(folder=objects)
         if objects:
@@ -216,10 +231,15 @@ def predict(
             )
             result, lines = plain(objects_found), objects_lines(objects_found)
         else:
+            from lightfast.evaluate.review import ReviewRule
             from lightfast.runs.predict import tag_run
-            from lightfast.tagging.rows import rows_text, save_rows
+            from lightfast.runs.predict_review import QUEUE_ENDING
+            from lightfast.tagging.rows import RowOptions, rows_text, save_rows
 
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
+            rule = None if review_below is None else ReviewRule.from_text(review_below)
+            queue = Path(f"{out}{QUEUE_ENDING}") if out is not None and rule is not None else None
+            row_options = RowOptions(wanted if streamed else None, top, client, rule, queue)
             options = run_options(
                 out if streamed else None,
                 seed,
@@ -229,7 +249,7 @@ def predict(
                 root=root,
                 label_separator=label_separator,
             )
-            result = tag_run(run, paths, options, form=wanted if streamed else None, top=top, client=client)
+            result = tag_run(run, paths, options, row_options=row_options)
             if out is not None and not streamed:
                 save_rows(out, plain(result), wanted)
             lines = [

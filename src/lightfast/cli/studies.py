@@ -28,6 +28,10 @@ def study(
     out: Annotated[
         Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")
     ] = None,
+    fetch_weights: Annotated[
+        bool,
+        Option("--fetch-weights", help="assets: also the paper's three networks; fetches their weights."),
+    ] = False,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -44,7 +48,8 @@ def study(
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
     with progress_bars() as report:
-        result = run_study(name, StudyOptions(folder, scale, seed, device, report))
+        options = StudyOptions(folder, scale, seed, device, report, fetch_weights=fetch_weights)
+        result = run_study(name, options)
         page = write_study_page(folder / "report.html", result)
     lines = [result.title, "", *map(text_table, result.tables), f"report     {page}"]
     print_result({**plain(result), "report": str(page)}, as_json, lines)

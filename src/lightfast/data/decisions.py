@@ -19,7 +19,10 @@ from lightfast.base.journal import Journal
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXTS = ("id", "given_label", "predicted_label", "reason")
+_TEXTS = (
+    *("id", "given_label", "predicted_label", "reason"),
+    *("path", "content", "decided_label", "reviewer"),
+)
 
 
 @dataclass(frozen=True)

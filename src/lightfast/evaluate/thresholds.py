@@ -19,7 +19,8 @@ from lightfast.statistics.intervals import Interval, wilson
 NEVER_GIVEN = 2.0
 # The threshold of labels that the validation pictures do not allow to judge.
 UNJUDGED = 0.5
-_CONFIDENCE = 0.9
+PROVEN_WITH = 0.9
+"""How surely a wanted precision is to hold on fresh pictures, unless told otherwise."""
 # The best F1 of so few pictures is an accident.
 _LEAST = 5
 
@@ -116,7 +117,7 @@ def choose_thresholds(
     tags: NDArray[np.bool_],
     class_names: Sequence[str],
     precision: float | None = None,
-    confidence: float = _CONFIDENCE,
+    confidence: float = PROVEN_WITH,
 ) -> Thresholds:
     """Choose the threshold of each label on validation pictures.
 
@@ -168,7 +169,7 @@ def choose_thresholds(
 def _for_precision(
     scores: NDArray[np.floating], carried: NDArray[np.bool_], wanted: float, confidence: float
 ) -> tuple[float, str]:
-    cuts, given, right = _cuts(scores, carried)
+    cuts, given, right = cuts_of(scores, carried)
     bound = np.where(right > 0, betaincinv(np.maximum(right, 1), given - right + 1, 1 - confidence), 0.0)
     passing = np.flatnonzero(bound >= wanted)
     if len(passing):
@@ -184,15 +185,15 @@ def _for_precision(
 def _best_f1(scores: NDArray[np.floating], carried: NDArray[np.bool_]) -> tuple[float, str]:
     if carried.sum() < _LEAST:
         return UNJUDGED, "unjudged"
-    cuts, given, right = _cuts(scores, carried)
+    cuts, given, right = cuts_of(scores, carried)
     return float(cuts[(2 * right / (given + carried.sum())).argmax()]), "chosen"
 
 
-def _cuts(
+def cuts_of(
     scores: NDArray[np.floating], carried: NDArray[np.bool_]
 ) -> tuple[NDArray[np.floating], NDArray[np.int64], NDArray[np.int64]]:
-    """Every distinct score from high to low, how many pictures reach it,
-    and how many of those carry the label.
+    """Every distinct score from high to low, how many pictures reach it, and how many of those carry the
+    label (are right): scores (N,), carried bool (N,).
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]

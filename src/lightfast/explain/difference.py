@@ -53,15 +53,7 @@ def difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Differenc
     raises DataError when type or shape differ.
     """
     first, second = np.asarray(before), np.asarray(after)
-    if first.ndim != 4 or first.shape != second.shape or first.dtype != np.uint8 or second.dtype != np.uint8:
-        raise DataError(
-            "difference of pictures",
-            expected="two batches uint8 (N, H, W, C) of the same shape",
-            got=f"{first.dtype} {first.shape} and {second.dtype} {second.shape}",
-            cure=dtype_cure(first)
-            or dtype_cure(second)
-            or "Bring the output to the size and channels of the input.",
-        )
+    _require_versions(first, second)
     maps = np.zeros(first.shape[:3], dtype=np.float32)
     shown, largest, mean = np.zeros((3, len(first)))
     for row in range(len(first)):
@@ -73,6 +65,34 @@ def difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Differenc
         if shown[row]:
             maps[row] = np.minimum(strongest / shown[row], 1)
     return Difference(maps, shown, largest, mean)
+
+
+def _require_versions(first: NDArray[Any], second: NDArray[Any]) -> None:
+    if first.ndim != 4 or first.shape != second.shape or first.dtype != np.uint8 or second.dtype != np.uint8:
+        raise DataError(
+            "difference of pictures",
+            expected="two batches uint8 (N, H, W, C) of the same shape",
+            got=f"{first.dtype} {first.shape} and {second.dtype} {second.shape}",
+            cure=dtype_cure(first)
+            or dtype_cure(second)
+            or "Bring the output to the size and channels of the input.",
+        )
+
+
+def grey_differences(
+    before: NDArray[np.uint8], after: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The plain differences |after − before| of two versions uint8 (N, H, W, C) as grey pictures.
+
+    Returns (uint8 (N, H, W, 1), int64 (N,)): the mean over the channels, multiplied by a whole power of two a
+    picture, the largest with which nothing is cut off at 255; and that factor.
+    Raises DataError as `difference` does.
+    """
+    _require_versions(np.asarray(before), np.asarray(after))
+    levels = np.abs(before.astype(np.int16) - after).astype(np.float64).mean(axis=-1, keepdims=True)
+    largest = levels.max(axis=(1, 2, 3), initial=0.0)
+    factors = 2 ** np.floor(np.log2(255 / np.maximum(largest, 1))).astype(np.int64)
+    return np.rint(levels * factors[:, None, None, None]).astype(np.uint8), factors
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from lightfast.base.errors import DownloadError, UnknownName
+from lightfast.models.hub_reach import require_published
 from lightfast.models.registry import ImageShape, register
 
 
@@ -33,6 +34,8 @@ def timm_network(
     if known_timm(identifier) == "inception_v3":
         # Its second output would stand beside the logits in training.
         config = {"aux_logits": False, **config}
+    if pretrained:
+        require_published(identifier)
     try:
         return timm.create_model(
             identifier, pretrained=pretrained, num_classes=outputs, in_chans=image_shape[2], **config

@@ -12,6 +12,7 @@ from lightfast.base.files import load_json
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.hub import TransformersClassifier, _transformers
+from lightfast.models.hub_reach import hub_answers
 from lightfast.models.tensors import load_tensors
 
 
@@ -57,20 +58,29 @@ def hub_folder(identifier: str) -> Path:
     from huggingface_hub import snapshot_download
 
     repository, _, revision = identifier.partition("@")
+    # Where the hub does not answer, only what lies in its cache is looked for.
+    offline = not hub_answers()
     try:
         return Path(
             snapshot_download(
-                repository, revision=revision or None, allow_patterns=["*.json", "model.safetensors"]
+                repository,
+                revision=revision or None,
+                allow_patterns=["*.json", "model.safetensors"],
+                local_files_only=offline,
             )
         )
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, LightfastError):
             raise
-        reason = str(error).splitlines()[0][:200]
+        reason = "the hub does not answer, and its cache holds no copy" if offline else _first_line(error)
         raise DownloadError(
-            f"hf-hub:{identifier} could not be fetched ({type(error).__name__}: {reason})",
+            f"hf-hub:{identifier} could not be fetched ({reason})",
             cure="Check the name and the connection, or give a local folder: hf-hub:FOLDER.",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
 
 
 def _from_transformers(config: dict[str, Any], folder: Path) -> Checkpoint:

@@ -21,6 +21,7 @@ from lightfast.data.preprocess import Preprocess
 from lightfast.models.backbones import known_timm
 from lightfast.models.bundled import LITE0, lite0_tensors, load_by_name, load_in_order, load_tensor_file
 from lightfast.models.classifiers import views_of
+from lightfast.models.hub_reach import require_published
 from lightfast.models.registry import ImageShape, register
 from lightfast.models.stages import Stage, stage_index, stages_of
 from lightfast.models.tree_head import Structure, TreeHead
@@ -212,6 +213,7 @@ def _file_of(wanted: str) -> Path:
 def _published(backbone: nn.Module, identifier: str) -> None:
     import timm
 
+    require_published(identifier)
     try:
         whole = timm.create_model(
             identifier, pretrained=True, num_classes=0, **backbone_of(identifier).arguments

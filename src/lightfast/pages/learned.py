@@ -6,15 +6,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from lightfast.base.plain import OPTIONAL
 from lightfast.evaluate.hierarchy import HierarchyScore
 from lightfast.report.page import Folded, Section, SectionPart, Table, Text
 from lightfast.report.tables import duration, percent, share_cell
+from lightfast.train.label_quality import LabelIssueRow
 
 _SHOWN = 200
 """Groups of near duplicates at most on a page; all of them stand in ingest.json."""
+_OPEN = 10
+"""Label issues that are read without unfolding a list."""
+_REMEDIES = {
+    "none": "leaving them out, or counting every picture as its label is trusted, read validation pictures "
+    "no better: all of them were learned from",
+    "drop": "they were left out of the fit",
+    "weigh": "every picture counted in the fit as its label is trusted",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +44,59 @@ class Learned:
     def why(self) -> str:
         """Why this way, or which."""
         return self.auto["why"] if self.auto else self.learned
+
+
+@dataclass(frozen=True, eq=False)
+class FoundLabelIssues:
+    """The training pictures whose labels a robust fit holds for wrong.
+
+    Attributes:
+        rows: one a picture, the lowest label quality first.
+        remedy: what was done about them: "none", "drop" or "weigh".
+        mode: of the fit; behind "head" nothing else was learned.
+        file: where all of them stand.
+    """
+
+    JSON_PROPERTIES: ClassVar = ("n",)
+
+    rows: tuple[LabelIssueRow, ...]
+    remedy: str
+    mode: str
+    file: Path
+
+    @property
+    def n(self) -> int:
+        """How many."""
+        return len(self.rows)
+
+    def sentence(self) -> str:
+        """How many, and what was done about them."""
+        if not self.rows:
+            return "no training label looks wrong"
+        said = (
+            f"{self.n:,} training label{'s look' if self.n > 1 else ' looks'} wrong; {_REMEDIES[self.remedy]}"
+        )
+        return said if self.mode == "head" else f"{said} (the head alone: the fine-tune behind it took all)"
+
+
+def label_issue_sections(found: FoundLabelIssues | None) -> list[Section]:
+    """The pictures whose labels look wrong, the worst open, more folded; nothing where nobody looked."""
+    if found is None:
+        return []
+    rows = tuple(
+        (one.id, one.given_label, one.suggested_label, f"{one.label_quality:.3f}") for one in found.rows
+    )
+    note = (
+        "Label quality is how probable the given label is beside the best other class, said by models that "
+        f"were fitted on other training pictures. All of them: {found.file.name}."
+    )
+    columns, parts = ("picture", "given label", "suggestion", "label quality"), []
+    if rows:
+        parts.append(Table(columns, rows[:_OPEN], "The lowest label quality first", (note,)))
+    if len(rows) > _OPEN:
+        more = rows[_OPEN:_SHOWN]
+        parts.append(Folded(f"{len(more):,} more", (Table(columns, more, ""),)))
+    return [Section("Labels that look wrong", tuple(parts), _sentence(found.sentence()))]
 
 
 def learned_sections(found: Learned | None) -> list[Section]:

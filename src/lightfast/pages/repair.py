@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.base.plain import FLAT, HIDDEN
+from lightfast.base.plain import FLAT, HIDDEN, OPTIONAL
 from lightfast.base.randomness import generator
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare import PairedTest
 from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
+from lightfast.pages.answered import AnsweredRepair
 from lightfast.pages.run import curves_figure
 from lightfast.report.envelope import Envelope
 from lightfast.report.figures import confusion_figure
@@ -104,6 +105,7 @@ class RepairReport:
         attempted: pictures restored. kept: those whose new prediction replaced the first one.
         doubtful: pictures for a person.
         repair: every single one. given: the pictures as they came in. pipeline: what repaired them.
+        answers: what people have decided; None where nobody has.
     """
 
     n: int
@@ -116,6 +118,7 @@ class RepairReport:
     repair: Repair = field(metadata=HIDDEN)
     given: Damaged = field(metadata=HIDDEN)
     pipeline: Pipeline = field(metadata=HIDDEN)
+    answers: AnsweredRepair | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -181,7 +184,11 @@ def result_cards(story: RepairReport) -> Cards:
         ),
         person,
     )
-    return Cards(cards, scores.paired.sentence())
+    lead = scores.paired.sentence()
+    if story.answers is not None and (answered := story.answers.scores):
+        said = share_card(answered.accuracy, "with people's answers", answered.accuracy_interval, digits=1)
+        cards, lead = (*cards, said), f"{lead} {answered.paired.sentence()}"
+    return Cards(cards, lead)
 
 
 def found_section(story: RepairReport) -> Section:
@@ -313,6 +320,9 @@ def queue_section(story: RepairReport) -> Section:
     names = result.after.class_names
     if not story.doubtful:
         return Section("For a person", (Text("No picture is doubtful."),))
+    answers = story.answers
+    waiting = result.needs_review.copy()
+    waiting[list(answers.decisions) if answers else []] = False
     rows = [
         QueuedPicture(
             picture(story.given.images.images[row]),
@@ -321,15 +331,18 @@ def queue_section(story: RepairReport) -> Section:
             float(result.after.confidence[row]),
             result.reasons[row],
         )
-        for row in np.flatnonzero(result.needs_review)
+        for row in np.flatnonzero(waiting)
     ]
     calibration = story.pipeline.calibration
     lead = (
-        f"{len(rows):,} of {story.n:,} readings are less sure than the confidence from which on "
+        f"{story.doubtful:,} of {story.n:,} readings are less sure than the confidence from which on "
         f"readings were {percent(calibration.target_accuracy, 1)} right on {calibration.n:,} damaged "
         "validation pictures."
     )
-    return Section("For a person", (queue(rows, show=QUEUE_SHOWN, caption="The review queue"),), lead)
+    parts: list[SectionPart] = [Text(f"{answers.sentence()}.")] if answers else []
+    if rows:
+        parts.append(queue(rows, show=QUEUE_SHOWN, caption="The review queue"))
+    return Section("For a person", tuple(parts), lead)
 
 
 def training_section(pipeline: Pipeline) -> Section:

@@ -16,7 +16,14 @@ from lightfast.evaluate.metrics import Evaluation
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.tags import TagEvaluation
 from lightfast.pages.classes import ScoredLabels, classes_sections
-from lightfast.pages.learned import Learned, hierarchy_sections, learned_sections, near_parts
+from lightfast.pages.learned import (
+    FoundLabelIssues,
+    Learned,
+    hierarchy_sections,
+    label_issue_sections,
+    learned_sections,
+    near_parts,
+)
 from lightfast.pages.tags import ScoredTags, tag_cards
 from lightfast.report.envelope import Envelope
 from lightfast.report.figures import reliability_diagram, severity_curves, training_curves
@@ -85,6 +92,7 @@ class TrainResult(RunResult):
         hierarchy: the score in the tree of the labels, where there is one.
         near: ids of near duplicates, group by group.
         out_of_fold: with `folds`, the cross-validation.
+        label_issues: training labels that look wrong; None where the fit looked for none.
     """
 
     JSON_PROPERTIES: ClassVar = (*RunResult.JSON_PROPERTIES, "epochs")
@@ -97,6 +105,7 @@ class TrainResult(RunResult):
     hierarchy: HierarchyScore | None = field(default=None, metadata=OPTIONAL)
     near: Sequence[Sequence[str]] = field(default=(), metadata=HIDDEN)
     out_of_fold: OutOfFold | None = field(default=None, metadata=OPTIONAL)
+    label_issues: FoundLabelIssues | None = field(default=None, metadata=OPTIONAL)
 
     @property
     def epochs(self) -> int:
@@ -124,6 +133,7 @@ def write_run_page(path: Path, result: TrainResult) -> Path:
     sections = [
         dataclasses.replace(head, parts=(*head.parts, *near_parts(result.near))),
         *learned_sections(result.learned),
+        *label_issue_sections(result.label_issues),
         *hierarchy_sections(result.hierarchy),
         *_scored_sections(result),
     ]

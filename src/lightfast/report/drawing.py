@@ -112,9 +112,9 @@ def interval_line(
     axes.plot(x, y, color=colour, linewidth=5, alpha=0.35, solid_capstyle=cap, zorder=2)
 
 
-def named_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Rows from top to bottom with their names beside them."""
-    axes.set_yticks(range(len(names)), [shortened(name, 34) for name in names])
+def named_rows(axes: Axes, names: Sequence[str], length: int = 34) -> None:
+    """Rows from top to bottom with their names, cut to `length` letters, beside them."""
+    axes.set_yticks(range(len(names)), [shortened(name, length) for name in names])
     axes.tick_params(axis="y", labelcolor=INK, labelsize=FONT_SIZE, pad=8)
     axes.set_ylim(len(names) - 0.5, -0.5)
 

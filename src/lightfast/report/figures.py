@@ -89,7 +89,7 @@ def _history_panel(axes: Axes, history: Sequence[Mapping[str, Any]], train: str,
                 solid_capstyle="round",
             )
     if len(axes.lines) == 2:
-        legend(axes, loc="upper right" if train == "train_loss" else "lower right")
+        legend(axes, loc="best")
     axes.set_xlabel("epoch")
     ticks(axes.xaxis, 5, integer=True, min_n_ticks=1)
     ticks(axes.yaxis, 4)

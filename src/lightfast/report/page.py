@@ -98,6 +98,13 @@ class Table:
             for place in range(len(self.columns))
         )
 
+    @property
+    def spoken(self) -> bool:
+        """Whether the last column holds sentences: on a page they stand under their rows, over its whole
+        width.
+        """
+        return len(self.columns) > 2 and any(len(row[-1].text) > _SENTENCE for row in self.cells)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -201,6 +208,10 @@ class Section:
     title: str
     parts: tuple[SectionPart, ...] = field(default=())
     lead: str = ""
+
+
+# A cell with more letters than this is a sentence.
+_SENTENCE = 60
 
 
 def cell(entry: Cell | str) -> Cell:

@@ -42,8 +42,7 @@ from lightfast.report.figures import WIDTH
 Ends = tuple[float, float]
 """Both ends of an interval."""
 
-# So many series differ in colour, dash and marker at once, so that none is told by its colour alone.
-_STYLES = (
+SERIES_STYLES = (
     (AFTER, "-", "o"),
     (BEFORE, "-", "s"),
     (RIGHT, (0, (5, 2)), "^"),
@@ -51,9 +50,12 @@ _STYLES = (
     (INK, (0, (6, 2, 1.5, 2)), "v"),
     (MUTED, (0, (1, 1.5)), "P"),
 )
-MOST_SERIES = len(_STYLES)
+"""Colour, dash and marker: series differ in all three at once, so that none is told by its colour alone."""
+MOST_SERIES = len(SERIES_STYLES)
 _PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−"))
 _BAND = 0.18
+_MARKED = 20
+"""Points of a line that carry markers; more would run into each other."""
 
 
 def learning_curve_figure(
@@ -184,13 +186,16 @@ def lines_figure(
     x_label: str,
     y_label: str,
     log_x: bool = False,
+    level: tuple[str, float] | None = None,
 ) -> str:
-    """Up to six series over one number, each with its own colour, dash and marker.
+    """Up to six series over one number, each with its own colour, dash and (where points are few) marker.
 
     Args:
-        series: name → points (x, y in 0..1, interval of y or None); y are shown times 100.
-        x_label, y_label: under and beside the axes, with units.
+        series: name → points (x, y, interval of y or None).
+        x_label, y_label: under and beside the axes, with units; with "%" in `y_label` the y are shares in
+            0..1 and shown times 100.
         log_x: a log scale; x above 0.
+        level: name and y of a line across, for a figure to compare with.
     """
     if not 1 <= len(series) <= MOST_SERIES or not all(series.values()):
         raise DataError(
@@ -201,24 +206,30 @@ def lines_figure(
         )
     figure = canvas(WIDTH, 360)
     axes = styled(figure.subplots())
-    for (name, points), (colour, dash, marker) in zip(series.items(), _STYLES, strict=False):
-        rows = sorted(points, key=lambda row: row[0])
-        x, y = [row[0] for row in rows], [row[1] for row in rows]
-        _uprights(axes, rows, colour, 2)
-        axes.plot(
-            x, y, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=6, label=name, zorder=3
-        )
+    shares = "%" in y_label
+    _draw_series(axes, series)
+    if level is not None:
+        axes.axhline(level[1], color=MUTED, linewidth=1.5, linestyle=(0, (5, 3)), label=level[0])
     if log_x:
         _log_axis(axes)
     else:
         whole = all(float(row[0]).is_integer() for points in series.values() for row in points)
         ticks(axes.xaxis, 8, _PLAIN, integer=whole)
-    ticks(axes.yaxis, 6, PERCENT, steps=[1, 2, 2.5, 5, 10])
+    ticks(axes.yaxis, 6, PERCENT if shares else _PLAIN, steps=[1, 2, 2.5, 5, 10])
     axes.set(xlabel=x_label, ylabel=y_label)
     _legend_above(axes)
     ends = {name: max(rows, key=lambda row: row[0])[1] for name, rows in series.items()}
-    words = ", ".join(f"{name} {share_label(share)}" for name, share in ends.items())
+    words = ", ".join(f"{name} {share_label(y) if shares else f'{y:.4g}'}" for name, y in ends.items())
     return svg(figure, f"{y_label} over {x_label}; at the end: {words}")
+
+
+def _draw_series(axes: Axes, series: Mapping[str, Sequence[tuple[float, float, Ends | None]]]) -> None:
+    for (name, points), (colour, dash, marker) in zip(series.items(), SERIES_STYLES, strict=False):
+        rows = sorted(points, key=lambda row: row[0])
+        _uprights(axes, rows, colour, 2)
+        x, y, _ = zip(*rows, strict=True)
+        line = axes.plot(x, y, color=colour, linestyle=dash, linewidth=2, label=name, zorder=3)[0]
+        line.set(marker=marker if len(rows) <= _MARKED else "", markersize=6)
 
 
 def roc_pr_figure(
@@ -264,7 +275,7 @@ def _class_curves(
     for name in curves:
         if name not in named:
             axes.plot(*curves[name][:2], zorder=2, **thin)
-    for name, (colour, dash, _) in zip(named, _STYLES, strict=False):
+    for name, (colour, dash, _) in zip(named, SERIES_STYLES, strict=False):
         x, y, area = curves[name]
         label = f"{shortened(name, 16)} {area:.3f}"
         axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.8, zorder=3, label=label)

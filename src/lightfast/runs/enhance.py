@@ -46,6 +46,7 @@ from lightfast.runs.enhance_measure import (
     transfer_gains,
 )
 from lightfast.runs.enhance_options import EnhanceOptions, check_base, enhancer_plan, load_enhancer, no_damage
+from lightfast.runs.fit import write_val_predictions
 from lightfast.runs.folder import (
     METRICS_FILE,
     PREDICTIONS_FILE,
@@ -326,5 +327,6 @@ def write_enhanced(task: EnhanceTask, learnt: Enhanced) -> None:
     record_evaluation(folder, splits.test.version, _MADE_BY)
     if learnt.gate.passed:
         learnt.checkpoint.save(folder / "checkpoint")
+        write_val_predictions(folder, learnt.checkpoint, splits.val)
     else:
         learnt.enhancer.save(folder / REFUSED)

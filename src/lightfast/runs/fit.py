@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lightfast.base.errors import SettingsError
 from lightfast.base.files import write_json
 from lightfast.base.plain import as_json
@@ -20,13 +22,19 @@ from lightfast.data.sources.archives import is_archive
 from lightfast.data.sources.folder import MANIFEST_ENDINGS
 from lightfast.data.splits import Splits
 from lightfast.data.taxonomy.taxonomy import Taxonomy
-from lightfast.evaluate.predict import calibrate
+from lightfast.evaluate.predict import calibrate, predict
 from lightfast.experiments.auto import AUTO_BUDGET, choose_model
 from lightfast.models.build import find_model
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.transfer import TransferSettings, backbone_of, identifier_of
 from lightfast.pages.learned import Learned
-from lightfast.runs.folder import RECIPE_FILE, record_evaluation, write_history, write_seen
+from lightfast.runs.folder import (
+    RECIPE_FILE,
+    VAL_PREDICTIONS_FILE,
+    record_evaluation,
+    write_history,
+    write_seen,
+)
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import run_settings, sizes_of
@@ -123,6 +131,11 @@ def prepare_job(
     prepared = prepare(source, options, target=ImageSpec(options.image_size, largest_side=side))
     loaded, train_options, config = prepared.data, train_options or TrainOptions(), dict(config or {})
     _check_labels(loaded.train, train_options)
+    if loaded.train.tags is not None and config.get("robust"):
+        raise SettingsError(
+            "`config.robust` looks for wrong labels among pictures with one label each; these have several",
+            cure="Leave it out.",
+        )
     splits = prepared.splits(options.seed)
     model, recipe, notes = _resolved(model, recipe, config, loaded)
     return Job(
@@ -175,7 +188,12 @@ def check_options(model: str, recipe: Recipe | None, config: Mapping[str, Any] |
     """Refuse settings that would have no effect."""
     if model == "auto" or not find_model(model, "classifier").transfer:
         return
-    if TransferSettings.of(**dict(config or {})).mode == "head" and recipe is not None:
+    settings = TransferSettings.of(**dict(config or {}))
+    if settings.robust and settings.head == "tree":
+        raise SettingsError(
+            "`config.robust` has no effect on a tree of binary classifiers", cure="Leave one of them out."
+        )
+    if settings.mode == "head" and recipe is not None:
         usual = recipe_of(model, config or {}).model_dump()
         changed = [key for key, one in recipe.model_dump().items() if one != usual[key] and key != "balance"]
         if changed:
@@ -231,4 +249,15 @@ def write_fit(folder: Path, job: Job, checkpoint: Checkpoint) -> None:
     write_json(folder / RECIPE_FILE, {"model": checkpoint.model, "config": dict(checkpoint.config), **recipe})
     write_history(folder, checkpoint.history)
     write_seen(folder, job.splits.train, job.splits.val)
+    write_val_predictions(folder, checkpoint, job.splits.val)
     record_evaluation(folder, job.splits.test.version, "train")
+
+
+def write_val_predictions(folder: Path, checkpoint: Checkpoint, val_images: ImageSet) -> None:
+    """What a calibrated classifier of one label a picture says of the pictures that it was chosen on (marked
+    as seen): `predict` reads from them how sure is sure enough.
+    """
+    if len(val_images) and checkpoint.task == "multi-class":
+        predictions = predict(checkpoint, val_images)
+        seen = np.ones(len(val_images), dtype=np.bool_)
+        dataclasses.replace(predictions, seen=seen).save(folder / VAL_PREDICTIONS_FILE)

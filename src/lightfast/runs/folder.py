@@ -7,6 +7,8 @@ RUN/checkpoint/ recipe.json history.jsonl predictions.parquet metrics.json repor
     no evaluation counts one of them evaluations.jsonl  every time that labelled pictures were scored with
     this run out_of_fold.parquet  what models that never saw them say of the training pictures (folds/ keeps
     each of these models' predictions) repair/            detector/, restorer/, rules.json
+    label_issues.csv   training labels that a robust fit holds for wrong val_predictions.parquet  of the
+    pictures that the run was chosen and calibrated on
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from lightfast.data.images import ImageSet, fingerprints
 
 RUN_FILE, SEEN_FILE, TOUCH_FILE, INGEST_FILE = "run.json", "seen.npy", "evaluations.jsonl", "ingest.json"
 METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
+VAL_PREDICTIONS_FILE = "val_predictions.parquet"
 FOLDS_FOLDER, OUT_OF_FOLD_FILE = "folds", "out_of_fold.parquet"
 RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"
 _COMPUTED = {".training", "checkpoint", METRICS_FILE, HISTORY_FILE, FOLDS_FOLDER, REPAIR_FOLDER, "points"}

@@ -33,7 +33,22 @@ from lightfast.models.device import surely_cpu
 from lightfast.runs.folder import load_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_pictures
-from lightfast.tagging.rows import PredictionColumns, row_format, row_writer, rows_of
+from lightfast.runs.predict_review import (
+    QUEUE_ENDING,
+    PredictReview,
+    ReviewCollector,
+    check_review,
+    collector_for,
+)
+from lightfast.tagging.card import ModelCard
+from lightfast.tagging.rows import (
+    NEEDS_REVIEW,
+    PredictionColumns,
+    RowOptions,
+    row_format,
+    row_writer,
+    rows_of,
+)
 from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
 from lightfast.tagging.stream import Tagged, tag_files
 
@@ -80,6 +95,7 @@ class PredictResult:
         unreadable_file: OUT.unreadable.csv (path and reason), when there are any.
         notes: what the reader has to know, one sentence each.
         predictions: one row a picture; None where they went to `out`.
+        review: with a rule, how many pictures a person should look at, and why those.
     """
 
     n: int
@@ -95,6 +111,7 @@ class PredictResult:
     unreadable_file: str | None
     notes: tuple[str, ...]
     predictions: Sequence[Mapping[str, Any]] | None = field(metadata=OPTIONAL)
+    review: PredictReview | None = field(default=None, metadata=OPTIONAL)
 
 
 def tag_run(
@@ -102,9 +119,7 @@ def tag_run(
     paths: Sequence[str],
     options: RunOptions,
     *,
-    form: str | None = None,
-    top: int = 1,
-    client: str | None = None,
+    row_options: RowOptions = RowOptions(),  # noqa: B008 - frozen
 ) -> PredictResult:
     """Read pictures with a run and write one row a picture as they come, in bounded memory.
 
@@ -115,19 +130,36 @@ def tag_run(
             files, catalogue names.
         options: `out` is the file to write; without it the rows are in the result. `device` cuda computes
             with torch there.
-        form: csv, jsonl or parquet; None goes by the ending of `out`.
-        top: guesses a picture.
-        client: whose names the labels get, of those in the run's taxonomy; None = the names of the classes.
+        row_options: what is said of a picture, and how it is written. With `review` the run's validation
+            predictions tell the threshold, and OUT.queue.csv (`queue`) names the pictures for a person.
 
     Stopped on the way, OUT.part holds the rows so far, a whole file. Raises DataError when no picture at all
-    can be read.
+    can be read, SettingsError for a rule that cannot be met.
     """
+    said = row_options
     if options.out is not None:
         # Asked for before anything is computed: a wrong form or place must not cost an export.
-        row_format(Path(options.out), form)
+        row_format(Path(options.out), said.form)
+        queue = said.queue or Path(f"{options.out}{QUEUE_ENDING}")
+        said = replace(said, queue=queue if said.review else None)
     options.require_out(folder=False)
+    check_review(said.review, run, said.queue)
     with tagger_for(run, options) as tagger:
-        return tag_with(tagger, paths, options, form=form, top=top, client=client)
+        review = None
+        if said.review is not None:
+            review = collector_for(said.review, tagger.card, _chosen_by(run, tagger.card), said.queue)
+        return tag_with(tagger, paths, options, row_options=said, review=review)
+
+
+def _chosen_by(run: str, card: ModelCard) -> Path:
+    """The folder whose validation predictions are those of the model: the run, or that of an exported file
+    that was made from the checkpoint there.
+    """
+    folder = Path(run)
+    if not run.lower().endswith(".onnx"):
+        return folder
+    own = card.source_digest and card.source_digest == checkpoint_digest(folder.parent)
+    return folder.parent if own else folder
 
 
 def tag_with(
@@ -135,34 +167,33 @@ def tag_with(
     paths: Sequence[str],
     options: RunOptions,
     *,
-    form: str | None = None,
-    top: int = 1,
-    client: str | None = None,
+    row_options: RowOptions = RowOptions(),  # noqa: B008 - frozen
+    review: ReviewCollector | None = None,
 ) -> PredictResult:
-    """`tag_run` with a tagger that is loaded."""
-    card, known, out = (
-        tagger.card,
-        tagger.seen is not None,
-        None if options.out is None else Path(options.out),
-    )
-    sayings, tally = PredictionColumns(card, top, client), _Tally()
+    """`tag_run` with a tagger, and what collects pictures for a person, that are loaded."""
+    card, known, said = tagger.card, tagger.seen is not None, row_options
+    out = None if options.out is None else Path(options.out)
+    sayings, tally = PredictionColumns(card, said.top, said.client), _Tally()
+    marks = (*[NEEDS_REVIEW] * (review is not None), *[SEEN] * known)
     rows: list[dict[str, Any]] = []
     files, arrays, resolver = _sorted(paths, options)
     listing = picture_entries(files, options.report, resolver) if files else Listing((), resolver=resolver)
     tally.unreadable += listing.unreadable
 
     def keep(columns: Mapping[str, Sequence[Any]], _probs: object) -> None:
-        rows.extend(rows_of(columns, ("id", "path", *sayings.names, *[SEEN] * known)))
+        rows.extend(rows_of(columns, ("id", "path", *sayings.names, *marks)))
 
     started = time.perf_counter()
     try:
-        with (
-            row_writer(out, row_format(out, form), sayings, seen=known) if out else nullcontext(keep)
-        ) as write:
-            for batch in _read(tagger, listing, arrays, options, tally):
+        writer = row_writer(out, row_format(out, said.form), sayings, marks) if out else nullcontext(keep)
+        with writer as write:
+            for batch in _read(tagger, listing, arrays, options, (tally, review is not None)):
                 ids = [printable(one.id) for one in batch.entries]
                 places = [printable(resolver.display_text(str(one.path))) for one in batch.entries]
                 columns = {"id": ids, "path": places, **sayings.columns(batch.probs)}
+                if review is not None:
+                    pictures = list(zip(ids, places, strict=True))
+                    columns[NEEDS_REVIEW] = review.marked(pictures, batch.probs, batch.hashes)
                 if batch.seen is not None:
                     columns[SEEN] = batch.seen.tolist()
                     tally.seen += int(batch.seen.sum())
@@ -173,7 +204,7 @@ def tag_with(
                 raise _nothing(tally.unreadable)
     finally:
         listed = None if out is None else _list_unreadable(out, tally.unreadable)
-    seconds = time.perf_counter() - started
+    seconds, asked = time.perf_counter() - started, review.written() if review is not None else None
     return PredictResult(
         n=tally.n,
         classes={name: tally.classes[name] for name in card.class_names},
@@ -186,8 +217,9 @@ def tag_with(
         pictures_per_second=round(tally.n / max(seconds, 1e-9), 1),
         out=out,
         unreadable_file=listed,
-        notes=(*tagger.notes, *listing.notes, *tally.said()),
+        notes=(*tagger.notes, *listing.notes, *tally.said(), *([asked.sentence(tally.n)] if asked else [])),
         predictions=rows if out is None else None,
+        review=asked,
     )
 
 
@@ -269,10 +301,11 @@ def _sorted(paths: Sequence[str], options: RunOptions) -> tuple[list[str], list[
 
 
 def _read(
-    tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunOptions, tally: _Tally
+    tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunOptions, wanted: tuple[_Tally, bool]
 ) -> Iterator[Tagged]:
-    done, total = 0, len(listing.entries)
-    for batch in tag_files(tagger, listing.entries, options.damaged):
+    """Files, then arrays; `wanted` is what counts them, and whether their content hashes are asked for."""
+    done, total, (tally, hashed) = 0, len(listing.entries), wanted
+    for batch in tag_files(tagger, listing.entries, options.damaged, hashed=hashed):
         tally.unreadable += map(listing.resolver.display_unreadable, batch.unreadable)
         tally.remarks.update(batch.remarks)
         done += len(batch.entries) + len(batch.unreadable)
@@ -286,7 +319,8 @@ def _read(
             rows = slice(start, start + tagger.batch * tagger.threads)
             entries = tuple(Entry(Path(name), name, 0) for name in given.images.ids[rows])
             pictures = np.ascontiguousarray(given.images.images[rows])
-            yield Tagged(entries, tagger.probs(pictures), seen=tagger.seen_among(pictures))
+            hashes = tagger.hashes_of(pictures, wanted=hashed)
+            yield Tagged(entries, tagger.probs(pictures), seen=tagger.seen_among(hashes), hashes=hashes)
 
 
 def _nothing(unreadable: Sequence[Unreadable]) -> DataError:

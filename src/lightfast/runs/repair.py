@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from lightfast.base.files import atomic, write_bytes
 from lightfast.base.png import png
 from lightfast.base.randomness import generator
 from lightfast.corrupt.suite import SUITES
+from lightfast.data.answers import DECIDED, REVIEWER, require_answers
 from lightfast.data.decisions import ReviewQueue
 from lightfast.data.images import ImageSet, sample
+from lightfast.data.ingest import Ingest
 from lightfast.evaluate.image_quality import psnr, ssim
 from lightfast.evaluate.metrics import score
 from lightfast.models.load import load_classifier
@@ -36,7 +39,10 @@ from lightfast.runs.folder import TOUCH_FILE, Scoring, load_run, record_scoring,
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.record import envelope, written
+from lightfast.runs.repair_answers import answer_columns, keep_answered, with_answers
+from lightfast.runs.repair_hub import LearnOn, hub_kit_folder, is_published, pipeline_for_hub, without_learned
 from lightfast.runs.repair_kit import KitChoice, pipeline_for_run
+from lightfast.runs.repair_options import RepairOptions
 
 TABLE_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 # Columns of queue.csv → what `ReviewItem` calls them.
@@ -49,8 +55,7 @@ def repair_run(
     options: RunOptions,
     *,
     kit: KitChoice = KitChoice(),  # noqa: B008 - frozen
-    damage: str | None = None,
-    limit: int | None = None,
+    repair_options: RepairOptions = RepairOptions(),  # noqa: B008 - frozen
 ) -> RepairResult:
     """Repair the pictures of `source` and read them again with the run's classifier.
 
@@ -59,42 +64,33 @@ def repair_run(
     label of the pictures is looked at before the final count.
 
     Args:
-        run: run folder.
-        source: pictures with or without labels; labelled ones that the run was trained on are left out.
+        run: run folder, or `hf-hub:ID`: its kit learns on the train and val parts of `source`, or on
+            `repair_options.learn_on`, and is kept in `out`, or in `repair_options.kit_folder`.
+        source: pictures with or without labels; labelled ones that the run or the kit was trained on are left
+            out.
         options: `out` is the folder to write, RUN/repaired by default.
         kit: damages that the kit has learnt, and its restorer; what is left open takes the kit that is there,
             and trains one for mnist-c where there is none.
-        damage: damage the pictures first, by the mixture of this suite at its own severities (to measure on
-            clean labelled pictures).
-        limit: at most this many pictures, drawn by seed.
+        repair_options: what is repaired, and what people have answered.
 
     Returns: what was found; its `as_json` is the content of metrics.json.
     """
     started = time.perf_counter()
-    folder = Path(run)
-    load_run(folder)
-    target = Path(options.out) if options.out is not None else folder / "repaired"
-    if target.resolve() == folder.resolve():
-        raise CheckpointError(
-            f"{target} is the run itself", cure="Give another folder as `out`; RUN/repaired is the default."
-        )
-    for wanted in filter(None, (kit.suite, damage)):
+    target = _target(run, options, repair_options)
+    for wanted in filter(None, (kit.suite, repair_options.damage)):
         SUITES.get(wanted)
     options.require_out(target)
-    classifier = load_classifier(run, options.device)
-    given = load_labelled_or_not(source, classifier, options)
-    images, notes, labelled = given.images, (), given.images.labels is not None
-    if labelled:
-        images, notes = without_seen(folder, images)
-    damaged = damage_pictures(sample(images, limit, options.seed), damage, options.seed)
-    pipeline, note = pipeline_for_run(folder, classifier, kit, options)
+    if repair_options.answers is not None:
+        require_answers(repair_options.answers)
+    reader = _reader(run, source, kit, options, repair_options)
+    given, damaged = reader.given, reader.damaged
     scoring = Scoring()
-    if labelled:
-        command = options.command or f"repair {images.name}"
+    if damaged.images.labels is not None:
+        command = options.command or f"repair {damaged.images.name}"
         scoring = record_scoring(run, damaged.images.version, command, target / TOUCH_FILE)
-    notes = (*notes, *note, *scoring.notes)
-    report = repair_report(pipeline, damaged)
-    write_repair(target, report)
+    report, answered = with_answers(target, repair_report(reader.pipeline, damaged), repair_options)
+    kept = write_repair(target, report)
+    notes = (*reader.notes, *scoring.notes, *answered, *kept)
     result = RepairResult(
         **envelope(given, damaged.images, options, started, notes),
         touched_before=scoring.before,
@@ -102,9 +98,58 @@ def repair_run(
         run=run,
         out=target,
         suite=kit.suite,
-        damaged_by=damage,
+        damaged_by=repair_options.damage,
     )
     return written(target, result, write_repair_page)
+
+
+def _target(run: str, options: RunOptions, repair_options: RepairOptions) -> Path:
+    """The folder to write; refuses what is no run, and a folder that is the run itself."""
+    if is_published(run):
+        hub_kit_folder(run, options, repair_options)
+        return options.folder("repair")
+    folder = Path(run)
+    load_run(folder)
+    repair_options.check_run(run)
+    target = Path(options.out) if options.out is not None else folder / "repaired"
+    if target.resolve() == folder.resolve():
+        raise CheckpointError(
+            f"{target} is the run itself", cure="Give another folder as `out`; RUN/repaired is the default."
+        )
+    return target
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """A pipeline, and the pictures that it has not learned on."""
+
+    pipeline: Pipeline
+    given: Ingest
+    damaged: Damaged
+    notes: tuple[str, ...]
+
+
+def _reader(
+    run: str, source: str, kit: KitChoice, options: RunOptions, repair_options: RepairOptions
+) -> _Reader:
+    """What repairs, and what is repaired: of a published classifier the kit comes first, since it decides the
+    size of the pictures; of a run the pictures, since reading them costs less than a kit.
+    """
+    classifier, home, made, note = load_classifier(run, options.device), Path(run), None, ()
+    if is_published(run):
+        home = hub_kit_folder(run, options, repair_options)
+        learn_on = LearnOn(repair_options.learn_on or source, repair_options.learn_on is not None, home)
+        made, note = pipeline_for_hub(run, classifier, kit, learn_on, options)
+        classifier = made.classifier
+    given = load_labelled_or_not(source, classifier, options)
+    images, notes = given.images, ()
+    if images.labels is not None:
+        images, notes = (without_learned if is_published(run) else without_seen)(home, images)
+    images = sample(images, repair_options.limit, options.seed)
+    damaged = damage_pictures(images, repair_options.damage, options.seed)
+    if made is None:
+        made, note = pipeline_for_run(home, classifier, kit, options)
+    return _Reader(made, given, damaged, (*notes, *note))
 
 
 def damage_pictures(images: ImageSet, suite: str | None, seed: int) -> Damaged:
@@ -179,19 +224,20 @@ def prediction_table(result: Repair) -> pd.DataFrame:
     )
 
 
-def write_repair(target: Path, report: RepairReport) -> None:
+def write_repair(target: Path, report: RepairReport) -> tuple[str, ...]:
     """Write readings.parquet, queue.csv (least confident first) and, for pictures that came in damaged,
-    restored/ as PNG files.
+    restored/ as PNG files. Returns notes: what an earlier queue held that is not in this one.
     """
-    result = report.repair
+    result, answered = report.repair, answer_columns(report)
     frame = prediction_table(result)
+    decided = {name: answered[name] for name in (DECIDED, REVIEWER)} if report.answers else {}
     with atomic(target / TABLE_FILE) as temporary:
-        frame.to_parquet(temporary, index=False)
+        frame.assign(**decided).to_parquet(temporary, index=False)
     # No given label in the queue: a person should see the picture, not the answer.
-    needs_review = frame.drop(columns=["doubtful", "given_label"], errors="ignore").iloc[
-        np.flatnonzero(result.needs_review)
-    ]
+    needs_review = frame.drop(columns=["doubtful", "given_label"], errors="ignore").assign(**answered)
+    needs_review = needs_review.iloc[np.flatnonzero(result.needs_review)]
     queue = needs_review.iloc[np.argsort(needs_review["final_confidence"].to_numpy(), kind="stable")]
+    kept = keep_answered(target / QUEUE_FILE, queue)
     queue = queue.rename(columns=_OWN_NAMES)
     ReviewQueue.of_frame(queue).save(
         target / QUEUE_FILE, dict(zip(queue.columns, needs_review.columns, strict=True))
@@ -200,3 +246,4 @@ def write_repair(target: Path, report: RepairReport) -> None:
         for row in np.flatnonzero(result.attempted):
             stem = re.sub(r"[^\w.-]+", "_", str(Path(result.before.ids[row]).with_suffix("")))[-80:]
             write_bytes(target / RESTORED_FOLDER / f"{row:06d}-{stem}.png", png(result.restored[row]))
+    return kept

@@ -47,6 +47,7 @@ from lightfast.runs.folder import (
     claimed,
     require_free,
 )
+from lightfast.runs.label_issues import load_label_issues, write_label_issues
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, finished
 from lightfast.train.fit import ClassifierPlan, check_trainable
@@ -111,6 +112,7 @@ def fit_job(job: Job, options: RunOptions, folder: Path) -> TrainResult:
         thresholds = _thresholds(checkpoint, job)
         checkpoint = checkpoint.replace(thresholds=tuple(map(float, thresholds.values)))
     fitted = time.perf_counter()
+    checkpoint = write_label_issues(folder, checkpoint)
     checkpoint.save(folder / "checkpoint")
     scored = scored_by(checkpoint, job.splits.test, thresholds)
     scored.predictions.save(folder / PREDICTIONS_FILE)
@@ -145,6 +147,7 @@ def _result(
         parts=job.parts,
         hierarchy=hierarchy,
         near=job.near.get("groups", ()),
+        label_issues=load_label_issues(folder, checkpoint),
     )
 
 

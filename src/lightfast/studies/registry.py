@@ -38,6 +38,8 @@ class StudyOptions:
             machine without a GPU, in the studies whose paper needs one) or "paper" (the figures to quote).
         seed, device, report, executor: as everywhere.
         data_folder: where data sets lie; None = LIGHTFAST_DATA or the cache folder.
+        fetch_weights: also run what needs published weights that have to be fetched (in the studies that have
+            such rows; without it the rows say "not run").
     """
 
     out: Path
@@ -47,6 +49,7 @@ class StudyOptions:
     report: Reporter = silent
     data_folder: Path | None = None
     executor: Executor = in_parallel
+    fetch_weights: bool = False
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -88,6 +91,7 @@ class StudyOptions:
         """
         told = as_json(figures) | {"seed": self.seed, "scale": self.scale}
         command = ["lightfast", "study", study, "--scale", self.scale, "--seed", str(self.seed)]
+        command += ["--fetch-weights"] if self.fetch_weights else []
         facts = provenance(told["data_version"], self.seed, more.get("seconds"), command)
         own: dict[str, Any] = {"seed": self.seed, "scale": self.scale, "provenance": facts}
         return StudyResult(title, tuple(tables), told, **more, **own)
@@ -121,11 +125,14 @@ class StudyResult:
 
 @dataclass(frozen=True)
 class Study:
-    """One registered study: `run(options)` does it, at one of its `scales`."""
+    """One registered study: `run(options)` does it, at one of its `scales`; `fetches`: some of its rows need
+    published weights.
+    """
 
     name: str
     run: Callable[[StudyOptions], StudyResult]
     scales: tuple[Scale, ...] = ("quick", "paper")
+    fetches: bool = False
 
 
 def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

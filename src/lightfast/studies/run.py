@@ -21,7 +21,7 @@ def find_study(name: str) -> Study:
 
 def run_study(name: str, options: StudyOptions) -> StudyResult:
     """Run the study called `name`; raises UnknownName with the closest names,
-    SettingsError at a scale that the study has not.
+    SettingsError at a scale that the study has not, and for weights to fetch where it takes none.
     """
     study = find_study(name)
     if options.scale not in study.scales:
@@ -30,5 +30,11 @@ def run_study(name: str, options: StudyOptions) -> StudyResult:
             expected=f"`scale` {' or '.join(study.scales)}",
             got=f"`scale` {options.scale}",
             cure=f"Use `scale` {study.scales[-1]} for the figures to quote.",
+        )
+    if options.fetch_weights and not study.fetches:
+        raise SettingsError(
+            f"study {study.name}: `fetch_weights`",
+            expected="a study with rows that need published weights",
+            cure="Leave it out, or run the study assets.",
         )
     return study.run(options)

@@ -8,6 +8,7 @@ import csv
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,14 +20,36 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.files import make_folder, storage_errors, write_json, write_text
 from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.evaluate.predictions import METADATA_KEY, SEEN
+from lightfast.evaluate.review import ReviewRule
 from lightfast.tagging.card import ModelCard
 
+NEEDS_REVIEW = "needs_review"
+"""Column of a file of predictions: whether a person should look, where a rule says it."""
 RowFormat = Literal["csv", "jsonl", "parquet"]
 Columns = dict[str, list[Any]]
 Write = Callable[[Columns, NDArray[np.float32]], None]
 _DIGITS = 6
 _GROUP = 4096
 """Rows a group of a Parquet file."""
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """What is said of each picture, and how it is written.
+
+    Attributes:
+        form: csv, jsonl or parquet; None goes by the ending of the file.
+        top: guesses a picture.
+        client: whose names the labels get, of those in the run's taxonomy; None = the names of the classes.
+        review: which pictures a person should look at (a column, and the queue); None: nothing is said.
+        queue: .csv or .parquet file of those pictures; None = beside the rows, where they go to a file.
+    """
+
+    form: str | None = None
+    top: int = 1
+    client: str | None = None
+    review: ReviewRule | None = None
+    queue: Path | None = None
 
 
 class PredictionColumns:
@@ -120,17 +143,17 @@ def row_format(out: Path, form: str | None) -> RowFormat:
 
 @contextmanager
 def row_writer(
-    out: Path, form: RowFormat, columns_of: PredictionColumns, *, seen: bool = False
+    out: Path, form: RowFormat, columns_of: PredictionColumns, marks: Sequence[str] = ()
 ) -> Generator[Write, None, None]:
-    """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well. With
-    `seen` the columns hold a last one, SEEN: whether the model was fitted or chosen on the picture.
+    """Yield `write(columns, probs)`; rows go to OUT.part, which becomes OUT when the block ends well. The
+    last columns are `marks`, of yes and no: NEEDS_REVIEW, SEEN (the model was fitted or chosen on it).
 
     When it does not, OUT.part stays: a whole file of the rows written so far (none is left when
     there are no rows).
     """
     make_folder(out.parent)
     part = out.with_name(f"{out.name}.part")
-    names = ("id", "path", *columns_of.names, *[SEEN] * seen)
+    names = ("id", "path", *columns_of.names, *marks)
     opened = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[form]
     rows = 0
 
@@ -181,7 +204,9 @@ def _parquet(path: Path, names: Sequence[str], card: ModelCard) -> Iterator[Writ
     kinds = [pa.float32() if number else pa.string() for number in numbers]
     lists = ("tags", "tag_probs", "nodes", "node_probs")
     kinds = [pa.list_(kind) if name in lists else kind for name, kind in zip(names, kinds, strict=True)]
-    kinds = [pa.bool_() if name == SEEN else kind for name, kind in zip(names, kinds, strict=True)]
+    kinds = [
+        pa.bool_() if name in (SEEN, NEEDS_REVIEW) else kind for name, kind in zip(names, kinds, strict=True)
+    ]
     fields = [*zip(names, kinds, strict=True), ("pred_probs", pa.list_(pa.float32(), len(card.class_names)))]
     record = {"class_names": card.class_names, "name": "predictions", "seed": card.seed}
     told = json.dumps({**record, "data_version": card.data_version})

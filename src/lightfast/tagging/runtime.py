@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,17 @@ class Tagger:
     notes: tuple[str, ...] = ()
     seen: NDArray[np.uint64] | None = None
 
-    def seen_among(self, images: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-        """bool (N,): which of these pictures (of the card's shape) it was fitted or chosen on; None: not
+    def seen_among(self, hashes: Sequence[str]) -> NDArray[np.bool_] | None:
+        """bool (N,): which of the pictures with these content hashes it was fitted or chosen on; None: not
         known.
         """
-        if self.seen is None:
-            return None
-        return np.isin(fingerprints(map(content_hash, images)), self.seen)
+        return None if self.seen is None else np.isin(fingerprints(hashes), self.seen)
+
+    def hashes_of(self, images: NDArray[np.uint8], *, wanted: bool = False) -> tuple[str, ...]:
+        """A content hash a picture (of the card's shape) where what was seen is known, or they are wanted for
+        another reason; else none.
+        """
+        return tuple(map(content_hash, images)) if wanted or self.seen is not None else ()
 
     @property
     def batch(self) -> int:

@@ -27,7 +27,8 @@ _AHEAD = 3
 class Tagged:
     """Some pictures in the order given: those that were read with their probabilities float32 (N, K),
     those that could not be, keys of `REMARKS` with how many of the first they hold for, and which of
-    the first the model was fitted or chosen on (bool (N,); None: not known).
+    the first the model was fitted or chosen on (bool (N,); None: not known), and their content hashes
+    where they are known.
     """
 
     entries: tuple[Entry, ...]
@@ -35,12 +36,14 @@ class Tagged:
     unreadable: tuple[Unreadable, ...] = ()
     remarks: Mapping[str, int] = field(default_factory=dict)
     seen: NDArray[np.bool_] | None = None
+    hashes: tuple[str, ...] = ()
 
 
 def tag_files(
-    tagger: Tagger, entries: Iterable[Entry], damaged: DamageChoice = "refuse"
+    tagger: Tagger, entries: Iterable[Entry], damaged: DamageChoice = "refuse", *, hashed: bool = False
 ) -> Generator[Tagged, None, None]:
-    """Read picture files, batch by batch, in order; with `damaged` "read" also damaged ones.
+    """Read picture files, batch by batch, in order; with `damaged` "read" also damaged ones, with `hashed`
+    their content hashes as well.
 
     Every thread decodes a batch of its own and reads it: while one waits for the decoder another computes,
     and no more threads than wanted want the cores at once. At most three batches a thread are on the way;
@@ -48,11 +51,11 @@ def tag_files(
     """
     chunks, threads = _chunks(entries, tagger.batch), tagger.threads
     return map_in_order(
-        lambda chunk: _tagged(tagger, chunk, damaged), chunks, jobs=threads, ahead=_AHEAD * threads
+        lambda chunk: _tagged(tagger, chunk, damaged, hashed), chunks, jobs=threads, ahead=_AHEAD * threads
     )
 
 
-def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: DamageChoice) -> Tagged:
+def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: DamageChoice, hashed: bool) -> Tagged:
     height, width, channels = tagger.card.image_shape
     images = np.empty((len(chunk), height, width, channels), dtype=np.uint8)
     kept: list[Entry] = []
@@ -72,7 +75,8 @@ def _tagged(tagger: Tagger, chunk: Sequence[Entry], damaged: DamageChoice) -> Ta
         if kept
         else np.empty((0, len(tagger.card.class_names)), dtype=np.float32)
     )
-    return Tagged(tuple(kept), probs, tuple(unreadable), remarks, tagger.seen_among(images[: len(kept)]))
+    hashes = tagger.hashes_of(images[: len(kept)], wanted=hashed)
+    return Tagged(tuple(kept), probs, tuple(unreadable), remarks, tagger.seen_among(hashes), hashes)
 
 
 def _chunks(entries: Iterable[Entry], size: int) -> Generator[list[Entry], None, None]:

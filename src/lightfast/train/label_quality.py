@@ -5,6 +5,7 @@ them without having been trained on them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,37 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import generator
 
 
+@dataclass(frozen=True)
+class LabelIssueRow:
+    """One training picture whose label is probably wrong.
+
+    Attributes:
+        id: of the picture in its `ImageSet`: for files their path below the folder that was given.
+        given_label: the name of the class that it carries.
+        suggested_label: the class that is confidently more probable.
+        label_quality: how probable the given label is beside the best other class, 0..1.
+    """
+
+    id: str
+    given_label: str
+    suggested_label: str
+    label_quality: float
+
+
 def label_issue_mask(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """bool (N,): whether another class is confidently more probable than the given one.
+    """bool (N,): whether another class is confidently more probable than the given one, see
+    `confident_labels`.
+
+    Args:
+        probs: float (N, K), out of sample: of models that were not trained on the row.
+        labels: (N,) in 0..K-1.
+    """
+    winner = confident_labels(probs, labels)
+    return (winner >= 0) & (winner != labels)
+
+
+def confident_labels(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64 (N,): the class that each row confidently belongs to, -1 where no class is confident.
 
     A class counts as confident where its probability reaches the mean that it has on the pictures labelled
     with it; of those the most probable wins, and a row whose winner is not its label is a label issue: the
@@ -30,8 +60,7 @@ def label_issue_mask(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> 
     sums = np.bincount(labels, weights=own, minlength=probs.shape[1])
     needed = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
     confident = np.where(probs >= needed, probs, -1.0)
-    winner = confident.argmax(axis=1)
-    return (confident.max(axis=1) >= 0) & (winner != labels)
+    return np.where(confident.max(axis=1) >= 0, confident.argmax(axis=1), -1).astype(np.int64)
 
 
 def label_quality(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from scipy.special import expit, logsumexp, softmax
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.models.binary_tree import Structure, sides
 from lightfast.train.convex import FeatureScale, Problem
-from lightfast.train.label_quality import label_issue_mask, label_quality, out_of_fold_probs
+from lightfast.train.label_quality import confident_labels, label_issue_mask, label_quality, out_of_fold_probs
 
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 # After so many strengths in a row without a better validation loss, weaker ones are not tried.
@@ -95,7 +95,8 @@ class LinearHead:
         val_loss: cross-entropy on the validation rows, nats.
         absent: classes without training rows: no weights, and a bias that makes them as improbable as one row
             in N + K on average.
-        label_issues: training rows whose label is probably wrong; empty unless `robust`.
+        label_issues: training rows whose label is probably wrong; empty unless `robust`. For each of them
+            `suggested_labels` has the class that is more probable, `qualities` the quality of its label.
         remedy: what was done about such rows: "none", "drop" (they were left out) or "weigh" (every row
             counts as its label is trusted).
     """
@@ -106,6 +107,8 @@ class LinearHead:
     val_loss: float
     absent: tuple[int, ...] = ()
     label_issues: NDArray[np.intp] = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    suggested_labels: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    qualities: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.zeros(0))
     remedy: str = "none"
 
     def probs(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -176,16 +179,19 @@ def _remedied(head: LinearHead, train: LinearData, val: LinearData, settings: Li
     wrong = label_issue_mask(probs, labels)
     dropped = wrong & (np.bincount(labels[~wrong], minlength=classes)[labels] > 0)
     counts = np.ones(len(labels)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)
-    remedies: dict[str, LinearData] = {
-        "weigh": LinearData(train.features, labels, counts * label_quality(probs, labels))
-    }
+    quality = label_quality(probs, labels)
+    remedies: dict[str, LinearData] = {"weigh": LinearData(train.features, labels, counts * quality)}
     if dropped.any():
         remedies["drop"] = train.take(np.flatnonzero(~dropped))
     heads = {"none": head} | {
         name: _softmax_head(rows, val, classes, settings) for name, rows in remedies.items()
     }
     best = min(heads, key=lambda name: heads[name].val_loss)
-    return dataclasses.replace(heads[best], label_issues=np.flatnonzero(wrong), remedy=best)
+    rows = np.flatnonzero(wrong)
+    suggested = confident_labels(probs, labels)[rows]
+    return dataclasses.replace(
+        heads[best], label_issues=rows, suggested_labels=suggested, qualities=quality[rows], remedy=best
+    )
 
 
 def fit_tree(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess, to_tensor
 from lightfast.data.taxonomy.taxonomy import Taxonomy
@@ -23,7 +24,15 @@ from lightfast.models.stages import stage_costs, stage_index
 from lightfast.models.transfer import TransferNetwork, TransferSettings
 from lightfast.models.tree_head import TreeHead, set_linear
 from lightfast.train.features import FeatureExtractor, empty
-from lightfast.train.linear import LinearData, LinearSettings, fit_linear, fit_one_vs_rest, fit_tree
+from lightfast.train.label_quality import LabelIssueRow
+from lightfast.train.linear import (
+    LinearData,
+    LinearHead,
+    LinearSettings,
+    fit_linear,
+    fit_one_vs_rest,
+    fit_tree,
+)
 from lightfast.train.loop import ArraySource, LoopContext, train
 from lightfast.train.objectives import Batch, Classification, classification_loss
 from lightfast.train.recipe import Recipe
@@ -40,6 +49,8 @@ STAGED_RECIPE = Recipe.of(
     schedule="plateau",
 )
 FULL_RECIPE = STAGED_RECIPE.updated(["learning_rate=0.0005", "augment=natural"])
+LABEL_ISSUE_ROWS = "label_issue_rows"
+"""Among the facts of a robust fit: the pictures whose labels look wrong, one mapping each."""
 LEARNING_SHARE = 1 / 3
 """Share of the backbone's work that a staged fine-tune trains unless told a stage."""
 
@@ -168,14 +179,28 @@ def place_head(
         return {"head": "tree of binary classifiers", "decisions": len(decisions.bias)}
     head = fit_linear(train, val, task.classes, options)
     network.head = _linear(head.weight, head.bias)
-    # A picture and its mirror image count once.
-    label_issues = {int(row) % len(task.train) for row in head.label_issues}
+    issues = label_issue_rows(head, task.train) if task.settings.robust else ()
+    found = {LABEL_ISSUE_ROWS: as_json(issues), "remedy": head.remedy} if task.settings.robust else {}
     return {
         "head": "softmax",
         "strength": head.strength,
         "val_loss": _rounded(head.val_loss),
-        "label_issues": len(label_issues),
+        "label_issues": len(issues),
+        **found,
     }
+
+
+def label_issue_rows(head: LinearHead, images: ImageSet) -> tuple[LabelIssueRow, ...]:
+    """The pictures of `images` whose labels a robust fit on them (and on their mirror images, behind them)
+    holds for wrong, the lowest quality first; a picture and its mirror image count once.
+    """
+    labels, names = images.require_labels(), images.class_names
+    found: dict[int, LabelIssueRow] = {}
+    for place in np.argsort(head.qualities, kind="stable"):
+        row, suggested = int(head.label_issues[place]) % len(images), names[head.suggested_labels[place]]
+        issue = LabelIssueRow(images.ids[row], names[labels[row]], suggested, float(head.qualities[place]))
+        found.setdefault(row, issue)
+    return tuple(found.values())
 
 
 def _linear(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Linear:

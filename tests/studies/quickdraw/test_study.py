@@ -17,6 +17,7 @@ from lightfast.report.tables import text_table
 from lightfast.runs.human import ANSWERS_FILE, held_out
 from lightfast.runs.options import RunOptions
 from lightfast.studies.quickdraw import study as quickdraw
+from lightfast.studies.quickdraw.figures import PAPER_FIGURE_8
 from lightfast.studies.quickdraw.networks import (
     DRAWING_ROWS,
     GRIDS,
@@ -28,7 +29,7 @@ from lightfast.studies.quickdraw.networks import (
     h5_points,
     majority_cut,
 )
-from lightfast.studies.quickdraw.tables import PAPER_SIZES, converged, regression_table
+from lightfast.studies.quickdraw.tables import converged, regression_json, regression_table
 from lightfast.studies.registry import StudyOptions
 from lightfast.studies.rows import training_speed
 from lightfast.studies.run import find_study
@@ -67,7 +68,7 @@ def test_the_papers_networks_have_exactly_its_parameters(row):
 
 def test_the_paper_grid_has_the_papers_sizes_epochs_ratios_and_classes():
     grid = GRIDS["paper"]
-    assert set(PAPER_SIZES) <= set(grid.sizes)
+    assert set(PAPER_FIGURE_8) <= set(grid.sizes)
     assert grid.epochs[0] == 10
     assert [grid.majority / count for count in grid.minorities] == [500, 50, 10, 5, 2, 1]
     assert list(grid.classes) == list(range(3, 11))
@@ -103,7 +104,10 @@ def test_a_grid_of_rows_that_is_not_the_papers_is_said_beside_its_figure():
         "+6.4 % a class",
         "−0.0056 % a row",
     )
-    assert by_name["accuracy", "rows"][-1] == f"{grid.span} (paper: {PAPER_GRID})"
+    differs = by_name["accuracy", "rows"][-1]
+    assert f"{grid.span} (paper: {PAPER_GRID})" in str(differs)
+    told = regression_json(found[0], grid)
+    assert (told["differs"], told["r_squared"]) == (differs, found[0].r_squared)
     assert "20–40 rows a class" in grid.span
 
 

@@ -24,4 +24,9 @@ def repair_lines(result: RepairResult) -> list[str]:
             f"after      {share_text(after.accuracy, after.accuracy_interval)}, the same pictures",
             f"difference {gap}, {paired.gained:,} gained, {paired.lost:,} lost, p = {paired.p_value:.2g}",
         ]
+    if answers := report.answers:
+        lines.append(f"answers    {answers.sentence()}")
+        if found := answers.scores:
+            accuracy = share_text(found.accuracy, found.accuracy_interval)
+            lines.append(f"with them  {accuracy}, n = {found.n:,}, the same pictures")
     return [*lines, f"report     {result.out / 'report.html'}"]

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from lightfast.evaluate.metrics import Evaluation
     from lightfast.evaluate.robustness import Robustness
     from lightfast.pages.demo import DemoResult
+    from lightfast.pages.learned import FoundLabelIssues
     from lightfast.pages.objects_sheet import ObjectsResult
     from lightfast.pages.run import EvaluateResult, OutOfFold, RunResult, TrainResult
     from lightfast.pages.tags import ScoredTags
+
+_FIRST = 5
+"""Label issues named on a terminal."""
 
 
 def train_lines(result: TrainResult) -> list[str]:
@@ -26,9 +30,19 @@ def train_lines(result: TrainResult) -> list[str]:
     return [
         *_scored_lines(result),
         *([f"learned    {result.learned.why}"] if result.learned else []),
+        *(label_issue_lines(result.label_issues) if result.label_issues else []),
         *(fold_lines(result.out_of_fold) if result.out_of_fold else []),
         *report_line(result.run),
     ]
+
+
+def label_issue_lines(found: FoundLabelIssues) -> list[str]:
+    """How many labels look wrong, the first ones by name, and the file with all of them."""
+    lines = [f"labels     {found.sentence()}{f': {found.file}' if found.rows else ''}"]
+    for one in found.rows[:_FIRST]:
+        told = f"{one.id}: {one.given_label}, rather {one.suggested_label} (quality {one.label_quality:.3f})"
+        lines.append(f"           {told}")
+    return [*lines, *([f"           … and {found.n - _FIRST:,} more"] if found.n > _FIRST else [])]
 
 
 def evaluate_lines(result: EvaluateResult, folder: Path | None) -> list[str]:

@@ -4,7 +4,7 @@ and other sets of photographs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -39,6 +39,63 @@ class Way:
     title: str
     config: Mapping[str, Any]
     recipe: Recipe
+    model: str = MODEL
+
+
+PAPER_NETWORKS = (
+    ("inception-v3", "Inception-v3, the paper's choice", 299, "Mixed_5b"),
+    ("resnet101", "ResNet-101", 224, "layer1"),
+    ("vgg19", "VGG-19", None, "features.1"),
+)
+"""Model, title, pixels a side (None: it takes no other than its own), and the first stage behind the stem."""
+_PAPER_SCHEDULE = Recipe.of(
+    epochs=60, batch_size=32, learning_rate=1e-3, weight_decay=0.0, clip=1e9, schedule="plateau"
+)
+"""The paper's: a tenth of the step where the validation pictures get worse, the end where they do so "
+"again."""
+_DIFFERS = {
+    "inception-v3": "",
+    "resnet101": "ResNet-101 (paper: ResNet-100, of which no weights are published); frozen part not told; ",
+    "vgg19": "frozen part not told; ",
+}
+
+
+def networks_differ(model: str) -> str:
+    """What is not the paper's in the row of one of its networks."""
+    return (
+        f"stand-ins; {_DIFFERS[model]}timm's ImageNet weights (paper: TensorFlow Slim's); not told: "
+        "optimiser, step "
+        "size and batch (Adam with 0.001 and 32 here), augmentation (none here), on which task; the head "
+        "begins as a linear fit on the frozen features"
+    )
+
+
+def paper_ways(epochs: int | None = None) -> tuple[Way, ...]:
+    """The paper's three networks, fine-tuned behind their frozen stems as it tells; `epochs` cuts all of them
+    (scale "quick").
+    """
+    recipe = _PAPER_SCHEDULE.updated([] if epochs is None else [f"epochs={epochs}"])
+    sides = {model: {} if side is None else {"input_side": side} for model, _, side, _ in PAPER_NETWORKS}
+    return tuple(
+        Way(model, title, {**sides[model], "mode": "staged", "from_stage": stage}, recipe, model)
+        for model, title, _, stage in PAPER_NETWORKS
+    )
+
+
+def paper_networks(
+    options: StudyOptions, task: TaskOf, pool: Library, size: int, epochs: int | None
+) -> list[dict[str, Any]]:
+    """The paper's three networks on the first draw of `size` training pictures, kept in the study's folder;
+    without `options.fetch_weights` rows that say that they were not run.
+    """
+    if not options.fetch_weights:
+        return [
+            {"way": way.name, "title": way.title, "accuracy": None, "differs": networks_differ(way.model)}
+            for way in paper_ways()
+        ]
+    rows = trained_ways(options, task, pool, (size, 1), paper_ways(epochs))
+    titles = {way.name: way.title for way in paper_ways()}
+    return [row | {"title": titles[row["way"]], "differs": networks_differ(row["way"])} for row in rows]
 
 
 def ways(epochs: int | None = None) -> tuple[Way, ...]:
@@ -69,15 +126,16 @@ def ways(epochs: int | None = None) -> tuple[Way, ...]:
 
 
 def trained_ways(
-    options: StudyOptions, task: TaskOf, pool: Library, size: int, draws: int, epochs: int | None
+    options: StudyOptions, task: TaskOf, pool: Library, cut: tuple[int, int], chosen: Sequence[Way]
 ) -> list[dict[str, Any]]:
-    """Every way on `draws` draws of `size` training pictures, each tested on all test pictures of the task;
-    kept in the study's folder.
+    """Every way on some draws, `cut` = (training pictures, draws), each tested on all test pictures of the
+    task; kept in the study's folder.
     """
     rows: list[dict[str, Any]] = []
+    size, draws = cut
     for number in range(draws):
         sides = _sides(task, pool, draw(task, pool, options.seed + 1_000 * number, (size, 10**9)))
-        for way in ways(epochs):
+        for way in chosen:
             key = json_digest(
                 {
                     "data": sides.train.version,
@@ -87,11 +145,12 @@ def trained_ways(
                     "seed": options.seed,
                     "rows": 1,
                 }
+                | ({} if way.model == MODEL else {"model": way.model})
             )[:16]
             path = options.out / "ways" / f"{way.name}-{number}-{key}.json"
             training, name = options.training("ways", key), {"way": way.name, "draw": number}
             rows.append(kept(path, partial(_measured, way, sides, training, name)))
-            options.report("ways", len(rows), draws * len(ways()), f"{way.name} {rows[-1]['accuracy']:.4f}")
+            options.report("ways", len(rows), draws * len(chosen), f"{way.name} {rows[-1]['accuracy']:.4f}")
     return rows
 
 
@@ -108,7 +167,7 @@ def _sides(task: TaskOf, pool: Library, drawn: Draw) -> Splits:
 def _measured(way: Way, sides: Splits, training: Training, name: Mapping[str, Any]) -> dict[str, Any]:
     """One way trained and tested, as plain JSON values."""
     config = TransferSettings.of(**way.config).model_dump(exclude_defaults=True)
-    checkpoint = ClassifierPlan(MODEL, way.recipe, config).fit(sides.train, sides.val, training)
+    checkpoint = ClassifierPlan(way.model, way.recipe, config).fit(sides.train, sides.val, training)
     return {
         **name,
         "n_train": len(sides.train),

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -13,11 +12,10 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import Comparison, compare
 from lightfast.evaluate.confusions import ConfusedPair, confused_pairs
 from lightfast.experiments.crossval import CrossValidation, FoldOptions, corrected_p_value, cross_validate
-from lightfast.pages.classes import classes_sections
-from lightfast.report.page import Figure, Section, Table
-from lightfast.report.statistics import interval_figure, lines_figure
+from lightfast.report.page import Table
 from lightfast.report.tables import percent, points_cell, share_cell
 from lightfast.statistics.intervals import p_text
+from lightfast.studies.emnist.figures import FINAL, letters_sections
 from lightfast.studies.emnist.networks import (
     CNNS,
     CROSS_VALIDATION,
@@ -92,7 +90,7 @@ def run_emnist(options: StudyOptions) -> StudyResult:
         figures,
         notes=(*data.notes, *_method_notes(data)),
         seconds={part: outcome.seconds for part, outcome in outcomes.items()},
-        sections=_sections(comparison, dense, best, data),
+        sections=letters_sections(comparison, dense, outcomes[FINAL], best, data),
     )
 
 
@@ -237,41 +235,6 @@ def _hardest_table(pairs: Sequence[ConfusedPair], what: str) -> Table:
     )
     columns = ("given → read", "pictures", "share of the class", "both ways")
     return Table(columns, rows, f"Hardest pairs of {what}")
-
-
-def _sections(
-    comparison: Comparison, activations: Sequence[Outcome], best: Outcome, data: LettersData
-) -> tuple[Section, ...]:
-    ranked = sorted(comparison.evaluations, key=lambda one: -one.accuracy)
-    places = {one.name: place for place, one in enumerate(ranked)}
-    groups = [[places[name] for name in group] for group in comparison.groups if len(group) > 1]
-    intervals = interval_figure(
-        [(one.name, one.accuracy, one.accuracy_interval) for one in ranked], groups=groups
-    )
-    series = {
-        outcome.row.config["activation"]: [
-            (float(row["epoch"]), float(row["val_accuracy"]), None) for row in outcome.checkpoint.history
-        ]
-        for outcome in activations
-    }
-    curves = lines_figure(series, x_label="epoch", y_label="validation accuracy, %")
-    return (
-        Section(
-            "Accuracy with intervals",
-            (
-                Figure(
-                    intervals,
-                    "Test accuracy with 95 % intervals; bars on the right join classifiers that no corrected "
-                    "test tells apart.",
-                ),
-            ),
-        ),
-        Section("Activations", (Figure(curves, "Dense network, 128 hidden units, on validation pictures."),)),
-        *(
-            dataclasses.replace(section, title=f"{section.title}, {best.row.title}")
-            for section in classes_sections(best.predictions, best.evaluation, data.splits.test)
-        ),
-    )
 
 
 def _method_notes(data: LettersData) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import time
 
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.mnist_c import tables
+from lightfast.studies.mnist_c.figures import digits_sections
 from lightfast.studies.mnist_c.networks import Parts, mnist_c_plan
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 
@@ -60,6 +61,7 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         figures,
         notes=notes,
         seconds={"total": time.perf_counter() - started},
+        sections=digits_sections(parts, pipeline),
     )
 
 

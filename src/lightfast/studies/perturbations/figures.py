@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
 from lightfast.explain.attribution import explain
-from lightfast.explain.difference import difference, map_change, top_change
+from lightfast.explain.difference import difference, grey_differences, map_change, top_change
 from lightfast.explain.features import FeatureMaps, channels_of, feature_maps
 from lightfast.models.enhanced import prepend_enhancer
 from lightfast.models.infer import restore
@@ -51,7 +51,7 @@ OUTCOMES = {
 PICTURES_OF_EACH = 2
 """Pictures of every outcome whose maps are shown."""
 METHOD, _TOP = "grad-cam", 3
-_WIDE, _HALF, _SIDE = 820, 400, 160
+_STRIP, _HALF, _SIDE = 700, 400, 160
 _TILE, _COLUMNS = 44, 8
 _CHOSEN = "Of every outcome those pictures are shown whose reading behind our enhancer is the most confident."
 
@@ -162,27 +162,28 @@ def damaged_rows(view: View) -> list[int]:
 
 
 def _changes(view: View, rows: Sequence[int]) -> list[Inner]:
-    """What our enhancer and the paper's make of some pictures, how each is read then, and the difference."""
-    if not rows:
-        return []
-    given, read = view.pixels(rows), view.read
-    stages = [[] if view.state == CLEAN_STATE else [_clean_panel(read, row)] for row in rows]
-    for place, row in enumerate(rows):
-        stages[place].append(_panel(given[place], "input", view.before, row))
-    for way in (view.way, PAPER_WAY):
-        if way in read.enhancers:
-            output = restore(read.enhancers[way], given)
-            change = difference(given, output)
-            for place, row in enumerate(rows):
-                said = [f"up to {change.largest[place]:.0f} of 255", f"mean {change.mean[place]:.1f}"]
-                stages[place] += [
-                    _panel(output[place], TITLES[way], read.predictions[way, view.state], row),
-                    strip_panel(coloured(change.maps[place]), "difference", said, side=_SIDE),
-                ]
-    return [
-        _titled(panels, " · ".join([view.true(row), OUTCOMES[view.outcome(row)], *view.damage(row)]), _WIDE)
-        for row, panels in zip(rows, stages, strict=True)
-    ]
+    """What our enhancer and the paper's make of some pictures, how each is read then, and the difference; in
+    the order of the paper's Figure 4.1, one strip an enhancer.
+    """
+    parts: dict[tuple[int, str], Inner] = {}
+    given = view.pixels(rows)
+    ways = [way for way in (view.way, PAPER_WAY) if way in view.read.enhancers]
+    for way in ways if rows else ():
+        output = restore(view.read.enhancers[way], given)
+        change, (grey, factors) = difference(given, output), grey_differences(given, output)
+        for place, row in enumerate(rows):
+            said = [f"up to {change.largest[place]:.0f} of 255", f"mean {change.mean[place]:.1f}"]
+            stages = [
+                *([] if view.state == CLEAN_STATE else [_clean_panel(view.read, row)]),
+                _panel(given[place], "input", view.before, row),
+                _panel(output[place], TITLES[way], view.read.predictions[way, view.state], row),
+                strip_panel(grey[place], "|output − input|", [f"grey levels × {factors[place]}"], side=_SIDE),
+                strip_panel(coloured(change.maps[place]), "as a heatmap", said, side=_SIDE),
+            ]
+            outcome = [OUTCOMES[view.outcome(row)]] * (way == view.way)
+            words = [view.true(row), *outcome, *view.damage(row), TITLES[way]]
+            parts[row, way] = _titled(stages, " · ".join(words), _STRIP)
+    return [parts[row, way] for row in rows for way in ways]
 
 
 def _clean_panel(read: SubjectResult, row: int) -> StripPanel:
@@ -286,8 +287,11 @@ _ABOUT = (
         "The change that each enhancer makes to a picture: the paper's image differences.",
         (
             ("unchanged", "changed most"),
-            "|output − input|, its contrast stretched picture by picture: the number under it is the largest "
-            "true difference in levels of 255. Green frames are right readings, red ones wrong; “before” and "
+            "|output − input|: in grey the mean over the channels, its levels multiplied by the factor under "
+            "it; coloured the largest channel, its contrast stretched picture by picture: the number "
+            "under it "
+            "is the largest true difference in levels of 255. Green frames are right readings, red ones "
+            "wrong; “before” and "
             f"“after” in a title are the classifier without and with our enhancer. {_CHOSEN}",
         ),
     ),

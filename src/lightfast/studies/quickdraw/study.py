@@ -25,6 +25,7 @@ from lightfast.experiments.levels import (
 from lightfast.experiments.sweep import PointResult
 from lightfast.pages.sweep import regression_section
 from lightfast.studies.people import People, people_on
+from lightfast.studies.quickdraw import figures as drawn
 from lightfast.studies.quickdraw import tables
 from lightfast.studies.quickdraw.networks import (
     DRAWING_ROWS,
@@ -96,8 +97,8 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
         "h5_h6_levels": levels(sweeps.classes, accuracy),
         "interval_method": INTERVAL_METHOD,
         "points": {"h3": sweeps.sizes, "h4": sweeps.imbalance, "h5_h6": sweeps.classes},
-        "h5_h6": regression,
-        "h5_h6_loss": loss_regression,
+        "h5_h6": tables.regression_json(regression, grid),
+        "h5_h6_loss": tables.regression_json(loss_regression, grid),
         "human": models.people.result,
     }
     found = (
@@ -109,9 +110,9 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
         tables.regression_table((regression, loss_regression), len(data.splits.test), grid),
     )
     sections = (
-        tables.size_section(sweeps.sizes, options.seed),
-        tables.imbalance_section(minority, name),
-        tables.classes_section(sweeps.classes),
+        drawn.size_section(sweeps.sizes, grid.epochs[0], options.seed),
+        drawn.imbalance_section(sweeps.imbalance, minority, name, grid),
+        drawn.classes_section(sweeps.classes, grid),
         regression_section(regression, "H5 and H6: classes and rows"),
     )
     return options.result(

@@ -1,37 +1,28 @@
-"""Tables and figures of the Quick, Draw! study."""
+"""Tables of the Quick, Draw! study."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from lightfast.base.plain import as_json
 from lightfast.evaluate.compare_many import Comparison
-from lightfast.experiments.levels import INTERVAL_METHOD, Level, accuracy, levels, size_curve
+from lightfast.experiments.levels import INTERVAL_METHOD, Level, accuracy, levels
 from lightfast.experiments.sweep import PointResult
-from lightfast.pages.sweep import REMEDY, minority_figure
-from lightfast.report.page import Cell, Figure, Section, Table, Text
-from lightfast.report.statistics import learning_curve_figure, lines_figure
+from lightfast.pages.sweep import REMEDY
+from lightfast.report.page import Cell, Table
 from lightfast.report.tables import MINUS, MISSING, duration, percent, points_cell, share_cell, share_text
-from lightfast.statistics.intervals import Interval, p_text
+from lightfast.statistics.intervals import p_text
 from lightfast.statistics.learning_curve import Forecast
 from lightfast.statistics.regression import Regression
 from lightfast.studies.people import People
-from lightfast.studies.quickdraw.networks import PAPER_GRID, DrawingsData, Grid
+from lightfast.studies.quickdraw.figures import PAPER_FIGURE_8, PAPER_FIGURE_9
+from lightfast.studies.quickdraw.networks import PAPER_GRID, SHARED_CATEGORIES, DrawingsData, Grid
 from lightfast.studies.rows import Outcome, gain_cell
 
-# The paper's recall of the minority for a ratio of 1 : 500, 50, 10, 5, 2, 1 (majority 7,500), in %.
-PAPER_MINORITY = {15: 43, 150: 81, 750: 88, 1_500: 94, 3_750: 95, 7_500: 98}
-# The paper's accuracy on training and held-out pictures after epoch 10, by training size (its Figure 8).
-PAPER_SIZES = {
-    500: (0.92, 0.82),
-    1_000: (0.91, 0.83),
-    3_000: (0.93, 0.87),
-    5_000: (0.93, 0.89),
-    7_000: (0.93, 0.89),
-    10_000: (0.91, 0.89),
-}
 PAPER_HUMAN = 0.87
 _NEAR = 0.005
 CONVERGED = (
@@ -149,8 +140,8 @@ def size_table(measured: Sequence[PointResult], forecast: tuple[Forecast, float]
     rows = []
     for level in shown:
         of_level = _of_level(measured, level)
-        told = PAPER_SIZES.get(level.n_train)
-        paper = MISSING if told is None else f"{100 * told[0]:.0f} / {100 * told[1]:.0f}"
+        told = PAPER_FIGURE_8.get(level.n_train)
+        paper = MISSING if told is None else f"{100 * told[0][1]:.0f} / {100 * told[1][1]:.0f}"
         cells = (_watched_cell(of_level, epoch, side) for epoch, side in watched)
         held = share_cell(level.value, level.interval)
         loss = f"{_mean(of_level, epochs, 'val_loss'):.3f}"
@@ -198,12 +189,13 @@ def imbalance_table(
     rows = []
     for level in sorted(plain, key=lambda one: one.n_train):
         of_level, count = _of_level(measured, level), _rare(level)
+        told = PAPER_FIGURE_9.get(round(grid.majority / count))
         other = [value for one in of_level for key, value in one.recalls.items() if key != name]
         rows.append(
             (
                 f"1:{grid.majority / count:g}",
                 f"{count:,}",
-                f"{PAPER_MINORITY[count]} %" if count in PAPER_MINORITY else MISSING,
+                MISSING if told is None else percent(told[3], 0),
                 share_cell(level.value, level.interval, digits=1),
                 percent(float(np.mean(other)), 1),
                 percent(float(np.mean([one.accuracy for one in of_level])), 1),
@@ -211,7 +203,8 @@ def imbalance_table(
         )
     notes = (
         f"Majority {grid.majority:,} pictures, {_repeats(grid.repeats[1])}. Intervals, {INTERVAL_METHOD}; n "
-        f"= {plain[0].n_test:,} fresh test pictures of each class.",
+        f"= {plain[0].n_test:,} fresh test pictures of each class. The paper: hammer among 50,000 forks, "
+        "20,000 fresh test pictures, network and epochs not told.",
     )
     shown = ("paper: its recall", "recall here", "recall of the majority", "accuracy")
     columns = ("ratio", f"pictures of {name}", *shown)
@@ -253,6 +246,20 @@ _PAPER_STEPS = {
 }
 
 
+def steps_differ(grid: Grid) -> str:
+    """What is not the paper's in the steps of H5 and H6."""
+    return (
+        f"{grid.span} (paper: {PAPER_GRID}); network and epochs not told (CNN 1, {grid.epochs[2]} here); "
+        f"{len(SHARED_CATEGORIES)} of its ten categories"
+    )
+
+
+def regression_json(found: Regression, grid: Grid) -> dict[str, Any]:
+    """The regression as plain JSON values, with the paper's steps and what differs."""
+    paper = {name: text for (response, name), text in _PAPER_STEPS.items() if response == found.response}
+    return {**as_json(found), "paper": paper, "differs": steps_differ(grid)}
+
+
 def regression_table(regressions: Sequence[Regression], n_test: int, grid: Grid) -> Table:
     """H5 and H6: what a class and a row change, in accuracy and in loss."""
     rows = tuple(
@@ -263,7 +270,7 @@ def regression_table(regressions: Sequence[Regression], n_test: int, grid: Grid)
             f"{100 * one.value:+.4f}",
             f"{100 * one.interval[0]:.4f} to {100 * one.interval[1]:.4f}",
             p_text(one.p_value),
-            "" if one.name not in ("classes", "rows") else f"{grid.span} (paper: {PAPER_GRID})",
+            "" if one.name not in ("classes", "rows") else steps_differ(grid),
         )
         for found in regressions
         for one in found.coefficients
@@ -284,46 +291,3 @@ def regression_table(regressions: Sequence[Regression], n_test: int, grid: Grid)
         "H5 and H6: classes and rows a class",
         notes,
     )
-
-
-def size_section(measured: Sequence[PointResult], seed: int) -> Section:
-    """The learning curve through all sizes but the last, the last beside it,
-    and the answer to how many more pictures.
-    """
-    shown = sorted(levels(measured, accuracy), key=lambda level: level.n_train)
-    smaller = size_curve([one for one in measured if one.n_train < shown[-1].n_train], seed)
-    sizes = np.unique(np.geomspace(shown[0].n_train, 2 * shown[-1].n_train, 40).round().astype(int)).tolist()
-    band = [
-        (told.n, told.accuracy, told.low, told.high)
-        for told in (smaller.predict(size, shown[0].repeats) for size in sizes)
-    ]
-    dots = [(level.n_train, level.value, level.interval) for level in shown]
-    figure = learning_curve_figure(dots[:-1], band, 0.95, dots[-1])
-    whole = size_curve(measured, seed)
-    return Section(
-        "H3: the learning curve",
-        (
-            Figure(figure, "Fitted to all sizes but the largest; the diamond was not used."),
-            Text(whole.sentence()),
-            Text(whole.needed(0.95).sentence()),
-        ),
-    )
-
-
-def imbalance_section(minority: Sequence[Level], name: str) -> Section:
-    """H4 as a figure."""
-    return Section(
-        "H4: a rare class",
-        (Figure(minority_figure(minority, name), f"Recall of {name} with 95 % intervals."),),
-    )
-
-
-def classes_section(measured: Sequence[PointResult]) -> Section:
-    """H5 and H6 as a figure."""
-    series: dict[str, list[tuple[float, float, Interval]]] = {}
-    for level in levels(measured, accuracy):
-        series.setdefault(f"{level.point.rows:,} rows a class", []).append(
-            (level.point.classes or 0, level.value, level.interval)
-        )
-    figure = lines_figure(series, x_label="classes", y_label="accuracy, %")
-    return Section("H5 and H6: more classes, more rows", (Figure(figure, "Accuracy with 95 % intervals."),))

@@ -1,0 +1,112 @@
+"""Decisions replayed over a set of pictures: its next version, and what could not be applied, by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightfast.base.errors import UnknownName
+from lightfast.data.decisions import Decision, latest
+from lightfast.data.images import ImageSet
+
+
+@dataclass(frozen=True)
+class DecisionConflict:
+    """A picture on which two people said different things: the label of each, the one that holds last."""
+
+    picture: str
+    said: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Replayed:
+    """What some decisions make of a set.
+
+    Attributes:
+        images: the next version, with the set as its parent; itself where nothing changed.
+        changed: pictures that have another label now.
+        agreed: pictures whose label a person looked at and left.
+        negatives: (picture, the label that it has not), of pictures that nobody gave another label: they
+            stand in no class, and are left out of `images`.
+        conflicts: where people disagreed.
+    """
+
+    images: ImageSet
+    changed: tuple[str, ...]
+    agreed: int
+    negatives: tuple[tuple[str, str], ...]
+    conflicts: tuple[DecisionConflict, ...]
+
+
+def replay(images: ImageSet, decisions: Sequence[Decision]) -> Replayed:
+    """The next version of a labelled set: later decisions win, in the order given.
+
+    Decisions about pictures that the set does not have, or that have other pixels now, are not for it: see
+    `misplaced`. With two classes "not this" is the other one. Raises UnknownName for a label that is no
+    class.
+    """
+    labels, names = images.require_labels(), images.class_names
+    rows = {key: row for row, key in enumerate(zip(images.ids, images.content_hashes, strict=True))}
+    mine = [one for one in decisions if (one.picture, one.content) in rows]
+    _check_names(mine, names)
+    given, negatives, agreed = dict[int, str](), list[tuple[int, str]](), 0
+    for key, one in latest(mine).items():
+        row = rows[key]
+        before = names[labels[row]]
+        label = one.decided_label or _other(names, one.given_label or before)
+        if label is None:
+            negatives.append((row, one.given_label or before))
+        elif label == before:
+            agreed += 1
+        else:
+            given[row] = label
+    step = {"verb": "relabel", "decisions": len(mine), "changed": len(given), "left_out": len(negatives)}
+    result = images.relabel(given, step=step) if given or negatives else images
+    if negatives:
+        result = result.take(np.setdiff1d(np.arange(len(images)), [row for row, _ in negatives]))
+    return Replayed(
+        result,
+        tuple(images.ids[row] for row in sorted(given)),
+        agreed,
+        tuple((images.ids[row], label) for row, label in sorted(negatives)),
+        _conflicts(mine),
+    )
+
+
+def misplaced(sets: Sequence[ImageSet], decisions: Sequence[Decision]) -> tuple[tuple[str, str], ...]:
+    """(picture, why) of every picture that somebody decided about and that none of the sets has."""
+    ids = {name for images in sets for name in images.ids}
+    keys = {key for images in sets for key in zip(images.ids, images.content_hashes, strict=True)}
+    return tuple(
+        (name, "its pixels are others now" if name in ids else "there is no such picture now")
+        for name, content in latest(decisions)
+        if (name, content) not in keys
+    )
+
+
+def _other(names: Sequence[str], label: str) -> str | None:
+    """The class that is left of two."""
+    left = [name for name in names if name != label]
+    return left[0] if len(names) == 2 and len(left) == 1 else None
+
+
+def _check_names(decisions: Sequence[Decision], names: Sequence[str]) -> None:
+    for one in decisions:
+        if one.decided_label is not None and one.decided_label not in names:
+            raise UnknownName(f"class for {one.picture!r}", one.decided_label, names)
+
+
+def _conflicts(decisions: Sequence[Decision]) -> tuple[DecisionConflict, ...]:
+    said: dict[tuple[str, str], dict[str, str | None]] = defaultdict(dict)
+    for one in decisions:
+        # Taken out first, so that the person who decided last stands last.
+        said[one.picture, one.content].pop(one.reviewer, None)
+        said[one.picture, one.content][one.reviewer] = one.decided_label
+    return tuple(
+        DecisionConflict(name, tuple(people.items()))
+        for (name, _), people in said.items()
+        if len(set(people.values())) > 1
+    )

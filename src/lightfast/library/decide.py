@@ -1,0 +1,167 @@
+"""What people decide: added for good, each act once, and the tags that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from lightfast.base.errors import DataError
+from lightfast.library.schema import assets, decisions, labels, leases, queue, tags
+from lightfast.library.store import Store, now
+from lightfast.library.tag_states import ABOUT_LABELS, rebuild_tags
+
+Act = Literal["confirm", "reject", "skip", "second_opinion", "send_back"]
+
+
+@dataclass(frozen=True)
+class ReviewAct:
+    """One thing that a person does with one picture.
+
+    Attributes:
+        asset_id: the picture.
+        act: confirm: it is `label_id` (and not `from_label_id`, where that is another). reject: it is not.
+            skip: later. second_opinion: by somebody else, who does not see `label_id`, the own opinion, where
+            there is one. send_back: it was decided, and is to be looked at again.
+        label_id: see `act`.
+        from_label_id: the label that was shown.
+        reason: in the person's words.
+        seconds: from showing the picture to the act.
+        key: names the act; sent again it is not done again.
+    """
+
+    asset_id: int
+    act: Act
+    label_id: int | None = None
+    from_label_id: int | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Acted:
+    """What became of some acts.
+
+    Attributes:
+        decision_ids: of the acts, in their order; those done before keep their number.
+        kept: pictures on which another person's decision stands, left as they are.
+        batch_id: one number for all, by which they are undone together; None where nothing was done.
+    """
+
+    decision_ids: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
+    batch_id: int | None = None
+
+
+def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool = False) -> Acted:
+    """Do all the acts in one transaction, as one batch.
+
+    A picture on which the decision of another person about labels stands is left as it is and named in
+    `kept`, unless `over` says to decide over it.
+
+    Raises:
+        DataError: for a picture or label that is not there, for an act that wants a label and has none, and
+            for a picture that somebody else has in hand.
+    """
+    for one in acts:
+        if one.act in ABOUT_LABELS and one.label_id is None:
+            raise DataError(f"`{one.act}` of picture {one.asset_id}", expected="a label", got="none")
+    return store.act(lambda connection: _decide(connection, user_id, acts, over))
+
+
+def _decide(connection: Connection, user_id: int, acts: Sequence[ReviewAct], over: bool) -> Acted:
+    done = _done_before(connection, acts)
+    fresh = [one for one in acts if one.key is None or one.key not in done]
+    _require_rows(connection, assets, {one.asset_id for one in fresh}, "picture")
+    named = {one.label_id for one in fresh} | {one.from_label_id for one in fresh}
+    _require_rows(connection, labels, {number for number in named if number is not None}, "label")
+    _require_free(connection, user_id, {one.asset_id for one in fresh})
+    kept = set() if over else _of_others(connection, user_id, fresh)
+    ids, batch = dict(done), None
+    numbers: list[int] = []
+    for one in acts:
+        if one.key is not None and one.key in ids:
+            numbers.append(ids[one.key])
+        elif one.asset_id not in kept:
+            number = _add(connection, user_id, one, batch)
+            batch = batch or number
+            numbers.append(number)
+            if one.key is not None:
+                ids[one.key] = number
+    changed = {one.asset_id for one in fresh} - kept
+    rebuild_tags(connection, {one.asset_id for one in fresh if one.act in ABOUT_LABELS} - kept)
+    settle(connection, user_id, [one for one in fresh if one.asset_id not in kept])
+    connection.execute(delete(leases).where(leases.c.asset_id.in_(changed), leases.c.user_id == user_id))
+    return Acted(tuple(numbers), tuple(sorted(kept)), batch)
+
+
+def _done_before(connection: Connection, acts: Sequence[ReviewAct]) -> dict[str, int]:
+    keys = [one.key for one in acts if one.key is not None]
+    rows = connection.execute(select(decisions.c.key, decisions.c.id).where(decisions.c.key.in_(keys)))
+    return {row.key: row.id for row in rows}
+
+
+def _require_rows(connection: Connection, table: Any, wanted: set[int], noun: str) -> None:
+    found = set(connection.execute(select(table.c.id).where(table.c.id.in_(wanted))).scalars())
+    if missing := sorted(wanted - found):
+        raise DataError(f"{noun} {missing[0]} is not in the library", cure="Load the page anew.")
+
+
+def _require_free(connection: Connection, user_id: int, wanted: set[int]) -> None:
+    taken = connection.execute(
+        select(leases.c.asset_id).where(
+            leases.c.asset_id.in_(wanted), leases.c.user_id != user_id, leases.c.expires_at > now()
+        )
+    ).scalars()
+    if first := next(iter(taken), None):
+        raise DataError(
+            f"picture {first} is in the hand of another reviewer", cure="Take the next one of the queue."
+        )
+
+
+def _of_others(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> set[int]:
+    """Pictures on which the decision of another person holds now."""
+    about = {one.asset_id for one in acts if one.act in ABOUT_LABELS}
+    rows = connection.execute(
+        select(tags.c.asset_id)
+        .join(decisions, decisions.c.id == tags.c.decision_id)
+        .where(tags.c.asset_id.in_(about), decisions.c.user_id != user_id)
+    )
+    return set(rows.scalars())
+
+
+def _add(connection: Connection, user_id: int, one: ReviewAct, batch: int | None) -> int:
+    row = {name: getattr(one, name) for name in ("asset_id", "act", "label_id", "from_label_id")}
+    row |= {"reason": one.reason, "seconds": one.seconds, "key": one.key, "batch_id": batch}
+    result = connection.execute(insert(decisions).values(user_id=user_id, at=now(), **row))
+    number = int(result.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
+    if batch is None:
+        connection.execute(update(decisions).where(decisions.c.id == number).values(batch_id=number))
+    return number
+
+
+def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
+    """Bring the queue to what was done: decided entries are done, skipped ones go behind, second opinions go
+    to somebody else, what was sent back is open again.
+    """
+    for act, assets_of in _by_act(acts).items():
+        entries = update(queue).where(queue.c.asset_id.in_(assets_of))
+        still_open = entries.where(queue.c.state == "open")
+        if act in ABOUT_LABELS:
+            connection.execute(still_open.values(state="done", done_at=now()))
+        elif act == "skip":
+            connection.execute(still_open.values(skipped=queue.c.skipped + 1))
+        elif act == "second_opinion":
+            connection.execute(still_open.values(not_user_id=user_id))
+        else:
+            connection.execute(entries.values(state="open", done_at=None))
+
+
+def _by_act(acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for one in acts:
+        found.setdefault(one.act, []).append(one.asset_id)
+    return found

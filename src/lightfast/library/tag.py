@@ -1,0 +1,266 @@
+"""Tags by a model, which sees every picture once: accepted where a rule proves them, else for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, Table, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lightfast.base.progress import Reporter, silent
+from lightfast.data.dataset import Entry
+from lightfast.evaluate.review import ReviewThreshold
+from lightfast.library.access import files_of
+from lightfast.library.label_numbers import label_numbers
+from lightfast.library.lease import enqueue
+from lightfast.library.library import Library
+from lightfast.library.schema import assets, models, predictions, tagged, tags
+from lightfast.library.store import Store, now
+from lightfast.tagging.runtime import Tagger
+from lightfast.tagging.stream import tag_files
+
+_PAGE = 512
+_MOST_KEPT = 5
+_LEAST_KEPT = 0.01
+"""Probabilities that are kept: the five largest, and of them those from here on."""
+LOST = "no file of this picture is where it was, as it was"
+UNREADABLE = "the file can no longer be decoded"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model as the library knows it: see the columns of `models`."""
+
+    name: str
+    run: str
+    digest: str
+    class_names: tuple[str, ...]
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TagResult:
+    """What `tag_assets` did: how many pictures the model saw, of how many the tag was accepted by the rule,
+    how many were queued for a person, how many kept what a person had decided, how many had no file.
+    """
+
+    seen: int = 0
+    accepted: int = 0
+    queued: int = 0
+    decided: int = 0
+    lost: int = 0
+
+    def plus(self, other: TagResult) -> TagResult:
+        """Both together."""
+        return TagResult(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+def register_model(store: Store, facts: ModelFacts, parent_id: int | None = None) -> int:
+    """The number of the model with this digest; a new row where there is none."""
+
+    def write(connection: Connection) -> int:
+        known = connection.execute(select(models.c.id).where(models.c.digest == facts.digest)).scalar()
+        if known is not None:
+            return known
+        row = {"name": facts.name, "run": facts.run, "digest": facts.digest, "metrics": dict(facts.metrics)}
+        row |= {"class_names": list(facts.class_names), "acceptance": {}, "parent_id": parent_id}
+        made = connection.execute(insert(models).values(added_at=now(), **row))
+        return int(made.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
+
+    return store.act(write)
+
+
+def tag_assets(
+    library: Library,
+    tagger: Tagger,
+    model_id: int,
+    rule: ReviewThreshold | None = None,
+    *,
+    report: Reporter = silent,
+) -> TagResult:
+    """Let a model see every picture that it has not seen.
+
+    The most probable label becomes a tag: accepted where `rule` lets the prediction pass, else suggested and
+    queued with the reason. Of a model with several labels a picture those at or above their thresholds do,
+    accepted where the thresholds prove a precision (`card.thresholds`). What a person decided about a label
+    of a picture stays, and such a picture is not queued again. Some hundreds of pictures are one transaction;
+    a stopped job is gone on with by calling it again.
+
+    Args:
+        library: is written.
+        tagger: of the model.
+        model_id: what `register_model` gave.
+        rule: None: every prediction is a suggestion, and goes to a person.
+        report: told of every page.
+    """
+    names = tagger.card.class_names
+    numbers = library.store.act(lambda connection: label_numbers(connection, names))
+    seer = _Seer(tagger, model_id, np.array([numbers[name] for name in names], np.int64), rule)
+    total, after = TagResult(), 0
+    while True:
+        with library.store.read() as connection:
+            page = connection.execute(_unseen(model_id, after)).scalars().all()
+            files = files_of(library, connection, page)
+        if not page:
+            return total
+        after = page[-1]
+        said = seer.look(files)
+        lost = {number: LOST for number in page if number not in files}
+        total = total.plus(
+            library.store.act(lambda connection, said=said, lost=lost: _write(connection, seer, said, lost))
+        )
+        report("tagging", total.seen + total.lost, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What the model said of one picture: probabilities (K,), or why it could not be read."""
+
+    asset_id: int
+    probs: NDArray[np.float32] | None
+    failed: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Seer:
+    """A model with its number here, the numbers (K,) of its labels, and the rule by which it is believed."""
+
+    tagger: Tagger
+    model_id: int
+    labels: NDArray[np.int64]
+    rule: ReviewThreshold | None
+
+    def look(self, files: Mapping[int, Path]) -> list[_Said]:
+        entries = [Entry(path, str(number), 0) for number, path in files.items()]
+        found: list[_Said] = []
+        for batch in tag_files(self.tagger, entries):
+            numbers = [int(one.id) for one in batch.entries]
+            found += [_Said(number, probs) for number, probs in zip(numbers, batch.probs, strict=True)]
+        seen = {one.asset_id for one in found}
+        return found + [_Said(number, None, UNREADABLE) for number in files if number not in seen]
+
+    def tags(self, probs: NDArray[np.float32]) -> list[tuple[int, bool, str]]:
+        """(column, whether it is accepted, why a person should look) of every tag of one picture."""
+        card = self.tagger.card
+        if card.task == "multi-label":
+            sure = bool(card.thresholds)
+            given = np.flatnonzero(probs >= card.cuts)
+            return [(int(at), sure, f"probability {probs[at]:.3f}, with no threshold proven") for at in given]
+        top = int(probs.argmax())
+        if self.rule is None:
+            return [(top, False, f"no rule accepts it; probability {probs[top]:.3f}")]
+        score = float(self.rule.scores(probs[None])[0])
+        return [(top, not bool(self.rule.needs_review(probs[None])[0]), self.rule.reason(score))]
+
+    @property
+    def rule_text(self) -> str:
+        """What set the machine's state, as `tags.rule` keeps it."""
+        if self.tagger.card.task == "multi-label":
+            return "thresholds"
+        return "none" if self.rule is None else f"{self.rule.rule.kind} {self.rule.rule.value:g}"
+
+
+def _unseen(model_id: int, after: int) -> Select[Any]:
+    seen = select(tagged.c.asset_id).where(tagged.c.model_id == model_id, tagged.c.asset_id == assets.c.id)
+    return (
+        select(assets.c.id)
+        .where(assets.c.id > after, assets.c.unreadable.is_(None), assets.c.deleted_at.is_(None))
+        .where(~seen.exists())
+        .order_by(assets.c.id)
+        .limit(_PAGE)
+    )
+
+
+def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Mapping[int, str]) -> TagResult:
+    read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
+    failed = {**lost, **{one.asset_id: one.failed for one in said if one.probs is None}}
+    moment = now()
+    rows = [{"asset_id": number, "failed": None} for number, _ in read]
+    rows += [{"asset_id": number, "failed": why} for number, why in failed.items()]
+    for row in rows:
+        row |= {"model_id": seer.model_id, "at": moment}
+    _put(connection, tagged, ("model_id", "asset_id"), rows, ("at", "failed"))
+    kept = [row for number, probs in read for row in _predictions(seer, number, probs)]
+    _put(connection, predictions, ("asset_id", "model_id", "label_id"), kept, ("probability",))
+    given = [(number, probs, one) for number, probs in read for one in seer.tags(probs)]
+    decided = _decided(connection, [number for number, _ in read])
+    _put_tags(connection, seer, given)
+    ask = [
+        {
+            "asset_id": number,
+            "label_id": int(seer.labels[column]),
+            "source": "tag",
+            "reason": why,
+            "doubt": 1 - float(probs[column]),
+        }
+        for number, probs, (column, accepted, why) in given
+        if not accepted and number not in decided
+    ]
+    enqueue(connection, ask)
+    accepted = {number for number, _, (_, sure, _) in given if sure}
+    asked = {row["asset_id"] for row in ask}
+    return TagResult(len(read), len(accepted), len(asked), len(decided), len(failed))
+
+
+def _predictions(seer: _Seer, number: int, probs: NDArray[np.float32]) -> list[dict[str, Any]]:
+    top = [at for at in np.argsort(-probs, kind="stable")[:_MOST_KEPT] if probs[at] >= _LEAST_KEPT]
+    row = {"asset_id": number, "model_id": seer.model_id}
+    return [{**row, "label_id": int(seer.labels[at]), "probability": float(probs[at])} for at in top]
+
+
+def _decided(connection: Connection, numbers: Sequence[int]) -> set[int]:
+    """Pictures about whose labels a person's decision stands."""
+    found = select(tags.c.asset_id).where(tags.c.asset_id.in_(numbers), tags.c.decision_id.isnot(None))
+    return set(connection.execute(found).scalars())
+
+
+def _put_tags(
+    connection: Connection,
+    seer: _Seer,
+    given: Sequence[tuple[int, NDArray[np.float32], tuple[int, bool, str]]],
+) -> None:
+    """Write the machine's tags; older suggestions of machines for these pictures go, what people decided
+    stays.
+    """
+    numbers = {number for number, _, _ in given}
+    machine = tags.c.decision_id.is_(None) & tags.c.machine_state.isnot(None)
+    connection.execute(delete(tags).where(tags.c.asset_id.in_(numbers), machine))
+    moment, rows = now(), list[dict[str, Any]]()
+    for number, probs, (column, accepted, _) in given:
+        state = "confirmed" if accepted else "suggested"
+        rows.append(
+            {
+                "asset_id": number,
+                "label_id": int(seer.labels[column]),
+                "state": state,
+                "machine_state": state,
+                "score": 1.0 if accepted else float(probs[column]),
+                "probability": float(probs[column]),
+                "model_id": seer.model_id,
+                "rule": seer.rule_text,
+                "updated_at": moment,
+            }
+        )
+    _put(
+        connection, tags, ("asset_id", "label_id"), rows, ("machine_state", "probability", "model_id", "rule")
+    )
+
+
+def _put(
+    connection: Connection,
+    table: Table,
+    key: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    changed: Sequence[str],
+) -> None:
+    """Insert rows; of those whose key is there, the `changed` columns are brought up to date."""
+    if not rows:
+        return
+    put = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    new = {name: put.excluded[name] for name in changed}
+    connection.execute(put.on_conflict_do_update(index_elements=list(key), set_=new), list(rows))

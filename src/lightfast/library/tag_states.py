@@ -1,0 +1,78 @@
+"""The tags of a picture as they follow from all that people decided about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from lightfast.library.schema import decisions, tags
+from lightfast.library.store import now
+
+ABOUT_LABELS = ("confirm", "reject")
+"""The acts that say something about a label."""
+
+
+def live_decisions(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """Those of `rows` (all acts about some pictures, in their order) about labels that no undo has taken
+    back.
+    """
+    rows = sorted(rows, key=lambda row: row.id)
+    taken = {}
+    for row in rows:
+        if row.act in ("undo", "redo"):
+            taken[row.about_id] = row.act == "undo"
+    return [row for row in rows if row.act in ABOUT_LABELS and not taken.get(row.id, False)]
+
+
+def tag_states(rows: Iterable[Row[Any]]) -> dict[tuple[int, int], tuple[str, int]]:
+    """(asset, label) → ("confirmed" or "rejected", the decision that says so): later decisions win."""
+    states: dict[tuple[int, int], tuple[str, int]] = {}
+    for row in live_decisions(rows):
+        if row.act == "confirm" and row.from_label_id not in (None, row.label_id):
+            states[row.asset_id, row.from_label_id] = ("rejected", row.id)
+        states[row.asset_id, row.label_id] = ("confirmed" if row.act == "confirm" else "rejected", row.id)
+    return states
+
+
+def rebuild_tags(connection: Connection, asset_ids: Iterable[int]) -> None:
+    """Bring the tags of some pictures to what their decisions say; where none holds any more, to what the
+    machine's rule said.
+    """
+    numbers = list(set(asset_ids))
+    if not numbers:
+        return
+    said = tag_states(connection.execute(select(decisions).where(decisions.c.asset_id.in_(numbers))).all())
+    present = connection.execute(select(tags).where(tags.c.asset_id.in_(numbers))).all()
+    for row in present:
+        _bring(connection, row, said.pop((row.asset_id, row.label_id), None))
+    if said:
+        connection.execute(insert(tags), [_tag_row(key, state) for key, state in said.items()])
+
+
+def _tag_row(key: tuple[int, int], said: tuple[str, int]) -> dict[str, Any]:
+    state, decision = said
+    return {
+        "asset_id": key[0],
+        "label_id": key[1],
+        "state": state,
+        "score": float(state == "confirmed"),
+        "decision_id": decision,
+        "updated_at": now(),
+    }
+
+
+def _bring(connection: Connection, row: Row[Any], said: tuple[str, int] | None) -> None:
+    this = (tags.c.asset_id == row.asset_id) & (tags.c.label_id == row.label_id)
+    if said is not None:
+        if (row.state, row.decision_id) != said:
+            connection.execute(
+                update(tags).where(this).values(**_tag_row((row.asset_id, row.label_id), said))
+            )
+    elif row.machine_state is None:
+        connection.execute(delete(tags).where(this))
+    elif row.decision_id is not None:
+        score = 1.0 if row.machine_state == "confirmed" else row.probability
+        values: Mapping[str, Any] = {"state": row.machine_state, "score": score, "decision_id": None}
+        connection.execute(update(tags).where(this).values(updated_at=now(), **values))

@@ -1,0 +1,212 @@
+"""`relabel_data`: data and decisions in, the next version on disk out; the data stays as it is."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from lightfast.base.errors import DataError
+from lightfast.base.files import make_folder, write_json, write_text
+from lightfast.base.plain import as_json
+from lightfast.data.answers import AskedPicture, read_answers
+from lightfast.data.dataset import LoadedData
+from lightfast.data.decisions import Decision, DecisionLog
+from lightfast.data.export import require_new_folder, save_npz
+from lightfast.data.images import ImageSet
+from lightfast.data.replay import DecisionConflict, Replayed, misplaced, replay
+from lightfast.report.envelope import Envelope
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
+from lightfast.runs.record import envelope
+
+NOT_THIS = "not this"
+"""What a cell says of a picture that does not belong to its class, whatever else it is."""
+VERSION_FILE, NEGATIVES_FILE, LOG_FILE = "version.json", "not-this.csv", "decisions.jsonl"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RelabelResult(Envelope):
+    """What `relabel` made of a data set.
+
+    Attributes:
+        source: what was relabelled. out: the folder of the next version. path: its data.
+        parent: `ImageSet.version` of each part before, and `versions` after, by part.
+        n: pictures of the next version.
+        decisions: how many were read, of which `used` concern these pictures.
+        changed: labels that are others now, by part; agreed: labels that people left.
+        left_out: pictures known not to be what they were called, without another label, by part.
+        misplaced: (picture, why) of decisions that fit no picture.
+        conflicts: pictures on which people disagreed; the last one holds.
+        undone: numbers of decisions that were left out as asked.
+    """
+
+    source: str
+    out: Path
+    path: Path
+    parent: Mapping[str, str]
+    versions: Mapping[str, str]
+    n: int
+    decisions: int
+    changed: Mapping[str, int]
+    agreed: int
+    left_out: Mapping[str, int]
+    misplaced: Sequence[tuple[str, str]]
+    conflicts: Sequence[DecisionConflict]
+    undone: Sequence[int]
+
+
+def relabel_data(
+    source: str,
+    decisions: Path,
+    options: RunOptions,
+    *,
+    without: Collection[int] = (),
+    reviewer: str | None = None,
+) -> RelabelResult:
+    """Write the next version of `source` into the folder `options.out`.
+
+    `data.csv` names the files of `source` where they lie, with their labels and parts; arrays become
+    `data.npz`. `version.json` says what was done, `decisions.jsonl` holds the decisions that were used, and
+    `not-this.csv` the pictures that are known not to be what they were called: they are left out.
+
+    Args:
+        source: folder, manifest, `.npz` or catalogue name.
+        decisions: a `.jsonl` of decisions, or a queue (.csv, .parquet) with a filled column `decided_label`
+            ("not this": none of its class).
+        options: `out` is a new or empty folder.
+        without: numbers (from 1) of decisions that do not count: an undo.
+        reviewer: who filled the queue, where it does not say so.
+
+    Raises:
+        DataError: no decisions, none that fits a picture, a number in `without` that is none.
+        UnknownName: a label that is no class.
+    """
+    started, out = time.perf_counter(), options.folder("relabel")
+    require_new_folder(out)
+    options.require_out()
+    prepared = prepare(source, options, near="none")
+    parts = prepared.data.parts
+    read, notes = _decisions(decisions, parts, reviewer)
+    used = [one for number, one in enumerate(read, start=1) if number not in _numbers(without, len(read))]
+    found = {name: replay(images, used) for name, images in parts.items()}
+    lost = misplaced(list(parts.values()), used)
+    if used and len(lost) == len({(one.picture, one.content) for one in used}):
+        raise DataError(
+            f"no decision of {decisions} fits a picture of {source}",
+            got=f"{lost[0][0]}: {lost[0][1]}",
+            cure="Give the data that was reviewed, at the same size.",
+        )
+    path = _write(out, source, options, prepared.data, found)
+    _write_beside(out, used, found)
+    facts = envelope(prepared, prepared.data.train, options, started)
+    facts["notes"] = (*facts["notes"], *notes, *_notes(found))
+    result = RelabelResult(
+        **facts,
+        source=source,
+        out=out,
+        path=path,
+        parent={name: images.version for name, images in parts.items()},
+        versions={name: one.images.version for name, one in found.items()},
+        n=sum(len(one.images) for one in found.values()),
+        decisions=len(used),
+        changed={name: len(one.changed) for name, one in found.items()},
+        agreed=sum(one.agreed for one in found.values()),
+        left_out={name: len(one.negatives) for name, one in found.items()},
+        misplaced=lost,
+        conflicts=tuple(conflict for one in found.values() for conflict in one.conflicts),
+        undone=tuple(sorted(without)),
+    )
+    write_json(out / VERSION_FILE, as_json(result))
+    return result
+
+
+def _decisions(
+    path: Path, parts: Mapping[str, ImageSet], reviewer: str | None
+) -> tuple[tuple[Decision, ...], tuple[str, ...]]:
+    if not path.is_file():
+        raise DataError(
+            f"no such file of decisions: {path}", cure="Give a .jsonl, or a queue that was filled."
+        )
+    if path.suffix == ".jsonl":
+        log = DecisionLog(path)
+        entries = log.read()
+        if not entries.records:
+            raise DataError(f"{path} holds no decision")
+        return entries.records, entries.notes(path)
+    asked = [
+        AskedPicture(name, content, images.class_names[label])
+        for images in parts.values()
+        for name, content, label in zip(
+            images.ids, images.content_hashes, images.require_labels(), strict=True
+        )
+    ]
+    names = next(iter(parts.values())).class_names
+    said = read_answers(path, asked, (*names, NOT_THIS), reviewer)
+    negative = {NOT_THIS: None} if NOT_THIS not in names else {}
+    decided = tuple(
+        dataclasses.replace(one, decided_label=negative.get(str(one.decided_label), one.decided_label))
+        for one in said.decisions
+    )
+    notes = [
+        f"{one.id}: the answer {one.decided_label!r} was set aside, {one.reason}" for one in said.set_aside
+    ]
+    return decided, tuple(notes)
+
+
+def _numbers(without: Collection[int], count: int) -> set[int]:
+    wrong = [number for number in without if not 1 <= number <= count]
+    if wrong:
+        raise DataError(f"`without` {wrong[0]}", expected=f"a number of a decision, 1 to {count}")
+    return set(without)
+
+
+def _write(
+    out: Path, source: str, options: RunOptions, data: LoadedData, found: Mapping[str, Replayed]
+) -> Path:
+    make_folder(out)
+    sets = {name: one.images for name, one in found.items()}
+    bases = [Path(options.root)] if options.root else [Path(source), Path(source).parent]
+    base = next((one for one in bases if _all_there(one, sets)), None)
+    if base is None:
+        loaded = dataclasses.replace(data, **sets)
+        return save_npz(out / "data.npz", loaded if len(sets) > 1 else loaded.train)
+    text = StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["path", "label", *["split"] * (len(sets) > 1)])
+    for part, images in sets.items():
+        for name, label in zip(images.ids, images.require_labels(), strict=True):
+            where = str((base / name).absolute())
+            rows.writerow([where, images.class_names[label], *[part] * (len(sets) > 1)])
+    return write_text(out / "data.csv", text.getvalue())
+
+
+def _all_there(base: Path, sets: Mapping[str, ImageSet]) -> bool:
+    return all((base / name).is_file() for images in sets.values() for name in images.ids)
+
+
+def _write_beside(out: Path, used: Sequence[Decision], found: Mapping[str, Replayed]) -> None:
+    log = DecisionLog(out / LOG_FILE)
+    for one in used:
+        log.append(one)
+    negatives = [(part, *row) for part, one in found.items() for row in one.negatives]
+    if negatives:
+        text = StringIO()
+        csv.writer(text).writerows([("split", "path", "not_label"), *negatives])
+        write_text(out / NEGATIVES_FILE, text.getvalue())
+
+
+def _notes(found: Mapping[str, Replayed]) -> list[str]:
+    left = sum(len(one.negatives) for one in found.values())
+    said = f"{left:,} picture(s) are known not to be what they were called, and nobody said what they are"
+    notes = [f"{said}: they are left out, and listed in {NEGATIVES_FILE}"] if left else []
+    return notes + [
+        f"labels of the {part} part were changed: figures on it are not comparable with those before, and "
+        "a model that helped to find the labels is flattered by them"
+        for part in ("val", "test")
+        if part in found and (found[part].changed or found[part].negatives)
+    ]

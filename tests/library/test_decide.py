@@ -1,0 +1,106 @@
+"""Decisions are added once, tags follow from them, and nobody is overruled in silence."""
+
+from __future__ import annotations
+
+import pytest
+from library.pictures import fill, states, suggest
+from sqlalchemy import func, select
+
+from lightfast.base.errors import DataError
+from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.lease import lease_next
+from lightfast.library.library import Library
+from lightfast.library.schema import decisions, queue
+
+CAT, DOG = 1, 2
+
+
+def _count(library: Library) -> int:
+    with library.store.read() as connection:
+        return connection.execute(select(func.count()).select_from(decisions)).scalar_one()
+
+
+def test_a_confirmed_label_is_a_tag_and_the_picture_is_off_the_queue(library: Library):
+    fill(library, 2)
+    decide(library.store, 1, [ReviewAct(1, "confirm", CAT)])
+    assert states(library) == {(1, CAT): "confirmed"}
+    assert [one.asset_id for one in lease_next(library.store, 1, 5)] == [2]
+
+
+def test_another_label_than_the_suggested_one_rejects_that(library: Library):
+    fill(library, 1)
+    suggest(library, 1, CAT, 0.7)
+    decide(library.store, 1, [ReviewAct(1, "confirm", DOG, from_label_id=CAT)])
+    assert states(library) == {(1, CAT): "rejected", (1, DOG): "confirmed"}
+
+
+def test_not_a_cat_is_kept_as_what_it_is_not(library: Library):
+    fill(library, 1)
+    suggest(library, 1, CAT, 0.7)
+    decide(library.store, 1, [ReviewAct(1, "reject", CAT)])
+    assert states(library) == {(1, CAT): "rejected"}
+
+
+def test_the_same_act_sent_twice_is_one(library: Library):
+    fill(library, 1)
+    act = ReviewAct(1, "confirm", CAT, key="a")
+    assert decide(library.store, 1, [act]).decision_ids == decide(library.store, 1, [act]).decision_ids
+    assert _count(library) == 1
+
+
+def test_many_at_once_add_and_never_overwrite_another_person(library: Library):
+    fill(library, 3)
+    decide(library.store, 1, [ReviewAct(2, "confirm", DOG)])
+    said = decide(library.store, 2, [ReviewAct(number, "confirm", CAT) for number in (1, 2, 3)])
+    assert said.kept == (2,)
+    assert states(library) == {(1, CAT): "confirmed", (2, DOG): "confirmed", (3, CAT): "confirmed"}
+
+
+def test_an_approval_can_be_given_over_where_that_is_said(library: Library):
+    fill(library, 1)
+    decide(library.store, 1, [ReviewAct(1, "confirm", DOG)])
+    decide(library.store, 2, [ReviewAct(1, "reject", DOG)], over=True)
+    assert states(library) == {(1, DOG): "rejected"}
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (ReviewAct(9, "confirm", CAT), "picture 9 is not in the library"),
+        (ReviewAct(1, "confirm", 77), "label 77 is not in the library"),
+        (ReviewAct(1, "confirm"), "expected a label"),
+    ],
+)
+def test_what_is_not_there_is_refused_and_nothing_is_written(library: Library, act: ReviewAct, said: str):
+    fill(library, 1)
+    with pytest.raises(DataError, match=said):
+        decide(library.store, 1, [ReviewAct(1, "confirm", CAT), act])
+    assert _count(library) == 0
+
+
+def test_a_picture_in_another_hand_is_refused(library: Library):
+    fill(library, 1)
+    lease_next(library.store, 2)
+    with pytest.raises(DataError, match="another reviewer"):
+        decide(library.store, 1, [ReviewAct(1, "confirm", CAT)])
+
+
+def test_a_skipped_picture_comes_back_behind_the_others(library: Library):
+    fill(library, 3)
+    decide(library.store, 1, [ReviewAct(1, "skip")])
+    assert [one.asset_id for one in lease_next(library.store, 1, 3)] == [2, 3, 1]
+
+
+def test_a_second_opinion_goes_to_another_person(library: Library):
+    fill(library, 1)
+    decide(library.store, 1, [ReviewAct(1, "second_opinion")])
+    assert lease_next(library.store, 1) == ()
+    assert [one.asset_id for one in lease_next(library.store, 2)] == [1]
+
+
+def test_what_was_sent_back_is_looked_at_again(library: Library):
+    fill(library, 1)
+    decide(library.store, 1, [ReviewAct(1, "confirm", CAT)])
+    decide(library.store, 1, [ReviewAct(1, "send_back", reason="blurred")])
+    with library.store.read() as connection:
+        assert connection.execute(select(queue.c.state)).scalars().all() == ["open"]

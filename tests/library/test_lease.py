@@ -1,0 +1,105 @@
+"""Nobody is shown a picture that another person has in hand."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from library.pictures import fill
+from sqlalchemy import select, update
+
+from lightfast.base.errors import SettingsError
+from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.lease import count_waiting, enqueue, lease_next, release
+from lightfast.library.library import Library
+from lightfast.library.schema import decisions, leases, queue
+from lightfast.library.store import now
+
+
+def _ids(entries) -> list[int]:
+    return [one.asset_id for one in entries]
+
+
+def test_the_most_doubtful_come_first_and_two_people_get_different_ones(library: Library):
+    fill(library, 5)
+    assert _ids(lease_next(library.store, 1, 2)) == [1, 2]
+    assert _ids(lease_next(library.store, 2, 2)) == [3, 4]
+
+
+def test_a_closed_browser_loses_nothing(library: Library):
+    fill(library, 5)
+    lease_next(library.store, 1, 2)
+    assert _ids(lease_next(library.store, 1, 3)) == [1, 2, 3]
+
+
+def test_a_lease_ends(library: Library):
+    fill(library, 1)
+    lease_next(library.store, 1)
+    assert lease_next(library.store, 2) == ()
+    with library.store.write() as connection:
+        connection.execute(update(leases).values(expires_at=now()))
+    assert _ids(lease_next(library.store, 2)) == [1]
+
+
+def test_what_is_given_back_is_free(library: Library):
+    fill(library, 2)
+    lease_next(library.store, 1, 2)
+    assert release(library.store, 1, [2]) == 1
+    assert _ids(lease_next(library.store, 2)) == [2]
+
+
+def test_a_picture_that_is_asked_about_twice_is_shown_once(library: Library):
+    fill(library, 1)
+    with library.store.write() as connection:
+        enqueue(connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "doubt": 0.5}])
+        again = enqueue(connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "doubt": 0.5}])
+    assert again == 0
+    assert _ids(lease_next(library.store, 1, 5)) == [1]
+
+
+def test_other_orders(library: Library):
+    fill(library, 4)
+    with library.store.write() as connection:
+        for entry, (cluster, label) in enumerate([(2, 1), (1, 2), (2, 2), (1, 1)], start=1):
+            here = update(queue).where(queue.c.id == entry)
+            connection.execute(here.values(cluster=cluster, label_id=label))
+    found = {}
+    for order in ("cluster", "label", "newest"):
+        found[order] = _ids(lease_next(library.store, 1, 4, order=order))
+        release(library.store, 1)
+    assert found == {"cluster": [2, 4, 1, 3], "label": [1, 4, 2, 3], "newest": [4, 3, 2, 1]}
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"order": "size"}])
+def test_what_cannot_be_asked_for(library: Library, wrong: dict):
+    with pytest.raises(SettingsError):
+        lease_next(library.store, 1, **wrong)
+
+
+def test_the_count_of_those_that_wait_stops_early(library: Library):
+    fill(library, 4)
+    with library.store.read() as connection:
+        assert (count_waiting(connection), count_waiting(connection, most=3)) == (4, 3)
+
+
+def test_reviewers_at_once_lose_nothing_and_double_nothing(library: Library):
+    reviewers, pictures = 4, 60
+    fill(library, pictures, users=reviewers)
+
+    def review(user: int) -> list[int]:
+        seen: list[int] = []
+        for _ in range(pictures):
+            entries = lease_next(library.store, user, 3)
+            if not entries:
+                break
+            for one in entries:
+                decide(library.store, user, [ReviewAct(one.asset_id, "confirm", 1, key=f"{user}-{one.id}")])
+            seen += _ids(entries)
+        return seen
+
+    with ThreadPoolExecutor(reviewers) as pool:
+        seen = list(pool.map(review, range(1, reviewers + 1)))
+    with library.store.read() as connection:
+        decided = connection.execute(select(decisions.c.asset_id)).scalars().all()
+    assert sorted(itertools.chain(*seen)) == sorted(decided) == list(range(1, pictures + 1))
