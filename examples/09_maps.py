@@ -1,7 +1,8 @@
-"""Lay digits out on a map, find clusters that can be labelled at once, and label one. Some seconds on one core.
+"""Lay digits out on a map, find clusters that can be labelled at once, and label one. Some seconds on one
+core.
 
-Features are the pixels here, so that nothing has to be computed; for photographs `lightfast map` takes those of
-a pretrained network, and writes a page to pan, zoom and lasso. docs/maps.md tells the whole of it.
+Features are the pixels here, so that nothing has to be computed; for photographs `lightfast map` takes those
+of a pretrained network, and writes a page to pan, zoom and lasso. docs/maps.md tells the whole of it.
 """
 
 from __future__ import annotations

@@ -19,8 +19,16 @@ from .curate.cluster_checks import with_checked_pairs as with_checked_pairs
 from .curate.cluster_names import label_cluster as label_cluster
 from .curate.clusters import Clusters as Clusters
 from .curate.clusters import find_clusters as find_clusters
+from .curate.flaws import Flaw as Flaw
+from .curate.flaws import find_flaws as find_flaws
+from .curate.flaws import picture_statistics as picture_statistics
+from .curate.issues import LabelIssues as LabelIssues
+from .curate.issues import find_label_issues as find_label_issues
 from .curate.maps import PictureLayout as PictureLayout
 from .curate.maps import make_map as make_map
+from .curate.outliers import Outliers as Outliers
+from .curate.outliers import find_outliers as find_outliers
+from .curate.tag_issues import find_tag_issues as find_tag_issues
 from .data.catalogue.catalogue import fetch as fetch
 from .data.catalogue.catalogue import load_dataset as load_dataset
 from .data.check import check as check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lightfast.base.errors import DataError, SettingsError, UnknownName
 from lightfast.base.plain import as_json
@@ -34,15 +36,33 @@ SMALL = RepairPlan(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def written_page():
+    """The page takes longer than all else here: it is written where a test gives the true one back."""
+    from lightfast.runs import repair
+
+    with pytest.MonkeyPatch.context() as patch:
+        true = repair.write_repair_page
+        patch.setattr(repair, "write_repair_page", lambda path, result: path)
+        yield true
+
+
 @pytest.fixture(scope="module")
 def repaired(run: Path, blobs: ImageSet, blob_file: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a kit so small that much is doubtful, and its repair of damaged test pictures."""
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("answers") / "run"))
     parts = split(blobs)
-    pipeline, seconds = fit_pipeline(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
-    save_pipeline(folder, pipeline, SMALL, seconds)
+    classifier = load_checkpoint(folder)
+    with torch.no_grad():
+        # It takes everything for the first class: there is something to put right.
+        list(classifier.torch_network.parameters())[-1][0] += 100
+    classifier.save(folder / "checkpoint")
+    pipeline, seconds = fit_pipeline(classifier, (parts.train, parts.val), SMALL, Training())
+    # Everything is doubtful.
+    rules = dataclasses.replace(pipeline.calibration, review_threshold=1.1, review_thresholds={})
+    save_pipeline(folder, dataclasses.replace(pipeline, calibration=rules), KitRecord.of(SMALL, seconds))
     result = repair_run(str(folder), blob_file, RunOptions(), repair_options=RepairOptions(damage="mnist-c"))
-    assert result.report.doubtful >= 4, "the tests need a queue"
+    assert result.report.scores.after.accuracy < 1
     return folder
 
 
@@ -77,7 +97,7 @@ def take_up(run: Path, source: str, answers: Path | None, reviewer: str | None =
     return repair_run(str(run), source, RunOptions(), repair_options=said)
 
 
-def test_the_answers_are_in_the_figures_with_interval_and_paired_test(own, blobs, blob_file):
+def test_the_answers_are_in_the_figures_with_interval_and_paired_test(own, blobs, blob_file, written_page):
     path, said = answer(own, blobs)
     found = take_up(own, blob_file, path)
     readings = pd.read_parquet(own / "repaired" / "readings.parquet")
@@ -93,7 +113,8 @@ def test_the_answers_are_in_the_figures_with_interval_and_paired_test(own, blobs
     text = "\n".join(repair_lines(found))
     assert "with them" in text
     assert f"{len(said)} pictures decided by Ada" in text
-    assert "with people&#39;s answers" in (own / "repaired" / "report.html").read_text()
+    page = written_page(own / "report.html", found).read_text()
+    assert "with people&#39;s answers" in page or "with people's answers" in page
 
 
 def test_decisions_say_who_when_and_about_which_pixels_and_stay(own, blobs, blob_file):

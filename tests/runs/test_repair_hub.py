@@ -19,8 +19,9 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline
+from lightfast.runs.repair_kit import fit_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import RepairPlan
 from lightfast.train.recipe import Recipe
 
 SMALL = RepairPlan(
@@ -53,6 +54,12 @@ def vit(blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> str:
     processing = {"size": {"height": 24, "width": 24}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     (folder / "preprocessor_config.json").write_text(json.dumps(processing))
     return f"hf-hub:{folder}"
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has tests of its own, and takes longer than all else here."""
+    monkeypatch.setattr("lightfast.runs.repair.write_repair_page", lambda path, result: path)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from typer import Argument, Option
 
@@ -25,6 +25,9 @@ from lightfast.cli.parameters import (
     Size,
 )
 from lightfast.cli.terminal import parse_seconds, print_result, progress_bars, run_options
+
+if TYPE_CHECKING:
+    from lightfast.evaluate.review import ReviewRule
 
 OutputFormat = Literal["table", "json", "jsonl", "csv", "parquet"]
 
@@ -210,12 +213,7 @@ def predict(
     """
     from lightfast.base.plain import as_json as plain
 
-    wanted = output_format(form, out)
-    if objects and review_below is not None:
-        raise SettingsError(
-            "--review-below is for one label a picture, --objects finds several",
-            cure="Leave one of them out.",
-        )
+    wanted, rule = output_format(form, out), review_rule(review_below, objects=objects)
     with progress_bars() as report:
         run_options(out, seed, device).require_out(folder=objects)
         if objects:
@@ -231,15 +229,12 @@ def predict(
             )
             result, lines = plain(objects_found), objects_lines(objects_found)
         else:
-            from lightfast.evaluate.review import ReviewRule
             from lightfast.runs.predict import tag_run
-            from lightfast.runs.predict_review import QUEUE_ENDING
+            from lightfast.runs.predict_review import queue_beside
             from lightfast.tagging.rows import RowOptions, rows_text, save_rows
 
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
-            rule = None if review_below is None else ReviewRule.from_text(review_below)
-            queue = Path(f"{out}{QUEUE_ENDING}") if out is not None and rule is not None else None
-            row_options = RowOptions(wanted if streamed else None, top, client, rule, queue)
+            row_options = RowOptions(wanted if streamed else None, top, client, rule, queue_beside(out, rule))
             options = run_options(
                 out if streamed else None,
                 seed,
@@ -256,6 +251,20 @@ def predict(
                 f"{result.n:,} pictures read: {out}" if out else rows_text(result.predictions or (), wanted)
             ]
     print_result(result, as_json or (wanted == "json" and out is None), lines)
+
+
+def review_rule(text: str | None, *, objects: bool) -> ReviewRule | None:
+    """The rule of --review-below; it does not go with several labels a picture."""
+    if text is None:
+        return None
+    from lightfast.evaluate.review import ReviewRule
+
+    if objects:
+        raise SettingsError(
+            "--review-below is for one label a picture, --objects finds several",
+            cure="Leave one of them out.",
+        )
+    return ReviewRule.from_text(text)
 
 
 def output_format(form: OutputFormat | None, out: Path | None) -> str:

@@ -8,9 +8,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.data.decisions import Decision
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DECIDED, CONTENT, REVIEWER = "decided_label", "content", "reviewer"
 """Columns of a queue: what a person decided (empty = not yet), the content hash of the picture that was asked
@@ -131,19 +135,7 @@ def require_unanswered(path: Path, cure: str) -> None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     """The columns of answers as texts without blanks around them; `reviewer` empty where there is none."""
-    from pyarrow import ArrowException, csv, parquet, string
-
-    if path.suffix not in (".csv", ".parquet"):
-        raise DataError(f"answers in {path}", expected="a .csv or .parquet file")
-    try:
-        if path.suffix == ".csv":
-            options = csv.ConvertOptions(column_types=dict.fromkeys(_COLUMNS, string()))
-            parse = csv.ParseOptions(newlines_in_values=True)
-            table = csv.read_csv(path, parse_options=parse, convert_options=options)
-        else:
-            table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        raise DataError(f"{path} is no review queue ({str(error).splitlines()[0]})") from error
+    table = _table(path)
     missing = [name for name in _COLUMNS[:3] if name not in table.column_names]
     if missing:
         raise DataError(
@@ -152,14 +144,28 @@ def _rows(path: Path) -> list[dict[str, str]]:
             cure="Fill the queue.csv that `repair` or `predict` wrote, and keep it a CSV with commas.",
         )
     found = table.select([name for name in _COLUMNS if name in table.column_names]).to_pylist()
+    return [{name: _text(name, row.get(name)) for name in _COLUMNS} for row in found]
+
+
+def _text(name: str, value: object) -> str:
+    text = "" if value is None else str(value)
     # An id is a path, which may begin or end with a blank.
-    return [
-        {
-            name: str(row.get(name) or "") if name == "id" else str(row.get(name) or "").strip()
-            for name in _COLUMNS
-        }
-        for row in found
-    ]
+    return text if name == "id" else text.strip()
+
+
+def _table(path: Path) -> pa.Table:
+    from pyarrow import ArrowException, csv, parquet, string
+
+    if path.suffix not in (".csv", ".parquet"):
+        raise DataError(f"answers in {path}", expected="a .csv or .parquet file")
+    try:
+        if path.suffix == ".parquet":
+            return parquet.read_table(path)
+        options = csv.ConvertOptions(column_types=dict.fromkeys(_COLUMNS, string()))
+        parse = csv.ParseOptions(newlines_in_values=True)
+        return csv.read_csv(path, parse_options=parse, convert_options=options)
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{path} is no review queue ({str(error).splitlines()[0]})") from error
 
 
 def _check_labels(path: Path, filled: Sequence[Mapping[str, str]], class_names: Sequence[str]) -> None:

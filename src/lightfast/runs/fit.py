@@ -35,6 +35,7 @@ from lightfast.runs.folder import (
     write_history,
     write_seen,
 )
+from lightfast.runs.margins import write_margins
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import run_settings, sizes_of
@@ -194,13 +195,18 @@ def check_options(model: str, recipe: Recipe | None, config: Mapping[str, Any] |
             "`config.robust` has no effect on a tree of binary classifiers", cure="Leave one of them out."
         )
     if settings.mode == "head" and recipe is not None:
-        usual = recipe_of(model, config or {}).model_dump()
-        changed = [key for key, one in recipe.model_dump().items() if one != usual[key] and key != "balance"]
-        if changed:
-            raise SettingsError(
-                f"`recipe.{changed[0]}` has no effect: mode=head fits a linear head at once, without epochs",
-                cure="Add `config.mode=staged` or `config.mode=full`.",
-            )
+        _check_recipe(recipe, recipe_of(model, config or {}))
+
+
+def _check_recipe(recipe: Recipe, default: Recipe) -> None:
+    """Refuse a changed recipe of a linear head, which is fitted at once."""
+    usual = default.model_dump()
+    changed = [key for key, one in recipe.model_dump().items() if one != usual[key] and key != "balance"]
+    if changed:
+        raise SettingsError(
+            f"`recipe.{changed[0]}` has no effect: mode=head fits a linear head at once, without epochs",
+            cure="Add `config.mode=staged` or `config.mode=full`.",
+        )
 
 
 def ingest_figures(job: Job) -> dict[str, Any]:
@@ -248,6 +254,7 @@ def write_fit(folder: Path, job: Job, checkpoint: Checkpoint) -> None:
     recipe = checkpoint.details.get("recipe", job.recipe.model_dump())
     write_json(folder / RECIPE_FILE, {"model": checkpoint.model, "config": dict(checkpoint.config), **recipe})
     write_history(folder, checkpoint.history)
+    write_margins(folder, job.splits.train, len(checkpoint.history))
     write_seen(folder, job.splits.train, job.splits.val)
     write_val_predictions(folder, checkpoint, job.splits.val)
     record_evaluation(folder, job.splits.test.version, "train")

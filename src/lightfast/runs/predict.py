@@ -34,11 +34,11 @@ from lightfast.runs.folder import load_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_pictures
 from lightfast.runs.predict_review import (
-    QUEUE_ENDING,
     PredictReview,
     ReviewCollector,
     check_review,
     collector_for,
+    queue_beside,
 )
 from lightfast.tagging.card import ModelCard
 from lightfast.tagging.rows import (
@@ -68,6 +68,12 @@ class _Tally:
     unreadable: list[Unreadable] = field(default_factory=list)
     remarks: Counter[str] = field(default_factory=Counter)
     seen: int = 0
+
+    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Count the rows of a batch."""
+        self.n += len(columns["id"])
+        self.seen += sum(columns.get(SEEN, ()))
+        self.classes.update(chain(*columns.get("tags", [columns["predicted_label"]])))
 
     def said(self) -> tuple[str, ...]:
         """Notes on the files that were read, on those left out for damage, and on the pictures that the model
@@ -140,8 +146,7 @@ def tag_run(
     if options.out is not None:
         # Asked for before anything is computed: a wrong form or place must not cost an export.
         row_format(Path(options.out), said.form)
-        queue = said.queue or Path(f"{options.out}{QUEUE_ENDING}")
-        said = replace(said, queue=queue if said.review else None)
+        said = replace(said, queue=said.queue or queue_beside(Path(options.out), said.review))
     options.require_out(folder=False)
     check_review(said.review, run, said.queue)
     with tagger_for(run, options) as tagger:
@@ -176,8 +181,7 @@ def tag_with(
     sayings, tally = PredictionColumns(card, said.top, said.client), _Tally()
     marks = (*[NEEDS_REVIEW] * (review is not None), *[SEEN] * known)
     rows: list[dict[str, Any]] = []
-    files, arrays, resolver = _sorted(paths, options)
-    listing = picture_entries(files, options.report, resolver) if files else Listing((), resolver=resolver)
+    listing, arrays = _listed(paths, options)
     tally.unreadable += listing.unreadable
 
     def keep(columns: Mapping[str, Sequence[Any]], _probs: object) -> None:
@@ -188,23 +192,15 @@ def tag_with(
         writer = row_writer(out, row_format(out, said.form), sayings, marks) if out else nullcontext(keep)
         with writer as write:
             for batch in _read(tagger, listing, arrays, options, (tally, review is not None)):
-                ids = [printable(one.id) for one in batch.entries]
-                places = [printable(resolver.display_text(str(one.path))) for one in batch.entries]
-                columns = {"id": ids, "path": places, **sayings.columns(batch.probs)}
-                if review is not None:
-                    pictures = list(zip(ids, places, strict=True))
-                    columns[NEEDS_REVIEW] = review.marked(pictures, batch.probs, batch.hashes)
-                if batch.seen is not None:
-                    columns[SEEN] = batch.seen.tolist()
-                    tally.seen += int(batch.seen.sum())
-                tally.n += len(batch.probs)
-                tally.classes.update(chain(*columns.get("tags", [columns["predicted_label"]])))
+                columns = _columns(batch, sayings, listing.resolver, review)
+                tally.add(columns)
                 write(columns, batch.probs)
             if not tally.n:
                 raise _nothing(tally.unreadable)
     finally:
         listed = None if out is None else _list_unreadable(out, tally.unreadable)
-    seconds, asked = time.perf_counter() - started, review.written() if review is not None else None
+    seconds, asked = time.perf_counter() - started, review.written() if review else None
+    told = () if asked is None else (asked.sentence(tally.n),)
     return PredictResult(
         n=tally.n,
         classes={name: tally.classes[name] for name in card.class_names},
@@ -217,10 +213,25 @@ def tag_with(
         pictures_per_second=round(tally.n / max(seconds, 1e-9), 1),
         out=out,
         unreadable_file=listed,
-        notes=(*tagger.notes, *listing.notes, *tally.said(), *([asked.sentence(tally.n)] if asked else [])),
+        notes=(*tagger.notes, *listing.notes, *tally.said(), *told),
         predictions=rows if out is None else None,
         review=asked,
     )
+
+
+def _columns(
+    batch: Tagged, sayings: PredictionColumns, resolver: SourceResolver, review: ReviewCollector | None
+) -> dict[str, list[Any]]:
+    """What is said of a batch; what goes to a person is kept for the queue."""
+    ids = [printable(one.id) for one in batch.entries]
+    places = [printable(resolver.display_text(str(one.path))) for one in batch.entries]
+    columns = {"id": ids, "path": places, **sayings.columns(batch.probs)}
+    if review is not None:
+        pictures = list(zip(ids, places, strict=True))
+        columns[NEEDS_REVIEW] = review.marked(pictures, batch.probs, batch.hashes)
+    if batch.seen is not None:
+        columns[SEEN] = batch.seen.tolist()
+    return columns
 
 
 @contextmanager
@@ -298,6 +309,13 @@ def _sorted(paths: Sequence[str], options: RunOptions) -> tuple[list[str], list[
             if Path(text).suffix.lower() == ".npz" or not os.path.lexists(resolver.resolve(text))
         ]
     return [text for text in paths if text not in arrays], arrays, resolver
+
+
+def _listed(paths: Sequence[str], options: RunOptions) -> tuple[Listing, list[str]]:
+    """(the picture files, arrays and names of data sets)."""
+    files, arrays, resolver = _sorted(paths, options)
+    listing = picture_entries(files, options.report, resolver) if files else Listing((), resolver=resolver)
+    return listing, arrays
 
 
 def _read(

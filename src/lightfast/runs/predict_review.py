@@ -80,6 +80,11 @@ class ReviewCollector:
         return PredictReview(self.threshold, self.count, self.queue)
 
 
+def queue_beside(out: Path | None, rule: ReviewRule | None) -> Path | None:
+    """The queue of a file of rows; none without a rule, or where no file is written."""
+    return None if out is None or rule is None else Path(f"{out}{QUEUE_ENDING}")
+
+
 def check_review(rule: ReviewRule | None, run: str, queue: Path | None) -> None:
     """Refuse before anything is loaded: a precision of a published model, a queue with answers in it."""
     if rule is None:
