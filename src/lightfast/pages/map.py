@@ -154,7 +154,7 @@ def _table(result: MapResult) -> Table:
             f"{one.number + 1}{': ' if one.names else ''}{', '.join(one.names)}",
             f"{one.size:,}",
             f"{one.core:,}",
-            percent(one.purity),
+            alike_text(one),
             one.says,
         )
         for one in shown
@@ -162,6 +162,11 @@ def _table(result: MapResult) -> Table:
     more = len(result.found.clusters) - len(shown)
     notes = (f"{more:,} more stand in {CLUSTERS_FILE}.",) if more > 0 else ()
     return Table(("cluster", "pictures", "core", "alike (predicted)", "what to do"), rows, "Clusters", notes)
+
+
+def alike_text(one: Cluster) -> str:
+    """The predicted purity of a core; a dash where it is one picture or none."""
+    return f"{100 * one.purity:.0f} %" if one.core > 1 else "–"
 
 
 def _middles(result: MapResult) -> Gallery:

@@ -21,8 +21,7 @@ NO_CLUSTER = 65_535
 TILE_BUDGET = 24 * 2**20
 """Bytes that the small pictures of a page may take."""
 _COLUMNS = 32
-_SMALL = 32
-_MANY = 8_000
+_SIDES = ((1_500, 96), (8_000, 48), (np.inf, 32))
 _QUALITY = 72
 
 
@@ -75,7 +74,8 @@ def tile_sheets(images: NDArray[np.uint8], budget: int = TILE_BUDGET) -> dict[st
     (how many rows have a tile), `of` (base64 of uint32 (N,), 4,294,967,295 for none; None: row n is tile n).
     """
     n, height, width = images.shape[:3]
-    shrink = min(1.0, (_SMALL if n > _MANY else 48) / max(height, width))
+    side = next(side for most, side in _SIDES if n <= most)
+    shrink = min(1.0, side / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     tiles: dict[str, Any] = {"width": size[0], "height": size[1], "columns": _COLUMNS}
     rows = np.arange(n)

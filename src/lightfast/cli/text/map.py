@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightfast.cli.text.columns import columns
-from lightfast.pages.map import MapResult
+from lightfast.pages.map import MapResult, alike_text
 from lightfast.report.tables import percent
 from lightfast.runs.folder import REPORT_FILE
 
@@ -24,7 +24,7 @@ def map_lines(result: MapResult) -> list[str]:
     ]
     shown = found.clusters[:_SHOWN]
     rows = [
-        (str(one.number + 1), f"{one.size:,}", f"{one.core:,}", percent(one.purity), ", ".join(one.names))
+        (str(one.number + 1), f"{one.size:,}", f"{one.core:,}", alike_text(one), ", ".join(one.names))
         for one in shown
     ]
     lines += columns(("cluster", "pictures", "core", "alike", "name"), rows)
