@@ -198,12 +198,9 @@ def _of_npz(path: Path, target: ImageSpec) -> _Read | None:
         images = ImageSet(stored["images"], name=path.stem)
         classes = tuple(map(str, stored["class_names"])) if "class_names" in names else ()
     labels = _checked_numbers(path, labels, len(images), classes)
-    if target.image_size is not None or target.channels is not None:
-        height, width, channels = images.image_shape
-        size = target.image_size or (height, width)
-        images = ImageSet(resize_batch(images.images, size, target.channels or channels), name=path.stem)
+    sized = resize_batch(images.images, target.image_size, target.channels)
     classes = classes or tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
-    return LoadedData(images), labels, classes
+    return LoadedData(ImageSet(sized, name=path.stem)), labels, classes
 
 
 def _checked_numbers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,21 +53,28 @@ def replay(images: ImageSet, decisions: Sequence[Decision]) -> Replayed:
     mine = [one for one in decisions if (one.picture, one.content) in rows]
     _check_names(mine, names)
     said = {rows[key]: _decided(one, names, names[labels[rows[key]]]) for key, one in latest(mine).items()}
-    given = {row: label for row, (label, was) in sorted(said.items()) if label not in (None, was)}
-    negatives = {row: was for row, (label, was) in sorted(said.items()) if label is None}
-    result = images
-    if given or negatives:
-        step = {"verb": "relabel", "decisions": len(mine), "changed": len(given), "left_out": len(negatives)}
-        result = images.relabel({row: str(label) for row, label in given.items()}, step=step)
-    if negatives:
-        result = result.take(np.setdiff1d(np.arange(len(images)), list(negatives)))
+    given, negatives = dict[int, str](), dict[int, str]()
+    for row, (label, was) in sorted(said.items()):
+        if label is None:
+            negatives[row] = was
+        elif label != was:
+            given[row] = label
     return Replayed(
-        result,
+        _next(images, given, negatives, len(mine)),
         tuple(images.ids[row] for row in given),
         len(said) - len(given) - len(negatives),
         tuple((images.ids[row], label) for row, label in negatives.items()),
         _conflicts(mine),
     )
+
+
+def _next(images: ImageSet, given: Mapping[int, str], left_out: Collection[int], count: int) -> ImageSet:
+    """The next version, or the set itself where nothing changes."""
+    if not given and not left_out:
+        return images
+    step = {"verb": "relabel", "decisions": count, "changed": len(given), "left_out": len(left_out)}
+    result = images.relabel(given, step=step)
+    return result.take(np.setdiff1d(np.arange(len(images)), list(left_out))) if left_out else result
 
 
 def _decided(one: Decision, names: Sequence[str], before: str) -> tuple[str | None, str]:

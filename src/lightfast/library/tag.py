@@ -176,21 +176,28 @@ def _unseen(model_id: int, after: int) -> Select[Any]:
     )
 
 
+_Read = list[tuple[int, NDArray[np.float32]]]
+_Given = list[tuple[int, NDArray[np.float32], tuple[int, bool, str]]]
+
+
 def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Mapping[int, str]) -> TagResult:
-    read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
+    read: _Read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
     failed = {**lost, **{one.asset_id: one.failed for one in said if one.probs is None}}
     _put_tagged(connection, seer.model_id, {**dict.fromkeys(number for number, _ in read), **failed})
     kept = [row for number, probs in read for row in _predictions(seer, number, probs)]
     _put(connection, predictions, ("asset_id", "model_id", "label_id"), kept, ("probability",))
-    given = [(number, probs, one) for number, probs in read for one in seer.tags(probs)]
+    accepted, asked, decided = _judge(connection, seer, read)
+    return TagResult(len(read), accepted, asked, decided, len(failed))
+
+
+def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, int]:
+    """Write tags and questions; (pictures with an accepted tag, asked about, decided by people before)."""
+    given: _Given = [(number, probs, one) for number, probs in read for one in seer.tags(probs)]
     decided = _decided(connection, [number for number, _ in read])
     _put_tags(connection, seer, given)
     ask = [_question(seer, *one) for one in given if not one[2][1] and one[0] not in decided]
     enqueue(connection, ask)
-    accepted = {number for number, _, (_, sure, _) in given if sure}
-    return TagResult(
-        len(read), len(accepted), len({row["asset_id"] for row in ask}), len(decided), len(failed)
-    )
+    return len({one[0] for one in given if one[2][1]}), len({row["asset_id"] for row in ask}), len(decided)
 
 
 def _put_tagged(connection: Connection, model_id: int, failed: Mapping[int, str | None]) -> None:
