@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types layers dependencies docs install clean
+.PHONY: help demo test check lint types layers dependencies docs figures install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ dependencies: $(DEV)
 
 docs: $(DEV) ## fill the tables of docs/ from the registries and the command line
 	$(BIN)/python docs/generate.py
+
+figures: $(DEV) ## fill the figures of README.md and docs/ from benchmarks/results/
+	$(BIN)/python benchmarks/readme.py
 
 install: $(DEV) ## the environment for working on Lightfast, in .venv
 

@@ -27,9 +27,11 @@ def main() -> None:
     parser.add_argument("--scale", choices=SCALES, default="paper")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--reader")
     given = parser.parse_args()
     out = given.out or Path("runs") / f"study-{given.name}-{given.scale}"
-    result = run_study(given.name, StudyOptions(out, given.scale, given.seed, report=_say))
+    options = StudyOptions(out, given.scale, given.seed, report=_say, reader=given.reader)
+    result = run_study(given.name, options)
     facts = result.provenance
     write_study_page(out / "report.html", result)
     target = RESULTS / f"{given.name}-{given.scale}"

@@ -184,3 +184,14 @@ def test_enhance(said, digits):
     assert int(n) == len(test)
     # A difference of counted pictures.
     assert float(points) * len(test) / 100 == pytest.approx(round(float(points) * len(test) / 100), abs=0.3)
+
+
+def test_maps_predicts_how_alike_the_cores_are(said):
+    text = said("09_maps")
+    predicted, true = map(float, re.search(r"predicted ([\d.]+) %, true ([\d.]+) %", text).groups())
+    assert abs(predicted - true) < 5
+    clusters, cores, pictures = map(int, re.search(r"(\d+) clusters; (\d+) of (\d+) pictures", text).groups())
+    assert clusters == 60
+    assert 0.65 <= cores / pictures < 0.67
+    first = re.search(r"Label these (\d+) at once.* (\d+) decisions, all 'cluster 1, (\d+) at once'", text)
+    assert len(set(first.groups())) == 1

@@ -11,7 +11,17 @@ import pytest
 import torch
 
 from lightfast.data.preprocess import Preprocess
-from lightfast.models import backbones, classifiers, enhanced, forest, hub, papers, restorers, transfer  # noqa: F401
+from lightfast.models import (  # noqa: F401
+    aligned,
+    backbones,
+    classifiers,
+    enhanced,
+    forest,
+    hub,
+    papers,
+    restorers,
+    transfer,
+)
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest

@@ -20,16 +20,9 @@ from lightfast.models.infer import restore
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import Damage, DetectorPlan, detect, fit_detector
 from lightfast.restore.pairs import DamageMix
-from lightfast.restore.pipeline import (
-    NEVER_KEPT,
-    Pipeline,
-    RepairCalibration,
-    calibrate_pipeline,
-    choose_review_threshold,
-    keep_restored,
-    repair,
-)
+from lightfast.restore.pipeline import Pipeline, RepairCalibration, calibrate_pipeline, keep_restored, repair
 from lightfast.restore.recognition import frozen_classifier
+from lightfast.restore.rules import NEVER_KEPT
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe
 
@@ -125,20 +118,6 @@ def test_a_reread_is_kept_by_the_margin_of_its_kind():
     again = probs(0.75, 0.85, 0.99, 0.6, 0.99)
     kept = keep_restored(calibration, damage(["fog", "fog", "stripe", "odd", "clean"]), first, again)
     assert kept.tolist() == [False, True, False, True, False]
-
-
-def test_the_threshold_of_doubt_reaches_its_target_and_not_more():
-    rng = np.random.default_rng(0)
-    confidence = rng.random(2000)
-    correct = rng.random(2000) < confidence
-    threshold = choose_review_threshold(confidence, correct, 0.9)
-    assert correct[confidence >= threshold].mean() >= 0.9
-    lower = confidence[confidence < threshold].max()
-    assert all(
-        correct[confidence >= value].mean() < 0.9 for value in np.sort(confidence[confidence <= lower])[::50]
-    )
-    assert choose_review_threshold(confidence, np.zeros(2000, dtype=bool), 0.9) == 1.0
-    assert choose_review_threshold(confidence, np.ones(2000, dtype=bool), 0.9) == 0.0
 
 
 def test_doubtful_pictures_carry_their_reason(pipeline: Pipeline, blobs: ImageSet):

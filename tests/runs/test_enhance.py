@@ -26,6 +26,7 @@ from lightfast.models.enhanced import split_enhanced
 from lightfast.models.infer import predict_logits
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.enhance import weights_digest
+from lightfast.restore.refit import refit_classifier
 from lightfast.runs import enhance as module
 from lightfast.runs.enhance import _loaded, enhance_run
 from lightfast.runs.enhance_options import EnhanceOptions
@@ -224,6 +225,7 @@ def test_a_refused_enhancer_is_kept_with_the_gate_off_without_learning_again(
         enhance_run(str(run), blob_file, RunOptions(out=tmp_path / "kept"), enhance_options=enhance_options)
     )
     assert metrics["accepted"]
+    assert metrics["refit"] is None
     enhancer = split_enhanced(load_checkpoint(tmp_path / "kept"))[0]
     assert weights_digest(enhancer.torch_network) == weights_digest(
         load_checkpoint(refused / "refused").torch_network
@@ -307,6 +309,31 @@ def test_what_a_stranger_was_trained_on_is_not_counted_for_it(bent, run, blobs, 
     row = metrics["transfer"][0]
     assert 0 < row["clean"]["n"] == len(free) < metrics["n"]
     assert row["left_out"] == metrics["n"] - len(free)
+
+
+# ---- where the classifier may be trained
+
+
+def test_the_control_learns_on_the_enhancers_pictures_and_reads_the_same_test_pictures(
+    accepted: Path, bent: Path, blobs: ImageSet
+):
+    parts, refit = split(blobs, seed=0), told(accepted)["refit"]
+    mix = EnhanceOptions().measured
+    sides = (parts.train, parts.val)
+    again = refit_classifier(load_checkpoint(bent), sides, dataclasses.replace(mix, clean_share=0.8), seed=5)
+    assert (refit["pictures"], refit["damaged"], refit["reason"]) == (len(parts.train), True, "")
+    assert refit["clean"]["after_accuracy"] == predict(again, parts.test).correct.mean()
+    assert refit["clean"]["before_accuracy"] == told(accepted)["accuracy"]
+    assert refit["degraded"]["n"] == len(parts.test)
+
+
+def test_terminal_and_page_say_what_retraining_gives(accepted: Path):
+    sentence = _loaded(accepted).refit.sentence()
+    assert sentence.startswith("If you may retrain: without any enhancer")
+    assert sentence in enhance_lines(_loaded(accepted))
+    page = (accepted / "report.html").read_text()
+    assert "If you may retrain</h2>" in page
+    assert "without any enhancer, the classifier with its last layer fitted anew" in page
 
 
 # ---- resuming

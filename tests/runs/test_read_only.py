@@ -33,6 +33,7 @@ from lightfast.runs.objects import objects_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import MODEL_FILE, tag_run
 from lightfast.runs.repair import repair_run
+from lightfast.runs.repair_plan import RepairPlan
 from lightfast.runs.scorecard import scorecard_run
 from lightfast.runs.train import train_run
 from lightfast.train.recipe import Recipe
@@ -179,12 +180,12 @@ def test_an_enhancer_is_learnt_through_shared_runs(
 def test_the_kit_of_a_shared_run_is_kept_and_found_again_beside_the_results(
     shared: Path, blob_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    small = repair_kit.RepairPlan(
+    small = RepairPlan(
         severities=(3,),
         detector=DetectorPlan(model="mlp", config={"hidden": [8]}, recipe=Recipe.of(epochs=1)),
         restorer=RestorerPlan(config={"width": 8}, recipe=Recipe.of(epochs=1)),
     )
-    monkeypatch.setattr(repair_kit, "RepairPlan", lambda **_: small)
+    monkeypatch.setattr(repair_kit, "within_budget", lambda *_: small)
     options = RunOptions(out=tmp_path / "out")
     first, second = (repair_run(str(shared), blob_file, options) for _ in range(2))
     kit = tmp_path / "out" / "repair"

@@ -25,8 +25,9 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
-from lightfast.runs.repair_kit import KitChoice, RepairPlan, fit_pipeline, load_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, load_pipeline, save_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import KitChoice, KitRecord, RepairPlan
 from lightfast.train.recipe import Recipe, Training
 
 SMALL = RepairPlan(
@@ -42,7 +43,7 @@ def repaired_run(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFa
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("repair") / "run"))
     parts = split(blobs)
     pipeline, seconds = fit_pipeline(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
-    save_pipeline(folder, pipeline, SMALL, seconds)
+    save_pipeline(folder, pipeline, KitRecord.of(SMALL, seconds, 600.0))
     return folder
 
 
@@ -185,6 +186,25 @@ def test_a_kit_with_another_restorer_is_not_used_and_the_papers_is_made_for_the_
         assert there.restorer.model == "autoencoder"
 
 
+def test_a_kit_of_another_budget_is_not_used_and_what_it_was_is_told(repaired_run, scans, tmp_path):
+    classifier = load_checkpoint(repaired_run)
+    assert load_pipeline(repaired_run, classifier, KitChoice(budget=3600.0)) is None
+    assert load_pipeline(repaired_run, classifier, KitChoice(budget=600.0)) is not None
+    notes = repair_run(str(repaired_run), scans, RunOptions(out=tmp_path / "out")).notes
+    assert any(
+        one.startswith("the repair kit: unet of width 8, 2 epochs") and one.endswith("budget of 10 min 0 s")
+        for one in notes
+    )
+
+
+def test_a_kit_of_an_earlier_version_is_used_and_named(repaired_run, scans, tmp_path):
+    folder = shutil.copytree(repaired_run, tmp_path / "run")
+    told = {"suite": "mnist-c", "severities": [1, 2, 3, 4, 5], "seconds": {"detector": 75.0}}
+    (folder / "repair" / "kit.json").write_text(json.dumps(told))
+    notes = repair_run(str(folder), scans, RunOptions(out=tmp_path / "out")).notes
+    assert any("made by an earlier version" in one for one in notes)
+
+
 def test_an_unknown_restorer_is_refused_with_those_that_there_are():
     with pytest.raises(UnknownName, match="autoencoder"):
         KitChoice(restorer="autoencode")
@@ -198,6 +218,7 @@ def test_a_missing_kit_is_trained_first_on_training_pictures_alone(run, scans, b
         return fit_pipeline(classifier, parts, SMALL, training)
 
     monkeypatch.setattr("lightfast.runs.repair_kit.fit_pipeline", small_kit)
+    monkeypatch.setattr("lightfast.runs.repair_kit.within_budget", lambda *_: SMALL)
     folder = shutil.copytree(run, tmp_path / "run")
     metrics = as_json(repair_run(str(folder), scans, RunOptions(out=tmp_path / "out")))
     parts = split(blobs)

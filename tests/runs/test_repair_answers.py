@@ -24,8 +24,9 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, save_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import KitRecord, RepairPlan
 from lightfast.statistics.intervals import wilson
 from lightfast.train.recipe import Recipe, Training
 
@@ -60,7 +61,7 @@ def repaired(run: Path, blobs: ImageSet, blob_file: str, tmp_path_factory: pytes
     pipeline, seconds = fit_pipeline(classifier, (parts.train, parts.val), SMALL, Training())
     # Everything is doubtful.
     rules = dataclasses.replace(pipeline.calibration, review_threshold=1.1, review_thresholds={})
-    save_pipeline(folder, dataclasses.replace(pipeline, calibration=rules), SMALL, seconds)
+    save_pipeline(folder, dataclasses.replace(pipeline, calibration=rules), KitRecord.of(SMALL, seconds))
     result = repair_run(str(folder), blob_file, RunOptions(), repair_options=RepairOptions(damage="mnist-c"))
     assert result.report.scores.after.accuracy < 1
     return folder

@@ -19,8 +19,9 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline
+from lightfast.runs.repair_kit import fit_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import RepairPlan
 from lightfast.train.recipe import Recipe
 
 SMALL = RepairPlan(

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageFilter
 
 from lightfast.base.files import write_json
+from lightfast.data.images import ImageSet
+from lightfast.data.preprocess import Preprocess
+from lightfast.models.checkpoint import Checkpoint
+from lightfast.runs import repair_plan
 from lightfast.runs.fit import prepare_job
 from lightfast.runs.folder import RUN_FILE
 from lightfast.runs.options import RunOptions
-from lightfast.runs.repair_kit import splits_of_run
+from lightfast.runs.repair_kit import plan_of, splits_of_run
+from lightfast.runs.repair_plan import KitChoice
+from lightfast.train.recipe import Training
 
 
 def photographs(folder: Path) -> Path:
@@ -39,3 +46,16 @@ def test_near_duplicates_and_uneven_sizes_do_not_hide_the_split_of_a_run(tmp_pat
     assert (again.train.version, again.val.version, again.test.version) == tuple(
         part.version for part in (job.splits.train, job.splits.val, job.splits.test)
     )
+
+
+def test_a_training_that_goes_on_is_not_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    speeds = iter([20.0, 20.0, 5000.0, 5000.0])
+    monkeypatch.setattr(repair_plan, "pictures_per_second", lambda *_: next(speeds))
+    many = ImageSet(np.zeros((9_000, 8, 8, 1), np.uint8))
+    classifier = Checkpoint("classifier", "cnn", (8, 8, 1), 2, (), Preprocess.identity((8, 8, 1)), None)
+    started, resumed, anew = (
+        plan_of(KitChoice(), classifier, many, Training(folder=tmp_path, resume=resume))
+        for resume in (False, True, False)
+    )
+    assert started == resumed
+    assert anew.restorer.recipe.epochs > started.restorer.recipe.epochs

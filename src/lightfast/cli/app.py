@@ -18,7 +18,7 @@ from lightfast.base.errors import LightfastError
 
 # Each adds its commands, in the order of the help: what a new user needs first stands first.
 # isort: off
-from lightfast.cli import runs, damage, explain, enhance, data, relabel, library  # noqa: F401
+from lightfast.cli import runs, damage, explain, enhance, data, curate, select, map, relabel, library  # noqa: F401
 from lightfast.cli import statistics, scorecard, export, studies  # noqa: F401
 
 # isort: on
@@ -34,6 +34,7 @@ _GO_ON = {
     "repair": "go on with --resume",
     "study": _AGAIN,
     "crossval": _AGAIN,
+    "curate": _AGAIN,
     "sweep": _AGAIN,
     "data fetch": _AGAIN,
     "library add": _AGAIN,

@@ -23,7 +23,7 @@ from lightfast.cli.parameters import (
     Seed,
     Size,
 )
-from lightfast.cli.terminal import print_result, progress_bars, run_options
+from lightfast.cli.terminal import parse_seconds, print_result, progress_bars, run_options
 
 
 @app.command(
@@ -114,8 +114,17 @@ def repair(
         Option(
             "--restorer",
             metavar="NAME",
-            help="unet (ours) or autoencoder (the damaged-digits paper's, 50 epochs). "
-            "Default: that of the kit that RUN has, else unet.",
+            help="aligned-unet (ours, puts the picture straight first), unet (ours, without that) or "
+            "autoencoder (the damaged-digits paper's, 50 epochs). Default: that of the kit that RUN has, "
+            "else aligned-unet where SUITE moves or turns pictures, else unet.",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        Option(
+            "--budget",
+            metavar="TIME",
+            help="Time that training a kit may take: 90s, 10m, 1h. Default: any kit that RUN has, else 10m.",
         ),
     ] = None,
     damage: Annotated[
@@ -174,15 +183,15 @@ def repair(
     """
     from lightfast.cli.text.repair import repair_lines
     from lightfast.runs.repair import repair_run
-    from lightfast.runs.repair_kit import KitChoice
     from lightfast.runs.repair_options import RepairOptions
+    from lightfast.runs.repair_plan import KitChoice
 
     with progress_bars() as report:
         result = repair_run(
             run,
             data,
             run_options(out, seed, device, report, resume=resume),
-            kit=KitChoice(suite, restorer),
+            kit=KitChoice(suite, restorer, parse_seconds("--budget", budget) if budget else None),
             repair_options=RepairOptions(damage, limit, kit_folder, learn_on, answers, reviewer),
         )
     print_result(result, as_json, repair_lines(result))

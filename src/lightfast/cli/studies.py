@@ -28,6 +28,15 @@ def study(
     out: Annotated[
         Path | None, Option("--out", metavar="FOLDER", help="Default: runs/study-NAME-SCALE.")
     ] = None,
+    reader: Annotated[
+        str | None,
+        Option(
+            "--reader",
+            metavar="RUN",
+            help="mnist-c: who reads the breakouts, a run folder, hf-hub:ID or hf-hub:FOLDER (the paper: "
+            "hf-hub:farleyknight-org-username/vit-base-mnist). Default: the study's CNN.",
+        ),
+    ] = None,
     fetch_weights: Annotated[
         bool,
         Option("--fetch-weights", help="assets: also the paper's three networks; fetches their weights."),
@@ -48,7 +57,9 @@ def study(
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
     with progress_bars() as report:
-        options = StudyOptions(folder, scale, seed, device, report, fetch_weights=fetch_weights)
+        options = StudyOptions(
+            folder, scale, seed, device, report, reader=reader, fetch_weights=fetch_weights
+        )
         result = run_study(name, options)
         page = write_study_page(folder / "report.html", result)
     lines = [result.title, "", *map(text_table, result.tables), f"report     {page}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,9 @@ from lightfast.data.splits import content_groups, drawn_order, group_tags, near_
 from lightfast.data.stratify import stratify
 
 
-def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int64]:
+def fold_numbers(
+    images: ImageSet, folds: int, seed: int = 0, *, rare: Literal["refuse", "spread"] = "refuse"
+) -> NDArray[np.int64]:
     """int64 (N,): the fold 0..folds-1 of every picture.
 
     Exact duplicates and rows with one number in `images.groups` share a fold, also under different labels
@@ -21,9 +25,9 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
     rows.
 
     Raises SettingsError for fewer than 2 folds, DataError naming a class with fewer distinct pictures of its
-    own than folds. Classes without any picture are passed over. Pictures with any number of labels are
-    stratified by their rarest tag (`stratify.stratify`): a tag of at least 2 pictures a fold is in every
-    fold, and no tag is too rare.
+    own than folds; with `rare` "spread" such a class is missing from some folds instead. Classes without
+    any picture are passed over. Pictures with any number of labels are stratified by their rarest tag
+    (`stratify.stratify`): a tag of at least 2 pictures a fold is in every fold, and no tag is too rare.
     """
     if folds < 2:
         raise SettingsError(f"{folds} folds", expected="at least 2", cure="For instance `folds=5`.")
@@ -45,7 +49,7 @@ def fold_numbers(images: ImageSet, folds: int, seed: int = 0) -> NDArray[np.int6
     totals = np.zeros(folds, dtype=np.int64)
     for label in present:
         groups = order[group_label[order] == label]
-        if len(groups) < folds:
+        if len(groups) < folds and rare == "refuse":
             copies, cure = near_copies_of(images, int(label))
             fewer = f"Use at most {len(groups)} folds, add" if len(groups) > 1 else "Add"
             raise DataError(

@@ -22,7 +22,7 @@ from lightfast.report.overlay import coloured
 from lightfast.report.page import Card, Cards, Cell, PictureRow, Section, SectionPart, Table, Text, write_page
 from lightfast.report.pictures import picture, picture_grid
 from lightfast.report.tables import MISSING, percent, percent_range, points_cell, share_card, share_cell
-from lightfast.restore.gate import WITH, WITHOUT, EnhancerScores, EnhancerTest, Gate
+from lightfast.restore.gate import WITH, WITHOUT, EnhancerScores, EnhancerTest, Gate, Refit
 
 LEAK = "LEAK"
 TRIED = "Strengths of the fidelity term that were tried"
@@ -122,6 +122,7 @@ class EnhanceFigures:
         parts: pictures a part. suite: damages measured. protocol: "full" where `leak` was asked for.
         paired, degraded, by_kind: the test pictures without and with it, see `EnhancerScores`.
         transfer: before other classifiers.
+        refit: the other way where the classifier may be trained; None where nothing was learnt here.
     """
 
     run: str
@@ -140,6 +141,7 @@ class EnhanceFigures:
     by_kind: Mapping[str, EnhancerTest]
     transfer: tuple[Transfer, ...]
     leak: Leak | None
+    refit: Refit | None = None
 
     @property
     def tested(self) -> EnhancerScores:
@@ -186,6 +188,7 @@ def write_enhance_page(path: Path, result: EnhanceResult) -> Path:
     sections = [
         Section("Verdict", (_cards(result), *noted(result)), result.verdict_sentence()),
         _tested_section(result),
+        *([_refit_section(result.refit)] if result.refit else []),
         *([_leak_section(result.leak)] if result.leak else []),
         _gallery_section(result.shown),
         *([_transfer_section(result.transfer)] if result.transfer else []),
@@ -254,6 +257,17 @@ def _tested_section(result: EnhanceResult) -> Section:
 def _paired(tests: Mapping[str, PairedTest], caption: str) -> Table:
     table = paired_table(tests, caption)
     return replace(table, columns=("", WITHOUT, WITH, *table.columns[3:]))
+
+
+def _refit_section(refit: Refit) -> Section:
+    """The other way, for whom may retrain; a table of both where it could be measured."""
+    tests = {"clean": refit.clean, "degraded": refit.degraded}
+    found = {name: test for name, test in tests.items() if test}
+    table = paired_table(found, "The same test pictures, behind the enhancer and by the refitted classifier")
+    columns = ("", "enhancer", "refitted", *table.columns[3:])
+    said = "An enhancer is taught labels, and a part of what it gains is what they are worth to any network."
+    parts = (replace(table, columns=columns), Text(said, note=True)) if found else ()
+    return Section("If you may retrain", parts, refit.sentence())
 
 
 def _leak_section(leak: Leak) -> Section:

@@ -337,8 +337,13 @@ def queue_section(story: RepairReport) -> Section:
     lead = (
         f"{story.doubtful:,} of {story.n:,} readings are less sure than the confidence from which on "
         f"readings were {percent(calibration.target_accuracy, 1)} right on {calibration.n:,} damaged "
-        "validation pictures."
+        "validation pictures"
     )
+    if calibration.confidence is not None:
+        lead += (
+            f", kind by kind, as the lower end of a {percent(calibration.confidence)} bound for all of them"
+        )
+    lead += "."
     parts: list[SectionPart] = [Text(f"{answers.sentence()}.")] if answers else []
     if rows:
         parts.append(queue(rows, show=QUEUE_SHOWN, caption="The review queue"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import write_text
+from lightfast.report.picture_map import PictureMap
 
 # What a number or picture says: good news, bad news, the figure of the row, or nothing special.
 Tone = Literal["", "good", "bad", "strong"]
@@ -189,6 +191,50 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class LabelIssueCard:
+    """One label that is probably wrong, and what to judge it by at a glance.
+
+    Attributes:
+        picture: the picture itself.
+        id: its id.
+        given, suggested: what it is called, and what it probably is.
+        reason: in words.
+        like_given, like_suggested: the nearest pictures that carry the one and the other.
+        mark: what has to be known of it ("test part"), or "".
+    """
+
+    picture: Picture
+    id: str
+    given: str
+    suggested: str
+    reason: str
+    like_given: tuple[Picture, ...] = ()
+    like_suggested: tuple[Picture, ...] = ()
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class LabelIssueGrid:
+    """Probably wrong labels side by side, the worst first, to be filtered by either label; `total` counts
+    those that are not shown too.
+    """
+
+    rows: tuple[LabelIssueCard, ...]
+    total: int
+    caption: str = ""
+
+    @property
+    def given(self) -> tuple[tuple[str, int], ...]:
+        """(given label, how many are shown), the most frequent first."""
+        return _counted([row.given for row in self.rows])
+
+    @property
+    def suggested(self) -> tuple[tuple[str, int], ...]:
+        """(suggested label, how many are shown), the most frequent first."""
+        return _counted([row.suggested for row in self.rows])
+
+
+@dataclass(frozen=True)
 class Folded:
     """Parts that open on a click: the long tables behind a figure. A link to `anchor` opens them too."""
 
@@ -197,7 +243,19 @@ class Folded:
     anchor: str = ""
 
 
-SectionPart = Text | Cards | Table | Figure | FigureRow | PictureGrid | Gallery | Queue | Folded
+SectionPart = (
+    Text
+    | Cards
+    | Table
+    | Figure
+    | FigureRow
+    | PictureGrid
+    | Gallery
+    | Queue
+    | LabelIssueGrid
+    | Folded
+    | PictureMap
+)
 
 
 @dataclass(frozen=True)
@@ -238,8 +296,9 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
     """The page as text; every text in it is escaped, only drawings made by `report.figures` are set in as
     they are.
 
-    Only a page that holds folded parts with an anchor carries a script: it opens the part that a link leads
-    to. The page's own security policy names the script by its hash and forbids any other.
+    Only a page that needs them carries scripts: they open the folded part that a link leads to, filter
+    probably wrong labels, draw the map of pictures. The page's own security policy names each by its hash and
+    forbids any other.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -251,17 +310,36 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section], provenan
         lstrip_blocks=True,
     )
     anchors = _anchors([section.title for section in sections] + ["Provenance"])
-    folds = any(isinstance(part, Folded) and part.anchor for section in sections for part in section.parts)
-    script = environment.get_template("unfold.js.jinja").render() if folds else ""
+    names = _scripts(sections)
+    scripts = [environment.get_template(name).render() for name in names]
     return environment.get_template("page.html.jinja").render(
         title=title,
         subtitle=subtitle,
         sections=tuple(zip(anchors[:-1], sections, strict=True)),
         provenance=provenance,
         provenance_anchor=anchors[-1],
-        script=script,
-        script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        mapped="map.js.jinja" in names,
+        scripts=[
+            (script, b64encode(hashlib.sha256(script.encode()).digest()).decode()) for script in scripts
+        ],
     )
+
+
+def _scripts(sections: Sequence[Section]) -> list[str]:
+    """The scripts that the parts of a page need."""
+    parts = [part for section in sections for part in section.parts]
+    mapped = any(isinstance(part, PictureMap) for part in parts)
+    needed = {
+        "unfold.js.jinja": any(isinstance(part, Folded) and part.anchor for part in parts),
+        "filter.js.jinja": any(isinstance(part, LabelIssueGrid) for part in parts),
+        "map_paint.js.jinja": mapped,
+        "map.js.jinja": mapped,
+    }
+    return [name for name, holds in needed.items() if holds]
+
+
+def _counted(names: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(Counter(names).most_common())
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lightfast.evaluate.compare import PairedTest
-from lightfast.report.tables import points_text
+from lightfast.report.tables import points_text, share_text
+from lightfast.statistics.intervals import wilson
 
 WITHOUT, WITH = "without", "with"
 GateKind = Literal["clean", "degraded", "off"]
@@ -41,6 +42,37 @@ class EnhancerScores:
         """All paired tests by name, clean first."""
         degraded = {"degraded": self.degraded} if self.degraded else {}
         return {"clean": self.clean, **degraded, **self.by_kind}
+
+
+@dataclass(frozen=True)
+class Refit:
+    """The other way, where the classifier may be trained: no enhancer, but the same network with its last
+    layer fitted anew on the pictures that the enhancer learnt on (`train.refit.refit_head`).
+
+    Attributes:
+        pictures: how many; damaged: each of them a second time, damaged, where the enhancer learns damage.
+        clean, degraded: the same test pictures read behind the enhancer ("before") and by the refitted
+            classifier ("after"); None where none is measured.
+        reason: why it could not be made, else empty.
+    """
+
+    pictures: int
+    damaged: bool = False
+    clean: PairedTest | None = None
+    degraded: PairedTest | None = None
+    reason: str = ""
+
+    def sentence(self) -> str:
+        """What the reader may conclude, with the figures."""
+        if self.clean is None:
+            return f"If you may retrain: not compared, {self.reason}."
+        copies = ", clean and damaged," if self.damaged else ""
+        said = [_refit_span(self.clean, "clean")]
+        said += [_refit_span(self.degraded, "degraded")] if self.degraded else []
+        return (
+            "If you may retrain: without any enhancer, the classifier with its last layer fitted anew on "
+            f"the same {self.pictures:,} pictures{copies} reads {'; '.join(said)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -108,3 +140,11 @@ def apply_gate(kind: GateKind, judged: Gate) -> Gate:
 
 def _span(test: PairedTest) -> str:
     return f"{points_text(test.difference, test.difference_interval, unit=' points')} on {test.n:,}"
+
+
+def _refit_span(test: PairedTest, state: str) -> str:
+    return (
+        f"{share_text(test.after_accuracy, wilson(round(test.after_accuracy * test.n), test.n))} of "
+        f"{test.n:,} {state} test pictures, {points_text(test.difference, test.difference_interval)} points "
+        "against the enhancer"
+    )

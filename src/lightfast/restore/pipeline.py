@@ -29,17 +29,14 @@ from lightfast.models.infer import restore
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.detector import UNKNOWN, Damage, detect
 from lightfast.restore.pairs import DamageMix
-
-NEVER_KEPT = 2.0
-"""A margin that no confidence can reach: the re-read of this kind is never kept."""
-_MARGINS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.05, 0.1, 0.25, 0.5, NEVER_KEPT)
-UNKNOWN_MARGIN = 0.0
-CALIBRATED_ON = 2500
-"""Damaged pictures that the rules want: few validation pictures are damaged several times over,
-each time anew.
-"""
-FEWEST = 30
-"""A damage kind seen less often than this in calibration shares the common review threshold."""
+from lightfast.restore.rules import (
+    CONFIDENCE,
+    UNKNOWN_MARGIN,
+    Rehearsal,
+    choose_margin,
+    rehearsed,
+    review_thresholds,
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,8 @@ class RepairCalibration:
         n: damaged validation pictures that they were fitted on.
         review_thresholds: damage kind → its own threshold in place of `review_threshold`: a prediction of 99
             % confidence is worth less on canny edges than on a clean picture.
+        confidence: how surely `target_accuracy` holds for every kind on fresh pictures, 0..1; None for rules
+            of an earlier version, which held on the validation pictures alone.
     """
 
     margins: Mapping[str, float]
@@ -64,6 +63,7 @@ class RepairCalibration:
     target_accuracy: float
     n: int
     review_thresholds: Mapping[str, float] = field(default_factory=dict)
+    confidence: float | None = None
 
     def threshold(self, kind: str) -> float:
         """The confidence below which a final prediction under this damage goes to a person."""
@@ -220,68 +220,27 @@ def calibrate_pipeline(
     target_accuracy: float = 0.995,
 ) -> Pipeline:
     """Put `kit` = (detector, restorer) before the frozen classifier, with rules fitted on `val_images`
-    damaged by `mix`.
+    damaged by every kind of `mix` in turn.
 
-    Fitted are a margin a damage kind, the re-read temperature, and a review threshold a kind: the lowest
-    confidence from which on the predictions together reach `target_accuracy` (0..1).
+    Fitted are the re-read temperature, a margin a damage kind (`rules.choose_margin`), and a review threshold
+    a kind (`rules.review_thresholds`), by which the predictions that no person checks reach `target_accuracy`
+    (0..1) on fresh pictures as well.
     """
     rng = generator(seed, "pipeline-calibration")
-    rounds = max(1, round(CALIBRATED_ON / max(1, len(val_images))))
-    degraded = np.concatenate(
-        [mix.apply(val_images.images, mix.draw(len(val_images), rng), rng) for _ in range(rounds)]
-    )
-    labels = np.tile(val_images.require_labels(), rounds)
-    calibration = RepairCalibration({}, 1.0, 0.0, target_accuracy, len(degraded))
-    pipeline = Pipeline(classifier, *kit, calibration)
+    degraded, labels, true = rehearsed(val_images, mix, rng)
+    pipeline = Pipeline(classifier, *kit, RepairCalibration({}, 1.0, 0.0, target_accuracy, len(degraded)))
     damage = detect(pipeline.detector, degraded)
     first = pred_probs(classifier, degraded)
     _, again = _reread(pipeline, degraded, damage, first)
-    attempted = ~damage.is_clean
-    temperature = 1.0
+    attempted, temperature = ~damage.is_clean, 1.0
     if attempted.any():
         temperature = fit_temperature(np.log(np.clip(again[attempted], 1e-12, None)), labels[attempted])
     again[attempted] = apply_temperature(again[attempted], temperature)
-    names = np.array(damage.names)
-    margins = {
-        name: _best_margin(first[names == name], again[names == name], labels[names == name])
-        for name in (*mix.kinds[1:], UNKNOWN)
-    }
-    calibration = replace(calibration, margins=margins, temperature=temperature)
+    rows = Rehearsal(np.array(damage.names), true, first, again, labels)
+    margins = {name: choose_margin(rows.of(rows.found == name)) for name in (*mix.kinds[1:], UNKNOWN)}
+    calibration = replace(pipeline.calibration, margins=margins, temperature=temperature)
     final = np.where(keep_restored(calibration, damage, first, again)[:, None], again, first)
-    sure, right = final.max(axis=1), final.argmax(axis=1) == labels
-    review_thresholds = {
-        str(name): choose_review_threshold(sure[names == name], right[names == name], target_accuracy)
-        for name in np.unique(names)
-        if (names == name).sum() >= FEWEST
-    }
-    common = choose_review_threshold(sure, right, target_accuracy)
-    calibration = replace(calibration, review_threshold=common, review_thresholds=review_thresholds)
+    right = final.argmax(axis=1) == labels
+    common, own = review_thresholds(final.max(axis=1), right, rows, target_accuracy)
+    calibration = replace(calibration, review_threshold=common, review_thresholds=own, confidence=CONFIDENCE)
     return replace(pipeline, calibration=calibration)
-
-
-def _best_margin(first: NDArray[np.float32], again: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The margin with the most right predictions; of equals the one closest to 0.
-
-    Without pictures: the default for unknown damage.
-    """
-    if not len(labels):
-        return UNKNOWN_MARGIN
-    gain = again.max(axis=1) - first.max(axis=1)
-    right_first, right_again = first.argmax(axis=1) == labels, again.argmax(axis=1) == labels
-    scores = {margin: int(np.where(gain > margin, right_again, right_first).sum()) for margin in _MARGINS}
-    return max(_MARGINS, key=lambda margin: (scores[margin], -abs(margin)))
-
-
-def choose_review_threshold(
-    confidence: NDArray[np.floating], correct: NDArray[np.bool_], target_accuracy: float
-) -> float:
-    """The lowest confidence from which on the predictions reach `target_accuracy` together;
-    1.0 when they never do.
-    """
-    order = np.argsort(-confidence, kind="stable")
-    accuracy = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(accuracy >= target_accuracy)
-    if not len(enough):
-        return 1.0
-    last = enough[-1]
-    return 0.0 if last == len(order) - 1 else float(confidence[order[last]])

@@ -25,11 +25,13 @@ from lightfast.runs.folder import REPORT_FILE, begin, require_free
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, finished
 from lightfast.runs.repair import damage_pictures, repair_report, write_repair
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, save_pipeline
+from lightfast.runs.repair_plan import KitRecord, RepairPlan
 from lightfast.runs.train import fit_job
 from lightfast.train.recipe import Recipe
 
 DATA, SUITE, FOLDER, _MADE_BY = "mnist-5k", "mnist-c", "lightfast-demo", "demo"
+_SEVERITIES = (1, 2, 3, 4, 5)
 # Half the widths of the plain CNN: as good on 3,500 digits, and the restorer, which learns through it, is
 # trained faster.
 NETWORK = {"widths": [16, 32, 64], "dense": 96}
@@ -52,12 +54,13 @@ def _plan(epochs: tuple[int, int, int], cell: int, each_kind: int) -> DemoPlan:
     reading, detecting, restoring = epochs
     detector = DetectorPlan(recipe=Recipe.of(epochs=detecting, batch_size=64, averaging=0.99))
     restorer = RestorerPlan(
+        model="unet",
         config={"width": 24},
         recognition=0.03,
         recipe=Recipe.of(epochs=restoring, batch_size=64, learning_rate=2e-3, averaging=0.99),
     )
     recipe = Recipe.of(epochs=reading, batch_size=64, augment="shift", averaging=0.99)
-    return DemoPlan(recipe, RepairPlan(SUITE, detector=detector, restorer=restorer), cell, each_kind)
+    return DemoPlan(recipe, RepairPlan(SUITE, _SEVERITIES, detector, restorer), cell, each_kind)
 
 
 FULL = _plan((14, 10, 24), cell=200, each_kind=1000)
@@ -82,13 +85,13 @@ def demo_run(options: RunOptions, *, quick: bool = False) -> DemoResult:
     pipeline, kit_seconds = fit_pipeline(
         trained.checkpoint, (job.splits.train, job.splits.val), plan.kit, training
     )
-    save_pipeline(folder, pipeline, plan.kit, kit_seconds)
+    save_pipeline(folder, pipeline, KitRecord.of(plan.kit, kit_seconds))
     measuring, test = time.perf_counter(), job.splits.test
     clean = repair(pipeline, test)
     mixture = repair_report(pipeline, damage_pictures(test, SUITE, options.seed))
     each = sample(test, plan.each_kind, options.seed)
     published = _both(pipeline, each, None, options)
-    curves = _both(pipeline, sample(test, plan.cell, options.seed), (1, 2, 3, 4, 5), options)
+    curves = _both(pipeline, sample(test, plan.cell, options.seed), _SEVERITIES, options)
     write_repair(folder / "repaired", mixture)
     now = time.perf_counter()
     steps = {**trained.steps, **kit_seconds, "measure": now - measuring, "total": now - started}

@@ -35,8 +35,9 @@ from lightfast.pages.enhance import (
 from lightfast.report.envelope import Envelope
 from lightfast.report.provenance import provenance
 from lightfast.restore.enhance import Enhanced, EnhancerPlan, fit_enhancer, weights_digest
-from lightfast.restore.gate import EnhancerScores, apply_gate, verdict
+from lightfast.restore.gate import EnhancerScores, Refit, apply_gate, verdict
 from lightfast.restore.measure import Measured, judge, measure
+from lightfast.restore.refit import measure_refit
 from lightfast.runs.enhance_data import EnhanceData, load_enhance_data, remember_seen
 from lightfast.runs.enhance_measure import (
     UnseenClassifier,
@@ -200,6 +201,7 @@ def _enhance(task: EnhanceTask) -> EnhanceResult:
         by_kind=own.scores.by_kind,
         transfer=transfer,
         leak=_leak(sizes_of(material.splits), full, own.scores) if full else None,
+        refit=None if task.plan is None else _refit(task, task.plan, own),
         scores=scores,
         shown={key: shown_changes(enhancer, one, key) for key, one in both.items()},
         history=enhancer.history,
@@ -220,6 +222,13 @@ def _measured(task: EnhanceTask, checkpoint: Checkpoint, *, leak: bool = False) 
         report=task.options.report,
         leak=leak,
     )
+
+
+def _refit(task: EnhanceTask, plan: EnhancerPlan, own: Measured) -> Refit:
+    """The control: the classifier refitted on what the enhancer learnt on, under the same damage."""
+    splits, mix = task.material.splits, plan.mix
+    sides, options = (splits.train, splits.val), task.options
+    return measure_refit(task.classifier, sides, mix, own, seed=options.seed, report=options.report)
 
 
 def _scores(task: EnhanceTask, learnt: Enhanced, own: Measured) -> EnhancedScores:

@@ -35,6 +35,7 @@ from lightfast.runs.folder import (
     write_history,
     write_seen,
 )
+from lightfast.runs.margins import write_margins
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import run_settings, sizes_of
@@ -253,6 +254,7 @@ def write_fit(folder: Path, job: Job, checkpoint: Checkpoint) -> None:
     recipe = checkpoint.details.get("recipe", job.recipe.model_dump())
     write_json(folder / RECIPE_FILE, {"model": checkpoint.model, "config": dict(checkpoint.config), **recipe})
     write_history(folder, checkpoint.history)
+    write_margins(folder, job.splits.train, len(checkpoint.history))
     write_seen(folder, job.splits.train, job.splits.val)
     write_val_predictions(folder, checkpoint, job.splits.val)
     record_evaluation(folder, job.splits.test.version, "train")

@@ -20,13 +20,14 @@ from lightfast.base.text import nfc
 from lightfast.data.catalogue.catalogue import load_dataset
 from lightfast.data.dataset import ImageSpec, LoadedData, Unreadable, concatenate
 from lightfast.data.decode.decode import resize_batch
-from lightfast.data.duplicates.search import Embed, NearDuplicates, with_near_groups
+from lightfast.data.duplicates.search import Embed, NearDuplicates, find_near_duplicates, with_near_groups
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest, load_splits
 from lightfast.data.lists.arrays import known_array, whole_npz
-from lightfast.data.lists.layout import layout_of
+from lightfast.data.lists.layout import NoClassFolders, layout_of
 from lightfast.data.lists.listing import load_unlabelled
 from lightfast.data.lists.metadata import metadata_files
+from lightfast.data.partly import PartlyLabelled, load_partly
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS
 from lightfast.data.sources.folder import MANIFEST_ENDINGS, file_kind, holds_picture
 from lightfast.data.sources.remote import is_address
@@ -159,6 +160,71 @@ def prepare(
         return Prepared(data, NearDuplicates(not_searched="near duplicates were to be ignored"))
     grouped, found = with_near_groups(data, _backbone() if near == "features" else None, options.report)
     return Prepared(grouped if options.near_duplicates == "group" else data, found)
+
+
+def prepare_labelled_or_not(
+    source: str | Path,
+    options: RunOptions,
+    *,
+    classifier: Shaped | None = None,
+    target: ImageSpec | None = None,
+) -> Prepared:
+    """`prepare`, for verbs that have something to say of pictures without labels too: a folder of pictures
+    that says nothing of classes is read without them, and a note says so. Classes of which no picture can be
+    read stay, without pictures.
+
+    Args, Raises: as `prepare`.
+    """
+    target = dataclasses.replace(target or ImageSpec(options.image_size), lost="keep")
+    try:
+        return prepare(source, options, classifier=classifier, target=target)
+    except NoClassFolders as error:
+        if classifier is not None:
+            height, width, channels = classifier.image_shape
+            target = ImageSpec((height, width), channels)
+        spec = dataclasses.replace(target, damaged=options.damaged)
+        data = load_unlabelled([str(source)], spec, options.report)
+        said = f"read without labels: {error.without_cure}"
+        data = dataclasses.replace(data, notes=(*data.notes, said))
+        if options.near_duplicates == "ignore":
+            return Prepared(data, NearDuplicates(not_searched="near duplicates were to be ignored"))
+        grouped, found = with_near_groups(data, _backbone(), options.report)
+        return Prepared(grouped, found)
+
+
+def prepare_partly(
+    source: str, options: RunOptions, classifier: Shaped | None = None, side: int | None = None
+) -> tuple[PartlyLabelled, NDArray[np.int64], tuple[str, ...]]:
+    """Pictures of which some are labelled, for choosing what to label next: (they, groups, notes).
+
+    Args:
+        source: folder, manifest, `.npz`, archive, address or catalogue name.
+        options: as for `prepare`.
+        classifier: read at its picture size, with its label numbers.
+        side: the largest that pictures need, without a classifier.
+
+    Returns: groups int64 (N,): near duplicates and exact copies have one number; what was done.
+    """
+    wanted = ImageSpec(options.image_size, largest_side=side, damaged=options.damaged)
+    if classifier is not None:
+        height, width, channels = classifier.image_shape
+        wanted = ImageSpec((height, width), channels, damaged=options.damaged)
+    given = load_partly(
+        source,
+        wanted,
+        known=() if classifier is None else classifier.class_names,
+        tables=options.tables,
+        data_folder=options.data_folder,
+        report=options.report,
+    )
+    images = given.data.train
+    copies = np.unique(images.content_hashes, return_index=True, return_inverse=True)
+    if options.near_duplicates == "ignore":
+        return given, copies[1][copies[2]], ("near duplicates were not searched, exact copies were",)
+    found = find_near_duplicates(given.data, _backbone(), options.report)
+    if found.not_searched:
+        return given, copies[1][copies[2]], (f"near duplicates were not searched: {found.not_searched}",)
+    return given, found.numbers(len(images))[copies[1][copies[2]]], found.notes
 
 
 def _backbone() -> Embed:

@@ -41,8 +41,9 @@ from lightfast.runs.pictures import load_labelled_or_not
 from lightfast.runs.record import envelope, written
 from lightfast.runs.repair_answers import answer_columns, keep_answered, with_answers
 from lightfast.runs.repair_hub import LearnOn, hub_kit_folder, is_published, pipeline_for_hub, without_learned
-from lightfast.runs.repair_kit import KitChoice, pipeline_for_run
+from lightfast.runs.repair_kit import pipeline_for_run
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import KitChoice
 
 TABLE_FILE, QUEUE_FILE, RESTORED_FOLDER = "readings.parquet", "queue.csv", "restored"
 # Columns of queue.csv → what `ReviewItem` calls them.
@@ -69,8 +70,8 @@ def repair_run(
         source: pictures with or without labels; labelled ones that the run or the kit was trained on are left
             out.
         options: `out` is the folder to write, RUN/repaired by default.
-        kit: damages that the kit has learnt, and its restorer; what is left open takes the kit that is there,
-            and trains one for mnist-c where there is none.
+        kit: damages that the kit has learnt, its restorer, and the seconds that its training may take; what
+            is left open takes the kit that is there, and trains one for mnist-c where there is none.
         repair_options: what is repaired, and what people have answered.
 
     Returns: what was found; its `as_json` is the content of metrics.json.

@@ -22,8 +22,9 @@ from lightfast.restore.pipeline import Pipeline
 from lightfast.runs.folder import REPAIR_FOLDER, seen_rows, write_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import aligned, prepare
-from lightfast.runs.repair_kit import KitChoice, RepairPlan, fit_pipeline, load_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, load_pipeline, plan_of, save_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import REPAIR_BUDGET, KitChoice, KitRecord, RepairPlan
 
 MADE_FOR_FILE = "made_for.json"
 """In the kit of a published classifier: its name, the digest of its weights, and what the kit learned on."""
@@ -74,15 +75,14 @@ def pipeline_for_hub(
         return there, (f"the detector and the restorer are those in {home / REPAIR_FOLDER}",)
     train_images, val_images = _material(run, classifier, learn_on, options)
     reader = at_size_of(classifier, train_images.image_shape)
-    plan = _pixels_alone(choice.plan)
-    pipeline, seconds = fit_pipeline(
-        reader, (train_images, val_images), plan, options.training(home / REPAIR_FOLDER)
-    )
+    training = options.training(home / REPAIR_FOLDER)
+    plan = _pixels_alone(plan_of(choice, None, train_images, training))
+    pipeline, seconds = fit_pipeline(reader, (train_images, val_images), plan, training)
     write_seen(home / REPAIR_FOLDER, train_images, val_images)
     made_for = {"run": run, "weights": weights_digest(reader.torch_network)}
     learned = {"learn_on": learn_on.text, "data_version": train_images.version, "seed": options.seed}
     write_json(home / REPAIR_FOLDER / MADE_FOR_FILE, {**made_for, **learned})
-    save_pipeline(home, pipeline, plan, seconds)
+    save_pipeline(home, pipeline, KitRecord.of(plan, seconds, choice.budget or REPAIR_BUDGET))
     note = (
         f"the detector and the restorer were trained first, on {len(train_images):,} training pictures of "
         f"{train_images.name} damaged by {plan.suite}, restorer {plan.restorer.model}, from pixels alone "

@@ -6,99 +6,36 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from lightfast.base.errors import CheckpointError, StorageError, UnknownName
+from lightfast.base.errors import CheckpointError, StorageError
 from lightfast.base.files import load_json, require_writable, write_json
 from lightfast.base.plain import as_json
 from lightfast.data.dataset import ImageSpec
-from lightfast.data.images import ImageSet
+from lightfast.data.images import ImageSet, sample
 from lightfast.data.splits import Splits
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
-from lightfast.restore.denoise import RestorerPlan, fit_restorer
-from lightfast.restore.detector import DetectorPlan, fit_detector
-from lightfast.restore.pairs import DamageMix
+from lightfast.restore.denoise import fit_restorer
+from lightfast.restore.detector import fit_detector
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
 from lightfast.runs.folder import REPAIR_FOLDER, load_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
-from lightfast.train.recipe import Recipe, Training
-
-ALL_SEVERITIES = (1, 2, 3, 4, 5)
-PIPELINE_FILE = "kit.json"
-TARGET_ACCURACY = 0.99
-"""Wanted of the predictions that no person checks; fixes the review threshold."""
-PER_EPOCH = 6000
-"""Pictures an epoch at most: with ten epochs some minutes on two cores for digits,
-and every picture is damaged anew each time.
-"""
-
-
-RESTORERS = ("unet", "autoencoder")
-"""What `repair` can put behind the detector: ours, and the damaged-digits paper's."""
-
-
-@dataclass(frozen=True)
-class KitChoice:
-    """Which kit is wanted: the damages of `suite`, and a restorer of `RESTORERS`; None = as the kit that is
-    there has it, else mnist-c and `unet`.
-    """
-
-    suite: str | None = None
-    restorer: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.restorer is not None and self.restorer not in RESTORERS:
-            raise UnknownName("restorer", self.restorer, RESTORERS)
-
-    @property
-    def plan(self) -> RepairPlan:
-        """How a kit of this choice is made."""
-        plan = RepairPlan(suite=self.suite) if self.suite else RepairPlan()
-        return dataclasses.replace(plan, restorer=AUTOENCODER) if self.restorer == "autoencoder" else plan
-
-
-@dataclass(frozen=True)
-class RepairPlan:
-    """How a repair kit is made.
-
-    Attributes:
-        suite: the damages that it learns, at `severities` (None = those of the suite).
-        detector, restorer: the two trainings.
-    """
-
-    suite: str = "mnist-c"
-    severities: Sequence[int] | None = ALL_SEVERITIES
-    detector: DetectorPlan = field(
-        default_factory=lambda: DetectorPlan(recipe=Recipe.of(epochs=10, averaging=0.99), per_epoch=PER_EPOCH)
-    )
-    restorer: RestorerPlan = field(
-        default_factory=lambda: RestorerPlan(
-            config={"width": 24},
-            recipe=Recipe.of(epochs=10, learning_rate=2e-3, averaging=0.99),
-            per_epoch=PER_EPOCH,
-        )
-    )
-
-    @property
-    def mix(self) -> DamageMix:
-        """The damages as the detector and the restorer see them."""
-        return DamageMix.of_suite(self.suite, severities=self.severities)
-
-
-AUTOENCODER = RestorerPlan(
-    model="autoencoder",
-    pixel_loss="bce",
-    recognition=0,
-    recipe=Recipe.of(epochs=50, learning_rate=1e-3, schedule="constant", weight_decay=0),
-    per_epoch=PER_EPOCH,
+from lightfast.runs.repair_plan import (
+    PAPERS,
+    REPAIR_BUDGET,
+    VAL_WATCHED,
+    KitChoice,
+    KitRecord,
+    RepairPlan,
+    within_budget,
 )
-"""The paper's: BCE on pixels alone, 50 epochs; what it does not tell as Keras has it."""
+from lightfast.train.recipe import Training
+
+PIPELINE_FILE, PLAN_FILE = "kit.json", "plan.json"
+TARGET_ACCURACY = 0.99
+"""Wanted of the predictions that no person checks; fixes the review thresholds."""
 
 
 def fit_pipeline(
@@ -106,75 +43,110 @@ def fit_pipeline(
 ) -> tuple[Pipeline, dict[str, float]]:
     """Train detector and restorer on damaged pictures of `parts` (train, val) and calibrate the rules on val.
 
-    Returns: the pipeline, and the seconds of each step.
+    Returns: the pipeline, and the seconds of each step, those before an interruption among them.
     """
-    ended = [time.perf_counter()]
-    detector = fit_detector(*parts, plan.mix, plan=plan.detector, training=training)
-    ended.append(time.perf_counter())
-    # A forest has no gradients to send back: its restorer learns from the pixels alone.
-    reader = None if isinstance(classifier.network, Forest) else classifier
-    restorer = fit_restorer(*parts, plan.mix, classifier=reader, plan=plan.restorer, training=training)
-    ended.append(time.perf_counter())
-    kit, mix = (detector, restorer), plan.mix
+    watched = parts[0], sample(parts[1], VAL_WATCHED, training.seed)
+    detector = fit_detector(*watched, plan.mix, plan=plan.detector, training=training)
+    reader = reader_of(classifier)
+    restorer = fit_restorer(*watched, plan.mix, classifier=reader, plan=plan.restorer, training=training)
+    kit, mix, started = (detector, restorer), plan.mix, time.perf_counter()
     pipeline = calibrate_pipeline(
         classifier, kit, parts[1], mix, seed=training.seed, target_accuracy=TARGET_ACCURACY
     )
-    steps = np.diff([*ended, time.perf_counter()]).tolist()
-    return pipeline, dict(zip(("detector", "restorer", "rules"), steps, strict=True))
+    seconds = {part.role: sum(float(row["seconds"]) for row in part.history) for part in kit}
+    return pipeline, {**seconds, "rules": time.perf_counter() - started}
 
 
-def save_pipeline(folder: Path, pipeline: Pipeline, plan: RepairPlan, seconds: dict[str, float]) -> None:
+def reader_of(classifier: Checkpoint) -> Checkpoint | None:
+    """What a restorer can learn through: nothing where the classifier is a forest, which has no gradients to
+    send back; it then learns from the pixels alone.
+    """
+    return None if isinstance(classifier.network, Forest) else classifier
+
+
+def save_pipeline(folder: Path, pipeline: Pipeline, made: KitRecord) -> None:
     """Write `folder`/repair: detector/, restorer/, rules.json and kit.json."""
     target = folder / REPAIR_FOLDER
     pipeline.save(target)
-    made = {"suite": plan.suite, "severities": as_json(plan.severities), "seconds": seconds}
-    write_json(target / PIPELINE_FILE, made)
+    write_json(target / PIPELINE_FILE, as_json(made))
 
 
 def load_pipeline(folder: Path, classifier: Checkpoint, choice: KitChoice) -> Pipeline | None:
     """The kit in `folder`/repair, or None when there is none,
-    or only one that was made for another suite or has another restorer than asked for.
+    or only one that was made for another suite or budget or has another restorer than asked for.
     """
     target = folder / REPAIR_FOLDER
     if not (target / "rules.json").is_file():
         return None
-    if choice.suite not in (None, _suite_of(folder) or choice.suite):
+    made = kit_record(folder)
+    if made is not None and choice.suite not in (None, made.suite):
+        return None
+    if choice.budget is not None and (made is None or choice.budget != made.budget):
         return None
     pipeline = Pipeline.load(target, classifier)
     return pipeline if choice.restorer in (None, pipeline.restorer.model) else None
 
 
-def _suite_of(folder: Path) -> str | None:
-    """The suite that the kit in `folder`/repair was made for, where that is told."""
+def kit_record(folder: Path) -> KitRecord | None:
+    """What is told of the kit in `folder`/repair, where something is."""
     told = folder / REPAIR_FOLDER / PIPELINE_FILE
-    return load_json(told)["suite"] if told.is_file() else None
+    return KitRecord(**load_json(told)) if told.is_file() else None
 
 
 def pipeline_for_run(
     folder: Path, classifier: Checkpoint, choice: KitChoice, options: RunOptions
 ) -> tuple[Pipeline, tuple[str, ...]]:
-    """(the kit of the run, what was done to get it). A missing kit is trained first, on the run's own
+    """(the kit of the run, what is to be said of it). A missing kit is trained first, on the run's own
     training pictures; where the run cannot be written it is kept in, and found again in, `out`.
 
     What `choice` leaves open any kit that is there serves.
     """
     if there := load_pipeline(folder, classifier, choice):
-        return there, ()
+        return there, _told(folder)
     home = _kit_home(folder, options)
     if home != folder and (there := load_pipeline(home, classifier, choice)):
-        return there, (f"the detector and the restorer are those in {home / REPAIR_FOLDER}",)
-    plan = dataclasses.replace(choice, suite=choice.suite or _suite_of(folder)).plan
+        return there, (f"the detector and the restorer are those in {home / REPAIR_FOLDER}", *_told(home))
+    before = kit_record(folder)
+    choice = dataclasses.replace(choice, suite=choice.suite or (before and before.suite))
     splits = splits_of_run(folder, options)
     training = dataclasses.replace(options.training(home / REPAIR_FOLDER), seed=int(load_run(folder)["seed"]))
+    plan = plan_of(choice, classifier, splits.train, training)
+    replaced = _told(home)
     pipeline, seconds = fit_pipeline(classifier, (splits.train, splits.val), plan, training)
-    save_pipeline(home, pipeline, plan, seconds)
+    budget = None if plan.restorer.model == PAPERS else choice.budget or REPAIR_BUDGET
+    save_pipeline(home, pipeline, KitRecord.of(plan, seconds, budget))
     note = (
         f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of "
         f"this run damaged by {plan.suite}, restorer {plan.restorer.model} ({sum(seconds.values()):.0f} s); "
         f"no test picture was used"
     )
+    notes = (*(f"replaced: {one}" for one in replaced), *_told(home), note)
     kept = f"{folder} cannot be written; detector and restorer are kept in {home / REPAIR_FOLDER}"
-    return pipeline, (note, kept) if home != folder else (note,)
+    return pipeline, (*notes, kept) if home != folder else notes
+
+
+def _told(folder: Path) -> tuple[str, ...]:
+    """What is told of the kit in `folder`/repair, as notes."""
+    made = kit_record(folder)
+    return () if made is None else (made.sentence(),)
+
+
+def plan_of(
+    choice: KitChoice, classifier: Checkpoint | None, train_images: ImageSet, training: Training
+) -> RepairPlan:
+    """The plan within the budget, for a restorer that learns through `classifier` (None: from pixels alone).
+
+    It is kept beside the state of the training, so that one that goes on is not measured anew.
+    """
+    kept = (training.folder or Path()) / ".training" / PLAN_FILE
+    if training.resume and kept.is_file():
+        told = load_json(kept)
+        if told["choice"] == as_json(choice):
+            return RepairPlan.from_json(told["plan"])
+    reader = None if classifier is None else reader_of(classifier)
+    plan = within_budget(choice, reader, train_images, training)
+    write_json(kept, {"choice": as_json(choice), "plan": as_json(plan)})
+    return plan
 
 
 def _kit_home(folder: Path, options: RunOptions) -> Path:

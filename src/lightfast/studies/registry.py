@@ -38,6 +38,8 @@ class StudyOptions:
             machine without a GPU, in the studies whose paper needs one) or "paper" (the figures to quote).
         seed, device, report, executor: as everywhere.
         data_folder: where data sets lie; None = LIGHTFAST_DATA or the cache folder.
+        reader: a classifier in the place of the study's own where its paper used a published one (mnist-c:
+            the breakouts): run folder, `hf-hub:ID` or `hf-hub:FOLDER`; None = the study's own.
         fetch_weights: also run what needs published weights that have to be fetched (in the studies that have
             such rows; without it the rows say "not run").
     """
@@ -49,6 +51,7 @@ class StudyOptions:
     report: Reporter = silent
     data_folder: Path | None = None
     executor: Executor = in_parallel
+    reader: str | None = None
     fetch_weights: bool = False
 
     def __post_init__(self) -> None:
@@ -91,6 +94,7 @@ class StudyOptions:
         """
         told = as_json(figures) | {"seed": self.seed, "scale": self.scale}
         command = ["lightfast", "study", study, "--scale", self.scale, "--seed", str(self.seed)]
+        command += ["--reader", self.reader] if self.reader else []
         command += ["--fetch-weights"] if self.fetch_weights else []
         facts = provenance(told["data_version"], self.seed, more.get("seconds"), command)
         own: dict[str, Any] = {"seed": self.seed, "scale": self.scale, "provenance": facts}
@@ -125,13 +129,14 @@ class StudyResult:
 
 @dataclass(frozen=True)
 class Study:
-    """One registered study: `run(options)` does it, at one of its `scales`; `fetches`: some of its rows need
-    published weights.
+    """One registered study: `run(options)` does it, at one of its `scales`; `takes_reader`: it knows what to
+    do with another `reader`; `fetches`: some of its rows need published weights.
     """
 
     name: str
     run: Callable[[StudyOptions], StudyResult]
     scales: tuple[Scale, ...] = ("quick", "paper")
+    takes_reader: bool = False
     fetches: bool = False
 
 

@@ -21,7 +21,8 @@ def find_study(name: str) -> Study:
 
 def run_study(name: str, options: StudyOptions) -> StudyResult:
     """Run the study called `name`; raises UnknownName with the closest names,
-    SettingsError at a scale that the study has not, and for weights to fetch where it takes none.
+    SettingsError at a scale that the study has not, for a `reader` that it does not take, and for weights
+    to fetch where it takes none.
     """
     study = find_study(name)
     if options.scale not in study.scales:
@@ -30,6 +31,13 @@ def run_study(name: str, options: StudyOptions) -> StudyResult:
             expected=f"`scale` {' or '.join(study.scales)}",
             got=f"`scale` {options.scale}",
             cure=f"Use `scale` {study.scales[-1]} for the figures to quote.",
+        )
+    if options.reader and not study.takes_reader:
+        raise SettingsError(
+            f"study {study.name} trains its own classifiers",
+            expected="no `reader`",
+            got=options.reader,
+            cure="Leave it out; mnist-c takes one.",
         )
     if options.fetch_weights and not study.fetches:
         raise SettingsError(

@@ -48,24 +48,42 @@ class FeatureScale:
 class Problem:
     """Weighted loss over standardised features: weights are shares of the rows, (N, 1) or (N, J),
     that sum to 1 a column.
+
+    Attributes:
+        features: float32 (N, D).
+        targets: float32 (N, K), 0..1; for softmax rows that sum to 1.
+        shares: float32 (N, 1) or (N, K).
+        link: of the scores to probabilities.
+        ridge: float32 (D, 1), how much of the L2 each feature gets; None: 1 for all.
     """
 
     features: NDArray[np.float32]
     targets: NDArray[np.float32]
     shares: NDArray[np.float32]
     link: Link
+    ridge: NDArray[np.float32] | None = None
 
     def path(self, strengths: tuple[float, ...]) -> Iterator[tuple[float, NDArray[np.float64]]]:
         """(strength, solution (D + 1, K)) from strong to weak, each started from the one before."""
+        solution = None
+        for strength in sorted(strengths, reverse=True):
+            solution = self.solve(strength, solution)
+            yield strength, solution
+
+    def solve(
+        self, strength: float, start: NDArray[np.float64] | None = None, **solver: float
+    ) -> NDArray[np.float64]:
+        """The solution (D + 1, K), its last row the bias, sought from `start` on (None: zeros); `solver`
+        replaces settings of L-BFGS.
+        """
         from scipy.optimize import minimize
 
-        start = np.zeros((self.features.shape[1] + 1) * self.targets.shape[1])
-        for strength in sorted(strengths, reverse=True):
-            found = minimize(
-                self._loss, start, args=(strength,), jac=True, method="L-BFGS-B", options=_SOLVER
-            )
-            start = found.x
-            yield strength, start.reshape(-1, self.targets.shape[1])
+        width = self.targets.shape[1]
+        first = np.zeros((self.features.shape[1] + 1) * width) if start is None else start.ravel()
+        found = minimize(
+            self._loss, first, args=(strength,), jac=True, method="L-BFGS-B", options=_SOLVER | solver
+        )
+        return found.x.reshape(-1, width)
 
     def _loss(self, flat: NDArray[np.float64], strength: float) -> tuple[float, NDArray[np.float64]]:
         exact = flat.reshape(-1, self.targets.shape[1])
@@ -84,9 +102,10 @@ class Problem:
         gradient = np.empty_like(exact)
         residual = (probs - self.targets) * self.shares
         gradient[:-1] = self.features.T @ residual
-        gradient[:-1] += strength * exact[:-1]
+        weighed = exact[:-1] if self.ridge is None else self.ridge * exact[:-1]
+        gradient[:-1] += strength * weighed
         gradient[-1] = residual.sum(axis=0)
         loss = float((losses * self.shares).sum(dtype=np.float64)) + strength / 2 * float(
-            (exact[:-1] ** 2).sum()
+            (weighed * exact[:-1]).sum()
         )
         return loss, gradient.ravel()

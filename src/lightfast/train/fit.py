@@ -120,9 +120,12 @@ def _fit_network(
     rows, val_rows = map(labelled_rows, sides)
     classes = sides[0].num_classes
     weights = class_weights(rows[1], classes) if recipe.balance == "weights" else None
-    objective = Classification(preprocess, recipe.label_smoothing, recipe.augment, weights)
+    drawn = recipe.balance in ("sampling", "augment")
+    objective = Classification(
+        preprocess, recipe.label_smoothing, recipe.augment, weights, same_rows=not drawn
+    )
     source: BatchSource = ArraySource(rows, val_rows)
-    if recipe.balance in ("sampling", "augment"):
+    if drawn:
         draws = derive_seed(training.seed, "balance")
         source = BalancedDraws(rows, val_rows, classes, draws, moved=recipe.balance == "augment")
     context = LoopContext.of(training, "classifier")

@@ -22,7 +22,8 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive_seed
 from lightfast.models.device import bf16_pays, resolve_device
 from lightfast.models.tensors import save_tensors
-from lightfast.train.objectives import Batch, Objective
+from lightfast.train.margins import save_epoch_margins
+from lightfast.train.objectives import ROW_MARGINS, Batch, Objective
 from lightfast.train.recipe import Recipe, Training
 
 STATE_FILE = "training.safetensors"
@@ -175,6 +176,7 @@ class _Training:
         batches = _batches(len(order), self.recipe.batch_size)
         self.network.train()
         sums: dict[str, Tensor] = {}
+        margins = torch.full((len(order),), math.nan, device=self.context.device)
         seen, rate = 0, 0.0
         for index, (start, stop) in enumerate(batches):
             rate = self.state.factor * learning_rate(self.recipe, number + index / len(batches))
@@ -182,6 +184,8 @@ class _Training:
                 group["lr"] = rate
             batch = tuple(part[order[start:stop]] for part in rows)
             measures = self._step(batch, generator, number * len(batches) + index)
+            if ROW_MARGINS in measures:
+                margins[order[start:stop]] = measures.pop(ROW_MARGINS)
             for key, value in measures.items():
                 sums[key] = sums.get(key, torch.zeros((), device=value.device)) + value * (stop - start)
             seen += stop - start
@@ -191,6 +195,8 @@ class _Training:
                 self.recipe.epochs * 1000,
                 "",
             )
+        if self.context.folder is not None and not margins.isnan().all():
+            save_epoch_margins(self.context.folder, number, margins.cpu().numpy())
         means = {f"train_{key}": float(value) / seen for key, value in sums.items()}
         if not math.isfinite(means["train_loss"]):
             raise TrainingError(

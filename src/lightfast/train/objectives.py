@@ -34,12 +34,14 @@ class Classification:
     training only.
 
     With bool tags (N, K) in place of labels each class is a yes or no of its own (binary cross-entropy).
+    Where every epoch has the `same_rows`, the margin of each label is among the measures of training.
     """
 
     preprocess: Preprocess
     label_smoothing: float = 0.0
     augment: str = "none"
     class_weights: Tensor | None = None
+    same_rows: bool = True
 
     def __call__(
         self, network: nn.Module, batch: Batch, generator: torch.Generator | None
@@ -51,7 +53,11 @@ class Classification:
             pixels = augment(pixels, self.augment, generator)
         smoothing = self.label_smoothing if generator is not None else 0.0
         weights = None if generator is None else self.class_weights
-        return classification_loss(network(self.preprocess(pixels)).float(), targets, smoothing, weights)
+        logits = network(self.preprocess(pixels)).float()
+        loss, measures = classification_loss(logits, targets, smoothing, weights)
+        if generator is not None and self.same_rows:
+            measures |= margin_measure(logits, targets)
+        return loss, measures
 
 
 def classification_loss(
@@ -76,6 +82,22 @@ def classification_loss(
         logits, targets, weight=weights, label_smoothing=smoothing, reduction="none"
     )
     return losses.mean(), {"accuracy": (logits.argmax(1) == targets).float().mean()}
+
+
+ROW_MARGINS = "row_margins"
+"""A measure that has one number a row, not a mean over the batch."""
+
+
+def margin_measure(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """{ROW_MARGINS: float (N,) in −1..1}: probability of the label less that of the best other class, as
+    training sees the picture (its mean over epochs: Pleiss et al. 2020, there of logits); nothing for tags.
+    """
+    if targets.ndim != 1 or logits.shape[1] < 2:
+        return {}
+    probs = logits.detach().softmax(dim=1)
+    own = probs.gather(1, targets[:, None])
+    others = probs.scatter(1, targets[:, None], -1.0)
+    return {ROW_MARGINS: own[:, 0] - others.amax(dim=1)}
 
 
 @dataclass(frozen=True)

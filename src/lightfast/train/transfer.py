@@ -34,7 +34,7 @@ from lightfast.train.linear import (
     fit_tree,
 )
 from lightfast.train.loop import ArraySource, LoopContext, train
-from lightfast.train.objectives import Batch, Classification, classification_loss
+from lightfast.train.objectives import Batch, Classification, classification_loss, margin_measure
 from lightfast.train.recipe import Recipe
 
 # Steps that leave a pretrained backbone its features; the paper's schedule: ×0.1 when validation worsens,
@@ -238,7 +238,9 @@ class _MapsObjective:
             return classification_loss(network(maps.float()), targets)
         drawn = (torch.rand(len(maps), generator=generator) < 0.5).to(maps.device)
         shown = torch.where(drawn.reshape(-1, *[1] * (maps.ndim - 1)), mirrored, maps)
-        return classification_loss(network(shown.float()), targets, self.label_smoothing)
+        logits = network(shown.float())
+        loss, measures = classification_loss(logits, targets, self.label_smoothing)
+        return loss, measures | margin_measure(logits, targets)
 
 
 def staged_start(network: TransferNetwork, preprocess: Preprocess, wanted: str | None) -> int:

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from lightfast.base.errors import CheckpointError, SettingsError
 from lightfast.data.images import ImageSet
+from lightfast.evaluate.predict import predict
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import markdown_table, text_table
-from lightfast.studies.mnist_c.networks import PAPER_MIX, mnist_c_plan
-from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered
+from lightfast.studies.mnist_c.networks import PAPER_MIX, mnist_c_plan, published_reader
+from lightfast.studies.mnist_c.readers import over_seeds
+from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered, _reader_words, mean_of_kinds
 from lightfast.studies.registry import StudyOptions, StudyResult, trained
-from lightfast.studies.run import find_study
+from lightfast.studies.run import find_study, run_study
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe, Training
 
@@ -28,7 +32,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_quick_prints_the_papers_figures_beside_ours(result: StudyResult):
-    assert len(result.tables) == 4
+    assert len(result.tables) == 5
     text = text_table(result.tables[0])
     assert all(f"{100 * before:.2f} → {100 * after:.2f}" in text for _, _, before, after in BREAKOUTS)
     assert "mean of 15" in markdown_table(result.tables[1])
@@ -40,8 +44,9 @@ def test_quick_repairs_and_every_figure_carries_its_n_and_interval(result: Study
     figures = json.loads(json.dumps(result.figures, allow_nan=False))
     kinds = figures["kinds"]
     assert kinds[-1]["after_accuracy"] > kinds[-1]["before_accuracy"]
-    assert all({"n", "before_interval", "after_interval", "p_value"} <= set(row) for row in kinds[:-1])
-    assert all({"n", "difference_interval"} <= set(row) for row in figures["held_out"])
+    both = {"n", "before_interval", "after_interval"}
+    assert all({*both, "p_value"} <= set(row) for row in kinds[:-1])
+    assert all({*both, "difference_interval"} <= set(row) for row in (*figures["held_out"], kinds[-1]))
     assert figures["seed"] == 0
 
 
@@ -56,6 +61,81 @@ def test_every_breakout_has_the_papers_way_and_ours_and_says_what_differs(result
         assert ("paper_before" in row) == (row["way"] == "paper")
     assert all("vit-base-mnist" in row["differs"] for row in rows[::3])
     assert any("autoencoder" in row["name"] for row in result.figures["autoencoder"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_both_readers_are_shown_over_seeds_with_the_interval_over_them(result: StudyResult):
+    rows = result.figures["readers"]
+    assert [row["model"] for row in rows] == ["cnn", "cnn-2"]
+    for row in rows:
+        means = [run["mean"]["after_accuracy"] for run in row["runs"]]
+        assert len(means) == len(row["seeds"]) == mnist_c_plan("quick").seeds > 1
+        assert row["after"] == pytest.approx(np.mean(means))
+        assert row["after_interval"] == pytest.approx(list(over_seeds(means)))
+        assert "(Student's t)" in text_table(result.tables[2])
+    assert mnist_c_plan("paper").seeds >= 3
+
+
+def test_the_interval_over_seeds_is_students():
+    shares = [0.8, 0.82, 0.83]
+    mean, error = np.mean(shares), stats.sem(shares)
+    assert over_seeds(shares) == pytest.approx(stats.t.interval(0.95, 2, mean, error))
+    assert over_seeds([0.9]) == (0.0, 1.0)
+    assert over_seeds([0.9, 0.99]).high == 1.0
+
+
+def test_the_mean_of_kinds_counts_every_digit_once():
+    rng = np.random.default_rng(1)
+    read = np.repeat(rng.random((1, 2, 300)) < 0.8, 5, axis=0)  # the same digits wrong under all five kinds
+    told = mean_of_kinds(read, seed=0)
+    alone = mean_of_kinds(read[:1], seed=0)
+    assert told["n"] == 5 * alone["n"] == 1500
+    for name in ("before_interval", "after_interval", "difference_interval"):
+        assert told[name] == pytest.approx(alone[name], abs=0.02)
+
+
+def published(folder: Path, names: list[str]) -> str:
+    """A tiny network in the layout of published classifiers, untrained: what is read is of no matter."""
+    transformers = pytest.importorskip("transformers", reason="the extra 'hub' is not installed")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: at for at, name in enumerate(names)}}
+    config = transformers.ViTConfig(**sizes, **labels, image_size=56, patch_size=14)
+    transformers.ViTForImageClassification(config).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 56, "width": 56}}))
+    return f"hf-hub:{folder}"
+
+
+@pytest.mark.parametrize("names", [list("0123456789"), [f"LABEL_{number}" for number in range(10)]])
+def test_a_published_reader_stands_in_the_papers_rows(tmp_path: Path, names: list[str]):
+    options = StudyOptions(tmp_path / "out", reader=published(tmp_path / "vit", names))
+    digits = options.pictures("mnist-5k").data.train.take(range(30))
+    reader = published_reader(options, digits)
+    assert reader is not None
+    assert predict(reader, digits).pred_probs.shape == (30, 10)
+    assert f"hf-hub:{tmp_path / 'vit'} at 56 × 56 pixels" in _reader_words(reader)
+
+
+def test_a_reader_of_other_classes_is_refused(tmp_path: Path):
+    options = StudyOptions(tmp_path / "out", reader=published(tmp_path / "vit", list("abcdefghij")))
+    digits = options.pictures("mnist-5k").data.train.take(range(3))
+    with pytest.raises(CheckpointError, match="another class list"):
+        published_reader(options, digits)
+    with pytest.raises(CheckpointError, match="another class list"):
+        run_study("mnist-c", options)
+    assert not (tmp_path / "out").exists()  # before anything is trained
+
+
+def test_without_a_reader_the_papers_rows_say_who_reads(tmp_path: Path):
+    options = StudyOptions(tmp_path)
+    digits = ImageSet(np.zeros((1, 28, 28, 1), dtype=np.uint8), ("0",))
+    assert published_reader(options, digits) is None
+    assert "vit-base-mnist" in _reader_words(None)
+
+
+def test_a_study_that_has_its_own_readers_takes_no_other(tmp_path: Path):
+    with pytest.raises(SettingsError, match=r"trains its own classifiers.*mnist-c takes one"):
+        run_study("svhn", StudyOptions(tmp_path, reader="hf-hub:somebody/vit"))
 
 
 def test_the_paper_scale_trains_as_the_paper_says():

@@ -33,6 +33,7 @@ def enhance_lines(result: EnhanceResult) -> list[str]:
             f"enhancer   {enhancer.model}, λ = {enhancer.strength:g}, {enhancer.parameters:,} weights before "
             f"{result.base_model}"
         )
+    lines += [result.refit.sentence()] if result.refit else []
     for row in result.transfer:
         told = [
             f"{key} {points(test.difference)} ({percent(kept, 0)} of the own gain)"

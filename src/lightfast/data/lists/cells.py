@@ -59,6 +59,20 @@ def single_labels(cells: Sequence[Any], where: str) -> tuple[list[str], tuple[st
     return [renamed.get(text, text) for text in texts], tuple(notes)
 
 
+def partial_labels(cells: Sequence[Any], where: str) -> tuple[list[str | None], tuple[str, ...]]:
+    """Like `single_labels`, but a cell that says nothing is None."""
+    texts = [label_text(cell, where) for cell in cells]
+    missing = _missing_words(texts)
+    given = [at for at, text in enumerate(texts) if text.casefold() not in missing]
+    found: list[str | None] = [None] * len(texts)
+    if not given:
+        return found, ()
+    labels, notes = single_labels([texts[at] for at in given], where)
+    for at, label in zip(given, labels, strict=True):
+        found[at] = label
+    return found, notes
+
+
 def _refuse_missing(texts: Sequence[str], bare: Sequence[int], where: str) -> None:
     first = bare[0]
     said = f" (it says {texts[first]!r})" if texts[first] else ""

@@ -10,9 +10,11 @@ from typing import Any
 
 from lightfast.base.plain import as_json
 from lightfast.corrupt.suite import SUITES
+from lightfast.data.images import ImageSet
 from lightfast.data.splits import Splits
 from lightfast.evaluate.predict import calibrate
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.load import load_classifier
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import DetectorPlan, fit_detector
 from lightfast.restore.pairs import DamageMix
@@ -30,8 +32,9 @@ class MnistCPlan:
         data: catalogue name; `val_share` of its training part is for choosing.
         breakout, per_kind, held_out: test digits a breakout, a kind (all when None), a held-out kind.
         families: damage families left out one at a time; all when None.
+        seeds: how many seeds the table of readers is measured over.
         classifier, detector, restorer, autoencoder: how each part is trained; `family_*` the smaller ones of
-            the held-out runs.
+            the held-out runs and of the table of readers.
     """
 
     data: str
@@ -40,6 +43,7 @@ class MnistCPlan:
     per_kind: int | None
     held_out: int
     families: tuple[str, ...] | None
+    seeds: int
     classifier: Recipe
     detector: DetectorPlan
     restorer: RestorerPlan
@@ -63,14 +67,15 @@ def _quick() -> MnistCPlan:
         per_kind=60,
         held_out=60,
         families=("noise",),
+        seeds=2,
         classifier=Recipe(epochs=4, averaging=0.98),
         detector=look,
-        family_detector=look,
+        family_detector=DetectorPlan(recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1500),
         restorer=RestorerPlan(
             config=config, recognition=0.1, recipe=Recipe(epochs=3, averaging=0.98), per_epoch=1500
         ),
         family_restorer=RestorerPlan(
-            config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1000
+            config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=500
         ),
         autoencoder=RestorerPlan(
             model="autoencoder", pixel_loss="bce", recognition=0, recipe=Recipe(epochs=3), per_epoch=1500
@@ -86,6 +91,7 @@ def _paper() -> MnistCPlan:
         per_kind=None,
         held_out=2000,
         families=None,
+        seeds=3,
         # No augmentation: shifts and rotations are damages here, and the classifier is to know clean digits
         # only.
         classifier=Recipe(epochs=8, averaging=0.998),
@@ -123,34 +129,66 @@ PAPER_MIX = DamageMix(tuple((name, SEVERITY_OF[name]) for name in PAPER_KINDS), 
 "one."""
 
 
+@dataclass(frozen=True)
+class DigitReader:
+    """A plain CNN that reads digits: its registry name, how tables call it, and the start of the names of
+    its parts' folders (empty for the study's own).
+    """
+
+    model: str
+    title: str
+    part: str = ""
+
+
+READERS = (
+    DigitReader("cnn", "three layers, batch norm (`cnn`)"),
+    DigitReader("cnn-2", "two layers, no batch norm (`cnn-2`)", "plain-"),
+)
+"""Two plain CNNs, both trained on clean digits alone: they differ in what damage they stand by themselves."""
+
+
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The study's networks, trained on first use and read from the study's folder afterwards."""
+    """The study's networks, trained on first use and read from the study's folder afterwards.
+
+    `reader` is the frozen classifier; `place` begins the names of the folders, for seeds of their own.
+    """
 
     options: StudyOptions
     plan: MnistCPlan
     splits: Splits
+    reader: DigitReader = READERS[0]
+    place: str = ""
 
     @cached_property
     def classifier(self) -> Checkpoint:
         """Trained on clean digits only, calibrated on the validation digits, frozen from then on."""
         train, val, recipe = self.splits.train, self.splits.val, self.plan.classifier
-        key = {"data": train.version, "model": "cnn", "recipe": recipe}
+        model = self.reader.model
+        key = {"data": train.version, "model": model, "recipe": recipe}
         made = trained(
             self.options,
-            "classifier",
+            f"{self.place}{self.reader.part}classifier",
             key,
-            lambda training: fit(train, val, model="cnn", recipe=recipe, training=training),
+            lambda training: fit(train, val, model=model, recipe=recipe, training=training),
         )
         return calibrate(made, val)
+
+    @cached_property
+    def published(self) -> Checkpoint | None:
+        """`published_reader` of the options."""
+        return published_reader(self.options, self.splits.test)
 
     def pipeline(self, mix: DamageMix, smaller: str = "") -> Pipeline:
         """Detector, restorer and rules for `mix`; with `smaller`, a name for their folders,
         by the smaller plans of the held-out runs.
         """
         plan, suffix = self.plan, f"-{smaller}" if smaller else ""
-        detector = self.detector(mix, f"detector{suffix}", plan.family_detector if smaller else plan.detector)
-        restorer = self.restorer(mix, f"restorer{suffix}", plan.family_restorer if smaller else plan.restorer)
+        look, mend = (
+            (plan.family_detector, plan.family_restorer) if smaller else (plan.detector, plan.restorer)
+        )
+        detector = self.detector(mix, f"{self.place}detector{suffix}", look)
+        restorer = self.restorer(mix, f"{self.place}{self.reader.part}restorer{suffix}", mend)
         return calibrate_pipeline(
             self.classifier, (detector, restorer), self.splits.val, mix, seed=self.options.seed
         )
@@ -182,3 +220,18 @@ class Parts:
 
     def _key(self, mix: DamageMix) -> dict[str, Any]:
         return {"data": self.splits.train.version, "damages": mix.choices}
+
+
+def published_reader(options: StudyOptions, test: ImageSet) -> Checkpoint | None:
+    """The classifier that `options.reader` names, for the paper's rows; None where none is named.
+
+    Classes that a published file only numbers (`LABEL_0`, `LABEL_1` …) are those of the digits. Raises
+    CheckpointError where it has other classes.
+    """
+    if options.reader is None:
+        return None
+    found = load_classifier(options.reader, options.device)
+    numbered = tuple(f"LABEL_{number}" for number in range(len(test.class_names)))
+    found = found.replace(class_names=test.class_names) if found.class_names == numbered else found
+    found.require_classes(test.class_names, test.name)
+    return found

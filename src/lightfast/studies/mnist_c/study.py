@@ -13,6 +13,7 @@ from lightfast.restore.pairs import DamageMix
 from lightfast.studies.mnist_c import tables
 from lightfast.studies.mnist_c.figures import digits_sections
 from lightfast.studies.mnist_c.networks import Parts, mnist_c_plan
+from lightfast.studies.mnist_c.readers import readers_table
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 
 
@@ -23,10 +24,12 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
     splits = options.pictures(plan.data).splits(options.seed, val=plan.val_share)
     mix = DamageMix.of_suite("mnist-c")
     parts = Parts(options, plan, splits)
+    published = parts.published  # refused, where it does not fit, before anything is trained
     pipeline = parts.pipeline(mix)
     measured = {
         "breakouts": tables.breakouts(parts, pipeline),
         "kinds": tables.kinds(parts, pipeline),
+        "readers": readers_table(options, plan),
         "held_out": tables.held_out_families(parts),
         "autoencoder": tables.autoencoder(parts, pipeline),
     }
@@ -50,7 +53,10 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         f"{plan.data}, then frozen.",
         "Which pictures are restored is decided by the detector; no label is looked at. The paper chose them "
         "by their true labels; its rows are made that way and say so.",
-        "The paper's reader (vit-base-mnist) is not run: the row says which reader stands in its place.",
+        f"The paper's breakouts are read by {options.reader}."
+        if published
+        else "The paper's reader (vit-base-mnist) is not run: its rows say which reader stands in its place. "
+        "With its files at hand: `reader` hf-hub:FOLDER.",
         f"Test digits are read after all training is done; seed {options.seed}; 95 % intervals (Wilson; "
         "paired: Newcombe).",
     )
@@ -65,4 +71,4 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
     )
 
 
-STUDIES.add("mnist-c", Study("mnist-c", run_mnist_c))
+STUDIES.add("mnist-c", Study("mnist-c", run_mnist_c, takes_reader=True))

@@ -30,6 +30,7 @@ from lightfast.restore.enhance import CAMERA, EnhancerPlan, learn_enhancer, weig
 from lightfast.restore.gate import Gate, verdict
 from lightfast.restore.measure import degraded_images
 from lightfast.restore.pairs import DamageMix
+from lightfast.restore.refit import refit_classifier
 from lightfast.studies.registry import StudyOptions, kept, trained
 from lightfast.studies.rows import ModelRow, drawn, trained_row
 from lightfast.train.recipe import Training
@@ -39,6 +40,8 @@ TRAIN_SAMPLE = 2_000
 NONE, DENOISER, OUR_WAY, PAPER_WAY = "none", "denoiser", "ours", "paper"
 OURS_CLEAN, OURS_EQUAL, PAPER_MSE, _LEAK = "ours-clean", "ours-equal", "paper-mse", "leak"
 OWN_SMALL, OWN_LARGE = "own-1-1", "own-4-4"
+REFIT, REFIT_DAMAGED = "refit", "refit-damaged"
+REFITS = (REFIT, REFIT_DAMAGED)
 TITLES = {
     NONE: "the classifier alone",
     DENOISER: "plain denoiser",
@@ -48,7 +51,9 @@ TITLES = {
     OWN_SMALL: "the paper's own(1-1)",
     OWN_LARGE: "the paper's own(4-4)",
     OURS_CLEAN: "ours, clean only",
-    OURS_EQUAL: "ours, clean only, the classifier's own pictures",
+    OURS_EQUAL: "ours, on the classifier's own pictures",
+    REFIT: "no enhancer: the head refitted",
+    REFIT_DAMAGED: "no enhancer: the head refitted, damaged copies too",
 }
 MIX = DamageMix.of_suite(CAMERA, clean_share=0.5)
 
@@ -64,7 +69,8 @@ class Subject:
         published: accuracy (0..1) in the paper without and with its U-Net; None where it has none.
         plans: way → how its enhancer learns.
         on_more: ways that learn on all training pictures of the data set, also those which the classifier was
-            not fitted on; the others, the paper's among them, learn on the classifier's own.
+            not fitted on; the others, the paper's among them, learn on the classifier's own. The controls
+            `REFITS` are fitted on all of them: the classifier's last layer anew, no enhancer.
         denoiser: how the plain denoiser learns, which knows no classifier.
         from_denoiser: ways whose enhancer begins as that denoiser.
         others: (name of the data, row) of classifiers that no enhancer ever sees; ours is put before them
@@ -141,8 +147,27 @@ class SubjectResult:
 
     def learnt_on(self, way: str) -> tuple[int, int]:
         """(training pictures that a way learnt on, how many of them the classifier was not fitted on)."""
-        count = int(self.enhancers[way].details["n_train"])
+        if way in REFITS:
+            count = len(self.pictures.all_training)
+        else:
+            count = int(self.enhancers[way].details["n_train"])
         return count, count - len(self.splits.train)
+
+    @property
+    def taught_more(self) -> str | None:
+        """Of our ways that had labels new to the classifier the better one on clean validation pictures."""
+        there = [way for way in (OUR_WAY, OURS_CLEAN) if way in self.subject.plans and self.learnt_on(way)[1]]
+        return max(there, key=lambda way: _clean_accuracy(self.gates[way])) if there else None
+
+    @property
+    def honest(self) -> str:
+        """The way of ours that has learnt on the classifier's own pictures alone, where there is one."""
+        ours = [way for way in (OURS_EQUAL, OUR_WAY, OURS_CLEAN) if way in self.subject.plans]
+        return next((way for way in ours if not self.learnt_on(way)[1]), OUR_WAY)
+
+
+def _clean_accuracy(gate: Gate) -> float:
+    return 0.0 if gate.clean is None else gate.clean.after_accuracy
 
 
 def train_parts(
@@ -173,7 +198,7 @@ def train_parts(
 
 
 def _ways(subject: Subject) -> tuple[str, ...]:
-    return (*subject.plans, *([_LEAK] if subject.leak else []))
+    return (*subject.plans, *REFITS, *([_LEAK] if subject.leak else []))
 
 
 def _in_one_thread(options: StudyOptions, make: Callable[..., object], *arguments: Any) -> None:
@@ -202,11 +227,13 @@ def classifier_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Check
 
 def learner_of(options: StudyOptions, subject: Subject, way: str, pictures: StudyImages) -> Checkpoint:
     """The enhancer (or denoiser) of a way, role "restorer";
-    way `_LEAK` is the paper's plan on training and test pictures together.
+    way `_LEAK` is the paper's plan on training and test pictures together, `REFITS` are classifiers.
     """
     splits = pictures.splits
     if way == DENOISER:
         return _denoiser(options, subject, pictures)
+    if way in REFITS:
+        return _refitted(options, subject, way, pictures)
     classifier = classifier_of(options, subject.row, splits)
     images = pictures.all_training if way in subject.on_more else splits.train
     if way == _LEAK:
@@ -245,6 +272,18 @@ def _denoiser(options: StudyOptions, subject: Subject, pictures: StudyImages) ->
     return trained(options, part_of(subject, DENOISER), key, make)
 
 
+def _refitted(options: StudyOptions, subject: Subject, way: str, pictures: StudyImages) -> Checkpoint:
+    """The control: the classifier's last layer fitted anew on all training pictures; no enhancer."""
+    classifier = classifier_of(options, subject.row, pictures.splits)
+    sides, mix = (pictures.all_training, pictures.splits.val), MIX if way == REFIT_DAMAGED else None
+    key = {"data": sides[0].version, "classifier": classifier.details["key"], "damaged": mix}
+
+    def make(training: Training) -> Checkpoint:
+        return refit_classifier(classifier, sides, mix, seed=training.seed, report=training.report)
+
+    return trained(options, part_of(subject, way), key, make)
+
+
 def score_subject(options: StudyOptions, subject: Subject, known: Mapping[str, StudyImages]) -> SubjectResult:
     """Everything that is measured of a subject whose parts are trained;
     each test picture is read once by every way.
@@ -255,6 +294,7 @@ def score_subject(options: StudyOptions, subject: Subject, known: Mapping[str, S
     enhancers = {way: learner_of(options, subject, way, given) for way in (*subject.plans, DENOISER)}
     pictures = {CLEAN_STATE: splits.test, DEGRADED: degraded_images(splits.test, MIX, seed)}
     behind = {NONE: classifier} | {way: prepend_enhancer(one, classifier) for way, one in enhancers.items()}
+    behind |= {way: learner_of(options, subject, way, given) for way in REFITS}
     predictions = {
         (way, state): _read(options, one, pictures[state], TITLES[way])
         for way, one in behind.items()
