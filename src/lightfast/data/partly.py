@@ -197,21 +197,29 @@ def _of_npz(path: Path, target: ImageSpec) -> _Read | None:
             return None
         images = ImageSet(stored["images"], name=path.stem)
         classes = tuple(map(str, stored["class_names"])) if "class_names" in names else ()
+    labels = _checked_numbers(path, labels, len(images), classes)
+    if target.image_size is not None or target.channels is not None:
+        height, width, channels = images.image_shape
+        size = target.image_size or (height, width)
+        images = ImageSet(resize_batch(images.images, size, target.channels or channels), name=path.stem)
+    classes = classes or tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
+    return LoadedData(images), labels, classes
+
+
+def _checked_numbers(
+    path: Path, labels: NDArray[np.integer] | None, count: int, classes: Sequence[str]
+) -> NDArray[np.int64]:
+    """The labels (N,), every negative one UNLABELLED; raises DataError where they do not fit."""
     if labels is None:
-        labels = np.full(len(images), UNLABELLED)
-    if labels.shape != (len(images),):
-        expected = f"({len(images)},), one a picture"
+        return np.full(count, UNLABELLED, np.int64)
+    if labels.shape != (count,):
+        expected = f"({count},), one a picture"
         raise DataError(f"{printable(path)}: labels", expected=expected, got=labels.shape)
     highest = int(labels.max(initial=-1))
     if classes and highest >= len(classes):
         expected = f"below {len(classes)}, the number of class_names"
         raise DataError(f"{printable(path)}: label {highest}", expected=expected)
-    if target.image_size is not None or target.channels is not None:
-        height, width, channels = images.image_shape
-        size = target.image_size or (height, width)
-        images = ImageSet(resize_batch(images.images, size, target.channels or channels), name=path.stem)
-    classes = classes or tuple(map(str, range(highest + 1)))
-    return LoadedData(images), np.maximum(labels, UNLABELLED).astype(np.int64), classes
+    return np.maximum(labels, UNLABELLED).astype(np.int64)
 
 
 def _numbered(

@@ -52,28 +52,30 @@ def replay(images: ImageSet, decisions: Sequence[Decision]) -> Replayed:
     rows = {key: row for row, key in enumerate(zip(images.ids, images.content_hashes, strict=True))}
     mine = [one for one in decisions if (one.picture, one.content) in rows]
     _check_names(mine, names)
-    given, negatives, agreed = dict[int, str](), list[tuple[int, str]](), 0
-    for key, one in latest(mine).items():
-        row = rows[key]
-        before = names[labels[row]]
-        label = one.decided_label or _other(names, one.given_label or before)
-        if label is None:
-            negatives.append((row, one.given_label or before))
-        elif label == before:
-            agreed += 1
-        else:
-            given[row] = label
-    step = {"verb": "relabel", "decisions": len(mine), "changed": len(given), "left_out": len(negatives)}
-    result = images.relabel(given, step=step) if given or negatives else images
+    said = {rows[key]: _decided(one, names, names[labels[rows[key]]]) for key, one in latest(mine).items()}
+    given = {row: label for row, (label, was) in sorted(said.items()) if label not in (None, was)}
+    negatives = {row: was for row, (label, was) in sorted(said.items()) if label is None}
+    result = images
+    if given or negatives:
+        step = {"verb": "relabel", "decisions": len(mine), "changed": len(given), "left_out": len(negatives)}
+        result = images.relabel({row: str(label) for row, label in given.items()}, step=step)
     if negatives:
-        result = result.take(np.setdiff1d(np.arange(len(images)), [row for row, _ in negatives]))
+        result = result.take(np.setdiff1d(np.arange(len(images)), list(negatives)))
     return Replayed(
         result,
-        tuple(images.ids[row] for row in sorted(given)),
-        agreed,
-        tuple((images.ids[row], label) for row, label in sorted(negatives)),
+        tuple(images.ids[row] for row in given),
+        len(said) - len(given) - len(negatives),
+        tuple((images.ids[row], label) for row, label in negatives.items()),
         _conflicts(mine),
     )
+
+
+def _decided(one: Decision, names: Sequence[str], before: str) -> tuple[str | None, str]:
+    """(the label that holds now, None: known only not to be what it was called; the label before)."""
+    if one.decided_label is not None:
+        return one.decided_label, before
+    was = one.given_label or before
+    return _other(names, was), was
 
 
 def misplaced(sets: Sequence[ImageSet], decisions: Sequence[Decision]) -> tuple[tuple[str, str], ...]:

@@ -88,7 +88,7 @@ def label_issue_sections(found: FoundLabelIssues | None) -> list[Section]:
     )
     note = (
         "Label quality is how probable the given label is beside the best other class, said by linear heads "
-        "that were not fitted on the picture itself (but, with mirrored copies, perhaps on its mirror image). "
+        "that were not fitted on the picture itself (with mirrored copies perhaps on its mirror image). "
         f"All of them: {found.file.name}."
     )
     columns, parts = ("picture", "given label", "suggestion", "label quality"), []
