@@ -1,0 +1,70 @@
+"""Seconds and memory of a map and of clusters of many pictures.
+
+    python benchmarks/map_speed.py [--pictures 20000] [--seed 0]
+
+Features of so many pictures x 1,280 are drawn as 60 groups with a falling spectrum. Prints and writes wall
+and processor seconds of `make_map` (t-SNE, trust included) and of `find_clusters` (120 clusters), the peak
+memory of the process, and the load of the machine meanwhile to benchmarks/results/map_speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.files import write_json
+from lightfast.base.plain import as_json
+from lightfast.base.randomness import generator
+from lightfast.curate.clusters import find_clusters
+from lightfast.curate.maps import make_map
+from lightfast.report.provenance import provenance
+
+OUT = Path(__file__).parent / "results" / "map_speed.json"
+WIDTH, GROUPS = 1_280, 60
+
+
+def features(pictures: int, seed: int) -> NDArray[np.float32]:
+    """float32 (N, 1280)."""
+    rng = generator(seed, "map speed")
+    spectrum = (1 / np.arange(1, WIDTH + 1) ** 0.6).astype(np.float32)
+    middles = rng.standard_normal((GROUPS, WIDTH), dtype=np.float32)
+    rows = rng.standard_normal((pictures, WIDTH), dtype=np.float32)
+    return (rows + 2 * middles[rng.integers(0, GROUPS, pictures)]) * spectrum
+
+
+def timed(what: Callable[[], Any]) -> dict[str, float]:
+    """Wall and processor seconds of one call."""
+    wall, processor = time.perf_counter(), time.process_time()
+    what()
+    found = {"wall_seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
+    return {name: round(value, 1) for name, value in found.items()}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    vectors = features(given.pictures, given.seed)
+    found: dict[str, Any] = {"pictures": given.pictures, "features": WIDTH, "seed": given.seed}
+    found["load_before"] = round(os.getloadavg()[0], 1)
+    found["map"] = timed(lambda: make_map(vectors, seed=given.seed))
+    found["clusters"] = timed(lambda: find_clusters(vectors, 120, seed=given.seed))
+    found["load_after"] = round(os.getloadavg()[0], 1)
+    found["peak_gigabytes"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
+    print(found)
+    command = ["python", "benchmarks/map_speed.py", "--pictures", str(given.pictures)]
+    write_json(OUT, {**found, **as_json(provenance("", given.seed, None, command))})
+
+
+if __name__ == "__main__":
+    main()
