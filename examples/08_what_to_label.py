@@ -1,5 +1,5 @@
-"""From pictures without a label to a head that knows most of them: what to label next, a handful at a time. Half a
-minute on one core.
+"""From pictures without a label to a head that knows most of them: what to label next, a handful at a time.
+Half a minute on one core.
 
 `lightfast select` does the same for a folder, with reasons and a page; docs/select.md tells the whole of it.
 """
@@ -30,8 +30,8 @@ def main() -> None:
     assert head.fit.accuracy is not None
     low, high = head.fit.accuracy.interval
     print(
-        f"{head.fit.accuracy.value:.0%} of the decided pictures by cross-validation (95 % interval {low:.0%} to "
-        f"{high:.0%}, n = {head.fit.accuracy.n})"
+        f"{head.fit.accuracy.value:.0%} of the decided pictures by cross-validation (95 % interval {low:.0%} "
+        f"to {high:.0%}, n = {head.fit.accuracy.n})"
     )
     lot = np.random.default_rng(0).permutation(len(truth))[:100]
     other = lf.LiveHead.start(features, names).decide(lot, [names[one] for one in truth[lot]]).refit()

@@ -197,26 +197,23 @@ def _of_npz(path: Path, target: ImageSpec) -> _Read | None:
             return None
         images = ImageSet(stored["images"], name=path.stem)
         classes = tuple(map(str, stored["class_names"])) if "class_names" in names else ()
-    labels = _checked_numbers(path, labels, len(images), classes)
-    sized = resize_batch(images.images, target.image_size, target.channels)
-    classes = classes or tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
-    return LoadedData(ImageSet(sized, name=path.stem)), labels, classes
-
-
-def _checked_numbers(
-    path: Path, labels: NDArray[np.integer] | None, count: int, classes: Sequence[str]
-) -> NDArray[np.int64]:
-    """The labels (N,), every negative one UNLABELLED; raises DataError where they do not fit."""
     if labels is None:
-        return np.full(count, UNLABELLED, np.int64)
+        labels = np.full(len(images), UNLABELLED)
+    classes = classes or tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
+    _require_fitting(labels, len(images), classes, printable(path))
+    height, width, channels = images.image_shape
+    size, wanted = target.image_size or (height, width), target.channels or channels
+    if (*size, wanted) != images.image_shape:
+        images = ImageSet(resize_batch(images.images, size, wanted), name=path.stem)
+    return LoadedData(images), np.maximum(labels, UNLABELLED).astype(np.int64), classes
+
+
+def _require_fitting(labels: NDArray[np.integer], count: int, classes: Sequence[str], where: str) -> None:
     if labels.shape != (count,):
-        expected = f"({count},), one a picture"
-        raise DataError(f"{printable(path)}: labels", expected=expected, got=labels.shape)
-    highest = int(labels.max(initial=-1))
-    if classes and highest >= len(classes):
+        raise DataError(f"{where}: labels", expected=f"({count},), one a picture", got=labels.shape)
+    if labels.max(initial=-1) >= len(classes):
         expected = f"below {len(classes)}, the number of class_names"
-        raise DataError(f"{printable(path)}: label {highest}", expected=expected)
-    return np.maximum(labels, UNLABELLED).astype(np.int64)
+        raise DataError(f"{where}: label {labels.max()}", expected=expected)
 
 
 def _numbered(

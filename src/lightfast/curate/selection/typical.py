@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.randomness import derive_seed
 from lightfast.curate.neighbours import nearest
-from lightfast.curate.selection.pool import Pool, PoolChoice, count_text, strategy
+from lightfast.curate.selection.pool import Chosen, Pool, count_text, strategy
 
 MOST_CLUSTERS = 500
 _SMALL = 5
@@ -22,7 +22,7 @@ _LARGE = 20_000
     "Typical pictures of the largest clusters that have no label yet.",
     "TypiClust of Hacohen, Dekel and Weinshall 2022",
 )
-def choose_typical(pool: Pool, count: int) -> PoolChoice:
+def choose_typical(pool: Pool, count: int) -> Chosen:
     """One picture a cluster of k-means with as many clusters as there will be labels (at most 500), those
     with the fewest labels and then the largest first; in each the candidate nearest on average to its 20
     nearest neighbours there.
@@ -43,7 +43,7 @@ def choose_typical(pool: Pool, count: int) -> PoolChoice:
         reasons.append(_reason(int(sizes[cluster]), int(labelled[cluster])))
         labelled[cluster] += 1
         left[cluster] -= 1
-    return PoolChoice(tuple(rows), tuple(reasons))
+    return Chosen(tuple(rows), tuple(reasons))
 
 
 def _reason(size: int, labelled: int) -> str:
@@ -59,7 +59,7 @@ def _clustered(pool: Pool, clusters: int) -> NDArray[np.int64]:
 
     kind = KMeans if len(pool) <= _LARGE else MiniBatchKMeans
     seed = derive_seed(pool.seed, "select", "clusters") % 2**32
-    found = kind(clusters, n_init=1, max_iter=50, random_state=seed).fit(pool.vectors)  # pyright: ignore[reportArgumentType]
+    found = kind(clusters, n_init=1, max_iter=50, random_state=seed).fit(pool.vectors)
     return np.asarray(found.labels_, dtype=np.int64)
 
 

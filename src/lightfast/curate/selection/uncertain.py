@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightfast.curate.selection.pool import Pool, PoolChoice, strategy
+from lightfast.curate.selection.pool import Chosen, Pool, strategy
 
 
 @strategy(
@@ -13,8 +13,8 @@ from lightfast.curate.selection.pool import Pool, PoolChoice, strategy
     "Scheffer, Decomain and Wrobel 2001",
     needs_probs=True,
 )
-def choose_by_margin(pool: Pool, count: int) -> PoolChoice:
+def choose_by_margin(pool: Pool, count: int) -> Chosen:
     """The candidates with the smallest margins."""
     order = np.argsort(-pool.unsureness[pool.candidates], kind="stable")[:count]
     rows = pool.candidates[order].tolist()
-    return PoolChoice(tuple(rows), tuple(f"the model cannot decide: {pool.between(row)}" for row in rows))
+    return Chosen(tuple(rows), tuple(f"the model cannot decide: {pool.between(row)}" for row in rows))
