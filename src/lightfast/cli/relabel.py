@@ -42,7 +42,7 @@ def relabel(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Write the next version of DATA, with the labels that people decided.
+    """Write the next version of DATA, with what people decided.
 
     Later decisions win; where two people disagree, both are listed. Pictures known not to be what they were
     called, without another label, are left out and listed. Nothing is deleted or changed.

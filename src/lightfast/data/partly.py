@@ -201,10 +201,8 @@ def _of_npz(path: Path, target: ImageSpec) -> _Read | None:
         labels = np.full(len(images), UNLABELLED)
     classes = classes or tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
     _require_fitting(labels, len(images), classes, printable(path))
-    height, width, channels = images.image_shape
-    size, wanted = target.image_size or (height, width), target.channels or channels
-    if (*size, wanted) != images.image_shape:
-        images = ImageSet(resize_batch(images.images, size, wanted), name=path.stem)
+    sized = resize_batch(images.images, target.image_size, target.channels)
+    images = ImageSet(sized, name=path.stem)
     return LoadedData(images), np.maximum(labels, UNLABELLED).astype(np.int64), classes
 
 

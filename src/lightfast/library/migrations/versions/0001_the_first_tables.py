@@ -337,7 +337,7 @@ def _queue() -> None:
     )
     op.create_index(op.f("ix_queue_asset_id"), "queue", ["asset_id"], unique=False)
     op.create_index(
-        op.f("ix_queue_state_skipped_doubt_id"),
+        op.f("ix_queue_state_skipped_uncertainty_id"),
         "queue",
         ["state", "skipped", "uncertainty", "id"],
         unique=False,
