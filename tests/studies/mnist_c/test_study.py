@@ -15,6 +15,7 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import markdown_table, text_table
+from lightfast.statistics.intervals import difference_interval, wilson
 from lightfast.studies.mnist_c.networks import PAPER_MIX, mnist_c_plan, published_reader
 from lightfast.studies.mnist_c.readers import over_seeds
 from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered, _reader_words, mean_of_kinds
@@ -72,17 +73,18 @@ def test_both_readers_are_shown_over_seeds_with_the_interval_over_them(result: S
         means = [run["mean"]["after_accuracy"] for run in row["runs"]]
         assert len(means) == len(row["seeds"]) == mnist_c_plan("quick").seeds > 1
         assert row["after"] == pytest.approx(np.mean(means))
-        assert row["after_interval"] == pytest.approx(list(over_seeds(means)))
-        assert "(Student's t)" in text_table(result.tables[2])
+        assert row["after_interval"] == pytest.approx(list(over_seeds(means, row["digits"])))
+        assert "(Student's t" in text_table(result.tables[2])
     assert mnist_c_plan("paper").seeds >= 3
 
 
-def test_the_interval_over_seeds_is_students():
+def test_the_interval_over_seeds_is_students_and_no_narrower_than_the_pictures_own():
     shares = [0.8, 0.82, 0.83]
-    mean, error = np.mean(shares), stats.sem(shares)
-    assert over_seeds(shares) == pytest.approx(stats.t.interval(0.95, 2, mean, error))
-    assert over_seeds([0.9]) == (0.0, 1.0)
-    assert over_seeds([0.9, 0.99]).high == 1.0
+    students = stats.t.interval(0.95, 2, np.mean(shares), stats.sem(shares))
+    assert over_seeds(shares, 100_000) == pytest.approx(students)
+    assert over_seeds([0.9, 0.9], 60) == wilson(54, 60)
+    assert over_seeds([0.9], 60) == (0.0, 1.0)
+    assert over_seeds([0.9, 0.99], 60).high == 1.0
 
 
 def test_the_mean_of_kinds_counts_every_digit_once():
@@ -210,3 +212,9 @@ def test_the_clustered_interval_is_wider_than_one_that_takes_repeats_for_new_dig
     clustered = _clustered(before, gained, 200)
     plain = 1.96 * gained.std(ddof=1) / np.sqrt(800)
     assert clustered.high - clustered.low == pytest.approx(4 * plain, rel=0.02)
+
+
+def test_where_no_digit_changes_the_interval_is_that_of_the_digits_and_not_of_width_0():
+    read = np.random.default_rng(0).random(400) < 0.8
+    assert _clustered(read, read, 100) == difference_interval(read[:100], read[:100])
+    assert _clustered(read, read, 100).high > 0.01

@@ -68,7 +68,7 @@ def _quick() -> MnistCPlan:
         held_out=60,
         families=("noise",),
         seeds=2,
-        classifier=Recipe(epochs=4, averaging=0.98),
+        classifier=Recipe(epochs=3, averaging=0.98),
         detector=look,
         family_detector=DetectorPlan(recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1500),
         restorer=RestorerPlan(
@@ -141,8 +141,8 @@ class DigitReader:
 
 
 READERS = (
-    DigitReader("cnn", "three layers, batch norm (`cnn`)"),
-    DigitReader("cnn-2", "two layers, no batch norm (`cnn-2`)", "plain-"),
+    DigitReader("cnn", "CNN of three layers with batch norm (`cnn`)"),
+    DigitReader("cnn-2", "CNN of two layers without batch norm (`cnn-2`)", "plain-"),
 )
 """Two plain CNNs, both trained on clean digits alone: they differ in what damage they stand by themselves."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from lightfast.report.page import Cell, Table
 from lightfast.report.tables import percent, share_cell
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import repair
-from lightfast.statistics.intervals import Interval
+from lightfast.statistics.intervals import Interval, wilson
 from lightfast.studies.mnist_c.networks import READERS, SEVERITY_OF, DigitReader, MnistCPlan, Parts
 from lightfast.studies.mnist_c.tables import TableRows, mean_of_kinds
 from lightfast.studies.registry import StudyOptions
@@ -23,6 +23,7 @@ from lightfast.studies.rows import drawn
 _SHOWN_KINDS = ("fog", "brightness", "translate", "canny_edges")
 """Kinds whose level depends much on the reader: shown one by one."""
 _NAMES = ("before", "after")
+_Run = Mapping[str, Any]
 
 
 def readers_table(options: StudyOptions, plan: MnistCPlan) -> tuple[Table, TableRows]:
@@ -30,14 +31,28 @@ def readers_table(options: StudyOptions, plan: MnistCPlan) -> tuple[Table, Table
     `plan.seeds` seeds from `options.seed` on: split, classifier, detector, restorer, rules and damage each.
     """
     rows = [_reader_row(options, plan, reader) for reader in READERS]
-    cells = [_reader_cells(row) for row in rows]
-    hard = [f"{name.replace('_', ' ')}, before → after" for name in _SHOWN_KINDS]
-    columns = ("reader", "seeds", "clean", "mean of 15, before", "after", "of each seed", *hard)
+    cells = [
+        ("clean", *(cell for row in rows for cell in _over_runs(row, lambda run, side: run["clean"][side]))),
+        ("mean of 15", *(cell for row in rows for cell in _over_runs(row, _mean))),
+        *(
+            (kind.replace("_", " "), *(cell for row in rows for cell in _over_runs(row, _kind(kind))))
+            for kind in _SHOWN_KINDS
+        ),
+        *(
+            (
+                f"mean of 15, seed {seed}",
+                *(percent(_mean(row["runs"][at], side)) for row in rows for side in (0, 1)),
+            )
+            for at, seed in enumerate(rows[0]["seeds"])
+        ),
+    ]
+    columns = ("", *(text for row in rows for text in (f"{row['model']}: before", "after")))
     digits = rows[0]["digits"]
     notes = (
+        "; ".join(f"{row['model']}: {row['title']}" for row in rows) + ". Both read clean digits only.",
         f"Each seed: split, classifier, detector, restorer and rules anew, {digits:,} test digits a kind; "
-        "intervals over seeds (Student's t). Restorer and detector by the smaller plan of the held-out "
-        "families, so that the levels lie below those of the table of kinds.",
+        "intervals over seeds (Student's t, nowhere narrower than the digits' own). Restorer and detector by "
+        "the smaller plan of the held-out families, so that the levels lie below those of the table of kinds.",
         "How hard a kind is depends on the reader: compare gains, and no level with that of another reader.",
     )
     return Table(columns, tuple(cells), "Two plain CNNs as readers, several seeds", notes), rows
@@ -45,18 +60,27 @@ def readers_table(options: StudyOptions, plan: MnistCPlan) -> tuple[Table, Table
 
 def _reader_row(options: StudyOptions, plan: MnistCPlan, reader: DigitReader) -> dict[str, Any]:
     seeds = [options.seed + number for number in range(plan.seeds)]
-    runs = [_one_seed(dataclasses.replace(options, seed=seed), plan, reader) for seed in seeds]
+    # The study's own seed shares its classifier with the other tables.
+    runs = [
+        _one_seed(dataclasses.replace(options, seed=seed), plan, reader, f"seed-{seed}-" * (seed != seeds[0]))
+        for seed in seeds
+    ]
     row: dict[str, Any] = {"title": reader.title, "model": reader.model, "seeds": seeds}
     for name in _NAMES:
         values = [run["mean"][f"{name}_accuracy"] for run in runs]
-        row |= {name: float(np.mean(values)), f"{name}_interval": list(over_seeds(values))}
+        row |= {
+            name: float(np.mean(values)),
+            f"{name}_interval": list(over_seeds(values, runs[0]["mean"]["digits"])),
+        }
     return row | {"digits": runs[0]["mean"]["digits"], "runs": runs}
 
 
-def _one_seed(options: StudyOptions, plan: MnistCPlan, reader: DigitReader) -> dict[str, Any]:
-    """Accuracy before and after of every kind, and their mean, by the networks of one seed."""
+def _one_seed(options: StudyOptions, plan: MnistCPlan, reader: DigitReader, place: str) -> dict[str, Any]:
+    """Accuracy before and after of every kind, and their mean, by the networks of one seed, whose folders
+    begin with `place`.
+    """
     splits = options.pictures(plan.data).splits(options.seed, val=plan.val_share)
-    parts = Parts(options, plan, splits, reader, f"seed-{options.seed}-")
+    parts = Parts(options, plan, splits, reader, place)
     pipeline = parts.pipeline(DamageMix.of_suite("mnist-c"), smaller="all")
     test = drawn(splits.test, plan.held_out, options.seed, "readers")
     results = {
@@ -74,26 +98,27 @@ def _one_seed(options: StudyOptions, plan: MnistCPlan, reader: DigitReader) -> d
     }
 
 
-def over_seeds(shares: Sequence[float]) -> Interval:
-    """95 % interval of the mean of shares (0..1) of several seeds by Student's t, kept within 0..1; of one
-    share alone nothing is known.
+def over_seeds(shares: Sequence[float], n: int) -> Interval:
+    """95 % interval of the mean of shares (0..1) of several seeds by Student's t, nowhere narrower than that
+    of the n pictures that each share was counted on (Wilson), since few seeds may agree by chance; of one
+    share alone the scatter between seeds is not known.
     """
     if len(shares) < 2:
         return Interval(0.0, 1.0)
     mean, error = float(np.mean(shares)), float(np.std(shares, ddof=1) / np.sqrt(len(shares)))
-    half = float(stats.t.ppf(0.975, len(shares) - 1)) * error
-    return Interval(max(mean - half, 0.0), min(mean + half, 1.0))
+    half, counted = float(stats.t.ppf(0.975, len(shares) - 1)) * error, wilson(round(mean * n), n)
+    return Interval(max(min(mean - half, counted.low), 0.0), min(max(mean + half, counted.high), 1.0))
 
 
-def _reader_cells(row: dict[str, Any]) -> tuple[Cell | str, ...]:
-    runs = row["runs"]
-    each = ", ".join(
-        " → ".join(f"{100 * run['mean'][f'{name}_accuracy']:.1f}" for name in _NAMES) for run in runs
-    )
-    shares = [share_cell(row[name], row[f"{name}_interval"]) for name in _NAMES]
-    hard = [
-        " → ".join(percent(float(np.mean([run["kinds"][kind][side] for run in runs])), 1) for side in (0, 1))
-        for kind in _SHOWN_KINDS
-    ]
-    clean = " → ".join(percent(float(np.mean([run["clean"][side] for run in runs])), 1) for side in (0, 1))
-    return (row["title"], str(len(runs)), clean, *shares, each, *hard)
+def _mean(run: _Run, side: int) -> float:
+    return float(run["mean"][f"{_NAMES[side]}_accuracy"])
+
+
+def _kind(name: str) -> Callable[[_Run, int], float]:
+    return lambda run, side: float(run["kinds"][name][side])
+
+
+def _over_runs(row: Mapping[str, Any], share: Callable[[_Run, int], float]) -> list[Cell]:
+    """Means before and after over the seeds of a reader, with their intervals."""
+    sides = [[share(run, side) for run in row["runs"]] for side in (0, 1)]
+    return [share_cell(float(np.mean(values)), over_seeds(values, row["digits"])) for values in sides]

@@ -244,6 +244,8 @@ def _clustered(before: NDArray[np.bool_], after: NDArray[np.bool_], digits: int)
     if len(before) == digits:
         return difference_interval(before, after)
     gain = (after.astype(float) - before.astype(float)).reshape(-1, digits).mean(axis=0)
+    if not gain.any():  # no scatter to go by: as if every digit had been read once
+        return difference_interval(before[:digits], after[:digits])
     half = 1.96 * gain.std(ddof=1) / np.sqrt(digits)
     return Interval(float(gain.mean() - half), float(gain.mean() + half))
 
