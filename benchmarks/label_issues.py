@@ -30,6 +30,8 @@ from label_issue_probs import narrowed  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
+from lightfast.base.parallel import in_parallel  # noqa: E402
+from lightfast.base.plain import as_json  # noqa: E402
 from lightfast.base.randomness import generator  # noqa: E402
 from lightfast.curate.issues import LabelIssues, find_label_issues  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
@@ -209,7 +211,7 @@ def measured(kept: Path, path: Path, python: str | None) -> dict[str, Any]:
     alone = find_label_issues(probs, given)
     peers, _ = peer_scores(python, given, probs.astype(np.float64))
     head = near if "near" in features else narrowed(features["features"][:n])
-    return {
+    row = {
         "set": name,
         "chosen_on": name.startswith(CHOSEN_ON),
         "n": n,
@@ -221,6 +223,8 @@ def measured(kept: Path, path: Path, python: str | None) -> dict[str, Any]:
         **counted(issues, clean, wrong),
         "clean_up": cleaned(np.asarray(head, dtype=np.float32), given, clean, issues),
     }
+    print(summary(row), flush=True)
+    return row
 
 
 def speed(python: str | None) -> dict[str, Any]:
@@ -267,22 +271,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kept", type=Path)
     parser.add_argument("--peer", help="interpreter of an environment with cleanlab 2.9")
-    options, rows = parser.parse_args(), []
+    parser.add_argument("--jobs", type=int, default=1, help="sets at once")
+    options = parser.parse_args()
     paths = sorted(one for one in options.kept.glob("*.npz") if not one.stem.startswith("features-"))
-    for path in paths:
-        rows.append(row := measured(options.kept, path, options.peer))
-        print(summary(row), flush=True)
-        result = {
-            "command": "python benchmarks/label_issues.py KEPT --peer PYTHON",
-            "seed": SEED,
-            "resamples": RESAMPLES,
-            "machine": cpu_name(),
-            "python": platform.python_version(),
-            "peer": None if options.peer is None else "cleanlab 2.9.0",
-            "sets": rows,
-        }
-        write_json(OUT, result)
-    write_json(OUT, {**result, "speed": speed(options.peer)})
+    tasks = [(options.kept, path, options.peer) for path in paths]
+    result = {
+        "command": "python benchmarks/label_issues.py KEPT --peer PYTHON",
+        "seed": SEED,
+        "resamples": RESAMPLES,
+        "machine": cpu_name(),
+        "python": platform.python_version(),
+        "peer": None if options.peer is None else "cleanlab 2.9.0",
+        "sets": in_parallel(measured, tasks, jobs=options.jobs),
+        "speed": speed(options.peer),
+    }
+    write_json(OUT, as_json(result))
 
 
 if __name__ == "__main__":

@@ -186,6 +186,22 @@ def test_enhance(said, digits):
     assert float(points) * len(test) / 100 == pytest.approx(round(float(points) * len(test) / 100), abs=0.3)
 
 
+def test_curate(said, digits):
+    text, some = said("08"), digits.take(range(0, 5_000, 4))
+    planted = {some.ids[row] for row in np.random.default_rng(0).permutation(len(some))[:60]}
+    wrong, low, high = map(
+        number, re.search(r"wrong labels: (\d+) \(95 % interval (\d+) to (\d+)\)", text).groups()
+    )
+    assert low <= wrong <= high
+    found, issues = map(int, re.search(r"(\d+) of the 60 planted ones are among the (\d+)", text).groups())
+    assert 45 <= found <= min(60, issues)
+    assert 40 <= int(re.search(r"suggestion is right for (\d+)", text).group(1)) <= 60
+    worst = re.findall(r"^(\S+/\d+): ", text, re.MULTILINE)
+    assert len(worst) == 5
+    assert len(planted & set(worst)) >= 4
+    assert "0 pictures are hard to see anything on" in text
+
+
 def test_maps_predicts_how_alike_the_cores_are(said):
     text = said("09_maps")
     predicted, true = map(float, re.search(r"predicted ([\d.]+) %, true ([\d.]+) %", text).groups())

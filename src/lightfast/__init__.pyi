@@ -24,10 +24,12 @@ from .curate.flaws import find_flaws as find_flaws
 from .curate.flaws import picture_statistics as picture_statistics
 from .curate.issues import LabelIssues as LabelIssues
 from .curate.issues import find_label_issues as find_label_issues
+from .curate.live_head import LiveHead as LiveHead
 from .curate.maps import PictureLayout as PictureLayout
 from .curate.maps import make_map as make_map
 from .curate.outliers import Outliers as Outliers
 from .curate.outliers import find_outliers as find_outliers
+from .curate.select import select_next as select_next
 from .curate.tag_issues import find_tag_issues as find_tag_issues
 from .data.catalogue.catalogue import fetch as fetch
 from .data.catalogue.catalogue import load_dataset as load_dataset

@@ -101,7 +101,7 @@ def test_the_radius_shrinks_as_labels_come():
 def test_a_large_pool_is_sampled_and_still_gives_all_that_is_asked_for(monkeypatch):
     from lightfast.curate.selection import herding
 
-    monkeypatch.setattr(herding, "MOST_PICTURES", 30)
+    monkeypatch.setattr(herding, "MOST_SEEN", 30)
     features, _ = blobs(100)
     assert len(select_next(features, 90).rows) == 90
 

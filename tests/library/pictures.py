@@ -26,7 +26,7 @@ def fill(library: Library, count: int, names: tuple[str, ...] = ("cat", "dog"), 
         enqueue(
             connection,
             [
-                {"asset_id": one, "source": "tag", "reason": "doubtful", "doubt": 1 - place / count}
+                {"asset_id": one, "source": "tag", "reason": "doubtful", "uncertainty": 1 - place / count}
                 for place, one in enumerate(numbers)
             ],
         )

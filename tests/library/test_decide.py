@@ -10,14 +10,14 @@ from lightfast.base.errors import DataError
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
-from lightfast.library.schema import decisions, queue
+from lightfast.library.schema import decision_table, queue_table
 
 CAT, DOG = 1, 2
 
 
 def _count(library: Library) -> int:
     with library.store.read() as connection:
-        return connection.execute(select(func.count()).select_from(decisions)).scalar_one()
+        return connection.execute(select(func.count()).select_from(decision_table)).scalar_one()
 
 
 def test_a_confirmed_label_is_a_tag_and_the_picture_is_off_the_queue(library: Library):
@@ -103,4 +103,4 @@ def test_what_was_sent_back_is_looked_at_again(library: Library):
     decide(library.store, 1, [ReviewAct(1, "confirm", CAT)])
     decide(library.store, 1, [ReviewAct(1, "send_back", reason="blurred")])
     with library.store.read() as connection:
-        assert connection.execute(select(queue.c.state)).scalars().all() == ["open"]
+        assert connection.execute(select(queue_table.c.state)).scalars().all() == ["open"]

@@ -13,7 +13,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import count_waiting, enqueue, lease_next, release
 from lightfast.library.library import Library
-from lightfast.library.schema import decisions, leases, queue
+from lightfast.library.schema import decision_table, leases, queue_table
 from lightfast.library.store import now
 
 
@@ -52,8 +52,10 @@ def test_what_is_given_back_is_free(library: Library):
 def test_a_picture_that_is_asked_about_twice_is_shown_once(library: Library):
     fill(library, 1)
     with library.store.write() as connection:
-        enqueue(connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "doubt": 0.5}])
-        again = enqueue(connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "doubt": 0.5}])
+        enqueue(connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "uncertainty": 0.5}])
+        again = enqueue(
+            connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "uncertainty": 0.5}]
+        )
     assert again == 0
     assert _ids(lease_next(library.store, 1, 5)) == [1]
 
@@ -62,7 +64,7 @@ def test_other_orders(library: Library):
     fill(library, 4)
     with library.store.write() as connection:
         for entry, (cluster, label) in enumerate([(2, 1), (1, 2), (2, 2), (1, 1)], start=1):
-            here = update(queue).where(queue.c.id == entry)
+            here = update(queue_table).where(queue_table.c.id == entry)
             connection.execute(here.values(cluster=cluster, label_id=label))
     found = {}
     for order in ("cluster", "label", "newest"):
@@ -101,5 +103,5 @@ def test_reviewers_at_once_lose_nothing_and_double_nothing(library: Library):
     with ThreadPoolExecutor(reviewers) as pool:
         seen = list(pool.map(review, range(1, reviewers + 1)))
     with library.store.read() as connection:
-        decided = connection.execute(select(decisions.c.asset_id)).scalars().all()
+        decided = connection.execute(select(decision_table.c.asset_id)).scalars().all()
     assert sorted(itertools.chain(*seen)) == sorted(decided) == list(range(1, pictures + 1))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from lightfast.base.errors import DataError, SettingsError, StorageError
 from lightfast.library import schema
 from lightfast.library.library import Library, create_library, open_library
-from lightfast.library.migrate import upgrade
+from lightfast.library.migrate import upgrade_library
 from lightfast.library.store import now
 
 _USER = {"name": "ada", "created_at": datetime(2026, 3, 1, 12, tzinfo=UTC)}
@@ -87,7 +87,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(library: Librar
         with pytest.raises(DataError, match="newer version"):
             opened(library.folder)
     with pytest.raises(DataError, match="newer version"):
-        upgrade(library.store)
+        upgrade_library(library.store)
 
 
 def test_a_database_without_tables_is_refused(library: Library):

@@ -15,7 +15,7 @@ from lightfast.library.add import add_pictures
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
-from lightfast.library.schema import models, predictions, queue, tagged, tags
+from lightfast.library.schema import models, predictions, queue_table, tagged, tags
 from lightfast.library.tag import ModelFacts, TagResult, register_model, tag_assets
 from lightfast.library.users import user_number
 from lightfast.tagging.card import ModelCard
@@ -130,7 +130,7 @@ def test_a_model_is_known_by_its_digest(filled: Library, tagger: Tagger):
     _tag(filled, tagger)
     with filled.store.read() as connection:
         assert len(connection.execute(select(models)).all()) == 1
-        assert len(connection.execute(select(queue)).all()) == 1
+        assert len(connection.execute(select(queue_table)).all()) == 1
 
 
 def test_a_picture_that_came_back_is_seen(filled: Library, tagger: Tagger, tmp_path: Path):

@@ -24,8 +24,9 @@ from lightfast.restore.denoise import RestorerPlan
 from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import repair_run
-from lightfast.runs.repair_kit import RepairPlan, fit_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, save_pipeline
 from lightfast.runs.repair_options import RepairOptions
+from lightfast.runs.repair_plan import KitRecord, RepairPlan
 from lightfast.statistics.intervals import wilson
 from lightfast.train.recipe import Recipe, Training
 
@@ -77,7 +78,7 @@ def answer(run: Path, blobs: ImageSet, count: int | None = None) -> tuple[Path, 
         name: blobs.class_names[label] for name, label in zip(blobs.ids, blobs.require_labels(), strict=True)
     }
     path = run / "repaired" / "queue.csv"
-    rows = list(csv.DictReader(path.open(newline="")))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     said = {row["id"]: truth[row["id"]] for row in rows[:count]}
     for row in rows:
         row["decided_label"] = said.get(row["id"], row["decided_label"])
@@ -136,13 +137,13 @@ def test_decisions_say_who_when_and_about_which_pixels_and_stay(own, blobs, blob
 
 def test_what_does_not_fit_is_set_aside_and_counted(own, blobs, blob_file):
     path, _ = answer(own, blobs, 3)
-    rows = list(csv.DictReader(path.open(newline="")))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     rows[0]["content"], rows[1]["id"] = "0" * 32, "blobs/none"
     write(path, rows)
     found = take_up(own, blob_file, path)
     answers = found.report.answers
     assert (answers.decided, answers.set_aside, answers.empty) == (1, 2, len(rows) - 3)
-    aside = list(csv.DictReader((own / "repaired" / "answers_set_aside.csv").open()))
+    aside = list(csv.DictReader((own / "repaired" / "answers_set_aside.csv").read_text().splitlines()))
     assert [row["id"] for row in aside] == [rows[0]["id"], "blobs/none"]
     assert "content hash" in aside[0]["reason"]
     assert any("answers set aside" in note for note in found.notes)
@@ -151,7 +152,7 @@ def test_what_does_not_fit_is_set_aside_and_counted(own, blobs, blob_file):
 def test_a_label_that_is_no_class_refuses_all_and_changes_nothing(own, blobs, blob_file):
     path, _ = answer(own, blobs, 2)
     path.write_text(path.read_text().replace(",middle,", ",midle,").replace(",left,", ",lft,"))
-    rows = list(csv.DictReader(path.open(newline="")))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     rows[0]["decided_label"] = "midle"
     write(path, rows)
     before = {one.name: one.read_bytes() for one in (own / "repaired").iterdir() if one.is_file()}

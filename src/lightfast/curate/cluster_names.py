@@ -17,7 +17,7 @@ from lightfast.curate.neighbours import nearest
 from lightfast.data.decisions import Decision
 from lightfast.data.images import ImageSet
 
-_NO_LABEL = -1
+UNNAMED = -1
 WORDS_OF = "lite0-pooled"
 """`Features.source` of the vectors whose 1,000 words are known without a network connection."""
 _NAMES = 3
@@ -41,11 +41,11 @@ def named_by_labels(
     """
     if labels.shape != found.assignment.shape:
         raise DataError("labels of clusters", expected=str(found.assignment.shape), got=str(labels.shape))
-    known = np.flatnonzero(labels != _NO_LABEL)
+    known = np.flatnonzero(labels != UNNAMED)
     clusters = []
     for one in found.clusters:
         rows = found.members(one.number, edges=one.core == 0)
-        own = labels[rows][labels[rows] != _NO_LABEL]
+        own = labels[rows][labels[rows] != UNNAMED]
         if not len(own) and len(known):
             near = nearest(vectors[known], _NAMES, vectors[list(one.medoids)])
             own = labels[known[near.rows.ravel()]]

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Directions in which the nearest pictures are looked for; of Lite0's 1,280 they hold nearly all variance.
-_SEARCHED = 128
+from lightfast.curate.neighbours import nearest
+
 # Penalties that are tried, as shares of the mean variance of a row.
 _PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2)
-# Similarities computed at once.
-_BLOCK = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +46,11 @@ class FeatureSpace:
         return cls(np.ascontiguousarray(rows[:, kept]), strengths[kept])
 
     def nearest(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """(rows int64 (N, k), cosine float32 (N, k)) of the `count` most similar other rows, the most similar
-        first; k is N − 1 where there are fewer. Exact within the first directions of the space.
+        """(rows int64 (N, k), cosines float32 (N, k)) of the `count` most similar other rows, see
+        `curate.neighbours.nearest`.
         """
-        reduced = self.rows[:, :_SEARCHED]
-        reduced = reduced / np.maximum(np.linalg.norm(reduced, axis=1, keepdims=True), 1e-12)
-        n, count = len(reduced), min(count, len(reduced) - 1)
-        found, cosine = np.empty((n, count), np.int64), np.empty((n, count), np.float32)
-        step = max(_BLOCK // n, 1)
-        for start in range(0, n if count else 0, step):
-            stop = min(start + step, n)
-            alike = reduced[start:stop] @ reduced.T
-            alike[np.arange(stop - start), np.arange(start, stop)] = -2
-            best = np.argpartition(alike, -count, axis=1)[:, -count:]
-            values = np.take_along_axis(alike, best, axis=1)
-            order = np.argsort(-values, axis=1, kind="stable")
-            found[start:stop] = np.take_along_axis(best, order, axis=1)
-            cosine[start:stop] = np.take_along_axis(values, order, axis=1)
-        return found, cosine
+        found = nearest(self.rows, count)
+        return found.rows, found.similarity
 
     def left_out_fit(self, targets: NDArray[np.floating]) -> NDArray[np.float32]:
         """float32 (N, K): what a ridge regression onto `targets` (N, K), fitted on all other rows, says of

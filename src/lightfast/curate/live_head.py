@@ -24,10 +24,10 @@ from lightfast.curate.live_fit import (
     softened,
 )
 from lightfast.curate.principal import PrincipalFeatures
+from lightfast.curate.selection.pool import NO_LABEL
 from lightfast.evaluate.calibration import fit_temperature
 from lightfast.statistics.intervals import Interval, wilson
 
-UNDECIDED = -1
 _ENOUGH_TO_CALIBRATE = 20
 
 
@@ -72,7 +72,7 @@ class LiveHead:
     Attributes:
         features: of all N pictures.
         class_names: K names, in the order of the label numbers.
-        labels: int64 (N,), UNDECIDED where nobody has said a class.
+        labels: int64 (N,), NO_LABEL where nobody has said a class.
         rejected: bool (N, K): somebody has said that the picture is not this.
         together: bool (N,): its class was said of many pictures at once; it teaches, but is not scored.
         folds: int8 (N,), -1 where undecided: a picture keeps its fold for as long as it is decided.
@@ -102,7 +102,7 @@ class LiveHead:
         Args:
             features: float32 (N, D), finite; they may be memory-mapped.
             class_names: more may come (`with_class`).
-            labels: int64 (N,), UNDECIDED where there is none.
+            labels: int64 (N,), NO_LABEL where there is none.
             groups: near duplicates, see `ImageSet.groups`.
 
         Raises DataError for what does not fit together.
@@ -112,7 +112,7 @@ class LiveHead:
         head = cls(
             space,
             tuple(class_names),
-            np.full(count, UNDECIDED, np.int64),
+            np.full(count, NO_LABEL, np.int64),
             np.zeros((count, classes), np.bool_),
             np.zeros(count, np.bool_),
             np.full(count, -1, np.int8),
@@ -124,7 +124,7 @@ class LiveHead:
             return head
         if np.shape(labels) != (count,):
             raise DataError("labels of a live head", expected=f"shape ({count},)", got=np.shape(labels))
-        rows = np.flatnonzero(labels != UNDECIDED)
+        rows = np.flatnonzero(labels != NO_LABEL)
         return head._decided(rows, np.asarray(labels, np.int64)[rows])
 
     def __len__(self) -> int:
@@ -133,7 +133,7 @@ class LiveHead:
     @property
     def decided(self) -> NDArray[np.intp]:
         """The rows of which a class was said."""
-        return np.flatnonzero(self.labels != UNDECIDED)
+        return np.flatnonzero(self.labels != NO_LABEL)
 
     def with_class(self, name: str) -> Self:
         """One more class at the end; the same head where it is known."""
@@ -169,7 +169,7 @@ class LiveHead:
         where, number = self._rows(rows), self._number(name)
         rejected, labels, folds = self.rejected.copy(), self.labels.copy(), self.folds.copy()
         rejected[where, number] = True
-        labels[where] = np.where(labels[where] == number, UNDECIDED, labels[where])
+        labels[where] = np.where(labels[where] == number, NO_LABEL, labels[where])
         new = where[folds[where] < 0]
         folds[new] = self._spread(folds, new)
         return dataclasses.replace(self, rejected=rejected, labels=labels, folds=folds)
@@ -178,7 +178,7 @@ class LiveHead:
         """Nothing is said of `rows` any more."""
         where = self._rows(rows)
         labels, rejected, folds = self.labels.copy(), self.rejected.copy(), self.folds.copy()
-        labels[where], rejected[where], folds[where] = UNDECIDED, False, -1
+        labels[where], rejected[where], folds[where] = NO_LABEL, False, -1
         return dataclasses.replace(self, labels=labels, rejected=rejected, folds=folds)
 
     def refit(self, *, check: bool = True) -> Self:
@@ -213,7 +213,7 @@ class LiveHead:
         """0..1, how often the head should be right on the pictures that nobody has decided yet: the mean of
         its calibrated confidences there. None before it is fitted, and where all is decided.
         """
-        rows = np.flatnonzero(self.labels == UNDECIDED)
+        rows = np.flatnonzero(self.labels == NO_LABEL)
         probs = self.probs(rows) if len(rows) else None
         return None if probs is None else float(probs.max(axis=1).mean())
 
@@ -229,7 +229,7 @@ class LiveHead:
         if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(self.class_names):
             raise DataError(
                 "labels of a live head",
-                expected=f"0..{len(self.class_names) - 1}, or {UNDECIDED} for none",
+                expected=f"0..{len(self.class_names) - 1}, or {NO_LABEL} for none",
                 got=f"{numbers.min()}..{numbers.max()}",
             )
         labels, rejected, folds = self.labels.copy(), self.rejected.copy(), self.folds.copy()
@@ -266,7 +266,7 @@ class LiveHead:
         return np.array(found, np.int8)
 
     def _said(self) -> Said:
-        named = self.labels != UNDECIDED
+        named = self.labels != NO_LABEL
         partly = ~named & self.rejected.any(axis=1) & ~self.rejected.all(axis=1)
         rows = np.flatnonzero(named | partly)
         targets = np.eye(max(len(self.class_names), 1), dtype=np.float32)[np.maximum(self.labels[rows], 0)]

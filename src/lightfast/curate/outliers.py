@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from lightfast.curate.flaws import robust_deviations
 
-OUTLIER_DEVIATIONS = 2.5
-"""Robust deviations from the median from which a picture is alone: of a normal spread 6 in 1,000 are."""
+OUTLIER_DEVIATIONS = 3.5
+"""Robust deviations from the median from which a picture is alone (Iglewicz, Hoaglin 1993): strict, so that
+hardly any usual picture is called one; `similarity` ranks the others.
+"""
 OUTLIER_NEIGHBOURS = 5
 """Neighbours whose mean similarity tells how alone a picture is."""
 FEWEST_PICTURES = 20

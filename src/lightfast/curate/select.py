@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lightfast.base.errors import DataError, SettingsError, UnknownName
 from lightfast.base.registry import Registry
 from lightfast.curate.embed import unit_rows
-from lightfast.curate.selection.pool import NO_LABEL, STRATEGIES, Choice, Pool, Strategy
+from lightfast.curate.selection.pool import NO_LABEL, STRATEGIES, Chosen, Pool, Strategy
 
 AUTO = "auto"
 _ALIKE = 1e-6
@@ -175,7 +175,7 @@ def _says_nothing(pool: Pool) -> bool:
     return not pool.vectors.any()
 
 
-def _checked(found: Choice, pool: Pool, count: int) -> Choice:
+def _checked(found: Chosen, pool: Pool, count: int) -> Chosen:
     """What every strategy owes: so many different candidates, each with a reason."""
     chosen = np.array(found.rows, np.int64)
     assert len(set(found.rows)) == len(found.rows) == len(found.reasons) == count, "a strategy gave others"

@@ -199,19 +199,21 @@ def _of_npz(path: Path, target: ImageSpec) -> _Read | None:
         classes = tuple(map(str, stored["class_names"])) if "class_names" in names else ()
     if labels is None:
         labels = np.full(len(images), UNLABELLED)
-    if labels.shape != (len(images),):
-        expected = f"({len(images)},), one a picture"
-        raise DataError(f"{printable(path)}: labels", expected=expected, got=labels.shape)
-    highest = int(labels.max(initial=-1))
-    if classes and highest >= len(classes):
-        expected = f"below {len(classes)}, the number of class_names"
-        raise DataError(f"{printable(path)}: label {highest}", expected=expected)
-    if target.image_size is not None or target.channels is not None:
-        height, width, channels = images.image_shape
-        size = target.image_size or (height, width)
-        images = ImageSet(resize_batch(images.images, size, target.channels or channels), name=path.stem)
-    classes = classes or tuple(map(str, range(highest + 1)))
+    classes = classes or tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
+    _require_fitting(labels, len(images), classes, printable(path))
+    height, width, channels = images.image_shape
+    size, wanted = target.image_size or (height, width), target.channels or channels
+    if (*size, wanted) != images.image_shape:
+        images = ImageSet(resize_batch(images.images, size, wanted), name=path.stem)
     return LoadedData(images), np.maximum(labels, UNLABELLED).astype(np.int64), classes
+
+
+def _require_fitting(labels: NDArray[np.integer], count: int, classes: Sequence[str], where: str) -> None:
+    if labels.shape != (count,):
+        raise DataError(f"{where}: labels", expected=f"({count},), one a picture", got=labels.shape)
+    if labels.max(initial=-1) >= len(classes):
+        expected = f"below {len(classes)}, the number of class_names"
+        raise DataError(f"{where}: label {labels.max()}", expected=expected)
 
 
 def _numbered(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,28 +52,37 @@ def replay(images: ImageSet, decisions: Sequence[Decision]) -> Replayed:
     rows = {key: row for row, key in enumerate(zip(images.ids, images.content_hashes, strict=True))}
     mine = [one for one in decisions if (one.picture, one.content) in rows]
     _check_names(mine, names)
-    given, negatives, agreed = dict[int, str](), list[tuple[int, str]](), 0
-    for key, one in latest(mine).items():
-        row = rows[key]
-        before = names[labels[row]]
-        label = one.decided_label or _other(names, one.given_label or before)
+    said = {rows[key]: _decided(one, names, names[labels[rows[key]]]) for key, one in latest(mine).items()}
+    given, negatives = dict[int, str](), dict[int, str]()
+    for row, (label, was) in sorted(said.items()):
         if label is None:
-            negatives.append((row, one.given_label or before))
-        elif label == before:
-            agreed += 1
-        else:
+            negatives[row] = was
+        elif label != was:
             given[row] = label
-    step = {"verb": "relabel", "decisions": len(mine), "changed": len(given), "left_out": len(negatives)}
-    result = images.relabel(given, step=step) if given or negatives else images
-    if negatives:
-        result = result.take(np.setdiff1d(np.arange(len(images)), [row for row, _ in negatives]))
     return Replayed(
-        result,
-        tuple(images.ids[row] for row in sorted(given)),
-        agreed,
-        tuple((images.ids[row], label) for row, label in sorted(negatives)),
+        _next(images, given, negatives, len(mine)),
+        tuple(images.ids[row] for row in given),
+        len(said) - len(given) - len(negatives),
+        tuple((images.ids[row], label) for row, label in negatives.items()),
         _conflicts(mine),
     )
+
+
+def _next(images: ImageSet, given: Mapping[int, str], left_out: Collection[int], count: int) -> ImageSet:
+    """The next version, or the set itself where nothing changes."""
+    if not given and not left_out:
+        return images
+    step = {"verb": "relabel", "decisions": count, "changed": len(given), "left_out": len(left_out)}
+    result = images.relabel(given, step=step)
+    return result.take(np.setdiff1d(np.arange(len(images)), list(left_out))) if left_out else result
+
+
+def _decided(one: Decision, names: Sequence[str], before: str) -> tuple[str | None, str]:
+    """(the label that holds now, None: known only not to be what it was called; the label before)."""
+    if one.decided_label is not None:
+        return one.decided_label, before
+    was = one.given_label or before
+    return _other(names, was), was
 
 
 def misplaced(sets: Sequence[ImageSet], decisions: Sequence[Decision]) -> tuple[tuple[str, str], ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from lightfast.base.errors import DataError
-from lightfast.library.schema import assets, decisions, labels, leases, queue, tags
+from lightfast.library.schema import assets, decision_table, labels, leases, queue_table, tags
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import ABOUT_LABELS, rebuild_tags
 
@@ -74,33 +74,53 @@ def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool 
 
 def _decide(connection: Connection, user_id: int, acts: Sequence[ReviewAct], over: bool) -> Acted:
     done = _done_before(connection, acts)
-    fresh = [one for one in acts if one.key is None or one.key not in done]
-    _require_rows(connection, assets, {one.asset_id for one in fresh}, "picture")
-    named = {one.label_id for one in fresh} | {one.from_label_id for one in fresh}
-    _require_rows(connection, labels, {number for number in named if number is not None}, "label")
-    _require_free(connection, user_id, {one.asset_id for one in fresh})
-    kept = set() if over else _of_others(connection, user_id, fresh)
-    ids, batch = dict(done), None
-    numbers: list[int] = []
+    fresh = [one for one in acts if one.key not in done]
+    _require_known(connection, user_id, fresh)
+    kept = set[int]() if over else _of_others(connection, user_id, fresh)
+    wanted = [one for one in fresh if one.asset_id not in kept]
+    numbers, batch = _write(connection, user_id, acts, done, kept)
+    rebuild_tags(connection, {one.asset_id for one in wanted if one.act in ABOUT_LABELS})
+    settle(connection, user_id, wanted)
+    hands = [one.asset_id for one in wanted]
+    connection.execute(delete(leases).where(leases.c.asset_id.in_(hands), leases.c.user_id == user_id))
+    return Acted(numbers, tuple(sorted(kept)), batch)
+
+
+def _write(
+    connection: Connection,
+    user_id: int,
+    acts: Sequence[ReviewAct],
+    done: Mapping[str | None, int],
+    kept: set[int],
+) -> tuple[tuple[int, ...], int | None]:
+    """(numbers of the decisions in the order of the acts, number of the batch); what was done before keeps
+    its number, pictures in `kept` get none.
+    """
+    ids, batch, numbers = dict(done), None, list[int]()
     for one in acts:
         if one.key is not None and one.key in ids:
             numbers.append(ids[one.key])
         elif one.asset_id not in kept:
-            number = _add(connection, user_id, one, batch)
-            batch = batch or number
-            numbers.append(number)
-            if one.key is not None:
-                ids[one.key] = number
-    changed = {one.asset_id for one in fresh} - kept
-    rebuild_tags(connection, {one.asset_id for one in fresh if one.act in ABOUT_LABELS} - kept)
-    settle(connection, user_id, [one for one in fresh if one.asset_id not in kept])
-    connection.execute(delete(leases).where(leases.c.asset_id.in_(changed), leases.c.user_id == user_id))
-    return Acted(tuple(numbers), tuple(sorted(kept)), batch)
+            numbers.append(_add(connection, user_id, one, batch))
+            batch = batch or numbers[-1]
+            ids[one.key] = numbers[-1]
+    return tuple(numbers), batch
 
 
-def _done_before(connection: Connection, acts: Sequence[ReviewAct]) -> dict[str, int]:
+def _require_known(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> None:
+    """Refuse pictures and labels that are not there, and pictures in another hand."""
+    pictures = {one.asset_id for one in acts}
+    named = {one.label_id for one in acts} | {one.from_label_id for one in acts}
+    _require_rows(connection, assets, pictures, "picture")
+    _require_rows(connection, labels, {number for number in named if number is not None}, "label")
+    _require_free(connection, user_id, pictures)
+
+
+def _done_before(connection: Connection, acts: Sequence[ReviewAct]) -> dict[str | None, int]:
     keys = [one.key for one in acts if one.key is not None]
-    rows = connection.execute(select(decisions.c.key, decisions.c.id).where(decisions.c.key.in_(keys)))
+    rows = connection.execute(
+        select(decision_table.c.key, decision_table.c.id).where(decision_table.c.key.in_(keys))
+    )
     return {row.key: row.id for row in rows}
 
 
@@ -127,8 +147,8 @@ def _of_others(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) 
     about = {one.asset_id for one in acts if one.act in ABOUT_LABELS}
     rows = connection.execute(
         select(tags.c.asset_id)
-        .join(decisions, decisions.c.id == tags.c.decision_id)
-        .where(tags.c.asset_id.in_(about), decisions.c.user_id != user_id)
+        .join(decision_table, decision_table.c.id == tags.c.decision_id)
+        .where(tags.c.asset_id.in_(about), decision_table.c.user_id != user_id)
     )
     return set(rows.scalars())
 
@@ -136,10 +156,12 @@ def _of_others(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) 
 def _add(connection: Connection, user_id: int, one: ReviewAct, batch: int | None) -> int:
     row = {name: getattr(one, name) for name in ("asset_id", "act", "label_id", "from_label_id")}
     row |= {"reason": one.reason, "seconds": one.seconds, "key": one.key, "batch_id": batch}
-    result = connection.execute(insert(decisions).values(user_id=user_id, at=now(), **row))
+    result = connection.execute(insert(decision_table).values(user_id=user_id, at=now(), **row))
     number = int(result.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
     if batch is None:
-        connection.execute(update(decisions).where(decisions.c.id == number).values(batch_id=number))
+        connection.execute(
+            update(decision_table).where(decision_table.c.id == number).values(batch_id=number)
+        )
     return number
 
 
@@ -148,12 +170,12 @@ def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Seq
     to somebody else, what was sent back is open again.
     """
     for act, assets_of in _by_act(acts).items():
-        entries = update(queue).where(queue.c.asset_id.in_(assets_of))
-        still_open = entries.where(queue.c.state == "open")
+        entries = update(queue_table).where(queue_table.c.asset_id.in_(assets_of))
+        still_open = entries.where(queue_table.c.state == "open")
         if act in ABOUT_LABELS:
             connection.execute(still_open.values(state="done", done_at=now()))
         elif act == "skip":
-            connection.execute(still_open.values(skipped=queue.c.skipped + 1))
+            connection.execute(still_open.values(skipped=queue_table.c.skipped + 1))
         elif act == "second_opinion":
             connection.execute(still_open.values(not_user_id=user_id))
         else:

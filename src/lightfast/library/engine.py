@@ -90,7 +90,7 @@ def lost(error: DBAPIError) -> bool:
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
+def described(name: str) -> Iterator[None]:
     """Turn a database's failures into one line that says what to do."""
     try:
         yield
@@ -101,16 +101,29 @@ def told(name: str) -> Iterator[None]:
 
 
 def _said(name: str, error: DBAPIError) -> InputError:
-    reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    reason = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
     text = reason.lower()
-    if "readonly" in text or "read-only" in text:
-        return StorageError(f"{name} cannot be written ({reason})", cure="Make it writable; reading works.")
-    if "disk is full" in text or "no space left" in text or "database or disk" in text:
-        return StorageError(f"{name}: the disk is full", cure="Make room; nothing half-written stays behind.")
-    if "locked" in text:
-        return StorageError(f"{name} is being written by another program", cure="Try again in a moment.")
-    if lost(error) or "timeout" in text:
-        return StorageError(f"{name} cannot be reached ({reason})", cure="Start the database and try again.")
-    if "not a database" in text or "malformed" in text or "unable to open" in text:
-        return StorageError(f"{name} cannot be read ({reason})", cure="Restore a backup of the library.")
+    if lost(error) and "locked" not in text:
+        text = f"away: {text}"
+    for words, what, cure in _SAYINGS:
+        if any(word in text for word in words):
+            return StorageError(what.format(name=name, reason=reason), cure=cure)
     return StorageError(f"{name}: {reason}", cure="See the database's own log.")
+
+
+_SAYINGS = (
+    (("readonly", "read-only"), "{name} cannot be written ({reason})", "Make it writable; reading works."),
+    (
+        ("disk is full", "no space left", "database or disk"),
+        "{name}: the disk is full",
+        "Make room; nothing half-written stays behind.",
+    ),
+    (("locked",), "{name} is being written by another program", "Try again in a moment."),
+    (("away: ", "timeout"), "{name} cannot be reached ({reason})", "Start the database and try again."),
+    (
+        ("not a database", "malformed", "unable to open"),
+        "{name} cannot be read ({reason})",
+        "Restore a backup of the library.",
+    ),
+)
+"""Words in what a driver says, and what that means for people."""

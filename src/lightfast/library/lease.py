@@ -11,17 +11,27 @@ from sqlalchemy import Connection, Select, delete, func, insert, or_, select, up
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.errors import SettingsError
-from lightfast.library.schema import assets, leases, queue
+from lightfast.library.schema import assets, leases, queue_table
 from lightfast.library.store import Store, now
 
 MINUTES = 10.0
 MOST = 500
-Order = Literal["doubt", "label", "cluster", "newest"]
+Order = Literal["uncertainty", "label", "cluster", "newest"]
 _ORDERS = {
-    "doubt": (queue.c.skipped, queue.c.doubt.desc(), queue.c.id),
-    "label": (queue.c.skipped, queue.c.label_id, queue.c.doubt.desc(), queue.c.id),
-    "cluster": (queue.c.skipped, queue.c.cluster, queue.c.doubt.desc(), queue.c.id),
-    "newest": (queue.c.skipped, queue.c.id.desc()),
+    "uncertainty": (queue_table.c.skipped, queue_table.c.uncertainty.desc(), queue_table.c.id),
+    "label": (
+        queue_table.c.skipped,
+        queue_table.c.label_id,
+        queue_table.c.uncertainty.desc(),
+        queue_table.c.id,
+    ),
+    "cluster": (
+        queue_table.c.skipped,
+        queue_table.c.cluster,
+        queue_table.c.uncertainty.desc(),
+        queue_table.c.id,
+    ),
+    "newest": (queue_table.c.skipped, queue_table.c.id.desc()),
 }
 
 
@@ -35,7 +45,7 @@ class QueueEntry:
         label_id: the label that is asked about; None: any.
         reason: why a person should look, in words.
         source: what asked: tag, repair, curate, select, disagreement, person.
-        doubt: 0..1, larger is sooner.
+        uncertainty: 0..1, larger is sooner.
         cluster: pictures with the same number look alike; None where nobody looked.
     """
 
@@ -44,19 +54,19 @@ class QueueEntry:
     label_id: int | None
     reason: str
     source: str
-    doubt: float
+    uncertainty: float
     cluster: int | None = None
 
 
 def enqueue(connection: Connection, entries: Iterable[Mapping[str, Any]]) -> int:
-    """Queue pictures, in the transaction of `connection`: mappings with asset_id, source, reason, doubt and,
-    where known, label_id and cluster. A picture that waits for the same question already keeps its place.
-    Gives how many are new.
+    """Queue pictures, in the transaction of `connection`: mappings with asset_id, source, reason, uncertainty
+    and, where known, label_id and cluster. A picture that waits for the same question already keeps its
+    place. Gives how many are new.
     """
     rows = [{"label_id": None, "cluster": None, "added_at": now(), **one} for one in entries]
     numbers = [row["asset_id"] for row in rows]
-    waiting = select(queue.c.asset_id, queue.c.label_id, queue.c.source).where(
-        queue.c.asset_id.in_(numbers), queue.c.state == "open"
+    waiting = select(queue_table.c.asset_id, queue_table.c.label_id, queue_table.c.source).where(
+        queue_table.c.asset_id.in_(numbers), queue_table.c.state == "open"
     )
     seen = {tuple(row) for row in connection.execute(waiting).all()}
     fresh: list[dict[str, Any]] = []
@@ -66,12 +76,12 @@ def enqueue(connection: Connection, entries: Iterable[Mapping[str, Any]]) -> int
             seen.add(question)
             fresh.append(row)
     if fresh:
-        connection.execute(insert(queue), fresh)
+        connection.execute(insert(queue_table), fresh)
     return len(fresh)
 
 
 def lease_next(
-    store: Store, user_id: int, count: int = 1, *, order: Order = "doubt", minutes: float = MINUTES
+    store: Store, user_id: int, count: int = 1, *, order: Order = "uncertainty", minutes: float = MINUTES
 ) -> tuple[QueueEntry, ...]:
     """The next pictures for this person, nobody else's until the lease ends.
 
@@ -101,7 +111,7 @@ def release(store: Store, user_id: int, asset_ids: Iterable[int] | None = None) 
 
 def count_waiting(connection: Connection, most: int = 10_000) -> int:
     """How many pictures wait, counted no further than `most`."""
-    few = select(queue.c.id).where(queue.c.state == "open").limit(most).subquery()
+    few = select(queue_table.c.id).where(queue_table.c.state == "open").limit(most).subquery()
     return connection.execute(select(func.count()).select_from(few)).scalar_one()
 
 
@@ -117,12 +127,12 @@ def _lease(
         update(leases).where(leases.c.asset_id.in_(held), leases.c.user_id == user_id).values(expires_at=end)
     )
     free = _waiting(user_id, order).where(
-        ~select(leases.c.asset_id).where(leases.c.asset_id == queue.c.asset_id).exists()
+        ~select(leases.c.asset_id).where(leases.c.asset_id == queue_table.c.asset_id).exists()
     )
     while len(entries) < count:
         wanted = free.limit(4 * (count - len(entries)))
         if connection.dialect.name != "sqlite":
-            wanted = wanted.with_for_update(skip_locked=True, of=queue)
+            wanted = wanted.with_for_update(skip_locked=True, of=queue_table)
         found = _one_each(_entries(connection, wanted), {one.asset_id for one in entries})
         taken = _take(connection, user_id, found[: count - len(entries)], end)
         entries += [one for one in found if one.asset_id in taken]
@@ -132,18 +142,18 @@ def _lease(
 
 
 def _waiting(user_id: int, order: str) -> Select[Any]:
-    columns = [queue.c[name] for name in QueueEntry.__dataclass_fields__]
+    columns = [queue_table.c[name] for name in QueueEntry.__dataclass_fields__]
     return (
         select(*columns)
-        .join(assets, assets.c.id == queue.c.asset_id)
-        .where(queue.c.state == "open", assets.c.deleted_at.is_(None))
-        .where(or_(queue.c.not_user_id.is_(None), queue.c.not_user_id != user_id))
+        .join(assets, assets.c.id == queue_table.c.asset_id)
+        .where(queue_table.c.state == "open", assets.c.deleted_at.is_(None))
+        .where(or_(queue_table.c.not_user_id.is_(None), queue_table.c.not_user_id != user_id))
         .order_by(*_ORDERS[order])
     )
 
 
 def _mine(user_id: int) -> Any:
-    return (leases.c.asset_id == queue.c.asset_id) & (leases.c.user_id == user_id)
+    return (leases.c.asset_id == queue_table.c.asset_id) & (leases.c.user_id == user_id)
 
 
 def _entries(connection: Connection, wanted: Select[Any]) -> list[QueueEntry]:

@@ -11,10 +11,10 @@ from sqlalchemy import URL
 from lightfast.base.errors import DataError
 from lightfast.base.files import load_json, make_folder, require_writable, write_json
 from lightfast.library.engine import checked_url, connect, sqlite_url
-from lightfast.library.migrate import require_current, upgrade
+from lightfast.library.migrate import require_current, upgrade_library
 from lightfast.library.store import Store
 
-SETTINGS = "library.json"
+LIBRARY_FILE = "library.json"
 DATABASE = "library.db"
 _FORMAT = 1
 
@@ -67,7 +67,7 @@ def create_library(folder: Path | str, database: str | None = None) -> Library:
         DataError: for a folder that holds something else, and for one that has another database.
     """
     folder = Path(folder).absolute()
-    settings = folder / SETTINGS
+    settings = folder / LIBRARY_FILE
     if settings.is_file():
         known = load_json(settings).get("database")
         if database is not None and known != database:
@@ -79,7 +79,7 @@ def create_library(folder: Path | str, database: str | None = None) -> Library:
         )
     url = checked_url(database) if database else sqlite_url(folder / DATABASE)
     require_writable(make_folder(folder), folder=True)
-    store = _opened(folder, url, upgrade)
+    store = _opened(folder, url, upgrade_library)
     if not settings.is_file():
         write_json(settings, {"format": _FORMAT, "database": database})
         # An address may carry a password.
@@ -90,7 +90,7 @@ def create_library(folder: Path | str, database: str | None = None) -> Library:
 def open_library(folder: Path | str) -> Library:
     """The library in `folder`; raises DataError where there is none, or one of another version."""
     folder = Path(folder).absolute()
-    settings = folder / SETTINGS
+    settings = folder / LIBRARY_FILE
     if not settings.is_file():
         raise DataError(f"{folder} is no library", cure=f"Make one: lightfast library init {folder}")
     database = load_json(settings).get("database")

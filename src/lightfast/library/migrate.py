@@ -13,7 +13,7 @@ from lightfast.base.errors import DataError
 from lightfast.library.store import Store
 
 
-def upgrade(store: Store) -> None:
+def upgrade_library(store: Store) -> None:
     """Create the tables, or change those of an older version.
 
     Raises DataError for a database that a newer version has written.

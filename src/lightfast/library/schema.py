@@ -188,7 +188,7 @@ predictions = Table(
     _to("label_id", "labels", primary_key=True),
     Column("probability", Double, nullable=False),
 )
-decisions = Table(
+decision_table = Table(
     "decisions",
     METADATA,
     _number(),
@@ -233,7 +233,7 @@ tags = Table(
     Index(None, "label_id", "asset_id", "score", "state"),
     _one_of("state", "suggested", "confirmed", "rejected"),
 )
-queue = Table(
+queue_table = Table(
     "queue",
     METADATA,
     _number(),
@@ -244,7 +244,7 @@ queue = Table(
     Column("source", Text, nullable=False),
     Column("reason", Text, nullable=False),
     # 0 (sure) to 1: the larger, the sooner.
-    Column("doubt", Double, nullable=False),
+    Column("uncertainty", Double, nullable=False),
     Column("cluster", Integer),
     Column("state", Text, nullable=False, server_default="open"),
     # A second opinion: not by this user, who cannot be seen by the next.
@@ -254,7 +254,7 @@ queue = Table(
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("done_at", Moment),
     _to("decision_id", "decisions"),
-    Index(None, "state", "skipped", "doubt", "id"),
+    Index(None, "state", "skipped", "uncertainty", "id"),
     _one_of("state", "open", "done", "withdrawn"),
     sqlite_autoincrement=True,
 )
@@ -289,7 +289,7 @@ ledger = Table(
     Column("verdict", Text, nullable=False),
     sqlite_autoincrement=True,
 )
-held_out = Table(
+held_out_table = Table(
     "held_out",
     METADATA,
     # The untouched part: never trained on, judged as rarely as can be.

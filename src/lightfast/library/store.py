@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from lightfast.library.engine import WAIT_SECONDS, lost, told
+from lightfast.library.engine import WAIT_SECONDS, described, lost
 
 Result = TypeVar("Result")
 
@@ -35,7 +35,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state of the database throughout; writes on it are undone."""
-        with told(self.name), self.engine.connect() as connection:
+        with described(self.name), self.engine.connect() as connection:
             yield connection
             connection.rollback()
 
@@ -43,7 +43,7 @@ class Store:
     def write(self) -> Iterator[Connection]:
         """One transaction: everything inside happens, durably, or nothing does."""
         with (
-            told(self.name),
+            described(self.name),
             self.engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -59,12 +59,12 @@ class Store:
         end, pause = time.monotonic() + seconds, 0.05
         while True:
             try:
-                # Outside `told`: the driver's own error says whether another try makes sense.
+                # Outside `described`: the driver's own error says whether another try makes sense.
                 with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
                     return transaction(connection)
             except DBAPIError as error:
                 if not lost(error) or time.monotonic() + pause > end:
-                    with told(self.name):
+                    with described(self.name):
                         raise
             time.sleep(pause)
             pause = min(2 * pause, 1.0)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from lightfast.library.lease import count_waiting
 from lightfast.library.library import Library
-from lightfast.library.schema import assets, decisions, labels, models, places, tags
+from lightfast.library.schema import assets, decision_table, labels, models, places, tags
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def summarise(library: Library) -> LibrarySummary:
             _count(connection, assets.c.deleted_at.isnot(None)),
             connection.execute(select(func.count()).select_from(places)).scalar_one(),
             count_waiting(connection),
-            connection.execute(select(func.count()).select_from(decisions)).scalar_one(),
+            connection.execute(select(func.count()).select_from(decision_table)).scalar_one(),
             connection.execute(promoted.limit(1)).scalar(),
             _labels(connection),
             first,

@@ -176,35 +176,42 @@ def _unseen(model_id: int, after: int) -> Select[Any]:
     )
 
 
+_Read = list[tuple[int, NDArray[np.float32]]]
+_Given = list[tuple[int, NDArray[np.float32], tuple[int, bool, str]]]
+
+
 def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Mapping[int, str]) -> TagResult:
-    read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
+    read: _Read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
     failed = {**lost, **{one.asset_id: one.failed for one in said if one.probs is None}}
-    moment = now()
-    rows = [{"asset_id": number, "failed": None} for number, _ in read]
-    rows += [{"asset_id": number, "failed": why} for number, why in failed.items()]
-    for row in rows:
-        row |= {"model_id": seer.model_id, "at": moment}
-    _put(connection, tagged, ("model_id", "asset_id"), rows, ("at", "failed"))
+    _put_tagged(connection, seer.model_id, {**dict.fromkeys(number for number, _ in read), **failed})
     kept = [row for number, probs in read for row in _predictions(seer, number, probs)]
     _put(connection, predictions, ("asset_id", "model_id", "label_id"), kept, ("probability",))
-    given = [(number, probs, one) for number, probs in read for one in seer.tags(probs)]
+    accepted, asked, decided = _judge(connection, seer, read)
+    return TagResult(len(read), accepted, asked, decided, len(failed))
+
+
+def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, int]:
+    """Write tags and questions; (pictures with an accepted tag, asked about, decided by people before)."""
+    given: _Given = [(number, probs, one) for number, probs in read for one in seer.tags(probs)]
     decided = _decided(connection, [number for number, _ in read])
     _put_tags(connection, seer, given)
-    ask = [
-        {
-            "asset_id": number,
-            "label_id": int(seer.labels[column]),
-            "source": "tag",
-            "reason": why,
-            "doubt": 1 - float(probs[column]),
-        }
-        for number, probs, (column, accepted, why) in given
-        if not accepted and number not in decided
-    ]
+    ask = [_question(seer, *one) for one in given if not one[2][1] and one[0] not in decided]
     enqueue(connection, ask)
-    accepted = {number for number, _, (_, sure, _) in given if sure}
-    asked = {row["asset_id"] for row in ask}
-    return TagResult(len(read), len(accepted), len(asked), len(decided), len(failed))
+    return len({one[0] for one in given if one[2][1]}), len({row["asset_id"] for row in ask}), len(decided)
+
+
+def _put_tagged(connection: Connection, model_id: int, failed: Mapping[int, str | None]) -> None:
+    row = {"model_id": model_id, "at": now()}
+    rows = [{**row, "asset_id": number, "failed": why} for number, why in failed.items()]
+    _put(connection, tagged, ("model_id", "asset_id"), rows, ("at", "failed"))
+
+
+def _question(
+    seer: _Seer, number: int, probs: NDArray[np.float32], tag: tuple[int, bool, str]
+) -> dict[str, Any]:
+    column, _, why = tag
+    row = {"asset_id": number, "label_id": int(seer.labels[column]), "source": "tag", "reason": why}
+    return {**row, "uncertainty": 1 - float(probs[column])}
 
 
 def _predictions(seer: _Seer, number: int, probs: NDArray[np.float32]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from lightfast.library.schema import decisions, tags
+from lightfast.library.schema import decision_table, tags
 from lightfast.library.store import now
 
 ABOUT_LABELS = ("confirm", "reject")
@@ -43,7 +43,9 @@ def rebuild_tags(connection: Connection, asset_ids: Iterable[int]) -> None:
     numbers = list(set(asset_ids))
     if not numbers:
         return
-    said = tag_states(connection.execute(select(decisions).where(decisions.c.asset_id.in_(numbers))).all())
+    said = tag_states(
+        connection.execute(select(decision_table).where(decision_table.c.asset_id.in_(numbers))).all()
+    )
     present = connection.execute(select(tags).where(tags.c.asset_id.in_(numbers))).all()
     for row in present:
         _bring(connection, row, said.pop((row.asset_id, row.label_id), None))

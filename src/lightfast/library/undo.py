@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from lightfast.library.decide import Acted, settle
-from lightfast.library.schema import decisions, queue
+from lightfast.library.schema import decision_table, queue_table
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import live_decisions, rebuild_tags
 
@@ -50,14 +50,14 @@ def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
 
 def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Acted:
     if key is not None:
-        before = connection.execute(select(decisions.c.id).where(decisions.c.key == key)).scalar()
+        before = connection.execute(select(decision_table.c.id).where(decision_table.c.key == key)).scalar()
         if before is not None:
             return Acted((before,))
     batches = steps(_own(connection, user_id))[0 if act == "undo" else 1]
     if not batches:
         return Acted()
-    batch = decisions.c.batch_id == batches[-1]
-    rows = connection.execute(select(decisions).where(batch, decisions.c.act.notin_(_MOVES))).all()
+    batch = decision_table.c.batch_id == batches[-1]
+    rows = connection.execute(select(decision_table).where(batch, decision_table.c.act.notin_(_MOVES))).all()
     numbers = [_add(connection, user_id, act, row, key if row is rows[0] else None) for row in rows]
     rebuild_tags(connection, {row.asset_id for row in rows})
     if act == "redo":
@@ -68,30 +68,36 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
 
 
 def _own(connection: Connection, user_id: int) -> Sequence[Row[Any, Any, Any]]:
-    own = select(decisions.c.id, decisions.c.act, decisions.c.batch_id).where(decisions.c.user_id == user_id)
-    return connection.execute(own.order_by(decisions.c.id.desc()).limit(_KEPT_STEPS)).all()
+    own = select(decision_table.c.id, decision_table.c.act, decision_table.c.batch_id).where(
+        decision_table.c.user_id == user_id
+    )
+    return connection.execute(own.order_by(decision_table.c.id.desc()).limit(_KEPT_STEPS)).all()
 
 
 def _add(connection: Connection, user_id: int, act: str, about: Row[Any], key: str | None) -> int:
     row = {"asset_id": about.asset_id, "about_id": about.id, "batch_id": about.batch_id}
-    result = connection.execute(insert(decisions).values(user_id=user_id, at=now(), act=act, key=key, **row))
+    result = connection.execute(
+        insert(decision_table).values(user_id=user_id, at=now(), act=act, key=key, **row)
+    )
     return int(result.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
 
 
 def _unsettle(connection: Connection, rows: Iterable[Row[Any]]) -> None:
     """Bring the queue to where it was before the acts."""
     for row in rows:
-        here = update(queue).where(queue.c.asset_id == row.asset_id)
+        here = update(queue_table).where(queue_table.c.asset_id == row.asset_id)
         if row.act == "skip":
-            connection.execute(here.where(queue.c.skipped > 0).values(skipped=queue.c.skipped - 1))
+            connection.execute(
+                here.where(queue_table.c.skipped > 0).values(skipped=queue_table.c.skipped - 1)
+            )
         elif row.act == "second_opinion":
             connection.execute(here.values(not_user_id=None))
         elif row.act == "send_back" or _decided(connection, row.asset_id):
-            connection.execute(here.where(queue.c.state == "open").values(state="done", done_at=now()))
+            connection.execute(here.where(queue_table.c.state == "open").values(state="done", done_at=now()))
         else:
-            connection.execute(here.where(queue.c.state == "done").values(state="open", done_at=None))
+            connection.execute(here.where(queue_table.c.state == "done").values(state="open", done_at=None))
 
 
 def _decided(connection: Connection, asset_id: int) -> bool:
-    rows = connection.execute(select(decisions).where(decisions.c.asset_id == asset_id)).all()
+    rows = connection.execute(select(decision_table).where(decision_table.c.asset_id == asset_id)).all()
     return bool(live_decisions(rows))

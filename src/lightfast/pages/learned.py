@@ -87,8 +87,9 @@ def label_issue_sections(found: FoundLabelIssues | None) -> list[Section]:
         (one.id, one.given_label, one.suggested_label, f"{one.label_quality:.3f}") for one in found.rows
     )
     note = (
-        "Label quality is how probable the given label is beside the best other class, said by models that "
-        f"were fitted on other training pictures. All of them: {found.file.name}."
+        "Label quality is how probable the given label is beside the best other class, said by linear heads "
+        "that were not fitted on the picture itself (with mirrored copies perhaps on its mirror image). "
+        f"All of them: {found.file.name}."
     )
     columns, parts = ("picture", "given label", "suggestion", "label quality"), []
     if rows:

@@ -17,7 +17,7 @@ from lightfast.report.page import Card, Cards, Gallery, Section, Text, write_pag
 from lightfast.report.pictures import picture
 from lightfast.report.tables import percent
 
-SHOWN = 60
+SHOWN_CHOSEN = 60
 """Pictures on the page; the queue holds all."""
 
 

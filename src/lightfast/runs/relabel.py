@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import make_folder, write_json, write_text
@@ -105,24 +106,35 @@ def relabel_data(
     _write_beside(out, used, found)
     facts = envelope(prepared, prepared.data.train, options, started)
     facts["notes"] = (*facts["notes"], *notes, *_notes(found))
-    result = RelabelResult(
-        **facts,
-        source=source,
-        out=out,
-        path=path,
-        parent={name: images.version for name, images in parts.items()},
-        versions={name: one.images.version for name, one in found.items()},
-        n=sum(len(one.images) for one in found.values()),
-        decisions=len(used),
-        changed={name: len(one.changed) for name, one in found.items()},
-        agreed=sum(one.agreed for one in found.values()),
-        left_out={name: len(one.negatives) for name, one in found.items()},
-        misplaced=lost,
-        conflicts=tuple(conflict for one in found.values() for conflict in one.conflicts),
-        undone=tuple(sorted(without)),
-    )
+    result = _result(facts, found, source, (out, path), parts=parts, used=used, lost=lost, without=without)
     write_json(out / VERSION_FILE, as_json(result))
     return result
+
+
+def _result(
+    facts: Mapping[str, Any],
+    found: Mapping[str, Replayed],
+    source: str,
+    written: tuple[Path, Path],
+    **read: Any,
+) -> RelabelResult:
+    ones = found.values()
+    return RelabelResult(
+        **facts,
+        source=source,
+        out=written[0],
+        path=written[1],
+        parent={name: images.version for name, images in read["parts"].items()},
+        versions={name: one.images.version for name, one in found.items()},
+        n=sum(len(one.images) for one in ones),
+        decisions=len(read["used"]),
+        changed={name: len(one.changed) for name, one in found.items()},
+        agreed=sum(one.agreed for one in ones),
+        left_out={name: len(one.negatives) for name, one in found.items()},
+        misplaced=read["lost"],
+        conflicts=tuple(conflict for one in ones for conflict in one.conflicts),
+        undone=tuple(sorted(read["without"])),
+    )
 
 
 def _decisions(

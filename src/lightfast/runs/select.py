@@ -21,14 +21,14 @@ from lightfast.data.ingest import Ingest
 from lightfast.data.partly import UNLABELLED, PartlyLabelled, without_labels
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.transfer import backbone_of, identifier_of
-from lightfast.pages.select import SHOWN, SelectResult, write_select_page
+from lightfast.pages.select import SHOWN_CHOSEN, SelectResult, write_select_page
 from lightfast.runs.folder import RUN_FILE, seen_rows
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare_partly
 from lightfast.runs.record import envelope, written
 
 BACKBONE = "lite0"
-QUEUE_FILE = "queue.csv"
+NEXT_FILE = "queue.csv"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def select_run(source: str, options: RunOptions, select_options: SelectOptions) 
         class_names=opinion.class_names,
         chosen=queue.items,
         queue=path,
-        pictures=[images.images[row] for row in found.rows[:SHOWN].tolist()],
+        pictures=[images.images[row] for row in found.rows[:SHOWN_CHOSEN].tolist()],
     )
     return written(options.out, result, write_select_page)
 
@@ -223,7 +223,7 @@ def _said(found: Selection, opinion: _Opinion) -> dict[str, Any]:
 
 
 def _save(queue: ReviewQueue, out: Path | None) -> Path | None:
-    return None if out is None else queue.save(make_folder(Path(out)) / QUEUE_FILE)
+    return None if out is None else queue.save(make_folder(Path(out)) / NEXT_FILE)
 
 
 def _require_own(options: RunOptions) -> None:

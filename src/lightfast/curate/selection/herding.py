@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.randomness import generator
-from lightfast.curate.selection.pool import Choice, Pool, count_text, strategy
+from lightfast.curate.selection.pool import Chosen, Pool, count_text, strategy
 
 RADIUS = 1.0
 """Width of the kernel exp(−d²/radius²) on vectors of length 1 while nothing is labelled."""
 NARROWER = 0.7
 """Later the radius is this times the mean distance of a labelled picture to the nearest other one."""
-MOST_PICTURES = 6_000
+MOST_SEEN = 6_000
 """Of more candidates, and of more pictures to stand for, so many are drawn."""
 _SMALLEST_RADIUS = 0.05
 _NEAR = 0.3
@@ -24,7 +24,7 @@ _NEAR = 0.3
     "Pictures that stand for as many others as possible.",
     "MaxHerding of Bae, Noh and Sutherland 2024",
 )
-def choose_herding(pool: Pool, count: int) -> Choice:
+def choose_herding(pool: Pool, count: int) -> Chosen:
     """Greedy coverage with one radius."""
     return _herd(pool, count, np.ones(len(pool), np.float32), RADIUS)
 
@@ -35,7 +35,7 @@ def choose_herding(pool: Pool, count: int) -> Choice:
     "Uncertainty Herding of Bae, Oliveira and Sutherland 2024",
     needs_probs=True,
 )
-def choose_unsure_herding(pool: Pool, count: int) -> Choice:
+def choose_unsure_herding(pool: Pool, count: int) -> Chosen:
     """Greedy coverage of the pictures weighed by 1 − margin, the radius following the labelled ones."""
     return _herd(pool, count, pool.unsureness, radius_of(pool))
 
@@ -45,20 +45,20 @@ def radius_of(pool: Pool) -> float:
     rows = pool.labelled
     if len(rows) < 2:
         return RADIUS
-    if len(rows) > MOST_PICTURES:
-        rows = generator(pool.seed, "select", "radius").permutation(rows)[:MOST_PICTURES]
+    if len(rows) > MOST_SEEN:
+        rows = generator(pool.seed, "select", "radius").permutation(rows)[:MOST_SEEN]
     cosines = pool.vectors[rows] @ pool.vectors[rows].T
     np.fill_diagonal(cosines, -1)
     distances = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1), 0))
     return max(NARROWER * float(distances.mean()), _SMALLEST_RADIUS)
 
 
-def _herd(pool: Pool, count: int, weights: NDArray[np.float32], radius: float) -> Choice:
+def _herd(pool: Pool, count: int, weights: NDArray[np.float32], radius: float) -> Chosen:
     """The candidates that raise the weighted mean of max over chosen of kernel(picture, chosen) most, one
     after the other.
     """
-    seen = _some(np.arange(len(pool)), pool.seed, "seen", MOST_PICTURES)
-    offered = _some(pool.candidates, pool.seed, "offered", max(MOST_PICTURES, count))
+    seen = _some(np.arange(len(pool)), pool.seed, "seen", MOST_SEEN)
+    offered = _some(pool.candidates, pool.seed, "offered", max(MOST_SEEN, count))
     covered = np.zeros(len(seen), np.float32)
     for start in range(0, len(pool.labelled), 512):
         some = _kernel(pool, seen, pool.labelled[start : start + 512], radius)
@@ -74,7 +74,7 @@ def _herd(pool: Pool, count: int, weights: NDArray[np.float32], radius: float) -
         reasons.append(_reason(pool, rows[-1], round(float(new.sum()) * len(pool) / len(seen))))
         left[place] = False
         np.maximum(covered, kernel[place], out=covered)
-    return Choice(tuple(rows), tuple(reasons))
+    return Chosen(tuple(rows), tuple(reasons))
 
 
 def _best(

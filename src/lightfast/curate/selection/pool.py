@@ -67,7 +67,7 @@ class Pool:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class Chosen:
     """Rows of a pool in the order in which they are to be labelled, with the reason of each in words."""
 
     rows: tuple[int, ...]
@@ -77,7 +77,7 @@ class Choice:
 class Choose(Protocol):
     """`count` of the candidates of a pool, which holds at least so many."""
 
-    def __call__(self, pool: Pool, count: int) -> Choice:
+    def __call__(self, pool: Pool, count: int) -> Chosen:
         """The chosen, first the one that matters most."""
         ...
 

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.randomness import generator
-from lightfast.curate.selection.pool import Choice, Pool, strategy
+from lightfast.curate.selection.pool import Chosen, Pool, strategy
 
 
 @strategy("random", "Drawn by lot: what the others are measured against.", "")
-def choose_random(pool: Pool, count: int) -> Choice:
+def choose_random(pool: Pool, count: int) -> Chosen:
     """`count` candidates by lot."""
     drawn = generator(pool.seed, "select", "random").permutation(pool.candidates)[:count]
-    return Choice(tuple(drawn.tolist()), ("drawn by lot",) * count)
+    return Chosen(tuple(drawn.tolist()), ("drawn by lot",) * count)
 
 
 @strategy(
@@ -21,7 +21,7 @@ def choose_random(pool: Pool, count: int) -> Choice:
     "The picture farthest from all labelled ones, again and again.",
     "the greedy k-centre of Sener and Savarese 2018",
 )
-def choose_coreset(pool: Pool, count: int) -> Choice:
+def choose_coreset(pool: Pool, count: int) -> Chosen:
     """k-centre greedy: the next one is the candidate whose nearest chosen picture is farthest."""
     nearest = _start(pool)
     rows, reasons = [], []
@@ -30,7 +30,7 @@ def choose_coreset(pool: Pool, count: int) -> Choice:
         rows.append(row)
         reasons.append(_unlike(nearest[row]))
         _add(pool, nearest, row)
-    return Choice(tuple(rows), tuple(reasons))
+    return Chosen(tuple(rows), tuple(reasons))
 
 
 @strategy(
@@ -38,7 +38,7 @@ def choose_coreset(pool: Pool, count: int) -> Choice:
     "By lot, the likelier the less a picture is like the labelled ones.",
     "the D² sampling of Arthur and Vassilvitskii 2007",
 )
-def choose_kmeans_plus_plus(pool: Pool, count: int) -> Choice:
+def choose_kmeans_plus_plus(pool: Pool, count: int) -> Chosen:
     """D² sampling: each candidate with a probability proportional to its squared distance from the nearest
     chosen picture.
     """
@@ -51,7 +51,7 @@ def choose_kmeans_plus_plus(pool: Pool, count: int) -> Choice:
         rows.append(row)
         reasons.append(_unlike(nearest[row]))
         _add(pool, nearest, row)
-    return Choice(tuple(rows), tuple(reasons))
+    return Chosen(tuple(rows), tuple(reasons))
 
 
 def _start(pool: Pool) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lightfast.base.randomness import derive_seed
 from lightfast.curate.neighbours import nearest
-from lightfast.curate.selection.pool import Choice, Pool, count_text, strategy
+from lightfast.curate.selection.pool import Chosen, Pool, count_text, strategy
 
 MOST_CLUSTERS = 500
 _SMALL = 5
@@ -22,7 +22,7 @@ _LARGE = 20_000
     "Typical pictures of the largest clusters that have no label yet.",
     "TypiClust of Hacohen, Dekel and Weinshall 2022",
 )
-def choose_typical(pool: Pool, count: int) -> Choice:
+def choose_typical(pool: Pool, count: int) -> Chosen:
     """One picture a cluster of k-means with as many clusters as there will be labels (at most 500), those
     with the fewest labels and then the largest first; in each the candidate nearest on average to its 20
     nearest neighbours there.
@@ -43,7 +43,7 @@ def choose_typical(pool: Pool, count: int) -> Choice:
         reasons.append(_reason(int(sizes[cluster]), int(labelled[cluster])))
         labelled[cluster] += 1
         left[cluster] -= 1
-    return Choice(tuple(rows), tuple(reasons))
+    return Chosen(tuple(rows), tuple(reasons))
 
 
 def _reason(size: int, labelled: int) -> str:

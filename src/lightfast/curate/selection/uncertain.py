@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightfast.curate.selection.pool import Choice, Pool, strategy
+from lightfast.curate.selection.pool import Chosen, Pool, strategy
 
 
 @strategy(
@@ -13,8 +13,8 @@ from lightfast.curate.selection.pool import Choice, Pool, strategy
     "Scheffer, Decomain and Wrobel 2001",
     needs_probs=True,
 )
-def choose_margin(pool: Pool, count: int) -> Choice:
+def choose_by_margin(pool: Pool, count: int) -> Chosen:
     """The candidates with the smallest margins."""
     order = np.argsort(-pool.unsureness[pool.candidates], kind="stable")[:count]
     rows = pool.candidates[order].tolist()
-    return Choice(tuple(rows), tuple(f"the model cannot decide: {pool.between(row)}" for row in rows))
+    return Chosen(tuple(rows), tuple(f"the model cannot decide: {pool.between(row)}" for row in rows))

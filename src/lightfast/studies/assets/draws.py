@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 
 from lightfast.base.files import json_digest
 from lightfast.models.binary_tree import Structure, binary_tree
-from lightfast.studies.assets.tasks import Draw, Library, TaskFeatures, TaskOf, draw
+from lightfast.studies.assets.tasks import Draw, TaskFeatures, TaskLibrary, TaskOf, draw
 from lightfast.studies.registry import StudyOptions, kept
 from lightfast.train.linear import BinaryHeads, LinearData, LinearHead, LinearSettings, fit_linear, fit_tree
 
@@ -63,7 +63,7 @@ def methods_of(task: TaskOf) -> tuple[DrawMethod, ...]:
 def measured_draws(
     options: StudyOptions,
     tasks: Sequence[TaskOf],
-    pool: Library,
+    pool: TaskLibrary,
     features: tuple[TaskFeatures, TaskFeatures],
     sizes: tuple[int, int] | None,
     count: int,

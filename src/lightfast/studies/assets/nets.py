@@ -19,7 +19,7 @@ from lightfast.evaluate.metrics import Evaluation, score
 from lightfast.evaluate.predict import calibrate, predict
 from lightfast.experiments.auto import choose_model
 from lightfast.models.transfer import TransferSettings
-from lightfast.studies.assets.tasks import MODEL, Draw, Library, TaskOf, draw
+from lightfast.studies.assets.tasks import MODEL, Draw, TaskLibrary, TaskOf, draw
 from lightfast.studies.registry import StudyOptions, kept
 from lightfast.train.fit import ClassifierPlan
 from lightfast.train.recipe import Recipe, Training
@@ -83,7 +83,7 @@ def paper_ways(epochs: int | None = None) -> tuple[Way, ...]:
 
 
 def paper_networks(
-    options: StudyOptions, task: TaskOf, pool: Library, size: int, epochs: int | None
+    options: StudyOptions, task: TaskOf, pool: TaskLibrary, size: int, epochs: int | None
 ) -> list[dict[str, Any]]:
     """The paper's three networks on the first draw of `size` training pictures, kept in the study's folder;
     without `options.fetch_weights` rows that say that they were not run.
@@ -126,7 +126,7 @@ def ways(epochs: int | None = None) -> tuple[Way, ...]:
 
 
 def trained_ways(
-    options: StudyOptions, task: TaskOf, pool: Library, cut: tuple[int, int], chosen: Sequence[Way]
+    options: StudyOptions, task: TaskOf, pool: TaskLibrary, cut: tuple[int, int], chosen: Sequence[Way]
 ) -> list[dict[str, Any]]:
     """Every way on some draws, `cut` = (training pictures, draws), each tested on all test pictures of the
     task; kept in the study's folder.
@@ -154,7 +154,7 @@ def trained_ways(
     return rows
 
 
-def _sides(task: TaskOf, pool: Library, drawn: Draw) -> Splits:
+def _sides(task: TaskOf, pool: TaskLibrary, drawn: Draw) -> Splits:
     """The pictures of a draw with the labels that the task gives them."""
     fitted = len(drawn.fit_rows)
     return Splits(

@@ -94,7 +94,7 @@ TASKS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Library:
+class TaskLibrary:
     """The study's pictures, uint8 (N, 64, 64, 1), of the six CLASSES: to learn from and to test on;
     what stands in for what, in notes.
     """
@@ -143,7 +143,7 @@ class Draw:
     truth: NDArray[np.int64]
 
 
-def library(options: StudyOptions) -> Library:
+def library(options: StudyOptions) -> TaskLibrary:
     """The pictures; at scale "quick" few of them, and digits where the real ones are not at hand (said in the
     notes).
 
@@ -166,7 +166,7 @@ def library(options: StudyOptions) -> Library:
     return dataclasses.replace(whole, notes=(*whole.notes, counts))
 
 
-def _real(options: StudyOptions) -> Library:
+def _real(options: StudyOptions) -> TaskLibrary:
     faces = options.pictures(FACES).data.train
     numbers = np.array([CLASSES.index(name) for name in faces.class_names])
     fitted, tested = (
@@ -180,7 +180,7 @@ def _real(options: StudyOptions) -> Library:
         "two more classes. The tests are its official test part and a sixth of the faces."
     )
     learned = concatenate([fitted, _clothes(clothes.train)], "library")
-    return Library(learned, concatenate([tested, _clothes(clothes.part("test"))], "test"), (said,))
+    return TaskLibrary(learned, concatenate([tested, _clothes(clothes.part("test"))], "test"), (said,))
 
 
 def _clothes(part: ImageSet) -> ImageSet:
@@ -191,14 +191,14 @@ def _clothes(part: ImageSet) -> ImageSet:
     return _standard(few, numbers[few.require_labels()])
 
 
-def _digits(options: StudyOptions) -> Library:
+def _digits(options: StudyOptions) -> TaskLibrary:
     digits = options.pictures(_EMBEDDED).data.train
     train, test = (
         _standard(few, few.require_labels())
         for part in split_off(digits, 0.25, 0, ("train", "test"))
         for few in [part.take(np.flatnonzero(part.require_labels() < len(CLASSES)))]
     )
-    return Library(
+    return TaskLibrary(
         train,
         test,
         (
@@ -221,7 +221,7 @@ def _few(images: ImageSet, count: int, seed: int) -> ImageSet:
     return images.take(np.sort(np.concatenate(rows)))
 
 
-def draw(task: TaskOf, pool: Library, seed: int, sizes: tuple[int, int] | None) -> Draw:
+def draw(task: TaskOf, pool: TaskLibrary, seed: int, sizes: tuple[int, int] | None) -> Draw:
     """Pictures of one experiment: `sizes` = (to learn from, to test on), as many of each class, or None for
     all there are.
 

@@ -70,12 +70,12 @@ def _quick() -> MnistCPlan:
         seeds=2,
         classifier=Recipe(epochs=4, averaging=0.98),
         detector=look,
-        family_detector=look,
+        family_detector=DetectorPlan(recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1500),
         restorer=RestorerPlan(
             config=config, recognition=0.1, recipe=Recipe(epochs=3, averaging=0.98), per_epoch=1500
         ),
         family_restorer=RestorerPlan(
-            config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1000
+            config=config, recognition=0.1, recipe=Recipe(epochs=1, averaging=0.9), per_epoch=500
         ),
         autoencoder=RestorerPlan(
             model="autoencoder", pixel_loss="bce", recognition=0, recipe=Recipe(epochs=3), per_epoch=1500

@@ -319,7 +319,7 @@ def _queue() -> None:
         sa.Column("label_id", Number, nullable=True),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("doubt", sa.Double(), nullable=False),
+        sa.Column("uncertainty", sa.Double(), nullable=False),
         sa.Column("cluster", sa.Integer(), nullable=True),
         sa.Column("state", sa.Text(), server_default="open", nullable=False),
         sa.Column("not_user_id", Number, nullable=True),
@@ -337,7 +337,10 @@ def _queue() -> None:
     )
     op.create_index(op.f("ix_queue_asset_id"), "queue", ["asset_id"], unique=False)
     op.create_index(
-        op.f("ix_queue_state_skipped_doubt_id"), "queue", ["state", "skipped", "doubt", "id"], unique=False
+        op.f("ix_queue_state_skipped_doubt_id"),
+        "queue",
+        ["state", "skipped", "uncertainty", "id"],
+        unique=False,
     )
 
 
