@@ -57,7 +57,7 @@ def divided(given: LabelledFeatures, seed: int) -> tuple[NDArray[np.intp], NDArr
 
 
 def kept_rows(path: Path, names: Sequence[str], repeats: int) -> list[dict[str, Any]]:
-    """The rows of an earlier result about other sets, from as many repeats: sets can be measured one by one."""
+    """The rows of an earlier result about other sets, from as many repeats: they can be measured singly."""
     there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     same = there.get("repeats") == repeats
     return [one for one in there.get("rows", ()) if same and one["data"] not in names]
