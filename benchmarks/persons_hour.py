@@ -28,7 +28,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
-from selection_sets import SETS, LabelledFeatures, divided, load_features  # noqa: E402
+from selection_sets import SETS, LabelledFeatures, divided, kept_rows, load_features  # noqa: E402
 from sklearn.cluster import KMeans  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
@@ -163,6 +163,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     data, started, rows = Path(os.environ["LIGHTFAST_DATA"]), time.perf_counter(), []
+    rows += kept_rows(asked.out, asked.sets, asked.repeats)
     for name in asked.sets:
         given = load_features(name, data, asked.kept)
         for way in WAYS:
@@ -171,6 +172,7 @@ def main() -> None:
     result = {
         "command": "LIGHTFAST_DATA=FOLDER python benchmarks/persons_hour.py",
         "seed": f"0..{asked.repeats - 1}, one a simulation",
+        "repeats": asked.repeats,
         "wanted": f"accuracy of all labels minus {100 * POINTS:.0f} points on the test part",
         "errors": f"the person errs in {100 * ERRS:.0f} % of cases",
         "intervals": "95 %, percentile bootstrap over the simulations that reached it",

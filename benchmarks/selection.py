@@ -24,7 +24,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
-from selection_sets import SETS, SHARE, LabelledFeatures, divided, load_features  # noqa: E402
+from selection_sets import SETS, SHARE, LabelledFeatures, divided, kept_rows, load_features  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
 from lightfast.base.randomness import derive_seed, generator  # noqa: E402
@@ -115,9 +115,10 @@ def share_to_match(way: list[Curve], lot: list[Curve], chosen: NDArray[np.intp])
     return float((labels[at - 1] + part * (labels[at] - labels[at - 1])) / sizes[-1])
 
 
-def row(name: str, curves: dict[str, list[Curve]], way: str, classes: int) -> dict[str, Any]:
+def row(name: str, curves: dict[str, list[Curve]], way: str, given: LabelledFeatures) -> dict[str, Any]:
     """What is reported of one way on one set, with percentile bootstrap intervals over the repeats."""
-    mine, lot = curves[way], curves["random"]
+    mine, lot, classes = curves[way], curves["random"], len(given.class_names)
+    pool = int(SHARE * len(given.labels))
     everything = np.arange(len(mine))
     rng = generator(0, "benchmark", "resamples", name, way)
     drawn = [rng.integers(len(mine), size=len(mine)) for _ in range(2000)]
@@ -128,6 +129,7 @@ def row(name: str, curves: dict[str, list[Curve]], way: str, classes: int) -> di
     return {
         "data": name,
         "way": way,
+        "n": {"pool": pool, "test": len(given.labels) - pool, "classes": classes},
         "first_labels": classes,
         "first_accuracy": _rounded(first.mean()),
         "first_interval": [
@@ -150,15 +152,14 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=SETS)
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
-    data, started, rows, counts = Path(os.environ["LIGHTFAST_DATA"]), time.perf_counter(), [], {}
+    data, started, rows = Path(os.environ["LIGHTFAST_DATA"]), time.perf_counter(), []
+    rows += kept_rows(asked.out, asked.sets, asked.repeats)
     for name in asked.sets:
         given = load_features(name, data, asked.kept)
         repeats = [repeat(given, seed) for seed in range(asked.repeats)]
         curves = {way: [one[way] for one in repeats] for way in repeats[0]}
-        cut = int(SHARE * len(given.labels))
-        counts[name] = {"pool": cut, "test": len(given.labels) - cut, "classes": len(given.class_names)}
         for way in curves:
-            rows.append(row(name, curves, way, len(given.class_names)))
+            rows.append(row(name, curves, way, given))
             found = rows[-1]
             print(
                 f"{name:13} {way:24} first B {found['first_accuracy']:.3f} {found['first_interval']}  "
@@ -169,7 +170,6 @@ def main() -> None:
         "command": "LIGHTFAST_DATA=FOLDER python benchmarks/selection.py",
         "seed": f"0..{asked.repeats - 1}, one a repeat",
         "repeats": asked.repeats,
-        "n": counts,
         "intervals": "95 %, percentile bootstrap over the repeats (null: never reached within the budget)",
         "share_of_random": f"labels until the mean accuracy is that of {BUDGET} B by lot, over {BUDGET} B",
         "rows": rows,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,3 +54,10 @@ def divided(given: LabelledFeatures, seed: int) -> tuple[NDArray[np.intp], NDArr
     order = generator(seed, "benchmark", "division").permutation(len(given.labels))
     cut = int(SHARE * len(order))
     return order[:cut], order[cut:]
+
+
+def kept_rows(path: Path, names: Sequence[str], repeats: int) -> list[dict[str, Any]]:
+    """The rows of an earlier result about other sets, from as many repeats: they can be measured singly."""
+    there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    same = there.get("repeats") == repeats
+    return [one for one in there.get("rows", ()) if same and one["data"] not in names]

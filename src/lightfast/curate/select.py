@@ -62,6 +62,12 @@ def strategies() -> Registry[Strategy]:
     return STRATEGIES
 
 
+def require_strategy(name: str) -> None:
+    """Refuse a name that is neither "auto" nor a strategy's (UnknownName)."""
+    if name != AUTO and name not in strategies():
+        raise UnknownName("strategy", name, (AUTO, *strategies().names()))
+
+
 def select_next(
     features: NDArray[np.floating],
     count: int,
@@ -87,9 +93,8 @@ def select_next(
     UnknownName for another strategy, DataError where nothing is left to label and for arrays that do not fit.
     """
     known = known or Known()
+    require_strategy(strategy)
     table = strategies()
-    if strategy != AUTO and strategy not in table:
-        raise UnknownName("strategy", strategy, (AUTO, *table.names()))
     pool, notes = _pool(features, known, seed)
     _require_count(pool, count)
     modelled = pool.probs is not None

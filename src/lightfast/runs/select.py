@@ -14,7 +14,7 @@ from lightfast.base.errors import CheckpointError, DataError, SettingsError
 from lightfast.base.files import make_folder
 from lightfast.curate.embed import Embedder, backbone_embedder, checkpoint_embedder, embed_pictures
 from lightfast.curate.live_head import LiveHead
-from lightfast.curate.select import AUTO, Known, Selection, select_next, strategies
+from lightfast.curate.select import AUTO, Known, Selection, require_strategy, select_next, strategies
 from lightfast.data.decisions import DecisionLog, ReviewItem, ReviewQueue, latest
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest
@@ -74,6 +74,7 @@ def select_run(source: str, options: RunOptions, select_options: SelectOptions) 
     started = time.perf_counter()
     if select_options.count < 1:
         raise SettingsError(f"count {select_options.count}", expected="at least 1 picture")
+    require_strategy(select_options.strategy)
     _require_own(options)
     checkpoint = _classifier(select_options.run, options)
     side = None if checkpoint is not None else backbone_of(identifier_of(BACKBONE)).side

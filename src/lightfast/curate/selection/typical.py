@@ -59,7 +59,7 @@ def _clustered(pool: Pool, clusters: int) -> NDArray[np.int64]:
 
     kind = KMeans if len(pool) <= _LARGE else MiniBatchKMeans
     seed = derive_seed(pool.seed, "select", "clusters") % 2**32
-    found = kind(clusters, n_init=1, max_iter=50, random_state=seed).fit(pool.vectors)
+    found = kind(clusters, n_init="auto", max_iter=50, random_state=seed).fit(pool.vectors)
     return np.asarray(found.labels_, dtype=np.int64)
 
 
