@@ -129,5 +129,7 @@ def test_relative_links_lead_somewhere(path):
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_commands_shown_on_the_pages_exist(path):
     names = {name for name, _ in generator().commands()}
-    shown = re.findall(r"^lightfast ((?:data )?[a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    shown = re.findall(
+        r"^lightfast ((?:(?:data|library) )?[a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert [name for name in shown if name not in names] == []

@@ -51,6 +51,7 @@ def test_the_run_folder_holds_what_the_design_page_names(run):
         "history.jsonl",
         "predictions.parquet",
         "val_predictions.parquet",
+        "margins.parquet",
         "metrics.json",
         "report.html",
         "run.json",
