@@ -52,7 +52,7 @@ def readers_table(options: StudyOptions, plan: MnistCPlan) -> tuple[Table, Table
         "; ".join(f"{row['model']}: {row['title']}" for row in rows) + ". Both read clean digits only.",
         f"Each seed: split, classifier, detector, restorer and rules anew, {digits:,} test digits a kind; "
         "intervals over seeds (Student's t, nowhere narrower than the digits' own). Restorer and detector by "
-        "the smaller plan of the held-out families, so that the levels lie below those of the table of kinds.",
+        "the smaller plan of the held-out families: the levels lie below those of the table of kinds.",
         "How hard a kind is depends on the reader: compare gains, and no level with that of another reader.",
     )
     return Table(columns, tuple(cells), "Two plain CNNs as readers, several seeds", notes), rows
