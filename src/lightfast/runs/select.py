@@ -83,6 +83,7 @@ def select_run(source: str, options: RunOptions, select_options: SelectOptions) 
     if select_options.ignore_labels:
         given = without_labels(given)
     given, more = _with_decisions(given, select_options.decisions, checkpoint is not None)
+    _require_unlabelled(given)
     labels, told = _with_seen(given.labels, select_options.run, images)
     embedder = checkpoint_embedder(checkpoint) if checkpoint is not None else backbone_embedder(BACKBONE)
     opinion, features = _opinion(given, groups, images, embedder, checkpoint, options)
@@ -111,6 +112,13 @@ def select_run(source: str, options: RunOptions, select_options: SelectOptions) 
         pictures=[images.images[row] for row in found.rows[:SHOWN_CHOSEN].tolist()],
     )
     return written(options.out, result, write_select_page)
+
+
+def _require_unlabelled(given: PartlyLabelled) -> None:
+    if (given.labels != UNLABELLED).all():
+        what = f"nothing left to select: all {len(given.labels):,} pictures are labelled"
+        cure = "Add pictures without labels, or give `ignore_labels` where folders are albums and no classes."
+        raise DataError(what, cure=cure)
 
 
 def _classifier(run: str | None, options: RunOptions) -> Checkpoint | None:
