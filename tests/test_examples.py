@@ -211,3 +211,17 @@ def test_maps_predicts_how_alike_the_cores_are(said):
     assert 0.65 <= cores / pictures < 0.67
     first = re.search(r"Label these (\d+) at once.* (\d+) decisions, all 'cluster 1, (\d+) at once'", text)
     assert len(set(first.groups())) == 1
+
+
+def test_what_to_label_beats_labels_drawn_by_lot(said, digits):
+    text, some = said("10"), digits.take(range(0, 5_000, 4))
+    found = re.findall(r"100 labels (chosen|by lot): ([\d.]+)% of the other (\d+,\d+) are right", text)
+    shares = {name: float(share) for name, share, _ in found}
+    assert {rest for _, _, rest in found} == {"1,150"}
+    assert shares["chosen"] > shares["by lot"]
+    features = some.images[:, ::2, ::2].reshape(len(some), -1).astype(np.float32) / 255
+    truth, lot = some.require_labels(), np.random.default_rng(0).permutation(len(some))[:100]
+    head = lf.LiveHead.start(features, some.class_names)
+    head = head.decide(lot, [some.class_names[one] for one in truth[lot]]).refit()
+    right = (head.probs().argmax(axis=1) == truth)[head.labels < 0]
+    assert shares["by lot"] == pytest.approx(100 * right.mean(), abs=0.2)

@@ -53,7 +53,7 @@ def map_(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Lay pictures out on a map and in clusters that can be labelled at once.
+    """Lay pictures out on a map, in clusters to label at once.
 
     Writes the features, the map, the clusters and a page to pan, zoom and lasso. It says how far the map may
     be trusted, and how alike each cluster is, before anybody has labelled it.
