@@ -31,21 +31,7 @@ def readers_table(options: StudyOptions, plan: MnistCPlan) -> tuple[Table, Table
     `plan.seeds` seeds from `options.seed` on: split, classifier, detector, restorer, rules and damage each.
     """
     rows = [_reader_row(options, plan, reader) for reader in READERS]
-    cells = [
-        ("clean", *(cell for row in rows for cell in _over_runs(row, lambda run, side: run["clean"][side]))),
-        ("mean of 15", *(cell for row in rows for cell in _over_runs(row, _mean))),
-        *(
-            (kind.replace("_", " "), *(cell for row in rows for cell in _over_runs(row, _kind(kind))))
-            for kind in _SHOWN_KINDS
-        ),
-        *(
-            (
-                f"mean of 15, seed {seed}",
-                *(percent(_mean(row["runs"][at], side)) for row in rows for side in (0, 1)),
-            )
-            for at, seed in enumerate(rows[0]["seeds"])
-        ),
-    ]
+    cells = _reader_cells(rows)
     columns = ("", *(text for row in rows for text in (f"{row['model']}: before", "after")))
     digits = rows[0]["digits"]
     notes = (
@@ -56,6 +42,23 @@ def readers_table(options: StudyOptions, plan: MnistCPlan) -> tuple[Table, Table
         "How hard a kind is depends on the reader: compare gains, and no level with that of another reader.",
     )
     return Table(columns, tuple(cells), "Two plain CNNs as readers, several seeds", notes), rows
+
+
+def _reader_cells(rows: TableRows) -> list[tuple[Any, ...]]:
+    """The rows of the table: clean, mean, single kinds, and the mean of each seed."""
+    cells: list[tuple[Any, ...]] = [
+        ("clean", *_side_by_side(rows, lambda run, side: run["clean"][side])),
+        ("mean of 15", *_side_by_side(rows, _mean)),
+        *((kind.replace("_", " "), *_side_by_side(rows, _kind(kind))) for kind in _SHOWN_KINDS),
+    ]
+    for at, seed in enumerate(rows[0]["seeds"]):
+        means = [percent(_mean(row["runs"][at], side)) for row in rows for side in (0, 1)]
+        cells.append((f"mean of 15, seed {seed}", *means))
+    return cells
+
+
+def _side_by_side(rows: TableRows, value: Callable[[_Run, int], float]) -> list[Any]:
+    return [cell for row in rows for cell in _over_runs(row, value)]
 
 
 def _reader_row(options: StudyOptions, plan: MnistCPlan, reader: DigitReader) -> dict[str, Any]:
