@@ -57,8 +57,12 @@ def label_row(connection: Connection, label_id: int) -> LabelRow:
     row = connection.execute(select(labels).where(labels.c.id == label_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"label {label_id} is not in the library", cure="Load the labels anew.")
-    counted = select(tags.c.state, func.count()).where(tags.c.label_id == label_id).group_by(tags.c.state)
-    return _row(row, dict(tuple(one) for one in connection.execute(counted)))
+    counted = (
+        select(tags.c.state, func.count().label("n"))
+        .where(tags.c.label_id == label_id)
+        .group_by(tags.c.state)
+    )
+    return _row(row, {one.state: one.n for one in connection.execute(counted)})
 
 
 def add_label(

@@ -85,7 +85,7 @@ def keep_uploads(
     )
 
 
-def _rows(library: Library, digests: Sequence[str]) -> Sequence[Row[Any]]:
+def _rows(library: Library, digests: Sequence[str]) -> Sequence[Row[Any, Any, Any]]:
     with library.store.read() as connection:
         named = select(assets.c.sha256, assets.c.id, assets.c.deleted_at).where(assets.c.sha256.in_(digests))
         return connection.execute(named).all()

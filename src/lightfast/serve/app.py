@@ -23,7 +23,7 @@ from lightfast.serve.api.tags import tag_routes
 from lightfast.serve.api.tokens import token_routes
 from lightfast.serve.api.users import user_routes
 from lightfast.serve.auth.person import COOKIE
-from lightfast.serve.metrics import Measured
+from lightfast.serve.metrics import MeasuredApp
 from lightfast.serve.problems import MEDIA_TYPE, add_problem_handlers
 from lightfast.serve.security import Guard
 from lightfast.serve.service import Service
@@ -86,5 +86,5 @@ def create_app(
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     add_problem_handlers(app)
     app.add_middleware(Guard, service=service)
-    app.add_middleware(Measured, metrics=service.metrics)
+    app.add_middleware(MeasuredApp, metrics=service.metrics)
     return app

@@ -40,7 +40,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class Measured:
+class MeasuredApp:
     """ASGI middleware: counts and times every request by its route, never by its address."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

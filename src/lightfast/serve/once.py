@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from lightfast.library.schema import written_table
 from lightfast.library.store import Store, now
 from lightfast.serve.auth.person import COOKIE, SAFE
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
@@ -39,7 +39,7 @@ class OnceRoute(APIRoute):
             if key is None or request.method in SAFE:
                 return await handle(request)
             if not 1 <= len(key) <= 200:
-                raise Problem(422, f"{HEADER} has {len(key)} signs", cure="Send 1 to 200.")
+                raise HttpProblem(422, f"{HEADER} has {len(key)} signs", cure="Send 1 to 200.")
             return await _once(request, handle, key)
 
         return once
@@ -83,11 +83,11 @@ def _begun(connection: Connection, name: str, body: str) -> Row[Any] | None:
 
 def _again(before: Row[Any], body: str) -> Response:
     if before.body != body:
-        raise Problem(422, f"this {HEADER} was sent with another request", cure="Take a new key.")
+        raise HttpProblem(422, f"this {HEADER} was sent with another request", cure="Take a new key.")
     if before.status is None:
-        raise Problem(409, "the same request is under work", cure="Wait for its answer, or ask again.")
+        raise HttpProblem(409, "the same request is under work", cure="Wait for its answer, or ask again.")
     if before.answer is None:
-        raise Problem(
+        raise HttpProblem(
             409, "this was done, and its secret was shown once", cure="Revoke it and make a new one."
         )
     kind = None if before.status == 204 else "application/json"

@@ -30,7 +30,7 @@ _CURES = {
 }
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A refusal with its HTTP status; `cure` says what to do."""
 
     def __init__(
@@ -46,22 +46,22 @@ class Problem(Exception):
         return JSONResponse(body, self.status, self.headers, MEDIA_TYPE)
 
 
-def problem_of(error: LightfastError) -> Problem:
+def problem_of(error: LightfastError) -> HttpProblem:
     """An error of the rooms below as a refusal: what the caller can mend is 4xx."""
     detail, cure = error.without_cure, error.cure
     if isinstance(error, StorageError):
         full = "full" in detail or "quota" in detail
-        return Problem(507 if full else 503, detail, cure=cure, headers={} if full else _RETRY)
+        return HttpProblem(507 if full else 503, detail, cure=cure, headers={} if full else _RETRY)
     kinds = ((NotFoundError, 404), (UnknownName, 404), (ConflictError, 409), (InputError, 422))
     status = next((number for kind, number in kinds if isinstance(error, kind)), 500)
-    return Problem(status, detail, cure=cure)
+    return HttpProblem(status, detail, cure=cure)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Let every refusal and failure leave `app` as problem+json."""
 
-    @app.exception_handler(Problem)
-    async def _refused(_request: Request, error: Problem) -> JSONResponse:
+    @app.exception_handler(HttpProblem)
+    async def _refused(_request: Request, error: HttpProblem) -> JSONResponse:
         return error.response()
 
     @app.exception_handler(LightfastError)
@@ -72,7 +72,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         found = [{"where": ".".join(map(str, one["loc"])), "says": one["msg"]} for one in error.errors()[:20]]
         first = found[0] if found else {"where": "request", "says": "it does not fit"}
-        problem = Problem(
+        problem = HttpProblem(
             422, f"{first['where']}: {first['says']}", cure="See /api/openapi.json for what fits."
         )
         return problem.response(errors=found)
@@ -80,13 +80,13 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         cure = _CURES.get(error.status_code, "")
-        return Problem(error.status_code, str(error.detail), cure=cure, headers=error.headers).response()
+        return HttpProblem(error.status_code, str(error.detail), cure=cure, headers=error.headers).response()
 
 
-def failure(error: BaseException) -> Problem:
+def failure(error: BaseException) -> HttpProblem:
     """What a client is told of an error that nobody foresaw; the log keeps the traceback."""
     _LOG.error("unforeseen failure", exc_info=error)
-    return Problem(500, "the server failed on this request", cure="Its log says why; please report it.")
+    return HttpProblem(500, "the server failed on this request", cure="Its log says why; please report it.")
 
 
 def _title(status: int) -> str:

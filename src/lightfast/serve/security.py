@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lightfast.serve.auth.person import SAFE
-from lightfast.serve.problems import Problem, failure
+from lightfast.serve.problems import HttpProblem, failure
 from lightfast.serve.service import Service
 
 HEADERS = {
@@ -54,7 +54,7 @@ class Guard:
         try:
             self._require(scope)
             await self.app(scope, _bounded(receive, self._most_bytes(scope)), send_with_headers)
-        except Problem as problem:
+        except HttpProblem as problem:
             await problem.response()(scope, receive, send_with_headers)
         except Exception as error:
             if started:
@@ -66,7 +66,9 @@ class Guard:
         host = headers.get("host", "")
         known = self.service.settings.known_hosts
         if known is not None and _bare_host(host) not in known:
-            raise Problem(421, "the server is not called so", cure="Call it by its own name, or add `hosts`.")
+            raise HttpProblem(
+                421, "the server is not called so", cure="Call it by its own name, or add `hosts`."
+            )
         if scope["method"] not in SAFE:
             _require_same_site(headers, host)
         address = (scope.get("client") or ("unknown", 0))[0]
@@ -74,7 +76,7 @@ class Guard:
             raise too_often(wait)
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > self._most_bytes(scope):
-            raise Problem(413, f"the request has {length} bytes", cure=self._size_cure(scope))
+            raise HttpProblem(413, f"the request has {length} bytes", cure=self._size_cure(scope))
 
     def _most_bytes(self, scope: Scope) -> int:
         kind = Headers(scope=scope).get("content-type", "").lower()
@@ -85,11 +87,11 @@ class Guard:
         return f"Send at most {self._most_bytes(scope)} bytes at a time."
 
 
-def too_often(seconds: float) -> Problem:
+def too_often(seconds: float) -> HttpProblem:
     """The refusal of somebody who asks too often."""
     wait = max(1, math.ceil(seconds))
     cure = f"Try again in {wait} s."
-    return Problem(429, "too many requests", cure=cure, headers={"Retry-After": str(wait)})
+    return HttpProblem(429, "too many requests", cure=cure, headers={"Retry-After": str(wait)})
 
 
 def _require_same_site(headers: Headers, host: str) -> None:
@@ -97,7 +99,7 @@ def _require_same_site(headers: Headers, host: str) -> None:
     origin = headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
     if foreign or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        raise Problem(
+        raise HttpProblem(
             403, "the request comes from a page of another site", cure="Use the server's own pages."
         )
 

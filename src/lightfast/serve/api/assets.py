@@ -32,7 +32,7 @@ from lightfast.library.views import view_path, write_view
 from lightfast.serve.api.fields import Cursor, PageSize, PathId, RowId, as_cursor, cursor_number
 from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads
 from lightfast.serve.auth.person import Admin, Person, Reviewer, Viewer
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
 asset_routes = APIRouter(prefix="/api/assets", tags=["assets"])
@@ -164,11 +164,13 @@ def get_asset_view(
         row = require_visible(connection, asset_id, person.client)
         files = files_of(served.library, connection, [asset_id])
     if row.content is None:
-        raise Problem(409, f"picture {asset_id} cannot be shown: {row.unreadable}", cure="Replace its file.")
+        raise HttpProblem(
+            409, f"picture {asset_id} cannot be shown: {row.unreadable}", cure="Replace its file."
+        )
     path = view_path(served.library.thumbnails, row.content, int(side))
     if not path.is_file():
         if asset_id not in files:
-            raise Problem(409, f"the file of picture {asset_id} has moved or changed", cure=_MOVED)
+            raise HttpProblem(409, f"the file of picture {asset_id} has moved or changed", cure=_MOVED)
         write_view(served.library.thumbnails, row.content, decode_file(files[asset_id]), int(side))
     headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{row.content}-{side}"'}
     return FileResponse(path, media_type="image/jpeg", headers=headers)
@@ -181,7 +183,7 @@ def get_original(asset_id: PathId, served: Served, person: Viewer) -> FileRespon
         row = require_visible(connection, asset_id, person.client)
         files = files_of(served.library, connection, [asset_id])
     if asset_id not in files:
-        raise Problem(409, f"the file of picture {asset_id} has moved or changed", cure=_MOVED)
+        raise HttpProblem(409, f"the file of picture {asset_id} has moved or changed", cure=_MOVED)
     kind = _KINDS.get(row.format or "", "application/octet-stream")
     disposition = "inline" if kind.startswith("image/") else "attachment"
     name = f"{asset_id}{files[asset_id].suffix}"

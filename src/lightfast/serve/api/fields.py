@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path
 from pydantic import AfterValidator, Field
 
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 
 _LARGEST = 2**63 - 1
 
@@ -49,7 +49,7 @@ def as_cursor(place: Any) -> str:
 
 
 def cursor_number(cursor: str | None) -> int | None:
-    """The row after which a page begins; raises Problem 422 for what is no cursor."""
+    """The row after which a page begins; raises HttpProblem 422 for what is no cursor."""
     if cursor is None:
         return None
     place = _place(cursor)
@@ -59,7 +59,7 @@ def cursor_number(cursor: str | None) -> int | None:
 
 
 def cursor_pair(cursor: str | None) -> tuple[int, int] | None:
-    """The pair of rows after which a page begins; raises Problem 422 for what is no cursor."""
+    """The pair of rows after which a page begins; raises HttpProblem 422 for what is no cursor."""
     if cursor is None:
         return None
     place = _place(cursor)
@@ -79,5 +79,7 @@ def _is_row(place: object) -> bool:
     return isinstance(place, int) and not isinstance(place, bool) and 0 <= place <= _LARGEST
 
 
-def _no_cursor() -> Problem:
-    return Problem(422, "`cursor` is none that this server gave", cure="Begin at the first page, without it.")
+def _no_cursor() -> HttpProblem:
+    return HttpProblem(
+        422, "`cursor` is none that this server gave", cure="Begin at the first page, without it."
+    )

@@ -22,7 +22,7 @@ from lightfast.serve.api.fields import RowId, ShownName
 from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads
 from lightfast.serve.auth.person import Person, Viewer
 from lightfast.serve.inference import HeldModel, Overloaded
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
 predict_routes = APIRouter(prefix="/api/predict", tags=["predict"])
@@ -99,7 +99,7 @@ async def _predicted(
     try:
         waiting = [asyncio.wrap_future(held.batcher.submit(one)) for one in uploads]
     except Overloaded as error:
-        raise Problem(
+        raise HttpProblem(
             503, "too many pictures wait", cure="Try again.", headers={"Retry-After": "1"}
         ) from error
     found = await asyncio.gather(*waiting, return_exceptions=True)
@@ -149,7 +149,9 @@ def _client_words(served: Service, client: str) -> dict[str, str]:
             .where(labels.c.client == client)
         ).all()
     if not rows:
-        raise Problem(404, f"no client {client!r} has names for labels", cure="Add them at POST /api/labels.")
+        raise HttpProblem(
+            404, f"no client {client!r} has names for labels", cure="Add them at POST /api/labels."
+        )
     return {row.name: row.said for row in rows}
 
 
@@ -161,5 +163,5 @@ def _read(served: Service, person: Person, numbers: Sequence[int]) -> list[Uploa
     lost = [number for number in numbers if number not in files]
     if lost:
         cure = "Add it again from where it lies now."
-        raise Problem(409, f"the file of picture {lost[0]} has moved or changed", cure=cure)
+        raise HttpProblem(409, f"the file of picture {lost[0]} has moved or changed", cure=cure)
     return [Upload(f"picture {number}", files[number].read_bytes()) for number in numbers]

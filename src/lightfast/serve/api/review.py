@@ -28,7 +28,7 @@ class LeaseRequest(BaseModel):
     order: Order = "uncertainty"
 
 
-class ReviewItem(BaseModel):
+class LeasedPicture(BaseModel):
     """A picture to look at: why, what is asked, and the picture itself."""
 
     entry: QueueEntry
@@ -39,7 +39,7 @@ class ReviewItem(BaseModel):
 class LeaseAnswer(BaseModel):
     """Pictures for this reviewer alone until their lease ends; `left` counts all that wait, up to 10,000."""
 
-    items: list[ReviewItem]
+    items: list[LeasedPicture]
     left: int
 
 
@@ -107,7 +107,7 @@ def post_lease(wanted: LeaseRequest, served: Served, person: Reviewer) -> LeaseA
         called = {row.id: row.name for row in names}
         left = count_waiting(connection)
     items = [
-        ReviewItem(entry=entry, label=called.get(entry.label_id), asset=cards[entry.asset_id])
+        LeasedPicture(entry=entry, label=called.get(entry.label_id), asset=cards[entry.asset_id])
         for entry in entries
     ]
     return LeaseAnswer(items=items, left=left)

@@ -17,7 +17,7 @@ from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
 from lightfast.serve.auth.tokens import csrf_token, issue_secret, revoke_secret
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 from lightfast.serve.security import too_often
 from lightfast.serve.service import Served, Service
 
@@ -101,7 +101,9 @@ def _checked(served: Service, login: Login, address: str) -> Person:
     if row is None or not password_fits(login.password.get_secret_value(), kept):
         with store.write() as connection:
             note_audit(connection, None, "login refused", name=login.name, address=address)
-        raise Problem(401, "name or password is wrong", cure="Try again, or ask an admin for a new password.")
+        raise HttpProblem(
+            401, "name or password is wrong", cure="Try again, or ask an admin for a new password."
+        )
     return Person(row.id, row.name, row.role, row.client, "session")
 
 

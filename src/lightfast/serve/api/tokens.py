@@ -17,7 +17,7 @@ from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.person import Person, Viewer
 from lightfast.serve.auth.tokens import issue_secret
 from lightfast.serve.once import OnceRoute
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served
 
 token_routes = APIRouter(prefix="/api/tokens", tags=["users"], route_class=OnceRoute)
@@ -78,14 +78,14 @@ def post_token(wanted: NewToken, request: Request, served: Served, person: Viewe
     """Make a token. Its secret is in this answer and nowhere else."""
     owner = wanted.user_id or person.id
     if owner != person.id and person.role != "admin":
-        raise Problem(403, "tokens of others are made by admins", cure="Leave `user_id` out.")
+        raise HttpProblem(403, "tokens of others are made by admins", cure="Leave `user_id` out.")
     request.state.shown_once = True
     ends = None if wanted.days is None else now() + timedelta(days=wanted.days)
     with served.library.store.write() as connection:
         if connection.execute(select(users.c.id).where(users.c.id == owner)).scalar() is None:
             raise NotFoundError(f"user {owner} is not there", cure="Load the list anew.")
         number, secret = issue_secret(connection, owner, "token", wanted.note, ends)
-        note_audit(connection, person.id, "token made", token=number, user_id=owner, note=wanted.note)
+        note_audit(connection, person.id, "token made", token=number, owner=owner, note=wanted.note)
     return TokenSecret(id=number, secret=secret, expires_at=ends)
 
 

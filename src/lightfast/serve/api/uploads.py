@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from lightfast.library.uploads import Upload
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -38,8 +38,8 @@ _SEND = "Send files as multipart/form-data, or one picture as the body with its 
 
 
 async def uploads_of(request: Request) -> list[Upload]:
-    """The pictures that a request brings, at least one; raises Problem 4xx for others, and for too many or
-    too large ones.
+    """The pictures that a request brings, at least one; raises HttpProblem 4xx for others, and for too many
+    or too large ones.
     """
     service: Service = request.app.state.service
     kind = request.headers.get("content-type", "").lower()
@@ -49,9 +49,11 @@ async def uploads_of(request: Request) -> list[Upload]:
         name = request.query_params.get("name", "picture")[:200]
         found = [Upload(name, await request.body())]
     else:
-        raise Problem(415, "the request brings no picture", cure=_SEND)
+        raise HttpProblem(415, "the request brings no picture", cure=_SEND)
     if not found or not all(one.data for one in found):
-        raise Problem(422, "a picture without any bytes" if found else "the form has no files", cure=_SEND)
+        raise HttpProblem(
+            422, "a picture without any bytes" if found else "the form has no files", cure=_SEND
+        )
     return found
 
 
@@ -66,11 +68,11 @@ async def _of_form(request: Request, service: Service) -> list[Upload]:
             large = [one for one in files if (one.size or 0) > limits.file_bytes]
             if large:
                 cure = f"At most {limits.file_bytes} bytes a picture."
-                raise Problem(
+                raise HttpProblem(
                     413, f"{(large[0].filename or 'a file')[:200]} has {large[0].size} bytes", cure=cure
                 )
             return [Upload((one.filename or "picture")[:200], await one.read()) for one in files]
     except HTTPException as error:
         # Starlette says 400 for what it cannot read, and for more files than are allowed.
         cure = f"At most {limits.pictures} files at a time. {_SEND}"
-        raise Problem(error.status_code, str(error.detail), cure=cure) from error
+        raise HttpProblem(error.status_code, str(error.detail), cure=cure) from error

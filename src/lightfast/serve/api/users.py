@@ -19,7 +19,7 @@ from lightfast.serve.once import OnceRoute
 from lightfast.serve.service import Served
 
 user_routes = APIRouter(prefix="/api/users", tags=["users"], route_class=OnceRoute)
-Role = Literal["viewer", "reviewer", "admin"]
+RoleChoice = Literal["viewer", "reviewer", "admin"]
 Password = Annotated[SecretStr, Field(min_length=SHORTEST, max_length=LONGEST)]
 
 
@@ -34,14 +34,14 @@ class NewAccount(BaseModel):
 
     name: Annotated[ShownName, Field(examples=["ada"])]
     password: Annotated[Password, Field(examples=["correct horse battery"])]
-    role: Role = "reviewer"
+    role: RoleChoice = "reviewer"
     client: ShownName | None = Field(None, description="Of a viewer: whose labels and pictures it sees.")
 
 
 class AccountChange(BaseModel):
     """What is to change of an account; what is left out stays."""
 
-    role: Role | None = None
+    role: RoleChoice | None = None
     client: ShownName | None = None
     password: Password | None = None
     disabled: bool | None = None

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from lightfast.library.users import ROLES
 from lightfast.serve.auth.tokens import Kind, csrf_fits, secret_holder
-from lightfast.serve.problems import Problem
+from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service
 
 COOKIE, CSRF_HEADER = "lightfast_session", "X-CSRF-Token"
@@ -37,8 +37,8 @@ class Person:
 
 
 def identify(request: Request) -> Person | None:
-    """Who sends the request, None for nobody. Raises Problem 401 for a token that does not hold, and 403 for
-    a write of a browser without the token of its page.
+    """Who sends the request, None for nobody. Raises HttpProblem 401 for a token that does not hold, and 403
+    for a write of a browser without the token of its page.
     """
     service: Service = request.app.state.service
     bearer = request.headers.get("authorization")
@@ -47,7 +47,9 @@ def identify(request: Request) -> Person | None:
         if bearer is not None:
             found = _by_secret(connection, _bearer(bearer), "token")
             if found is None:
-                raise Problem(401, "this token does not hold (any more)", cure=_LOG_IN, headers=_CHALLENGE)
+                raise HttpProblem(
+                    401, "this token does not hold (any more)", cure=_LOG_IN, headers=_CHALLENGE
+                )
             return found
         found = _by_secret(connection, cookie, "session") if cookie else None
         local = found is None and service.is_local(connection)
@@ -65,13 +67,13 @@ class Needs:
         self.rank = ROLES.index(role)
 
     def __call__(self, request: Request) -> Person:
-        """The person; raises Problem 401 for nobody and 403 for somebody who may not."""
+        """The person; raises HttpProblem 401 for nobody and 403 for somebody who may not."""
         person = identify(request)
         if person is None:
-            raise Problem(401, "nobody is logged in", cure=_LOG_IN, headers=_CHALLENGE)
+            raise HttpProblem(401, "nobody is logged in", cure=_LOG_IN, headers=_CHALLENGE)
         if ROLES.index(person.role) < self.rank:
             wanted = ROLES[self.rank]
-            raise Problem(
+            raise HttpProblem(
                 403, f"this needs the role {wanted}", cure=f"Ask an admin; {person.name} is {person.role}."
             )
         return person
@@ -86,7 +88,7 @@ Admin = Annotated[Person, Depends(Needs("admin"))]
 def _bearer(header: str) -> str:
     kind, _, secret = header.partition(" ")
     if kind.lower() != "bearer" or not secret.strip():
-        raise Problem(401, "Authorization is no bearer token", cure=_LOG_IN, headers=_CHALLENGE)
+        raise HttpProblem(401, "Authorization is no bearer token", cure=_LOG_IN, headers=_CHALLENGE)
     return secret.strip()
 
 
@@ -97,7 +99,7 @@ def _by_secret(connection: Connection, secret: str, kind: Kind) -> Person | None
 
 def _require_csrf(secret: str, given: str) -> None:
     if not csrf_fits(secret, given):
-        raise Problem(
+        raise HttpProblem(
             403,
             f"a write of a browser needs the header {CSRF_HEADER}",
             cure="Send the `csrf` of GET /api/session.",

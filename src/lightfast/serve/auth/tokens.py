@@ -29,7 +29,7 @@ def issue_secret(
     return int(made.inserted_primary_key[0]), secret  # pyright: ignore[reportOptionalSubscript]
 
 
-def secret_holder(connection: Connection, secret: str, kind: Kind) -> Row[Any] | None:
+def secret_holder(connection: Connection, secret: str, kind: Kind) -> Row[Any, Any, Any, Any] | None:
     """The user (id, name, role, client) whose secret this is, while it holds and the user is not disabled."""
     held = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now())
     return connection.execute(
