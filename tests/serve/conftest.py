@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 from fixtures.databases import database, library, postgres_server
 from fixtures.exported import kit, small
+from fixtures.runs import blob_file, run, trained_run
 from PIL import Image
 
 from lightfast.library.library import Library, create_library
@@ -23,7 +24,7 @@ from lightfast.serve.app import create_app
 from lightfast.serve.listening import address_of, listen, web_server
 from lightfast.serve.settings import ServeSettings
 
-__all__ = ["database", "kit", "library", "postgres_server", "small"]
+__all__ = ["blob_file", "database", "kit", "library", "postgres_server", "run", "small", "trained_run"]
 
 
 @dataclass(frozen=True)
