@@ -1,8 +1,8 @@
 """From a folder without a label to a model in use: a library asks, a person answers, the next model learns.
 Half a minute on one core.
 
-`lightfast library` does the same by hand: init, add, queue, review, retrain, tag, models. docs/library.md tells
-the whole of it.
+`lightfast library` does the same by hand: init, add, queue, review, retrain, tag, models. docs/library.md
+tells the whole of it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import csv
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 import lightfast as lf
@@ -37,11 +38,11 @@ def main() -> None:
         with (folder / "all.csv").open("w", newline="") as stream:
             csv.writer(stream).writerows([["path"], *([path] for path in truth)])
         print(f"{take_up_queue(library, folder / 'all.csv').queued} wait for a person")
-        answer(library, truth, 400)
+        answer(library, truth, 150)
         learn(library)
         said = tag_library(library, promoted_run(library), RunOptions(), ReviewRule.from_text("gap=0.9"))
         print(f"tagged: {said.accepted} accepted, {said.queued} for a person, {said.decided} decided before")
-        answer(library, truth, 200)
+        answer(library, truth, 450)
         learn(library)
         library.close()
 
@@ -49,7 +50,8 @@ def main() -> None:
 def write_pictures(folder: Path) -> dict[str, str]:
     """Digits as picture files; path → what a person would see."""
     folder.mkdir()
-    digits = lf.load_images("mnist-5k").images.take(range(0, 5_000, 5))
+    order = np.random.default_rng(0).permutation(5_000)[:1_000]
+    digits = lf.load_images("mnist-5k").images.take(order)
     truth = {}
     for number, (pixels, label) in enumerate(zip(digits.images, digits.require_labels(), strict=True)):
         path = folder / f"{number:04}.png"
@@ -73,11 +75,9 @@ def learn(library: Library) -> None:
     said = retrain_library(library, RunOptions(), RetrainOptions("cnn", recipe))
     assert said.accuracy is not None
     assert said.interval is not None
-    low, high = said.interval
+    low, high = (f"{end:.2%}" for end in said.interval)
     print(f"{said.model}: {said.trained} pictures, {said.decisions} decisions in {said.minutes:.1f} minutes")
-    print(
-        f"untouched: accuracy {said.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, n = {said.held_out})"
-    )
+    print(f"untouched: accuracy {said.accuracy:.2%} (95 % interval {low} to {high}, n = {said.held_out})")
     if said.test is not None:
         print(said.test.sentence())
     print(f"{said.verdict}; {'in use' if said.promoted else 'kept aside'}: {said.reason}")
