@@ -48,6 +48,8 @@ class UploadEmbedder:
 
             embedder, _ = library_embedder(run, self._device)
             if embedder.source != source:
-                raise ConflictError(f"{run} is another network now", cure="Make new features: the job `embed`.")
+                raise ConflictError(
+                    f"{run} is another network now", cure="Make new features: the job `embed`."
+                )
             self._held = (source, embedder)
         return self._held[1]

@@ -16,6 +16,7 @@ from lightfast.library.library import Library
 from lightfast.library.schema import users
 from lightfast.library.users import user_number
 from lightfast.runs.library_worker import JobEngine, start_jobs
+from lightfast.serve.embedding import UploadEmbedder
 from lightfast.serve.explaining import MapDrawer
 from lightfast.serve.inference import ModelHolder
 from lightfast.serve.limiter import Limiter
@@ -36,6 +37,7 @@ class Service:
         self.metrics = Metrics()
         self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
         self.maps = MapDrawer(settings.device)
+        self.embeddings = UploadEmbedder(library, settings.device)
         self.closing = threading.Event()
         self._engine: JobEngine | None = None
         self._starting = threading.Lock()

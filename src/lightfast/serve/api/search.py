@@ -104,9 +104,7 @@ def _page(served: Service, person: Person, wanted: SearchQuery) -> SearchPage:
         like, unlike = _numbers(wanted.like), _numbers(wanted.unlike)
         _require_seen(served, person, (*like, *unlike))
         return search_like(served.library, LikenessQuery(like, unlike), _scope(person, wanted))
-    return search_tags(
-        served.library, wanted.query, client=client, limit=wanted.limit, cursor=wanted.cursor
-    )
+    return search_tags(served.library, wanted.query, client=client, limit=wanted.limit, cursor=wanted.cursor)
 
 
 def _like_uploads(
