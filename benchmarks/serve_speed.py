@@ -3,11 +3,11 @@
     python benchmarks/serve_speed.py --run RUN --pictures FOLDER [--seconds 20] [--clients 16] [--flat 600]
 
 Bare: the exported file of RUN in ONNX Runtime, pictures decoded and read as `predict` does it. The service is
-`lightfast serve` in a process of its own on loopback; the clients are threads of this process (they take their
-share of the same cores), each with one connection, each sending one picture at a time. Measured in one run, in
-turn: one call alone, all clients at once, then as many calls a second as are half of that throughput, evenly
-spread. With --flat the service is kept busy for so many seconds at half load, and its memory is noted every
-second. Then 500 decisions, one after the other. Writes benchmarks/results/serve_speed.json.
+`lightfast serve` in a process of its own on loopback; the clients are threads of this process (they take
+their share of the same cores), each with one connection, each sending one picture at a time. Measured in one
+run, in turn: one call alone, all clients at once, then as many calls a second as are half of that throughput,
+evenly spread. With --flat the service is kept busy for so many seconds at half load, and its memory is noted
+every second. Then 500 decisions, one after the other. Writes benchmarks/results/serve_speed.json.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ OUT = Path(__file__).parent / "results" / "serve_speed.json"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 MOST_PICTURES = 500
 DECISIONS = 500
+KEPT = 50
 Ask = Callable[[bytes], None]
 
 
@@ -98,6 +99,7 @@ class Caller:
         self.connection = http.client.HTTPConnection(host, port, timeout=120)
 
     def post(self, path: str, body: bytes, kind: str) -> bytes:
+        """The body of the answer, which has to be a success."""
         self.connection.request("POST", path, body, {"Content-Type": kind})
         answer = self.connection.getresponse()
         content = answer.read()
@@ -105,6 +107,7 @@ class Caller:
         return content
 
     def predict(self, data: bytes) -> None:
+        """One picture, one answer."""
         self.post("/api/predict?top=1", data, "image/jpeg")
 
 
@@ -151,11 +154,11 @@ def evenly(callers: Sequence[Caller], pictures: Sequence[bytes], rate: float, se
     return found
 
 
-def decisions(caller: Caller, count: int) -> list[float]:
-    """Seconds of each of so many decisions about pictures of the library, durable when answered."""
+def decisions(caller: Caller, held: int) -> list[float]:
+    """Seconds of each decision about one of the `held` pictures of the library, durable when answered."""
     found = []
-    for number in range(count):
-        act = {"asset_id": number % 50 + 1, "act": "confirm", "label": f"label{number % 7}"}
+    for number in range(DECISIONS):
+        act = {"asset_id": number % held + 1, "act": "confirm", "label": f"label{number % 7}"}
         body = json.dumps({"acts": [act]}).encode()
         start = time.perf_counter()
         caller.post("/api/review/decide", body, "application/json")
@@ -210,7 +213,7 @@ def main() -> None:
     found["p99_at_half_load_in_single_calls"] = round(
         service["half_load"]["p99_ms"] / service["alone"]["p50_ms"], 2
     )
-    write_json(OUT, {**found, "provenance": provenance()})
+    write_json(OUT, {**found, "provenance": provenance("", None)})
     print(json.dumps(found, indent=2))
 
 
@@ -218,7 +221,7 @@ def measured_service(given: argparse.Namespace, pictures: Sequence[bytes], place
     from lightfast.library.uploads import Upload, keep_uploads
 
     library = create_library(place)
-    keep_uploads(library, [Upload(f"{number}.jpg", data) for number, data in enumerate(pictures[:50])])
+    keep_uploads(library, [Upload(f"{number}.jpg", data) for number, data in enumerate(pictures[:KEPT])])
     library.close()
     with serving(given.run, place) as (host, port, process):
         callers = [Caller(host, port) for _ in range(given.clients)]
@@ -235,7 +238,7 @@ def measured_service(given: argparse.Namespace, pictures: Sequence[bytes], place
             first, last = statistics.median(held[:tenth]), statistics.median(held[-tenth:])
             found["memory"] = {"seconds": given.flat, "first_tenth_mb": first, "last_tenth_mb": last}
         found["memory_mb"] = {"before_load": round(at_start, 1), "after": round(resident(process), 1)}
-        found["decisions"] = in_ms(decisions(callers[0], DECISIONS))
+        found["decisions"] = in_ms(decisions(callers[0], min(KEPT, len(pictures))))
     return found
 
 
