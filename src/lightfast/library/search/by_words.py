@@ -52,7 +52,11 @@ def search_words(
         compiled = compile_query(connection, scope.query, scope.client)
         named = (library.store.name, "text", scope.query, scope.client, text, sure)
         first = ranking_start(named, scope, len(known))
-        scores = Scores(known, lambda: word_scores(classes, probs, fits)[:, 0])
+        scores = Scores(
+            known,
+            lambda: word_scores(classes, probs, fits)[:, 0],
+            lambda rows: word_scores(classes[rows], probs[rows], fits)[:, 0],
+        )
         found = rank_rows(connection, compiled, scores, min(first + scope.limit, DEEPEST) + 1)
         chance = chance_scores(known, scope.report)
         share = np.searchsorted(chance, found.scores) / len(chance)
