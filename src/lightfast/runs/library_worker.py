@@ -42,7 +42,7 @@ from lightfast.library.library import Library
 from lightfast.runs.library_jobs import JOB_KINDS
 from lightfast.runs.library_locks import WorkerLock, dead_worker, is_lost, lock_files
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 THREADS = 2
 """Jobs that one worker has in hand at a time."""
 _NAME, _WORKFLOW, _QUEUE, _VERSION = "lightfast", "library-job", "library-jobs", "1"
@@ -197,7 +197,7 @@ class JobEngine:
         if end_job(connection, job_id, self.worker, state, result=result, error=error) and state == "waiting":
             self._enqueue(connection, job_id, _PAUSE_SECONDS if error else 0.0)
 
-    def _insist(self, transaction: Callable[[Connection], Result]) -> Result | None:
+    def _insist(self, transaction: Callable[[Connection], _Result]) -> _Result | None:
         """Run the transaction however long the database is away; None where this worker closes meanwhile:
         the next one finds the job by this one's file.
         """
