@@ -1,0 +1,71 @@
+// Owns the page of one picture: its labels, what people decided about it, where it looks to the model, and what is alike.
+import { get, newKey, post, viewOf } from "./api.js";
+import { make, meter, part, percent, say, sayFailed } from "./say.js";
+
+const id = Number(part("asset").dataset.id);
+const SAID = /** @type {Record<string, string>} */ ({ confirm: "said", reject: "said it is not", skip: "skipped", second_opinion: "asked for a second opinion", send_back: "sent back", undo: "took back", redo: "did again" });
+const when = (/** @type {string | null} */ text) => (text ? new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }) : "");
+
+/** @param {"confirm" | "reject"} act @param {number} label_id */
+async function decide(act, label_id) {
+  const said = await post("/api/review/decide", { acts: [{ asset_id: id, act, label_id, key: newKey() }], over: true });
+  await look();
+  say(said.kept.length ? "Somebody else's decision stays." : "Noted.", { act: "Undo", then: () => post("/api/review/undo").then(look, sayFailed) });
+}
+
+/** @param {any} tag */
+function tagRow(tag) {
+  const how = tag.by_person ? "by a person" : tag.state === "confirmed" ? `by rule, ${percent(tag.probability)}` : percent(tag.probability);
+  const row = make("li", { className: `tag-row ${tag.state}` }, make("span", { textContent: tag.label }), make("span", { className: "muted small", textContent: how }), meter(tag.score));
+  if (!tag.by_person) {
+    const yes = make("button", { type: "button", className: "plain", textContent: "Yes", onclick: () => decide("confirm", tag.label_id).catch(sayFailed) });
+    const no = make("button", { type: "button", className: "plain", textContent: "No", onclick: () => decide("reject", tag.label_id).catch(sayFailed) });
+    row.append(make("span", { className: "row" }, yes, no));
+  }
+  return row;
+}
+
+async function look() {
+  const { asset, places, history } = await get(`/api/assets/${id}`);
+  const picture = part("picture");
+  picture.classList.toggle("crisp", Math.max(asset.width, asset.height) < 128);
+  [picture.width, picture.height] = [asset.width, asset.height];
+  document.title = `${asset.name} · Lightfast`;
+  part("tags").replaceChildren(...asset.tags.map(tagRow));
+  if (!asset.tags.length) part("tags").append(make("li", { className: "muted", textContent: "None yet." }));
+  part("history").replaceChildren(...history.toReversed().map((/** @type {any} */ one) => make("li", { className: one.holds ? "" : "muted" }, make("b", { textContent: one.user }), ` ${SAID[one.act]} ${one.label ?? ""} `, make("span", { className: "muted", textContent: when(one.at) }))));
+  if (!history.length) part("history").append(make("li", { className: "muted", textContent: "Nobody has decided anything." }));
+  const facts = [["Name", asset.name], ["Size", `${asset.width} × ${asset.height}`], ["Format", asset.format], ["Taken", when(asset.taken_at)], ["Added", when(asset.added_at)], ...places.map((/** @type {any} */ one) => ["Place", `${one.uri}${one.lost_at ? " (lost)" : ""}`])];
+  part("facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]));
+}
+
+async function near() {
+  const { items } = await post("/api/search", { like: [id], limit: 12 });
+  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.id !== id).map((/** @type {any} */ one) => make("a", { href: `/assets/${one.id}` }, Object.assign(new Image(), { src: viewOf(one.id, 256), alt: `picture ${one.id}` }), make("small", { textContent: one.score === undefined ? "" : one.score.toFixed(2) }))));
+}
+
+part("add").addEventListener("submit", async (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const name = part("label").value.trim();
+  try {
+    const { items } = await get("/api/labels");
+    const label = items.find((/** @type {any} */ one) => one.name === name) ?? (await post("/api/labels", { name }));
+    await decide("confirm", label.id);
+    part("label").value = "";
+  } catch (error) {
+    sayFailed(error);
+  }
+});
+part("explain").addEventListener("change", async () => {
+  const method = part("explain").value, said = part("explained");
+  if (!method) return [part("picture").src, said.textContent] = [viewOf(id), ""];
+  said.textContent = "looking …";
+  try {
+    const answer = await post("/api/explain", { asset_id: id, method });
+    [part("picture").src, said.textContent] = [answer.image, answer.said ?? ""];
+  } catch (error) {
+    [part("explain").value, said.textContent] = ["", ""];
+    sayFailed(error);
+  }
+});
+look().then(near).catch(sayFailed);
