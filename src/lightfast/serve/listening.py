@@ -1,0 +1,49 @@
+"""A server that listens until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from lightfast.base.errors import SettingsError
+from lightfast.serve.settings import ServeSettings
+
+_SECONDS_TO_END = 10
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """A socket at the host and port of the settings; port 0 takes a free one.
+
+    Raises SettingsError where that cannot be listened at.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"cannot listen at {settings.host} port {settings.port} ({error})",
+            cure="Choose another `port`, or end the program that listens there.",
+        ) from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """What to open in a browser."""
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+def serve_until_stopped(app: FastAPI, listening: socket.socket, started: Callable[[], None]) -> None:
+    """Answer requests until Ctrl-C or SIGTERM; requests under work are finished first."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SECONDS_TO_END,
+    )
+    started()
+    uvicorn.Server(config).run(sockets=[listening])
