@@ -18,7 +18,6 @@ from lightfast.base.errors import LightfastError
 
 # Each adds its commands, in the order of the help: what a new user needs first stands first.
 # isort: off
-from lightfast.cli import runs, damage, explain, enhance, data, curate, select, map, relabel, library  # noqa: F401
 from lightfast.cli import serve, statistics, scorecard, export, studies  # noqa: F401
 
 # isort: on

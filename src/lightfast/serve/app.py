@@ -14,8 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from lightfast import __version__
 from lightfast.library.library import Library
 from lightfast.serve.api.assets import asset_routes
-from lightfast.serve.api.health import health_routes
+from lightfast.serve.api.explain import explain_routes
 from lightfast.serve.api.labels import label_routes
+from lightfast.serve.api.operation import operation_routes
 from lightfast.serve.api.predict import predict_routes
 from lightfast.serve.api.review import review_routes
 from lightfast.serve.api.session import session_routes
@@ -37,9 +38,11 @@ API = (
     asset_routes,
     label_routes,
     tag_routes,
+    explain_routes,
     review_routes,
     user_routes,
     token_routes,
+    operation_routes,
 )
 _PROBLEM = {
     "description": "A refusal, with what to do.",
@@ -81,7 +84,6 @@ def create_app(
     app.state.service = service
     for routes in API:
         app.include_router(routes, dependencies=_SECURED, responses={"4XX": _PROBLEM})
-    app.include_router(health_routes)
     app.include_router(page_routes, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     add_problem_handlers(app)

@@ -15,6 +15,7 @@ from lightfast.library.add import add_pictures
 from lightfast.library.library import Library
 from lightfast.library.schema import users
 from lightfast.library.users import user_number
+from lightfast.serve.explaining import MapDrawer
 from lightfast.serve.inference import ModelHolder
 from lightfast.serve.limiter import Limiter
 from lightfast.serve.metrics import Metrics
@@ -31,6 +32,7 @@ class Service:
         self.logins = Limiter(limits.logins_a_minute / 60, limits.logins_a_minute)
         self.metrics = Metrics()
         self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
+        self.maps = MapDrawer(settings.device)
         self._local: int | None = None
         self._lock = threading.Lock()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -31,6 +32,7 @@ from lightfast.library.uploads import Uploaded, keep_uploads
 from lightfast.library.views import view_path, write_view
 from lightfast.serve.api.fields import Cursor, PageSize, PathId, RowId, as_cursor, cursor_number
 from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads
+from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.person import Admin, Person, Reviewer, Viewer
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
@@ -44,7 +46,6 @@ _KINDS = {
     "MPO": "image/jpeg",
 }
 _FOR_EVER = "private, max-age=31536000, immutable"
-_MOVED = "Add it again from where it lies now: what is known of it stays."
 
 
 class AssetQuery(BaseModel):
@@ -146,13 +147,13 @@ def get_asset(asset_id: PathId, served: Served, person: Viewer) -> AssetDetail:
 @asset_routes.delete("/{asset_id}")
 def delete_asset(asset_id: PathId, served: Served, person: Admin) -> Restored:
     """Take a picture out of lists and queues. Its file and all that is known of it stay; see restore."""
-    return _set_deleted(served, asset_id, now())
+    return _set_deleted(served, person, asset_id, now())
 
 
 @asset_routes.post("/{asset_id}/restore")
 def restore_asset(asset_id: PathId, served: Served, person: Admin) -> Restored:
     """Bring a deleted picture back."""
-    return _set_deleted(served, asset_id, None)
+    return _set_deleted(served, person, asset_id, None)
 
 
 @asset_routes.get("/{asset_id}/view/{side}", response_class=FileResponse)
@@ -162,16 +163,12 @@ def get_asset_view(
     """The picture as a JPEG, its longest side at most 256 or 1024 pixels."""
     with served.library.store.read() as connection:
         row = require_visible(connection, asset_id, person.client)
-        files = files_of(served.library, connection, [asset_id])
     if row.content is None:
-        raise HttpProblem(
-            409, f"picture {asset_id} cannot be shown: {row.unreadable}", cure="Replace its file."
-        )
+        why = f"picture {asset_id} cannot be shown: {row.unreadable}"
+        raise HttpProblem(409, why, cure="Replace its file.")
     path = view_path(served.library.thumbnails, row.content, int(side))
     if not path.is_file():
-        if asset_id not in files:
-            raise HttpProblem(409, f"the file of picture {asset_id} has moved or changed", cure=_MOVED)
-        write_view(served.library.thumbnails, row.content, decode_file(files[asset_id]), int(side))
+        write_view(served.library.thumbnails, row.content, decode_file(_file(served, asset_id)), int(side))
     headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{row.content}-{side}"'}
     return FileResponse(path, media_type="image/jpeg", headers=headers)
 
@@ -181,22 +178,38 @@ def get_original(asset_id: PathId, served: Served, person: Viewer) -> FileRespon
     """The file as it was added."""
     with served.library.store.read() as connection:
         row = require_visible(connection, asset_id, person.client)
-        files = files_of(served.library, connection, [asset_id])
-    if asset_id not in files:
-        raise HttpProblem(409, f"the file of picture {asset_id} has moved or changed", cure=_MOVED)
+    path = _file(served, asset_id)
     kind = _KINDS.get(row.format or "", "application/octet-stream")
     disposition = "inline" if kind.startswith("image/") else "attachment"
-    name = f"{asset_id}{files[asset_id].suffix}"
-    headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{row.sha256}"'}
     return FileResponse(
-        files[asset_id], media_type=kind, filename=name, content_disposition_type=disposition, headers=headers
+        path,
+        media_type=kind,
+        filename=f"{asset_id}{path.suffix}",
+        content_disposition_type=disposition,
+        headers={"Cache-Control": _FOR_EVER, "ETag": f'"{row.sha256}"'},
     )
 
 
-def _set_deleted(served: Service, asset_id: int, moment: datetime | None) -> Restored:
+def moved_file(asset_id: int) -> HttpProblem:
+    """The refusal where no file of the picture is where it was, as it was."""
+    cure = "Add it again from where it lies now: what is known of it stays."
+    return HttpProblem(409, f"the file of picture {asset_id} has moved or changed", cure=cure)
+
+
+def _file(served: Service, asset_id: int) -> FilePath:
+    with served.library.store.read() as connection:
+        files = files_of(served.library, connection, [asset_id])
+    if asset_id not in files:
+        raise moved_file(asset_id)
+    return files[asset_id]
+
+
+def _set_deleted(served: Service, person: Person, asset_id: int, moment: datetime | None) -> Restored:
+    act = "picture deleted" if moment else "picture restored"
     with served.library.store.write() as connection:
         row = require_visible(connection, asset_id, None)
         if (row.deleted_at is None) == (moment is None):
             return Restored(id=asset_id, deleted_at=row.deleted_at)
         connection.execute(update(assets).where(assets.c.id == asset_id).values(deleted_at=moment))
+        note_audit(connection, person.id, act, asset_id=asset_id)
     return Restored(id=asset_id, deleted_at=moment)

@@ -18,6 +18,7 @@ from lightfast.library.access import files_of
 from lightfast.library.browse import require_visible
 from lightfast.library.schema import labels
 from lightfast.library.uploads import Upload
+from lightfast.serve.api.assets import moved_file
 from lightfast.serve.api.fields import RowId, ShownName
 from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads
 from lightfast.serve.auth.person import Person, Viewer
@@ -162,6 +163,5 @@ def _read(served: Service, person: Person, numbers: Sequence[int]) -> list[Uploa
         files = files_of(served.library, connection, numbers)
     lost = [number for number in numbers if number not in files]
     if lost:
-        cure = "Add it again from where it lies now."
-        raise HttpProblem(409, f"the file of picture {lost[0]} has moved or changed", cure=cure)
+        raise moved_file(lost[0])
     return [Upload(f"picture {number}", files[number].read_bytes()) for number in numbers]

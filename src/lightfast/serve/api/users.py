@@ -6,12 +6,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, SecretStr
-from sqlalchemy import update
 
-from lightfast.library.accounts import Account, add_account, change_account, list_accounts
-from lightfast.library.schema import tokens
+from lightfast.library.accounts import Account, add_account, list_accounts
 from lightfast.library.store import now
 from lightfast.serve.api.fields import PathId, ShownName
+from lightfast.serve.auth.accounts import alter_account
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import LONGEST, SHORTEST, hash_password
 from lightfast.serve.auth.person import Admin
@@ -71,15 +70,7 @@ def patch_user(user_id: PathId, change: AccountChange, served: Served, person: A
     """
     changes = _changes(change)
     with served.library.store.write() as connection:
-        changed = change_account(connection, user_id, changes)
-        if changes.get("disabled_at") is not None or "password_hash" in changes:
-            connection.execute(
-                update(tokens)
-                .where(tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
-                .values(revoked_at=now())
-            )
-        note_audit(connection, person.id, "user changed", user=changed.name, changes=sorted(changes))
-        return changed
+        return alter_account(connection, person.id, user_id, changes)
 
 
 def _changes(change: AccountChange) -> dict[str, Any]:
