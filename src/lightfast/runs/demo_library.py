@@ -59,11 +59,7 @@ def demo_library(
 def _quick_model(library: Library, digits: ImageSet, options: RunOptions) -> Path:
     data = save_npz(make_folder(library.runs) / "digits.npz", digits)
     out = library.runs / "first"
-    train_run(
-        str(data),
-        replace(options, out=out, near_duplicates="ignore"),
-        model="random-forest",
-    )
+    train_run(str(data), replace(options, out=out, near_duplicates="ignore"), model="random-forest")
     return out
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,8 +16,9 @@ from lightfast.serve.auth.person import COOKIE, Person, identify
 from lightfast.serve.auth.tokens import csrf_token
 from lightfast.serve.service import Served, Service
 
-page_routes = APIRouter(include_in_schema=False)
+page_routes = APIRouter()
 _HERE = Path(__file__).parent
+STATIC_FOLDER = _HERE / "static"
 _NAMES = {
     "/review": "Review",
     "/library": "Library",
@@ -30,7 +31,7 @@ _NAMES = {
 _FOR_ADMINS = ("/people",)
 
 
-class _FreshFiles(StaticFiles):
+class PageFiles(StaticFiles):
     """Files that a browser asks for again each time, mostly to hear that they are unchanged: after an upgrade
     no old module meets a new one.
     """
@@ -40,12 +41,6 @@ class _FreshFiles(StaticFiles):
         response = super().file_response(*args, **named)
         response.headers["Cache-Control"] = "no-cache"
         return response
-
-
-def add_pages(app: FastAPI) -> None:
-    """Put the pages and their files into `app`, which holds the REST already."""
-    app.include_router(page_routes)
-    app.mount("/static", _FreshFiles(directory=_HERE / "static"), name="static")
 
 
 @page_routes.get("/")
