@@ -60,9 +60,12 @@ part("explain").addEventListener("change", async () => {
   const method = part("explain").value, said = part("explained");
   if (!method) return [part("picture").src, said.textContent] = [viewOf(id), ""];
   said.textContent = "looking …";
+  const address = `/api/explain/${id}?method=${method}`;
   try {
-    const answer = await post("/api/explain", { asset_id: id, method });
-    [part("picture").src, said.textContent] = [answer.image, answer.said ?? ""];
+    // Asked for first, so that a refusal can be read; the browser has it then.
+    await get(address);
+    part("picture").src = address;
+    said.textContent = "Coloured where the model finds what speaks for its label.";
   } catch (error) {
     [part("explain").value, said.textContent] = ["", ""];
     sayFailed(error);
