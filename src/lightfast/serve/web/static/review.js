@@ -19,6 +19,7 @@ class Review {
     this.queue = this.newQueue();
     part("order").addEventListener("change", () => this.restart());
     part("show-one").addEventListener("click", () => this.switchTo(false));
+    addEventListener("hashchange", () => this.switchTo(location.hash === "#many"));
     part("show-many").addEventListener("click", () => this.switchTo(true));
     for (const button of document.querySelectorAll("[data-act]"))
       button.addEventListener("click", () => this.does(/** @type {HTMLElement} */ (button).dataset.act ?? ""));
