@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,7 +70,7 @@ def serve(
 ) -> None:
     """Serve a library: pages in the browser, and REST for programs."""
     from lightfast.serve.app import create_app
-    from lightfast.serve.listening import address_of, listen, serve_until_stopped
+    from lightfast.serve.listening import address_of, listen, web_server
     from lightfast.serve.opening import open_or_create
     from lightfast.serve.settings import ServeSettings, login_name
 
@@ -83,7 +84,10 @@ def serve(
             address = address_of(listening)
             result = {"address": address, "folder": str(opened.library.folder), "made": opened.made}
             lines = [f"library    {opened.library.folder}", f"open       {address}", "stop       Ctrl-C"]
-            serve_until_stopped(application, listening, lambda: print_result(result, as_json, lines))
+            print_result(result, as_json, lines)
+            sys.stdout.flush()
+            # From here on the socket takes connections; they are answered as soon as the server has started.
+            web_server(application).run(sockets=[listening])
     finally:
         opened.library.close()
 

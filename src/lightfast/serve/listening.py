@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -36,14 +35,16 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
-def serve_until_stopped(app: FastAPI, listening: socket.socket, started: Callable[[], None]) -> None:
-    """Answer requests until Ctrl-C or SIGTERM; requests under work are finished first."""
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_SECONDS_TO_END,
+def web_server(app: FastAPI) -> uvicorn.Server:
+    """What answers requests; `run(sockets=[...])` does until Ctrl-C or SIGTERM, and finishes those under
+    work.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_SECONDS_TO_END,
+        )
     )
-    started()
-    uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,97 @@
+"""Servers that really listen on loopback, over libraries on both databases."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fixtures.databases import database, library, postgres_server
+from fixtures.exported import kit, small
+from PIL import Image
+
+from lightfast.library.library import Library
+from lightfast.serve.app import create_app
+from lightfast.serve.listening import address_of, listen, web_server
+from lightfast.serve.settings import ServeSettings
+
+__all__ = ["database", "kit", "library", "postgres_server", "small"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    address: str
+    app: FastAPI
+    library: Library
+
+    def client(self, **more) -> httpx.Client:
+        return httpx.Client(base_url=self.address, timeout=60, **more)
+
+
+@contextmanager
+def running(library: Library, settings: ServeSettings | None = None, pictures=()) -> Iterator[Running]:
+    """A server in a thread of this process, at a free port."""
+    settings = settings or ServeSettings(port=0, local_user="owner")
+    app = create_app(library, settings, pictures)
+    with listen(settings) as listening:
+        server = web_server(app)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.005)
+        try:
+            yield Running(address_of(listening), app, library)
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+@pytest.fixture
+def served(library: Library, small: Path) -> Iterator[Running]:
+    """A server of an empty library, whose model knows a, b, c and d."""
+    settings = ServeSettings(port=0, local_user="owner", model=str(small))
+    with running(library, settings) as found:
+        yield found
+
+
+@pytest.fixture
+def client(served: Running) -> Iterator[httpx.Client]:
+    with served.client() as found:
+        yield found
+
+
+def noise_picture(number: int, kind: str = "PNG", size: tuple[int, int] = (20, 24)) -> bytes:
+    """The bytes of a picture file that no other number gives."""
+    pixels = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    """`picture(n)`: the bytes of a PNG of noise."""
+    return noise_picture
+
+
+def as_files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
+    """What httpx sends as a form of files."""
+    return [("files", (f"picture{at}.png", data, "image/png")) for at, data in enumerate(contents)]
+
+
+def upload(client: httpx.Client, count: int, first: int = 0) -> list[int]:
+    """The ids of so many new pictures."""
+    answer = client.post("/api/assets", files=as_files(*(noise_picture(first + at) for at in range(count))))
+    assert answer.status_code == 201, answer.text
+    return [one["asset_id"] for one in answer.json()["items"]]
