@@ -40,7 +40,7 @@ form("add", async (said) => {
   say(`${said.name} may log in.`);
 });
 form("token", async (said) => {
-  const { token } = await post("/api/tokens", said);
-  part("new-token").replaceChildren("Copy it now, it is not shown again: ", make("kbd", { textContent: token }));
+  const { secret } = await post("/api/tokens", said);
+  part("new-token").replaceChildren("Copy it now, it is not shown again: ", make("kbd", { textContent: secret }));
 });
 look().catch(sayFailed);

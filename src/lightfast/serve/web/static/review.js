@@ -121,17 +121,18 @@ class Review {
       say("No label is suggested here: give one by its digit or its name.", { kind: "failed", seconds: 5 });
       return;
     }
+    // What benchmarks/pages.py reads: from the key to the next picture, and to the decision on the disk.
     const pressed = performance.now();
     const answered = this.queue.act(entries, /** @type {any} */ (act), label);
     if (this.many) this.cells.clear(entries);
     else this.current = undefined;
     this.show();
+    requestAnimationFrame(() => performance.measure("shown", { start: pressed, end: performance.now() }));
     answered.then((said) => this.acknowledged(said, entries, act, pressed), (error) => this.returned(error, entries));
   }
 
   /** @param {{kept: number[]}} said @param {Entry[]} entries @param {string} act @param {number} pressed */
   acknowledged(said, entries, act, pressed) {
-    // Read by benchmarks/pages.py.
     performance.measure("decision", { start: pressed, end: performance.now() });
     this.paced();
     if (said.kept.length) say(`${counted(said.kept.length, "picture")} kept the decision of somebody else.`);

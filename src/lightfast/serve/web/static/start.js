@@ -68,7 +68,7 @@ async function upload(files) {
 /** @param {number} left */
 function tell(left) {
   part("added").textContent = [
-    `${counted(added, "picture")} added`, known ? `${known.toLocaleString("en")} were there already` : "",
+    `${counted(added, "picture")} added`, known ? `${known.toLocaleString("en")} ${known === 1 ? "was" : "were"} there already` : "",
     unreadable.length ? `${counted(unreadable.length, "file")} could not be read` : "", left ? `${counted(left, "file")} to go` : "",
   ].filter(Boolean).join(", ") + ".";
   part("unread").hidden = !unreadable.length;
