@@ -41,7 +41,7 @@ class Running:
 @contextmanager
 def running(library: Library, settings: ServeSettings | None = None, pictures=()) -> Iterator[Running]:
     """A server in a thread of this process, at a free port."""
-    settings = settings or ServeSettings(port=0, local_user="owner")
+    settings = settings or ServeSettings(port=0, local_user="owner", work=False)
     app = create_app(library, settings, pictures)
     with listen(settings) as listening:
         server = web_server(app)
@@ -60,7 +60,7 @@ def running(library: Library, settings: ServeSettings | None = None, pictures=()
 @pytest.fixture
 def served(library: Library, small: Path) -> Iterator[Running]:
     """A server of an empty library, whose model knows a, b, c and d."""
-    settings = ServeSettings(port=0, local_user="owner", model=str(small))
+    settings = ServeSettings(port=0, local_user="owner", model=str(small), work=False)
     with running(library, settings) as found:
         yield found
 

@@ -51,6 +51,16 @@ class Library:
         """Runs that were trained here."""
         return self.folder / "runs"
 
+    @property
+    def logs(self) -> Path:
+        """What jobs did, a file each."""
+        return self.folder / "logs"
+
+    @property
+    def workers(self) -> Path:
+        """A locked file for every process that works on jobs."""
+        return self.folder / "workers"
+
     def close(self) -> None:
         """Give back the database."""
         self.store.close()

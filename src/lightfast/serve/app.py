@@ -13,7 +13,10 @@ from lightfast import __version__
 from lightfast.library.library import Library
 from lightfast.serve.api.assets import asset_routes
 from lightfast.serve.api.explain import explain_routes
+from lightfast.serve.api.jobs import job_routes
 from lightfast.serve.api.labels import label_routes
+from lightfast.serve.api.layouts import layout_routes
+from lightfast.serve.api.models import model_routes
 from lightfast.serve.api.operation import operation_routes
 from lightfast.serve.api.predict import predict_routes
 from lightfast.serve.api.review import review_routes
@@ -37,6 +40,9 @@ API = (
     label_routes,
     tag_routes,
     explain_routes,
+    model_routes,
+    job_routes,
+    layout_routes,
     review_routes,
     take_routes,
     user_routes,

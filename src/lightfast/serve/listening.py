@@ -35,11 +35,20 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
-def web_server(app: FastAPI) -> uvicorn.Server:
-    """What answers requests; `run(sockets=[...])` does until Ctrl-C or SIGTERM, and finishes those under
+class EndingServer(uvicorn.Server):
+    """A server that ends the streams of its application before it waits for its connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish requests under work, for some seconds."""
+        self.config.app.state.service.closing.set()  # pyright: ignore[reportFunctionMemberAccess]
+        await super().shutdown(sockets)
+
+
+def web_server(app: FastAPI) -> EndingServer:
+    """What answers requests: `run(sockets=[...])` does until Ctrl-C or SIGTERM, and finishes those under
     work.
     """
-    return uvicorn.Server(
+    return EndingServer(
         uvicorn.Config(
             app,
             log_level="warning",

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection, select
 
-from lightfast.base.errors import SettingsError
-from lightfast.library.add import add_pictures
+from lightfast.base.errors import SettingsError, StorageError
 from lightfast.library.library import Library
 from lightfast.library.schema import users
 from lightfast.library.users import user_number
+from lightfast.runs.library_worker import JobEngine, start_jobs
 from lightfast.serve.explaining import MapDrawer
 from lightfast.serve.inference import ModelHolder
 from lightfast.serve.limiter import Limiter
 from lightfast.serve.metrics import Metrics
 from lightfast.serve.settings import ServeSettings
+
+_LOG = logging.getLogger("lightfast.serve")
 
 
 class Service:
@@ -33,8 +35,9 @@ class Service:
         self.metrics = Metrics()
         self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
         self.maps = MapDrawer(settings.device)
-        self._local: int | None = None
-        self._lock = threading.Lock()
+        self.closing = threading.Event()
+        self._engine: JobEngine | None = None
+        self._no_jobs = StorageError("the server is starting", cure="Try again in a moment.")
 
     def is_local(self, connection: Connection) -> bool:
         """Whether everyone who reaches the server is its owner: on loopback, as long as nobody has a
@@ -42,25 +45,41 @@ class Service:
         """
         return self.settings.on_loopback and not has_users(connection)
 
-    def local_user_id(self) -> int:
-        """The number of the owner, who is made when first asked for."""
-        with self._lock:
-            if self._local is None:
-                name = self.settings.local_user
-                self._local = self.library.store.act(
-                    lambda connection: user_number(connection, name, "admin")
-                )
-            return self._local
+    def owner(self, connection: Connection, *, write: bool) -> int:
+        """The number of the owner, who is made by the first write; 0 before."""
+        name = self.settings.local_user
+        found = connection.execute(select(users.c.id).where(users.c.name == name.strip())).scalar()
+        if found is None and write:
+            return self.library.store.act(lambda connection: user_number(connection, name, "admin"))
+        return found or 0
 
     def start(self, pictures: Sequence[str]) -> None:
-        """Begin what runs beside the requests: `pictures` are added."""
+        """Begin to work on jobs; the first one adds `pictures`. A library that cannot be written is served
+        for reading.
+        """
+        try:
+            self._engine = start_jobs(self.library, work=self.settings.work)
+        except StorageError as error:
+            self._no_jobs = error
+            _LOG.warning("%s", error)
+            return
         if pictures:
-            work = partial(add_pictures, self.library, list(pictures))
-            self._adding = threading.Thread(target=work, name="adding", daemon=True)
-            self._adding.start()
+            with self.library.store.read() as connection:
+                owner = self.owner(connection, write=True)
+            self._engine.submit("add", {"sources": tuple(pictures)}, owner)
+
+    @property
+    def jobs(self) -> JobEngine:
+        """Takes orders for jobs. Raises StorageError where the library cannot be written."""
+        if self._engine is None:
+            raise self._no_jobs
+        return self._engine
 
     def close(self) -> None:
-        """Give the model back; the library is the caller's."""
+        """End the streams, stop working on jobs, and give the model back; the library is the caller's."""
+        self.closing.set()
+        if self._engine is not None:
+            self._engine.close()
         self.model.close()
 
     def require_users(self) -> None:

@@ -57,6 +57,7 @@ class ServeSettings:
         device: where it computes: auto, cpu or cuda. The exported file runs on the CPU.
         https: whether browsers reach it through https only, by a proxy: cookies are then never sent without.
         hosts: names that browsers may call it by, beside those of loopback; empty off loopback: any.
+        work: whether this process works on jobs, or only takes orders for another one.
         limits: see `Limits`.
     """
 
@@ -67,6 +68,7 @@ class ServeSettings:
     device: str = "cpu"
     https: bool = False
     hosts: tuple[str, ...] = ()
+    work: bool = True
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:

@@ -52,11 +52,11 @@ def identify(request: Request) -> Person | None:
                 )
             return found
         found = _by_secret(connection, cookie, "session") if cookie else None
-        local = found is None and service.is_local(connection)
+        if found is None and service.is_local(connection):
+            owner = service.owner(connection, write=request.method not in SAFE)
+            return Person(owner, service.settings.local_user, "admin", None, "local")
     if found is not None and cookie is not None and request.method not in SAFE:
         _require_csrf(cookie, request.headers.get(CSRF_HEADER, ""))
-    if local:
-        return Person(service.local_user_id(), service.settings.local_user, "admin", None, "local")
     return found
 
 

@@ -6,7 +6,7 @@ from alembic import op
 from lightfast.library.schema import Moment
 
 revision: str = "0005"
-down_revision: str | None = "0001"
+down_revision: str | None = "0004"
 
 
 def upgrade() -> None:
