@@ -28,7 +28,18 @@ from lightfast.serve.listening import address_of, listen, web_server
 from lightfast.serve.settings import ServeSettings
 
 HERE = Path(__file__).parent
-PATHS = ("/", "/review", "/review#many", "/library", "/assets/3", "/map", "/models", "/jobs", "/draw", "/people")
+PATHS = (
+    "/",
+    "/review",
+    "/review#many",
+    "/library",
+    "/assets/3",
+    "/map",
+    "/models",
+    "/jobs",
+    "/draw",
+    "/people",
+)
 DRESSES = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}},
@@ -98,7 +109,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=given.browser, args=["--no-sandbox"])
         full = (
-            create_library(given.library) if given.library else demo_library(Path(folder, "digits"), RunOptions())
+            create_library(given.library)
+            if given.library
+            else demo_library(Path(folder, "digits"), RunOptions())
         )
         with served(full) as address:
             if given.all is None:

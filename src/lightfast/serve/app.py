@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from lightfast import __version__
 from lightfast.library.library import Library
 from lightfast.serve.api.assets import asset_routes
+from lightfast.serve.api.cluster_members import cluster_member_routes
 from lightfast.serve.api.explain import explain_routes
 from lightfast.serve.api.jobs import job_routes
 from lightfast.serve.api.labels import label_routes
@@ -42,6 +43,8 @@ API = (
     explain_routes,
     model_routes,
     job_routes,
+    # Before the routes of one cluster, whose number would be "members".
+    cluster_member_routes,
     layout_routes,
     review_routes,
     take_routes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,9 @@ NAMES = tuple(f"tone {letter}" for letter in "abcdefghijkl")
 
 def chromium() -> str:
     """The system's browser, or LIGHTFAST_CHROMIUM; skips the test where there is none."""
-    found = os.environ.get("LIGHTFAST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    found = (
+        os.environ.get("LIGHTFAST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
     if not found:
         pytest.skip("no Chromium on this machine (LIGHTFAST_CHROMIUM names one)")
     return found
@@ -60,10 +63,16 @@ class Visitor:
         return self.page
 
     def text(self, part: str) -> str:
-        return self.page.locator(part).inner_text()
+        return self.page.locator(part).text_content()
 
     def wait_until(self, script: str) -> None:
-        self.page.wait_for_function(script, timeout=15_000)
+        """Wait until an expression holds; the browser's own way of waiting would evaluate text in the page, which
+        its policy forbids.
+        """
+        end = time.monotonic() + 15
+        while not self.page.evaluate(script):
+            assert time.monotonic() < end, f"{script} does not come true; the page says {self.text('#say')!r}"
+            self.page.wait_for_timeout(20)
 
     @property
     def wrong(self) -> list[str]:

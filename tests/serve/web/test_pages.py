@@ -13,7 +13,18 @@ from serve.web.conftest import Visitor
 
 from lightfast.serve.web.pages import STATIC_FOLDER
 
-PATHS = ("/", "/review", "/review#many", "/library", "/assets/1", "/map", "/models", "/jobs", "/draw", "/people")
+PATHS = (
+    "/",
+    "/review",
+    "/review#many",
+    "/library",
+    "/assets/1",
+    "/map",
+    "/models",
+    "/jobs",
+    "/draw",
+    "/people",
+)
 _TEMPLATES = STATIC_FOLDER.parent / "templates"
 _SERIOUS = ("serious", "critical")
 
@@ -70,14 +81,17 @@ def test_nothing_in_a_page_needs_a_weaker_policy_than_its_own():
     assert {name: found for name, found in written.items() if found} == {}
     scripts = [path.read_text(encoding="utf-8") for path in STATIC_FOLDER.glob("*.js")]
     assert scripts
-    assert not [text for text in scripts if re.search(r"\beval\(|new Function|innerHTML|insertAdjacentHTML", text)]
+    assert not [
+        text for text in scripts if re.search(r"\beval\(|new Function|innerHTML|insertAdjacentHTML", text)
+    ]
 
 
 def test_a_script_of_another_kind_is_not_run(waiting: Running, visit: Callable[..., Visitor]):
     visitor = visit(waiting, "/")
     visitor.allowed = ("Content Security Policy", "Refused to")
     visitor.page.evaluate(
-        "() => { const made = document.createElement('script'); made.textContent = 'window.ran = 1'; document.body.append(made); }"
+        "() => { const made = document.createElement('script'); made.textContent = 'window.ran = 1'; "
+        "document.body.append(made); }"
     )
     assert visitor.page.evaluate("window.ran") is None
     assert visitor.heard

@@ -22,7 +22,9 @@ _DECIDED = "document.getElementById('decided').textContent === '{}'"
 
 def acts(library: Library) -> list[tuple[str, str | None]]:
     """(act, label) of every decision, in order."""
-    found = select(decision_table.c.act, labels.c.name).outerjoin(labels, labels.c.id == decision_table.c.label_id)
+    found = select(decision_table.c.act, labels.c.name).outerjoin(
+        labels, labels.c.id == decision_table.c.label_id
+    )
     with library.store.read() as connection:
         return [tuple(row) for row in connection.execute(found.order_by(decision_table.c.id))]
 
@@ -49,7 +51,13 @@ def test_keys_accept_reject_skip_label_and_ask_for_a_second_opinion(waiting: Run
     for key in (" ", "x", "s", "o", "3"):
         reviewer.page.keyboard.press(key if key != " " else "Space")
     settled(reviewer, 27)
-    assert [act for act, _ in acts(waiting.library)] == ["confirm", "reject", "skip", "second_opinion", "confirm"]
+    assert [act for act, _ in acts(waiting.library)] == [
+        "confirm",
+        "reject",
+        "skip",
+        "second_opinion",
+        "confirm",
+    ]
     assert acts(waiting.library)[0][1] == asked
     assert acts(waiting.library)[4][1] == NAMES[2]
 

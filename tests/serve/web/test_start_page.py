@@ -11,7 +11,9 @@ from serve.web.conftest import Visitor, toned
 from lightfast.library.summary import summarise
 
 _DROP = """(files) => { const brought = new DataTransfer();
-for (const one of files) brought.items.add(new File([Uint8Array.from(atob(one.data), (c) => c.charCodeAt(0))], one.name));
+for (const one of files) {
+const bytes = Uint8Array.from(atob(one.data), (letter) => letter.charCodeAt(0));
+brought.items.add(new File([bytes], one.name)); }
 document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: brought, bubbles: true })); }"""
 
 

@@ -6,9 +6,9 @@ const id = Number(part("asset").dataset.id);
 const SAID = /** @type {Record<string, string>} */ ({ confirm: "said", reject: "said it is not", skip: "skipped", second_opinion: "asked for a second opinion", send_back: "sent back", undo: "took back", redo: "did again" });
 const when = (/** @type {string | null} */ text) => (text ? new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }) : "");
 
-/** @param {"confirm" | "reject"} act @param {number} label_id */
-async function decide(act, label_id) {
-  const said = await post("/api/review/decide", { acts: [{ asset_id: id, act, label_id, key: newKey() }], over: true });
+/** @param {{act: "confirm" | "reject", label_id?: number, label?: string}} what */
+async function decide(what) {
+  const said = await post("/api/review/decide", { acts: [{ asset_id: id, key: newKey(), ...what }], over: true });
   await look();
   say(said.kept.length ? "Somebody else's decision stays." : "Noted.", { act: "Undo", then: () => post("/api/review/undo").then(look, sayFailed) });
 }
@@ -18,8 +18,8 @@ function tagRow(tag) {
   const how = tag.by_person ? "by a person" : tag.state === "confirmed" ? `by rule, ${percent(tag.probability)}` : percent(tag.probability);
   const row = make("li", { className: `tag-row ${tag.state}` }, make("span", { textContent: tag.label }), make("span", { className: "muted small", textContent: how }), meter(tag.score));
   if (!tag.by_person) {
-    const yes = make("button", { type: "button", className: "plain", textContent: "Yes", onclick: () => decide("confirm", tag.label_id).catch(sayFailed) });
-    const no = make("button", { type: "button", className: "plain", textContent: "No", onclick: () => decide("reject", tag.label_id).catch(sayFailed) });
+    const yes = make("button", { type: "button", className: "plain", textContent: "Yes", onclick: () => decide({ act: "confirm", label_id: tag.label_id }).catch(sayFailed) });
+    const no = make("button", { type: "button", className: "plain", textContent: "No", onclick: () => decide({ act: "reject", label_id: tag.label_id }).catch(sayFailed) });
     row.append(make("span", { className: "row" }, yes, no));
   }
   return row;
@@ -46,11 +46,8 @@ async function near() {
 
 part("add").addEventListener("submit", async (/** @type {Event} */ event) => {
   event.preventDefault();
-  const name = part("label").value.trim();
   try {
-    const { items } = await get("/api/labels");
-    const label = items.find((/** @type {any} */ one) => one.name === name) ?? (await post("/api/labels", { name }));
-    await decide("confirm", label.id);
+    await decide({ act: "confirm", label: part("label").value.trim() });
     part("label").value = "";
   } catch (error) {
     sayFailed(error);

@@ -201,7 +201,7 @@ export class Grid {
     const { columns = 1 } = this;
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -this.rows.length, End: this.rows.length }[event.key];
     if (step !== undefined && this.rows.length) {
-      const next = Math.max(0, Math.min(this.rows.length - 1, this.at < 0 ? 0 : this.at + step));
+      const next = Math.max(0, Math.min(this.rows.length - 1, this.at < 0 && event.key !== "End" ? 0 : this.at + step));
       this.show(next);
       if (event.shiftKey) return this.reach(next), true;
       this.at = this.anchor = next;

@@ -137,20 +137,12 @@ class Library {
   async labelAll(act) {
     const name = part("label").value.trim(), ids = [...this.grid.chosen];
     if (!name) return part("label").reportValidity();
-    const label = this.labels.find((one) => one.name === name) ?? (await this.created(name));
-    const said = await post("/api/review/decide", { acts: ids.map((asset_id) => ({ asset_id, act, label_id: label.id, key: newKey() })) });
+    const said = await post("/api/review/decide", { acts: ids.map((asset_id) => ({ asset_id, act, label: name, key: newKey() })) });
     this.grid.choose([]);
     this.grid.forget(ids);
     const done = said.decision_ids.length, kept = said.kept.length;
     say(`${counted(done, "picture")} ${act === "confirm" ? "labelled" : "marked as not"} ${name}.${kept ? ` ${kept} kept the decision of somebody else.` : ""}`, { act: "Undo", then: () => this.undo(), seconds: 8 });
     this.counts();
-  }
-
-  /** @param {string} name */
-  async created(name) {
-    const made = await post("/api/labels", { name });
-    this.labels = [...this.labels, made];
-    return made;
   }
 
   undo() {

@@ -2,7 +2,7 @@
 import { get, post } from "./api.js";
 import { make, sayFailed } from "./say.js";
 
-/** @typedef {{id: string, kind: string, state: string, done: number, total: number, said: string, error: string | null, result: any, started_at: string | null, made_at: string}} Job */
+/** @typedef {{id: string, kind: string, state: string, done: number, total: number, said: string, seconds_left: number | null, error: string | null, result: any}} Job */
 
 const ENDED = ["done", "failed", "cancelled"];
 
@@ -22,8 +22,7 @@ export function follow(id, told) {
       ended(job);
     };
     const heard = (/** @type {MessageEvent} */ event) => seen(JSON.parse(event.data));
-    events.onmessage = heard;
-    for (const name of ["job", "progress", "done"]) events.addEventListener(name, heard);
+    events.addEventListener("job", heard);
     events.onerror = () => { if (events.readyState === EventSource.CLOSED) get(`/api/jobs/${id}`).then(seen, sayFailed); };
   });
 }
@@ -34,27 +33,24 @@ export function duration(seconds) {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** How long a job will still take, in words; "" while nobody knows. @param {Job} job */
-export function timeLeft(job) {
-  if (job.state !== "running" || !job.total || !job.done || !job.started_at) return "";
-  const spent = (Date.now() - Date.parse(job.started_at)) / 1000;
-  return spent < 2 ? "" : `${duration((spent * (job.total - job.done)) / job.done)} left`;
-}
-
 /** A card of one job that keeps itself up to date. @param {Job} job @param {(job: Job) => void} [ended] */
 export function jobCard(job, ended) {
   const bar = make("progress", { ariaLabel: `${job.kind}: how far` }), says = make("p", { className: "small muted" });
   const state = make("span", { className: "badge" });
   const cancel = make("button", { type: "button", className: "plain", textContent: "Cancel" });
   cancel.onclick = () => post(`/api/jobs/${job.id}/cancel`).then(() => (cancel.disabled = true), sayFailed);
-  const card = make("article", { className: "panel job" }, make("div", { className: "row" }, make("h3", { textContent: job.kind.replaceAll("_", " ") }), state, cancel), bar, says);
+  const again = make("button", { type: "button", className: "plain", textContent: "Try again" });
+  again.onclick = () => post(`/api/jobs/${job.id}/retry`).then((now) => (show(now), follow(job.id, show))).then((last) => ended?.(last), sayFailed);
+  const log = make("a", { href: `/api/jobs/${job.id}/log`, textContent: "Log", className: "small" });
+  const card = make("article", { className: "panel job" }, make("div", { className: "row" }, make("h3", { textContent: job.kind.replaceAll("_", " ") }), state, cancel, again, log), bar, says);
   const show = (/** @type {Job} */ now) => {
     state.textContent = now.state;
     state.className = `badge ${now.state}`;
     bar.hidden = cancel.hidden = ENDED.includes(now.state);
+    again.hidden = !["failed", "cancelled"].includes(now.state);
     if (now.total) [bar.max, bar.value] = [now.total, now.done];
     const count = now.total ? `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}` : now.done ? now.done.toLocaleString("en") : "";
-    says.textContent = now.error ?? [now.said, count, timeLeft(now)].filter(Boolean).join(" · ");
+    says.textContent = now.error ?? [now.said, count, now.seconds_left ? `${duration(now.seconds_left)} left` : ""].filter(Boolean).join(" · ");
     says.classList.toggle("wrong-text", Boolean(now.error));
   };
   show(job);

@@ -33,15 +33,58 @@ class LibraryMap extends PictureMap {
   }
 }
 
+const NONE = 65535;
+
+/** Bytes of a column as text, as the reports carry them. @param {Uint8Array | Uint16Array} column */
+function packed(column) {
+  const bytes = new Uint8Array(column.buffer);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
+/** One column of places between 0 and 65,535, both at one scale. @param {number[]} x @param {number[]} y */
+function places(x, y) {
+  const least = (/** @type {number[]} */ column) => column.reduce((one, other) => Math.min(one, other), Infinity);
+  const most = (/** @type {number[]} */ column) => column.reduce((one, other) => Math.max(one, other), -Infinity);
+  const [left, top] = [least(x), least(y)], [wide, high] = [most(x) - left, most(y) - top], span = Math.max(wide, high) || 1;
+  const packed = new Uint16Array(2 * x.length);
+  for (let row = 0; row < x.length; row++) {
+    packed[2 * row] = (NONE * (x[row] - left + (span - wide) / 2)) / span;
+    packed[2 * row + 1] = (NONE * (y[row] - top + (span - high) / 2)) / span;
+  }
+  return packed;
+}
+
+/** The map, clusters and labels of the REST as the map of the reports takes them. @param {any} laid @param {any} found @param {any} members */
+function dataOf(laid, found, members) {
+  const n = laid.asset_ids.length;
+  const at = new Map(members.asset_ids.map((/** @type {number} */ id, /** @type {number} */ row) => [id, row]));
+  const names = Object.entries(laid.labels), place = new Map(names.map(([id], row) => [Number(id), row]));
+  const [cluster, label] = [new Uint16Array(n).fill(NONE), new Uint16Array(n).fill(NONE)], core = new Uint8Array(n);
+  for (let row = 0; row < n; row++) {
+    const member = at.get(laid.asset_ids[row]);
+    if (member !== undefined && members.clusters[member] >= 0) [cluster[row], core[row]] = [members.clusters[member], Number(members.core[member])];
+    label[row] = place.get(laid.label_ids[row]) ?? NONE;
+  }
+  const clusters = found.items.map((/** @type {any} */ one) => ({ name: one.names[0] ?? "", purity: one.purity, says: one.says, short: `${one.size.toLocaleString("en")}, ${Math.round(100 * one.purity)} % alike` }));
+  return { n, xy: packed(places(laid.x, laid.y)), cluster: packed(cluster), core: packed(core), label: packed(label), labels: names.map(([, name]) => name), clusters,
+    asset_ids: laid.asset_ids, ids: laid.asset_ids.map((/** @type {number} */ id) => `picture ${id}`), contents: "", tiles: { columns: 1, width: 256, height: 256, sheets: [], held: n } };
+}
+
 async function look() {
-  const data = await get("/api/map");
-  const empty = !data.n;
-  part("nothing").hidden = !empty;
-  part("map").hidden = empty;
-  if (empty) return;
-  part("map").classList.add("picture-map");
-  const map = new LibraryMap(part("map"), { ...data, tiles: { columns: 1, width: 256, height: 256, sheets: [], held: data.n } });
-  listen(map);
+  try {
+    const members = await get("/api/clusters/members");
+    if (!members.asset_ids.length) return (part("nothing").hidden = false);
+    const [laid, found] = await Promise.all([get("/api/map"), get("/api/clusters")]);
+    part("map").hidden = false;
+    part("nothing").hidden = true;
+    part("map").classList.add("picture-map");
+    listen(new LibraryMap(part("map"), dataOf(laid, found, members)));
+  } catch (error) {
+    if (/** @type {any} */ (error).status !== 404) throw error;
+    part("nothing").hidden = false;
+  }
 }
 
 /** @param {any} map */
@@ -61,15 +104,23 @@ function listen(map) {
 async function labelAll(map, name) {
   if (!name) return;
   const ids = map.rowsChosen.map((/** @type {number} */ row) => map.data.asset_ids[row]);
-  const { items } = await get("/api/labels");
-  const label = items.find((/** @type {any} */ one) => one.name === name) ?? (await post("/api/labels", { name }));
-  const said = await post("/api/review/decide", { acts: ids.map((/** @type {number} */ asset_id) => ({ asset_id, act: "confirm", label_id: label.id, key: newKey() })) });
+  const said = await post("/api/review/decide", { acts: ids.map((/** @type {number} */ asset_id) => ({ asset_id, act: "confirm", label: name, key: newKey() })) });
   const kept = said.kept.length ? ` ${said.kept.length} kept the decision of somebody else.` : "";
   map.choose([], "");
   say(`${counted(said.decision_ids.length, "picture")} labelled ${name}.${kept}`, { seconds: 8, act: "Undo", then: () => post("/api/review/undo").then((back) => say(`${counted(back.decision_ids.length, "decision")} taken back.`), sayFailed) });
 }
 
-part("make").addEventListener("click", () => {
-  post("/api/map").then((job) => part("running").replaceChildren(jobCard(job, () => look().catch(sayFailed)))).catch(sayFailed);
+// Pictures get their features once; clusters and the map are made from them, one after the other.
+part("make").addEventListener("click", async () => {
+  part("make").disabled = true;
+  try {
+    const clusters = await post("/api/clusters"), map = await post("/api/map");
+    let left = 2;
+    const ended = (/** @type {any} */ job) => job.state === "done" && --left === 0 && look().then(() => part("running").replaceChildren(), sayFailed);
+    part("running").replaceChildren(jobCard(clusters, ended), jobCard(map, ended));
+  } catch (error) {
+    sayFailed(error);
+  }
+  part("make").disabled = false;
 });
 look().catch(sayFailed);
