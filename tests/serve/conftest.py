@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,15 @@ import pytest
 from fastapi import FastAPI
 from fixtures.databases import database, library, postgres_server
 from fixtures.exported import kit, small
+from fixtures.runs import blob_file, run, trained_run
 from PIL import Image
 
-from lightfast.library.library import Library
+from lightfast.library.library import Library, create_library
 from lightfast.serve.app import create_app
 from lightfast.serve.listening import address_of, listen, web_server
 from lightfast.serve.settings import ServeSettings
 
-__all__ = ["database", "kit", "library", "postgres_server", "small"]
+__all__ = ["blob_file", "database", "kit", "library", "postgres_server", "run", "small", "trained_run"]
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,20 @@ def noise_picture(number: int, kind: str = "PNG", size: tuple[int, int] = (20, 2
     return stream.getvalue()
 
 
-@pytest.fixture(scope="session")
-def picture() -> Callable[..., bytes]:
-    """`picture(n)`: the bytes of a PNG of noise."""
-    return noise_picture
+@pytest.fixture(scope="module")
+def plain_served(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server on SQLite for all tests of a file that do not mind each other."""
+    made = create_library(tmp_path_factory.mktemp("plain") / "library")
+    settings = ServeSettings(port=0, local_user="owner", model=str(small), work=False)
+    with running(made, settings) as found:
+        yield found
+    made.close()
+
+
+@pytest.fixture
+def plain_client(plain_served: Running) -> Iterator[httpx.Client]:
+    with plain_served.client() as found:
+        yield found
 
 
 def as_files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:

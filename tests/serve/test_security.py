@@ -14,6 +14,11 @@ from lightfast.serve.listening import listen
 from lightfast.serve.settings import ServeSettings
 
 
+@pytest.fixture
+def served(plain_served: Running) -> Running:
+    return plain_served
+
+
 def test_a_page_that_points_its_name_at_this_machine_is_refused(client: httpx.Client):
     for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""):
         assert client.get("/api/session", headers={"Host": host}).status_code in (400, 421)

@@ -225,11 +225,12 @@ class JobEngine:
         self._held.enter_context(resource)
 
     def _look_on(self) -> None:
-        while not self._closing.wait(_LOOK_SECONDS):
+        while not self._closing.is_set():
             try:
                 self.look()
             except (LightfastError, SQLAlchemyError, OSError):
                 logging.getLogger("dbos").warning("looking for workers that died", exc_info=True)
+            self._closing.wait(_LOOK_SECONDS)
 
     def look(self) -> None:
         """Put the jobs of workers that died back among those that wait."""

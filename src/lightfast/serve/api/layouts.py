@@ -31,10 +31,10 @@ class ClusterCard:
     size: int
     core: int
     purity: float
-    names: tuple[str, ...]
+    names: list[str]
     says: str
-    medoids: tuple[int, ...]
-    edges: tuple[int, ...]
+    medoids: list[int]
+    edges: list[int]
 
 
 class ClusterList(BaseModel):
