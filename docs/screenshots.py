@@ -50,7 +50,7 @@ DRESSES = {
 @contextmanager
 def served(library: Library) -> Iterator[str]:
     """The address of a server in a thread."""
-    settings = ServeSettings(port=0, local_user="ada")
+    settings = ServeSettings(port=0, local_user="ada", work=False)
     app = create_app(library, settings)
     with listen(settings) as listening:
         server = web_server(app)

@@ -66,7 +66,7 @@ class Visitor:
         return self.page.locator(part).text_content()
 
     def wait_until(self, script: str) -> None:
-        """Wait until an expression holds; the browser's own way of waiting would evaluate text in the page, which
+        """Wait until an expression holds; the browser's own way of waiting evaluates text in the page, which
         its policy forbids.
         """
         end = time.monotonic() + 15
@@ -138,7 +138,7 @@ def suggest_tones(library: Library) -> None:
 def empty(tmp_path: Path) -> Iterator[Running]:
     """A server of an empty library."""
     library = create_library(tmp_path / "library")
-    with running(library, ServeSettings(port=0, local_user="ada")) as found:
+    with running(library, ServeSettings(port=0, local_user="ada", work=False)) as found:
         yield found
     library.close()
 
@@ -149,6 +149,6 @@ def waiting(tmp_path: Path) -> Iterator[Running]:
     library = create_library(tmp_path / "library")
     add_pictures(library, [str(toned(tmp_path / "tones", 30))])
     suggest_tones(library)
-    with running(library, ServeSettings(port=0, local_user="ada")) as found:
+    with running(library, ServeSettings(port=0, local_user="ada", work=False)) as found:
         yield found
     library.close()

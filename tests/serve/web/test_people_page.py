@@ -30,7 +30,7 @@ def test_a_refused_account_keeps_what_was_typed(empty: Running, visit: Callable[
     visitor = visit(empty, "/people")
     visitor.allowed = ("status of 422",)
     page = visitor.page
-    page.wait_for_selector("#users tr")
+    page.wait_for_selector("#nobody:not([hidden])")
     page.fill("#add input[name=name]", "grace")
     page.fill("#add input[name=password]", "correct horse battery")
     # The first who can log in has to be an admin.

@@ -126,7 +126,7 @@ def test_cells_that_were_not_decided_stay_where_they_are(waiting: Running, visit
 
 
 def test_two_people_never_see_the_same_picture(waiting: Running, visit: Callable[..., Visitor]):
-    other = ServeSettings(port=0, local_user="grace")
+    other = ServeSettings(port=0, local_user="grace", work=False)
     with running(waiting.library, other) as second:
         ada, grace = visit(waiting, "/review"), visit(second, "/review")
         seen: dict[str, set[int]] = {"ada": set(), "grace": set()}
@@ -136,6 +136,8 @@ def test_two_people_never_see_the_same_picture(waiting: Running, visit: Callable
             visitor.page.keyboard.press("Space")
         assert len(seen["ada"]) == len(seen["grace"]) == 6
         assert not seen["ada"] & seen["grace"]
+        # Before its server goes.
+        grace.page.context.close()
 
 
 def test_a_decision_that_is_refused_brings_its_picture_back_with_the_reason(

@@ -12,7 +12,7 @@ function userRow(one) {
   role.onchange = () => change({ role: role.value }, `${one.name} is ${role.value} now.`);
   const off = one.disabled_at !== null;
   const lock = make("button", { type: "button", textContent: off ? "Let in again" : "Lock out", onclick: () => change({ disabled: !off }, `${one.name} ${off ? "may log in again" : "is locked out"}.`) });
-  return make("tr", { className: off ? "muted" : "" }, make("th", { scope: "row", textContent: one.name }), cell(role), cell(one.client ?? "all"), cell(day(one.created_at)), cell(make("div", { className: "row" }, lock)));
+  return make("tr", { className: off ? "muted" : "" }, make("th", { scope: "row", textContent: one.name }, ...(one.can_log_in ? [] : [make("small", { className: "muted", textContent: " no password" })])), cell(role), cell(one.client ?? "all"), cell(day(one.created_at)), cell(make("div", { className: "row" }, lock)));
 }
 
 /** @param {any} one */
@@ -24,6 +24,8 @@ function tokenRow(one) {
 async function look() {
   const [users, tokens] = await Promise.all([get("/api/users"), get("/api/tokens")]);
   part("users").replaceChildren(...users.items.map(userRow));
+  part("nobody").hidden = users.items.some((/** @type {any} */ one) => one.can_log_in);
+  part("everybody").hidden = !users.items.length;
   part("tokens").replaceChildren(...tokens.items.filter((/** @type {any} */ one) => !one.revoked_at).map(tokenRow));
 }
 
