@@ -41,6 +41,7 @@ async function look() {
 
 async function near() {
   const { items } = await post("/api/search", { like: [id], limit: 12 });
+  part("near-part").hidden = false;
   part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.id !== id).map((/** @type {any} */ one) => make("a", { href: `/assets/${one.id}` }, Object.assign(new Image(), { src: viewOf(one.id, 256), alt: `picture ${one.id}` }), make("small", { textContent: one.score === undefined ? "" : one.score.toFixed(2) }))));
 }
 
@@ -68,4 +69,5 @@ part("explain").addEventListener("change", async () => {
     sayFailed(error);
   }
 });
-look().then(near).catch(sayFailed);
+part("alike").addEventListener("click", () => near().catch(sayFailed));
+look().catch(sayFailed);

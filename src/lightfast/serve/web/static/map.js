@@ -118,6 +118,7 @@ part("make").addEventListener("click", async () => {
     let left = 2;
     const ended = (/** @type {any} */ job) => job.state === "done" && --left === 0 && look().then(() => part("running").replaceChildren(), sayFailed);
     part("running").replaceChildren(jobCard(clusters, ended), jobCard(map, ended));
+    part("nothing").hidden = true;
   } catch (error) {
     sayFailed(error);
   }
