@@ -35,7 +35,8 @@ def add_greys(library: Library, folder: Path, count: int, start: int = 0) -> Non
 def truth_of(library: Library) -> dict[int, str]:
     """asset → what its file's number says."""
     with library.store.read() as connection:
-        rows = connection.execute(select(places.c.asset_id, places.c.uri)).all()
+        named = ~places.c.uri.startswith("kept:")
+        rows = connection.execute(select(places.c.asset_id, places.c.uri).where(named)).all()
     return {row.asset_id: "bright" if int(Path(row.uri).stem) % 2 else "dark" for row in rows}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from lightfast.base.errors import ConflictError, DataError, NotFoundError
+from lightfast.library.disagree import asked_again, disagreements, with_disputed_label
+from lightfast.library.lease import enqueue
 from lightfast.library.schema import assets, decision_table, labels, leases, queue_table, tags
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import ABOUT_LABELS, rebuild_tags
@@ -60,7 +62,8 @@ def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool 
     """Do all the acts in one transaction, as one batch.
 
     A picture on which the decision of another person about labels stands is left as it is and named in
-    `kept`, unless `over` says to decide over it.
+    `kept`, unless `over` says to decide over it, or the queue has put it into this person's hand to be
+    decided again. Where a second person's answer differs from the first one's opinion, a third is asked.
 
     Raises:
         NotFoundError: for a picture or label that is not there.
@@ -79,9 +82,13 @@ def _decide(connection: Connection, user_id: int, acts: Sequence[ReviewAct], ove
     _require_known(connection, user_id, fresh)
     kept = set[int]() if over else _of_others(connection, user_id, fresh)
     wanted = [one for one in fresh if one.asset_id not in kept]
+    disputed = with_disputed_label(connection, user_id, wanted)
+    acts = [replace(one, from_label_id=disputed.get(one.asset_id, one.from_label_id)) for one in acts]
     numbers, batch = _write(connection, user_id, acts, done, kept)
     rebuild_tags(connection, {one.asset_id for one in wanted if one.act in ABOUT_LABELS})
+    disagreed = disagreements(connection, user_id, wanted)
     settle(connection, user_id, wanted)
+    enqueue(connection, disagreed)
     hands = [one.asset_id for one in wanted]
     connection.execute(delete(leases).where(leases.c.asset_id.in_(hands), leases.c.user_id == user_id))
     return Acted(numbers, tuple(sorted(kept)), batch)
@@ -151,7 +158,8 @@ def _of_others(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) 
         .join(decision_table, decision_table.c.id == tags.c.decision_id)
         .where(tags.c.asset_id.in_(about), decision_table.c.user_id != user_id)
     )
-    return set(rows.scalars())
+    found = set(rows.scalars())
+    return found - asked_again(connection, user_id, found)
 
 
 def _add(connection: Connection, user_id: int, one: ReviewAct, batch: int | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, select
 
@@ -13,6 +13,7 @@ from lightfast.library.access import files_of
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, tags
 
+One = TypeVar("One")
 _PAGE = 500
 """Numbers in one question to the database."""
 
@@ -106,8 +107,8 @@ def labelled_assets(library: Library) -> LabelledAssets:
     )
 
 
-def in_pages(numbers: Iterable[int]) -> Iterator[Sequence[int]]:
-    """The numbers in pages that one question to the database can hold."""
+def in_pages(numbers: Iterable[One]) -> Iterator[Sequence[One]]:
+    """Numbers or texts in pages that one question to the database can hold."""
     whole = list(numbers)
     return (whole[start : start + _PAGE] for start in range(0, len(whole), _PAGE))
 

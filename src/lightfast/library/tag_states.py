@@ -19,11 +19,17 @@ def live_decisions(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
     back.
     """
     rows = sorted(rows, key=lambda row: row.id)
-    taken = {}
+    taken = undone_decisions(rows)
+    return [row for row in rows if row.act in ABOUT_LABELS and row.id not in taken]
+
+
+def undone_decisions(rows: Iterable[Row[Any]]) -> set[int]:
+    """The numbers of the decisions that an undo, among `rows` in their order, has taken back."""
+    taken: dict[int, bool] = {}
     for row in rows:
         if row.act in ("undo", "redo"):
             taken[row.about_id] = row.act == "undo"
-    return [row for row in rows if row.act in ABOUT_LABELS and not taken.get(row.id, False)]
+    return {number for number, gone in taken.items() if gone}
 
 
 def tag_states(rows: Iterable[Row[Any]]) -> dict[tuple[int, int], tuple[str, int]]:

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from lightfast.library.decide import Acted, settle
+from lightfast.library.disagree import withdraw_disagreements
+from lightfast.library.lease import DISAGREEMENT
 from lightfast.library.schema import decision_table, queue_table
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import live_decisions, rebuild_tags
@@ -93,8 +95,13 @@ def _unsettle(connection: Connection, rows: Iterable[Row[Any]]) -> None:
         elif row.act == "second_opinion":
             connection.execute(here.values(not_user_id=None))
         elif row.act == "send_back" or _decided(connection, row.asset_id):
+            # What this answer had settled between two others is open again.
+            settled = (queue_table.c.source == DISAGREEMENT) & (queue_table.c.done_at >= row.at)
+            connection.execute(here.where(settled).values(state="open", done_at=None))
+            here = here.where(queue_table.c.source != DISAGREEMENT)
             connection.execute(here.where(queue_table.c.state == "open").values(state="done", done_at=now()))
         else:
+            withdraw_disagreements(connection, [row.asset_id])
             connection.execute(here.where(queue_table.c.state == "done").values(state="open", done_at=None))
 
 
