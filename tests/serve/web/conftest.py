@@ -62,6 +62,11 @@ class Visitor:
         self.page.goto(self.address + path)
         return self.page
 
+    def rest(self, path: str) -> None:
+        """Go to a page, and wait until it has what it asked for."""
+        self.go(path)
+        self.wait_until("(document.documentElement.dataset.asking ?? '0') === '0'")
+
     def text(self, part: str) -> str:
         return self.page.locator(part).text_content()
 

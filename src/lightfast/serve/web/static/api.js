@@ -38,12 +38,28 @@ export async function call(method, path, body, { signal, key = newKey() } = {}) 
   const form = body instanceof FormData;
   if (body !== undefined && !form) headers["Content-Type"] = "application/json";
   const end = Date.now() + PATIENCE;
+  asking(1);
+  try {
+    return await tried(path, { method, headers, signal, body: form ? body : body === undefined ? undefined : JSON.stringify(body) }, end);
+  } finally {
+    asking(-1);
+  }
+}
+
+/** How many requests are on their way, for who waits for a page to come to rest. @param {number} more */
+function asking(more) {
+  const { dataset } = document.documentElement;
+  dataset.asking = String(Number(dataset.asking ?? 0) + more);
+}
+
+/** @param {string} path @param {RequestInit} request @param {number} end */
+async function tried(path, request, end) {
   for (let wait = 200; ; wait = Math.min(2 * wait, 2000)) {
     let answer = null;
     try {
-      answer = await fetch(path, { method, headers, signal, body: form ? body : body === undefined ? undefined : JSON.stringify(body) });
+      answer = await fetch(path, request);
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (request.signal?.aborted) throw error;
     }
     if (answer && !AWAY.includes(answer.status)) {
       serverAway(false);

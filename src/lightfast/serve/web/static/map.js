@@ -110,18 +110,16 @@ async function labelAll(map, name) {
   say(`${counted(said.decision_ids.length, "picture")} labelled ${name}.${kept}`, { seconds: 8, act: "Undo", then: () => post("/api/review/undo").then((back) => say(`${counted(back.decision_ids.length, "decision")} taken back.`), sayFailed) });
 }
 
-// Pictures get their features once; clusters and the map are made from them, one after the other.
-part("make").addEventListener("click", async () => {
-  part("make").disabled = true;
-  try {
-    const clusters = await post("/api/clusters"), map = await post("/api/map");
-    let left = 2;
-    const ended = (/** @type {any} */ job) => job.state === "done" && --left === 0 && look().then(() => part("running").replaceChildren(), sayFailed);
-    part("running").replaceChildren(jobCard(clusters, ended), jobCard(map, ended));
-    part("nothing").hidden = true;
-  } catch (error) {
-    sayFailed(error);
-  }
-  part("make").disabled = false;
-});
+/** Order one job after the other: the first gives the pictures their features, which the second one finds. @param {string[]} paths */
+async function order([path, ...others]) {
+  const job = await post(path);
+  part("nothing").hidden = true;
+  part("running").replaceChildren(jobCard(job, (last) => {
+    if (last.state !== "done") part("nothing").hidden = false;
+    else if (others.length) order(others).catch(sayFailed);
+    else look().then(() => part("running").replaceChildren(), sayFailed);
+  }));
+}
+
+part("make").addEventListener("click", () => order(["/api/clusters", "/api/map"]).catch(sayFailed));
 look().catch(sayFailed);
