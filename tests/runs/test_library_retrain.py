@@ -72,6 +72,15 @@ def test_the_untouched_part_is_never_trained_on_and_grows_by_new_pictures_only(f
     assert (result.decisions, result.held_out_uses) == (10, 1)
 
 
+def test_the_untouched_part_grows_though_the_new_pictures_lack_a_label(filled: Library):
+    truth = truth_of(filled)
+    rest = numbers_of(filled)[30:]
+    confirm(filled, rest[:5], {**truth, rest[0]: "grey", rest[1]: "grey"})
+    _retrain(filled)
+    confirm(filled, rest[5:], {**truth, **dict.fromkeys(rest[5:7], "grey")})
+    assert _retrain(filled).held_out_new == 1
+
+
 def test_the_ledger_tells_cost_gain_and_verdict_and_only_what_is_not_worse_is_used(filled: Library):
     first = _retrain(filled)
     # The same decisions turned round: what is learned is as wrong as can be.

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fixtures.library_kills import (
+    Programs,
     counted_jobs,
     counted_pictures,
     counted_tags,
@@ -36,6 +37,12 @@ _Work = Callable[[Reporter], Any]
 
 class _Nothing(Settings):
     """No arguments."""
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Programs]:
+    with Programs() as started:
+        yield started
 
 
 @pytest.fixture
@@ -177,14 +184,16 @@ def test_a_worker_is_dead_when_its_lock_is_gone(tmp_path: Path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_workers_lose_nothing_and_do_nothing_twice(library: Library, tmp_path: Path, workers: int):
+def test_killed_workers_lose_nothing_and_do_nothing_twice(
+    programs: Programs, library: Library, tmp_path: Path, workers: int
+):
     def orders() -> Iterator[tuple[str, dict[str, Any]]]:
         for number in range(100):
             pictures = make_pictures(tmp_path / f"pictures{number}", 60, 60 * number)
             yield "add", {"sources": [str(pictures)]}
             yield "shine", {"model": "one"}
 
-    ordered = kill_workers(library, orders(), 3, workers=workers, seed=workers)
+    ordered = kill_workers(programs, library, orders(), 3, workers=workers, seed=workers)
     files = sum(1 for _ in tmp_path.glob("pictures*/*.png"))
     desk = start_jobs(library)
     desk.submit("shine", {"model": "one"})
@@ -196,14 +205,14 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(library: Library, tmp_
     assert counted_tags(library, 1) == nothing
 
 
-def test_killed_reviewers_lose_nothing_and_do_nothing_twice(library: Library):
+def test_killed_reviewers_lose_nothing_and_do_nothing_twice(programs: Programs, library: Library):
     fill(library, 60)
-    assert kill_reviewers(library, 4, seed=3) == {"lost": 0, "twice": 0, "shown to two": 0}
+    assert kill_reviewers(programs, library, 4, seed=3) == {"lost": 0, "twice": 0, "shown to two": 0}
 
 
-def test_many_reviewers_at_once(library: Library):
+def test_many_reviewers_at_once(programs: Programs, library: Library):
     fill(library, 200, users=6)
-    said = kill_reviewers(library, 0, users=range(1, 7), seed=0)
+    said = kill_reviewers(programs, library, 0, users=range(1, 7), seed=0)
     assert said == {"lost": 0, "twice": 0, "shown to two": 0}
 
 

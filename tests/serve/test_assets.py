@@ -15,6 +15,11 @@ from lightfast.library.library import Library
 from lightfast.serve.settings import Limits, ServeSettings
 
 
+@pytest.fixture
+def database() -> None:
+    """SQLite; what differs on PostgreSQL is in test_every_route.py and test_review.py."""
+
+
 def test_pages_lead_through_all_pictures_newest_first(client: httpx.Client):
     ids = upload(client, 5)
     seen, cursor = [], None

@@ -60,6 +60,7 @@ def test_every_route(toured: Running):
         look_around(client)
         ids = add_and_look(client)
         label_and_review(client, ids)
+        search(client, ids)
         models_and_jobs(client, toured.library)
         people(client)
     left = seen.wanted - seen.called
@@ -111,6 +112,16 @@ def label_and_review(client: httpx.Client, ids: list[int]) -> None:
     assert client.post("/api/review/release", json={}).json()["released"] == 0
 
 
+def search(client: httpx.Client, ids: list[int]) -> None:
+    found = client.get("/api/search", params={"query": "a", "limit": 2}).json()
+    assert [one["asset"]["id"] for one in found["items"]] == ids[2:0:-1]
+    after = client.get("/api/search", params={"query": "a", "limit": 2, "cursor": found["next"]}).json()
+    assert [one["asset"]["id"] for one in after["items"]] == ids[:1]
+    assert after["next"] is None
+    facets = client.get("/api/search/facets", params={"query": "a"}).json()
+    assert facets == {"items": [{"label": "a", "count": 3}], "sampled": 3, "whole": True}
+
+
 def models_and_jobs(client: httpx.Client, library: Library) -> None:
     for name in ("first", "second"):
         number = register_model(
@@ -142,6 +153,11 @@ def clusters_and_map(client: httpx.Client) -> None:
         == answer.json()["id"]
     )
     assert ended(client, answer.json())["result"]["embedded"] == 6
+    alike = client.post("/api/search", files=as_files(noise_picture(3)), params={"limit": 3}).json()
+    assert alike["items"][0]["asset"]["id"] == 4
+    assert alike["items"][0]["similarity"] == pytest.approx(1, abs=0.01)
+    near = client.get("/api/search", params={"like": "4", "unlike": "1,2"}).json()
+    assert {one["asset"]["id"] for one in near["items"]} == {3, 5, 6}
     assert client.get("/api/clusters").status_code == 404
     assert client.get("/api/clusters/members").json()["asset_ids"] == []
     assert ended(client, client.post("/api/clusters", json={"count": 2}).json())["state"] == "done"

@@ -18,6 +18,11 @@ from lightfast.serve.settings import Limits, ServeSettings
 PASSWORD = "correct horse battery"
 
 
+@pytest.fixture
+def database() -> None:
+    """SQLite; what differs on PostgreSQL is in test_every_route.py and test_review.py."""
+
+
 @pytest.fixture(scope="module")
 def kept() -> str:
     # Quick on purpose: what a password costs stands in the hash.

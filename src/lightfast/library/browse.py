@@ -188,6 +188,13 @@ def require_visible(connection: Connection, asset_id: int, client: str | None) -
     return row
 
 
+def visible_assets(connection: Connection, asset_ids: Sequence[int], client: str | None) -> list[int]:
+    """Those of some pictures that users of this client may see, in the order given."""
+    where = [assets.c.id.in_(asset_ids), *_of_client(client)]
+    seen = set(connection.execute(select(assets.c.id).where(*where)).scalars())
+    return [one for one in asset_ids if one in seen]
+
+
 def client_label_ids(client: str) -> Any:
     """A query: the client's own labels and those of the library that it has a name for."""
     own = select(labels.c.id).where(labels.c.client == client)

@@ -109,7 +109,7 @@ def _chosen(
     free = _far_from(images, np.isin(assets, sorted(known)))
     if not len(free):
         return []
-    data = replace(prepared.data, train=images.take(free), val=None, test=None)
+    data = replace(prepared.data, train=_own_classes(images.take(free)), val=None, test=None)
     try:
         part = split_loaded(data, val=0.0, test=wanted.share, seed=options.seed).test
     except DataError:
@@ -119,6 +119,17 @@ def _chosen(
             return []
         raise
     return sorted(numbers[name] for name in part.ids)
+
+
+def _own_classes(images: ImageSet) -> ImageSet:
+    """The set with the classes that its pictures have."""
+    if images.tags is not None:
+        held = np.flatnonzero(images.tags.any(axis=0))
+        names = tuple(images.class_names[one] for one in held)
+        return replace(images, tags=images.tags[:, held], class_names=names)
+    held, labels = np.unique(images.require_labels(), return_inverse=True)
+    names = tuple(images.class_names[one] for one in held)
+    return replace(images, labels=labels.astype(np.int64), class_names=names)
 
 
 def _far_from(images: ImageSet, known: NDArray[Any]) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from lightfast.serve.api.models import model_routes
 from lightfast.serve.api.operation import operation_routes
 from lightfast.serve.api.predict import predict_routes
 from lightfast.serve.api.review import review_routes
+from lightfast.serve.api.search import search_routes
 from lightfast.serve.api.session import session_routes
 from lightfast.serve.api.tags import tag_routes
 from lightfast.serve.api.take import take_routes
@@ -40,6 +41,7 @@ API = (
     asset_routes,
     label_routes,
     tag_routes,
+    search_routes,
     explain_routes,
     model_routes,
     job_routes,

@@ -11,10 +11,12 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, select
 
 from lightfast.base.errors import SettingsError, StorageError
+from lightfast.base.files import storage_errors
 from lightfast.library.library import Library
 from lightfast.library.schema import users
 from lightfast.library.users import user_number
 from lightfast.runs.library_worker import JobEngine, start_jobs
+from lightfast.serve.embedding import UploadEmbedder
 from lightfast.serve.explaining import MapDrawer
 from lightfast.serve.inference import ModelHolder
 from lightfast.serve.limiter import Limiter
@@ -35,9 +37,10 @@ class Service:
         self.metrics = Metrics()
         self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
         self.maps = MapDrawer(settings.device)
+        self.embeddings = UploadEmbedder(library, settings.device)
         self.closing = threading.Event()
         self._engine: JobEngine | None = None
-        self._no_jobs = StorageError("the server is starting", cure="Try again in a moment.")
+        self._starting = threading.Lock()
 
     def is_local(self, connection: Connection) -> bool:
         """Whether everyone who reaches the server is its owner: on loopback, as long as nobody has a
@@ -58,22 +61,23 @@ class Service:
         for reading.
         """
         try:
-            self._engine = start_jobs(self.library, work=self.settings.work)
+            # One that only takes orders begins with the first of them.
+            engine = self.jobs if self.settings.work or pictures else None
         except StorageError as error:
-            self._no_jobs = error
-            _LOG.warning("%s", error)
+            _LOG.warning("jobs cannot be worked on: %s", error)
             return
-        if pictures:
+        if engine is not None and pictures:
             with self.library.store.read() as connection:
                 owner = self.owner(connection, write=True)
-            self._engine.submit("add", {"sources": tuple(pictures)}, owner)
+            engine.submit("add", {"sources": tuple(pictures)}, owner)
 
     @property
     def jobs(self) -> JobEngine:
         """Takes orders for jobs. Raises StorageError where the library cannot be written."""
-        if self._engine is None:
-            raise self._no_jobs
-        return self._engine
+        with self._starting, storage_errors(self.library.folder):
+            if self._engine is None:
+                self._engine = start_jobs(self.library, work=self.settings.work)
+            return self._engine
 
     def close(self) -> None:
         """End the streams, stop working on jobs, and give the model back; the library is the caller's."""

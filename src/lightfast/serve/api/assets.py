@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
-from sqlalchemy import update
 from starlette.concurrency import run_in_threadpool
 
 from lightfast.data.decode.decode import decode_file
@@ -26,8 +25,7 @@ from lightfast.library.browse import (
     list_assets,
     require_visible,
 )
-from lightfast.library.schema import assets
-from lightfast.library.store import now
+from lightfast.library.remove import delete_assets, undelete_assets
 from lightfast.library.uploads import Uploaded, keep_uploads
 from lightfast.library.views import view_path, write_view
 from lightfast.serve.api.fields import Cursor, PageSize, PathId, RowId, as_cursor, cursor_number
@@ -147,13 +145,13 @@ def get_asset(asset_id: PathId, served: Served, person: Viewer) -> AssetDetail:
 @asset_routes.delete("/{asset_id}")
 def delete_asset(asset_id: PathId, served: Served, person: Admin) -> Restored:
     """Take a picture out of lists and queues. Its file and all that is known of it stay; see restore."""
-    return _set_deleted(served, person, asset_id, now())
+    return _set_deleted(served, person, asset_id, deleted=True)
 
 
 @asset_routes.post("/{asset_id}/restore")
 def restore_asset(asset_id: PathId, served: Served, person: Admin) -> Restored:
     """Bring a deleted picture back."""
-    return _set_deleted(served, person, asset_id, None)
+    return _set_deleted(served, person, asset_id, deleted=False)
 
 
 @asset_routes.get("/{asset_id}/view/{side}", response_class=FileResponse)
@@ -204,12 +202,13 @@ def _file(served: Service, asset_id: int) -> FilePath:
     return files[asset_id]
 
 
-def _set_deleted(served: Service, person: Person, asset_id: int, moment: datetime | None) -> Restored:
-    act = "picture deleted" if moment else "picture restored"
-    with served.library.store.write() as connection:
-        row = require_visible(connection, asset_id, None)
-        if (row.deleted_at is None) == (moment is None):
-            return Restored(id=asset_id, deleted_at=row.deleted_at)
-        connection.execute(update(assets).where(assets.c.id == asset_id).values(deleted_at=moment))
-        note_audit(connection, person.id, act, asset_id=asset_id)
-    return Restored(id=asset_id, deleted_at=moment)
+def _set_deleted(served: Service, person: Person, asset_id: int, *, deleted: bool) -> Restored:
+    store = served.library.store
+    with store.read() as connection:
+        require_visible(connection, asset_id, None)
+    move = delete_assets if deleted else undelete_assets
+    if move(store, [asset_id]).changed:
+        act = "picture deleted" if deleted else "picture restored"
+        store.act(lambda connection: note_audit(connection, person.id, act, asset_id=asset_id))
+    with store.read() as connection:
+        return Restored(id=asset_id, deleted_at=require_visible(connection, asset_id, None).deleted_at)

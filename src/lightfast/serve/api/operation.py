@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from sqlalchemy import text
 
+from lightfast.library.store import Store
 from lightfast.serve.auth.person import Viewer
 from lightfast.serve.service import Served
 
@@ -28,7 +29,9 @@ async def get_health() -> Health:
 @operation_routes.get("/readyz")
 def get_readiness(served: Served) -> Health:
     """The database answers; problem 503 where it does not."""
-    with served.library.store.read() as connection:
+    store = served.library.store
+    # Whoever asks wants to know now, not when it has come back.
+    with Store(store.engine, store.name, patience=0).read() as connection:
         connection.execute(text("SELECT 1"))
     return Health(status="ready")
 
