@@ -6,11 +6,14 @@ export class Problem extends Error {
   /** @param {number} status @param {{title?: string, detail?: unknown, cure?: string}} said */
   constructor(status, said) {
     const detail = typeof said.detail === "string" ? said.detail : said.title || `The server answered ${status}.`;
-    super(said.cure && !detail.includes(said.cure) ? `${detail.replace(/\.?$/, ".")} ${said.cure}` : detail);
+    super(capital(said.cure && !detail.includes(said.cure) ? `${detail.replace(/\.?$/, ".")} ${said.cure}` : detail));
     this.name = "Problem";
     this.status = status;
   }
 }
+
+/** @param {string} text */
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 const AWAY = [502, 503, 504];
 const PATIENCE = 60_000;

@@ -40,9 +40,10 @@ async function look() {
 }
 
 async function near() {
-  const { items } = await post("/api/search", { like: [id], limit: 12 });
+  const { items } = await get(`/api/search?like=${id}&limit=13`);
   part("near-part").hidden = false;
-  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.id !== id).map((/** @type {any} */ one) => make("a", { href: `/assets/${one.id}` }, Object.assign(new Image(), { src: viewOf(one.id, 256), alt: `picture ${one.id}` }), make("small", { textContent: one.score === undefined ? "" : one.score.toFixed(2) }))));
+  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => make("a", { href: `/assets/${asset.id}` }, Object.assign(new Image(), { src: viewOf(asset.id, 256), alt: asset.name }), make("small", { textContent: similarity?.toFixed(2) ?? "" }))));
+  if (!items.length) part("near").append(make("p", { className: "muted", textContent: "Nothing is alike, or no picture has been embedded yet: group the pictures first." }));
 }
 
 part("add").addEventListener("submit", async (/** @type {Event} */ event) => {
@@ -70,4 +71,8 @@ part("explain").addEventListener("change", async () => {
   }
 });
 part("alike").addEventListener("click", () => near().catch(sayFailed));
-look().catch(sayFailed);
+look().catch((error) => {
+  if (error.status !== 404) return sayFailed(error);
+  part("asset").hidden = true;
+  part("nothing").hidden = false;
+});

@@ -24,6 +24,7 @@ export class Cells {
     this.entries = [];
     this.at = 0;
     this.anchor = 0;
+    this.columns = 1;
     /** @type {Set<number>} */
     this.chosen = new Set();
     root.addEventListener("pointermove", (event) => this.pointed(event));

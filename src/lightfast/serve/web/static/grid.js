@@ -45,6 +45,12 @@ export class Grid {
     this.measure();
   }
 
+  /** More of the same pictures behind the others. @param {Row[]} rows */
+  append(rows) {
+    this.rows = [...this.rows, ...rows];
+    this.measure();
+  }
+
   measure() {
     const width = this.root.clientWidth - 2 * this.gap;
     this.columns = Math.max(2, Math.round(width / this.side));
@@ -79,6 +85,11 @@ export class Grid {
       this.dress(/** @type {HTMLAnchorElement} */ (this.nodes.get(index)), this.rows[index], index);
     }
     this.owner.moved();
+  }
+
+  /** The last row that has a node. */
+  get reached() {
+    return Math.max(-1, ...this.nodes.keys());
   }
 
   /** Rows of which there are nodes. */

@@ -6,6 +6,7 @@ import { counted, make, part, percent, say, sayFailed } from "./say.js";
 /** @typedef {{id: number, name: string, confirmed?: number, suggested?: number}} Label */
 
 const CARDS = 100;
+const PAGE = 200;
 const STATES = /** @type {const} */ ([["confirmed", "labelled"], ["suggested", "suggested"], ["rejected", "is not"]]);
 
 class Library {
@@ -20,9 +21,11 @@ class Library {
     this.labels = [];
     const asked = new URLSearchParams(location.search);
     this.query = asked.get("q") ?? "";
+    this.seen = asked.get("seen") ?? "";
     this.label = Number(asked.get("label")) || null;
     this.state = asked.get("state");
     this.like = asked.getAll("like").map(Number).filter(Boolean);
+    this.more = /** @type {{asked: URLSearchParams, next: string} | null} */ (null);
     this.captioning = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
     this.listen();
   }
@@ -30,12 +33,13 @@ class Library {
   listen() {
     part("search").addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
-      this.ask({ query: part("query").value.trim(), like: [] });
+      const text = part("query").value.trim(), seen = part("how").value === "seen";
+      this.ask({ query: seen ? "" : text, seen: seen ? text : "", like: [] });
     });
     part("upload-alike").addEventListener("click", () => part("alike-file").click());
     part("alike-file").addEventListener("change", () => this.alikeUpload().catch(sayFailed));
     part("none").addEventListener("click", () => this.grid.choose([]));
-    part("alike").addEventListener("click", () => this.ask({ like: [...this.grid.chosen].slice(0, 20) }));
+    part("alike").addEventListener("click", () => this.ask({ like: [...this.grid.chosen].slice(0, 20), query: "", seen: "" }));
     part("label-all").addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
       this.labelAll("confirm").catch(sayFailed);
@@ -49,16 +53,16 @@ class Library {
     addEventListener("popstate", () => location.reload());
   }
 
-  /** @param {{query?: string, label?: number | null, state?: string | null, like?: number[]}} wanted */
+  /** @param {{query?: string, seen?: string, label?: number | null, state?: string | null, like?: number[]}} wanted */
   ask(wanted) {
     Object.assign(this, wanted);
     const said = new URLSearchParams();
     if (this.query) said.set("q", this.query);
+    if (this.seen) said.set("seen", this.seen);
     if (this.label) said.set("label", String(this.label));
     if (this.state) said.set("state", this.state);
     for (const id of this.like) said.append("like", String(id));
     history.pushState(null, "", said.size ? `?${said}` : location.pathname);
-    part("query").value = this.query;
     this.look().catch(sayFailed);
   }
 
@@ -71,8 +75,16 @@ class Library {
 
   async look() {
     this.facets();
-    if (this.like.length) return this.show(await post("/api/search", { like: this.like, limit: 200 }));
-    if (this.query) return this.show(await get(`/api/search?${new URLSearchParams({ q: this.query, limit: "500" })}`));
+    part("query").value = this.seen || this.query;
+    part("how").value = this.seen ? "seen" : "tags";
+    this.more = null;
+    if (this.like.length || this.query || this.seen) {
+      const asked = new URLSearchParams({ limit: String(PAGE) });
+      if (this.query) asked.set("query", this.query);
+      if (this.seen) asked.set("text", this.seen);
+      if (this.like.length) asked.set("like", this.like.join(","));
+      return this.show(await get(`/api/search?${asked}`), asked);
+    }
     const wanted = new URLSearchParams();
     if (this.label) wanted.set("label_id", String(this.label));
     if (this.state) wanted.set("state", this.state);
@@ -81,16 +93,30 @@ class Library {
     this.fill(ids.map((/** @type {number} */ id) => ({ id })));
   }
 
-  /** @param {{items: {id: number, score?: number}[], next?: string | null, said?: string}} said */
-  show({ items, next }) {
-    this.fill(items.map((one) => ({ id: one.id, caption: one.score === undefined ? undefined : percent(one.score) })), Boolean(next));
+  /** A page of a search; the next ones come when the view nears their place. @param {any} said @param {URLSearchParams} [asked] */
+  show({ items, next, notes }, asked) {
+    const found = items.map((/** @type {any} */ { asset, similarity }) => ({ id: asset.id, caption: [similarity === null ? "" : similarity.toFixed(2), caption(asset)].filter(Boolean).join(" · ") }));
+    this.more = next && asked ? { asked, next } : null;
+    this.fill(found, Boolean(next));
+    if (notes.length) say(notes.join(" "), { seconds: 8 });
+  }
+
+  async further() {
+    if (!this.more || this.grid.reached < this.grid.rows.length - 40) return;
+    const { asked, next } = this.more;
+    this.more = null;
+    asked.set("cursor", next);
+    const said = await get(`/api/search?${asked}`);
+    this.more = said.next ? { asked, next: said.next } : null;
+    this.grid.append(said.items.map((/** @type {any} */ { asset }) => ({ id: asset.id, caption: caption(asset), source: viewOf(asset.id, 256) })));
+    part("count").textContent = `${said.next ? "the first " : ""}${counted(this.grid.rows.length, "picture")}`;
   }
 
   /** @param {{id: number, caption?: string}[]} found @param {boolean} [more] */
   fill(found, more = false) {
     this.grid.set(found.map(({ id, caption }) => ({ id, caption, source: viewOf(id, 256) })));
     part("count").textContent = `${more ? "the first " : ""}${counted(found.length, "picture")}`;
-    const narrowed = Boolean(this.query || this.label || this.state || this.like.length);
+    const narrowed = Boolean(this.query || this.seen || this.label || this.state || this.like.length);
     part("nothing").hidden = found.length > 0;
     part("grid").hidden = !found.length;
     if (narrowed) [part("nothing-title").textContent, part("nothing-text").textContent] = ["Nothing is found", "No picture fits all of what is asked. Ask for less, or look at the labels on the left."];
@@ -100,7 +126,9 @@ class Library {
 
   // Every id is known from the start; names and labels of what is in view come when the hand rests.
   named() {
+    this.further().catch(sayFailed);
     clearTimeout(this.captioning);
+    this.more = /** @type {{asked: URLSearchParams, next: string} | null} */ (null);
     this.captioning = setTimeout(async () => {
       const bare = this.grid.inView.filter((row) => row.caption === undefined).slice(0, CARDS);
       if (!bare.length) return;
@@ -118,11 +146,11 @@ class Library {
       made.setAttribute("aria-pressed", String(pressed));
       return make("li", {}, made);
     };
-    const plain = !this.label && !this.state && !this.query && !this.like.length;
-    const states = STATES.map(([state, name]) => button(name, undefined, this.state === state, () => this.ask({ state: this.state === state ? null : state, query: "", like: [] })));
-    const labels = this.labels.map((one) => button(one.name, one.confirmed === undefined ? undefined : one.confirmed + (one.suggested ?? 0), this.label === one.id, () => this.ask({ label: this.label === one.id ? null : one.id, query: "", like: [] })));
+    const plain = !this.label && !this.state && !this.query && !this.seen && !this.like.length;
+    const states = STATES.map(([state, name]) => button(name, undefined, this.state === state, () => this.ask({ state: this.state === state ? null : state, query: "", seen: "", like: [] })));
+    const labels = this.labels.map((one) => button(one.name, one.confirmed === undefined ? undefined : one.confirmed + (one.suggested ?? 0), this.label === one.id, () => this.ask({ label: this.label === one.id ? null : one.id, query: "", seen: "", like: [] })));
     part("facets").replaceChildren(
-      make("h2", { textContent: "State" }), make("ul", {}, button("all", undefined, plain, () => this.ask({ query: "", label: null, state: null, like: [] })), ...states),
+      make("h2", { textContent: "State" }), make("ul", {}, button("all", undefined, plain, () => this.ask({ query: "", seen: "", label: null, state: null, like: [] })), ...states),
       ...(labels.length ? [make("h2", { textContent: "Label" }), make("ul", {}, ...labels)] : []),
     );
   }
@@ -166,7 +194,7 @@ class Library {
     const form = new FormData();
     form.append("files", file, file.name);
     part("count").textContent = "looking …";
-    this.show(await call("POST", "/api/search/alike", form));
+    this.show(await call("POST", `/api/search?limit=${PAGE}`, form));
     part("alike-file").value = "";
   }
 }

@@ -5,12 +5,7 @@ import { jobCard } from "./live.js";
 import { PictureMap } from "./picture_map.js";
 import { counted, part, say, sayFailed } from "./say.js";
 
-class LibraryMap extends PictureMap {
-  /** @param {HTMLElement} root @param {any} data */
-  constructor(root, data) {
-    super(root, data);
-  }
-
+class LibraryMap extends /** @type {new (root: HTMLElement, data: any) => any} */ (PictureMap) {
   /** Small pictures by address, as many as have been looked at. @param {CanvasRenderingContext2D} pen @param {number} row @param {number} x @param {number} y @param {number} side @param {() => void} [later] */
   thumb(pen, row, x, y, side, later) {
     this.views ??= new Map();

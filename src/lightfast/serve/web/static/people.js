@@ -3,7 +3,7 @@ import { call, get, post } from "./api.js";
 import { make, part, say, sayFailed } from "./say.js";
 
 const day = (/** @type {string} */ text) => new Date(text).toLocaleDateString("en-GB", { dateStyle: "medium" });
-const cell = (/** @type {string | Node} */ ...what) => make("td", {}, ...what);
+const cell = (/** @type {(string | Node)[]} */ ...what) => make("td", {}, ...what);
 
 /** @param {any} one */
 function userRow(one) {

@@ -18,6 +18,9 @@ export function say(text, { kind = "", seconds = kind === "failed" ? 12 : 5, act
   if (seconds) hiding = window.setTimeout(quiet, 1000 * seconds);
 }
 
+// On a narrow screen the row of pages scrolls: this page's own name is to be seen.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 /** Take the line away. */
 export function quiet() {
   line.hidden = true;
