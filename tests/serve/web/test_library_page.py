@@ -58,6 +58,34 @@ def test_a_label_narrows_the_grid_and_the_address_keeps_it(shelf: Visitor):
     shelf.wait_until(f"document.getElementById('count').textContent === '{narrowed}'")
 
 
+def test_a_search_goes_on_where_its_page_ends(waiting: Running, visit: Callable[..., Visitor]):
+    copies(waiting.library, 300)
+    visitor = visit(waiting, "/library")
+    page = visitor.page
+    page.fill("#query", "added:2020..")
+    page.keyboard.press("Enter")
+    visitor.wait_until("document.getElementById('count').textContent === 'the first 200 pictures'")
+    page.locator("#grid").focus()
+    page.keyboard.press("End")
+    visitor.wait_until("document.getElementById('count').textContent === '330 pictures'")
+
+
+def test_a_search_finds_by_label_and_state(shelf: Visitor):
+    shelf.page.fill("#query", '"tone a" AND state:suggested')
+    shelf.page.keyboard.press("Enter")
+    shelf.page.wait_for_url("**/library?q=*")
+    shelf.wait_until("!['', '30 pictures'].includes(document.getElementById('count').textContent)")
+    assert 0 < int(shelf.text("#count").split()[0]) < 30
+
+
+def test_a_search_that_cannot_be_read_says_where_and_keeps_what_was_typed(shelf: Visitor):
+    shelf.allowed = ("status of 422",)
+    shelf.page.fill("#query", "tone AND (")
+    shelf.page.keyboard.press("Enter")
+    shelf.page.wait_for_selector("#say.failed")
+    assert shelf.page.input_value("#query") == "tone AND ("
+
+
 def test_pictures_chosen_by_keyboard_are_labelled_at_once_and_taken_back(waiting: Running, shelf: Visitor):
     page = shelf.page
     page.locator("#grid").focus()

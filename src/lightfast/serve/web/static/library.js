@@ -128,7 +128,6 @@ class Library {
   named() {
     this.further().catch(sayFailed);
     clearTimeout(this.captioning);
-    this.more = /** @type {{asked: URLSearchParams, next: string} | null} */ (null);
     this.captioning = setTimeout(async () => {
       const bare = this.grid.inView.filter((row) => row.caption === undefined).slice(0, CARDS);
       if (!bare.length) return;
