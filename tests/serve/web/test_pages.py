@@ -151,3 +151,5 @@ def test_who_is_not_logged_in_is_asked_to(waiting: Running, visit: Callable[...,
     page.wait_for_selector("#one img")
     page.keyboard.press("Space")
     visitor.wait_until("document.getElementById('left').textContent === '29'")
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login")

@@ -6,6 +6,20 @@ import { PictureMap } from "./picture_map.js";
 import { counted, part, say, sayFailed } from "./say.js";
 
 class LibraryMap extends /** @type {new (root: HTMLElement, data: any) => any} */ (PictureMap) {
+  /** A group, with its name to accept. @param {number} number */
+  chooseCluster(number) {
+    super.chooseCluster(number);
+    const { name } = this.data.clusters[number], accept = part("accept-name");
+    accept.hidden = !name;
+    [accept.value, accept.textContent] = [name, `Label all “${name}”`];
+  }
+
+  /** @param {number[]} rows @param {string} what */
+  choose(rows, what) {
+    part("accept-name").hidden = true;
+    super.choose(rows, what);
+  }
+
   /** Small pictures by address, as many as have been looked at. @param {CanvasRenderingContext2D} pen @param {number} row @param {number} x @param {number} y @param {number} side @param {() => void} [later] */
   thumb(pen, row, x, y, side, later) {
     this.views ??= new Map();
@@ -29,6 +43,20 @@ class LibraryMap extends /** @type {new (root: HTMLElement, data: any) => any} *
 }
 
 const NONE = 65535;
+
+/** The label column of the map, as it is now. @param {any} laid @param {string[]} names @returns {Uint16Array} */
+function labelsOf(laid, names) {
+  const place = new Map(names.map((name, at) => [name, at]));
+  return Uint16Array.from(laid.label_ids, (/** @type {number} */ id) => place.get(laid.labels[id]) ?? NONE);
+}
+
+/** What people decided meanwhile, on the map that stands. @param {any} map */
+async function relabel(map) {
+  const laid = await get("/api/map"), { labels } = map.data;
+  for (const name of Object.values(laid.labels)) if (!labels.includes(name)) labels.push(name);
+  map.label = labelsOf(laid, labels);
+  map.colours();
+}
 
 /** Bytes of a column as text, as the reports carry them. @param {Uint8Array | Uint16Array} column */
 function packed(column) {
@@ -55,15 +83,14 @@ function places(x, y) {
 function dataOf(laid, found, members) {
   const n = laid.asset_ids.length;
   const at = new Map(members.asset_ids.map((/** @type {number} */ id, /** @type {number} */ row) => [id, row]));
-  const names = Object.entries(laid.labels), place = new Map(names.map(([id], row) => [Number(id), row]));
-  const [cluster, label] = [new Uint16Array(n).fill(NONE), new Uint16Array(n).fill(NONE)], core = new Uint8Array(n);
+  const labels = /** @type {string[]} */ (Object.values(laid.labels));
+  const cluster = new Uint16Array(n).fill(NONE), core = new Uint8Array(n);
   for (let row = 0; row < n; row++) {
     const member = at.get(laid.asset_ids[row]);
     if (member !== undefined && members.clusters[member] >= 0) [cluster[row], core[row]] = [members.clusters[member], Number(members.core[member])];
-    label[row] = place.get(laid.label_ids[row]) ?? NONE;
   }
   const clusters = found.items.map((/** @type {any} */ one) => ({ name: one.names[0] ?? "", purity: one.purity, says: one.says, short: `${one.size.toLocaleString("en")}, ${Math.round(100 * one.purity)} % alike` }));
-  return { n, xy: packed(places(laid.x, laid.y)), cluster: packed(cluster), core: packed(core), label: packed(label), labels: names.map(([, name]) => name), clusters,
+  return { n, xy: packed(places(laid.x, laid.y)), cluster: packed(cluster), core: packed(core), label: packed(labelsOf(laid, labels)), labels, clusters,
     asset_ids: laid.asset_ids, ids: laid.asset_ids.map((/** @type {number} */ id) => `picture ${id}`), contents: "", tiles: { columns: 1, width: 256, height: 256, sheets: [], held: n } };
 }
 
@@ -88,7 +115,8 @@ function listen(map) {
     event.preventDefault();
     labelAll(map, map.find("label").value.trim()).catch(sayFailed);
   });
-  const undo = () => post("/api/review/undo").then((said) => say(said.decision_ids.length ? `${counted(said.decision_ids.length, "decision")} taken back.` : "There is nothing to undo."), sayFailed);
+  const undo = () => takeBack(map).catch(sayFailed);
+  part("accept-name").addEventListener("click", () => labelAll(map, part("accept-name").value).catch(sayFailed));
   part("undo").addEventListener("click", undo);
   addEventListener("keydown", (event) => {
     if (event.key === "z" && !(/** @type {HTMLElement} */ (event.target).matches("input, select"))) undo();
@@ -102,7 +130,15 @@ async function labelAll(map, name) {
   const said = await post("/api/review/decide", { acts: ids.map((/** @type {number} */ asset_id) => ({ asset_id, act: "confirm", label: name, key: newKey() })) });
   const kept = said.kept.length ? ` ${said.kept.length} kept the decision of somebody else.` : "";
   map.choose([], "");
-  say(`${counted(said.decision_ids.length, "picture")} labelled ${name}.${kept}`, { seconds: 8, act: "Undo", then: () => post("/api/review/undo").then((back) => say(`${counted(back.decision_ids.length, "decision")} taken back.`), sayFailed) });
+  await relabel(map);
+  say(`${counted(said.decision_ids.length, "picture")} labelled ${name}.${kept}`, { seconds: 8, act: "Undo", then: () => takeBack(map).catch(sayFailed) });
+}
+
+/** @param {any} map */
+async function takeBack(map) {
+  const { decision_ids } = await post("/api/review/undo");
+  await relabel(map);
+  say(decision_ids.length ? `${counted(decision_ids.length, "decision")} taken back.` : "There is nothing to undo.");
 }
 
 /** Order one job after the other: the first gives the pictures their features, which the second one finds. @param {string[]} paths */
