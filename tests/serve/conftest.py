@@ -21,7 +21,7 @@ from PIL import Image
 
 from lightfast.library.library import Library, create_library
 from lightfast.serve.app import create_app
-from lightfast.serve.listening import address_of, listen, web_server
+from lightfast.serve.listening import EndingServer, address_of, listen
 from lightfast.serve.settings import ServeSettings
 
 __all__ = ["blob_file", "database", "kit", "library", "postgres_server", "run", "small", "trained_run"]
@@ -45,7 +45,7 @@ def running(library: Library, settings: ServeSettings | None = None, pictures=()
     settings = settings or ServeSettings(port=0, local_user="owner", work=False)
     app = create_app(library, settings, pictures)
     with listen(settings) as listening:
-        server = web_server(app)
+        server = EndingServer(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:

@@ -54,6 +54,14 @@ def test_other_pictures_are_not_there(shop: tuple[httpx.Client, list[int]]):
     assert client.post("/api/predict/assets", json={"asset_ids": ids}).status_code == 404
 
 
+def test_folders_people_and_other_labels_are_not_shown(shop: tuple[httpx.Client, list[int]]):
+    client, ids = shop
+    found = client.get(f"/api/assets/{ids[0]}").json()
+    assert [one["label"] for one in found["asset"]["tags"]] == ["Banane"]
+    assert found["places"] == [{"uri": "picture0.png", "source": "", "lost_at": None}]
+    assert (found["predictions"], found["history"]) == ([], [])
+
+
 def test_labels_and_predictions_are_in_the_clients_words(shop: tuple[httpx.Client, list[int]]):
     client, _ = shop
     assert [one["name"] for one in client.get("/api/labels").json()["items"]] == ["Banane"]

@@ -70,7 +70,7 @@ def serve(
 ) -> None:
     """Serve a library: pages in the browser, and REST for programs."""
     from lightfast.serve.app import create_app
-    from lightfast.serve.listening import address_of, listen, web_server
+    from lightfast.serve.listening import EndingServer, address_of, listen
     from lightfast.serve.opening import open_or_create
     from lightfast.serve.settings import ServeSettings, login_name
 
@@ -87,7 +87,7 @@ def serve(
             print_result(result, as_json, lines)
             sys.stdout.flush()
             # From here on the socket takes connections; they are answered as soon as the server has started.
-            web_server(application).run(sockets=[listening])
+            EndingServer(application).run(sockets=[listening])
     finally:
         opened.library.close()
 

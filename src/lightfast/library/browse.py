@@ -141,7 +141,7 @@ def list_assets(
     found = select(assets.c.id).where(*_conditions(wanted)).order_by(assets.c.id.desc()).limit(limit)
     if before is not None:
         found = found.where(assets.c.id < before)
-    return asset_cards(connection, connection.execute(found).scalars().all())
+    return asset_cards(connection, connection.execute(found).scalars().all(), wanted.client)
 
 
 def list_asset_ids(connection: Connection, wanted: AssetFilter) -> tuple[int, ...]:
@@ -150,21 +150,30 @@ def list_asset_ids(connection: Connection, wanted: AssetFilter) -> tuple[int, ..
     return tuple(connection.execute(found).scalars())
 
 
-def asset_cards(connection: Connection, asset_ids: Sequence[int]) -> tuple[AssetCard, ...]:
-    """The cards of these pictures, in this order; those that are not there are left out."""
+def asset_cards(
+    connection: Connection, asset_ids: Sequence[int], client: str | None = None
+) -> tuple[AssetCard, ...]:
+    """The cards of these pictures, in this order; those that are not there are left out. With a `client`
+    their tags are its own, in its words.
+    """
     rows = {row.id: row for row in connection.execute(select(assets).where(assets.c.id.in_(asset_ids)))}
-    names, tagged = _names(connection, rows), _tags(connection, rows)
+    names, tagged = _names(connection, rows), _tags(connection, rows, client)
     return tuple(_card(rows[one], names, tagged) for one in asset_ids if one in rows)
 
 
-def asset_detail(connection: Connection, asset_id: int, user_id: int) -> AssetDetail:
-    """All about one picture, for this user: what others think who asked for a second opinion is not shown.
+def asset_detail(
+    connection: Connection, asset_id: int, user_id: int, client: str | None = None
+) -> AssetDetail:
+    """All about one picture, for this user: what others think who asked for a second opinion is not shown. A
+    viewer of a `client` sees no folders, and neither what models said nor who decided what.
 
     Raises NotFoundError.
     """
-    found = asset_cards(connection, [asset_id])
+    found = asset_cards(connection, [asset_id], client)
     if not found:
         raise missing_asset(asset_id)
+    if client is not None:
+        return AssetDetail(found[0], (PlaceCard(found[0].name, "", None),), (), ())
     where = connection.execute(select(places).where(places.c.asset_id == asset_id).order_by(places.c.id))
     return AssetDetail(
         found[0],
@@ -241,13 +250,18 @@ def _file_name(uri: str, source: str) -> str:
     return address.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or address
 
 
-def _tags(connection: Connection, asset_ids: Iterable[int]) -> dict[int, list[TagCard]]:
-    rows = connection.execute(
-        select(tags, labels.c.name)
+def _tags(connection: Connection, asset_ids: Iterable[int], client: str | None) -> dict[int, list[TagCard]]:
+    said = labels.alias("said")
+    wanted = (
+        select(tags, func.coalesce(said.c.name, labels.c.name).label("name"))
         .join(labels, labels.c.id == tags.c.label_id)
+        .outerjoin(said, (said.c.same_as_id == labels.c.id) & (said.c.client == (client or "")))
         .where(tags.c.asset_id.in_(list(asset_ids)))
         .order_by(tags.c.score.desc(), tags.c.label_id)
     )
+    if client is not None:
+        wanted = wanted.where(tags.c.label_id.in_(client_label_ids(client)))
+    rows = connection.execute(wanted)
     found: dict[int, list[TagCard]] = {}
     for row in rows:
         card = TagCard(

@@ -39,7 +39,7 @@ def save_layout(library: Library, kind: LayoutKind, layout: SavedLayout) -> None
     """Keep it in place of the one before."""
     facts = np.frombuffer(json.dumps(layout.facts, allow_nan=False).encode(), np.uint8)
     with atomic(library.folder / "layouts" / f"{kind}.npz") as temporary, temporary.open("wb") as stream:
-        np.savez(stream, facts=facts, **layout.arrays)
+        np.savez(stream, **{"facts": facts, **layout.arrays})  # pyright: ignore[reportArgumentType]
 
 
 def load_layout(library: Library, kind: LayoutKind) -> SavedLayout:

@@ -36,24 +36,23 @@ def address_of(listening: socket.socket) -> str:
 
 
 class EndingServer(uvicorn.Server):
-    """A server that ends the streams of its application before it waits for its connections."""
+    """Answers requests: `run(sockets=[...])` does until Ctrl-C or SIGTERM. It ends the streams of its
+    application before it waits for its connections.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_SECONDS_TO_END,
+            )
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish requests under work, for some seconds."""
-        self.config.app.state.service.closing.set()  # pyright: ignore[reportFunctionMemberAccess]
+        self._app.state.service.closing.set()
         await super().shutdown(sockets)
-
-
-def web_server(app: FastAPI) -> EndingServer:
-    """What answers requests: `run(sockets=[...])` does until Ctrl-C or SIGTERM, and finishes those under
-    work.
-    """
-    return EndingServer(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_SECONDS_TO_END,
-        )
-    )

@@ -32,8 +32,8 @@ class Limits:
     text_bytes: int = 4 * _MEGABYTE
     pictures: int = 256
     pixels: int = 150_000_000
-    requests_a_second: float = 500.0
-    burst: int = 2_000
+    requests_a_second: float = 2_000.0
+    burst: int = 5_000
     logins_a_minute: int = 10
     session_days: int = 14
 

@@ -123,7 +123,7 @@ def get_asset_cards(query: Annotated[SomeAssets, Query()], served: Served, perso
         if person.client is not None:
             for number in query.id:
                 require_visible(connection, number, person.client)
-        return AssetPage(asset_cards(connection, query.id), None)
+        return AssetPage(asset_cards(connection, query.id, person.client), None)
 
 
 @asset_routes.post("", openapi_extra=UPLOAD_BODY, status_code=201)
@@ -139,7 +139,7 @@ def get_asset(asset_id: PathId, served: Served, person: Viewer) -> AssetDetail:
     """All that is known of one picture: tags, predictions, decisions, files."""
     with served.library.store.read() as connection:
         require_visible(connection, asset_id, person.client)
-        return asset_detail(connection, asset_id, person.id)
+        return asset_detail(connection, asset_id, person.id, person.client)
 
 
 @asset_routes.delete("/{asset_id}")

@@ -136,6 +136,7 @@ def _answer(served: Service, person: Person, page: SearchPage) -> SearchAnswer:
     """What was found with its cards; of a client's viewer only what it may see."""
     how_like = {one.asset_id: one.similarity for one in page.hits}
     with served.library.store.read() as connection:
-        cards = asset_cards(connection, visible_assets(connection, list(how_like), person.client))
+        seen = visible_assets(connection, list(how_like), person.client)
+        cards = asset_cards(connection, seen, person.client)
     items = [FoundAsset(asset=one, similarity=how_like[one.id]) for one in cards]
     return SearchAnswer(items=items, next=page.cursor, notes=list(page.notes))
