@@ -105,7 +105,7 @@ def _workers(
 
 
 def _reviewers(programs: kills.Programs, library: Library, given: argparse.Namespace) -> dict[str, Any]:
-    begun, pictures = time.monotonic(), 30 * (given.kills + 1)
+    begun, pictures = time.monotonic(), 60 * (given.kills + 1)
     fill(library, pictures)
     counts = kills.kill_reviewers(programs, library, given.kills, seed=given.seed)
     library.close()

@@ -45,6 +45,7 @@ def main() -> None:
             made = create_library(folder / database, None if database == "sqlite" else fresh_database(server))
             fill(made, given.decisions, users=given.reviewers)
             begun = time.monotonic()
+            # Nobody is killed here: `library_kills.py` does that.
             counts = kill_reviewers(programs, made, 0, users=range(1, given.reviewers + 1), seed=0)
             # The programs' start is in it.
             rows.append(

@@ -6,17 +6,15 @@ import errno
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fixtures.databases import server_of
+from fixtures.databases import away
 from library.pictures import fill
 from PIL import Image
-from sqlalchemy import URL, event, func, select, text
+from sqlalchemy import URL, event, func, select
 from sqlalchemy.exc import OperationalError
 
 from lightfast.base.errors import StorageError
@@ -81,43 +79,9 @@ def test_a_library_on_a_read_only_folder_can_be_read_and_says_why_it_cannot_be_w
     opened.close()
 
 
-@contextmanager
-def _away(library: Library) -> Iterator[Callable[[], None]]:
-    """A database that is gone; what is given brings it back."""
-    if library.store.is_sqlite:
-        other = open_library(library.folder)
-        raw = other.store.engine.raw_connection()
-        raw.execute("BEGIN EXCLUSIVE")
-        over = threading.Event()
-
-        def back() -> None:
-            if not over.is_set():
-                over.set()
-                raw.rollback()
-                raw.close()
-                other.close()
-    else:
-        server, name = server_of(library.store.engine.url)
-        refuse = f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS"
-        with server.connect() as connection:
-            connection.execute(text(f"{refuse} false"))
-            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
-            connection.execute(text(end), {"name": name})
-
-        def back() -> None:
-            with server.connect() as connection:
-                connection.execute(text(f"{refuse} true"))
-            server.dispose()
-
-    try:
-        yield back
-    finally:
-        back()
-
-
-def test_an_act_waits_for_a_database_that_went_away(library: Library):
+def test_an_act_waits_for_a_database_that_wentaway(library: Library):
     fill(library, 1)
-    with _away(library) as back:
+    with away(library) as back:
         timer = threading.Timer(1.0, back)
         timer.start()
         decide(library.store, 1, [ReviewAct(1, "confirm", 1)])
@@ -126,13 +90,13 @@ def test_an_act_waits_for_a_database_that_went_away(library: Library):
         assert connection.execute(select(func.count()).select_from(decision_table)).scalar_one() == 1
 
 
-def test_adding_goes_on_after_the_database_went_away(
+def test_adding_goes_on_after_the_database_wentaway(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(add, "_BATCH", 2)
     folder = _pictures(tmp_path / "pictures", 6)
     timers: list[threading.Timer] = []
-    with _away(library) as back:
+    with away(library) as back:
         back()
 
         def report(_label: str, done: int, _total: int, _detail: str = "") -> None:
@@ -140,7 +104,7 @@ def test_adding_goes_on_after_the_database_went_away(
                 timers.append(threading.Timer(1.0, held.__enter__()))
                 timers[0].start()
 
-        held = _away(library)
+        held = away(library)
         said = add_pictures(library, [str(folder)], report=report)
         timers[0].join()
         held.__exit__(None, None, None)
@@ -152,7 +116,7 @@ def test_a_database_that_stays_away_is_named_with_the_cure(library: Library):
     if library.store.is_sqlite:
         pytest.skip("a file is there or is not")
     library.store.patience = 0.2
-    with _away(library):
+    with away(library):
         for act in (
             lambda: decide(library.store, 1, [ReviewAct(1, "confirm", 1)]),
             lambda: summarise(library),

@@ -10,7 +10,7 @@ from library.brightness import add_greys, numbers_of
 from library.pictures import fill, states, suggest
 
 from lightfast.base.errors import DataError, LightfastError
-from lightfast.library.answer_file import load_answers, write_asked
+from lightfast.library.answer_file import load_answer_rows, write_asked
 from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
 from lightfast.library.review import AnswerRow, decide_rows, next_asked
@@ -74,10 +74,10 @@ def test_a_filled_table_is_taken_up_once(library: Library, tmp_path: Path):
     path = write_asked(tmp_path / "fill.csv", next_asked(library, 1, 3))
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[1].removesuffix(",") + "dark,", lines[2], lines[3] + "skip"]))
-    answers = load_answers(path)
+    answers = load_answer_rows(path)
     assert [(one.label, one.act) for one in answers] == [("dark", None), ("", "skip")]
     first = decide_rows(library, 1, answers, add_labels=True)
-    assert decide_rows(library, 1, load_answers(path)).decision_ids == first.decision_ids
+    assert decide_rows(library, 1, load_answer_rows(path)).decision_ids == first.decision_ids
     assert list(states(library).values()) == ["confirmed"]
 
 
@@ -88,7 +88,7 @@ def test_lines_of_json_name_pictures_by_path(library: Library, tmp_path: Path):
     path.write_text(
         json.dumps(said) + "\n" + json.dumps({"path": "000.png", "label": "bright", "act": "reject"})
     )
-    decide_rows(library, 1, load_answers(path), add_labels=True)
+    decide_rows(library, 1, load_answer_rows(path), add_labels=True)
     assert states(library) == {(1, 1): "rejected", (2, 1): "confirmed"}
 
 
@@ -100,4 +100,4 @@ def test_a_file_without_answers_is_refused(tmp_path: Path, content: str, said: s
     path = tmp_path / "answers.csv"
     path.write_text(content)
     with pytest.raises(DataError, match=said):
-        load_answers(path)
+        load_answer_rows(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.databases import away
 from fixtures.library_kills import (
     Programs,
     counted_jobs,
@@ -21,7 +22,7 @@ from fixtures.library_kills import (
 )
 from library.pictures import fill
 
-from lightfast.base.errors import DataError, LightfastError, SettingsError, UnknownName
+from lightfast.base.errors import DataError, LightfastError, SettingsError, StorageError, UnknownName
 from lightfast.base.progress import Reporter
 from lightfast.base.settings import Settings
 from lightfast.library.add import add_pictures
@@ -147,9 +148,49 @@ def test_what_a_closing_worker_has_in_hand_is_done_by_the_next(library: Library,
     assert (_found(library, number).result, _found(library, number).attempts) == ("turned", 2)
 
 
+def test_a_job_outlives_a_database_that_goes_away(
+    engine: JobEngine, library: Library, kind: Callable[..., str]
+):
+    begun, gone = threading.Event(), threading.Event()
+
+    def work(report: Reporter) -> str:
+        begun.set()
+        assert gone.wait(30)
+        for step in range(3):
+            report("turning", step, 3)
+            time.sleep(0.3)
+        return "turned"
+
+    number = engine.submit(kind(work))
+    assert begun.wait(30)
+    with away(library) as back:
+        gone.set()
+        time.sleep(1.0)
+        back()
+        assert engine.wait_until_idle(30)
+    assert (_found(library, number).state, _found(library, number).result) == ("done", "turned")
+
+
+def test_a_library_that_cannot_be_written_has_no_workers(library: Library, read_only: Callable[[Path], Path]):
+    read_only(library.folder)
+    with pytest.raises(StorageError, match="read-only"):
+        start_jobs(library)
+
+
 def test_an_order_waits_until_somebody_works(library: Library, kind: Callable[..., str]):
     desk = start_jobs(library, work=False)
     number = desk.submit(kind(lambda _report: 7))
+    desk.close()
+    engine = start_jobs(library)
+    assert engine.wait_until_idle(30)
+    engine.close()
+    assert _found(library, number).result == 7
+
+
+def test_jobs_that_the_queue_has_forgotten_are_done(library: Library, kind: Callable[..., str]):
+    desk = start_jobs(library, work=False)
+    number = desk.submit(kind(lambda _report: 7))
+    desk._client.delete_workflows([one.workflow_id for one in desk._client.list_workflows()])
     desk.close()
     engine = start_jobs(library)
     assert engine.wait_until_idle(30)
@@ -206,14 +247,16 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(
 
 
 def test_killed_reviewers_lose_nothing_and_do_nothing_twice(programs: Programs, library: Library):
-    fill(library, 60)
-    assert kill_reviewers(programs, library, 4, seed=3) == {"lost": 0, "twice": 0, "shown to two": 0}
+    fill(library, 150)
+    counts = kill_reviewers(programs, library, 4, seed=3)
+    assert counts.pop("killed") > 0
+    assert counts == {"lost": 0, "twice": 0, "shown to two": 0}
 
 
 def test_many_reviewers_at_once(programs: Programs, library: Library):
     fill(library, 200, users=6)
     said = kill_reviewers(programs, library, 0, users=range(1, 7), seed=0)
-    assert said == {"lost": 0, "twice": 0, "shown to two": 0}
+    assert said == {"lost": 0, "twice": 0, "shown to two": 0, "killed": 0}
 
 
 def test_adding_goes_on_beside_a_worker(engine: JobEngine, library: Library, tmp_path: Path):

@@ -89,9 +89,9 @@ def library_export(
             ]
             result = log
         else:
-            from lightfast.library.export_tags import STATES, export_labels, export_tags
+            from lightfast.library.export_tags import TAG_STATES, export_labels, export_tags
 
-            table = export_labels(held, out) if manifest else export_tags(held, out, state or STATES)
+            table = export_labels(held, out) if manifest else export_tags(held, out, state or TAG_STATES)
             lines = [
                 f"written    {table.out}: {table.rows:,} rows of {table.pictures:,} pictures",
                 *table.notes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Exit, Option
@@ -15,6 +16,8 @@ from lightfast.cli.parameters import AsJson, Device, Seed
 from lightfast.cli.terminal import print_result, progress_bars
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lightfast.base.progress import Reporter
     from lightfast.library.jobs import Job
     from lightfast.library.library import Library
@@ -84,10 +87,7 @@ def library_work(
     """
     from lightfast.runs.library_worker import start_jobs
 
-    over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
-    with opened(library) as held:
+    with _interrupted() as over, opened(library) as held:
         engine = start_jobs(held)
         print(f"{engine.worker} works on {held.folder}", file=sys.stderr)
         try:
@@ -97,6 +97,19 @@ def library_work(
         finally:
             engine.close()
         print_result({"worker": engine.worker}, as_json, ["no job waits" if not over.is_set() else "stopped"])
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """Is set by Ctrl-C and by `kill`, instead of what they do else."""
+    over = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: over.set()) for number in numbers]
+    try:
+        yield over
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _log(library: Library, job_id: str) -> str:

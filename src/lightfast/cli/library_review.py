@@ -180,10 +180,10 @@ def _pair(text: str, act: str) -> tuple[str, str]:
 
 
 def _answers(path: Path, who: str) -> list[AnswerRow]:
-    from lightfast.library.answer_file import load_answers, load_rows, reviewers_in
+    from lightfast.library.answer_file import load_answer_rows, load_table_rows, reviewers_in
 
-    rows = list(load_answers(path))
-    if others := reviewers_in(load_rows(path)) - {who}:
+    rows = list(load_answer_rows(path))
+    if others := reviewers_in(load_table_rows(path)) - {who}:
         raise SettingsError(
             f"{path} was filled by {', '.join(sorted(others))}, not by {who}",
             cure="Take up each person's rows in that person's name: `as`.",

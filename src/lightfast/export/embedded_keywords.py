@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from PIL import Image, IptcImagePlugin
+from PIL import Image, ImageFile, IptcImagePlugin
 
 from lightfast.export.xmp_keywords import Keyword, keywords_in
 from lightfast.export.xmp_packet import MalformedXmp, parsed
@@ -48,7 +48,7 @@ def _of_packet(packet: bytes) -> tuple[Keyword, ...]:
         return ()
 
 
-def _iptc(image: Image.Image) -> list[str]:
+def _iptc(image: ImageFile.ImageFile) -> list[str]:
     said = IptcImagePlugin.getiptcinfo(image) or {}
     values = said.get(_KEYWORDS, [])
     coding = said.get(_CODING, b"")

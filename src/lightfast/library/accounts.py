@@ -35,6 +35,12 @@ class Account:
     created_at: datetime
     disabled_at: datetime | None
 
+    def as_json(self) -> dict[str, Any]:
+        """Its fields, with moments as ISO texts."""
+        closed = None if self.disabled_at is None else self.disabled_at.isoformat()
+        moments = {"created_at": self.created_at.isoformat(), "disabled_at": closed}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | moments
+
 
 def list_accounts(connection: Connection) -> tuple[Account, ...]:
     """All, by name."""

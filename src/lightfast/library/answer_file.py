@@ -19,7 +19,7 @@ _LABEL = ("decided_label", "label")
 _QUEUE_COLUMNS = ("asset", "path", "label", "probability", "others", "reason", "decided_label", "act")
 
 
-def load_answers(path: Path) -> tuple[AnswerRow, ...]:
+def load_answer_rows(path: Path) -> tuple[AnswerRow, ...]:
     """The filled rows of a file of answers.
 
     Of a table count rows with something in `decided_label` or `act`; of lines of JSON all, with `label` for
@@ -27,20 +27,17 @@ def load_answers(path: Path) -> tuple[AnswerRow, ...]:
 
     Raises DataError for a file that is not there, is something else, or says nothing.
     """
-    rows = load_rows(path)
-    lines = path.suffix == ".jsonl"
-    digest = file_hash(path)[:24]
+    lines, digest = path.suffix == ".jsonl", file_hash(path)[:24] if path.is_file() else ""
     found = []
-    for number, row in enumerate(rows, start=1):
-        label = next((text for name in (_LABEL if lines else _LABEL[:1]) if (text := _text(row, name))), "")
-        if not label and not _text(row, "act"):
+    for number, row in enumerate(load_table_rows(path), start=1):
+        label, act = _first(row, _LABEL if lines else _LABEL[:1]), _text(row, "act")
+        if not label and not act:
             continue
-        picture = next((text for name in _PICTURE if (text := _text(row, name))), "")
+        picture = _first(row, _PICTURE)
         if not picture:
             raise DataError(f"{path}, row {number}", expected="a picture: " + ", ".join(_PICTURE), got="none")
-        reason = _text(row, "reason" if lines else "comment")
-        key = f"{digest}:{number}"
-        found.append(AnswerRow(picture, label, _text(row, "act") or None, reason, _seconds(row), key))
+        said = _text(row, "reason" if lines else "comment")
+        found.append(AnswerRow(picture, label, act or None, said, _seconds(row), f"{digest}:{number}"))
     if not found:
         raise DataError(
             f"{path} holds no answers", cure="Write the name of a label into decided_label of its rows."
@@ -48,7 +45,7 @@ def load_answers(path: Path) -> tuple[AnswerRow, ...]:
     return tuple(found)
 
 
-def load_rows(path: Path) -> list[dict[str, Any]]:
+def load_table_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a .csv, .parquet or .jsonl file; raises DataError."""
     if not path.is_file():
         raise DataError(f"no such file: {path}", cure="Name a .csv, .parquet or .jsonl file.")
@@ -87,6 +84,11 @@ def write_asked(path: Path, asked: Sequence[AskedAsset]) -> Path:
 def reviewers_in(rows: Iterable[Mapping[str, Any]]) -> set[str]:
     """Who filled the rows, where a column `reviewer` says so."""
     return {text for row in rows if (text := _text(row, "reviewer"))}
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The first of the columns that is filled; "" where none is."""
+    return next((text for name in names if (text := _text(row, name))), "")
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

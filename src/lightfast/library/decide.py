@@ -104,15 +104,20 @@ def _write(
     """(numbers of the decisions in the order of the acts, number of the batch); what was done before keeps
     its number, pictures in `kept` get none.
     """
-    ids, batch, numbers = dict(done), None, list[int]()
+    keys, fresh = {*done}, list[ReviewAct]()
     for one in acts:
-        if one.key is not None and one.key in ids:
-            numbers.append(ids[one.key])
-        elif one.asset_id not in kept:
-            numbers.append(_add(connection, user_id, one, batch))
-            batch = batch or numbers[-1]
-            ids[one.key] = numbers[-1]
-    return tuple(numbers), batch
+        if (one.key is None or one.key not in keys) and one.asset_id not in kept:
+            fresh.append(one)
+            keys.add(one.key)
+    made = _add(connection, user_id, fresh)
+    ids = dict(done) | {one.key: number for one, number in zip(fresh, made, strict=True)}
+    waiting = iter(made)
+    numbers = [
+        next(waiting) if one.key is None else ids[one.key]
+        for one in acts
+        if (one.key is not None and one.key in ids) or (one.key is None and one.asset_id not in kept)
+    ]
+    return tuple(numbers), made[0] if made else None
 
 
 def _require_known(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> None:
@@ -162,16 +167,24 @@ def _of_others(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) 
     return found - asked_again(connection, user_id, found)
 
 
-def _add(connection: Connection, user_id: int, one: ReviewAct, batch: int | None) -> int:
-    row = {name: getattr(one, name) for name in ("asset_id", "act", "label_id", "from_label_id")}
-    row |= {"reason": one.reason, "seconds": one.seconds, "key": one.key, "batch_id": batch}
-    result = connection.execute(insert(decision_table).values(user_id=user_id, at=now(), **row))
-    number = int(result.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
-    if batch is None:
-        connection.execute(
-            update(decision_table).where(decision_table.c.id == number).values(batch_id=number)
-        )
-    return number
+def _add(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> list[int]:
+    """The numbers of the new decisions; all are in a batch that is called by the first."""
+    names = ("asset_id", "act", "label_id", "from_label_id", "reason", "seconds", "key")
+    rows = [{name: getattr(one, name) for name in names} | {"user_id": user_id, "at": now()} for one in acts]
+    if not rows:
+        return []
+    made = connection.execute(insert(decision_table).values(**rows[0]))
+    first = int(made.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
+    connection.execute(update(decision_table).where(decision_table.c.id == first).values(batch_id=first))
+    return [first, *add_decisions(connection, [row | {"batch_id": first} for row in rows[1:]])]
+
+
+def add_decisions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Add rows of decisions at once; their numbers, in their order."""
+    if not rows:
+        return []
+    put = insert(decision_table).returning(decision_table.c.id, sort_by_parameter_order=True)
+    return [int(number) for number in connection.execute(put, list(rows)).scalars()]
 
 
 def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:

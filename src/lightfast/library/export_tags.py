@@ -18,7 +18,7 @@ from lightfast.library.labelled import labelled_assets
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, decision_table, labels, models, tags, users
 
-STATES = ("confirmed", "suggested", "rejected")
+TAG_STATES = ("confirmed", "suggested", "rejected")
 _COLUMNS = {
     "path": str,
     "label": str,
@@ -46,13 +46,13 @@ class TagExport:
     notes: tuple[str, ...] = ()
 
 
-def export_tags(library: Library, out: Path, states: Collection[str] = STATES) -> TagExport:
+def export_tags(library: Library, out: Path, states: Collection[str] = TAG_STATES) -> TagExport:
     """Write a row for every tag in one of `states` into a .csv, .jsonl or .parquet file.
 
     Raises DataError for another ending, a file that is there, and a state that is none.
     """
-    if wrong := set(states) - set(STATES):
-        raise DataError(f"`state` {sorted(wrong)[0]!r}", expected=" or ".join(STATES))
+    if wrong := set(states) - set(TAG_STATES):
+        raise DataError(f"`state` {sorted(wrong)[0]!r}", expected=" or ".join(TAG_STATES))
     seen = set[int]()
     with library.store.read() as connection:
         rows = _write(out, list(_COLUMNS), _tag_rows(connection, states, seen))

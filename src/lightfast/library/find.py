@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, select
@@ -13,6 +13,8 @@ from lightfast.base.errors import DataError
 from lightfast.library.labelled import in_pages
 from lightfast.library.schema import assets, places
 
+_DIGITS = 19
+"""Numbers of rows are shorter."""
 _SHA256, _CONTENT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
 
 
@@ -25,18 +27,20 @@ def find_assets(connection: Connection, names: Iterable[str], bases: Sequence[Pa
             one picture has), addresses, SHA-256 of the file, content hash of the pixels.
         bases: folders that relative paths may start at, beside the working folder.
     """
-    wanted = list(dict.fromkeys(names))
     found: dict[str, int] = {}
-    digits = {int(name): name for name in wanted if name.isdecimal() and len(name) < 19}
-    for number in _known(connection, assets.c.id, digits):
-        found[digits[number]] = number
-    for pattern, column in ((_SHA256, assets.c.sha256), (_CONTENT, assets.c.content)):
-        hashes = [name for name in wanted if pattern.fullmatch(name)]
-        found |= _single(_pairs(connection, column, assets.c.id, hashes))
-    rest = [name for name in wanted if name not in found]
-    found |= _by_path(connection, rest, bases)
-    rest = [name for name in rest if name not in found]
-    return found | (_by_ending(connection, rest) if rest else {})
+    rest = list(dict.fromkeys(names))
+    ways: tuple[Callable[[Connection, Sequence[str]], dict[str, int]], ...] = (
+        _by_number,
+        lambda one, left: _by_hash(one, left, _SHA256, assets.c.sha256),
+        lambda one, left: _by_hash(one, left, _CONTENT, assets.c.content),
+        lambda one, left: _by_path(one, left, bases),
+        _by_ending,
+    )
+    for way in ways:
+        if rest:
+            found |= way(connection, rest)
+            rest = [name for name in rest if name not in found]
+    return found
 
 
 def require_assets(connection: Connection, names: Iterable[str]) -> dict[str, int]:
@@ -65,12 +69,19 @@ def uris_of(connection: Connection, asset_ids: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def _known(connection: Connection, column: ColumnElement[int], numbers: Collection[int]) -> list[int]:
-    return [
-        one
-        for page in in_pages(numbers)
-        for one in connection.execute(select(column).where(column.in_(page))).scalars()
-    ]
+def _by_number(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    numbers = {name: int(name) for name in names if name.isdecimal() and len(name) < _DIGITS}
+    known: set[int] = set()
+    for page in in_pages(set(numbers.values())):
+        known |= set(connection.execute(select(assets.c.id).where(assets.c.id.in_(page))).scalars())
+    return {name: number for name, number in numbers.items() if number in known}
+
+
+def _by_hash(
+    connection: Connection, names: Sequence[str], pattern: re.Pattern[str], column: ColumnElement[str]
+) -> dict[str, int]:
+    hashes = [name for name in names if pattern.fullmatch(name)]
+    return _single(_pairs(connection, column, assets.c.id, hashes))
 
 
 def _pairs(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from lightfast.library.access import files_of
 from lightfast.library.library import Library
@@ -84,27 +85,34 @@ def labelled_assets(library: Library) -> LabelledAssets:
         names = _names(connection)
         given = _decided(connection)
         files = _files(library, connection, given)
-    retired: dict[str, int] = {}
-    found: list[LabelledAsset] = []
-    for number, rows in given.items():
-        yes, no = list[str](), list[str]()
-        for row in rows:
-            name, gone = names[row.label_id]
-            if gone:
-                retired[name] = retired.get(name, 0) + (row.state == "confirmed")
-            else:
-                (yes if row.state == "confirmed" else no).append(name)
-        if number in files and (yes or no):
-            # Confirmed in one client's words and rejected in another's: the label is open, and not taught.
-            both = set(yes) & set(no)
-            kept = tuple(sorted(set(yes) - both))
-            found.append(LabelledAsset(number, files[number], kept, tuple(sorted(set(no)))))
+    retired: Counter[str] = Counter()
+    found = [
+        _labelled(number, files[number], rows, names, retired)
+        for number, rows in given.items()
+        if number in files
+    ]
     return LabelledAssets(
         tuple(one for one in found if one.labels),
-        tuple(one for one in found if not one.labels),
+        tuple(one for one in found if one.rejected and not one.labels),
         sum(number not in files for number in given),
-        {name: count for name, count in retired.items() if count},
+        dict(retired),
     )
+
+
+def _labelled(
+    number: int, path: Path, rows: Sequence[Any], names: Mapping[int, tuple[str, bool]], retired: Counter[str]
+) -> LabelledAsset:
+    """A picture with its labels in the library's own words; those that left the taxonomy are counted."""
+    yes, no = set[str](), set[str]()
+    for row in rows:
+        name, gone = names[row.label_id]
+        confirmed = row.state == "confirmed"
+        if not gone:
+            (yes if confirmed else no).add(name)
+        elif confirmed:
+            retired[name] += 1
+    # Confirmed in one client's words and rejected in another's: the label is open, and not taught.
+    return LabelledAsset(number, path, tuple(sorted(yes - no)), tuple(sorted(no)))
 
 
 def in_pages(numbers: Iterable[One]) -> Iterator[Sequence[One]]:
@@ -123,7 +131,7 @@ def _names(connection: Connection) -> dict[int, tuple[str, bool]]:
     return found
 
 
-def _decided(connection: Connection) -> dict[int, list[Row[Any]]]:
+def _decided(connection: Connection) -> dict[int, list[Any]]:
     """asset → its tags that a person decided."""
     rows = connection.execute(
         select(tags.c.asset_id, tags.c.label_id, tags.c.state)
@@ -131,7 +139,7 @@ def _decided(connection: Connection) -> dict[int, list[Row[Any]]]:
         .where(tags.c.decision_id.isnot(None), assets.c.deleted_at.is_(None), assets.c.unreadable.is_(None))
         .order_by(tags.c.asset_id, tags.c.label_id)
     )
-    found: dict[int, list[Row[Any]]] = {}
+    found: dict[int, list[Any]] = {}
     for row in rows:
         found.setdefault(row.asset_id, []).append(row)
     return found

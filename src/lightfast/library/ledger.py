@@ -14,7 +14,7 @@ from lightfast.library.store import Store, now
 from lightfast.statistics.intervals import Interval
 
 Verdict = Literal["first", "better", "no gain shown", "worse"]
-MARGIN = 0.02
+LEDGER_MARGIN = 0.02
 """How much worse than the present one a new model may turn out to be, at the lower end of the interval."""
 
 

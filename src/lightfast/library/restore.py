@@ -155,22 +155,28 @@ def _fill_table(connection: Connection, table: Table, archive: zipfile.ZipFile, 
             pointing += [{"row_id": row["id"], **_of(row, inner)} for row in page if inner]
             connection.execute(insert(table), [row | dict.fromkeys(inner) for row in page])
             count += len(page)
+    _point(connection, table, inner, pointing)
+    if count:
+        _continue_numbers(connection, table)
+    return count
+
+
+def _point(
+    connection: Connection, table: Table, inner: Sequence[str], pointing: Sequence[Mapping[str, Any]]
+) -> None:
+    """Set the columns that lead to rows of the same table."""
     pointing = [row for row in pointing if any(row[f"to_{one}"] is not None for one in inner)]
     if pointing:
         values = {one: bindparam(f"to_{one}") for one in inner}
         connection.execute(update(table).where(table.c.id == bindparam("row_id")).values(values), pointing)
-    if (
-        count
-        and "id" in table.c
-        and connection.dialect.name == "postgresql"
-        and table.c.id.identity is not None
-    ):
-        # The next row gets a number behind all that are there.
-        number = (
-            f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), (SELECT max(id) FROM {table.name}))"
-        )
-        connection.execute(text(number))
-    return count
+
+
+def _continue_numbers(connection: Connection, table: Table) -> None:
+    """The next row gets a number behind all that are there; SQLite sees to that by itself."""
+    if connection.dialect.name != "postgresql" or "id" not in table.c or table.c.id.identity is None:
+        return
+    number = f"pg_get_serial_sequence('{table.name}', 'id')"
+    connection.execute(text(f"SELECT setval({number}, (SELECT max(id) FROM {table.name}))"))
 
 
 def _of(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

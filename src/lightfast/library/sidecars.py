@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.decode.unreadable import printable
@@ -19,7 +19,9 @@ from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, places, tags
 
 _PAGE = 512
-_INSIDE = Refused("", "its only file is the copy inside the library", "Export a table instead.")
+_INSIDE = Refused(
+    "", "no file of it lies outside the library, where a sidecar could stand", "Export a table instead."
+)
 
 
 @dataclass(frozen=True)
@@ -64,28 +66,26 @@ def _rows(
     after = done = 0
     while True:
         with library.store.read() as connection:
-            page = connection.execute(
-                select(assets.c.id, assets.c.sha256)
-                .where(assets.c.id > after, assets.c.deleted_at.is_(None), assets.c.unreadable.is_(None))
-                .order_by(assets.c.id)
-                .limit(_PAGE)
-            ).all()
-            numbers = [row.id for row in page]
+            numbers = connection.execute(_page_after(after)).scalars().all()
             given, where = _tags(connection, numbers), _places(connection, numbers)
-        if not page:
+        if not numbers:
             return
         after, done = numbers[-1], done + len(numbers)
         for number in numbers:
             words = [one for row in given.get(number, ()) if (one := _keyword(row, paths))]
-            files = [uri for uri in where.get(number, ()) if not uri.startswith(KEPT)]
-            if words and not files:
+            if words and not where.get(number):
                 inside.append(Refused(str(number), _INSIDE.reason, _INSIDE.cure))
-            for uri in files:
+            for path in where.get(number, ()):
                 # Also without a tag: what we wrote earlier must not stay.
-                if Path(uri).is_file() and (words or sidecar_path(uri, style).is_file()):
-                    owners[printable(uri)] = number
-                    yield Path(uri), words
+                if words or sidecar_path(path, style).is_file():
+                    owners[printable(path)] = number
+                    yield path, words
         report("sidecars", done, 0)
+
+
+def _page_after(after: int) -> Select[Any]:
+    seen = assets.c.deleted_at.is_(None) & assets.c.unreadable.is_(None)
+    return select(assets.c.id).where(assets.c.id > after, seen).order_by(assets.c.id).limit(_PAGE)
 
 
 def _keyword(row: Row[Any], paths: Mapping[int, tuple[tuple[str, ...], bool]]) -> Keyword | None:
@@ -118,11 +118,13 @@ def _tags(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Row[
     return found
 
 
-def _places(connection: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+def _places(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Path]]:
+    """asset → its files outside the library that are there."""
+    found: dict[int, list[Path]] = {}
     wanted = select(places.c.asset_id, places.c.uri).where(places.c.asset_id.in_(numbers))
     for row in connection.execute(wanted.order_by(places.c.id)):
-        found.setdefault(row.asset_id, []).append(row.uri)
+        if not row.uri.startswith(KEPT) and Path(row.uri).is_file():
+            found.setdefault(row.asset_id, []).append(Path(row.uri))
     return found
 
 

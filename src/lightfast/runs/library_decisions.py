@@ -123,7 +123,7 @@ def _own_pictures(connection: Connection) -> dict[int, list[_Picture]]:
     }
 
 
-def _assets(connection: Connection, numbers: Sequence[int]) -> dict[int, Row[Any]]:
+def _assets(connection: Connection, numbers: Sequence[int]) -> dict[int, Any]:
     columns = select(assets.c.id, assets.c.content).where(assets.c.deleted_at.is_(None))
     rows = [
         row for page in in_pages(numbers) for row in connection.execute(columns.where(assets.c.id.in_(page)))

@@ -20,7 +20,7 @@ from lightfast.data.images import ImageSet
 from lightfast.data.splits import split_loaded
 from lightfast.library.held_out import held_out_assets, hold_out, learned_from
 from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets
-from lightfast.library.ledger import MARGIN, Spent, spent_since_last
+from lightfast.library.ledger import LEDGER_MARGIN, Spent, spent_since_last
 from lightfast.library.library import Library
 from lightfast.runs.fit import TrainOptions
 from lightfast.runs.options import RunOptions
@@ -46,7 +46,7 @@ class RetrainOptions:
     config: Mapping[str, Any] | None = None
     train_options: TrainOptions = field(default_factory=TrainOptions)
     share: float = 0.2
-    margin: float = MARGIN
+    margin: float = LEDGER_MARGIN
     promote: bool = True
 
 

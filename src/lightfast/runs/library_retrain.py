@@ -160,44 +160,48 @@ def _judged(
     old, old_read = before
     run, number, new_read = after
     test = _paired(old, old_read, new_read, Path(run).name)
-    verdict = (
-        "first" if old is None else "no gain shown" if test is None else verdict_of(test.difference_interval)
-    )
+    verdict = _verdict(old, test)
     allowed, reason = _may_be_used(old, test, wanted.margin)
     right = list(new_read.right.values())
-    figures = {"accuracy": float(np.mean(right)) if right else None, "n": len(right), "margin": wanted.margin}
-    figures |= {"paired": None if test is None else as_json(test), "uses_before": uses}
-    write_ledger(library.store, (None if old is None else old.id, number), pile.spent, figures, verdict)
-    promoted = allowed and wanted.promote
-    if promoted:
+    accuracy = float(np.mean(right)) if right else None
+    figures = {"accuracy": accuracy, "n": len(right), "margin": wanted.margin, "uses_before": uses}
+    figures["paired"] = as_json(test)
+    write_ledger(library.store, (getattr(old, "id", None), number), pile.spent, figures, verdict)
+    if allowed and wanted.promote:
         promote_model(library.store, number)
-    if allowed and not wanted.promote:
+    elif allowed:
         reason = f"not promoted, as asked: {reason}"
-    seen = 0 if old_read is None else old_read.seen
-    notes = pile.notes
-    if seen:
-        notes += (
-            f"{seen:,} untouched pictures were left out: {old.name if old else ''} was trained on them",
-        )
     return RetrainResult(
         run=run,
         model=Path(run).name,
         model_id=number,
-        before=None if old is None else old.name,
+        before=getattr(old, "name", None),
         trained=len(pile.rest),
         held_out=len(right) if test is None else test.n,
         held_out_new=pile.held_new,
         held_out_uses=uses,
         decisions=pile.spent.decisions,
         minutes=pile.spent.minutes,
-        accuracy=figures["accuracy"],
+        accuracy=accuracy,
         interval=wilson(sum(right), len(right)) if right else None,
         test=test,
         verdict=verdict,
-        promoted=promoted,
+        promoted=allowed and wanted.promote,
         reason=reason,
-        notes=notes,
+        notes=(*pile.notes, *_seen_notes(old, old_read)),
     )
+
+
+def _verdict(old: LibraryModel | None, test: PairedTest | None) -> Verdict:
+    if old is None:
+        return "first"
+    return "no gain shown" if test is None else verdict_of(test.difference_interval)
+
+
+def _seen_notes(old: LibraryModel | None, old_read: _Read | None) -> tuple[str, ...]:
+    if old is None or old_read is None or not old_read.seen:
+        return ()
+    return (f"{old_read.seen:,} untouched pictures were left out: {old.name} was trained on them",)
 
 
 def _paired(

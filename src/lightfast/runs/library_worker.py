@@ -24,6 +24,7 @@ from lightfast.base.plain import as_json
 from lightfast.library.engine import described, lost
 from lightfast.library.job_progress import JobProgress, JobStopped, file_log, log_path
 from lightfast.library.jobs import (
+    MOST_LISTED,
     Job,
     JobState,
     busy_workers,
@@ -34,6 +35,7 @@ from lightfast.library.jobs import (
     is_idle,
     job,
     job_again,
+    list_jobs,
     new_job,
 )
 from lightfast.library.library import Library
@@ -43,7 +45,7 @@ from lightfast.runs import library_kinds  # noqa: F401
 from lightfast.runs.library_jobs import JOB_KINDS
 from lightfast.runs.library_locks import WorkerLock, dead_worker, is_lost, lock_files
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 THREADS = 2
 """Jobs that one worker has in hand at a time."""
 _NAME, _WORKFLOW, _QUEUE, _VERSION = "lightfast", "library-job", "library-jobs", "1"
@@ -134,10 +136,6 @@ class JobEngine:
         if self._lock is not None:
             self._watch.join()
             self._let_go(seconds)
-            _WORKING.remove(self)
-            DBOS.destroy()
-            self._lock.release()
-        self._client.destroy()
         self._held.close()
 
     def _let_go(self, seconds: float) -> None:
@@ -202,7 +200,7 @@ class JobEngine:
         if end_job(connection, job_id, self.worker, state, result=result, error=error) and state == "waiting":
             self._enqueue(connection, job_id, _PAUSE_SECONDS if error else 0.0)
 
-    def _insist(self, transaction: Callable[[Connection], Result]) -> Result | None:
+    def _insist(self, transaction: Callable[[Connection], _Result]) -> _Result | None:
         """Run the transaction however long the database is away; None where this worker closes meanwhile:
         the next one finds the job by this one's file.
         """
@@ -216,13 +214,13 @@ class JobEngine:
 
     # -- the dead --
 
+    def keep(self, held: ExitStack) -> None:
+        """Give back at `close` what is held."""
+        self._held = held
+
     def begin(self) -> None:
         """Start to look after workers that died."""
         self._watch.start()
-
-    def hold(self, resource: Any) -> None:
-        """Enter a context that lasts until `close`."""
-        self._held.enter_context(resource)
 
     def _look_on(self) -> None:
         while not self._closing.is_set():
@@ -244,6 +242,18 @@ class JobEngine:
         for name in busy:
             if name != self.worker and is_lost(name, folder):
                 self._free(name)
+
+        if busy or not self._forgotten():
+            return
+        with self.library.store.read() as connection:
+            waiting = [one.id for one in list_jobs(connection, states=["waiting"], count=MOST_LISTED)]
+        for number in waiting:
+            self.library.store.act(lambda connection, number=number: self._enqueue(connection, number))
+
+    def _forgotten(self) -> bool:
+        """Whether DBOS knows of no work at all, as where a backup without its tables was restored."""
+        live = ["ENQUEUED", "PENDING", "DELAYED"]
+        return not self._client.list_workflows(status=live, limit=1, load_input=False)
 
     def _free(self, worker: str) -> None:
         self.library.store.act(lambda connection: free_jobs(connection, worker))
@@ -270,21 +280,26 @@ def start_jobs(library: Library, *, work: bool = True) -> JobEngine:
         raise SettingsError(
             "this process works on jobs already", expected="one worker a process", cure="Close it first."
         )
-    lock = WorkerLock(library.workers) if work else None
-    log = file_log(library.logs / "worker.log", _quiet())
     address = library.store.engine.url.render_as_string(hide_password=False)
-    with described(library.store.name):
+    with ExitStack() as held, described(library.store.name):
+        lock = WorkerLock(library.workers) if work else None
+        held.enter_context(file_log(library.logs / "worker.log", _quiet()))
         DBOS.migrate(address)
         client = DBOSClient(
             system_database_url=address, application_name=_NAME, retry_connection_errors=False
         )
+        held.callback(client.destroy)
         engine = JobEngine(library, client, lock)
-        engine.hold(log)
         if lock is not None:
-            _WORKING.append(engine)
+            held.callback(lock.release)
             client.register_queue(_QUEUE, worker_concurrency=THREADS, polling_interval_sec=0.25)
+            _WORKING.append(engine)
+            held.callback(_WORKING.remove, engine)
+            # The first to go at the end: nothing is begun after it.
+            held.callback(DBOS.destroy)
             _launch(address, lock.name)
             engine.begin()
+        engine.keep(held.pop_all())
     return engine
 
 

@@ -92,7 +92,7 @@ class Service:
             if not self.settings.on_loopback and not has_users(connection):
                 raise SettingsError(
                     f"`host` {self.settings.host} is reached by other machines, and nobody has a password",
-                    cure=f"First: lightfast library users {self.library.folder} --add NAME --role admin.",
+                    cure=f"Add an admin first: lightfast library users {self.library.folder}.",
                 )
 
 

@@ -19,14 +19,14 @@ from lightfast.library.search.hits import SearchPage, require_limit
 from lightfast.library.search.likeness import DEEPEST, SearchScope, ranked_page, ranking_start
 from lightfast.library.search.ranked import RankedRows, Scores, rank_rows
 
-SURE = 0.95
+SHOWN_FROM = 0.95
 """A picture is shown where it fits better than the best picture of this share of random words."""
 _WORDS = 200
 _CHANCE = "chance.json"
 
 
 def search_words(
-    library: Library, text: str, scope: SearchScope | None = None, *, sure: float = SURE
+    library: Library, text: str, scope: SearchScope | None = None, *, sure: float = SHOWN_FROM
 ) -> SearchPage:
     """The pictures that fit some words, the best first; none where none fits.
 
@@ -52,7 +52,11 @@ def search_words(
         compiled = compile_query(connection, scope.query, scope.client)
         named = (library.store.name, "text", scope.query, scope.client, text, sure)
         first = ranking_start(named, scope, len(known))
-        scores = Scores(known, lambda: word_scores(classes, probs, fits)[:, 0])
+        scores = Scores(
+            known,
+            lambda: word_scores(classes, probs, fits)[:, 0],
+            lambda rows: word_scores(classes[rows], probs[rows], fits)[:, 0],
+        )
         found = rank_rows(connection, compiled, scores, min(first + scope.limit, DEEPEST) + 1)
         chance = chance_scores(known, scope.report)
         share = np.searchsorted(chance, found.scores) / len(chance)

@@ -202,10 +202,10 @@ def _ranked(
 
     reduced = load_reduced(known, scope.report)
     if reduced is None:
-        scores = Scores(known, lambda: exact(np.arange(len(known))))
+        scores = Scores(known, lambda: exact(np.arange(len(known))), exact)
         return rank_rows(connection, compiled, scores, wanted, own), ()
     small = direction @ reduced.axes
-    scores = Scores(known, lambda: np.asarray(reduced.rows @ small, np.float32), exact)
+    scores = Scores(known, lambda: np.asarray(reduced.rows @ small, np.float32), exact, rough=True)
     notes: tuple[str, ...] = ()
     if connection.dialect.name == "postgresql" and compiled.few(connection) is None:
         rows, why = near_in_database(connection, compiled, (reduced.name, small, len(known)), wanted, own)

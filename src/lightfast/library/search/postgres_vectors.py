@@ -42,6 +42,9 @@ def store_vectors(library: Library, known: FeatureFile, reduced: ReducedVectors)
         table.create(connection, checkfirst=True)
         start = _rows_in(connection, table)
         _copy(connection, table, (known, reduced), start)
+        # The graph of a million pictures in memory; one worker, as containers have little memory to share.
+        for setting in ("maintenance_work_mem = '1GB'", "max_parallel_maintenance_workers = 0"):
+            connection.execute(text(f"SET LOCAL {setting}"))
         connection.execute(
             text(
                 f'CREATE INDEX IF NOT EXISTS "ix_{table.name}_vector" ON "{table.name}" '

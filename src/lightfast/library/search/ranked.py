@@ -30,13 +30,15 @@ class Scores:
 
     Attributes:
         known: the file of N pictures.
-        near: gives float32 (N,), roughly; called only where many pictures may match.
-        exact: rows (M,) → float32 (M,); None where `near` is exact.
+        near: gives float32 (N,); called only where many pictures may match.
+        exact: rows (M,) → float32 (M,).
+        rough: whether `near` may order pictures otherwise than `exact`.
     """
 
     known: FeatureFile
     near: Callable[[], NDArray[np.float32]]
-    exact: Exact | None = None
+    exact: Exact
+    rough: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ def rank_rows(
         wanted: at least 1.
         without: assets that are left out.
     """
-    need = wanted * (1 if scores.exact is None else CANDIDATES)
+    need = wanted * (CANDIDATES if scores.rough else 1)
     if query.few(connection) is not None:
         rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
         return best_of(scores, rows, wanted)
@@ -73,21 +75,16 @@ def rank_rows(
         there = matching_among(connection, query, scores.known.asset_ids[rows])
         rows = _kept(rows[np.isin(scores.known.asset_ids[rows], there)], scores.known, without)
         if len(rows) >= need:
-            return best_of(scores, rows[:need], wanted, near)
+            return best_of(scores, rows[:need], wanted)
         take *= _GROWTH
     rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
     best = rows[_highest(near[rows], need)] if len(rows) > need else rows
-    return best_of(scores, best, wanted, near)
+    return best_of(scores, best, wanted)
 
 
-def best_of(
-    scores: Scores, rows: NDArray[np.int64], wanted: int, near: NDArray[np.float32] | None = None
-) -> RankedRows:
+def best_of(scores: Scores, rows: NDArray[np.int64], wanted: int) -> RankedRows:
     """The `wanted` best of some rows by the exact score; equal ones in the order of their rows."""
-    if scores.exact is not None:
-        exact = scores.exact(rows)
-    else:
-        exact = (scores.near() if near is None else near)[rows]
+    exact = scores.exact(rows)
     order = np.lexsort((rows, -exact))[:wanted]
     return RankedRows(rows[order], np.asarray(exact[order], np.float32))
 

@@ -20,7 +20,7 @@ from lightfast.curate.embed import unit_rows
 from lightfast.curate.neighbours import REDUCED, principal_axes
 from lightfast.library.feature_files import REDUCED_FOLDER, FeatureFile
 
-WHOLE = 10_000
+WHOLE = 1_000
 """Up to so many pictures all features are compared."""
 _AXES, _ROWS, _BUILT, _LOCK = "axes.npy", "rows.f32", "built.json", "reduced.lock"
 _SAMPLE, _BLOCK = 20_000, 16_384
@@ -43,7 +43,7 @@ class ReducedVectors:
 
 def load_reduced(known: FeatureFile, report: Reporter = silent) -> ReducedVectors | None:
     """The reduced features of all pictures of `known`, brought up to date; None where the whole ones are as
-    quick: at most 10,000 pictures, or few features.
+    quick: at most 1,000 pictures, or few features.
 
     The axes are found anew when there are twice as many pictures as when they were found.
     """

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
+from lightfast.base.text import nfc
 from lightfast.library.browse import AssetCard, asset_cards
 from lightfast.library.decide import Act, Acted, ReviewAct, decide
 from lightfast.library.label_numbers import label_numbers
@@ -174,7 +175,7 @@ def own_key(person: Person, key: str | None, part: object = "") -> str | None:
 
 def _acts(served: Service, person: Person, wanted: DecideRequest, key: str | None) -> list[ReviewAct]:
     named = {one.label for one in wanted.acts if one.label is not None and one.label_id is None}
-    numbers = served.library.store.act(lambda connection: label_numbers(connection, named)) if named else {}
+    numbers = _numbers(served, named)
     return [
         ReviewAct(
             one.asset_id,
@@ -187,6 +188,19 @@ def _acts(served: Service, person: Person, wanted: DecideRequest, key: str | Non
         )
         for place, one in enumerate(wanted.acts)
     ]
+
+
+def _numbers(served: Service, named: set[str]) -> dict[str, int]:
+    """name → number of labels; only new ones need a write."""
+    if not named:
+        return {}
+    texts = {nfc(name) for name in named}
+    with served.library.store.read() as connection:
+        known = select(labels.c.name, labels.c.id).where(labels.c.client == "", labels.c.name.in_(texts))
+        found = {row.name: row.id for row in connection.execute(known)}
+    if texts <= found.keys():
+        return {name: found[nfc(name)] for name in named}
+    return served.library.store.act(lambda connection: label_numbers(connection, named))
 
 
 def _simple(served: Service, person: Person, wanted: PicturesRequest, act: Act, key: str | None) -> ActAnswer:
