@@ -24,7 +24,7 @@ from lightfast.library.library import Library, create_library
 from lightfast.runs.demo_library import demo_library
 from lightfast.runs.options import RunOptions
 from lightfast.serve.app import create_app
-from lightfast.serve.listening import address_of, listen, web_server
+from lightfast.serve.listening import EndingServer, address_of, listen
 from lightfast.serve.settings import ServeSettings
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def served(library: Library) -> Iterator[str]:
     settings = ServeSettings(port=0, local_user="ada", work=False)
     app = create_app(library, settings)
     with listen(settings) as listening:
-        server = web_server(app)
+        server = EndingServer(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:

@@ -104,7 +104,7 @@ def login_page(request: Request, served: Served) -> Response:
 
 
 @page_routes.get("/static/tokens.css")
-def get_tokens() -> Response:
+def get_design_tokens() -> Response:
     """The colours, type and space that reports and pages share."""
     return _shared(("tokens.css",), "text/css")
 
