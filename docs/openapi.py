@@ -1,6 +1,6 @@
 """Write docs/openapi.json from the code.
 
-    python docs/openapi.py
+python docs/openapi.py
 """
 
 from __future__ import annotations

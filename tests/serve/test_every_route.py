@@ -116,6 +116,7 @@ def label_and_review(client: httpx.Client, ids: list[int]) -> None:
     assert client.post("/api/review/redo").json()["asset_ids"] == [ids[3]]
     assert client.post("/api/review/second-opinion", json={"asset_ids": [ids[4]]}).json()["decision_ids"]
     assert client.post("/api/review/lease", json={}).json()["left"] == 0
+    assert client.post("/api/review/take", json={"asset_ids": ids}).json()["items"] == []
     assert client.post("/api/review/release", json={}).json()["released"] == 0
 
 
@@ -165,10 +166,14 @@ def clusters_and_map(client: httpx.Client) -> None:
     near = client.get("/api/search", params={"like": "4", "unlike": "1,2"}).json()
     assert {one["asset"]["id"] for one in near["items"]} == {3, 5, 6}
     assert client.get("/api/clusters").status_code == 404
+    assert client.get("/api/clusters/members").json()["asset_ids"] == []
     assert ended(client, client.post("/api/clusters", json={"count": 2}).json())["state"] == "done"
     found = client.get("/api/clusters").json()
     members = [client.get(f"/api/clusters/{one['number']}").json() for one in found["items"]]
     assert sorted(number for one in members for number in one["asset_ids"]) == list(range(1, 7))
+    together = client.get("/api/clusters/members").json()
+    assert sorted(together["asset_ids"]) == list(range(1, 7))
+    assert set(together["clusters"]) == {one["number"] for one in found["items"]}
     assert ended(client, client.post("/api/map", json={"method": "pca"}).json())["state"] == "done"
     drawn = client.get("/api/map").json()
     assert drawn["asset_ids"] == list(range(1, 7))

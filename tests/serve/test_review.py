@@ -167,3 +167,13 @@ def test_people_at_once_lose_nothing_double_nothing_and_never_share_a_picture(se
     with served.library.store.read() as connection:
         open_ones = select(func.count()).select_from(queue_table).where(queue_table.c.state == "open")
         assert connection.execute(open_ones).scalar_one() == 0
+
+
+def test_what_was_taken_back_comes_in_hand_again(filled: Running):
+    with filled.client() as client:
+        (first,) = [one["entry"]["asset_id"] for one in lease(client, 1)]
+        confirm(client, first, 1)
+        back = client.post("/api/review/undo").json()["asset_ids"]
+        taken = client.post("/api/review/take", json={"asset_ids": back}).json()
+    assert [one["entry"]["asset_id"] for one in taken["items"]] == [first]
+    assert taken["left"] == 30

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import AsJson, Device, Seed
-from lightfast.cli.terminal import print_result
+from lightfast.cli.terminal import print_result, progress_bars, run_options
+
+if TYPE_CHECKING:
+    from lightfast.serve.opening import Opened
 
 
 @app.command(epilog="Example: lightfast serve photos/")
@@ -58,6 +61,9 @@ def serve(
             "--allow-host", metavar="NAME", help="Another name that browsers call it by; may be repeated."
         ),
     ] = None,
+    demo: Annotated[
+        bool, Option("--demo", help="Open a library of real digits with a quick model, to try the pages.")
+    ] = False,
     as_json: AsJson = False,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -71,7 +77,7 @@ def serve(
     settings = ServeSettings(
         host, port, local_user or login_name(), model, device, https=https, hosts=tuple(hosts or ())
     )
-    opened = open_or_create(library, database)
+    opened = _demo(seed) if demo else open_or_create(library, database)
     try:
         application = create_app(opened.library, settings, opened.pictures)
         with listen(settings) as listening:
@@ -84,3 +90,15 @@ def serve(
             EndingServer(application).run(sockets=[listening])
     finally:
         opened.library.close()
+
+
+def _demo(seed: int) -> Opened:
+    """The library of digits, made where it is not there yet."""
+    from lightfast.base.folders import libraries_folder
+    from lightfast.runs.demo_library import demo_library
+    from lightfast.serve.opening import Opened
+
+    with progress_bars() as report:
+        return Opened(
+            demo_library(libraries_folder() / "demo-digits", run_options(None, seed, "cpu", report))
+        )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from fastapi.security import APIKeyCookie, HTTPBearer
-from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from lightfast import __version__
 from lightfast.library.library import Library
 from lightfast.serve.api.assets import asset_routes
+from lightfast.serve.api.cluster_members import cluster_member_routes
 from lightfast.serve.api.explain import explain_routes
 from lightfast.serve.api.jobs import job_routes
 from lightfast.serve.api.labels import label_routes
@@ -25,6 +24,7 @@ from lightfast.serve.api.review import review_routes
 from lightfast.serve.api.search import search_routes
 from lightfast.serve.api.session import session_routes
 from lightfast.serve.api.tags import tag_routes
+from lightfast.serve.api.take import take_routes
 from lightfast.serve.api.tokens import token_routes
 from lightfast.serve.api.users import user_routes
 from lightfast.serve.auth.person import COOKIE
@@ -33,9 +33,8 @@ from lightfast.serve.problems import MEDIA_TYPE, add_problem_handlers
 from lightfast.serve.security import Guard
 from lightfast.serve.service import Service
 from lightfast.serve.settings import ServeSettings
-from lightfast.serve.web.pages import page_routes
+from lightfast.serve.web.pages import STATIC_FOLDER, PageFiles, page_routes
 
-STATIC_FOLDER = Path(__file__).parent / "web" / "static"
 API = (
     session_routes,
     predict_routes,
@@ -46,8 +45,11 @@ API = (
     explain_routes,
     model_routes,
     job_routes,
+    # Before the routes of one cluster, whose number would be "members".
+    cluster_member_routes,
     layout_routes,
     review_routes,
+    take_routes,
     user_routes,
     token_routes,
     operation_routes,
@@ -93,7 +95,7 @@ def create_app(
     for routes in API:
         app.include_router(routes, dependencies=_SECURED, responses={"4XX": _PROBLEM})
     app.include_router(page_routes, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.mount("/static", PageFiles(directory=STATIC_FOLDER), name="static")
     add_problem_handlers(app)
     app.add_middleware(Guard, service=service)
     app.add_middleware(MeasuredApp, metrics=service.metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -100,7 +101,11 @@ class ReleaseAnswer(BaseModel):
 @review_routes.post("/lease")
 def post_lease(wanted: LeaseRequest, served: Served, person: Reviewer) -> LeaseAnswer:
     """The next pictures: nobody else is shown them for ten minutes. What was in hand before comes first."""
-    entries = lease_next(served.library.store, person.id, wanted.count, order=wanted.order)
+    return lease_answer(served, lease_next(served.library.store, person.id, wanted.count, order=wanted.order))
+
+
+def lease_answer(served: Service, entries: Sequence[QueueEntry]) -> LeaseAnswer:
+    """Entries of the queue with their pictures, in their order."""
     with served.library.store.read() as connection:
         cards = {one.id: one for one in asset_cards(connection, [entry.asset_id for entry in entries])}
         asked = {entry.label_id for entry in entries} - {None}
