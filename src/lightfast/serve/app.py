@@ -77,7 +77,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        service.start(pictures)
+        await run_in_threadpool(service.start, pictures)
         yield
         await run_in_threadpool(service.close)
 
