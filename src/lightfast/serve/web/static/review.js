@@ -44,6 +44,7 @@ class Review {
     this.queue = Object.assign(this.newQueue(), { decided, times, done, undone, chain });
     for (const [id, on] of [["show-one", !this.many], ["show-many", this.many]]) part(/** @type {string} */ (id)).setAttribute("aria-pressed", String(on));
     part("stage").classList.toggle("many", this.many);
+    part("hint").hidden = !this.many;
     this.current = undefined;
     part("one").replaceChildren();
     this.cells.reset();
