@@ -58,6 +58,9 @@ export class Queue {
       image.alt = "";
       image.decoding = "sync";
       if (entry.width) [image.width, image.height] = [entry.width, entry.height];
+      // Small pictures are shown at most twice as large: larger they are no clearer.
+      image.style.setProperty("--most-width", `${2 * entry.width}px`);
+      image.style.setProperty("--most-height", `${2 * entry.height}px`);
       if (Math.max(entry.width, entry.height) < 128) image.className = "crisp";
       image.src = viewOf(entry.asset_id, this.side);
       image.decode().catch(() => {});
