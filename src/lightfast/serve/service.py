@@ -18,6 +18,7 @@ from lightfast.library.users import user_number
 from lightfast.runs.library_worker import JobEngine, start_jobs
 from lightfast.serve.embedding import UploadEmbedder
 from lightfast.serve.explaining import MapDrawer
+from lightfast.serve.following import QueueFollower
 from lightfast.serve.inference import ModelHolder
 from lightfast.serve.limiter import Limiter
 from lightfast.serve.metrics import Metrics
@@ -38,6 +39,7 @@ class Service:
         self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
         self.maps = MapDrawer(settings.device)
         self.embeddings = UploadEmbedder(library, settings.device)
+        self.follower = QueueFollower(library)
         self.closing = threading.Event()
         self._engine: JobEngine | None = None
         self._starting = threading.Lock()
@@ -60,6 +62,7 @@ class Service:
         """Begin to work on jobs; the first one adds `pictures`. A library that cannot be written is served
         for reading.
         """
+        self.follower.start()
         try:
             # One that only takes orders begins with the first of them.
             engine = self.jobs if self.settings.work or pictures else None
@@ -82,6 +85,7 @@ class Service:
     def close(self) -> None:
         """End the streams, stop working on jobs, and give the model back; the library is the caller's."""
         self.closing.set()
+        self.follower.close()
         if self._engine is not None:
             self._engine.close()
         self.model.close()

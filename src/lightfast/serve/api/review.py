@@ -17,10 +17,12 @@ from lightfast.library.lease import Order, QueueEntry, count_waiting, lease_next
 from lightfast.library.schema import decision_table, labels
 from lightfast.library.undo import redo, undo
 from lightfast.serve.api.fields import ActKey, FreeText, IdempotencyKey, RowId, ShownName
+from lightfast.serve.api.predict import LabelProbability
 from lightfast.serve.auth.person import Person, Reviewer
 from lightfast.serve.service import Served, Service
 
 review_routes = APIRouter(prefix="/api/review", tags=["review"])
+_GUESSES = 5
 
 
 class LeaseRequest(BaseModel):
@@ -35,6 +37,9 @@ class LeasedPicture(BaseModel):
 
     entry: QueueEntry
     label: str | None = Field(description="The label that is asked about; null: any may be given.")
+    guesses: list[LabelProbability] = Field(
+        description="What was learnt from the decisions so far says of it."
+    )
     asset: AssetCard
 
 
@@ -113,7 +118,12 @@ def lease_answer(served: Service, entries: Sequence[QueueEntry]) -> LeaseAnswer:
         called = {row.id: row.name for row in names}
         left = count_waiting(connection)
     items = [
-        LeasedPicture(entry=entry, label=called.get(entry.label_id), asset=cards[entry.asset_id])
+        LeasedPicture(
+            entry=entry,
+            label=called.get(entry.label_id),
+            guesses=_guesses(served, entry.asset_id),
+            asset=cards[entry.asset_id],
+        )
         for entry in entries
     ]
     return LeaseAnswer(items=items, left=left)
@@ -127,6 +137,7 @@ def post_decide(
     acts = _acts(served, person, wanted, idempotency_key)
     done = decide(served.library.store, person.id, acts, over=wanted.over)
     served.metrics.decisions.inc(len(done.decision_ids))
+    served.follower.decided(len(done.decision_ids))
     return act_answer(served, done, [one.asset_id for one in acts])
 
 
@@ -166,6 +177,11 @@ def post_release(wanted: ReleaseRequest, served: Served, person: Reviewer) -> Re
     count = release(served.library.store, person.id, wanted.asset_ids)
     with served.library.store.read() as connection:
         return ReleaseAnswer(released=count, left=count_waiting(connection))
+
+
+def _guesses(served: Service, asset_id: int) -> list[LabelProbability]:
+    found = sorted(served.follower.guesses(asset_id).items(), key=lambda one: -one[1])
+    return [LabelProbability(label=label, probability=sure) for label, sure in found[:_GUESSES]]
 
 
 def own_key(person: Person, key: str | None, part: object = "") -> str | None:

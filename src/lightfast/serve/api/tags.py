@@ -127,4 +127,5 @@ def post_tags(
     ]
     done = decide(served.library.store, person.id, acts, over=wanted.over)
     served.metrics.decisions.inc(len(done.decision_ids))
+    served.follower.decided(len(done.decision_ids))
     return act_answer(served, done, [one.asset_id for one in acts])
