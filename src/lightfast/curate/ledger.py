@@ -1,5 +1,5 @@
-"""The repair ledger: whether a clean-up of labels paid, what it cost, and the total so far. Arrays in, records
-out; a library keeps the same record in a table.
+"""The repair ledger: whether a clean-up of labels paid, what it cost, and the total so far. Arrays in,
+records out; a library keeps the same record in a table.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 from lightfast.base.errors import DataError
 from lightfast.base.files import make_folder, write_json, write_text
 from lightfast.base.plain import as_json
+from lightfast.curate.ledger import LedgerEntry, LedgerTotal, ledger_total
 from lightfast.data.answers import AskedPicture, read_answers
 from lightfast.data.dataset import LoadedData
 from lightfast.data.decisions import Decision, DecisionLog
@@ -24,6 +25,7 @@ from lightfast.report.envelope import Envelope
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import envelope
+from lightfast.runs.relabel_proof import ProofOptions, ProofTask, prepare_proof, prove_cleanup
 
 NOT_THIS = "not this"
 """What a cell says of a picture that does not belong to its class, whatever else it is."""
@@ -44,6 +46,8 @@ class RelabelResult(Envelope):
         misplaced: (picture, why) of decisions that fit no picture.
         conflicts: pictures on which people disagreed; the last one holds.
         undone: numbers of decisions that were left out as asked.
+        proof: whether the clean-up paid, where that was asked for; `total`: of its ledger, and `ledger`, the
+            file.
     """
 
     source: str
@@ -59,6 +63,9 @@ class RelabelResult(Envelope):
     misplaced: Sequence[tuple[str, str]]
     conflicts: Sequence[DecisionConflict]
     undone: Sequence[int]
+    proof: LedgerEntry | None = None
+    total: LedgerTotal | None = None
+    ledger: Path | None = None
 
 
 def relabel_data(
@@ -68,6 +75,7 @@ def relabel_data(
     *,
     without: Collection[int] = (),
     reviewer: str | None = None,
+    proof: ProofOptions | None = None,
 ) -> RelabelResult:
     """Write the next version of `source` into the folder `options.out`.
 
@@ -82,6 +90,7 @@ def relabel_data(
         options: `out` is a new or empty folder.
         without: numbers (from 1) of decisions that do not count: an undo.
         reviewer: who filled the queue, where it does not say so.
+        proof: also train on the labels before and after, and note in the ledger whether the clean-up paid.
 
     Raises:
         DataError: no decisions, none that fits a picture, a number in `without` that is none.
@@ -102,13 +111,33 @@ def relabel_data(
             got=f"{lost[0][0]}: {lost[0][1]}",
             cure="Give the data that was reviewed, at the same size.",
         )
+    cleaned = [one.images for one in found.values()]
+    task = prepare_proof(source, cleaned, proof, options) if proof else None
     path = _write(out, source, options, prepared.data, found)
     _write_beside(out, used, found)
+    proved, more = _proved(task, used, parts, found) if task else ({}, ())
     facts = envelope(prepared, prepared.data.train, options, started)
-    facts["notes"] = (*facts["notes"], *notes, *_notes(found))
+    facts["notes"] = (*facts["notes"], *notes, *_notes(found), *more)
     result = _result(facts, found, source, (out, path), parts=parts, used=used, lost=lost, without=without)
+    result = dataclasses.replace(result, **proved)
     write_json(out / VERSION_FILE, as_json(result))
     return result
+
+
+def _proved(
+    task: ProofTask, used: Sequence[Decision], parts: Mapping[str, ImageSet], found: Mapping[str, Replayed]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(fields of the result, notes); nothing is trained where the models would be the same."""
+    if not task.trains_anew:
+        said = "no label that is learned from or chosen on has changed: there is nothing to prove"
+        return {}, (f"{said}, and nothing was noted in {task.ledger.path.name}",)
+    versions = tuple(
+        {name: one.version for name, one in each.items()}
+        for each in (parts, {name: one.images for name, one in found.items()})
+    )
+    entry, notes = prove_cleanup(task, used, (versions[0], versions[1]))
+    total = ledger_total(task.ledger.read().records)
+    return {"proof": entry, "total": total, "ledger": task.ledger.path}, notes
 
 
 def _result(
