@@ -15,8 +15,8 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import make_folder, write_json, write_text
 from lightfast.base.plain import as_json
 from lightfast.curate.ledger import LedgerEntry, LedgerTotal, ledger_total
-from lightfast.data.answers import AskedPicture, read_answers
-from lightfast.data.dataset import LoadedData
+from lightfast.data.answers import AskedPicture, queue_shape, read_answers
+from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decisions import Decision, DecisionLog
 from lightfast.data.export import require_new_folder, save_npz
 from lightfast.data.images import ImageSet
@@ -101,7 +101,7 @@ def relabel_data(
     options.require_out()
     prepared = prepare(source, options, near="none")
     parts = prepared.data.parts
-    read, notes = _decisions(decisions, parts, reviewer)
+    read, notes = _decisions(decisions, parts, reviewer, (source, options))
     used = [one for number, one in enumerate(read, start=1) if number not in _numbers(without, len(read))]
     found = {name: replay(images, used) for name, images in parts.items()}
     lost = misplaced(list(parts.values()), used)
@@ -167,7 +167,7 @@ def _result(
 
 
 def _decisions(
-    path: Path, parts: Mapping[str, ImageSet], reviewer: str | None
+    path: Path, parts: Mapping[str, ImageSet], reviewer: str | None, given: tuple[str, RunOptions]
 ) -> tuple[tuple[Decision, ...], tuple[str, ...]]:
     if not path.is_file():
         raise DataError(
@@ -179,24 +179,41 @@ def _decisions(
         if not entries.records:
             raise DataError(f"{path} holds no decision")
         return entries.records, entries.notes(path)
-    asked = [
-        AskedPicture(name, content, images.class_names[label])
-        for images in parts.values()
-        for name, content, label in zip(
-            images.ids, images.content_hashes, images.require_labels(), strict=True
-        )
-    ]
+    asked, here = [], dict[tuple[str, str], str]()
+    for images, seen in zip(parts.values(), _as_asked(path, parts, given), strict=True):
+        native = dict(zip(images.ids, images.content_hashes, strict=True))
+        for name, content, label in zip(seen.ids, seen.content_hashes, seen.require_labels(), strict=True):
+            asked.append(AskedPicture(name, content, seen.class_names[label]))
+            here[name, content] = native.get(name, content)
     names = next(iter(parts.values())).class_names
     said = read_answers(path, asked, (*names, NOT_THIS), reviewer)
     negative = {NOT_THIS: None} if NOT_THIS not in names else {}
     decided = tuple(
-        dataclasses.replace(one, decided_label=negative.get(str(one.decided_label), one.decided_label))
+        dataclasses.replace(
+            one,
+            decided_label=negative.get(str(one.decided_label), one.decided_label),
+            content=here[one.picture, one.content],
+        )
         for one in said.decisions
     )
     notes = [
         f"{one.id}: the answer {one.decided_label!r} was set aside, {one.reason}" for one in said.set_aside
     ]
     return decided, tuple(notes)
+
+
+def _as_asked(
+    path: Path, parts: Mapping[str, ImageSet], given: tuple[str, RunOptions]
+) -> Collection[ImageSet]:
+    """The pictures at the size at which the queue was written: content hashes depend on it. Nothing but the
+    hashes is taken from there.
+    """
+    (source, options), shape = given, queue_shape(path)
+    if shape is None or all(images.image_shape == shape for images in parts.values()):
+        return parts.values()
+    height, width, channels = shape
+    spec = ImageSpec((height, width), channels)
+    return prepare(source, options, near="none", target=spec).data.parts.values()
 
 
 def _numbers(without: Collection[int], count: int) -> set[int]:
