@@ -89,8 +89,8 @@ def out_of_fold_probs(
         folds: at least 2.
         seed: of the folds.
         fit_and_predict: fits on the rows `rest` and gives probabilities (len(fold), K).
-        groups: int64 (N,): rows of one number stand in one fold, as a picture and its mirror image must; None:
-            every row is its own.
+        groups: int64 (N,): rows of one number stand in one fold, as a picture and its mirror image must;
+            None: every row is its own.
     """
     if folds < 2:
         raise SettingsError(f"folds {folds}", expected="at least 2")
