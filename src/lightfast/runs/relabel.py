@@ -21,6 +21,8 @@ from lightfast.data.decisions import Decision, DecisionLog
 from lightfast.data.export import require_new_folder, save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.replay import DecisionConflict, Replayed, misplaced, replay
+from lightfast.experiments.auto import AUTO_MODEL
+from lightfast.models.transfer import backbone_of, identifier_of
 from lightfast.report.envelope import Envelope
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
@@ -178,7 +180,7 @@ def _decisions(
         entries = log.read()
         if not entries.records:
             raise DataError(f"{path} holds no decision")
-        return entries.records, entries.notes(path)
+        return _at_this_size(entries.records, parts, given), entries.notes(path)
     asked, here = [], dict[tuple[str, str], str]()
     for images, seen in zip(parts.values(), _as_asked(path, parts, given), strict=True):
         native = dict(zip(images.ids, images.content_hashes, strict=True))
@@ -200,6 +202,32 @@ def _decisions(
         f"{one.id}: the answer {one.decided_label!r} was set aside, {one.reason}" for one in said.set_aside
     ]
     return decided, tuple(notes)
+
+
+def _at_this_size(
+    records: tuple[Decision, ...], parts: Mapping[str, ImageSet], given: tuple[str, RunOptions]
+) -> tuple[Decision, ...]:
+    """The decisions, tied to the pictures as they are read here: where they are about other pixels, those of
+    a backbone's size are tried, at which `map`, `select` and `curate` read photographs.
+    """
+    here = {key for images in parts.values() for key in zip(images.ids, images.content_hashes, strict=True)}
+    names = {name for name, _ in here}
+    others = [one for one in records if one.picture in names and (one.picture, one.content) not in here]
+    (source, options), tied = given, dict[tuple[str, str], str]()
+    if not others or options.image_size is not None:
+        return records
+    side = backbone_of(identifier_of(AUTO_MODEL)).side
+    seen = prepare(source, options, near="none", target=ImageSpec(largest_side=side)).data.parts
+    for images, there in zip(parts.values(), seen.values(), strict=True):
+        native = dict(zip(images.ids, images.content_hashes, strict=True))
+        tied |= {
+            (name, content): native[name]
+            for name, content in zip(there.ids, there.content_hashes, strict=True)
+            if name in native
+        }
+    return tuple(
+        dataclasses.replace(one, content=tied.get((one.picture, one.content), one.content)) for one in records
+    )
 
 
 def _as_asked(

@@ -83,8 +83,9 @@ class LinearData:
 
     def take(self, rows: NDArray[Any]) -> LinearData:
         """The given rows."""
-        more = (None if one is None else one[rows] for one in (self.weights, self.groups))
-        return LinearData(self.features[rows], self.targets[rows], *more)
+        weights = None if self.weights is None else self.weights[rows]
+        groups = None if self.groups is None else self.groups[rows]
+        return LinearData(self.features[rows], self.targets[rows], weights, groups)
 
 
 @dataclass(frozen=True, eq=False)
