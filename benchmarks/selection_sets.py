@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightfast.base.files import make_folder
 from lightfast.base.randomness import generator
 from lightfast.curate.embed import backbone_embedder, embed_pictures
 from lightfast.data.dataset import ImageSpec
@@ -45,6 +46,7 @@ def load_features(name: str, data: Path, kept: Path | None) -> LabelledFeatures:
         images.class_names,
     )
     if file is not None:
+        make_folder(file.parent)
         np.savez(file, features=found.features, labels=found.labels, class_names=np.array(found.class_names))
     return found
 

@@ -93,14 +93,13 @@ def choose_model(
             cure="Give more pictures, or name a model.",
         )
     started = time.perf_counter()
-    few, speed, said = _within(train_images, val_images, budget, training)
+    few, speeds, said = _within(train_images, val_images, budget, training)
     found = _heads(few, val_images, training, started + budget * FEATURE_SHARE)
     seconds = time.perf_counter() - started
     best = _best(found)
     skipped: list[ModelCandidate] = []
-    epochs = (
-        int((budget - seconds - 2 * len(few) / speed) * speed / (len(few) * STEP_COST / 3)) if speed else 0
-    )
+    left = budget - seconds - 2 * len(few) / speeds.frozen
+    epochs = int(left * speeds.learning / (len(few) * STEP_COST / 3))
     name = "last third of the backbone fine-tuned"
     if epochs < FEWEST_EPOCHS:
         note = f"left out: {FEWEST_EPOCHS} epochs would not fit into what is left of the {budget:.0f} s"
@@ -121,21 +120,24 @@ def choose_model(
     )
 
 
+@dataclass(frozen=True)
+class _Speeds:
+    """Forward passes a second: in torch, as a backbone that learns takes them, and as a frozen one does."""
+
+    learning: float
+    frozen: float
+
+
 def _within(
     images: ImageSet, val_images: ImageSet, budget: float, training: Training
-) -> tuple[ImageSet, float, str]:
+) -> tuple[ImageSet, _Speeds, str]:
     """(as many training pictures as can be read in the budget's share, forward passes a second,
     what to say of pictures left out).
     """
-    extractor = _extractor(images, training, "pooled")
-    probe = images.images[: min(len(images), 32)]
-    extractor.features(probe[:2])
-    started = time.perf_counter()
-    extractor.features(probe)
-    speed = len(probe) / max(time.perf_counter() - started, 1e-6)
-    most = int(budget * FEATURE_SHARE * speed / 2) - len(val_images)
+    speeds = _speeds(images, training)
+    most = int(budget * FEATURE_SHARE * speeds.frozen / 2) - len(val_images)
     if len(images) <= max(most, 200):
-        return images, speed, ""
+        return images, speeds, ""
     most = max(most, 200)
     targets = targets_of(images)
     rng = generator(training.seed, "auto", "few")
@@ -147,7 +149,25 @@ def _within(
         f"; {len(rows):,} of {len(images):,} training pictures were learned, the budget does not let all be "
         "read (`budget`)"
     )
-    return images.take(rows), speed, said
+    return images.take(rows), speeds, said
+
+
+def _speeds(images: ImageSet, training: Training) -> _Speeds:
+    extractor = _extractor(images, training, "pooled")
+    extractor.features(images.images[:2])
+    learning = _speed(extractor, images.images[:32])
+    few = images.images[: extractor.fewest]
+    if len(few) < extractor.fewest:
+        return _Speeds(learning, learning)
+    # The first pass makes the graph.
+    extractor.features(few)
+    return _Speeds(learning, _speed(extractor, few))
+
+
+def _speed(extractor: FeatureExtractor, images: NDArray[np.uint8]) -> float:
+    started = time.perf_counter()
+    extractor.features(images)
+    return len(images) / max(time.perf_counter() - started, 1e-6)
 
 
 def _columns(targets: NDArray[Any], classes: int) -> list[NDArray[np.bool_]]:

@@ -19,9 +19,10 @@ from lightfast.base.files import atomic
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.export.check import compare_graph
 from lightfast.export.graph import write_model_card
+from lightfast.models.onnx_session import silent_onnx_runtime
 from lightfast.statistics.intervals import Interval, wilson
 from lightfast.tagging.card import INPUT
-from lightfast.tagging.runtime import Tagger, load_model_card, silent_onnx_runtime
+from lightfast.tagging.runtime import Tagger, load_model_card
 
 CALIBRATION = 128
 """Pictures from which the ranges of the activations are taken."""

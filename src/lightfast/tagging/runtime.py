@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from lightfast.base.parallel import usable_cores
 from lightfast.data.decode.stream import map_in_order
 from lightfast.data.decode.unreadable import printable
 from lightfast.data.images import content_hash, fingerprints
+from lightfast.models.onnx_session import onnx_failures, onnx_session
 from lightfast.tagging.card import CARD_KEY, INPUT, OUTPUT, ModelCard
 
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -25,10 +24,6 @@ _BATCH_VALUES = 8 * 224 * 224 * 3
 larger batches showed no gain beyond noise and hold more in memory.
 """
 _LARGEST_BATCH = 256
-_FAILURES = (
-    "Fail InvalidProtobuf InvalidGraph InvalidArgument NotImplemented RuntimeException NoSuchFile"
-).split()
-"""What ONNX Runtime raises about a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +84,6 @@ class Tagger:
 def load_tagger(path: Path | str, threads: int | None = None) -> Tagger:
     """A Tagger of a file that `export_graph` wrote.
 
-    One session computes each call on the thread that calls: two calls at once on two cores were a third
-    faster than one call on two threads, which wait for each other at every layer.
-
     Args:
         path: the ONNX file.
         threads: calls at once; None = one a usable core.
@@ -125,29 +117,11 @@ def load_model_card(path: Path | str) -> ModelCard:
     return _of_metadata({one.key: one.value for one in model.metadata_props}, printable(path))
 
 
-def silent_onnx_runtime() -> Any:
-    """The module `onnxruntime`, told to report nothing to its maker: its builds do unless the environment
-    says otherwise before it starts, and keep a number of this machine under ~/.cache/Microsoft for it.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    onnxruntime.disable_telemetry_events()
-    return onnxruntime
-
-
 def _session(path: Path) -> Any:
-    onnxruntime = silent_onnx_runtime()
-    failures: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     _require_file(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # Errors are raised; its warnings are about nodes that it improves by itself.
-    options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-    except tuple(getattr(failures, name) for name in _FAILURES) as error:
+        return onnx_session(path)
+    except onnx_failures() as error:
         raise _no_model(path, error) from error
 
 

@@ -5,8 +5,8 @@ or the maps in front of the first stage that learns.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from lightfast.data.preprocess import Preprocess, to_pixels, to_tensor
 from lightfast.models.build import fresh_network
 from lightfast.models.stages import run_stages
 from lightfast.models.transfer import TransferNetwork, load_weights, preprocess_of
+from lightfast.train.frozen import WORTHWHILE, FrozenRuntime, Read, frozen_runtime
 
 BATCH = 32
 ON_DISK = 2**30
@@ -32,34 +33,60 @@ class FeatureExtractor:
     preprocess: Preprocess
     device: torch.device
     report: Reporter = silent
+    graphs: dict[tuple[str, tuple[int, ...]], FrozenRuntime | None] = field(default_factory=dict, repr=False)
+    """Made when many pictures come (`train.frozen`): a backbone that has learned needs a new extractor."""
+
+    @property
+    def fewest(self) -> int:
+        """Pictures from which on ONNX Runtime is used."""
+        return -(-WORTHWHILE // (self.preprocess.size[0] * self.preprocess.size[1]))
 
     def features(self, images: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float32]:
         """uint8 (N, H, W, C) → float32 (N, D): what the head sees; with `flip` of the mirrored pictures."""
-        return self._through(images, flip, lambda pixels: self.network.features(pixels).float(), np.float32)
+        return self._through(images, flip, "features", _features, np.float32)
 
     def maps(self, images: NDArray[np.uint8], start: int, *, flip: bool = False) -> NDArray[np.float16]:
         """uint8 (N, H, W, C) → float16 (N, …): what stage number `start` is given."""
-        before = self.network.stages[:start]
-        return self._through(images, flip, lambda pixels: run_stages(before, pixels), np.float16)
 
-    def _through(
-        self, images: NDArray[np.uint8], flip: bool, read: Callable[[Tensor], Tensor], dtype: type
-    ) -> NDArray:
+        def before(network: TransferNetwork, pixels: Tensor) -> Tensor:
+            return run_stages(network.stages[:start], pixels)
+
+        return self._through(images, flip, f"maps {start}", before, np.float16)
+
+    def _through(self, images: NDArray[np.uint8], flip: bool, name: str, read: Read, dtype: type) -> NDArray:
         # Outside inference mode: weights that are moved inside it could not be trained afterwards.
-        network = self.network.eval().to(self.device).to(memory_format=torch.channels_last)
+        self.network.eval().to(self.device).to(memory_format=torch.channels_last)
+        shown = images[:, :, ::-1] if flip else images
+        runtime = self._runtime(shown, name, read)
+        batches = runtime.batches(shown) if runtime is not None else self._eager(shown, read)
         result: NDArray | None = None
-        for start in range(0, len(images), BATCH):
-            with torch.inference_mode():
-                pixels = to_pixels(to_tensor(images[start : start + BATCH]).to(self.device))
-                pixels = self.preprocess(pixels.flip(-1) if flip else pixels).contiguous(
-                    memory_format=torch.channels_last
-                )
-                found = read(pixels).cpu().numpy()
+        for rows, found in batches:
             if result is None:
                 result = empty((len(images), *found.shape[1:]), dtype)
-            result[start : start + BATCH] = found
-            self.report("features", min(start + BATCH, len(images)), len(images), "mirrored" if flip else "")
-        return np.zeros((0, network.width), dtype) if result is None else result
+            result[rows] = found
+            self.report("features", min(rows.stop, len(images)), len(images), "mirrored" if flip else "")
+        return np.zeros((0, self.network.width), dtype) if result is None else result
+
+    def _runtime(self, images: NDArray[np.uint8], name: str, read: Read) -> FrozenRuntime | None:
+        """The graph, where it pays; made once for all pictures of a shape."""
+        if self.device.type != "cpu":
+            return None
+        key = (name, images.shape[1:])
+        if key not in self.graphs and len(images) >= self.fewest:
+            self.graphs[key] = frozen_runtime(self.network, read, self.preprocess, images)
+        return self.graphs.get(key)
+
+    def _eager(self, images: NDArray[np.uint8], read: Read) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        for start in range(0, len(images), BATCH):
+            rows = slice(start, start + BATCH)
+            with torch.inference_mode():
+                pixels = to_pixels(to_tensor(np.ascontiguousarray(images[rows])).to(self.device))
+                pixels = self.preprocess(pixels).contiguous(memory_format=torch.channels_last)
+                yield rows, read(self.network, pixels).cpu().numpy()
+
+
+def _features(network: TransferNetwork, pixels: Tensor) -> Tensor:
+    return network.features(pixels).float()
 
 
 def embedding(model: str = "lite0") -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
