@@ -7,9 +7,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,19 +173,22 @@ def review_queue(issues: tuple[Issue, ...], images: ImageSet) -> ReviewQueue:
         )
         for one in ordered
     )
+    return ReviewQueue(items, _answer_columns(ordered, images))
+
+
+def _answer_columns(ordered: Sequence[Issue], images: ImageSet) -> dict[str, NDArray[Any]]:
     content = dict(zip(images.ids, images.content_hashes, strict=True))
+    nothing, shape = [""] * len(ordered), [shape_text(images.image_shape)] * len(ordered)
     columns = {
-        DECIDED: ["" for _ in ordered],
-        REVIEWER: ["" for _ in ordered],
+        DECIDED: nothing,
+        REVIEWER: nothing,
         "kind": [one.kind for one in ordered],
         "part": [one.part for one in ordered],
         CONTENT: [content[one.id] for one in ordered],
-        READ_AS: [shape_text(images.image_shape) for _ in ordered],
+        READ_AS: shape,
     }
-    more = {name: np.array(values, dtype=object) for name, values in columns.items()} | {
-        "label_quality": np.array([one.score for one in ordered], dtype=np.float64)
-    }
-    return ReviewQueue(items, more)
+    texts = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    return texts | {"label_quality": np.array([one.score for one in ordered], dtype=np.float64)}
 
 
 def save_scores(path: Path, found: Findings) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -181,12 +181,15 @@ def _decisions(
         if not entries.records:
             raise DataError(f"{path} holds no decision")
         return _at_this_size(entries.records, parts, given), entries.notes(path)
-    asked, here = [], dict[tuple[str, str], str]()
-    for images, seen in zip(parts.values(), _as_asked(path, parts, given), strict=True):
-        native = dict(zip(images.ids, images.content_hashes, strict=True))
-        for name, content, label in zip(seen.ids, seen.content_hashes, seen.require_labels(), strict=True):
-            asked.append(AskedPicture(name, content, seen.class_names[label]))
-            here[name, content] = native.get(name, content)
+    seen = _as_asked(path, parts, given)
+    asked = [
+        AskedPicture(name, content, images.class_names[label])
+        for images in seen
+        for name, content, label in zip(
+            images.ids, images.content_hashes, images.require_labels(), strict=True
+        )
+    ]
+    here = _tied(seen, parts.values())
     names = next(iter(parts.values())).class_names
     said = read_answers(path, asked, (*names, NOT_THIS), reviewer)
     negative = {NOT_THIS: None} if NOT_THIS not in names else {}
@@ -213,21 +216,25 @@ def _at_this_size(
     here = {key for images in parts.values() for key in zip(images.ids, images.content_hashes, strict=True)}
     names = {name for name, _ in here}
     others = [one for one in records if one.picture in names and (one.picture, one.content) not in here]
-    (source, options), tied = given, dict[tuple[str, str], str]()
+    source, options = given
     if not others or options.image_size is not None:
         return records
     side = backbone_of(identifier_of(AUTO_MODEL)).side
     seen = prepare(source, options, near="none", target=ImageSpec(largest_side=side)).data.parts
-    for images, there in zip(parts.values(), seen.values(), strict=True):
-        native = dict(zip(images.ids, images.content_hashes, strict=True))
-        tied |= {
-            (name, content): native[name]
-            for name, content in zip(there.ids, there.content_hashes, strict=True)
-            if name in native
-        }
+    tied = _tied(seen.values(), parts.values())
     return tuple(
         dataclasses.replace(one, content=tied.get((one.picture, one.content), one.content)) for one in records
     )
+
+
+def _tied(seen: Iterable[ImageSet], here: Iterable[ImageSet]) -> dict[tuple[str, str], str]:
+    """(id, content hash as it was seen) → the content hash here, of the parts of one source read twice."""
+    tied: dict[tuple[str, str], str] = {}
+    for there, images in zip(seen, here, strict=True):
+        native = dict(zip(images.ids, images.content_hashes, strict=True))
+        for key in zip(there.ids, there.content_hashes, strict=True):
+            tied[key] = native.get(*key)
+    return tied
 
 
 def _as_asked(

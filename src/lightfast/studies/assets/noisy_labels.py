@@ -213,7 +213,7 @@ def _signal_table(found: Mapping[str, Any]) -> Table:
     wrong = found["wrong"]
     rows = tuple(
         (
-            _NAMED.get(row["signal"], row["signal"]),
+            str(_NAMED.get(row["signal"], row["signal"])),
             f"{row['average_precision']:.3f}",
             share_cell(row["found"] / wrong, wilson(row["found"], wrong), digits=1),
         )
