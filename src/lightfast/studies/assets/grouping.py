@@ -97,7 +97,7 @@ def _purity(found: Clusters, labels: NDArray[np.int64]) -> dict[str, Any]:
 def grouping_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """What the paper says of maps and clusters beside what is measured here, a column a set."""
     differs = f"{MODEL} features of length 1 (paper: VGG-19 fc7, 4,096 numbers), stand-ins"
-    own = "the paper chose by eye"
+    own = "the paper judged by eye"
     lines: list[tuple[Cell | str, ...]] = []
     for count in ("2", "3"):
         cells = [percent(row["variance"][count], 1) for row in rows]
@@ -143,7 +143,7 @@ def grouping_section(rows: Sequence[Mapping[str, Any]]) -> Section:
     """How often the nearest pictures are of one class, on the maps and in all dimensions."""
     groups = {
         row["task"]: [
-            GroupedShare(where, share, wilson(round(share * row["n"]), row["n"]), where == "all dimensions")
+            GroupedShare(where, share, wilson(round(share * row["n"]), row["n"]), True)
             for where, share in row["alike"].items()
         ]
         for row in rows
