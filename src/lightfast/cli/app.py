@@ -18,8 +18,8 @@ from lightfast.base.errors import LightfastError
 
 # Each adds its commands, in the order of the help: what a new user needs first stands first.
 # isort: off
-from lightfast.cli import runs, damage, explain, enhance, data, curate, select, map, relabel, library  # noqa: F401
-from lightfast.cli import statistics, scorecard, export, studies  # noqa: F401
+from lightfast.cli import runs, damage, explain, enhance, data, curate, select, map, relabel  # noqa: F401
+from lightfast.cli import library, library_jobs, statistics, scorecard, export, studies  # noqa: F401
 
 # isort: on
 from lightfast.cli.flags import with_flags
