@@ -29,6 +29,15 @@ def imagenet_names() -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(name.strip() for name in one.split(",")) for one in described)
 
 
+@cache
+def imagenet_definitions() -> tuple[str, ...]:
+    """The names of each of the 1,000 classes of ImageNet with what WordNet says that it is."""
+    from timm.data.imagenet_info import ImageNetInfo
+
+    info = ImageNetInfo()
+    return tuple(info.index_to_description(number, detailed=True) for number in range(info.num_classes()))
+
+
 def backbone_class_probs(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Pooled features (N, 1280) of EfficientNet-Lite0, see `WORDS_OF` → float32 (N, 1000): the probabilities
     that it gives its own classes. Features of another width are refused with DataError.

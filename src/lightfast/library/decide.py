@@ -110,9 +110,9 @@ def _write(
             keys.add(one.key)
     made = _add(connection, user_id, fresh)
     ids = dict(done) | {one.key: number for one, number in zip(fresh, made, strict=True)}
-    waiting = iter(made)
+    unnamed = iter([number for one, number in zip(fresh, made, strict=True) if one.key is None])
     numbers = [
-        next(waiting) if one.key is None else ids[one.key]
+        next(unnamed) if one.key is None else ids[one.key]
         for one in acts
         if (one.key is not None and one.key in ids) or (one.key is None and one.asset_id not in kept)
     ]

@@ -42,6 +42,7 @@ class EmbedResult:
         computed: of them, those that were computed: pictures of the same pixels are computed once a call.
         lost: pictures without a file that is where it was, as it was.
         unreadable: files that can no longer be decoded, by name.
+        notes: what is to be said of it, a sentence each.
     """
 
     source: str
@@ -49,11 +50,13 @@ class EmbedResult:
     computed: int = 0
     lost: int = 0
     unreadable: tuple[Unreadable, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def plus(self, other: EmbedResult) -> EmbedResult:
         """Both together."""
         counts = (getattr(self, name) + getattr(other, name) for name in ("embedded", "computed", "lost"))
-        return EmbedResult(self.source, *counts, (*self.unreadable, *other.unreadable))
+        unreadable = (*self.unreadable, *other.unreadable)
+        return EmbedResult(self.source, *counts, unreadable=unreadable)  # pyright: ignore[reportCallIssue]
 
 
 def embed_assets(
@@ -163,7 +166,7 @@ class _Work:
         return append_features(self.library, known.format, rows)
 
 
-def _without(source: str, after: int) -> Select[Any]:
+def _without(source: str, after: int) -> Select[Any, Any]:
     """Assets that can be seen and have no features by `source`."""
     has = select(embeddings.c.asset_id).where(
         embeddings.c.source == source, embeddings.c.asset_id == assets.c.id

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,8 @@ from lightfast.library.schema import embeddings
 
 CLASSES_KEPT = 10
 """Of the probabilities that a backbone gives its own classes: the largest."""
+REDUCED_FOLDER = "reduced"
+"""Below the folder of a network: what is made of its features for searches."""
 _FORMAT_FILE, _LOCK = "features.json", "lock"
 _IDS, _VECTORS, _CLASSES, _PROBS = "assets.i64", "vectors.f16", "classes.u16", "class_probs.f16"
 
@@ -270,6 +273,7 @@ def _first_free(connection: Connection, folder: Path, known: FeatureFormat) -> i
     if whole < count:
         lost = (embeddings.c.source == known.source) & (embeddings.c.row >= whole)
         connection.execute(delete(embeddings).where(lost))
+        shutil.rmtree(folder / REDUCED_FOLDER, ignore_errors=True)
     return min(whole, count)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lightfast.curate.backbone_words import WORDS_OF, backbone_class_probs
 from lightfast.curate.embed import Embedder, backbone_embedder, checkpoint_embedder
 from lightfast.library.embed import EmbedResult, embed_assets
-from lightfast.library.feature_files import FeatureFormat
+from lightfast.library.feature_files import FeatureFormat, sources_of
 from lightfast.library.library import Library
+from lightfast.library.search.likeness import prepare_likeness
 from lightfast.models.load import load_classifier
 from lightfast.runs.map import PHOTO_SIDE
 from lightfast.runs.options import RunOptions
 
 
 def embed_library(library: Library, options: RunOptions, run: str | None = None) -> EmbedResult:
-    """Compute the features of every picture that has none yet.
+    """Compute the features of every picture that has none yet, and make searches among them ready.
 
     Args:
         library: is written.
@@ -27,7 +29,11 @@ def embed_library(library: Library, options: RunOptions, run: str | None = None)
     """
     embedder, wanted = library_embedder(run, options.device)
     class_probs = backbone_class_probs if embedder.source == WORDS_OF else None
-    return embed_assets(library, embedder, wanted, class_probs=class_probs, report=options.report)
+    found = embed_assets(library, embedder, wanted, class_probs=class_probs, report=options.report)
+    if embedder.source not in sources_of(library):
+        return found
+    note = prepare_likeness(library, embedder.source, options.report)
+    return replace(found, notes=(note,)) if note else found
 
 
 def library_embedder(run: str | None, device: str = "auto") -> tuple[Embedder, FeatureFormat]:

@@ -193,7 +193,7 @@ def _dated(term: DateTerm) -> ColumnElement[bool]:
     if term.first is None and term.end is None:
         return column.is_(None)
     # A picture without a date lies in no range, and outside of every one: NULL must not travel through NOT.
-    known = [column.isnot(None)]
+    known: list[ColumnElement[bool]] = [column.isnot(None)]
     if term.first is not None:
         known.append(column >= term.first)
     if term.end is not None:
