@@ -33,7 +33,7 @@ from lightfast.data.dataset import Entry  # noqa: E402
 from lightfast.data.decode.stream import stream_pictures  # noqa: E402
 from lightfast.data.images import ImageSet  # noqa: E402
 from lightfast.library.feature_files import largest_classes  # noqa: E402
-from lightfast.library.search.by_words import SURE  # noqa: E402
+from lightfast.library.search.by_words import SHOWN_FROM  # noqa: E402
 from lightfast.report.provenance import cpu_name  # noqa: E402
 
 SETS = ("caltech20", "intel-scenes", "clothing")
@@ -79,25 +79,47 @@ def measure(name: str, kept: dict[str, Any], words: dict[str, list[str]], seed: 
         one: round(float(average_precision_score(given == one, scores[:, at])), 4)
         for at, one in enumerate(words[name])
     }
-    strangers = [one for other, all_of in words.items() if other != name for one in all_of]
-    absent = word_scores(classes, probs, class_fits([spoken(one) for one in strangers]))
-    share = [np.searchsorted(chance, one.max(axis=0)) / len(chance) for one in (scores, absent)]
-    shown = scores >= np.quantile(chance, SURE)
-    some = [(at, one) for at, one in enumerate(words[name]) if shown[:, at].any()]
-    right = [float((given[shown[:, at]] == one).mean()) for at, one in some]
     return {
         "data": name,
         "n": len(given),
         "words": len(precision),
         "mean_average_precision": round(float(np.mean(list(precision.values()))), 4),
         "average_precision": precision,
-        "own_words_shown": round(float((share[0] >= SURE).mean()), 3),
-        "other_words_shown": round(float((share[1] >= SURE).mean()), 3),
-        "other_words": len(strangers),
-        "precision_of_what_is_shown": round(float(np.mean(right)), 3) if right else None,
-        "other_words_that_were_shown": [
-            str(one) for one, sure in zip(strangers, share[1], strict=True) if sure >= SURE
-        ],
+        "precision_of_what_is_shown": shown_precision(
+            scores >= np.quantile(chance, SHOWN_FROM), given, words[name]
+        ),
+        "own_words_shown": round(float((share_of(scores, chance) >= SHOWN_FROM).mean()), 3),
+        **others(name, kept, words, chance),
+    }
+
+
+def share_of(scores: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """(M,): the share of random words whose best picture fits worse than the best of each text."""
+    return np.searchsorted(chance, scores.max(axis=0)) / len(chance)
+
+
+def shown_precision(shown: np.ndarray, given: np.ndarray, words: list[str]) -> float | None:
+    """The mean over words of the share of right pictures among those shown; None where none is."""
+    right = [
+        float((given[mask] == one).mean()) for mask, one in zip(shown.T, words, strict=True) if mask.any()
+    ]
+    return round(float(np.mean(right)), 3) if right else None
+
+
+def others(
+    name: str, kept: dict[str, Any], words: dict[str, list[str]], chance: np.ndarray
+) -> dict[str, Any]:
+    """What is answered to the words of the other sets."""
+    classes, probs, _ = kept[name]
+    asked = [one for other, all_of in words.items() if other != name for one in all_of]
+    if not asked:
+        return {}
+    share = share_of(word_scores(classes, probs, class_fits([spoken(one) for one in asked])), chance)
+    shown = [str(one) for one, sure in zip(asked, share, strict=True) if sure >= SHOWN_FROM]
+    return {
+        "other_words": len(asked),
+        "other_words_shown": round(len(shown) / len(asked), 3),
+        "other_words_that_were_shown": shown,
     }
 
 

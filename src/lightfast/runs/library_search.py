@@ -14,7 +14,7 @@ from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.library.feature_files import FeatureFormat, open_features
 from lightfast.library.library import Library
-from lightfast.library.search.by_words import SURE, search_words
+from lightfast.library.search.by_words import SHOWN_FROM, search_words
 from lightfast.library.search.hits import SearchPage, search_tags
 from lightfast.library.search.likeness import LikenessQuery, SearchScope, default_source, search_like
 from lightfast.runs.library_features import library_embedder
@@ -44,7 +44,7 @@ class LibrarySearchOptions:
     limit: int = 50
     cursor: str | None = None
     source: str | None = None
-    sure: float = SURE
+    sure: float = SHOWN_FROM
 
 
 def search_library(library: Library, wanted: LibrarySearchOptions, options: RunOptions) -> SearchPage:

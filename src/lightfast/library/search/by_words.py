@@ -19,14 +19,14 @@ from lightfast.library.search.hits import SearchPage, require_limit
 from lightfast.library.search.likeness import DEEPEST, SearchScope, ranked_page, ranking_start
 from lightfast.library.search.ranked import RankedRows, Scores, rank_rows
 
-SURE = 0.95
+SHOWN_FROM = 0.95
 """A picture is shown where it fits better than the best picture of this share of random words."""
 _WORDS = 200
 _CHANCE = "chance.json"
 
 
 def search_words(
-    library: Library, text: str, scope: SearchScope | None = None, *, sure: float = SURE
+    library: Library, text: str, scope: SearchScope | None = None, *, sure: float = SHOWN_FROM
 ) -> SearchPage:
     """The pictures that fit some words, the best first; none where none fits.
 

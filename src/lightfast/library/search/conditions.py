@@ -267,18 +267,25 @@ def _candidates(query: CompiledQuery, connection: Connection, term: Term) -> tup
             return _count_tags(connection, numbers), rows
         case FieldTerm(field="id"):
             return 1, select(assets.c.id.label("asset_id")).where(_id(query, term))
-        case DateTerm(field="taken", first=first, end=end) if first or end:
+        case DateTerm(field="taken") if term != DateTerm("taken", None, None):
             rows = select(assets.c.id.label("asset_id")).where(_dated(term))
             return _capped(connection, rows), rows
         case AndTerm() if term.terms:
             return min((_candidates(query, connection, one) for one in term.terms), key=lambda one: one[0])
         case OrTerm():
-            each = [_candidates(query, connection, one) for one in term.terms]
-            tables = [rows for _, rows in each if rows is not None]
-            if len(tables) == len(each) and sum(bound for bound, _ in each) < RARE:
-                joined = union(*tables).subquery()
-                return sum(bound for bound, _ in each), select(joined.c.asset_id)
+            return _candidates_of_any(query, connection, term.terms)
     return RARE, None
+
+
+def _candidates_of_any(
+    query: CompiledQuery, connection: Connection, terms: tuple[Term, ...]
+) -> tuple[int, Select[Any] | None]:
+    each = [_candidates(query, connection, one) for one in terms]
+    tables, bound = [rows for _, rows in each if rows is not None], sum(bound for bound, _ in each)
+    if len(tables) < len(each) or bound >= RARE:
+        return RARE, None
+    joined = union(*tables).subquery()
+    return bound, select(joined.c.asset_id)
 
 
 def _count_tags(connection: Connection, numbers: tuple[int, ...]) -> int:
