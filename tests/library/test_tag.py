@@ -72,6 +72,21 @@ def test_a_picture_is_seen_once_by_a_model_and_new_ones_follow(
     assert _tag(filled, tagger) == TagResult(seen=1, accepted=1)
 
 
+def test_two_that_tag_by_one_model_at_once_share_the_pictures(filled: Library, tagger: Tagger):
+    others: list[TagResult] = []
+
+    def overtaken(images: np.ndarray) -> np.ndarray:
+        if not others:
+            others.append(TagResult())
+            others[0] = _tag(filled, tagger)
+        return _brightness(images)
+
+    assert _tag(filled, Tagger(tagger.card, overtaken)) == TagResult()
+    assert others == [TagResult(seen=4, accepted=3, queued=1)]
+    with filled.store.read() as connection:
+        assert len(connection.execute(select(queue_table)).all()) == 1
+
+
 def test_without_a_rule_everything_goes_to_a_person(filled: Library, tagger: Tagger):
     assert _tag(filled, tagger, rule=None).queued == 4
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fixtures.databases import database, library, postgres_server
 from fixtures.runs import blob_file, predict_run, run, trained_run
 
-__all__ = ["blob_file", "predict_run", "run", "trained_run"]
+__all__ = ["blob_file", "database", "library", "postgres_server", "predict_run", "run", "trained_run"]
 
 
 @pytest.fixture(scope="module")

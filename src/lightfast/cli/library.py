@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LibraryArg = Annotated[
     Path, Argument(metavar="LIBRARY", help="The folder of the library, made by `library init`.")
 ]
+Background = Annotated[
+    bool, Option("--background", help="Order it as a job, which `library work` or a server does.")
+]
 
 
 @contextmanager
@@ -32,6 +35,28 @@ def opened(folder: Path) -> Iterator[Library]:
         yield library
     finally:
         library.close()
+
+
+def in_background(folder: Path, kind: str, arguments: dict[str, Any], as_json: bool) -> None:
+    """Order a job and say its id."""
+    from lightfast.library.jobs import job
+    from lightfast.runs.library_worker import start_jobs
+
+    with opened(folder) as held:
+        engine = start_jobs(held, work=False)
+        try:
+            number = engine.submit(kind, arguments)
+        finally:
+            engine.close()
+        with held.store.read() as connection:
+            found = job(connection, number)
+    lines = [f"job        {number} ({kind})", f"follow     lightfast library jobs {folder} --follow {number}"]
+    print_result(found, as_json, [*lines, f"work       lightfast library work {folder}"])
+
+
+def _absolute(place: str) -> str:
+    """A path of this machine as any worker finds it; an address as it is."""
+    return str(Path(place).absolute()) if Path(place).exists() else place
 
 
 @library_app.command("init", epilog="Example: lightfast library init archive/")
@@ -71,6 +96,7 @@ def library_add(
     keep: Annotated[
         bool, Option("--keep", help="Copy the files into LIBRARY instead of leaving them where they are.")
     ] = False,
+    background: Background = False,
     as_json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -80,6 +106,10 @@ def library_add(
     from lightfast.cli.text.library import add_lines
     from lightfast.library.add import add_pictures
 
+    if background:
+        arguments = {"sources": [_absolute(one) for one in sources], "keep": keep}
+        in_background(library, "add", arguments, as_json)
+        return
     with progress_bars() as report, opened(library) as held:
         result = add_pictures(held, sources, keep=keep, report=report)
     print_result(plain(result), as_json, add_lines(result))
@@ -107,6 +137,7 @@ def library_tag(
             "validation pictures, or whose two highest probabilities differ by X. The rest is queued.",
         ),
     ] = None,
+    background: Background = False,
     as_json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -121,6 +152,10 @@ def library_tag(
     from lightfast.runs.library_tag import promoted_run, tag_library
 
     rule = None if accept is None else ReviewRule.from_text(accept)
+    if background:
+        arguments = {"run": run and _absolute(run), "accept": accept, "device": device}
+        in_background(library, "tag", arguments, as_json)
+        return
     with progress_bars() as report, opened(library) as held:
         options = run_options(None, seed, device, report)
         result = tag_library(held, run or promoted_run(held), options, rule)

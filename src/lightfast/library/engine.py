@@ -77,12 +77,16 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
+_FIRST = ("uq_decisions_key", "unique constraint failed: decisions.key", "ix_jobs_key", "failed: jobs.key")
+"""What is said where another writer was first with the same key."""
+
+
 def lost(error: DBAPIError) -> bool:
     """Whether the database was away or busy, or another writer was first with the same key, so that the same
     transaction may be tried again.
     """
     text = str(error.orig).lower()
-    if "uq_decisions_key" in text or "unique constraint failed: decisions.key" in text:
+    if any(words in text for words in _FIRST):
         return True
     busy = ("database is locked", "deadlock", "could not serialize", "server closed the connection")
     away = ("connection refused", "connection failed", "the database system is", "terminating connection")

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from lightfast.base.errors import DataError
 from lightfast.base.files import load_json, make_folder, require_writable, write_json
-from lightfast.library.engine import checked_url, connect, sqlite_url
+from lightfast.library.engine import WAIT_SECONDS, checked_url, connect, sqlite_url
 from lightfast.library.migrate import require_current, upgrade_library
 from lightfast.library.store import Store
 
@@ -50,6 +50,16 @@ class Library:
     def runs(self) -> Path:
         """Runs that were trained here."""
         return self.folder / "runs"
+
+    @property
+    def logs(self) -> Path:
+        """What jobs did, a file each."""
+        return self.folder / "logs"
+
+    @property
+    def workers(self) -> Path:
+        """A locked file for every process that works on jobs."""
+        return self.folder / "workers"
 
     def close(self) -> None:
         """Give back the database."""
@@ -102,10 +112,12 @@ def open_library(folder: Path | str) -> Library:
 
 def _opened(folder: Path, url: URL, check: Callable[[Store], None]) -> Store:
     name = str(folder / DATABASE) if url.get_backend_name() == "sqlite" else url.render_as_string()
-    store = Store(connect(url), name)
+    # Who opens a library is told at once where its database is away; who has it open waits.
+    store = Store(connect(url), name, patience=0)
     try:
         check(store)
     except BaseException:
         store.close()
         raise
+    store.patience = WAIT_SECONDS
     return store

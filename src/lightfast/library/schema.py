@@ -299,8 +299,10 @@ held_out_table = Table(
 jobs = Table(
     "jobs",
     METADATA,
-    # Given by the engine that runs it.
+    # Sorts by the time at which it was ordered.
     Column("id", Text, primary_key=True),
+    # Given by the caller: the same order sent twice is one job.
+    Column("key", Text, index=True, unique=True),
     Column("kind", Text, nullable=False),
     Column("arguments", JSON, nullable=False),
     Column("state", Text, nullable=False),
@@ -314,6 +316,12 @@ jobs = Table(
     Column("made_at", Moment, nullable=False, index=True),
     Column("started_at", Moment),
     Column("ended_at", Moment),
+    # The process that has it in hand, while it runs.
+    Column("worker", Text),
+    # How often it was begun since it was ordered, or tried again by hand.
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("seconds_left", Double),
+    Index(None, "state", "kind"),
     _one_of("state", "waiting", "running", "done", "failed", "cancelled"),
 )
 audit = Table(

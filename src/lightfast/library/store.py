@@ -22,10 +22,12 @@ def now() -> datetime:
 
 
 class Store:
-    """Reads and writes of one database; `name` is what messages call it."""
+    """Reads and writes of one database; `name` is what messages call it, `patience` how many seconds one that
+    is away or busy is waited for.
+    """
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self.engine, self.name = engine, name
+    def __init__(self, engine: Engine, name: str, patience: float = WAIT_SECONDS) -> None:
+        self.engine, self.name, self.patience = engine, name, patience
 
     @property
     def is_sqlite(self) -> bool:
@@ -34,29 +36,43 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one state of the database throughout; writes on it are undone."""
-        with described(self.name), self.engine.connect() as connection:
+        """A connection that sees one state of the database throughout; writes on it are undone. A database
+        that is away is waited for before anything is read, for at most `patience` seconds.
+        """
+        with described(self.name), self._connected() as connection:
             yield connection
             connection.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: everything inside happens, durably, or nothing does."""
+        """One transaction: everything inside happens, durably, or nothing does. Waits as `read` does."""
         with (
             described(self.name),
-            self.engine.connect().execution_options(writes=True) as connection,
+            self._connected().execution_options(writes=True) as connection,
             connection.begin(),
         ):
             yield connection
 
-    def act(self, transaction: Callable[[Connection], Result], *, seconds: float = WAIT_SECONDS) -> Result:
+    def _connected(self) -> Connection:
+        end, pause = time.monotonic() + self.patience, 0.05
+        while True:
+            try:
+                return self.engine.connect()
+            except DBAPIError as error:
+                if not lost(error) or time.monotonic() + pause > end:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    def act(self, transaction: Callable[[Connection], Result], *, seconds: float | None = None) -> Result:
         """Run `transaction` in one transaction, again where the database was away or busy, for at most
-        `seconds`.
+        `seconds` (default: `patience`).
 
         What it writes has to be safe to try twice (a unique key, or an update to a fixed value): a commit
         whose acknowledgement was lost may have happened.
         """
-        end, pause = time.monotonic() + seconds, 0.05
+        end = time.monotonic() + (self.patience if seconds is None else seconds)
+        pause = 0.05
         while True:
             try:
                 # Outside `described`: the driver's own error says whether another try makes sense.

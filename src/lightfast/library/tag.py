@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, Table, delete, insert, select
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.progress import Reporter, silent
@@ -101,10 +101,12 @@ def tag_assets(
     names = tagger.card.class_names
     numbers = library.store.act(lambda connection: label_numbers(connection, names))
     seer = _Seer(tagger, model_id, np.array([numbers[name] for name in names], np.int64), rule)
-    total, after = TagResult(), 0
+    total, after, through = TagResult(), 0, 0
+    with library.store.read() as connection:
+        wanted = connection.execute(_unseen(model_id).with_only_columns(func.count())).scalar_one()
     while True:
         with library.store.read() as connection:
-            page = connection.execute(_unseen(model_id, after)).scalars().all()
+            page = connection.execute(_page(model_id, after)).scalars().all()
             files = files_of(library, connection, page)
         if not page:
             return total
@@ -114,7 +116,8 @@ def tag_assets(
         total = total.plus(
             library.store.act(lambda connection, said=said, lost=lost: _write(connection, seer, said, lost))
         )
-        report("tagging", total.seen + total.lost, 0)
+        through += len(page)
+        report("tagging", through, max(through, wanted))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,15 +168,15 @@ class _Seer:
         return "none" if self.rule is None else f"{self.rule.rule.kind} {self.rule.rule.value:g}"
 
 
-def _unseen(model_id: int, after: int) -> Select[Any]:
+def _unseen(model_id: int) -> Select[Any]:
     seen = select(tagged.c.asset_id).where(tagged.c.model_id == model_id, tagged.c.asset_id == assets.c.id)
-    return (
-        select(assets.c.id)
-        .where(assets.c.id > after, assets.c.unreadable.is_(None), assets.c.deleted_at.is_(None))
-        .where(~seen.exists())
-        .order_by(assets.c.id)
-        .limit(_PAGE)
+    return select(assets.c.id).where(
+        assets.c.unreadable.is_(None), assets.c.deleted_at.is_(None), ~seen.exists()
     )
+
+
+def _page(model_id: int, after: int) -> Select[Any]:
+    return _unseen(model_id).where(assets.c.id > after).order_by(assets.c.id).limit(_PAGE)
 
 
 _Read = list[tuple[int, NDArray[np.float32]]]
@@ -183,11 +186,12 @@ _Given = list[tuple[int, NDArray[np.float32], tuple[int, bool, str]]]
 def _write(connection: Connection, seer: _Seer, said: Sequence[_Said], lost: Mapping[int, str]) -> TagResult:
     read: _Read = [(one.asset_id, one.probs) for one in said if one.probs is not None]
     failed = {**lost, **{one.asset_id: one.failed for one in said if one.probs is None}}
-    _put_tagged(connection, seer.model_id, {**dict.fromkeys(number for number, _ in read), **failed})
+    mine = _put_tagged(connection, seer.model_id, {**dict.fromkeys(number for number, _ in read), **failed})
+    read = [one for one in read if one[0] in mine]
     kept = [row for number, probs in read for row in _predictions(seer, number, probs)]
     _put(connection, predictions, ("asset_id", "model_id", "label_id"), kept, ("probability",))
     accepted, asked, decided = _judge(connection, seer, read)
-    return TagResult(len(read), accepted, asked, decided, len(failed))
+    return TagResult(len(read), accepted, asked, decided, len(mine & failed.keys()))
 
 
 def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, int]:
@@ -200,10 +204,17 @@ def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, 
     return len({one[0] for one in given if one[2][1]}), len({row["asset_id"] for row in ask}), len(decided)
 
 
-def _put_tagged(connection: Connection, model_id: int, failed: Mapping[int, str | None]) -> None:
+def _put_tagged(connection: Connection, model_id: int, failed: Mapping[int, str | None]) -> set[int]:
+    """Note that the model has seen the pictures; gives those that nobody who tags at the same time has noted
+    before.
+    """
     row = {"model_id": model_id, "at": now()}
-    rows = [{**row, "asset_id": number, "failed": why} for number, why in failed.items()]
-    _put(connection, tagged, ("model_id", "asset_id"), rows, ("at", "failed"))
+    rows = [{**row, "asset_id": number, "failed": why} for number, why in sorted(failed.items())]
+    if not rows:
+        return set()
+    put = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(tagged)
+    fresh = put.on_conflict_do_nothing(index_elements=["model_id", "asset_id"])
+    return set(connection.execute(fresh.returning(tagged.c.asset_id), rows).scalars())
 
 
 def _question(

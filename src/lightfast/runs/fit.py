@@ -73,7 +73,7 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class TrainingJob:
     """What is to be trained on what: the pictures in three parts, the model, its config and its recipe.
 
     `sizes` counts the pictures that were read by the size that they had; `near` lists their near duplicates
@@ -123,7 +123,7 @@ def prepare_job(
     recipe: Recipe | None = None,
     config: Mapping[str, Any] | None = None,
     train_options: TrainOptions | None = None,
-) -> Job:
+) -> TrainingJob:
     """Read and split the pictures of a training; near duplicates among photographs stay on one side."""
     # A backbone looks at no more than its own side of a photograph; the small networks learn from 96 pixels.
     side = None
@@ -139,7 +139,7 @@ def prepare_job(
         )
     splits = prepared.splits(options.seed)
     model, recipe, notes = _resolved(model, recipe, config, loaded)
-    return Job(
+    return TrainingJob(
         source,
         splits,
         model,
@@ -209,7 +209,7 @@ def _check_recipe(recipe: Recipe, default: Recipe) -> None:
         )
 
 
-def ingest_figures(job: Job) -> dict[str, Any]:
+def ingest_figures(job: TrainingJob) -> dict[str, Any]:
     """The content of ingest.json: what became of every picture file of the source."""
     return as_json(
         {
@@ -222,7 +222,7 @@ def ingest_figures(job: Job) -> dict[str, Any]:
     )
 
 
-def fit_classifier(job: Job, options: RunOptions, folder: Path) -> Checkpoint:
+def fit_classifier(job: TrainingJob, options: RunOptions, folder: Path) -> Checkpoint:
     """The classifier of a job, calibrated on the validation pictures, with its taxonomy; not yet written."""
     training = dataclasses.replace(options.training(folder), taxonomy=job.train_options.taxonomy)
     if job.model == "auto":
@@ -247,7 +247,7 @@ def transfer_facts(checkpoint: Checkpoint) -> Learned | None:
     return Learned(facts["transfer"], facts_in_words(facts["transfer"]), facts.get("auto"))
 
 
-def write_fit(folder: Path, job: Job, checkpoint: Checkpoint) -> None:
+def write_fit(folder: Path, job: TrainingJob, checkpoint: Checkpoint) -> None:
     """Recipe, history, the fingerprints of the pictures that were learned from,
     and that the test part was read.
     """

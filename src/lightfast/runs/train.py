@@ -28,7 +28,7 @@ from lightfast.pages.run import OutOfFold, TrainResult, write_run_page
 from lightfast.pages.tags import ScoredTags
 from lightfast.runs.evaluate import scored_by
 from lightfast.runs.fit import (
-    Job,
+    TrainingJob,
     TrainOptions,
     check_options,
     fit_classifier,
@@ -102,7 +102,7 @@ def train_run(
         return finished(folder, result, write_run_page)
 
 
-def fit_job(job: Job, options: RunOptions, folder: Path) -> TrainResult:
+def fit_job(job: TrainingJob, options: RunOptions, folder: Path) -> TrainResult:
     """Fit and calibrate the classifier of a job, choose its thresholds, read the test part once; all of it
     is kept in `folder` but figures and page.
     """
@@ -124,7 +124,7 @@ def fit_job(job: Job, options: RunOptions, folder: Path) -> TrainResult:
 
 
 def _result(
-    job: Job,
+    job: TrainingJob,
     options: RunOptions,
     folder: Path,
     checkpoint: Checkpoint,
@@ -151,7 +151,7 @@ def _result(
     )
 
 
-def _thresholds(classifier: Checkpoint, job: Job) -> Thresholds:
+def _thresholds(classifier: Checkpoint, job: TrainingJob) -> Thresholds:
     val = job.splits.val
     if not len(val):
         raise DataError(
@@ -162,7 +162,7 @@ def _thresholds(classifier: Checkpoint, job: Job) -> Thresholds:
     return choose_thresholds(probs, val.require_tags(), val.class_names, job.train_options.precision)
 
 
-def _loaded(job: Job, options: RunOptions, folder: Path) -> TrainResult:
+def _loaded(job: TrainingJob, options: RunOptions, folder: Path) -> TrainResult:
     """The finished run in `folder`; other folds than it was cross-validated with are made up for."""
     saved, folds = load_json(folder / METRICS_FILE), job.train_options.folds
     thresholds = Thresholds.from_json(saved["thresholds"]) if "thresholds" in saved else None
@@ -181,7 +181,7 @@ def _loaded(job: Job, options: RunOptions, folder: Path) -> TrainResult:
     return result
 
 
-def _out_of_fold(job: Job, options: RunOptions, folder: Path, folds: int) -> OutOfFold:
+def _out_of_fold(job: TrainingJob, options: RunOptions, folder: Path, folds: int) -> OutOfFold:
     """Cross-validate what the run was fitted and chosen on; the probabilities go into `folder`."""
     plan = ClassifierPlan(job.model, job.recipe, job.config)
     if job.model == "auto":
@@ -193,5 +193,5 @@ def _out_of_fold(job: Job, options: RunOptions, folder: Path, folds: int) -> Out
     return OutOfFold(validated, validated.predictions.save(folder / OUT_OF_FOLD_FILE))
 
 
-def _fitted_on(job: Job) -> ImageSet:
+def _fitted_on(job: TrainingJob) -> ImageSet:
     return concatenate([part for part in (job.splits.train, job.splits.val) if len(part)])
