@@ -225,3 +225,27 @@ def test_what_to_label_beats_labels_drawn_by_lot(said, digits):
     head = head.decide(lot, [some.class_names[one] for one in truth[lot]]).refit()
     right = (head.probs().argmax(axis=1) == truth)[head.labels < 0]
     assert shares["by lot"] == pytest.approx(100 * right.mean(), abs=0.2)
+
+
+def test_library_asks_learns_and_uses_what_is_better(said):
+    text = said("15")
+    assert "1000 pictures, none with a label\n1000 wait for a person" in text
+    models = re.findall(r"retrain-\d+: (\d+) pictures, (\d+) decisions in ([\d.]+) minutes", text)
+    trained, decisions, minutes = (list(map(float, column)) for column in zip(*models, strict=True))
+    assert decisions == [150, 450]
+    assert minutes == pytest.approx([150 * 1.5 / 60, 450 * 1.5 / 60], abs=0.051)
+    judged = re.findall(r"accuracy ([\d.]+)% \(95 % interval ([\d.]+)% to ([\d.]+)%, n = (\d+)\)", text)
+    for (share, low, high, n), on, decided in zip(judged, trained, (150, 600), strict=True):
+        # Whatever was decided is either learned from or held out.
+        assert int(n) + on == decided
+        ends = wilson(round(float(share) / 100 * int(n)), int(n))
+        assert (float(low), float(high)) == pytest.approx([100 * end for end in ends], abs=0.006)
+    accepted, waiting, decided = map(
+        int, re.search(r"tagged: (\d+) accepted, (\d+) for a person, (\d+) decided", text).groups()
+    )
+    assert decided == 150
+    assert 850 <= accepted + waiting <= 1_000
+    (test,) = paired(text)
+    assert (test["n"], test["after"]) == (int(judged[1][3]), float(judged[1][0]))
+    assert test["low"] > 0
+    assert "\nbetter; in use: not worse than retrain-0001" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightfast.base.errors import DataError
-from lightfast.curate.cluster_names import imagenet_words, label_cluster, named_by_backbone, named_by_labels
+from lightfast.curate.cluster_names import label_cluster, named_by_backbone, named_by_labels
 from lightfast.curate.clusters import find_clusters
 from lightfast.data.decisions import DecisionLog, latest
 from lightfast.data.images import ImageSet
@@ -39,12 +39,6 @@ def test_without_labels_of_its_own_it_is_called_after_the_nearest_labelled_pictu
 def test_labels_of_other_pictures_are_refused():
     with pytest.raises(DataError, match="labels of clusters"):
         named_by_labels(find_clusters(blobs(), 3), blobs(), np.zeros(7, np.int64), ("a",))
-
-
-def test_the_backbone_has_a_thousand_words():
-    words = imagenet_words()
-    assert len(words) == 1_000
-    assert words[779] == "school bus"
 
 
 def test_features_of_another_network_are_not_put_in_words():

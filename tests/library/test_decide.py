@@ -11,6 +11,7 @@ from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
 from lightfast.library.schema import decision_table, queue_table
+from lightfast.library.undo import undo
 
 CAT, DOG = 1, 2
 
@@ -104,3 +105,26 @@ def test_what_was_sent_back_is_looked_at_again(library: Library):
     decide(library.store, 1, [ReviewAct(1, "send_back", reason="blurred")])
     with library.store.read() as connection:
         assert connection.execute(select(queue_table.c.state)).scalars().all() == ["open"]
+
+
+def test_thousands_at_once_are_one_act_that_is_taken_back_at_once(library: Library):
+    fill(library, 2_000)
+    said = decide(library.store, 1, [ReviewAct(number, "confirm", CAT) for number in range(1, 2_001)])
+    assert len(set(said.decision_ids)) == 2_000
+    assert said.decision_ids == tuple(sorted(said.decision_ids))
+    assert set(states(library).values()) == {"confirmed"}
+    assert len(undo(library.store, 1).decision_ids) == 2_000
+    assert states(library) == {}
+    assert len(lease_next(library.store, 1, 500)) == 500
+
+
+def test_a_key_twice_in_one_batch_is_one_act(library: Library):
+    fill(library, 2)
+    acts = [
+        ReviewAct(1, "confirm", CAT, key="a"),
+        ReviewAct(2, "confirm", CAT),
+        ReviewAct(1, "confirm", CAT, key="a"),
+    ]
+    first, second, again = decide(library.store, 1, acts).decision_ids
+    assert first == again != second
+    assert _count(library) == 2

@@ -18,8 +18,9 @@ from lightfast.base.errors import LightfastError
 
 # Each adds its commands, in the order of the help: what a new user needs first stands first.
 # isort: off
-from lightfast.cli import runs, damage, explain, enhance, data, curate, select, map, relabel  # noqa: F401
-from lightfast.cli import library, library_jobs, statistics, scorecard, export, studies  # noqa: F401
+from lightfast.cli import runs, damage, explain, enhance, data, curate, select, map, relabel, library  # noqa: F401
+from lightfast.cli import library_retrain, library_review, library_search, library_jobs, library_export  # noqa: F401
+from lightfast.cli import library_backup, statistics, scorecard, export, studies  # noqa: F401
 
 # isort: on
 from lightfast.cli.flags import with_flags
@@ -39,6 +40,7 @@ _GO_ON = {
     "data fetch": _AGAIN,
     "library add": _AGAIN,
     "library tag": _AGAIN,
+    "library embed": _AGAIN,
     "predict": "with --out FILE, the rows read so far stay in FILE.part",
 }
 

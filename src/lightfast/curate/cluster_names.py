@@ -6,20 +6,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.base.errors import DataError
+from lightfast.curate.backbone_words import backbone_class_probs, imagenet_words
 from lightfast.curate.clusters import Clusters
 from lightfast.curate.neighbours import nearest
 from lightfast.data.decisions import Decision
 from lightfast.data.images import ImageSet
 
 UNNAMED = -1
-WORDS_OF = "lite0-pooled"
-"""`Features.source` of the vectors whose 1,000 words are known without a network connection."""
 _NAMES = 3
 _BLOCK = 2_048
 _LEAST = 0.1
@@ -62,18 +60,12 @@ def named_by_backbone(found: Clusters, vectors: NDArray[np.floating]) -> Cluster
 
     `vectors` float (N, 1280) are its own pooled features, see `WORDS_OF`; others are refused with DataError.
     """
-    words, (weights, offset) = imagenet_words(), _head()
-    if vectors.ndim != 2 or vectors.shape[1] != weights.shape[1]:
-        raise DataError(
-            "features to be put in words", expected=f"(N, {weights.shape[1]})", got=str(vectors.shape)
-        )
+    words = imagenet_words()
     sums, counted = np.zeros((len(found.clusters), len(words))), np.zeros(len(found.clusters))
     whole = found.core | np.array([one.core == 0 for one in found.clusters])[found.assignment]
     for start in range(0, len(vectors), _BLOCK):
         part = slice(start, start + _BLOCK)
-        logits = np.asarray(vectors[part], np.float32) @ weights.T + offset
-        probs = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probs *= whole[part, None] / probs.sum(axis=1, keepdims=True)
+        probs = backbone_class_probs(vectors[part]) * whole[part, None]
         np.add.at(sums, found.assignment[part], probs)
         np.add.at(counted, found.assignment[part], whole[part])
     means = sums / np.maximum(counted, 1)[:, None]
@@ -120,21 +112,3 @@ def label_cluster(
         )
         for row, before in zip(chosen.tolist(), given, strict=True)
     )
-
-
-@cache
-def imagenet_words() -> tuple[str, ...]:
-    """One plain word for each of the 1,000 classes of ImageNet, as timm lists them."""
-    from timm.data.imagenet_info import ImageNetInfo
-
-    info = ImageNetInfo()
-    return tuple(info.index_to_description(number).split(",")[0] for number in range(info.num_classes()))
-
-
-@cache
-def _head() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The last layer of EfficientNet-Lite0 as published: (1000, 1280) and (1000,)."""
-    from lightfast.models.bundled import lite0_tensors
-
-    *_, weights, offset = (tensor for tensor in lite0_tensors().values() if tensor.ndim)
-    return weights.numpy(), offset.numpy()

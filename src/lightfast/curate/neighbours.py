@@ -13,9 +13,9 @@ from lightfast.curate.embed import unit_rows
 
 _WHOLE = 10_000
 """Up to so many rows every product is computed in all dimensions."""
-_REDUCED = 96
-_CANDIDATES = 4
-"""Above _WHOLE, so many times k candidates are found in _REDUCED dimensions and compared again in all."""
+REDUCED = 96
+CANDIDATES = 4
+"""Above _WHOLE, so many times k candidates are found in REDUCED dimensions and compared again in all."""
 _BLOCK = 512
 _GROUP = 64
 _SAMPLE = 20_000
@@ -77,11 +77,11 @@ class _Search:
 
     def __init__(self, base: NDArray[np.float32], k: int, own: bool) -> None:
         self.base, self.k, self.own = base, k, own
-        large = len(base) > _WHOLE and base.shape[1] > 2 * _REDUCED
-        self.axes = _principal_axes(base) if large else None
+        large = len(base) > _WHOLE and base.shape[1] > 2 * REDUCED
+        self.axes = principal_axes(base) if large else None
         small = base if self.axes is None else base @ self.axes
         self.columns = np.ascontiguousarray(small.T)
-        self.width = min(len(base), (k if self.axes is None else _CANDIDATES * k) + own)
+        self.width = min(len(base), (k if self.axes is None else CANDIDATES * k) + own)
         # One block of products for all: to map and unmap it at every block costs more than to fill it.
         self.products = np.empty((_BLOCK, len(base)), np.float32)
 
@@ -91,7 +91,7 @@ class _Search:
         np.matmul(asked if self.axes is None else asked @ self.axes, self.columns, out=cosines)
         if self.own:
             cosines[np.arange(len(asked)), np.arange(start, start + len(asked))] = -np.inf
-        found = _largest(cosines, self.width)
+        found = largest_columns(cosines, self.width)
         if self.axes is None:
             exact = np.take_along_axis(cosines, found, axis=1)
         else:
@@ -102,8 +102,8 @@ class _Search:
         return np.take_along_axis(found, order, axis=1), np.take_along_axis(exact, order, axis=1)
 
 
-def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Column numbers of the `count` largest values of each row, in no order.
+def largest_columns(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Column numbers (N, count) of the `count` largest values of each row, in no order.
 
     The columns are seen in groups: the largest values lie in the groups with the largest maxima, so that only
     those are sorted.
@@ -121,13 +121,13 @@ def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return np.take_along_axis(columns, inside, axis=1)
 
 
-def _principal_axes(base: NDArray[np.float32]) -> NDArray[np.float32]:
+def principal_axes(base: NDArray[np.float32]) -> NDArray[np.float32]:
     """float32 (D, 96): the directions in which the rows (some 20,000 of them) are longest. Not centred, so
     that products stay cosines.
     """
     spread = base[:: max(1, len(base) // _SAMPLE)]
     _, axes = np.linalg.eigh((spread.T @ spread).astype(np.float64))
-    return axes[:, : -_REDUCED - 1 : -1].astype(np.float32)
+    return axes[:, : -REDUCED - 1 : -1].astype(np.float32)
 
 
 def _checked(vectors: NDArray[np.floating], what: str) -> NDArray[np.floating]:

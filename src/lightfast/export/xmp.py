@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from lightfast.base.errors import DataError, InputError, StorageError, UnknownName
 from lightfast.base.files import write_bytes
 from lightfast.data.decode.unreadable import printable
+from lightfast.export.embedded_keywords import embedded_keywords
 from lightfast.export.xmp_keywords import EMPTY, Keyword, Rewritten, keywords_in, rewritten
 from lightfast.export.xmp_packet import MalformedXmp, parsed
 
@@ -70,19 +71,22 @@ def write_sidecar(picture: Path | str, keywords: Sequence[Keyword], style: Style
 
     What we wrote earlier for a model, suggested or confirmed, is replaced by what is in `keywords`; keywords
     of people are added; nothing else changes. What the sidecar already holds as a keyword of a person, and a
-    confirmed keyword of a model that a person has taken out, is left out. A file that would not change is not
-    written.
+    confirmed keyword of a model that a person has taken out, is left out. So is a suggestion that was
+    rejected: here, or by deleting it from the sidecar. A new sidecar repeats the keywords inside the picture
+    file (IPTC, XMP). A file that would not change is not written.
 
     Raises SidecarError when a sidecar is there and cannot be read (not XML, no RDF, a document type, not
     UTF-8); it stays untouched. StorageError when it cannot be written.
     """
     path = sidecar_path(picture, style)
-    _write(path, keywords)
+    _write(path, keywords, picture)
     return path
 
 
-def _write(path: Path, keywords: Sequence[Keyword]) -> Rewritten:
+def _write(path: Path, keywords: Sequence[Keyword], picture: Path | str) -> Rewritten:
     there = _content(path)
+    if there is None:
+        keywords = [*embedded_keywords(picture), *keywords]
     try:
         after = rewritten(EMPTY if there is None else there, keywords)
     except MalformedXmp as error:
@@ -112,7 +116,7 @@ def write_sidecars(
             refused.append(Refused(printable(picture), reason, cure))
             continue
         try:
-            done = _write(path, keywords)
+            done = _write(path, keywords, picture)
         except InputError as error:
             refused.append(refusal(picture, error))
             continue

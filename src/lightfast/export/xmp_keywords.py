@@ -7,21 +7,21 @@ suggested        lr:hierarchicalSubject "lightfast|suggested|animal|dog", digiKa
                  never in dc:subject
 by a model that  as by a person; the exact names and the probability in lf:confirmed, and which texts were
 is sure enough   added to which list in lf:addedSubject, lf:addedHierarchicalSubject, lf:addedTagsList
+in a library     the same without a probability: what a person decided there can be taken back there
+rejected         in lf:rejected alone: by a library, or a suggestion that a person has deleted from a list;
+                 it is not suggested again
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Literal, get_args
 from xml.sax.saxutils import escape, quoteattr
 
-from lightfast.base.errors import DataError, UnknownName
+from lightfast.export.keyword import Keyword, State
 from lightfast.export.xmp_packet import RDF, Element, MalformedXmp, Splice, edited, parsed
-
-State = Literal["suggested", "confirmed"]
 
 _Name = tuple[str, str]  # namespace and local name
 _Path = tuple[str, ...]
@@ -34,64 +34,30 @@ _DC, _LR, _DIGIKAM = (
     "http://ns.adobe.com/lightroom/1.0/",
     "http://www.digikam.org/ns/1.0/",
 )
-_SUBJECT, _TREE, _TAGS, _SUGGESTED, _CONFIRMED = (
+_SUBJECT, _TREE, _TAGS, _SUGGESTED, _CONFIRMED, _REJECTED = (
     (_DC, "subject"),
     (_LR, "hierarchicalSubject"),
     (_DIGIKAM, "TagsList"),
     (NAMESPACE, "suggested"),
     (NAMESPACE, "confirmed"),
+    (NAMESPACE, "rejected"),
 )
 _ADDED = {name: (NAMESPACE, f"added{name[1][0].upper()}{name[1][1:]}") for name in (_TREE, _TAGS, _SUBJECT)}
 """A list of others → our record of what a model's confirmed keywords added to it."""
-_RECORDS = (_SUGGESTED, _CONFIRMED, *_ADDED.values())
+_RECORDS = (_SUGGESTED, _CONFIRMED, _REJECTED, *_ADDED.values())
 """Our own properties: written anew each time."""
+_STATES: Mapping[_Name, State] = {_SUGGESTED: "suggested", _CONFIRMED: "confirmed", _REJECTED: "rejected"}
 _ABOUT = {f"{RDF} about", "about"}
 _PREFIX = {_DC: "dc", _LR: "lr", _DIGIKAM: "digiKam", NAMESPACE: "lf"}
 # What separates the steps of a path cannot stand inside a name: the nearest sign that means nothing is
 # written in its place.
 _STEPS = {_TREE: ("|", "\N{BROKEN BAR}"), _TAGS: ("/", "\N{DIVISION SLASH}")}
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n '
     f'<rdf:RDF xmlns:rdf="{RDF}">\n'
     ' </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>\n'
 ).encode()
 """A sidecar that holds nothing."""
-
-
-@dataclass(frozen=True)
-class Keyword:
-    """One tag of a picture.
-
-    Attributes:
-        path: names from the root of the taxonomy to the tag, e.g. ("animal", "dog"); one name where there is
-            no taxonomy.
-        state: "suggested" by a model, or "confirmed".
-        probability: of a model, 0..1, or None. A confirmed keyword that has one was confirmed by a model that
-            was sure enough; without it, by a person (or another program).
-    """
-
-    path: tuple[str, ...]
-    state: State = "suggested"
-    probability: float | None = None
-
-    @property
-    def by_person(self) -> bool:
-        """Whether a person (or another program) stands for it."""
-        return self.state == "confirmed" and self.probability is None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", tuple(self.path))
-        if self.state not in get_args(State):
-            raise UnknownName("state of a keyword", self.state, get_args(State))
-        named = f"keyword {'/'.join(self.path)!r}"
-        if not self.path or not all(name.strip() for name in self.path):
-            raise DataError(named, expected="a path of names", got="an empty name")
-        if any(map(_NOT_XML.search, self.path)):
-            characters, got = "characters that XML can hold", "a control character"
-            raise DataError(named, expected=characters, got=got, cure="Rename the label.")
-        if self.probability is not None and not 0 <= self.probability <= 1:
-            raise DataError(f"{named}: probability", expected="0..1", got=str(self.probability))
 
 
 @dataclass(frozen=True)
@@ -108,13 +74,15 @@ class Rewritten:
 @dataclass(frozen=True)
 class _Wanted:
     """The keywords to be written, each path once: by people, and by the model what it is sure of and what it
-    suggests. `deleted`: what it was sure of earlier and a person has taken out since.
+    suggests. `deleted`: what it was sure of earlier and a person has taken out since; `rejected`: what is not
+    to be suggested again.
     """
 
     people: Sequence[Keyword]
     sure: Sequence[Keyword]
     suggested: Sequence[Keyword]
     deleted: Sequence[Keyword]
+    rejected: Sequence[Keyword]
 
     def texts(self, name: _Name) -> tuple[list[str], list[str], list[str]]:
         """What of people, of `sure` and of `suggested` goes into a list."""
@@ -145,10 +113,12 @@ def keywords_in(root: Element) -> tuple[Keyword, ...]:
 def _flat(root: Element, hierarchical: Iterable[Keyword]) -> list[Keyword]:
     """The items of dc:subject that no confirmed path contains."""
     held = {name for one in hierarchical if one.state == "confirmed" for name in one.path}
-    shares = {name: one.probability for one in _recorded(root, _CONFIRMED) for name in one.path}
+    known = {name: one for one in _recorded(root, _CONFIRMED) for name in one.path}
     ours = _added(root, _SUBJECT)
     return [
-        Keyword((text,), "confirmed", shares.get(text) if text in ours else None)
+        replace(known[text], path=(text,))
+        if text in ours and text in known
+        else Keyword((text,), "confirmed")
         for text in _but(_texts(root, _SUBJECT), held)
     ]
 
@@ -176,8 +146,8 @@ def _told(root: Element) -> dict[tuple[_Name, str], Keyword]:
 
 
 def _recorded(root: Element, name: _Name) -> list[Keyword]:
-    """The keywords in lf:suggested or lf:confirmed."""
-    found = []
+    """The keywords in lf:suggested, lf:confirmed or lf:rejected."""
+    state, found = _STATES[name], list[Keyword]()
     for item in _items(root, name):
         path = tuple(
             step.text for holder in item.below(NAMESPACE, "path") for step in holder.below(RDF, "li")
@@ -185,7 +155,7 @@ def _recorded(root: Element, name: _Name) -> list[Keyword]:
         if path and all(one.strip() for one in path):
             share = next((one.text for one in item.below(NAMESPACE, "probability")), "")
             sure = float(share) if re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share) else None
-            found.append(Keyword(path, "suggested" if name == _SUGGESTED else "confirmed", sure))
+            found.append(Keyword(path, state, sure, library=state == "confirmed" and sure is None))
     return found
 
 
@@ -199,6 +169,7 @@ def rewritten(content: bytes, keywords: Sequence[Keyword]) -> Rewritten:
     records = [
         (_SUGGESTED, map(_told_item, wanted.suggested)),
         (_CONFIRMED, map(_told_item, (*wanted.sure, *wanted.deleted))),
+        (_REJECTED, map(_told_item, wanted.rejected)),
         *((record, map(_item, _added_now(wanted, name, held[name]))) for name, record in _ADDED.items()),
     ]
     fresh = [_listed(name, items) for name, group in records if (items := list(group))]
@@ -220,10 +191,29 @@ def _but(texts: Iterable[str], known: set[str]) -> list[str]:
 def _wanted(root: Element, keywords: Sequence[Keyword]) -> _Wanted:
     people = _by_path(one for one in keywords if one.by_person)
     there = _by_path(one for one in keywords_in(root) if one.by_person) | people
-    deleted = _by_path(_taken_out(root), there)
-    sure = _by_path((one for one in keywords if one.state == "confirmed"), there, deleted)
-    suggested = _by_path((one for one in keywords if one.state == "suggested"), there, deleted, sure)
-    return _Wanted(*(tuple(group.values()) for group in (people, sure, suggested, deleted)))
+    # What a person decides in a library counts more than what was deleted here.
+    decided = _by_path((one for one in keywords if one.library), there)
+    rejected = _by_path((*_given(keywords, "rejected"), *_refused(root)), there, decided)
+    deleted = _by_path(_taken_out(root), there, rejected)
+    sure = _by_path(_given(keywords, "confirmed"), there, deleted, rejected)
+    suggested = _by_path(_given(keywords, "suggested"), there, deleted, rejected, sure)
+    return _Wanted(*(tuple(group.values()) for group in (people, sure, suggested, deleted, rejected)))
+
+
+def _given(keywords: Iterable[Keyword], state: State) -> list[Keyword]:
+    return [one for one in keywords if one.state == state]
+
+
+def _refused(root: Element) -> list[Keyword]:
+    """What is not to be suggested again: what is recorded so, and every suggestion of ours that somebody has
+    deleted from one of the lists.
+    """
+    gone = [
+        Keyword(one.path, "rejected", one.probability)
+        for one in _recorded(root, _SUGGESTED)
+        if any(_text(one, name) not in _texts(root, name) for name in _STEPS)
+    ]
+    return [*_recorded(root, _REJECTED), *gone]
 
 
 def _by_path(keywords: Iterable[Keyword], *but: Mapping[_Path, Keyword]) -> dict[_Path, Keyword]:

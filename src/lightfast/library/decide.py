@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from lightfast.base.errors import DataError
+from lightfast.library.disagree import asked_again, disagreements, with_disputed_label
+from lightfast.library.lease import enqueue
 from lightfast.library.schema import assets, decision_table, labels, leases, queue_table, tags
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import ABOUT_LABELS, rebuild_tags
@@ -60,7 +62,8 @@ def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool 
     """Do all the acts in one transaction, as one batch.
 
     A picture on which the decision of another person about labels stands is left as it is and named in
-    `kept`, unless `over` says to decide over it.
+    `kept`, unless `over` says to decide over it, or the queue has put it into this person's hand to be
+    decided again. Where a second person's answer differs from the first one's opinion, a third is asked.
 
     Raises:
         DataError: for a picture or label that is not there, for an act that wants a label and has none, and
@@ -78,9 +81,13 @@ def _decide(connection: Connection, user_id: int, acts: Sequence[ReviewAct], ove
     _require_known(connection, user_id, fresh)
     kept = set[int]() if over else _of_others(connection, user_id, fresh)
     wanted = [one for one in fresh if one.asset_id not in kept]
+    disputed = with_disputed_label(connection, user_id, wanted)
+    acts = [replace(one, from_label_id=disputed.get(one.asset_id, one.from_label_id)) for one in acts]
     numbers, batch = _write(connection, user_id, acts, done, kept)
     rebuild_tags(connection, {one.asset_id for one in wanted if one.act in ABOUT_LABELS})
+    disagreed = disagreements(connection, user_id, wanted)
     settle(connection, user_id, wanted)
+    enqueue(connection, disagreed)
     hands = [one.asset_id for one in wanted]
     connection.execute(delete(leases).where(leases.c.asset_id.in_(hands), leases.c.user_id == user_id))
     return Acted(numbers, tuple(sorted(kept)), batch)
@@ -96,15 +103,14 @@ def _write(
     """(numbers of the decisions in the order of the acts, number of the batch); what was done before keeps
     its number, pictures in `kept` get none.
     """
-    ids, batch, numbers = dict(done), None, list[int]()
-    for one in acts:
-        if one.key is not None and one.key in ids:
-            numbers.append(ids[one.key])
-        elif one.asset_id not in kept:
-            numbers.append(_add(connection, user_id, one, batch))
-            batch = batch or numbers[-1]
-            ids[one.key] = numbers[-1]
-    return tuple(numbers), batch
+    wanted = [one for one in acts if one.key in done or one.asset_id not in kept]
+    # An act with a key that came before, in the batch or earlier, is that one.
+    names: list[object] = [at if one.key is None else one.key for at, one in enumerate(wanted)]
+    first = {name: at for at, name in reversed(list(enumerate(names))) if name not in done}
+    made = _add(connection, user_id, [wanted[at] for at in sorted(first.values())])
+    new = dict(zip(sorted(first, key=lambda name: first[name]), made, strict=True))
+    ids: dict[Any, int] = {**done, **new}
+    return tuple(ids[name] for name in names), made[0] if made else None
 
 
 def _require_known(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> None:
@@ -150,19 +156,28 @@ def _of_others(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) 
         .join(decision_table, decision_table.c.id == tags.c.decision_id)
         .where(tags.c.asset_id.in_(about), decision_table.c.user_id != user_id)
     )
-    return set(rows.scalars())
+    found = set(rows.scalars())
+    return found - asked_again(connection, user_id, found)
 
 
-def _add(connection: Connection, user_id: int, one: ReviewAct, batch: int | None) -> int:
-    row = {name: getattr(one, name) for name in ("asset_id", "act", "label_id", "from_label_id")}
-    row |= {"reason": one.reason, "seconds": one.seconds, "key": one.key, "batch_id": batch}
-    result = connection.execute(insert(decision_table).values(user_id=user_id, at=now(), **row))
-    number = int(result.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
-    if batch is None:
-        connection.execute(
-            update(decision_table).where(decision_table.c.id == number).values(batch_id=number)
-        )
-    return number
+def _add(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> list[int]:
+    """The numbers of the new decisions; all are in a batch that is called by the first."""
+    names = ("asset_id", "act", "label_id", "from_label_id", "reason", "seconds", "key")
+    rows = [{name: getattr(one, name) for name in names} | {"user_id": user_id, "at": now()} for one in acts]
+    if not rows:
+        return []
+    made = connection.execute(insert(decision_table).values(**rows[0]))
+    first = int(made.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
+    connection.execute(update(decision_table).where(decision_table.c.id == first).values(batch_id=first))
+    return [first, *add_decisions(connection, [row | {"batch_id": first} for row in rows[1:]])]
+
+
+def add_decisions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Add rows of decisions at once; their numbers, in their order."""
+    if not rows:
+        return []
+    put = insert(decision_table).returning(decision_table.c.id, sort_by_parameter_order=True)
+    return [int(number) for number in connection.execute(put, list(rows)).scalars()]
 
 
 def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.errors import SettingsError
-from lightfast.library.schema import assets, leases, queue_table
+from lightfast.library.schema import assets, decision_table, leases, queue_table
 from lightfast.library.store import Store, now
 
 MINUTES = 10.0
 MOST = 500
+DISAGREEMENT = "disagreement"
+"""What queues pictures of which two people say different things."""
 Order = Literal["uncertainty", "label", "cluster", "newest"]
 _ORDERS = {
     "uncertainty": (queue_table.c.skipped, queue_table.c.uncertainty.desc(), queue_table.c.id),
@@ -86,7 +88,8 @@ def lease_next(
     """The next pictures for this person, nobody else's until the lease ends.
 
     What the person had in hand before (a closed browser) comes first, with a lease that begins anew. Pictures
-    of which somebody asked for a second opinion go to others only.
+    of which somebody asked for a second opinion go to others only; those on which two people disagree to a
+    third.
 
     Raises SettingsError for a count outside 1..500 and for an unknown order.
     """
@@ -148,7 +151,17 @@ def _waiting(user_id: int, order: str) -> Select[Any]:
         .join(assets, assets.c.id == queue_table.c.asset_id)
         .where(queue_table.c.state == "open", assets.c.deleted_at.is_(None))
         .where(or_(queue_table.c.not_user_id.is_(None), queue_table.c.not_user_id != user_id))
+        .where(or_(queue_table.c.source != DISAGREEMENT, ~_said_before(user_id)))
         .order_by(*_ORDERS[order])
+    )
+
+
+def _said_before(user_id: int) -> ColumnElement[bool]:
+    """The condition on an entry of the queue that this person has answered about its picture."""
+    return exists().where(
+        decision_table.c.asset_id == queue_table.c.asset_id,
+        decision_table.c.user_id == user_id,
+        decision_table.c.act.in_(("confirm", "reject", "second_opinion")),
     )
 
 

@@ -40,8 +40,13 @@ def require_current(store: Store) -> None:
         )
 
 
+def known_revisions() -> set[str]:
+    """The versions of the tables that this version of lightfast knows."""
+    return {step.revision for step in _scripts().walk_revisions()}
+
+
 def _require_known(store: Store, revision: str | None) -> None:
-    if revision is not None and revision not in {step.revision for step in _scripts().walk_revisions()}:
+    if revision is not None and revision not in known_revisions():
         raise DataError(
             f"{store.name} was written by a newer version of lightfast (tables {revision})",
             cure="Update lightfast; nothing was changed.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from lightfast.library.schema import decision_table, tags
 from lightfast.library.store import now
@@ -19,11 +19,17 @@ def live_decisions(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
     back.
     """
     rows = sorted(rows, key=lambda row: row.id)
-    taken = {}
+    taken = undone_decisions(rows)
+    return [row for row in rows if row.act in ABOUT_LABELS and row.id not in taken]
+
+
+def undone_decisions(rows: Iterable[Row[Any]]) -> set[int]:
+    """The numbers of the decisions that an undo, among `rows` in their order, has taken back."""
+    taken: dict[int, bool] = {}
     for row in rows:
         if row.act in ("undo", "redo"):
             taken[row.about_id] = row.act == "undo"
-    return [row for row in rows if row.act in ABOUT_LABELS and not taken.get(row.id, False)]
+    return {number for number, gone in taken.items() if gone}
 
 
 def tag_states(rows: Iterable[Row[Any]]) -> dict[tuple[int, int], tuple[str, int]]:
@@ -47,8 +53,22 @@ def rebuild_tags(connection: Connection, asset_ids: Iterable[int]) -> None:
         connection.execute(select(decision_table).where(decision_table.c.asset_id.in_(numbers))).all()
     )
     present = connection.execute(select(tags).where(tags.c.asset_id.in_(numbers))).all()
+    gone: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
     for row in present:
-        _bring(connection, row, said.pop((row.asset_id, row.label_id), None))
+        key = {"asset": row.asset_id, "label": row.label_id}
+        values = _values(row, said.pop((row.asset_id, row.label_id), None))
+        if values is None:
+            gone.append(key)
+        elif values:
+            changed.append({**key, **{f"to_{name}": value for name, value in values.items()}})
+    this = (tags.c.asset_id == bindparam("asset")) & (tags.c.label_id == bindparam("label"))
+    if gone:
+        connection.execute(delete(tags).where(this), gone)
+    if changed:
+        names = ("state", "score", "decision_id", "updated_at")
+        put = update(tags).where(this).values({name: bindparam(f"to_{name}") for name in names})
+        connection.execute(put, changed)
     if said:
         connection.execute(insert(tags), [_tag_row(key, state) for key, state in said.items()])
 
@@ -65,16 +85,18 @@ def _tag_row(key: tuple[int, int], said: tuple[str, int]) -> dict[str, Any]:
     }
 
 
-def _bring(connection: Connection, row: Row[Any], said: tuple[str, int] | None) -> None:
-    this = (tags.c.asset_id == row.asset_id) & (tags.c.label_id == row.label_id)
+def _values(row: Row[Any], said: tuple[str, int] | None) -> dict[str, Any] | None:
+    """What changes in a tag; nothing where it is as it should be, None where it goes."""
     if said is not None:
-        if (row.state, row.decision_id) != said:
-            connection.execute(
-                update(tags).where(this).values(**_tag_row((row.asset_id, row.label_id), said))
-            )
+        if (row.state, row.decision_id) == said:
+            return {}
+        state, decision = said
+        score = float(state == "confirmed")
     elif row.machine_state is None:
-        connection.execute(delete(tags).where(this))
-    elif row.decision_id is not None:
-        score = 1.0 if row.machine_state == "confirmed" else row.probability
-        values: Mapping[str, Any] = {"state": row.machine_state, "score": score, "decision_id": None}
-        connection.execute(update(tags).where(this).values(updated_at=now(), **values))
+        return None
+    elif row.decision_id is None:
+        return {}
+    else:
+        state, decision = row.machine_state, None
+        score = 1.0 if state == "confirmed" else row.probability
+    return {"state": state, "score": score, "decision_id": decision, "updated_at": now()}

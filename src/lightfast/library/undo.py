@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, select, true, update
 
-from lightfast.library.decide import Acted, settle
+from lightfast.library.decide import Acted, add_decisions, settle
+from lightfast.library.disagree import withdraw_disagreements
+from lightfast.library.lease import DISAGREEMENT
 from lightfast.library.schema import decision_table, queue_table
 from lightfast.library.store import Store, now
-from lightfast.library.tag_states import live_decisions, rebuild_tags
+from lightfast.library.tag_states import ABOUT_LABELS, live_decisions, rebuild_tags
 
 _MOVES = ("undo", "redo")
 _KEPT_STEPS = 2_000
@@ -58,7 +60,12 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
         return Acted()
     batch = decision_table.c.batch_id == batches[-1]
     rows = connection.execute(select(decision_table).where(batch, decision_table.c.act.notin_(_MOVES))).all()
-    numbers = [_add(connection, user_id, act, row, key if row is rows[0] else None) for row in rows]
+    made = {"user_id": user_id, "at": now(), "act": act}
+    moves = [
+        {**made, "asset_id": row.asset_id, "about_id": row.id, "batch_id": row.batch_id, "key": None}
+        for row in rows
+    ]
+    numbers = add_decisions(connection, [{**moves[0], "key": key}, *moves[1:]])
     rebuild_tags(connection, {row.asset_id for row in rows})
     if act == "redo":
         settle(connection, user_id, rows)
@@ -74,30 +81,37 @@ def _own(connection: Connection, user_id: int) -> Sequence[Row[Any, Any, Any]]:
     return connection.execute(own.order_by(decision_table.c.id.desc()).limit(_KEPT_STEPS)).all()
 
 
-def _add(connection: Connection, user_id: int, act: str, about: Row[Any], key: str | None) -> int:
-    row = {"asset_id": about.asset_id, "about_id": about.id, "batch_id": about.batch_id}
-    result = connection.execute(
-        insert(decision_table).values(user_id=user_id, at=now(), act=act, key=key, **row)
-    )
-    return int(result.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
-
-
-def _unsettle(connection: Connection, rows: Iterable[Row[Any]]) -> None:
+def _unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     """Bring the queue to where it was before the acts."""
+    pictures: dict[str, list[int]] = {}
     for row in rows:
-        here = update(queue_table).where(queue_table.c.asset_id == row.asset_id)
-        if row.act == "skip":
-            connection.execute(
-                here.where(queue_table.c.skipped > 0).values(skipped=queue_table.c.skipped - 1)
-            )
-        elif row.act == "second_opinion":
-            connection.execute(here.values(not_user_id=None))
-        elif row.act == "send_back" or _decided(connection, row.asset_id):
-            connection.execute(here.where(queue_table.c.state == "open").values(state="done", done_at=now()))
-        else:
-            connection.execute(here.where(queue_table.c.state == "done").values(state="open", done_at=None))
+        pictures.setdefault("label" if row.act in ABOUT_LABELS else row.act, []).append(row.asset_id)
+    decided = _decided(connection, pictures.get("label", ()))
+    settled = sorted({*pictures.get("send_back", ()), *decided})
+    fewer = {"skipped": queue_table.c.skipped - 1}
+    _bring(connection, pictures.get("skip", ()), queue_table.c.skipped > 0, fewer)
+    _bring(connection, pictures.get("second_opinion", ()), true(), {"not_user_id": None})
+    # What this answer had settled between two others is open again.
+    disagreed, opened = queue_table.c.source == DISAGREEMENT, {"state": "open", "done_at": None}
+    _bring(connection, settled, disagreed & (queue_table.c.done_at >= min(row.at for row in rows)), opened)
+    still_open = ~disagreed & (queue_table.c.state == "open")
+    _bring(connection, settled, still_open, {"state": "done", "done_at": now()})
+    free = sorted({*pictures.get("label", ())} - decided)
+    withdraw_disagreements(connection, free)
+    _bring(connection, free, queue_table.c.state == "done", opened)
 
 
-def _decided(connection: Connection, asset_id: int) -> bool:
-    rows = connection.execute(select(decision_table).where(decision_table.c.asset_id == asset_id)).all()
-    return bool(live_decisions(rows))
+def _bring(
+    connection: Connection, asset_ids: Sequence[int], where: ColumnElement[bool], values: Mapping[str, Any]
+) -> None:
+    """Change the entries of some pictures."""
+    if asset_ids:
+        here = update(queue_table).where(queue_table.c.asset_id.in_(asset_ids), where)
+        connection.execute(here.values(dict(values)))
+
+
+def _decided(connection: Connection, asset_ids: Sequence[int]) -> set[int]:
+    """Those of the pictures about whose labels a decision still holds."""
+    about = select(decision_table).where(decision_table.c.asset_id.in_(asset_ids))
+    rows = connection.execute(about).all() if asset_ids else []
+    return {row.asset_id for row in live_decisions(rows)}

@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from lightfast.base.errors import DataError
 from lightfast.base.files import load_json
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.review import ReviewRule, ReviewThreshold, review_threshold
 from lightfast.library.library import Library
-from lightfast.library.schema import models
+from lightfast.library.promote import list_models, place_of_run, run_of
 from lightfast.library.tag import ModelFacts, register_model, tag_assets
 from lightfast.runs.folder import METRICS_FILE, VAL_PREDICTIONS_FILE
 from lightfast.runs.options import RunOptions
@@ -53,9 +51,8 @@ def tag_library(
     Raises SettingsError where the validation pictures cannot prove the wanted precision.
     """
     with tagger_for(run, options) as tagger:
-        folder = Path(run).parent if run.lower().endswith(".onnx") else Path(run)
-        rule = None if accept is None else _threshold(accept, tagger, folder)
-        number = register_model(library.store, _facts(run, tagger, folder))
+        rule = None if accept is None else _threshold(accept, tagger, _run_folder(run))
+        number = register_model(library.store, model_facts(library, run, tagger))
         found = tag_assets(library, tagger, number, rule, report=options.report)
         notes = (*tagger.notes, *([] if rule is None else [f"accepted from {rule.sentence()}"]))
     text = None if accept is None else f"{accept.kind} {accept.value:g}"
@@ -65,16 +62,10 @@ def tag_library(
 
 def promoted_run(library: Library) -> str:
     """The run of the model that is in use; raises DataError where none was promoted."""
-    with library.store.read() as connection:
-        row = connection.execute(
-            select(models.c.run)
-            .where(models.c.promoted_at.isnot(None), models.c.rolled_back_at.is_(None))
-            .order_by(models.c.promoted_at.desc())
-            .limit(1)
-        ).scalar()
-    if row is None:
+    used = next((one for one in list_models(library.store) if one.in_use), None)
+    if used is None:
         raise DataError("the library has no model yet", cure="Name a run: lightfast library tag LIBRARY RUN.")
-    return row if Path(row).is_absolute() or row.startswith("hf-hub:") else str(library.folder / row)
+    return run_of(library, used)
 
 
 def _threshold(accept: ReviewRule, tagger: Tagger, folder: Path) -> ReviewThreshold:
@@ -85,13 +76,18 @@ def _threshold(accept: ReviewRule, tagger: Tagger, folder: Path) -> ReviewThresh
     return review_threshold(accept, known)
 
 
-def _facts(run: str, tagger: Tagger, folder: Path) -> ModelFacts:
-    path = folder / METRICS_FILE
+def model_facts(library: Library, run: str, tagger: Tagger) -> ModelFacts:
+    """What the library notes of the model of `run`, read by `tagger`."""
+    path = _run_folder(run) / METRICS_FILE
     metrics: dict[str, Any] = {}
     if path.is_file():
         said = load_json(path)
         metrics = {name: said[name] for name in ("accuracy", "accuracy_interval", "n") if name in said}
     card = tagger.card
     digest = card.source_digest or f"{card.model}-{card.data_version}-{card.seed}-{run}"
-    place = run if run.startswith("hf-hub:") else str(Path(run).absolute())
-    return ModelFacts(Path(run).name or run, place, digest, card.class_names, metrics)
+    return ModelFacts(Path(run).name or run, place_of_run(library, run), digest, card.class_names, metrics)
+
+
+def _run_folder(run: str) -> Path:
+    """The folder of a run, also where its exported file is named."""
+    return Path(run).parent if run.lower().endswith(".onnx") else Path(run)

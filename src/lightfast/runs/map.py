@@ -12,8 +12,9 @@ import numpy as np
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic, make_folder, write_json
 from lightfast.base.plain import as_json
+from lightfast.curate.backbone_words import WORDS_OF
 from lightfast.curate.cluster_checks import pairs_to_check, with_checked_pairs
-from lightfast.curate.cluster_names import WORDS_OF, named_by_backbone, named_by_labels
+from lightfast.curate.cluster_names import named_by_backbone, named_by_labels
 from lightfast.curate.clusters import Clusters, find_clusters
 from lightfast.curate.embed import Embedder, Features, backbone_embedder, checkpoint_embedder, embed_pictures
 from lightfast.curate.maps import MapMethod, make_map

@@ -1,0 +1,106 @@
+"""Two people who say different things about one picture: it goes to a third, who sees neither answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select, update
+
+from lightfast.library.lease import DISAGREEMENT
+from lightfast.library.schema import decision_table, leases, queue_table, tags
+from lightfast.library.store import now
+from lightfast.library.tag_states import undone_decisions
+
+if TYPE_CHECKING:
+    from lightfast.library.decide import ReviewAct
+
+_REASON = "two people see it differently"
+
+
+def asked_again(connection: Connection, user_id: int, asset_ids: set[int]) -> set[int]:
+    """Those of the pictures that the queue itself asks this person about: in the person's hand, with an open
+    entry. What another person decided about them may be decided over.
+    """
+    rows = connection.execute(
+        select(queue_table.c.asset_id)
+        .join(leases, leases.c.asset_id == queue_table.c.asset_id)
+        .where(queue_table.c.asset_id.in_(asset_ids), queue_table.c.state == "open")
+        .where(leases.c.user_id == user_id, leases.c.expires_at > now())
+    )
+    return set(rows.scalars())
+
+
+def with_disputed_label(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> Mapping[int, int]:
+    """asset → the label that stands from the second person and that the third one's answer replaces, of those
+    `acts` that settle a disagreement.
+    """
+    about = {one.asset_id: one.label_id for one in acts if one.act == "confirm"}
+    disputed = set(
+        connection.execute(
+            select(queue_table.c.asset_id).where(
+                queue_table.c.asset_id.in_(about),
+                queue_table.c.source == DISAGREEMENT,
+                queue_table.c.state == "open",
+            )
+        ).scalars()
+    )
+    if not disputed:
+        return {}
+    rows = connection.execute(
+        select(tags.c.asset_id, tags.c.label_id)
+        .join(decision_table, decision_table.c.id == tags.c.decision_id)
+        .where(tags.c.asset_id.in_(disputed), tags.c.state == "confirmed")
+        .where(decision_table.c.user_id != user_id)
+    )
+    return {row.asset_id: row.label_id for row in rows if row.label_id != about[row.asset_id]}
+
+
+def disagreements(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> list[dict[str, Any]]:
+    """Entries for the queue: the pictures on which this person's answers differ from the opinion of whoever
+    asked for a second one. To be asked before the acts close the open entries.
+
+    A first person without an opinion of the own disagrees with nobody.
+    """
+    about = [one for one in acts if one.act in ("confirm", "reject")]
+    waiting = _second_opinions(connection, [one.asset_id for one in about])
+    row = {"source": DISAGREEMENT, "reason": _REASON, "uncertainty": 1.0}
+    return [
+        {"asset_id": one.asset_id, **row}
+        for one in about
+        if one.asset_id in waiting and _differs(connection, user_id, one)
+    ]
+
+
+def withdraw_disagreements(connection: Connection, asset_ids: Sequence[int]) -> None:
+    """The second answer was taken back: nothing is left to disagree with."""
+    connection.execute(
+        update(queue_table)
+        .where(queue_table.c.asset_id.in_(asset_ids), queue_table.c.source == DISAGREEMENT)
+        .where(queue_table.c.state == "open")
+        .values(state="withdrawn", done_at=now())
+    )
+
+
+def _second_opinions(connection: Connection, asset_ids: Sequence[int]) -> set[int]:
+    """Pictures of which somebody asked for a second opinion that is still open."""
+    rows = connection.execute(
+        select(queue_table.c.asset_id).where(
+            queue_table.c.asset_id.in_(asset_ids),
+            queue_table.c.state == "open",
+            queue_table.c.not_user_id.isnot(None),
+        )
+    )
+    return set(rows.scalars())
+
+
+def _differs(connection: Connection, user_id: int, one: ReviewAct) -> bool:
+    rows = connection.execute(
+        select(decision_table).where(decision_table.c.asset_id == one.asset_id).order_by(decision_table.c.id)
+    ).all()
+    taken: set[Any] = undone_decisions(rows)
+    asked = [row for row in rows if row.act == "second_opinion" and row.id not in taken]
+    if not asked or asked[-1].label_id is None or asked[-1].user_id == user_id:
+        return False
+    same = asked[-1].label_id == one.label_id
+    return same if one.act == "reject" else not same

@@ -1,0 +1,135 @@
+"""Which model a library uses: promoted, taken back, listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from lightfast.base.errors import DataError, UnknownName
+from lightfast.library.library import Library
+from lightfast.library.schema import models
+from lightfast.library.store import Store, now
+
+
+@dataclass(frozen=True)
+class LibraryModel:
+    """A classifier that a library knows.
+
+    Attributes:
+        id, name: by which it is named.
+        run: its run folder, relative to the library where it lies inside, or `hf-hub:ID`.
+        class_names: what it can say.
+        metrics: of its run.
+        added_at, promoted_at, rolled_back_at: when; None: never.
+        in_use: whether it is the one that `library tag` takes.
+    """
+
+    id: int
+    name: str
+    run: str
+    class_names: tuple[str, ...]
+    metrics: Mapping[str, Any]
+    added_at: datetime
+    promoted_at: datetime | None
+    rolled_back_at: datetime | None
+    in_use: bool = False
+
+
+def list_models(store: Store) -> tuple[LibraryModel, ...]:
+    """Every model that the library knows, the oldest first."""
+    with store.read() as connection:
+        used = promoted_number(connection)
+        rows = connection.execute(select(models).order_by(models.c.id)).all()
+    return tuple(_model(row, used) for row in rows)
+
+
+def promoted_number(connection: Connection) -> int | None:
+    """The number of the model in use; None where none is."""
+    return connection.execute(
+        select(models.c.id)
+        .where(models.c.promoted_at.isnot(None), models.c.rolled_back_at.is_(None))
+        .order_by(models.c.promoted_at.desc(), models.c.id.desc())
+        .limit(1)
+    ).scalar()
+
+
+def promote_model(store: Store, model: int | str) -> LibraryModel:
+    """Use a model, named by its number or its name (of several the newest), from now on.
+
+    Raises UnknownName.
+    """
+
+    def write(connection: Connection) -> int:
+        number = _find(connection, model)
+        connection.execute(
+            update(models).where(models.c.id == number).values(promoted_at=now(), rolled_back_at=None)
+        )
+        return number
+
+    return _known(store, store.act(write))
+
+
+def rollback_model(store: Store) -> LibraryModel:
+    """Use the model again that was in use before; the present one is kept and no longer used.
+
+    Raises DataError where none was in use before.
+    """
+
+    def write(connection: Connection) -> int:
+        used = promoted_number(connection)
+        before = connection.execute(
+            select(models.c.id)
+            .where(models.c.promoted_at.isnot(None), models.c.rolled_back_at.is_(None), models.c.id != used)
+            .order_by(models.c.promoted_at.desc(), models.c.id.desc())
+            .limit(1)
+        ).scalar()
+        if used is None or before is None:
+            raise DataError(
+                "there is no model to go back to",
+                got="none in use" if used is None else "the first one in use",
+                cure="Promote another one: `library models` lists them.",
+            )
+        connection.execute(update(models).where(models.c.id == used).values(rolled_back_at=now()))
+        return before
+
+    return _known(store, store.act(write))
+
+
+def run_of(library: Library, model: LibraryModel) -> str:
+    """Where the run of a model lies: an absolute path, or `hf-hub:ID`."""
+    elsewhere = model.run.startswith("hf-hub:") or Path(model.run).is_absolute()
+    return model.run if elsewhere else str(library.folder / model.run)
+
+
+def place_of_run(library: Library, run: str) -> str:
+    """What the library notes of a run's place: relative where it lies inside, so that the library can be
+    moved.
+    """
+    if run.startswith("hf-hub:"):
+        return run
+    path = Path(run).absolute()
+    return str(path.relative_to(library.folder)) if path.is_relative_to(library.folder) else str(path)
+
+
+def _known(store: Store, number: int) -> LibraryModel:
+    return next(one for one in list_models(store) if one.id == number)
+
+
+def _find(connection: Connection, model: int | str) -> int:
+    rows = connection.execute(select(models.c.id, models.c.name).order_by(models.c.id.desc())).all()
+    text = str(model).strip()
+    for row in rows:
+        if text in (row.name, str(row.id)):
+            return row.id
+    raise UnknownName("model of this library", text, sorted({row.name for row in rows}))
+
+
+def _model(row: Row[Any], used: int | None) -> LibraryModel:
+    names = ("id", "name", "run", "metrics", "added_at", "promoted_at", "rolled_back_at")
+    said = {name: getattr(row, name) for name in names}
+    return LibraryModel(**said, class_names=tuple(row.class_names), in_use=row.id == used)

@@ -1,0 +1,93 @@
+"""Labels as people write them in a search: in a client's words or the library's own, with all below them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+
+from lightfast.base.errors import DataError
+from lightfast.library.schema import labels
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """The labels of a library, read once a search.
+
+    Attributes:
+        known: name → number, in the words of the client, then in the library's own.
+        children: number → numbers right below it.
+        same: number of a client's label → number of the library's own that it is another name for.
+    """
+
+    known: dict[str, int]
+    children: dict[int, list[int]] = field(default_factory=dict)
+    same: dict[int, int] = field(default_factory=dict)
+
+    def numbers(self, name: str, at: int, *, below: bool = True) -> tuple[int, ...]:
+        """The label called `name`, and with `below` all below it; letters may be large or small.
+
+        Raises DataError for a name that is not there, with those that are nearest.
+        """
+        number = self.known.get(name)
+        if number is None:
+            alike = [one for known, one in self.known.items() if known.casefold() == name.casefold()]
+            if len(set(alike)) != 1:
+                raise self._unknown(name, at)
+            number = alike[0]
+        found = {number, self.same.get(number, number)}
+        waiting = list(found) if below else []
+        while waiting:
+            fresh = set(self.children.get(waiting.pop(), ())) - found
+            found |= fresh
+            waiting += fresh
+        return tuple(sorted(found))
+
+    def _unknown(self, name: str, at: int) -> DataError:
+        said = f"no label is called {name!r} (character {at})"
+        if name.upper() in ("AND", "OR", "NOT"):
+            return DataError(said, cure=f"Write {name.upper()} in capitals, or quote a label of this name.")
+        near = nearest_names(name, self.known)
+        meant = f"Did you mean {' or '.join(map(quoted, near))}? " if near else ""
+        return DataError(said, cure=f"{meant}Words in file names are found by name:{quoted(name)}.")
+
+
+def quoted(name: str) -> str:
+    """A name as a search takes it."""
+    plain = name and not any(sign.isspace() or sign in '()":<>=\\' for sign in name)
+    if plain and name not in ("AND", "OR", "NOT"):
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def nearest_names(name: str, known: Iterable[str]) -> list[str]:
+    """At most three of `known` that are written like `name`, or hold it."""
+    folded = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(name.casefold(), list(folded), n=_SHOWN, cutoff=0.5)
+    near += [one for one in folded if name.casefold() in one and one not in near]
+    return [folded[one] for one in near[:_SHOWN]]
+
+
+def load_label_names(connection: Connection, client: str = "") -> LabelNames:
+    """All labels that a search in the words of `client` may name; retired ones too, as their tags stay.
+
+    Raises DataError for a client without a label.
+    """
+    rows = connection.execute(select(labels).where(labels.c.client.in_(["", client]))).all()
+    if client and not any(row.client == client for row in rows):
+        others = connection.execute(select(labels.c.client).distinct()).scalars()
+        near = nearest_names(client, filter(None, others))
+        cure = f"Did you mean {' or '.join(near)}?" if near else ""
+        raise DataError(f"no client is called {client!r}", cure=cure)
+    children: dict[int, list[int]] = {}
+    for row in rows:
+        if row.parent_id is not None:
+            children.setdefault(row.parent_id, []).append(row.id)
+    # The client's own words win over the library's.
+    rows = sorted(rows, key=lambda row: row.client == client)
+    same = {row.id: row.same_as_id for row in rows if row.same_as_id is not None}
+    return LabelNames({row.name: row.id for row in rows}, children, same)

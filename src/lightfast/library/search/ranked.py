@@ -1,0 +1,120 @@
+"""The best pictures by a score among those that satisfy a search: exactly those, and always as many as wanted
+where so many exist.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import BigInteger, Connection, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from lightfast.curate.neighbours import CANDIDATES, largest_columns
+from lightfast.library.feature_files import FeatureFile
+from lightfast.library.schema import assets
+from lightfast.library.search.conditions import CompiledQuery
+
+_FIRST, _GROWTH, _MOST = 1_000, 8, 70_000
+"""Of how many of the best the database is asked first, how many more then; beyond, for all that match."""
+
+Exact = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How well the pictures of a feature file fit.
+
+    Attributes:
+        known: the file of N pictures.
+        near: gives float32 (N,); called only where many pictures may match.
+        exact: rows (M,) → float32 (M,).
+        rough: whether `near` may order pictures otherwise than `exact`.
+    """
+
+    known: FeatureFile
+    near: Callable[[], NDArray[np.float32]]
+    exact: Exact
+    rough: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class RankedRows:
+    """`rows` int64 (M,) of a feature file, the best first, with their exact `scores` float32 (M,)."""
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+def rank_rows(
+    connection: Connection, query: CompiledQuery, scores: Scores, wanted: int, without: Sequence[int] = ()
+) -> RankedRows:
+    """The `wanted` best pictures among those that satisfy `query`, fewer only where there are fewer.
+
+    Where few pictures can satisfy it, they are looked up and compared; else the best by `near` are found
+    first, and the database says which of them match, until there are enough candidates.
+
+    Args:
+        connection: the state of the library that is searched.
+        query: what must hold.
+        scores: of all pictures with features.
+        wanted: at least 1.
+        without: assets that are left out.
+    """
+    need = wanted * (CANDIDATES if scores.rough else 1)
+    if query.few(connection) is not None:
+        rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
+        return best_of(scores, rows, wanted)
+    near = scores.near()
+    take = max(_FIRST, CANDIDATES * need)
+    while take < min(len(near), _MOST):
+        rows = _highest(near, take)
+        there = matching_among(connection, query, scores.known.asset_ids[rows])
+        rows = _kept(rows[np.isin(scores.known.asset_ids[rows], there)], scores.known, without)
+        if len(rows) >= need:
+            return best_of(scores, rows[:need], wanted)
+        take *= _GROWTH
+    rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
+    best = rows[_highest(near[rows], need)] if len(rows) > need else rows
+    return best_of(scores, best, wanted)
+
+
+def best_of(scores: Scores, rows: NDArray[np.int64], wanted: int) -> RankedRows:
+    """The `wanted` best of some rows by the exact score; equal ones in the order of their rows."""
+    exact = scores.exact(rows)
+    order = np.lexsort((rows, -exact))[:wanted]
+    return RankedRows(rows[order], np.asarray(exact[order], np.float32))
+
+
+def matching_among(
+    connection: Connection, query: CompiledQuery, asset_ids: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Those of some assets that satisfy the query, in no order."""
+    numbers = asset_ids.tolist()
+    if connection.dialect.name == "sqlite":
+        # One text for any number of ids: there is a bound on parameters.
+        listed = func.json_each(json.dumps(numbers)).table_valued("value")
+        among = assets.c.id.in_(select(listed.c.value))
+    else:
+        among = assets.c.id == any_(bindparam("among", numbers, ARRAY(BigInteger)))
+    rows = connection.execute(select(assets.c.id).where(among, query.condition)).scalars().all()
+    return np.array(rows, np.int64)
+
+
+def _all_matching(connection: Connection, query: CompiledQuery, known: FeatureFile) -> NDArray[np.int64]:
+    ids = connection.execute(query.matching(connection)).scalars().all()
+    rows = known.rows_of(np.array(ids, np.int64))
+    return np.sort(rows[rows >= 0])
+
+
+def _kept(rows: NDArray[np.int64], known: FeatureFile, without: Sequence[int]) -> NDArray[np.int64]:
+    return rows[~np.isin(known.asset_ids[rows], np.asarray(without, np.int64))] if len(without) else rows
+
+
+def _highest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Positions of the `count` highest values, the highest first."""
+    found = largest_columns(values[None], min(count, len(values)))[0]
+    return found[np.lexsort((found, -values[found]))]

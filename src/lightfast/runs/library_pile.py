@@ -1,0 +1,154 @@
+"""The pile that a library trains on: what people confirmed, with the untouched part marked as such."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightfast.base.errors import DataError
+from lightfast.base.files import write_text
+from lightfast.data.dataset import ImageSpec
+from lightfast.data.images import ImageSet
+from lightfast.data.splits import split_loaded
+from lightfast.library.held_out import held_out_assets, hold_out, learned_from
+from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets
+from lightfast.library.ledger import LEDGER_MARGIN, Spent, spent_since_last
+from lightfast.library.library import Library
+from lightfast.runs.fit import TrainOptions
+from lightfast.runs.options import RunOptions
+from lightfast.runs.pictures import prepare
+from lightfast.train.recipe import Recipe
+
+PILE_FILE = "pile.csv"
+
+
+@dataclass(frozen=True)
+class RetrainOptions:
+    """How a library trains its next model.
+
+    Attributes:
+        model, recipe, config, train_options: as `train` takes them.
+        share: of the pictures decided since the last retraining that join the untouched part, 0..1.
+        margin: a new model is used where it is not worse by more than this, 0..1 (`ledger.not_worse`).
+        promote: use the new model where it is not worse; otherwise it is only kept.
+    """
+
+    model: str = "auto"
+    recipe: Recipe | None = None
+    config: Mapping[str, Any] | None = None
+    train_options: TrainOptions = field(default_factory=TrainOptions)
+    share: float = 0.2
+    margin: float = LEDGER_MARGIN
+    promote: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPile:
+    """What is trained on and judged on."""
+
+    labelled: LabelledAssets
+    spent: Spent
+    held: Sequence[LabelledAsset]
+    held_new: int
+    notes: tuple[str, ...]
+
+    @property
+    def rest(self) -> list[LabelledAsset]:
+        """The pictures to learn from."""
+        held = {one.asset_id for one in self.held}
+        return [one for one in self.labelled.pictures if one.asset_id not in held]
+
+
+def make_pile(library: Library, options: RunOptions, wanted: RetrainOptions) -> TrainingPile:
+    """The labelled pictures, divided: the untouched part grows by a share of what nobody learned from."""
+    labelled = labelled_assets(library)
+    with library.store.read() as connection:
+        held, old, spent = held_out_assets(connection), learned_from(connection), spent_since_last(connection)
+    if len({name for one in labelled.pictures for name in one.labels}) < 2:
+        raise DataError(
+            "too little is decided to train on",
+            expected="pictures of at least two labels that people confirmed",
+            got=f"{len(labelled.pictures):,} pictures",
+            cure="Decide more: lightfast library review LIBRARY.",
+        )
+    fresh = _chosen(library, labelled, options, wanted, held | old)
+    hold_out(library.store, fresh)
+    judged = [one for one in labelled.pictures if one.asset_id in held | set(fresh)]
+    return TrainingPile(labelled, spent, judged, len(fresh), labelled.notes)
+
+
+def _chosen(
+    library: Library,
+    labelled: LabelledAssets,
+    options: RunOptions,
+    wanted: RetrainOptions,
+    known: Collection[int],
+) -> list[int]:
+    """Which pictures join the untouched part: a share of those that are new, label by label, near duplicates
+    on one side. Near duplicates of what was learned from do not; those of the part leave the training by
+    themselves (`split_loaded`).
+    """
+    if all(one.asset_id in known for one in labelled.pictures):
+        return []
+    pile = write_pile(library.runs / f".{PILE_FILE}", TrainingPile(labelled, Spent(0, 0, 0), (), 0, ()))
+    try:
+        prepared = prepare(str(pile), options, target=ImageSpec(options.image_size))
+    finally:
+        pile.unlink(missing_ok=True)
+    images = prepared.data.part("all")
+    numbers = {str(one.path): one.asset_id for one in labelled.pictures}
+    assets = np.array([numbers[name] for name in images.ids])
+    free = _far_from(images, np.isin(assets, sorted(known)))
+    if not len(free):
+        return []
+    data = replace(prepared.data, train=_own_classes(images.take(free)), val=None, test=None)
+    try:
+        part = split_loaded(data, val=0.0, test=wanted.share, seed=options.seed).test
+    except DataError:
+        # Too few new ones to divide: they wait for the next time in the training part, unless nothing was
+        # ever held out.
+        if known:
+            return []
+        raise
+    return sorted(numbers[name] for name in part.ids)
+
+
+def _own_classes(images: ImageSet) -> ImageSet:
+    """The set with the classes that its pictures have."""
+    if images.tags is not None:
+        held = np.flatnonzero(images.tags.any(axis=0))
+        names = tuple(images.class_names[one] for one in held)
+        return replace(images, tags=images.tags[:, held], class_names=names)
+    held, labels = np.unique(images.require_labels(), return_inverse=True)
+    names = tuple(images.class_names[one] for one in held)
+    return replace(images, labels=labels.astype(np.int64), class_names=names)
+
+
+def _far_from(images: ImageSet, known: NDArray[Any]) -> NDArray[Any]:
+    """Rows without a copy or near duplicate among the `known` ones (bool (N,))."""
+    hashes = np.array(images.content_hashes)
+    near = np.isin(hashes, hashes[known])
+    if images.groups is not None:
+        near |= np.isin(images.groups, images.groups[known])
+    return np.flatnonzero(~near)
+
+
+def write_pile(path: Path, plan: TrainingPile) -> Path:
+    """The table that `train` reads: path, label (or a JSON list of labels), part."""
+    several, held = plan.labelled.several, {one.asset_id for one in plan.held}
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["path", "labels" if several else "label", *(["split"] if held else [])])
+    for one in plan.labelled.pictures:
+        cell = json.dumps(one.labels, ensure_ascii=False) if several else one.labels[0]
+        part = ["test" if one.asset_id in held else "train"] if held else []
+        rows.writerow([str(one.path), cell, *part])
+    return write_text(path, text.getvalue())

@@ -1,0 +1,229 @@
+"""`library retrain`: from what people decided to the next model, compared on untouched pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lightfast.base.errors import SettingsError
+from lightfast.base.plain import as_json
+from lightfast.base.text import nfc
+from lightfast.data.dataset import Entry
+from lightfast.evaluate.compare import PairedTest, mcnemar
+from lightfast.library.exclusive import exclusively
+from lightfast.library.held_out import count_use
+from lightfast.library.labelled import LabelledAsset
+from lightfast.library.ledger import RetrainVerdict, not_worse, verdict_of, write_ledger
+from lightfast.library.library import Library
+from lightfast.library.promote import LibraryModel, list_models, promote_model, run_of
+from lightfast.library.tag import register_model
+from lightfast.runs.library_pile import PILE_FILE, RetrainOptions, TrainingPile, make_pile, write_pile
+from lightfast.runs.library_tag import model_facts
+from lightfast.runs.options import RunOptions
+from lightfast.runs.predict import tagger_for
+from lightfast.runs.train import train_run
+from lightfast.statistics.intervals import Interval, wilson
+from lightfast.tagging.runtime import Tagger
+from lightfast.tagging.stream import tag_files
+
+
+@dataclass(frozen=True, eq=False)
+class RetrainResult:
+    """What `library retrain` made.
+
+    Attributes:
+        run, model, model_id: the new model.
+        before: the name of the one that was in use; None: there was none.
+        trained: pictures with a label that it was trained and chosen on.
+        held_out: pictures of the untouched part that both were judged on; `held_out_new` of them joined now.
+        held_out_uses: how often the part had been scored before.
+        decisions, minutes: of people since the last retraining.
+        accuracy, interval: of the new model there, 0..1 with Wilson's 95 % interval.
+        test: both on the same pictures; None where there was no model before, or nothing to compare on.
+        verdict: "first", "better", "no gain shown" or "worse".
+        promoted: whether it is in use now; `reason` says why, or why not.
+        notes: what was left out, a sentence each.
+    """
+
+    run: str
+    model: str
+    model_id: int
+    before: str | None
+    trained: int
+    held_out: int
+    held_out_new: int
+    held_out_uses: int
+    decisions: int
+    minutes: float
+    accuracy: float | None
+    interval: Interval | None
+    test: PairedTest | None
+    verdict: RetrainVerdict
+    promoted: bool
+    reason: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What a model made of the untouched part: asset → whether it is right, of those that it was not trained
+    on; how many it had seen.
+    """
+
+    right: Mapping[int, bool]
+    seen: int = 0
+
+
+def retrain_library(
+    library: Library, options: RunOptions, retrain_options: RetrainOptions | None = None
+) -> RetrainResult:
+    """Train on what people confirmed, compare with the model in use on the untouched part, write the ledger,
+    and use the new model unless it may be worse.
+
+    Args:
+        library: is written; its runs lie in `library.runs`.
+        options: `seed`, `device`, `image_size`, `near_duplicates` and `report` count.
+        retrain_options: model, margin, whether to promote.
+
+    Raises DataError for too few decisions, and where another retraining runs.
+    """
+    wanted = retrain_options or RetrainOptions()
+    if not 0 <= wanted.margin < 1 or not 0 < wanted.share < 1:
+        raise SettingsError("`margin`, `share`", expected="margin in 0..1, share between 0 and 1")
+    with exclusively(library, "retrain"):
+        before = next((one for one in list_models(library.store) if one.in_use), None)
+        pile = make_pile(library, options, wanted)
+        # The model in use is read first: where its run is gone, nothing has been trained in vain.
+        read = None if before is None else _read_by(run_of(library, before), pile, options)
+        folder = _next_folder(library)
+        table = write_pile(folder / PILE_FILE, pile)
+        trained = train_run(
+            str(table),
+            replace(options, out=folder),
+            model=wanted.model,
+            recipe=wanted.recipe,
+            config=wanted.config,
+            train_options=wanted.train_options,
+        )
+        notes = (*pile.notes, *trained.notes)
+        with tagger_for(str(folder), options) as tagger:
+            facts = model_facts(library, str(folder), tagger)
+            uses = count_use(library.store, {"run": facts.run, "n": len(pile.held)})
+            after = _read(tagger, pile.held)
+        number = register_model(library.store, facts, None if before is None else before.id)
+        pile = replace(pile, notes=notes)
+        return _judged(library, wanted, pile, (before, read), (facts.run, number, after), uses)
+
+
+def _next_folder(library: Library) -> Path:
+    taken = [int(path.name[8:]) for path in library.runs.glob("retrain-*") if path.name[8:].isdigit()]
+    return library.runs / f"retrain-{max(taken, default=0) + 1:04}"
+
+
+def _read_by(run: str, pile: TrainingPile, options: RunOptions) -> _Read:
+    with tagger_for(run, options) as tagger:
+        return _read(tagger, pile.held)
+
+
+def _read(tagger: Tagger, held: Sequence[LabelledAsset]) -> _Read:
+    """Which pictures the model reads rightly: its first class is a label of the picture; of a model with
+    several labels, exactly the picture's labels are those at or above their thresholds.
+    """
+    card, truth = tagger.card, {one.asset_id: set(one.labels) for one in held}
+    names, right, seen = [nfc(name) for name in card.class_names], dict[int, bool](), 0
+    for batch in tag_files(tagger, [Entry(one.path, str(one.asset_id), 0) for one in held]):
+        marks = batch.seen if batch.seen is not None else np.zeros(len(batch.entries), np.bool_)
+        for entry, probs, known in zip(batch.entries, batch.probs, marks.tolist(), strict=True):
+            wanted = truth[int(entry.id)]
+            if known:
+                seen += 1
+            elif card.task == "multi-label":
+                said = {names[at] for at in np.flatnonzero(probs >= card.cuts)}
+                right[int(entry.id)] = said == wanted
+            else:
+                right[int(entry.id)] = names[int(probs.argmax())] in wanted
+    return _Read(right, seen)
+
+
+def _judged(
+    library: Library,
+    wanted: RetrainOptions,
+    pile: TrainingPile,
+    before: tuple[LibraryModel | None, _Read | None],
+    after: tuple[str, int, _Read],
+    uses: int,
+) -> RetrainResult:
+    """The ledger's entry, and the new model in use where it may be."""
+    old, old_read = before
+    run, number, new_read = after
+    test = _paired(old, old_read, new_read, Path(run).name)
+    verdict = _verdict(old, test)
+    allowed, reason = _may_be_used(old, test, wanted.margin)
+    right = list(new_read.right.values())
+    accuracy = float(np.mean(right)) if right else None
+    figures = {"accuracy": accuracy, "n": len(right), "margin": wanted.margin, "uses_before": uses}
+    figures["paired"] = as_json(test)
+    write_ledger(library.store, (getattr(old, "id", None), number), pile.spent, figures, verdict)
+    if allowed and wanted.promote:
+        promote_model(library.store, number)
+    elif allowed:
+        reason = f"not promoted, as asked: {reason}"
+    return RetrainResult(
+        run=run,
+        model=Path(run).name,
+        model_id=number,
+        before=getattr(old, "name", None),
+        trained=len(pile.rest),
+        held_out=len(right) if test is None else test.n,
+        held_out_new=pile.held_new,
+        held_out_uses=uses,
+        decisions=pile.spent.decisions,
+        minutes=pile.spent.minutes,
+        accuracy=accuracy,
+        interval=wilson(sum(right), len(right)) if right else None,
+        test=test,
+        verdict=verdict,
+        promoted=allowed and wanted.promote,
+        reason=reason,
+        notes=(*pile.notes, *_seen_notes(old, old_read)),
+    )
+
+
+def _verdict(old: LibraryModel | None, test: PairedTest | None) -> RetrainVerdict:
+    if old is None:
+        return "first"
+    return "no gain shown" if test is None else verdict_of(test.difference_interval)
+
+
+def _seen_notes(old: LibraryModel | None, old_read: _Read | None) -> tuple[str, ...]:
+    if old is None or old_read is None or not old_read.seen:
+        return ()
+    return (f"{old_read.seen:,} untouched pictures were left out: {old.name} was trained on them",)
+
+
+def _paired(
+    old: LibraryModel | None, old_read: _Read | None, new_read: _Read, name: str
+) -> PairedTest | None:
+    if old is None or old_read is None:
+        return None
+    both = sorted(old_read.right.keys() & new_read.right.keys())
+    if not both:
+        return None
+    found = mcnemar([old_read.right[one] for one in both], [new_read.right[one] for one in both])
+    return replace(found, before_name=old.name, after_name=name)
+
+
+def _may_be_used(old: LibraryModel | None, test: PairedTest | None, margin: float) -> tuple[bool, str]:
+    """(whether the rule lets the new model be used, why or why not)."""
+    if old is None:
+        return True, "the library had no model in use"
+    if test is None:
+        return False, f"there is no picture on which it can be compared with {old.name}"
+    low = 100 * test.difference_interval.low
+    bound = f"at worst {low:+.1f} points, with a margin of {100 * margin:g}"
+    if not_worse(test.difference_interval, margin):
+        return True, f"not worse than {old.name}: {bound}"
+    return False, f"it is not shown that it is no worse than {old.name}: {bound}; more decisions tell more"

@@ -1,0 +1,91 @@
+"""A second opinion that differs goes to a third person, who sees neither; the third one's word holds."""
+
+from __future__ import annotations
+
+from library.pictures import fill, states
+from sqlalchemy import select
+
+from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.lease import lease_next
+from lightfast.library.library import Library
+from lightfast.library.review import next_asked
+from lightfast.library.schema import queue_table
+from lightfast.library.undo import undo
+
+CAT, DOG = 1, 2
+
+
+def _disagree(library: Library) -> None:
+    """The first person holds it for a cat, the second for a dog."""
+    fill(library, 1, users=3)
+    lease_next(library.store, 1)
+    decide(library.store, 1, [ReviewAct(1, "second_opinion", CAT)])
+    lease_next(library.store, 2)
+    decide(library.store, 2, [ReviewAct(1, "confirm", DOG)])
+
+
+def _seen(library: Library, user: int) -> list[int]:
+    return [one.asset_id for one in lease_next(library.store, user, 5)]
+
+
+def test_two_that_differ_are_settled_by_a_third_whose_word_holds(library: Library):
+    _disagree(library)
+    assert _seen(library, 1) == _seen(library, 2) == []
+    assert _seen(library, 3) == [1]
+    said = decide(library.store, 3, [ReviewAct(1, "confirm", CAT)])
+    assert said.kept == ()
+    assert states(library) == {(1, CAT): "confirmed", (1, DOG): "rejected"}
+    assert [_seen(library, user) for user in (1, 2, 3)] == [[], [], []]
+
+
+def test_later_reviewers_cannot_see_earlier_answers(library: Library):
+    _disagree(library)
+    (asked,) = next_asked(library, 3, 1)
+    assert (asked.source, asked.label, asked.probability, asked.others) == ("disagreement", None, None, ())
+    shown = repr(asked)
+    assert not any(word in shown for word in ("cat", "dog", "u1", "u2"))
+
+
+def test_two_that_agree_need_no_third(library: Library):
+    fill(library, 1, users=3)
+    decide(library.store, 1, [ReviewAct(1, "second_opinion", CAT)])
+    decide(library.store, 2, [ReviewAct(1, "confirm", CAT)])
+    assert _seen(library, 3) == []
+
+
+def test_a_first_person_without_an_opinion_disagrees_with_nobody(library: Library):
+    fill(library, 1, users=3)
+    decide(library.store, 1, [ReviewAct(1, "second_opinion")])
+    decide(library.store, 2, [ReviewAct(1, "confirm", DOG)])
+    assert _seen(library, 3) == []
+
+
+def test_the_second_person_takes_back_and_the_question_is_open_again(library: Library):
+    _disagree(library)
+    undo(library.store, 2)
+    assert states(library) == {}
+    assert _seen(library, 2) == [1]
+    with library.store.read() as connection:
+        rows = connection.execute(select(queue_table.c.source, queue_table.c.state)).all()
+    assert set(map(tuple, rows)) == {("tag", "open"), ("disagreement", "withdrawn")}
+
+
+def test_the_third_takes_back_and_is_asked_again(library: Library):
+    _disagree(library)
+    lease_next(library.store, 3)
+    decide(library.store, 3, [ReviewAct(1, "confirm", CAT)])
+    undo(library.store, 3)
+    assert states(library) == {(1, DOG): "confirmed"}
+    with library.store.read() as connection:
+        open_ones = connection.execute(select(queue_table.c.source).where(queue_table.c.state == "open"))
+        assert open_ones.scalars().all() == ["disagreement"]
+
+
+def test_what_was_sent_back_may_be_decided_by_whom_the_queue_asks(library: Library):
+    fill(library, 1)
+    decide(library.store, 1, [ReviewAct(1, "confirm", CAT)])
+    decide(library.store, 1, [ReviewAct(1, "send_back")])
+    assert decide(library.store, 2, [ReviewAct(1, "reject", CAT)]).kept == (1,)
+    lease_next(library.store, 2)
+    assert decide(library.store, 2, [ReviewAct(1, "reject", CAT)]).kept == ()
+    assert states(library) == {(1, CAT): "rejected"}

@@ -1,0 +1,236 @@
+"""From decisions to the next model: what is trained on, the untouched part, the ledger, who is in use."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from fixtures.databases import database, library, postgres_server
+from library.brightness import add_greys, confirm, numbers_of, truth_of
+
+from lightfast.base.errors import CheckpointError, DataError
+from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.exclusive import exclusively
+from lightfast.library.held_out import held_out_assets
+from lightfast.library.ledger import read_ledger, verdict_of
+from lightfast.library.library import Library, create_library, open_library
+from lightfast.library.promote import list_models, promote_model, rollback_model
+from lightfast.library.undo import undo
+from lightfast.runs.library_pile import PILE_FILE, RetrainOptions
+from lightfast.runs.library_retrain import RetrainResult, retrain_library
+from lightfast.runs.library_tag import promoted_run, tag_library
+from lightfast.runs.options import RunOptions
+from lightfast.statistics.intervals import Interval
+from lightfast.train.recipe import Recipe
+
+__all__ = ["database", "library", "postgres_server"]
+_QUICK = Recipe.of(epochs=3, batch_size=8, learning_rate=1e-2)
+pytestmark = pytest.mark.timeout(120)
+# What does not depend on the database is shown on one.
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def _retrain(held: Library, **more: object) -> RetrainResult:
+    wanted = RetrainOptions("mlp", _QUICK, **more)  # pyright: ignore[reportArgumentType]
+    return retrain_library(held, RunOptions(), wanted)
+
+
+def _pile(held: Library, result: RetrainResult) -> dict[str, tuple[str, str]]:
+    with (held.folder / result.run / PILE_FILE).open(encoding="utf-8") as stream:
+        return {Path(row["path"]).stem: (row["label"], row["split"]) for row in csv.DictReader(stream)}
+
+
+@pytest.fixture
+def filled(library: Library, tmp_path: Path) -> Library:
+    """40 pictures, of which people decided 30."""
+    add_greys(library, tmp_path / "greys", 40)
+    confirm(library, numbers_of(library)[:30], truth_of(library))
+    return library
+
+
+def test_from_decisions_to_a_model_in_use_to_tags(filled: Library):
+    first = _retrain(filled)
+    assert (first.verdict, first.promoted, first.before) == ("first", True, None)
+    assert (first.decisions, first.minutes, first.held_out) == (30, 1.0, 6)
+    assert first.trained == 24
+    assert list(_pile(filled, first).values()).count(("bright", "test")) == 3
+    assert promoted_run(filled) == str(filled.folder / first.run)
+    said = tag_library(filled, promoted_run(filled), RunOptions())
+    assert (said.seen, said.decided, said.model_id) == (40, 30, first.model_id)
+
+
+@on_sqlite
+def test_the_untouched_part_is_never_trained_on_and_grows_by_new_pictures_only(filled: Library):
+    first = _pile(filled, _retrain(filled))
+    confirm(filled, numbers_of(filled)[30:], truth_of(filled))
+    result = _retrain(filled)
+    second = _pile(filled, result)
+    held = {name for name, (_, part) in first.items() if part == "test"}
+    assert {name for name, (_, part) in second.items() if part == "test"} >= held
+    joined = {name for name, (_, part) in second.items() if part == "test"} - held
+    assert len(joined) == result.held_out_new == 2
+    assert not joined & set(first)
+    assert (result.decisions, result.held_out_uses) == (10, 1)
+
+
+@on_sqlite
+def test_the_untouched_part_grows_though_the_new_pictures_lack_a_label(filled: Library):
+    truth = truth_of(filled)
+    rest = numbers_of(filled)[30:]
+    confirm(filled, rest[:5], {**truth, rest[0]: "grey", rest[1]: "grey"})
+    _retrain(filled)
+    # No grey one among these: three bright, two dark.
+    confirm(filled, rest[5:], truth)
+    assert _retrain(filled).held_out_new == 2
+
+
+def test_the_ledger_tells_cost_gain_and_verdict_and_only_what_is_not_worse_is_used(filled: Library):
+    first = _retrain(filled)
+    # The same decisions turned round: what is learned is as wrong as can be.
+    turned = {number: "dark" if name == "bright" else "bright" for number, name in truth_of(filled).items()}
+    with filled.store.read() as connection:
+        held = held_out_assets(connection)
+    confirm(filled, [one for one in numbers_of(filled)[:30] if one not in held], turned)
+    second = _retrain(filled)
+    assert second.test is not None
+    assert (second.test.before_accuracy, second.test.after_accuracy) == (1.0, 0.0)
+    assert (second.verdict, second.promoted) == ("worse", False)
+    assert "at worst -" in second.reason
+    assert promoted_run(filled).endswith(first.model)
+    entries = read_ledger(filled.store)
+    assert [one.verdict for one in entries] == ["first", "worse"]
+    assert (entries[1].decisions, entries[1].figures["paired"]["lost"]) == (24, 6)
+    assert (entries[1].before_model_id, entries[1].after_model_id) == (first.model_id, second.model_id)
+
+
+@on_sqlite
+def test_not_promoted_as_asked_then_promoted_by_hand_then_taken_back(filled: Library):
+    first = _retrain(filled)
+    second = _retrain(filled, promote=False, margin=0.9)
+    assert (second.promoted, second.reason[:22]) == (False, "not promoted, as asked")
+    assert promote_model(filled.store, second.model).in_use
+    assert rollback_model(filled.store).name == first.model
+    assert [one.in_use for one in list_models(filled.store)] == [True, False]
+    with pytest.raises(DataError, match="no model to go back to"):
+        rollback_model(filled.store)
+
+
+@on_sqlite
+def test_a_rejected_label_is_never_a_training_label(filled: Library):
+    """ "Not a carrot" reaches the next model: the picture does not teach "carrot" any more."""
+    with filled.store.read() as connection:
+        held = held_out_assets(connection)
+    assert not held
+    one = numbers_of(filled)[0]
+    decide(filled.store, 1, [ReviewAct(one, "reject", 2)])
+    pile = _pile(filled, result := _retrain(filled))
+    assert "000" not in pile
+    assert "1 pictures are known only for what they are not" in " ".join(result.notes)
+    undo(filled.store, 1)
+    assert _pile(filled, _retrain(filled))["000"][0] == "dark"
+
+
+@on_sqlite
+def test_copies_stand_on_one_side(library: Library, tmp_path: Path):
+    add_greys(library, tmp_path / "greys", 30)
+    truth = truth_of(library)
+    confirm(library, numbers_of(library), truth)
+    first = _pile(library, _retrain(library))
+    held = next(name for name, (_, part) in first.items() if part == "test")
+    # The same pixels in another file: a new picture by its bytes.
+    source = tmp_path / "greys" / f"{held}.png"
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / f"{900 + int(held) % 2}.bmp").write_bytes(_as_bmp(source))
+    from lightfast.library.add import add_pictures
+
+    add_pictures(library, [str(tmp_path / "more")])
+    confirm(library, numbers_of(library)[-1:], truth_of(library))
+    result = _retrain(library)
+    assert any("also in the test part" in note for note in result.notes)
+
+
+def _as_bmp(path: Path) -> bytes:
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.open(path).save(stream, "BMP")
+    return stream.getvalue()
+
+
+@on_sqlite
+def test_too_few_decisions_are_said(library: Library, tmp_path: Path):
+    add_greys(library, tmp_path / "greys", 4)
+    with pytest.raises(DataError, match="too little is decided"):
+        _retrain(library)
+
+
+def test_a_second_retraining_at_once_is_refused_and_a_killed_one_holds_nothing_up(filled: Library):
+    process = multiprocessing.get_context("spawn").Process(target=_hold, args=(filled.folder,))
+    process.start()
+    while not (filled.folder / "held").exists():
+        process.join(0.05)
+    with pytest.raises(DataError, match="another retrain of this library is running"):
+        _retrain(filled)
+    process.kill()
+    process.join()
+    with exclusively(filled, "retrain"):
+        pass
+
+
+def _hold(folder: Path) -> None:
+    """Another process that hangs in the middle."""
+    import time
+
+    held = open_library(folder)
+    with exclusively(held, "retrain"):
+        (folder / "held").touch()
+        time.sleep(60)
+
+
+@on_sqlite
+def test_a_model_whose_run_is_gone_is_said_before_anything_is_trained(filled: Library):
+    import shutil
+
+    first = _retrain(filled)
+    shutil.rmtree(filled.folder / first.run)
+    with pytest.raises(CheckpointError):
+        _retrain(filled)
+    assert len(read_ledger(filled.store)) == 1
+
+
+def test_labels_that_left_the_taxonomy_are_kept_and_said(tmp_path: Path):
+    from sqlalchemy import select, update
+
+    from lightfast.library.schema import labels, tags
+    from lightfast.library.store import now
+
+    held = create_library(tmp_path / "library")
+    add_greys(held, tmp_path / "greys", 32)
+    said = truth_of(held)
+    odd = numbers_of(held)[-1]
+    confirm(held, numbers_of(held)[:-1], said)
+    confirm(held, [odd], {odd: "grey"})
+    with held.store.write() as connection:
+        connection.execute(update(labels).where(labels.c.name == "grey").values(retired_at=now()))
+    result = _retrain(held)
+    assert any("'grey' is no longer in the taxonomy; 1 tags" in note for note in result.notes)
+    with held.store.read() as connection:
+        assert connection.execute(select(tags.c.state).where(tags.c.asset_id == odd)).scalar() == "confirmed"
+    held.close()
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((0.01, 0.2), "better"),
+        ((-0.1, 0.1), "no gain shown"),
+        ((-0.2, -0.01), "worse"),
+        ((0.0, 0.1), "no gain shown"),
+    ],
+)
+def test_the_verdict_is_read_off_the_interval(interval: tuple[float, float], verdict: str):
+    assert verdict_of(Interval(*interval)) == verdict
