@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from lightfast.base.errors import SettingsError
 from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import count_waiting, enqueue, lease_next, release
+from lightfast.library.lease import count_waiting, enqueue, lease_assets, lease_next, release
 from lightfast.library.library import Library
 from lightfast.library.schema import decision_table, leases, queue_table
 from lightfast.library.store import now
@@ -105,3 +105,11 @@ def test_reviewers_at_once_lose_nothing_and_double_nothing(library: Library):
     with library.store.read() as connection:
         decided = connection.execute(select(decision_table.c.asset_id)).scalars().all()
     assert sorted(itertools.chain(*seen)) == sorted(decided) == list(range(1, pictures + 1))
+
+
+def test_chosen_pictures_come_in_hand_as_far_as_they_wait_and_are_free(library: Library):
+    fill(library, 4)
+    lease_next(library.store, 2, 1)
+    decide(library.store, 1, [ReviewAct(3, "confirm", 1)])
+    assert _ids(lease_assets(library.store, 1, [4, 1, 3, 2, 99])) == [4, 2]
+    assert _ids(lease_next(library.store, 2, 4)) == [1]

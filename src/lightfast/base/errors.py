@@ -5,6 +5,8 @@ LightfastError                exit 1   the work failed
 └── InputError                exit 2   something that the caller can mend
     ├── UnknownName                    a name that no registry knows
     ├── DataError                      pictures, labels, folders, manifests
+    │   ├── NotFoundError              a row of a library that is not there
+    │   └── ConflictError              somebody else's act stands in the way
     ├── SettingsError                  a setting out of range, or two that contradict each other
     ├── CheckpointError                a run folder or checkpoint that does not fit
     ├── DownloadError                  a file that did not arrive whole
@@ -74,6 +76,14 @@ class UnknownName(InputError):
 
 class DataError(InputError):
     """Pictures, labels, folders or manifests that cannot be used as they are."""
+
+
+class NotFoundError(DataError):
+    """A picture, label, model, user or job that a library does not hold."""
+
+
+class ConflictError(DataError):
+    """Somebody else's act, or an earlier one, stands in the way."""
 
 
 class SettingsError(InputError):

@@ -20,6 +20,18 @@ def source_cache_folder() -> Path:
     return _folder("LIGHTFAST_CACHE", "lightfast-cache")
 
 
+def libraries_folder() -> Path:
+    """Where libraries stand that were made for a folder of pictures: LIGHTFAST_LIBRARIES, else `libraries` in
+    the user's data folder. Absolute.
+    """
+    named = os.environ.get("LIGHTFAST_LIBRARIES")
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("lightfast") / "libraries"
+
+
 def pictures_folder() -> Path:
     """Where decoded pictures are kept: `pictures` in the cache folder."""
     return source_cache_folder() / "pictures"

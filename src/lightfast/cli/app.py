@@ -19,8 +19,9 @@ from lightfast.base.errors import LightfastError
 # Each adds its commands, in the order of the help: what a new user needs first stands first.
 # isort: off
 from lightfast.cli import runs, damage, explain, enhance, data, curate, select, map, relabel, library  # noqa: F401
-from lightfast.cli import library_retrain, library_review, library_search, library_jobs, library_export  # noqa: F401
-from lightfast.cli import library_backup, statistics, scorecard, export, studies  # noqa: F401
+from lightfast.cli import library_jobs, library_retrain, library_review, library_export  # noqa: F401
+from lightfast.cli import library_backup, library_search, library_users, serve  # noqa: F401
+from lightfast.cli import statistics, scorecard, export, studies  # noqa: F401
 
 # isort: on
 from lightfast.cli.flags import with_flags

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from lightfast.base.errors import DataError
+from lightfast.base.errors import ConflictError, DataError, NotFoundError
 from lightfast.library.disagree import asked_again, disagreements, with_disputed_label
 from lightfast.library.lease import enqueue
 from lightfast.library.schema import assets, decision_table, labels, leases, queue_table, tags
@@ -66,8 +66,9 @@ def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool 
     decided again. Where a second person's answer differs from the first one's opinion, a third is asked.
 
     Raises:
-        DataError: for a picture or label that is not there, for an act that wants a label and has none, and
-            for a picture that somebody else has in hand.
+        NotFoundError: for a picture or label that is not there.
+        ConflictError: for a picture that somebody else has in hand.
+        DataError: for an act that wants a label and has none.
     """
     for one in acts:
         if one.act in ABOUT_LABELS and one.label_id is None:
@@ -133,7 +134,7 @@ def _done_before(connection: Connection, acts: Sequence[ReviewAct]) -> dict[str 
 def _require_rows(connection: Connection, table: Any, wanted: set[int], noun: str) -> None:
     found = set(connection.execute(select(table.c.id).where(table.c.id.in_(wanted))).scalars())
     if missing := sorted(wanted - found):
-        raise DataError(f"{noun} {missing[0]} is not in the library", cure="Load the page anew.")
+        raise NotFoundError(f"{noun} {missing[0]} is not in the library", cure="Load the page anew.")
 
 
 def _require_free(connection: Connection, user_id: int, wanted: set[int]) -> None:
@@ -143,7 +144,7 @@ def _require_free(connection: Connection, user_id: int, wanted: set[int]) -> Non
         )
     ).scalars()
     if first := next(iter(taken), None):
-        raise DataError(
+        raise ConflictError(
             f"picture {first} is in the hand of another reviewer", cure="Take the next one of the queue."
         )
 

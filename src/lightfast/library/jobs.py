@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from lightfast.base.errors import DataError, SettingsError
+from lightfast.base.errors import ConflictError, NotFoundError, SettingsError
 from lightfast.library.schema import EPOCH, MICROSECOND, jobs
 from lightfast.library.store import now
 
@@ -72,10 +72,10 @@ _COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
 
 
 def job(connection: Connection, job_id: str) -> Job:
-    """The job with this number; raises DataError where there is none."""
+    """The job with this number; raises NotFoundError where there is none."""
     row = connection.execute(select(*_COLUMNS).where(jobs.c.id == job_id)).one_or_none()
     if row is None:
-        raise DataError(f"there is no job {job_id}", cure="`library jobs` lists them.")
+        raise NotFoundError(f"there is no job {job_id}", cure="`library jobs` lists them.")
     return Job(**row._mapping)
 
 
@@ -126,7 +126,7 @@ def new_job(
         key: names the order; the same user's order that was sent before under it is found again.
         alone: refuse it while another job of the kind waits or runs.
 
-    Raises DataError for a key that was used for something else, and for a second job of a kind that goes
+    Raises ConflictError for a key that was used for something else, and for a second job of a kind that goes
     alone.
     """
     full = None if key is None else f"{user_id or 0}:{key}"
@@ -147,7 +147,7 @@ def _with_key(connection: Connection, key: str, kind: str, arguments: Mapping[st
     if row is None:
         return None
     if (row.kind, row.arguments) != (kind, dict(arguments)):
-        raise DataError(
+        raise ConflictError(
             "`key` was given to another job before", expected="a key for every order", cure="Make a new one."
         )
     return row.id
@@ -162,7 +162,9 @@ def _require_alone(connection: Connection, kind: str) -> None:
     ).one_or_none()
     if other is not None:
         word = "runs" if other.state == "running" else "waits"
-        raise DataError(f"job {other.id} ({kind}) {word} already", cure="Wait for it, or cancel it first.")
+        raise ConflictError(
+            f"job {other.id} ({kind}) {word} already", cure="Wait for it, or cancel it first."
+        )
 
 
 def claim_job(connection: Connection, job_id: str, worker: str) -> Job | None:
@@ -224,7 +226,7 @@ def job_again(connection: Connection, job_id: str, *, alone: bool = False) -> No
     """
     known = job(connection, job_id)
     if known.state not in ("failed", "cancelled"):
-        raise DataError(
+        raise ConflictError(
             f"job {job_id} is {known.state}", expected="one that failed or was cancelled", cure="Leave it."
         )
     if alone:

@@ -100,6 +100,27 @@ def lease_next(
     return store.act(lambda connection: _lease(connection, user_id, count, order, minutes))
 
 
+def lease_assets(
+    store: Store, user_id: int, asset_ids: Iterable[int], *, minutes: float = MINUTES
+) -> tuple[QueueEntry, ...]:
+    """These pictures for this person, as far as they wait and nobody else has them: what was just taken back
+    comes again at once. At most 500; the others are left out.
+    """
+    wanted = list(dict.fromkeys(asset_ids))[:MOST]
+
+    def lease(connection: Connection) -> tuple[QueueEntry, ...]:
+        moment = now()
+        connection.execute(delete(leases).where(leases.c.expires_at <= moment))
+        waiting = _waiting(user_id, "uncertainty").where(queue_table.c.asset_id.in_(wanted))
+        others = select(leases.c.asset_id).where(leases.c.user_id != user_id)
+        entries = _one_each(_entries(connection, waiting.where(queue_table.c.asset_id.notin_(others))), set())
+        _take(connection, user_id, entries, moment + timedelta(minutes=minutes))
+        by_asset = {one.asset_id: one for one in entries}
+        return tuple(by_asset[number] for number in wanted if number in by_asset)
+
+    return store.act(lease)
+
+
 def release(store: Store, user_id: int, asset_ids: Iterable[int] | None = None) -> int:
     """Give pictures back before their lease ends; without numbers all that the person has. How many."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from lightfast.base.errors import DataError, UnknownName
+from lightfast.base.errors import ConflictError, UnknownName
 from lightfast.library.library import Library
 from lightfast.library.schema import models
 from lightfast.library.store import Store, now
@@ -77,7 +77,7 @@ def promote_model(store: Store, model: int | str) -> LibraryModel:
 def rollback_model(store: Store) -> LibraryModel:
     """Use the model again that was in use before; the present one is kept and no longer used.
 
-    Raises DataError where none was in use before.
+    Raises ConflictError where none was in use before.
     """
 
     def write(connection: Connection) -> int:
@@ -89,7 +89,7 @@ def rollback_model(store: Store) -> LibraryModel:
             .limit(1)
         ).scalar()
         if used is None or before is None:
-            raise DataError(
+            raise ConflictError(
                 "there is no model to go back to",
                 got="none in use" if used is None else "the first one in use",
                 cure="Promote another one: `library models` lists them.",

@@ -334,3 +334,15 @@ audit = Table(
     Column("detail", JSON, nullable=False),
     sqlite_autoincrement=True,
 )
+written_table = Table(
+    "written",
+    METADATA,
+    # Digest of who wrote what with which idempotency key: the same write sent again is answered from here.
+    Column("key", Text, primary_key=True),
+    # Digest of what was sent.
+    Column("body", Text, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    # Of the answer; NULL: under work.
+    Column("status", Integer),
+    Column("answer", Text),
+)

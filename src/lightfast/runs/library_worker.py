@@ -39,6 +39,9 @@ from lightfast.library.jobs import (
     new_job,
 )
 from lightfast.library.library import Library
+
+# Each adds its kinds.
+from lightfast.runs import library_kinds  # noqa: F401
 from lightfast.runs.library_jobs import JOB_KINDS
 from lightfast.runs.library_locks import WorkerLock, dead_worker, is_lost, lock_files
 

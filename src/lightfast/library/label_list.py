@@ -1,0 +1,124 @@
+"""The labels of a library: listed with their counts, added, renamed, moved in the tree, named by clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from lightfast.base.errors import ConflictError, NotFoundError
+from lightfast.base.text import nfc
+from lightfast.library.schema import labels, tags
+
+_STATES = ("confirmed", "suggested", "rejected")
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """A label.
+
+    Attributes:
+        id, name: of the label.
+        client: whose word it is; "": the library's own.
+        parent_id: the label above it in the tree.
+        same_as_id: the library's label that a client's word stands for.
+        retired_at: when it was taken out of the taxonomy; tags that people gave stay.
+        confirmed, suggested, rejected: its tags in each state.
+    """
+
+    id: int
+    name: str
+    client: str
+    parent_id: int | None
+    same_as_id: int | None
+    retired_at: datetime | None
+    confirmed: int = 0
+    suggested: int = 0
+    rejected: int = 0
+
+
+def list_labels(connection: Connection, client: str | None = None) -> tuple[LabelRow, ...]:
+    """All labels by name, or those of one client ("": the library's own)."""
+    wanted = select(labels).order_by(labels.c.client, labels.c.name)
+    if client is not None:
+        wanted = wanted.where(labels.c.client == client)
+    counts: dict[int, dict[str, int]] = {}
+    counted = select(tags.c.label_id, tags.c.state, func.count()).group_by(tags.c.label_id, tags.c.state)
+    for label_id, state, count in connection.execute(counted):
+        counts.setdefault(label_id, {})[state] = count
+    return tuple(_row(row, counts.get(row.id, {})) for row in connection.execute(wanted))
+
+
+def label_row(connection: Connection, label_id: int) -> LabelRow:
+    """One label with its counts; raises NotFoundError."""
+    row = connection.execute(select(labels).where(labels.c.id == label_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"label {label_id} is not in the library", cure="Load the labels anew.")
+    counted = (
+        select(tags.c.state, func.count().label("n"))
+        .where(tags.c.label_id == label_id)
+        .group_by(tags.c.state)
+    )
+    return _row(row, {one.state: one.n for one in connection.execute(counted)})
+
+
+def add_label(
+    connection: Connection,
+    name: str,
+    client: str = "",
+    parent_id: int | None = None,
+    same_as_id: int | None = None,
+) -> LabelRow:
+    """A new label. Raises ConflictError where it is there already, NotFoundError for a parent that is not."""
+    for number in (parent_id, same_as_id):
+        if number is not None:
+            label_row(connection, number)
+    _require_new(connection, client, nfc(name))
+    row = {"name": nfc(name), "client": client, "parent_id": parent_id, "same_as_id": same_as_id}
+    made = connection.execute(insert(labels).values(**row))
+    return label_row(connection, int(made.inserted_primary_key[0]))  # pyright: ignore[reportOptionalSubscript]
+
+
+def change_label(connection: Connection, label_id: int, changes: Mapping[str, Any]) -> LabelRow:
+    """Bring `name`, `parent_id`, `same_as_id` or `retired_at` of a label to new values.
+
+    Raises ConflictError for a name that another label has, and for a parent that stands below the label.
+    """
+    before = label_row(connection, label_id)
+    changes = dict(changes)
+    if "name" in changes:
+        changes["name"] = nfc(changes["name"])
+        if changes["name"] != before.name:
+            _require_new(connection, before.client, changes["name"])
+    if changes.get("parent_id") is not None:
+        _require_above(connection, label_id, changes["parent_id"])
+    if changes.get("same_as_id") is not None:
+        label_row(connection, changes["same_as_id"])
+    if changes:
+        connection.execute(update(labels).where(labels.c.id == label_id).values(**changes))
+    return label_row(connection, label_id)
+
+
+def _row(row: Any, counts: Mapping[str, int]) -> LabelRow:
+    own = (row.id, row.name, row.client, row.parent_id, row.same_as_id, row.retired_at)
+    return LabelRow(*own, *(counts.get(state, 0) for state in _STATES))
+
+
+def _require_new(connection: Connection, client: str, name: str) -> None:
+    there = select(labels.c.id).where(labels.c.client == client, labels.c.name == name)
+    number = connection.execute(there).scalar()
+    if number is not None:
+        raise ConflictError(f"label {name!r} is there already, as number {number}", cure="Use that one.")
+
+
+def _require_above(connection: Connection, label_id: int, parent_id: int) -> None:
+    above: int | None = parent_id
+    while above is not None:
+        if above == label_id:
+            raise ConflictError(
+                f"label {parent_id} stands below label {label_id}", cure="Choose a parent from above it."
+            )
+        above = label_row(connection, above).parent_id

@@ -1,0 +1,43 @@
+"""`/api/explain`: the places of a picture that speak for a label."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from lightfast.library.access import files_of
+from lightfast.library.browse import require_visible
+from lightfast.serve.api.assets import moved_file
+from lightfast.serve.api.fields import PathId, ShownName
+from lightfast.serve.auth.person import Viewer
+from lightfast.serve.service import Served
+
+explain_routes = APIRouter(prefix="/api/explain", tags=["explain"])
+
+
+class ExplainQuery(BaseModel):
+    """What is to be explained, and how."""
+
+    method: Annotated[ShownName, Field(examples=["grad-cam"])] = "grad-cam"
+    label: ShownName | None = Field(None, description="One of the model's; without it what is predicted.")
+
+
+@explain_routes.get(
+    "/{asset_id}",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "A PNG."}},
+)
+def get_explanation(
+    asset_id: PathId, query: Annotated[ExplainQuery, Query()], served: Served, person: Viewer
+) -> Response:
+    """The picture as the model sees it, coloured where it speaks for the label."""
+    with served.library.store.read() as connection:
+        require_visible(connection, asset_id, person.client)
+        files = files_of(served.library, connection, [asset_id])
+    if asset_id not in files:
+        raise moved_file(asset_id)
+    run = served.model.current().run
+    drawn = served.maps.png(run, files[asset_id], query.method, query.label)
+    return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, no-cache"})

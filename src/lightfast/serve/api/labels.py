@@ -1,0 +1,71 @@
+"""`/api/labels`: what pictures may be called, with how many are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from lightfast.base.text import nfc
+from lightfast.library.label_list import LabelRow, add_label, change_label, list_labels
+from lightfast.library.store import now
+from lightfast.serve.api.fields import FreeText, PathId, RowId, ShownName
+from lightfast.serve.auth.audit import note_audit
+from lightfast.serve.auth.person import Admin, Reviewer, Viewer
+from lightfast.serve.once import OnceRoute
+from lightfast.serve.service import Served
+
+label_routes = APIRouter(prefix="/api/labels", tags=["labels"], route_class=OnceRoute)
+
+
+class LabelList(BaseModel):
+    """Labels by name."""
+
+    items: list[LabelRow]
+
+
+class NewLabel(BaseModel):
+    """A label to add; with `client` and `same_as_id` it is a client's name for one of the library's own."""
+
+    name: Annotated[ShownName, Field(examples=["carrot"])]
+    client: FreeText = ""
+    parent_id: RowId | None = None
+    same_as_id: RowId | None = None
+
+
+class LabelChange(BaseModel):
+    """What is to change of a label; what is left out stays."""
+
+    name: ShownName | None = None
+    parent_id: RowId | None = None
+    same_as_id: RowId | None = None
+    retired: bool | None = None
+
+
+@label_routes.get("")
+def get_labels(served: Served, person: Viewer, client: FreeText | None = None) -> LabelList:
+    """All labels with their counts; `client` is one client's words, empty the library's own."""
+    with served.library.store.read() as connection:
+        return LabelList(items=list(list_labels(connection, person.client or client)))
+
+
+@label_routes.post("", status_code=201)
+def post_label(label: NewLabel, served: Served, person: Reviewer) -> LabelRow:
+    """Add a label."""
+    with served.library.store.write() as connection:
+        return add_label(connection, label.name, nfc(label.client.strip()), label.parent_id, label.same_as_id)
+
+
+@label_routes.patch("/{label_id}")
+def patch_label(label_id: PathId, change: LabelChange, served: Served, person: Admin) -> LabelRow:
+    """Rename a label, move it in the tree, retire it or take it up again."""
+    changes = change.model_dump(exclude_unset=True)
+    if changes.get("name", "") is None:
+        del changes["name"]
+    if "retired" in changes:
+        changes["retired_at"] = now() if changes.pop("retired") else None
+    with served.library.store.write() as connection:
+        changed = change_label(connection, label_id, changes)
+        note_audit(connection, person.id, "label changed", label_id=label_id, changes=sorted(changes))
+        return changed

@@ -1,0 +1,77 @@
+"""`/api/models`: the classifiers of the library: which is in use, promote, roll back, retrain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from lightfast.base.errors import NotFoundError
+from lightfast.library.jobs import Job
+from lightfast.library.ledger import LedgerEntry, read_ledger
+from lightfast.library.promote import LibraryModel, list_models, promote_model, rollback_model
+from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
+from lightfast.serve.api.jobs import order_job
+from lightfast.serve.auth.audit import note_audit
+from lightfast.serve.auth.person import Admin, Person, Reviewer, Viewer
+from lightfast.serve.once import OnceRoute
+from lightfast.serve.service import Served, Service
+
+model_routes = APIRouter(prefix="/api/models", tags=["models"], route_class=OnceRoute)
+
+
+class ModelList(BaseModel):
+    """Models, the oldest first, with every retraining: what it cost people, and what it brought."""
+
+    items: list[LibraryModel]
+    ledger: list[LedgerEntry]
+
+
+class RetrainRequest(BaseModel):
+    """How the next model is trained from what people decided."""
+
+    model: ShownName = "auto"
+    margin: Annotated[
+        float, Field(ge=0, lt=1, description="Used unless it may be worse by more than this.")
+    ] = 0.02
+    promote: Annotated[bool, Field(description="Use the new model where it is not worse.")] = True
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+
+
+@model_routes.get("")
+def get_models(served: Served, person: Viewer) -> ModelList:
+    """All models and retrainings."""
+    store = served.library.store
+    return ModelList(items=list(list_models(store)), ledger=list(read_ledger(store)))
+
+
+@model_routes.post("/rollback")
+def roll_back(served: Served, person: Admin) -> LibraryModel:
+    """Use the model again that was in use before."""
+    found = rollback_model(served.library.store)
+    _note(served, person, "model rolled back", found)
+    return found
+
+
+@model_routes.post("/retrain", status_code=202)
+def retrain(
+    wanted: RetrainRequest, served: Served, person: Reviewer, idempotency_key: IdempotencyKey = None
+) -> Job:
+    """Order the next model, from what people decided; see /api/jobs for how far it is."""
+    return order_job(served, person, "retrain", wanted.model_dump(), idempotency_key)
+
+
+@model_routes.post("/{model_id}/promote")
+def promote(model_id: PathId, served: Served, person: Admin) -> LibraryModel:
+    """Use this model from now on."""
+    if all(one.id != model_id for one in list_models(served.library.store)):
+        raise NotFoundError(f"model {model_id} is not in the library", cure="Load the list anew.")
+    found = promote_model(served.library.store, model_id)
+    _note(served, person, "model promoted", found)
+    return found
+
+
+def _note(served: Service, person: Person, act: str, model: LibraryModel) -> None:
+    with served.library.store.write() as connection:
+        note_audit(connection, person.id, act, model_id=model.id)

@@ -1,0 +1,167 @@
+"""`/api/predict`: what the model sees in pictures that are sent, or in pictures of the library."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+
+from lightfast.data.decode.unreadable import UnreadablePicture
+from lightfast.library.access import files_of
+from lightfast.library.browse import require_visible
+from lightfast.library.schema import labels
+from lightfast.library.uploads import Upload
+from lightfast.serve.api.assets import moved_file
+from lightfast.serve.api.fields import RowId, ShownName
+from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads
+from lightfast.serve.auth.person import Person, Viewer
+from lightfast.serve.inference import HeldModel, Overloaded
+from lightfast.serve.problems import HttpProblem
+from lightfast.serve.service import Served, Service
+
+predict_routes = APIRouter(prefix="/api/predict", tags=["predict"])
+
+
+class PredictOptions(BaseModel):
+    """How much is answered."""
+
+    top: Annotated[int, Field(ge=1, le=1_000, description="So many labels at most.")] = 5
+    threshold: Annotated[
+        float, Field(ge=0, le=1, description="Labels below this probability are left out.")
+    ] = 0
+    client: Annotated[ShownName | None, Field(description="Labels in this client's words.")] = None
+
+
+class LabelProbability(BaseModel):
+    """A label with the model's probability."""
+
+    label: str
+    probability: float
+
+
+class PicturePrediction(BaseModel):
+    """What the model sees in one picture; `unreadable` says why it could not look."""
+
+    name: str
+    asset_id: int | None = None
+    labels: list[LabelProbability] = []
+    unreadable: str | None = None
+
+
+class PredictAnswer(BaseModel):
+    """Predictions in the order of the pictures, and which model made them."""
+
+    model: str
+    model_id: int | None
+    task: str
+    items: list[PicturePrediction]
+
+
+class AssetNumbers(BaseModel):
+    """Pictures of the library."""
+
+    asset_ids: Annotated[list[RowId], Field(min_length=1, max_length=256, examples=[[1, 2]])]
+
+
+@predict_routes.post("", openapi_extra=UPLOAD_BODY)
+async def predict_uploads(
+    uploads: Uploads, options: Annotated[PredictOptions, Query()], served: Served, person: Viewer
+) -> PredictAnswer:
+    """Predict pictures that are sent; nothing of them is kept."""
+    return await _predicted(served, person, options, uploads, [None] * len(uploads))
+
+
+@predict_routes.post("/assets")
+async def predict_assets(
+    wanted: AssetNumbers, options: Annotated[PredictOptions, Query()], served: Served, person: Viewer
+) -> PredictAnswer:
+    """Predict pictures of the library."""
+    uploads = await run_in_threadpool(_read, served, person, wanted.asset_ids)
+    return await _predicted(served, person, options, uploads, wanted.asset_ids)
+
+
+async def _predicted(
+    served: Service,
+    person: Person,
+    options: PredictOptions,
+    uploads: Sequence[Upload],
+    numbers: Sequence[int | None],
+) -> PredictAnswer:
+    held = served.model.ready or await run_in_threadpool(served.model.current)
+    client = options.client or person.client
+    words = await run_in_threadpool(_client_words, served, client) if client else None
+    try:
+        waiting = [asyncio.wrap_future(held.batcher.submit(one)) for one in uploads]
+    except Overloaded as error:
+        raise HttpProblem(
+            503, "too many pictures wait", cure="Try again.", headers={"Retry-After": "1"}
+        ) from error
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    items = [
+        _item(held, options, words, (upload.name, number), probs)
+        for upload, number, probs in zip(uploads, numbers, found, strict=True)
+    ]
+    served.metrics.predictions.inc(len(items))
+    return PredictAnswer(
+        model=held.tagger.card.model, model_id=held.model_id, task=held.tagger.card.task, items=items
+    )
+
+
+def _item(
+    held: HeldModel,
+    options: PredictOptions,
+    words: dict[str, str] | None,
+    sent: tuple[str, int | None],
+    probs: NDArray[np.float32] | BaseException,
+) -> PicturePrediction:
+    name, number = sent
+    if isinstance(probs, UnreadablePicture):
+        return PicturePrediction(name=name, asset_id=number, unreadable=probs.reason)
+    if isinstance(probs, BaseException):
+        raise probs
+    labels = _labels(held.tagger.card.class_names, probs, options, words)
+    return PicturePrediction(name=name, asset_id=number, labels=labels)
+
+
+def _labels(
+    names: Sequence[str], probs: NDArray[np.float32], options: PredictOptions, words: dict[str, str] | None
+) -> list[LabelProbability]:
+    """The most probable labels; of a client's words those that it has."""
+    order = [int(at) for at in np.argsort(-probs, kind="stable") if probs[at] >= options.threshold]
+    said = [(names[at] if words is None else words.get(names[at]), float(probs[at])) for at in order]
+    found = [LabelProbability(label=name, probability=sure) for name, sure in said if name is not None]
+    return found[: options.top]
+
+
+def _client_words(served: Service, client: str) -> dict[str, str]:
+    """The library's name → the client's name of every label that the client has a name for."""
+    own = labels.alias("own")
+    with served.library.store.read() as connection:
+        rows = connection.execute(
+            select(own.c.name, labels.c.name.label("said"))
+            .join(own, own.c.id == labels.c.same_as_id)
+            .where(labels.c.client == client)
+        ).all()
+    if not rows:
+        raise HttpProblem(
+            404, f"no client {client!r} has names for labels", cure="Add them at POST /api/labels."
+        )
+    return {row.name: row.said for row in rows}
+
+
+def _read(served: Service, person: Person, numbers: Sequence[int]) -> list[Upload]:
+    with served.library.store.read() as connection:
+        for number in numbers:
+            require_visible(connection, number, person.client)
+        files = files_of(served.library, connection, numbers)
+    lost = [number for number in numbers if number not in files]
+    if lost:
+        raise moved_file(lost[0])
+    return [Upload(f"picture {number}", files[number].read_bytes()) for number in numbers]

@@ -1,0 +1,121 @@
+"""`/api/session`: who am I, log in, log out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field, SecretStr
+from sqlalchemy import select
+
+from lightfast import __version__
+from lightfast.library.schema import users
+from lightfast.library.store import now
+from lightfast.serve.api.fields import ShownName
+from lightfast.serve.auth.audit import note_audit
+from lightfast.serve.auth.passwords import password_fits
+from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
+from lightfast.serve.auth.tokens import csrf_token, issue_secret, revoke_secret
+from lightfast.serve.problems import HttpProblem
+from lightfast.serve.security import too_often
+from lightfast.serve.service import Served, Service
+
+session_routes = APIRouter(prefix="/api/session", tags=["session"])
+
+
+class Login(BaseModel):
+    """A name with its password."""
+
+    name: ShownName = Field(examples=["ada"])
+    password: Annotated[SecretStr, Field(max_length=1_000)] = Field(examples=["correct horse battery"])
+
+
+class SessionUser(BaseModel):
+    """Who is logged in."""
+
+    id: int
+    name: str
+    role: Literal["viewer", "reviewer", "admin"]
+    client: str | None = None
+
+
+class SessionAnswer(BaseModel):
+    """Who sends the request: `user` is null where nobody is logged in. `csrf` goes with every write, in the
+    header X-CSRF-Token. `local`: everyone here is the owner, nobody has to log in.
+    """
+
+    user: SessionUser | None
+    csrf: str
+    local: bool
+    library: str = Field(description="The name of the library.")
+    version: str
+
+
+@session_routes.get("")
+def get_session(request: Request, served: Served) -> SessionAnswer:
+    """Who am I, and what goes with my writes."""
+    return _answer(served, identify(request), request.cookies.get(COOKIE))
+
+
+@session_routes.post("")
+def log_in(login: Login, request: Request, response: Response, served: Served) -> SessionAnswer:
+    """Log in: sets the cookie of the session."""
+    address = request.client.host if request.client else "unknown"
+    for name in (f"address {address}", f"name {login.name}"):
+        if wait := served.logins.wait_for(name):
+            raise too_often(wait)
+    person = _checked(served, login, address)
+    ends = now() + timedelta(days=served.settings.limits.session_days)
+    store = served.library.store
+    with store.write() as connection:
+        _, secret = issue_secret(connection, person.id, "session", expires_at=ends)
+        note_audit(connection, person.id, "login", address=address)
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=served.settings.limits.session_days * 86_400,
+        httponly=True,
+        samesite="lax",
+        secure=served.settings.https,
+    )
+    return _answer(served, person, secret)
+
+
+@session_routes.delete("", status_code=204)
+def log_out(request: Request, response: Response, served: Served, person: Viewer) -> None:
+    """Log out: the session ends for good."""
+    secret = request.cookies.get(COOKIE)
+    if person.by == "session" and secret is not None:
+        with served.library.store.write() as connection:
+            revoke_secret(connection, secret)
+            note_audit(connection, person.id, "logout")
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=served.settings.https)
+
+
+def _checked(served: Service, login: Login, address: str) -> Person:
+    store = served.library.store
+    with store.read() as connection:
+        row = connection.execute(select(users).where(users.c.name == login.name)).one_or_none()
+    kept = None if row is None or row.disabled_at is not None else row.password_hash
+    if row is None or not password_fits(login.password.get_secret_value(), kept):
+        with store.write() as connection:
+            note_audit(connection, None, "login refused", name=login.name, address=address)
+        raise HttpProblem(
+            401, "name or password is wrong", cure="Try again, or ask an admin for a new password."
+        )
+    return Person(row.id, row.name, row.role, row.client, "session")
+
+
+def _answer(served: Service, person: Person | None, secret: str | None) -> SessionAnswer:
+    user = None
+    if person is not None:
+        user = SessionUser(id=person.id, name=person.name, role=person.role, client=person.client)  # pyright: ignore[reportArgumentType]
+    return SessionAnswer(
+        user=user,
+        # Programs and the owner need none; something is given so that pages need not tell them apart.
+        csrf=csrf_token(secret) if secret else "none",
+        local=person is not None and person.by == "local",
+        library=served.library.folder.name,
+        version=__version__,
+    )

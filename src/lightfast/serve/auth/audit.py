@@ -1,0 +1,15 @@
+"""What happened to people and rights: logins, users, tokens, models. Decisions are their own log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from lightfast.library.schema import audit
+from lightfast.library.store import now
+
+
+def note_audit(connection: Connection, user_id: int | None, act: str, **detail: Any) -> None:
+    """Write one line, in the transaction of `connection`; never a secret."""
+    connection.execute(insert(audit).values(at=now(), user_id=user_id, act=act, detail=detail))

@@ -1,0 +1,197 @@
+"""Predictions for many requests at once, by the exported model in ONNX Runtime.
+
+One thread a core takes what waits, at most a batch at a time. Nothing waits for a batch to fill: a request
+that comes while a thread is idle is computed at once, and those that come meanwhile go together.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from lightfast.base.errors import ConflictError
+from lightfast.data.decode.decode import decode_bytes
+from lightfast.data.decode.unreadable import printable
+from lightfast.library.library import Library
+from lightfast.library.schema import models
+from lightfast.library.uploads import Upload
+from lightfast.tagging.runtime import Tagger
+
+_LOOK_AGAIN = 1.0
+"""Seconds after which another promoted model is seen."""
+_MOST_WAITING = 4_096
+
+
+class Overloaded(Exception):
+    """More pictures wait than are ever computed in time."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    upload: Upload
+    answer: Future[NDArray[np.float32]]
+
+
+class MicroBatcher:
+    """Threads that decode pictures and answer with probabilities; `close` ends them after what waits.
+
+    Args:
+        tagger: the model, and how many calls of it keep the machine busy.
+        observe: told the size of every batch.
+    """
+
+    def __init__(self, tagger: Tagger, observe: Callable[[int], object] = lambda _: None) -> None:
+        self.tagger, self._observe = tagger, observe
+        self._waiting: deque[_Waiting] = deque()
+        self._some = threading.Condition()
+        self._closed = False
+        names = [f"pictures-inference-{number}" for number in range(tagger.threads)]
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, upload: Upload) -> Future[NDArray[np.float32]]:
+        """The probabilities float32 (K,) to be; the future raises UnreadablePicture for what is no picture.
+
+        Raises Overloaded where more wait than are ever answered in time, and after `close`.
+        """
+        one = _Waiting(upload, Future())
+        with self._some:
+            if self._closed or len(self._waiting) >= _MOST_WAITING:
+                raise Overloaded
+            self._waiting.append(one)
+            self._some.notify()
+        return one.answer
+
+    def close(self) -> None:
+        """Compute what waits, then end the threads."""
+        with self._some:
+            self._closed = True
+            self._some.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while batch := self._next():
+            self._answer(batch)
+
+    def _next(self) -> list[_Waiting]:
+        """What waits, at most a batch; nothing once closed and empty."""
+        with self._some:
+            while not self._waiting and not self._closed:
+                self._some.wait()
+            count = min(len(self._waiting), self.tagger.batch)
+            return [self._waiting.popleft() for _ in range(count)]
+
+    def _answer(self, batch: list[_Waiting]) -> None:
+        read = [(one, image) for one in batch if (image := self._decoded(one)) is not None]
+        if not read:
+            return
+        self._observe(len(read))
+        try:
+            probs = self.tagger.infer(np.stack([image for _, image in read]))
+        # Whatever the runtime raises belongs to those who wait; the thread goes on.
+        except Exception as error:  # noqa: BLE001
+            for one, _ in read:
+                one.answer.set_exception(error)
+            return
+        for (one, _), row in zip(read, probs, strict=True):
+            one.answer.set_result(row)
+
+    def _decoded(self, one: _Waiting) -> NDArray[np.uint8] | None:
+        """The picture in the model's shape; None where nobody waits for it any more, or it is none."""
+        if not one.answer.set_running_or_notify_cancel():
+            return None
+        height, width, channels = self.tagger.card.image_shape
+        try:
+            return decode_bytes(one.upload.data, printable(one.upload.name), (height, width), channels)
+        except Exception as error:  # noqa: BLE001  see _answer
+            one.answer.set_exception(error)
+            return None
+
+
+class HeldModel:
+    """A model that is being served, and what it was opened from."""
+
+    def __init__(self, run: str, model_id: int | None, device: str, observe: Callable[[int], object]) -> None:
+        from lightfast.runs.options import RunOptions
+        from lightfast.runs.predict import tagger_for
+
+        self.run, self.model_id = run, model_id
+        self._stack = ExitStack()
+        self.tagger = self._stack.enter_context(tagger_for(run, RunOptions(device=device)))
+        self.batcher = MicroBatcher(self.tagger, observe)
+
+    def close(self) -> None:
+        """Answer what waits, then give the model back."""
+        self.batcher.close()
+        self._stack.close()
+
+
+class ModelHolder:
+    """The model in use: the run that the server was started with, or else the library's promoted one, which
+    is looked up again every second. While a new one is being opened the old one answers.
+    """
+
+    def __init__(
+        self, library: Library, run: str | None, device: str, observe: Callable[[int], object]
+    ) -> None:
+        self._library, self._run, self._device, self._observe = library, run, device, observe
+        self._held: HeldModel | None = None
+        self._checked = -_LOOK_AGAIN
+        self._lock = threading.Lock()
+
+    @property
+    def ready(self) -> HeldModel | None:
+        """The model where it need not be looked up, or another thread is at it."""
+        fresh = self._run or time.monotonic() - self._checked < _LOOK_AGAIN or self._lock.locked()
+        return self._held if fresh else None
+
+    def current(self) -> HeldModel:
+        """The model to ask now; opened where it has to be. Raises DataError where there is none."""
+        with self._lock:
+            return self._look()
+
+    def close(self) -> None:
+        """Give the model back."""
+        with self._lock:
+            held, self._held = self._held, None
+        if held is not None:
+            held.close()
+
+    def _look(self) -> HeldModel:
+        number, run = (None, self._run) if self._run else promoted_model(self._library)
+        held = self._held
+        if held is None or (held.run, held.model_id) != (run, number):
+            fresh = HeldModel(run, number, self._device, self._observe)
+            self._held = fresh
+            if held is not None:
+                held.close()
+            held = fresh
+        self._checked = time.monotonic()
+        return held
+
+
+def promoted_model(library: Library) -> tuple[int, str]:
+    """(number, run) of the model in use; raises DataError where none was promoted."""
+    with library.store.read() as connection:
+        row = connection.execute(
+            select(models.c.id, models.c.run)
+            .where(models.c.promoted_at.isnot(None), models.c.rolled_back_at.is_(None))
+            .order_by(models.c.promoted_at.desc())
+            .limit(1)
+        ).one_or_none()
+    if row is None:
+        raise ConflictError("the library has no model yet", cure="Train or register one and promote it.")
+    outside = Path(row.run).is_absolute() or row.run.startswith("hf-hub:")
+    return row.id, row.run if outside else str(library.folder / row.run)

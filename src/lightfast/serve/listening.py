@@ -1,0 +1,58 @@
+"""A server that listens until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from lightfast.base.errors import SettingsError
+from lightfast.serve.settings import ServeSettings
+
+_SECONDS_TO_END = 10
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """A socket at the host and port of the settings; port 0 takes a free one.
+
+    Raises SettingsError where that cannot be listened at.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"cannot listen at {settings.host} port {settings.port} ({error})",
+            cure="Choose another `port`, or end the program that listens there.",
+        ) from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """What to open in a browser."""
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+class EndingServer(uvicorn.Server):
+    """Answers requests: `run(sockets=[...])` does until Ctrl-C or SIGTERM. It ends the streams of its
+    application before it waits for its connections.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_SECONDS_TO_END,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish requests under work, for some seconds."""
+        self._app.state.service.closing.set()
+        await super().shutdown(sockets)

@@ -1,0 +1,113 @@
+"""`Service`: what all requests of one server share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, select
+
+from lightfast.base.errors import SettingsError, StorageError
+from lightfast.base.files import storage_errors
+from lightfast.library.library import Library
+from lightfast.library.schema import users
+from lightfast.library.users import user_number
+from lightfast.runs.library_worker import JobEngine, start_jobs
+from lightfast.serve.embedding import UploadEmbedder
+from lightfast.serve.explaining import MapDrawer
+from lightfast.serve.following import QueueFollower
+from lightfast.serve.inference import ModelHolder
+from lightfast.serve.limiter import Limiter
+from lightfast.serve.metrics import Metrics
+from lightfast.serve.settings import ServeSettings
+
+_LOG = logging.getLogger("lightfast.serve")
+
+
+class Service:
+    """An open library with the settings of the server, its limits and its model."""
+
+    def __init__(self, library: Library, settings: ServeSettings) -> None:
+        self.library, self.settings = library, settings
+        limits = settings.limits
+        self.requests = Limiter(limits.requests_a_second, limits.burst)
+        self.logins = Limiter(limits.logins_a_minute / 60, limits.logins_a_minute)
+        self.metrics = Metrics()
+        self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
+        self.maps = MapDrawer(settings.device)
+        self.embeddings = UploadEmbedder(library, settings.device)
+        self.follower = QueueFollower(library)
+        self.closing = threading.Event()
+        self._engine: JobEngine | None = None
+        self._starting = threading.Lock()
+
+    def is_local(self, connection: Connection) -> bool:
+        """Whether everyone who reaches the server is its owner: on loopback, as long as nobody has a
+        password.
+        """
+        return self.settings.on_loopback and not has_users(connection)
+
+    def owner(self, connection: Connection, *, write: bool) -> int:
+        """The number of the owner, who is made by the first write; 0 before."""
+        name = self.settings.local_user
+        found = connection.execute(select(users.c.id).where(users.c.name == name.strip())).scalar()
+        if found is None and write:
+            return self.library.store.act(lambda connection: user_number(connection, name, "admin"))
+        return found or 0
+
+    def start(self, pictures: Sequence[str]) -> None:
+        """Begin to work on jobs; the first one adds `pictures`. A library that cannot be written is served
+        for reading.
+        """
+        self.follower.start()
+        try:
+            # One that only takes orders begins with the first of them.
+            engine = self.jobs if self.settings.work or pictures else None
+        except StorageError as error:
+            _LOG.warning("jobs cannot be worked on: %s", error)
+            return
+        if engine is not None and pictures:
+            with self.library.store.read() as connection:
+                owner = self.owner(connection, write=True)
+            engine.submit("add", {"sources": tuple(pictures)}, owner)
+
+    @property
+    def jobs(self) -> JobEngine:
+        """Takes orders for jobs. Raises StorageError where the library cannot be written."""
+        with self._starting, storage_errors(self.library.folder):
+            if self._engine is None:
+                self._engine = start_jobs(self.library, work=self.settings.work)
+            return self._engine
+
+    def close(self) -> None:
+        """End the streams, stop working on jobs, and give the model back; the library is the caller's."""
+        self.closing.set()
+        self.follower.close()
+        if self._engine is not None:
+            self._engine.close()
+        self.model.close()
+
+    def require_users(self) -> None:
+        """Refuse to serve other machines as long as nobody has a password; raises SettingsError."""
+        with self.library.store.read() as connection:
+            if not self.settings.on_loopback and not has_users(connection):
+                raise SettingsError(
+                    f"`host` {self.settings.host} is reached by other machines, and nobody has a password",
+                    cure=f"Add an admin first: lightfast library users {self.library.folder}.",
+                )
+
+
+def has_users(connection: Connection) -> bool:
+    """Whether anybody can log in."""
+    found = select(users.c.id).where(users.c.password_hash.isnot(None), users.c.disabled_at.is_(None))
+    return connection.execute(found.limit(1)).scalar() is not None
+
+
+async def _service_of(request: Request) -> Service:
+    return request.app.state.service
+
+
+Served = Annotated[Service, Depends(_service_of)]

@@ -1,0 +1,169 @@
+"""The pages: a shell of HTML a page; what stands in it comes from the REST, by the modules in `static/`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lightfast.library.summary import summarise
+from lightfast.serve.auth.person import COOKIE, Person, identify
+from lightfast.serve.auth.tokens import csrf_token
+from lightfast.serve.service import Served, Service
+
+page_routes = APIRouter()
+_HERE = Path(__file__).parent
+STATIC_FOLDER = _HERE / "static"
+_NAMES = {
+    "/review": "Review",
+    "/library": "Library",
+    "/map": "Groups",
+    "/models": "Models",
+    "/jobs": "Jobs",
+    "/draw": "Draw",
+    "/people": "People",
+}
+_FOR_ADMINS = ("/people",)
+
+
+class PageFiles(StaticFiles):
+    """Files that a browser asks for again each time, mostly to hear that they are unchanged: after an upgrade
+    no old module meets a new one.
+    """
+
+    def file_response(self, *args: Any, **named: Any) -> Response:
+        """The file, or that it is unchanged."""
+        response = super().file_response(*args, **named)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+@page_routes.get("/")
+def start_page(request: Request, served: Served) -> Response:
+    """What the library holds, and what to do next; empty: a place to drop pictures on."""
+    return _page(request, served, "start", counts=lambda: summarise(served.library))
+
+
+@page_routes.get("/review")
+def review_page(request: Request, served: Served) -> Response:
+    """The pictures that wait for a person, one by one or many at a time."""
+    return _page(request, served, "review")
+
+
+@page_routes.get("/library")
+def library_page(request: Request, served: Served, q: str = "") -> Response:
+    """All pictures: search, narrow, choose, label many."""
+    return _page(request, served, "library", query=q)
+
+
+@page_routes.get("/assets/{asset_id}")
+def asset_page(request: Request, served: Served, asset_id: int) -> Response:
+    """One picture with all that is known of it."""
+    return _page(request, served, "asset", asset_id=asset_id)
+
+
+@page_routes.get("/map")
+def map_page(request: Request, served: Served) -> Response:
+    """Groups of pictures that look alike, on a map."""
+    return _page(request, served, "map")
+
+
+@page_routes.get("/models")
+def models_page(request: Request, served: Served) -> Response:
+    """Models: which is in use, what each training brought."""
+    return _page(request, served, "models")
+
+
+@page_routes.get("/jobs")
+def jobs_page(request: Request, served: Served) -> Response:
+    """What runs, and what has run."""
+    return _page(request, served, "jobs")
+
+
+@page_routes.get("/draw")
+def draw_page(request: Request, served: Served) -> Response:
+    """A drawing board with the model's guesses."""
+    return _page(request, served, "draw")
+
+
+@page_routes.get("/people")
+def people_page(request: Request, served: Served) -> Response:
+    """Who may do what."""
+    return _page(request, served, "people")
+
+
+@page_routes.get("/login")
+def login_page(request: Request, served: Served) -> Response:
+    """Where a browser logs in."""
+    return _rendered(request, served, "login", identify(request), {})
+
+
+@page_routes.get("/static/tokens.css")
+def get_design_tokens() -> Response:
+    """The colours, type and space that reports and pages share."""
+    return _shared(("tokens.css",), "text/css")
+
+
+@page_routes.get("/static/picture_map.css")
+def get_map_style() -> Response:
+    """How the map of the reports looks."""
+    return _shared(("map.css.jinja",), "text/css")
+
+
+@page_routes.get("/static/picture_map.js")
+def get_map_module() -> Response:
+    """The map of the reports as a module."""
+    return _shared(("map_paint.js.jinja", "map.js.jinja"), "text/javascript", "export { PictureMap };\n")
+
+
+def _shared(names: tuple[str, ...], kind: str, ends: str = "") -> Response:
+    """Files of the report's kit, one after the other."""
+    folder = _HERE.parents[1] / "report"
+    text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+    return Response(f"{text}\n{ends}", media_type=kind, headers={"Cache-Control": "no-cache"})
+
+
+def _page(request: Request, served: Service, name: str, **more: Any) -> Response:
+    """A page for whoever is logged in; others are sent to the login. A function in `more` is called then."""
+    person = identify(request)
+    if person is None:
+        return RedirectResponse(f"/login?next={request.url.path}", 303)
+    return _rendered(request, served, name, person, more)
+
+
+def _rendered(
+    request: Request, served: Service, name: str, person: Person | None, more: dict[str, Any]
+) -> Response:
+    secret = request.cookies.get(COOKIE)
+    named = {key: value() if callable(value) else value for key, value in more.items()}
+    admin = person is not None and person.role == "admin"
+    shown = [(path, text) for path, text in _NAMES.items() if admin or path not in _FOR_ADMINS]
+    text = (
+        _templates()
+        .get_template(f"{name}.html.jinja")
+        .render(
+            pages=shown if person else [],
+            here=request.url.path,
+            user=person,
+            csrf=csrf_token(secret) if secret else "none",
+            library=served.library.folder.name,
+            **named,
+        )
+    )
+    return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,20 @@
+// Owns the page of jobs: those that run keep themselves up to date, new ones appear.
+import { get } from "./api.js";
+import { jobCard } from "./live.js";
+import { part, sayFailed } from "./say.js";
+
+/** @type {Set<string>} */
+const shown = new Set();
+
+async function look() {
+  const { items } = await get("/api/jobs");
+  for (const job of items.toReversed()) {
+    if (shown.has(job.id)) continue;
+    shown.add(job.id);
+    part("jobs").prepend(jobCard(job));
+  }
+  part("nothing").hidden = shown.size > 0;
+}
+
+look().catch(sayFailed);
+setInterval(() => document.hidden || look().catch(() => {}), 5000);

@@ -1,0 +1,59 @@
+// Owns what goes on meanwhile: jobs with their progress by server-sent events, time left, cancel.
+import { get, post } from "./api.js";
+import { make, sayFailed } from "./say.js";
+
+/** @typedef {{id: string, kind: string, state: string, done: number, total: number, said: string, seconds_left: number | null, error: string | null, result: any}} Job */
+
+const ENDED = ["done", "failed", "cancelled"];
+
+/**
+ * Call `told` with the job whenever it moves, until it ends. The browser connects again by itself where the line breaks.
+ * @param {string} id
+ * @param {(job: Job) => void} told
+ * @returns {Promise<Job>} the job as it ended.
+ */
+export function follow(id, told) {
+  return new Promise((ended) => {
+    const events = new EventSource(`/api/jobs/${id}/events`);
+    const seen = (/** @type {Job} */ job) => {
+      told(job);
+      if (!ENDED.includes(job.state)) return;
+      events.close();
+      ended(job);
+    };
+    const heard = (/** @type {MessageEvent} */ event) => seen(JSON.parse(event.data));
+    events.addEventListener("job", heard);
+    events.onerror = () => { if (events.readyState === EventSource.CLOSED) get(`/api/jobs/${id}`).then(seen, sayFailed); };
+  });
+}
+
+/** Seconds as a person says them. @param {number} seconds */
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** A card of one job that keeps itself up to date. @param {Job} job @param {(job: Job) => void} [ended] */
+export function jobCard(job, ended) {
+  const bar = make("progress", { ariaLabel: `${job.kind}: how far` }), says = make("p", { className: "small muted" });
+  const state = make("span", { className: "badge" });
+  const cancel = make("button", { type: "button", className: "plain", textContent: "Cancel" });
+  cancel.onclick = () => post(`/api/jobs/${job.id}/cancel`).then(() => (cancel.disabled = true), sayFailed);
+  const again = make("button", { type: "button", className: "plain", textContent: "Try again" });
+  again.onclick = () => post(`/api/jobs/${job.id}/retry`).then((now) => (show(now), follow(job.id, show))).then((last) => ended?.(last), sayFailed);
+  const log = make("a", { href: `/api/jobs/${job.id}/log`, textContent: "Log", className: "small" });
+  const card = make("article", { className: "panel job" }, make("div", { className: "row" }, make("h3", { textContent: job.kind.replaceAll("_", " ") }), state, cancel, again, log), bar, says);
+  const show = (/** @type {Job} */ now) => {
+    state.textContent = now.state;
+    state.className = `badge ${now.state}`;
+    bar.hidden = cancel.hidden = ENDED.includes(now.state);
+    again.hidden = !["failed", "cancelled"].includes(now.state);
+    if (now.total) [bar.max, bar.value] = [now.total, now.done];
+    const count = now.total ? `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}` : now.done ? now.done.toLocaleString("en") : "";
+    says.textContent = now.error ?? [now.said, count, now.seconds_left ? `${duration(now.seconds_left)} left` : ""].filter(Boolean).join(" · ");
+    says.classList.toggle("wrong-text", Boolean(now.error));
+  };
+  show(job);
+  if (!ENDED.includes(job.state)) follow(job.id, show).then((last) => ended?.(last));
+  return card;
+}

@@ -1,0 +1,172 @@
+// Owns the pictures that this person has in hand: leased ahead, their views decoded ahead, decided at once here and acknowledged behind; nothing of the page.
+import { newKey, post, viewOf } from "./api.js";
+
+/**
+ * @typedef {{label_id: number, label: string, probability: number}} Suggestion
+ * @typedef {{asset_id: number, label_id: number | null, label: string | null, now: string | null, reason: string, width: number, height: number,
+ *   suggestions: Suggestion[], shownAt?: number, image?: HTMLImageElement}} Entry
+ * @typedef {"confirm" | "reject" | "skip" | "second_opinion"} Act
+ */
+
+/** What the server says of a picture to look at. @param {any} item @returns {Entry} */
+function entryOf({ entry, label, asset }) {
+  const said = asset.tags.filter((/** @type {any} */ one) => one.state !== "rejected");
+  const now = said.find((/** @type {any} */ one) => one.by_person || one.rule === "given")?.label ?? null;
+  const suggestions = said.filter((/** @type {any} */ one) => one.probability !== null);
+  return { asset_id: entry.asset_id, label_id: entry.label_id, label, now, reason: entry.reason, width: asset.width, height: asset.height, suggestions };
+}
+
+const AHEAD = 12;
+const AT_ONCE = 4;
+
+export class Queue {
+  /** @param {{order: string, side: 256 | 1024, ahead?: number}} options */
+  constructor({ order, side, ahead = AHEAD }) {
+    this.order = order;
+    this.side = side;
+    this.ahead = ahead;
+    /** @type {Entry[]} */
+    this.waiting = [];
+    /** @type {Set<number>} pictures that this page has in hand: shown, waiting, or with an act on its way. */
+    this.held = new Set();
+    /** @type {Entry[][]} what the acts of this page were about, the last one last. */
+    this.done = [];
+    /** @type {Entry[][]} */
+    this.undone = [];
+    /** @type {number[]} */
+    this.times = [];
+    this.decided = 0;
+    this.left = /** @type {number | null} */ (null);
+    this.empty = false;
+    /** Acts go one after the other, in the order of the hand. */
+    this.chain = Promise.resolve();
+    this.filling = /** @type {Promise<void> | null} */ (null);
+  }
+
+  /** The next entry, with its view on the way; undefined where none is here yet. */
+  take() {
+    const entry = this.waiting.shift();
+    if (this.waiting.length < this.ahead / 2) this.fill();
+    for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one);
+    return entry && this.load(entry);
+  }
+
+  /** @param {Entry} entry */
+  load(entry) {
+    if (!entry.image) {
+      const image = (entry.image = new Image());
+      image.alt = "";
+      image.decoding = "sync";
+      if (entry.width) [image.width, image.height] = [entry.width, entry.height];
+      if (Math.max(entry.width, entry.height) < 128) image.className = "crisp";
+      image.src = viewOf(entry.asset_id, this.side);
+      image.decode().catch(() => {});
+    }
+    return entry;
+  }
+
+  /** Lease more, once at a time. */
+  fill() {
+    this.filling ??= this.lease().finally(() => (this.filling = null));
+    return this.filling;
+  }
+
+  async lease() {
+    // Acts that are on their way would be leased again.
+    await this.chain;
+    const said = await post("/api/review/lease", { count: this.held.size + this.ahead, order: this.order });
+    const fresh = said.items.map(entryOf).filter((/** @type {Entry} */ one) => !this.held.has(one.asset_id));
+    this.left = said.left;
+    this.empty = !fresh.length;
+    this.add(fresh);
+  }
+
+  /** @param {Entry[]} entries @param {boolean} [first] */
+  add(entries, first = false) {
+    for (const one of entries) this.held.add(one.asset_id);
+    this.waiting[first ? "unshift" : "push"](...entries);
+    for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one);
+  }
+
+  /**
+   * Act on pictures: the promise holds when the database has it; on failure the pictures are put back and the reason is thrown.
+   * @param {Entry[]} entries
+   * @param {Act} act
+   * @param {number | null} [label] null: each picture's own suggestion.
+   */
+  act(entries, act, label = null) {
+    const now = performance.now();
+    const acts = entries.map((one) => ({
+      asset_id: one.asset_id, act, key: newKey(), label_id: act === "skip" || act === "second_opinion" ? null : label ?? one.label_id,
+      from_label_id: one.label_id, seconds: Math.min(600, (now - (one.shownAt ?? now)) / 1000 / entries.length),
+    }));
+    this.done.push(entries);
+    this.undone = [];
+    this.count(entries.length);
+    return this.next(async () => {
+      try {
+        const said = await post("/api/review/decide", { acts });
+        for (const one of entries) this.held.delete(one.asset_id);
+        this.left = said.left;
+        return said;
+      } catch (error) {
+        this.count(-entries.length);
+        this.done = this.done.filter((one) => one !== entries);
+        this.add(entries, true);
+        throw error;
+      }
+    });
+  }
+
+  /** Take back the last act, or do it again; the pictures of an undone one come first in hand. @param {"undo" | "redo"} way */
+  move(way) {
+    const [from, to] = way === "undo" ? [this.done, this.undone] : [this.undone, this.done];
+    return this.next(async () => {
+      const said = await post(`/api/review/${way}`, {});
+      this.left = said.left;
+      if (!said.decision_ids.length) return 0;
+      const entries = from.pop();
+      if (entries) to.push(entries);
+      if (way === "undo") this.add(await this.again(said, entries ?? []), true);
+      else this.drop(new Set(entries?.map((one) => one.asset_id)));
+      this.count((way === "undo" ? -1 : 1) * said.decision_ids.length);
+      return said.decision_ids.length;
+    });
+  }
+
+  /** The entries of pictures that were undone: those of this page, else (after a reload) as the server leases them. @param {{asset_ids: number[]}} said @param {Entry[]} known */
+  async again(said, known) {
+    const leased = await post("/api/review/take", { asset_ids: said.asset_ids });
+    /** @type {Map<number, Entry>} */
+    const fresh = new Map(leased.items.map(entryOf).map((/** @type {Entry} */ one) => [one.asset_id, one]));
+    const mine = new Map(known.map((one) => [one.asset_id, one]));
+    return said.asset_ids.flatMap((id) => (fresh.has(id) ? [mine.get(id) ?? /** @type {Entry} */ (fresh.get(id))] : []));
+  }
+
+  /** Put aside pictures that are no longer to be decided. @param {Set<number>} ids */
+  drop(ids) {
+    this.waiting = this.waiting.filter((one) => !ids.has(one.asset_id));
+    for (const id of ids) this.held.delete(id);
+  }
+
+  /** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
+  next(step) {
+    const result = this.chain.then(step);
+    this.chain = result.then(() => {}, () => {});
+    return result;
+  }
+
+  /** @param {number} decisions */
+  count(decisions) {
+    this.decided = Math.max(0, this.decided + decisions);
+    if (decisions > 0) this.times.push(...Array(decisions).fill(performance.now()));
+    else this.times.splice(decisions);
+  }
+
+  /** Decisions a minute over the last minute of work; null before the third. */
+  get pace() {
+    const now = performance.now();
+    this.times = this.times.filter((at) => now - at < 60_000);
+    return this.times.length < 3 ? null : Math.round((this.times.length * 60_000) / Math.max(3_000, now - this.times[0]));
+  }
+}

@@ -1,0 +1,85 @@
+// Owns the one line at the foot of the page: what happened, what to do about it, and whether the server is away.
+
+const line = /** @type {HTMLElement} */ (document.getElementById("say"));
+let hiding = 0;
+let away = false;
+
+/**
+ * Say one thing; the next one takes its place.
+ * @param {string} text
+ * @param {{kind?: "" | "failed" | "away", seconds?: number, act?: string, then?: () => void}} [more] `act`: the name of a button that calls `then`.
+ */
+export function say(text, { kind = "", seconds = kind === "failed" ? 12 : 5, act = "", then } = {}) {
+  clearTimeout(hiding);
+  line.className = `say ${kind}`;
+  line.replaceChildren(make("span", { textContent: text }));
+  if (act) line.append(make("button", { type: "button", textContent: act, onclick: () => (quiet(), then?.()) }));
+  line.hidden = false;
+  if (seconds) hiding = window.setTimeout(quiet, 1000 * seconds);
+}
+
+// On a narrow screen the row of pages scrolls: this page's own name is to be seen.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+/** Take the line away. */
+export function quiet() {
+  line.hidden = true;
+}
+
+/**
+ * The server does not answer, or answers again.
+ * @param {boolean} is
+ */
+export function serverAway(is) {
+  if (is === away) return;
+  away = is;
+  if (is) say("The server does not answer. Nothing is lost: trying again …", { kind: "away", seconds: 0 });
+  else say("The server is back.", { seconds: 3 });
+}
+
+/**
+ * Whatever was thrown, as a line.
+ * @param {unknown} error
+ */
+export function sayFailed(error) {
+  const { name, message } = /** @type {Error} */ (error);
+  if (name !== "AbortError") say(message, { kind: "failed" });
+}
+
+/**
+ * A new element with properties and children.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} name
+ * @param {Partial<HTMLElementTagNameMap[K]>} [properties]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function make(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+/**
+ * The part of the page with this id, or an error that names it.
+ * @param {string} id
+ * @returns {any}
+ */
+export function part(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no part #${id}`);
+  return found;
+}
+
+/** @param {number} count @param {string} noun */
+export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** @param {number | null | undefined} share */
+export const percent = (share) => (share == null ? "" : share > 0.995 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`);
+
+/** A bar of a share, 0..1. @param {number} share */
+export function meter(share) {
+  const bar = make("i");
+  bar.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
+  return make("span", { className: "meter", ariaHidden: "true" }, bar);
+}

@@ -1,0 +1,65 @@
+"""`lightfast library users` and the refusals of `serve`, as typed."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from lightfast.cli.app import main
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def library(tmp_path: Path, capsys) -> str:
+    folder = str(tmp_path / "library")
+    assert main(["library", "init", folder]) == 0
+    capsys.readouterr()
+    return folder
+
+
+@pytest.fixture
+def password(monkeypatch):
+    """`password(text)`: what stands on stdin for the next command."""
+    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(f"{text}\n"))
+
+
+def test_added_listed_and_kept_out(library, capsys, password):
+    password(PASSWORD)
+    assert main(["library", "users", library, "--add", "ada", "--role", "admin"]) == 0
+    password(PASSWORD)
+    assert main(["library", "users", library, "--add", "ben", "--json"]) == 0
+    text = capsys.readouterr().out
+    users = json.loads(text.splitlines()[-1])["users"]
+    assert [(one["name"], one["role"]) for one in users] == [("ada", "admin"), ("ben", "reviewer")]
+    assert PASSWORD not in text
+    assert "argon2" not in text
+    assert main(["library", "users", library, "--disable", "ben"]) == 0
+    assert "kept out" in capsys.readouterr().out.splitlines()[1]
+    password("another good one")
+    assert main(["library", "users", library, "--new-password", "ada"]) == 0
+
+
+def test_the_first_is_an_admin_and_passwords_are_long(library, capsys, password):
+    password(PASSWORD)
+    assert main(["library", "users", library, "--add", "eve"]) == 2
+    assert "expected the role admin" in capsys.readouterr().err
+    password("short")
+    assert main(["library", "users", library, "--add", "eve", "--role", "admin"]) == 2
+    assert "8 to 256 signs" in capsys.readouterr().err
+    assert main(["library", "users", library, "--disable", "nobody"]) == 2
+
+
+def test_a_service_for_others_needs_users(library, capsys):
+    assert main(["serve", library, "--host", "0.0.0.0", "--port", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "--host 0.0.0.0" in said
+    assert "lightfast library users" in said
+
+
+def test_what_is_no_folder_is_refused(tmp_path, capsys):
+    assert main(["serve", str(tmp_path / "nothing")]) == 2
+    assert "is no folder" in capsys.readouterr().err

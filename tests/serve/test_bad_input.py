@@ -1,0 +1,176 @@
+"""A full disk, a database that goes away, a newer one, a read-only folder: a clear status, nothing lost."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from fixtures.databases import fresh_database
+from library.pictures import fill
+from serve.conftest import Running, as_files, noise_picture, running, upload
+from sqlalchemy import create_engine, func, select, text
+
+from lightfast.base.errors import DataError
+from lightfast.library.library import Library, create_library, open_library
+from lightfast.library.schema import decision_table
+from lightfast.serve.settings import ServeSettings
+
+SETTINGS = ServeSettings(port=0, local_user="owner", work=False)
+
+
+@pytest.fixture
+def sqlite_library(tmp_path: Path):
+    made = create_library(tmp_path / "library")
+    yield made
+    made.close()
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_stays(
+    sqlite_library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with running(sqlite_library, SETTINGS) as found, found.client() as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("lightfast.library.uploads.os.fsync", full)
+            answer = client.post("/api/assets", files=as_files(noise_picture(1)))
+        assert answer.status_code == 507
+        assert "disk is full" in answer.json()["detail"]
+        assert [path for path in sqlite_library.kept.rglob("*") if path.is_file()] == []
+        assert upload(client, 1)
+
+
+def test_a_read_only_folder_is_served_for_reading(
+    sqlite_library: Library, read_only: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+):
+    with running(sqlite_library, SETTINGS) as found, found.client() as client:
+        upload(client, 2)
+    read_only(sqlite_library.folder)
+    with running(sqlite_library, replace(SETTINGS, work=True)) as found, found.client() as client:
+        assert "read-only" in caplog.text
+        assert len(client.get("/api/assets").json()["items"]) == 2
+        assert client.get("/api/assets/1/view/256").status_code == 200
+        answer = client.post("/api/assets", files=as_files(noise_picture(7)))
+        assert answer.status_code == 503
+        assert answer.json()["cure"]
+        assert client.post("/api/jobs", json={"kind": "embed"}).status_code == 503
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(sqlite_library: Library):
+    with sqlite_library.store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DataError, match="newer version"):
+        open_library(sqlite_library.folder)
+
+
+def stop_connections(server: str, library: Library, *, allowed: bool) -> None:
+    """Let nobody connect to the library's database any more, and end who is connected; or allow it again."""
+    name = library.store.engine.url.database
+    address = server.replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(allowed).lower()}"))
+        if not allowed:
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            connection.execute(text(ended), {"name": name})
+    engine.dispose()
+
+
+def test_a_database_that_goes_away_is_waited_for_by_writes_and_named_by_reads(
+    postgres_server: str, tmp_path: Path
+):
+    library = create_library(tmp_path / "library", fresh_database(postgres_server))
+    fill(library, 3)
+    library.store.patience = 1
+    with running(library, SETTINGS) as found, found.client() as client:
+        act = {"acts": [{"asset_id": 1, "act": "confirm", "label_id": 1, "key": "k"}]}
+        assert client.post("/api/review/undo").status_code == 200
+        stop_connections(postgres_server, library, allowed=False)
+        answer = client.get("/api/assets")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        stop_connections(postgres_server, library, allowed=True)
+        assert client.post("/api/review/decide", json=act).status_code == 200
+        assert client.get("/api/assets").status_code == 200
+    with library.store.read() as connection:
+        assert connection.execute(select(func.count()).select_from(decision_table)).scalar_one() == 1
+    library.close()
+
+
+def test_a_library_whose_folder_moved_says_so(sqlite_library: Library):
+    with running(sqlite_library, SETTINGS) as found, found.client() as client:
+        upload(client, 1)
+        sqlite_library.kept.rename(sqlite_library.folder / "elsewhere")
+        answer = client.get("/api/assets/1/original")
+    assert answer.status_code == 409
+    assert "moved or changed" in answer.json()["detail"]
+
+
+def test_two_retrains_at_once_are_refused(served: Running, client: httpx.Client):
+    assert client.post("/api/models/retrain", json={}).status_code == 202
+    answer = client.post("/api/models/retrain", json={})
+    assert answer.status_code == 409
+    assert "waits already" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/review/decide", {"acts": []}),
+        ("/api/review/decide", {"acts": [{"asset_id": 1, "act": "explode"}]}),
+        ("/api/review/decide", {"acts": [{"asset_id": 1, "act": "confirm", "label": "a\0b"}]}),
+        ("/api/review/decide", {"acts": [{"asset_id": 2**70, "act": "skip"}]}),
+        ("/api/review/decide", {"acts": [{"asset_id": 1, "act": "skip", "seconds": -1}]}),
+        ("/api/review/lease", {"count": 0}),
+        ("/api/labels", {"name": "  "}),
+        ("/api/labels", {"name": "x" * 201}),
+        ("/api/users", {"name": "eve", "password": "short", "role": "admin"}),
+        ("/api/jobs", {"kind": "add", "arguments": {"sources": []}}),
+        ("/api/jobs", {"kind": "embed", "arguments": {"strange": 1}}),
+    ],
+)
+def test_what_does_not_fit_is_named(plain_client: httpx.Client, path: str, body: dict):
+    answer = plain_client.post(path, json=body)
+    assert answer.status_code in (404, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b'{"count": NaN}', b"null"])
+def test_a_body_that_is_no_json(plain_client: httpx.Client, content: bytes):
+    answer = plain_client.post(
+        "/api/review/lease", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in (400, 422)
+
+
+def test_unknown_numbers(plain_client: httpx.Client):
+    for path in (
+        "/api/assets/77",
+        "/api/assets/77/view/256",
+        "/api/explain/77",
+        "/api/jobs/0123456789abcdef",
+    ):
+        assert plain_client.get(path).status_code == 404, path
+    assert plain_client.delete("/api/tokens/77").status_code == 404
+    assert plain_client.patch("/api/labels/77", json={}).status_code == 404
+    assert plain_client.post("/api/models/77/promote").status_code == 404
+
+
+def test_a_key_that_was_used_for_another_request(plain_client: httpx.Client):
+    headers = {"Idempotency-Key": "label"}
+    first = plain_client.post("/api/labels", json={"name": "once"}, headers=headers)
+    again = plain_client.post("/api/labels", json={"name": "once"}, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    other = plain_client.post("/api/labels", json={"name": "twice"}, headers=headers)
+    assert other.status_code == 422
+    assert plain_client.post("/api/labels", json={"name": "once"}).status_code == 409

@@ -1,0 +1,75 @@
+"""A viewer of a client sees the client's pictures, in the client's words, and nothing of anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from serve.conftest import Running, as_files, noise_picture, upload
+
+from lightfast.library.accounts import add_account
+from lightfast.serve.auth.tokens import issue_secret
+
+
+@pytest.fixture
+def database() -> None:
+    """SQLite."""
+
+
+@pytest.fixture
+def shop(served: Running) -> Iterator[tuple[httpx.Client, list[int]]]:
+    """A viewer of the client "shop", whose label is on the first of three pictures."""
+    with served.client() as owner:
+        ids = upload(owner, 3)
+        own = owner.post("/api/labels", json={"name": "b"}).json()["id"]
+        other = owner.post("/api/labels", json={"name": "c"}).json()["id"]
+        owner.post("/api/labels", json={"name": "Banane", "client": "shop", "same_as_id": own})
+        owner.post("/api/tags", json={"asset_ids": ids[:1], "label_id": own})
+        owner.post("/api/tags", json={"asset_ids": ids[1:], "label_id": other})
+    with served.library.store.write() as connection:
+        add_account(connection, "admin", "admin", "none")
+        viewer = add_account(connection, "buyer", "viewer", "none", "shop")
+        secret = issue_secret(connection, viewer.id, "token")[1]
+    with served.client(headers={"Authorization": f"Bearer {secret}"}) as client:
+        yield client, ids
+
+
+def test_lists_and_searches_hold_the_own_pictures_alone(shop: tuple[httpx.Client, list[int]]):
+    client, ids = shop
+    assert client.get("/api/assets/ids").json()["ids"] == ids[:1]
+    assert [one["id"] for one in client.get("/api/assets").json()["items"]] == ids[:1]
+    assert [one["asset"]["id"] for one in client.get("/api/search").json()["items"]] == ids[:1]
+    assert {one["asset_id"] for one in client.get("/api/tags").json()["items"]} == set(ids[:1])
+
+
+def test_other_pictures_are_not_there(shop: tuple[httpx.Client, list[int]]):
+    client, ids = shop
+    for path in ("", "/view/256", "/original"):
+        assert client.get(f"/api/assets/{ids[0]}{path}").status_code == 200
+        assert client.get(f"/api/assets/{ids[1]}{path}").status_code == 404
+    assert client.get("/api/assets/cards", params={"id": ids}).status_code == 404
+    assert client.get(f"/api/explain/{ids[1]}").status_code == 404
+    assert client.get("/api/search", params={"like": str(ids[1])}).status_code == 404
+    assert client.post("/api/predict/assets", json={"asset_ids": ids}).status_code == 404
+
+
+def test_folders_people_and_other_labels_are_not_shown(shop: tuple[httpx.Client, list[int]]):
+    client, ids = shop
+    found = client.get(f"/api/assets/{ids[0]}").json()
+    assert [one["label"] for one in found["asset"]["tags"]] == ["Banane"]
+    assert found["places"] == [{"uri": "picture0.png", "source": "", "lost_at": None}]
+    assert (found["predictions"], found["history"]) == ([], [])
+
+
+def test_labels_and_predictions_are_in_the_clients_words(shop: tuple[httpx.Client, list[int]]):
+    client, _ = shop
+    assert [one["name"] for one in client.get("/api/labels").json()["items"]] == ["Banane"]
+    item = client.post("/api/predict", files=as_files(noise_picture(9))).json()["items"][0]
+    assert [one["label"] for one in item["labels"]] == ["Banane"]
+
+
+def test_a_client_has_viewers_alone(served: Running):
+    account = {"name": "eve", "password": "correct horse battery", "role": "admin", "client": "shop"}
+    with served.client() as owner:
+        assert owner.post("/api/users", json=account).status_code == 422

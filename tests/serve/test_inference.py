@@ -1,0 +1,89 @@
+"""The threads that predict: batches where requests pile up, each answer to whoever asked, none lost at the
+end.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from serve.conftest import noise_picture
+
+from lightfast.data.decode.unreadable import UnreadablePicture
+from lightfast.library.uploads import Upload
+from lightfast.serve.inference import MicroBatcher, Overloaded
+from lightfast.tagging.card import ModelCard
+from lightfast.tagging.runtime import Tagger
+
+CARD = ModelCard("test", (4, 4, 3), ("dark", "bright"))
+
+
+def brightness(images: np.ndarray) -> np.ndarray:
+    bright = images.reshape(len(images), -1).mean(axis=1, dtype=np.float32) / 255
+    return np.stack([1 - bright, bright], axis=1)
+
+
+def uploads(count: int) -> list[Upload]:
+    return [Upload(f"{number}.png", noise_picture(number)) for number in range(count)]
+
+
+def test_what_waits_goes_together_at_most_a_batch():
+    gate, sizes = threading.Event(), []
+
+    def slow(images: np.ndarray) -> np.ndarray:
+        gate.wait(30)
+        return brightness(images)
+
+    batcher = MicroBatcher(Tagger(CARD, slow, threads=1), sizes.append)
+    first = batcher.submit(uploads(1)[0])
+    while not sizes:
+        threading.Event().wait(0.01)
+    others = [batcher.submit(one) for one in uploads(300)]
+    gate.set()
+    assert first.result(30).shape == (2,)
+    assert [one.result(30).shape for one in others] == [(2,)] * 300
+    batcher.close()
+    assert sizes == [1, 256, 44]
+
+
+def test_each_gets_its_own_answer():
+    batcher = MicroBatcher(Tagger(CARD, brightness, threads=3))
+    sent = uploads(40)
+    found = [one.result(30) for one in [batcher.submit(one) for one in sent]]
+    alone = [batcher.submit(one).result(30) for one in sent]
+    batcher.close()
+    np.testing.assert_allclose(found, alone, atol=1e-6)
+
+
+def test_a_failure_of_the_model_reaches_those_who_asked_and_nobody_else():
+    calls = iter([True, False])
+
+    def sometimes(images: np.ndarray) -> np.ndarray:
+        if next(calls):
+            raise RuntimeError("out of memory")
+        return brightness(images)
+
+    batcher = MicroBatcher(Tagger(CARD, sometimes, threads=1))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        batcher.submit(uploads(1)[0]).result(30)
+    assert batcher.submit(uploads(1)[0]).result(30).sum() == pytest.approx(1)
+    batcher.close()
+
+
+def test_what_is_no_picture_is_its_own_failure():
+    batcher = MicroBatcher(Tagger(CARD, brightness, threads=1))
+    broken = batcher.submit(Upload("x", b"nothing"))
+    assert batcher.submit(uploads(1)[0]).result(30).shape == (2,)
+    with pytest.raises(UnreadablePicture):
+        broken.result(30)
+    batcher.close()
+
+
+def test_close_answers_what_waits_and_takes_no_more():
+    batcher = MicroBatcher(Tagger(CARD, brightness, threads=1))
+    waiting = [batcher.submit(one) for one in uploads(20)]
+    batcher.close()
+    assert all(one.done() for one in waiting)
+    with pytest.raises(Overloaded):
+        batcher.submit(uploads(1)[0])

@@ -1,0 +1,179 @@
+"""Review over HTTP: leases, decisions that happen once, undo after a restart, several people at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from library.pictures import fill, states
+from serve.conftest import Running, running
+from sqlalchemy import func, select
+
+from lightfast.library.library import Library
+from lightfast.library.schema import decision_table, queue_table
+from lightfast.serve.auth.tokens import issue_secret
+from lightfast.serve.settings import ServeSettings
+
+
+@pytest.fixture
+def filled(served: Running) -> Running:
+    fill(served.library, 30, tuple(f"label{number}" for number in range(12)))
+    return served
+
+
+def lease(client: httpx.Client, count: int = 5) -> list[dict]:
+    answer = client.post("/api/review/lease", json={"count": count})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+def confirm(client: httpx.Client, asset: int, label: int, **more) -> httpx.Response:
+    act = {"asset_id": asset, "act": "confirm", "label_id": label, "seconds": 0.4}
+    return client.post("/api/review/decide", json={"acts": [act]}, **more)
+
+
+def decisions(library: Library) -> int:
+    with library.store.read() as connection:
+        return connection.execute(select(func.count()).select_from(decision_table)).scalar_one()
+
+
+def test_the_most_doubtful_comes_first_with_what_is_known(filled: Running):
+    with filled.client() as client:
+        answer = client.post("/api/review/lease", json={"count": 2}).json()
+    assert [one["entry"]["asset_id"] for one in answer["items"]] == [1, 2]
+    assert answer["items"][0]["entry"]["reason"] == "doubtful"
+    assert answer["items"][0]["asset"]["id"] == 1
+    assert answer["left"] == 30
+
+
+def test_more_than_ten_labels_and_new_ones_by_name(filled: Running):
+    with filled.client() as client:
+        labels = client.get("/api/labels").json()["items"]
+        assert len(labels) == 12
+        assert confirm(client, 1, labels[11]["id"]).status_code == 200
+        act = {"asset_id": 2, "act": "confirm", "label": "brand new"}
+        answer = client.post("/api/review/decide", json={"acts": [act]}).json()
+        assert answer["left"] == 28
+        named = {one["name"]: one["confirmed"] for one in client.get("/api/labels").json()["items"]}
+    assert named["brand new"] == 1
+
+
+def test_the_same_decision_sent_twice_is_one(filled: Running):
+    with filled.client() as client:
+        first = confirm(client, 1, 1, headers={"Idempotency-Key": "k"}).json()
+        again = confirm(client, 1, 1, headers={"Idempotency-Key": "k"}).json()
+        assert first["decision_ids"] == again["decision_ids"]
+        undone = [client.post("/api/review/undo", headers={"Idempotency-Key": "u"}).json() for _ in range(2)]
+        assert undone[0]["decision_ids"] == undone[1]["decision_ids"]
+    assert decisions(filled.library) == 2
+
+
+def test_all_or_nothing(filled: Running):
+    acts = [{"asset_id": number, "act": "confirm", "label_id": 1} for number in (1, 2, 10_000)]
+    with filled.client() as client:
+        answer = client.post("/api/review/decide", json={"acts": acts})
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "picture 10000 is not in the library"
+    assert decisions(filled.library) == 0
+
+
+def test_many_at_once_are_undone_at_once_and_undo_survives_a_restart(library: Library):
+    fill(library, 6)
+    settings = ServeSettings(port=0, local_user="owner", work=False)
+    with running(library, settings) as found, found.client() as client:
+        tags = {"asset_ids": [1, 2, 3], "label_id": 1}
+        assert len(client.post("/api/tags", json=tags).json()["decision_ids"]) == 3
+    assert len(states(library)) == 3
+    with running(library, settings) as found, found.client() as client:
+        assert client.post("/api/review/undo").json()["asset_ids"] == [1, 2, 3]
+        assert states(library) == {}
+        assert sorted(client.post("/api/review/redo").json()["asset_ids"]) == [1, 2, 3]
+        assert client.post("/api/review/redo").json()["decision_ids"] == []
+    assert set(states(library).values()) == {"confirmed"}
+
+
+def test_skip_second_opinion_and_release(filled: Running):
+    with filled.client() as client:
+        assert client.post("/api/review/skip", json={"asset_ids": [1]}).status_code == 200
+        opinion = {"asset_ids": [2], "label_id": 1}
+        assert client.post("/api/review/second-opinion", json=opinion).status_code == 200
+        assert [one["entry"]["asset_id"] for one in lease(client, 2)] == [3, 4]
+        answer = client.post("/api/review/release", json={"asset_ids": [3]}).json()
+        assert answer == {"released": 1, "left": 30}
+        assert client.post("/api/review/release", json={}).json()["released"] == 1
+
+
+def test_a_second_opinion_does_not_see_the_first(filled: Running):
+    with people(filled, 2) as (first, second):
+        first.post("/api/review/second-opinion", json={"asset_ids": [1], "label_id": 1})
+        assert [one["act"] for one in first.get("/api/assets/1").json()["history"]] == ["second_opinion"]
+        assert second.get("/api/assets/1").json()["history"] == []
+        assert lease(first, 1)[0]["entry"]["asset_id"] != 1
+        assert lease(second, 1)[0]["entry"]["asset_id"] == 1
+
+
+def people(served: Running, count: int):
+    """Clients of so many reviewers, each with a token."""
+    from contextlib import ExitStack, contextmanager
+
+    from lightfast.library.users import user_number
+
+    @contextmanager
+    def opened():
+        with served.library.store.write() as connection:
+            secrets = [
+                issue_secret(connection, user_number(connection, f"reviewer{number}"), "token")[1]
+                for number in range(count)
+            ]
+        with ExitStack() as stack:
+            yield [
+                stack.enter_context(served.client(headers={"Authorization": f"Bearer {secret}"}))
+                for secret in secrets
+            ]
+
+    return opened()
+
+
+def test_nobody_decides_about_what_another_has_in_hand_or_over_another(filled: Running):
+    with people(filled, 2) as (first, second):
+        lease(first, 1)
+        taken = confirm(second, 1, 1)
+        assert taken.status_code == 409
+        assert "in the hand of another reviewer" in taken.json()["detail"]
+        confirm(first, 1, 1)
+        answer = confirm(second, 1, 2).json()
+        assert answer["kept"] == [1]
+        assert answer["asset_ids"] == []
+
+
+def test_people_at_once_lose_nothing_double_nothing_and_never_share_a_picture(served: Running):
+    fill(served.library, 60)
+
+    def review(client: httpx.Client) -> list[int]:
+        done = []
+        while items := lease(client, 2):
+            for item in items:
+                number = item["entry"]["asset_id"]
+                answer = confirm(client, number, 1, headers={"Idempotency-Key": f"act{number}"})
+                assert answer.status_code == 200, answer.text
+                done.append(number)
+        return done
+
+    with people(served, 5) as clients, ThreadPoolExecutor(5) as pool:
+        done = [number for found in pool.map(review, clients) for number in found]
+    assert sorted(done) == list(range(1, 61))
+    assert decisions(served.library) == 60
+    with served.library.store.read() as connection:
+        open_ones = select(func.count()).select_from(queue_table).where(queue_table.c.state == "open")
+        assert connection.execute(open_ones).scalar_one() == 0
+
+
+def test_what_was_taken_back_comes_in_hand_again(filled: Running):
+    with filled.client() as client:
+        (first,) = [one["entry"]["asset_id"] for one in lease(client, 1)]
+        confirm(client, first, 1)
+        back = client.post("/api/review/undo").json()["asset_ids"]
+        taken = client.post("/api/review/take", json={"asset_ids": back}).json()
+    assert [one["entry"]["asset_id"] for one in taken["items"]] == [first]
+    assert taken["left"] == 30
