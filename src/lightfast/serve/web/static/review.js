@@ -97,7 +97,7 @@ class Review {
     part("sure").textContent = more ? "" : percent(probability);
     part("sure-bar").style.width = more || probability === undefined ? "0" : `${100 * probability}%`;
     part("accept").textContent = more ? `Accept ${this.targets.length}` : "Accept";
-    this.names.mark(same ? first.label_id : null, first && !more ? first.suggestions : []);
+    this.names.mark(same ? first.label_id : null, first && !more ? [...first.guesses, ...first.suggestions] : []);
   }
 
   paced() {
