@@ -23,7 +23,7 @@ from lightfast.evaluate.predict import calibrate, predict
 from lightfast.evaluate.predictions import Predictions
 from lightfast.experiments.auto import AUTO_MODEL
 from lightfast.models.load import load_checkpoint
-from lightfast.runs.fit import Job, prepare_job
+from lightfast.runs.fit import TrainingJob, prepare_job
 from lightfast.runs.folder import TOUCH_FILE, load_run, record_scoring
 from lightfast.runs.options import RunOptions
 from lightfast.train.fit import ClassifierPlan, recipe_of
@@ -58,7 +58,7 @@ class ProofTask:
     with the cleaned labels; `test` is the test part by the cleaned labels, its left-out pictures gone.
     """
 
-    job: Job
+    job: TrainingJob
     after: Splits
     options: RunOptions
     ledger: RepairLedger
