@@ -76,7 +76,9 @@ def curve(
     while len(head.decided) < most * classes:
         first = not len(head.decided)
         count = classes if first or size is None else size
-        chosen = strategy if not (first and strategy == "margin") else "random"
+        # A margin needs a model that knows two classes.
+        known_classes = len(np.unique(head.labels[head.decided]))
+        chosen = "random" if strategy == "margin" and known_classes < 2 else strategy
         known = Known(head.labels, None, head.probs(), given.class_names)
         draw = derive_seed(seed, len(head.decided))
         picked = select_next(given.features[pool], count, known, strategy=chosen, seed=draw).rows
@@ -166,17 +168,21 @@ def main() -> None:
                 f"of random's labels at {BUDGET} B {found['share_of_random']} {found['share_interval']}",
                 flush=True,
             )
-    result = {
+        # After every set, so that a stopped run has cost one.
+        write_json(asked.out, _result(rows, asked.repeats, time.perf_counter() - started))
+
+
+def _result(rows: list[dict[str, Any]], repeats: int, seconds: float) -> dict[str, Any]:
+    return {
         "command": "LIGHTFAST_DATA=FOLDER python benchmarks/selection.py",
-        "seed": f"0..{asked.repeats - 1}, one a repeat",
-        "repeats": asked.repeats,
+        "seed": f"0..{repeats - 1}, one a repeat",
+        "repeats": repeats,
         "intervals": "95 %, percentile bootstrap over the repeats (null: never reached within the budget)",
         "share_of_random": f"labels until the mean accuracy is that of {BUDGET} B by lot, over {BUDGET} B",
         "rows": rows,
-        "seconds": round(time.perf_counter() - started),
+        "seconds": round(seconds),
         "machine": f"{cpu_name()}, 1 thread, {platform.system()}",
     }
-    write_json(asked.out, result)
 
 
 if __name__ == "__main__":

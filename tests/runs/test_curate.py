@@ -15,12 +15,14 @@ from lightfast.base.errors import DataError, InputError, SettingsError
 from lightfast.base.files import load_json
 from lightfast.curate.embed import Embedder
 from lightfast.curate.issue_table import load_issues
+from lightfast.curate.pruning import pruned_at
 from lightfast.data.decisions import ReviewQueue
 from lightfast.pages.curate_result import CurateResult
 from lightfast.runs import curate_labels
 from lightfast.runs.curate import CurateOptions, curate_run, default_folder
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
+from lightfast.runs.relabel import relabel_data
 
 COLOURS = {"leaf": (40, 150, 50), "rose": (190, 40, 60), "sky": (60, 110, 200)}
 WRONG = {"leaf/rose-3.png": "rose", "sky/leaf-5.png": "leaf"}
@@ -121,9 +123,29 @@ def test_the_files_hold_what_was_found(curated):
     out = curated.out
     assert load_issues(out / "issues.parquet") == curated.issues
     assert load_json(out / "metrics.json")["found"] == dict(curated.found)
-    queue = ReviewQueue.load(out / "queue.parquet")
+    queue = ReviewQueue.load(out / "queue.csv")
     assert queue.items[0].id == curated.issues[0].id
+    assert set(queue.more["read_as"]) == {"48x48x3"}
     assert set(queue.more["kind"]) == {"label", "identical, two labels"}
+
+
+def test_the_filled_queue_goes_back_through_relabel_and_is_not_written_over(messy, tmp_path):
+    import csv
+
+    result = curate(messy, tmp_path / "out", prune="off")
+    queue = result.out / "queue.csv"
+    with queue.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        row["decided_label"] = WRONG.get(row["id"], "")
+    with queue.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.DictWriter(stream, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    again = relabel_data(str(messy), queue, RunOptions(out=tmp_path / "next"), reviewer="ada")
+    assert again.changed == {"train": len(WRONG)}
+    with pytest.raises(DataError, match="2 answers, which would be written over"):
+        curate(messy, tmp_path / "out")
 
 
 def test_every_picture_has_its_scores(curated):
@@ -185,9 +207,21 @@ def test_copies_across_parts_are_leaks(tmp_path):
     assert any("test part were not judged" in note for note in result.notes)
 
 
+def test_a_share_whose_gain_is_not_shown_is_not_written(messy, tmp_path, monkeypatch):
+    scores = np.array([[0.8, 0.8, 0.8, 0.8], [0.9, 0.7, 0.9, 0.8]])
+    found = pruned_at((0.0, 0.1), scores, 1)
+    assert found.gain > 0
+    monkeypatch.setattr(curate_labels, "choose_share", lambda *_, **__: found)
+    result = curate(messy, tmp_path / "out")
+    assert not (result.out / "pruned.csv").exists()
+    assert any("no gain shown" in note and "`prune=0.1` writes it" in note for note in result.notes)
+
+
 def test_the_pruned_version_can_be_read_and_has_its_parent(messy, tmp_path):
     result = curate(messy, tmp_path / "out", prune="0.1")
     assert result.pruning.chosen == 0.1
+    assert not result.pruning.shown
+    assert any("as asked, though no gain is shown" in note for note in result.notes)
     pruned = prepare(tmp_path / "out/pruned.csv", RunOptions(root=messy)).data.part("all")
     facts = load_json(tmp_path / "out/pruned.json")
     assert facts["parent"] == result.data_version

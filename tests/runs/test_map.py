@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import lightfast.runs.map as map_verb
+from lightfast.base.errors import DataError
 from lightfast.cli.text.map import map_lines
 from lightfast.curate.embed import Embedder
 from lightfast.data.export import save_folder, save_npz
@@ -45,6 +46,16 @@ def test_a_folder_without_labels_is_mapped_too(blobs: ImageSet, tmp_path: Path):
     assert result.images.labels is None
     assert result.named_by == ""
     assert "given_label" not in pd.read_parquet(tmp_path / "out" / "map.parquet")
+
+
+def test_a_folder_without_classes_is_told_how_to_be_read(blobs: ImageSet, tmp_path: Path):
+    folder = save_folder(tmp_path / "in", blobs.take(np.arange(4)))
+    for path in list(folder.rglob("*.png")):
+        path.rename(folder / path.name)
+    for path in [one for one in folder.iterdir() if one.is_dir()]:
+        path.rmdir()
+    with pytest.raises(DataError, match="without labels: `unlabelled`"):
+        map_run(str(folder), RunOptions(out=tmp_path / "out"))
 
 
 def test_the_terminal_says_how_far_to_trust_the_map(blobs: ImageSet, tmp_path: Path):

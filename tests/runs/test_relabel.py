@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from lightfast.base.errors import DataError
+from lightfast.data.dataset import ImageSpec
 from lightfast.data.decisions import Decision, DecisionLog
 from lightfast.data.images import ImageSet
 from lightfast.runs.options import RunOptions
@@ -76,6 +77,39 @@ def test_a_filled_queue_is_taken_up(folder: Path, tmp_path: Path):
     (tmp_path / "queue.csv").write_text("\n".join(lines))
     result = relabel_data(str(folder), tmp_path / "queue.csv", _options(tmp_path))
     assert (result.decisions, result.changed, result.left_out) == (2, {"train": 1}, {"train": 1})
+
+
+def test_a_queue_says_at_which_size_its_pictures_were_read(tmp_path: Path):
+    for number in range(6):
+        path = tmp_path / "pets" / ("cat", "dog", "owl")[number % 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (130 + number, 120, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    source = tmp_path / "pets"
+    images = prepare(source, RunOptions(image_size=(110, 110)), near="none").data.train
+    content = images.content_hashes[images.ids.index("cat/0.png")]
+    rows = ["id,content,decided_label,reviewer,read_as", f"cat/0.png,{content},owl,ada,110x110x3"]
+    (tmp_path / "queue.csv").write_text("\n".join(rows))
+    # Pictures of several sizes are read at another one where nobody names it.
+    assert prepare(source, RunOptions(), near="none").data.train.image_shape != (110, 110, 3)
+    result = relabel_data(str(source), tmp_path / "queue.csv", _options(tmp_path))
+    assert (result.changed, _labels(result.path)["0.png"]) == ({"train": 1}, "owl")
+
+
+def test_decisions_of_a_map_hold_though_it_read_the_pictures_larger(tmp_path: Path):
+    for number in range(6):
+        path = tmp_path / "pets" / ("cat", "dog", "owl")[number % 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (130 + number, 120, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    source = str(tmp_path / "pets")
+    images = prepare(source, RunOptions(), near="none", target=ImageSpec(largest_side=224)).data.train
+    assert images.image_shape == (120, 120, 3)
+    log = DecisionLog(tmp_path / "said.jsonl")
+    row = images.ids.index("cat/0.png")
+    log.append(Decision.of(("cat/0.png", images.content_hashes[row]), ("cat", "owl"), reviewer="ada"))
+    result = relabel_data(source, log.path, _options(tmp_path))
+    assert (result.changed, result.misplaced) == ({"train": 1}, ())
 
 
 def test_arrays_become_arrays_and_a_changed_test_part_is_said(tmp_path: Path):

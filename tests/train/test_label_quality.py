@@ -43,3 +43,14 @@ def test_every_row_is_read_once_by_a_model_that_did_not_see_it():
 def test_one_fold_is_refused():
     with pytest.raises(SettingsError, match="at least 2"):
         out_of_fold_probs(np.zeros(4, int), 1, 0, lambda rest, fold: np.zeros((len(fold), 2)))
+
+
+def test_a_picture_and_its_mirror_image_stand_in_one_fold():
+    labels = np.tile(np.repeat([0, 1], 15), 2)
+    groups = np.tile(np.arange(30), 2)
+
+    def read(rest, fold):
+        assert not set(groups[rest]) & set(groups[fold])
+        return np.zeros((len(fold), 2))
+
+    assert out_of_fold_probs(labels, 5, 0, read, groups).shape == (60, 2)

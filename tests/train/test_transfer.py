@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,9 @@ from lightfast.evaluate.predict import calibrate, predict, predict_tags
 from lightfast.experiments.auto import choose_model
 from lightfast.models.load import load_checkpoint
 from lightfast.train.fit import fit
+from lightfast.train.linear import LinearData, LinearSettings, fit_linear
 from lightfast.train.recipe import Recipe, Training
-from lightfast.train.transfer import STAGED_RECIPE
+from lightfast.train.transfer import STAGED_RECIPE, with_mirrored
 
 
 def pictures(count: int, seed: int, classes: int = 3) -> ImageSet:
@@ -143,3 +146,23 @@ def test_auto_with_time_to_spare_fine_tunes_as_well(parts):
     facts = choose_model(*(part.take(range(24)) for part in parts[:2]), 600.0, Training()).details["auto"]
     assert facts["tried"][-1]["config"]["mode"] == "staged"
     assert facts["tried"][-1]["loss"] is not None
+
+
+def test_a_robust_fit_does_not_judge_a_label_through_its_own_mirror_image():
+    # More features than pictures: a head that has learned the mirror image knows the wrong label by heart.
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) % 2
+    plain = (rng.normal(size=(60, 200)) + 1.0 * (2 * truth[:, None] - 1) * (np.arange(200) < 12)).astype(
+        np.float32
+    )
+    labels = truth.copy()
+    wrong = rng.permutation(60)[:8]
+    labels[wrong] = 1 - truth[wrong]
+    mirrored = (plain + 0.05 * rng.normal(size=plain.shape)).astype(np.float32)
+    rows = with_mirrored(LinearData(plain, labels), mirrored)
+    settings = LinearSettings(robust=True, strengths=(0.1,))
+    issues = fit_linear(rows, LinearData(plain, truth), 2, settings).label_issues
+    blind = fit_linear(
+        dataclasses.replace(rows, groups=None), LinearData(plain, truth), 2, settings
+    ).label_issues
+    assert len(set(issues % 60) & set(wrong)) > len(set(blind % 60) & set(wrong))

@@ -34,6 +34,31 @@ def relabel(
     reviewer: Annotated[
         str | None, Option("--reviewer", metavar="NAME", help="Who filled the queue, where it does not say.")
     ] = None,
+    prove: Annotated[
+        bool,
+        Option(
+            "--prove",
+            help="Train on the labels before and after, compare both on the test part, and note the outcome "
+            "in the ledger.",
+        ),
+    ] = False,
+    run: Annotated[
+        str,
+        Option(
+            "--run",
+            metavar="RUN",
+            help="With --prove: train the model of this run. Default: a linear head on a frozen backbone "
+            "for photographs, the small network for the rest.",
+        ),
+    ] = "",
+    minutes: Annotated[
+        float | None,
+        Option("--minutes", min=0, metavar="M", help="With --prove: what people spent, for the ledger."),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        Option("--ledger", metavar="FILE", help="With --prove. Default: ledger.jsonl beside --out."),
+    ] = None,
     image_size: Size = None,
     damaged: Damaged = "refuse",
     root: Root = None,
@@ -47,9 +72,14 @@ def relabel(
     Later decisions win; where two people disagree, both are listed. Pictures known not to be what they were
     called, without another label, are left out and listed. Nothing is deleted or changed.
     """
+    from lightfast.base.errors import SettingsError
     from lightfast.base.plain import as_json as plain
     from lightfast.cli.text.relabel import relabel_lines
     from lightfast.runs.relabel import relabel_data
+    from lightfast.runs.relabel_proof import ProofOptions
+
+    if not prove and (run or minutes is not None or ledger):
+        raise SettingsError("`run`, `minutes` and `ledger` say how a clean-up is proved", cure="Add `prove`.")
 
     with progress_bars() as report:
         options = run_options(
@@ -62,5 +92,8 @@ def relabel(
             device=device,
             report=report,
         )
-        result = relabel_data(data, decisions, options, without=tuple(without or ()), reviewer=reviewer)
+        proof = ProofOptions(run, minutes, ledger) if prove else None
+        result = relabel_data(
+            data, decisions, options, without=tuple(without or ()), reviewer=reviewer, proof=proof
+        )
     print_result(plain(result), as_json, relabel_lines(result))

@@ -20,6 +20,8 @@ DECIDED, CONTENT, REVIEWER = "decided_label", "content", "reviewer"
 """Columns of a queue: what a person decided (empty = not yet), the content hash of the picture that was asked
 about, and who decided.
 """
+READ_AS = "read_as"
+"""Column of a queue: the size at which its pictures were read, which their content hashes depend on."""
 _COLUMNS = ("id", CONTENT, DECIDED, REVIEWER)
 _NAMED = 3
 
@@ -114,6 +116,24 @@ def require_answers(path: Path) -> None:
         )
 
 
+def shape_text(shape: tuple[int, int, int]) -> str:
+    """What stands in the column `READ_AS`: (224, 200, 3) → "224x200x3"."""
+    return "x".join(map(str, shape))
+
+
+def queue_shape(path: Path) -> tuple[int, int, int] | None:
+    """(H, W, C) at which the pictures of a queue were read; None where it does not say so, or in several
+    ways. Raises DataError for a file that is no queue.
+    """
+    table = _table(path)
+    said = set(table.column(READ_AS).to_pylist()) if READ_AS in table.column_names else set()
+    numbers = str(said.pop()).split("x") if len(said) == 1 else ()
+    if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
+        return None
+    height, width, channels = map(int, numbers)
+    return height, width, channels
+
+
 def filled_cells(path: Path) -> list[tuple[str, str, str]]:
     """(id, content, decided label) of the answers in a queue; none of a file that is not there or no queue
     with answers.
@@ -141,7 +161,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         raise DataError(
             f"{path} is no review queue with answers: it has no column {', '.join(missing)}",
             got=", ".join(table.column_names),
-            cure="Fill the queue.csv that `repair` or `predict` wrote, and keep it a CSV with commas.",
+            cure="Fill the queue.csv that `curate`, `repair` or `predict` wrote; keep it a CSV with commas.",
         )
     found = table.select([name for name in _COLUMNS if name in table.column_names]).to_pylist()
     return [{name: _text(name, row.get(name)) for name in _COLUMNS} for row in found]

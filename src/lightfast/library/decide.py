@@ -104,20 +104,14 @@ def _write(
     """(numbers of the decisions in the order of the acts, number of the batch); what was done before keeps
     its number, pictures in `kept` get none.
     """
-    keys, fresh = {*done}, list[ReviewAct]()
-    for one in acts:
-        if (one.key is None or one.key not in keys) and one.asset_id not in kept:
-            fresh.append(one)
-            keys.add(one.key)
-    made = _add(connection, user_id, fresh)
-    ids = dict(done) | {one.key: number for one, number in zip(fresh, made, strict=True)}
-    waiting = iter(made)
-    numbers = [
-        next(waiting) if one.key is None else ids[one.key]
-        for one in acts
-        if (one.key is not None and one.key in ids) or (one.key is None and one.asset_id not in kept)
-    ]
-    return tuple(numbers), made[0] if made else None
+    wanted = [one for one in acts if one.key in done or one.asset_id not in kept]
+    # An act with a key that came before, in the batch or earlier, is that one.
+    names: list[object] = [at if one.key is None else one.key for at, one in enumerate(wanted)]
+    first = {name: at for at, name in reversed(list(enumerate(names))) if name not in done}
+    made = _add(connection, user_id, [wanted[at] for at in sorted(first.values())])
+    new = dict(zip(sorted(first, key=lambda name: first[name]), made, strict=True))
+    ids: dict[Any, int] = {**done, **new}
+    return tuple(ids[name] for name in names), made[0] if made else None
 
 
 def _require_known(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> None:

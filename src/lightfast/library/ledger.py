@@ -13,7 +13,7 @@ from lightfast.library.schema import decision_table, ledger
 from lightfast.library.store import Store, now
 from lightfast.statistics.intervals import Interval
 
-Verdict = Literal["first", "better", "no gain shown", "worse"]
+RetrainVerdict = Literal["first", "better", "no gain shown", "worse"]
 LEDGER_MARGIN = 0.02
 """How much worse than the present one a new model may turn out to be, at the lower end of the interval."""
 
@@ -30,7 +30,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class LedgerEntry:
+class RetrainEntry:
     """One retraining.
 
     Attributes:
@@ -51,7 +51,7 @@ class LedgerEntry:
     verdict: str
 
 
-def verdict_of(interval: Interval) -> Verdict:
+def verdict_of(interval: Interval) -> RetrainVerdict:
     """What the 95 % interval of accuracy(after) − accuracy(before) allows to say."""
     if interval.low > 0:
         return "better"
@@ -78,7 +78,11 @@ def spent_since_last(connection: Connection) -> Spent:
 
 
 def write_ledger(
-    store: Store, models_: tuple[int | None, int], spent: Spent, figures: Mapping[str, Any], verdict: Verdict
+    store: Store,
+    models_: tuple[int | None, int],
+    spent: Spent,
+    figures: Mapping[str, Any],
+    verdict: RetrainVerdict,
 ) -> int:
     """Add an entry about the models (before, after); its number."""
     row = {
@@ -97,8 +101,8 @@ def write_ledger(
     return store.act(write)
 
 
-def read_ledger(store: Store) -> tuple[LedgerEntry, ...]:
+def read_ledger(store: Store) -> tuple[RetrainEntry, ...]:
     """Every retraining, the oldest first."""
     with store.read() as connection:
         rows = connection.execute(select(ledger).order_by(ledger.c.id)).all()
-    return tuple(LedgerEntry(**row._mapping) for row in rows)
+    return tuple(RetrainEntry(**row._mapping) for row in rows)

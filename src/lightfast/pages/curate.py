@@ -224,6 +224,7 @@ def _classes_section(result: CurateResult) -> list[Section]:
 def _files(result: CurateResult) -> Text:
     return Text(
         f"{ISSUES_FILE}: every issue, one a row. {SCORES_FILE}: every picture with its scores. "
-        f"{CURATE_QUEUE_FILE}: what a person has to decide, the worst first. "
+        f"{CURATE_QUEUE_FILE}: what a person has to decide, the worst first; fill its column decided_label, "
+        "and `relabel` takes it. "
         "metrics.json: the counts and estimates of this page."
     )

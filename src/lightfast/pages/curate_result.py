@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lightfast.curate.pruning import Pruning
     from lightfast.data.images import ImageSet
 
-ISSUES_FILE, SCORES_FILE, CURATE_QUEUE_FILE = "issues.parquet", "scores.parquet", "queue.parquet"
+ISSUES_FILE, SCORES_FILE, CURATE_QUEUE_FILE = "issues.parquet", "scores.parquet", "queue.csv"
 
 
 @dataclass(frozen=True, eq=False)

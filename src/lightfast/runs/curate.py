@@ -26,6 +26,7 @@ from lightfast.curate.neighbours import nearest
 from lightfast.curate.outliers import OUTLIER_NEIGHBOURS, Outliers, find_outliers
 from lightfast.curate.overlap import ClassBalance, ClassOverlap, class_balance, class_overlaps
 from lightfast.curate.tag_issues import find_tag_issues
+from lightfast.data.answers import require_unanswered
 from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decode.decode import resize_batch
 from lightfast.data.duplicates.search import why_not_searched
@@ -113,9 +114,9 @@ def curate_run(source: str, options: RunOptions, curate_options: CurateOptions |
 
     Args:
         source: folder, manifest, `.npz`, archive or catalogue name.
-        options: `out` is the folder to write: issues.parquet, scores.parquet, queue.parquet, metrics.json,
+        options: `out` is the folder to write: issues.parquet, scores.parquet, queue.csv, metrics.json,
             report.html, and pruned.csv (or .npz), the next version of the data without the most doubtful
-            pictures, where that was found to help or asked for.
+            pictures, where that is shown to be a gain or was asked for.
         curate_options: run, folds, repeats, pruning.
 
     Returns: what was found; its `as_json` is the content of metrics.json. Raises InputError for a source that
@@ -124,6 +125,10 @@ def curate_run(source: str, options: RunOptions, curate_options: CurateOptions |
     wanted, started = curate_options or CurateOptions(), time.perf_counter()
     folder = require_free(options.folder("curate"), replace="curate")
     options.require_out(folder)
+    require_unanswered(
+        folder / CURATE_QUEUE_FILE,
+        "Take them up by `relabel`, and give another folder: `out`, or move the queue.",
+    )
     pile = _read(source, wanted, options)
     settings = options.settings("curate", source, pile.images.version, **dataclasses.asdict(wanted))
     begin(folder, settings, resume=False, replace="curate")
@@ -186,10 +191,10 @@ def _found(
         flaws,
     )
     issues = issue_rows(found)
-    kept = write_pruned(folder, found)
+    kept = write_pruned(folder, found, asked=wanted.prune not in ("auto", "off"))
     save_issues(folder / ISSUES_FILE, issues)
     save_scores(folder / SCORES_FILE, found)
-    review_queue(issues).save(folder / CURATE_QUEUE_FILE)
+    review_queue(issues, images).save(folder / CURATE_QUEUE_FILE)
     overlaps, balance = _classes(images, judgement)
     return CurateResult(
         **envelope(pile.prepared, images, options, started, (*pile.notes, *judgement.notes, *kept)),

@@ -7,9 +7,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,12 @@ from lightfast.curate.issue_table import Issue
 from lightfast.curate.listed_tags import TagIssue
 from lightfast.curate.outliers import Outliers
 from lightfast.curate.pruning import keep_mask, label_margin
+from lightfast.data.answers import CONTENT, DECIDED, READ_AS, REVIEWER, shape_text
 from lightfast.data.decisions import ReviewItem, ReviewQueue
 from lightfast.data.export import save_npz
 from lightfast.data.images import ImageSet
 from lightfast.pages.curate_result import JudgedPart
+from lightfast.report.tables import points_text
 from lightfast.runs.curate_labels import Judgement
 
 PRUNED = "pruned"
@@ -159,8 +162,10 @@ def _copy_rows(found: Findings) -> Iterator[Issue]:
             yield dataclasses.replace(one, agreeing=found.ids(others[:_SHOWN]))
 
 
-def review_queue(issues: tuple[Issue, ...]) -> ReviewQueue:
-    """What a person has to decide, in the order in which to look."""
+def review_queue(issues: tuple[Issue, ...], images: ImageSet) -> ReviewQueue:
+    """What a person has to decide, in the order in which to look, with empty cells for the answers; `relabel`
+    takes the filled queue.
+    """
     ordered = [one for kind in _TO_PEOPLE for one in issues if one.kind == kind]
     items = tuple(
         ReviewItem(
@@ -168,12 +173,22 @@ def review_queue(issues: tuple[Issue, ...]) -> ReviewQueue:
         )
         for one in ordered
     )
-    more = {
-        "kind": np.array([one.kind for one in ordered], dtype=object),
-        "part": np.array([one.part for one in ordered], dtype=object),
-        "label_quality": np.array([one.score for one in ordered], dtype=np.float64),
+    return ReviewQueue(items, _answer_columns(ordered, images))
+
+
+def _answer_columns(ordered: Sequence[Issue], images: ImageSet) -> dict[str, NDArray[Any]]:
+    content = dict(zip(images.ids, images.content_hashes, strict=True))
+    nothing, shape = [""] * len(ordered), [shape_text(images.image_shape)] * len(ordered)
+    columns = {
+        DECIDED: nothing,
+        REVIEWER: nothing,
+        "kind": [one.kind for one in ordered],
+        "part": [one.part for one in ordered],
+        CONTENT: [content[one.id] for one in ordered],
+        READ_AS: shape,
     }
-    return ReviewQueue(items, more)
+    texts = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    return texts | {"label_quality": np.array([one.score for one in ordered], dtype=np.float64)}
 
 
 def save_scores(path: Path, found: Findings) -> Path:
@@ -202,17 +217,22 @@ def save_scores(path: Path, found: Findings) -> Path:
     return path
 
 
-def write_pruned(folder: Path, found: Findings) -> tuple[str, ...]:
-    """The next version of the data without the chosen share of the most doubtful pictures, where one was
-    chosen; notes about it. The test part stays whole, and nothing is deleted.
+def write_pruned(folder: Path, found: Findings, *, asked: bool) -> tuple[str, ...]:
+    """The next version of the data without the chosen share of the most doubtful pictures, where that is
+    shown to be a gain, or where the share was `asked` for; notes about it. The test part stays whole, and
+    nothing is deleted.
 
     Of files `pruned.csv` (path, label, split) to be read with `root`, of arrays `pruned.npz`; `pruned.json`
     says which version it was made from and what was left out.
     """
     judgement, images = found.judgement, found.images
-    share = judgement.pruning.chosen if judgement.pruning else 0.0
-    if not share or judgement.learned is None or judgement.out_of_sample is None:
+    pruning = judgement.pruning
+    if pruning is None or not pruning.chosen or judgement.learned is None or judgement.out_of_sample is None:
         return ()
+    share, gain = pruning.chosen, points_text(pruning.gain, pruning.interval)
+    if not (pruning.shown or asked):
+        said = f"leaving out {share:.0%} of the most doubtful pictures is no gain shown ({gain} points)"
+        return (f"{said}: no pruned version was written; `prune={share:g}` writes it all the same",)
     labels = judgement.learned.require_labels()
     kept = keep_mask(label_margin(judgement.out_of_sample.pred_probs, labels), labels, share)
     left_out = judgement.rows[~kept]
@@ -223,7 +243,8 @@ def write_pruned(folder: Path, found: Findings) -> tuple[str, ...]:
     facts = {"version": pruned.version, "parent": pruned.parent, "history": list(pruned.history)}
     write_json(folder / f"{PRUNED}.json", {**facts, "left_out": found.ids(tuple(left_out.tolist()))})
     said = f"the next version is {target.name}: without {len(left_out):,} pictures whose labels are doubtful"
-    return (f"{said}; nothing was deleted",)
+    shown = "" if pruning.shown else f"; as asked, though no gain is shown ({gain} points)"
+    return (f"{said}{shown}; nothing was deleted",)
 
 
 def _write_rows(folder: Path, images: ImageSet, part_of: NDArray[np.str_]) -> Path:

@@ -16,7 +16,7 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import count_use
 from lightfast.library.labelled import LabelledAsset
-from lightfast.library.ledger import Verdict, not_worse, verdict_of, write_ledger
+from lightfast.library.ledger import RetrainVerdict, not_worse, verdict_of, write_ledger
 from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, list_models, promote_model, run_of
 from lightfast.library.tag import register_model
@@ -61,7 +61,7 @@ class RetrainResult:
     accuracy: float | None
     interval: Interval | None
     test: PairedTest | None
-    verdict: Verdict
+    verdict: RetrainVerdict
     promoted: bool
     reason: str
     notes: tuple[str, ...] = ()
@@ -192,7 +192,7 @@ def _judged(
     )
 
 
-def _verdict(old: LibraryModel | None, test: PairedTest | None) -> Verdict:
+def _verdict(old: LibraryModel | None, test: PairedTest | None) -> RetrainVerdict:
     if old is None:
         return "first"
     return "no gain shown" if test is None else verdict_of(test.difference_interval)

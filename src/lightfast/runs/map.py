@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lightfast.base.errors import DataError
 from lightfast.base.files import atomic, make_folder, write_json
 from lightfast.base.plain import as_json
 from lightfast.curate.backbone_words import WORDS_OF
@@ -20,6 +21,7 @@ from lightfast.curate.maps import MapMethod, make_map
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet, sample
 from lightfast.data.ingest import Ingest
+from lightfast.data.lists.layout import NoClassFolders
 from lightfast.data.lists.listing import load_unlabelled
 from lightfast.models.load import load_classifier
 from lightfast.pages.map import CLUSTERS_FILE, FEATURES_FILE, MAP_FILE, MapResult, write_map_page
@@ -97,7 +99,11 @@ def _read(source: str, options: RunOptions, wanted: MapOptions, run: str | None)
         target = ImageSpec(options.image_size or PHOTO_SIDE, damaged=options.damaged)
         loaded = load_unlabelled([source], target, options.report)
         return Ingest(loaded.train, loaded.unreadable, loaded.notes), embedder
-    prepared = prepare(source, options, target=target, near="none")
+    try:
+        prepared = prepare(source, options, target=target, near="none")
+    except NoClassFolders as error:
+        cure = "Read it without labels: `unlabelled`; or give each class a folder of its own."
+        raise DataError(error.without_cure, cure=cure) from error
     return Ingest(prepared.data.part("all"), prepared.unreadable, prepared.notes), embedder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -14,16 +14,20 @@ from typing import Any
 from lightfast.base.errors import DataError
 from lightfast.base.files import make_folder, write_json, write_text
 from lightfast.base.plain import as_json
-from lightfast.data.answers import AskedPicture, read_answers
-from lightfast.data.dataset import LoadedData
+from lightfast.curate.ledger import LedgerEntry, LedgerTotal, ledger_total
+from lightfast.data.answers import AskedPicture, queue_shape, read_answers
+from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.decisions import Decision, DecisionLog
 from lightfast.data.export import require_new_folder, save_npz
 from lightfast.data.images import ImageSet
 from lightfast.data.replay import DecisionConflict, Replayed, misplaced, replay
+from lightfast.experiments.auto import AUTO_MODEL
+from lightfast.models.transfer import backbone_of, identifier_of
 from lightfast.report.envelope import Envelope
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.record import envelope
+from lightfast.runs.relabel_proof import ProofOptions, ProofTask, prepare_proof, prove_cleanup
 
 NOT_THIS = "not this"
 """What a cell says of a picture that does not belong to its class, whatever else it is."""
@@ -44,6 +48,8 @@ class RelabelResult(Envelope):
         misplaced: (picture, why) of decisions that fit no picture.
         conflicts: pictures on which people disagreed; the last one holds.
         undone: numbers of decisions that were left out as asked.
+        proof: whether the clean-up paid, where that was asked for; `total`: of its ledger, and `ledger`, the
+            file.
     """
 
     source: str
@@ -59,6 +65,9 @@ class RelabelResult(Envelope):
     misplaced: Sequence[tuple[str, str]]
     conflicts: Sequence[DecisionConflict]
     undone: Sequence[int]
+    proof: LedgerEntry | None = None
+    total: LedgerTotal | None = None
+    ledger: Path | None = None
 
 
 def relabel_data(
@@ -68,6 +77,7 @@ def relabel_data(
     *,
     without: Collection[int] = (),
     reviewer: str | None = None,
+    proof: ProofOptions | None = None,
 ) -> RelabelResult:
     """Write the next version of `source` into the folder `options.out`.
 
@@ -82,6 +92,7 @@ def relabel_data(
         options: `out` is a new or empty folder.
         without: numbers (from 1) of decisions that do not count: an undo.
         reviewer: who filled the queue, where it does not say so.
+        proof: also train on the labels before and after, and note in the ledger whether the clean-up paid.
 
     Raises:
         DataError: no decisions, none that fits a picture, a number in `without` that is none.
@@ -92,7 +103,7 @@ def relabel_data(
     options.require_out()
     prepared = prepare(source, options, near="none")
     parts = prepared.data.parts
-    read, notes = _decisions(decisions, parts, reviewer)
+    read, notes = _decisions(decisions, parts, reviewer, (source, options))
     used = [one for number, one in enumerate(read, start=1) if number not in _numbers(without, len(read))]
     found = {name: replay(images, used) for name, images in parts.items()}
     lost = misplaced(list(parts.values()), used)
@@ -102,13 +113,33 @@ def relabel_data(
             got=f"{lost[0][0]}: {lost[0][1]}",
             cure="Give the data that was reviewed, at the same size.",
         )
+    cleaned = [one.images for one in found.values()]
+    task = prepare_proof(source, cleaned, proof, options) if proof else None
     path = _write(out, source, options, prepared.data, found)
     _write_beside(out, used, found)
+    proved, more = _proved(task, used, parts, found) if task else ({}, ())
     facts = envelope(prepared, prepared.data.train, options, started)
-    facts["notes"] = (*facts["notes"], *notes, *_notes(found))
+    facts["notes"] = (*facts["notes"], *notes, *_notes(found), *more)
     result = _result(facts, found, source, (out, path), parts=parts, used=used, lost=lost, without=without)
+    result = dataclasses.replace(result, **proved)
     write_json(out / VERSION_FILE, as_json(result))
     return result
+
+
+def _proved(
+    task: ProofTask, used: Sequence[Decision], parts: Mapping[str, ImageSet], found: Mapping[str, Replayed]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(fields of the result, notes); nothing is trained where the models would be the same."""
+    if not task.trains_anew:
+        said = "no label that is learned from or chosen on has changed: there is nothing to prove"
+        return {}, (f"{said}, and nothing was noted in {task.ledger.path.name}",)
+    versions = tuple(
+        {name: one.version for name, one in each.items()}
+        for each in (parts, {name: one.images for name, one in found.items()})
+    )
+    entry, notes = prove_cleanup(task, used, (versions[0], versions[1]))
+    total = ledger_total(task.ledger.read().records)
+    return {"proof": entry, "total": total, "ledger": task.ledger.path}, notes
 
 
 def _result(
@@ -138,7 +169,7 @@ def _result(
 
 
 def _decisions(
-    path: Path, parts: Mapping[str, ImageSet], reviewer: str | None
+    path: Path, parts: Mapping[str, ImageSet], reviewer: str | None, given: tuple[str, RunOptions]
 ) -> tuple[tuple[Decision, ...], tuple[str, ...]]:
     if not path.is_file():
         raise DataError(
@@ -149,25 +180,75 @@ def _decisions(
         entries = log.read()
         if not entries.records:
             raise DataError(f"{path} holds no decision")
-        return entries.records, entries.notes(path)
+        return _at_this_size(entries.records, parts, given), entries.notes(path)
+    seen = _as_asked(path, parts, given)
     asked = [
         AskedPicture(name, content, images.class_names[label])
-        for images in parts.values()
+        for images in seen
         for name, content, label in zip(
             images.ids, images.content_hashes, images.require_labels(), strict=True
         )
     ]
+    here = _tied(seen, parts.values())
     names = next(iter(parts.values())).class_names
     said = read_answers(path, asked, (*names, NOT_THIS), reviewer)
     negative = {NOT_THIS: None} if NOT_THIS not in names else {}
     decided = tuple(
-        dataclasses.replace(one, decided_label=negative.get(str(one.decided_label), one.decided_label))
+        dataclasses.replace(
+            one,
+            decided_label=negative.get(str(one.decided_label), one.decided_label),
+            content=here[one.picture, one.content],
+        )
         for one in said.decisions
     )
     notes = [
         f"{one.id}: the answer {one.decided_label!r} was set aside, {one.reason}" for one in said.set_aside
     ]
     return decided, tuple(notes)
+
+
+def _at_this_size(
+    records: tuple[Decision, ...], parts: Mapping[str, ImageSet], given: tuple[str, RunOptions]
+) -> tuple[Decision, ...]:
+    """The decisions, tied to the pictures as they are read here: where they are about other pixels, those of
+    a backbone's size are tried, at which `map`, `select` and `curate` read photographs.
+    """
+    here = {key for images in parts.values() for key in zip(images.ids, images.content_hashes, strict=True)}
+    names = {name for name, _ in here}
+    others = [one for one in records if one.picture in names and (one.picture, one.content) not in here]
+    source, options = given
+    if not others or options.image_size is not None:
+        return records
+    side = backbone_of(identifier_of(AUTO_MODEL)).side
+    seen = prepare(source, options, near="none", target=ImageSpec(largest_side=side)).data.parts
+    tied = _tied(seen.values(), parts.values())
+    return tuple(
+        dataclasses.replace(one, content=tied.get((one.picture, one.content), one.content)) for one in records
+    )
+
+
+def _tied(seen: Iterable[ImageSet], here: Iterable[ImageSet]) -> dict[tuple[str, str], str]:
+    """(id, content hash as it was seen) → the content hash here, of the parts of one source read twice."""
+    tied: dict[tuple[str, str], str] = {}
+    for there, images in zip(seen, here, strict=True):
+        native = dict(zip(images.ids, images.content_hashes, strict=True))
+        for key in zip(there.ids, there.content_hashes, strict=True):
+            tied[key] = native.get(*key)
+    return tied
+
+
+def _as_asked(
+    path: Path, parts: Mapping[str, ImageSet], given: tuple[str, RunOptions]
+) -> Collection[ImageSet]:
+    """The pictures at the size at which the queue was written: content hashes depend on it. Nothing but the
+    hashes is taken from there.
+    """
+    (source, options), shape = given, queue_shape(path)
+    if shape is None or all(images.image_shape == shape for images in parts.values()):
+        return parts.values()
+    height, width, channels = shape
+    spec = ImageSpec((height, width), channels)
+    return prepare(source, options, near="none", target=spec).data.parts.values()
 
 
 def _numbers(without: Collection[int], count: int) -> set[int]:

@@ -64,7 +64,8 @@ def frozen_runtime(
     it.
 
     None for a network with an operator that ONNX has not, and where the graph's answer to the first pictures
-    is not torch's (`GRAPH_TOLERANCE`): the result is the same function or nothing. The network is not changed.
+    is not torch's (`GRAPH_TOLERANCE`): the result is the same function or nothing. The network is not
+    changed.
 
     Args:
         network: on the CPU, in eval mode.

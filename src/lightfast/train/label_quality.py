@@ -79,6 +79,7 @@ def out_of_fold_probs(
     folds: int,
     seed: int,
     fit_and_predict: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating]],
+    groups: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """float32 (N, K): `fit_and_predict(rest, fold)` for every fold, put together; the folds hold as many of
     each class as can be.
@@ -88,12 +89,15 @@ def out_of_fold_probs(
         folds: at least 2.
         seed: of the folds.
         fit_and_predict: fits on the rows `rest` and gives probabilities (len(fold), K).
+        groups: int64 (N,): rows of one number stand in one fold, as a picture and its mirror image must;
+            None: every row is its own.
     """
     if folds < 2:
         raise SettingsError(f"folds {folds}", expected="at least 2")
-    shuffled = generator(seed, "folds of doubt").permutation(len(labels))
-    fold_of = np.empty(len(labels), dtype=np.int64)
-    fold_of[shuffled[np.argsort(labels[shuffled], kind="stable")]] = np.arange(len(labels)) % folds
+    fold_of = _fold_of(labels, folds, seed)
+    if groups is not None:
+        _, first, number_of = np.unique(groups, return_index=True, return_inverse=True)
+        fold_of = _fold_of(labels[first], folds, seed)[number_of]
     parts = [
         (fold, fit_and_predict(np.flatnonzero(fold_of != number), fold))
         for number in range(folds)
@@ -103,3 +107,11 @@ def out_of_fold_probs(
     for fold, read_probs in parts:
         probs[fold] = read_probs
     return probs
+
+
+def _fold_of(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
+    """int64 (N,): a fold for each label, drawn, as many of each class in every one as can be."""
+    shuffled = generator(seed, "folds of doubt").permutation(len(labels))
+    fold_of = np.empty(len(labels), dtype=np.int64)
+    fold_of[shuffled[np.argsort(labels[shuffled], kind="stable")]] = np.arange(len(labels)) % folds
+    return fold_of

@@ -59,11 +59,14 @@ class LinearData:
         features: float32 (N, D).
         targets: int64 labels (N,), or bool tags (N, K).
         weights: float (N,), at least 0: how much each row counts, or None for all the same.
+        groups: int64 (N,): rows of one number show one thing (a picture and its mirror image), so that none
+            of them is judged by a model that learned from another; None: every row is its own.
     """
 
     features: NDArray[np.float32]
     targets: NDArray[Any]
     weights: NDArray[np.floating] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         features = np.asarray(self.features, dtype=np.float32)
@@ -80,9 +83,9 @@ class LinearData:
 
     def take(self, rows: NDArray[Any]) -> LinearData:
         """The given rows."""
-        return LinearData(
-            self.features[rows], self.targets[rows], None if self.weights is None else self.weights[rows]
-        )
+        weights = None if self.weights is None else self.weights[rows]
+        groups = None if self.groups is None else self.groups[rows]
+        return LinearData(self.features[rows], self.targets[rows], weights, groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +178,7 @@ def _remedied(head: LinearHead, train: LinearData, val: LinearData, settings: Li
     def read(rest: NDArray[np.intp], fold: NDArray[np.intp]) -> NDArray[np.float32]:
         return _softmax_head(train.take(rest), train.take(fold), classes, fixed).probs(train.features[fold])
 
-    probs = out_of_fold_probs(labels, settings.folds, settings.seed, read)
+    probs = out_of_fold_probs(labels, settings.folds, settings.seed, read, train.groups)
     wrong = label_issue_mask(probs, labels)
     dropped = wrong & (np.bincount(labels[~wrong], minlength=classes)[labels] > 0)
     counts = np.ones(len(labels)) if train.weights is None else np.asarray(train.weights, dtype=np.float64)

@@ -152,7 +152,8 @@ def with_mirrored(rows: LinearData, mirrored: NDArray[np.float32] | None) -> Lin
     count, width = rows.features.shape
     both = empty((2 * count, width), np.float32)
     both[:count], both[count:] = rows.features, mirrored
-    return LinearData(both, np.concatenate([rows.targets, rows.targets]))
+    pictures = np.concatenate([np.arange(count), np.arange(count)])
+    return LinearData(both, np.concatenate([rows.targets, rows.targets]), groups=pictures)
 
 
 def place_head(

@@ -63,7 +63,7 @@ def test_the_tree_is_compared_where_it_differs_from_one_decision():
 def test_the_whole_study_at_its_quick_scale(tmp_path: Path):
     options = StudyOptions(tmp_path / "out", data_folder=tmp_path)
     result = find_study("assets").run(options)
-    assert [len(table.rows) for table in result.tables] == [4, 11, 4, 3, 3]
+    assert [len(table.rows) for table in result.tables] == [4, 11, 4, 3, 3, 9, 7, 3, 10]
     kept = {
         path: path.stat().st_mtime_ns
         for path in (tmp_path / "out").rglob("*")

@@ -32,6 +32,7 @@ def curate_lines(result: CurateResult) -> list[str]:
     if result.pruning:
         chosen, gain = result.pruning.chosen, points_text(result.pruning.gain, result.pruning.interval)
         said = f"{chosen:.0%} left out: {gain} points" if chosen else "none: no share raises the accuracy"
+        said += ", no gain shown" * bool(chosen and not result.pruning.shown)
         lines.append(f"pruning    {said}")
     lines += [f"not run    {what}: {why}" for what, why in result.not_run.items()]
     lines += _worst(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast.library.ledger import LedgerEntry
+from lightfast.library.ledger import RetrainEntry
 from lightfast.library.promote import LibraryModel
 from lightfast.runs.library_retrain import RetrainResult
 
@@ -27,7 +27,7 @@ def retrain_lines(result: RetrainResult) -> list[str]:
     return lines
 
 
-def model_lines(models: Sequence[LibraryModel], entries: Sequence[LedgerEntry]) -> list[str]:
+def model_lines(models: Sequence[LibraryModel], entries: Sequence[RetrainEntry]) -> list[str]:
     """The models, the one in use marked, and the ledger below."""
     if not models:
         return ["the library has no model yet: lightfast library retrain, or library tag with a run"]
@@ -44,7 +44,7 @@ def model_lines(models: Sequence[LibraryModel], entries: Sequence[LedgerEntry]) 
     return lines
 
 
-def _gain(entry: LedgerEntry) -> str:
+def _gain(entry: RetrainEntry) -> str:
     paired = entry.figures.get("paired")
     if not paired:
         return ""

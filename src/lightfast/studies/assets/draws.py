@@ -116,7 +116,8 @@ def measure_draw(experiment: Experiment) -> dict[str, Any]:
         values = [columns.of(experiment.train.plain, drawn.fit_rows)]
         if mirrored:
             values.append(columns.of(experiment.train.mirrored, drawn.fit_rows))
-        train = LinearData(np.concatenate(values), np.tile(labels, len(values)))
+        pictures = np.tile(np.arange(fitted), len(values))
+        train = LinearData(np.concatenate(values), np.tile(labels, len(values)), groups=pictures)
         val = LinearData(columns.of(experiment.train.plain, drawn.val_rows), drawn.given[fitted:])
         head = _fit(method, experiment, train, val)
         views = [

@@ -16,6 +16,7 @@ from lightfast.report.tables import percent, percent_range, points_cell, share_c
 from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
 from lightfast.studies.assets.draws import measured_draws
 from lightfast.studies.assets.figures import intervals_section, scratch_rows, scratch_table
+from lightfast.studies.assets.grouping import grouped_pictures, grouping_section, grouping_table
 from lightfast.studies.assets.nets import (
     OTHER_SETS,
     PAPER_NETWORKS,
@@ -24,6 +25,7 @@ from lightfast.studies.assets.nets import (
     trained_ways,
     ways,
 )
+from lightfast.studies.assets.noisy_labels import label_noise, noise_section, noise_tables
 from lightfast.studies.assets.tasks import TASKS, TaskOf, features_of, library
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 
@@ -59,12 +61,15 @@ def run_assets(options: StudyOptions) -> StudyResult:
     networks = paper_networks(options, task, pool, size, epochs)
     names = OTHER_SETS if options.scale == "paper" else ()
     others = [found for name in names if (found := other_set(options, name)) is not None]
+    noise, groups = label_noise(options, pool, features), grouped_pictures(options, pool, features[0])
     tables = [
         paper_table(draws, full, options),
         methods_table(draws),
         trained_ways_table(trained, task),
         scratch_table(trained, task, judged),
         networks_table(networks, task),
+        *noise_tables(noise, judged=judged),
+        grouping_table(groups),
     ]
     tables += [others_table(others)] if others else []
     return options.result(
@@ -79,10 +84,12 @@ def run_assets(options: StudyOptions) -> StudyResult:
             "scratch": scratch_rows(trained, judged),
             "networks": networks,
             "others": others,
+            "label_noise": noise,
+            "groups": groups,
         },
         notes=(*pool.notes, *_notes(options, others)),
         seconds={f"way {row['way']}, draw {row['draw']}": row["seconds"] for row in trained},
-        sections=(intervals_section(draws, full),),
+        sections=(intervals_section(draws, full), noise_section(noise), grouping_section(groups)),
     )
 
 
