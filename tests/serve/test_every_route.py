@@ -22,6 +22,7 @@ COMPUTED = {
     ("GET", "/api/clusters"),
     ("POST", "/api/clusters"),
     ("GET", "/api/clusters/{number}"),
+    ("GET", "/api/clusters/members"),
     ("GET", "/api/map"),
     ("POST", "/api/map"),
     ("GET", "/api/explain/{asset_id}"),

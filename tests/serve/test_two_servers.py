@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 from argon2 import PasswordHasher
@@ -42,8 +43,8 @@ def test_two_servers_on_one_database(library: Library):
         for name in ("ada", "bea", "cleo", "dora"):
             add_account(connection, name, "admin", kept)
     other = open_library(library.folder)
-    with running(library, SETTINGS) as first, running(other, SETTINGS) as second:
-        clients = [found.client() for found in (first, second, first, second)]
+    with running(library, SETTINGS) as first, running(other, SETTINGS) as second, ExitStack() as stack:
+        clients = [stack.enter_context(found.client()) for found in (first, second, first, second)]
         for client, name in zip(clients, ("ada", "bea", "cleo", "dora"), strict=True):
             answer = client.post("/api/session", json={"name": name, "password": PASSWORD})
             client.headers["X-CSRF-Token"] = answer.json()["csrf"]
@@ -54,8 +55,6 @@ def test_two_servers_on_one_database(library: Library):
             assert elsewhere.get("/api/session").json()["user"]["name"] == "ada"
             assert clients[0].delete("/api/session").status_code == 204
             assert elsewhere.get("/api/session").json()["user"] is None
-        for client in clients:
-            client.close()
     other.close()
     assert sorted(done) == list(range(1, 41))
     with library.store.read() as connection:

@@ -96,7 +96,17 @@ def create_app(
         app.include_router(routes, dependencies=_SECURED, responses={"4XX": _PROBLEM})
     app.include_router(page_routes, include_in_schema=False)
     app.mount("/static", PageFiles(directory=STATIC_FOLDER), name="static")
+    _build_routes(app)
     add_problem_handlers(app)
     app.add_middleware(Guard, service=service)
     app.add_middleware(MeasuredApp, metrics=service.metrics)
     return app
+
+
+def _build_routes(app: FastAPI) -> None:
+    """FastAPI builds its routes when the first request comes: that one would wait for it, and two servers of
+    one process would build at once, which it is not made for.
+    """
+    asked = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(asked)
