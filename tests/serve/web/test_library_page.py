@@ -120,3 +120,16 @@ def test_nothing_found_says_what_to_do(shelf: Visitor):
     shelf.page.get_by_role("button", name="is not").click()
     shelf.page.wait_for_selector("#nothing:not([hidden])")
     assert "Nothing is found" in shelf.text("#nothing")
+
+
+def test_without_a_script_the_form_searches_and_the_pictures_are_a_list(
+    waiting: Running, visit: Callable[..., Visitor]
+):
+    visitor = visit(waiting, "/library", java_script_enabled=False)
+    page = visitor.page
+    assert page.locator("noscript a").count() == 30
+    page.fill("#query", "id:7")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator("noscript a").count() == 1
+    page.locator("noscript a").click()
+    page.wait_for_url("**/assets/7")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from lightfast.base.errors import NotFoundError
 from lightfast.library.jobs import Job
-from lightfast.library.ledger import LedgerEntry, read_ledger
+from lightfast.library.ledger import RetrainEntry, read_ledger
 from lightfast.library.promote import LibraryModel, list_models, promote_model, rollback_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
 from lightfast.serve.api.jobs import order_job
@@ -25,7 +25,7 @@ class ModelList(BaseModel):
     """Models, the oldest first, with every retraining: what it cost people, and what it brought."""
 
     items: list[LibraryModel]
-    ledger: list[LedgerEntry]
+    ledger: list[RetrainEntry]
 
 
 class RetrainRequest(BaseModel):

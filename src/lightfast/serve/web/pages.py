@@ -11,6 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from lightfast.base.errors import LightfastError
+from lightfast.library.browse import AssetCard, asset_cards, visible_assets
+from lightfast.library.search.hits import search_tags
 from lightfast.library.summary import summarise
 from lightfast.serve.auth.person import COOKIE, Person, identify
 from lightfast.serve.auth.tokens import csrf_token
@@ -29,6 +32,7 @@ _NAMES = {
     "/people": "People",
 }
 _FOR_ADMINS = ("/people",)
+_WITHOUT_SCRIPT = 60
 
 
 class PageFiles(StaticFiles):
@@ -58,7 +62,7 @@ def review_page(request: Request, served: Served) -> Response:
 @page_routes.get("/library")
 def library_page(request: Request, served: Served, q: str = "") -> Response:
     """All pictures: search, narrow, choose, label many."""
-    return _page(request, served, "library", query=q)
+    return _page(request, served, "library", query=q, first=lambda: _first_pictures(served, request, q))
 
 
 @page_routes.get("/assets/{asset_id}")
@@ -119,6 +123,20 @@ def get_map_style() -> Response:
 def get_map_module() -> Response:
     """The map of the reports as a module."""
     return _shared(("map_paint.js.jinja", "map.js.jinja"), "text/javascript", "export { PictureMap };\n")
+
+
+def _first_pictures(served: Service, request: Request, query: str) -> tuple[AssetCard, ...]:
+    """What somebody without JavaScript sees of a search; nothing where it cannot be read."""
+    person = identify(request)
+    client = None if person is None else person.client
+    try:
+        found = search_tags(served.library, query, client=client or "", limit=_WITHOUT_SCRIPT)
+    except LightfastError:
+        return ()
+    with served.library.store.read() as connection:
+        return asset_cards(
+            connection, visible_assets(connection, [one.asset_id for one in found.hits], client)
+        )
 
 
 def _shared(names: tuple[str, ...], kind: str, ends: str = "") -> Response:

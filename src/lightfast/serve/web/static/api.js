@@ -79,6 +79,7 @@ async function tried(path, request, end) {
 
 /** @param {Response} answer */
 async function read(answer) {
+  if (answer.status === 204) return null;
   const kind = answer.headers.get("Content-Type") ?? "";
   const said = kind.includes("json") ? await answer.json() : kind.startsWith("text/") ? await answer.text() : null;
   if (answer.ok) return said;

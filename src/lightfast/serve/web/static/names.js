@@ -25,7 +25,7 @@ export class Names {
     /** @type {Label[]} */
     this.labels = [];
     this.digits = byDigit([]);
-    /** @type {Map<number, number>} */
+    /** @type {Map<string, number>} */
     this.probability = new Map();
     this.suggested = /** @type {number | null} */ (null);
     field.addEventListener("input", () => this.show());
@@ -43,10 +43,10 @@ export class Names {
     this.show();
   }
 
-  /** What the model says of the picture in hand. @param {number | null} suggested @param {{label_id: number, probability: number}[]} suggestions */
+  /** What is known of the picture in hand; of two that speak of one label the last counts. @param {number | null} suggested @param {{label: string, probability: number}[]} suggestions */
   mark(suggested, suggestions) {
     this.suggested = suggested;
-    this.probability = new Map(suggestions.map((one) => [one.label_id, one.probability]));
+    this.probability = new Map(suggestions.map((one) => [one.label, one.probability]));
     for (const button of this.list.querySelectorAll("button")) this.dress(button);
   }
 
@@ -80,7 +80,7 @@ export class Names {
   dress(button) {
     const id = Number(button.dataset.id), last = button.querySelector("span");
     button.classList.toggle("suggested", id === this.suggested);
-    if (last) last.textContent = percent(this.probability.get(id));
+    if (last) last.textContent = percent(this.probability.get(button.childNodes[1].textContent ?? ""));
   }
 
   /** @param {KeyboardEvent} event */

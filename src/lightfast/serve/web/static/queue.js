@@ -4,16 +4,16 @@ import { newKey, post, viewOf } from "./api.js";
 /**
  * @typedef {{label_id: number, label: string, probability: number}} Suggestion
  * @typedef {{asset_id: number, label_id: number | null, label: string | null, now: string | null, reason: string, width: number, height: number,
- *   suggestions: Suggestion[], shownAt?: number, image?: HTMLImageElement}} Entry
+ *   suggestions: Suggestion[], guesses: {label: string, probability: number}[], shownAt?: number, image?: HTMLImageElement}} Entry
  * @typedef {"confirm" | "reject" | "skip" | "second_opinion"} Act
  */
 
 /** What the server says of a picture to look at. @param {any} item @returns {Entry} */
-function entryOf({ entry, label, asset }) {
+function entryOf({ entry, label, asset, guesses }) {
   const said = asset.tags.filter((/** @type {any} */ one) => one.state !== "rejected");
   const now = said.find((/** @type {any} */ one) => one.by_person || one.rule === "given")?.label ?? null;
   const suggestions = said.filter((/** @type {any} */ one) => one.probability !== null);
-  return { asset_id: entry.asset_id, label_id: entry.label_id, label, now, reason: entry.reason, width: asset.width, height: asset.height, suggestions };
+  return { asset_id: entry.asset_id, label_id: entry.label_id, label, now, reason: entry.reason, width: asset.width, height: asset.height, suggestions, guesses };
 }
 
 const AHEAD = 12;
@@ -58,6 +58,9 @@ export class Queue {
       image.alt = "";
       image.decoding = "sync";
       if (entry.width) [image.width, image.height] = [entry.width, entry.height];
+      // Small pictures are shown at most twice as large: larger they are no clearer.
+      image.style.setProperty("--most-width", `${2 * entry.width}px`);
+      image.style.setProperty("--most-height", `${2 * entry.height}px`);
       if (Math.max(entry.width, entry.height) < 128) image.className = "crisp";
       image.src = viewOf(entry.asset_id, this.side);
       image.decode().catch(() => {});

@@ -44,6 +44,7 @@ class Review {
     this.queue = Object.assign(this.newQueue(), { decided, times, done, undone, chain });
     for (const [id, on] of [["show-one", !this.many], ["show-many", this.many]]) part(/** @type {string} */ (id)).setAttribute("aria-pressed", String(on));
     part("stage").classList.toggle("many", this.many);
+    part("hint").hidden = !this.many;
     this.current = undefined;
     part("one").replaceChildren();
     this.cells.reset();
@@ -96,7 +97,7 @@ class Review {
     part("sure").textContent = more ? "" : percent(probability);
     part("sure-bar").style.width = more || probability === undefined ? "0" : `${100 * probability}%`;
     part("accept").textContent = more ? `Accept ${this.targets.length}` : "Accept";
-    this.names.mark(same ? first.label_id : null, first && !more ? first.suggestions : []);
+    this.names.mark(same ? first.label_id : null, first && !more ? [...first.guesses, ...first.suggestions] : []);
   }
 
   paced() {
