@@ -14,6 +14,8 @@ from lightfast.base.files import write_bytes
 THUMBNAIL, VIEW = 256, 1_024
 """Longest sides in pixels: in a grid, and alone."""
 _QUALITY = 85
+_SMALL = 128
+"""Pixels a side up to which nothing visible may be lost: a page shows such pictures many times enlarged."""
 
 
 def view_path(folder: Path, content: str, side: int) -> Path:
@@ -38,4 +40,10 @@ def view_bytes(pixels: NDArray[np.uint8], side: int) -> bytes:
         smaller = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         pixels = np.asarray(smaller, np.uint8).reshape(size[1], size[0], -1)
     kind = "GRAY" if pixels.shape[2] == 1 else "RGB"
-    return simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=_QUALITY, colorspace=kind)
+    small = max(pixels.shape[:2]) <= _SMALL
+    return simplejpeg.encode_jpeg(
+        np.ascontiguousarray(pixels),
+        quality=100 if small else _QUALITY,
+        colorspace=kind,
+        colorsubsampling="Gray" if kind == "GRAY" else "444" if small else "420",
+    )

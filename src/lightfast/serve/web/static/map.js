@@ -95,9 +95,11 @@ function dataOf(laid, found, members) {
 }
 
 async function look() {
+  let grouped = false;
   try {
     const members = await get("/api/clusters/members");
     if (!members.asset_ids.length) return (part("nothing").hidden = false);
+    grouped = true;
     const [laid, found] = await Promise.all([get("/api/map"), get("/api/clusters")]);
     part("map").hidden = false;
     part("nothing").hidden = true;
@@ -105,6 +107,8 @@ async function look() {
     listen(new LibraryMap(part("map"), dataOf(laid, found, members)));
   } catch (error) {
     if (/** @type {any} */ (error).status !== 404) throw error;
+    // Grouped, but the page was left before they were laid out.
+    if (grouped) return order(["/api/map"]);
     part("nothing").hidden = false;
   }
 }

@@ -5,8 +5,8 @@ from alembic import op
 
 from lightfast.library.schema import Moment
 
-revision: str = "0005"
-down_revision: str | None = "0004"
+revision: str = "0003"
+down_revision: str | None = "0002"
 
 
 def upgrade() -> None:
