@@ -83,7 +83,7 @@ def picture_features(
     if embedder.source != source:
         raise DataError(
             f"{known.run} is another network now than the one that made the features",
-            cure=f"lightfast library embed {library.folder} --run {known.run} makes new ones.",
+            cure=f"lightfast library embed {library.folder}, with `run={known.run}`, makes new ones.",
         )
     return embedder.compute(_read(files, known))
 
