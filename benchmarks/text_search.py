@@ -43,7 +43,7 @@ BLOCK = 500
 
 
 def seen(folder: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(the ten most probable classes (N, 10), their probabilities, names of the folders (N,)), as a library
+    """(the most probable classes (N, 20), their probabilities, names of the folders (N,)), as a library
     keeps them.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))

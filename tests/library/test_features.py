@@ -16,6 +16,7 @@ from lightfast.library import feature_files
 from lightfast.library.add import add_pictures
 from lightfast.library.embed import EmbedResult, embed_assets
 from lightfast.library.feature_files import (
+    CLASSES_KEPT,
     FeatureFormat,
     FeatureRows,
     append_features,
@@ -41,9 +42,10 @@ class Means:
 
 
 def _probs(vectors: np.ndarray) -> np.ndarray:
-    """Twelve classes; the brighter the picture, the higher the first."""
-    rest = (1 - vectors[:, :1] / 256) / 11
-    return np.concatenate([vectors[:, :1] / 256, np.repeat(rest, 11, axis=1)], axis=1)
+    """Twice as many classes as are kept; the brighter the picture, the higher the first."""
+    others = 2 * CLASSES_KEPT - 1
+    rest = (1 - vectors[:, :1] / 256) / others
+    return np.concatenate([vectors[:, :1] / 256, np.repeat(rest, others, axis=1)], axis=1)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_the_ten_most_probable_classes_are_kept_beside(library, pictures):
     with library.store.read() as connection:
         known = open_features(library, connection, "means")
     bright = np.asarray(known.vectors[:, 0]) > 100
-    assert known.classes.shape == (6, 10)
+    assert known.classes.shape == (6, CLASSES_KEPT)
     assert (known.classes[bright, 0] == 0).all()
     np.testing.assert_allclose(known.class_probs[bright, 0], known.vectors[bright, 0] / 256, rtol=1e-3)
 

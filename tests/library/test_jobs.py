@@ -135,6 +135,28 @@ def test_a_job_that_kills_every_worker_fails_at_last(library: Library):
     assert _state(library, number) == "failed"
 
 
+@pytest.mark.parametrize("counts", ["all", "what is left"])
+def test_a_job_that_gets_on_is_taken_up_however_often_its_worker_dies(library: Library, counts: str):
+    number = _order(library)
+    for step in range(1, 2 * MOST_ATTEMPTS):
+        assert _do(library, claim_job, number, "a") is not None
+        for done in (0, 1):
+            said = (
+                {"done": step + done, "total": 100}
+                if counts == "all"
+                else {"done": done, "total": 100 - step}
+            )
+            with library.store.write() as connection:
+                note_progress(connection, number, "a", **said)
+        _do(library, free_jobs, "a")
+    for _ in range(MOST_ATTEMPTS):
+        assert _do(library, claim_job, number, "a") is not None
+        with library.store.write() as connection:
+            note_progress(connection, number, "a", done=1, total=100 if counts == "all" else 62)
+        _do(library, free_jobs, "a")
+    assert _do(library, claim_job, number, "a") is None
+
+
 def test_a_job_that_is_not_there_is_named(library: Library):
     for step in (job, cancel_job, job_again):
         with pytest.raises(DataError, match="no job nine"):

@@ -12,7 +12,7 @@ from PIL import Image
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.curate.embed import Embedder
 from lightfast.library.add import add_pictures
-from lightfast.library.feature_files import FeatureFormat, open_features
+from lightfast.library.feature_files import CLASSES_KEPT, FeatureFormat, open_features
 from lightfast.library.library import Library, create_library
 from lightfast.runs import library_features, library_search
 from lightfast.runs.library_features import embed_library
@@ -108,11 +108,11 @@ def test_new_pictures_without_features_are_said(library, colours, tmp_path):
     assert "were not compared" in found.notes[0]
 
 
-def test_the_published_backbone_keeps_its_ten_most_probable_classes(library):
+def test_the_published_backbone_keeps_its_most_probable_classes(library):
     said = embed_library(library, RunOptions(device="cpu"))
     assert (said.source, said.embedded) == ("lite0-pooled", 4)
     with library.store.read() as connection:
         known = open_features(library, connection, "lite0-pooled")
     assert known.vectors.shape == (4, 1280)
-    assert known.classes.shape == (4, 10)
+    assert known.classes.shape == (4, CLASSES_KEPT)
     assert (np.diff(np.asarray(known.class_probs, np.float32), axis=1) <= 0).all()

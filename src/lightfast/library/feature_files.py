@@ -26,7 +26,7 @@ from lightfast.base.files import load_json, make_folder, storage_errors, write_j
 from lightfast.library.library import Library
 from lightfast.library.schema import embeddings
 
-CLASSES_KEPT = 10
+CLASSES_KEPT = 20
 """Of the probabilities that a backbone gives its own classes: the largest."""
 REDUCED_FOLDER = "reduced"
 """Below the folder of a network: what is made of its features for searches."""
@@ -64,9 +64,9 @@ class FeatureFile:
         folder: where they lie.
         asset_ids: int64 (N,), whose picture each row is.
         vectors: float16 (N, D).
-        classes: uint16 (N, 10), the ten most probable classes of the backbone, the first first; None where
+        classes: uint16 (N, 20), the twenty most probable classes of the backbone, the first first; None where
             the network has none.
-        class_probs: float16 (N, 10), their probabilities.
+        class_probs: float16 (N, 20), their probabilities.
     """
 
     format: FeatureFormat
@@ -147,7 +147,7 @@ def counted_rows(connection: Connection, source: str) -> int:
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
     """What is to be added for M pictures: `asset_ids`, `vectors` (M, D), and of a backbone `classes` and
-    `class_probs` (M, 10), as `largest_classes` gives them.
+    `class_probs` (M, 20), as `largest_classes` gives them.
     """
 
     asset_ids: Sequence[int]
@@ -157,7 +157,7 @@ class FeatureRows:
 
 
 def largest_classes(probs: NDArray[np.floating]) -> tuple[NDArray[np.uint16], NDArray[np.float16]]:
-    """Probabilities (M, K), K at least 10 → (the ten most probable classes (M, 10), their probabilities)."""
+    """Probabilities (M, K), K at least 20 → (the most probable classes (M, 20), their probabilities)."""
     order = np.argsort(-probs, axis=1, kind="stable")[:, :CLASSES_KEPT]
     return order.astype(np.uint16), np.take_along_axis(probs, order, axis=1).astype(np.float16)
 

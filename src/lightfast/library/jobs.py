@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, case, insert, or_, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError, SettingsError
 from lightfast.library.schema import EPOCH, MICROSECOND, jobs
@@ -21,7 +21,7 @@ JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 LIVE: tuple[JobState, ...] = ("waiting", "running")
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 MOST_ATTEMPTS = 20
-"""A job whose worker died so often is not taken up again by itself."""
+"""A job whose worker died so often in a row, without getting further, is not taken up again by itself."""
 MOST_LISTED = 500
 
 
@@ -174,11 +174,16 @@ def claim_job(connection: Connection, job_id: str, worker: str) -> Job | None:
     """
     mine = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "waiting")
     stopped = connection.execute(mine.where(jobs.c.cancel).values(state="cancelled", ended_at=now()))
-    often = {"state": "failed", "ended_at": now(), "error": f"its worker died {MOST_ATTEMPTS} times"}
-    failed = connection.execute(mine.where(jobs.c.attempts >= MOST_ATTEMPTS).values(**often))
+    often = {
+        "state": "failed",
+        "ended_at": now(),
+        "error": f"its worker died {MOST_ATTEMPTS} times, and it got no further",
+    }
+    failed = connection.execute(mine.where(jobs.c.in_vain >= MOST_ATTEMPTS).values(**often))
     if stopped.rowcount or failed.rowcount:
         return None
     begun = {"state": "running", "worker": worker, "attempts": jobs.c.attempts + 1, "error": None}
+    begun["in_vain"] = jobs.c.in_vain + 1
     taken = connection.execute(mine.values(started_at=now(), **begun))
     return job(connection, job_id) if taken.rowcount else None
 
@@ -188,7 +193,23 @@ def note_progress(connection: Connection, job_id: str, worker: str, **values: An
     where another worker has it now.
     """
     mine = update(jobs).where(jobs.c.id == job_id, jobs.c.worker == worker, jobs.c.state == "running")
-    return connection.execute(mine.values(**values).returning(jobs.c.cancel)).scalar()
+    moved = _getting_on(int(values.get("done", 0)), int(values.get("total", 0)))
+    return connection.execute(mine.values(**values, **moved).returning(jobs.c.cancel)).scalar()
+
+
+def _getting_on(done: int, total: int) -> dict[str, Any]:
+    """How far a job got by now: one that gets further is not begun in vain, however often its worker dies.
+    What counts what is left (`tag`) begins at 0 again and has less to do; what counts all (`add`) gets
+    higher.
+    """
+    left = total - done
+    further = jobs.c.furthest < done
+    moved: dict[str, Any] = {"furthest": case((further, done), else_=jobs.c.furthest)}
+    if total:
+        nearer = or_(jobs.c.least_left.is_(None), jobs.c.least_left > left)
+        moved["least_left"] = case((nearer, left), else_=jobs.c.least_left)
+        further = or_(further, jobs.c.least_left > left)
+    return {**moved, "in_vain": case((further, 0), else_=jobs.c.in_vain)}
 
 
 def end_job(
@@ -231,7 +252,14 @@ def job_again(connection: Connection, job_id: str, *, alone: bool = False) -> No
         )
     if alone:
         _require_alone(connection, known.kind)
-    fresh = {"state": "waiting", "cancel": False, "attempts": 0, "error": None, "ended_at": None}
+    fresh = {
+        "state": "waiting",
+        "cancel": False,
+        "attempts": 0,
+        "in_vain": 0,
+        "error": None,
+        "ended_at": None,
+    }
     again = update(jobs).where(jobs.c.id == job_id, jobs.c.state == known.state)
     connection.execute(again.values(done=0, total=0, said="", worker=None, **fresh))
 

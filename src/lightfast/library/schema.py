@@ -320,6 +320,10 @@ jobs = Table(
     Column("worker", Text),
     # How often it was begun since it was ordered, or tried again by hand.
     Column("attempts", Integer, nullable=False, server_default="0"),
+    # How often in a row it was begun and got no further than before; how far it got, by steps done and left.
+    Column("in_vain", Integer, nullable=False, server_default="0"),
+    Column("furthest", BigInteger, nullable=False, server_default="0"),
+    Column("least_left", BigInteger),
     Column("seconds_left", Double),
     Index(None, "state", "kind"),
     _one_of("state", "waiting", "running", "done", "failed", "cancelled"),

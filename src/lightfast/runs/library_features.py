@@ -23,7 +23,7 @@ def embed_library(library: Library, options: RunOptions, run: str | None = None)
         library: is written.
         options: `device`, `report`.
         run: a run folder whose network makes the features; None: a published backbone, beside whose features
-            the ten most probable of its own 1,000 classes are kept, for searches by word.
+            the twenty most probable of its own 1,000 classes are kept, for searches by word.
 
     Raises CheckpointError for a run whose network has no features.
     """

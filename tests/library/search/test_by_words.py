@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.curate.backbone_words import imagenet_words
-from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
+from lightfast.library.feature_files import CLASSES_KEPT, FeatureFormat, FeatureRows, append_features
 from lightfast.library.library import Library
 from lightfast.library.schema import assets
 from lightfast.library.search.by_words import search_words
@@ -19,15 +19,16 @@ _SEEN = ("umbrella", "lemon", "school bus", "violin")
 
 
 def _fill(library: Library, seen: tuple[str, ...] = _SEEN, each: int = 10) -> None:
-    """`each` pictures of every class: .7 sure, nine others drawn at random share the rest."""
+    """`each` pictures of every class: .7 sure, others drawn at random share the rest."""
     rng, words = np.random.default_rng(0), imagenet_words()
     count = each * len(seen)
     with library.store.write() as connection:
         row = {"bytes": 1, "added_at": now()}
         connection.execute(insert(assets), [{**row, "sha256": f"{n:064}"} for n in range(count)])
-    classes = rng.integers(1_000, size=(count, 10))
+    classes = rng.integers(1_000, size=(count, CLASSES_KEPT))
     classes[:, 0] = np.repeat([words.index(word) for word in seen], each)
-    probs = np.repeat([[0.7] + [0.3 / 9] * 9], count, axis=0)
+    others = CLASSES_KEPT - 1
+    probs = np.repeat([[0.7] + [0.3 / others] * others], count, axis=0)
     rows = FeatureRows(list(range(1, count + 1)), rng.random((count, 4)), classes, probs)
     append_features(library, FeatureFormat("lite0-pooled", 4, (8, 8), classes=True), rows)
 
