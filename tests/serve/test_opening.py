@@ -34,8 +34,8 @@ def test_a_folder_of_pictures_leads_to_the_same_library_each_time(tmp_path: Path
     first.library.close()
     again = open_or_create(photos)
     again.library.close()
-    assert first.library.folder.parent == place
-    assert first.library.folder.name.startswith("photos-")
+    assert first.library.folder.parent.parent == place
+    assert first.library.folder.name == "photos"
     assert (first.made, again.made) == (True, False)
     assert again.library.folder == first.library.folder
     assert again.pictures == (str(photos),)

@@ -29,9 +29,9 @@ class Opened:
 def open_or_create(named: Path | None, database: str | None = None) -> Opened:
     """The library that `named` is, or the one that stands for the pictures in that folder.
 
-    A folder of pictures is left as it is: its library stands in `libraries_folder()`, called by the folder
-    and a digest of where it lies, so that the same folder leads to the same library. Without a name it is the
-    library "pictures" there.
+    A folder of pictures is left as it is: its library stands in `libraries_folder()`, called as the folder
+    is, below a digest of where it lies, so that the same folder leads to the same library. Without a name it
+    is the library "pictures" there.
 
     Raises DataError for a folder that is not there, and for a `database` that is not the library's own.
     """
@@ -52,4 +52,4 @@ def open_or_create(named: Path | None, database: str | None = None) -> Opened:
 
 def _name_of(folder: Path) -> str:
     digest = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{folder.name or 'pictures'}-{digest}"
+    return f"{digest}/{folder.name or 'pictures'}"
