@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from serve.conftest import Running, as_files, noise_picture, upload
+from sqlalchemy import insert, select
 
 from lightfast.library.accounts import add_account
+from lightfast.library.schema import labels
 from lightfast.serve.auth.tokens import issue_secret
 
 
@@ -67,6 +69,16 @@ def test_labels_and_predictions_are_in_the_clients_words(shop: tuple[httpx.Clien
     assert [one["name"] for one in client.get("/api/labels").json()["items"]] == ["Banane"]
     item = client.post("/api/predict", files=as_files(noise_picture(9))).json()["items"][0]
     assert [one["label"] for one in item["labels"]] == ["Banane"]
+
+
+def test_another_clients_words_are_not_given(served: Running, shop: tuple[httpx.Client, list[int]]):
+    client, _ = shop
+    with served.library.store.write() as connection:
+        own = connection.execute(select(labels.c.id).where(labels.c.name == "c")).scalar_one()
+        row = {"name": "Geheim", "client": "rival", "same_as_id": own}
+        connection.execute(insert(labels).values(row))
+    answer = client.post("/api/predict", files=as_files(noise_picture(9)), params={"client": "rival"})
+    assert [one["label"] for one in answer.json()["items"][0]["labels"]] == ["Banane"]
 
 
 def test_a_client_has_viewers_alone(served: Running):

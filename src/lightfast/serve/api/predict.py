@@ -36,7 +36,10 @@ class PredictOptions(BaseModel):
     threshold: Annotated[
         float, Field(ge=0, le=1, description="Labels below this probability are left out.")
     ] = 0
-    client: Annotated[ShownName | None, Field(description="Labels in this client's words.")] = None
+    client: Annotated[
+        ShownName | None,
+        Field(description="Labels in this client's words; a client's own viewer gets always its own."),
+    ] = None
 
 
 class LabelProbability(BaseModel):
@@ -95,7 +98,7 @@ async def _predicted(
     numbers: Sequence[int | None],
 ) -> PredictAnswer:
     held = served.model.ready or await run_in_threadpool(served.model.current)
-    client = options.client or person.client
+    client = person.client or options.client
     words = await run_in_threadpool(_client_words, served, client) if client else None
     try:
         waiting = [asyncio.wrap_future(held.batcher.submit(one)) for one in uploads]
