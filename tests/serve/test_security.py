@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import httpx
 import pytest
 from serve.conftest import Running, running
 
 from lightfast.base.errors import SettingsError
+from lightfast.library.accounts import add_account
 from lightfast.library.library import Library
+from lightfast.serve.app import create_app
 from lightfast.serve.listening import listen
 from lightfast.serve.settings import ServeSettings
 
@@ -96,5 +99,20 @@ def test_a_port_that_is_taken_is_named():
 
 def test_names_of_a_proxy_are_allowed(library: Library):
     settings = ServeSettings(port=0, hosts=("pictures.example",), work=False)
+    with library.store.write() as connection:
+        add_account(connection, "admin", "admin", "none")
     with running(library, settings) as found, found.client() as client:
         assert client.get("/api/session", headers={"Host": "pictures.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("proxied", [{"https": True}, {"hosts": ("pictures.example",)}])
+def test_behind_a_proxy_nobody_is_the_owner_without_a_password(
+    plain_served: Running, monkeypatch: pytest.MonkeyPatch, proxied: dict[str, Any]
+):
+    settings = ServeSettings(port=0, local_user="owner", work=False, **proxied)
+    with pytest.raises(SettingsError, match="behind a proxy"):
+        create_app(plain_served.library, settings)
+    # Also where the last account is closed while the server runs.
+    monkeypatch.setattr(plain_served.app.state.service, "settings", settings)
+    with plain_served.client() as client:
+        assert client.get("/api/assets").status_code == 401
