@@ -75,7 +75,7 @@ class AssetNumbers(BaseModel):
 
 @predict_routes.post("", openapi_extra=UPLOAD_BODY)
 async def predict_uploads(
-    uploads: Uploads, options: Annotated[PredictOptions, Query()], served: Served, person: Viewer
+    options: Annotated[PredictOptions, Query()], served: Served, person: Viewer, uploads: Uploads
 ) -> PredictAnswer:
     """Predict pictures that are sent; nothing of them is kept."""
     return await _predicted(served, person, options, uploads, [None] * len(uploads))
