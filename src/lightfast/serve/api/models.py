@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from lightfast.base.errors import NotFoundError
 from lightfast.library.jobs import Job
-from lightfast.library.ledger import RetrainEntry, read_ledger
+from lightfast.library.ledger import LEDGER_MARGIN, RetrainEntry, read_ledger
 from lightfast.library.promote import LibraryModel, list_models, promote_model, rollback_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
 from lightfast.serve.api.jobs import order_job
@@ -33,8 +33,9 @@ class RetrainRequest(BaseModel):
 
     model: ShownName = "auto"
     margin: Annotated[
-        float, Field(ge=0, lt=1, description="Used unless it may be worse by more than this.")
-    ] = 0.02
+        float,
+        Field(ge=0, lt=1, description="Used unless it may be worse by more than this; more is for admins."),
+    ] = LEDGER_MARGIN
     promote: Annotated[bool, Field(description="Use the new model where it is not worse.")] = True
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
