@@ -10,13 +10,11 @@ import numpy as np
 from fastapi import APIRouter, Query
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from lightfast.data.decode.unreadable import UnreadablePicture
 from lightfast.library.access import files_of
-from lightfast.library.browse import require_visible
-from lightfast.library.schema import labels
+from lightfast.library.browse import client_words, require_visible
 from lightfast.library.uploads import Upload
 from lightfast.serve.api.assets import moved_file
 from lightfast.serve.api.fields import RowId, ShownName
@@ -99,7 +97,7 @@ async def _predicted(
 ) -> PredictAnswer:
     held = served.model.ready or await run_in_threadpool(served.model.current)
     client = person.client or options.client
-    words = await run_in_threadpool(_client_words, served, client) if client else None
+    words = await run_in_threadpool(_words, served, client) if client else None
     try:
         waiting = [asyncio.wrap_future(held.batcher.submit(one)) for one in uploads]
     except Overloaded as error:
@@ -143,20 +141,14 @@ def _labels(
     return found[: options.top]
 
 
-def _client_words(served: Service, client: str) -> dict[str, str]:
-    """The library's name → the client's name of every label that the client has a name for."""
-    own = labels.alias("own")
+def _words(served: Service, client: str) -> dict[str, str]:
     with served.library.store.read() as connection:
-        rows = connection.execute(
-            select(own.c.name, labels.c.name.label("said"))
-            .join(own, own.c.id == labels.c.same_as_id)
-            .where(labels.c.client == client)
-        ).all()
-    if not rows:
+        found = client_words(connection, client)
+    if not found:
         raise HttpProblem(
             404, f"no client {client!r} has names for labels", cure="Add them at POST /api/labels."
         )
-    return {row.name: row.said for row in rows}
+    return found
 
 
 def _read(served: Service, person: Person, numbers: Sequence[int]) -> list[Upload]:
