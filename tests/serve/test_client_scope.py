@@ -7,8 +7,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from serve.conftest import Running, as_files, noise_picture, upload
+from sqlalchemy import insert, select
 
 from lightfast.library.accounts import add_account
+from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.remove import delete_assets
+from lightfast.library.schema import labels
+from lightfast.library.tag import ModelFacts, register_model
+from lightfast.library.users import user_number
 from lightfast.serve.auth.tokens import issue_secret
 
 
@@ -67,6 +73,54 @@ def test_labels_and_predictions_are_in_the_clients_words(shop: tuple[httpx.Clien
     assert [one["name"] for one in client.get("/api/labels").json()["items"]] == ["Banane"]
     item = client.post("/api/predict", files=as_files(noise_picture(9))).json()["items"][0]
     assert [one["label"] for one in item["labels"]] == ["Banane"]
+
+
+def test_another_clients_words_are_not_given(served: Running, shop: tuple[httpx.Client, list[int]]):
+    client, _ = shop
+    with served.library.store.write() as connection:
+        own = connection.execute(select(labels.c.id).where(labels.c.name == "c")).scalar_one()
+        row = {"name": "Geheim", "client": "rival", "same_as_id": own}
+        connection.execute(insert(labels).values(row))
+    answer = client.post("/api/predict", files=as_files(noise_picture(9)), params={"client": "rival"})
+    assert [one["label"] for one in answer.json()["items"][0]["labels"]] == ["Banane"]
+
+
+def test_tags_are_those_of_the_own_pictures_in_the_own_words(
+    served: Running, shop: tuple[httpx.Client, list[int]]
+):
+    client, ids = shop
+    with served.library.store.write() as connection:
+        named = {row.name: row.id for row in connection.execute(select(labels))}
+        ada = user_number(connection, "ada")
+        # A second name for one label does not give its tags twice.
+        connection.execute(insert(labels).values(name="Xenia", client="shop", same_as_id=named["b"]))
+    # The second picture is none of the client's: its only tag of the client's is rejected.
+    decide(served.library.store, ada, [ReviewAct(ids[1], "reject", named["b"])])
+    assert client.get(f"/api/assets/{ids[1]}").status_code == 404
+    items = client.get("/api/tags").json()["items"]
+    assert [(one["asset_id"], one["label"]) for one in items] == [(ids[0], "Banane")]
+    delete_assets(served.library.store, ids[:1])
+    assert client.get("/api/assets/ids").json()["ids"] == []
+    assert client.get("/api/tags").json()["items"] == []
+
+
+def test_models_show_no_folders_and_the_own_words_alone(
+    served: Running, shop: tuple[httpx.Client, list[int]]
+):
+    client, _ = shop
+    facts = ModelFacts("first", "/srv/secret/first", "d", ("a", "b"), {"accuracy": 0.5, "classes": {"a": 1}})
+    register_model(served.library.store, facts)
+    with served.library.store.write() as connection:
+        inner = add_account(connection, "inner", "viewer", "none")
+        boss = user_number(connection, "boss", "admin")
+        secrets = [issue_secret(connection, one, "token")[1] for one in (inner.id, boss)]
+    found = [client.get("/api/models").json()["items"][0]]
+    for secret in secrets:
+        with served.client(headers={"Authorization": f"Bearer {secret}"}) as other:
+            found.append(other.get("/api/models").json()["items"][0])
+    assert [one["run"] for one in found] == ["first", "first", "/srv/secret/first"]
+    assert [one["class_names"] for one in found] == [["Banane"], ["a", "b"], ["a", "b"]]
+    assert found[0]["metrics"] == {"accuracy": 0.5}
 
 
 def test_a_client_has_viewers_alone(served: Running):

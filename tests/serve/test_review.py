@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from library.pictures import fill, states
+from library.pictures import fill, states, suggest
 from serve.conftest import Running, running
 from sqlalchemy import func, select
 
@@ -111,6 +111,26 @@ def test_a_second_opinion_does_not_see_the_first(filled: Running):
         assert second.get("/api/assets/1").json()["history"] == []
         assert lease(first, 1)[0]["entry"]["asset_id"] != 1
         assert lease(second, 1)[0]["entry"]["asset_id"] == 1
+
+
+def test_a_third_person_sees_neither_answer(filled: Running):
+    suggest(filled.library, 1, 1, 0.7)
+    suggest(filled.library, 1, 3, 0.4)
+    with people(filled, 3) as (first, second, third):
+        first.post("/api/review/second-opinion", json={"asset_ids": [1], "label_id": 1})
+        assert lease(second, 1)[0]["entry"]["asset_id"] == 1
+        acts = [
+            {"asset_id": 1, "act": "reject", "label_id": 1},
+            {"asset_id": 1, "act": "confirm", "label_id": 2},
+        ]
+        assert second.post("/api/review/decide", json={"acts": acts}).status_code == 200
+        asked = lease(third, 1)[0]
+        assert asked["entry"]["source"] == "disagreement"
+        shown = [(one["label_id"], one["state"], one["score"]) for one in asked["asset"]["tags"]]
+        assert shown == [(1, "suggested", 0.7), (3, "suggested", 0.4)]
+        assert not any(one["by_person"] for one in asked["asset"]["tags"])
+        taken = third.post("/api/review/take", json={"asset_ids": [1]}).json()["items"]
+        assert [one["asset"] for one in taken] == [asked["asset"]]
 
 
 def people(served: Running, count: int):

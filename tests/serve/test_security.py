@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from serve.conftest import Running, running
 
 from lightfast.base.errors import SettingsError
+from lightfast.library.accounts import add_account
 from lightfast.library.library import Library
+from lightfast.serve.app import create_app
+from lightfast.serve.auth.tokens import issue_secret
 from lightfast.serve.listening import listen
-from lightfast.serve.settings import ServeSettings
+from lightfast.serve.settings import Limits, ServeSettings
 
 
 @pytest.fixture
@@ -96,5 +102,75 @@ def test_a_port_that_is_taken_is_named():
 
 def test_names_of_a_proxy_are_allowed(library: Library):
     settings = ServeSettings(port=0, hosts=("pictures.example",), work=False)
+    with library.store.write() as connection:
+        add_account(connection, "admin", "admin", "none")
     with running(library, settings) as found, found.client() as client:
         assert client.get("/api/session", headers={"Host": "pictures.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("proxied", [{"https": True}, {"hosts": ("pictures.example",)}])
+def test_behind_a_proxy_nobody_is_the_owner_without_a_password(
+    plain_served: Running, monkeypatch: pytest.MonkeyPatch, proxied: dict[str, Any]
+):
+    settings = ServeSettings(port=0, local_user="owner", work=False, **proxied)
+    with pytest.raises(SettingsError, match="behind a proxy"):
+        create_app(plain_served.library, settings)
+    # Also where the last account is closed while the server runs.
+    monkeypatch.setattr(plain_served.app.state.service, "settings", settings)
+    with plain_served.client() as client:
+        assert client.get("/api/assets").status_code == 401
+
+
+async def _asked(served: Running, path: str, kind: str) -> tuple[int, int]:
+    """(status, parts of the body that the server read) of an upload by nobody."""
+    read = 0
+
+    async def parts() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(5):
+            read += 1
+            yield b"x" * 1_000
+
+    transport = httpx.ASGITransport(served.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answer = await client.post(path, content=parts(), headers={"Content-Type": kind})
+    return answer.status_code, read
+
+
+@pytest.mark.parametrize("path", ["/api/assets", "/api/predict", "/api/search"])
+@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=b"])
+def test_nothing_is_read_of_an_upload_by_nobody(
+    plain_served: Running, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+):
+    settings = ServeSettings(port=0, https=True, work=False)
+    monkeypatch.setattr(plain_served.app.state.service, "settings", settings)
+    assert asyncio.run(_asked(plain_served, path, kind)) == (401, 0)
+
+
+def test_a_reviewers_upload_is_not_read_from_a_viewer(library: Library):
+    settings = ServeSettings(port=0, work=False)
+    with library.store.write() as connection:
+        add_account(connection, "admin", "admin", "none")
+        viewer = add_account(connection, "eve", "viewer", "none")
+        secret = issue_secret(connection, viewer.id, "token")[1]
+    with running(library, settings) as found, found.client() as client:
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "text/plain"}
+        # 415 would say that the body was looked at first.
+        assert client.post("/api/assets", content=b"x", headers=headers).status_code == 403
+
+
+def test_only_uploads_may_be_large(plain_served: Running, monkeypatch: pytest.MonkeyPatch):
+    limits = Limits(file_bytes=3_000, request_bytes=20_000, text_bytes=1_000)
+    settings = ServeSettings(port=0, local_user="owner", work=False, limits=limits)
+    monkeypatch.setattr(plain_served.app.state.service, "settings", settings)
+
+    def sent(path: str, size: int) -> int:
+        with plain_served.client() as client:
+            body = {"content": b"x" * size, "headers": {"Content-Type": "image/png"}}
+            return client.post(path, **body).status_code
+
+    assert sent("/api/users", 2_000) == 413
+    assert sent("/api/predict/assets", 2_000) == 413
+    for path in ("/api/assets", "/api/predict", "/api/search"):
+        assert sent(path, 4_000) == 413
+    assert sent("/api/assets", 2_000) == 201

@@ -204,11 +204,27 @@ def visible_assets(connection: Connection, asset_ids: Sequence[int], client: str
     return [one for one in asset_ids if one in seen]
 
 
+def client_asset_ids(client: str) -> Any:
+    """A query: the pictures that are there and that a viewer of the client may see."""
+    return select(assets.c.id).where(*_conditions(AssetFilter(client=client)))
+
+
 def client_label_ids(client: str) -> Any:
     """A query: the client's own labels and those of the library that it has a name for."""
     own = select(labels.c.id).where(labels.c.client == client)
     meant = select(labels.c.same_as_id).where(labels.c.client == client, labels.c.same_as_id.isnot(None))
     return own.union(meant)
+
+
+def client_words(connection: Connection, client: str) -> dict[str, str]:
+    """The library's name → the client's name of every label that the client has a name for."""
+    own = labels.alias("own")
+    rows = connection.execute(
+        select(own.c.name, labels.c.name.label("said"))
+        .join(own, own.c.id == labels.c.same_as_id)
+        .where(labels.c.client == client)
+    )
+    return {row.name: row.said for row in rows}
 
 
 def _conditions(wanted: AssetFilter) -> list[ColumnElement[bool]]:

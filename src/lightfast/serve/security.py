@@ -27,6 +27,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _UPLOADS = ("multipart/", "image/", "application/octet-stream")
+# The routes that take `Uploads`: others read what they are sent before they ask who sends it.
+_UPLOAD_PATHS = frozenset({"/api/assets", "/api/predict", "/api/search"})
 
 
 class Guard:
@@ -81,7 +83,8 @@ class Guard:
     def _most_bytes(self, scope: Scope) -> int:
         kind = Headers(scope=scope).get("content-type", "").lower()
         limits = self.service.settings.limits
-        return limits.request_bytes if kind.startswith(_UPLOADS) else limits.text_bytes
+        uploads = scope["path"] in _UPLOAD_PATHS and kind.startswith(_UPLOADS)
+        return limits.request_bytes if uploads else limits.text_bytes
 
     def _size_cure(self, scope: Scope) -> str:
         return f"Send at most {self._most_bytes(scope)} bytes at a time."

@@ -24,6 +24,7 @@ from lightfast.serve.limiter import Limiter
 from lightfast.serve.metrics import Metrics
 from lightfast.serve.settings import ServeSettings
 
+_PROXIED = "a server with `https` or `hosts` stands behind a proxy and is"
 _LOG = logging.getLogger("lightfast.serve")
 
 
@@ -45,10 +46,10 @@ class Service:
         self._starting = threading.Lock()
 
     def is_local(self, connection: Connection) -> bool:
-        """Whether everyone who reaches the server is its owner: on loopback, as long as nobody has a
-        password.
+        """Whether everyone who reaches the server is its owner: on loopback without a proxy, as long as
+        nobody has a password.
         """
-        return self.settings.on_loopback and not has_users(connection)
+        return self.settings.only_here and not has_users(connection)
 
     def owner(self, connection: Connection, *, write: bool) -> int:
         """The number of the owner, who is made by the first write; 0 before."""
@@ -93,9 +94,10 @@ class Service:
     def require_users(self) -> None:
         """Refuse to serve other machines as long as nobody has a password; raises SettingsError."""
         with self.library.store.read() as connection:
-            if not self.settings.on_loopback and not has_users(connection):
+            if not self.settings.only_here and not has_users(connection):
+                how = f"`host` {self.settings.host} is" if not self.settings.on_loopback else _PROXIED
                 raise SettingsError(
-                    f"`host` {self.settings.host} is reached by other machines, and nobody has a password",
+                    f"{how} reached by other machines, and nobody has a password",
                     cure=f"Add an admin first: lightfast library users {self.library.folder}.",
                 )
 

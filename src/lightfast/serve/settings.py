@@ -52,7 +52,8 @@ class ServeSettings:
 
     Attributes:
         host, port: where it listens.
-        local_user: on loopback, as long as nobody has a password, everyone is this administrator.
+        local_user: on loopback without a proxy, as long as nobody has a password, everyone is this
+            administrator.
         model: the run that predicts; None: the library's promoted model.
         device: where it computes: auto, cpu or cuda. The exported file runs on the CPU.
         https: whether browsers reach it through https only, by a proxy: cookies are then never sent without.
@@ -86,6 +87,13 @@ class ServeSettings:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def only_here(self) -> bool:
+        """Whether nothing says that people of other machines come: `https` and `hosts` speak of a proxy,
+        whose visitors all seem to come from this machine.
+        """
+        return self.on_loopback and not self.https and not self.hosts
 
     @property
     def known_hosts(self) -> frozenset[str] | None:

@@ -127,7 +127,7 @@ def get_asset_cards(query: Annotated[SomeAssets, Query()], served: Served, perso
 
 
 @asset_routes.post("", openapi_extra=UPLOAD_BODY, status_code=201)
-async def add_assets(uploads: Uploads, served: Served, person: Reviewer) -> UploadAnswer:
+async def add_assets(served: Served, person: Reviewer, uploads: Uploads) -> UploadAnswer:
     """Add pictures: kept by their content, so that the same one twice is one. What is no picture says why."""
     pixels = served.settings.limits.pixels
     found = await run_in_threadpool(keep_uploads, served.library, uploads, pixels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from lightfast.base.plain import as_json
 from lightfast.library.job_progress import log_path
 from lightfast.library.jobs import ENDED, Job, JobState, job, list_jobs
+from lightfast.library.ledger import LEDGER_MARGIN
 from lightfast.serve.api.fields import IdempotencyKey, PageSize
 from lightfast.serve.auth.person import Person, Reviewer
 from lightfast.serve.problems import HttpProblem
@@ -89,8 +90,9 @@ def cancel_one_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
 
 @job_routes.post("/{job_id}/retry")
 def retry_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
-    """Begin a job again that failed or was cancelled."""
-    _known(served, job_id)
+    """Begin a job again that failed or was cancelled; what only admins may order, only they begin again."""
+    before = _known(served, job_id)
+    _require_allowed(person, before.kind, before.arguments)
     served.jobs.retry(job_id)
     return _known(served, job_id)
 
@@ -129,14 +131,31 @@ async def get_job_events(
 def order_job(
     served: Service, person: Person, kind: str, arguments: dict[str, Any], key: str | None = None
 ) -> Job:
-    """Order a job for this person. Raises HttpProblem 403 for one that names files of the server, unless the
-    person is an admin.
+    """Order a job for this person. Raises HttpProblem 403 for one that names files of the server, and for a
+    retraining that lets a worse model be used than usual, unless the person is an admin.
     """
-    names_files = kind in _FOR_ADMINS or arguments.get("run") is not None
-    if names_files and person.role != "admin":
-        raise HttpProblem(403, "files of the server are named by admins", cure="Upload the pictures instead.")
+    _require_allowed(person, kind, arguments)
     number = served.jobs.submit(kind, arguments, person.id, key)
     return _known(served, number)
+
+
+def _require_allowed(person: Person, kind: str, arguments: Mapping[str, Any]) -> None:
+    if person.role == "admin":
+        return
+    if kind in _FOR_ADMINS or arguments.get("run") is not None:
+        raise HttpProblem(403, "files of the server are named by admins", cure="Upload the pictures instead.")
+    if kind == "retrain" and _number(arguments.get("margin", LEDGER_MARGIN)) > LEDGER_MARGIN:
+        # With a margin of nearly one every model is put to use, which is for admins.
+        cure = f"Order it with a margin of at most {LEDGER_MARGIN}, or ask an admin."
+        raise HttpProblem(403, "larger margins are for admins", cure=cure)
+
+
+def _number(given: object) -> float:
+    """As the arguments of jobs are read, "0.5" too; 0 for what they refuse."""
+    try:
+        return float(given) if isinstance(given, int | float | str) else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _known(served: Service, job_id: str) -> Job:

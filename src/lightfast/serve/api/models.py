@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from lightfast.base.errors import NotFoundError
+from lightfast.library.browse import client_words
 from lightfast.library.jobs import Job
-from lightfast.library.ledger import RetrainEntry, read_ledger
+from lightfast.library.ledger import LEDGER_MARGIN, RetrainEntry, read_ledger
 from lightfast.library.promote import LibraryModel, list_models, promote_model, rollback_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
 from lightfast.serve.api.jobs import order_job
@@ -33,17 +36,27 @@ class RetrainRequest(BaseModel):
 
     model: ShownName = "auto"
     margin: Annotated[
-        float, Field(ge=0, lt=1, description="Used unless it may be worse by more than this.")
-    ] = 0.02
+        float,
+        Field(ge=0, lt=1, description="Used unless it may be worse by more than this; more is for admins."),
+    ] = LEDGER_MARGIN
     promote: Annotated[bool, Field(description="Use the new model where it is not worse.")] = True
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
 
 @model_routes.get("")
 def get_models(served: Served, person: Viewer) -> ModelList:
-    """All models and retrainings."""
+    """All models and retrainings. Viewers see of a run its folder's name alone, and a client's viewer classes
+    in the client's words.
+    """
     store = served.library.store
-    return ModelList(items=list(list_models(store)), ledger=list(read_ledger(store)))
+    models = list(list_models(store))
+    if person.role == "viewer":
+        models = [replace(one, run=_last_part(one.run)) for one in models]
+    if person.client is not None:
+        with store.read() as connection:
+            words = client_words(connection, person.client)
+        models = [_in_words(one, words) for one in models]
+    return ModelList(items=models, ledger=list(read_ledger(store)))
 
 
 @model_routes.post("/rollback")
@@ -70,6 +83,19 @@ def promote(model_id: PathId, served: Served, person: Admin) -> LibraryModel:
     found = promote_model(served.library.store, model_id)
     _note(served, person, "model promoted", found)
     return found
+
+
+def _last_part(run: str) -> str:
+    if run.startswith("hf-hub:"):
+        return run
+    return run.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def _in_words(model: LibraryModel, words: Mapping[str, str]) -> LibraryModel:
+    """With the classes that the client has a name for; figures of single classes are left out."""
+    plain = {name: value for name, value in model.metrics.items() if isinstance(value, int | float)}
+    names = tuple(words[name] for name in model.class_names if name in words)
+    return replace(model, class_names=names, metrics=plain)
 
 
 def _note(served: Service, person: Person, act: str, model: LibraryModel) -> None:

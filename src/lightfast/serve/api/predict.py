@@ -10,13 +10,11 @@ import numpy as np
 from fastapi import APIRouter, Query
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from lightfast.data.decode.unreadable import UnreadablePicture
 from lightfast.library.access import files_of
-from lightfast.library.browse import require_visible
-from lightfast.library.schema import labels
+from lightfast.library.browse import client_words, require_visible
 from lightfast.library.uploads import Upload
 from lightfast.serve.api.assets import moved_file
 from lightfast.serve.api.fields import RowId, ShownName
@@ -36,7 +34,10 @@ class PredictOptions(BaseModel):
     threshold: Annotated[
         float, Field(ge=0, le=1, description="Labels below this probability are left out.")
     ] = 0
-    client: Annotated[ShownName | None, Field(description="Labels in this client's words.")] = None
+    client: Annotated[
+        ShownName | None,
+        Field(description="Labels in this client's words; a client's own viewer gets always its own."),
+    ] = None
 
 
 class LabelProbability(BaseModel):
@@ -72,7 +73,7 @@ class AssetNumbers(BaseModel):
 
 @predict_routes.post("", openapi_extra=UPLOAD_BODY)
 async def predict_uploads(
-    uploads: Uploads, options: Annotated[PredictOptions, Query()], served: Served, person: Viewer
+    options: Annotated[PredictOptions, Query()], served: Served, person: Viewer, uploads: Uploads
 ) -> PredictAnswer:
     """Predict pictures that are sent; nothing of them is kept."""
     return await _predicted(served, person, options, uploads, [None] * len(uploads))
@@ -95,8 +96,8 @@ async def _predicted(
     numbers: Sequence[int | None],
 ) -> PredictAnswer:
     held = served.model.ready or await run_in_threadpool(served.model.current)
-    client = options.client or person.client
-    words = await run_in_threadpool(_client_words, served, client) if client else None
+    client = person.client or options.client
+    words = await run_in_threadpool(_words, served, client) if client else None
     try:
         waiting = [asyncio.wrap_future(held.batcher.submit(one)) for one in uploads]
     except Overloaded as error:
@@ -140,20 +141,14 @@ def _labels(
     return found[: options.top]
 
 
-def _client_words(served: Service, client: str) -> dict[str, str]:
-    """The library's name → the client's name of every label that the client has a name for."""
-    own = labels.alias("own")
+def _words(served: Service, client: str) -> dict[str, str]:
     with served.library.store.read() as connection:
-        rows = connection.execute(
-            select(own.c.name, labels.c.name.label("said"))
-            .join(own, own.c.id == labels.c.same_as_id)
-            .where(labels.c.client == client)
-        ).all()
-    if not rows:
+        found = client_words(connection, client)
+    if not found:
         raise HttpProblem(
             404, f"no client {client!r} has names for labels", cure="Add them at POST /api/labels."
         )
-    return {row.name: row.said for row in rows}
+    return found
 
 
 def _read(served: Service, person: Person, numbers: Sequence[int]) -> list[Upload]:

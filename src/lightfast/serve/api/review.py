@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from lightfast.base.text import nfc
-from lightfast.library.browse import AssetCard, asset_cards
+from lightfast.library.browse import AssetCard, TagCard, TagState, asset_cards
 from lightfast.library.decide import Act, Acted, ReviewAct, decide
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import Order, QueueEntry, count_waiting, lease_next, release
-from lightfast.library.schema import decision_table, labels
+from lightfast.library.lease import DISAGREEMENT, Order, QueueEntry, count_waiting, lease_next, release
+from lightfast.library.schema import decision_table, labels, tags
 from lightfast.library.undo import redo, undo
 from lightfast.serve.api.fields import ActKey, FreeText, IdempotencyKey, RowId, ShownName
 from lightfast.serve.api.predict import LabelProbability
@@ -112,7 +113,9 @@ def post_lease(wanted: LeaseRequest, served: Served, person: Reviewer) -> LeaseA
 def lease_answer(served: Service, entries: Sequence[QueueEntry]) -> LeaseAnswer:
     """Entries of the queue with their pictures, in their order."""
     with served.library.store.read() as connection:
-        cards = {one.id: one for one in asset_cards(connection, [entry.asset_id for entry in entries])}
+        found = asset_cards(connection, [entry.asset_id for entry in entries])
+        disputed = {entry.asset_id for entry in entries if entry.source == DISAGREEMENT}
+        cards = _without_people(connection, found, disputed)
         asked = {entry.label_id for entry in entries} - {None}
         names = connection.execute(select(labels.c.id, labels.c.name).where(labels.c.id.in_(asked)))
         called = {row.id: row.name for row in names}
@@ -127,6 +130,33 @@ def lease_answer(served: Service, entries: Sequence[QueueEntry]) -> LeaseAnswer:
         for entry in entries
     ]
     return LeaseAnswer(items=items, left=left)
+
+
+def _without_people(
+    connection: Connection, cards: Iterable[AssetCard], disputed: set[int]
+) -> dict[int, AssetCard]:
+    """The pictures by number; where two people disagree without what people said, as the third is to look
+    without their answers: the tags there stand as the machine left them.
+    """
+    rows = connection.execute(
+        select(tags.c.asset_id, tags.c.label_id, tags.c.machine_state).where(
+            tags.c.asset_id.in_(disputed), tags.c.machine_state.isnot(None)
+        )
+    )
+    left = {(row.asset_id, row.label_id): row.machine_state for row in rows}
+
+    def blind(card: AssetCard) -> AssetCard:
+        kept = [
+            _as_left(one, left[card.id, one.label_id]) for one in card.tags if (card.id, one.label_id) in left
+        ]
+        return replace(card, tags=tuple(sorted(kept, key=lambda one: (-one.score, one.label_id))))
+
+    return {one.id: blind(one) if one.id in disputed else one for one in cards}
+
+
+def _as_left(tag: TagCard, state: TagState) -> TagCard:
+    score = 1.0 if state == "confirmed" or tag.probability is None else tag.probability
+    return replace(tag, state=state, score=score, by_person=False)
 
 
 @review_routes.post("/decide")

@@ -78,7 +78,7 @@ def search(query: Annotated[SearchQuery, Query()], served: Served, person: Viewe
 
 @search_routes.post("", openapi_extra=UPLOAD_BODY)
 async def search_by_upload(
-    uploads: Uploads, query: Annotated[ScopeQuery, Query()], served: Served, person: Viewer
+    query: Annotated[ScopeQuery, Query()], served: Served, person: Viewer, uploads: Uploads
 ) -> SearchAnswer:
     """Pictures like those that are sent, of which nothing is kept."""
     return await run_in_threadpool(_like_uploads, served, person, query, uploads)

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 
-from lightfast.library.browse import TagState, client_label_ids
+from lightfast.library.browse import TagState, client_asset_ids, client_label_ids
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.schema import labels, tags
 from lightfast.serve.api.fields import (
@@ -74,9 +74,11 @@ class BulkTags(BaseModel):
 
 @tag_routes.get("")
 def get_tags(query: Annotated[TagQuery, Query()], served: Served, person: Viewer) -> TagPage:
-    """A page of tags, by picture and label."""
+    """A page of tags, by picture and label. A client's viewer sees those of the client's pictures, in the
+    client's words.
+    """
     found = (
-        select(tags, labels.c.name)
+        select(tags, _label_name(person.client).label("name"))
         .join(labels, labels.c.id == tags.c.label_id)
         .order_by(tags.c.asset_id, tags.c.label_id)
         .limit(query.limit + 1)
@@ -86,7 +88,10 @@ def get_tags(query: Annotated[TagQuery, Query()], served: Served, person: Viewer
         if value is not None:
             found = found.where(tags.c[column] == value)
     if person.client is not None:
-        found = found.where(tags.c.label_id.in_(client_label_ids(person.client)))
+        found = found.where(
+            tags.c.label_id.in_(client_label_ids(person.client)),
+            tags.c.asset_id.in_(client_asset_ids(person.client)),
+        )
     after = cursor_pair(query.cursor)
     if after is not None:
         found = found.where(tuple_(tags.c.asset_id, tags.c.label_id) > tuple_(*after))
@@ -108,6 +113,16 @@ def get_tags(query: Annotated[TagQuery, Query()], served: Served, person: Viewer
     )
     last = (items[-1].asset_id, items[-1].label_id) if len(rows) > query.limit else None
     return TagPage(items, None if last is None else as_cursor(last))
+
+
+def _label_name(client: str | None) -> ColumnElement[str]:
+    """What a label is called: by the client where it has a name for it."""
+    if client is None:
+        return labels.c.name
+    said = labels.alias("said")
+    # A client may have two names for one label: a join would give its tags twice.
+    own = select(func.min(said.c.name)).where(said.c.same_as_id == labels.c.id, said.c.client == client)
+    return func.coalesce(own.scalar_subquery(), labels.c.name)
 
 
 @tag_routes.post("")

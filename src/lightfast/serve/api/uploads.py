@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from lightfast.library.uploads import Upload
+from lightfast.serve.auth.person import Viewer
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service
 
@@ -37,9 +38,10 @@ UPLOAD_BODY: dict[str, Any] = {
 _SEND = "Send files as multipart/form-data, or one picture as the body with its content type (image/jpeg …)."
 
 
-async def uploads_of(request: Request) -> list[Upload]:
+async def uploads_of(request: Request, _person: Viewer) -> list[Upload]:
     """The pictures that a request brings, at least one; raises HttpProblem 4xx for others, and for too many
-    or too large ones.
+    or too large ones. It depends on the person so that nothing is read of what nobody sends; a route that
+    needs a higher role names its person before its uploads.
     """
     service: Service = request.app.state.service
     kind = request.headers.get("content-type", "").lower()
@@ -47,7 +49,7 @@ async def uploads_of(request: Request) -> list[Upload]:
         found = await _of_form(request, service)
     elif kind.startswith(("image/", "application/octet-stream")):
         name = request.query_params.get("name", "picture")[:200]
-        found = [Upload(name, await request.body())]
+        found = [Upload(name, await _body(request, service.settings.limits.file_bytes))]
     else:
         raise HttpProblem(415, "the request brings no picture", cure=_SEND)
     if not found or not all(one.data for one in found):
@@ -60,6 +62,20 @@ async def uploads_of(request: Request) -> list[Upload]:
 Uploads = Annotated[list[Upload], Depends(uploads_of)]
 
 
+def _too_large(said: str, most: int) -> HttpProblem:
+    return HttpProblem(413, said, cure=f"At most {most} bytes a picture.")
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body of at most so many bytes, which is read no further than that."""
+    found = bytearray()
+    async for part in request.stream():
+        found += part
+        if len(found) > most:
+            raise _too_large(f"the picture has more than {most} bytes", most)
+    return bytes(found)
+
+
 async def _of_form(request: Request, service: Service) -> list[Upload]:
     limits = service.settings.limits
     try:
@@ -67,10 +83,8 @@ async def _of_form(request: Request, service: Service) -> list[Upload]:
             files = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
             large = [one for one in files if (one.size or 0) > limits.file_bytes]
             if large:
-                cure = f"At most {limits.file_bytes} bytes a picture."
-                raise HttpProblem(
-                    413, f"{(large[0].filename or 'a file')[:200]} has {large[0].size} bytes", cure=cure
-                )
+                said = f"{(large[0].filename or 'a file')[:200]} has {large[0].size} bytes"
+                raise _too_large(said, limits.file_bytes)
             return [Upload((one.filename or "picture")[:200], await one.read()) for one in files]
     except HTTPException as error:
         # Starlette says 400 for what it cannot read, and for more files than are allowed.

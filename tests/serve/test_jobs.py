@@ -1,0 +1,68 @@
+"""Which jobs a reviewer may order and begin again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from serve.conftest import Running
+
+from lightfast.library.users import user_number
+from lightfast.serve.auth.tokens import issue_secret
+
+
+@pytest.fixture
+def database() -> None:
+    """SQLite."""
+
+
+@pytest.fixture
+def reviewer(served: Running) -> Iterator[httpx.Client]:
+    """A client of a reviewer, beside whom the owner still needs no password."""
+    with served.library.store.write() as connection:
+        secret = issue_secret(connection, user_number(connection, "ada"), "token")[1]
+    with served.client(headers={"Authorization": f"Bearer {secret}"}) as found:
+        yield found
+
+
+@pytest.mark.parametrize("margin", [0.99, 0.021, "0.5"])
+def test_a_reviewer_lets_no_worse_model_be_used_than_usual(reviewer: httpx.Client, margin: float | str):
+    orders = {
+        "/api/models/retrain": {"margin": margin},
+        "/api/jobs": {"kind": "retrain", "arguments": {"margin": margin}},
+    }
+    for path, order in orders.items():
+        answer = reviewer.post(path, json=order)
+        assert answer.status_code == 403
+        assert "margin" in answer.json()["detail"]
+    assert reviewer.get("/api/jobs").json()["items"] == []
+
+
+def test_a_reviewer_retrains_with_the_usual_margin_and_an_admin_with_any(
+    reviewer: httpx.Client, client: httpx.Client
+):
+    job = reviewer.post("/api/models/retrain", json={})
+    assert job.status_code == 202
+    assert client.post(f"/api/jobs/{job.json()['id']}/cancel").status_code == 200
+    large = client.post("/api/models/retrain", json={"margin": 0.5})
+    assert large.status_code == 202
+    again = f"/api/jobs/{large.json()['id']}/retry"
+    assert client.post(f"/api/jobs/{large.json()['id']}/cancel").status_code == 200
+    assert reviewer.post(again).status_code == 403
+    assert client.post(again).status_code == 200
+
+
+def test_what_names_files_of_the_server_is_begun_again_by_admins(
+    reviewer: httpx.Client, client: httpx.Client, tmp_path: Path
+):
+    order = {"kind": "add", "arguments": {"sources": [str(tmp_path)]}}
+    assert reviewer.post("/api/jobs", json=order).status_code == 403
+    number = client.post("/api/jobs", json=order).json()["id"]
+    assert client.post(f"/api/jobs/{number}/cancel").json()["state"] == "cancelled"
+    refused = reviewer.post(f"/api/jobs/{number}/retry")
+    assert refused.status_code == 403
+    assert "named by admins" in refused.json()["detail"]
+    assert client.get(f"/api/jobs/{number}").json()["state"] == "cancelled"
+    assert client.post(f"/api/jobs/{number}/retry").json()["state"] == "waiting"
