@@ -100,7 +100,7 @@ export class Queue {
   act(entries, act, label = null) {
     const now = performance.now();
     const acts = entries.map((one) => ({
-      asset_id: one.asset_id, act, key: newKey(), label_id: act === "skip" ? null : label ?? one.label_id,
+      asset_id: one.asset_id, act, key: newKey(), label_id: act === "skip" || act === "second_opinion" ? null : label ?? one.label_id,
       from_label_id: one.label_id, seconds: Math.min(600, (now - (one.shownAt ?? now)) / 1000 / entries.length),
     }));
     this.done.push(entries);
