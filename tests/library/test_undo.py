@@ -88,3 +88,16 @@ def test_a_skip_can_be_taken_back(library: Library):
     decide(library.store, 1, [ReviewAct(1, "skip")])
     undo(library.store, 1)
     assert [one.asset_id for one in lease_next(library.store, 1)] == [1]
+
+
+def test_a_batch_of_more_pictures_than_steps_are_kept_comes_and_goes(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("lightfast.library.undo._KEPT_STEPS", 3)
+    fill(library, 5)
+    decide(library.store, 1, [ReviewAct(number, "confirm", 1) for number in range(1, 6)])
+    said = states(library)
+    assert len(undo(library.store, 1).decision_ids) == 5
+    assert states(library) == {}
+    assert len(redo(library.store, 1).decision_ids) == 5
+    assert states(library) == said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, true, update
 
 from lightfast.library.decide import Acted, add_decisions, settle
 from lightfast.library.disagree import withdraw_disagreements
@@ -42,7 +42,7 @@ def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
                 done.append(batch)
                 taken.clear()
             continue
-        # A move is one row a decision of its batch: the first one moves it.
+        # Where a move is given with one row a decision of its batch, the first one moves it.
         source, target = (done, taken) if row.act == "undo" else (taken, done)
         if batch in source:
             source.remove(batch)
@@ -59,7 +59,8 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
     if not batches:
         return Acted()
     batch = decision_table.c.batch_id == batches[-1]
-    rows = connection.execute(select(decision_table).where(batch, decision_table.c.act.notin_(_MOVES))).all()
+    wanted = select(decision_table).where(batch, decision_table.c.act.notin_(_MOVES))
+    rows = connection.execute(wanted.order_by(decision_table.c.id)).all()
     made = {"user_id": user_id, "at": now(), "act": act}
     moves = [
         {**made, "asset_id": row.asset_id, "about_id": row.id, "batch_id": row.batch_id, "key": None}
@@ -75,8 +76,11 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
 
 
 def _own(connection: Connection, user_id: int) -> Sequence[Row[Any, Any, Any]]:
-    own = select(decision_table.c.id, decision_table.c.act, decision_table.c.batch_id).where(
-        decision_table.c.user_id == user_id
+    """One row a step: a batch is told by its first decision, a move by what it says about that one."""
+    first = decision_table.c.batch_id
+    own = select(decision_table.c.id, decision_table.c.act, first).where(
+        decision_table.c.user_id == user_id,
+        or_(decision_table.c.id == first, decision_table.c.about_id == first),
     )
     return connection.execute(own.order_by(decision_table.c.id.desc()).limit(_KEPT_STEPS)).all()
 
