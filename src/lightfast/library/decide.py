@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -77,6 +77,7 @@ def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool 
 
 
 def _decide(connection: Connection, user_id: int, acts: Sequence[ReviewAct], over: bool) -> Acted:
+    lock_pictures(connection, {one.asset_id for one in acts})
     done = _done_before(connection, acts)
     fresh = [one for one in acts if one.key not in done]
     _require_known(connection, user_id, fresh)
@@ -112,6 +113,17 @@ def _write(
     new = dict(zip(sorted(first, key=lambda name: first[name]), made, strict=True))
     ids: dict[Any, int] = {**done, **new}
     return tuple(ids[name] for name in names), made[0] if made else None
+
+
+def lock_pictures(connection: Connection, asset_ids: Iterable[int]) -> None:
+    """Let nobody else decide about these pictures before this transaction ends.
+
+    In the order of their numbers, so that two who want the same ones wait and do not block each other;
+    rows that only refer to the pictures (what a model says) may be written meanwhile. SQLite has one writer
+    anyway.
+    """
+    wanted = select(assets.c.id).where(assets.c.id.in_(set(asset_ids))).order_by(assets.c.id)
+    connection.execute(wanted.with_for_update(key_share=True)).all()
 
 
 def _require_known(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, or_, select, true, update
 
-from lightfast.library.decide import Acted, add_decisions, settle
+from lightfast.library.decide import Acted, add_decisions, lock_pictures, settle
 from lightfast.library.disagree import withdraw_disagreements
 from lightfast.library.lease import DISAGREEMENT
-from lightfast.library.schema import decision_table, queue_table
+from lightfast.library.schema import decision_table, queue_table, users
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import ABOUT_LABELS, live_decisions, rebuild_tags
 
@@ -51,6 +51,8 @@ def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
 
 
 def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Acted:
+    # One move of a person at a time: each begins where the one before ended.
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)).all()
     if key is not None:
         before = connection.execute(select(decision_table.c.id).where(decision_table.c.key == key)).scalar()
         if before is not None:
@@ -61,6 +63,7 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
     batch = decision_table.c.batch_id == batches[-1]
     wanted = select(decision_table).where(batch, decision_table.c.act.notin_(_MOVES))
     rows = connection.execute(wanted.order_by(decision_table.c.id)).all()
+    lock_pictures(connection, {row.asset_id for row in rows})
     made = {"user_id": user_id, "at": now(), "act": act}
     moves = [
         {**made, "asset_id": row.asset_id, "about_id": row.id, "batch_id": row.batch_id, "key": None}
