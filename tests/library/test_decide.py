@@ -160,3 +160,21 @@ def test_of_two_that_decide_at_once_the_first_is_kept(
     stands = labels[kept.index(())]
     assert states(library) == {(1, stands): "confirmed", (2, stands): "confirmed"}
     assert _count(library) == 2
+
+
+def test_acts_tried_again_after_a_lost_acknowledgement_are_done_once_and_say_the_same(library: Library):
+    fill(library, 3)
+    decide(library.store, 2, [ReviewAct(3, "confirm", DOG)])
+    acts = [
+        ReviewAct(1, "skip", key="a"),
+        ReviewAct(2, "confirm", CAT, key="b"),
+        ReviewAct(3, "confirm", CAT),
+    ]
+    said = [
+        library.store.act(lambda connection: decide_module._decide(connection, 1, acts, False)) for _ in "12"
+    ]
+    assert said[0] == said[1]
+    assert said[0].kept == (3,)
+    assert _count(library) == 3
+    with library.store.read() as connection:
+        assert connection.execute(select(func.sum(queue_table.c.skipped))).scalar_one() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -50,7 +51,8 @@ class Acted:
     Attributes:
         decision_ids: of the acts, in their order; those done before keep their number.
         kept: pictures on which another person's decision stands, left as they are.
-        batch_id: one number for all, by which they are undone together; None where nothing was done.
+        batch_id: one number for all, by which they are undone together; None where nothing was done, or
+            all was done before in several batches.
     """
 
     decision_ids: tuple[int, ...] = ()
@@ -73,7 +75,13 @@ def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool 
     for one in acts:
         if one.act in ABOUT_LABELS and one.label_id is None:
             raise DataError(f"`{one.act}` of picture {one.asset_id}", expected="a label", got="none")
-    return store.act(lambda connection: _decide(connection, user_id, acts, over))
+    named = [replace(one, key=new_key(user_id)) if one.key is None else one for one in acts]
+    return store.act(lambda connection: _decide(connection, user_id, named, over))
+
+
+def new_key(user_id: int) -> str:
+    """A key for an act that came without one: tried again after a lost acknowledgement it is done once."""
+    return f"{user_id}:{secrets.token_hex(16)}"
 
 
 def _decide(connection: Connection, user_id: int, acts: Sequence[ReviewAct], over: bool) -> Acted:
@@ -112,7 +120,15 @@ def _write(
     made = _add(connection, user_id, [wanted[at] for at in sorted(first.values())])
     new = dict(zip(sorted(first, key=lambda name: first[name]), made, strict=True))
     ids: dict[Any, int] = {**done, **new}
-    return tuple(ids[name] for name in names), made[0] if made else None
+    numbers = tuple(ids[name] for name in names)
+    return numbers, made[0] if made else _batch_of(connection, numbers)
+
+
+def _batch_of(connection: Connection, numbers: Sequence[int]) -> int | None:
+    """The one batch of decisions that were made before; None where they are of several, or none."""
+    wanted = select(decision_table.c.batch_id).where(decision_table.c.id.in_(numbers)).distinct()
+    batches = connection.execute(wanted).scalars().all()
+    return batches[0] if len(batches) == 1 else None
 
 
 def lock_pictures(connection: Connection, asset_ids: Iterable[int]) -> None:

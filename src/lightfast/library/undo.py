@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, or_, select, true, update
 
-from lightfast.library.decide import Acted, add_decisions, lock_pictures, settle
+from lightfast.library.decide import Acted, add_decisions, lock_pictures, new_key, settle
 from lightfast.library.disagree import withdraw_disagreements
 from lightfast.library.lease import DISAGREEMENT
 from lightfast.library.schema import decision_table, queue_table, users
@@ -23,12 +23,14 @@ def undo(store: Store, user_id: int, *, key: str | None = None) -> Acted:
     """Take back the reviewer's last act that holds, a whole batch at once; nothing where there is none.
     With a `key` that was used before, what was done then.
     """
-    return store.act(lambda connection: _move(connection, user_id, "undo", key))
+    name = key or new_key(user_id)
+    return store.act(lambda connection: _move(connection, user_id, "undo", name))
 
 
 def redo(store: Store, user_id: int, *, key: str | None = None) -> Acted:
     """Do again what the reviewer took back last; nothing where a new act came after."""
-    return store.act(lambda connection: _move(connection, user_id, "redo", key))
+    name = key or new_key(user_id)
+    return store.act(lambda connection: _move(connection, user_id, "redo", name))
 
 
 def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
@@ -50,13 +52,11 @@ def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
     return done, taken
 
 
-def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Acted:
+def _move(connection: Connection, user_id: int, act: str, key: str) -> Acted:
     # One move of a person at a time: each begins where the one before ended.
     connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)).all()
-    if key is not None:
-        before = connection.execute(select(decision_table.c.id).where(decision_table.c.key == key)).scalar()
-        if before is not None:
-            return Acted((before,))
+    if before := _moved_before(connection, key):
+        return before
     batches = steps(_own(connection, user_id))[0 if act == "undo" else 1]
     if not batches:
         return Acted()
@@ -76,6 +76,16 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
     else:
         _unsettle(connection, rows)
     return Acted(tuple(numbers), batch_id=batches[-1])
+
+
+def _moved_before(connection: Connection, key: str) -> Acted | None:
+    """What the move with this key did; None where there was none. Only its first row carries the key."""
+    first = connection.execute(select(decision_table).where(decision_table.c.key == key)).one_or_none()
+    if first is None:
+        return None
+    alike = [decision_table.c[name] == getattr(first, name) for name in ("user_id", "act", "batch_id", "at")]
+    rows = select(decision_table.c.id).where(*alike).order_by(decision_table.c.id)
+    return Acted(tuple(connection.execute(rows).scalars()), batch_id=first.batch_id)
 
 
 def _own(connection: Connection, user_id: int) -> Sequence[Row[Any, Any, Any]]:
