@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from lightfast.base.errors import ConflictError, DataError, NotFoundError
 from lightfast.library.disagree import asked_again, disagreements, with_disputed_label
 from lightfast.library.lease import enqueue
-from lightfast.library.schema import assets, decision_table, labels, leases, queue_table, tags
+from lightfast.library.schema import assets, decision_table, labels, leases, tags
+from lightfast.library.settle import settle
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import ABOUT_LABELS, rebuild_tags
 
@@ -207,27 +208,3 @@ def add_decisions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
         return []
     put = insert(decision_table).returning(decision_table.c.id, sort_by_parameter_order=True)
     return [int(number) for number in connection.execute(put, list(rows)).scalars()]
-
-
-def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
-    """Bring the queue to what was done: decided entries are done, skipped ones go behind, second opinions go
-    to somebody else, what was sent back is open again.
-    """
-    for act, assets_of in _by_act(acts).items():
-        entries = update(queue_table).where(queue_table.c.asset_id.in_(assets_of))
-        still_open = entries.where(queue_table.c.state == "open")
-        if act in ABOUT_LABELS:
-            connection.execute(still_open.values(state="done", done_at=now()))
-        elif act == "skip":
-            connection.execute(still_open.values(skipped=queue_table.c.skipped + 1))
-        elif act == "second_opinion":
-            connection.execute(still_open.values(not_user_id=user_id))
-        else:
-            connection.execute(entries.values(state="open", done_at=None))
-
-
-def _by_act(acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for one in acts:
-        found.setdefault(one.act, []).append(one.asset_id)
-    return found

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, or_, select, true, update
+from sqlalchemy import Connection, Row, or_, select
 
-from lightfast.library.decide import Acted, add_decisions, lock_pictures, new_key, settle
-from lightfast.library.disagree import withdraw_disagreements
-from lightfast.library.lease import DISAGREEMENT
-from lightfast.library.schema import decision_table, queue_table, users
+from lightfast.library.decide import Acted, add_decisions, lock_pictures, new_key
+from lightfast.library.schema import decision_table, users
+from lightfast.library.settle import settle, unsettle
 from lightfast.library.store import Store, now
-from lightfast.library.tag_states import ABOUT_LABELS, live_decisions, rebuild_tags
+from lightfast.library.tag_states import rebuild_tags
 
 _MOVES = ("undo", "redo")
 _KEPT_STEPS = 2_000
@@ -74,7 +73,7 @@ def _move(connection: Connection, user_id: int, act: str, key: str) -> Acted:
     if act == "redo":
         settle(connection, user_id, rows)
     else:
-        _unsettle(connection, rows)
+        unsettle(connection, rows)
     return Acted(tuple(numbers), batch_id=batches[-1])
 
 
@@ -96,39 +95,3 @@ def _own(connection: Connection, user_id: int) -> Sequence[Row[Any, Any, Any]]:
         or_(decision_table.c.id == first, decision_table.c.about_id == first),
     )
     return connection.execute(own.order_by(decision_table.c.id.desc()).limit(_KEPT_STEPS)).all()
-
-
-def _unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    """Bring the queue to where it was before the acts."""
-    pictures: dict[str, list[int]] = {}
-    for row in rows:
-        pictures.setdefault("label" if row.act in ABOUT_LABELS else row.act, []).append(row.asset_id)
-    decided = _decided(connection, pictures.get("label", ()))
-    settled = sorted({*pictures.get("send_back", ()), *decided})
-    fewer = {"skipped": queue_table.c.skipped - 1}
-    _bring(connection, pictures.get("skip", ()), queue_table.c.skipped > 0, fewer)
-    _bring(connection, pictures.get("second_opinion", ()), true(), {"not_user_id": None})
-    # What this answer had settled between two others is open again.
-    disagreed, opened = queue_table.c.source == DISAGREEMENT, {"state": "open", "done_at": None}
-    _bring(connection, settled, disagreed & (queue_table.c.done_at >= min(row.at for row in rows)), opened)
-    still_open = ~disagreed & (queue_table.c.state == "open")
-    _bring(connection, settled, still_open, {"state": "done", "done_at": now()})
-    free = sorted({*pictures.get("label", ())} - decided)
-    withdraw_disagreements(connection, free)
-    _bring(connection, free, queue_table.c.state == "done", opened)
-
-
-def _bring(
-    connection: Connection, asset_ids: Sequence[int], where: ColumnElement[bool], values: Mapping[str, Any]
-) -> None:
-    """Change the entries of some pictures."""
-    if asset_ids:
-        here = update(queue_table).where(queue_table.c.asset_id.in_(asset_ids), where)
-        connection.execute(here.values(dict(values)))
-
-
-def _decided(connection: Connection, asset_ids: Sequence[int]) -> set[int]:
-    """Those of the pictures about whose labels a decision still holds."""
-    about = select(decision_table).where(decision_table.c.asset_id.in_(asset_ids))
-    rows = connection.execute(about).all() if asset_ids else []
-    return {row.asset_id for row in live_decisions(rows)}

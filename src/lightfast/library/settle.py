@@ -1,0 +1,125 @@
+"""What acts mean for the queue: answered questions close, and open again where an act is taken back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Row, select, true, update
+
+from lightfast.library.disagree import withdraw_disagreements
+from lightfast.library.lease import DISAGREEMENT
+from lightfast.library.schema import decision_table, queue_table
+from lightfast.library.store import now
+from lightfast.library.tag_states import ABOUT_LABELS, live_decisions
+
+if TYPE_CHECKING:
+    from lightfast.library.decide import ReviewAct
+
+
+def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
+    """Bring the queue to what was done: answered entries are done, skipped ones go behind, second opinions go
+    to somebody else, what was sent back is open again.
+
+    Where a model asked about several labels of a picture, an answer about one leaves the others open.
+    """
+    _close(connection, [one for one in acts if one.act in ABOUT_LABELS])
+    pictures = _by_act(acts)
+    is_open, reopened = queue_table.c.state == "open", {"state": "open", "done_at": None}
+    _bring(connection, pictures.get("skip", ()), is_open, {"skipped": queue_table.c.skipped + 1})
+    _bring(connection, pictures.get("second_opinion", ()), is_open, {"not_user_id": user_id})
+    _bring(connection, pictures.get("send_back", ()), queue_table.c.state == "done", reopened)
+
+
+def _close(connection: Connection, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
+    """The open entries that the answers settle are done."""
+    entries = _entries(connection, {one.asset_id for one in acts}, "open")
+    several, answered = _several(entries), _answered(acts)
+    done = [
+        row.id for row in entries if not _on_its_own(row, several) or (row.asset_id, row.label_id) in answered
+    ]
+    _put(connection, done, {"state": "done", "done_at": now()})
+
+
+def unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    """Bring the queue to where it was before the acts, decisions that were just taken back."""
+    pictures = _by_act(rows)
+    answered = sorted({*pictures.get("confirm", ()), *pictures.get("reject", ())})
+    live = _live(connection, {*answered, *pictures.get("send_back", ())})
+    decided = {row.asset_id for row in live} & {*answered}
+    settled = sorted({*pictures.get("send_back", ()), *decided})
+    fewer = {"skipped": queue_table.c.skipped - 1}
+    _bring(connection, pictures.get("skip", ()), queue_table.c.skipped > 0, fewer)
+    _bring(connection, pictures.get("second_opinion", ()), true(), {"not_user_id": None})
+    # What this answer had settled between two others is open again.
+    disagreed, opened = queue_table.c.source == DISAGREEMENT, {"state": "open", "done_at": None}
+    _bring(connection, settled, disagreed & (queue_table.c.done_at >= min(row.at for row in rows)), opened)
+    entries = _entries(connection, settled, "open", "done")
+    several = _several(entries)
+    own = [row for row in entries if _on_its_own(row, several)]
+    rest = [row.id for row in entries if not _on_its_own(row, several)]
+    closed = {"state": "done", "done_at": now()}
+    still_open = ~disagreed & (queue_table.c.state == "open")
+    _bring(connection, settled, still_open & queue_table.c.id.in_(rest), closed)
+    holds = _answered(live)
+    _put(connection, [row.id for row in own if (row.asset_id, row.label_id) in holds], closed)
+    _put(connection, [row.id for row in own if (row.asset_id, row.label_id) not in holds], opened)
+    free = sorted({*answered} - decided)
+    withdraw_disagreements(connection, free)
+    _bring(connection, free, queue_table.c.state == "done", opened)
+
+
+def _entries(connection: Connection, asset_ids: Sequence[int] | set[int], *states: str) -> Sequence[Row[Any]]:
+    if not asset_ids:
+        return []
+    wanted = select(queue_table).where(queue_table.c.asset_id.in_(asset_ids), queue_table.c.state.in_(states))
+    return connection.execute(wanted).all()
+
+
+def _several(entries: Sequence[Row[Any]]) -> set[int]:
+    """Pictures of which models ask about more than one label."""
+    asked = {(row.asset_id, row.label_id) for row in entries if _of_a_label(row)}
+    labels = Counter(asset for asset, _ in asked)
+    return {asset for asset, count in labels.items() if count > 1}
+
+
+def _on_its_own(row: Row[Any], several: set[int]) -> bool:
+    """Whether only an answer about its own label closes an entry."""
+    return row.asset_id in several and _of_a_label(row)
+
+
+def _of_a_label(row: Row[Any]) -> bool:
+    return row.source == "tag" and row.label_id is not None
+
+
+def _answered(acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> set[tuple[int, int | None]]:
+    """(asset, label) of what the acts say something about: a label, and the one that it replaces."""
+    return {(one.asset_id, label) for one in acts for label in (one.label_id, one.from_label_id)}
+
+
+def _put(connection: Connection, entry_ids: Sequence[int], values: Mapping[str, Any]) -> None:
+    if entry_ids:
+        connection.execute(update(queue_table).where(queue_table.c.id.in_(entry_ids)).values(dict(values)))
+
+
+def _bring(
+    connection: Connection, asset_ids: Sequence[int], where: ColumnElement[bool], values: Mapping[str, Any]
+) -> None:
+    """Change the entries of some pictures."""
+    if asset_ids:
+        here = update(queue_table).where(queue_table.c.asset_id.in_(asset_ids), where)
+        connection.execute(here.values(dict(values)))
+
+
+def _live(connection: Connection, asset_ids: set[int]) -> list[Row[Any]]:
+    """The decisions about labels of these pictures that still hold."""
+    about = select(decision_table).where(decision_table.c.asset_id.in_(asset_ids))
+    return live_decisions(connection.execute(about).all()) if asset_ids else []
+
+
+def _by_act(acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for one in acts:
+        found.setdefault(one.act, []).append(one.asset_id)
+    return found
