@@ -6,8 +6,8 @@ import pytest
 from library.pictures import fill, states
 from sqlalchemy import delete, select
 
-from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import enqueue, lease_next
+from lightfast.library.decide import Act, ReviewAct, decide
+from lightfast.library.lease import enqueue, lease_next, release
 from lightfast.library.library import Library
 from lightfast.library.schema import queue_table
 from lightfast.library.undo import redo, undo
@@ -70,3 +70,30 @@ def test_an_answer_closes_every_question_of_other_kinds(library: Library):
         enqueue(connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "uncertainty": 0.5}])
     decide(library.store, 1, [ReviewAct(1, "confirm", DOG)])
     assert _open(library) == []
+
+
+def _waiting(library: Library, *users: int) -> list[list[str]]:
+    """Sources of what each user in turn is asked, and gives back."""
+    found = []
+    for user in users:
+        found.append([one.source for one in lease_next(library.store, user, 5)])
+        release(library.store, user)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("act", "asked"), [("second_opinion", [[], ["person"]]), ("send_back", [["person"], ["person"]])]
+)
+def test_a_picture_that_did_not_wait_is_asked_about(library: Library, act: Act, asked: list[list[str]]):
+    fill(library, 1)
+    with library.store.write() as connection:
+        connection.execute(delete(queue_table))
+    decide(library.store, 1, [ReviewAct(1, "confirm", CAT)])
+    decide(library.store, 1, [ReviewAct(1, act)])
+    assert _waiting(library, 1, 2) == asked
+    undo(library.store, 1)
+    assert _waiting(library, 1, 2) == [[], []]
+    redo(library.store, 1)
+    assert _waiting(library, 1, 2) == asked
+    decide(library.store, 2, [ReviewAct(1, "reject", CAT)], over=True)
+    assert _waiting(library, 1, 2) == [[], []]

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Row, select, true, update
 
 from lightfast.library.disagree import withdraw_disagreements
-from lightfast.library.lease import DISAGREEMENT
+from lightfast.library.lease import DISAGREEMENT, enqueue
 from lightfast.library.schema import decision_table, queue_table
 from lightfast.library.store import now
 from lightfast.library.tag_states import ABOUT_LABELS, live_decisions
 
 if TYPE_CHECKING:
     from lightfast.library.decide import ReviewAct
+
+
+_REASONS = {"second_opinion": "a second opinion is asked for", "send_back": "sent back"}
+"""Why a picture is queued by an act, where it did not wait before."""
 
 
 def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
@@ -29,7 +33,19 @@ def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Seq
     is_open, reopened = queue_table.c.state == "open", {"state": "open", "done_at": None}
     _bring(connection, pictures.get("skip", ()), is_open, {"skipped": queue_table.c.skipped + 1})
     _bring(connection, pictures.get("second_opinion", ()), is_open, {"not_user_id": user_id})
+    _ask(connection, pictures, "second_opinion", {"not_user_id": user_id})
     _bring(connection, pictures.get("send_back", ()), queue_table.c.state == "done", reopened)
+    _ask(connection, pictures, "send_back", {})
+
+
+def _ask(
+    connection: Connection, pictures: Mapping[str, Sequence[int]], act: str, values: Mapping[str, Any]
+) -> None:
+    """Queue those of the pictures of an act that have no open entry: nobody would be asked about them."""
+    wanted = dict.fromkeys(pictures.get(act, ()))
+    waiting = {row.asset_id for row in _entries(connection, {*wanted}, "open")}
+    row = {"source": "person", "reason": _REASONS[act], "uncertainty": 1.0, **values}
+    enqueue(connection, [{**row, "asset_id": number} for number in wanted if number not in waiting])
 
 
 def _close(connection: Connection, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
@@ -51,10 +67,15 @@ def unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     settled = sorted({*pictures.get("send_back", ()), *decided})
     fewer = {"skipped": queue_table.c.skipped - 1}
     _bring(connection, pictures.get("skip", ()), queue_table.c.skipped > 0, fewer)
+    since = min(row.at for row in rows)
+    for act, reason in _REASONS.items():
+        of_the_act = (queue_table.c.source == "person") & (queue_table.c.reason == reason)
+        of_the_act &= (queue_table.c.state == "open") & (queue_table.c.added_at >= since)
+        _bring(connection, pictures.get(act, ()), of_the_act, {"state": "withdrawn", "done_at": now()})
     _bring(connection, pictures.get("second_opinion", ()), true(), {"not_user_id": None})
     # What this answer had settled between two others is open again.
     disagreed, opened = queue_table.c.source == DISAGREEMENT, {"state": "open", "done_at": None}
-    _bring(connection, settled, disagreed & (queue_table.c.done_at >= min(row.at for row in rows)), opened)
+    _bring(connection, settled, disagreed & (queue_table.c.done_at >= since), opened)
     entries = _entries(connection, settled, "open", "done")
     several = _several(entries)
     own = [row for row in entries if _on_its_own(row, several)]
