@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select, true, update
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lightfast.library.decide import ReviewAct
 
 
+_OPENED = {"state": "open", "done_at": None}
 _REASONS = {"second_opinion": "a second opinion is asked for", "send_back": "sent back"}
 """Why a picture is queued by an act, where it did not wait before."""
 
@@ -30,11 +32,11 @@ def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Seq
     """
     _close(connection, [one for one in acts if one.act in ABOUT_LABELS])
     pictures = _by_act(acts)
-    is_open, reopened = queue_table.c.state == "open", {"state": "open", "done_at": None}
+    is_open = queue_table.c.state == "open"
     _bring(connection, pictures.get("skip", ()), is_open, {"skipped": queue_table.c.skipped + 1})
     _bring(connection, pictures.get("second_opinion", ()), is_open, {"not_user_id": user_id})
     _ask(connection, pictures, "second_opinion", {"not_user_id": user_id})
-    _bring(connection, pictures.get("send_back", ()), queue_table.c.state == "done", reopened)
+    _bring(connection, pictures.get("send_back", ()), queue_table.c.state == "done", _OPENED)
     _ask(connection, pictures, "send_back", {})
 
 
@@ -48,7 +50,7 @@ def _ask(
     enqueue(connection, [{**row, "asset_id": number} for number in wanted if number not in waiting])
 
 
-def _close(connection: Connection, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
+def _close(connection: Connection, acts: Sequence[ReviewAct | Row[Any]]) -> None:
     """The open entries that the answers settle are done."""
     entries = _entries(connection, {one.asset_id for one in acts}, "open")
     several, answered = _several(entries), _answered(acts)
@@ -60,35 +62,41 @@ def _close(connection: Connection, acts: Sequence[ReviewAct] | Sequence[Row[Any]
 
 def unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     """Bring the queue to where it was before the acts, decisions that were just taken back."""
-    pictures = _by_act(rows)
-    answered = sorted({*pictures.get("confirm", ()), *pictures.get("reject", ())})
-    live = _live(connection, {*answered, *pictures.get("send_back", ())})
-    decided = {row.asset_id for row in live} & {*answered}
-    settled = sorted({*pictures.get("send_back", ()), *decided})
+    pictures, since = _by_act(rows), min(row.at for row in rows)
     fewer = {"skipped": queue_table.c.skipped - 1}
     _bring(connection, pictures.get("skip", ()), queue_table.c.skipped > 0, fewer)
-    since = min(row.at for row in rows)
     for act, reason in _REASONS.items():
         of_the_act = (queue_table.c.source == "person") & (queue_table.c.reason == reason)
         of_the_act &= (queue_table.c.state == "open") & (queue_table.c.added_at >= since)
         _bring(connection, pictures.get(act, ()), of_the_act, {"state": "withdrawn", "done_at": now()})
     _bring(connection, pictures.get("second_opinion", ()), true(), {"not_user_id": None})
-    # What this answer had settled between two others is open again.
-    disagreed, opened = queue_table.c.source == DISAGREEMENT, {"state": "open", "done_at": None}
-    _bring(connection, settled, disagreed & (queue_table.c.done_at >= since), opened)
-    entries = _entries(connection, settled, "open", "done")
-    several = _several(entries)
-    own = [row for row in entries if _on_its_own(row, several)]
-    rest = [row.id for row in entries if not _on_its_own(row, several)]
-    closed = {"state": "done", "done_at": now()}
-    still_open = ~disagreed & (queue_table.c.state == "open")
-    _bring(connection, settled, still_open & queue_table.c.id.in_(rest), closed)
-    holds = _answered(live)
-    _put(connection, [row.id for row in own if (row.asset_id, row.label_id) in holds], closed)
-    _put(connection, [row.id for row in own if (row.asset_id, row.label_id) not in holds], opened)
-    free = sorted({*answered} - decided)
+    answered, sent_back = (
+        {one.asset_id for one in rows if one.act in ABOUT_LABELS},
+        pictures.get("send_back", ()),
+    )
+    live = _live(connection, {*answered, *sent_back})
+    decided = {row.asset_id for row in live} & answered
+    _close_again(connection, {*sent_back, *decided}, live, since)
+    free = sorted(answered - decided)
     withdraw_disagreements(connection, free)
-    _bring(connection, free, queue_table.c.state == "done", opened)
+    _bring(connection, free, queue_table.c.state == "done", _OPENED)
+
+
+def _close_again(
+    connection: Connection, settled: set[int], live: Sequence[Row[Any]], since: datetime
+) -> None:
+    """Pictures that an act before the one taken back has settled wait no longer, but for what it had settled
+    between two others, and for questions about labels of which nothing holds any more.
+    """
+    disagreed = queue_table.c.source == DISAGREEMENT
+    _bring(connection, sorted(settled), disagreed & (queue_table.c.done_at >= since), _OPENED)
+    entries = _entries(connection, settled, "open", "done")
+    several, holds = _several(entries), _answered(live)
+    own = [row for row in entries if _on_its_own(row, several)]
+    wait = [row.id for row in own if (row.asset_id, row.label_id) not in holds]
+    closed = [row.id for row in entries if row.state == "open" and row.source != DISAGREEMENT]
+    _put(connection, sorted({*closed} - {*wait}), {"state": "done", "done_at": now()})
+    _put(connection, wait, _OPENED)
 
 
 def _entries(connection: Connection, asset_ids: Sequence[int] | set[int], *states: str) -> Sequence[Row[Any]]:
@@ -114,7 +122,7 @@ def _of_a_label(row: Row[Any]) -> bool:
     return row.source == "tag" and row.label_id is not None
 
 
-def _answered(acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> set[tuple[int, int | None]]:
+def _answered(acts: Sequence[ReviewAct | Row[Any]]) -> set[tuple[int, int | None]]:
     """(asset, label) of what the acts say something about: a label, and the one that it replaces."""
     return {(one.asset_id, label) for one in acts for label in (one.label_id, one.from_label_id)}
 
