@@ -10,10 +10,11 @@ import pytest
 from fixtures.databases import database, library, postgres_server
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
-from lightfast.base.errors import CheckpointError, DataError
+from lightfast.base.errors import CheckpointError, DataError, UnknownName
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import held_out_assets
+from lightfast.library.labelled import labelled_assets
 from lightfast.library.ledger import read_ledger, verdict_of
 from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.promote import list_models, promote_model, rollback_model
@@ -200,6 +201,24 @@ def test_a_model_whose_run_is_gone_is_said_before_anything_is_trained(filled: Li
     with pytest.raises(CheckpointError):
         _retrain(filled)
     assert len(read_ledger(filled.store)) == 1
+
+
+@on_sqlite
+def test_a_training_that_failed_holds_nothing_out(filled: Library):
+    for _ in range(2):
+        with pytest.raises(UnknownName):
+            retrain_library(filled, RunOptions(), RetrainOptions("no-such-model"))
+    with filled.store.read() as connection:
+        assert held_out_assets(connection) == set()
+    assert _retrain(filled).held_out_new == 6
+
+
+@on_sqlite
+def test_several_labels_on_one_picture_are_said(filled: Library):
+    number = numbers_of(filled)[0]
+    confirm(filled, [number], {number: "odd"})
+    notes = labelled_assets(filled).notes
+    assert any("1 of 30 pictures have several labels" in note for note in notes)
 
 
 def test_labels_that_left_the_taxonomy_are_kept_and_said(tmp_path: Path):

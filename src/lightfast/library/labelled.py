@@ -62,6 +62,12 @@ class LabelledAssets:
     def notes(self) -> tuple[str, ...]:
         """What is left out of a training, a sentence each."""
         said: list[str] = []
+        if self.several:
+            count = sum(len(one.labels) > 1 for one in self.pictures)
+            said.append(
+                f"{count:,} of {len(self.pictures):,} pictures have several labels: the model is trained to "
+                "give several labels a picture"
+            )
         if self.negatives:
             said.append(
                 f"{len(self.negatives):,} pictures are known only for what they are not: no training label"

@@ -18,7 +18,7 @@ from lightfast.base.files import write_text
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split_loaded
-from lightfast.library.held_out import held_out_assets, hold_out, learned_from
+from lightfast.library.held_out import held_out_assets, learned_from
 from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets
 from lightfast.library.ledger import LEDGER_MARGIN, Spent, spent_since_last
 from lightfast.library.library import Library
@@ -52,12 +52,21 @@ class RetrainOptions:
 
 @dataclass(frozen=True, eq=False)
 class TrainingPile:
-    """What is trained on and judged on."""
+    """What is trained on and judged on.
+
+    Attributes:
+        labelled: what people have decided.
+        spent: decisions and minutes since the last training.
+        held: the untouched part, the newly drawn ones among it.
+        held_new: assets that are newly drawn. They are kept as such (`hold_out`) only once a model was
+            trained without them, so that a training which failed draws the same ones again.
+        notes: a sentence each.
+    """
 
     labelled: LabelledAssets
     spent: Spent
     held: Sequence[LabelledAsset]
-    held_new: int
+    held_new: tuple[int, ...]
     notes: tuple[str, ...]
 
     @property
@@ -80,9 +89,8 @@ def make_pile(library: Library, options: RunOptions, wanted: RetrainOptions) -> 
             cure="Decide more: lightfast library review LIBRARY.",
         )
     fresh = _chosen(library, labelled, options, wanted, held | old)
-    hold_out(library.store, fresh)
     judged = [one for one in labelled.pictures if one.asset_id in held | set(fresh)]
-    return TrainingPile(labelled, spent, judged, len(fresh), labelled.notes)
+    return TrainingPile(labelled, spent, judged, tuple(fresh), labelled.notes)
 
 
 def _chosen(
@@ -98,7 +106,7 @@ def _chosen(
     """
     if all(one.asset_id in known for one in labelled.pictures):
         return []
-    pile = write_pile(library.runs / f".{PILE_FILE}", TrainingPile(labelled, Spent(0, 0, 0), (), 0, ()))
+    pile = write_pile(library.runs / f".{PILE_FILE}", TrainingPile(labelled, Spent(0, 0, 0), (), (), ()))
     try:
         prepared = prepare(str(pile), options, target=ImageSpec(options.image_size))
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from lightfast.base.text import nfc
 from lightfast.data.dataset import Entry
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.library.exclusive import exclusively
-from lightfast.library.held_out import count_use
-from lightfast.library.labelled import LabelledAsset
+from lightfast.library.held_out import count_use, hold_out
 from lightfast.library.ledger import RetrainVerdict, not_worse, verdict_of, write_ledger
 from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, list_models, promote_model, run_of
@@ -108,11 +107,12 @@ def retrain_library(
             config=wanted.config,
             train_options=wanted.train_options,
         )
+        hold_out(library.store, pile.held_new)
         notes = (*pile.notes, *trained.notes)
         with tagger_for(str(folder), options) as tagger:
             facts = model_facts(library, str(folder), tagger)
             uses = count_use(library.store, {"run": facts.run, "n": len(pile.held)})
-            after = _read(tagger, pile.held)
+            after = _read(tagger, pile)
         number = register_model(library.store, facts, None if before is None else before.id)
         pile = replace(pile, notes=notes)
         return _judged(library, wanted, pile, (before, read), (facts.run, number, after), uses)
@@ -125,26 +125,29 @@ def _next_folder(library: Library) -> Path:
 
 def _read_by(run: str, pile: TrainingPile, options: RunOptions) -> _Read:
     with tagger_for(run, options) as tagger:
-        return _read(tagger, pile.held)
+        return _read(tagger, pile)
 
 
-def _read(tagger: Tagger, held: Sequence[LabelledAsset]) -> _Read:
-    """Which pictures the model reads rightly: its first class is a label of the picture; of a model with
-    several labels, exactly the picture's labels are those at or above their thresholds.
+def _read(tagger: Tagger, pile: TrainingPile) -> _Read:
+    """Which pictures of the untouched part the model reads rightly.
+
+    One measure for every model, so that two can be compared: where each picture has one label, its most
+    probable class is that label; where some have several, the classes that it gives (of a model with several
+    labels those at or above their thresholds, else the most probable one) are exactly the picture's labels.
     """
-    card, truth = tagger.card, {one.asset_id: set(one.labels) for one in held}
+    card, held = tagger.card, pile.held
+    truth, several = {one.asset_id: set(one.labels) for one in held}, pile.labelled.several
     names, right, seen = [nfc(name) for name in card.class_names], dict[int, bool](), 0
     for batch in tag_files(tagger, [Entry(one.path, str(one.asset_id), 0) for one in held]):
         marks = batch.seen if batch.seen is not None else np.zeros(len(batch.entries), np.bool_)
         for entry, probs, known in zip(batch.entries, batch.probs, marks.tolist(), strict=True):
-            wanted = truth[int(entry.id)]
             if known:
                 seen += 1
-            elif card.task == "multi-label":
+                continue
+            said = {names[int(probs.argmax())]}
+            if several and card.task == "multi-label":
                 said = {names[at] for at in np.flatnonzero(probs >= card.cuts)}
-                right[int(entry.id)] = said == wanted
-            else:
-                right[int(entry.id)] = names[int(probs.argmax())] in wanted
+            right[int(entry.id)] = said == truth[int(entry.id)]
     return _Read(right, seen)
 
 
@@ -178,7 +181,7 @@ def _judged(
         before=getattr(old, "name", None),
         trained=len(pile.rest),
         held_out=len(right) if test is None else test.n,
-        held_out_new=pile.held_new,
+        held_out_new=len(pile.held_new),
         held_out_uses=uses,
         decisions=pile.spent.decisions,
         minutes=pile.spent.minutes,
