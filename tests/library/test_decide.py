@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 from library.pictures import fill, states, suggest
 from sqlalchemy import func, select
 
 from lightfast.base.errors import DataError
+from lightfast.library import decide as decide_module
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
@@ -128,3 +133,48 @@ def test_a_key_twice_in_one_batch_is_one_act(library: Library):
     first, second, again = decide(library.store, 1, acts).decision_ids
     assert first == again != second
     assert _count(library) == 2
+
+
+@pytest.mark.parametrize("labels", [(CAT, CAT), (CAT, DOG)])
+def test_of_two_that_decide_at_once_the_first_is_kept(
+    library: Library, labels: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    """Both have looked what stands, where nothing holds the second, before either has written."""
+    fill(library, 2)
+    both, write = threading.Barrier(2), decide_module._write
+
+    def after_both(*arguments):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=1)
+        return write(*arguments)
+
+    monkeypatch.setattr(decide_module, "_write", after_both)
+
+    def say(user: int) -> tuple[int, ...]:
+        acts = [ReviewAct(number, "confirm", labels[user - 1]) for number in ((1, 2), (2, 1))[user - 1]]
+        return decide(library.store, user, acts).kept
+
+    with ThreadPoolExecutor(2) as pool:
+        kept = [one.result(timeout=60) for one in [pool.submit(say, user) for user in (1, 2)]]
+    assert sorted(kept) == [(), (1, 2)]
+    stands = labels[kept.index(())]
+    assert states(library) == {(1, stands): "confirmed", (2, stands): "confirmed"}
+    assert _count(library) == 2
+
+
+def test_acts_tried_again_after_a_lost_acknowledgement_are_done_once_and_say_the_same(library: Library):
+    fill(library, 3)
+    decide(library.store, 2, [ReviewAct(3, "confirm", DOG)])
+    acts = [
+        ReviewAct(1, "skip", key="a"),
+        ReviewAct(2, "confirm", CAT, key="b"),
+        ReviewAct(3, "confirm", CAT),
+    ]
+    said = [
+        library.store.act(lambda connection: decide_module._decide(connection, 1, acts, False)) for _ in "12"
+    ]
+    assert said[0] == said[1]
+    assert said[0].kept == (3,)
+    assert _count(library) == 3
+    with library.store.read() as connection:
+        assert connection.execute(select(func.sum(queue_table.c.skipped))).scalar_one() == 1

@@ -6,11 +6,11 @@ from library.pictures import fill, states
 from sqlalchemy import select
 
 from lightfast.library.decide import ReviewAct, decide
-from lightfast.library.lease import lease_next
+from lightfast.library.lease import lease_next, release
 from lightfast.library.library import Library
 from lightfast.library.review import next_asked
 from lightfast.library.schema import queue_table
-from lightfast.library.undo import undo
+from lightfast.library.undo import redo, undo
 
 CAT, DOG = 1, 2
 
@@ -89,3 +89,23 @@ def test_what_was_sent_back_may_be_decided_by_whom_the_queue_asks(library: Libra
     lease_next(library.store, 2)
     assert decide(library.store, 2, [ReviewAct(1, "reject", CAT)]).kept == ()
     assert states(library) == {(1, CAT): "rejected"}
+
+
+def test_the_second_answer_done_again_is_asked_of_a_third_again(library: Library):
+    _disagree(library)
+    undo(library.store, 2)
+    assert _seen(library, 3) == [1]
+    release(library.store, 3)
+    redo(library.store, 2)
+    assert _seen(library, 1) == _seen(library, 2) == []
+    assert [one.source for one in lease_next(library.store, 3, 5)] == ["disagreement"]
+    assert states(library) == {(1, DOG): "confirmed"}
+
+
+def test_a_withdrawn_disagreement_does_not_come_back_with_what_is_sent_back(library: Library):
+    _disagree(library)
+    undo(library.store, 2)
+    decide(library.store, 2, [ReviewAct(1, "confirm", CAT), ReviewAct(1, "send_back")])
+    with library.store.read() as connection:
+        rows = connection.execute(select(queue_table.c.source, queue_table.c.state)).all()
+    assert sorted((row.source, row.state) for row in rows) == [("disagreement", "withdrawn"), ("tag", "open")]

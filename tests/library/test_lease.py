@@ -57,7 +57,16 @@ def test_a_picture_that_is_asked_about_twice_is_shown_once(library: Library):
             connection, [{"asset_id": 1, "source": "curate", "reason": "odd", "uncertainty": 0.5}]
         )
     assert again == 0
-    assert _ids(lease_next(library.store, 1, 5)) == [1]
+    # Twice: the second time the picture is in hand.
+    assert [_ids(lease_next(library.store, 1, 5)) for _ in range(2)] == [[1], [1]]
+
+
+def test_a_picture_in_hand_with_several_questions_leaves_room_for_others(library: Library):
+    fill(library, 2)
+    row = {"asset_id": 1, "source": "tag", "reason": "odd", "uncertainty": 1.0}
+    with library.store.write() as connection:
+        enqueue(connection, [{**row, "label_id": label} for label in (1, 2)])
+    assert [_ids(lease_next(library.store, 1, 2)) for _ in range(2)] == [[1, 2], [1, 2]]
 
 
 def test_other_orders(library: Library):

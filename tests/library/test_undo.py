@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from library.pictures import fill, states, suggest
+from sqlalchemy import select
 
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library, create_library, open_library
-from lightfast.library.undo import redo, undo
+from lightfast.library.schema import decision_table
+from lightfast.library.undo import _move, redo, undo
 
 _ACT = st.tuples(
     st.lists(st.integers(1, 3), min_size=1, max_size=3, unique=True),
@@ -88,3 +90,42 @@ def test_a_skip_can_be_taken_back(library: Library):
     decide(library.store, 1, [ReviewAct(1, "skip")])
     undo(library.store, 1)
     assert [one.asset_id for one in lease_next(library.store, 1)] == [1]
+
+
+def test_a_batch_of_more_pictures_than_steps_are_kept_comes_and_goes(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("lightfast.library.undo._KEPT_STEPS", 3)
+    fill(library, 5)
+    decide(library.store, 1, [ReviewAct(number, "confirm", 1) for number in range(1, 6)])
+    said = states(library)
+    assert len(undo(library.store, 1).decision_ids) == 5
+    assert states(library) == {}
+    assert len(redo(library.store, 1).decision_ids) == 5
+    assert states(library) == said
+
+
+def test_a_move_tried_again_after_a_lost_acknowledgement_is_one_and_says_the_same(library: Library):
+    fill(library, 3)
+    decide(library.store, 1, [ReviewAct(1, "confirm", 1)])
+    decide(library.store, 1, [ReviewAct(number, "confirm", 1) for number in (2, 3)])
+    for act, left in (("undo", {(1, 1)}), ("redo", {(1, 1), (2, 1), (3, 1)})):
+        said = [
+            library.store.act(lambda connection, act=act: _move(connection, 1, act, f"1:{act}"))
+            for _ in range(2)
+        ]
+        assert said[0] == said[1]
+        assert len(said[0].decision_ids) == 2
+        assert states(library).keys() == left
+
+
+def test_acts_without_a_key_get_one_each(library: Library):
+    fill(library, 2)
+    decide(library.store, 1, [ReviewAct(number, "confirm", 1) for number in (1, 2)])
+    undo(library.store, 1)
+    redo(library.store, 1)
+    with library.store.read() as connection:
+        rows = connection.execute(select(decision_table.c.act, decision_table.c.key)).all()
+    # A move of two carries its key on its first row.
+    assert [row.act for row in rows if row.key] == ["confirm", "confirm", "undo", "redo"]
+    assert len({row.key for row in rows if row.key}) == 4

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from lightfast.base.errors import ConflictError, DataError, NotFoundError
 from lightfast.library.disagree import asked_again, disagreements, with_disputed_label
 from lightfast.library.lease import enqueue
-from lightfast.library.schema import assets, decision_table, labels, leases, queue_table, tags
+from lightfast.library.schema import assets, decision_table, labels, leases, tags
+from lightfast.library.settle import settle
 from lightfast.library.store import Store, now
 from lightfast.library.tag_states import ABOUT_LABELS, rebuild_tags
 
@@ -50,7 +52,8 @@ class Acted:
     Attributes:
         decision_ids: of the acts, in their order; those done before keep their number.
         kept: pictures on which another person's decision stands, left as they are.
-        batch_id: one number for all, by which they are undone together; None where nothing was done.
+        batch_id: one number for all, by which they are undone together; None where nothing was done, or
+            all was done before in several batches.
     """
 
     decision_ids: tuple[int, ...] = ()
@@ -73,10 +76,17 @@ def decide(store: Store, user_id: int, acts: Sequence[ReviewAct], *, over: bool 
     for one in acts:
         if one.act in ABOUT_LABELS and one.label_id is None:
             raise DataError(f"`{one.act}` of picture {one.asset_id}", expected="a label", got="none")
-    return store.act(lambda connection: _decide(connection, user_id, acts, over))
+    named = [replace(one, key=new_key(user_id)) if one.key is None else one for one in acts]
+    return store.act(lambda connection: _decide(connection, user_id, named, over))
+
+
+def new_key(user_id: int) -> str:
+    """A key for an act that came without one: tried again after a lost acknowledgement it is done once."""
+    return f"{user_id}:{secrets.token_hex(16)}"
 
 
 def _decide(connection: Connection, user_id: int, acts: Sequence[ReviewAct], over: bool) -> Acted:
+    lock_pictures(connection, {one.asset_id for one in acts})
     done = _done_before(connection, acts)
     fresh = [one for one in acts if one.key not in done]
     _require_known(connection, user_id, fresh)
@@ -111,7 +121,26 @@ def _write(
     made = _add(connection, user_id, [wanted[at] for at in sorted(first.values())])
     new = dict(zip(sorted(first, key=lambda name: first[name]), made, strict=True))
     ids: dict[Any, int] = {**done, **new}
-    return tuple(ids[name] for name in names), made[0] if made else None
+    numbers = tuple(ids[name] for name in names)
+    return numbers, made[0] if made else _batch_of(connection, numbers)
+
+
+def _batch_of(connection: Connection, numbers: Sequence[int]) -> int | None:
+    """The one batch of decisions that were made before; None where they are of several, or none."""
+    wanted = select(decision_table.c.batch_id).where(decision_table.c.id.in_(numbers)).distinct()
+    batches = connection.execute(wanted).scalars().all()
+    return batches[0] if len(batches) == 1 else None
+
+
+def lock_pictures(connection: Connection, asset_ids: Iterable[int]) -> None:
+    """Let nobody else decide about these pictures before this transaction ends.
+
+    In the order of their numbers, so that two who want the same ones wait and do not block each other;
+    rows that only refer to the pictures (what a model says) may be written meanwhile. SQLite has one writer
+    anyway.
+    """
+    wanted = select(assets.c.id).where(assets.c.id.in_(set(asset_ids))).order_by(assets.c.id)
+    connection.execute(wanted.with_for_update(key_share=True)).all()
 
 
 def _require_known(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> None:
@@ -179,27 +208,3 @@ def add_decisions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
         return []
     put = insert(decision_table).returning(decision_table.c.id, sort_by_parameter_order=True)
     return [int(number) for number in connection.execute(put, list(rows)).scalars()]
-
-
-def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
-    """Bring the queue to what was done: decided entries are done, skipped ones go behind, second opinions go
-    to somebody else, what was sent back is open again.
-    """
-    for act, assets_of in _by_act(acts).items():
-        entries = update(queue_table).where(queue_table.c.asset_id.in_(assets_of))
-        still_open = entries.where(queue_table.c.state == "open")
-        if act in ABOUT_LABELS:
-            connection.execute(still_open.values(state="done", done_at=now()))
-        elif act == "skip":
-            connection.execute(still_open.values(skipped=queue_table.c.skipped + 1))
-        elif act == "second_opinion":
-            connection.execute(still_open.values(not_user_id=user_id))
-        else:
-            connection.execute(entries.values(state="open", done_at=None))
-
-
-def _by_act(acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for one in acts:
-        found.setdefault(one.act, []).append(one.asset_id)
-    return found

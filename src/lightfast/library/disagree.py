@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from lightfast.library.lease import DISAGREEMENT
 from lightfast.library.schema import decision_table, leases, queue_table, tags
@@ -56,7 +56,9 @@ def with_disputed_label(connection: Connection, user_id: int, acts: Sequence[Rev
     return {row.asset_id: row.label_id for row in rows if row.label_id != about[row.asset_id]}
 
 
-def disagreements(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> list[dict[str, Any]]:
+def disagreements(
+    connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]
+) -> list[dict[str, Any]]:
     """Entries for the queue: the pictures on which this person's answers differ from the opinion of whoever
     asked for a second one. To be asked before the acts close the open entries.
 
@@ -94,7 +96,7 @@ def _second_opinions(connection: Connection, asset_ids: Sequence[int]) -> set[in
     return set(rows.scalars())
 
 
-def _differs(connection: Connection, user_id: int, one: ReviewAct) -> bool:
+def _differs(connection: Connection, user_id: int, one: ReviewAct | Row[Any]) -> bool:
     rows = connection.execute(
         select(decision_table).where(decision_table.c.asset_id == one.asset_id).order_by(decision_table.c.id)
     ).all()

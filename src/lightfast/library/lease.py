@@ -145,7 +145,9 @@ def _lease(
     moment = now()
     end = moment + timedelta(minutes=minutes)
     connection.execute(delete(leases).where(leases.c.expires_at <= moment))
-    entries = _entries(connection, _waiting(user_id, order).join(leases, _mine(user_id)).limit(count))
+    # Without a limit: a picture may wait with several questions, and comes with one.
+    in_hand = _waiting(user_id, order).join(leases, _mine(user_id))
+    entries = _one_each(_entries(connection, in_hand), set())[:count]
     held = [one.asset_id for one in entries]
     connection.execute(
         update(leases).where(leases.c.asset_id.in_(held), leases.c.user_id == user_id).values(expires_at=end)

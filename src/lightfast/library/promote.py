@@ -80,24 +80,30 @@ def rollback_model(store: Store) -> LibraryModel:
     Raises ConflictError where none was in use before.
     """
 
-    def write(connection: Connection) -> int:
+    with store.read() as connection:
         used = promoted_number(connection)
-        before = connection.execute(
-            select(models.c.id)
-            .where(models.c.promoted_at.isnot(None), models.c.rolled_back_at.is_(None), models.c.id != used)
-            .order_by(models.c.promoted_at.desc(), models.c.id.desc())
-            .limit(1)
-        ).scalar()
-        if used is None or before is None:
-            raise ConflictError(
-                "there is no model to go back to",
-                got="none in use" if used is None else "the first one in use",
-                cure="Promote another one: `library models` lists them.",
-            )
-        connection.execute(update(models).where(models.c.id == used).values(rolled_back_at=now()))
-        return before
+    return _known(store, store.act(lambda connection: _go_back(connection, used)))
 
-    return _known(store, store.act(write))
+
+def _go_back(connection: Connection, used: int | None) -> int:
+    """The model in use after `used`, which was in use when this was asked for, is so no more; where it has
+    been taken back already (by a try whose acknowledgement was lost, or by somebody else), that is kept.
+    """
+    held = models.c.promoted_at.isnot(None), models.c.rolled_back_at.is_(None)
+    before = connection.execute(
+        select(models.c.id)
+        .where(*held, models.c.id != used)
+        .order_by(models.c.promoted_at.desc(), models.c.id.desc())
+        .limit(1)
+    ).scalar()
+    if used is None or before is None:
+        raise ConflictError(
+            "there is no model to go back to",
+            got="none in use" if used is None else "the first one in use",
+            cure="Promote another one: `library models` lists them.",
+        )
+    connection.execute(update(models).where(models.c.id == used, *held).values(rolled_back_at=now()))
+    return promoted_number(connection) or before
 
 
 def run_of(library: Library, model: LibraryModel) -> str:

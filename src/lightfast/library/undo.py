@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, true, update
+from sqlalchemy import Connection, Row, or_, select
 
-from lightfast.library.decide import Acted, add_decisions, settle
-from lightfast.library.disagree import withdraw_disagreements
-from lightfast.library.lease import DISAGREEMENT
-from lightfast.library.schema import decision_table, queue_table
+from lightfast.library.decide import Acted, add_decisions, lock_pictures, new_key
+from lightfast.library.disagree import disagreements
+from lightfast.library.lease import enqueue
+from lightfast.library.schema import decision_table, users
+from lightfast.library.settle import settle, unsettle
 from lightfast.library.store import Store, now
-from lightfast.library.tag_states import ABOUT_LABELS, live_decisions, rebuild_tags
+from lightfast.library.tag_states import rebuild_tags
 
 _MOVES = ("undo", "redo")
 _KEPT_STEPS = 2_000
@@ -23,12 +24,14 @@ def undo(store: Store, user_id: int, *, key: str | None = None) -> Acted:
     """Take back the reviewer's last act that holds, a whole batch at once; nothing where there is none.
     With a `key` that was used before, what was done then.
     """
-    return store.act(lambda connection: _move(connection, user_id, "undo", key))
+    name = key or new_key(user_id)
+    return store.act(lambda connection: _move(connection, user_id, "undo", name))
 
 
 def redo(store: Store, user_id: int, *, key: str | None = None) -> Acted:
     """Do again what the reviewer took back last; nothing where a new act came after."""
-    return store.act(lambda connection: _move(connection, user_id, "redo", key))
+    name = key or new_key(user_id)
+    return store.act(lambda connection: _move(connection, user_id, "redo", name))
 
 
 def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
@@ -42,7 +45,7 @@ def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
                 done.append(batch)
                 taken.clear()
             continue
-        # A move is one row a decision of its batch: the first one moves it.
+        # Where a move is given with one row a decision of its batch, the first one moves it.
         source, target = (done, taken) if row.act == "undo" else (taken, done)
         if batch in source:
             source.remove(batch)
@@ -50,16 +53,18 @@ def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
     return done, taken
 
 
-def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Acted:
-    if key is not None:
-        before = connection.execute(select(decision_table.c.id).where(decision_table.c.key == key)).scalar()
-        if before is not None:
-            return Acted((before,))
+def _move(connection: Connection, user_id: int, act: str, key: str) -> Acted:
+    # One move of a person at a time: each begins where the one before ended.
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)).all()
+    if before := _moved_before(connection, key):
+        return before
     batches = steps(_own(connection, user_id))[0 if act == "undo" else 1]
     if not batches:
         return Acted()
     batch = decision_table.c.batch_id == batches[-1]
-    rows = connection.execute(select(decision_table).where(batch, decision_table.c.act.notin_(_MOVES))).all()
+    wanted = select(decision_table).where(batch, decision_table.c.act.notin_(_MOVES))
+    rows = connection.execute(wanted.order_by(decision_table.c.id)).all()
+    lock_pictures(connection, {row.asset_id for row in rows})
     made = {"user_id": user_id, "at": now(), "act": act}
     moves = [
         {**made, "asset_id": row.asset_id, "about_id": row.id, "batch_id": row.batch_id, "key": None}
@@ -68,50 +73,29 @@ def _move(connection: Connection, user_id: int, act: str, key: str | None) -> Ac
     numbers = add_decisions(connection, [{**moves[0], "key": key}, *moves[1:]])
     rebuild_tags(connection, {row.asset_id for row in rows})
     if act == "redo":
+        disagreed = disagreements(connection, user_id, rows)
         settle(connection, user_id, rows)
+        enqueue(connection, disagreed)
     else:
-        _unsettle(connection, rows)
+        unsettle(connection, rows)
     return Acted(tuple(numbers), batch_id=batches[-1])
 
 
+def _moved_before(connection: Connection, key: str) -> Acted | None:
+    """What the move with this key did; None where there was none. Only its first row carries the key."""
+    first = connection.execute(select(decision_table).where(decision_table.c.key == key)).one_or_none()
+    if first is None:
+        return None
+    alike = [decision_table.c[name] == getattr(first, name) for name in ("user_id", "act", "batch_id", "at")]
+    rows = select(decision_table.c.id).where(*alike).order_by(decision_table.c.id)
+    return Acted(tuple(connection.execute(rows).scalars()), batch_id=first.batch_id)
+
+
 def _own(connection: Connection, user_id: int) -> Sequence[Row[Any, Any, Any]]:
-    own = select(decision_table.c.id, decision_table.c.act, decision_table.c.batch_id).where(
-        decision_table.c.user_id == user_id
+    """One row a step: a batch is told by its first decision, a move by what it says about that one."""
+    first = decision_table.c.batch_id
+    own = select(decision_table.c.id, decision_table.c.act, first).where(
+        decision_table.c.user_id == user_id,
+        or_(decision_table.c.id == first, decision_table.c.about_id == first),
     )
     return connection.execute(own.order_by(decision_table.c.id.desc()).limit(_KEPT_STEPS)).all()
-
-
-def _unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    """Bring the queue to where it was before the acts."""
-    pictures: dict[str, list[int]] = {}
-    for row in rows:
-        pictures.setdefault("label" if row.act in ABOUT_LABELS else row.act, []).append(row.asset_id)
-    decided = _decided(connection, pictures.get("label", ()))
-    settled = sorted({*pictures.get("send_back", ()), *decided})
-    fewer = {"skipped": queue_table.c.skipped - 1}
-    _bring(connection, pictures.get("skip", ()), queue_table.c.skipped > 0, fewer)
-    _bring(connection, pictures.get("second_opinion", ()), true(), {"not_user_id": None})
-    # What this answer had settled between two others is open again.
-    disagreed, opened = queue_table.c.source == DISAGREEMENT, {"state": "open", "done_at": None}
-    _bring(connection, settled, disagreed & (queue_table.c.done_at >= min(row.at for row in rows)), opened)
-    still_open = ~disagreed & (queue_table.c.state == "open")
-    _bring(connection, settled, still_open, {"state": "done", "done_at": now()})
-    free = sorted({*pictures.get("label", ())} - decided)
-    withdraw_disagreements(connection, free)
-    _bring(connection, free, queue_table.c.state == "done", opened)
-
-
-def _bring(
-    connection: Connection, asset_ids: Sequence[int], where: ColumnElement[bool], values: Mapping[str, Any]
-) -> None:
-    """Change the entries of some pictures."""
-    if asset_ids:
-        here = update(queue_table).where(queue_table.c.asset_id.in_(asset_ids), where)
-        connection.execute(here.values(dict(values)))
-
-
-def _decided(connection: Connection, asset_ids: Sequence[int]) -> set[int]:
-    """Those of the pictures about whose labels a decision still holds."""
-    about = select(decision_table).where(decision_table.c.asset_id.in_(asset_ids))
-    rows = connection.execute(about).all() if asset_ids else []
-    return {row.asset_id for row in live_decisions(rows)}
