@@ -114,6 +114,16 @@ def test_the_next_model_takes_back_only_what_machines_said(filled: Library, tagg
     assert set(states(filled)) == {(1, 1), (2, 1), (3, 2), (4, 2)}
 
 
+def test_a_picture_waits_for_the_questions_of_the_model_that_saw_it_last(filled: Library, tagger: Tagger):
+    _tag(filled, tagger, rule=None)
+    inverse = Tagger(tagger.card, lambda images: _brightness(images)[:, ::-1])
+    _tag(filled, inverse, rule=None, name="second")
+    with filled.store.read() as connection:
+        rows = connection.execute(select(queue_table.c.asset_id).where(queue_table.c.state == "open")).all()
+        pictures = connection.execute(select(tagged.c.asset_id).distinct()).all()
+    assert sorted(rows) == sorted(pictures)
+
+
 def test_probabilities_of_every_model_are_kept(filled: Library, tagger: Tagger):
     _tag(filled, tagger)
     with filled.store.read() as connection:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, Table, delete, func, insert, select
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.progress import Reporter, silent
@@ -19,7 +19,7 @@ from lightfast.library.access import files_of
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
-from lightfast.library.schema import assets, models, predictions, tagged, tags
+from lightfast.library.schema import assets, models, predictions, queue_table, tagged, tags
 from lightfast.library.store import Store, now
 from lightfast.tagging.runtime import Tagger
 from lightfast.tagging.stream import tag_files
@@ -200,8 +200,25 @@ def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, 
     decided = _decided(connection, [number for number, _ in read])
     _put_tags(connection, seer, given)
     ask = [_question(seer, *one) for one in given if not one[2][1] and one[0] not in decided]
+    _withdraw(connection, [number for number, _ in read], ask)
     enqueue(connection, ask)
     return len({one[0] for one in given if one[2][1]}), len({row["asset_id"] for row in ask}), len(decided)
+
+
+def _withdraw(connection: Connection, numbers: Sequence[int], ask: Sequence[Mapping[str, Any]]) -> None:
+    """Take back what an earlier model asked about these pictures and this one does not: a picture waits for
+    the questions of the model that saw it last.
+    """
+    still = {(row["asset_id"], row["label_id"]) for row in ask}
+    theirs = queue_table.c.asset_id.in_(numbers) & (queue_table.c.source == "tag")
+    theirs &= queue_table.c.state == "open"
+    rows = connection.execute(
+        select(queue_table.c.id, queue_table.c.asset_id, queue_table.c.label_id).where(theirs)
+    )
+    gone = [row.id for row in rows if (row.asset_id, row.label_id) not in still]
+    if gone:
+        values = {"state": "withdrawn", "done_at": now()}
+        connection.execute(update(queue_table).where(queue_table.c.id.in_(gone)).values(**values))
 
 
 def _put_tagged(connection: Connection, model_id: int, failed: Mapping[int, str | None]) -> set[int]:
