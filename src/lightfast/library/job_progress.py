@@ -53,6 +53,9 @@ class JobProgress:
     """A `Reporter` that writes into the row of a job, at most four times a second, and into its log.
 
     Raises JobStopped out of the work where it is to stop.
+
+    Attributes:
+        job: its id.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class JobProgress:
         log: logging.Logger,
         closing: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._store, self._job, self._worker = library.store, job_id, worker
+        self._store, self.job, self._worker = library.store, job_id, worker
         self._log, self._closing = log, closing
         self._label = ""
         self._began = self._noted = self._logged = -1e9
@@ -98,7 +101,7 @@ class JobProgress:
             raise JobStopped("cancelled")
 
     def _note(self, connection: Any, values: dict[str, Any]) -> bool | None:
-        return note_progress(connection, self._job, self._worker, **values)
+        return note_progress(connection, self.job, self._worker, **values)
 
     def _left(self, moment: float, done: int, total: int) -> float | None:
         """Seconds, at the pace of this stage so far."""
