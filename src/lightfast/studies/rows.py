@@ -71,7 +71,8 @@ class Outcome:
         checkpoint: calibrated on the validation pictures.
         predictions, evaluation: on the test pictures, read once.
         parameters: trainable numbers; None for a forest.
-        epochs, seconds: of the training.
+        epochs, seconds: of the training; seconds of processor time, which other work on the machine hardly
+            changes.
     """
 
     row: ModelRow
@@ -113,8 +114,8 @@ def outcome_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Outcome:
     checkpoint = calibrate(choose_views(fitted, splits.val, row.views) if row.views else fitted, splits.val)
     predictions = dataclasses.replace(predict(checkpoint, splits.test), name=row.title)
     network, history = checkpoint.network, checkpoint.history
-    seconds = sum(float(epoch["seconds"]) for epoch in history) or float(
-        checkpoint.details.get("fit_seconds", 0.0)
+    seconds = sum(float(epoch.get("processor_seconds", epoch["seconds"])) for epoch in history) or float(
+        checkpoint.details.get("fit_processor_seconds", checkpoint.details.get("fit_seconds", 0.0))
     )
     parameters = None if isinstance(network, Forest) else count_parameters(network)
     return Outcome(row, checkpoint, predictions, score(predictions), parameters, len(history), seconds)

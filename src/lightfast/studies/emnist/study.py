@@ -145,7 +145,7 @@ def _main_table(outcomes: Sequence[Outcome], data: LettersData, caption: str) ->
         f"n = {len(data.splits.test):,} test pictures, read once by each. Precision, recall and F1: means "
         "over the classes. In brackets: 95 % intervals (F1: bootstrap of the confusion matrix; accuracy: "
         "Wilson). Paper: F1; beside our network the best published small network on EMNIST Balanced. "
-        "Training: one core."
+        "Training: processor time of one core."
     ]
     if data.name in _PUBLISHED:
         notes.append(
