@@ -38,7 +38,7 @@ def curate_lines(result: CurateResult) -> list[str]:
     lines += _worst(result)
     return [
         *lines,
-        f"table      {result.out / ISSUES_FILE}, queue {CURATE_QUEUE_FILE}",
+        f"table      {result.out / ISSUES_FILE}, queue {result.out / CURATE_QUEUE_FILE}",
         f"report     {result.out / 'report.html'}",
     ]
 
