@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits, load_sample_images
 
+from lightfast.corrupt import blur, filtering
 from lightfast.corrupt.registry import CORRUPTIONS
 from lightfast.corrupt.suite import corrupt_array
 
@@ -85,6 +86,8 @@ def test_the_same_seed_gives_the_same_bytes(name):
 def test_values_are_finite_for_black_white_and_grey_pictures(name):
     flat = np.stack([np.full((16, 16, 3), level, np.float32) for level in (0, 0.5, 1)])
     kind = CORRUPTIONS.get(name)
+    if kind.on_levels:
+        flat = (flat * 255).astype(np.uint8)
     for pictures in (flat, flat[..., :1].copy()):
         assert np.isfinite(kind.apply(pictures, kind.parameters(5), np.random.default_rng(0))).all()
 
@@ -110,10 +113,23 @@ def test_severity_is_monotone_in_psnr(name, table, pictures, sets):
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_large_pictures_are_damaged_as_small_ones_are(name, monkeypatch):
+    # Above `LARGE_SIDE` other routines of cv2 and numpy do the same arithmetic.
+    images = pieces((136, 136, 3), 2)
+    large = corrupt_array(images, name, 3, np.random.default_rng(5))
+    for module in (filtering, blur):
+        monkeypatch.setattr(module, "LARGE_SIDE", 1 << 12)
+    small = corrupt_array(images, name, 3, np.random.default_rng(5))
+    assert np.abs(large.astype(int) - small).max() <= 1
+    assert (large != small).mean() < 1e-3
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_the_record_tells_where_it_comes_from(name):
     kind = CORRUPTIONS.get(name)
     assert kind.name == name
     assert kind.family in ("noise", "blur", "weather", "digital", "geometry", "ink")
     assert kind.summary.endswith(".")
     assert len(kind.severities) == 5
+    assert kind.version >= 1
     assert all(hasattr(parameters, "_fields") for parameters in kind.severities + (kind.small or ()))

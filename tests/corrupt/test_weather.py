@@ -106,7 +106,21 @@ def test_frost_weighs_picture_and_ice(photo_floats):
     iced = frost(photo_floats, Frost(0.7, 0.5), np.random.default_rng(0))
     assert bare == pytest.approx(photo_floats * 0.7, abs=1e-6)
     assert (iced - bare).min() >= 0
-    assert (iced - bare).max() <= 0.5
+    assert (iced - bare).max() <= 0.5 + 1e-6
+
+
+def test_frost_textures_are_grown_once_and_every_picture_sees_another_place():
+    black = np.zeros((6, 32, 32, 3), np.float32)
+    first, again = (frost(black, Frost(0.7, 0.5), np.random.default_rng(2)) for _ in range(2))
+    assert (first == again).all()
+    assert min(np.abs(first[0] - other).mean() for other in first[1:]) > 0.01
+
+
+def test_frost_of_large_pictures_is_an_enlarged_texture():
+    black = np.zeros((1, 300, 600, 1), np.float32)
+    iced = frost(black, Frost(1.0, 1.0), np.random.default_rng(0))
+    assert iced.mean() == pytest.approx(0.4, abs=0.12)
+    assert iced.std() > 0.1
 
 
 def test_ice_is_bluish_on_colour():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lightfast.corrupt.filtering import box_matrix, gaussian, reflected, separable
-from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, corruption
+from lightfast.corrupt.filtering import box_matrix, channel_max, gaussian, in_channels, reflected
+from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, LevelBatch, corruption
 
 
 class Contrast(NamedTuple):
@@ -58,8 +59,12 @@ class Saturation(NamedTuple):
 )
 def contrast(images: ImageBatch, p: Contrast, rng: np.random.Generator) -> ImageBatch:
     """Less contrast: every value moves towards the mean of its channel."""
-    mean = images.mean(axis=(1, 2), keepdims=True)
-    return (images - mean) * np.float32(p.kept) + mean
+    count, height, width, channels = images.shape
+    lines = images.reshape(count, height, width * channels)
+    mean = lines.mean(axis=1).reshape(count, width, channels).mean(axis=1, dtype=np.float64)
+    kept = lines * np.float32(p.kept)
+    kept += np.tile((mean * (1 - p.kept)).astype(np.float32), width)[:, None]
+    return kept.reshape(images.shape)
 
 
 # The published tables are not ordered by damage. Standard: the published severities 3, 4, 5, one between, and
@@ -108,39 +113,75 @@ def _sample(images: ImageBatch, x: NDArray[np.float32], y: NDArray[np.float32]) 
     base = np.arange(count)[:, None] * (height * width)
     left, top = np.floor(x), np.floor(y)
     across, down = x - left, y - top
-    columns = [reflected(left.astype(np.int64) + step, width) for step in (0, 1)]
-    rows = [base + reflected(top.astype(np.int64) + step, height) * width for step in (0, 1)]
-    total = np.zeros((count, height * width, channels), np.float32)
+    columns = [reflected(left.astype(np.int32) + step, width) for step in (0, 1)]
+    rows = [base + reflected(top.astype(np.int32) + step, height) * width for step in (0, 1)]
+    total = np.zeros((count, height, width, channels), np.float32)
     for row, weight_down in zip(rows, (1 - down, down), strict=True):
         for column, weight_across in zip(columns, (1 - across, across), strict=True):
-            total += np.take(flat, row + column, axis=0) * (weight_down * weight_across)[..., None]
-    return total.reshape(images.shape)
+            term = np.take(flat, row + column, axis=0).reshape(images.shape)
+            term *= in_channels((weight_down * weight_across).reshape(count, height, width, 1), channels)
+            total += term
+    return total
 
 
 # Published: 0.6, 0.5, 0.4, 0.3, 0.25. At 28 pixels 0.6 (16 pixels) damages more than 0.5 (14, which fit
 # evenly) and 0.25 less than 0.3.
 @corruption(
-    "digital", Pixelation, (0.75, 0.5, 0.4, 0.3, 0.22), small=(0.95, 0.9, 0.85, 0.75, 0.65), source=IMAGENET_C
+    "digital",
+    Pixelation,
+    (0.75, 0.5, 0.4, 0.3, 0.22),
+    small=(0.95, 0.9, 0.85, 0.75, 0.65),
+    source=IMAGENET_C,
+    on_levels=True,
 )
-def pixelate(images: ImageBatch, p: Pixelation, rng: np.random.Generator) -> ImageBatch:
+def pixelate(images: LevelBatch, p: Pixelation, rng: np.random.Generator) -> LevelBatch:
     """Shrunk and enlarged again without smoothing."""
-    _, height, width, _ = images.shape
-    rows, columns = (
-        box_matrix(few, size) @ box_matrix(size, few)
-        for size, few in ((height, max(1, int(height * p.share))), (width, max(1, int(width * p.share))))
-    )
-    return separable(images, rows, columns)
+    count, height, width, channels = images.shape
+    down, up = _boxes(height, p.share)
+    across, along = _boxes(width, p.share)
+    # One table of sums over all pictures, one above the other: a box is the difference of its corners.
+    sums = np.asarray(cv2.integral(images.reshape(count * height, width, channels)), np.int32)
+    sums = sums.reshape(count * height + 1, width + 1, channels)
+    corners = np.append(_all_rows(down[:-1], count, height), count * height)
+    edges = np.take(sums[corners], across, axis=1)
+    boxes = np.diff(np.diff(edges, axis=0), axis=1).reshape(count, len(down) - 1, len(across) - 1, channels)
+    pixels = np.multiply.outer(np.diff(down), np.diff(across)).astype(np.float32)
+    few = boxes.reshape(*boxes.shape[:2], -1) / pixels.repeat(channels, axis=1)
+    few += np.float32(0.5)
+    wide = np.take(few.astype(np.uint8).reshape(boxes.shape), along, axis=2).reshape(-1, width * channels)
+    return np.take(wide, _all_rows(up, count, len(down) - 1), axis=0).reshape(images.shape)
 
 
-@corruption("digital", Quality, (25, 18, 15, 10, 7), small=(80, 65, 58, 50, 40), source=IMAGENET_C)
-def jpeg_compression(images: ImageBatch, p: Quality, rng: np.random.Generator) -> ImageBatch:
+def _all_rows(rows: NDArray[np.int64], count: int, height: int) -> NDArray[np.int64]:
+    """The same `rows` of `count` pictures of `height`, one above the other."""
+    return (np.arange(count)[:, None] * height + rows).ravel()
+
+
+@lru_cache(maxsize=64)
+def _boxes(size: int, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(edges of the boxes of a line of `size`, the box from which each pixel is read again)."""
+    few = max(1, int(size * share))
+    first = box_matrix(size, few).astype(bool).argmax(axis=1)
+    return np.append(first, size), box_matrix(few, size).argmax(axis=1)
+
+
+@corruption(
+    "digital", Quality, (25, 18, 15, 10, 7), small=(80, 65, 58, 50, 40), source=IMAGENET_C, on_levels=True
+)
+def jpeg_compression(images: LevelBatch, p: Quality, rng: np.random.Generator) -> LevelBatch:
     """Stored as a JPEG of low quality and read back."""
-    levels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
     settings = [cv2.IMWRITE_JPEG_QUALITY, p.quality]
-    flag = cv2.IMREAD_GRAYSCALE if images.shape[-1] == 1 else cv2.IMREAD_COLOR
-    # cv2 takes and gives BGR; JPEG's luminance depends on the order.
-    stored = [cv2.imdecode(cv2.imencode(".jpg", image[..., ::-1], settings)[1], flag) for image in levels]
-    return np.divide(np.array(stored, np.uint8).reshape(images.shape)[..., ::-1], 255, dtype=np.float32)
+    grey, result = images.shape[-1] == 1, np.empty_like(images)
+    for image, place in zip(images, result, strict=True):
+        if grey:
+            stored = cv2.imdecode(cv2.imencode(".jpg", image, settings)[1], cv2.IMREAD_GRAYSCALE)
+            place[..., 0] = stored
+        else:
+            # cv2 takes and gives BGR; JPEG's luminance depends on the order.
+            turned = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            stored = cv2.imdecode(cv2.imencode(".jpg", turned, settings)[1], cv2.IMREAD_COLOR)
+            cv2.cvtColor(np.asarray(stored), cv2.COLOR_BGR2RGB, place)
+    return result
 
 
 # Published, standard: (0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2); small: (0.3, 0), (0.1, 0), (1.5, 0),
@@ -157,13 +198,16 @@ def saturate(images: ImageBatch, p: Saturation, rng: np.random.Generator) -> Ima
     """Colours oversaturated in HSV; grey pictures, which have none, brightened by the same factors."""
     if images.shape[-1] == 1:
         return images * np.float32(p.gain) + np.float32(p.offset)
-    value = images.max(axis=-1, keepdims=True)
-    lack = value - images
-    most = lack.max(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        saturation = np.where(value > 0, most / value, np.float32(0))
-        shares = lack / most
+    value = channel_max(images)
+    values = in_channels(value, 3)
+    shares = values - images
+    most = channel_max(shares)
+    saturation = np.divide(most, value, out=np.zeros_like(value), where=value > 0)
+    grey = most[..., 0] <= 0
+    shares /= in_channels(np.where(most > 0, most, np.float32(1)), 3)
     # A grey pixel has hue 0: with an offset it turns red, as in the published generator.
-    shares = np.where(most > 0, shares, np.array([0, 1, 1], np.float32))
-    saturation = np.clip(saturation * np.float32(p.gain) + np.float32(p.offset), 0, 1)
-    return np.asarray(value * (1 - saturation * shares), np.float32)
+    shares[grey] = np.array([0, 1, 1], np.float32)
+    shares *= in_channels(np.clip(saturation * np.float32(p.gain) + np.float32(p.offset), 0, 1), 3)
+    np.subtract(1, shares, out=shares)
+    shares *= values
+    return shares

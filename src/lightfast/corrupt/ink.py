@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightfast.corrupt.edges import canny
-from lightfast.corrupt.filtering import gaussian
+from lightfast.corrupt.filtering import gaussian, mixed
 from lightfast.corrupt.registry import MNIST_C, ImageBatch, corruption
 from lightfast.corrupt.water import splash
 
@@ -219,8 +219,8 @@ def spatter(images: ImageBatch, p: Spatter, rng: np.random.Generator) -> ImageBa
         (layer > (p.threshold if channels == 3 else p.grey_threshold)).astype(np.float32), p.finish
     )
     drops[drops < 0.8] = 0
-    colour = np.array([63, 42, 20] if channels == 3 else [63], np.float32) / 255
-    return np.asarray(images + drops * (colour - images), np.float32)
+    colour = np.array([63, 42, 20] if channels == 3 else [63], np.float32) / np.float32(255)
+    return mixed(images, colour, drops)
 
 
 # MNIST-C has the edges alone: severity 5. The others blend them with the picture.

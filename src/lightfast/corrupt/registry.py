@@ -14,7 +14,9 @@ from lightfast.base.registry import Registry
 
 ImageBatch = NDArray[np.float32]
 """float32 (N, H, W, C) in [0, 1], C = 1 or 3."""
-Apply = Callable[[ImageBatch, Any, np.random.Generator], ImageBatch]
+LevelBatch = NDArray[np.uint8]
+"""uint8 (N, H, W, C), C = 1 or 3."""
+Apply = Callable[[Any, Any, np.random.Generator], NDArray[Any]]
 Family = Literal["noise", "blur", "weather", "digital", "geometry", "ink"]
 SeverityTable = Literal["standard", "small"]
 
@@ -31,12 +33,15 @@ class Corruption:
         name: the field's standard name.
         family: noise, blur, weather, digital, geometry or ink.
         apply: (pictures float32 (N, H, W, C) in [0, 1], parameters, rng) -> pictures of the same shape;
-            values may leave [0, 1] (the caller clips) and the input is left as it was.
+            values may leave [0, 1] (the caller clips) and the input is left as it was. With `on_levels` it
+            takes and gives uint8.
         severities: the parameters of severities 1..5 as published for 224-pixel photographs and 28-pixel
             digits ("standard").
         small: the parameters of severities 1..5 as published for 32-pixel photographs (CIFAR-10-C), or None.
         source: the paper.
         summary: one line for tables.
+        on_levels: `apply` works on whole levels 0..255, where those decide the outcome.
+        version: raised whenever the same seed gives other pictures than before, beyond rounding.
     """
 
     name: str
@@ -46,6 +51,8 @@ class Corruption:
     small: tuple[Any, ...] | None
     source: str
     summary: str
+    on_levels: bool = False
+    version: int = 1
 
     def parameters(self, severity: int, table: str = "standard") -> Any:
         """The named parameters of `severity` (1..5);
@@ -81,6 +88,7 @@ def corruption(
     *,
     small: Iterable[Any] | None = None,
     source: str = BOTH_PAPERS,
+    **facts: Any,
 ) -> Callable[[Apply], Apply]:
     """Decorator that registers a function under its own name;
     the first paragraph of its docstring becomes the summary.
@@ -88,14 +96,15 @@ def corruption(
     Args:
         parameters: the named tuple of one severity.
         severities, small: of each severity its values, or its only value.
-        family, source: as in `Corruption`.
+        family, source, facts (`on_levels`, `version`): as in `Corruption`.
     """
 
     def add(function: Apply) -> Apply:
         name = getattr(function, "__name__", "")
         summary = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
         standard, less = tuple(map(named, severities)), None if small is None else tuple(map(named, small))
-        CORRUPTIONS.add(name, Corruption(name, family, function, standard, less, source, summary))
+        entry = Corruption(name, family, function, standard, less, source, summary, **facts)
+        CORRUPTIONS.add(name, entry)
         return function
 
     def named(row: Any) -> Any:

@@ -130,10 +130,13 @@ def corrupt_array(
     result = np.empty_like(images)
     size = max(1, _CHUNK_VALUES // max(int(np.prod(images.shape[1:])), 1))
     for start in range(0, len(images), size):
-        pictures = images[start : start + size].astype(np.float32)
+        chunk = images[start : start + size]
+        if kind.on_levels:
+            result[start : start + size] = kind.apply(chunk, parameters, rng)
+            continue
+        pictures = chunk.astype(np.float32)
         pictures /= 255
-        damaged = kind.apply(pictures, parameters, rng)
-        result[start : start + size] = to_uint8(damaged)
+        result[start : start + size] = to_uint8(kind.apply(pictures, parameters, rng))
     return result
 
 
@@ -151,12 +154,15 @@ def corrupt(
     """The same pictures with one kind of damage: a new version whose parent is `image_set`; labels and ids
     stay.
 
-    Errors as in `corrupt_array`.
+    The step names the kind's version where it is not the first (see `Corruption`). Errors as in
+    `corrupt_array`.
     """
     images = corrupt_array(
         image_set.images, name, severity, generator(seed, "corrupt", name, severity), table
     )
     step = {"verb": "corrupt", "name": name, "severity": int(severity), "seed": int(seed), "table": table}
+    if (version := CORRUPTIONS.get(name).version) > 1:
+        step["version"] = version
     return image_set.derived(images, step=step, name=f"{image_set.name}/{name}-{severity}")
 
 

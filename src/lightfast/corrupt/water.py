@@ -24,7 +24,8 @@ def splash(layer: NDArray[np.float32], threshold: float, strength: float) -> NDA
     )
     peak = light.max(axis=(1, 2), keepdims=True) if len(light) else np.ones((0, 1, 1), np.float32)
     light = light / np.maximum(peak, np.float32(1e-9)) * np.float32(strength)
-    return np.asarray(light[..., None] * _TURQUOISE, np.float32)
+    colours = [light * channel for channel in _TURQUOISE]
+    return np.stack(colours, axis=-1)
 
 
 def _lit(liquid: NDArray[np.uint8]) -> NDArray[np.float32]:

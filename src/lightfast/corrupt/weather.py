@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lightfast.corrupt.blur import trail
-from lightfast.corrupt.filtering import separable, zoom_matrix
+from lightfast.corrupt.filtering import channel_max, in_channels, separable, zoom_matrix
 from lightfast.corrupt.frostwork import frostwork, tinted
 from lightfast.corrupt.plasma import plasma
 from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, corruption
@@ -42,12 +45,14 @@ class Light(NamedTuple):
 )
 def fog(images: ImageBatch, p: Fog, rng: np.random.Generator) -> ImageBatch:
     """A bank of fog: a plasma fractal added, the sum scaled back to the picture's own maximum."""
-    count, height, width, _ = images.shape
+    count, height, width, channels = images.shape
     side = max(height, width)
     mapsize = max(p.map_side, 1 << (side - 1).bit_length())
     bank = plasma(count, side, mapsize, p.decay, rng)[:, :height, :width, None]
-    brightest = images.max(axis=(1, 2, 3), keepdims=True)
-    return (images + np.float32(p.density) * bank) * (brightest / (brightest + np.float32(p.density)))
+    brightest = images.reshape(count, -1).max(axis=1, initial=0)[:, None, None, None]
+    foggy = in_channels(np.float32(p.density) * bank, channels) + images
+    foggy *= brightest / (brightest + np.float32(p.density))
+    return foggy
 
 
 @corruption("weather", Light, (0.1, 0.2, 0.3, 0.4, 0.5), small=(0.05, 0.1, 0.15, 0.2, 0.3))
@@ -55,10 +60,13 @@ def brightness(images: ImageBatch, p: Light, rng: np.random.Generator) -> ImageB
     """Brighter by a constant in HSV: hue and saturation stay."""
     if images.shape[-1] == 1:
         return images + np.float32(p.added)
-    value = images.max(axis=-1, keepdims=True)
+    value = channel_max(images)
     brighter = np.minimum(value + np.float32(p.added), 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(value > 0, images * (brighter / value), brighter)
+    gain = np.divide(brighter, value, out=np.zeros_like(value), where=value > 0)
+    bright = in_channels(gain, images.shape[-1]) * images
+    black = value[..., 0] <= 0
+    bright[black] = brighter[black]
+    return bright
 
 
 class Snow(NamedTuple):
@@ -118,12 +126,16 @@ def snow(images: ImageBatch, p: Snow, rng: np.random.Generator) -> ImageBatch:
     flakes[flakes < p.threshold] = 0
     flakes = trail(np.minimum(flakes, 1), p.radius, p.sigma, rng.uniform(-135, -45, count))
     grey = images if channels == 1 else images @ np.array([[0.299], [0.587], [0.114]], np.float32)
-    whitened = np.maximum(images, grey * np.float32(1.5) + np.float32(0.5))
-    return np.float32(p.kept) * images + np.float32(1 - p.kept) * whitened + flakes + flakes[:, ::-1, ::-1]
+    snowy = np.maximum(images, in_channels(grey * np.float32(1.5) + np.float32(0.5), channels))
+    snowy *= np.float32(1 - p.kept)
+    snowy += np.float32(p.kept) * images
+    snowy += in_channels(flakes + flakes[:, ::-1, ::-1], channels)
+    return snowy
 
 
 _SMALLEST_TEXTURE, _LARGEST_TEXTURE = 160, 512
 _TEXTURES = 5
+_TEXTURE_SEED = 2019
 
 
 # Published, standard: (1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75); small: (1, 0.2), (1, 0.3),
@@ -135,27 +147,36 @@ _TEXTURES = 5
     [(1 - 0.4 * ice, ice) for ice in (0.3, 0.45, 0.6, 0.7, 0.8)],
     small=[(1 - 0.4 * ice, ice) for ice in (0.15, 0.22, 0.3, 0.38, 0.45)],
     source=IMAGENET_C,
+    version=2,
 )
 def frost(images: ImageBatch, p: Frost, rng: np.random.Generator) -> ImageBatch:
     """Ice crystals on the lens.
 
-    The published generator crops five photographs of frost. Here the ice is grown from `rng` (see
-    `frostwork`): up to five textures a batch, twice as wide as the picture (at least 160 pixels; above 512
-    enlarged), and a random crop of one of them for each picture.
+    The published generator crops five photographs of frost. Here five textures are grown once (see
+    `frostwork`), twice as wide as the picture (160 to 512 pixels); `rng` chooses for each picture one of
+    them, a place in it, and whether it is mirrored. Pictures above 256 pixels see theirs enlarged.
     """
     count, height, width, channels = images.shape
     side = max(2 * max(height, width), _SMALLEST_TEXTURE)
-    textures = [frostwork(min(side, _LARGEST_TEXTURE), rng) for _ in range(min(_TEXTURES, -(-count // 4)))]
-    if side > _LARGEST_TEXTURE:
-        textures = [
-            np.asarray(cv2.resize(texture, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
-            for texture in textures
-        ]
+    shrunk = min(_LARGEST_TEXTURE / side, 1)
+    high, wide = math.ceil(height * shrunk), math.ceil(width * shrunk)
+    textures = _frost_textures(min(side, _LARGEST_TEXTURE), channels)
+    reach = textures.shape[1]
+    which, mirrored = rng.integers(0, _TEXTURES, count), rng.integers(0, 2, (count, 2))
+    tops, lefts = rng.integers(0, reach - high, count), rng.integers(0, reach - wide, count)
     frosted = images * np.float32(p.picture)
-    which = rng.integers(0, max(len(textures), 1), count)
-    tops, lefts = rng.integers(0, side - height, count), rng.integers(0, side - width, count)
-    for picture, texture, top, left in zip(frosted, which, tops, lefts, strict=True):
-        picture += np.float32(p.ice) * tinted(
-            textures[texture][top : top + height, left : left + width], channels
-        )
+    for picture, texture, top, left, (down, across) in zip(
+        frosted, which, tops, lefts, 1 - 2 * mirrored, strict=True
+    ):
+        crop = textures[texture, top : top + high, left : left + wide]
+        if shrunk < 1:
+            crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR).reshape(picture.shape)
+        picture += np.float32(p.ice) * crop[::down, ::across]
     return frosted
+
+
+@lru_cache(maxsize=2)
+def _frost_textures(side: int, channels: int) -> NDArray[np.float32]:
+    """Five textures (5, side, side, channels), the same in every process."""
+    rng = np.random.default_rng(_TEXTURE_SEED)
+    return np.stack([tinted(frostwork(side, rng), channels) for _ in range(_TEXTURES)])
