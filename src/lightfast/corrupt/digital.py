@@ -60,10 +60,12 @@ class Saturation(NamedTuple):
 def contrast(images: ImageBatch, p: Contrast, rng: np.random.Generator) -> ImageBatch:
     """Less contrast: every value moves towards the mean of its channel."""
     count, height, width, channels = images.shape
-    lines = images.reshape(count, height, width * channels)
-    mean = lines.mean(axis=1).reshape(count, width, channels).mean(axis=1, dtype=np.float64)
-    kept = lines * np.float32(p.kept)
-    kept += np.tile((mean * (1 - p.kept)).astype(np.float32), width)[:, None]
+    # Means down and lines as wide as all channels: numpy is slow where the innermost axis is short.
+    lines = images.reshape(count, -1, 1) if channels == 1 else images.reshape(count, height, -1)
+    down = lines.mean(axis=1).reshape(count, -1, channels)
+    shift = (down.mean(axis=1, dtype=np.float64) * (1 - p.kept)).astype(np.float32)
+    kept = images.reshape(count, height, -1) * np.float32(p.kept)
+    kept += np.tile(shift, width)[:, None]
     return kept.reshape(images.shape)
 
 
@@ -146,7 +148,8 @@ def pixelate(images: LevelBatch, p: Pixelation, rng: np.random.Generator) -> Lev
     edges = np.take(sums[corners], across, axis=1)
     boxes = np.diff(np.diff(edges, axis=0), axis=1).reshape(count, len(down) - 1, len(across) - 1, channels)
     pixels = np.multiply.outer(np.diff(down), np.diff(across)).astype(np.float32)
-    few = boxes.reshape(*boxes.shape[:2], -1) / pixels.repeat(channels, axis=1)
+    few = boxes.reshape(*boxes.shape[:2], -1).astype(np.float32)
+    few /= pixels.repeat(channels, axis=1)
     few += np.float32(0.5)
     wide = np.take(few.astype(np.uint8).reshape(boxes.shape), along, axis=2).reshape(-1, width * channels)
     return np.take(wide, _all_rows(up, count, len(down) - 1), axis=0).reshape(images.shape)

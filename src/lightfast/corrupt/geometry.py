@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from lightfast.corrupt.registry import MNIST_C, ImageBatch, corruption
 
@@ -86,44 +87,36 @@ def warp(
     matrix @ (x, y) + offset of maps[choice[i]]; outside is 0.
     """
     count, height, width, channels = images.shape
-    pixels = images.reshape(count, height * width, channels)
-    result = np.empty_like(pixels)
+    # Pixels first: a pixel of all pictures is one line of the product.
+    pixels = images.reshape(count, height * width, channels).transpose(1, 0, 2)
+    result = np.empty_like(images).reshape(count, height * width, channels)
     for index, (matrix, offset) in enumerate(maps):
         members = np.flatnonzero(choice == index)
         if len(members):
-            chosen = pixels if len(members) == count else pixels[members]
-            result[members] = _gather(chosen, *_bilinear_plan(matrix, offset, height, width))
+            plan = _bilinear_plan(matrix, offset, height, width)
+            lines = np.ascontiguousarray(pixels[:, members]).reshape(height * width, -1)
+            result[members] = (plan @ lines).reshape(height * width, -1, channels).transpose(1, 0, 2)
     return result.reshape(images.shape)
 
 
 def _bilinear_plan(
     matrix: NDArray[np.float64], offset: NDArray[np.float64], height: int, width: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Sources (4, H*W) as flat indices and their weights (4, H*W);
-    a source outside the picture has weight 0.
+) -> csr_array:
+    """The weights of the pixels (columns) from which each pixel (row) of the result is read, float32, sparse:
+    at most four a row; a source outside the picture is left out.
     """
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height))).reshape(2, -1)
     # Rounding keeps whole-pixel moves whole: 13.5 * (1 - 1) may leave 1e-16, which would read one pixel
     # further with weight ~0.
     x, y = np.round(matrix @ grid + offset[:, None], 9)
-    x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    x0, y0 = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
     sources, weights = [], []
     for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
         xi, yi = x0 + dx, y0 + dy
         inside = (xi >= 0) & (xi < width) & (yi >= 0) & (yi < height)
-        sources.append(np.clip(yi, 0, height - 1) * width + np.clip(xi, 0, width - 1))
+        sources.append(yi * width + xi)
         weights.append((1 - np.abs(x - xi)) * (1 - np.abs(y - yi)) * inside)
-    return np.stack(sources), np.stack(weights).astype(np.float32)
-
-
-def _gather(
-    pixels: NDArray[np.float32], sources: NDArray[np.int64], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    total = np.zeros_like(pixels)
-    for source, weight in zip(sources, weights, strict=True):
-        used = np.flatnonzero(weight)
-        if len(used) == len(weight):
-            total += np.take(pixels, source, axis=1) * weight[:, None]
-        elif len(used):
-            total[:, used] += np.take(pixels, source[used], axis=1) * weight[used, None]
-    return total
+    source, weight = np.stack(sources, axis=1), np.stack(weights, axis=1).astype(np.float32)
+    used = weight != 0
+    starts = np.append(0, np.cumsum(used.sum(axis=1)))
+    return csr_array((weight[used], source[used], starts), shape=(height * width,) * 2)

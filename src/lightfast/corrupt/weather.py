@@ -175,8 +175,8 @@ def frost(images: ImageBatch, p: Frost, rng: np.random.Generator) -> ImageBatch:
     return frosted
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _frost_textures(side: int, channels: int) -> NDArray[np.float32]:
-    """Five textures (5, side, side, channels), the same in every process."""
+    """Five textures (5, side, side, channels), at most 16 MB, the same in every process."""
     rng = np.random.default_rng(_TEXTURE_SEED)
     return np.stack([tinted(frostwork(side, rng), channels) for _ in range(_TEXTURES)])
