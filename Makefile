@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+NAME   ?=
 
 BIN     := $(VENV)/bin
 CREATED := $(VENV)/.created
@@ -16,7 +17,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types layers dependencies docs figures install clean
+.PHONY: help demo test check lint types layers dependencies docs figures bench install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -47,6 +48,9 @@ docs: $(DEV) ## fill the tables of docs/ from the registries and the command lin
 
 figures: $(DEV) ## fill the figures of README.md and docs/ from benchmarks/results/
 	$(BIN)/python benchmarks/readme.py
+
+bench: $(DEV) ## the benchmarks (NAME=corrupt_speed runs one)
+	$(BIN)/python -m benchmarks $(NAME)
 
 install: $(DEV) ## the environment for working on Lightfast, in .venv
 

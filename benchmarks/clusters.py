@@ -29,6 +29,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
+from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
@@ -43,7 +44,6 @@ from lightfast.curate.neighbours import nearest  # noqa: E402
 from lightfast.data.dataset import ImageSpec  # noqa: E402
 from lightfast.data.images import sample  # noqa: E402
 from lightfast.data.ingest import load_splits  # noqa: E402
-from lightfast.report.provenance import provenance  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "clusters.json"
 WEIGHTS = Path(clustering.__file__).parent / PURITY_FILE
@@ -238,7 +238,7 @@ def main() -> None:
         write_json(WEIGHTS, learn(made))
     command = ["python", "benchmarks/clusters.py", "--seeds", str(given.seeds)]
     shared = {"seeds": given.seeds, "coverage": COVERAGE, "missing": missing, "rows": rows}
-    write_json(RESULTS, {**shared, **as_json(provenance("", 0, None, command))})
+    write_json(RESULTS, {**shared, **as_json(about("", 0, None, command))})
 
 
 if __name__ == "__main__":

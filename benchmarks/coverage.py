@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -31,7 +32,6 @@ from lightfast.evaluate.metrics import confusion_matrix, score
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.robustness import robust_mean_interval
 from lightfast.experiments.crossval import CrossValidation, Fold
-from lightfast.report.provenance import provenance
 from lightfast.statistics.agreement import cohen_kappa, fleiss_kappa
 from lightfast.statistics.intervals import Interval
 from lightfast.statistics.learning_curve import fit_learning_curve
@@ -228,7 +228,7 @@ def main() -> None:
             lowest[row["what"]] = row
     for what, row in lowest.items():
         print(f"{what:<30} lowest coverage {row['coverage']:.3f} ({row['setting']}), {row['sims']} data sets")
-    made = provenance("", given.seed, {"total": time.perf_counter() - started}, ["python", *sys.argv])
+    made = about("", given.seed, {"total": time.perf_counter() - started}, ["python", *sys.argv])
     write_json(OUT, {"sims": given.sims, "lowest": lowest, "rows": rows, "made": as_json(made)})
 
 

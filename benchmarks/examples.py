@@ -16,11 +16,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from measured import about
 
 import lightfast as lf
 from lightfast.base.files import write_json
 from lightfast.base.plain import as_json
-from lightfast.report.provenance import provenance
 from lightfast.statistics.intervals import bootstrap_mean
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,7 +89,7 @@ def enhanced() -> dict[str, Any]:
 def main() -> None:
     started = time.perf_counter()
     found = {"06_explain": explained(), "07_enhance": enhanced()}
-    facts = provenance(
+    facts = about(
         "mnist-5k",
         0,
         {"total": round(time.perf_counter() - started, 1)},

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
@@ -31,7 +32,6 @@ from lightfast.explain.faithfulness import deletion_insertion, mean_interval
 from lightfast.explain.randomisation import modules_from_the_output, redrawn_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
-from lightfast.report.provenance import provenance
 from lightfast.statistics.bounded_mean import bounded_mean
 from lightfast.statistics.intervals import Interval, bootstrap_mean
 from lightfast.train.fit import fit
@@ -134,7 +134,7 @@ def main() -> None:
             "draws": given.draws,
             "pictures": PICTURES,
             "rows": rows,
-            "made": as_json(provenance("", None, None, ["python", "benchmarks/explain_coverage.py"])),
+            "made": as_json(about("", None, None, ["python", "benchmarks/explain_coverage.py"])),
         },
     )
 

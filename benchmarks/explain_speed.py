@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from measured import about
 
 from lightfast.base.files import write_json
 from lightfast.explain.attribution import explain
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.transfer import load_weights, preprocess_of
-from lightfast.report.provenance import provenance
 
 SEED, SIDE, CLASSES = 0, 224, 10
 REPEATS = {"grad-cam": 20, "grad-cam++": 20, "integrated-gradients": 3, "occlusion": 3, "lime": 3}
@@ -70,7 +70,7 @@ def main() -> None:
         rows[method] = timed(classifier, images[:1], method, repeats)
         print(f"{method:<22}{rows[method]['seconds']:.3f} s", file=sys.stderr, flush=True)
     batch = timed(classifier, images, "grad-cam", 3)
-    facts = provenance("noise", SEED, {}, ["python", "benchmarks/explain_speed.py"])
+    facts = about("noise", SEED, {}, ["python", "benchmarks/explain_speed.py"])
     result = {
         "model": "lite0",
         "side": SIDE,

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measured import about
 from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
@@ -28,7 +29,6 @@ from lightfast.data.images import sample
 from lightfast.data.ingest import load_splits
 from lightfast.models.build import fresh_network
 from lightfast.models.transfer import load_weights, preprocess_of
-from lightfast.report.provenance import provenance
 from lightfast.train.features import FeatureExtractor
 
 SIDE, OUT = 224, Path(__file__).parent / "results" / "feature-speed.json"
@@ -82,7 +82,7 @@ def main() -> None:
             "wanted_ratio": 3.5,
             "relative_difference": float(np.abs(found["torch"] - found["onnxruntime"]).max()) / size,
             "same_twice": bool(np.array_equal(first, found["onnxruntime"])),
-            "provenance": provenance("intel-scenes", 0, {}, ["python", "benchmarks/feature_speed.py"]),
+            "provenance": about("intel-scenes", 0, {}, ["python", "benchmarks/feature_speed.py"]),
         },
     )
     print(OUT.read_text())

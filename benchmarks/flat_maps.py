@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from explain_coverage import digits
+from measured import about
 from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
@@ -28,7 +29,6 @@ from lightfast.explain.attribution import applicable, explain, explainers
 from lightfast.explain.flat import flat_maps, map_strengths, picture_strengths
 from lightfast.explain.methods import ExplainSettings
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.report.provenance import provenance
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe, Training
 
@@ -96,7 +96,7 @@ def main() -> None:
     asked.append(("cnn, blunted", "digits", blunted(usual), shown.images[:PICTURES]))
     rows = [row(*one, method) for one in asked for method in applicable(one[2])]
     command = ["python", "benchmarks/flat_maps.py"]
-    write_json(OUT, {"seed": seed, "rows": rows, **as_json(provenance("", seed, None, command))})
+    write_json(OUT, {"seed": seed, "rows": rows, **as_json(about("", seed, None, command))})
 
 
 if __name__ == "__main__":

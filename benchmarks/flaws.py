@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -28,7 +29,6 @@ from lightfast.corrupt.suite import corrupt_array
 from lightfast.curate.flaws import find_flaws, picture_statistics
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.ingest import load_splits
-from lightfast.report.provenance import provenance
 from lightfast.statistics.intervals import wilson
 
 SEED, PICTURES, PLANTED = 0, 400, 60
@@ -88,7 +88,7 @@ def main() -> None:
     if not folder:
         sys.exit("LIGHTFAST_DATA is not set: it names the folder with the sets")
     sets = {name: measured(Path(folder, name)) for name in SETS}
-    facts = provenance(", ".join(SETS), SEED, command=["python", *sys.argv])
+    facts = about(", ".join(SETS), SEED, command=["python", *sys.argv])
     write_json(
         OUT, {"sets": sets, "pictures": PICTURES, "planted": PLANTED, "seed": SEED, "provenance": facts}
     )

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 
 from lightfast.base.files import write_json
 from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.images import ImageSet
 from lightfast.models.build import build_network
 from lightfast.models.forest import Forest
-from lightfast.report.provenance import provenance
 
 PICTURES, HELD_OUT, CLASSES, SIDE = 112_800, 2_000, 47, 28
 NOISE = 100.0
@@ -103,7 +103,7 @@ def main() -> None:
     figures = measured(given.model, given.pictures, given.seed)
     for name, value in figures.items():
         print(f"{name:<18} {value}")
-    facts = provenance(
+    facts = about(
         f"synthetic, noise {NOISE:g}", given.seed, {"fit": figures["fit_seconds"]}, ["python", *sys.argv]
     )
     write_json(given.out, {**figures, "seed": given.seed, "provenance": facts})

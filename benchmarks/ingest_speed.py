@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from PIL import Image
 
 from lightfast.base.files import load_json, write_json
@@ -43,7 +44,6 @@ from lightfast.data.decode.decode import decode_bytes, decode_file, load_header
 from lightfast.data.decode.stream import stream_pictures
 from lightfast.data.lists.class_folders import load_class_folders
 from lightfast.data.splits import split
-from lightfast.report.provenance import provenance
 
 SEED, SIDE, BATCH, RUNS = 0, 224, 64, 5
 CLASSES = ("east", "north", "south", "west")
@@ -280,7 +280,7 @@ def main() -> None:
     for part in [part for part, asked in (("library", given.library), ("decoding", given.folder)) if asked]:
         # Speeds by the clock share the cores with whatever else runs.
         data = "files made on the spot" if part == "library" else given.folder
-        facts = provenance(data, SEED, command=["python", *sys.argv])
+        facts = about(data, SEED, command=["python", *sys.argv])
         content[part] |= {"seed": SEED, "load_average": round(os.getloadavg()[0], 1), "provenance": facts}
     write_json(OUT, content)
     print(json.dumps(content, indent=1))

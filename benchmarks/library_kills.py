@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from fixtures import library_kills as kills
 from fixtures.databases import fresh_database
 from library.pictures import fill
+from measured import about
 
 from lightfast.base.files import write_json
 from lightfast.library.library import Library, create_library
-from lightfast.report.provenance import provenance
 from lightfast.runs.library_worker import start_jobs
 
 RESULTS = Path(__file__).parent / "results" / "library-kills.json"
@@ -62,7 +62,7 @@ def main() -> None:
                 )
             made = _made(folder / f"{database}-reviewers", database, server)
             rows.append(_say({"database": database, "reviewers": 2, **_reviewers(programs, made, given)}))
-    write_json(given.out, {"rows": rows, "provenance": provenance("synthetic", given.seed)})
+    write_json(given.out, {"rows": rows, "provenance": about("synthetic", given.seed)})
 
 
 def _made(folder: Path, database: str, server: str | None) -> Library:

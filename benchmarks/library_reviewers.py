@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from fixtures.databases import fresh_database
 from fixtures.library_kills import Programs, kill_reviewers
 from library.pictures import fill
+from measured import about
 
 from lightfast.base.files import write_json
 from lightfast.library.library import create_library
-from lightfast.report.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "library-reviewers.json"
 
@@ -59,7 +59,7 @@ def main() -> None:
             )
             print(rows[-1], file=sys.stderr, flush=True)
             made.close()
-    write_json(given.out, {"rows": rows, "provenance": provenance("synthetic", 0)})
+    write_json(given.out, {"rows": rows, "provenance": about("synthetic", 0)})
 
 
 if __name__ == "__main__":

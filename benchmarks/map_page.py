@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 
 from lightfast.base.files import write_json
 from lightfast.base.plain import as_json
 from lightfast.base.randomness import generator
 from lightfast.report.page import Section, write_page
 from lightfast.report.picture_map import PictureMap, packed, packed_places, tile_sheets
-from lightfast.report.provenance import provenance
 
 OUT = Path(__file__).parent / "results" / "map_page.json"
 GROUPS = 40
@@ -121,7 +121,7 @@ def main() -> None:
     for row in rows:
         print(row)
     command = ["python", "benchmarks/map_page.py", "--points", str(given.points)]
-    write_json(OUT, {**shared, **as_json(provenance("", given.seed, None, command))})
+    write_json(OUT, {**shared, **as_json(about("", given.seed, None, command))})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
@@ -29,7 +30,6 @@ from lightfast.curate.clusters import find_clusters
 from lightfast.curate.embed import unit_rows
 from lightfast.curate.maps import make_map
 from lightfast.curate.neighbours import nearest
-from lightfast.report.provenance import provenance
 
 OUT = Path(__file__).parent / "results" / "map_speed.json"
 WIDTH, GROUPS, K = 1_280, 60, 10
@@ -87,7 +87,7 @@ def main() -> None:
     found["peak_gigabytes"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
     print(found)
     command = ["python", "benchmarks/map_speed.py", "--pictures", str(given.pictures)]
-    write_json(OUT, {**found, **as_json(provenance("", given.seed, None, command))})
+    write_json(OUT, {**found, **as_json(about("", given.seed, None, command))})
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from PIL import Image
 from sqlalchemy import insert, select
 
@@ -40,7 +41,6 @@ from lightfast.library.lease import enqueue
 from lightfast.library.library import create_library
 from lightfast.library.schema import assets, tags
 from lightfast.library.store import now
-from lightfast.report.provenance import provenance
 
 OUT = Path(__file__).parent / "results" / "pages.json"
 NAMES = [f"label {number:02d}" for number in range(12)]
@@ -233,7 +233,7 @@ def main() -> None:
     for name, value in found.items():
         print(name, value)
     command = ["python", "benchmarks/pages.py", "--pictures", str(given.pictures), "--grid", str(given.grid)]
-    write_json(OUT, {**found, **as_json(provenance("", given.seed, None, command))})
+    write_json(OUT, {**found, **as_json(about("", given.seed, None, command))})
 
 
 if __name__ == "__main__":

@@ -17,8 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import beside
 import jinja2
 import numpy as np
+from listed import BENCHMARKS, Benchmark
+from measured import facts_of, lacking
 
 from lightfast.base.errors import DataError, LightfastError
 from lightfast.base.files import load_json, write_text
@@ -132,9 +135,48 @@ def span(low: float, high: float, digits: int = 0) -> str:
     return f"{100 * low:.{digits}f} to {100 * high:.{digits}f} %"
 
 
+def listed() -> tuple[Benchmark, ...]:
+    """The benchmarks, in the order of `python -m benchmarks`."""
+    return BENCHMARKS
+
+
+def needs(benchmark: Benchmark) -> str:
+    """What a benchmark needs beyond Lightfast itself."""
+    wants = (
+        ("LIGHTFAST_DATA", benchmark.data),
+        ("peers.txt", benchmark.peer),
+        ("extras.txt", benchmark.extras),
+    )
+    return ", ".join(word for word, holds in wants if holds)
+
+
+def speeds() -> list[beside.Speed]:
+    """Ratios of speed over all results, the smallest first."""
+    return beside.speeds(result)
+
+
+def differences() -> list[beside.Difference]:
+    """Differences of accuracy over all results, the smallest first."""
+    return beside.differences(result)
+
+
+def stated() -> list[tuple[str, dict[str, Any], tuple[str, ...]]]:
+    """(name, what it says of itself, what it does not say) of every result."""
+    told = {path.stem: load_json(path) for path in sorted(RESULTS.glob("*.json"))}
+    return [(name, facts_of(one), lacking(one)) for name, one in told.items()]
+
+
+def cpu_of(facts: Mapping[str, Any]) -> str:
+    """The processor in a few words."""
+    return str(facts.get("cpu", "")).partition(", Linux")[0]
+
+
 HELPERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
-    for one in (result, measured, share, widest_mean, mean_of_draws, source, span, duration, percent_range)
+    for one in (
+        *(result, measured, share, widest_mean, mean_of_draws, source, span, duration, percent_range),
+        *(listed, needs, speeds, differences, stated, cpu_of),
+    )
 }
 FILTERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one for one in (row, rows_of, accuracy, gain, differs, mean_of_draws, duration)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from numpy.typing import NDArray
 
 from lightfast.base.files import write_json
@@ -32,7 +33,6 @@ from lightfast.corrupt.suite import SUITES, corrupt
 from lightfast.data.images import ImageSet, sample
 from lightfast.evaluate.robustness import robust_mean_interval
 from lightfast.pages.repair import RepairResult
-from lightfast.report.provenance import provenance
 from lightfast.restore.pairs import DamageMix
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import repair_run
@@ -135,7 +135,7 @@ def main() -> None:
             "n": given.n,
         },
         "rows": rows,
-        "made": provenance(
+        "made": about(
             digits.version, given.seed, {"total": time.perf_counter() - started}, ["python", *sys.argv]
         ),
     }

@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import about
 from PIL import Image
 
 from lightfast.base.files import write_json
 from lightfast.base.randomness import generator
 from lightfast.data.decode import decode as decoding
 from lightfast.data.decode.decode import UnreadablePicture, decode_bytes
-from lightfast.report.provenance import provenance
 from lightfast.statistics.intervals import wilson
 
 SEED, RUNS, SIDE, LONGEST, BYTES, SEEN = 0, 5, 224, 256, 512, 2.0
@@ -186,7 +186,7 @@ def main() -> None:
         "cost": cost(images[:100]),
         "seed": SEED,
         "load_average": round(os.getloadavg()[0], 1),
-        "provenance": provenance(", ".join(FOLDERS), SEED, command=["python", *sys.argv]),
+        "provenance": about(", ".join(FOLDERS), SEED, command=["python", *sys.argv]),
     }
     write_json(OUT, content)
     print(json.dumps(content, indent=1))

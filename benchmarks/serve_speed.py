@@ -27,12 +27,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from measured import about
 
 from lightfast.base.files import write_json
 from lightfast.data.dataset import Entry
 from lightfast.data.decode.decode import decode_bytes
 from lightfast.library.library import create_library
-from lightfast.report.provenance import provenance
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import tagger_for
 from lightfast.tagging.runtime import Tagger
@@ -213,7 +213,7 @@ def main() -> None:
     found["p99_at_half_load_in_single_calls"] = round(
         service["half_load"]["p99_ms"] / service["alone"]["p50_ms"], 2
     )
-    write_json(OUT, {**found, "provenance": provenance("", None)})
+    write_json(OUT, {**found, "provenance": about("", None)})
     print(json.dumps(found, indent=2))
 
 

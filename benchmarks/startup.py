@@ -17,8 +17,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from measured import about
+
 from lightfast.base.files import write_json
-from lightfast.report.provenance import provenance
 
 OUT = Path(__file__).parent / "results" / "startup.json"
 HERE = Path(__file__).resolve().parents[1] / "src"
@@ -91,7 +92,7 @@ def main() -> None:
                 }
                 print(f"{name:<18} {key:<7} {row[key]}")
         rows.append(row)
-    facts = provenance("", None, None, ["python", "benchmarks/startup.py", *sys.argv[1:]])
+    facts = about("", None, None, ["python", "benchmarks/startup.py", *sys.argv[1:]])
     write_json(OUT, {"rounds": given.rounds, "rows": rows, **facts})
 
 

@@ -25,7 +25,6 @@ import argparse
 import csv
 import multiprocessing
 import os
-import platform
 import shutil
 import statistics
 import tempfile
@@ -41,6 +40,7 @@ import onnxruntime
 import timm
 import torch
 import torchvision
+from measured import about
 from PIL import Image
 
 from lightfast.base.files import write_json
@@ -271,8 +271,6 @@ def report(
         )
     )
     return {
-        "command": "python benchmarks/tagging_speed.py",
-        "seed": SEED,
         "n": count,
         "rounds": len(found["ours"]),
         "threads": THREADS,
@@ -285,14 +283,13 @@ def report(
         "processor_ms_a_picture": {way: spread(values, 2) for way, values in used.items()},
         "ours_to_bare_by_processor_time": share_used,
         "ours_to_peer_by_processor_time": faster_used,
-        "machine": {
-            "cores": os.cpu_count(),
-            "processor": platform.processor() or platform.machine(),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "torchvision": torchvision.__version__,
-        },
+        "made": about(
+            "intel-scenes, clothing, caltech20",
+            SEED,
+            spread="median, lowest and highest of the rounds; ratios within a round",
+            clock="wall, and processor time of all threads and workers",
+            onnxruntime=onnxruntime.__version__,
+        ),
     }
 
 

@@ -47,6 +47,11 @@ def features_folder() -> Path:
     return source_cache_folder() / "features"
 
 
+def searches_folder() -> Path:
+    """Where found near duplicates are kept: `near-duplicates` in the cache folder."""
+    return source_cache_folder() / "near-duplicates"
+
+
 def _folder(variable: str, default: str) -> Path:
     named = os.environ.get(variable)
     if named:

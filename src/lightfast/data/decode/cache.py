@@ -258,7 +258,7 @@ def _make_room(folder: Path, nbytes: int) -> None:
     Raises OSError when the new one may not or cannot be kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    limit = _limit()
+    limit = cache_limit()
     if nbytes > limit:
         raise OSError(None, f"more than LIGHTFAST_CACHE_GB={limit / 1e9:g}")
     # Nothing else in that folder is ever removed.
@@ -273,7 +273,10 @@ def _make_room(folder: Path, nbytes: int) -> None:
     require_free_space(folder, nbytes)
 
 
-def _limit() -> float:
+def cache_limit() -> float:
+    """How many bytes of copies may be kept, as LIGHTFAST_CACHE_GB says; raises SettingsError where that is no
+    number.
+    """
     told = os.environ.get("LIGHTFAST_CACHE_GB", "20")
     try:
         limit = float(told)

@@ -6,23 +6,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightfast.base.plain import as_json
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import LoadedData
 from lightfast.data.duplicates.closer import Embed, LookAlikes, cosines, look_closer
 from lightfast.data.duplicates.grouping import join
 from lightfast.data.duplicates.hashes import candidates
+from lightfast.data.duplicates.kept import keep_search, load_search, search_key
 from lightfast.data.duplicates.looks import make_looks
 from lightfast.data.images import ImageSet
 
 SMALLEST_SEARCHED_SIDE = 32
 MOST_PICTURES = 200_000
+FEWEST_KEPT = 500
+"""Pictures: fewer are searched anew at every start, which takes a moment."""
 
 
 @dataclass(frozen=True)
@@ -184,12 +188,28 @@ def find_near_duplicates(
     loaded: LoadedData, embed: Embed | None = None, report: Reporter = silent
 ) -> NearDuplicates:
     """`near_duplicates` over all parts (train, val, test, as in `loaded.part("all")`), where they are
-    searched (see `why_not_searched`).
+    searched (see `why_not_searched`). Without `embed`, what is found among many pictures is kept for the next
+    start.
     """
     reason = why_not_searched(loaded)
     if reason:
         return NearDuplicates(not_searched=reason)
-    return near_duplicates(list(loaded.parts.values()), embed, report)
+    sets = list(loaded.parts.values())
+    if embed is not None or sum(map(len, sets)) < FEWEST_KEPT:
+        return near_duplicates(sets, embed, report)
+    key = search_key(sets)
+    kept = load_search(key)
+    if kept is not None:
+        return _restored(kept)
+    found = near_duplicates(sets, None, report)
+    keep_search(key, as_json(found))
+    return found
+
+
+def _restored(kept: Mapping[str, Any]) -> NearDuplicates:
+    pairs = tuple(NearPair(**{**one, "rows": tuple(one["rows"])}) for one in kept["pairs"])
+    groups, series, apart = (tuple(map(tuple, kept[name])) for name in ("groups", "series", "apart"))
+    return NearDuplicates(groups, pairs, series=series, apart=apart, cut=kept["cut"])
 
 
 def with_near_groups(

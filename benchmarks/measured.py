@@ -1,0 +1,88 @@
+"""What a result file says of itself: `about` writes it, `facts_of` reads it, of older files, too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightfast.report.provenance import provenance
+
+ROOT = Path(__file__).resolve().parents[1]
+FACTS = ("command", "seed", "n", "spread", "cpu", "bf16", "python", "packages", "commit", "load", "date")
+"""What each result has to say: how it was made; how many it counted; which interval or spread stands beside
+its figures; the processor and whether it computes bfloat16; versions; the commit of this project ("+" where
+the tree had changed); the load average when it was written; the day.
+"""
+PLACES = ("made", "provenance", "machine")
+_ELSEWHERE = {"cpu": ("processor",), "spread": ("intervals",), "load": ("load_average", "load_after")}
+
+
+def about(
+    data_version: str = "",
+    seed: int | None = None,
+    timings: Mapping[str, float] | None = None,
+    command: Sequence[str] | None = None,
+    **facts: Any,
+) -> dict[str, Any]:
+    """The record of a result: `provenance`, and what decides how far a figure holds.
+
+    Args:
+        facts: `n` and `spread` where the result itself has no such field; `clock` ("processor time, one
+            thread"), `threads`, `peer` and whatever else tells how it was measured.
+    """
+    words = command or ["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
+    told = provenance(data_version, seed, timings, words)
+    flags = _cpu_flags()
+    bf16 = None if flags is None else bool({"avx512_bf16", "amx_bf16", "bf16"} & flags)
+    return {**told, "bf16": bf16, "commit": commit(), "load": round(os.getloadavg()[0], 2), **facts}
+
+
+def commit() -> str:
+    """The commit of this checkout, with "+" where files differ from it; "unknown" outside of git."""
+    try:
+        head, changed = (
+            subprocess.run(
+                ["git", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+            ).stdout
+            for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", "src"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return head.strip() + ("+" if changed.strip() else "")
+
+
+def facts_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `FACTS` that a result states, wherever in its head; what it does not say is left out."""
+    heads = [result, *(result[place] for place in PLACES if isinstance(result.get(place), Mapping))]
+    found: dict[str, Any] = {}
+    for name in FACTS:
+        for key in (name, *_ELSEWHERE.get(name, ())):
+            for head in heads:
+                if name not in found and head.get(key) is not None:
+                    found[name] = head[key]
+    if isinstance(result.get("machine"), str):
+        found.setdefault("cpu", result["machine"])
+    return found
+
+
+def lacking(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of `FACTS` that a result does not state. A seed of None is one: nothing was drawn."""
+    found = facts_of(result)
+    heads = [result, *(result[place] for place in PLACES if isinstance(result.get(place), Mapping))]
+    seeded = any("seed" in head or "seeds" in head for head in heads)
+    return tuple(name for name in FACTS if name not in found and not (name == "seed" and seeded))
+
+
+def _cpu_flags() -> set[str] | None:
+    listing = Path("/proc/cpuinfo")
+    if not listing.is_file():
+        return None
+    for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("flags", "Features"):
+            return set(value.split())
+    return None
