@@ -27,6 +27,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from label_issue_probs import narrowed  # noqa: E402
+from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
@@ -279,6 +280,7 @@ def main() -> None:
         "command": "python benchmarks/label_issues.py KEPT --peer PYTHON",
         "seed": SEED,
         "resamples": RESAMPLES,
+        "made": about(),
         "machine": cpu_name(),
         "python": platform.python_version(),
         "peer": None if options.peer is None else "cleanlab 2.9.0",

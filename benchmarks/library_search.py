@@ -34,6 +34,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "2")
 
 import numpy as np  # noqa: E402
+from measured import about  # noqa: E402
 from sqlalchemy import insert, text  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
@@ -361,6 +362,7 @@ def main() -> None:
         "n": {"pictures": sizes, "queries": asked.queries, "page": PAGE, "features": WIDTH, "labels": LABELS},
         "features_around": what,
         "results": found,
+        "made": about(),
         "machine": f"{cpu_name()}, {os.environ['OMP_NUM_THREADS']} threads, {platform.system()}, shared with "
         "other work",
     }

@@ -22,6 +22,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "2")
 
 import numpy as np  # noqa: E402
+from measured import about  # noqa: E402
 from selection_sets import SETS, divided, load_features  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
@@ -141,6 +142,7 @@ def main() -> None:
         "start_seconds": begin_seconds,
         "speed": speeds,
         "truth": rows,
+        "made": about(),
         "machine": f"{cpu_name()}, {os.environ['OMP_NUM_THREADS']} threads, {platform.system()}, shared with "
         "other work",
     }

@@ -18,7 +18,14 @@ its figures; the processor and whether it computes bfloat16; versions; the commi
 the tree had changed); the load average when it was written; the day.
 """
 PLACES = ("made", "provenance", "machine")
-_ELSEWHERE = {"cpu": ("processor",), "spread": ("intervals",), "load": ("load_average", "load_after")}
+_ELSEWHERE = {
+    "seed": ("seeds",),
+    "n": ("pictures", "points", "sims", "draws"),
+    "spread": ("intervals",),
+    "cpu": ("processor",),
+    "load": ("load_average", "load_before"),
+}
+_BESIDE = {"n": ("n", "pictures", "files"), "spread": ("interval", "intervals", "lowest")}
 
 
 def about(
@@ -56,25 +63,42 @@ def commit() -> str:
 
 
 def facts_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `FACTS` that a result states, wherever in its head; what it does not say is left out."""
-    heads = [result, *(result[place] for place in PLACES if isinstance(result.get(place), Mapping))]
+    """Those of `FACTS` that a result states, in its head or in that of a part; `n` and `spread` also beside
+    its figures. What it does not say is left out, and a seed of None (nothing was drawn) is not.
+    """
+    heads = _heads(result)
     found: dict[str, Any] = {}
     for name in FACTS:
-        for key in (name, *_ELSEWHERE.get(name, ())):
-            for head in heads:
-                if name not in found and head.get(key) is not None:
-                    found[name] = head[key]
+        values = [head[key] for key in (name, *_ELSEWHERE.get(name, ())) for head in heads if key in head]
+        told = [value for value in values if value is not None or name == "seed"]
+        if told:
+            found[name] = told[0]
     if isinstance(result.get("machine"), str):
         found.setdefault("cpu", result["machine"])
+    for name, keys in _BESIDE.items():
+        if name not in found and _holds(result, keys):
+            found[name] = "beside each figure"
     return found
 
 
 def lacking(result: Mapping[str, Any]) -> tuple[str, ...]:
-    """Those of `FACTS` that a result does not state. A seed of None is one: nothing was drawn."""
+    """Those of `FACTS` that a result does not state."""
     found = facts_of(result)
-    heads = [result, *(result[place] for place in PLACES if isinstance(result.get(place), Mapping))]
-    seeded = any("seed" in head or "seeds" in head for head in heads)
-    return tuple(name for name in FACTS if name not in found and not (name == "seed" and seeded))
+    return tuple(name for name in FACTS if name not in found)
+
+
+def _heads(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The result and its records of how it was made, then those of its parts."""
+    parts = [result, *(part for part in result.values() if isinstance(part, Mapping))]
+    records = [part.get(place) for part in parts for place in PLACES]
+    return [result, *(record for record in records if isinstance(record, Mapping))]
+
+
+def _holds(value: Any, keys: Sequence[str]) -> bool:
+    """Whether anything in a result has one of these keys, or one that ends in `_` and one of them."""
+    if isinstance(value, Mapping):
+        return any(str(key).rpartition("_")[2] in keys or _holds(one, keys) for key, one in value.items())
+    return isinstance(value, list) and any(_holds(one, keys) for one in value)
 
 
 def _cpu_flags() -> set[str] | None:

@@ -21,6 +21,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
+from measured import about  # noqa: E402
 from near_duplicate_pictures import COPIES, SCENES, Alter, scene_pictures  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -129,6 +130,7 @@ def main() -> None:
         "seed": SEED,
         "n": {"photographs": len(files), "copied": COPIED},
         "intervals": "95 %, Wilson",
+        "made": about(),
         "machine": {"cpu": cpu_name(), "python": platform.python_version(), "threads": 1},
     }
     told["pairs_among_photographs"] = [[names[row] for row in pair.rows] for pair in found.pairs]

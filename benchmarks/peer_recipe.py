@@ -39,6 +39,7 @@ import numpy as np  # noqa: E402
 import timm  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
+from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from torchvision import transforms  # noqa: E402
@@ -286,6 +287,7 @@ def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "chosen_by": "nothing: fixed before the first picture was read",
         },
         "rows": rows,
+        "made": about(),
         "machine": {
             "cpu": cpu_name(),
             "cores": os.cpu_count(),

@@ -27,6 +27,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
+from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from selection_sets import SETS, LabelledFeatures, divided, kept_rows, load_features  # noqa: E402
 from sklearn.cluster import KMeans  # noqa: E402
@@ -178,6 +179,7 @@ def main() -> None:
         "intervals": "95 %, percentile bootstrap over the simulations that reached it",
         "rows": rows,
         "seconds": round(time.perf_counter() - started),
+        "made": about(),
         "machine": f"{cpu_name()}, 1 thread, {platform.system()}",
     }
     write_json(asked.out, result)

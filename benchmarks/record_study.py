@@ -12,6 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from measured import about
+
 from lightfast.base.files import write_json, write_text
 from lightfast.report.tables import markdown_table
 from lightfast.studies.page import write_study_page
@@ -32,7 +34,8 @@ def main() -> None:
     out = given.out or Path("runs") / f"study-{given.name}-{given.scale}"
     options = StudyOptions(out, given.scale, given.seed, report=_say, reader=given.reader)
     result = run_study(given.name, options)
-    facts = result.provenance
+    told = about()
+    facts = {**result.provenance, **{name: told[name] for name in ("bf16", "commit", "load")}}
     write_study_page(out / "report.html", result)
     target = RESULTS / f"{given.name}-{given.scale}"
     write_json(

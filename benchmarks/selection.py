@@ -23,6 +23,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
+from measured import about  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from selection_sets import SETS, SHARE, LabelledFeatures, divided, kept_rows, load_features  # noqa: E402
 
@@ -181,6 +182,7 @@ def _result(rows: list[dict[str, Any]], repeats: int, seconds: float) -> dict[st
         "share_of_random": f"labels until the mean accuracy is that of {BUDGET} B by lot, over {BUDGET} B",
         "rows": rows,
         "seconds": round(seconds),
+        "made": about(),
         "machine": f"{cpu_name()}, 1 thread, {platform.system()}",
     }
 

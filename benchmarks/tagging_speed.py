@@ -283,6 +283,7 @@ def report(
         "processor_ms_a_picture": {way: spread(values, 2) for way, values in used.items()},
         "ours_to_bare_by_processor_time": share_used,
         "ours_to_peer_by_processor_time": faster_used,
+        "machine": {"cores": os.cpu_count()},
         "made": about(
             "intel-scenes, clothing, caltech20",
             SEED,

@@ -23,6 +23,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "2")
 
 import numpy as np  # noqa: E402
+from measured import about  # noqa: E402
 from sklearn.metrics import average_precision_score  # noqa: E402
 
 from lightfast.base.files import write_json  # noqa: E402
@@ -140,6 +141,7 @@ def main() -> None:
         "seed": 0,
         "chosen_on": "how classes are carried to words was chosen on 400, 240 and 240 pictures of these sets",
         "results": rows,
+        "made": about(),
         "machine": f"{cpu_name()}, {os.environ['OMP_NUM_THREADS']} threads, {platform.system()}, shared with "
         "other work",
     }

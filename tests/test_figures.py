@@ -22,10 +22,11 @@ ROOT = Path(__file__).resolve().parents[1]
 def figures():
     spec = importlib.util.spec_from_file_location("readme_figures", ROOT / "benchmarks" / "readme.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        patch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        yield module
 
 
 def test_the_pages_hold_what_the_command_makes(figures: ModuleType):

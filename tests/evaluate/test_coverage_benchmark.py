@@ -16,10 +16,11 @@ PLACE = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
 def coverage():
     spec = importlib.util.spec_from_file_location("coverage_benchmark", PLACE)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PLACE.parent)
+        patch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        yield module
 
 
 @pytest.mark.parametrize(
