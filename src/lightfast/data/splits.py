@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.randomness import derive_seed
@@ -271,6 +269,9 @@ def _connected(
     distinct: NDArray[np.str_], group: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
     """Contents that share a number become one group, under the lowest content."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     _, number = np.unique(numbers, return_inverse=True)
     count = len(distinct)
     edges = coo_array(

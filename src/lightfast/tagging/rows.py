@@ -5,6 +5,7 @@ row by row as they come.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -254,21 +255,26 @@ def _cell(value: Any) -> Any:
 
 def rows_text(rows: Sequence[Mapping[str, Any]], form: str) -> str:
     """One row a picture, as "csv" or as a table for the eye; lists (tags, nodes) with " | " between."""
-    import pandas as pd
-
     hidden = {"path", *[SEEN] * (not any(row.get(SEEN) for row in rows))}
-    frame = pd.DataFrame(
-        [{key: _short(value) for key, value in row.items() if key not in hidden} for row in rows]
-    )
+    names = list(dict.fromkeys(key for row in rows for key in row if key not in hidden))
+    lines = [names, *([_short(row.get(name), exact=form == "csv") for name in names] for row in rows)]
     if form == "csv":
-        return frame.to_csv(index=False).rstrip("\n")
-    return frame.to_string(index=False, float_format="%.4f")
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(lines)
+        return text.getvalue().rstrip("\n")
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines
+    )
 
 
-def _short(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return " | ".join(f"{one:.4f}" if isinstance(one, float) else str(one) for one in value)
+def _short(value: Any, exact: bool) -> str:
+    """A cell: numbers with all their digits where `exact`, else with four."""
+    if isinstance(value, list):
+        return " | ".join(_short(one, exact=False) for one in value)
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) and not exact else str(value)
 
 
 def save_rows(path: Path, result: Mapping[str, Any], form: str) -> Path:

@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from lightfast.base.errors import DataError, StorageError
@@ -74,6 +73,8 @@ def _digest(facts: Any) -> str:
 @lru_cache(maxsize=1)
 def _code() -> bytes:
     """This folder's code with all its thresholds, and the versions of what computes."""
+    import cv2
+
     files = sorted(Path(__file__).parent.glob("*.py"))
     return b"\0".join(
         [cv2.__version__.encode(), np.__version__.encode(), *(one.read_bytes() for one in files)]
