@@ -192,6 +192,7 @@ BENCHMARKS = (
     Benchmark(
         "flaws", "blurred, dark, odd pictures found among photographs, false alarms", ("flaws.py",), data=True
     ),
+    Benchmark("tour", "the tour of README.md, typed and answered", ("tour.py",)),
     Benchmark(
         "corrupt_speed",
         "pictures a second of every corruption, beside imagecorruptions",

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from measured import about
+
 from lightfast.base.files import write_json
-from lightfast.report.provenance import provenance
 
 OUT = Path(__file__).resolve().parent / "results" / "tour.json"
 LEFT_OUT = "…"
@@ -115,7 +116,7 @@ def main() -> None:
         folder = given.work or Path(passing)
         folder.mkdir(parents=True, exist_ok=True)
         steps = [typed(step, folder) for step in STEPS]
-    told = provenance("mnist-5k", 0, command=["python", "benchmarks/tour.py"])
+    told = about("mnist-5k", 0, command=["python", "benchmarks/tour.py"])
     write_json(OUT, {"steps": steps, "n": {"mnist-5k": 5_000}, "provenance": told})
 
 

