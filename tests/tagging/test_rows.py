@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,7 +17,7 @@ from lightfast.data.taxonomy.taxonomy import Taxonomy
 from lightfast.data.taxonomy.yaml_file import Label
 from lightfast.evaluate.predictions import Predictions
 from lightfast.tagging.card import ModelCard
-from lightfast.tagging.rows import PredictionColumns, row_format, row_writer
+from lightfast.tagging.rows import PredictionColumns, row_format, row_writer, rows_text
 
 NAMES = ("cat", 'dog, "big"', "Käse 🧀")
 CARD = ModelCard("cnn", (8, 8, 3), NAMES, seed=3)
@@ -151,3 +152,27 @@ def test_stopped_before_the_first_row_nothing_is_left(tmp_path: Path):
 def test_a_form_that_cannot_be_streamed_is_refused(name: str, form: str | None):
     with pytest.raises(SettingsError, match="csv, jsonl, parquet"):
         row_format(Path(name), form)
+
+
+SAID = [
+    {
+        "id": "a.png",
+        "path": "/a.png",
+        "predicted_label": 'dog, "big"',
+        "confidence": 0.51234567,
+        "seen": False,
+    },
+    {"id": "long name.png", "path": "/b.png", "predicted_label": "cat", "confidence": 1.0, "seen": False},
+]
+
+
+@pytest.mark.parametrize("form", ["csv", "text"])
+def test_a_few_rows_stand_as_pandas_writes_them(form):
+    frame = pd.DataFrame(SAID).drop(columns=["path", "seen"])
+    table = frame.to_string(index=False, float_format="%.4f")
+    assert rows_text(SAID, form) == (frame.to_csv(index=False).rstrip("\n") if form == "csv" else table)
+
+
+def test_lists_stand_between_bars_and_what_is_missing_is_empty():
+    rows = [{"id": "a", "tags": ["sea", "sky"], "probs": [0.5, 0.25]}, {"id": "b", "review": None}]
+    assert rows_text(rows, "csv") == "id,tags,probs,review\na,sea | sky,0.5000 | 0.2500,\nb,,,"
