@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -65,7 +66,8 @@ def picture_sets() -> dict[str, np.ndarray]:
 
 
 def speed(images: np.ndarray, name: str, severity: int) -> float:
-    """Pictures a second of one run."""
+    """Pictures a second of one run, after one of few pictures to warm up."""
+    corrupt_array(images[:50], name, severity, np.random.default_rng(SEED))
     start = time.process_time()
     corrupt_array(images, name, severity, np.random.default_rng(SEED))
     return len(images) / max(time.process_time() - start, 1e-6)
@@ -93,21 +95,16 @@ def rounds_of(
     sets: dict[str, np.ndarray], kinds: dict[str, int], peer: str | None, rounds: int
 ) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[float]]]:
     """(pictures a second by kind and set, those of the peer by kind), a number a round."""
-    ours: dict[str, dict[str, list[float]]] = {name: {label: [] for label in sets} for name in kinds}
-    theirs: dict[str, list[float]] = {name: [] for name in PEER_KINDS}
-    for name, severity in kinds.items():
-        for images in sets.values():
-            speed(images[:50], name, severity)
+    ours: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    theirs: dict[str, list[float]] = defaultdict(list)
+    wanted = {name: kinds[name] for name in PEER_KINDS}
     for _ in range(rounds):
         for name, severity in kinds.items():
             for label, images in sets.items():
                 ours[name][label].append(speed(images, name, severity))
-        if peer:
-            for name, value in of_peer(
-                peer, sets[LARGE][:4], {name: kinds[name] for name in PEER_KINDS}
-            ).items():
-                theirs[name].append(value)
-    return ours, theirs if peer else {}
+        for name, value in (of_peer(peer, sets[LARGE][:4], wanted) if peer else {}).items():
+            theirs[name].append(value)
+    return ours, theirs
 
 
 def main() -> None:

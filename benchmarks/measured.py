@@ -69,8 +69,9 @@ def facts_of(result: Mapping[str, Any]) -> dict[str, Any]:
     heads = _heads(result)
     found: dict[str, Any] = {}
     for name in FACTS:
-        values = [head[key] for key in (name, *_ELSEWHERE.get(name, ())) for head in heads if key in head]
-        told = [value for value in values if value is not None or name == "seed"]
+        told = _values(heads, (name, *_ELSEWHERE.get(name, ())))
+        if name != "seed":
+            told = [value for value in told if value is not None]
         if told:
             found[name] = told[0]
     if isinstance(result.get("machine"), str):
@@ -79,6 +80,10 @@ def facts_of(result: Mapping[str, Any]) -> dict[str, Any]:
         if name not in found and _holds(result, keys):
             found[name] = "beside each figure"
     return found
+
+
+def _values(heads: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Any]:
+    return [head[key] for key in keys for head in heads if key in head]
 
 
 def lacking(result: Mapping[str, Any]) -> tuple[str, ...]:

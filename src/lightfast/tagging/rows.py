@@ -262,11 +262,13 @@ def rows_text(rows: Sequence[Mapping[str, Any]], form: str) -> str:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines)
         return text.getvalue().rstrip("\n")
-    # A column of numbers keeps a place for a sign.
-    signs = [any(isinstance(row.get(name), float) for row in rows) for name in names]
-    widths = [
-        max(map(len, column)) + sign for column, sign in zip(zip(*lines, strict=True), signs, strict=True)
-    ]
+    return _table(lines, [any(isinstance(row.get(name), float) for row in rows) for name in names])
+
+
+def _table(lines: Sequence[Sequence[str]], numbers: Sequence[bool]) -> str:
+    """Cells flush right; a column of numbers keeps a place for a sign."""
+    columns = zip(zip(*lines, strict=True), numbers, strict=True)
+    widths = [max(map(len, column)) + number for column, number in columns]
     return "\n".join(
         " ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines
     )
