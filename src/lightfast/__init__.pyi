@@ -69,6 +69,8 @@ from .experiments.sweep import SweepPoint as SweepPoint
 from .experiments.sweep import run_points as run_points
 from .explain.attribution import Attribution as Attribution
 from .explain.attribution import explain as explain
+from .explain.background import BackgroundCheck as BackgroundCheck
+from .explain.background import check_background as check_background
 from .explain.difference import difference as difference
 from .explain.faithfulness import deletion_insertion as deletion_insertion
 from .explain.features import feature_maps as feature_maps
