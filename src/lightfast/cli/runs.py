@@ -199,6 +199,13 @@ def predict(
             "pictures, or whose two highest probabilities differ by less than X.",
         ),
     ] = None,
+    every_stroke: Annotated[
+        bool,
+        Option(
+            "--every-stroke",
+            help="Of drawings given as strokes (.ndjson): one row after every stroke, not one a drawing.",
+        ),
+    ] = False,
     damaged: Damaged = "refuse",
     root: Root = None,
     label_separator: LabelSeparator = None,
@@ -234,7 +241,8 @@ def predict(
             from lightfast.tagging.rows import RowOptions, rows_text, save_rows
 
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
-            row_options = RowOptions(wanted if streamed else None, top, client, rule, queue_beside(out, rule))
+            kept = wanted if streamed else None
+            row_options = RowOptions(kept, top, client, rule, queue_beside(out, rule), every_stroke)
             options = run_options(
                 out if streamed else None,
                 seed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +13,9 @@ from lightfast.data.strokes import Drawing, StrokeSet
 SIDE = 28
 _BOX, _PEN, _PADDING = 256, 16, 16
 _WHOLE = _BOX + 2 * _PADDING + _PEN
-# Pixels a side that the ink is painted with before it is averaged down: at 28 pixels a pen of 30.9 of them,
-# which OpenCV, whose lines are an odd number wide, paints 31 wide.
-_PAINTED = 588
+# Pixels a side, about, that the ink is painted with before it is averaged down. At 28 pixels they are ten
+# times as many: a pen of 14.7, painted 15 wide, since OpenCV's lines are an odd number wide.
+_PAINTED = 280
 # Fractions of a pixel that OpenCV takes coordinates in, as a power of two.
 _SHIFT = 4
 
@@ -40,6 +39,9 @@ def stroke_picture(drawing: Drawing, side: int = SIDE) -> NDArray[np.uint8]:
 
     Google's bitmaps were painted by cairo from the same strokes; the difference is in docs/data.md.
     """
+    # Every verb passes by here, few have strokes.
+    import cv2
+
     if side < 8:
         raise DataError("side of a picture of strokes", expected="at least 8 pixels", got=side)
     up = max(1, round(_PAINTED / side))

@@ -20,7 +20,7 @@ from lightfast.data.strokes import StrokeSet
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.stroke_net import StrokeClassifier, StrokeNet, point_rows
-from lightfast.train.loop import LoopContext, train
+from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
 from lightfast.train.objectives import Batch, Classification, classification_loss
 from lightfast.train.recipe import Recipe, Training
 
@@ -41,29 +41,25 @@ def stroke_pixels(strokes: StrokeSet) -> Tensor:
 @dataclass(frozen=True)
 class PartialDrawings:
     """A source that shows every drawing once an epoch, up to a share of its points that is drawn anew
-    (uniformly in `LEAST_SHARE`..1, by seed and epoch); validation drawings are cut once. Not `partial`: whole
-    drawings.
+    (uniformly in `LEAST_SHARE`..1, by seed and epoch); validation drawings are cut once.
     """
 
     drawings: StrokeSet
     held: StrokeSet
     rows_of: Callable[[StrokeSet], Tensor]
     seed: int
-    partial: bool = True
 
     def epoch(self, number: int) -> Batch:
         """The parts of epoch `number`, and their labels."""
         return self._rows(self.drawings, "epoch", number)
 
     def validation(self) -> Batch:
-        """The validation drawings; the same parts every time."""
+        """Parts of the validation drawings; the same ones every time."""
         return self._rows(self.held, "validation", 0)
 
     def _rows(self, strokes: StrokeSet, purpose: str, number: int) -> Batch:
-        shown = strokes
-        if self.partial:
-            rng = generator(self.seed, "strokes", purpose, number)
-            shown = strokes.first_share(rng.uniform(LEAST_SHARE, 1, len(strokes)))
+        rng = generator(self.seed, "strokes", purpose, number)
+        shown = strokes.first_share(rng.uniform(LEAST_SHARE, 1, len(strokes)))
         return self.rows_of(shown), torch.from_numpy(strokes.require_labels())
 
 
@@ -115,10 +111,10 @@ def fit_strokes(
             got=f"{', '.join(drawings.class_names)} and {', '.join(held.class_names)}",
         )
     started = time.perf_counter()
-    draws = derive_seed(training.seed, "partial drawings")
-    context = LoopContext.of(training, "strokes")
-    make = _of_points if plan.model == "strokes" else _of_pictures
-    fitted = make(drawings, held, plan, (draws, training.seed), context)
+    points = plan.model == "strokes"
+    source = _source(drawings, held, plan, stroke_points if points else stroke_pixels, training.seed)
+    make = _of_points if points else _of_pictures
+    fitted = make(drawings, source, plan, training)
     facts = {
         "data": drawings.name,
         "n_train": len(drawings),
@@ -131,28 +127,36 @@ def fit_strokes(
     return fitted.replace(details=facts)
 
 
+def _source(
+    drawings: StrokeSet, held: StrokeSet, plan: StrokePlan, rows_of: Callable[[StrokeSet], Tensor], seed: int
+) -> BatchSource:
+    if plan.partial:
+        return PartialDrawings(drawings, held, rows_of, derive_seed(seed, "partial drawings"))
+    whole, rest = ((rows_of(one), torch.from_numpy(one.require_labels())) for one in (drawings, held))
+    return ArraySource(whole, rest)
+
+
 def _of_points(
-    drawings: StrokeSet, held: StrokeSet, plan: StrokePlan, seeds: tuple[int, int], context: LoopContext
+    drawings: StrokeSet, source: BatchSource, plan: StrokePlan, training: Training
 ) -> StrokeClassifier:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seeds[1], "weights", "strokes"))
+        torch.manual_seed(derive_seed(training.seed, "weights", "strokes"))
         network = StrokeNet(len(drawings.class_names), **plan.config)
-    source = PartialDrawings(drawings, held, stroke_points, seeds[0], plan.partial)
     objective = StrokeClassification(plan.recipe.label_smoothing)
-    history = train(network, source, objective, plan.recipe, seed=seeds[1], context=context)
+    context = LoopContext.of(training, "strokes")
+    history = train(network, source, objective, plan.recipe, seed=training.seed, context=context)
     return StrokeClassifier(drawings.class_names, network, plan.config, history=tuple(history))
 
 
 def _of_pictures(
-    drawings: StrokeSet, held: StrokeSet, plan: StrokePlan, seeds: tuple[int, int], context: LoopContext
+    drawings: StrokeSet, source: BatchSource, plan: StrokePlan, training: Training
 ) -> Checkpoint:
     shape, outputs = (SIDE, SIDE, 1), len(drawings.class_names)
-    network = fresh_network(plan.model, "classifier", shape, outputs, plan.config, seeds[1])
+    network = fresh_network(plan.model, "classifier", shape, outputs, plan.config, training.seed)
     preprocess = Preprocess.of(draw_strokes(drawings))
-    source = PartialDrawings(drawings, held, stroke_pixels, seeds[0], plan.partial)
-    recipe = plan.recipe
+    recipe, context = plan.recipe, LoopContext.of(training, "classifier")
     objective = Classification(preprocess, recipe.label_smoothing, recipe.augment, same_rows=not plan.partial)
-    history = train(network, source, objective, recipe, seed=seeds[1], context=context)
+    history = train(network, source, objective, recipe, seed=training.seed, context=context)
     return Checkpoint(
         role="classifier",
         model=plan.model,
