@@ -38,7 +38,7 @@ def test_the_page_and_the_figures_are_written_and_the_scoring_is_recorded(run, b
     assert kept["sentence"] == result.check.sentence()
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Is it looking at the background?" in page
-    assert page.count("<img") >= 5 * len(result.check.examples.ids)
+    assert page.count("background alone</text>") >= len(result.check.examples.ids) > 0
     assert (Path(run) / TOUCH_FILE).read_text(encoding="utf-8").count("background") == 1
     assert background_run(str(run), bright[0], options).touched_before == 1
 

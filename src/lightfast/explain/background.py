@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +109,12 @@ class BackgroundCheck:
     verdict: str
     seed: int
     examples: CompositeImages = field(metadata=HIDDEN, repr=False)
+    JSON_PROPERTIES: ClassVar = ("leans",)
+
+    @property
+    def leans(self) -> bool:
+        """Whether the verdict is that it does."""
+        return self.verdict == LEANS
 
     def sentence(self) -> str:
         """The verdict with its figures."""

@@ -19,7 +19,7 @@ from lightfast.data.array_cures import picture_cure
 _WORKING_SIDE = 96
 _BORDER_SHARE, _WIDER_SHARE = 1 / 16, 1 / 24
 _STEPS = 3
-SMALLEST, LARGEST = 0.03, 0.7
+SMALLEST, LARGEST = 0.05, 0.7
 """Share of the picture that a foreground takes; beyond, nothing was told from the border."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,27 +12,15 @@ from lightfast.base.plain import FLAT
 from lightfast.report.envelope import Envelope
 from lightfast.report.noted import noted
 from lightfast.report.overlay import rgb
-from lightfast.report.page import (
-    Card,
-    Cards,
-    Figure,
-    PictureGrid,
-    PictureRow,
-    Section,
-    SectionPart,
-    Table,
-    Text,
-    Tone,
-    write_page,
-)
+from lightfast.report.page import Card, Cards, Figure, Section, SectionPart, Table, Text, Tone, write_page
 from lightfast.report.statistics import interval_figure
+from lightfast.report.strips import strip, strip_panel
 from lightfast.report.tables import percent, points_text, share_card, share_cell
-from lightfast.report.thumbnails import thumbnail
 
 if TYPE_CHECKING:
-    from lightfast.explain.background import BackgroundCheck, ReadShare
+    from lightfast.explain.background import BackgroundCheck, CompositeImages, ReadShare
 
-_SIDE = 128
+_WIDE = 820
 BACKGROUND_METHOD = (
     "The foreground is cut out by the colours of the picture's border (GrabCut, Rother et al. 2004), without "
     "asking the network, and put on the background of another picture, whose own foreground was filled from "
@@ -68,6 +56,10 @@ def read_rows(check: BackgroundCheck) -> tuple[tuple[str, ReadShare], ...]:
     )
 
 
+_SHORT = ("itself", "own-class background", "another class's", "read as that class", "background alone")
+"""The same in a figure's margin."""
+
+
 def write_background_page(path: Path, result: BackgroundResult) -> Path:
     """Write the report."""
     check = result.check
@@ -75,15 +67,17 @@ def write_background_page(path: Path, result: BackgroundResult) -> Path:
         Section("Result", (_cards(check), Text(result.sentence), *noted(result))),
         Section("What was read", _read_parts(check), BACKGROUND_METHOD),
         *([Section("Which backgrounds draw", (_pulls_table(check),))] if check.pulls else []),
-        Section("Look at the cuts", (_examples(check, result.class_names),), _LOOK),
+        Section("Look at the cuts", _examples(check, result.class_names), _LOOK),
     ]
     subtitle = f"{check.n:,} pictures of {result.data} on other backgrounds, read by {result.run}."
     return write_page(path, "Is it looking at the background?", subtitle, sections, result.provenance)
 
 
 _LOOK = (
-    "The figures are worth what the cuts are worth: where the second picture still shows the thing, or the "
-    "first column is a scene without one, they say little."
+    "The figures are worth what the cuts are worth: where the thing is not cut out whole, or the picture is "
+    "a scene without one, they say little. Under each picture what it is read as. Half of those shown are read "
+    "rightly on a background of their own class and as the background on another, where there are such; the "
+    "rest is evenly spread over the others."
 )
 
 
@@ -93,7 +87,7 @@ def _cards(check: BackgroundCheck) -> Cards:
         f"{100 * check.gap.difference:.1f} points",
         "own class − another class",
         f"95 % interval {low:.1f} to {high:.1f}",
-        "bad" if check.gap.difference_interval.low > 0 else "strong",
+        "bad" if check.leans else "strong",
     )
     shares = [
         share_card(one.value, name, one.interval, digits=1, more=f", n = {one.n:,}")
@@ -108,8 +102,9 @@ def _cards(check: BackgroundCheck) -> Cards:
 
 def _read_parts(check: BackgroundCheck) -> tuple[SectionPart, ...]:
     rows = read_rows(check)
+    shown = [(name, one.value, one.interval) for name, (_, one) in zip(_SHORT, rows, strict=True)]
     figure = Figure(
-        interval_figure([(name, one.value, one.interval) for name, one in rows], unit="of the pictures, %"),
+        interval_figure(shown, unit="of the pictures, %"),
         f"n = {check.n:,} pictures, 95 % Wilson intervals, seed {check.seed}. "
         f"{check.without_foreground:,} pictures more had no foreground that could be told from the border, "
         "or no second background.",
@@ -146,27 +141,26 @@ def _tone(on_it: ReadShare, elsewhere: ReadShare) -> Tone:
     return "bad" if on_it.interval.low > elsewhere.interval.high else ""
 
 
-def _examples(check: BackgroundCheck, names: tuple[str, ...]) -> PictureGrid:
+def _examples(check: BackgroundCheck, names: tuple[str, ...]) -> tuple[Figure, ...]:
     found = check.examples
-    rows = []
-    for place, name in enumerate(found.ids):
-        label, behind = names[found.labels[place]], names[found.background_labels[place]]
-        shown = [one[place] for one in found.shown]
-        said = [names[one[place]] for one in found.predicted]
-        cut = np.where(found.masks[place, ..., None], rgb(shown[0]), np.uint8(255))
-        captions = ("", f"own: {label}", f"other: {behind}", "")
-        stages = [
-            thumbnail(image, f"{before}{' → ' * bool(before)}{read}", f"{name}, read as {read}", _SIDE)
-            for image, before, read in zip(shown, captions, said, strict=True)
-        ]
-        stages.insert(1, thumbnail(cut, f"true: {label}", f"{name}, what was cut out", _SIDE))
-        rows.append(PictureRow(tuple(stages)))
-    columns = ("picture", "cut out", "its own class's", "another class's", "background alone")
-    caption = (
-        "Under each what it is read as. Half of them are read rightly on a background of their own class and "
-        "as the background on another, where there are such; the rest is evenly spread over the others."
+    return tuple(_example(found, place, names) for place in range(len(found.ids)))
+
+
+def _example(found: CompositeImages, place: int, names: tuple[str, ...]) -> Figure:
+    label, behind = names[found.labels[place]], names[found.background_labels[place]]
+    whole, own, other, alone = (one[place] for one in found.shown)
+    read = [names[one[place]] for one in found.predicted]
+    cut = np.where(found.masks[place, ..., None], rgb(whole), np.uint8(255))
+    stages = (
+        strip_panel(whole, "picture", [read[0]], read[0] == label),
+        strip_panel(cut, "cut out", [f"true: {label}"]),
+        strip_panel(own, f"on another {label}", [read[1]], read[1] == label),
+        strip_panel(other, f"on a {behind}", [read[2]], read[2] == label),
+        strip_panel(alone, "background alone", [read[3]], read[3] == label),
     )
-    return PictureGrid(columns, tuple(rows), caption)
+    alt = f"{found.ids[place]}: {label}, read as {read[0]}; on another {label} {read[1]}, on a {behind} "
+    alt += f"{read[2]}, the background alone {read[3]}"
+    return Figure(strip(stages, alt, width=_WIDE, columns=5), PurePath(found.ids[place]).name, alt)
 
 
 def pull_words(check: BackgroundCheck) -> str:

@@ -58,9 +58,8 @@ STROKE_PLANS: Mapping[str, tuple[str, StrokePlan]] = {
     ),
 }
 _NO_STROKES = (
-    "While it is drawn, and the paper's own ten categories: not run. They need strokes (quickdraw*.ndjson or "
-    ".ndjson.gz, or a folder quickdraw-strokes of such files, with the paper's ten categories) in the data "
-    "folder."
+    "While it is drawn, and the paper's own ten categories: not run. They need a file of strokes with these "
+    "categories in the data folder (quickdraw*.ndjson or quickdraw*.ndjson.gz)."
 )
 
 
