@@ -189,6 +189,14 @@ def predict(
             help="Give the labels the names that the run's taxonomy keeps for this client.",
         ),
     ] = None,
+    taxonomy_of: Annotated[
+        str | None,
+        Option(
+            "--taxonomy-of",
+            metavar="CLIENT",
+            help="RUN is then a YAML file, client: run, and the run of this client reads.",
+        ),
+    ] = None,
     review_below: Annotated[
         str | None,
         Option(
@@ -221,6 +229,10 @@ def predict(
     from lightfast.base.plain import as_json as plain
 
     wanted, rule = output_format(form, out), review_rule(review_below, objects=objects)
+    if taxonomy_of is not None:
+        from lightfast.runs.client_runs import run_of_client
+
+        run = run_of_client(run, taxonomy_of)
     with progress_bars() as report:
         run_options(out, seed, device).require_out(folder=objects)
         if objects:

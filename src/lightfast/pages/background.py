@@ -75,9 +75,9 @@ def write_background_page(path: Path, result: BackgroundResult) -> Path:
 
 _LOOK = (
     "The figures are worth what the cuts are worth: where the thing is not cut out whole, or the picture is "
-    "a scene without one, they say little. Under each picture what it is read as. Half of those shown are read "
-    "rightly on a background of their own class and as the background on another, where there are such; the "
-    "rest is evenly spread over the others."
+    "a scene without one, they say little. Under each picture what it is read as. Half of those shown are "
+    "read rightly on a background of their own class and as the background on another, where there are "
+    "such; the rest is evenly spread over the others."
 )
 
 
