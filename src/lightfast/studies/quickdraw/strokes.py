@@ -27,7 +27,7 @@ from lightfast.models.registry import count_parameters
 from lightfast.models.stroke_net import StrokeClassifier, load_stroke_classifier
 from lightfast.report.page import Figure, Section, Table
 from lightfast.report.statistics import lines_figure
-from lightfast.report.tables import MISSING, duration, points_text, share_cell
+from lightfast.report.tables import MISSING, points_text, share_cell
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.studies.quickdraw.figures import PAPER_FIGURE_8
@@ -91,15 +91,15 @@ class StrokeData:
 
 @dataclass(frozen=True, eq=False)
 class WhileDrawn:
-    """What was measured: the paper's networks on whole drawings, and accuracy by the share seen with its
-    readers (title → rows, what was right, the parameters, seconds of the training).
+    """What was measured: the paper's networks on whole drawings, and of every reader by its title accuracy by
+    the share seen, what was right, and its trainable numbers.
     """
 
     data: StrokeData
     outcomes: Sequence[Outcome]
     rows: Mapping[str, tuple[SeenShare, ...]]
     right: Mapping[str, NDArray[np.bool_]]
-    costs: Mapping[str, tuple[int, float]]
+    parameters: Mapping[str, int]
 
 
 def stroke_data(options: StudyOptions) -> StrokeData | None:
@@ -145,15 +145,12 @@ def while_drawn(options: StudyOptions, data: StrokeData) -> WhileDrawn:
         readers[title] = _reader(options, part, plan, data)
     test = data.part("test")
     found = {title: accuracy_while_drawn(reader, test) for title, reader in readers.items()}
-    costs = {
-        title: (count_parameters(_network(reader)), _seconds(reader)) for title, reader in readers.items()
-    }
     return WhileDrawn(
         data,
         outcomes,
         {title: rows for title, (rows, _) in found.items()},
         {title: right for title, (_, right) in found.items()},
-        costs,
+        {title: count_parameters(_network(reader)) for title, reader in readers.items()},
     )
 
 
@@ -198,10 +195,6 @@ def _network(reader: StrokeClassifier | Checkpoint) -> Any:
     return reader.network if isinstance(reader, StrokeClassifier) else reader.torch_network
 
 
-def _seconds(reader: StrokeClassifier | Checkpoint) -> float:
-    return sum(float(epoch["seconds"]) for epoch in reader.history)
-
-
 def strokes_json(found: WhileDrawn | None) -> Mapping[str, Any] | None:
     """Everything measured, as plain JSON values; None where there were no strokes."""
     if found is None:
@@ -215,6 +208,7 @@ def strokes_json(found: WhileDrawn | None) -> Mapping[str, Any] | None:
             "class_names": found.data.strokes.class_names,
             "ten_categories": [outcome.as_json() for outcome in found.outcomes],
             "while_drawn": found.rows,
+            "parameters": found.parameters,
             "strokes_against_pictures": {
                 f"{share:g}": mcnemar(*(found.right[STROKE_PLANS[one][0]][place] for one in STROKE_PLANS))
                 for place, share in enumerate(SHARES)
@@ -242,15 +236,14 @@ def _ten_table(found: WhileDrawn, seed: int) -> Table:
         (
             f"the paper's Figure 8, {_PAPER_SIZE:,} pictures",
             f"{100 * told[1][1]:.0f} % (validation)",
-            *(MISSING,) * 3,
+            *(MISSING,) * 2,
             "",
         )
     ]
     for outcome in found.outcomes:
         cells = outcome.cell(), outcome.cell("macro_f1")
-        costs = f"{outcome.parameters:,}", duration(outcome.seconds)
-        rows.append((outcome.row.title, *cells, *costs, outcome.row.differs))
-    columns = ("network", "accuracy", "macro F1", "parameters", "training", "differs from the paper")
+        rows.append((outcome.row.title, *cells, f"{outcome.parameters:,}", outcome.row.differs))
+    columns = ("network", "accuracy", "macro F1", "parameters", "differs from the paper")
     caption = (
         f"The paper's own ten categories: {n:,} training and {len(found.data.splits.test):,} test drawings"
     )
@@ -262,7 +255,7 @@ def _drawn_table(found: WhileDrawn, seed: int) -> Table:
     rows = tuple(
         (
             title,
-            f"{found.costs[title][0]:,}",
+            f"{found.parameters[title]:,}",
             *(share_cell(one.accuracy, one.interval, digits=1) for one in shown),
         )
         for title, shown in found.rows.items()
