@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,33 +129,36 @@ def load_strokes(path: Path | str, *, most: int | None = None) -> StrokeSet:
     Raises DataError for a line that is no drawing, with its number.
     """
     source = Path(path)
+    files = _files(source)
+    found: list[tuple[str, str | None, Drawing]] = []
+    counts: Counter[str | None] = Counter()
+    for file in files:
+        for place, content in _lines(file):
+            word = content.get("word")
+            counts[word] += 1
+            if most is None or counts[word] <= most:
+                found.append((str(content.get("key_id", place)), word, _drawing(content, place)))
+    if not found:
+        raise DataError(f"{source} holds no drawings", cure=_CURE)
+    ids, words, drawings = zip(*found, strict=True)
+    if None in words and len(set(words)) > 1:
+        raise DataError(f"{source}: some drawings have a word, others none", cure=_CURE)
+    name = source.name.split(".")[0]
+    if None in words:
+        return StrokeSet(drawings, ids=ids, name=name)
+    class_names = tuple(sorted(set(map(str, words))))
+    labels = np.array([class_names.index(str(word)) for word in words], dtype=np.int64)
+    return StrokeSet(drawings, class_names, labels, ids, name)
+
+
+def _files(source: Path) -> list[Path]:
+    """The file itself, or those of a folder."""
     files = [source]
     if source.is_dir():
         files = sorted(one for one in source.iterdir() if one.name.lower().endswith(STROKE_ENDINGS))
     if not files or not all(one.is_file() for one in files):
         raise DataError(f"no file of drawings: {source}", cure=_CURE)
-    drawings: list[Drawing] = []
-    words: list[str | None] = []
-    ids: list[str] = []
-    counts: dict[str | None, int] = {}
-    for file in files:
-        for place, content in _lines(file):
-            word = content.get("word")
-            counts[word] = counts.get(word, 0) + 1
-            if most is None or counts[word] <= most:
-                drawings.append(_drawing(content, place))
-                words.append(None if word is None else str(word))
-                ids.append(str(content.get("key_id", place)))
-    if not drawings:
-        raise DataError(f"{source} holds no drawings", cure=_CURE)
-    name = source.name.split(".")[0]
-    if None in words:
-        if any(words):
-            raise DataError(f"{source}: some drawings have a word, others none", cure=_CURE)
-        return StrokeSet(tuple(drawings), ids=tuple(ids), name=name)
-    class_names = tuple(sorted({str(word) for word in words}))
-    labels = np.array([class_names.index(str(word)) for word in words], dtype=np.int64)
-    return StrokeSet(tuple(drawings), class_names, labels, tuple(ids), name)
+    return files
 
 
 def _opened(path: Path) -> Any:

@@ -131,6 +131,12 @@ def _divided(options: StudyOptions, path: Path, strokes: StrokeSet) -> StrokeDat
     return StrokeData(Splits(train, val, test), strokes, path.name)
 
 
+def while_drawn_here(options: StudyOptions) -> WhileDrawn | None:
+    """`while_drawn` of the strokes in the data folder; None where there are none."""
+    data = stroke_data(options)
+    return None if data is None else while_drawn(options, data)
+
+
 def while_drawn(options: StudyOptions, data: StrokeData) -> WhileDrawn:
     """Train what is not there yet, and read the test drawings at every share."""
     quick = options.scale == "quick"
