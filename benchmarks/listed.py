@@ -99,6 +99,19 @@ BENCHMARKS = (
         ("explain_coverage.py",),
     ),
     Benchmark(
+        "background",
+        "whether planted background biases, none, and photographs are said to lean on the background",
+        ("background.py",),
+        data=True,
+    ),
+    Benchmark(
+        "while-drawn",
+        "the drawings paper's ten categories from strokes, accuracy while they are drawn, and painted strokes "
+        "beside Google's bitmaps",
+        ("while_drawn.py",),
+        data=True,
+    ),
+    Benchmark(
         "flat_maps", "strength of maps on pictures that show something and on blank ones", ("flat_maps.py",)
     ),
     Benchmark(

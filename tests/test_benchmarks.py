@@ -52,6 +52,7 @@ LACKING = {
     "tagging-speed": ASKED_SINCE | {"packages", "load", "date"},
     "text_search": ASKED_SINCE | {"spread", "python", "packages", "load", "date"},
     "tour": ASKED_SINCE | {"spread", "load"},
+    "while-drawn": ASKED_SINCE,
 }
 """What older results do not say. It may only shrink: by measuring again, never by writing into a file."""
 

@@ -43,6 +43,9 @@ from .data.ingest import Ingest as Ingest
 from .data.ingest import load_images as load_images
 from .data.splits import Splits as Splits
 from .data.splits import split as split
+from .data.stroke_pictures import draw_strokes as draw_strokes
+from .data.strokes import StrokeSet as StrokeSet
+from .data.strokes import load_strokes as load_strokes
 from .data.taxonomy.taxonomy import Taxonomy as Taxonomy
 from .data.taxonomy.taxonomy import load_taxonomy as load_taxonomy
 from .evaluate.compare import PairedTest as PairedTest
@@ -56,6 +59,7 @@ from .evaluate.predict import evaluate as evaluate
 from .evaluate.predict import predict as predict
 from .evaluate.predict import predict_tags as predict_tags
 from .evaluate.predictions import Predictions as Predictions
+from .evaluate.strokes import predict_strokes as predict_strokes
 from .evaluate.tag_predictions import TagPredictions as TagPredictions
 from .evaluate.tags import TagEvaluation as TagEvaluation
 from .evaluate.tags import score_tags as score_tags
@@ -69,6 +73,8 @@ from .experiments.sweep import SweepPoint as SweepPoint
 from .experiments.sweep import run_points as run_points
 from .explain.attribution import Attribution as Attribution
 from .explain.attribution import explain as explain
+from .explain.background import BackgroundCheck as BackgroundCheck
+from .explain.background import check_background as check_background
 from .explain.difference import difference as difference
 from .explain.faithfulness import deletion_insertion as deletion_insertion
 from .explain.features import feature_maps as feature_maps
@@ -77,6 +83,7 @@ from .export.graph import export_graph as export_graph
 from .models.checkpoint import Checkpoint as Checkpoint
 from .models.enhanced import prepend_enhancer as prepend_enhancer
 from .models.load import load_checkpoint as load_checkpoint
+from .models.stroke_net import StrokeClassifier as StrokeClassifier
 from .restore.denoise import RestorerPlan as RestorerPlan
 from .restore.denoise import fit_restorer as fit_restorer
 from .restore.denoise import restore as restore
@@ -104,5 +111,7 @@ from .train.fit import ClassifierPlan as ClassifierPlan
 from .train.fit import fit as fit
 from .train.recipe import Recipe as Recipe
 from .train.recipe import Training as Training
+from .train.strokes import StrokePlan as StrokePlan
+from .train.strokes import fit_strokes as fit_strokes
 
 __version__: str

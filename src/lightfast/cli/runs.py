@@ -189,6 +189,14 @@ def predict(
             help="Give the labels the names that the run's taxonomy keeps for this client.",
         ),
     ] = None,
+    taxonomy_of: Annotated[
+        str | None,
+        Option(
+            "--taxonomy-of",
+            metavar="CLIENT",
+            help="RUN is then a YAML file, client: run, and the run of this client reads.",
+        ),
+    ] = None,
     review_below: Annotated[
         str | None,
         Option(
@@ -199,6 +207,13 @@ def predict(
             "pictures, or whose two highest probabilities differ by less than X.",
         ),
     ] = None,
+    every_stroke: Annotated[
+        bool,
+        Option(
+            "--every-stroke",
+            help="Of drawings given as strokes (.ndjson): one row after every stroke, not one a drawing.",
+        ),
+    ] = False,
     damaged: Damaged = "refuse",
     root: Root = None,
     label_separator: LabelSeparator = None,
@@ -214,6 +229,10 @@ def predict(
     from lightfast.base.plain import as_json as plain
 
     wanted, rule = output_format(form, out), review_rule(review_below, objects=objects)
+    if taxonomy_of is not None:
+        from lightfast.runs.client_runs import run_of_client
+
+        run = run_of_client(run, taxonomy_of)
     with progress_bars() as report:
         run_options(out, seed, device).require_out(folder=objects)
         if objects:
@@ -234,7 +253,8 @@ def predict(
             from lightfast.tagging.rows import RowOptions, rows_text, save_rows
 
             streamed = out is not None and wanted in ("csv", "jsonl", "parquet")
-            row_options = RowOptions(wanted if streamed else None, top, client, rule, queue_beside(out, rule))
+            kept = wanted if streamed else None
+            row_options = RowOptions(kept, top, client, rule, queue_beside(out, rule), every_stroke)
             options = run_options(
                 out if streamed else None,
                 seed,

@@ -26,6 +26,8 @@ from lightfast.data.lists.metadata import load_metadata
 from lightfast.data.sources.archives import ARCHIVE_ENDINGS, is_archive
 from lightfast.data.sources.folder import MANIFEST_ENDINGS, file_kind
 from lightfast.data.sources.resolve import SourceResolver
+from lightfast.data.stroke_pictures import load_drawn
+from lightfast.data.strokes import holds_strokes, load_strokes
 
 _CURE = (
     "Give a folder of class folders, a manifest (path,label), an .npz, or a name from: lightfast data list"
@@ -57,8 +59,9 @@ def load_images(
     Args:
         source: a folder of class folders (with train/, val/ and test/ above them or not), a CSV, TSV, Parquet
             or JSONL manifest (`path,label`, paths relative to it), a folder with `metadata.csv`, `.jsonl` or
-            `.parquet`, an `.npz`, a ZIP or tar archive of these, the address of any of them (`s3://…`,
-            `zip://FOLDER::ARCHIVE`), or a catalogue name. A path that exists comes before a name.
+            `.parquet`, an `.npz`, an `.ndjson` of strokes (painted), a ZIP or tar archive of these, the
+            address of any of them (`s3://…`, `zip://FOLDER::ARCHIVE`), or a catalogue name. A path that
+            exists comes before a name.
         part: an official part, or "all" of them one after the other (train, val, test).
         image_size: (H, W) that every picture gets; None keeps the size, and brings mixed sizes to a common
             one with a note.
@@ -118,6 +121,8 @@ def _read_path(
 ) -> LoadedData:
     if path.is_dir():
         return _read_folder(path, target, resolver, known)
+    if holds_strokes(path):
+        return load_drawn(load_strokes(path), target)
     match path.suffix.lower():
         case ".npz":
             return load_npz(path, target)

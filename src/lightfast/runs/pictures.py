@@ -33,6 +33,7 @@ from lightfast.data.sources.folder import MANIFEST_ENDINGS, file_kind, holds_pic
 from lightfast.data.sources.remote import is_address
 from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.splits import Splits, split_loaded
+from lightfast.data.strokes import holds_strokes
 from lightfast.runs.options import RunOptions
 
 if TYPE_CHECKING:
@@ -305,10 +306,10 @@ def _from_files(
 
 
 def _is_array_or_name(path: Path) -> bool:
-    """Whether a path has to be read as a data set: an `.npz`,
-    or no path at all but a name of the catalogue.
+    """Whether a path has to be read as a data set: an `.npz`, drawings as strokes, or no path at all but a
+    name of the catalogue.
     """
-    return path.suffix.lower() == ".npz" or not file_kind(path)
+    return path.suffix.lower() == ".npz" or not file_kind(path) or holds_strokes(path)
 
 
 def aligned(images: ImageSet, checkpoint: Checkpoint) -> tuple[ImageSet, tuple[str, ...]]:

@@ -26,13 +26,14 @@ from lightfast.base.plain import OPTIONAL
 from lightfast.data.dataset import Entry, Unreadable
 from lightfast.data.decode.examined import damage_note, remark_notes
 from lightfast.data.decode.unreadable import printable
+from lightfast.data.ingest import Ingest
 from lightfast.data.lists.listing import Listing, picture_entries
 from lightfast.data.sources.resolve import SourceResolver
+from lightfast.data.strokes import holds_strokes
 from lightfast.evaluate.predictions import SEEN
 from lightfast.models.device import surely_cpu
 from lightfast.runs.folder import load_seen
 from lightfast.runs.options import RunOptions
-from lightfast.runs.pictures import load_pictures
 from lightfast.runs.predict_review import (
     PredictReview,
     ReviewCollector,
@@ -40,6 +41,7 @@ from lightfast.runs.predict_review import (
     collector_for,
     queue_beside,
 )
+from lightfast.runs.predict_strokes import load_array, require_strokes
 from lightfast.tagging.card import ModelCard
 from lightfast.tagging.rows import (
     NEEDS_REVIEW,
@@ -181,7 +183,11 @@ def tag_with(
     sayings, tally = PredictionColumns(card, said.top, said.client), _Tally()
     marks = (*[NEEDS_REVIEW] * (review is not None), *[SEEN] * known)
     rows: list[dict[str, Any]] = []
-    listing, arrays = _listed(paths, options)
+    listing, named = _listed(paths, options)
+    if said.every_stroke:
+        require_strokes(named, listing.resolver)
+    # One after the other as they are read, so that never two are held.
+    arrays = (load_array(one, card, options, every_stroke=said.every_stroke) for one in named)
     tally.unreadable += listing.unreadable
 
     def keep(columns: Mapping[str, Sequence[Any]], _probs: object) -> None:
@@ -306,7 +312,9 @@ def _sorted(paths: Sequence[str], options: RunOptions) -> tuple[list[str], list[
         arrays = [
             text
             for text in paths
-            if Path(text).suffix.lower() == ".npz" or not os.path.lexists(resolver.resolve(text))
+            if Path(text).suffix.lower() == ".npz"
+            or holds_strokes(path := resolver.resolve(text))
+            or not os.path.lexists(path)
         ]
     return [text for text in paths if text not in arrays], arrays, resolver
 
@@ -319,7 +327,11 @@ def _listed(paths: Sequence[str], options: RunOptions) -> tuple[Listing, list[st
 
 
 def _read(
-    tagger: Tagger, listing: Listing, arrays: Iterable[str], options: RunOptions, wanted: tuple[_Tally, bool]
+    tagger: Tagger,
+    listing: Listing,
+    arrays: Iterable[Ingest],
+    options: RunOptions,
+    wanted: tuple[_Tally, bool],
 ) -> Iterator[Tagged]:
     """Files, then arrays; `wanted` is what counts them, and whether their content hashes are asked for."""
     done, total, (tally, hashed) = 0, len(listing.entries), wanted
@@ -330,8 +342,7 @@ def _read(
         if batch.entries:
             yield batch
         options.report("tagging", done, total, f"{done:,} of {total:,}")
-    for text in arrays:
-        given = load_pictures([text], tagger.card, options)
+    for given in arrays:
         tally.unreadable += given.unreadable
         for start in range(0, len(given.images), tagger.batch * tagger.threads):
             rows = slice(start, start + tagger.batch * tagger.threads)

@@ -44,6 +44,7 @@ class RowOptions:
         client: whose names the labels get, of those in the run's taxonomy; None = the names of the classes.
         review: which pictures a person should look at (a column, and the queue); None: nothing is said.
         queue: .csv or .parquet file of those pictures; None = beside the rows, where they go to a file.
+        every_stroke: of drawings given as strokes one row after every stroke, in place of one a drawing.
     """
 
     form: str | None = None
@@ -51,6 +52,7 @@ class RowOptions:
     client: str | None = None
     review: ReviewRule | None = None
     queue: Path | None = None
+    every_stroke: bool = False
 
 
 class PredictionColumns:

@@ -11,6 +11,7 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.plain import as_json
 from lightfast.evaluate.compare import mcnemar
 from lightfast.models.device import resolve_device
+from lightfast.studies.perturbations.background import background_table, backgrounds
 from lightfast.studies.perturbations.data import not_run, pictures_of
 from lightfast.studies.perturbations.figures import figure_sections
 from lightfast.studies.perturbations.networks import (
@@ -46,13 +47,16 @@ def run_perturbations(options: StudyOptions) -> StudyResult:
     chosen = [one for one in subjects(options.scale) if one.data in pictures]
     train_parts(options, chosen, pictures)
     reads = [score_subject(options, one, pictures) for one in chosen]
+    behind = [backgrounds(options, one) for one in reads]
     return options.result(
         "perturbations",
         "Pictures changed for a frozen classifier",
-        study_tables(reads, not_run(pictures, options.scale)),
+        [*study_tables(reads, not_run(pictures, options.scale)), background_table(reads, behind)],
         {
             "data_version": "+".join(one.splits.train.version for one in reads),
-            "subjects": [subject_json(one) for one in reads],
+            "subjects": [
+                {**subject_json(one), "background": found} for one, found in zip(reads, behind, strict=True)
+            ],
         },
         notes=_notes(options, reads),
         seconds={

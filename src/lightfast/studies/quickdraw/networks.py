@@ -28,7 +28,7 @@ from lightfast.train.recipe import Recipe
 DRAWINGS = "quickdraw"
 _EMBEDDED = "mnist-5k"
 A_CLASS: Mapping[Scale, int] = {"quick": 60, "paper": 3_000}
-TEST_SHARE, _VALIDATION_SHARE = 0.2, 0.05
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.05
 MAJORITY, MINORITY = "rainbow", "airplane"
 
 # Adam and ten epochs as the paper tells; what it does not tell as Keras has it: batches of 32, step size
@@ -156,7 +156,7 @@ def drawings_data(options: StudyOptions) -> DrawingsData:
     two = options.pictures(pair).data.train if here else keep_classes(images, (0, 1))
     chosen = _a_class(images, A_CLASS[options.scale], options.seed)
     fitted, test = split_off(chosen, TEST_SHARE, options.seed, ("train", "test"))
-    train, val = split_off(fitted, _VALIDATION_SHARE, options.seed)
+    train, val = split_off(fitted, VALIDATION_SHARE, options.seed)
     rest, fresh = _fresh(two, GRIDS[options.scale].fresh, options.seed)
     names = (MAJORITY, MINORITY) if here else (two.class_names[0], two.class_names[1])
     said = (

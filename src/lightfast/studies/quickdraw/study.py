@@ -24,6 +24,8 @@ from lightfast.experiments.levels import (
 )
 from lightfast.experiments.sweep import PointResult
 from lightfast.pages.sweep import regression_section
+from lightfast.report.page import Section
+from lightfast.statistics.regression import Regression
 from lightfast.studies.people import People, people_on
 from lightfast.studies.quickdraw import figures as drawn
 from lightfast.studies.quickdraw import tables
@@ -40,6 +42,13 @@ from lightfast.studies.quickdraw.networks import (
     h5_points,
     majority_cut,
     sweep_results,
+)
+from lightfast.studies.quickdraw.strokes import (
+    strokes_json,
+    strokes_notes,
+    strokes_sections,
+    strokes_tables,
+    while_drawn_here,
 )
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 from lightfast.studies.rows import Outcome, outcome_of, splits_json, training_speed
@@ -77,6 +86,7 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
     data, grid = drawings_data(options), GRIDS[options.scale]
     models = _models(options, data)
     sweeps = _sweeps(options, data, grid)
+    drawn_parts = while_drawn_here(options)
     regression = class_regression(sweeps.classes)
     loss_regression = class_regression(sweeps.classes, last_loss, "loss")
     forecast = told, measured = held_out_forecast(sweeps.sizes, options.seed)
@@ -100,6 +110,7 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
         "h5_h6": tables.regression_json(regression, grid),
         "h5_h6_loss": tables.regression_json(loss_regression, grid),
         "human": models.people.result,
+        "strokes": strokes_json(drawn_parts),
     }
     found = (
         tables.model_table(models.outcomes, models.speeds, models.people, data, options.seed),
@@ -108,21 +119,29 @@ def run_quickdraw(options: StudyOptions) -> StudyResult:
         tables.imbalance_table(sweeps.imbalance, minority, name, grid),
         tables.remedy_table(minority, name),
         tables.regression_table((regression, loss_regression), len(data.splits.test), grid),
-    )
-    sections = (
-        drawn.size_section(sweeps.sizes, grid.epochs[0], options.seed),
-        drawn.imbalance_section(sweeps.imbalance, minority, name, grid),
-        drawn.classes_section(sweeps.classes, grid),
-        regression_section(regression, "H5 and H6: classes and rows"),
+        *strokes_tables(drawn_parts, options.seed),
     )
     return options.result(
         "quickdraw",
         "Six hypotheses on model and data (Quick, Draw!)",
         found,
         figures,
-        notes=(*data.notes, *_method_notes(grid)),
+        notes=(*data.notes, *_method_notes(grid), *strokes_notes(drawn_parts)),
         seconds={outcome.row.part: outcome.seconds for outcome in models.outcomes},
-        sections=sections,
+        sections=(*_sections(options, sweeps, data, regression), *strokes_sections(drawn_parts)),
+    )
+
+
+def _sections(
+    options: StudyOptions, sweeps: Sweeps, data: DrawingsData, regression: Regression
+) -> tuple[Section, ...]:
+    """The paper's Figures 8 to 11 beside ours, and the regression of the last two."""
+    minority, name, grid = imbalance_levels(sweeps, data), data.pair_names[1], GRIDS[options.scale]
+    return (
+        drawn.size_section(sweeps.sizes, grid.epochs[0], options.seed),
+        drawn.imbalance_section(sweeps.imbalance, minority, name, grid),
+        drawn.classes_section(sweeps.classes, grid),
+        regression_section(regression, "H5 and H6: classes and rows"),
     )
 
 

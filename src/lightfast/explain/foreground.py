@@ -1,0 +1,108 @@
+"""Which pixels are the thing in the picture: cut out by the border's colours, and the place filled again.
+
+No network has a say in the cut: a map of the network under test would call foreground whatever it looks at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, binary_fill_holes
+
+from lightfast.base.errors import DataError
+from lightfast.data.array_cures import picture_cure
+
+# Colours are told apart as well in a small copy, and far faster.
+_WORKING_SIDE = 96
+_BORDER_SHARE, _WIDER_SHARE = 1 / 16, 1 / 24
+_STEPS = 3
+SMALLEST, LARGEST = 0.05, 0.7
+"""Share of the picture that a foreground takes; beyond, nothing was told from the border."""
+
+
+@dataclass(frozen=True, eq=False)
+class Foreground:
+    """The cut of N pictures.
+
+    Attributes:
+        masks: bool (N, H, W), the foreground; empty where none was found.
+        found: bool (N,), whether one was found: between `SMALLEST` and `LARGEST` of the picture.
+    """
+
+    masks: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+
+
+def cut_foreground(images: NDArray[np.uint8]) -> Foreground:
+    """GrabCut (Rother et al. 2004) that begins with the picture's border as background; holes are filled and
+    the mask is made wider, since a remnant of the thing in the "background" would pass for evidence there.
+
+    Args:
+        images: uint8 (N, H, W, C), at least 8 pixels a side. The same picture gives the same cut.
+
+    Raises DataError for other arrays.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        got = f"{images.dtype} {images.shape}"
+        raise DataError("pictures", expected="uint8 (N, H, W, C)", got=got, cure=picture_cure(images))
+    if min(images.shape[1:3]) < 8:
+        raise DataError("pictures", expected="at least 8 pixels a side", got=str(images.shape[1:3]))
+    masks = np.array([_cut(image) for image in images], dtype=np.bool_).reshape(images.shape[:3])
+    return checked_foreground(masks)
+
+
+def checked_foreground(masks: NDArray[np.bool_]) -> Foreground:
+    """bool (N, H, W), of whatever origin, as a `Foreground`: too small and too large ones are not found."""
+    shares = masks.mean(axis=(1, 2)) if len(masks) else np.zeros(0)
+    found = (shares >= SMALLEST) & (shares <= LARGEST)
+    return Foreground(masks & found[:, None, None], found)
+
+
+def _cut(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    height, width = image.shape[:2]
+    shrink = min(1.0, _WORKING_SIDE / max(height, width))
+    size = (max(8, round(width * shrink)), max(8, round(height * shrink)))
+    small = np.ascontiguousarray(_three_channels(image))
+    if size != (width, height):
+        small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    mask = _grab_cut(small)
+    if size != (width, height):
+        large = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        mask = np.asarray(large, dtype=np.bool_)
+    if not mask.any():
+        return mask
+    wider = max(1, round(max(height, width) * _WIDER_SHARE))
+    return np.asarray(binary_dilation(binary_fill_holes(mask), iterations=wider), dtype=np.bool_)
+
+
+def _grab_cut(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    height, width = small.shape[:2]
+    inset = max(1, round(max(height, width) * _BORDER_SHARE))
+    if np.ptp(small.reshape(-1, 3), axis=0).max() == 0:
+        return np.zeros((height, width), dtype=np.bool_)
+    inside = (inset, inset, width - 2 * inset, height - 2 * inset)
+    mask = np.zeros((height, width), dtype=np.uint8)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    # Its first clusters are drawn from OpenCV's own generator.
+    cv2.setRNGSeed(0)
+    cv2.grabCut(small, mask, inside, *models, _STEPS, cv2.GC_INIT_WITH_RECT)
+    return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+
+
+def background_plates(images: NDArray[np.uint8], masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The pictures without their foreground: uint8 (N, H, W, C), the place filled from its surroundings
+    (Telea 2004).
+    """
+    plates = np.empty_like(images)
+    for row, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        shown = np.ascontiguousarray(_three_channels(image))
+        filled = cv2.inpaint(shown, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+        plates[row] = filled[..., : image.shape[2]]
+    return plates
+
+
+def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image if image.shape[2] == 3 else np.repeat(image, 3, axis=2)
