@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -53,9 +54,7 @@ class TiedAutoencoder(nn.Module):
         self.multiple = 2**depth
         require_size(image_shape, self.multiple)
         widths = [image_shape[2], *(width * 2**level for level in range(depth))]
-        self.layers = nn.ModuleList(
-            TiedLayer(inputs, wide) for inputs, wide in zip(widths, widths[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(TiedLayer(inputs, wide) for inputs, wide in pairwise(widths))
 
     def encode(self, pictures: Tensor, layers: int | None = None) -> Tensor:
         """float (N, C, H, W) of any H and W ≥ 2^depth → the code behind the first `layers` (None: all)."""
@@ -98,12 +97,7 @@ class SparseAutoencoder(PenalisedAutoencoder):
     """
 
     def __init__(
-        self,
-        image_shape: ImageShape,
-        outputs: int = 0,
-        width: int = 32,
-        depth: int = 2,
-        weight: float = 0.01,
+        self, image_shape: ImageShape, outputs: int = 0, width: int = 32, depth: int = 2, weight: float = 0.1
     ) -> None:
         super().__init__(image_shape, outputs, width, depth)
         self.penalty_weight = _checked_weight("sparse-autoencoder", weight)
@@ -127,7 +121,7 @@ class ContractiveAutoencoder(PenalisedAutoencoder):
         outputs: int = 0,
         width: int = 32,
         depth: int = 2,
-        weight: float = 0.01,
+        weight: float = 0.1,
         probes: int = 1,
     ) -> None:
         super().__init__(image_shape, outputs, width, depth)
@@ -162,12 +156,7 @@ class StackedAutoencoder(TiedAutoencoder):
     """
 
     def __init__(
-        self,
-        image_shape: ImageShape,
-        outputs: int = 0,
-        width: int = 32,
-        depth: int = 2,
-        masked: float = 0.25,
+        self, image_shape: ImageShape, outputs: int = 0, width: int = 32, depth: int = 2, masked: float = 0.25
     ) -> None:
         super().__init__(image_shape, outputs, width, depth)
         if not 0 <= masked < 1:

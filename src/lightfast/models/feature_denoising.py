@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,11 +18,11 @@ SMOOTHINGS: tuple[Smoothing, ...] = ("non-local", "mean")
 
 class FeatureDenoising(nn.Module):
     """The denoising block of Xie et al. 2019 (section 4, Figure 3): a denoising operation, a 1 × 1
-    convolution, and the identity added. "mean" is the 3 × 3 mean; "non-local" is the non-local mean in its
-    dot-product form without an embedding, y_i = Σ_j (x_iᵀ x_j) x_j / positions.
+    convolution, and the identity added. "non-local" is the non-local mean in its Gaussian form without an
+    embedding, Σ_j softmax_j(x_iᵀ x_j / √C) x_j over all positions j; "mean" the 3 × 3 mean.
 
     Float (N, C, H, W) → the same shape. The convolution starts at zero, so that an untrained block changes
-    nothing (ours; the paper trains from its own start).
+    nothing (ours).
     """
 
     def __init__(self, channels: int, smoothing: Smoothing = "non-local") -> None:
@@ -42,14 +41,14 @@ class FeatureDenoising(nn.Module):
         """The denoising operation alone."""
         if self.smoothing == "mean":
             return functional.avg_pool2d(features, 3, stride=1, padding=1, count_include_pad=False)
-        rows = features.flatten(2)
-        # (X Xᵀ) X and not X (Xᵀ X): C² numbers instead of one for every pair of positions.
-        products = torch.bmm(rows, rows.transpose(1, 2)) / rows.shape[2]
-        return torch.bmm(products, rows).reshape(features.shape)
+        places = features.flatten(2).transpose(1, 2)[:, None]
+        # Attention without projections is the same formula, and never holds all pairs of positions at once.
+        mean = functional.scaled_dot_product_attention(places, places, places)
+        return mean[:, 0].transpose(1, 2).reshape(features.shape)
 
 
 class DenoisingConvNet(ConvNet):
-    """`cnn` with a `FeatureDenoising` behind each of its blocks but the last, trained end to end."""
+    """`cnn` with a `FeatureDenoising` behind its last block but one, trained end to end."""
 
     def __init__(
         self,
@@ -61,18 +60,16 @@ class DenoisingConvNet(ConvNet):
         smoothing: Smoothing = "non-local",
     ) -> None:
         super().__init__(image_shape, outputs, widths, dense, dropout)
-        # Two modules a block: convolutions and pooling.
-        layers: list[nn.Module] = []
-        for number, layer in enumerate(self.features):
-            layers.append(layer)
-            if number % 2 and number < len(self.features) - 1:
-                layers.append(FeatureDenoising(widths[number // 2], smoothing))
-        self.features = nn.Sequential(*layers)
+        if len(widths) < 2:
+            raise SettingsError("denoising-cnn", expected="at least two widths", got=str(len(widths)))
+        layers = list(self.features)
+        # Two modules a block: convolution and pooling.
+        self.features = nn.Sequential(*layers[:-2], FeatureDenoising(widths[-2], smoothing), *layers[-2:])
 
 
 register(
     "denoising-cnn",
     DenoisingConvNet,
-    "`cnn` with denoising layers between its blocks",
+    "`cnn` with a denoising layer between its blocks",
     "Xie et al. 2019; this project",
 )

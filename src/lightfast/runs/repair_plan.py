@@ -70,8 +70,8 @@ class KitChoice:
             raise UnknownName("restorer", self.restorer, RESTORERS)
         if self.budget is not None and self.restorer in AUTOENCODERS:
             raise SettingsError(
-                f"`budget` is not for `restorer` {self.restorer}: the autoencoders always train the 50 epochs "
-                "of the paper",
+                f"`budget` is not for `restorer` {self.restorer}: autoencoders always train the 50 epochs of "
+                "their paper",
                 cure="Leave one of them out.",
             )
 

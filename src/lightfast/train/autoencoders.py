@@ -72,11 +72,7 @@ class LayerDenoising:
 
 
 def train_restorer(
-    network: nn.Module,
-    source: BatchSource,
-    restoration: Restoration,
-    recipe: Recipe,
-    training: Training,
+    network: nn.Module, source: BatchSource, restoration: Restoration, recipe: Recipe, training: Training
 ) -> list[dict[str, Any]]:
     """Fit a restorer in place by `recipe`, a stacked autoencoder layer by layer first.
 
@@ -99,10 +95,7 @@ def layer_recipes(recipe: Recipe, layers: int) -> tuple[Recipe, Recipe]:
     """(of each layer alone, of all together): the epochs of `recipe` divided, at least one each."""
     alone = max(1, recipe.epochs // LAYER_SHARE)
     together = max(1, recipe.epochs - alone * layers)
-    return (
-        recipe.updated([f"epochs={alone}", "patience=none"]),
-        recipe.updated([f"epochs={together}"]),
-    )
+    return (recipe.updated([f"epochs={alone}", "patience=none"]), recipe.updated([f"epochs={together}"]))
 
 
 def _layer_history(

@@ -1,7 +1,8 @@
 """Damaged digits: detect the damage, restore, read again (the MNIST-C half of the damaged-digits study).
 
 The study's five breakouts, all fifteen kinds of MNIST-C (Mu & Gilmer 2019), damage families that the repair
-never saw, and the paper's autoencoder beside ours. The classifier sees clean training digits only and is
+never saw, the paper's autoencoder beside ours, the kinds of autoencoder that it names, and what its
+literature does to the reader itself. The classifier sees clean training digits only and is
 frozen before anything else is trained.
 """
 
@@ -11,9 +12,11 @@ import time
 
 from lightfast.restore.pairs import DamageMix
 from lightfast.studies.mnist_c import tables
+from lightfast.studies.mnist_c.autoencoders import autoencoders_table
 from lightfast.studies.mnist_c.figures import digits_sections
 from lightfast.studies.mnist_c.networks import Parts, mnist_c_plan
 from lightfast.studies.mnist_c.readers import readers_table
+from lightfast.studies.mnist_c.sturdier import sturdier_table
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 
 
@@ -32,6 +35,8 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         "readers": readers_table(options, plan),
         "held_out": tables.held_out_families(parts),
         "autoencoder": tables.autoencoder(parts, pipeline),
+        "autoencoders": autoencoders_table(parts),
+        "sturdier": sturdier_table(parts),
     }
     figures = {name: rows for name, (_, rows) in measured.items()} | {
         "classifier": {

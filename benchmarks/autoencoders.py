@@ -1,0 +1,72 @@
+"""The tables "four kinds of autoencoder" and "readers made sturdier" of `study mnist-c`, at a scale of their
+own between `quick` and `paper`, on the embedded 5,000 digits.
+
+    python benchmarks/autoencoders.py --out runs/autoencoders [--seed 0]
+
+Each kind of autoencoder is trained `--trainings` times for `--epochs` epochs of `--per-epoch` digits, the
+classifiers on all training digits by the recipe of the quick scale. Trained parts are kept in --out: a second
+run only measures. Writes benchmarks/results/autoencoders.json with the processor seconds of the run (of one
+thread) and the load of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from lightfast.base.files import write_json
+from lightfast.report.provenance import provenance
+from lightfast.report.tables import markdown_table
+from lightfast.studies.mnist_c.autoencoders import autoencoders_table
+from lightfast.studies.mnist_c.networks import Parts, mnist_c_plan
+from lightfast.studies.mnist_c.sturdier import sturdier_table
+from lightfast.studies.registry import StudyOptions
+
+OUT = Path(__file__).parent / "results" / "autoencoders.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/autoencoders"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--per-epoch", type=int, default=2500)
+    parser.add_argument("--trainings", type=int, default=3)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    started, load = time.process_time(), os.getloadavg()[0]
+    options = StudyOptions(given.out, "quick", given.seed)
+    quick = mnist_c_plan("quick")
+    recipe = quick.autoencoder.recipe.updated(
+        [f"epochs={given.epochs}", "learning_rate=0.001", "schedule=constant", "weight_decay=0"]
+    )
+    plan = dataclasses.replace(
+        quick,
+        autoencoder=dataclasses.replace(quick.autoencoder, recipe=recipe, per_epoch=given.per_epoch),
+        autoencoder_seeds=given.trainings,
+        per_kind=500,
+        held_out=500,
+        sturdier=None,
+    )
+    splits = options.pictures(plan.data).splits(given.seed, val=plan.val_share)
+    parts = Parts(options, plan, splits)
+    measured = {"autoencoders": autoencoders_table(parts), "sturdier": sturdier_table(parts)}
+    seconds = {"processor": time.process_time() - started}
+    facts = provenance(splits.train.version, given.seed, seconds, ["python", *sys.argv])
+    settings = {"epochs": given.epochs, "per_epoch": given.per_epoch, "trainings": given.trainings}
+    loads = {"load_at_start": load, "load_at_end": os.getloadavg()[0], "cores": os.cpu_count(), "threads": 1}
+    counts = {"n_train": len(splits.train), "n_val": len(splits.val), "data": plan.data}
+    figures = {name: rows for name, (_, rows) in measured.items()}
+    notes = {name: table.notes for name, (table, _) in measured.items()}
+    write_json(OUT, {**settings, **counts, **loads, **figures, "notes": notes, "provenance": facts})
+    print("\n".join(markdown_table(table) for table, _ in measured.values()))
+
+
+if __name__ == "__main__":
+    main()
