@@ -138,7 +138,7 @@ class ContractiveAutoencoder(PenalisedAutoencoder):
             signs = torch.randint(0, 2, code.shape, generator=generator).to(code) * 2 - 1
             total = total + jacobian_square(given, code, signs).mean()
         units = code[0].numel()
-        return self.penalty_weight * total.float() / (self.probes * units)
+        return self.penalty_weight * total / (self.probes * units)
 
 
 def jacobian_square(given: Tensor, code: Tensor, signs: Tensor) -> Tensor:

@@ -96,9 +96,9 @@ _NOTES = (
     "for each layer alone, the rest for both. No weight was tuned on test digits.",
     "Figures are means over the trainings. Intervals: over the trainings (Student's t), nowhere narrower "
     "than over the digits (Student's t; accuracy: Wilson); of one training over the digits alone, and how "
-    "much another start would change is then not known. Gain: paired with the paper's autoencoder on the same "
-    "digits. Seconds: wall-clock of a training, of one alone from the scatter of its epochs. PSNR over the "
-    "digits that are not restored exactly.",
+    "much another start would change is then not known. Gain: paired with the paper's autoencoder on the "
+    "same digits. Seconds: wall-clock of a training, of one alone from the scatter of its epochs. PSNR over "
+    "the digits that are not restored exactly.",
 )
 
 
@@ -165,14 +165,14 @@ def _cost(trained: Sequence[Checkpoint]) -> dict[str, Any]:
     seconds = [[float(epoch["seconds"]) for epoch in one.history] for one in trained]
     totals, epochs = [sum(one) for one in seconds], len(seconds[0])
     if len(trained) > 1:
-        interval = student_mean(totals, (0.0, np.inf))
+        low, high = student_mean(totals)
     else:
-        interval = [epochs * end for end in student_mean(seconds[0], (0.0, max(seconds[0]) * epochs))]
+        low, high = (epochs * end for end in student_mean(seconds[0]))
     return {
         "parameters": count_parameters(trained[0].torch_network),
         "epochs": epochs,
         "seconds": float(np.mean(totals)),
-        "seconds_interval": list(interval),
+        "seconds_interval": [max(low, 0.0), high],
     }
 
 
