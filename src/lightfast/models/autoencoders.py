@@ -180,14 +180,14 @@ register(
 register(
     "contractive-autoencoder",
     ContractiveAutoencoder,
-    "the same layers, penalty on the Jacobian of the code (Hutchinson's estimate)",
+    "autoencoder of tied layers, penalty on the Jacobian of the code",
     "Rifai et al. 2011",
     role="restorer",
 )
 register(
     "stacked-autoencoder",
     StackedAutoencoder,
-    "the same layers, pretrained one by one as denoisers",
+    "autoencoder of tied layers, pretrained one by one as denoisers",
     "Vincent et al. 2010",
     role="restorer",
 )
