@@ -26,7 +26,7 @@ from lightfast.report.tables import MISSING, points_cell, share_cell
 from lightfast.studies.mnist_c.networks import Parts
 from lightfast.studies.mnist_c.tables import TableRows, mean_of_kinds
 from lightfast.studies.registry import trained
-from lightfast.studies.rows import drawn, wilson_of
+from lightfast.studies.rows import drawn, training_seconds, wilson_of
 from lightfast.train.fit import fit
 
 EPSILON = 0.25
@@ -119,7 +119,7 @@ def sturdier_table(parts: Parts) -> tuple[Table, TableRows]:
     rows, cells = [], []
     for row in STURDIER_ROWS:
         found = _measured(row, right, seed) | {"n_train": len(digits[row.digits])}
-        seconds = sum(float(epoch["seconds"]) for epoch in readers[row.part].history)
+        seconds = sum(map(training_seconds, readers[row.part].history))
         rows.append(found | {"training_seconds": seconds})
         cells.append(_cells(row, found))
     rows.append({"name": "removal by neighbours", **planted.as_json()})
