@@ -97,8 +97,8 @@ _NOTES = (
     "Figures are means over the trainings. Intervals: over the trainings (Student's t), nowhere narrower "
     "than over the digits (Student's t; accuracy: Wilson); of one training over the digits alone, and how "
     "much another start would change is then not known. Gain: paired with the paper's autoencoder on the "
-    "same digits. Seconds: processor time of a training (by the clock where a part is of a version that did not "
-    "keep it), of one alone with the scatter of its epochs. PSNR over the digits that are not restored "
+    "same digits. Seconds: processor time of a training (by the clock where an older version trained it), "
+    "of one alone with the scatter of its epochs. PSNR over the digits that are not restored "
     "exactly.",
 )
 
