@@ -4,8 +4,8 @@ own between `quick` and `paper`, on the embedded 5,000 digits.
     python benchmarks/autoencoders.py --out runs/autoencoders [--seed 0]
 
 Each kind of autoencoder is trained `--trainings` times for `--epochs` epochs of `--per-epoch` digits, the
-sturdier readers on `--sturdier` digits by the recipe of the quick scale. Trained parts are kept in --out: a second
-run only measures. What a training digit costs is measured apart, in processor time. Writes
+sturdier readers on `--sturdier` digits by the recipe of the quick scale. Trained parts are kept in --out: a
+second run only measures. What a training digit costs is measured apart, in processor time. Writes
 benchmarks/results/autoencoders.json with the processor seconds of the run (one thread; of what it did itself,
 parts that were there cost nothing) and the load of the machine.
 """

@@ -9,8 +9,10 @@ frozen before anything else is trained.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from lightfast.restore.pairs import DamageMix
+from lightfast.restore.pipeline import Pipeline
 from lightfast.studies.mnist_c import tables
 from lightfast.studies.mnist_c.autoencoders import autoencoders_table
 from lightfast.studies.mnist_c.figures import digits_sections
@@ -38,21 +40,7 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         "autoencoders": autoencoders_table(parts),
         "sturdier": sturdier_table(parts),
     }
-    figures = {name: rows for name, (_, rows) in measured.items()} | {
-        "classifier": {
-            "model": parts.classifier.model,
-            "temperature": parts.classifier.temperature,
-            "n_train": len(splits.train),
-        },
-        "detector": {key: value for key, value in pipeline.detector.details.items() if key != "key"},
-        "rules": {
-            "margins": pipeline.calibration.margins,
-            "temperature": pipeline.calibration.temperature,
-            "review_threshold": pipeline.calibration.review_threshold,
-        },
-        "data": splits.test.name,
-        "data_version": splits.train.version,
-    }
+    figures = {name: rows for name, (_, rows) in measured.items()} | _parts_json(parts, pipeline)
     notes = (
         f"Classifier: {parts.classifier.model}, trained on {len(splits.train):,} clean digits of "
         f"{plan.data}, then frozen.",
@@ -74,6 +62,26 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         seconds={"total": time.perf_counter() - started},
         sections=digits_sections(parts, pipeline),
     )
+
+
+def _parts_json(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
+    """What the figures were made with."""
+    calibration, splits = pipeline.calibration, parts.splits
+    return {
+        "classifier": {
+            "model": parts.classifier.model,
+            "temperature": parts.classifier.temperature,
+            "n_train": len(splits.train),
+        },
+        "detector": {key: value for key, value in pipeline.detector.details.items() if key != "key"},
+        "rules": {
+            "margins": calibration.margins,
+            "temperature": calibration.temperature,
+            "review_threshold": calibration.review_threshold,
+        },
+        "data": splits.test.name,
+        "data_version": splits.train.version,
+    }
 
 
 STUDIES.add("mnist-c", Study("mnist-c", run_mnist_c, takes_reader=True))
