@@ -77,8 +77,8 @@ def autoencoders_table(parts: Parts) -> tuple[Table, TableRows]:
     for kind in AUTOENCODER_ROWS:
         trained = trained_autoencoders(parts, kind)
         found = [_measured(parts, clean, restore(restorer, degraded)) for restorer in trained]
+        rows.append(_row(kind.title, found, reference or None) | _cost(trained))
         reference = reference or found
-        rows.append(_row(kind.title, found, reference) | _cost(trained))
     caption = (
         f"Four kinds of autoencoder, {plan.autoencoder.recipe.epochs} epochs of "
         f"{plan.autoencoder.per_epoch:,} digits damaged by motion blur or shot noise, {len(clean):,} test "
@@ -139,7 +139,7 @@ def _row(title: str, found: Sequence[_Measures], reference: Sequence[_Measures] 
         pairs = [(old["accuracy"], new["accuracy"]) for old, new in zip(reference, found, strict=True)]
         gains = np.stack([new - old for old, new in pairs])
         digits = difference_interval(*pairs[0]) if len(pairs) == 1 else student_mean(gains.mean(axis=0))
-        interval = _wider(digits, gains.mean(axis=1), (-1.0, 1.0))
+        interval = _wider(digits, gains.mean(axis=1))
         told |= {"difference": float(gains.mean()), "difference_interval": list(interval)}
     return told
 
@@ -151,13 +151,14 @@ def _interval(name: str, values: NDArray[np.float64]) -> Interval:
             over_seeds(values.mean(axis=1), values.shape[1]) if len(values) > 1 else wilson_of(values[0] > 0)
         )
     told = values[:, np.isfinite(values).all(axis=0)]
-    return _wider(student_mean(told.mean(axis=0)), np.nanmean(values, axis=1), None)
+    return _wider(student_mean(told.mean(axis=0)), np.nanmean(values, axis=1))
 
 
-def _wider(digits: Interval, trainings: NDArray[np.float64], ends: tuple[float, float] | None) -> Interval:
+def _wider(digits: Interval, trainings: NDArray[np.float64]) -> Interval:
+    """`digits`, and where there are several trainings nowhere narrower than over them."""
     if len(trainings) < 2:
         return digits
-    scatter = student_mean(trainings, ends)
+    scatter = student_mean(trainings)
     return Interval(min(digits.low, scatter.low), max(digits.high, scatter.high))
 
 
@@ -187,7 +188,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
         _cell(row, "psnr", 2),
         _cell(row, "ssim", 3),
         share_cell(row["accuracy"], row["accuracy_interval"]),
-        points_cell(row["difference"], row["difference_interval"]) if learnt else MISSING,
+        points_cell(row["difference"], row["difference_interval"]) if "difference" in row else MISSING,
         _seconds_cell(row) if learnt else "",
     )
 

@@ -105,8 +105,8 @@ def over_seeds(shares: Sequence[float], n: int) -> Interval:
     of the n pictures that each share was counted on (Wilson), since few seeds may agree by chance; of one
     share alone the scatter between seeds is not known.
     """
-    scatter, counted = student_mean(shares, (0.0, 1.0)), wilson(round(float(np.mean(shares)) * n), n)
-    return Interval(min(scatter.low, counted.low), max(scatter.high, counted.high))
+    scatter, counted = student_mean(shares), wilson(round(float(np.mean(shares)) * n), n)
+    return Interval(max(min(scatter.low, counted.low), 0.0), min(max(scatter.high, counted.high), 1.0))
 
 
 def _mean(run: _Run, side: int) -> float:
