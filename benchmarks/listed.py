@@ -48,6 +48,11 @@ BENCHMARKS = (
         ("repair_default.py --work {work}",),
         data=True,
     ),
+    Benchmark(
+        "autoencoders",
+        "four kinds of autoencoder, and readers made sturdier, on 5,000 digits",
+        ("autoencoders.py --out {work}",),
+    ),
     _study("svhn", "house numbers (the file says which data)"),
     _study(
         "emnist",
@@ -106,7 +111,7 @@ BENCHMARKS = (
     ),
     Benchmark(
         "while-drawn",
-        "the drawings paper's ten categories from strokes, accuracy while they are drawn, and painted strokes "
+        "the drawings paper's ten categories from strokes, accuracy while they are drawn, painted strokes "
         "beside Google's bitmaps",
         ("while_drawn.py",),
         data=True,

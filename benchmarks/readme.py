@@ -26,7 +26,7 @@ from measured import facts_of, lacking
 from lightfast.base.errors import DataError, LightfastError
 from lightfast.base.files import load_json, write_text
 from lightfast.report.tables import duration, percent_range, points, share_text
-from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
+from lightfast.statistics.intervals import Interval, student_mean, wilson
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES, RESULTS = ROOT / "benchmarks" / "figures", ROOT / "benchmarks" / "results"
@@ -109,9 +109,9 @@ def widest_mean(rows: Sequence[Mapping[str, Any]], side: str) -> str:
 
 
 def mean_of_draws(draws: Sequence[Mapping[str, Any]], digits: int = 1) -> str:
-    """Mean accuracy of the chosen heads over draws with its bootstrap interval over draws."""
+    """Mean accuracy of the chosen heads over draws with its interval (Student's t) over draws."""
     values = np.array([one["methods"][one["chosen"]]["top1"] for one in draws])
-    return share_text(float(values.mean()), bootstrap_mean(values, np.random.default_rng(0)), digits)
+    return share_text(float(values.mean()), student_mean(values, (0.0, 1.0)), digits)
 
 
 def differs(found: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ ASKED_SINCE = {"bf16", "commit"}
 """What no result said before it was asked for."""
 LACKING = {
     "assets-paper": ASKED_SINCE | {"load"},
+    "autoencoders": ASKED_SINCE | {"load"},
     "clusters": ASKED_SINCE | {"load"},
     "coverage": ASKED_SINCE | {"load"},
     "emnist-paper": ASKED_SINCE | {"load"},

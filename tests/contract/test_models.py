@@ -13,9 +13,11 @@ import torch
 from lightfast.data.preprocess import Preprocess
 from lightfast.models import (  # noqa: F401
     aligned,
+    autoencoders,
     backbones,
     classifiers,
     enhanced,
+    feature_denoising,
     forest,
     hub,
     papers,

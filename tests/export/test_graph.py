@@ -12,16 +12,18 @@ import torch
 from lightfast.base.errors import CheckpointError
 from lightfast.data.preprocess import Preprocess
 from lightfast.export.graph import export_graph
-from lightfast.models import backbones, classifiers, forest, hub, papers  # noqa: F401
+from lightfast.models import backbones, classifiers, feature_denoising, forest, hub, papers  # noqa: F401
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.enhanced import prepend_enhancer
+from lightfast.models.feature_denoising import FeatureDenoising
 from lightfast.models.registry import MODELS
 from lightfast.tagging.runtime import load_model_card, load_tagger
 
 Shape = tuple[int, int, int]
 SMALL = (
     "cnn",
+    "denoising-cnn",
     "mlp",
     "resnet9-small",
     "svhn-cnn",
@@ -47,6 +49,17 @@ def test_probabilities_are_those_of_torch(name: str, shape: Shape, tmp_path: Pat
     )
 
 
+@pytest.mark.parametrize("smoothing", ["non-local", "mean"])
+def test_a_denoising_layer_that_has_learnt_is_exported(smoothing: str, tmp_path: Path, kit):
+    made = kit.classifier("denoising-cnn", (28, 32, 1))
+    network = fresh_network("denoising-cnn", "classifier", (28, 32, 1), 5, {"smoothing": smoothing}, 0).eval()
+    layers = [part for part in network.modules() if isinstance(part, FeatureDenoising)]
+    torch.nn.init.normal_(layers[0].mix.weight, generator=torch.Generator().manual_seed(0))
+    made = made.replace(network=network, outputs=5, class_names=tuple("abcde"))
+    given = kit.noise((28, 32, 1))
+    assert np.abs(written(made, tmp_path, given) - kit.by_torch(made, given)).max() < 1e-5
+
+
 def test_every_small_network_of_the_registry_is_tried():
     left = {"resnet9", "cnn-2", "cnn-3"}  # the same classes of networks as others that are tried
     left |= {"enhanced"}  # two networks, see below
@@ -58,6 +71,7 @@ def test_every_small_network_of_the_registry_is_tried():
         and spec.source
         in (
             "this project",
+            "Xie et al. 2019; this project",
             "EMNIST study",
             "damaged-digits study",
             "Quick, Draw! study",

@@ -11,7 +11,15 @@ from lightfast.base.errors import SettingsError
 from lightfast.base.plain import as_json
 from lightfast.data.images import ImageSet
 from lightfast.runs import repair_plan as module
-from lightfast.runs.repair_plan import SIZES, KitChoice, KitRecord, RepairPlan, restorer_for, within_budget
+from lightfast.runs.repair_plan import (
+    AUTOENCODERS,
+    SIZES,
+    KitChoice,
+    KitRecord,
+    RepairPlan,
+    restorer_for,
+    within_budget,
+)
 from lightfast.train.recipe import Training
 
 MANY = ImageSet(
@@ -57,12 +65,12 @@ def test_a_slow_machine_trains_fewer_epochs_and_at_least_three(monkeypatch: pyte
     assert 3 * slower.per_epoch <= 0.6 * 600 * 10
 
 
-def test_the_papers_autoencoder_has_no_budget():
+@pytest.mark.parametrize("restorer", AUTOENCODERS)
+def test_an_autoencoder_has_no_budget_and_is_trained_as_the_papers(restorer: str):
     with pytest.raises(SettingsError, match="Leave one of them out"):
-        KitChoice(restorer="autoencoder", budget=60.0)
-    assert (
-        within_budget(KitChoice(restorer="autoencoder"), None, MANY, Training()).restorer.recipe.epochs == 50
-    )
+        KitChoice(restorer=restorer, budget=60.0)
+    plan = within_budget(KitChoice(restorer=restorer), None, MANY, Training()).restorer
+    assert (plan.model, plan.recipe.epochs, plan.pixel_loss, plan.recognition) == (restorer, 50, "bce", 0)
 
 
 def test_the_speed_is_measured_by_training(blobs: ImageSet):

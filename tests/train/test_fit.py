@@ -63,7 +63,7 @@ def test_calibration_keeps_the_ranking_and_lowers_the_loss(blobs: ImageSet):
     )
 
 
-@pytest.mark.parametrize("kind", ["none", "shift", "mirror", "affine", "natural"])
+@pytest.mark.parametrize("kind", ["none", "shift", "mirror", "affine", "natural", "cutout"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_augmentation_keeps_shape_range_and_input(kind: str, channels: int):
     pixels = torch.rand(6, channels, 12, 10)
@@ -75,6 +75,24 @@ def test_augmentation_keeps_shape_range_and_input(kind: str, channels: int):
     assert torch.equal(first, again)
     assert torch.equal(pixels, before)
     assert torch.equal(first, pixels) == (kind == "none")
+
+
+def test_cutout_fills_a_square_of_half_the_side_about_any_pixel_with_the_mean():
+    pixels = torch.rand(600, 2, 8, 10, generator=torch.Generator().manual_seed(0))
+    cut = augment(pixels, "cutout", torch.Generator().manual_seed(1))
+    fill = pixels.mean(dim=(0, 2, 3))
+    squares = set()
+    for before, after in zip(pixels, cut, strict=True):
+        changed = (before != after).any(dim=0)
+        rows, columns = (torch.nonzero(changed.any(dim=axis))[:, 0] for axis in (1, 0))
+        # The square of 4 × 4, less what sticks out.
+        assert changed.sum() == len(rows) * len(columns)
+        assert torch.equal(after[:, changed], fill[:, None].expand(-1, int(changed.sum())))
+        for found, extent in ((rows, 8), (columns, 10)):
+            inside = found[0] > 0 and found[-1] < extent - 1
+            assert len(found) == 4 if inside else 2 <= len(found) <= 4
+        squares.add((int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])))
+    assert len(squares) == 8 * 10
 
 
 def test_mirror_turns_about_half_of_the_pictures_left_to_right_and_shifts_them_by_two_of_28_pixels():

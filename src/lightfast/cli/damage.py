@@ -115,7 +115,8 @@ def repair(
             "--restorer",
             metavar="NAME",
             help="aligned-unet (ours, puts the picture straight first), unet (ours, without that) or "
-            "autoencoder (the damaged-digits paper's, 50 epochs). Default: that of the kit that RUN has, "
+            "autoencoder (the damaged-digits paper's), sparse-autoencoder, contractive-autoencoder or "
+            "stacked-autoencoder (50 epochs each). Default: that of the kit that RUN has, "
             "else aligned-unet where SUITE moves or turns pictures, else unet.",
         ),
     ] = None,

@@ -12,7 +12,18 @@ from lightfast.base.randomness import derive_seed
 from lightfast.data.preprocess import Preprocess
 
 # Each family adds its own to MODELS.
-from lightfast.models import aligned, backbones, classifiers, forest, hub, papers, restorers, transfer  # noqa: F401
+from lightfast.models import (  # noqa: F401
+    aligned,
+    autoencoders,
+    backbones,
+    classifiers,
+    feature_denoising,
+    forest,
+    hub,
+    papers,
+    restorers,
+    transfer,
+)
 from lightfast.models.enhanced_network import ENHANCED_MODEL as ENHANCED
 from lightfast.models.enhanced_network import EnhancedNetwork
 from lightfast.models.registry import MODELS, ImageShape, ModelSpec, Role, register

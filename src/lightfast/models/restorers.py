@@ -239,13 +239,16 @@ def _layer_counts(identifier: str) -> tuple[int, int]:
 
 
 def _padded(network: Callable[[Tensor], Tensor], pictures: Tensor, multiple: int) -> Tensor:
-    """`network` of the pictures, their right and lower edge replicated up to the next multiple
-    and cut off again.
-    """
+    """`network` of the pictures, padded and cut off again."""
+    height, width = pictures.shape[-2:]
+    return network(padded_to(pictures, multiple))[..., :height, :width]
+
+
+def padded_to(pictures: Tensor, multiple: int) -> Tensor:
+    """float (N, C, H, W), its right and lower edge replicated until both sides are multiples."""
     height, width = pictures.shape[-2:]
     below, right = -height % multiple, -width % multiple
-    padded = functional.pad(pictures, (0, right, 0, below), mode="replicate") if below or right else pictures
-    return network(padded)[..., :height, :width]
+    return functional.pad(pictures, (0, right, 0, below), mode="replicate") if below or right else pictures
 
 
 def _pair(inputs: int, outputs: int, norm: bool = True) -> nn.Sequential:

@@ -14,12 +14,13 @@ from lightfast.data.images import ImageSet
 from lightfast.data.preprocess import Preprocess
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
+from lightfast.models.device import resolve_device
 
 # The verb of this room; it stands below, since explanations of an enhancer need it too.
 from lightfast.models.infer import restore  # noqa: F401
 from lightfast.restore.pairs import DamagedPictures, DamageMix
 from lightfast.restore.recognition import frozen_classifier
-from lightfast.train.loop import LoopContext, train
+from lightfast.train.autoencoders import train_restorer
 from lightfast.train.objectives import Restoration
 from lightfast.train.recipe import Recipe, Training
 
@@ -29,7 +30,8 @@ class RestorerPlan:
     """How a restorer is made.
 
     Attributes:
-        model: `unet` or `autoencoder`, with `config` as its keyword arguments.
+        model: a restorer of the table of models, with `config` as its keyword arguments; what it adds to the
+            loss (sparse and contractive autoencoders) or to the training (stacked) comes with it.
         pixel_loss: "mse", "l1", or "bce" as in the paper.
         recognition: weight of the frozen classifier's cross-entropy on the restored picture; 0 = pixels only.
         recipe: how to train.
@@ -63,12 +65,11 @@ def fit_restorer(
     """
     plan, training = plan or RestorerPlan(), training or Training()
     network = fresh_network(plan.model, "restorer", train_images.image_shape, 0, plan.config, training.seed)
-    context = LoopContext.of(training, "restorer")
     wanted = classifier if plan.recognition > 0 else None
-    reader = wanted and frozen_classifier(wanted, context.device)
+    reader = wanted and frozen_classifier(wanted, resolve_device(training.device))
     objective = Restoration(plan.pixel_loss, reader, plan.recognition if reader else 0.0)
     source = DamagedPictures(train_images, val_images, mix, training.seed, plan.per_epoch)
-    history = train(network, source, objective, plan.recipe, seed=training.seed, context=context)
+    history = train_restorer(network, source, objective, plan.recipe, training)
     details = {
         "seed": training.seed,
         "damages": [list(choice) for choice in mix.choices],

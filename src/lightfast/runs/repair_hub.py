@@ -24,7 +24,7 @@ from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import aligned, prepare
 from lightfast.runs.repair_kit import fit_pipeline, load_pipeline, plan_of, save_pipeline
 from lightfast.runs.repair_options import RepairOptions
-from lightfast.runs.repair_plan import PAPERS, REPAIR_BUDGET, KitChoice, KitRecord, RepairPlan
+from lightfast.runs.repair_plan import AUTOENCODERS, REPAIR_BUDGET, KitChoice, KitRecord, RepairPlan
 
 MADE_FOR_FILE = "made_for.json"
 """In the kit of a published classifier: its name, the digest of its weights, and what the kit learned on."""
@@ -83,7 +83,7 @@ def pipeline_for_hub(
     learned = {"learn_on": learn_on.text, "data_version": train_images.version, "seed": options.seed}
     write_json(home / REPAIR_FOLDER / MADE_FOR_FILE, {**made_for, **learned})
     # The paper's autoencoder is never cut to a budget.
-    budget = None if plan.restorer.model == PAPERS else choice.budget or REPAIR_BUDGET
+    budget = None if plan.restorer.model in AUTOENCODERS else choice.budget or REPAIR_BUDGET
     save_pipeline(home, pipeline, KitRecord.of(plan, seconds, budget))
     note = (
         f"the detector and the restorer were trained first, on {len(train_images):,} training pictures of "

@@ -23,7 +23,7 @@ from lightfast.runs.folder import REPAIR_FOLDER, load_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.runs.repair_plan import (
-    PAPERS,
+    AUTOENCODERS,
     REPAIR_BUDGET,
     VAL_WATCHED,
     KitChoice,
@@ -113,7 +113,7 @@ def pipeline_for_run(
     plan = plan_of(choice, classifier, splits.train, training)
     replaced = _told(home)
     pipeline, seconds = fit_pipeline(classifier, (splits.train, splits.val), plan, training)
-    budget = None if plan.restorer.model == PAPERS else choice.budget or REPAIR_BUDGET
+    budget = None if plan.restorer.model in AUTOENCODERS else choice.budget or REPAIR_BUDGET
     save_pipeline(home, pipeline, KitRecord.of(plan, seconds, budget))
     note = (
         f"the detector and the restorer were trained first, on {len(splits.train):,} training pictures of "

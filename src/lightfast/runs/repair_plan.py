@@ -20,9 +20,10 @@ from lightfast.restore.pairs import DamageMix
 from lightfast.train.recipe import Recipe, Training
 
 ALIGNED, UNALIGNED, PAPERS = "aligned-unet", "unet", "autoencoder"
-RESTORERS = (ALIGNED, UNALIGNED, PAPERS)
+AUTOENCODERS = (PAPERS, "sparse-autoencoder", "contractive-autoencoder", "stacked-autoencoder")
+RESTORERS = (ALIGNED, UNALIGNED, *AUTOENCODERS)
 """What `repair` can put behind the detector: ours that puts pictures straight first, ours without that,
-and the damaged-digits paper's.
+the damaged-digits paper's, and the other three kinds of autoencoder that it names.
 """
 REPAIR_BUDGET = 600.0
 """Seconds that a kit may take to train, where nothing else is said."""
@@ -67,9 +68,10 @@ class KitChoice:
     def __post_init__(self) -> None:
         if self.restorer is not None and self.restorer not in RESTORERS:
             raise UnknownName("restorer", self.restorer, RESTORERS)
-        if self.budget is not None and self.restorer == PAPERS:
+        if self.budget is not None and self.restorer in AUTOENCODERS:
             raise SettingsError(
-                f"`budget` is not for `restorer` {PAPERS}, which always trains the 50 epochs of its paper",
+                f"`budget` is not for `restorer` {self.restorer}: autoencoders always train the 50 epochs of "
+                "their paper",
                 cure="Leave one of them out.",
             )
 
@@ -78,7 +80,9 @@ class KitChoice:
         """How a kit of this choice is made where time is no matter."""
         suite = self.suite or "mnist-c"
         restorer = self.restorer or restorer_for(suite)
-        return RepairPlan(suite, restorer=AUTOENCODER) if restorer == PAPERS else of_size(suite, restorer)
+        if restorer in AUTOENCODERS:
+            return RepairPlan(suite, restorer=dataclasses.replace(AUTOENCODER, model=restorer))
+        return of_size(suite, restorer)
 
 
 def restorer_for(suite: str) -> str:
@@ -146,7 +150,8 @@ AUTOENCODER = RestorerPlan(
     recipe=Recipe.of(epochs=50, learning_rate=1e-3, schedule="constant", weight_decay=0),
     per_epoch=6_000,
 )
-"""The paper's: BCE on pixels alone, 50 epochs; what it does not tell as Keras has it."""
+"""The paper's: BCE on pixels alone, 50 epochs; what it does not tell as Keras has it. The other kinds of
+`AUTOENCODERS` are trained alike."""
 
 
 def within_budget(
@@ -155,10 +160,10 @@ def within_budget(
     """The plan of the largest of `SIZES` that fits into the budget by the speed measured here and now; where
     none does, the smallest with fewer epochs, of fewer pictures where even `_FEWEST_EPOCHS` do not fit.
 
-    The paper's autoencoder is never cut. `classifier` is the one that the restorer learns through, if any.
+    The autoencoders are never cut. `classifier` is the one that the restorer learns through, if any.
     """
     largest = choice.plan
-    if largest.restorer.model == PAPERS:
+    if largest.restorer.model in AUTOENCODERS:
         return largest
     seconds = RESTORER_SHARE * (choice.budget or REPAIR_BUDGET)
     speeds: dict[int, float] = {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, betaincinv, chdtrc, ndtri
+from scipy.special import bdtr, betaincinv, chdtrc, ndtri, stdtrit
 
 from lightfast.base.errors import DataError
 
@@ -176,6 +177,34 @@ def bootstrap_mean(values: ArrayLike, rng: np.random.Generator, resamples: int =
     shapes = [(min(rows, resamples - start), data.size) for start in range(0, resamples, rows)]
     means = [data[rng.integers(data.size, size=shape)].mean(axis=1) for shape in shapes]
     return tails(np.concatenate(means))
+
+
+def student_mean(values: ArrayLike, ends: tuple[float, float] | None = None) -> Interval:
+    """95 % interval of the mean of `values` (N,) by Student's t (1908), for few values without far outliers,
+    of which the percentile bootstrap is too narrow; of skewed ones (shares near 1) it covers a little less
+    than 95 times in 100 (92 of five draws, where measured). Of one value the scatter is not known: the
+    whole range.
+
+    Args:
+        values: at least one, all finite.
+        ends: the finite range in which they lie, out of which the interval does not go; None = all numbers.
+            With a range values that are all equal get the interval of `bounded_mean`, which then has a closed
+            form, and not one of width 0.
+    """
+    data = np.asarray(values, dtype=np.float64).ravel()
+    if data.size == 0 or not np.isfinite(data).all():
+        raise DataError(
+            "interval of a mean", expected="at least one value, all finite", got=f"{data.size} values"
+        )
+    low, high = ends or (-np.inf, np.inf)
+    if data.size == 1:
+        return Interval(low, high)
+    mean, spread = float(data.mean()), float(data.std(ddof=1))
+    if ends is not None and spread <= 1e-12 * (high - low):
+        left = 1 - TAILS[0] ** (1 / data.size)
+        return Interval(mean - left * (mean - low), mean + left * (high - mean))
+    half = float(stdtrit(data.size - 1, TAILS[1])) * spread / math.sqrt(data.size)
+    return Interval(max(low, mean - half), min(high, mean + half))
 
 
 def tails(values: NDArray[np.float64]) -> Interval:

@@ -114,11 +114,16 @@ def outcome_of(options: StudyOptions, row: ModelRow, splits: Splits) -> Outcome:
     checkpoint = calibrate(choose_views(fitted, splits.val, row.views) if row.views else fitted, splits.val)
     predictions = dataclasses.replace(predict(checkpoint, splits.test), name=row.title)
     network, history = checkpoint.network, checkpoint.history
-    seconds = sum(float(epoch.get("processor_seconds", epoch["seconds"])) for epoch in history) or float(
+    seconds = sum(map(training_seconds, history)) or float(
         checkpoint.details.get("fit_processor_seconds", checkpoint.details.get("fit_seconds", 0.0))
     )
     parameters = None if isinstance(network, Forest) else count_parameters(network)
     return Outcome(row, checkpoint, predictions, score(predictions), parameters, len(history), seconds)
+
+
+def training_seconds(epoch: Mapping[str, Any]) -> float:
+    """Processor seconds of an epoch of a history; of parts that an earlier version trained, by the clock."""
+    return float(epoch.get("processor_seconds", epoch["seconds"]))
 
 
 def trained_row(options: StudyOptions, row: ModelRow, splits: Splits) -> Checkpoint:

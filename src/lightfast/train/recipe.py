@@ -35,11 +35,14 @@ class Recipe(Settings):
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of the target spread over all classes"
     )
-    augment: Literal["none", "shift", "flip", "mirror", "affine", "mirror-affine", "natural"] = Field(
-        default="none",
-        description="shift (±2 px of 28), flip (left-right), mirror (flip and shift), affine (±10°, ±10 % "
-        "scale, ±10 % shift), "
-        "mirror-affine (flip and affine), natural (flip, shift and brightness, for photographs)",
+    augment: Literal["none", "shift", "flip", "mirror", "affine", "mirror-affine", "natural", "cutout"] = (
+        Field(
+            default="none",
+            description="shift (±2 px of 28), flip (left-right), mirror (flip and shift), affine (±10°, "
+            "±10 % scale, ±10 % shift), mirror-affine (flip and affine), natural (flip, shift and "
+            "brightness, for photographs), cutout (a square of half the shorter side, its middle "
+            "anywhere, filled with the batch's mean)",
+        )
     )
     keep: Literal["best", "last"] = Field(
         default="best",

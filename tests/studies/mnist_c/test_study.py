@@ -33,7 +33,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_quick_prints_the_papers_figures_beside_ours(result: StudyResult):
-    assert len(result.tables) == 5
+    assert len(result.tables) == 7
     text = text_table(result.tables[0])
     assert all(f"{100 * before:.2f} → {100 * after:.2f}" in text for _, _, before, after in BREAKOUTS)
     assert "mean of 15" in markdown_table(result.tables[1])

@@ -10,7 +10,7 @@ import numpy as np
 from lightfast.report.grouped import GroupedShare, grouped_intervals_figure
 from lightfast.report.page import Cell, Figure, Section, Table
 from lightfast.report.tables import MINUS, percent, points_cell
-from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
+from lightfast.statistics.intervals import Interval, student_mean, wilson
 from lightfast.studies.assets.tasks import MODEL, TASKS, TaskOf
 
 PUBLISHED_TESTS = 100
@@ -28,7 +28,7 @@ def intervals_section(draws: Mapping[str, Sequence[Any]], full: Mapping[str, Seq
     caption = (
         f"Top-1 accuracy with 95 % intervals. Here: mean of {len(one)} draws of "
         f"{one[0]['n_train'] + one[0]['n_val']:,} training and {one[0]['n_test']:,} test pictures "
-        "(bootstrap over "
+        "(Student's t over "
         "draws)"
         + (", and the full sets (Wilson)" if full else "")
         + ", on stand-ins. Published: the paper's, "
@@ -47,7 +47,7 @@ def intervals_section(draws: Mapping[str, Sequence[Any]], full: Mapping[str, Seq
 def _task_rows(task: TaskOf, draws: Sequence[Any], full: Sequence[Any]) -> list[GroupedShare]:
     own = np.array([one["methods"][one["chosen"]]["top1"] for one in draws])
     size = draws[0]["n_train"] + draws[0]["n_val"]
-    interval = bootstrap_mean(own, np.random.default_rng(0))
+    interval = student_mean(own, (0.0, 1.0))
     rows = [GroupedShare(f"ours, {size:,} pictures", float(own.mean()), interval, True)]
     for one in full:
         share = one["methods"][one["chosen"]]["top1"]

@@ -13,7 +13,7 @@ from lightfast.models.hub_reach import require_published
 from lightfast.models.transfer import identifier_of
 from lightfast.report.page import Cell, Table
 from lightfast.report.tables import percent, percent_range, points_cell, share_cell
-from lightfast.statistics.intervals import Interval, bootstrap_mean, wilson
+from lightfast.statistics.intervals import student_mean, wilson
 from lightfast.studies.assets.draws import measured_draws
 from lightfast.studies.assets.figures import intervals_section, scratch_rows, scratch_table
 from lightfast.studies.assets.grouping import grouped_pictures, grouping_section, grouping_table
@@ -118,7 +118,7 @@ def paper_table(
     columns += ["ours, full sets"] if full else []
     note = (
         f"Ours: mean of {len(draws[TASKS[0].name])} draws, ± standard deviation of a draw, 95 % interval of "
-        "the mean (bootstrap over draws, which share pictures of one pool). A head is chosen on a fifth of "
+        "the mean (Student's t over draws, which share pictures of one pool). A head is chosen on a fifth of "
         "the training pictures. Published figures: other pictures."
     )
     return Table(tuple(columns), tuple(rows), "Four tasks of a media library", (note,))
@@ -132,9 +132,10 @@ def methods_table(draws: Mapping[str, Sequence[Any]]) -> Table:
         for name in results[0]["methods"]:
             own = np.array([one["methods"][name]["top1"] for one in results])
             gap = own - np.array([one["methods"]["both"]["top1"] for one in results])
-            difference = "" if name == "both" else points_cell(float(gap.mean()), _spread(gap), 1)
+            interval = student_mean(gap, (-1.0, 1.0))
+            difference = "" if name == "both" else points_cell(float(gap.mean()), interval, 1)
             seconds = float(np.median([one["methods"][name]["seconds"] for one in results]))
-            mean = share_cell(float(own.mean()), _spread(own), digits=1)
+            mean = share_cell(float(own.mean()), student_mean(own, (0.0, 1.0)), digits=1)
             rows.append((task.title, _TITLES[name], mean, difference, f"{seconds:.1f} s"))
     columns = ("task", "head", "top-1", "against pooled + maps", "fit")
     return Table(
@@ -142,8 +143,8 @@ def methods_table(draws: Mapping[str, Sequence[Any]]) -> Table:
         tuple(rows),
         "Frozen features: which head",
         (
-            "Same draws in every row; 95 % bootstrap intervals over draws. The seconds are those of fitting "
-            "a head, the features were computed once.",
+            "Same draws in every row; 95 % intervals over draws (Student's t). The seconds are those of "
+            "fitting a head, the features were computed once.",
         ),
     )
 
@@ -225,12 +226,8 @@ def mean_cell(results: Sequence[Mapping[str, Any]], task: TaskOf) -> Cell:
     more = f" ({100 * third:.2f})" if len(task.classes) > 3 else ""
     return Cell(
         f"{percent(float(own.mean()), 1)}{more}",
-        f"± {100 * own.std(ddof=1):.1f}, {percent_range(_spread(own))}",
+        f"± {100 * own.std(ddof=1):.1f}, {percent_range(student_mean(own, (0.0, 1.0)))}",
     )
-
-
-def _spread(values: np.ndarray) -> Interval:
-    return bootstrap_mean(values, np.random.default_rng(0))
 
 
 def _published(figures: tuple[float, float | None]) -> str:

@@ -33,6 +33,8 @@ class MnistCPlan:
         breakout, per_kind, held_out: test digits a breakout, a kind (all when None), a held-out kind.
         families: damage families left out one at a time; all when None.
         seeds: how many seeds the table of readers is measured over.
+        autoencoder_seeds: how many trainings of each kind of autoencoder.
+        sturdier: training digits of the sturdier readers (all when None).
         classifier, detector, restorer, autoencoder: how each part is trained; `family_*` the smaller ones of
             the held-out runs and of the table of readers.
     """
@@ -44,6 +46,8 @@ class MnistCPlan:
     held_out: int
     families: tuple[str, ...] | None
     seeds: int
+    autoencoder_seeds: int
+    sturdier: int | None
     classifier: Recipe
     detector: DetectorPlan
     restorer: RestorerPlan
@@ -68,6 +72,8 @@ def _quick() -> MnistCPlan:
         held_out=60,
         families=("noise",),
         seeds=2,
+        autoencoder_seeds=1,
+        sturdier=1000,
         classifier=Recipe(epochs=3, averaging=0.98),
         detector=look,
         family_detector=DetectorPlan(recipe=Recipe(epochs=1, averaging=0.9), per_epoch=1500),
@@ -92,6 +98,8 @@ def _paper() -> MnistCPlan:
         held_out=2000,
         families=None,
         seeds=3,
+        autoencoder_seeds=3,
+        sturdier=None,
         # No augmentation: shifts and rotations are damages here, and the classifier is to know clean digits
         # only.
         classifier=Recipe(epochs=8, averaging=0.998),
@@ -210,7 +218,8 @@ class Parts:
 
     def restorer(self, mix: DamageMix, part: str, plan: RestorerPlan) -> Checkpoint:
         """A restorer kept under `part`, trained through the frozen classifier where its plan says so."""
-        train, val, reader = self.splits.train, self.splits.val, self.classifier
+        train, val = self.splits.train, self.splits.val
+        reader = self.classifier if plan.recognition > 0 else None
         return trained(
             self.options,
             part,

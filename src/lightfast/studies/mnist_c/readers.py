@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from lightfast.corrupt.suite import corrupt
 from lightfast.report.page import Cell, Table
 from lightfast.report.tables import percent, share_cell
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import repair
-from lightfast.statistics.intervals import Interval, wilson
+from lightfast.statistics.intervals import Interval, student_mean, wilson
 from lightfast.studies.mnist_c.networks import READERS, SEVERITY_OF, DigitReader, MnistCPlan, Parts
 from lightfast.studies.mnist_c.tables import TableRows, mean_of_kinds
 from lightfast.studies.registry import StudyOptions
@@ -106,11 +105,8 @@ def over_seeds(shares: Sequence[float], n: int) -> Interval:
     of the n pictures that each share was counted on (Wilson), since few seeds may agree by chance; of one
     share alone the scatter between seeds is not known.
     """
-    if len(shares) < 2:
-        return Interval(0.0, 1.0)
-    mean, error = float(np.mean(shares)), float(np.std(shares, ddof=1) / np.sqrt(len(shares)))
-    half, counted = float(stats.t.ppf(0.975, len(shares) - 1)) * error, wilson(round(mean * n), n)
-    return Interval(max(min(mean - half, counted.low), 0.0), min(max(mean + half, counted.high), 1.0))
+    scatter, counted = student_mean(shares), wilson(round(float(np.mean(shares)) * n), n)
+    return Interval(max(min(scatter.low, counted.low), 0.0), min(max(scatter.high, counted.high), 1.0))
 
 
 def _mean(run: _Run, side: int) -> float:

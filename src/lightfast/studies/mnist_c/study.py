@@ -1,19 +1,24 @@
 """Damaged digits: detect the damage, restore, read again (the MNIST-C half of the damaged-digits study).
 
 The study's five breakouts, all fifteen kinds of MNIST-C (Mu & Gilmer 2019), damage families that the repair
-never saw, and the paper's autoencoder beside ours. The classifier sees clean training digits only and is
+never saw, the paper's autoencoder beside ours, the kinds of autoencoder that it names, and what its
+literature does to the reader itself. The classifier sees clean training digits only and is
 frozen before anything else is trained.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from lightfast.restore.pairs import DamageMix
+from lightfast.restore.pipeline import Pipeline
 from lightfast.studies.mnist_c import tables
+from lightfast.studies.mnist_c.autoencoders import autoencoders_table
 from lightfast.studies.mnist_c.figures import digits_sections
 from lightfast.studies.mnist_c.networks import Parts, mnist_c_plan
 from lightfast.studies.mnist_c.readers import readers_table
+from lightfast.studies.mnist_c.sturdier import sturdier_table
 from lightfast.studies.registry import STUDIES, Study, StudyOptions, StudyResult
 
 
@@ -32,22 +37,10 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         "readers": readers_table(options, plan),
         "held_out": tables.held_out_families(parts),
         "autoencoder": tables.autoencoder(parts, pipeline),
+        "autoencoders": autoencoders_table(parts),
+        "sturdier": sturdier_table(parts),
     }
-    figures = {name: rows for name, (_, rows) in measured.items()} | {
-        "classifier": {
-            "model": parts.classifier.model,
-            "temperature": parts.classifier.temperature,
-            "n_train": len(splits.train),
-        },
-        "detector": {key: value for key, value in pipeline.detector.details.items() if key != "key"},
-        "rules": {
-            "margins": pipeline.calibration.margins,
-            "temperature": pipeline.calibration.temperature,
-            "review_threshold": pipeline.calibration.review_threshold,
-        },
-        "data": splits.test.name,
-        "data_version": splits.train.version,
-    }
+    figures = {name: rows for name, (_, rows) in measured.items()} | _parts_json(parts, pipeline)
     notes = (
         f"Classifier: {parts.classifier.model}, trained on {len(splits.train):,} clean digits of "
         f"{plan.data}, then frozen.",
@@ -69,6 +62,26 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
         seconds={"total": time.perf_counter() - started},
         sections=digits_sections(parts, pipeline),
     )
+
+
+def _parts_json(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
+    """What the figures were made with."""
+    calibration, splits = pipeline.calibration, parts.splits
+    return {
+        "classifier": {
+            "model": parts.classifier.model,
+            "temperature": parts.classifier.temperature,
+            "n_train": len(splits.train),
+        },
+        "detector": {key: value for key, value in pipeline.detector.details.items() if key != "key"},
+        "rules": {
+            "margins": calibration.margins,
+            "temperature": calibration.temperature,
+            "review_threshold": calibration.review_threshold,
+        },
+        "data": splits.test.name,
+        "data_version": splits.train.version,
+    }
 
 
 STUDIES.add("mnist-c", Study("mnist-c", run_mnist_c, takes_reader=True))

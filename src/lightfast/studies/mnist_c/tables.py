@@ -308,10 +308,17 @@ def _psnr(clean: NDArray[np.uint8], pictures: NDArray[np.uint8]) -> float | None
 
 
 def _bce(restored: NDArray[np.uint8], clean: NDArray[np.uint8]) -> float:
-    """Mean binary cross-entropy a pixel, prediction clipped half a grey level into the open interval."""
+    return float(bce_of_each(restored, clean).mean())
+
+
+def bce_of_each(restored: NDArray[np.uint8], clean: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """float64 (N,): mean binary cross-entropy a pixel, prediction clipped half a grey level into the open
+    interval.
+    """
     share = np.clip(restored / 255.0, 0.5 / 255, 1 - 0.5 / 255)
     target = clean / 255.0
-    return float(-(target * np.log(share) + (1 - target) * np.log(1 - share)).mean())
+    losses = -(target * np.log(share) + (1 - target) * np.log(1 - share))
+    return losses.reshape(len(losses), -1).mean(axis=1)
 
 
 def _before_after(result: Repair) -> tuple[Cell, ...]:
