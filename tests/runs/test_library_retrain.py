@@ -21,7 +21,8 @@ from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.promote import list_models, promote_model, rollback_model
 from lightfast.library.remove import retire_label
 from lightfast.library.undo import undo
-from lightfast.runs.library_pile import PILE_FILE, RetrainOptions
+from lightfast.runs.folder import PILE_FILE
+from lightfast.runs.library_pile import RetrainOptions
 from lightfast.runs.library_retrain import RetrainResult, retrain_library
 from lightfast.runs.library_tag import promoted_run, tag_library
 from lightfast.runs.options import RunOptions
@@ -179,7 +180,7 @@ def test_too_few_labels_are_said_before_anything_is_loaded_to_train(tmp_path: Pa
     confirm(held, [one, two], truth_of(held))
     require_two_labels(held)
     retire_label(held.store, "bright")
-    with pytest.raises(DataError, match="expected pictures of at least two labels .* got 2 pictures"):
+    with pytest.raises(DataError, match=r"expected pictures of at least two labels .* got 2 pictures"):
         require_two_labels(held)
     held.close()
     code = (

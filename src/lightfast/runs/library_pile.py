@@ -23,11 +23,10 @@ from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_a
 from lightfast.library.ledger import LEDGER_MARGIN, Spent, spent_since_last
 from lightfast.library.library import Library
 from lightfast.runs.fit import TrainOptions
+from lightfast.runs.folder import PILE_FILE
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.train.recipe import Recipe
-
-PILE_FILE = "pile.csv"
 
 
 @dataclass(frozen=True)
