@@ -67,7 +67,7 @@ class Library {
   }
 
   async start() {
-    const [said] = await Promise.all([get("/api/labels"), this.look()]);
+    const [said] = await Promise.all([get("/api/labels?client="), this.look()]);
     this.labels = said.items;
     part("words").replaceChildren(...this.labels.map((one) => make("option", { value: one.name })));
     this.facets();
@@ -181,7 +181,7 @@ class Library {
   }
 
   counts() {
-    get("/api/labels").then((said) => {
+    get("/api/labels?client=").then((said) => {
       this.labels = said.items;
       this.facets();
     }, sayFailed);

@@ -77,6 +77,37 @@ export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${
 /** @param {number | null | undefined} share */
 export const percent = (share) => (share == null ? "" : share > 0.995 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`);
 
+/** A share with one digit, as tables show it. @param {number | null | undefined} share */
+export const tenths = (share) => (share == null ? "" : `${(100 * share).toFixed(1)} %`);
+
+/** @param {string | null} text */
+export const day = (text) => (text ? new Date(text).toLocaleDateString("en-GB", { dateStyle: "medium" }) : "");
+
+/** A cell of a table. @param {string | Node} what @param {string} [name] of its class */
+export const cell = (what, name = "") => make("td", { className: name }, what);
+
+/** A button; what its act throws is said. @param {string} text @param {() => unknown} act @param {string} [name] of its class */
+export function button(text, act, name = "") {
+  return make("button", { type: "button", className: name, textContent: text, onclick: () => tried(act) });
+}
+
+/** Do something when a form is sent, or a part of the page changes or is clicked; what it throws is said. @param {string} id @param {"submit" | "change" | "click" | "input"} kind @param {(event: any) => unknown} act */
+export function on(id, kind, act) {
+  part(id).addEventListener(kind, (/** @type {Event} */ event) => {
+    if (kind === "submit") event.preventDefault();
+    tried(() => act(event));
+  });
+}
+
+/** @param {() => unknown} act */
+async function tried(act) {
+  try {
+    await act();
+  } catch (error) {
+    sayFailed(error);
+  }
+}
+
 /** A bar of a share, 0..1. @param {number} share */
 export function meter(share) {
   const bar = make("i");
