@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
+from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel, Field
 
-from lightfast.base.plain import as_json
 from lightfast.base.text import nfc
 from lightfast.library.label_list import LabelRow, add_label, change_label, drop_label, label_row, list_labels
 from lightfast.library.store import now
@@ -70,7 +70,9 @@ def patch_label(label_id: PathId, change: LabelChange, served: Served, person: A
         before = label_row(connection, label_id)
         changed = change_label(connection, label_id, changes)
         # What it was stays readable: a label is one row, which a change writes over.
-        was, now_is = ({name: as_json(getattr(row, name)) for name in changes} for row in (before, changed))
+        was, now_is = (
+            jsonable_encoder({name: getattr(row, name) for name in changes}) for row in (before, changed)
+        )
         note_audit(connection, person.id, "label changed", label_id=label_id, before=was, after=now_is)
         return changed
 

@@ -37,7 +37,7 @@ async function look() {
 }
 
 async function near() {
-  const { items } = await get(`/api/search?like=${id}&limit=13`);
+  const { items } = await get(`/api/search?like=${id}&limit=13`, { slow: true });
   part("near-part").hidden = false;
   part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => make("a", { href: `/assets/${asset.id}` }, Object.assign(new Image(), { src: viewOf(asset.id, 256), alt: asset.name }), make("small", { textContent: similarity?.toFixed(2) ?? "" }))));
   if (!items.length) part("near").append(make("p", { className: "muted", textContent: "Nothing is alike, or no picture has been embedded yet: group the pictures first." }));
@@ -61,13 +61,13 @@ async function slowly(asked, text, act) {
 async function explained(method) {
   // Asked for first, so that a refusal can be read; the browser has it then.
   const address = `/api/explain/${id}?method=${method}`;
-  await get(address).catch((error) => { part("explain").value = ""; throw error; });
+  await get(address, { slow: true }).catch((error) => { part("explain").value = ""; throw error; });
   part("picture").src = address;
   return "Coloured where the model finds what speaks for its label.";
 }
 
 async function repaired() {
-  const found = await get(`/api/repair/${id}`);
+  const found = await get(`/api/repair/${id}`, { slow: true });
   const read = (/** @type {"before" | "after"} */ which, /** @type {string} */ title) => make("figure", {}, Object.assign(new Image(), { src: `/api/repair/${id}/${which}`, alt: `${title} repair`, className: "crisp" }),
     make("figcaption", {}, make("b", { textContent: title }), ...found[which].map((/** @type {any} */ one) => make("span", { className: "tag-row" }, make("span", { textContent: one.label }), make("span", { className: "muted small", textContent: percent(one.probability) }), meter(one.probability)))));
   part("damage").textContent = found.damage === "clean" ? `No damage is found (${percent(found.sure)} sure).` : `${found.damage === "unknown" ? "Damage of an unknown kind" : `Damage: ${found.damage}, severity ${found.severity} of 5`} (${percent(found.sure)} sure). ${found.kept ? "The repaired picture is read better, and counts." : found.attempted ? "The repair makes it no surer: the first reading stands." : ""} ${found.reason ? `For a person: ${found.reason}.` : ""}`;

@@ -62,10 +62,10 @@ async function nameFor(one, text) {
 /** @param {[Label, number]} row */
 function labelRow([one, depth]) {
   const name = field(one.name, `Name of ${one.name}`, (text) => (text ? change(one, { name: text }, `${one.name} is called ${text} now.`) : (name.value = one.name)));
-  name.style.marginLeft = `${1.4 * Math.min(depth, 8)}rem`;
   const under = make("select", { ariaLabel: `${one.name} stands under`, disabled: !MAY }, ...places(one));
   under.onchange = () => change(one, { parent_id: Number(under.value) || null }, `${one.name} stands ${under.value ? `under ${under.selectedOptions[0].textContent}` : "on top"} now.`).catch((error) => (sayFailed(error), (under.value = String(one.parent_id ?? ""))));
   const head = make("th", { scope: "row" }, make("div", { className: "row" }, name, ...(one.retired_at ? [make("span", { className: "badge", textContent: "retired" })] : [])));
+  head.style.paddingLeft = `${1 + 1.4 * Math.min(depth, 8)}rem`;
   const said = labels.find((other) => other.client === client && other.same_as_id === one.id);
   const word = client ? field(said?.name ?? "", `${client} calls ${one.name}`, (text) => nameFor(one, text)) : labels.filter((other) => other.same_as_id === one.id).map((other) => `${other.client}: ${other.name}`).join(", ");
   const acts = !MAY ? [] : [

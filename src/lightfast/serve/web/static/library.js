@@ -83,7 +83,7 @@ class Library {
       if (this.query) asked.set("query", this.query);
       if (this.seen) asked.set("text", this.seen);
       if (this.like.length) asked.set("like", this.like.join(","));
-      return this.show(await get(`/api/search?${asked}`), asked);
+      return this.show(await get(`/api/search?${asked}`, { slow: true }), asked);
     }
     const wanted = new URLSearchParams();
     if (this.label) wanted.set("label_id", String(this.label));
@@ -106,7 +106,7 @@ class Library {
     const { asked, next } = this.more;
     this.more = null;
     asked.set("cursor", next);
-    const said = await get(`/api/search?${asked}`);
+    const said = await get(`/api/search?${asked}`, { slow: true });
     this.more = said.next ? { asked, next: said.next } : null;
     this.grid.append(said.items.map((/** @type {any} */ { asset }) => ({ id: asset.id, caption: caption(asset), source: viewOf(asset.id, 256) })));
     part("count").textContent = `${said.next ? "the first " : ""}${counted(this.grid.rows.length, "picture")}`;

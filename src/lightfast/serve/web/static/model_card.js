@@ -92,6 +92,8 @@ async function pile(pictures, given, predicted) {
 async function costs(wanted) {
   const id = model, { items, provable } = await get(`/api/models/${id}/review-cost?${new URLSearchParams(wanted.map((one) => ["precision", String(one)]))}`);
   if (id !== model) return;
+  // Where none of them can be proven, the highest that can be is of use.
+  if (provable && !wanted.includes(provable) && items.every((/** @type {any} */ one) => one.threshold === null)) return costs([provable, ...wanted]);
   part("cost-part").hidden = false;
   part("provable").textContent = provable ? `At most ${(100 * provable).toFixed(1)} % can be proven on its validation pictures.` : "Nothing can be proven on its validation pictures.";
   part("costs").replaceChildren(...items.map((/** @type {any} */ one) => {

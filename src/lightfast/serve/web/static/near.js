@@ -31,7 +31,7 @@ async function ask(id) {
   known.set(id, null);
   for (const first of known.keys()) if (known.size > KEPT) known.delete(first);
   try {
-    const { items, compared } = await get(`/api/review/near/${id}`);
+    const { items, compared } = await get(`/api/review/near/${id}`, { slow: true });
     blind = compared ? 0 : blind + 1;
     known.set(id, items.map((/** @type {any} */ { asset_id, labels, similarity }) => make("a", { href: `/assets/${asset_id}`, target: "_blank", title: `likeness ${similarity?.toFixed(2) ?? ""}` }, Object.assign(new Image(), { src: viewOf(asset_id, 256), alt: "" }), make("small", { textContent: labels.join(", ") }))));
     if (id === current) show();

@@ -26,14 +26,11 @@ export function quiet() {
   line.hidden = true;
 }
 
-/**
- * The server does not answer, or answers again.
- * @param {boolean} is
- */
-export function serverAway(is) {
+/** The server does not answer, or answers again. @param {boolean} is @param {string} [text] */
+export function serverAway(is, text = "The server does not answer. Nothing is lost: trying again …") {
   if (is === away) return;
   away = is;
-  if (is) say("The server does not answer. Nothing is lost: trying again …", { kind: "away", seconds: 0 });
+  if (is) say(text, { kind: "away", seconds: 0 });
   else say("The server is back.", { seconds: 3 });
 }
 
