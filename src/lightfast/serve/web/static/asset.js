@@ -1,6 +1,8 @@
 // Owns the page of one picture: its labels, what people decided about it, where it looks to the model, damage and repair, and what is alike.
 import { get, newKey, post, viewOf } from "./api.js";
-import { button, make, meter, on, part, percent, say, sayFailed } from "./say.js";
+import { takeBack } from "./decide.js";
+import { button, facts, make, meter, on, part, percent, say, sayFailed } from "./say.js";
+import { thumb } from "./thumb.js";
 
 const id = Number(part("asset").dataset.id);
 const SAID = /** @type {Record<string, string>} */ ({ confirm: "said", reject: "said it is not", skip: "skipped", second_opinion: "asked for a second opinion", send_back: "sent back", undo: "took back", redo: "did again" });
@@ -11,7 +13,7 @@ const muted = (/** @type {string} */ textContent) => make("li", { className: "mu
 async function decide(what) {
   const said = await post("/api/review/decide", { acts: [{ asset_id: id, key: newKey(), ...what }], over: true });
   await look();
-  say(said.kept.length ? "Somebody else's decision stays." : "Noted.", { act: "Undo", then: () => post("/api/review/undo").then(look, sayFailed) });
+  say(said.kept.length ? "Somebody else's decision stays." : "Noted.", { act: "Undo", then: () => takeBack(look) });
 }
 
 /** @param {any} tag */
@@ -32,14 +34,13 @@ async function look() {
   part("tags").replaceChildren(...(asset.tags.length ? asset.tags.map(tagRow) : [muted("None yet.")]));
   const acts = history.toReversed().map((/** @type {any} */ one) => make("li", { className: one.holds ? "" : "muted" }, make("b", { textContent: one.user }), ` ${SAID[one.act]} ${one.label ?? ""} `, make("span", { className: "muted", textContent: when(one.at) })));
   part("history").replaceChildren(...(acts.length ? acts : [muted("Nobody has decided anything.")]));
-  const facts = [["Name", asset.name], ["Size", `${asset.width} × ${asset.height}`], ["Format", asset.format], ["Taken", when(asset.taken_at)], ["Added", when(asset.added_at)], ...places.map((/** @type {any} */ one) => ["Place", `${one.uri}${one.lost_at ? " (lost)" : ""}`])];
-  part("facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]));
+  facts("facts", [["Name", asset.name], ["Size", `${asset.width} × ${asset.height}`], ["Format", asset.format], ["Taken", when(asset.taken_at)], ["Added", when(asset.added_at)], ...places.map((/** @type {any} */ one) => /** @type {[string, string]} */ (["Place", `${one.uri}${one.lost_at ? " (lost)" : ""}`]))]);
 }
 
 async function near() {
   const { items } = await get(`/api/search?like=${id}&limit=13`, { slow: true });
   part("near-part").hidden = false;
-  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => make("a", { href: `/assets/${asset.id}` }, Object.assign(new Image(), { src: viewOf(asset.id, 256), alt: asset.name }), make("small", { textContent: similarity?.toFixed(2) ?? "" }))));
+  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => thumb(asset, similarity?.toFixed(2) ?? "")));
   if (!items.length) part("near").append(make("p", { className: "muted", textContent: "Nothing is alike, or no picture has been embedded yet: group the pictures first." }));
 }
 

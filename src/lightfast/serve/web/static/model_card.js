@@ -1,6 +1,7 @@
 // Owns the card of one model: its figures, the confusion matrix whose cells open their pictures, what a precision costs, damage, more pictures.
-import { get, viewOf } from "./api.js";
-import { button, cell, counted, make, on, part, percent, tenths } from "./say.js";
+import { get } from "./api.js";
+import { button, cell, counted, facts, make, on, part, percent, tenths } from "./say.js";
+import { thumb } from "./thumb.js";
 
 const ASKED = [0.9, 0.95, 0.98, 0.99];
 const WHICH = /** @type {Record<string, string>} */ ({ test: "the test pictures of its run", library: "pictures of this library that people labelled" });
@@ -27,12 +28,11 @@ export async function showModel(id) {
 function figures({ figures: said, model: { metrics } }) {
   const interval = (/** @type {number[] | undefined} */ ends) => (ends ? ` (${(100 * ends[0]).toFixed(1)} – ${(100 * ends[1]).toFixed(1)})` : "");
   const { n = metrics.n, accuracy = metrics.accuracy, accuracy_interval = metrics.accuracy_interval } = said;
-  const shown = [
+  facts("figures", [
     ["Accuracy", accuracy === undefined ? "" : tenths(accuracy) + interval(accuracy_interval)], ["All labels right", tenths(said.exact_match) + interval(said.exact_match_interval)],
     ["Macro F1", tenths(said.macro_f1) + interval(said.macro_f1_interval)], ["Calibration error", said.ece === undefined ? "" : `${tenths(said.ece)}, by chance up to ${tenths(said.ece_by_chance)}`],
-    ["Test pictures", n?.toLocaleString("en") ?? ""], ["Learned from", said.parts ? counted(said.parts.train, "picture") : ""], ["Network", said.model ?? ""], ["Seed", said.seed ?? ""],
-  ];
-  part("figures").replaceChildren(...shown.filter(([, value]) => value !== "").flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: String(value) })]));
+    ["Test pictures", n?.toLocaleString("en")], ["Learned from", said.parts ? counted(said.parts.train, "picture") : ""], ["Network", said.model], ["Seed", said.seed],
+  ]);
   const rows = said.per_class ?? said.per_label ?? [];
   part("classes-part").hidden = !rows.length;
   part("classes").replaceChildren(...rows.map((/** @type {any} */ one) => make("tr", {}, make("th", { scope: "row", textContent: one.name }), cell(tenths(one.precision), "num"), cell(tenths(one.recall), "num"), cell(tenths(one.f1), "num"), cell((one.support ?? one.positives).toLocaleString("en"), "num"))));
@@ -83,7 +83,7 @@ async function pile(pictures, given, predicted) {
   const { items, reachable, count } = await get(`/api/models/${model}/confusion/pictures?${new URLSearchParams({ pictures, given, predicted })}`);
   part("pile-title").textContent = given === predicted ? `${given}, read rightly` : `${given}, read as ${predicted}`;
   part("pile-note").textContent = reachable === count ? (items.length < count ? `The first ${items.length} of ${count.toLocaleString("en")}.` : "") : `${reachable.toLocaleString("en")} of ${counted(count, "picture")} are in this library.`;
-  part("pile").replaceChildren(...items.map((/** @type {any} */ one) => make("a", { href: `/assets/${one.id}` }, Object.assign(new Image(), { src: viewOf(one.id, 256), alt: one.name, loading: "lazy" }), make("small", { textContent: one.name }))));
+  part("pile").replaceChildren(...items.map((/** @type {any} */ one) => thumb(one, one.name)));
   part("pile-part").hidden = false;
   part("pile-part").scrollIntoView({ block: "nearest" });
 }

@@ -1,6 +1,7 @@
 // Owns the decided pictures nearest to the one in hand: asked for ahead, shown when they are there. The next picture never waits for them.
-import { get, viewOf } from "./api.js";
-import { make, part } from "./say.js";
+import { get } from "./api.js";
+import { part } from "./say.js";
+import { thumb } from "./thumb.js";
 
 const KEPT = 60;
 const ENOUGH = 3;
@@ -33,7 +34,7 @@ async function ask(id) {
   try {
     const { items, compared } = await get(`/api/review/near/${id}`, { slow: true });
     blind = compared ? 0 : blind + 1;
-    known.set(id, items.map((/** @type {any} */ { asset_id, labels, similarity }) => make("a", { href: `/assets/${asset_id}`, target: "_blank", title: `likeness ${similarity?.toFixed(2) ?? ""}` }, Object.assign(new Image(), { src: viewOf(asset_id, 256), alt: "" }), make("small", { textContent: labels.join(", ") }))));
+    known.set(id, items.map((/** @type {any} */ one) => thumb({ id: one.asset_id }, one.labels.join(", "), { target: "_blank", title: `likeness ${one.similarity?.toFixed(2) ?? ""}` })));
     if (id === current) show();
   } catch {
     // They are a help, and asked for again when the picture comes; a server that is away is said by api.js.

@@ -96,6 +96,15 @@ export function on(id, kind, act) {
   });
 }
 
+/** Whether a key belongs to a field. @param {Event} event */
+export const isTyping = (event) => /** @type {HTMLElement} */ (event.target).matches("input, select, textarea");
+
+/** The names and values of a list of facts, without those that are empty. @param {string} id of the list @param {[string, unknown][]} rows */
+export function facts(id, rows) {
+  const known = rows.filter(([, value]) => value !== "" && value != null);
+  part(id).replaceChildren(...known.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: String(value) })]));
+}
+
 /** @param {() => unknown} act */
 async function tried(act) {
   try {
