@@ -47,7 +47,7 @@ function ways(missing) {
 
 /** On the test pictures where they can be opened here, else on those of the library. @param {boolean} tested */
 async function confusion(tested) {
-  const id = model, found = await Promise.all([...(tested ? ["test"] : []), "library"].map((which) => get(`/api/models/${id}/confusion?pictures=${which}`)));
+  const id = model, found = await Promise.all([...(tested ? ["test"] : []), "library"].map((which) => get(`/api/models/${id}/confusion?pictures=${which}`, { slow: true })));
   if (id !== model) return;
   const some = found.filter((one) => one.n);
   part("confusion-part").hidden = !some.length;
@@ -80,7 +80,7 @@ function matrix({ pictures, class_names: names, counts, pairs, n, reachable, not
 
 /** The pictures of one cell. @param {string} pictures @param {string} given @param {string} predicted */
 async function pile(pictures, given, predicted) {
-  const { items, reachable, count } = await get(`/api/models/${model}/confusion/pictures?${new URLSearchParams({ pictures, given, predicted })}`);
+  const { items, reachable, count } = await get(`/api/models/${model}/confusion/pictures?${new URLSearchParams({ pictures, given, predicted })}`, { slow: true });
   part("pile-title").textContent = given === predicted ? `${given}, read rightly` : `${given}, read as ${predicted}`;
   part("pile-note").textContent = reachable === count ? (items.length < count ? `The first ${items.length} of ${count.toLocaleString("en")}.` : "") : `${reachable.toLocaleString("en")} of ${counted(count, "picture")} are in this library.`;
   part("pile").replaceChildren(...items.map((/** @type {any} */ one) => thumb(one, one.name)));
@@ -90,7 +90,7 @@ async function pile(pictures, given, predicted) {
 
 /** @param {number[]} wanted */
 async function costs(wanted) {
-  const id = model, { items, provable } = await get(`/api/models/${id}/review-cost?${new URLSearchParams(wanted.map((one) => ["precision", String(one)]))}`);
+  const id = model, { items, provable } = await get(`/api/models/${id}/review-cost?${new URLSearchParams(wanted.map((one) => ["precision", String(one)]))}`, { slow: true });
   if (id !== model) return;
   // Where none of them can be proven, the highest that can be is of use.
   if (provable && !wanted.includes(provable) && items.every((/** @type {any} */ one) => one.threshold === null)) return costs([provable, ...wanted]);
