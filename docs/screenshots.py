@@ -35,6 +35,7 @@ PATHS = (
     "/library",
     "/assets/3",
     "/map",
+    "/labels",
     "/models",
     "/jobs",
     "/draw",

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import pytest
 from fixtures.databases import database, library, postgres_server
+from house.test_imports import loaded_by
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import CheckpointError, DataError, UnknownName
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import held_out_assets
-from lightfast.library.labelled import labelled_assets
+from lightfast.library.labelled import labelled_assets, require_two_labels
 from lightfast.library.ledger import read_ledger, verdict_of
 from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.promote import list_models, promote_model, rollback_model
+from lightfast.library.remove import retire_label
 from lightfast.library.undo import undo
-from lightfast.runs.library_pile import PILE_FILE, RetrainOptions
+from lightfast.runs.folder import PILE_FILE
+from lightfast.runs.library_pile import RetrainOptions
 from lightfast.runs.library_retrain import RetrainResult, retrain_library
 from lightfast.runs.library_tag import promoted_run, tag_library
 from lightfast.runs.options import RunOptions
@@ -167,6 +170,28 @@ def test_too_few_decisions_are_said(library: Library, tmp_path: Path):
     add_greys(library, tmp_path / "greys", 4)
     with pytest.raises(DataError, match="too little is decided"):
         _retrain(library)
+
+
+def test_too_few_labels_are_said_before_anything_is_loaded_to_train(tmp_path: Path):
+    """Retired labels and what was only rejected are none to train on."""
+    held = create_library(tmp_path / "library")
+    add_greys(held, tmp_path / "greys", 4)
+    one, two, *_ = numbers_of(held)
+    confirm(held, [one, two], truth_of(held))
+    require_two_labels(held)
+    retire_label(held.store, "bright")
+    with pytest.raises(DataError, match=r"expected pictures of at least two labels .* got 2 pictures"):
+        require_two_labels(held)
+    held.close()
+    code = (
+        "from pathlib import Path\nimport lightfast.runs.library_kinds\n"
+        "from lightfast.base.progress import silent\nfrom lightfast.library.library import open_library\n"
+        "from lightfast.runs.library_jobs import JOB_KINDS\nkind = JOB_KINDS.get('retrain')\n"
+        "try:\n    kind.work(open_library(Path(sys.argv[1])), kind.arguments(), silent)\n"
+        "except Exception as error:\n    assert 'too little is decided' in str(error), error\n"
+        "else:\n    raise AssertionError"
+    )
+    assert not {"torch", "sklearn", "timm"} & loaded_by(code, str(held.folder))
 
 
 def test_a_second_retraining_at_once_is_refused_and_a_killed_one_holds_nothing_up(filled: Library):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.runs import give_small_kit, small_kit_plan
 from PIL import Image
 
 from lightfast.base.errors import CheckpointError, UnknownName
@@ -21,30 +22,20 @@ from lightfast.data.images import ImageSet
 from lightfast.data.splits import split
 from lightfast.evaluate.compare import mcnemar
 from lightfast.models.load import load_checkpoint
-from lightfast.restore.denoise import RestorerPlan
-from lightfast.restore.detector import DetectorPlan
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
-from lightfast.runs.repair_kit import fit_pipeline, load_pipeline, save_pipeline
+from lightfast.runs.repair_kit import fit_pipeline, load_pipeline
 from lightfast.runs.repair_options import RepairOptions
-from lightfast.runs.repair_plan import KitChoice, KitRecord, RepairPlan
-from lightfast.train.recipe import Recipe, Training
+from lightfast.runs.repair_plan import KitChoice, RepairPlan
 
-SMALL = RepairPlan(
-    severities=(3,),
-    detector=DetectorPlan(model="mlp", config={"hidden": [32]}, recipe=Recipe.of(epochs=2)),
-    restorer=RestorerPlan(config={"width": 8}, recipe=Recipe.of(epochs=2)),
-)
+SMALL = small_kit_plan()
 
 
 @pytest.fixture(scope="module")
 def repaired_run(run: Path, blobs: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the shared run with a small repair kit."""
     folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("repair") / "run"))
-    parts = split(blobs)
-    pipeline, seconds = fit_pipeline(load_checkpoint(folder), (parts.train, parts.val), SMALL, Training())
-    save_pipeline(folder, pipeline, KitRecord.of(SMALL, seconds, 600.0))
-    return folder
+    return give_small_kit(folder, blobs)
 
 
 @pytest.fixture

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from fixtures.runs import give_small_kit
 from serve.conftest import Running, as_files, noise_picture, running, upload
 
+from lightfast.data.images import ImageSet
 from lightfast.library.library import Library
 from lightfast.library.tag import ModelFacts, register_model
 from lightfast.serve.settings import ServeSettings
@@ -26,6 +28,8 @@ COMPUTED = {
     ("GET", "/api/map"),
     ("POST", "/api/map"),
     ("GET", "/api/explain/{asset_id}"),
+    ("GET", "/api/repair/{asset_id}"),
+    ("GET", "/api/repair/{asset_id}/{which}"),
 }
 ENDED = ("done", "failed", "cancelled")
 
@@ -63,14 +67,16 @@ def ended(client: httpx.Client, job: dict) -> dict:
     return last
 
 
-def test_every_route(toured: Running):
+@pytest.mark.timeout(180)
+def test_every_route(toured: Running, run: Path, blobs: ImageSet):
     seen = Recorder(toured.app)
     with toured.client(event_hooks={"response": [seen]}) as client:
         look_around(client)
         ids = add_and_look(client)
         label_and_review(client, ids)
         search(client, ids)
-        models_and_jobs(client, toured.library)
+        models_and_jobs(client, toured.library, lambda: give_small_kit(run, blobs))
+        one_model(client, toured.library, run)
         people(client)
     left = seen.wanted - seen.called
     # What computes knows no database but for its jobs: once is enough.
@@ -103,6 +109,8 @@ def add_and_look(client: httpx.Client) -> list[int]:
 def label_and_review(client: httpx.Client, ids: list[int]) -> None:
     label = client.post("/api/labels", json={"name": "a"}).json()
     assert client.patch(f"/api/labels/{label['id']}", json={"name": "an a"}).json()["name"] == "an a"
+    wrong = client.post("/api/labels", json={"name": "aa"}).json()
+    assert client.delete(f"/api/labels/{wrong['id']}").status_code == 204
     client.patch(f"/api/labels/{label['id']}", json={"name": "a"})
     assert (
         client.post("/api/tags", json={"asset_ids": ids[:2], "label_id": label["id"]}).json()["asset_ids"]
@@ -121,6 +129,7 @@ def label_and_review(client: httpx.Client, ids: list[int]) -> None:
     assert (asked["items"], asked["left"]) == ([], 1)
     assert client.post("/api/review/take", json={"asset_ids": ids}).json()["items"] == []
     assert client.post("/api/review/release", json={}).json()["released"] == 0
+    assert client.get(f"/api/review/near/{ids[3]}").json() == {"items": [], "compared": False}
 
 
 def search(client: httpx.Client, ids: list[int]) -> None:
@@ -133,7 +142,7 @@ def search(client: httpx.Client, ids: list[int]) -> None:
     assert facets == {"items": [{"label": "a", "count": 3}], "sampled": 3, "whole": True}
 
 
-def models_and_jobs(client: httpx.Client, library: Library) -> None:
+def models_and_jobs(client: httpx.Client, library: Library, give_kit: Callable[[], object]) -> None:
     for name in ("first", "second"):
         number = register_model(
             library.store, ModelFacts(name, f"runs/{name}", name, ("a",), {"accuracy": 0.5})
@@ -159,6 +168,27 @@ def models_and_jobs(client: httpx.Client, library: Library) -> None:
         clusters_and_map(client)
         drawn = client.get("/api/explain/1", params={"method": "occlusion", "label": "left"})
         assert drawn.headers["content-type"] == "image/png"
+        give_kit()
+        repaired = client.get("/api/repair/1").json()
+        assert repaired["before"][0]["label"] in ("left", "middle", "right")
+        drawn = client.get("/api/repair/1/after")
+        assert drawn.headers["content-type"] == "image/png"
+
+
+def one_model(client: httpx.Client, library: Library, run: Path) -> None:
+    facts = ModelFacts("blobs", str(run), "blobs", ("left", "middle", "right"), {})
+    here = f"/api/models/{register_model(library.store, facts)}"
+    card = client.get(here).json()
+    assert card["figures"]["n"] == 24
+    assert card["ways"]["curve"].startswith("lightfast sweep ")
+    found = client.get(f"{here}/confusion").json()
+    assert sum(map(sum, found["counts"])) == found["n"] == 24
+    assert found["reachable"] == 0
+    cell = client.get(f"{here}/confusion/pictures", params={"given": "left", "predicted": "left"}).json()
+    assert (cell["items"], cell["count"]) == ([], found["counts"][0][0])
+    cost = client.get(f"{here}/review-cost", params={"precision": [0.5, 0.999]}).json()
+    assert cost["items"][1]["threshold"] is None
+    assert 0 < cost["provable"] < 0.999
 
 
 def clusters_and_map(client: httpx.Client) -> None:

@@ -152,12 +152,25 @@ def review_threshold(rule: ReviewRule, known: Predictions | None) -> ReviewThres
             got="none",
             cure="Predict with the run itself, train it again, or give a gap: `review_below=gap=0.2`.",
         )
-    cuts, passed, right = cuts_of(_scores(rule, known.pred_probs), known.correct)
-    bound = np.where(right > 0, betaincinv(np.maximum(right, 1), passed - right + 1, 1 - PROVEN_WITH), 0.0)
+    cuts, bound = _proven(known)
     proving = np.flatnonzero(bound >= rule.value)
     if not len(proving):
-        raise _unproven(rule.value, len(known), float(bound.max()))
+        raise _unproven(rule.value, len(known), provable_precision(known))
     return _described(rule, float(cuts[proving[-1]]), known, float(bound[proving[-1]]))
+
+
+def provable_precision(known: Predictions) -> float:
+    """The highest precision, 0..1 with three digits, that validation predictions can prove of the surest."""
+    # Rounded down: what a message offers has to be granted.
+    return float(np.floor(_proven(known)[1].max(initial=0.0) * 1000) / 1000)
+
+
+def _proven(known: Predictions) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    """Every confidence from high to low, and the precision that it proves."""
+    cuts, passed, right = cuts_of(known.pred_probs.max(axis=1), known.correct)
+    return cuts, np.where(
+        right > 0, betaincinv(np.maximum(right, 1), passed - right + 1, 1 - PROVEN_WITH), 0.0
+    )
 
 
 def _described(
@@ -183,9 +196,7 @@ def _scores(rule: ReviewRule, pred_probs: NDArray[np.floating]) -> NDArray[np.fl
 def _unproven(wanted: float, n: int, most: float) -> SettingsError:
     needed = int(np.ceil(np.log(1 - PROVEN_WITH) / np.log(wanted)))
     why = f"that takes {needed:,} pictures that are all right" if needed > n else "its surest predictions err"
-    # Rounded down: what the message offers has to be granted.
-    offered = np.floor(most * 1000) / 1000
-    cure = f"Ask for at most {offered:g}, or for a gap: `review_below=gap=0.2`." if offered > 0 else ""
+    cure = f"Ask for at most {most:g}, or for a gap: `review_below=gap=0.2`." if most > 0 else ""
     return SettingsError(
         f"precision {wanted:g} cannot be proven on the {n:,} validation pictures of the run ({why})",
         cure=cure,

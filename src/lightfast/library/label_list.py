@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError
 from lightfast.base.text import nfc
-from lightfast.library.schema import labels, tags
+from lightfast.library.schema import decision_table, labels, predictions, queue_table, tags
 
 _STATES = ("confirmed", "suggested", "rejected")
+_USES = (
+    ("is what a model said of pictures", predictions.c.label_id),
+    ("stands at pictures", tags.c.label_id),
+    ("is asked about in the queue", queue_table.c.label_id),
+    ("has other labels below it", labels.c.parent_id),
+    ("has names of clients", labels.c.same_as_id),
+)
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,10 @@ def add_label(
     parent_id: int | None = None,
     same_as_id: int | None = None,
 ) -> LabelRow:
-    """A new label. Raises ConflictError where it is there already, NotFoundError for a parent that is not."""
-    for number in (parent_id, same_as_id):
-        if number is not None:
-            label_row(connection, number)
+    """A new label. Raises ConflictError where it is there already, and for a parent in other words than its
+    own; NotFoundError for a parent that is not there.
+    """
+    _require_fitting(connection, client, parent_id, same_as_id)
     _require_new(connection, client, nfc(name))
     row = {"name": nfc(name), "client": client, "parent_id": parent_id, "same_as_id": same_as_id}
     made = connection.execute(insert(labels).values(**row))
@@ -85,7 +92,8 @@ def add_label(
 def change_label(connection: Connection, label_id: int, changes: Mapping[str, Any]) -> LabelRow:
     """Bring `name`, `parent_id`, `same_as_id` or `retired_at` of a label to new values.
 
-    Raises ConflictError for a name that another label has, and for a parent that stands below the label.
+    Raises ConflictError for a name that another label has, for a parent that stands below the label, and for
+    one in other words than its own.
     """
     before = label_row(connection, label_id)
     changes = dict(changes)
@@ -93,13 +101,36 @@ def change_label(connection: Connection, label_id: int, changes: Mapping[str, An
         changes["name"] = nfc(changes["name"])
         if changes["name"] != before.name:
             _require_new(connection, before.client, changes["name"])
+    _require_fitting(connection, before.client, changes.get("parent_id"), changes.get("same_as_id"))
     if changes.get("parent_id") is not None:
         _require_above(connection, label_id, changes["parent_id"])
-    if changes.get("same_as_id") is not None:
-        label_row(connection, changes["same_as_id"])
     if changes:
         connection.execute(update(labels).where(labels.c.id == label_id).values(**changes))
     return label_row(connection, label_id)
+
+
+def drop_label(connection: Connection, label_id: int) -> LabelRow:
+    """Remove a label that nothing has ever used, such as one that was mistyped; gives it as it was.
+
+    Raises ConflictError where people gave or rejected it, where a model can say it, and where other labels
+    hang on it; NotFoundError.
+    """
+    label = label_row(connection, label_id)
+    decided = or_(decision_table.c.label_id == label_id, decision_table.c.from_label_id == label_id)
+    pictures = connection.execute(
+        select(func.count(decision_table.c.asset_id.distinct())).where(decided)
+    ).scalar_one()
+    if pictures:
+        raise ConflictError(
+            f"people decided about {label.name!r} on {pictures:,} picture{'s' * (pictures != 1)}: what they "
+            "said is never dropped",
+            cure="Retire it: nobody is asked about it any more, and nothing learns it.",
+        )
+    for what, column in _USES:
+        if connection.execute(select(column).where(column == label_id).limit(1)).first() is not None:
+            raise ConflictError(f"{label.name!r} {what}", cure="Retire it instead.")
+    connection.execute(delete(labels).where(labels.c.id == label_id))
+    return label
 
 
 def _row(row: Any, counts: Mapping[str, int]) -> LabelRow:
@@ -112,6 +143,25 @@ def _require_new(connection: Connection, client: str, name: str) -> None:
     number = connection.execute(there).scalar()
     if number is not None:
         raise ConflictError(f"label {name!r} is there already, as number {number}", cure="Use that one.")
+
+
+def _require_fitting(
+    connection: Connection, client: str, parent_id: int | None, same_as_id: int | None
+) -> None:
+    """A parent stands in the same words; a client's name is for a label of the library's own."""
+    if parent_id is not None and (parent := label_row(connection, parent_id)).client != client:
+        raise ConflictError(
+            f"label {parent_id} is {_whose(parent.client)}, the one below it {_whose(client)}",
+            cure="Choose a parent in the same words.",
+        )
+    if same_as_id is not None and (meant := label_row(connection, same_as_id)).client:
+        raise ConflictError(
+            f"label {same_as_id} is {_whose(meant.client)}", cure="Name one of the library's own labels."
+        )
+
+
+def _whose(client: str) -> str:
+    return f"a word of {client}" if client else "the library's own"
 
 
 def _require_above(connection: Connection, label_id: int, parent_id: int) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from lightfast.base.errors import DataError
 from lightfast.library.access import files_of
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, tags
@@ -102,6 +103,39 @@ def labelled_assets(library: Library) -> LabelledAssets:
         tuple(one for one in found if one.rejected and not one.labels),
         sum(number not in files for number in given),
         dict(retired),
+    )
+
+
+def require_two_labels(library: Library) -> None:
+    """Refuse a training before anything is loaded for it, where people have confirmed fewer than two labels:
+    raises DataError.
+    """
+    own = labels.alias("own")
+    given = (
+        select(own.c.id)
+        .select_from(tags)
+        .join(assets, assets.c.id == tags.c.asset_id)
+        .join(labels, labels.c.id == tags.c.label_id)
+        .join(own, own.c.id == func.coalesce(labels.c.same_as_id, labels.c.id))
+        .where(tags.c.decision_id.isnot(None), tags.c.state == "confirmed")
+        .where(labels.c.retired_at.is_(None), own.c.retired_at.is_(None))
+        .where(assets.c.deleted_at.is_(None), assets.c.unreadable.is_(None))
+    )
+    with library.store.read() as connection:
+        if connection.execute(select(func.count(given.distinct().subquery().c.id))).scalar_one() < 2:
+            count = select(func.count(tags.c.asset_id.distinct())).where(
+                tags.c.decision_id.isnot(None), tags.c.state == "confirmed"
+            )
+            raise too_few_labels(connection.execute(count).scalar_one())
+
+
+def too_few_labels(pictures: int) -> DataError:
+    """The error of so few decisions that nothing can be trained."""
+    return DataError(
+        "too little is decided to train on",
+        expected="pictures of at least two labels that people confirmed",
+        got=f"{pictures:,} pictures",
+        cure="Decide more: lightfast library review LIBRARY.",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from lightfast.base.errors import ConflictError, UnknownName
+from lightfast.base.errors import ConflictError, NotFoundError, UnknownName
 from lightfast.library.library import Library
 from lightfast.library.schema import models
 from lightfast.library.store import Store, now
@@ -48,6 +48,14 @@ def list_models(store: Store) -> tuple[LibraryModel, ...]:
     return tuple(_model(row, used) for row in rows)
 
 
+def library_model(store: Store, number: int) -> LibraryModel:
+    """The model with this number; raises NotFoundError."""
+    found = next((one for one in list_models(store) if one.id == number), None)
+    if found is None:
+        raise NotFoundError(f"model {number} is not in the library", cure="Load the list anew.")
+    return found
+
+
 def promoted_number(connection: Connection) -> int | None:
     """The number of the model in use; None where none is."""
     return connection.execute(
@@ -71,7 +79,7 @@ def promote_model(store: Store, model: int | str) -> LibraryModel:
         )
         return number
 
-    return _known(store, store.act(write))
+    return library_model(store, store.act(write))
 
 
 def rollback_model(store: Store) -> LibraryModel:
@@ -82,7 +90,7 @@ def rollback_model(store: Store) -> LibraryModel:
 
     with store.read() as connection:
         used = promoted_number(connection)
-    return _known(store, store.act(lambda connection: _go_back(connection, used)))
+    return library_model(store, store.act(lambda connection: _go_back(connection, used)))
 
 
 def _go_back(connection: Connection, used: int | None) -> int:
@@ -120,10 +128,6 @@ def place_of_run(library: Library, run: str) -> str:
         return run
     path = Path(run).absolute()
     return str(path.relative_to(library.folder)) if path.is_relative_to(library.folder) else str(path)
-
-
-def _known(store: Store, number: int) -> LibraryModel:
-    return next(one for one in list_models(store) if one.id == number)
 
 
 def _find(connection: Connection, model: int | str) -> int:

@@ -32,6 +32,8 @@ from lightfast.data.images import ImageSet, fingerprints
 RUN_FILE, SEEN_FILE, TOUCH_FILE, INGEST_FILE = "run.json", "seen.npy", "evaluations.jsonl", "ingest.json"
 METRICS_FILE, REPORT_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.parquet"
 VAL_PREDICTIONS_FILE = "val_predictions.parquet"
+PILE_FILE = "pile.csv"
+"""What a library trained on, in the run that it made."""
 FOLDS_FOLDER, OUT_OF_FOLD_FILE = "folds", "out_of_fold.parquet"
 RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"
 _COMPUTED = {".training", "checkpoint", METRICS_FILE, HISTORY_FILE, FOLDS_FOLDER, REPAIR_FOLDER, "points"}

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lightfast.base.progress import Reporter
 from lightfast.base.settings import Settings
+from lightfast.library.labelled import require_two_labels
 from lightfast.library.library import Library
 from lightfast.runs.library_jobs import JOB_KINDS, JobKind
 
@@ -69,6 +70,8 @@ def _map(library: Library, given: MapArguments, report: Reporter) -> Any:
 
 
 def _retrain(library: Library, given: RetrainArguments, report: Reporter) -> Any:
+    # Loading what trains takes many seconds: who has decided too little is told before.
+    require_two_labels(library)
     from lightfast.runs.library_pile import RetrainOptions
     from lightfast.runs.library_retrain import retrain_library
     from lightfast.runs.options import RunOptions

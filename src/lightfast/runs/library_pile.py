@@ -19,15 +19,14 @@ from lightfast.data.dataset import ImageSpec
 from lightfast.data.images import ImageSet
 from lightfast.data.splits import split_loaded
 from lightfast.library.held_out import held_out_assets, learned_from
-from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets
+from lightfast.library.labelled import LabelledAsset, LabelledAssets, labelled_assets, too_few_labels
 from lightfast.library.ledger import LEDGER_MARGIN, Spent, spent_since_last
 from lightfast.library.library import Library
 from lightfast.runs.fit import TrainOptions
+from lightfast.runs.folder import PILE_FILE
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
 from lightfast.train.recipe import Recipe
-
-PILE_FILE = "pile.csv"
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,7 @@ def make_pile(library: Library, options: RunOptions, wanted: RetrainOptions) -> 
     with library.store.read() as connection:
         held, old, spent = held_out_assets(connection), learned_from(connection), spent_since_last(connection)
     if len({name for one in labelled.pictures for name in one.labels}) < 2:
-        raise DataError(
-            "too little is decided to train on",
-            expected="pictures of at least two labels that people confirmed",
-            got=f"{len(labelled.pictures):,} pictures",
-            cure="Decide more: lightfast library review LIBRARY.",
-        )
+        raise too_few_labels(len(labelled.pictures))
     fresh = _chosen(library, labelled, options, wanted, held | old)
     judged = [one for one in labelled.pictures if one.asset_id in held | set(fresh)]
     return TrainingPile(labelled, spent, judged, tuple(fresh), labelled.notes)

@@ -19,7 +19,8 @@ from lightfast.library.ledger import RetrainVerdict, not_worse, verdict_of, writ
 from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, list_models, promote_model, run_of
 from lightfast.library.tag import register_model
-from lightfast.runs.library_pile import PILE_FILE, RetrainOptions, TrainingPile, make_pile, write_pile
+from lightfast.runs.folder import PILE_FILE
+from lightfast.runs.library_pile import RetrainOptions, TrainingPile, make_pile, write_pile
 from lightfast.runs.library_tag import model_facts
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import tagger_for

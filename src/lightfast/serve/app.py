@@ -17,9 +17,12 @@ from lightfast.serve.api.explain import explain_routes
 from lightfast.serve.api.jobs import job_routes
 from lightfast.serve.api.labels import label_routes
 from lightfast.serve.api.layouts import layout_routes
+from lightfast.serve.api.model_cards import model_card_routes
 from lightfast.serve.api.models import model_routes
+from lightfast.serve.api.neighbours import neighbour_routes
 from lightfast.serve.api.operation import operation_routes
 from lightfast.serve.api.predict import predict_routes
+from lightfast.serve.api.repair import repair_routes
 from lightfast.serve.api.review import review_routes
 from lightfast.serve.api.search import search_routes
 from lightfast.serve.api.session import session_routes
@@ -43,13 +46,16 @@ API = (
     tag_routes,
     search_routes,
     explain_routes,
+    repair_routes,
     model_routes,
+    model_card_routes,
     job_routes,
     # Before the routes of one cluster, whose number would be "members".
     cluster_member_routes,
     layout_routes,
     review_routes,
     take_routes,
+    neighbour_routes,
     user_routes,
     token_routes,
     operation_routes,

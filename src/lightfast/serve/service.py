@@ -22,6 +22,7 @@ from lightfast.serve.following import QueueFollower
 from lightfast.serve.inference import ModelHolder
 from lightfast.serve.limiter import Limiter
 from lightfast.serve.metrics import Metrics
+from lightfast.serve.repairing import PictureRepairer
 from lightfast.serve.settings import ServeSettings
 
 _PROXIED = "a server with `https` or `hosts` stands behind a proxy and is"
@@ -39,6 +40,7 @@ class Service:
         self.metrics = Metrics()
         self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
         self.maps = MapDrawer(settings.device)
+        self.repairs = PictureRepairer(settings.device)
         self.embeddings = UploadEmbedder(library, settings.device)
         self.follower = QueueFollower(library)
         self.closing = threading.Event()

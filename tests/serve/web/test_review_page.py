@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 from library.pictures import states
 from serve.conftest import Running, running
@@ -11,6 +13,7 @@ from serve.web.conftest import NAMES, Visitor
 from sqlalchemy import select
 
 from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_features
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library
 from lightfast.library.schema import decision_table, labels
@@ -175,3 +178,72 @@ def test_an_empty_queue_says_what_to_do(empty: Running, visit: Callable[..., Vis
     visitor = visit(empty, "/review")
     visitor.page.wait_for_selector("#nothing:not([hidden])")
     assert "Nothing waits for you" in visitor.text("#nothing")
+
+
+@pytest.fixture
+def featured(waiting: Running) -> Running:
+    """Pictures whose features say how bright they are; 10, 20 and 30 are decided."""
+    angles = np.linspace(0, 1, 30)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float16)
+    rows = FeatureRows(list(range(1, 31)), vectors)
+    append_features(waiting.library, FeatureFormat("net", 2, (8, 8)), rows)
+    with waiting.library.store.write() as connection:
+        grace = user_number(connection, "grace")
+    decide(waiting.library.store, grace, [ReviewAct(one, "confirm", one // 10) for one in (10, 20, 30)])
+    return waiting
+
+
+def near_shown(visitor: Visitor) -> list[tuple[int, str]]:
+    links = visitor.page.locator("#near a")
+    return links.evaluate_all(
+        "all => all.map((one) => [Number(one.href.split('/').pop()), one.querySelector('small').textContent])"
+    )
+
+
+def test_the_nearest_decided_pictures_stand_beside_the_one_in_hand(
+    featured: Running, visit: Callable[..., Visitor]
+):
+    visitor = visit(featured, "/review")
+    page = visitor.page
+    for _ in range(3):
+        page.wait_for_selector("#near a")
+        picture = shown(visitor)
+        expected = sorted((10, 20, 30), key=lambda one: abs(one - picture))
+        first = f"/assets/{expected[0]}"
+        visitor.wait_until(f"document.querySelector('#near a')?.href.endsWith('{first}') ?? false")
+        assert near_shown(visitor) == [[one, NAMES[one // 10 - 1]] for one in expected]
+        page.keyboard.press("s")
+        visitor.wait_until(f"!document.querySelector('#one img').src.includes('/assets/{picture}/')")
+
+
+def test_the_next_picture_does_not_wait_for_its_neighbours(featured: Running, visit: Callable[..., Visitor]):
+    visitor = visit(featured, "/review")
+    held = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    visitor.page.route("**/api/review/near/**", hold)
+    visitor.go("/review")
+    visitor.page.wait_for_selector("#one img")
+    for left in (26, 25, 24):
+        visitor.page.keyboard.press("Space")
+        settled(visitor, left)
+    assert held
+    assert near_shown(visitor) == []
+    assert len([one for one in acts(featured.library) if one[0] == "confirm"]) == 6
+
+
+def test_without_features_nothing_is_shown_and_nobody_goes_on_asking(
+    waiting: Running, visit: Callable[..., Visitor]
+):
+    visitor = visit(waiting, "/login")
+    asked = []
+    visitor.page.on("request", lambda request: asked.append(request.url) if "/near/" in request.url else None)
+    visitor.go("/review")
+    visitor.page.wait_for_selector("#one img")
+    for left in range(29, 19, -1):
+        visitor.page.keyboard.press("Space")
+        settled(visitor, left)
+    assert visitor.page.locator("#near-part").is_hidden()
+    assert len(asked) < 10

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
+from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel, Field
 
 from lightfast.base.text import nfc
-from lightfast.library.label_list import LabelRow, add_label, change_label, list_labels
+from lightfast.library.label_list import LabelRow, add_label, change_label, drop_label, label_row, list_labels
 from lightfast.library.store import now
 from lightfast.serve.api.fields import FreeText, PathId, RowId, ShownName
 from lightfast.serve.auth.audit import note_audit
@@ -66,6 +67,19 @@ def patch_label(label_id: PathId, change: LabelChange, served: Served, person: A
     if "retired" in changes:
         changes["retired_at"] = now() if changes.pop("retired") else None
     with served.library.store.write() as connection:
+        before = label_row(connection, label_id)
         changed = change_label(connection, label_id, changes)
-        note_audit(connection, person.id, "label changed", label_id=label_id, changes=sorted(changes))
+        # What it was stays readable: a label is one row, which a change writes over.
+        was, now_is = (
+            jsonable_encoder({name: getattr(row, name) for name in changes}) for row in (before, changed)
+        )
+        note_audit(connection, person.id, "label changed", label_id=label_id, before=was, after=now_is)
         return changed
+
+
+@label_routes.delete("/{label_id}", status_code=204)
+def delete_label(label_id: PathId, served: Served, person: Admin) -> None:
+    """Remove a label that nothing uses. One that people gave is refused: retire it."""
+    with served.library.store.write() as connection:
+        label = drop_label(connection, label_id)
+        note_audit(connection, person.id, "label dropped", label_id=label_id, name=label.name)

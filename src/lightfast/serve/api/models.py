@@ -9,11 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lightfast.base.errors import NotFoundError
 from lightfast.library.browse import client_words
 from lightfast.library.jobs import Job
 from lightfast.library.ledger import LEDGER_MARGIN, RetrainEntry, read_ledger
-from lightfast.library.promote import LibraryModel, list_models, promote_model, rollback_model
+from lightfast.library.promote import LibraryModel, library_model, list_models, promote_model, rollback_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
 from lightfast.serve.api.jobs import order_job
 from lightfast.serve.auth.audit import note_audit
@@ -78,8 +77,7 @@ def retrain(
 @model_routes.post("/{model_id}/promote")
 def promote(model_id: PathId, served: Served, person: Admin) -> LibraryModel:
     """Use this model from now on."""
-    if all(one.id != model_id for one in list_models(served.library.store)):
-        raise NotFoundError(f"model {model_id} is not in the library", cure="Load the list anew.")
+    library_model(served.library.store, model_id)
     found = promote_model(served.library.store, model_id)
     _note(served, person, "model promoted", found)
     return found

@@ -26,6 +26,7 @@ _NAMES = {
     "/review": "Review",
     "/library": "Library",
     "/map": "Groups",
+    "/labels": "Labels",
     "/models": "Models",
     "/jobs": "Jobs",
     "/draw": "Draw",
@@ -75,6 +76,12 @@ def asset_page(request: Request, served: Served, asset_id: int) -> Response:
 def map_page(request: Request, served: Served) -> Response:
     """Groups of pictures that look alike, on a map."""
     return _page(request, served, "map")
+
+
+@page_routes.get("/labels")
+def labels_page(request: Request, served: Served) -> Response:
+    """The labels: their tree, and clients' names for them."""
+    return _page(request, served, "labels")
 
 
 @page_routes.get("/models")

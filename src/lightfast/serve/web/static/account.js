@@ -1,5 +1,5 @@
 // Owns the button that logs out.
 import { call } from "./api.js";
-import { part, sayFailed } from "./say.js";
+import { on } from "./say.js";
 
-part("log-out").addEventListener("click", () => call("DELETE", "/api/session").then(() => location.assign("/login"), sayFailed));
+on("log-out", "click", () => call("DELETE", "/api/session").then(() => location.assign("/login")));

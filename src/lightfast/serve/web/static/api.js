@@ -17,6 +17,8 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 const AWAY = [502, 503, 504];
 const PATIENCE = 60_000;
+/** Milliseconds without an answer until it is said; a database that is away is waited for by the server. */
+const LONG = 5_000;
 const pause = (/** @type {number} */ milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** A name for an act, so that it is done once however often it is sent. */
@@ -31,19 +33,18 @@ const csrf = () => document.querySelector("meta[name=csrf]")?.getAttribute("cont
  * @param {string} method
  * @param {string} path
  * @param {unknown} [body] JSON, or a FormData as it is.
- * @param {{signal?: AbortSignal, key?: string}} [more]
+ * @param {{signal?: AbortSignal, key?: string, slow?: boolean}} [more] `slow`: it is known to take long.
  * @returns {Promise<any>}
  */
-export async function call(method, path, body, { signal, key = newKey() } = {}) {
+export async function call(method, path, body, { signal, key = newKey(), slow = body instanceof FormData } = {}) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
   if (method !== "GET") Object.assign(headers, { "Idempotency-Key": key, "X-CSRF-Token": csrf() });
   const form = body instanceof FormData;
   if (body !== undefined && !form) headers["Content-Type"] = "application/json";
-  const end = Date.now() + PATIENCE;
   asking(1);
   try {
-    return await tried(path, { method, headers, signal, body: form ? body : body === undefined ? undefined : JSON.stringify(body) }, end);
+    return await tried(path, slow, { method, headers, signal, body: form ? body : body === undefined ? undefined : JSON.stringify(body) });
   } finally {
     asking(-1);
   }
@@ -55,14 +56,18 @@ function asking(more) {
   dataset.asking = String(Number(dataset.asking ?? 0) + more);
 }
 
-/** @param {string} path @param {RequestInit} request @param {number} end */
-async function tried(path, request, end) {
+/** @param {string} path @param {boolean} slow @param {RequestInit} request */
+async function tried(path, slow, request) {
+  const end = Date.now() + PATIENCE;
   for (let wait = 200; ; wait = Math.min(2 * wait, 2000)) {
     let answer = null;
+    const waiting = slow ? 0 : setTimeout(() => serverAway(true, "The server takes long to answer. Nothing is lost: waiting …"), LONG);
     try {
       answer = await fetch(path, request);
     } catch (error) {
       if (request.signal?.aborted) throw error;
+    } finally {
+      clearTimeout(waiting);
     }
     if (answer && !AWAY.includes(answer.status)) {
       serverAway(false);
@@ -87,7 +92,7 @@ async function read(answer) {
   throw new Problem(answer.status, said && typeof said === "object" ? said : {});
 }
 
-/** @param {string} path @param {{signal?: AbortSignal}} [more] */
+/** @param {string} path @param {{signal?: AbortSignal, slow?: boolean}} [more] */
 export const get = (path, more) => call("GET", path, undefined, more);
 /** @param {string} path @param {unknown} [body] @param {{signal?: AbortSignal, key?: string}} [more] */
 export const post = (path, body = {}, more) => call("POST", path, body, more);

@@ -1,27 +1,27 @@
-// Owns the page of one picture: its labels, what people decided about it, where it looks to the model, and what is alike.
+// Owns the page of one picture: its labels, what people decided about it, where it looks to the model, damage and repair, and what is alike.
 import { get, newKey, post, viewOf } from "./api.js";
-import { make, meter, part, percent, say, sayFailed } from "./say.js";
+import { takeBack } from "./decide.js";
+import { button, facts, make, meter, on, part, percent, say, sayFailed } from "./say.js";
+import { thumb } from "./thumb.js";
 
 const id = Number(part("asset").dataset.id);
 const SAID = /** @type {Record<string, string>} */ ({ confirm: "said", reject: "said it is not", skip: "skipped", second_opinion: "asked for a second opinion", send_back: "sent back", undo: "took back", redo: "did again" });
 const when = (/** @type {string | null} */ text) => (text ? new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }) : "");
+const muted = (/** @type {string} */ textContent) => make("li", { className: "muted", textContent });
 
 /** @param {{act: "confirm" | "reject", label_id?: number, label?: string}} what */
 async function decide(what) {
   const said = await post("/api/review/decide", { acts: [{ asset_id: id, key: newKey(), ...what }], over: true });
   await look();
-  say(said.kept.length ? "Somebody else's decision stays." : "Noted.", { act: "Undo", then: () => post("/api/review/undo").then(look, sayFailed) });
+  say(said.kept.length ? "Somebody else's decision stays." : "Noted.", { act: "Undo", then: () => takeBack(look) });
 }
 
 /** @param {any} tag */
 function tagRow(tag) {
   const how = tag.by_person ? "by a person" : tag.state === "confirmed" ? `by rule, ${percent(tag.probability)}` : percent(tag.probability);
   const row = make("li", { className: `tag-row ${tag.state}` }, make("span", { textContent: tag.label }), make("span", { className: "muted small", textContent: how }), meter(tag.score));
-  if (!tag.by_person) {
-    const yes = make("button", { type: "button", className: "plain", textContent: "Yes", onclick: () => decide({ act: "confirm", label_id: tag.label_id }).catch(sayFailed) });
-    const no = make("button", { type: "button", className: "plain", textContent: "No", onclick: () => decide({ act: "reject", label_id: tag.label_id }).catch(sayFailed) });
-    row.append(make("span", { className: "row" }, yes, no));
-  }
+  const says = (/** @type {"confirm" | "reject"} */ act, /** @type {string} */ text) => button(text, () => decide({ act, label_id: tag.label_id }), "plain");
+  if (!tag.by_person) row.append(make("span", { className: "row" }, says("confirm", "Yes"), says("reject", "No")));
   return row;
 }
 
@@ -31,48 +31,67 @@ async function look() {
   picture.classList.toggle("crisp", Math.max(asset.width, asset.height) < 128);
   [picture.width, picture.height] = [asset.width, asset.height];
   document.title = `${asset.name} · Lightfast`;
-  part("tags").replaceChildren(...asset.tags.map(tagRow));
-  if (!asset.tags.length) part("tags").append(make("li", { className: "muted", textContent: "None yet." }));
-  part("history").replaceChildren(...history.toReversed().map((/** @type {any} */ one) => make("li", { className: one.holds ? "" : "muted" }, make("b", { textContent: one.user }), ` ${SAID[one.act]} ${one.label ?? ""} `, make("span", { className: "muted", textContent: when(one.at) }))));
-  if (!history.length) part("history").append(make("li", { className: "muted", textContent: "Nobody has decided anything." }));
-  const facts = [["Name", asset.name], ["Size", `${asset.width} × ${asset.height}`], ["Format", asset.format], ["Taken", when(asset.taken_at)], ["Added", when(asset.added_at)], ...places.map((/** @type {any} */ one) => ["Place", `${one.uri}${one.lost_at ? " (lost)" : ""}`])];
-  part("facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]));
+  part("tags").replaceChildren(...(asset.tags.length ? asset.tags.map(tagRow) : [muted("None yet.")]));
+  const acts = history.toReversed().map((/** @type {any} */ one) => make("li", { className: one.holds ? "" : "muted" }, make("b", { textContent: one.user }), ` ${SAID[one.act]} ${one.label ?? ""} `, make("span", { className: "muted", textContent: when(one.at) })));
+  part("history").replaceChildren(...(acts.length ? acts : [muted("Nobody has decided anything.")]));
+  facts("facts", [["Name", asset.name], ["Size", `${asset.width} × ${asset.height}`], ["Format", asset.format], ["Taken", when(asset.taken_at)], ["Added", when(asset.added_at)], ...places.map((/** @type {any} */ one) => /** @type {[string, string]} */ (["Place", `${one.uri}${one.lost_at ? " (lost)" : ""}`]))]);
 }
 
 async function near() {
-  const { items } = await get(`/api/search?like=${id}&limit=13`);
+  const { items } = await get(`/api/search?like=${id}&limit=13`, { slow: true });
   part("near-part").hidden = false;
-  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => make("a", { href: `/assets/${asset.id}` }, Object.assign(new Image(), { src: viewOf(asset.id, 256), alt: asset.name }), make("small", { textContent: similarity?.toFixed(2) ?? "" }))));
+  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => thumb(asset, similarity?.toFixed(2) ?? "")));
   if (!items.length) part("near").append(make("p", { className: "muted", textContent: "Nothing is alike, or no picture has been embedded yet: group the pictures first." }));
 }
 
-part("add").addEventListener("submit", async (/** @type {Event} */ event) => {
-  event.preventDefault();
+/** Something that takes the server a while, with the button that asks for it held. @param {any} asked @param {string} text @param {() => Promise<string>} act gives what is to be said. */
+async function slowly(asked, text, act) {
+  const said = part("explained");
+  [said.textContent, asked.disabled] = [text, true];
   try {
-    await decide({ act: "confirm", label: part("label").value.trim() });
-    part("label").value = "";
+    said.textContent = await act();
   } catch (error) {
-    sayFailed(error);
+    said.textContent = "";
+    throw error;
+  } finally {
+    asked.disabled = false;
   }
-});
-part("explain").addEventListener("change", async () => {
-  const method = part("explain").value, said = part("explained");
-  if (!method) return [part("picture").src, said.textContent] = [viewOf(id), ""];
-  said.textContent = "looking …";
+}
+
+/** @param {string} method */
+async function explained(method) {
+  // Asked for first, so that a refusal can be read; the browser has it then.
   const address = `/api/explain/${id}?method=${method}`;
-  try {
-    // Asked for first, so that a refusal can be read; the browser has it then.
-    await get(address);
-    part("picture").src = address;
-    said.textContent = "Coloured where the model finds what speaks for its label.";
-  } catch (error) {
-    [part("explain").value, said.textContent] = ["", ""];
-    sayFailed(error);
-  }
+  await get(address, { slow: true }).catch((error) => { part("explain").value = ""; throw error; });
+  part("picture").src = address;
+  return "Coloured where the model finds what speaks for its label.";
+}
+
+async function repaired() {
+  const found = await get(`/api/repair/${id}`, { slow: true });
+  const read = (/** @type {"before" | "after"} */ which, /** @type {string} */ title) => make("figure", {}, Object.assign(new Image(), { src: `/api/repair/${id}/${which}`, alt: `${title} repair`, className: "crisp" }),
+    make("figcaption", {}, make("b", { textContent: title }), ...found[which].map((/** @type {any} */ one) => make("span", { className: "tag-row" }, make("span", { textContent: one.label }), make("span", { className: "muted small", textContent: percent(one.probability) }), meter(one.probability)))));
+  part("damage").textContent = found.damage === "clean" ? `No damage is found (${percent(found.sure)} sure).` : `${found.damage === "unknown" ? "Damage of an unknown kind" : `Damage: ${found.damage}, severity ${found.severity} of 5`} (${percent(found.sure)} sure). ${found.kept ? "The repaired picture is read better, and counts." : found.attempted ? "The repair makes it no surer: the first reading stands." : ""} ${found.reason ? `For a person: ${found.reason}.` : ""}`;
+  part("repaired").replaceChildren(read("before", "Before"), ...(found.attempted ? [read("after", "After")] : []));
+  part("repair-part").hidden = false;
+  part("repair-part").scrollIntoView({ block: "nearest" });
+  return "";
+}
+
+on("add", "submit", async () => {
+  await decide({ act: "confirm", label: part("label").value.trim() });
+  part("label").value = "";
 });
-part("alike").addEventListener("click", () => near().catch(sayFailed));
+on("explain", "change", () => {
+  const method = part("explain").value;
+  if (method) return slowly(part("explain"), "looking …", () => explained(method));
+  [part("picture").src, part("explained").textContent] = [viewOf(id), ""];
+});
+on("repair", "click", () => slowly(part("repair"), "repairing …", repaired));
+on("alike", "click", near);
 look().catch((error) => {
   if (error.status !== 404) return sayFailed(error);
   part("asset").hidden = true;
   part("nothing").hidden = false;
 });
+get("/api/labels?client=").then(({ items }) => part("words").replaceChildren(...items.filter((/** @type {any} */ one) => !one.retired_at).map((/** @type {any} */ one) => make("option", { value: one.name }))), sayFailed);

@@ -1,6 +1,6 @@
 // Owns the drawing board: ink by pointer, and what the model sees in it after every stroke.
 import { call } from "./api.js";
-import { make, meter, part, percent, sayFailed } from "./say.js";
+import { make, meter, on, part, percent, sayFailed } from "./say.js";
 
 const board = part("board"), pen = /** @type {CanvasRenderingContext2D} */ (board.getContext("2d", { willReadFrequently: true }));
 const dark = part("ink");
@@ -59,8 +59,8 @@ const again = (/** @type {[number, number][][]} */ left) => {
   if (strokes.length) guess();
   else part("guesses").replaceChildren();
 };
-part("wipe").addEventListener("click", () => again([]));
-part("back").addEventListener("click", () => again(strokes.slice(0, -1)));
-dark.addEventListener("change", () => again(strokes));
+on("wipe", "click", () => again([]));
+on("back", "click", () => again(strokes.slice(0, -1)));
+on("ink", "change", () => again(strokes));
 addEventListener("keydown", (event) => { if (event.key === "z" && strokes.length) again(strokes.slice(0, -1)); });
 paint();

@@ -1,7 +1,8 @@
 // Owns the library page: what is searched, which pictures are chosen, and what is done with all of them. The grid itself is in grid.js.
-import { call, get, newKey, post, viewOf } from "./api.js";
+import { call, get, viewOf } from "./api.js";
+import { labelAll, undoByKey } from "./decide.js";
 import { Grid } from "./grid.js";
-import { counted, make, part, percent, say, sayFailed } from "./say.js";
+import { counted, isTyping, make, on, part, percent, say, sayFailed } from "./say.js";
 
 /** @typedef {{id: number, name: string, confirmed?: number, suggested?: number}} Label */
 
@@ -31,25 +32,18 @@ class Library {
   }
 
   listen() {
-    part("search").addEventListener("submit", (/** @type {Event} */ event) => {
-      event.preventDefault();
+    on("search", "submit", () => {
       const text = part("query").value.trim(), seen = part("how").value === "seen";
       this.ask({ query: seen ? "" : text, seen: seen ? text : "", like: [] });
     });
-    part("upload-alike").addEventListener("click", () => part("alike-file").click());
-    part("alike-file").addEventListener("change", () => this.alikeUpload().catch(sayFailed));
-    part("none").addEventListener("click", () => this.grid.choose([]));
-    part("alike").addEventListener("click", () => this.ask({ like: [...this.grid.chosen].slice(0, 20), query: "", seen: "" }));
-    part("label-all").addEventListener("submit", (/** @type {Event} */ event) => {
-      event.preventDefault();
-      this.labelAll("confirm").catch(sayFailed);
-    });
-    part("not-label").addEventListener("click", () => this.labelAll("reject").catch(sayFailed));
-    document.addEventListener("keydown", (event) => {
-      const typing = /** @type {HTMLElement} */ (event.target).matches("input, select");
-      if (event.key === "/" && !typing) return event.preventDefault(), part("query").focus();
-      if (event.key === "z" && !typing && !event.ctrlKey && !event.metaKey) this.undo();
-    });
+    on("upload-alike", "click", () => part("alike-file").click());
+    on("alike-file", "change", () => this.alikeUpload());
+    on("none", "click", () => this.grid.choose([]));
+    on("alike", "click", () => this.ask({ like: [...this.grid.chosen].slice(0, 20), query: "", seen: "" }));
+    on("label-all", "submit", () => this.labelChosen("confirm"));
+    on("not-label", "click", () => this.labelChosen("reject"));
+    undoByKey((ids) => this.changed(ids));
+    document.addEventListener("keydown", (event) => { if (event.key === "/" && !isTyping(event)) event.preventDefault(), part("query").focus(); });
     addEventListener("popstate", () => location.reload());
   }
 
@@ -67,7 +61,7 @@ class Library {
   }
 
   async start() {
-    const [said] = await Promise.all([get("/api/labels"), this.look()]);
+    const [said] = await Promise.all([get("/api/labels?client="), this.look()]);
     this.labels = said.items;
     part("words").replaceChildren(...this.labels.map((one) => make("option", { value: one.name })));
     this.facets();
@@ -83,7 +77,7 @@ class Library {
       if (this.query) asked.set("query", this.query);
       if (this.seen) asked.set("text", this.seen);
       if (this.like.length) asked.set("like", this.like.join(","));
-      return this.show(await get(`/api/search?${asked}`), asked);
+      return this.show(await get(`/api/search?${asked}`, { slow: true }), asked);
     }
     const wanted = new URLSearchParams();
     if (this.label) wanted.set("label_id", String(this.label));
@@ -106,7 +100,7 @@ class Library {
     const { asked, next } = this.more;
     this.more = null;
     asked.set("cursor", next);
-    const said = await get(`/api/search?${asked}`);
+    const said = await get(`/api/search?${asked}`, { slow: true });
     this.more = said.next ? { asked, next: said.next } : null;
     this.grid.append(said.items.map((/** @type {any} */ { asset }) => ({ id: asset.id, caption: caption(asset), source: viewOf(asset.id, 256) })));
     part("count").textContent = `${said.next ? "the first " : ""}${counted(this.grid.rows.length, "picture")}`;
@@ -161,30 +155,18 @@ class Library {
   }
 
   /** @param {"confirm" | "reject"} act */
-  async labelAll(act) {
+  async labelChosen(act) {
     const name = part("label").value.trim(), ids = [...this.grid.chosen];
     if (!name) return part("label").reportValidity();
-    const said = await post("/api/review/decide", { acts: ids.map((asset_id) => ({ asset_id, act, label: name, key: newKey() })) });
+    await labelAll(ids, act, name, (others) => this.changed(others));
     this.grid.choose([]);
+  }
+
+  /** Pictures with other labels: their captions and the counts are asked for again. @param {number[]} ids */
+  async changed(ids) {
     this.grid.forget(ids);
-    const done = said.decision_ids.length, kept = said.kept.length;
-    say(`${counted(done, "picture")} ${act === "confirm" ? "labelled" : "marked as not"} ${name}.${kept ? ` ${kept} kept the decision of somebody else.` : ""}`, { act: "Undo", then: () => this.undo(), seconds: 8 });
-    this.counts();
-  }
-
-  undo() {
-    post("/api/review/undo").then((said) => {
-      this.grid.forget(said.asset_ids);
-      say(said.decision_ids.length ? `${counted(said.decision_ids.length, "decision")} taken back.` : "There is nothing to undo.");
-      this.counts();
-    }, sayFailed);
-  }
-
-  counts() {
-    get("/api/labels").then((said) => {
-      this.labels = said.items;
-      this.facets();
-    }, sayFailed);
+    this.labels = (await get("/api/labels?client=")).items;
+    this.facets();
   }
 
   async alikeUpload() {

@@ -1,6 +1,6 @@
 // Owns what goes on meanwhile: jobs with their progress by server-sent events, time left, cancel.
 import { get, post } from "./api.js";
-import { make, sayFailed } from "./say.js";
+import { button, make, sayFailed } from "./say.js";
 
 /** @typedef {{id: string, kind: string, state: string, done: number, total: number, said: string, seconds_left: number | null, error: string | null, result: any}} Job */
 
@@ -37,10 +37,8 @@ export function duration(seconds) {
 export function jobCard(job, ended) {
   const bar = make("progress", { ariaLabel: `${job.kind}: how far` }), says = make("p", { className: "small muted" });
   const state = make("span", { className: "badge" });
-  const cancel = make("button", { type: "button", className: "plain", textContent: "Cancel" });
-  cancel.onclick = () => post(`/api/jobs/${job.id}/cancel`).then(() => (cancel.disabled = true), sayFailed);
-  const again = make("button", { type: "button", className: "plain", textContent: "Try again" });
-  again.onclick = () => post(`/api/jobs/${job.id}/retry`).then((now) => (show(now), follow(job.id, show))).then((last) => ended?.(last), sayFailed);
+  const cancel = button("Cancel", () => post(`/api/jobs/${job.id}/cancel`).then(() => (cancel.disabled = true)), "plain");
+  const again = button("Try again", () => post(`/api/jobs/${job.id}/retry`).then((now) => (show(now), follow(job.id, show))).then((last) => ended?.(last)), "plain");
   const log = make("a", { href: `/api/jobs/${job.id}/log`, textContent: "Log", className: "small" });
   const card = make("article", { className: "panel job" }, make("div", { className: "row" }, make("h3", { textContent: job.kind.replaceAll("_", " ") }), state, cancel, again, log), bar, says);
   const show = (/** @type {Job} */ now) => {

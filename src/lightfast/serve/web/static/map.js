@@ -1,9 +1,10 @@
 // Owns the map of the library: the report's own map, with pictures by address and decisions through the REST.
-import { get, newKey, post, viewOf } from "./api.js";
+import { get, post, viewOf } from "./api.js";
+import { labelAll, takeBack, undoByKey } from "./decide.js";
 import { jobCard } from "./live.js";
 // @ts-ignore  served from the report's own scripts
 import { PictureMap } from "./picture_map.js";
-import { counted, part, say, sayFailed } from "./say.js";
+import { on, part, sayFailed } from "./say.js";
 
 class LibraryMap extends /** @type {new (root: HTMLElement, data: any) => any} */ (PictureMap) {
   /** A group, with its name to accept. @param {number} number */
@@ -115,34 +116,17 @@ async function look() {
 
 /** @param {any} map */
 function listen(map) {
+  const changed = () => (map.choose([], ""), relabel(map));
+  const label = async (/** @type {string} */ name) => {
+    if (name) await labelAll(map.rowsChosen.map((/** @type {number} */ row) => map.data.asset_ids[row]), "confirm", name, changed);
+  };
   map.find("decide").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    labelAll(map, map.find("label").value.trim()).catch(sayFailed);
+    label(map.find("label").value.trim()).catch(sayFailed);
   });
-  const undo = () => takeBack(map).catch(sayFailed);
-  part("accept-name").addEventListener("click", () => labelAll(map, part("accept-name").value).catch(sayFailed));
-  part("undo").addEventListener("click", undo);
-  addEventListener("keydown", (event) => {
-    if (event.key === "z" && !(/** @type {HTMLElement} */ (event.target).matches("input, select"))) undo();
-  });
-}
-
-/** @param {any} map @param {string} name */
-async function labelAll(map, name) {
-  if (!name) return;
-  const ids = map.rowsChosen.map((/** @type {number} */ row) => map.data.asset_ids[row]);
-  const said = await post("/api/review/decide", { acts: ids.map((/** @type {number} */ asset_id) => ({ asset_id, act: "confirm", label: name, key: newKey() })) });
-  const kept = said.kept.length ? ` ${said.kept.length} kept the decision of somebody else.` : "";
-  map.choose([], "");
-  await relabel(map);
-  say(`${counted(said.decision_ids.length, "picture")} labelled ${name}.${kept}`, { seconds: 8, act: "Undo", then: () => takeBack(map).catch(sayFailed) });
-}
-
-/** @param {any} map */
-async function takeBack(map) {
-  const { decision_ids } = await post("/api/review/undo");
-  await relabel(map);
-  say(decision_ids.length ? `${counted(decision_ids.length, "decision")} taken back.` : "There is nothing to undo.");
+  on("accept-name", "click", () => label(part("accept-name").value));
+  on("undo", "click", () => takeBack(() => relabel(map)));
+  undoByKey(() => relabel(map));
 }
 
 /** Order one job after the other: the first gives the pictures their features, which the second one finds. @param {string[]} paths */
@@ -156,5 +140,5 @@ async function order([path, ...others]) {
   }));
 }
 
-part("make").addEventListener("click", () => order(["/api/clusters", "/api/map"]).catch(sayFailed));
+on("make", "click", () => order(["/api/clusters", "/api/map"]));
 look().catch(sayFailed);

@@ -2,6 +2,7 @@
 import { get, newKey, post } from "./api.js";
 import { Cells } from "./cells.js";
 import { Names } from "./names.js";
+import { showNear } from "./near.js";
 import { Queue } from "./queue.js";
 import { counted, part, percent, say, sayFailed } from "./say.js";
 
@@ -34,7 +35,7 @@ class Review {
   }
 
   async start() {
-    this.names.set(await get("/api/labels").then((said) => said.items.filter((/** @type {any} */ one) => !one.retired_at)));
+    this.names.set(await get("/api/labels?client=").then((said) => said.items.filter((/** @type {any} */ one) => !one.retired_at)));
     await this.restart();
   }
 
@@ -45,6 +46,7 @@ class Review {
     for (const [id, on] of [["show-one", !this.many], ["show-many", this.many]]) part(/** @type {string} */ (id)).setAttribute("aria-pressed", String(on));
     part("stage").classList.toggle("many", this.many);
     part("hint").hidden = !this.many;
+    if (this.many) part("near-part").hidden = true;
     this.current = undefined;
     part("one").replaceChildren();
     this.cells.reset();
@@ -66,6 +68,7 @@ class Review {
       this.current = this.queue.take();
       if (this.current?.image) part("one").replaceChildren(this.current.image);
       if (this.current) this.current.shownAt = performance.now();
+      showNear(this.current?.asset_id ?? 0, this.queue.waiting.slice(0, 3).map((one) => one.asset_id));
     }
     const some = this.many ? this.cells.some : Boolean(this.current);
     if (!some) part("one").replaceChildren();

@@ -26,14 +26,11 @@ export function quiet() {
   line.hidden = true;
 }
 
-/**
- * The server does not answer, or answers again.
- * @param {boolean} is
- */
-export function serverAway(is) {
+/** The server does not answer, or answers again. @param {boolean} is @param {string} [text] */
+export function serverAway(is, text = "The server does not answer. Nothing is lost: trying again …") {
   if (is === away) return;
   away = is;
-  if (is) say("The server does not answer. Nothing is lost: trying again …", { kind: "away", seconds: 0 });
+  if (is) say(text, { kind: "away", seconds: 0 });
   else say("The server is back.", { seconds: 3 });
 }
 
@@ -76,6 +73,46 @@ export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${
 
 /** @param {number | null | undefined} share */
 export const percent = (share) => (share == null ? "" : share > 0.995 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`);
+
+/** A share with one digit, as tables show it. @param {number | null | undefined} share */
+export const tenths = (share) => (share == null ? "" : `${(100 * share).toFixed(1)} %`);
+
+/** @param {string | null} text */
+export const day = (text) => (text ? new Date(text).toLocaleDateString("en-GB", { dateStyle: "medium" }) : "");
+
+/** A cell of a table. @param {string | Node} what @param {string} [name] of its class */
+export const cell = (what, name = "") => make("td", { className: name }, what);
+
+/** A button; what its act throws is said. @param {string} text @param {() => unknown} act @param {string} [name] of its class */
+export function button(text, act, name = "") {
+  return make("button", { type: "button", className: name, textContent: text, onclick: () => tried(act) });
+}
+
+/** Do something when a form is sent, or a part of the page changes or is clicked; what it throws is said. @param {string} id @param {"submit" | "change" | "click" | "input"} kind @param {(event: any) => unknown} act */
+export function on(id, kind, act) {
+  part(id).addEventListener(kind, (/** @type {Event} */ event) => {
+    if (kind === "submit") event.preventDefault();
+    tried(() => act(event));
+  });
+}
+
+/** Whether a key belongs to a field. @param {Event} event */
+export const isTyping = (event) => /** @type {HTMLElement} */ (event.target).matches("input, select, textarea");
+
+/** The names and values of a list of facts, without those that are empty. @param {string} id of the list @param {[string, unknown][]} rows */
+export function facts(id, rows) {
+  const known = rows.filter(([, value]) => value !== "" && value != null);
+  part(id).replaceChildren(...known.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: String(value) })]));
+}
+
+/** @param {() => unknown} act */
+async function tried(act) {
+  try {
+    await act();
+  } catch (error) {
+    sayFailed(error);
+  }
+}
 
 /** A bar of a share, 0..1. @param {number} share */
 export function meter(share) {

@@ -1,12 +1,12 @@
 // Owns adding pictures: files and folders that are dropped or chosen go up some dozens at a time; what could not be read is named with its reason.
 import { call, get, newKey } from "./api.js";
 import { jobCard } from "./live.js";
-import { counted, make, part, say, sayFailed } from "./say.js";
+import { counted, make, on, part, say, sayFailed } from "./say.js";
 
 const MOST_FILES = 48;
 const MOST_BYTES = 96 * 2 ** 20;
 
-const drop = part("drop"), chosen = part("files"), folder = part("folder");
+const drop = part("drop");
 /** @type {{name: string, unreadable: string}[]} */
 const unreadable = [];
 let [added, known] = [0, 0];
@@ -76,12 +76,10 @@ function tell(left) {
   part("after").hidden = !added && !known;
 }
 
-/** @param {Event & {target: any}} event */
-const picked = (event) => (upload([...event.target.files]).catch(sayFailed), undefined);
-chosen.addEventListener("change", picked);
-folder.addEventListener("change", picked);
-part("choose").addEventListener("click", () => chosen.click());
-part("choose-folder").addEventListener("click", () => folder.click());
+for (const [field, choose] of [["files", "choose"], ["folder", "choose-folder"]]) {
+  on(field, "change", (event) => upload([...event.target.files]));
+  on(choose, "click", () => part(field).click());
+}
 for (const name of ["dragover", "dragleave", "drop"])
   addEventListener(name, (event) => {
     event.preventDefault();
