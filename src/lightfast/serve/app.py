@@ -14,6 +14,7 @@ from lightfast.library.library import Library
 from lightfast.serve.api.assets import asset_routes
 from lightfast.serve.api.cluster_members import cluster_member_routes
 from lightfast.serve.api.explain import explain_routes
+from lightfast.serve.api.human import human_routes
 from lightfast.serve.api.jobs import job_routes
 from lightfast.serve.api.labels import label_routes
 from lightfast.serve.api.layouts import layout_routes
@@ -50,6 +51,7 @@ API = (
     layout_routes,
     review_routes,
     take_routes,
+    human_routes,
     user_routes,
     token_routes,
     operation_routes,
