@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from lightfast import __version__
 from lightfast.library.library import Library
 from lightfast.serve.api.assets import asset_routes
+from lightfast.serve.api.audit import audit_routes
 from lightfast.serve.api.cluster_members import cluster_member_routes
 from lightfast.serve.api.explain import explain_routes
 from lightfast.serve.api.human import human_routes
@@ -54,6 +55,7 @@ API = (
     human_routes,
     user_routes,
     token_routes,
+    audit_routes,
     operation_routes,
 )
 _PROBLEM = {

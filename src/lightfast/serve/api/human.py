@@ -106,7 +106,10 @@ def post_human_test(
     wanted: NewHumanTest, served: Served, person: Admin, idempotency_key: IdempotencyKey = None
 ) -> Job:
     """Order a test: a job draws the sample and lets the model predict it; its result is the test's facts."""
-    return order_job(served, person, "human_test", wanted.model_dump(), idempotency_key)
+    job = order_job(served, person, "human_test", wanted.model_dump(), idempotency_key)
+    with served.library.store.write() as connection:
+        note_audit(connection, person.id, "human test ordered", job=job.id)
+    return job
 
 
 @human_routes.get("/{test_id}")
