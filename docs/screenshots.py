@@ -38,6 +38,7 @@ PATHS = (
     "/models",
     "/jobs",
     "/draw",
+    "/human",
     "/people",
 )
 DRESSES = {
