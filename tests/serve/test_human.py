@@ -196,8 +196,13 @@ def test_an_admin_who_observes_sees_all_and_can_no_longer_take_the_test(facts: T
     take(cleo, facts.id)
     assert cleo.post(f"/api/human/{facts.id}/observe").status_code == 403
     assert ada.post(f"/api/human/{facts.id}/observe").json()["observed"] is True
-    found = ada.get(f"/api/human/{facts.id}/results").json()["baseline"]
+    path = f"/api/human/{facts.id}/results"
+    assert [one["person"] for one in ada.get(path).json()["baseline"]["people"]] == ["cleo"]
+    found = ada.get(path, params={"unfinished": True}).json()["baseline"]
     assert {one["person"]: one["n"] for one in found["people"]} == {"bea": 4, "cleo": 12}
+    # For reviewers that says nothing more.
+    found = cleo.get(path, params={"unfinished": True}).json()["baseline"]
+    assert [one["person"] for one in found["people"]] == ["cleo"]
     refused = ada.post(f"/api/human/{facts.id}/answers", json={"position": 1, "answer": "left"})
     assert refused.status_code == 409
     assert "seen the results" in refused.json()["detail"]

@@ -90,6 +90,8 @@ def create_app(
         version=__version__,
         summary="An image classifier with its library: predict, search, review, retrain.",
         openapi_url="/api/openapi.json",
+        # What generated clients call their functions.
+        generate_unique_id_function=lambda route: route.name,
         # Its pages load scripts from elsewhere, which the content security policy forbids.
         docs_url=None,
         redoc_url=None,

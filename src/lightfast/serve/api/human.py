@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from lightfast.base.png import png
@@ -84,8 +84,8 @@ class NewAnswer(BaseModel):
 
 
 class HumanResults(BaseModel):
-    """Everybody's answers, scored. `unfinished`: who has begun and is not counted (for admins: is counted
-    with what there is). `notes`: what is to be known of these figures.
+    """Answers, scored: of those who answered all pictures, or also of the `unfinished`. `notes`: what is to
+    be known of these figures.
     """
 
     id: str
@@ -153,10 +153,15 @@ def observe_human_test(test_id: TestId, served: Served, person: Admin) -> HumanT
 
 
 @human_routes.get("/{test_id}/results")
-def get_human_results(test_id: TestId, served: Served, person: Reviewer) -> HumanResults:
-    """The scores, for whoever has answered all pictures: of those people who have, too. Admins who observe
-    see everybody's.
-    """
+def get_human_results(
+    test_id: TestId,
+    served: Served,
+    person: Reviewer,
+    unfinished: Annotated[
+        bool, Query(description="For admins: count who has not answered all pictures, too.")
+    ] = False,
+) -> HumanResults:
+    """The scores of those who have answered all pictures, for each of them, and for admins who observe."""
     test = _opened(served, test_id)
     observed = person.role == "admin" and _observed(served, person, test_id)
     if not observed and not test.place(person.name).finished:
@@ -166,7 +171,8 @@ def get_human_results(test_id: TestId, served: Served, person: Reviewer) -> Huma
             cure="Finish the test; admins may observe it without taking it.",
         )
     places = test.places()
-    counted = [one.person for one in places if person.role == "admin" or one.finished]
+    everybody = unfinished and person.role == "admin"
+    counted = [one.person for one in places if everybody or one.finished]
     baseline = test.results(counted)
     return HumanResults(
         id=test_id,

@@ -33,9 +33,12 @@ async function observe(test) {
   await results(test);
 }
 
+const all = /** @type {HTMLInputElement | null} */ (document.getElementById("unfinished"));
+
 /** @param {Test} test */
 async function results(test) {
-  const { baseline, unfinished, notes } = await get(`/api/human/${test.id}/results`);
+  const { baseline, unfinished, notes } = await get(`/api/human/${test.id}/results${all?.checked ? "?unfinished=true" : ""}`);
+  if (all) all.onchange = () => results(test).catch(sayFailed);
   part("results-title").textContent = `Results: ${test.source}`;
   const figure = (/** @type {string} */ name, /** @type {any} */ one) => make("div", {}, make("dt", { textContent: `${name} (${between(one.accuracy_interval)}, n ${one.n.toLocaleString("en")})` }), make("dd", { textContent: share(one.accuracy) }));
   part("figures").replaceChildren(
@@ -47,10 +50,11 @@ async function results(test) {
   if (baseline.fleiss) kappas.unshift(kappaRow("all people (Fleiss)", baseline.fleiss));
   part("kappas").replaceChildren(...kappas);
   part("agreement").hidden = !kappas.length;
-  const said = [baseline.people.length ? "“Don’t know” counts as wrong. Differences are person minus model on the same pictures, with McNemar’s test." : "Nobody has answered yet.", ...(unfinished.length ? [`Not finished: ${unfinished.join(", ")}.`] : []), ...notes];
+  const said = [baseline.people.length ? "“Don’t know” counts as wrong. Differences are person minus model on the same pictures, with McNemar’s test." : "Nobody has answered all pictures yet.", ...(unfinished.length ? [`Not finished: ${unfinished.join(", ")}.`] : []), ...notes];
   part("notes").replaceChildren(...said.map((text) => make("li", { textContent: text })));
+  const shown = !part("results").hidden;
   part("results").hidden = false;
-  part("results").focus();
+  if (!shown) part("results").focus();
 }
 
 /** @param {any} one */
