@@ -11,9 +11,11 @@ from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import DataError
 from lightfast.baselines.kept_test import load_test
+from lightfast.library.backup import backup_library
 from lightfast.library.held_out import held_out_assets
 from lightfast.library.library import Library
-from lightfast.runs.library_human import HumanTestPlan, human_tests_folder, kept_tests, make_human_test
+from lightfast.library.restore import restore_library
+from lightfast.runs.library_human import HumanTestPlan, kept_tests, make_human_test
 from lightfast.runs.library_pile import PILE_FILE, RetrainOptions
 from lightfast.runs.library_retrain import retrain_library
 from lightfast.runs.options import RunOptions
@@ -38,7 +40,7 @@ def held_out_of(library: Library) -> set[int]:
 
 
 def asked_of(library: Library, number: str) -> set[int]:
-    images = load_test(human_tests_folder(library) / number).images
+    images = load_test(library.human_tests / number).images
     return {int(name.removeprefix("picture ")) for name in images.ids}
 
 
@@ -75,6 +77,14 @@ def places_of(library: Library, numbers: set[int]) -> list[str]:
 
     with library.store.read() as connection:
         return list(connection.execute(select(places.c.uri).where(places.c.asset_id.in_(numbers))).scalars())
+
+
+def test_answers_are_in_the_backup(filled: Library, tmp_path: Path):
+    facts = make_human_test(filled, RunOptions(), HumanTestPlan(n=8))
+    load_test(filled.human_tests / facts.id).answer("bea", 1, None, 1.0)
+    backup_library(filled, tmp_path / "backup.zip", runs=False)
+    restored = restore_library(tmp_path / "backup.zip", tmp_path / "restored")
+    assert load_test(restored.folder / "human" / facts.id).place("bea").answered == 1
 
 
 def test_a_library_with_too_few_decisions_says_so(library: Library, tmp_path: Path):

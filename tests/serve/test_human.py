@@ -20,7 +20,7 @@ from lightfast.baselines.kept_test import KeptTest, TestFacts, load_test
 from lightfast.evaluate.compare import mcnemar
 from lightfast.library.accounts import add_account
 from lightfast.library.library import Library, open_library
-from lightfast.runs.library_human import HumanTestPlan, human_tests_folder, make_human_test
+from lightfast.runs.library_human import HumanTestPlan, make_human_test
 from lightfast.runs.options import RunOptions
 from lightfast.serve.settings import ServeSettings
 from lightfast.statistics.agreement import cohen_kappa
@@ -90,7 +90,7 @@ def take(client: httpx.Client, test: str, wrong: int = 0, most: int = 100) -> li
 
 
 def kept_test(library: Library, facts: TestFacts) -> KeptTest:
-    return load_test(human_tests_folder(library) / facts.id)
+    return load_test(library.human_tests / facts.id)
 
 
 def test_the_figures_are_those_of_the_statistics(library: Library, facts: TestFacts, enter: Enter):

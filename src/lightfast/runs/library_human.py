@@ -68,9 +68,7 @@ def make_human_test(library: Library, options: RunOptions, plan: HumanTestPlan) 
     run = plan.run or (_run_in_use(library) if own else None)
     held = _untouched(library, options, run) if plan.data is None else held_out(plan.data, options, run)
     sample = held.images.take(draw_sample(held.images, plan.n, held.seed))
-    folder = (
-        human_tests_folder(library) / Trial(sample.version, sample.class_names, held.seed, len(sample)).id
-    )
+    folder = library.human_tests / Trial(sample.version, sample.class_names, held.seed, len(sample)).id
     if (folder / TEST_FILE).is_file():
         return load_facts(folder)
     predictions = None if run is None else predictions_on_sample(run, sample, options)
@@ -91,14 +89,9 @@ def make_human_test(library: Library, options: RunOptions, plan: HumanTestPlan) 
     return save_test(folder, facts, sample, predictions).facts
 
 
-def human_tests_folder(library: Library) -> Path:
-    """Where the tests of a library are kept."""
-    return library.folder / "human"
-
-
 def kept_tests(library: Library) -> tuple[TestFacts, ...]:
     """The tests of a library, the newest first."""
-    found = [load_facts(path.parent) for path in human_tests_folder(library).glob(f"*/{TEST_FILE}")]
+    found = [load_facts(path.parent) for path in library.human_tests.glob(f"*/{TEST_FILE}")]
     return tuple(sorted(found, key=lambda one: (one.made_at, one.id), reverse=True))
 
 
@@ -150,7 +143,7 @@ def _read(
     library: Library, asked: Sequence[LabelledAsset], options: RunOptions, spec: ImageSpec
 ) -> tuple[ImageSet, tuple[str, ...]]:
     pile = TrainingPile(LabelledAssets(tuple(asked), (), 0, {}), Spent(0, 0, 0), (), (), ())
-    path = write_pile(human_tests_folder(library) / f".{secrets.token_hex(4)}.csv", pile)
+    path = write_pile(library.human_tests / f".{secrets.token_hex(4)}.csv", pile)
     try:
         prepared = prepare(str(path), options, target=spec, near="none")
     finally:

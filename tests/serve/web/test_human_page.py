@@ -17,7 +17,6 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.predictions import Predictions
 from lightfast.library.accounts import add_account
 from lightfast.library.library import Library, create_library
-from lightfast.runs.library_human import human_tests_folder
 from lightfast.serve.settings import ServeSettings
 
 TONES = ("dark", "dusk", "light")
@@ -35,7 +34,7 @@ def kept(library: Library) -> KeptTest:
     predictions = Predictions(probs, TONES, sample.ids, labels, "the model (tones)")
     number = Trial(sample.version, TONES, 0, 6).id
     facts = TestFacts(number, "tones", predictions.name, TONES, 6, 0, "2026-01-02T03:04:05+00:00")
-    return save_test(human_tests_folder(library) / number, facts, sample, predictions)
+    return save_test(library.human_tests / number, facts, sample, predictions)
 
 
 @pytest.fixture

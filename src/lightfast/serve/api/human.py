@@ -15,7 +15,7 @@ from lightfast.base.png import png
 from lightfast.baselines.human_score import HumanBaseline
 from lightfast.baselines.kept_test import KeptTest, TestFacts, TestPlace, load_test
 from lightfast.library.jobs import Job
-from lightfast.runs.library_human import human_tests_folder, kept_tests
+from lightfast.runs.library_human import kept_tests
 from lightfast.serve.api.fields import FreeText, IdempotencyKey
 from lightfast.serve.api.jobs import order_job
 from lightfast.serve.auth.audit import has_noted, note_audit
@@ -187,7 +187,7 @@ _kept = lru_cache(maxsize=_OPEN_TESTS)(load_test)
 
 
 def _opened(served: Service, test_id: str) -> KeptTest:
-    return _kept(human_tests_folder(served.library) / test_id)
+    return _kept(served.library.human_tests / test_id)
 
 
 def _observed(served: Service, person: Person, test_id: str) -> bool:
