@@ -106,11 +106,7 @@ def _untouched(library: Library, options: RunOptions, run: str | None) -> HeldOu
     """The pictures with one confirmed label that no training has seen, as the model gets them: the untouched
     part, or all of a library that never trained. Their ids are "picture NUMBER".
     """
-    labelled = labelled_assets(library)
-    with library.store.read() as connection:
-        held, learned = held_out_assets(connection), learned_from(connection)
-    single = [one for one in labelled.pictures if len(one.labels) == 1]
-    free = [one for one in single if (one.asset_id in held if held else one.asset_id not in learned)]
+    free = _free_pictures(library)
     known, spec = _of_run(run, options)
     asked = [one for one in free if known is None or one.labels[0] in known]
     if len({one.labels[0] for one in asked}) < 2:
@@ -127,6 +123,15 @@ def _untouched(library: Library, options: RunOptions, run: str | None) -> HeldOu
     if len(asked) < len(free):
         notes += (f"{len(free) - len(asked):,} pictures have labels that the model does not know: left out",)
     return HeldOut(images, (), notes, options.seed)
+
+
+def _free_pictures(library: Library) -> list[LabelledAsset]:
+    """Those with one label that no training has seen."""
+    labelled = labelled_assets(library)
+    with library.store.read() as connection:
+        held, learned = held_out_assets(connection), learned_from(connection)
+    single = [one for one in labelled.pictures if len(one.labels) == 1]
+    return [one for one in single if (one.asset_id in held if held else one.asset_id not in learned)]
 
 
 def _of_run(run: str | None, options: RunOptions) -> tuple[frozenset[str] | None, ImageSpec]:

@@ -26,7 +26,7 @@ from lightfast.serve.service import Served, Service
 human_routes = APIRouter(prefix="/api/human", tags=["human"])
 TestId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["00112233445566aa"])]
 Position = Annotated[int, Path(ge=1, le=1_000_000)]
-OBSERVED = "human test observed"
+ORDERED, OBSERVED = "human test ordered", "human test observed"
 _OPEN_TESTS = 4
 
 
@@ -35,8 +35,8 @@ class NewHumanTest(BaseModel):
     library that people confirmed and no training sees, beside the model in use.
     """
 
-    data: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
-    run: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+    data: Annotated[FreeText, Field(min_length=1)] | None = None
+    run: Annotated[FreeText, Field(min_length=1)] | None = None
     n: Annotated[int, Field(ge=2, le=2_000, description="Pictures in the sample, at most.")] = 100
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
@@ -107,8 +107,7 @@ def post_human_test(
 ) -> Job:
     """Order a test: a job draws the sample and lets the model predict it; its result is the test's facts."""
     job = order_job(served, person, "human_test", wanted.model_dump(), idempotency_key)
-    with served.library.store.write() as connection:
-        note_audit(connection, person.id, "human test ordered", job=job.id)
+    _note_once(served, person, ORDERED, job=job.id)
     return job
 
 
@@ -146,9 +145,7 @@ def post_human_answer(test_id: TestId, given: NewAnswer, served: Served, person:
 def observe_human_test(test_id: TestId, served: Served, person: Admin) -> HumanTest:
     """See the results without taking the test, or before its end: one can then answer no more."""
     test = _opened(served, test_id)
-    if not _observed(served, person, test_id):
-        with served.library.store.write() as connection:
-            note_audit(connection, person.id, OBSERVED, test=test_id)
+    _note_once(served, person, OBSERVED, test=test_id)
     return _shown(served, person, test)
 
 
@@ -188,6 +185,12 @@ _kept = lru_cache(maxsize=_OPEN_TESTS)(load_test)
 
 def _opened(served: Service, test_id: str) -> KeptTest:
     return _kept(served.library.human_tests / test_id)
+
+
+def _note_once(served: Service, person: Person, act: str, **detail: str) -> None:
+    with served.library.store.write() as connection:
+        if not has_noted(connection, person.id, act, **detail):
+            note_audit(connection, person.id, act, **detail)
 
 
 def _observed(served: Service, person: Person, test_id: str) -> bool:

@@ -13,7 +13,7 @@ from lightfast import __version__
 from lightfast.library.schema import users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import ShownName
-from lightfast.serve.auth.attempts import LOGIN, REFUSED, logins_lately
+from lightfast.serve.auth.attempts import LOGIN, LOGIN_REFUSED, logins_lately
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
@@ -104,7 +104,7 @@ def _checked(served: Service, login: Login, address: str) -> Person:
     if row is None or not password_fits(login.password.get_secret_value(), kept):
         with store.write() as connection:
             _require_calm(served, connection, login.name, address)
-            note_audit(connection, None, REFUSED, name=login.name, address=address)
+            note_audit(connection, None, LOGIN_REFUSED, name=login.name, address=address)
         raise HttpProblem(
             401, "name or password is wrong", cure="Try again, or ask an admin for a new password."
         )
