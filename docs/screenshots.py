@@ -39,6 +39,7 @@ PATHS = (
     "/models",
     "/jobs",
     "/draw",
+    "/human",
     "/people",
 )
 DRESSES = {

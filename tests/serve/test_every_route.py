@@ -68,7 +68,7 @@ def ended(client: httpx.Client, job: dict) -> dict:
 
 
 @pytest.mark.timeout(180)
-def test_every_route(toured: Running, run: Path, blobs: ImageSet):
+def test_every_route(toured: Running, blob_file: str, run: Path, blobs: ImageSet):
     seen = Recorder(toured.app)
     with toured.client(event_hooks={"response": [seen]}) as client:
         look_around(client)
@@ -77,6 +77,7 @@ def test_every_route(toured: Running, run: Path, blobs: ImageSet):
         search(client, ids)
         models_and_jobs(client, toured.library, lambda: give_small_kit(run, blobs))
         one_model(client, toured.library, run)
+        blind_test(client, {"data": blob_file, "run": str(run), "n": 2})
         people(client)
     left = seen.wanted - seen.called
     # What computes knows no database but for its jobs: once is enough.
@@ -213,6 +214,21 @@ def clusters_and_map(client: httpx.Client) -> None:
     assert drawn["labels"][str(drawn["label_ids"][0])] == "a"
 
 
+def blind_test(client: httpx.Client, order: dict) -> None:
+    made = ended(client, client.post("/api/human", json=order).json())
+    assert made["state"] == "done", made["error"]
+    number = made["result"]["id"]
+    assert client.get("/api/human").json()["items"][0]["id"] == number
+    for place in (1, 2):
+        shown = client.get(f"/api/human/{number}/pictures/{place}")
+        assert shown.headers["content-type"] == "image/png"
+        answer = {"position": place, "answer": "left"}
+        assert client.post(f"/api/human/{number}/answers", json=answer).json()["answered"] == place
+    assert client.get(f"/api/human/{number}").json()["mine"]["finished"] is True
+    assert client.get(f"/api/human/{number}/results").json()["baseline"]["answers"] == 2
+    assert client.post(f"/api/human/{number}/observe").json()["observed"] is True
+
+
 def people(client: httpx.Client) -> None:
     token = client.post("/api/tokens", json={"note": "tour"}).json()
     assert client.get("/api/tokens").json()["items"][0]["note"] == "tour"
@@ -224,4 +240,5 @@ def people(client: httpx.Client) -> None:
     client.headers["X-CSRF-Token"] = answer.json()["csrf"]
     assert [one["name"] for one in client.get("/api/users").json()["items"]] == ["ada", "owner"]
     assert client.patch(f"/api/users/{made['id']}", json={"client": None}).json()["role"] == "admin"
+    assert [one["act"] for one in client.get("/api/audit").json()["items"][:2]] == ["user changed", "login"]
     assert client.delete("/api/session").status_code == 204

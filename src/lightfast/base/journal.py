@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar, Generic, TypeVar
@@ -59,26 +59,37 @@ class Journal(Generic[Record]):
         Two writers wait for each other; a torn last line gets an end, and stays. Raises StorageError when the
         disk does not take it.
         """
-        values: Any = record
-        line = json.dumps(asdict(values), ensure_ascii=False, allow_nan=False).encode() + b"\n"
         make_folder(self.path.parent)
         with storage_errors(self.path), self.path.open("a+b", buffering=0) as stream, _locked(stream):
-            end = stream.seek(0, os.SEEK_END)
-            if end:
-                stream.seek(end - 1)
-                line = line if stream.read(1) == b"\n" else b"\n" + line
-            while line:
-                line = line[stream.write(line) :]
-            os.fsync(stream.fileno())
+            _add_line(stream, record)
+
+    def append_once(self, record: Record, same: Callable[[Record], bool]) -> Record:
+        """`append`, unless a record that is there is the `same`; the record that stands then.
+
+        Nobody appends between the look and the line. Raises StorageError as `append` does.
+        """
+        make_folder(self.path.parent)
+        with storage_errors(self.path), self.path.open("a+b", buffering=0) as stream, _locked(stream):
+            stream.seek(0)
+            there = self._entries(stream.read())
+            found = next((one for one in there.records if same(one)), None)
+            if found is not None:
+                return found
+            _add_line(stream, record)
+        return record
 
     def read(self) -> Entries[Record]:
         """Everything that was appended; empty when there is no file."""
-        from pydantic import TypeAdapter, ValidationError
-
         if not self.path.is_file():
             return Entries()
         with self.path.open("rb") as stream, _locked(stream, shared=True):
-            lines = stream.read().split(b"\n")
+            content = stream.read()
+        return self._entries(content)
+
+    def _entries(self, content: bytes) -> Entries[Record]:
+        from pydantic import TypeAdapter, ValidationError
+
+        lines = content.split(b"\n")
         reader = TypeAdapter(self.kind)
         records: list[Record] = []
         torn: list[int] = []
@@ -89,6 +100,19 @@ class Journal(Generic[Record]):
                 except ValidationError:
                     torn.append(number)
         return Entries(tuple(records), tuple(torn))
+
+
+def _add_line(stream: IO[bytes], record: object) -> None:
+    """A line at the end of an open, locked file, brought to the disk."""
+    values: Any = record
+    line = json.dumps(asdict(values), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    end = stream.seek(0, os.SEEK_END)
+    if end:
+        stream.seek(end - 1)
+        line = line if stream.read(1) == b"\n" else b"\n" + line
+    while line:
+        line = line[stream.write(line) :]
+    os.fsync(stream.fileno())
 
 
 @contextlib.contextmanager

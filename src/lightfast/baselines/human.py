@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -185,6 +186,14 @@ class AnswerLog(Journal[Answer]):
         """
         self._require_same(record)
         super().append(record)
+
+    def append_once(self, record: Answer, same: Callable[[Answer], bool] | None = None) -> Answer:
+        """`append`, unless the person has answered the picture (or `same` finds another record); the answer
+        that stands then: the first one.
+        """
+        self._require_same(record)
+        who = record.person, record.content
+        return super().append_once(record, same or (lambda one: (one.person, one.content) == who))
 
     def load(self) -> LoadedAnswers:
         """The answers; DataError, with the cure, when the file belongs to another trial."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -189,7 +189,11 @@ class _Sheet:
 
 
 def score_people(
-    log: AnswerLog, images: ImageSet, sample: NDArray[np.int64], model_predictions: Predictions | None = None
+    log: AnswerLog,
+    images: ImageSet,
+    sample: NDArray[np.int64],
+    model_predictions: Predictions | None = None,
+    people: Collection[str] | None = None,
 ) -> HumanBaseline:
     """Score the answers in a log.
 
@@ -198,6 +202,7 @@ def score_people(
         images: the labelled test part that the sample was drawn from.
         sample: rows of `images` (`draw_sample`).
         model_predictions: of `images.take(sample)`, in that order; its `name` is what the model is called.
+        people: whose answers count; None: everybody's.
 
     Raises DataError when the log belongs to another trial, or the predictions to other pictures or classes.
     """
@@ -209,7 +214,8 @@ def score_people(
             expected=f"version {trial.data_version}, {trial.n} in the sample",
             got=f"{images.version}, {len(sample)}",
         )
-    sheet, foreign = _sheet(loaded.answers, images, sample, model_predictions)
+    counted = tuple(one for one in loaded.answers if people is None or one.person in people)
+    sheet, foreign = _sheet(counted, images, sample, model_predictions)
     notes = [*loaded.notes(log.path), *_sheet_notes(sheet, foreign)]
     base = HumanBaseline(trial.seed, trial.n, trial.data_version, notes=tuple(notes))
     if sheet.model is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,16 @@ def serve(
             "--allow-host", metavar="NAME", help="Another name that browsers call it by; may be repeated."
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        Option(
+            "--workers",
+            min=1,
+            max=64,
+            metavar="N",
+            help="So many processes answer; one that dies is started again. They share the cores.",
+        ),
+    ] = 1,
     demo: Annotated[
         bool, Option("--demo", help="Open a library of real digits with a quick model, to try the pages.")
     ] = False,
@@ -73,13 +84,18 @@ def serve(
     from lightfast.serve.listening import EndingServer, address_of, listen
     from lightfast.serve.opening import open_or_create
     from lightfast.serve.settings import ServeSettings, login_name
+    from lightfast.serve.workers import prepare_workers, serve_by_workers
 
-    settings = ServeSettings(
-        host, port, local_user or login_name(), model, device, https=https, hosts=tuple(hosts or ())
-    )
+    name, others = local_user or login_name(), tuple(hosts or ())
+    settings = ServeSettings(host, port, name, model, device, https=https, hosts=others, workers=workers)
     opened = _demo(seed) if demo else open_or_create(library, database)
     try:
-        application = create_app(opened.library, settings, opened.pictures)
+        if workers == 1:
+            application = create_app(opened.library, settings, opened.pictures)
+            answer = EndingServer(application).run
+        else:
+            prepare_workers(opened.library, settings, opened.pictures)
+            answer = partial(serve_by_workers, opened.library.folder, settings)
         with listen(settings) as listening:
             address = address_of(listening)
             result = {"address": address, "folder": str(opened.library.folder), "made": opened.made}
@@ -87,7 +103,7 @@ def serve(
             print_result(result, as_json, lines)
             sys.stdout.flush()
             # From here on the socket takes connections; they are answered as soon as the server has started.
-            EndingServer(application).run(sockets=[listening])
+            answer([listening])
     finally:
         opened.library.close()
 

@@ -3,7 +3,7 @@ anything that reads ZIP, and restored to either database.
 
 BACKUP.zip/backup.json         format, version of the tables, and of every other member its SHA-256 and rows
     tables/NAME.jsonl          a row a line, moments as ISO 8601 in UTC
-    runs/…, kept/…             files of the library's folder
+    runs/…, kept/…, human/…    files of the library's folder
 """
 
 from __future__ import annotations
@@ -92,10 +92,11 @@ def backup_library(
         runs: also the models that lie inside the library.
         report: told of every table and file.
 
-    Thumbnails and features are left out: they are made again.
+    Blinded tests of people are always kept, with their answers. Thumbnails and features are left out: they
+    are made again.
     """
     require_new_file(out, (".zip",))
-    folders = [library.runs] * runs + [library.kept] * pictures
+    folders = [library.human_tests] + [library.runs] * runs + [library.kept] * pictures
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     with atomic(out) as temporary, zipfile.ZipFile(temporary, "w") as zipped:
         archive, rows = _Archive(zipped), 0

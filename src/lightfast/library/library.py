@@ -52,6 +52,11 @@ class Library:
         return self.folder / "runs"
 
     @property
+    def human_tests(self) -> Path:
+        """Blinded tests of people with their answers, a folder each."""
+        return self.folder / "human"
+
+    @property
     def logs(self) -> Path:
         """What jobs did, a file each."""
         return self.folder / "logs"

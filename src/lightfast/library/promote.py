@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError, UnknownName
 from lightfast.library.library import Library
-from lightfast.library.schema import models
+from lightfast.library.schema import audit, models
 from lightfast.library.store import Store, now
 
 
@@ -66,8 +66,9 @@ def promoted_number(connection: Connection) -> int | None:
     ).scalar()
 
 
-def promote_model(store: Store, model: int | str) -> LibraryModel:
-    """Use a model, named by its number or its name (of several the newest), from now on.
+def promote_model(store: Store, model: int | str, by: int | None = None) -> LibraryModel:
+    """Use a model, named by its number or its name (of several the newest), from now on; `by` is the number
+    of the user who wants it, for the audit.
 
     Raises UnknownName.
     """
@@ -77,23 +78,25 @@ def promote_model(store: Store, model: int | str) -> LibraryModel:
         connection.execute(
             update(models).where(models.c.id == number).values(promoted_at=now(), rolled_back_at=None)
         )
+        _note(connection, by, "model promoted", number)
         return number
 
     return library_model(store, store.act(write))
 
 
-def rollback_model(store: Store) -> LibraryModel:
-    """Use the model again that was in use before; the present one is kept and no longer used.
+def rollback_model(store: Store, by: int | None = None) -> LibraryModel:
+    """Use the model again that was in use before; the present one is kept and no longer used. `by` is the
+    number of the user who wants it, for the audit.
 
     Raises ConflictError where none was in use before.
     """
 
     with store.read() as connection:
         used = promoted_number(connection)
-    return library_model(store, store.act(lambda connection: _go_back(connection, used)))
+    return library_model(store, store.act(lambda connection: _go_back(connection, used, by)))
 
 
-def _go_back(connection: Connection, used: int | None) -> int:
+def _go_back(connection: Connection, used: int | None, by: int | None) -> int:
     """The model in use after `used`, which was in use when this was asked for, is so no more; where it has
     been taken back already (by a try whose acknowledgement was lost, or by somebody else), that is kept.
     """
@@ -110,8 +113,16 @@ def _go_back(connection: Connection, used: int | None) -> int:
             got="none in use" if used is None else "the first one in use",
             cure="Promote another one: `library models` lists them.",
         )
-    connection.execute(update(models).where(models.c.id == used, *held).values(rolled_back_at=now()))
-    return promoted_number(connection) or before
+    back = connection.execute(update(models).where(models.c.id == used, *held).values(rolled_back_at=now()))
+    number = promoted_number(connection) or before
+    if back.rowcount:
+        _note(connection, by, "model rolled back", number)
+    return number
+
+
+def _note(connection: Connection, by: int | None, act: str, number: int) -> None:
+    line = {"at": now(), "user_id": by, "act": act, "detail": {"model_id": number}}
+    connection.execute(insert(audit).values(line))
 
 
 def run_of(library: Library, model: LibraryModel) -> str:

@@ -25,7 +25,7 @@ from lightfast.library.schema import METADATA, Moment
 
 _PAGE = 1_000
 _BLOCK = 2**20
-_FOLDERS = ("runs", "kept")
+_FOLDERS = ("runs", "kept", "human")
 _CURE = "Take another copy of the backup; nothing was made."
 
 

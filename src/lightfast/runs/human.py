@@ -155,7 +155,7 @@ def human_results(source: str, options: RunOptions, *, run: str | None = None) -
     sample = draw_sample(images, first.sample, first.seed)
     predictions, scoring, page, unwritten = None, Scoring(), *_place_of_page(folder)
     if run is not None:
-        predictions = _model_predictions(run, images.take(sample), options)
+        predictions = predictions_on_sample(run, images.take(sample), options)
         command = options.command or f"human {images.name}"
         scoring = record_scoring(run, images.version, command, page and page / TOUCH_FILE)
     baseline = score_people(log, images, sample, predictions)
@@ -277,8 +277,8 @@ def _entry(question: TrialQuestion, ask: Ask) -> TypedEntry:
         question = dataclasses.replace(question, message=entry.message)
 
 
-def _model_predictions(run: str, images: ImageSet, options: RunOptions) -> Predictions:
-    """What the run says of the sample, under the name of its model."""
+def predictions_on_sample(run: str, images: ImageSet, options: RunOptions) -> Predictions:
+    """What the run says of the pictures of a sample, under the name of its model."""
     # torch is loaded only where a model is read.
     from lightfast.evaluate.predict import predict
     from lightfast.models.load import load_classifier

@@ -1,4 +1,6 @@
-"""More kinds of jobs of a library: what computes for minutes (features, clusters, maps, retraining)."""
+"""More kinds of jobs of a library: what computes for minutes (features, clusters, maps, retraining,
+tests of people).
+"""
 
 from __future__ import annotations
 
@@ -46,6 +48,16 @@ class RetrainArguments(Settings):
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
+class HumanTestArguments(Settings):
+    """What a blinded test of people is made of."""
+
+    data: str | None = Field(None, description="folder, manifest or name; none: the library's untouched part")
+    run: str | None = Field(None, description="run folder of the model on the same pictures")
+    n: int = Field(100, ge=2, le=2_000, description="pictures in the sample")
+    seed: int = Field(0, ge=0, description="of the sample and of everybody's order")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
 def _embed(library: Library, given: EmbedArguments, report: Reporter) -> Any:
     from lightfast.runs.library_features import embed_library
     from lightfast.runs.options import RunOptions
@@ -81,7 +93,16 @@ def _retrain(library: Library, given: RetrainArguments, report: Reporter) -> Any
     return retrain_library(library, options, wanted)
 
 
+def _human_test(library: Library, given: HumanTestArguments, report: Reporter) -> Any:
+    from lightfast.runs.library_human import HumanTestPlan, make_human_test
+    from lightfast.runs.options import RunOptions
+
+    plan = HumanTestPlan(given.data, given.run, given.n, given.seed)
+    return make_human_test(library, RunOptions(device=given.device, report=report), plan)
+
+
 JOB_KINDS.add("embed", JobKind(EmbedArguments, _embed))
 JOB_KINDS.add("clusters", JobKind(ClustersArguments, _clusters, alone=True))
 JOB_KINDS.add("map", JobKind(MapArguments, _map, alone=True))
 JOB_KINDS.add("retrain", JobKind(RetrainArguments, _retrain, alone=True))
+JOB_KINDS.add("human_test", JobKind(HumanTestArguments, _human_test))

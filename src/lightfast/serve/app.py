@@ -12,8 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from lightfast import __version__
 from lightfast.library.library import Library
 from lightfast.serve.api.assets import asset_routes
+from lightfast.serve.api.audit import audit_routes
 from lightfast.serve.api.cluster_members import cluster_member_routes
 from lightfast.serve.api.explain import explain_routes
+from lightfast.serve.api.human import human_routes
 from lightfast.serve.api.jobs import job_routes
 from lightfast.serve.api.labels import label_routes
 from lightfast.serve.api.layouts import layout_routes
@@ -56,8 +58,10 @@ API = (
     review_routes,
     take_routes,
     neighbour_routes,
+    human_routes,
     user_routes,
     token_routes,
+    audit_routes,
     operation_routes,
 )
 _PROBLEM = {
@@ -92,6 +96,8 @@ def create_app(
         version=__version__,
         summary="An image classifier with its library: predict, search, review, retrain.",
         openapi_url="/api/openapi.json",
+        # What generated clients call their functions.
+        generate_unique_id_function=lambda route: route.name,
         # Its pages load scripts from elsewhere, which the content security policy forbids.
         docs_url=None,
         redoc_url=None,

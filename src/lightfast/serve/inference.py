@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,13 +123,17 @@ class MicroBatcher:
 class HeldModel:
     """A model that is being served, and what it was opened from."""
 
-    def __init__(self, run: str, model_id: int | None, device: str, observe: Callable[[int], object]) -> None:
+    def __init__(
+        self, run: str, model_id: int | None, device: str, observe: Callable[[int], object], share: int = 1
+    ) -> None:
         from lightfast.runs.options import RunOptions
         from lightfast.runs.predict import tagger_for
 
         self.run, self.model_id = run, model_id
         self._stack = ExitStack()
-        self.tagger = self._stack.enter_context(tagger_for(run, RunOptions(device=device)))
+        tagger = self._stack.enter_context(tagger_for(run, RunOptions(device=device)))
+        # The processes of one service share the cores.
+        self.tagger = replace(tagger, threads=max(1, tagger.threads // share))
         self.batcher = MicroBatcher(self.tagger, observe)
 
     def close(self) -> None:
@@ -140,13 +144,15 @@ class HeldModel:
 
 class ModelHolder:
     """The model in use: the run that the server was started with, or else the library's promoted one, which
-    is looked up again every second. While a new one is being opened the old one answers.
+    is looked up again every second. While a new one is being opened the old one answers. `share`: so many
+    processes share the machine.
     """
 
     def __init__(
-        self, library: Library, run: str | None, device: str, observe: Callable[[int], object]
+        self, library: Library, run: str | None, device: str, observe: Callable[[int], object], share: int = 1
     ) -> None:
         self._library, self._run, self._device, self._observe = library, run, device, observe
+        self._share = share
         self._held: HeldModel | None = None
         self._checked = -_LOOK_AGAIN
         self._lock = threading.Lock()
@@ -173,7 +179,7 @@ class ModelHolder:
         number, run = (None, self._run) if self._run else promoted_model(self._library)
         held = self._held
         if held is None or (held.run, held.model_id) != (run, number):
-            fresh = HeldModel(run, number, self._device, self._observe)
+            fresh = HeldModel(run, number, self._device, self._observe, self._share)
             self._held = fresh
             if held is not None:
                 held.close()

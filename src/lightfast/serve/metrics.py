@@ -1,12 +1,18 @@
-"""Figures of a server for Prometheus."""
+"""Figures of a server for Prometheus. Of several processes each tells the sum: prometheus_client then keeps
+the counters in files, in the folder that its environment variable names.
+"""
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Where the processes of one service keep their counters: prometheus_client's own name."""
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
 
 
@@ -25,7 +31,19 @@ class Metrics:
             registry=self.registry,
             buckets=_SECONDS,
         )
-        self.running = Gauge("lightfast_requests_running", "Requests under work.", registry=self.registry)
+        self.running = Gauge(
+            "lightfast_requests_running",
+            "Requests under work.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        up = Gauge(
+            "lightfast_process_up",
+            "1 for every process that answers.",
+            registry=self.registry,
+            multiprocess_mode="liveall",
+        )
+        up.set(1)
         self.predictions = Counter("lightfast_predictions", "Pictures predicted.", registry=self.registry)
         self.batches = Histogram(
             "lightfast_batch_pictures",
@@ -37,7 +55,22 @@ class Metrics:
 
     def text(self) -> bytes:
         """Everything in Prometheus's text format."""
-        return generate_latest(self.registry)
+        if METRICS_FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together)
+        return generate_latest(together)
+
+
+def forget_dead() -> None:
+    """Take out what processes had under work that are no more; what they counted stays."""
+    folder = os.environ.get(METRICS_FOLDER)
+    for path in Path(folder).glob("gauge_live*_*.db") if folder else ():
+        number = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(number, 0)
+        except ProcessLookupError:
+            multiprocess.mark_process_dead(number)
 
 
 class MeasuredApp:

@@ -38,7 +38,8 @@ class Service:
         self.requests = Limiter(limits.requests_a_second, limits.burst)
         self.logins = Limiter(limits.logins_a_minute / 60, limits.logins_a_minute)
         self.metrics = Metrics()
-        self.model = ModelHolder(library, settings.model, settings.device, self.metrics.batches.observe)
+        observe = self.metrics.batches.observe
+        self.model = ModelHolder(library, settings.model, settings.device, observe, settings.workers)
         self.maps = MapDrawer(settings.device)
         self.repairs = PictureRepairer(settings.device)
         self.embeddings = UploadEmbedder(library, settings.device)

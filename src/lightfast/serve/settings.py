@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lightfast.base.errors import SettingsError
 
+MOST_WORKERS = 64
 _MEGABYTE = 2**20
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -22,7 +23,7 @@ class Limits:
         text_bytes: of every other request.
         pictures: uploaded in one request.
         pixels: of one picture; larger ones are refused before they are decoded.
-        requests_a_second, burst: of one address, on average and at once.
+        requests_a_second, burst: of one address, on average and at once, by one process.
         logins_a_minute: of one address, and for one name.
         session_days: until a browser has to log in again.
     """
@@ -58,6 +59,7 @@ class ServeSettings:
         device: where it computes: auto, cpu or cuda. The exported file runs on the CPU.
         https: whether browsers reach it through https only, by a proxy: cookies are then never sent without.
         hosts: names that browsers may call it by, beside those of loopback; empty off loopback: any.
+        workers: processes that answer at the same address, see `serve_by_workers`.
         work: whether this process works on jobs, or only takes orders for another one.
         limits: see `Limits`.
     """
@@ -69,12 +71,15 @@ class ServeSettings:
     device: str = "cpu"
     https: bool = False
     hosts: tuple[str, ...] = ()
+    workers: int = 1
     work: bool = True
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 2**16:
             raise SettingsError(f"`port` {self.port}", expected="0 to 65535")
+        if not 1 <= self.workers <= MOST_WORKERS:
+            raise SettingsError(f"`workers` {self.workers}", expected=f"1 to {MOST_WORKERS}")
         if not self.local_user.strip():
             raise SettingsError("`local_user`", expected="a name", got="nothing")
 

@@ -24,6 +24,7 @@ PATHS = (
     "/models",
     "/jobs",
     "/draw",
+    "/human",
     "/people",
 )
 _TEMPLATES = STATIC_FOLDER.parent / "templates"
@@ -71,7 +72,7 @@ def test_every_page_opens_without_a_word_on_the_console_and_never_scrolls_sidewa
 
 def test_empty_pages_say_what_to_do(empty: Running, visit: Callable[..., Visitor]):
     visitor = visit(empty)
-    for path in ("/review", "/library", "/map", "/labels", "/models", "/jobs"):
+    for path in ("/review", "/library", "/map", "/labels", "/models", "/jobs", "/human"):
         visitor.rest(path)
         assert visitor.page.locator("#nothing").is_visible(), path
 

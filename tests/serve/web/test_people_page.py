@@ -38,3 +38,26 @@ def test_a_refused_account_keeps_what_was_typed(empty: Running, visit: Callable[
     page.wait_for_selector("#say.failed")
     assert "admin" in visitor.text("#say")
     assert page.input_value("#add input[name=name]") == "grace"
+
+
+def test_what_happened_is_told_newest_first_by_kind_and_in_pages(
+    waiting: Running, visit: Callable[..., Visitor]
+):
+    with waiting.client() as client:
+        for asset in range(1, 31):
+            acts = [{"asset_id": asset, "act": "reject", "label_id": 1}]
+            assert client.post("/api/review/decide", json={"acts": acts}).is_success
+        client.post("/api/tokens", json={"note": "nightly"})
+    visitor = visit(waiting, "/people")
+    page = visitor.page
+    page.wait_for_selector("#history tr")
+    assert "token made" in visitor.text("#history tr:first-child")
+    assert "ada" in visitor.text("#history tr:first-child")
+    assert page.locator("#history tr").count() == 25
+    page.get_by_role("button", name="Older").click()
+    visitor.wait_until("document.querySelectorAll('#history tr').length === 31")
+    page.select_option("#history-filter select[name=kind]", "decision")
+    visitor.wait_until("!document.getElementById('history').textContent.includes('token made')")
+    assert page.locator("#history tr").count() == 25
+    page.select_option("#history-filter select[name=kind]", "login")
+    page.wait_for_selector("#history-none:not([hidden])")

@@ -15,10 +15,9 @@ from lightfast.library.ledger import LEDGER_MARGIN, RetrainEntry, read_ledger
 from lightfast.library.promote import LibraryModel, library_model, list_models, promote_model, rollback_model
 from lightfast.serve.api.fields import IdempotencyKey, PathId, ShownName
 from lightfast.serve.api.jobs import order_job
-from lightfast.serve.auth.audit import note_audit
-from lightfast.serve.auth.person import Admin, Person, Reviewer, Viewer
+from lightfast.serve.auth.person import Admin, Reviewer, Viewer
 from lightfast.serve.once import OnceRoute
-from lightfast.serve.service import Served, Service
+from lightfast.serve.service import Served
 
 model_routes = APIRouter(prefix="/api/models", tags=["models"], route_class=OnceRoute)
 
@@ -61,9 +60,7 @@ def get_models(served: Served, person: Viewer) -> ModelList:
 @model_routes.post("/rollback")
 def roll_back(served: Served, person: Admin) -> LibraryModel:
     """Use the model again that was in use before."""
-    found = rollback_model(served.library.store)
-    _note(served, person, "model rolled back", found)
-    return found
+    return rollback_model(served.library.store, person.id)
 
 
 @model_routes.post("/retrain", status_code=202)
@@ -78,9 +75,7 @@ def retrain(
 def promote(model_id: PathId, served: Served, person: Admin) -> LibraryModel:
     """Use this model from now on."""
     library_model(served.library.store, model_id)
-    found = promote_model(served.library.store, model_id)
-    _note(served, person, "model promoted", found)
-    return found
+    return promote_model(served.library.store, model_id, person.id)
 
 
 def _last_part(run: str) -> str:
@@ -94,8 +89,3 @@ def _in_words(model: LibraryModel, words: Mapping[str, str]) -> LibraryModel:
     plain = {name: value for name, value in model.metrics.items() if isinstance(value, int | float)}
     names = tuple(words[name] for name in model.class_names if name in words)
     return replace(model, class_names=names, metrics=plain)
-
-
-def _note(served: Service, person: Person, act: str, model: LibraryModel) -> None:
-    with served.library.store.write() as connection:
-        note_audit(connection, person.id, act, model_id=model.id)

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from lightfast import __version__
 from lightfast.library.schema import users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import ShownName
+from lightfast.serve.auth.attempts import LOGIN, LOGIN_REFUSED, logins_lately
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
@@ -69,8 +70,9 @@ def log_in(login: Login, request: Request, response: Response, served: Served) -
     ends = now() + timedelta(days=served.settings.limits.session_days)
     store = served.library.store
     with store.write() as connection:
+        _require_calm(served, connection, login.name, address)
         _, secret = issue_secret(connection, person.id, "session", expires_at=ends)
-        note_audit(connection, person.id, "login", address=address)
+        note_audit(connection, person.id, LOGIN, address=address)
     response.set_cookie(
         COOKIE,
         secret,
@@ -96,15 +98,25 @@ def log_out(request: Request, response: Response, served: Served, person: Viewer
 def _checked(served: Service, login: Login, address: str) -> Person:
     store = served.library.store
     with store.read() as connection:
+        _require_calm(served, connection, login.name, address)
         row = connection.execute(select(users).where(users.c.name == login.name)).one_or_none()
     kept = None if row is None or row.disabled_at is not None else row.password_hash
     if row is None or not password_fits(login.password.get_secret_value(), kept):
         with store.write() as connection:
-            note_audit(connection, None, "login refused", name=login.name, address=address)
+            _require_calm(served, connection, login.name, address)
+            note_audit(connection, None, LOGIN_REFUSED, name=login.name, address=address)
         raise HttpProblem(
             401, "name or password is wrong", cure="Try again, or ask an admin for a new password."
         )
     return Person(row.id, row.name, row.role, row.client, "session")
+
+
+def _require_calm(served: Service, connection: Connection, name: str, address: str) -> None:
+    """Refuse one login too many, whichever process the others came to: asked again where it is noted, so that
+    those that come at once are counted, too.
+    """
+    if logins_lately(connection, name, address) >= served.settings.limits.logins_a_minute:
+        raise too_often(60)
 
 
 def _answer(served: Service, person: Person | None, secret: str | None) -> SessionAnswer:

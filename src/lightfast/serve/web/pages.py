@@ -30,6 +30,7 @@ _NAMES = {
     "/models": "Models",
     "/jobs": "Jobs",
     "/draw": "Draw",
+    "/human": "Blind test",
     "/people": "People",
 }
 _FOR_ADMINS = ("/people",)
@@ -100,6 +101,18 @@ def jobs_page(request: Request, served: Served) -> Response:
 def draw_page(request: Request, served: Served) -> Response:
     """A drawing board with the model's guesses."""
     return _page(request, served, "draw")
+
+
+@page_routes.get("/human")
+def human_page(request: Request, served: Served) -> Response:
+    """Blinded tests: how far one is, starting one, results."""
+    return _page(request, served, "human")
+
+
+@page_routes.get("/human/{test_id}")
+def human_test_page(request: Request, served: Served, test_id: str) -> Response:
+    """One picture of a blinded test after the other."""
+    return _page(request, served, "human_test", test_id=test_id)
 
 
 @page_routes.get("/people")

@@ -1,4 +1,4 @@
-// Owns the page of people: names, roles, passwords, tokens of programs. What was refused stays typed.
+// Owns the page of people: names, roles, passwords, tokens of programs, and what happened. What was refused stays typed.
 import { call, get, post } from "./api.js";
 import { make, part, say, sayFailed } from "./say.js";
 
@@ -26,6 +26,7 @@ async function look() {
   part("users").replaceChildren(...users.items.map(userRow));
   part("nobody").hidden = users.items.some((/** @type {any} */ one) => one.can_log_in);
   part("everybody").hidden = !users.items.length;
+  showPeople(users.items.map((/** @type {any} */ one) => one.name));
   part("tokens").replaceChildren(...tokens.items.filter((/** @type {any} */ one) => !one.revoked_at).map(tokenRow));
 }
 
@@ -46,3 +47,35 @@ form("token", async (said) => {
   part("new-token").replaceChildren("Copy it now, it is not shown again: ", make("kbd", { textContent: secret }));
 });
 look().catch(sayFailed);
+
+let older = /** @type {string | null} */ (null);
+
+/** @param {string[]} names */
+function showPeople(names) {
+  const { value } = part("history-person");
+  part("history-person").replaceChildren(make("option", { value: "", textContent: "everybody" }), ...names.map((name) => make("option", { textContent: name })));
+  part("history-person").value = value;
+}
+
+/** @param {any} one */
+function historyRow(one) {
+  const about = Object.entries(one.detail).map(([name, value]) => `${name.replaceAll("_", " ")} ${Array.isArray(value) ? value.join(", ") : value}`).join(" · ");
+  const when = new Date(one.at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  return make("tr", {}, cell(when), cell(one.person ?? "–"), cell(one.act), cell(about));
+}
+
+/** A page of what happened: the newest, or with `more` the one after. */
+async function happened(more = false) {
+  const said = Object.fromEntries(new FormData(part("history-filter")));
+  const query = new URLSearchParams(Object.entries({ ...said, limit: "25", cursor: more ? older ?? "" : "" }).filter(([, value]) => value).map(([name, value]) => [name, String(value)]));
+  const { items, next } = await get(`/api/audit?${query}`);
+  if (!more) part("history").replaceChildren();
+  part("history").append(...items.map(historyRow));
+  older = next;
+  part("older").hidden = next === null;
+  part("history-none").hidden = part("history").childElementCount > 0;
+}
+
+part("history-filter").addEventListener("change", () => happened().catch(sayFailed));
+part("older").addEventListener("click", () => happened(true).catch(sayFailed));
+happened().catch(sayFailed);

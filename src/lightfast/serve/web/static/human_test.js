@@ -1,0 +1,103 @@
+// Owns the page of one blinded test: the next picture of this person's own order, and the one answer to it. Nothing here knows a label.
+import { get, post } from "./api.js";
+import { Names } from "./names.js";
+import { make, part, say, sayFailed } from "./say.js";
+
+/** @typedef {{person: string, answered: number, total: number, next: number | null, finished: boolean}} Progress */
+
+const path = `/api/human/${part("stage").dataset.test}`;
+
+/** The classes of the test: nothing can be added to them. */
+class Choices extends Names {
+  show() {
+    super.show();
+    this.list.querySelector('[data-id="-1"]')?.parentElement?.remove();
+  }
+}
+
+class BlindTest {
+  constructor() {
+    const refuse = async (/** @type {string} */ name) => { throw new Error(`No class is called ${name}.`); };
+    this.names = new Choices({ list: part("names"), field: part("name") }, (label) => this.answer(label.name), refuse);
+    this.place = 0;
+    this.shownAt = 0;
+    this.sending = false;
+    /** @type {Map<number, HTMLImageElement>} this picture and the next one, by place. */
+    this.images = new Map();
+    part("dont-know").addEventListener("click", () => this.answer(null));
+    document.addEventListener("keydown", (event) => { if (this.key(event)) event.preventDefault(); });
+  }
+
+  async start() {
+    const test = await get(path);
+    this.names.set(test.class_names.map((/** @type {string} */ name, /** @type {number} */ id) => ({ id, name })));
+    if (test.observed) return this.close("You have seen the results", "Who has seen them is no blind reader any more.");
+    if (test.labelled) part("why").textContent = `You labelled ${test.labelled} of these pictures yourself; the results will say so.`;
+    await this.goOn(test.mine);
+  }
+
+  /** @param {number} place */
+  image(place) {
+    const known = this.images.get(place);
+    if (known) return known;
+    const image = make("img", { alt: `Picture ${place}`, decoding: "sync", src: `${path}/pictures/${place}` });
+    this.images.set(place, image);
+    return image;
+  }
+
+  /** Show the next picture; its time begins when it can be seen. @param {Progress} mine */
+  async goOn(mine) {
+    part("place").textContent = mine.finished ? `${mine.total} of ${mine.total} answered` : `Picture ${mine.next} of ${mine.total}`;
+    if (mine.next === null) return this.close("All answered", "Thank you. Every answer is kept.");
+    const image = this.image(mine.next);
+    await image.decode();
+    image.style.setProperty("--most-width", `${2 * image.naturalWidth}px`);
+    image.style.setProperty("--most-height", `${2 * image.naturalHeight}px`);
+    image.classList.toggle("crisp", Math.max(image.naturalWidth, image.naturalHeight) < 128);
+    part("one").replaceChildren(image);
+    this.place = mine.next;
+    this.shownAt = performance.now();
+    this.images = new Map([[mine.next, image]]);
+    if (mine.next < mine.total) this.image(mine.next + 1).decode().catch(() => {});
+  }
+
+  /** @param {string} title @param {string} text */
+  close(title, text) {
+    this.place = 0;
+    part("one").hidden = part("asked").hidden = true;
+    part("done").hidden = false;
+    part("done-title").textContent = title;
+    part("done-text").textContent = text;
+  }
+
+  /** The next picture comes when this answer is on the disk. @param {string | null} answer */
+  async answer(answer) {
+    if (this.sending || !this.place) return;
+    this.sending = true;
+    const seconds = (performance.now() - this.shownAt) / 1000;
+    try {
+      await this.goOn(await post(`${path}/answers`, { position: this.place, answer, seconds }));
+    } catch (error) {
+      sayFailed(error);
+    } finally {
+      this.sending = false;
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const on = /** @type {HTMLElement} */ (event.target);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || on.matches("input, select, textarea")) return false;
+    if (event.key === "?") return this.answer(null), true;
+    if (/^\d$/.test(event.key)) {
+      const label = this.names.ofDigit(event.key);
+      if (label) this.answer(label.name);
+      else say(`No class has the digit ${event.key}.`, { seconds: 3 });
+      return true;
+    }
+    if (event.key === "/" || /^\p{L}$/u.test(event.key)) return this.names.begin(event.key === "/" ? "" : event.key), true;
+    return false;
+  }
+}
+
+new BlindTest().start().catch(sayFailed);
