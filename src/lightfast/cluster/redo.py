@@ -1,0 +1,162 @@
+"""Remote calls whose results come back in order, and that are made again when their machine is lost."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lightfast.base.errors import ClusterError
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Redo:
+    """How a cluster's losses are met.
+
+    Attributes:
+        times: how often one call is made again after its worker, its machine or its memory was lost.
+        patience: seconds that are waited while no machine with a free core is there.
+    """
+
+    times: int = 3
+    patience: float = 120.0
+
+
+@dataclass
+class _Call:
+    """One call: its number in the order, what it is about, and how often it was lost."""
+
+    number: int
+    item: Any
+    lost: int = 0
+
+
+def cluster_cores() -> int:
+    """Cores of the machines that are in the cluster now."""
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 0))
+
+
+def in_order(
+    call: Callable[[_Item], Any],
+    items: Iterable[_Item],
+    redo: Redo,
+    *,
+    at_once: Callable[[], int] = cluster_cores,
+    ahead: int | None = None,
+    what: str = "task",
+) -> Generator[Any, None, None]:
+    """The result of `call(item)` of every item, in order; each exactly once, however often it was computed.
+
+    Args:
+        call: submits one remote call and gives its reference; Ray itself does not repeat it.
+        items: read one by one as there is room for them; may be endless.
+        redo: how often a lost call is made again.
+        at_once: how many calls may be under way; asked again and again, since machines come and go.
+        ahead: so many results at most are computed or wait; None = no limit. While the caller does not take
+            them, nothing more is begun.
+        what: what a call is called in messages.
+
+    An exception of a call ends the stream and is raised here as it was. Raises ClusterError for a call that
+    is lost more often than `redo.times`, and where no machine is left. Closing the stream ends what runs.
+    """
+    import ray
+    from ray.exceptions import RayError
+
+    source, under_way, done = enumerate(items), dict[Any, _Call](), dict[int, Any]()
+    following = 0
+    waiting = _Waiting(redo, at_once, what)
+    try:
+        while True:
+            room = waiting.room() - len(under_way)
+            if ahead is not None:
+                room = min(room, ahead - len(under_way) - len(done))
+            for number, item in itertools.islice(source, max(0, room)):
+                under_way[call(item)] = _Call(number, item)
+            if not under_way and not done and (one := next(source, None)) is not None:
+                under_way[call(one[1])] = _Call(*one)
+            if not under_way and not done:
+                return
+            for reference in waiting.finished(list(under_way)) if following not in done else ():
+                one = under_way.pop(reference)
+                try:
+                    done[one.number] = ray.get(reference)
+                except RayError as error:
+                    _raise_or_count(error, one, waiting)
+                    under_way[call(one.item)] = one
+            while following in done:
+                yield done.pop(following)
+                following += 1
+    finally:
+        for reference in under_way:
+            ray.cancel(reference, force=True)
+
+
+class _Waiting:
+    """How long nothing has come from a cluster without cores."""
+
+    def __init__(self, redo: Redo, at_once: Callable[[], int], what: str) -> None:
+        self.redo, self.at_once, self.what = redo, at_once, what
+        self._asked, self._room, self._cores_seen = -1.0, 0, time.monotonic()
+
+    def room(self) -> int:
+        """How many calls may be under way; the cluster is asked once a second at most."""
+        now = time.monotonic()
+        if now - self._asked > 1:
+            self._asked, self._room = now, self.at_once()
+            if cluster_cores():
+                self._cores_seen = now
+        return self._room
+
+    def finished(self, references: list[Any]) -> list[Any]:
+        """Those that have ended; raises ClusterError when no machine has been there for too long."""
+        import ray
+
+        if not references:
+            return []
+        ended, _ = ray.wait(references, num_returns=1, timeout=1)
+        self.room()
+        if not ended and time.monotonic() - self._cores_seen > self.redo.patience:
+            raise ClusterError(
+                f"no machine of the cluster has been there for {self.redo.patience:g} seconds",
+                cure="Start machines again (ray start), and the same command: what was finished is kept.",
+            )
+        return ended
+
+
+def _raise_or_count(error: Exception, one: _Call, waiting: _Waiting) -> None:
+    """Count a lost call; raise what is no loss, and what was lost too often."""
+    from ray import exceptions
+
+    losses = (
+        exceptions.WorkerCrashedError,
+        exceptions.NodeDiedError,
+        exceptions.OutOfMemoryError,
+        exceptions.ObjectLostError,
+        exceptions.LocalRayletDiedError,
+    )
+    cause = error.cause if isinstance(error, exceptions.RayTaskError) else error
+    if not isinstance(cause, (*losses, MemoryError)):
+        if isinstance(cause, exceptions.RayError):
+            raise ClusterError(
+                f"{waiting.what} {one.number + 1}: {_line(cause)}",
+                cure="See the cluster's logs; the same command goes on where it was.",
+            ) from error
+        raise cause from None
+    one.lost += 1
+    if one.lost > waiting.redo.times:
+        raise ClusterError(
+            f"{waiting.what} {one.number + 1} was lost {one.lost} times ({_line(cause)})",
+            cure="Give the machines more memory, or start fewer workers on each; the same command goes on "
+            "where it was.",
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]} …"

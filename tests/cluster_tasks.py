@@ -1,0 +1,48 @@
+"""Tasks that the machines of a cluster find by name, and what becomes of some of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightfast.base.errors import DataError
+
+
+def weighted(number: int, pixels: np.ndarray) -> tuple[int, float, bool, int]:
+    from joblib import cpu_count
+
+    return number, float(pixels.sum()) * number, pixels.flags.writeable, cpu_count()
+
+
+def marked(folder: Path, number: int) -> int:
+    if number == 2:
+        raise DataError("picture 2 is torn", cure="Mend it.")
+    (folder / str(number)).touch()
+    return number
+
+
+def killed_first(folder: Path, number: int, times: int) -> int:
+    """Ends its process so many times before it answers, as a kill for want of memory does."""
+    if number == 1 and len(list(folder.iterdir())) < times:
+        (folder / f"{time.time_ns()}").touch()
+        os._exit(1)
+    return number * 10
+
+
+def slow_when_first(number: int) -> int:
+    time.sleep(1.0 if number == 0 else 0.0)
+    return number
+
+
+def out_of_memory(number: int) -> int:
+    if number == 1:
+        raise MemoryError("cannot allocate 9 TiB")
+    return number
+
+
+def seen_from(number: int, megabytes: int) -> tuple[int, Any]:
+    return number, np.full(megabytes << 20, number, np.uint8)
