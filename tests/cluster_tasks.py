@@ -44,5 +44,9 @@ def out_of_memory(number: int) -> int:
     return number
 
 
+def absolute(number: int) -> int:
+    return abs(number)
+
+
 def seen_from(number: int, megabytes: int) -> tuple[int, Any]:
     return number, np.full(megabytes << 20, number, np.uint8)

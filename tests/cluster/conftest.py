@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fixtures.exported import kit, small, tagger
 
 from lightfast.cluster.connect import Cluster, connect_cluster
 from lightfast.cluster.redo import Redo
 
+__all__ = ["kit", "small", "tagger"]
 STORE = 100_000_000
 """Bytes of memory for objects on each machine."""
 

@@ -57,8 +57,8 @@ def test_a_slow_worker_holds_up_nobody(cluster):
 
 
 def test_results_larger_than_the_memory_of_the_cluster_arrive(cluster):
-    # 8 x 40 MB through stores of 100 MB: what does not fit goes to the disk and back.
-    done = cluster.executor(seen_from, [(number, 40) for number in range(8)])
+    # 4 x 60 MB through stores of 100 MB on two machines: what does not fit goes to the disk and back.
+    done = cluster.executor(seen_from, [(number, 60) for number in range(4)])
     assert [(number, int(found.sum()) >> 20) for number, found in done] == [
-        (one, 40 * one) for one in range(8)
+        (one, 60 * one) for one in range(4)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -12,6 +13,7 @@ from lightfast.cli.groups import app
 from lightfast.cli.parameters import (
     AsJson,
     AutoModel,
+    ClusterAddress,
     Damaged,
     DataArg,
     Device,
@@ -24,7 +26,7 @@ from lightfast.cli.parameters import (
     SetOption,
     Size,
 )
-from lightfast.cli.terminal import parse_seconds, print_result, progress_bars, run_options
+from lightfast.cli.terminal import on_cluster, parse_seconds, print_result, progress_bars, run_options
 
 if TYPE_CHECKING:
     from lightfast.evaluate.review import ReviewRule
@@ -202,6 +204,7 @@ def predict(
     damaged: Damaged = "refuse",
     root: Root = None,
     label_separator: LabelSeparator = None,
+    cluster: ClusterAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -214,7 +217,9 @@ def predict(
     from lightfast.base.plain import as_json as plain
 
     wanted, rule = output_format(form, out), review_rule(review_below, objects=objects)
-    with progress_bars() as report:
+    if objects and cluster is not None:
+        raise SettingsError("`objects` are looked for on this machine alone", cure="Leave out `cluster`.")
+    with progress_bars() as report, on_cluster(cluster) as machines:
         run_options(out, seed, device).require_out(folder=objects)
         if objects:
             from lightfast.cli.text.runs import objects_lines
@@ -243,7 +248,11 @@ def predict(
                 damaged=damaged,
                 root=root,
                 label_separator=label_separator,
+                cluster=machines,
             )
+            if machines is not None and options.out is not None:
+                kept = options.out.with_name(f"{options.out.name}.blocks")
+                options = replace(options, tag_files=machines.tagging(kept))
             result = tag_run(run, paths, options, row_options=row_options)
             if out is not None and not streamed:
                 save_rows(out, plain(result), wanted)

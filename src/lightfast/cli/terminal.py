@@ -43,6 +43,7 @@ def run_options(
 ) -> RunOptions:
     """The options of a verb on run folders, as typed; what a `cluster` offers takes its place in them."""
     from lightfast.runs.options import RunOptions
+    from lightfast.tagging.stream import tag_files
 
     return RunOptions(
         # A machine elsewhere does not stand in this folder.
@@ -58,6 +59,7 @@ def run_options(
         report=report,
         command=shlex.join(["lightfast", *sys.argv[1:]]),
         executor=executor_of(cluster),
+        tag_files=tag_files if cluster is None else cluster.tagging(),
     )
 
 

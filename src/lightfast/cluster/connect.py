@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from lightfast.base.errors import ClusterError, SettingsError
 from lightfast.base.parallel import Executor, usable_cores
 from lightfast.cluster.executor import RayExecutor
 from lightfast.cluster.redo import Redo
+from lightfast.cluster.tagging import RayTagging
 
 LOCAL = "local"
 """The address that stands for a cluster on this machine, started for one command."""
@@ -42,6 +44,12 @@ class Cluster:
         """Independent trainings as tasks, a core each: takes the place of `base.parallel.in_parallel`."""
         return RayExecutor(self.redo)
 
+    def tagging(self, keep: Path | None = None) -> RayTagging:
+        """Files read by a model, blocks of them as tasks: takes the place of `tagging.stream.tag_files`; with
+        `keep` what was finished is kept there, for the same work begun again.
+        """
+        return RayTagging(self.redo, keep)
+
 
 @contextmanager
 def connect_cluster(address: str, redo: Redo | None = None) -> Iterator[Cluster]:
@@ -49,7 +57,8 @@ def connect_cluster(address: str, redo: Redo | None = None) -> Iterator[Cluster]
 
     Args:
         address: "local" starts one on this machine, which ends with the block; HOST:PORT is a cluster that
-            `ray start --head` began; "auto" the one that this machine belongs to.
+            `ray start --head` began; "auto" the one that this machine belongs to, or to which this process is
+            connected already (it then stays so).
         redo: how often and how long is waited for what was lost.
 
     Raises SettingsError where Ray is not installed, ClusterError where nothing answers at the address.
@@ -61,6 +70,9 @@ def connect_cluster(address: str, redo: Redo | None = None) -> Iterator[Cluster]
         raise SettingsError(
             "`cluster`", expected="the package ray", cure="Install it: pip install 'lightfast[cluster]'."
         ) from error
+    if address == "auto" and ray.is_initialized():
+        yield Cluster(redo or Redo())
+        return
     _require_answer(address)
     own: dict[str, Any] = {}
     if address == LOCAL:
@@ -82,7 +94,7 @@ def _require_answer(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdigit():
         raise SettingsError(
-            "`cluster`", expected="HOST:PORT, auto or local", got=address, cure="E.g. 10.0.0.5:6379."
+            "`cluster`", expected="HOST:PORT, auto or local", got=repr(address), cure="E.g. 10.0.0.5:6379."
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()

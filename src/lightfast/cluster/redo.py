@@ -54,7 +54,8 @@ def in_order(
     """The result of `call(item)` of every item, in order; each exactly once, however often it was computed.
 
     Args:
-        call: submits one remote call and gives its reference; Ray itself does not repeat it.
+        call: submits one remote call, which Ray itself does not repeat, and gives its reference; or gives
+            the result itself where it is known.
         items: read one by one as there is room for them; may be endless.
         redo: how often a lost call is made again.
         at_once: how many calls may be under way; asked again and again, since machines come and go.
@@ -76,10 +77,15 @@ def in_order(
             room = waiting.room() - len(under_way)
             if ahead is not None:
                 room = min(room, ahead - len(under_way) - len(done))
+            if not under_way and not done:
+                # Also where no machine is there: that is told when none comes.
+                room = max(1, room)
             for number, item in itertools.islice(source, max(0, room)):
-                under_way[call(item)] = _Call(number, item)
-            if not under_way and not done and (one := next(source, None)) is not None:
-                under_way[call(one[1])] = _Call(*one)
+                begun = call(item)
+                if isinstance(begun, ray.ObjectRef):
+                    under_way[begun] = _Call(number, item)
+                else:
+                    done[number] = begun
             if not under_way and not done:
                 return
             for reference in waiting.finished(list(under_way)) if following not in done else ():

@@ -13,6 +13,7 @@ from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import TableOptions
 from lightfast.data.decode.examined import DamageChoice
+from lightfast.tagging.stream import TagFiles, tag_files
 from lightfast.train.recipe import Training
 
 NearChoice = Literal["group", "ignore", "report"]
@@ -36,6 +37,7 @@ class RunOptions:
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
         executor: runs the trainings of a verb that needs several.
+        tag_files: reads the picture files of a verb that only predicts.
         command: the command line, for the records.
     """
 
@@ -52,6 +54,7 @@ class RunOptions:
     report: Reporter = silent
     command: str = ""
     executor: Executor = in_parallel
+    tag_files: TagFiles = tag_files
 
     @property
     def tables(self) -> TableOptions:
