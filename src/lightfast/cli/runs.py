@@ -97,6 +97,7 @@ def train(
     label_separator: LabelSeparator = None,
     near_duplicates: NearDuplicatesChoice = "group",
     resume: Resume = False,
+    cluster: ClusterAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -112,7 +113,7 @@ def train(
     from lightfast.runs.fit import TrainOptions
     from lightfast.runs.train import train_run
 
-    with progress_bars() as report:
+    with progress_bars() as report, on_cluster(cluster) as machines:
         recipe, config = parse_settings(settings or [], model)
         if budget is not None and model != "auto":
             raise SettingsError(
@@ -135,6 +136,7 @@ def train(
             root=root,
             label_separator=label_separator,
             near_duplicates=near_duplicates,
+            cluster=machines,
         )
         result = train_run(
             data, options, model=model, recipe=recipe, config=config, train_options=train_options

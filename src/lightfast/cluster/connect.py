@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightfast.base.errors import ClusterError, SettingsError
 from lightfast.base.parallel import Executor, usable_cores
 from lightfast.cluster.executor import RayExecutor
 from lightfast.cluster.redo import Redo
 from lightfast.cluster.tagging import RayTagging
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
 
 LOCAL = "local"
 """The address that stands for a cluster on this machine, started for one command."""
@@ -49,6 +52,12 @@ class Cluster:
         `keep` what was finished is kept there, for the same work begun again.
         """
         return RayTagging(self.redo, keep)
+
+    def fitting(self, processes: int | None = None) -> Callable[..., Checkpoint]:
+        """One training in several processes, `cluster.fitting.RayFit`: takes the place of `train.fit.fit`."""
+        from lightfast.cluster.fitting import RayFit
+
+        return RayFit(self.redo, processes)
 
 
 @contextmanager
