@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cluster_tasks import killed_first, marked, out_of_memory, seen_from, slow_when_first, weighted
+from cluster_tasks import absolute, killed_first, marked, out_of_memory, seen_from, slow_when_first, weighted
 
 from lightfast.base.errors import ClusterError, DataError, SettingsError
 from lightfast.base.parallel import in_parallel
+from lightfast.cluster import redo
+from lightfast.cluster.redo import Redo, in_order
 
 
 def test_a_cluster_gives_the_results_of_this_machine_in_order_with_shared_arrays_and_one_core_each(cluster):
@@ -62,3 +64,23 @@ def test_results_larger_than_the_memory_of_the_cluster_arrive(cluster):
     assert [(number, int(found.sum()) >> 20) for number, found in done] == [
         (one, 60 * one) for one in range(4)
     ]
+
+
+def test_a_cluster_whose_machines_are_all_gone_is_one_line_after_some_patience(cluster, monkeypatch):
+    import ray
+
+    # A core that no machine has: the call waits for ever, as it would where all machines went.
+    waits = ray.remote(num_cpus=0, resources={"gone": 1})(absolute)
+    monkeypatch.setattr(redo, "cluster_cores", lambda: 0)
+    with pytest.raises(
+        ClusterError, match=r"^no machine of the cluster has been there for 1 seconds\. Start"
+    ):
+        list(in_order(waits.remote, [1], Redo(patience=1), at_once=lambda: 0))
+
+
+def test_what_is_known_already_takes_its_place_among_what_is_computed(cluster):
+    import ray
+
+    remote = ray.remote(absolute)
+    found = in_order(lambda one: one if one % 2 else remote.remote(-one), range(6), Redo(), at_once=lambda: 2)
+    assert list(found) == [0, 1, 2, 3, 4, 5]

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import threading
+import urllib.request
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
+from fsspec import AbstractFileSystem
 from PIL import Image
 
 from lightfast.cli.app import main
@@ -146,6 +152,55 @@ def test_the_machines_stop_when_nobody_takes_what_they_read(cluster, tagger, fol
     # Two cores, six blocks each, of five pictures; the first block is taken.
     assert len(drawn) <= 2 * 6 * 5 + 5
     stream.close()
+
+
+class Loopback(AbstractFileSystem):
+    """Files of a web server here, by plain requests."""
+
+    protocol = "loopback"
+
+    def info(self, path: str, **_: object) -> dict[str, object]:
+        return {"name": path, "type": "file", "size": None}
+
+    def get_file(self, rpath: str, lpath: str, **_: object) -> None:
+        with urllib.request.urlopen(f"http://{self._strip_protocol(rpath)}", timeout=5) as answer:
+            Path(lpath).write_bytes(answer.read())
+
+
+@pytest.fixture
+def site(folder: Path) -> Iterator[str]:
+    """The pictures over HTTP; 0003.png answers 503."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.endswith("0003.png"):
+                self.send_error(503)
+            else:
+                super().do_GET()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    fsspec.register_implementation("loopback", Loopback, clobber=True)
+    yield f"loopback://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_source_that_answers_503_costs_its_picture_alone(cluster, site, small, tmp_path):
+    table = tmp_path / "pictures.csv"
+    table.write_text("path\n" + "".join(f"{site}/{number:04}.png\n" for number in range(12)))
+    options = RunOptions(out=tmp_path / "rows.csv", device="cpu", tag_files=RayTagging(REDO, block=4))
+    found = tag_run(str(small), [str(table)], options)
+    assert found.n == 11
+    (lost,) = found.unreadable
+    assert lost.path == f"{site}/0003.png"
+    assert "503" in lost.reason
+    assert len(rows_of(tmp_path / "rows.csv")) == 12
 
 
 def test_the_commands_work_on_a_cluster_and_refuse_what_they_cannot(cluster, small, folder, tmp_path, capsys):
