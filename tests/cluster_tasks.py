@@ -50,3 +50,24 @@ def absolute(number: int) -> int:
 
 def seen_from(number: int, megabytes: int) -> tuple[int, Any]:
     return number, np.full(megabytes << 20, number, np.uint8)
+
+
+def join_as(rank: int, meeting: Path, sides: Any, how: dict[str, Any], seed: int) -> Any:
+    """What one of two processes of a training fits; they meet at a file."""
+    from datetime import timedelta
+
+    from torch import distributed
+
+    from lightfast.train.fit import fit
+    from lightfast.train.recipe import Training
+
+    wait = timedelta(seconds=200)
+    distributed.init_process_group("gloo", f"file://{meeting}", timeout=wait, rank=rank, world_size=2)
+    try:
+        return fit(*sides, **how, training=Training(seed, "cpu"))
+    finally:
+        distributed.destroy_process_group()
+
+
+def join_second(*arguments: Any) -> None:
+    join_as(1, *arguments)

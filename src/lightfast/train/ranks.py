@@ -19,7 +19,7 @@ class Ranks:
 
     Batches are those of one process, divided row by row, and gradients are averaged over all their rows, so
     that the recipe means the same. Batch norm measures the rows of its own process; its running statistics
-    are averaged after every epoch.
+    are those of the first.
     """
 
     rank: int = 0
@@ -46,7 +46,7 @@ class Ranks:
         """`network` as one that averages its gradients with the others (torch's DistributedDataParallel)."""
         if not self.together:
             return network
-        return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(network)
 
     def part(self, batch: Batch) -> Batch:
         """The rows of a batch that this process takes."""
@@ -70,7 +70,7 @@ class Ranks:
 
     @torch.no_grad()
     def average_buffers(self, *networks: nn.Module) -> None:
-        """Bring the running statistics of batch norms to their mean over processes."""
+        """Bring the running statistics of batch norms, which the last step left apart, to their mean."""
         if self.together:
             buffers = {id(one): one for network in networks for one in network.buffers()}
             for one in buffers.values():
