@@ -34,7 +34,7 @@ from tagging_speed import SEED, lite0
 
 from lightfast.base.files import write_json
 from lightfast.base.parallel import in_parallel, usable_cores
-from lightfast.cluster.connect import Cluster, connect_cluster
+from lightfast.cluster.connect import Machines, connect_cluster
 from lightfast.data.catalogue.catalogue import load_dataset
 from lightfast.experiments.crossval import FoldOptions, cross_validate
 from lightfast.export.graph import export_graph
@@ -70,7 +70,7 @@ def timed(work: Callable[[], Any]) -> dict[str, float]:
 
 
 def tagging_ways(
-    tagger: Tagger, pictures: Path, count: int, folder: Path, cluster: Cluster
+    tagger: Tagger, pictures: Path, count: int, folder: Path, cluster: Machines
 ) -> dict[str, Any]:
     """`predict` of the same files, alone and on the cluster."""
     files = [str(path) for path in sorted(pictures.rglob("*.jpg"))]
@@ -83,7 +83,7 @@ def tagging_ways(
     return {"alone": run(tag_files), "cluster": run(cluster.tagging())}
 
 
-def training_ways(folder: Path, cluster: Cluster) -> dict[str, Any]:
+def training_ways(folder: Path, cluster: Machines) -> dict[str, Any]:
     """The same cross-validation by processes here and by tasks of the cluster."""
     images = load_dataset("mnist-5k").train
     plan = ClassifierPlan("mlp", Recipe.of(epochs=2))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fixtures.exported import kit, small, tagger
 
-from lightfast.cluster.connect import Cluster, connect_cluster
+from lightfast.cluster.connect import Machines, connect_cluster
 from lightfast.cluster.redo import Redo
 
 __all__ = ["kit", "small", "tagger"]
@@ -25,9 +25,9 @@ def machines() -> Iterator[object]:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     )
-    from ray.cluster_utils import Cluster as Machines
+    from ray.cluster_utils import Cluster
 
-    made = Machines(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": STORE})
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": STORE})
     for _ in range(2):
         made.add_node(num_cpus=1, object_store_memory=STORE)
     made.wait_for_nodes()
@@ -36,6 +36,6 @@ def machines() -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def cluster(machines) -> Iterator[Cluster]:
+def cluster(machines) -> Iterator[Machines]:
     with connect_cluster(machines.address, Redo(times=2, patience=5)) as opened:
         yield opened

@@ -21,9 +21,9 @@ from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe, Training
 
 # Every training starts three processes that load torch, which a busy machine takes long for.
-pytestmark = pytest.mark.timeout(400)
-# Without batch norm and dropout the two differ by the order of sums alone.
-PLAIN = Recipe.of(epochs=3, batch_size=16, learning_rate=1e-3)
+pytestmark = pytest.mark.timeout(600)
+# Without batch norm and dropout the two differ by the order of sums alone, which SGD does not blow up.
+PLAIN = Recipe.of(epochs=3, batch_size=16, optimizer="sgd", learning_rate=0.01, precision="fp32")
 
 
 def weights(checkpoint) -> torch.Tensor:
@@ -39,17 +39,17 @@ def test_two_processes_end_where_one_does(cluster, sides, tmp_path: Path):
     how = {"model": "mlp", "config": {"dropout": 0.0}, "recipe": PLAIN}
     one = fit(*sides, **how, training=Training(3, "cpu", tmp_path / "one"))
     two = RayFit(Redo(), 2)(*sides, **how, training=Training(3, "cpu", tmp_path / "two"))
-    np.testing.assert_allclose(weights(two), weights(one), atol=2e-4)
+    np.testing.assert_allclose(weights(two), weights(one), atol=1e-5)
     for here, there in zip(one.history, two.history, strict=True):
-        assert there["train_loss"] == pytest.approx(here["train_loss"], abs=1e-4)
-        assert there["val_loss"] == pytest.approx(here["val_loss"], abs=1e-4)
+        assert there["train_loss"] == pytest.approx(here["train_loss"], abs=1e-5)
+        assert there["val_loss"] == pytest.approx(here["val_loss"], abs=1e-5)
     margins = [np.load(tmp_path / name / ".training/classifier/margins/0002.npy") for name in ("one", "two")]
-    np.testing.assert_allclose(margins[1], margins[0], atol=1e-3)
+    np.testing.assert_allclose(margins[1], margins[0], atol=1e-4)
     assert (predict(two, sides[1]).predicted_labels == predict(one, sides[1]).predicted_labels).all()
 
 
 def test_a_training_whose_process_is_killed_goes_on_after_its_last_epoch(cluster, sides, tmp_path: Path):
-    recipe = PLAIN.updated(["epochs=40", "augment=shift", "averaging=0.9"])
+    recipe = Recipe.of(epochs=40, batch_size=16, augment="shift", averaging=0.9)
     state = tmp_path / "run/.training/classifier/training.safetensors"
     killed: list[int] = []
 
@@ -87,5 +87,5 @@ def test_a_state_file_cut_in_the_middle_is_one_line_and_cards_that_are_not_there
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match=r"is damaged .*Start over without `resume`\.$"):
         RayFit(Redo(), 2)(*sides, model="mlp", recipe=PLAIN, training=Training(3, "cpu", folder, resume=True))
-    with pytest.raises(SettingsError, match="expected a cluster with graphics cards"):
+    with pytest.raises(SettingsError, match="expected a cluster with cards"):
         RayFit(Redo(), 2)(*sides, model="mlp", recipe=PLAIN, training=Training(3, "cuda"))

@@ -21,7 +21,7 @@ from lightfast.base.progress import Reporter, silent
 from lightfast.cli.flags import with_flags
 
 if TYPE_CHECKING:
-    from lightfast.cluster.connect import Cluster
+    from lightfast.cluster.connect import Machines
     from lightfast.runs.options import NearChoice, RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
@@ -39,7 +39,7 @@ def run_options(
     root: Path | None = None,
     label_separator: str | None = None,
     near_duplicates: NearChoice = "group",
-    cluster: Cluster | None = None,
+    cluster: Machines | None = None,
 ) -> RunOptions:
     """The options of a verb on run folders, as typed; what a `cluster` offers takes its place in them."""
     from lightfast.runs.options import RunOptions
@@ -64,13 +64,13 @@ def run_options(
     )
 
 
-def executor_of(cluster: Cluster | None) -> Executor:
+def executor_of(cluster: Machines | None) -> Executor:
     """Who runs independent trainings: the cluster's machines, or processes here."""
     return in_parallel if cluster is None else cluster.executor
 
 
 @contextlib.contextmanager
-def on_cluster(address: str | None) -> Iterator[Cluster | None]:
+def on_cluster(address: str | None) -> Iterator[Machines | None]:
     """The cluster of --cluster, left at the end; None where none was asked for."""
     if address is None:
         yield None

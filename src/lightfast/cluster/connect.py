@@ -33,7 +33,7 @@ _QUIET = {
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Machines:
     """An open cluster: what it offers takes the place of what a verb would do on this machine alone.
 
     Attributes:
@@ -61,7 +61,7 @@ class Cluster:
 
 
 @contextmanager
-def connect_cluster(address: str, redo: Redo | None = None) -> Iterator[Cluster]:
+def connect_cluster(address: str, redo: Redo | None = None) -> Iterator[Machines]:
     """The cluster at an address, left at the end.
 
     Args:
@@ -80,7 +80,7 @@ def connect_cluster(address: str, redo: Redo | None = None) -> Iterator[Cluster]
             "`cluster`", expected="the package ray", cure="Install it: pip install 'lightfast[cluster]'."
         ) from error
     if address == "auto" and ray.is_initialized():
-        yield Cluster(redo or Redo())
+        yield Machines(redo or Redo())
         return
     _require_answer(address)
     own: dict[str, Any] = {}
@@ -91,7 +91,7 @@ def connect_cluster(address: str, redo: Redo | None = None) -> Iterator[Cluster]
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise _no_answer(address, str(error).splitlines()[0][:160]) from error
     try:
-        yield Cluster(redo or Redo())
+        yield Machines(redo or Redo())
     finally:
         ray.shutdown()
 

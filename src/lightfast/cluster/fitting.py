@@ -115,22 +115,16 @@ def _places(processes: int | None, device: str) -> tuple[int, int, int]:
     """(processes, cores of each, cards in all that are used)."""
     import ray
 
-    machines = [
-        one["Resources"] for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU", 0) >= 1
-    ]
+    machines = [one["Resources"] for one in ray.nodes() if one["Alive"]]
+    machines = [one for one in machines if one.get("CPU", 0) >= 1]
     cards = 0 if device == "cpu" else int(sum(one.get("GPU", 0) for one in machines))
-    if device == "cuda" and not cards:
-        raise SettingsError(
-            "`device` cuda", expected="a cluster with graphics cards", cure="Use cpu or auto."
-        )
-    cores = [int(one["CPU"]) for one in machines] or [1]
     if cards:
         return processes or cards, 1, cards
-    if processes is None:
-        processes = len(machines) if len(machines) > 1 else min(2, cores[0])
-    if processes == len(machines):
-        return processes, min(cores), 0
-    return processes, max(1, sum(cores) // max(1, processes) if len(machines) == 1 else 1), 0
+    if device == "cuda":
+        raise SettingsError("`device` cuda", expected="a cluster with cards", cure="Use cpu or auto.")
+    fewest = int(min((one["CPU"] for one in machines), default=1))
+    processes = processes or max(len(machines), min(2, fewest))
+    return processes, max(1, min(fewest, fewest * len(machines) // processes)), 0
 
 
 def _fit_together(config: Mapping[str, Any]) -> Checkpoint | LightfastError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from lightfast.base.errors import ClusterError
@@ -66,40 +66,64 @@ def in_order(
     An exception of a call ends the stream and is raised here as it was. Raises ClusterError for a call that
     is lost more often than `redo.times`, and where no machine is left. Closing the stream ends what runs.
     """
-    import ray
-    from ray.exceptions import RayError
-
-    source, under_way, done = enumerate(items), dict[Any, _Call](), dict[int, Any]()
-    following = 0
-    waiting = _Waiting(redo, at_once, what)
+    calls, following = _Calls(call, enumerate(items), _Waiting(redo, at_once, what)), 0
     try:
-        while True:
-            room = waiting.room() - len(under_way)
-            if ahead is not None:
-                room = min(room, ahead - len(under_way) - len(done))
-            if not under_way and not done:
-                # Also where no machine is there: that is told when none comes.
-                room = max(1, room)
-            for number, item in itertools.islice(source, max(0, room)):
-                begun = call(item)
-                if isinstance(begun, ray.ObjectRef):
-                    under_way[begun] = _Call(number, item)
-                else:
-                    done[number] = begun
-            if not under_way and not done:
-                return
-            for reference in waiting.finished(list(under_way)) if following not in done else ():
-                one = under_way.pop(reference)
-                try:
-                    done[one.number] = ray.get(reference)
-                except RayError as error:
-                    _raise_or_count(error, one, waiting)
-                    under_way[call(one.item)] = one
-            while following in done:
-                yield done.pop(following)
+        while calls.begin(ahead):
+            if following not in calls.done:
+                calls.gather()
+            while following in calls.done:
+                yield calls.done.pop(following)
                 following += 1
     finally:
-        for reference in under_way:
+        calls.end()
+
+
+@dataclass
+class _Calls:
+    """Calls that are under way, by their references, and the results that wait for their turn."""
+
+    call: Callable[[Any], Any]
+    source: Iterator[tuple[int, Any]]
+    waiting: _Waiting
+    under_way: dict[Any, _Call] = field(default_factory=dict)
+    done: dict[int, Any] = field(default_factory=dict)
+
+    def begin(self, ahead: int | None) -> bool:
+        """Begin as many calls as there is room for; whether any is under way or done."""
+        import ray
+
+        room = self.waiting.room() - len(self.under_way)
+        if ahead is not None:
+            room = min(room, ahead - len(self.under_way) - len(self.done))
+        if not self.under_way and not self.done:
+            # Also where no machine is there: that is told when none comes.
+            room = max(1, room)
+        for number, item in itertools.islice(self.source, max(0, room)):
+            begun = self.call(item)
+            if isinstance(begun, ray.ObjectRef):
+                self.under_way[begun] = _Call(number, item)
+            else:
+                self.done[number] = begun
+        return bool(self.under_way or self.done)
+
+    def gather(self) -> None:
+        """Take the results that are there; begin again what was lost."""
+        import ray
+        from ray.exceptions import RayError
+
+        for reference in self.waiting.finished(list(self.under_way)):
+            one = self.under_way.pop(reference)
+            try:
+                self.done[one.number] = ray.get(reference)
+            except RayError as error:
+                _raise_or_count(error, one, self.waiting)
+                self.under_way[self.call(one.item)] = one
+
+    def end(self) -> None:
+        """End what is still under way."""
+        import ray
+
+        for reference in self.under_way:
             ray.cancel(reference, force=True)
 
 
