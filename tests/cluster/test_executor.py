@@ -13,6 +13,9 @@ from lightfast.base.parallel import in_parallel
 from lightfast.cluster import redo
 from lightfast.cluster.redo import Redo, in_order
 
+# Processes start slowly on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 
 def test_a_cluster_gives_the_results_of_this_machine_in_order_with_shared_arrays_and_one_core_each(cluster):
     pixels, told = np.ones(500_000), []

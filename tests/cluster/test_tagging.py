@@ -25,6 +25,8 @@ from lightfast.runs.options import RunOptions
 from lightfast.runs.predict import tag_run
 from lightfast.tagging.stream import Tagged, tag_files
 
+# Processes start slowly on a busy machine.
+pytestmark = pytest.mark.timeout(600)
 REDO = Redo(times=2, patience=20)
 
 

@@ -138,6 +138,8 @@ def train(
             near_duplicates=near_duplicates,
             cluster=machines,
         )
+        if machines is not None:
+            options = replace(options, fit=machines.fitting())
         result = train_run(
             data, options, model=model, recipe=recipe, config=config, train_options=train_options
         )

@@ -60,7 +60,6 @@ def run_options(
         command=shlex.join(["lightfast", *sys.argv[1:]]),
         executor=executor_of(cluster),
         tag_files=tag_files if cluster is None else cluster.tagging(),
-        fit=None if cluster is None else cluster.fitting(),
     )
 
 
