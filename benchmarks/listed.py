@@ -79,6 +79,18 @@ BENCHMARKS = (
         extras=True,
     ),
     Benchmark(
+        "cluster-overhead",
+        "what a cluster of one machine costs beside that machine alone: `predict`, `crossval`",
+        ("cluster_overhead.py",),
+        data=True,
+    ),
+    Benchmark(
+        "scaling",
+        "what each stage of tagging costs, and 1 to 1,000 workers simulated from it",
+        ("scaling.py",),
+        data=True,
+    ),
+    Benchmark(
         "ingest-speed",
         "first and second start on 20,000 files, memory; decoding a picture",
         ("ingest_speed.py --library 20000 --place {work}", "ingest_speed.py --folder clothing"),

@@ -21,6 +21,7 @@ ASKED_SINCE = {"bf16", "commit"}
 LACKING = {
     "assets-paper": ASKED_SINCE | {"load"},
     "autoencoders": ASKED_SINCE | {"load"},
+    "cluster-overhead": ASKED_SINCE | {"packages", "load", "date"},
     "clusters": ASKED_SINCE | {"load"},
     "coverage": ASKED_SINCE | {"load"},
     "emnist-paper": ASKED_SINCE | {"load"},
@@ -47,6 +48,7 @@ LACKING = {
     "quickdraw-paper": ASKED_SINCE | {"load"},
     "repair-default": ASKED_SINCE | {"load"},
     "rotted": ASKED_SINCE | {"spread"},
+    "scaling": ASKED_SINCE | {"spread", "packages", "load", "date"},
     "select": ASKED_SINCE | {"python", "packages", "load", "date"},
     "startup": ASKED_SINCE | {"n", "load"},
     "svhn-paper": ASKED_SINCE | {"load"},

@@ -3,6 +3,7 @@
 # One table: a name stands here, and nowhere else.
 
 from .base.errors import CheckpointError as CheckpointError
+from .base.errors import ClusterError as ClusterError
 from .base.errors import DataError as DataError
 from .base.errors import DownloadError as DownloadError
 from .base.errors import InputError as InputError

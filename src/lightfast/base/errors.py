@@ -2,6 +2,7 @@
 
 LightfastError                exit 1   the work failed
 ├── TrainingError             exit 1   the numbers went wrong (a loss that is not finite)
+├── ClusterError              exit 1   machines that work together: not there, lost too often
 └── InputError                exit 2   something that the caller can mend
     ├── UnknownName                    a name that no registry knows
     ├── DataError                      pictures, labels, folders, manifests
@@ -55,6 +56,10 @@ def _as_it_was(kind: type[LightfastError], said: tuple[object, ...], state: dict
 
 class TrainingError(LightfastError):
     """Training cannot go on: the loss is not finite."""
+
+
+class ClusterError(LightfastError):
+    """Machines that work together cannot: none is there, or one piece of work was lost again and again."""
 
 
 class InputError(LightfastError):

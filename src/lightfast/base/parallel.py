@@ -85,13 +85,14 @@ def _results(task: Callable[..., _Result], arguments: Sequence[tuple[Any, ...]],
     # joblib's annotations know only the word "auto" where it also takes numbers.
     one_by_one: dict[str, Any] = {"pre_dispatch": jobs, "batch_size": 1}
     return Parallel(n_jobs=jobs, return_as="generator", **one_by_one)(
-        delayed(_alone)(task, one) for one in arguments
+        delayed(on_one_core)(task, *one) for one in arguments
     )
 
 
-def _alone(task: Callable[..., _Result], one: tuple[Any, ...]) -> _Result:
+def on_one_core(task: Callable[..., _Result], *arguments: Any) -> _Result:
+    """`task(*arguments)` in a process that is one of many: what joblib computes there takes one core."""
     with _one_core():
-        return task(*one)
+        return task(*arguments)
 
 
 @contextlib.contextmanager

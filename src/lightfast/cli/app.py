@@ -43,7 +43,7 @@ _GO_ON = {
     "library add": _AGAIN,
     "library tag": _AGAIN,
     "library embed": _AGAIN,
-    "predict": "with --out FILE, the rows read so far stay in FILE.part",
+    "predict": "with --out FILE, the rows read so far stay in FILE.part (with --cluster: go on)",
 }
 
 app.add_typer(data_app, name="data")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import library_app
-from lightfast.cli.parameters import AsJson, Device, Seed
-from lightfast.cli.terminal import print_result, progress_bars, run_options
+from lightfast.cli.parameters import AsJson, ClusterAddress, Device, Seed
+from lightfast.cli.terminal import on_cluster, print_result, progress_bars, run_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +139,7 @@ def library_tag(
         ),
     ] = None,
     background: Background = False,
+    cluster: ClusterAddress = None,
     as_json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -152,12 +154,17 @@ def library_tag(
     from lightfast.runs.library_tag import promoted_run, tag_library
 
     rule = None if accept is None else ReviewRule.from_text(accept)
+    if background and cluster is not None:
+        raise SettingsError(
+            "`cluster` is for a command that works itself, and `background` only orders",
+            cure="Leave one out.",
+        )
     if background:
         arguments = {"run": run and _absolute(run), "accept": accept, "device": device}
         in_background(library, "tag", arguments, as_json)
         return
-    with progress_bars() as report, opened(library) as held:
-        options = run_options(None, seed, device, report)
+    with progress_bars() as report, opened(library) as held, on_cluster(cluster) as machines:
+        options = run_options(None, seed, device, report, cluster=machines)
         result = tag_library(held, run or promoted_run(held), options, rule)
     print_result(plain(result), as_json, tag_lines(result))
 

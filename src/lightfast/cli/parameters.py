@@ -96,3 +96,12 @@ Jobs = Annotated[
     int | None,
     Option("--jobs", min=1, metavar="N", help="Trainings at once, one thread each. Default: one a core."),
 ]
+ClusterAddress = Annotated[
+    str | None,
+    Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Many machines: a Ray cluster at HOST:PORT, auto (this machine's), or local (one for this "
+        "command): docs/scale.md.",
+    ),
+]

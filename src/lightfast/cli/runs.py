@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -12,6 +13,7 @@ from lightfast.cli.groups import app
 from lightfast.cli.parameters import (
     AsJson,
     AutoModel,
+    ClusterAddress,
     Damaged,
     DataArg,
     Device,
@@ -24,7 +26,7 @@ from lightfast.cli.parameters import (
     SetOption,
     Size,
 )
-from lightfast.cli.terminal import parse_seconds, print_result, progress_bars, run_options
+from lightfast.cli.terminal import on_cluster, parse_seconds, print_result, progress_bars, run_options
 
 if TYPE_CHECKING:
     from lightfast.evaluate.review import ReviewRule
@@ -95,6 +97,7 @@ def train(
     label_separator: LabelSeparator = None,
     near_duplicates: NearDuplicatesChoice = "group",
     resume: Resume = False,
+    cluster: ClusterAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -110,7 +113,7 @@ def train(
     from lightfast.runs.fit import TrainOptions
     from lightfast.runs.train import train_run
 
-    with progress_bars() as report:
+    with progress_bars() as report, on_cluster(cluster) as machines:
         recipe, config = parse_settings(settings or [], model)
         if budget is not None and model != "auto":
             raise SettingsError(
@@ -133,7 +136,10 @@ def train(
             root=root,
             label_separator=label_separator,
             near_duplicates=near_duplicates,
+            cluster=machines,
         )
+        if machines is not None:
+            options = replace(options, fit=machines.fitting())
         result = train_run(
             data, options, model=model, recipe=recipe, config=config, train_options=train_options
         )
@@ -217,6 +223,7 @@ def predict(
     damaged: Damaged = "refuse",
     root: Root = None,
     label_separator: LabelSeparator = None,
+    cluster: ClusterAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -233,7 +240,9 @@ def predict(
         from lightfast.runs.client_runs import run_of_client
 
         run = run_of_client(run, taxonomy_of)
-    with progress_bars() as report:
+    if objects and cluster is not None:
+        raise SettingsError("`objects` are looked for on this machine alone", cure="Leave out `cluster`.")
+    with progress_bars() as report, on_cluster(cluster) as machines:
         run_options(out, seed, device).require_out(folder=objects)
         if objects:
             from lightfast.cli.text.runs import objects_lines
@@ -263,7 +272,11 @@ def predict(
                 damaged=damaged,
                 root=root,
                 label_separator=label_separator,
+                cluster=machines,
             )
+            if machines is not None and options.out is not None:
+                kept = options.out.with_name(f"{options.out.name}.blocks")
+                options = replace(options, tag_files=machines.tagging(kept))
             result = tag_run(run, paths, options, row_options=row_options)
             if out is not None and not streamed:
                 save_rows(out, plain(result), wanted)

@@ -11,6 +11,7 @@ from typer import Argument, Option
 from lightfast.cli.groups import app
 from lightfast.cli.parameters import (
     AsJson,
+    ClusterAddress,
     Damaged,
     DataArg,
     Device,
@@ -23,7 +24,7 @@ from lightfast.cli.parameters import (
     SetOption,
     Size,
 )
-from lightfast.cli.terminal import parse_numbers, print_result, progress_bars, run_options
+from lightfast.cli.terminal import on_cluster, parse_numbers, print_result, progress_bars, run_options
 
 _Over = Literal["train_size", "classes", "imbalance"]
 
@@ -49,6 +50,7 @@ def crossval(
     root: Root = None,
     label_separator: LabelSeparator = None,
     near_duplicates: NearDuplicatesChoice = "group",
+    cluster: ClusterAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -63,7 +65,7 @@ def crossval(
     from lightfast.experiments.crossval import FoldOptions
     from lightfast.runs.crossval import crossval_run
 
-    with progress_bars() as report:
+    with progress_bars() as report, on_cluster(cluster) as machines:
         folder = out or Path("runs") / f"crossval-{model.replace(':', '-').replace('/', '-')}"
         opened = run_options(
             folder,
@@ -75,6 +77,7 @@ def crossval(
             root=root,
             label_separator=label_separator,
             near_duplicates=near_duplicates,
+            cluster=machines,
         )
         result = crossval_run(
             data,
@@ -156,6 +159,7 @@ def sweep(
     root: Root = None,
     label_separator: LabelSeparator = None,
     near_duplicates: NearDuplicatesChoice = "group",
+    cluster: ClusterAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -181,7 +185,7 @@ def sweep(
         jobs,
     )
     folder = out or Path("runs") / f"sweep-{over}"
-    with progress_bars() as report:
+    with progress_bars() as report, on_cluster(cluster) as machines:
         opened = run_options(
             folder,
             seed,
@@ -192,6 +196,7 @@ def sweep(
             root=root,
             label_separator=label_separator,
             near_duplicates=near_duplicates,
+            cluster=machines,
         )
         result = sweep_run(data, opened, plan=parse_plan(settings or [], model), sweep_options=sweep_options)
     print_result(result, as_json, [*sweep_lines(result), f"report     {folder / 'report.html'}"])

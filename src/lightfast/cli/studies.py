@@ -8,8 +8,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from lightfast.cli.groups import app
-from lightfast.cli.parameters import AsJson, Device, ScaleChoice, Seed
-from lightfast.cli.terminal import print_result, progress_bars
+from lightfast.cli.parameters import AsJson, ClusterAddress, Device, ScaleChoice, Seed
+from lightfast.cli.terminal import executor_of, on_cluster, print_result, progress_bars
 
 
 @app.command(epilog="Example: lightfast study mnist-c --scale quick")
@@ -41,6 +41,7 @@ def study(
         bool,
         Option("--fetch-weights", help="assets: also the paper's three networks; fetches their weights."),
     ] = False,
+    cluster: ClusterAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -56,9 +57,16 @@ def study(
     from lightfast.studies.run import run_study
 
     folder = out or Path("runs") / f"study-{name}-{scale}"
-    with progress_bars() as report:
+    with progress_bars() as report, on_cluster(cluster) as machines:
         options = StudyOptions(
-            folder, scale, seed, device, report, reader=reader, fetch_weights=fetch_weights
+            folder if machines is None else folder.absolute(),
+            scale,
+            seed,
+            device,
+            report,
+            executor=executor_of(machines),
+            reader=reader,
+            fetch_weights=fetch_weights,
         )
         result = run_study(name, options)
         page = write_study_page(folder / "report.html", result)

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.cli.flags import with_flags
 
 if TYPE_CHECKING:
+    from lightfast.cluster.connect import Machines
     from lightfast.runs.options import NearChoice, RunOptions
 
 DEBUG = "LIGHTFAST_DEBUG"
@@ -37,12 +39,15 @@ def run_options(
     root: Path | None = None,
     label_separator: str | None = None,
     near_duplicates: NearChoice = "group",
+    cluster: Machines | None = None,
 ) -> RunOptions:
-    """The options of a verb on run folders, as typed."""
+    """The options of a verb on run folders, as typed; what a `cluster` offers takes its place in them."""
     from lightfast.runs.options import RunOptions
+    from lightfast.tagging.stream import tag_files
 
     return RunOptions(
-        out=out,
+        # A machine elsewhere does not stand in this folder.
+        out=out.absolute() if out is not None and cluster is not None else out,
         seed=seed,
         device=device,
         resume=resume,
@@ -53,7 +58,26 @@ def run_options(
         near_duplicates=near_duplicates,
         report=report,
         command=shlex.join(["lightfast", *sys.argv[1:]]),
+        executor=executor_of(cluster),
+        tag_files=tag_files if cluster is None else cluster.tagging(),
     )
+
+
+def executor_of(cluster: Machines | None) -> Executor:
+    """Who runs independent trainings: the cluster's machines, or processes here."""
+    return in_parallel if cluster is None else cluster.executor
+
+
+@contextlib.contextmanager
+def on_cluster(address: str | None) -> Iterator[Machines | None]:
+    """The cluster of --cluster, left at the end; None where none was asked for."""
+    if address is None:
+        yield None
+        return
+    from lightfast.cluster.connect import connect_cluster
+
+    with connect_cluster(address) as cluster:
+        yield cluster
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

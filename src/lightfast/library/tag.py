@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from lightfast.library.library import Library
 from lightfast.library.schema import assets, models, predictions, queue_table, tagged, tags
 from lightfast.library.store import Store, now
 from lightfast.tagging.runtime import Tagger
-from lightfast.tagging.stream import tag_files
+from lightfast.tagging.stream import TagFiles, tag_files
 
 _PAGE = 512
 _MOST_KEPT = 5
@@ -82,6 +83,7 @@ def tag_assets(
     rule: ReviewThreshold | None = None,
     *,
     report: Reporter = silent,
+    tag: TagFiles = tag_files,
 ) -> TagResult:
     """Let a model see every picture that it has not seen.
 
@@ -97,27 +99,35 @@ def tag_assets(
         model_id: what `register_model` gave.
         rule: None: every prediction is a suggestion, and goes to a person.
         report: told of every page.
+        tag: reads the files; while it does, pages before are written.
     """
     names = tagger.card.class_names
     numbers = library.store.act(lambda connection: label_numbers(connection, names))
     seer = _Seer(tagger, model_id, np.array([numbers[name] for name in names], np.int64), rule)
-    total, after, through = TagResult(), 0, 0
+    total, through = TagResult(), 0
     with library.store.read() as connection:
         wanted = connection.execute(_unseen(model_id).with_only_columns(func.count())).scalar_one()
-    while True:
-        with library.store.read() as connection:
-            page = connection.execute(_page(model_id, after)).scalars().all()
-            files = files_of(library, connection, page)
-        if not page:
-            return total
-        after = page[-1]
-        said = seer.look(files)
-        lost = {number: LOST for number in page if number not in files}
+    for page, said in seer.through(_pages(library, model_id), tag):
         total = total.plus(
-            library.store.act(lambda connection, said=said, lost=lost: _write(connection, seer, said, lost))
+            library.store.act(
+                lambda connection, said=said, lost=page.lost: _write(connection, seer, said, lost)
+            )
         )
-        through += len(page)
+        through += len(page.numbers)
         report("tagging", through, max(through, wanted))
+    return total
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Pictures that are written together, and the files of those that have one."""
+
+    numbers: Sequence[int]
+    files: Mapping[int, Path]
+
+    @property
+    def lost(self) -> dict[int, str]:
+        return {number: LOST for number in self.numbers if number not in self.files}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,14 +148,22 @@ class _Seer:
     labels: NDArray[np.int64]
     rule: ReviewThreshold | None
 
-    def look(self, files: Mapping[int, Path]) -> list[_Said]:
-        entries = [Entry(path, str(number), 0) for number, path in files.items()]
-        found: list[_Said] = []
-        for batch in tag_files(self.tagger, entries):
-            numbers = [int(one.id) for one in batch.entries]
-            found += [_Said(number, probs) for number, probs in zip(numbers, batch.probs, strict=True)]
-        seen = {one.asset_id for one in found}
-        return found + [_Said(number, None, UNREADABLE) for number in files if number not in seen]
+    def through(self, pages: Iterable[_Page], tag: TagFiles) -> Iterator[tuple[_Page, list[_Said]]]:
+        """Every page with what is said of its pictures, in order; later pages are read meanwhile."""
+        waiting, probs, through = deque[_Page](), dict[int, NDArray[np.float32]](), 0
+
+        def entries() -> Iterator[Entry]:
+            for page in pages:
+                waiting.append(page)
+                yield from (Entry(path, str(number), 0) for number, path in page.files.items())
+
+        for batch in tag(self.tagger, entries()):
+            probs.update(zip((int(one.id) for one in batch.entries), batch.probs, strict=True))
+            through += len(batch.entries) + len(batch.unreadable)
+            while waiting and through >= len(waiting[0].files):
+                through -= len(waiting[0].files)
+                yield waiting[0], _said(waiting.popleft(), probs)
+        yield from ((page, _said(page, probs)) for page in waiting)
 
     def tags(self, probs: NDArray[np.float32]) -> list[tuple[int, bool, str]]:
         """(column, whether it is accepted, why a person should look) of every tag of one picture."""
@@ -168,6 +186,12 @@ class _Seer:
         return "none" if self.rule is None else f"{self.rule.rule.kind} {self.rule.rule.value:g}"
 
 
+def _said(page: _Page, probs: dict[int, NDArray[np.float32]]) -> list[_Said]:
+    """What is said of the pictures of a page that have a file; taken out of `probs`."""
+    found = {number: probs.pop(number, None) for number in page.files}
+    return [_Said(number, one, None if one is not None else UNREADABLE) for number, one in found.items()]
+
+
 def _unseen(model_id: int) -> Select[Any]:
     seen = select(tagged.c.asset_id).where(tagged.c.model_id == model_id, tagged.c.asset_id == assets.c.id)
     return select(assets.c.id).where(
@@ -175,8 +199,18 @@ def _unseen(model_id: int) -> Select[Any]:
     )
 
 
-def _page(model_id: int, after: int) -> Select[Any]:
-    return _unseen(model_id).where(assets.c.id > after).order_by(assets.c.id).limit(_PAGE)
+def _pages(library: Library, model_id: int) -> Iterator[_Page]:
+    """The pictures that the model has not seen, some hundreds at a time."""
+    after = 0
+    while True:
+        wanted = _unseen(model_id).where(assets.c.id > after).order_by(assets.c.id).limit(_PAGE)
+        with library.store.read() as connection:
+            numbers = connection.execute(wanted).scalars().all()
+            files = files_of(library, connection, numbers)
+        if not numbers:
+            return
+        after = numbers[-1]
+        yield _Page(numbers, files)
 
 
 _Read = list[tuple[int, NDArray[np.float32]]]

@@ -225,10 +225,15 @@ def ingest_figures(job: TrainingJob) -> dict[str, Any]:
 def fit_classifier(job: TrainingJob, options: RunOptions, folder: Path) -> Checkpoint:
     """The classifier of a job, calibrated on the validation pictures, with its taxonomy; not yet written."""
     training = dataclasses.replace(options.training(folder), taxonomy=job.train_options.taxonomy)
+    if job.model == "auto" and options.fit is not None:
+        raise SettingsError(
+            "model auto measures how fast one machine is, and cannot be shared by several",
+            cure="Name a model, e.g. `model=lite0` with `config.mode=full`.",
+        )
     if job.model == "auto":
         raw = choose_model(job.splits.train, job.splits.val, job.train_options.budget, training)
     else:
-        raw = fit(
+        raw = (options.fit or fit)(
             job.splits.train,
             job.splits.val,
             model=job.model,

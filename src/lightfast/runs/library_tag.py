@@ -43,7 +43,7 @@ def tag_library(
     Args:
         library: is written.
         run: run folder, an `.onnx` that `export` wrote, or `hf-hub:ID`.
-        options: `device`, `report`.
+        options: `device`, `report`, and who reads the files (`tag_files`).
         accept: which predictions become tags without a person: those whose confidence proves a precision on
             the run's validation pictures, or whose two highest probabilities lie far enough apart. None:
             a model with one label a picture only suggests.
@@ -53,7 +53,7 @@ def tag_library(
     with tagger_for(run, options) as tagger:
         rule = None if accept is None else _threshold(accept, tagger, _run_folder(run))
         number = register_model(library.store, model_facts(library, run, tagger))
-        found = tag_assets(library, tagger, number, rule, report=options.report)
+        found = tag_assets(library, tagger, number, rule, report=options.report, tag=options.tag_files)
         notes = (*tagger.notes, *([] if rule is None else [f"accepted from {rule.sentence()}"]))
     text = None if accept is None else f"{accept.kind} {accept.value:g}"
     cut = None if rule is None else rule.threshold

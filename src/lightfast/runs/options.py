@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.files import require_writable
@@ -13,7 +14,11 @@ from lightfast.base.parallel import Executor, in_parallel
 from lightfast.base.progress import Reporter, silent
 from lightfast.data.dataset import TableOptions
 from lightfast.data.decode.examined import DamageChoice
+from lightfast.tagging.stream import TagFiles, tag_files
 from lightfast.train.recipe import Training
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
 
 NearChoice = Literal["group", "ignore", "report"]
 
@@ -36,6 +41,8 @@ class RunOptions:
         data_folder: where named data sets lie; None = LIGHTFAST_DATA or the cache folder.
         report: told about progress.
         executor: runs the trainings of a verb that needs several.
+        tag_files: reads the picture files of a verb that only predicts.
+        fit: fits one classifier, called as `train.fit.fit` is; None = that, in this process.
         command: the command line, for the records.
     """
 
@@ -52,6 +59,8 @@ class RunOptions:
     report: Reporter = silent
     command: str = ""
     executor: Executor = in_parallel
+    tag_files: TagFiles = tag_files
+    fit: Callable[..., Checkpoint] | None = None
 
     @property
     def tables(self) -> TableOptions:

@@ -52,7 +52,7 @@ from lightfast.tagging.rows import (
     rows_of,
 )
 from lightfast.tagging.runtime import Tagger, load_model_card, load_tagger
-from lightfast.tagging.stream import Tagged, tag_files
+from lightfast.tagging.stream import Tagged
 
 if TYPE_CHECKING:
     from lightfast.models.checkpoint import Checkpoint
@@ -335,7 +335,7 @@ def _read(
 ) -> Iterator[Tagged]:
     """Files, then arrays; `wanted` is what counts them, and whether their content hashes are asked for."""
     done, total, (tally, hashed) = 0, len(listing.entries), wanted
-    for batch in tag_files(tagger, listing.entries, options.damaged, hashed=hashed):
+    for batch in options.tag_files(tagger, listing.entries, options.damaged, hashed=hashed):
         tally.unreadable += map(listing.resolver.display_unreadable, batch.unreadable)
         tally.remarks.update(batch.remarks)
         done += len(batch.entries) + len(batch.unreadable)

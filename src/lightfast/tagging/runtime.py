@@ -94,13 +94,22 @@ def load_tagger(path: Path | str, threads: int | None = None) -> Tagger:
     if threads is not None and threads < 1:
         raise SettingsError(f"threads {threads}", expected="at least 1", cure="Leave it out for one a core.")
     path = Path(path)
-    session = _session(path)
-    card = _card(session, printable(path))
+    graph = _Graph(path)
+    return Tagger(_card(graph.session, printable(path)), graph, threads or usable_cores(), printable(path))
 
-    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})[0]
 
-    return Tagger(card, infer, threads or usable_cores(), printable(path))
+class _Graph:
+    """Calls of a session. To other processes, on other machines too, it goes as the content of its file."""
+
+    def __init__(self, model: Path | bytes) -> None:
+        self._model = model
+        self.session = _session(model) if isinstance(model, Path) else onnx_session(model)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})[0]
+
+    def __reduce__(self) -> tuple[type[_Graph], tuple[bytes]]:
+        return _Graph, (self._model.read_bytes() if isinstance(self._model, Path) else self._model,)
 
 
 def load_model_card(path: Path | str) -> ModelCard:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,21 @@ class Tagged:
     remarks: Mapping[str, int] = field(default_factory=dict)
     seen: NDArray[np.bool_] | None = None
     hashes: tuple[str, ...] = ()
+
+
+class TagFiles(Protocol):
+    """Reads picture files by a model; handed down like the executor, `tag_files` by default."""
+
+    def __call__(
+        self,
+        tagger: Tagger,
+        entries: Iterable[Entry],
+        damaged: DamageChoice = "refuse",
+        *,
+        hashed: bool = False,
+    ) -> Generator[Tagged, None, None]:
+        """Every entry exactly once, in order, in batches of any size; see `tag_files`."""
+        ...
 
 
 def tag_files(

@@ -24,6 +24,7 @@ from lightfast.models.device import bf16_pays, resolve_device
 from lightfast.models.tensors import save_tensors
 from lightfast.train.margins import save_epoch_margins
 from lightfast.train.objectives import ROW_MARGINS, Batch, Objective
+from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
 
 STATE_FILE = "training.safetensors"
@@ -103,6 +104,9 @@ def train(
     """Fit `network` in place; it ends in eval mode with the weights of its best validation epoch (or its
     last: `recipe.keep`).
 
+    In one of several processes that torch has put into a group (`train.ranks`) this is one training: each
+    takes its share of every batch, and all end with the same weights.
+
     The same seed gives the same weights, and a training that was interrupted and resumed ends in the same
     weights as one that ran through: all randomness of an epoch is derived from (seed, epoch).
 
@@ -127,9 +131,11 @@ class _Training:
 
     def __post_init__(self) -> None:
         recipe, context = self.recipe, self.context
+        self.ranks = Ranks.of_process()
         self.network.to(context.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(context.device))
+        self.replica = self.ranks.replicated(self.network)
         self.optimizer = _optimizer(self.network, recipe)
         self.state = LoopState()
         self.best: dict[str, Tensor] = {}
@@ -143,6 +149,7 @@ class _Training:
     def run(self) -> list[dict[str, Any]]:
         if self.context.resume:
             self._load()
+            self.ranks.require_equal(self.state.epoch, str(self.context.folder))
         while self.state.epoch < self.recipe.epochs and not self.state.finished:
             self._one_epoch()
             self._save()
@@ -160,9 +167,10 @@ class _Training:
         with torch.random.fork_rng(
             devices=[self.context.device] if self.context.device.type == "cuda" else []
         ):
-            torch.manual_seed(derive_seed(self.seed, "dropout", number))
+            torch.manual_seed(derive_seed(self.seed, "dropout", number, *self.ranks.words))
             measured = self._learn(rows, number)
-        row = {"epoch": number + 1, **measured, **self._validate()}
+        self.ranks.average_buffers(self.network, self.averaged)
+        row = {"epoch": number + 1, **measured, **self.ranks.of_first(self._validate())}
         row["seconds"] = round(time.perf_counter() - started[0], 3)
         row["processor_seconds"] = round(time.process_time() - started[1], 3)
         row["pictures_per_second"] = round(len(rows[0]) / max(row["seconds"], 1e-9), 1)
@@ -175,7 +183,9 @@ class _Training:
     def _learn(self, rows: Batch, number: int) -> dict[str, float]:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
         order = torch.randperm(len(rows[0]), generator=generator).to(self.context.device)
-        batches = _batches(len(order), self.recipe.batch_size)
+        if self.ranks.words:
+            generator.manual_seed(derive_seed(self.seed, "order", number, *self.ranks.words))
+        batches = _batches(len(order), self.recipe.batch_size, self.ranks.size)
         self.network.train()
         sums: dict[str, Tensor] = {}
         margins = torch.full((len(order),), math.nan, device=self.context.device)
@@ -184,12 +194,14 @@ class _Training:
             rate = self.state.factor * learning_rate(self.recipe, number + index / len(batches))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            batch = tuple(part[order[start:stop]] for part in rows)
-            measures = self._step(batch, generator, number * len(batches) + index)
+            (mine,) = self.ranks.part((order[start:stop],))
+            weight = self.ranks.weight(len(mine), stop - start)
+            batch = tuple(part[mine] for part in rows)
+            measures = self._step(batch, generator, number * len(batches) + index, weight)
             if ROW_MARGINS in measures:
-                margins[order[start:stop]] = measures.pop(ROW_MARGINS)
+                margins[mine] = measures.pop(ROW_MARGINS)
             for key, value in measures.items():
-                sums[key] = sums.get(key, torch.zeros((), device=value.device)) + value * (stop - start)
+                sums[key] = sums.get(key, torch.zeros((), device=value.device)) + value * len(mine)
             seen += stop - start
             self.context.report(
                 self.context.label,
@@ -197,9 +209,10 @@ class _Training:
                 self.recipe.epochs * 1000,
                 "",
             )
-        if self.context.folder is not None and not margins.isnan().all():
+        margins = self.ranks.filled(margins)
+        if self.context.folder is not None and self.ranks.rank == 0 and not margins.isnan().all():
             save_epoch_margins(self.context.folder, number, margins.cpu().numpy())
-        means = {f"train_{key}": float(value) / seen for key, value in sums.items()}
+        means = {f"train_{key}": float(value) / seen for key, value in self.ranks.totals(sums).items()}
         if not math.isfinite(means["train_loss"]):
             raise TrainingError(
                 f"{self.context.label}: the loss of epoch {number + 1} is not finite",
@@ -207,11 +220,11 @@ class _Training:
             )
         return {"learning_rate": rate, **means}
 
-    def _step(self, batch: Batch, generator: torch.Generator, step: int) -> dict[str, Tensor]:
+    def _step(self, batch: Batch, generator: torch.Generator, step: int, weight: float) -> dict[str, Tensor]:
         with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.bf16):
-            loss, measures = self.objective(self.network, batch, generator)
+            loss, measures = self.objective(self.replica, batch, generator)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss * weight if self.ranks.together else loss).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
         if self.recipe.averaging:
@@ -266,7 +279,7 @@ class _Training:
         return told | {"shapes": shapes, "rows": [len(part) for part in self.val]}
 
     def _save(self) -> None:
-        if self.context.folder is None:
+        if self.context.folder is None or self.ranks.rank:
             return
         tensors = dict(_prefixed("net", self.network.state_dict())) | dict(_prefixed("best", self.best))
         tensors |= dict(_prefixed("avg", self.averaged.state_dict())) if self.recipe.averaging else {}
@@ -326,12 +339,19 @@ def learning_rate(recipe: Recipe, position: float) -> float:
     )
 
 
-def _batches(count: int, size: int) -> list[tuple[int, int]]:
-    """(start, stop) of every step; a last batch of one picture is left out,
-    since batch norm cannot normalise it.
+def _batches(count: int, size: int, ranks: int = 1) -> list[tuple[int, int]]:
+    """(start, stop) of every step; a last batch of fewer than two pictures a process is left out, since batch
+    norm cannot normalise one.
     """
     edges = [(start, min(start + size, count)) for start in range(0, count, size)]
-    return edges[:-1] if len(edges) > 1 and edges[-1][1] - edges[-1][0] == 1 else edges
+    edges = edges[:-1] if len(edges) > 1 and edges[-1][1] - edges[-1][0] < 2 * ranks else edges
+    if ranks > 1 and edges[0][1] - edges[0][0] < 2 * ranks:
+        raise SettingsError(
+            f"batches of {edges[0][1] - edges[0][0]} pictures for {ranks} processes",
+            expected="two pictures a process",
+            cure="Use fewer processes, or a larger `recipe.batch_size`.",
+        )
+    return edges
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -1,0 +1,73 @@
+"""Tasks that the machines of a cluster find by name, and what becomes of some of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightfast.base.errors import DataError
+
+
+def weighted(number: int, pixels: np.ndarray) -> tuple[int, float, bool, int]:
+    from joblib import cpu_count
+
+    return number, float(pixels.sum()) * number, pixels.flags.writeable, cpu_count()
+
+
+def marked(folder: Path, number: int) -> int:
+    if number == 2:
+        raise DataError("picture 2 is torn", cure="Mend it.")
+    (folder / str(number)).touch()
+    return number
+
+
+def killed_first(folder: Path, number: int, times: int) -> int:
+    """Ends its process so many times before it answers, as a kill for want of memory does."""
+    if number == 1 and len(list(folder.iterdir())) < times:
+        (folder / f"{time.time_ns()}").touch()
+        os._exit(1)
+    return number * 10
+
+
+def slow_when_first(number: int) -> int:
+    time.sleep(1.0 if number == 0 else 0.0)
+    return number
+
+
+def out_of_memory(number: int) -> int:
+    if number == 1:
+        raise MemoryError("cannot allocate 9 TiB")
+    return number
+
+
+def absolute(number: int) -> int:
+    return abs(number)
+
+
+def seen_from(number: int, megabytes: int) -> tuple[int, Any]:
+    return number, np.full(megabytes << 20, number, np.uint8)
+
+
+def join_as(rank: int, meeting: Path, sides: Any, how: dict[str, Any], seed: int) -> Any:
+    """What one of two processes of a training fits; they meet at a file."""
+    from datetime import timedelta
+
+    from torch import distributed
+
+    from lightfast.train.fit import fit
+    from lightfast.train.recipe import Training
+
+    wait = timedelta(seconds=200)
+    distributed.init_process_group("gloo", f"file://{meeting}", timeout=wait, rank=rank, world_size=2)
+    try:
+        return fit(*sides, **how, training=Training(seed, "cpu"))
+    finally:
+        distributed.destroy_process_group()
+
+
+def join_second(*arguments: Any) -> None:
+    join_as(1, *arguments)
