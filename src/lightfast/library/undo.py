@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, or_, select
 
 from lightfast.library.decide import Acted, add_decisions, lock_pictures, new_key
 from lightfast.library.disagree import disagreements
-from lightfast.library.lease import enqueue
+from lightfast.library.lease import enqueue, open_entries
 from lightfast.library.schema import decision_table, users
 from lightfast.library.settle import settle, unsettle
 from lightfast.library.store import Store, now
@@ -73,8 +73,9 @@ def _move(connection: Connection, user_id: int, act: str, key: str) -> Acted:
     numbers = add_decisions(connection, [{**moves[0], "key": key}, *moves[1:]])
     rebuild_tags(connection, {row.asset_id for row in rows})
     if act == "redo":
-        disagreed = disagreements(connection, user_id, rows)
-        settle(connection, user_id, rows)
+        waiting = open_entries(connection, (row.asset_id for row in rows))
+        disagreed = disagreements(connection, user_id, rows, waiting)
+        settle(connection, user_id, rows, waiting)
         enqueue(connection, disagreed)
     else:
         unsettle(connection, rows)
