@@ -3,11 +3,11 @@
     python benchmarks/decide_speed.py [--decisions 500] [--waiting 10000] [--out FILE]
 
 A server in a process of its own on loopback, over SQLite (synchronous=FULL) and over a PostgreSQL that this
-program starts itself. The reviewer does what the review page does: some pictures ahead in hand, every act with
-a key of its own and an Idempotency-Key, sent when the one before was acknowledged. Measured are the time from
-sending an act to its answer, the processor time of the server a decision (its leases included, what it takes
-while nobody asks it anything taken off; of PostgreSQL's processes nothing), and beside them what one append
-with fsync takes on the same disk: less is not to be had.
+program starts itself. The reviewer does what the review page does: some pictures ahead in hand, every act
+with a key of its own, sent when the one before was acknowledged. Measured are the time from sending an act
+to its answer, the processor time of the server a decision (its leases included, what it takes while nobody
+asks it anything taken off; of PostgreSQL's processes nothing), and beside them what one append with fsync
+takes on the same disk: less is not to be had.
 Writes benchmarks/results/decide-speed.json.
 """
 

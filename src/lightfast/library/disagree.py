@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, select, update
 
-from lightfast.library.lease import DISAGREEMENT
-from lightfast.library.schema import decision_table, queue_table, tags
+from lightfast.library.lease import DISAGREEMENT, is_open, said_before
+from lightfast.library.schema import assets, decision_table, queue_table, tags
 from lightfast.library.store import now
 from lightfast.library.tag_states import undone_decisions
 
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     from lightfast.library.decide import ReviewAct
 
 _REASON = "two people see it differently"
+
+
+def kept_from(asset_id: ColumnElement[Any], user_id: int) -> ColumnElement[bool]:
+    """The condition that what others said of the picture `asset_id` is not shown to this person: it waits for
+    a second opinion, or for a third one, and this person may be the one who is asked.
+    """
+    entry = queue_table.c
+    opinion = entry.not_user_id.isnot(None) & (entry.not_user_id != user_id)
+    third = (entry.source == DISAGREEMENT) & ~said_before(user_id)
+    return exists().where(entry.asset_id == asset_id, is_open(), opinion | third)
+
+
+def kept_pictures(connection: Connection, asset_ids: Sequence[int], user_id: int) -> set[int]:
+    """Those of some pictures of which `kept_from` holds for this person."""
+    wanted = select(assets.c.id).where(assets.c.id.in_(asset_ids), kept_from(assets.c.id, user_id))
+    return set(connection.execute(wanted).scalars())
 
 
 def with_disputed_label(

@@ -115,12 +115,21 @@ def lease_next(
     if order not in _ORDERS:
         raise SettingsError(f"`order` {order!r}", expected=" or ".join(_ORDERS))
 
-    def lease(connection: Connection) -> tuple[QueueEntry, ...]:
-        held = _in_hand(connection, user_id, order, now() + timedelta(minutes=minutes))[:count]
-        fresh = take_next(connection, user_id, count - len(held), order=order, minutes=minutes)
-        return (*held, *fresh)
+    return store.act(lambda connection: hand_of(connection, user_id, count, order=order, minutes=minutes))
 
-    return store.act(lease)
+
+def hand_of(
+    connection: Connection,
+    user_id: int,
+    count: int,
+    *,
+    order: Order = "uncertainty",
+    minutes: float = MINUTES,
+) -> tuple[QueueEntry, ...]:
+    """`lease_next` in the transaction of `connection`."""
+    end = now() + timedelta(minutes=minutes)
+    held = _in_hand(connection, user_id, order, end)[:count]
+    return (*held, *_take_next(connection, user_id, count - len(held), order, end))
 
 
 def lease_assets(
@@ -131,29 +140,35 @@ def lease_assets(
     """
     wanted = list(dict.fromkeys(asset_ids))[:MOST]
 
-    def lease(connection: Connection) -> tuple[QueueEntry, ...]:
-        moment = now()
-        connection.execute(_END, {"moment": moment})
-        others = {row.asset_id for row in hands_on(connection, wanted) if row.user_id != user_id}
-        given = {"user": user_id, "assets": sorted({*wanted} - others)}
-        entries = _one_each(_entries(connection, _those_waiting("uncertainty"), given), set())
-        _take(connection, user_id, entries, moment + timedelta(minutes=minutes))
-        by_asset = {one.asset_id: one for one in entries}
-        return tuple(by_asset[number] for number in wanted if number in by_asset)
+    return store.act(lambda connection: take_assets(connection, user_id, wanted, minutes=minutes))
 
-    return store.act(lease)
+
+def take_assets(
+    connection: Connection, user_id: int, asset_ids: Sequence[int], *, minutes: float = MINUTES
+) -> tuple[QueueEntry, ...]:
+    """`lease_assets` in the transaction of `connection`."""
+    moment = now()
+    connection.execute(_END, {"moment": moment})
+    others = {row.asset_id for row in hands_on(connection, asset_ids) if row.user_id != user_id}
+    given = {"user": user_id, "assets": sorted({*asset_ids} - others)}
+    entries = _one_each(_entries(connection, _those_waiting("uncertainty"), given), set())
+    _take(connection, user_id, entries, moment + timedelta(minutes=minutes))
+    by_asset = {one.asset_id: one for one in entries}
+    return tuple(by_asset[number] for number in asset_ids if number in by_asset)
 
 
 def release(store: Store, user_id: int, asset_ids: Iterable[int] | None = None) -> int:
     """Give pictures back before their lease ends; without numbers all that the person has. How many."""
+    wanted = None if asset_ids is None else list(asset_ids)
+    return store.act(lambda connection: give_back(connection, user_id, wanted))
 
-    def give_back(connection: Connection) -> int:
-        own = delete(leases).where(leases.c.user_id == user_id)
-        if asset_ids is not None:
-            own = own.where(leases.c.asset_id.in_(list(asset_ids)))
-        return connection.execute(own).rowcount
 
-    return store.act(give_back)
+def give_back(connection: Connection, user_id: int, asset_ids: Sequence[int] | None = None) -> int:
+    """`release` in the transaction of `connection`."""
+    own = delete(leases).where(leases.c.user_id == user_id)
+    if asset_ids is not None:
+        own = own.where(leases.c.asset_id.in_(asset_ids))
+    return connection.execute(own).rowcount
 
 
 _FEW = select(literal_column("1")).where(queue_table.c.state == "open").limit(bindparam("most")).subquery()
@@ -165,10 +180,14 @@ def count_waiting(connection: Connection, most: int = 10_000) -> int:
     return connection.execute(_COUNT, {"most": most}).scalar_one()
 
 
-# By the pictures, and not by the state: SQLite would read all that waits.
-_THESE_OPEN = queue_table.c.asset_id.in_(bindparam("assets", expanding=True)) & (
-    queue_table.c.state.concat("") == "open"
-)
+def is_open() -> ColumnElement[bool]:
+    """The condition on entries of chosen pictures that they are open: found by their pictures, where SQLite
+    would read all that waits.
+    """
+    return queue_table.c.state.concat("") == "open"
+
+
+_THESE_OPEN = queue_table.c.asset_id.in_(bindparam("assets", expanding=True)) & is_open()
 _OPEN = select(queue_table).where(_THESE_OPEN)
 _HANDS = select(leases).where(leases.c.asset_id.in_(bindparam("assets", expanding=True)))
 
@@ -185,19 +204,11 @@ def hands_on(connection: Connection, asset_ids: Iterable[int]) -> Sequence[Row[A
     return connection.execute(_HANDS, {"assets": wanted}).all() if wanted else []
 
 
-def take_next(
-    connection: Connection,
-    user_id: int,
-    count: int,
-    *,
-    order: Order = "uncertainty",
-    minutes: float = MINUTES,
+def _take_next(
+    connection: Connection, user_id: int, count: int, order: str, end: datetime
 ) -> list[QueueEntry]:
-    """So many more pictures for this person, in the transaction of `connection`, beside what is in hand: of
-    those that nobody has.
-    """
-    moment = now()
-    connection.execute(_END, {"moment": moment})
+    """So many more pictures for this person, of those that nobody has in hand."""
+    connection.execute(_END, {"moment": now()})
     locked = connection.dialect.name != "sqlite"
     entries: list[QueueEntry] = []
     while len(entries) < count:
@@ -205,7 +216,7 @@ def take_next(
         given = {"user": user_id, "most": 4 * most}
         seen = {one.asset_id for one in entries}
         found = _one_each(_entries(connection, _those_free(order, locked), given), seen)
-        taken = _take(connection, user_id, found[:most], moment + timedelta(minutes=minutes))
+        taken = _take(connection, user_id, found[:most], end)
         entries += [one for one in found if one.asset_id in taken]
         if not taken:
             break
@@ -259,12 +270,12 @@ def _waiting(order: str) -> Select[Any]:
         .join(assets, assets.c.id == queue_table.c.asset_id)
         .where(assets.c.deleted_at.is_(None))
         .where(or_(queue_table.c.not_user_id.is_(None), queue_table.c.not_user_id != user))
-        .where(or_(queue_table.c.source != DISAGREEMENT, ~_said_before(user)))
+        .where(or_(queue_table.c.source != DISAGREEMENT, ~said_before(user)))
         .order_by(*_ORDERS[order])
     )
 
 
-def _said_before(user: ColumnElement[int]) -> ColumnElement[bool]:
+def said_before(user: ColumnElement[int] | int) -> ColumnElement[bool]:
     """The condition on an entry of the queue that this person has answered about its picture."""
     return exists().where(
         decision_table.c.asset_id == queue_table.c.asset_id,

@@ -16,7 +16,7 @@ from lightfast.serve.api.fields import ShownName
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
-from lightfast.serve.auth.tokens import csrf_token, issue_secret, revoke_secret
+from lightfast.serve.auth.tokens import TokenLimits, csrf_token, issue_secret, revoke_secret
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.security import too_often
 from lightfast.serve.service import Served, Service
@@ -69,7 +69,7 @@ def log_in(login: Login, request: Request, response: Response, served: Served) -
     ends = now() + timedelta(days=served.settings.limits.session_days)
     store = served.library.store
     with store.write() as connection:
-        _, secret = issue_secret(connection, person.id, "session", expires_at=ends)
+        _, secret = issue_secret(connection, person.id, "session", limits=TokenLimits(expires_at=ends))
         note_audit(connection, person.id, "login", address=address)
     response.set_cookie(
         COOKIE,
