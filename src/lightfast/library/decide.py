@@ -129,14 +129,10 @@ def apply_acts(
     found = lock_pictures(connection, {one.asset_id for one in acts})
     done = _done_before(connection, acts)
     fresh = [one for one in acts if one.key not in done]
-    pictures = {one.asset_id for one in fresh}
-    hands = hands_on(connection, pictures)
     _require_known(connection, fresh, found)
-    _require_free(user_id, hands)
-    waiting = open_entries(connection, pictures)
-    mine = {row.asset_id for row in hands if row.user_id == user_id}
-    asked = {row.asset_id for row in waiting} & {row.asset_id for row in hands if row.expires_at > now()}
-    kept = set[int]() if over else _of_others(connection, user_id, fresh) - (asked & mine)
+    pictures = {one.asset_id for one in fresh}
+    mine, waiting = _free_hands(connection, user_id, pictures), open_entries(connection, pictures)
+    kept = set[int]() if over else _of_others(connection, user_id, fresh) - _asked(mine, waiting)
     wanted = [one for one in fresh if one.asset_id not in kept]
     disputed = with_disputed_label(connection, user_id, wanted, waiting)
     acts = [replace(one, from_label_id=disputed.get(one.asset_id, one.from_label_id)) for one in acts]
@@ -145,9 +141,13 @@ def apply_acts(
     disagreed = disagreements(connection, user_id, wanted, waiting)
     settle(connection, user_id, wanted, waiting)
     enqueue(connection, disagreed)
-    if mine - kept:
-        connection.execute(_LET_GO, {"assets": sorted(mine - kept), "user": user_id})
+    _let_go(connection, user_id, mine.keys() - kept)
     return Acted(numbers, tuple(sorted(kept)), batch)
+
+
+def _let_go(connection: Connection, user_id: int, pictures: set[int]) -> None:
+    if pictures:
+        connection.execute(_LET_GO, {"assets": sorted(pictures), "user": user_id})
 
 
 def _write(
@@ -207,13 +207,22 @@ def _done_before(connection: Connection, acts: Sequence[ReviewAct]) -> dict[str 
     return {row.key: row.id for row in connection.execute(_KEYS, {"keys": keys})} if keys else {}
 
 
-def _require_free(user_id: int, hands: Sequence[Row[Any]]) -> None:
-    moment = now()
+def _free_hands(connection: Connection, user_id: int, pictures: set[int]) -> dict[int, bool]:
+    """Those of the pictures that this person has in hand, and whether the lease still holds; refuses pictures
+    in another hand.
+    """
+    moment, hands = now(), hands_on(connection, pictures)
     taken = [row.asset_id for row in hands if row.user_id != user_id and row.expires_at > moment]
     if taken:
         raise ConflictError(
             f"picture {min(taken)} is in the hand of another reviewer", cure="Take the next one of the queue."
         )
+    return {row.asset_id: row.expires_at > moment for row in hands if row.user_id == user_id}
+
+
+def _asked(mine: Mapping[int, bool], waiting: Sequence[Row[Any]]) -> set[int]:
+    """Pictures that the queue itself has put into this person's hand, to be decided again."""
+    return {row.asset_id for row in waiting if mine.get(row.asset_id)}
 
 
 def _of_others(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> set[int]:
