@@ -1,8 +1,9 @@
 """How quick the pages are, in a real browser over a server on loopback.
 
-    python benchmarks/pages.py [--pictures 600] [--grid 100000] [--browser /usr/bin/chromium]
+    python benchmarks/pages.py [--pictures 600] [--grid 100000] [--browser /usr/bin/chromium] [--out FILE]
 
-Needs a Chromium. One server process, one browser, both on this machine. Measured are: from a key to the next
+Needs a Chromium. One browser, and for each part a server process over a library of its own, all on this
+machine. Measured are: from a key to the next
 picture on the screen and to its decision in the database (acknowledged, SQLite with synchronous=FULL);
 pictures a minute of a scripted reviewer who thinks for 300 ms before every key (one picture at a time), and
 for 300 ms a row that is looked at and before every key (many at a time, one in twenty is taken out of the
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def one_by_one(page: Any, address: str, count: int) -> dict[str, Any]:
 
 
 def many_at_once(page: Any, address: str, screens: int, seed: int) -> dict[str, Any]:
-    """Whole screens: look at every row, take one in twenty out, accept the others; then label those left."""
+    """Whole screens while pictures wait: look at every row, take one in twenty out, accept the others."""
     rng = generator(seed, "reviewer")
     page.goto(f"{address}/review?many#many")
     page.wait_for_selector(".cell img")
@@ -161,9 +162,11 @@ def many_at_once(page: Any, address: str, screens: int, seed: int) -> dict[str, 
     before, started = _decided(page), time.perf_counter()
     for _ in range(screens):
         cells, rows = page.evaluate(
-            "() => { const all = [...document.querySelectorAll('.cell')]; return [all.filter((one) => "
-            "one.firstChild).length, new Set(all.map((one) => one.offsetTop)).size]; }"
+            "() => { const all = [...document.querySelectorAll('.cell')].filter((one) => one.firstChild); "
+            "return [all.length, new Set(all.map((one) => one.offsetTop)).size]; }"
         )
+        if not cells:
+            break
         time.sleep(THOUGHT * rows)
         page.keyboard.press("a")
         for cell in np.flatnonzero(rng.random(cells) < 0.05).tolist():
@@ -214,26 +217,30 @@ def main() -> None:
     parser.add_argument("--grid", type=int, default=100_000)
     parser.add_argument("--browser", default="/usr/bin/chromium")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
+    # What one part decides would be missing in the next: each has pictures of its own.
+    parts: dict[str, tuple[int, Callable[[Any, str], dict[str, Any]]]] = {
+        "one": (0, lambda page, address: one_by_one(page, address, given.keys)),
+        "many": (0, lambda page, address: many_at_once(page, address, given.screens, given.seed)),
+        "grid": (given.grid, big_grid),
+    }
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        library = filled(Path(folder), given.pictures, given.grid, given.seed)
         browser = playwright.chromium.launch(executable_path=given.browser, args=["--no-sandbox"])
-        with serving(library) as address:
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            found = {
-                "browser": browser.version,
-                "load_average": round(os.getloadavg()[0], 1),
-                "one": one_by_one(page, address, given.keys),
-                "many": many_at_once(page, address, given.screens, given.seed),
-                "grid": big_grid(page, address),
-            }
+        found: dict[str, Any] = {"browser": browser.version, "load_average": round(os.getloadavg()[0], 1)}
+        for name, (rows, part) in parts.items():
+            library = filled(Path(folder) / name, given.pictures, rows, given.seed)
+            with serving(library) as address:
+                page = browser.new_page(viewport={"width": 1280, "height": 800})
+                found[name] = part(page, address)
+                page.close()
         browser.close()
     for name, value in found.items():
         print(name, value)
     command = ["python", "benchmarks/pages.py", "--pictures", str(given.pictures), "--grid", str(given.grid)]
-    write_json(OUT, {**found, **as_json(about("", given.seed, None, command))})
+    write_json(given.out, {**found, **as_json(about("", given.seed, None, command))})
 
 
 if __name__ == "__main__":

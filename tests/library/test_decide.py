@@ -170,9 +170,7 @@ def test_acts_tried_again_after_a_lost_acknowledgement_are_done_once_and_say_the
         ReviewAct(2, "confirm", CAT, key="b"),
         ReviewAct(3, "confirm", CAT),
     ]
-    said = [
-        library.store.act(lambda connection: decide_module._decide(connection, 1, acts, False)) for _ in "12"
-    ]
+    said = [library.store.act(lambda connection: decide_module.apply_acts(connection, 1, acts)) for _ in "12"]
     assert said[0] == said[1]
     assert said[0].kept == (3,)
     assert _count(library) == 3

@@ -14,7 +14,7 @@ from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import lease_next
 from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.schema import decision_table
-from lightfast.library.undo import _move, redo, undo
+from lightfast.library.undo import apply_move, redo, undo
 
 _ACT = st.tuples(
     st.lists(st.integers(1, 3), min_size=1, max_size=3, unique=True),
@@ -111,7 +111,7 @@ def test_a_move_tried_again_after_a_lost_acknowledgement_is_one_and_says_the_sam
     decide(library.store, 1, [ReviewAct(number, "confirm", 1) for number in (2, 3)])
     for act, left in (("undo", {(1, 1)}), ("redo", {(1, 1), (2, 1), (3, 1)})):
         said = [
-            library.store.act(lambda connection, act=act: _move(connection, 1, act, f"1:{act}"))
+            library.store.act(lambda connection, act=act: apply_move(connection, 1, act, f"1:{act}"))
             for _ in range(2)
         ]
         assert said[0] == said[1]

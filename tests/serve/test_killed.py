@@ -7,15 +7,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from fixtures.http_reviewers import served_by_a_process
 from library.pictures import fill
 from serve.conftest import as_files, noise_picture
 from sqlalchemy import select
@@ -24,20 +21,6 @@ from lightfast.library.library import Library
 from lightfast.library.schema import assets, decision_table
 
 _ENOUGH = 25
-
-
-@contextmanager
-def served_by_a_process(folder: Path) -> Iterator[tuple[subprocess.Popen, httpx.Client]]:
-    """`lightfast serve` in a process of its own."""
-    command = [sys.executable, "-m", "lightfast.cli", "serve", str(folder), "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            address = json.loads(process.stdout.readline())["address"]
-            with httpx.Client(base_url=address, timeout=60) as client:
-                yield process, client
-        finally:
-            process.kill()
 
 
 class Acknowledged:

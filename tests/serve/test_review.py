@@ -8,17 +8,21 @@ import httpx
 import pytest
 from library.pictures import fill, states, suggest
 from serve.conftest import Running, running
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from lightfast.library.library import Library
-from lightfast.library.schema import decision_table, queue_table
+from lightfast.library.schema import decision_table, queue_table, tokens
+from lightfast.library.store import now
 from lightfast.serve.auth.tokens import issue_secret
 from lightfast.serve.settings import ServeSettings
+
+NAMES = sorted(f"label{number}" for number in range(12))
+"""In the order of their numbers."""
 
 
 @pytest.fixture
 def filled(served: Running) -> Running:
-    fill(served.library, 30, tuple(f"label{number}" for number in range(12)))
+    fill(served.library, 30, tuple(NAMES))
     return served
 
 
@@ -131,6 +135,116 @@ def test_a_third_person_sees_neither_answer(filled: Running):
         assert not any(one["by_person"] for one in asked["asset"]["tags"])
         taken = third.post("/api/review/take", json={"asset_ids": [1]}).json()["items"]
         assert [one["asset"] for one in taken] == [asked["asset"]]
+
+
+@pytest.fixture
+def disputed(filled: Running) -> Running:
+    """Picture 1: reviewer0 asked for a second opinion, reviewer1 said something else; picture 2: reviewer0
+    confirmed a label, then asked for a second opinion. The machine had suggested label 1 for both.
+    """
+    for number in (1, 2):
+        suggest(filled.library, number, 1, 0.7)
+    with people(filled, 3) as (first, second, _):
+        first.post("/api/review/second-opinion", json={"asset_ids": [1], "label_id": 3})
+        assert confirm(first, 2, 5).status_code == 200
+        first.post("/api/review/second-opinion", json={"asset_ids": [2], "label_id": 5})
+        lease(second, 1)
+        assert confirm(second, 1, 4).status_code == 200
+    return filled
+
+
+def known_of(client: httpx.Client, asset: int) -> dict[str, object]:
+    """What the routes tell this client of who said what of a picture."""
+
+    def told(path: str, **query: object) -> dict:
+        answer = client.get(f"/api/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    detail = told(f"assets/{asset}")
+    cards = [
+        detail["asset"],
+        *(one for one in told("assets")["items"] if one["id"] == asset),
+        *told("assets/cards", id=asset)["items"],
+        *(one["asset"] for one in told("search")["items"] if one["asset"]["id"] == asset),
+    ]
+    labels = (1, 3, 4, 5)
+    found = {
+        "tags": {tuple((tag["label_id"], tag["state"]) for tag in card["tags"]) for card in cards},
+        "by person": any(tag["by_person"] for card in cards for tag in card["tags"]),
+        "history": [one["user"] for one in detail["history"]],
+        "listed by": [one for one in labels if asset in told("assets/ids", label_id=one)["ids"]],
+        "tags of it": [one["label_id"] for one in told("tags", asset_id=asset)["items"]],
+    }
+    names = [NAMES[one - 1] for one in labels]
+    by_name = {name: told("search", query=f"{name} OR NOT {name}")["items"] for name in names}
+    found["found by"] = [name for name in names if asset in [one["asset"]["id"] for one in by_name[name]]]
+    return found | {"facets": {one["label"] for one in told("search/facets")["items"]} & {NAMES[3], NAMES[4]}}
+
+
+def test_nobody_who_may_still_be_asked_reads_anywhere_what_others_said(disputed: Running):
+    nothing = {
+        "tags": {((1, "suggested"),)},
+        "by person": False,
+        "history": [],
+        "listed by": [],
+        "tags of it": [],
+        "found by": [],
+        "facets": set(),
+    }
+    with people(disputed, 3) as (_, second, third):
+        assert known_of(third, 1) == nothing
+        assert known_of(third, 2) == nothing
+        # The second one has answered about the first picture, and may be asked about the other.
+        assert known_of(second, 2) == nothing | {"facets": {NAMES[3]}}
+        seen = known_of(second, 1)
+    assert seen["tags"] == {((4, "confirmed"), (1, "suggested"))}
+    assert seen["history"] == ["reviewer1"]
+    assert NAMES[3] in seen["found by"]
+
+
+def test_admins_and_who_asked_see_what_was_said(disputed: Running):
+    with people(disputed, 1) as (first,), disputed.client() as owner:
+        for client in (first, owner):
+            assert known_of(client, 1)["tags"] == {((4, "confirmed"), (1, "suggested"))}
+            assert known_of(client, 2)["tags"] == {((5, "confirmed"), (1, "suggested"))}
+            assert known_of(client, 2)["facets"] == {NAMES[3], NAMES[4]}
+        assert "reviewer1" in known_of(owner, 1)["history"]
+
+
+def test_once_it_is_settled_everybody_sees_it(disputed: Running):
+    with people(disputed, 3) as (_, _, third):
+        assert {one["entry"]["asset_id"] for one in lease(third, 2)} == {1, 2}
+        assert confirm(third, 1, 4).status_code == 200
+        assert known_of(third, 1)["tags"] == {((4, "confirmed"), (1, "suggested"))}
+        assert known_of(third, 1)["history"] == ["reviewer1", "reviewer2"]
+
+
+def test_a_decision_brings_the_next_pictures(filled: Running):
+    with people(filled, 2) as (first, second):
+        have = [one["entry"]["asset_id"] for one in lease(first, 3)]
+        act = {"asset_id": 1, "act": "confirm", "label_id": 1, "key": "one"}
+        body = {"acts": [act], "hand": 4, "known": have}
+        answer = first.post("/api/review/decide", json=body).json()
+        assert [one["entry"]["asset_id"] for one in answer["items"]] == [4, 5]
+        assert answer["items"][0]["asset"]["id"] == 4
+        assert answer["left"] == 29
+        # The answer was lost: sent again it is done once, and nothing is in hand that is not told of.
+        again = first.post("/api/review/decide", json=body).json()
+        assert again["decision_ids"] == answer["decision_ids"]
+        assert [one["entry"]["asset_id"] for one in again["items"]] == [4, 5]
+        assert [one["entry"]["asset_id"] for one in lease(second, 1)] == [6]
+    assert decisions(filled.library) == 1
+
+
+def test_a_reviewer_who_was_known_a_moment_ago_decides_no_more_once_logged_out(filled: Running):
+    with people(filled, 1) as (client,):
+        assert confirm(client, 1, 1).status_code == 200
+        with filled.library.store.write() as connection:
+            connection.execute(update(tokens).values(revoked_at=now()))
+        for _ in range(2):
+            assert confirm(client, 2, 1).status_code == 401
+    assert decisions(filled.library) == 1
 
 
 def people(served: Running, count: int):

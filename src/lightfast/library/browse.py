@@ -5,7 +5,7 @@ picture.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from lightfast.base.errors import NotFoundError
 from lightfast.library.add import KEPT
+from lightfast.library.disagree import kept_from
 from lightfast.library.schema import assets, decision_table, labels, models, places, predictions, tags, users
 from lightfast.library.tag_states import live_decisions
 
@@ -125,6 +126,8 @@ class AssetFilter:
         unreadable: only files that are no picture (True), only pictures (False), both (None).
         label_id, state: that have this tag, in this state; without a state confirmed or suggested.
         client: that a user of this client may see; None: all.
+        blind_to: the user who is not shown what others said of pictures that wait for a second opinion
+            (`disagree.kept_from`): they are not found by label or state. None: everything is shown.
     """
 
     deleted: bool = False
@@ -132,6 +135,7 @@ class AssetFilter:
     label_id: int | None = None
     state: TagState | None = None
     client: str | None = None
+    blind_to: int | None = None
 
 
 def list_assets(
@@ -141,7 +145,8 @@ def list_assets(
     found = select(assets.c.id).where(*_conditions(wanted)).order_by(assets.c.id.desc()).limit(limit)
     if before is not None:
         found = found.where(assets.c.id < before)
-    return asset_cards(connection, connection.execute(found).scalars().all(), wanted.client)
+    ids = connection.execute(found).scalars().all()
+    return asset_cards(connection, ids, wanted.client, blind_to=wanted.blind_to)
 
 
 def list_asset_ids(connection: Connection, wanted: AssetFilter) -> tuple[int, ...]:
@@ -151,25 +156,36 @@ def list_asset_ids(connection: Connection, wanted: AssetFilter) -> tuple[int, ..
 
 
 def asset_cards(
-    connection: Connection, asset_ids: Sequence[int], client: str | None = None
+    connection: Connection,
+    asset_ids: Sequence[int],
+    client: str | None = None,
+    *,
+    blind_to: int | None = None,
 ) -> tuple[AssetCard, ...]:
     """The cards of these pictures, in this order; those that are not there are left out. With a `client`
-    their tags are its own, in its words.
+    their tags are its own, in its words. Where `blind_to` is a user from whom what others said is kept
+    (`disagree.kept_from`), the tags stand as the machine left them, and as that user decided.
     """
     rows = {row.id: row for row in connection.execute(select(assets).where(assets.c.id.in_(asset_ids)))}
-    names, tagged = _names(connection, rows), _tags(connection, rows, client)
+    names, tagged = _names(connection, rows), _tags(connection, rows, client, blind_to)
     return tuple(_card(rows[one], names, tagged) for one in asset_ids if one in rows)
 
 
 def asset_detail(
-    connection: Connection, asset_id: int, user_id: int, client: str | None = None
+    connection: Connection,
+    asset_id: int,
+    user_id: int,
+    client: str | None = None,
+    *,
+    blind_to: int | None = None,
 ) -> AssetDetail:
     """All about one picture, for this user: what others think who asked for a second opinion is not shown. A
-    viewer of a `client` sees no folders, and neither what models said nor who decided what.
+    viewer of a `client` sees no folders, and neither what models said nor who decided what; `blind_to`: see
+    `asset_cards`, the history is then the user's own.
 
     Raises NotFoundError.
     """
-    found = asset_cards(connection, [asset_id], client)
+    found = asset_cards(connection, [asset_id], client, blind_to=blind_to)
     if not found:
         raise missing_asset(asset_id)
     if client is not None:
@@ -179,7 +195,7 @@ def asset_detail(
         found[0],
         tuple(PlaceCard(row.uri, row.source, row.lost_at) for row in where),
         _predictions(connection, asset_id),
-        _history(connection, asset_id, user_id),
+        _history(connection, asset_id, user_id, blind_to),
     )
 
 
@@ -236,6 +252,8 @@ def _conditions(wanted: AssetFilter) -> list[ColumnElement[bool]]:
         found.append(_has_tag(tags.c.label_id == wanted.label_id, wanted.state))
     elif wanted.state is not None:
         found.append(_has_tag(tags.c.state == wanted.state, wanted.state))
+    if wanted.blind_to is not None and (wanted.label_id, wanted.state) != (None, None):
+        found.append(~kept_from(assets.c.id, wanted.blind_to))
     return found
 
 
@@ -266,7 +284,9 @@ def _file_name(uri: str, source: str) -> str:
     return address.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or address
 
 
-def _tags(connection: Connection, asset_ids: Iterable[int], client: str | None) -> dict[int, list[TagCard]]:
+def _tags(
+    connection: Connection, asset_ids: Iterable[int], client: str | None, blind_to: int | None
+) -> dict[int, list[TagCard]]:
     said = labels.alias("said")
     wanted = (
         select(tags, func.coalesce(said.c.name, labels.c.name).label("name"))
@@ -277,20 +297,42 @@ def _tags(connection: Connection, asset_ids: Iterable[int], client: str | None) 
     )
     if client is not None:
         wanted = wanted.where(tags.c.label_id.in_(client_label_ids(client)))
-    rows = connection.execute(wanted)
+    if blind_to is not None:
+        wanted = wanted.add_columns(_of_others(blind_to).label("kept_back"))
     found: dict[int, list[TagCard]] = {}
-    for row in rows:
-        card = TagCard(
-            row.label_id,
-            row.name,
-            row.state,
-            row.score,
-            row.probability,
-            row.rule,
-            row.decision_id is not None,
-        )
-        found.setdefault(row.asset_id, []).append(card)
+    blind = set[int]()
+    for row in connection.execute(wanted):
+        card = tag_card(row)
+        if blind_to is not None and row.kept_back:
+            blind.add(row.asset_id)
+            card = _as_left(card, row.machine_state)
+        if card is not None:
+            found.setdefault(row.asset_id, []).append(card)
+    for one in blind & found.keys():
+        found[one].sort(key=lambda card: (-card.score, card.label_id))
     return found
+
+
+def _of_others(user_id: int) -> ColumnElement[bool]:
+    """The condition that another person's decision, which is kept from this one, holds of a tag."""
+    others = select(decision_table.c.id).where(
+        decision_table.c.id == tags.c.decision_id, decision_table.c.user_id != user_id
+    )
+    return others.exists() & kept_from(tags.c.asset_id, user_id)
+
+
+def _as_left(card: TagCard, state: TagState | None) -> TagCard | None:
+    """A tag as the machine left it; None where it was a person's alone."""
+    if state is None:
+        return None
+    score = 1.0 if state == "confirmed" or card.probability is None else card.probability
+    return replace(card, state=state, score=score, by_person=False)
+
+
+def tag_card(row: Row[Any]) -> TagCard:
+    """A row of `tags`, with the label's `name`, as a card."""
+    by_person = row.decision_id is not None
+    return TagCard(row.label_id, row.name, row.state, row.score, row.probability, row.rule, by_person)
 
 
 def _card(row: Row[Any], names: dict[int, str], tagged: dict[int, list[TagCard]]) -> AssetCard:
@@ -314,9 +356,11 @@ def _predictions(connection: Connection, asset_id: int) -> tuple[PredictionCard,
     )
 
 
-def _history(connection: Connection, asset_id: int, user_id: int) -> tuple[DecisionCard, ...]:
+def _history(
+    connection: Connection, asset_id: int, user_id: int, blind_to: int | None
+) -> tuple[DecisionCard, ...]:
     before = labels.alias("before")
-    rows = connection.execute(
+    wanted = (
         select(decision_table, users.c.name.label("user"), labels.c.name.label("label"))
         .add_columns(before.c.name.label("from_label"))
         .join(users, users.c.id == decision_table.c.user_id)
@@ -325,7 +369,11 @@ def _history(connection: Connection, asset_id: int, user_id: int) -> tuple[Decis
         .where(decision_table.c.asset_id == asset_id)
         .where(or_(decision_table.c.act != "second_opinion", decision_table.c.user_id == user_id))
         .order_by(decision_table.c.id)
-    ).all()
+    )
+    if blind_to is not None:
+        own = decision_table.c.user_id == blind_to
+        wanted = wanted.where(own | ~kept_from(decision_table.c.asset_id, blind_to))
+    rows = connection.execute(wanted).all()
     live = {row.id for row in live_decisions(rows)}
     return tuple(
         DecisionCard(row.id, row.at, row.user, row.act, row.label, row.from_label, row.reason, row.id in live)

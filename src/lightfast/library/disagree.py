@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, select, update
 
-from lightfast.library.lease import DISAGREEMENT
-from lightfast.library.schema import decision_table, leases, queue_table, tags
+from lightfast.library.lease import DISAGREEMENT, is_open, said_before
+from lightfast.library.schema import assets, decision_table, queue_table, tags
 from lightfast.library.store import now
 from lightfast.library.tag_states import undone_decisions
 
@@ -18,33 +18,30 @@ if TYPE_CHECKING:
 _REASON = "two people see it differently"
 
 
-def asked_again(connection: Connection, user_id: int, asset_ids: set[int]) -> set[int]:
-    """Those of the pictures that the queue itself asks this person about: in the person's hand, with an open
-    entry. What another person decided about them may be decided over.
+def kept_from(asset_id: ColumnElement[Any], user_id: int) -> ColumnElement[bool]:
+    """The condition that what others said of the picture `asset_id` is not shown to this person: it waits for
+    a second opinion, or for a third one, and this person may be the one who is asked.
     """
-    rows = connection.execute(
-        select(queue_table.c.asset_id)
-        .join(leases, leases.c.asset_id == queue_table.c.asset_id)
-        .where(queue_table.c.asset_id.in_(asset_ids), queue_table.c.state == "open")
-        .where(leases.c.user_id == user_id, leases.c.expires_at > now())
-    )
-    return set(rows.scalars())
+    entry = queue_table.c
+    opinion = entry.not_user_id.isnot(None) & (entry.not_user_id != user_id)
+    third = (entry.source == DISAGREEMENT) & ~said_before(user_id)
+    return exists().where(entry.asset_id == asset_id, is_open(), opinion | third)
 
 
-def with_disputed_label(connection: Connection, user_id: int, acts: Sequence[ReviewAct]) -> Mapping[int, int]:
+def kept_pictures(connection: Connection, asset_ids: Sequence[int], user_id: int) -> set[int]:
+    """Those of some pictures of which `kept_from` holds for this person."""
+    wanted = select(assets.c.id).where(assets.c.id.in_(asset_ids), kept_from(assets.c.id, user_id))
+    return set(connection.execute(wanted).scalars())
+
+
+def with_disputed_label(
+    connection: Connection, user_id: int, acts: Sequence[ReviewAct], waiting: Sequence[Row[Any]]
+) -> Mapping[int, int]:
     """asset → the label that stands from the second person and that the third one's answer replaces, of those
-    `acts` that settle a disagreement.
+    `acts` that settle a disagreement; `waiting`: the open entries of their pictures.
     """
     about = {one.asset_id: one.label_id for one in acts if one.act == "confirm"}
-    disputed = set(
-        connection.execute(
-            select(queue_table.c.asset_id).where(
-                queue_table.c.asset_id.in_(about),
-                queue_table.c.source == DISAGREEMENT,
-                queue_table.c.state == "open",
-            )
-        ).scalars()
-    )
+    disputed = {row.asset_id for row in waiting if row.source == DISAGREEMENT} & about.keys()
     if not disputed:
         return {}
     rows = connection.execute(
@@ -57,20 +54,24 @@ def with_disputed_label(connection: Connection, user_id: int, acts: Sequence[Rev
 
 
 def disagreements(
-    connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]
+    connection: Connection,
+    user_id: int,
+    acts: Sequence[ReviewAct] | Sequence[Row[Any]],
+    waiting: Sequence[Row[Any]],
 ) -> list[dict[str, Any]]:
     """Entries for the queue: the pictures on which this person's answers differ from the opinion of whoever
-    asked for a second one. To be asked before the acts close the open entries.
+    asked for a second one; `waiting`: the open entries of the pictures, before the acts close them.
 
     A first person without an opinion of the own disagrees with nobody.
     """
-    about = [one for one in acts if one.act in ("confirm", "reject")]
-    waiting = _second_opinions(connection, [one.asset_id for one in about])
+    opinions = {row.asset_id for row in waiting if row.not_user_id is not None}
     row = {"source": DISAGREEMENT, "reason": _REASON, "uncertainty": 1.0}
     return [
         {"asset_id": one.asset_id, **row}
-        for one in about
-        if one.asset_id in waiting and _differs(connection, user_id, one)
+        for one in acts
+        if one.act in ("confirm", "reject")
+        and one.asset_id in opinions
+        and _differs(connection, user_id, one)
     ]
 
 
@@ -82,18 +83,6 @@ def withdraw_disagreements(connection: Connection, asset_ids: Sequence[int]) -> 
         .where(queue_table.c.state == "open")
         .values(state="withdrawn", done_at=now())
     )
-
-
-def _second_opinions(connection: Connection, asset_ids: Sequence[int]) -> set[int]:
-    """Pictures of which somebody asked for a second opinion that is still open."""
-    rows = connection.execute(
-        select(queue_table.c.asset_id).where(
-            queue_table.c.asset_id.in_(asset_ids),
-            queue_table.c.state == "open",
-            queue_table.c.not_user_id.isnot(None),
-        )
-    )
-    return set(rows.scalars())
 
 
 def _differs(connection: Connection, user_id: int, one: ReviewAct | Row[Any]) -> bool:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.errors import SettingsError
@@ -66,6 +81,8 @@ def enqueue(connection: Connection, entries: Iterable[Mapping[str, Any]]) -> int
     place. Gives how many are new.
     """
     rows = [{"label_id": None, "cluster": None, "added_at": now(), **one} for one in entries]
+    if not rows:
+        return 0
     numbers = [row["asset_id"] for row in rows]
     waiting = select(queue_table.c.asset_id, queue_table.c.label_id, queue_table.c.source).where(
         queue_table.c.asset_id.in_(numbers), queue_table.c.state == "open"
@@ -97,7 +114,22 @@ def lease_next(
         raise SettingsError(f"`count` {count}", expected=f"1 to {MOST}")
     if order not in _ORDERS:
         raise SettingsError(f"`order` {order!r}", expected=" or ".join(_ORDERS))
-    return store.act(lambda connection: _lease(connection, user_id, count, order, minutes))
+
+    return store.act(lambda connection: hand_of(connection, user_id, count, order=order, minutes=minutes))
+
+
+def hand_of(
+    connection: Connection,
+    user_id: int,
+    count: int,
+    *,
+    order: Order = "uncertainty",
+    minutes: float = MINUTES,
+) -> tuple[QueueEntry, ...]:
+    """`lease_next` in the transaction of `connection`."""
+    end = now() + timedelta(minutes=minutes)
+    held = _in_hand(connection, user_id, order, end)[:count]
+    return (*held, *_take_next(connection, user_id, count - len(held), order, end))
 
 
 def lease_assets(
@@ -108,92 +140,152 @@ def lease_assets(
     """
     wanted = list(dict.fromkeys(asset_ids))[:MOST]
 
-    def lease(connection: Connection) -> tuple[QueueEntry, ...]:
-        moment = now()
-        connection.execute(delete(leases).where(leases.c.expires_at <= moment))
-        waiting = _waiting(user_id, "uncertainty").where(queue_table.c.asset_id.in_(wanted))
-        others = select(leases.c.asset_id).where(leases.c.user_id != user_id)
-        entries = _one_each(_entries(connection, waiting.where(queue_table.c.asset_id.notin_(others))), set())
-        _take(connection, user_id, entries, moment + timedelta(minutes=minutes))
-        by_asset = {one.asset_id: one for one in entries}
-        return tuple(by_asset[number] for number in wanted if number in by_asset)
+    return store.act(lambda connection: take_assets(connection, user_id, wanted, minutes=minutes))
 
-    return store.act(lease)
+
+def take_assets(
+    connection: Connection, user_id: int, asset_ids: Sequence[int], *, minutes: float = MINUTES
+) -> tuple[QueueEntry, ...]:
+    """`lease_assets` in the transaction of `connection`."""
+    moment = now()
+    connection.execute(_END, {"moment": moment})
+    others = {row.asset_id for row in hands_on(connection, asset_ids) if row.user_id != user_id}
+    given = {"user": user_id, "assets": sorted({*asset_ids} - others)}
+    entries = _one_each(_entries(connection, _those_waiting("uncertainty"), given), set())
+    _take(connection, user_id, entries, moment + timedelta(minutes=minutes))
+    by_asset = {one.asset_id: one for one in entries}
+    return tuple(by_asset[number] for number in asset_ids if number in by_asset)
 
 
 def release(store: Store, user_id: int, asset_ids: Iterable[int] | None = None) -> int:
     """Give pictures back before their lease ends; without numbers all that the person has. How many."""
+    wanted = None if asset_ids is None else list(asset_ids)
+    return store.act(lambda connection: give_back(connection, user_id, wanted))
 
-    def give_back(connection: Connection) -> int:
-        own = delete(leases).where(leases.c.user_id == user_id)
-        if asset_ids is not None:
-            own = own.where(leases.c.asset_id.in_(list(asset_ids)))
-        return connection.execute(own).rowcount
 
-    return store.act(give_back)
+def give_back(connection: Connection, user_id: int, asset_ids: Sequence[int] | None = None) -> int:
+    """`release` in the transaction of `connection`."""
+    own = delete(leases).where(leases.c.user_id == user_id)
+    if asset_ids is not None:
+        own = own.where(leases.c.asset_id.in_(asset_ids))
+    return connection.execute(own).rowcount
+
+
+_FEW = select(literal_column("1")).where(queue_table.c.state == "open").limit(bindparam("most")).subquery()
+_COUNT = select(func.count()).select_from(_FEW)
 
 
 def count_waiting(connection: Connection, most: int = 10_000) -> int:
     """How many pictures wait, counted no further than `most`."""
-    few = select(queue_table.c.id).where(queue_table.c.state == "open").limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(few)).scalar_one()
+    return connection.execute(_COUNT, {"most": most}).scalar_one()
 
 
-def _lease(
-    connection: Connection, user_id: int, count: int, order: str, minutes: float
-) -> tuple[QueueEntry, ...]:
-    moment = now()
-    end = moment + timedelta(minutes=minutes)
-    connection.execute(delete(leases).where(leases.c.expires_at <= moment))
-    # Without a limit: a picture may wait with several questions, and comes with one.
-    in_hand = _waiting(user_id, order).join(leases, _mine(user_id))
-    entries = _one_each(_entries(connection, in_hand), set())[:count]
-    held = [one.asset_id for one in entries]
-    connection.execute(
-        update(leases).where(leases.c.asset_id.in_(held), leases.c.user_id == user_id).values(expires_at=end)
-    )
-    free = _waiting(user_id, order).where(
-        ~select(leases.c.asset_id).where(leases.c.asset_id == queue_table.c.asset_id).exists()
-    )
+def is_open() -> ColumnElement[bool]:
+    """The condition on entries of chosen pictures that they are open: found by their pictures, where SQLite
+    would read all that waits.
+    """
+    return queue_table.c.state.concat("") == "open"
+
+
+_THESE_OPEN = queue_table.c.asset_id.in_(bindparam("assets", expanding=True)) & is_open()
+_OPEN = select(queue_table).where(_THESE_OPEN)
+_HANDS = select(leases).where(leases.c.asset_id.in_(bindparam("assets", expanding=True)))
+
+
+def open_entries(connection: Connection, asset_ids: Iterable[int]) -> Sequence[Row[Any]]:
+    """The rows of the queue by which these pictures wait."""
+    wanted = sorted(set(asset_ids))
+    return connection.execute(_OPEN, {"assets": wanted}).all() if wanted else []
+
+
+def hands_on(connection: Connection, asset_ids: Iterable[int]) -> Sequence[Row[Any]]:
+    """The leases on these pictures, those that have ended too."""
+    wanted = sorted(set(asset_ids))
+    return connection.execute(_HANDS, {"assets": wanted}).all() if wanted else []
+
+
+def _take_next(
+    connection: Connection, user_id: int, count: int, order: str, end: datetime
+) -> list[QueueEntry]:
+    """So many more pictures for this person, of those that nobody has in hand."""
+    connection.execute(_END, {"moment": now()})
+    locked = connection.dialect.name != "sqlite"
+    entries: list[QueueEntry] = []
     while len(entries) < count:
-        wanted = free.limit(4 * (count - len(entries)))
-        if connection.dialect.name != "sqlite":
-            wanted = wanted.with_for_update(skip_locked=True, of=queue_table)
-        found = _one_each(_entries(connection, wanted), {one.asset_id for one in entries})
-        taken = _take(connection, user_id, found[: count - len(entries)], end)
+        most = count - len(entries)
+        given = {"user": user_id, "most": 4 * most}
+        seen = {one.asset_id for one in entries}
+        found = _one_each(_entries(connection, _those_free(order, locked), given), seen)
+        taken = _take(connection, user_id, found[:most], end)
         entries += [one for one in found if one.asset_id in taken]
         if not taken:
             break
-    return tuple(entries)
+    return entries
 
 
-def _waiting(user_id: int, order: str) -> Select[Any]:
+_END = delete(leases).where(leases.c.expires_at <= bindparam("moment"))
+_OWN = select(leases.c.asset_id).where(
+    leases.c.user_id == bindparam("user"), leases.c.expires_at > bindparam("moment")
+)
+_AGAIN = (
+    update(leases)
+    .where(leases.c.asset_id.in_(bindparam("assets", expanding=True)), leases.c.user_id == bindparam("user"))
+    .values(expires_at=bindparam("end"))
+)
+
+
+def _in_hand(connection: Connection, user_id: int, order: str, end: datetime) -> list[QueueEntry]:
+    """What the person has in hand, each picture with one of its questions; the leases begin anew."""
+    own = connection.execute(_OWN, {"user": user_id, "moment": now()}).scalars().all()
+    if not own:
+        return []
+    given = {"user": user_id, "assets": list(own)}
+    entries = _one_each(_entries(connection, _those_waiting(order), given), set())
+    held = [one.asset_id for one in entries]
+    connection.execute(_AGAIN, {"assets": held, "user": user_id, "end": end})
+    return entries
+
+
+@cache
+def _those_waiting(order: str) -> Select[Any]:
+    """The open entries of some pictures that `user` may be asked about."""
+    return _waiting(order).where(_THESE_OPEN)
+
+
+@cache
+def _those_free(order: str, locked: bool) -> Select[Any]:
+    """The first `most` open entries of pictures that nobody has in hand, and that `user` may be asked about;
+    `locked`: those that no other transaction is taking.
+    """
+    taken = select(leases.c.asset_id).where(leases.c.asset_id == queue_table.c.asset_id).exists()
+    found = _waiting(order).where(queue_table.c.state == "open", ~taken).limit(bindparam("most"))
+    return found.with_for_update(skip_locked=True, of=queue_table) if locked else found
+
+
+def _waiting(order: str) -> Select[Any]:
     columns = [queue_table.c[name] for name in QueueEntry.__dataclass_fields__]
+    user = bindparam("user")
     return (
         select(*columns)
         .join(assets, assets.c.id == queue_table.c.asset_id)
-        .where(queue_table.c.state == "open", assets.c.deleted_at.is_(None))
-        .where(or_(queue_table.c.not_user_id.is_(None), queue_table.c.not_user_id != user_id))
-        .where(or_(queue_table.c.source != DISAGREEMENT, ~_said_before(user_id)))
+        .where(assets.c.deleted_at.is_(None))
+        .where(or_(queue_table.c.not_user_id.is_(None), queue_table.c.not_user_id != user))
+        .where(or_(queue_table.c.source != DISAGREEMENT, ~said_before(user)))
         .order_by(*_ORDERS[order])
     )
 
 
-def _said_before(user_id: int) -> ColumnElement[bool]:
+def said_before(user: ColumnElement[int] | int) -> ColumnElement[bool]:
     """The condition on an entry of the queue that this person has answered about its picture."""
     return exists().where(
         decision_table.c.asset_id == queue_table.c.asset_id,
-        decision_table.c.user_id == user_id,
+        decision_table.c.user_id == user,
         decision_table.c.act.in_(("confirm", "reject", "second_opinion")),
     )
 
 
-def _mine(user_id: int) -> Any:
-    return (leases.c.asset_id == queue_table.c.asset_id) & (leases.c.user_id == user_id)
-
-
-def _entries(connection: Connection, wanted: Select[Any]) -> list[QueueEntry]:
-    return [QueueEntry(**row._mapping) for row in connection.execute(wanted)]
+def _entries(connection: Connection, wanted: Select[Any], given: Mapping[str, Any]) -> list[QueueEntry]:
+    return [QueueEntry(*row) for row in connection.execute(wanted, dict(given))]
 
 
 def _one_each(entries: Iterable[QueueEntry], seen: set[int]) -> list[QueueEntry]:
@@ -202,7 +294,7 @@ def _one_each(entries: Iterable[QueueEntry], seen: set[int]) -> list[QueueEntry]
     return list(reversed(first.values()))
 
 
-def _take(connection: Connection, user_id: int, entries: Iterable[QueueEntry], end: Any) -> set[int]:
+def _take(connection: Connection, user_id: int, entries: Iterable[QueueEntry], end: datetime) -> set[int]:
     rows = [{"asset_id": one.asset_id, "user_id": user_id, "expires_at": end} for one in entries]
     if not rows:
         return set()

@@ -95,6 +95,9 @@ tokens = Table(
     Column("note", Text, nullable=False, server_default=""),
     # "session": of a browser; "token": of a program.
     Column("kind", Text, nullable=False, server_default="token"),
+    # What a token may at most, where that is less than its user may; NULL: as the user.
+    Column("role", Text),
+    Column("client", Text),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
     Column("revoked_at", Moment),
@@ -254,9 +257,16 @@ queue_table = Table(
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("done_at", Moment),
     _to("decision_id", "decisions"),
-    Index(None, "state", "skipped", "uncertainty", "id"),
     _one_of("state", "open", "done", "withdrawn"),
     sqlite_autoincrement=True,
+)
+# In the order in which the queue is read: without it every lease sorts all that waits.
+Index(
+    "ix_queue_in_order",
+    queue_table.c.state,
+    queue_table.c.skipped,
+    queue_table.c.uncertainty.desc(),
+    queue_table.c.id,
 )
 leases = Table(
     "leases",

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, true, update
 
 from lightfast.library.disagree import withdraw_disagreements
-from lightfast.library.lease import DISAGREEMENT, enqueue
+from lightfast.library.lease import DISAGREEMENT, enqueue, open_entries
 from lightfast.library.schema import decision_table, queue_table
 from lightfast.library.store import now
 from lightfast.library.tag_states import ABOUT_LABELS, live_decisions
@@ -24,14 +24,21 @@ _REASONS = {"second_opinion": "a second opinion is asked for", "send_back": "sen
 """Why a picture is queued by an act, where it did not wait before."""
 
 
-def settle(connection: Connection, user_id: int, acts: Sequence[ReviewAct] | Sequence[Row[Any]]) -> None:
+def settle(
+    connection: Connection,
+    user_id: int,
+    acts: Sequence[ReviewAct] | Sequence[Row[Any]],
+    waiting: Sequence[Row[Any]],
+) -> None:
     """Bring the queue to what was done: answered entries are done, skipped ones go behind, second opinions go
-    to somebody else, what was sent back is open again.
+    to somebody else, what was sent back is open again; `waiting`: the open entries of the pictures.
 
     Where a model asked about several labels of a picture, an answer about one leaves the others open.
     """
-    _close(connection, [one for one in acts if one.act in ABOUT_LABELS])
+    _close(connection, [one for one in acts if one.act in ABOUT_LABELS], waiting)
     pictures = _by_act(acts)
+    if pictures.keys() <= {*ABOUT_LABELS}:
+        return
     is_open = queue_table.c.state == "open"
     _bring(connection, pictures.get("skip", ()), is_open, {"skipped": queue_table.c.skipped + 1})
     _bring(connection, pictures.get("second_opinion", ()), is_open, {"not_user_id": user_id})
@@ -45,19 +52,20 @@ def _ask(
 ) -> None:
     """Queue those of the pictures of an act that have no open entry: nobody would be asked about them."""
     wanted = dict.fromkeys(pictures.get(act, ()))
-    waiting = {row.asset_id for row in _entries(connection, {*wanted}, "open")}
+    waiting = {row.asset_id for row in open_entries(connection, wanted)}
     row = {"source": "person", "reason": _REASONS[act], "uncertainty": 1.0, **values}
     enqueue(connection, [{**row, "asset_id": number} for number in wanted if number not in waiting])
 
 
-def _close(connection: Connection, acts: Sequence[ReviewAct | Row[Any]]) -> None:
+def _close(connection: Connection, acts: Sequence[ReviewAct | Row[Any]], waiting: Sequence[Row[Any]]) -> None:
     """The open entries that the answers settle are done."""
-    entries = _entries(connection, {one.asset_id for one in acts}, "open")
+    about = {one.asset_id for one in acts}
+    entries = [row for row in waiting if row.asset_id in about]
     several, answered = _several(entries), _answered(acts)
     done = [
         row.id for row in entries if not _on_its_own(row, several) or (row.asset_id, row.label_id) in answered
     ]
-    _put(connection, done, {"state": "done", "done_at": now()})
+    _done(connection, done)
 
 
 def unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
@@ -95,8 +103,9 @@ def _close_again(
     own = [row for row in entries if _on_its_own(row, several)]
     wait = [row.id for row in own if (row.asset_id, row.label_id) not in holds]
     closed = [row.id for row in entries if row.state == "open" and row.source != DISAGREEMENT]
-    _put(connection, sorted({*closed} - {*wait}), {"state": "done", "done_at": now()})
-    _put(connection, wait, _OPENED)
+    _done(connection, sorted({*closed} - {*wait}))
+    if wait:
+        connection.execute(update(queue_table).where(queue_table.c.id.in_(wait)).values(_OPENED))
 
 
 def _entries(connection: Connection, asset_ids: Sequence[int] | set[int], *states: str) -> Sequence[Row[Any]]:
@@ -127,9 +136,16 @@ def _answered(acts: Sequence[ReviewAct | Row[Any]]) -> set[tuple[int, int | None
     return {(one.asset_id, label) for one in acts for label in (one.label_id, one.from_label_id)}
 
 
-def _put(connection: Connection, entry_ids: Sequence[int], values: Mapping[str, Any]) -> None:
+_DONE = (
+    update(queue_table)
+    .where(queue_table.c.id.in_(bindparam("entries", expanding=True)))
+    .values(state="done", done_at=bindparam("moment"))
+)
+
+
+def _done(connection: Connection, entry_ids: Sequence[int]) -> None:
     if entry_ids:
-        connection.execute(update(queue_table).where(queue_table.c.id.in_(entry_ids)).values(dict(values)))
+        connection.execute(_DONE, {"entries": list(entry_ids), "moment": now()})
 
 
 def _bring(

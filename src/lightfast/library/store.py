@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ class Store:
 
     def __init__(self, engine: Engine, name: str, patience: float = WAIT_SECONDS) -> None:
         self.engine, self.name, self.patience = engine, name, patience
+        # SQLite has one writer, and its own waiting is a poll in no order: of many somebody waits too long.
+        self._turn = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -48,10 +51,21 @@ class Store:
         """One transaction: everything inside happens, durably, or nothing does. Waits as `read` does."""
         with (
             described(self.name),
+            self._in_turn(),
             self._connected().execution_options(writes=True) as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """One writer of this process at a time on SQLite; after `patience` the database itself says no."""
+        got = self.is_sqlite and self._turn.acquire(timeout=self.patience)
+        try:
+            yield
+        finally:
+            if got:
+                self._turn.release()
 
     def _connected(self) -> Connection:
         end, pause = time.monotonic() + self.patience, 0.05
@@ -76,7 +90,11 @@ class Store:
         while True:
             try:
                 # Outside `described`: the driver's own error says whether another try makes sense.
-                with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+                with (
+                    self._in_turn(),
+                    self.engine.connect().execution_options(writes=True) as connection,
+                    connection.begin(),
+                ):
                     return transaction(connection)
             except DBAPIError as error:
                 if not lost(error) or time.monotonic() + pause > end:

@@ -42,6 +42,14 @@ def tag_states(rows: Iterable[Row[Any]]) -> dict[tuple[int, int], tuple[str, int
     return states
 
 
+_DECISIONS = select(decision_table).where(decision_table.c.asset_id.in_(bindparam("assets", expanding=True)))
+_TAGS = select(tags).where(tags.c.asset_id.in_(bindparam("assets", expanding=True)))
+_THIS = (tags.c.asset_id == bindparam("asset")) & (tags.c.label_id == bindparam("label"))
+_CHANGED = ("state", "score", "decision_id", "updated_at")
+_CHANGE = update(tags).where(_THIS).values({name: bindparam(f"to_{name}") for name in _CHANGED})
+_TAKE_OUT, _PUT_IN = delete(tags).where(_THIS), insert(tags)
+
+
 def rebuild_tags(connection: Connection, asset_ids: Iterable[int]) -> None:
     """Bring the tags of some pictures to what their decisions say; where none holds any more, to what the
     machine's rule said.
@@ -49,10 +57,8 @@ def rebuild_tags(connection: Connection, asset_ids: Iterable[int]) -> None:
     numbers = list(set(asset_ids))
     if not numbers:
         return
-    said = tag_states(
-        connection.execute(select(decision_table).where(decision_table.c.asset_id.in_(numbers))).all()
-    )
-    present = connection.execute(select(tags).where(tags.c.asset_id.in_(numbers))).all()
+    said = tag_states(connection.execute(_DECISIONS, {"assets": numbers}).all())
+    present = connection.execute(_TAGS, {"assets": numbers}).all()
     gone: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     for row in present:
@@ -62,15 +68,12 @@ def rebuild_tags(connection: Connection, asset_ids: Iterable[int]) -> None:
             gone.append(key)
         elif values:
             changed.append({**key, **{f"to_{name}": value for name, value in values.items()}})
-    this = (tags.c.asset_id == bindparam("asset")) & (tags.c.label_id == bindparam("label"))
     if gone:
-        connection.execute(delete(tags).where(this), gone)
+        connection.execute(_TAKE_OUT, gone)
     if changed:
-        names = ("state", "score", "decision_id", "updated_at")
-        put = update(tags).where(this).values({name: bindparam(f"to_{name}") for name in names})
-        connection.execute(put, changed)
+        connection.execute(_CHANGE, changed)
     if said:
-        connection.execute(insert(tags), [_tag_row(key, state) for key, state in said.items()])
+        connection.execute(_PUT_IN, [_tag_row(key, state) for key, state in said.items()])
 
 
 def _tag_row(key: tuple[int, int], said: tuple[str, int]) -> dict[str, Any]:

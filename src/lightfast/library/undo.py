@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, or_, select
 
 from lightfast.library.decide import Acted, add_decisions, lock_pictures, new_key
 from lightfast.library.disagree import disagreements
-from lightfast.library.lease import enqueue
+from lightfast.library.lease import enqueue, open_entries
 from lightfast.library.schema import decision_table, users
 from lightfast.library.settle import settle, unsettle
 from lightfast.library.store import Store, now
@@ -25,13 +25,13 @@ def undo(store: Store, user_id: int, *, key: str | None = None) -> Acted:
     With a `key` that was used before, what was done then.
     """
     name = key or new_key(user_id)
-    return store.act(lambda connection: _move(connection, user_id, "undo", name))
+    return store.act(lambda connection: apply_move(connection, user_id, "undo", name))
 
 
 def redo(store: Store, user_id: int, *, key: str | None = None) -> Acted:
     """Do again what the reviewer took back last; nothing where a new act came after."""
     name = key or new_key(user_id)
-    return store.act(lambda connection: _move(connection, user_id, "redo", name))
+    return store.act(lambda connection: apply_move(connection, user_id, "redo", name))
 
 
 def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
@@ -53,7 +53,8 @@ def steps(rows: Iterable[Row[Any, Any, Any]]) -> tuple[list[int], list[int]]:
     return done, taken
 
 
-def _move(connection: Connection, user_id: int, act: str, key: str) -> Acted:
+def apply_move(connection: Connection, user_id: int, act: Literal["undo", "redo"], key: str) -> Acted:
+    """`undo` or `redo` in the transaction of `connection`; the key makes that it may be tried again."""
     # One move of a person at a time: each begins where the one before ended.
     connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)).all()
     if before := _moved_before(connection, key):
@@ -73,8 +74,9 @@ def _move(connection: Connection, user_id: int, act: str, key: str) -> Acted:
     numbers = add_decisions(connection, [{**moves[0], "key": key}, *moves[1:]])
     rebuild_tags(connection, {row.asset_id for row in rows})
     if act == "redo":
-        disagreed = disagreements(connection, user_id, rows)
-        settle(connection, user_id, rows)
+        waiting = open_entries(connection, (row.asset_id for row in rows))
+        disagreed = disagreements(connection, user_id, rows, waiting)
+        settle(connection, user_id, rows, waiting)
         enqueue(connection, disagreed)
     else:
         unsettle(connection, rows)

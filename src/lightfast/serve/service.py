@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from lightfast.base.errors import SettingsError, StorageError
 from lightfast.base.files import storage_errors
@@ -45,6 +45,8 @@ class Service:
         self.embeddings = UploadEmbedder(library, settings.device)
         self.follower = QueueFollower(library)
         self.closing = threading.Event()
+        # Digests of secrets that held when they came last; whether one still does is asked of the database.
+        self.senders: set[str] = set()
         self._engine: JobEngine | None = None
         self._starting = threading.Lock()
 
@@ -54,13 +56,14 @@ class Service:
         """
         return self.settings.only_here and not has_users(connection)
 
-    def owner(self, connection: Connection, *, write: bool) -> int:
+    def owner(self, connection: Connection) -> int:
         """The number of the owner, who is made by the first write; 0 before."""
-        name = self.settings.local_user
-        found = connection.execute(select(users.c.id).where(users.c.name == name.strip())).scalar()
-        if found is None and write:
-            return self.library.store.act(lambda connection: user_number(connection, name, "admin"))
-        return found or 0
+        name = self.settings.local_user.strip()
+        return connection.execute(_NAMED, {"name": name}).scalar() or 0
+
+    def make_owner(self, connection: Connection) -> int:
+        """The number of the owner, who is made where it is not there yet."""
+        return user_number(connection, self.settings.local_user, "admin")
 
     def start(self, pictures: Sequence[str]) -> None:
         """Begin to work on jobs; the first one adds `pictures`. A library that cannot be written is served
@@ -74,8 +77,7 @@ class Service:
             _LOG.warning("jobs cannot be worked on: %s", error)
             return
         if engine is not None and pictures:
-            with self.library.store.read() as connection:
-                owner = self.owner(connection, write=True)
+            owner = self.library.store.act(self.make_owner)
             engine.submit("add", {"sources": tuple(pictures)}, owner)
 
     @property
@@ -105,10 +107,13 @@ class Service:
                 )
 
 
+_NAMED = select(users.c.id).where(users.c.name == bindparam("name"))
+_ABLE = select(users.c.id).where(users.c.password_hash.isnot(None), users.c.disabled_at.is_(None)).limit(1)
+
+
 def has_users(connection: Connection) -> bool:
     """Whether anybody can log in."""
-    found = select(users.c.id).where(users.c.password_hash.isnot(None), users.c.disabled_at.is_(None))
-    return connection.execute(found.limit(1)).scalar() is not None
+    return connection.execute(_ABLE).scalar() is not None
 
 
 async def _service_of(request: Request) -> Service:

@@ -49,7 +49,7 @@ def search_words(
     with library.store.read() as connection:
         known = open_features(library, connection, WORDS_OF)
         classes, probs = _kept_classes(known)
-        compiled = compile_query(connection, scope.query, scope.client)
+        compiled = compile_query(connection, scope.query, scope.client, scope.blind_to)
         named = (library.store.name, "text", scope.query, scope.client, text, sure)
         first = ranking_start(named, scope, len(known))
         scores = Scores(

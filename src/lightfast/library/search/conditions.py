@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from lightfast.base.errors import DataError
+from lightfast.library.disagree import kept_from
 from lightfast.library.schema import assets, decision_table, places, queue_table, tags, users
 from lightfast.library.search.label_names import LabelNames, load_label_names, nearest_names
 from lightfast.library.search.syntax import (
@@ -113,8 +114,12 @@ class CompiledQuery:
         return number, lambda rows: _held(term, rows)
 
 
-def compile_query(connection: Connection, text: str, client: str = "") -> CompiledQuery:
-    """Understand a search (see `syntax`), its labels in the words of `client` or the library's own.
+def compile_query(
+    connection: Connection, text: str, client: str = "", blind_to: int | None = None
+) -> CompiledQuery:
+    """Understand a search (see `syntax`), its labels in the words of `client` or the library's own. A search
+    by labels or fields leaves out pictures of which the user `blind_to` may not know what others said
+    (`disagree.kept_from`).
 
     Raises DataError with the character for what cannot be understood, for labels and people that are not
     there, with the nearest names.
@@ -125,6 +130,9 @@ def compile_query(connection: Connection, text: str, client: str = "") -> Compil
         term, load_label_names(connection, client), people, true(), plain=term == AndTerm(())
     )
     condition = and_(_condition(start, term), *_usual(term))
+    told = any(isinstance(one, LabelTerm | FieldTerm) for one in _all_terms(term))
+    if blind_to is not None and told:
+        condition &= ~kept_from(assets.c.id, blind_to)
     return replace(start, condition=condition)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, true
 
 from lightfast.base.errors import SettingsError
+from lightfast.library.disagree import kept_from
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, places, tags
 from lightfast.library.search.conditions import compile_query
@@ -74,7 +75,13 @@ class Facets:
 
 
 def search_tags(
-    library: Library, query: str = "", *, client: str = "", limit: int = 50, cursor: str | None = None
+    library: Library,
+    query: str = "",
+    *,
+    client: str = "",
+    limit: int = 50,
+    cursor: str | None = None,
+    blind_to: int | None = None,
 ) -> SearchPage:
     """The pictures that satisfy a query, the newest first.
 
@@ -84,6 +91,7 @@ def search_tags(
         client: whose words the labels are in; "": the library's own.
         limit: pictures a page, 1 to 1,000.
         cursor: of the page before.
+        blind_to: a user who may not know what others said of some pictures (`compile_query`).
 
     Raises DataError for a query that cannot be understood and for a cursor of another search.
     """
@@ -91,20 +99,25 @@ def search_tags(
     named = (library.store.name, "tags", query, client)
     before = None if cursor is None else read_cursor(named, cursor)[0]
     with library.store.read() as connection:
-        compiled = compile_query(connection, query, client)
+        compiled = compile_query(connection, query, client, blind_to)
         ids = connection.execute(compiled.pages(connection, before, limit + 1)).scalars().all()
         shown = describe_assets(connection, ids[:limit], client)
     return SearchPage(shown, write_cursor(named, [ids[limit - 1]]) if len(ids) > limit else None)
 
 
-def find_facets(library: Library, query: str = "", *, client: str = "") -> Facets:
-    """Which labels stand how often among the newest 1,000 pictures of a search: nothing is counted beyond."""
+def find_facets(
+    library: Library, query: str = "", *, client: str = "", blind_to: int | None = None
+) -> Facets:
+    """Which labels stand how often among the newest 1,000 pictures of a search: nothing is counted beyond,
+    and no tag of pictures of which the user `blind_to` may not know what others said.
+    """
+    shown = true() if blind_to is None else ~kept_from(tags.c.asset_id, blind_to)
     with library.store.read() as connection:
-        compiled = compile_query(connection, query, client)
+        compiled = compile_query(connection, query, client, blind_to)
         ids = connection.execute(compiled.pages(connection, None, _SAMPLED + 1)).scalars().all()
         rows = connection.execute(
             select(tags.c.label_id, func.count())
-            .where(tags.c.asset_id.in_(ids[:_SAMPLED]), tags.c.state != "rejected")
+            .where(tags.c.asset_id.in_(ids[:_SAMPLED]), tags.c.state != "rejected", shown)
             .group_by(tags.c.label_id)
         ).all()
         names = _label_texts(connection, [number for number, _ in rows], client)

@@ -55,6 +55,7 @@ class SearchScope:
         cursor: of the page before.
         source: whose features are compared; None: the only ones, or those of the published backbone.
         report: told while features are prepared.
+        blind_to: a user who may not know what others said of some pictures (`compile_query`).
     """
 
     query: str = ""
@@ -63,6 +64,7 @@ class SearchScope:
     cursor: str | None = None
     source: str | None = None
     report: Reporter = silent
+    blind_to: int | None = None
 
 
 def search_like(library: Library, wanted: LikenessQuery, scope: SearchScope | None = None) -> SearchPage:
@@ -79,7 +81,7 @@ def search_like(library: Library, wanted: LikenessQuery, scope: SearchScope | No
     require_limit(scope.limit)
     with library.store.read() as connection:
         known = open_features(library, connection, scope.source or default_source(library))
-        compiled = compile_query(connection, scope.query, scope.client)
+        compiled = compile_query(connection, scope.query, scope.client, scope.blind_to)
         direction = _direction(known, wanted)
         named = (library.store.name, "like", scope.query, scope.client, direction.tobytes().hex())
         first = ranking_start(named, scope, len(known))

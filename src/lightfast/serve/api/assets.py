@@ -56,7 +56,8 @@ class AssetQuery(BaseModel):
 
     def of(self, person: Person) -> AssetFilter:
         """As the library takes it, for this person."""
-        return AssetFilter(**self.model_dump(include=set(AssetQuery.model_fields)), client=person.client)
+        said = self.model_dump(include=set(AssetQuery.model_fields))
+        return AssetFilter(**said, client=person.client, blind_to=person.blind_to)
 
 
 class AssetPageQuery(AssetQuery):
@@ -123,7 +124,8 @@ def get_asset_cards(query: Annotated[SomeAssets, Query()], served: Served, perso
         if person.client is not None:
             for number in query.id:
                 require_visible(connection, number, person.client)
-        return AssetPage(asset_cards(connection, query.id, person.client), None)
+        found = asset_cards(connection, query.id, person.client, blind_to=person.blind_to)
+        return AssetPage(found, None)
 
 
 @asset_routes.post("", openapi_extra=UPLOAD_BODY, status_code=201)
@@ -136,10 +138,12 @@ async def add_assets(served: Served, person: Reviewer, uploads: Uploads) -> Uplo
 
 @asset_routes.get("/{asset_id}")
 def get_asset(asset_id: PathId, served: Served, person: Viewer) -> AssetDetail:
-    """All that is known of one picture: tags, predictions, decisions, files."""
+    """All that is known of one picture: tags, predictions, decisions, files. Whoever may be asked for a
+    second or third opinion on it sees nothing of what others said.
+    """
     with served.library.store.read() as connection:
         require_visible(connection, asset_id, person.client)
-        return asset_detail(connection, asset_id, person.id, person.client)
+        return asset_detail(connection, asset_id, person.id, person.client, blind_to=person.blind_to)
 
 
 @asset_routes.delete("/{asset_id}")

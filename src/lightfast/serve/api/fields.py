@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
 from pydantic import AfterValidator, Field
@@ -33,6 +33,7 @@ PathId = Annotated[int, Path(ge=1, le=_LARGEST)]
 ShownName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_named)]
 FreeText = Annotated[str, Field(max_length=2_000), AfterValidator(_writable)]
 ActKey = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_writable)]
+RoleChoice = Literal["viewer", "reviewer", "admin"]
 PageSize = Annotated[int, Field(ge=1, le=500)]
 Cursor = Annotated[str | None, Field(max_length=500, description="`next` of the page before.")]
 IdempotencyKey = Annotated[

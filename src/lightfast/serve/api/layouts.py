@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from lightfast.base.errors import NotFoundError
+from lightfast.library.disagree import kept_from
 from lightfast.library.jobs import Job
 from lightfast.library.layout_file import load_layout
 from lightfast.library.schema import labels, tags
@@ -125,7 +126,7 @@ def get_cluster(number: int, served: Served, person: Reviewer) -> ClusterMembers
 def get_map(served: Served, person: Reviewer) -> MapAnswer:
     """The map that was made last, with the labels as they are now."""
     found = load_layout(served.library, "map")
-    said, names = _surest(served)
+    said, names = _surest(served, person.blind_to)
     ids, places = found.asset_ids.tolist(), np.round(found.arrays["coordinates"], _DIGITS).astype(float)
     facts = {name: found.facts[name] for name in ("made_at", "source", "method", "verdict", "trust", "notes")}
     return MapAnswer(
@@ -146,9 +147,13 @@ def post_map(
     return order_job(served, person, "map", wanted.model_dump(), idempotency_key)
 
 
-def _surest(served: Service) -> tuple[dict[int, int], dict[int, str]]:
-    """(asset → its surest label that is not rejected, label → name)."""
+def _surest(served: Service, blind_to: int | None) -> tuple[dict[int, int], dict[int, str]]:
+    """(asset → its surest label that is not rejected, label → name); nothing of pictures of which the user
+    `blind_to` may not know what others said.
+    """
     best = select(tags.c.asset_id, tags.c.label_id).where(tags.c.state != "rejected")
+    if blind_to is not None:
+        best = best.where(~kept_from(tags.c.asset_id, blind_to))
     with served.library.store.read() as connection:
         said = {row.asset_id: row.label_id for row in connection.execute(best.order_by(tags.c.score))}
         names = connection.execute(

@@ -51,7 +51,7 @@ def get_decided_neighbours(
         return NearAnswer(items=[], compared=False)
     similar = {one.asset_id: one.similarity for one in found.hits}
     with served.library.store.read() as connection:
-        cards = asset_cards(connection, list(similar))
+        cards = asset_cards(connection, list(similar), blind_to=person.blind_to)
     items = [
         DecidedNeighbour(
             asset_id=card.id,
@@ -60,4 +60,4 @@ def get_decided_neighbours(
         )
         for card in cards
     ]
-    return NearAnswer(items=items, compared=True)
+    return NearAnswer(items=[one for one in items if one.labels], compared=True)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Annotated
+import secrets
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
+from starlette.concurrency import run_in_threadpool
 
 from lightfast.base.text import nfc
-from lightfast.library.browse import AssetCard, TagCard, TagState, asset_cards
-from lightfast.library.decide import Act, Acted, ReviewAct, decide
+from lightfast.library.browse import AssetCard, asset_cards
+from lightfast.library.decide import Act, Acted, ReviewAct, apply_acts, require_labels
+from lightfast.library.disagree import kept_pictures
 from lightfast.library.label_numbers import label_numbers
-from lightfast.library.lease import DISAGREEMENT, Order, QueueEntry, count_waiting, lease_next, release
-from lightfast.library.schema import decision_table, labels, tags
-from lightfast.library.undo import redo, undo
+from lightfast.library.lease import Order, QueueEntry, count_waiting, give_back, hand_of
+from lightfast.library.schema import decision_table, labels
+from lightfast.library.undo import apply_move
 from lightfast.serve.api.fields import ActKey, FreeText, IdempotencyKey, RowId, ShownName
 from lightfast.serve.api.predict import LabelProbability
-from lightfast.serve.auth.person import Person, Reviewer
+from lightfast.serve.auth.claim import Claim, ReviewerClaim
+from lightfast.serve.auth.person import Person
 from lightfast.serve.service import Served, Service
 
 review_routes = APIRouter(prefix="/api/review", tags=["review"])
@@ -69,6 +72,13 @@ class DecideRequest(BaseModel):
 
     acts: Annotated[list[ActRequest], Field(min_length=1, max_length=5_000)]
     over: bool = False
+    hand: Annotated[int, Field(ge=0, le=500)] = Field(
+        0, description="So many pictures are to be in hand afterwards; the answer brings them."
+    )
+    order: Order = "uncertainty"
+    known: Annotated[list[RowId], Field(max_length=500)] = Field(
+        [], description="Pictures in hand whose cards are here: they are left out of the answer."
+    )
 
 
 class PicturesRequest(BaseModel):
@@ -97,6 +107,12 @@ class ActAnswer(BaseModel):
     left: int
 
 
+class DecideAnswer(ActAnswer):
+    """What became of it, and the next pictures where they were asked for."""
+
+    items: list[LeasedPicture] = []
+
+
 class ReleaseAnswer(BaseModel):
     """How many pictures were given back."""
 
@@ -105,108 +121,122 @@ class ReleaseAnswer(BaseModel):
 
 
 @review_routes.post("/lease")
-def post_lease(wanted: LeaseRequest, served: Served, person: Reviewer) -> LeaseAnswer:
+async def post_lease(wanted: LeaseRequest, served: Served, claim: ReviewerClaim) -> LeaseAnswer:
     """The next pictures: nobody else is shown them for ten minutes. What was in hand before comes first."""
-    return lease_answer(served, lease_next(served.library.store, person.id, wanted.count, order=wanted.order))
+
+    def lease(connection: Connection, person: Person) -> LeaseAnswer:
+        found = hand_of(connection, person.id, wanted.count, order=wanted.order)
+        return lease_answer(served, connection, person, found)
+
+    return await run_in_threadpool(claim.act, lease)
 
 
-def lease_answer(served: Service, entries: Sequence[QueueEntry]) -> LeaseAnswer:
+def lease_answer(
+    served: Service, connection: Connection, person: Person, entries: Sequence[QueueEntry]
+) -> LeaseAnswer:
     """Entries of the queue with their pictures, in their order."""
-    with served.library.store.read() as connection:
-        found = asset_cards(connection, [entry.asset_id for entry in entries])
-        disputed = {entry.asset_id for entry in entries if entry.source == DISAGREEMENT}
-        cards = _without_people(connection, found, disputed)
-        asked = {entry.label_id for entry in entries} - {None}
-        names = connection.execute(select(labels.c.id, labels.c.name).where(labels.c.id.in_(asked)))
-        called = {row.id: row.name for row in names}
-        left = count_waiting(connection)
-    items = [
+    return LeaseAnswer(items=_leased(served, connection, person, entries), left=count_waiting(connection))
+
+
+def _leased(
+    served: Service, connection: Connection, person: Person, entries: Sequence[QueueEntry]
+) -> list[LeasedPicture]:
+    """The pictures of these entries, without what others said of those of which a second or third opinion is
+    asked: neither their answers nor what was learnt from them.
+    """
+    if not entries:
+        return []
+    numbers = [entry.asset_id for entry in entries]
+    blind = kept_pictures(connection, numbers, person.id)
+    cards = {one.id: one for one in asset_cards(connection, numbers, blind_to=person.id if blind else None)}
+    asked = sorted({entry.label_id for entry in entries if entry.label_id is not None})
+    names = connection.execute(_NAMES, {"labels": asked}) if asked else ()
+    called = {row.id: row.name for row in names}
+    return [
         LeasedPicture(
             entry=entry,
-            label=called.get(entry.label_id),
-            guesses=_guesses(served, entry.asset_id),
+            label=None if entry.label_id is None else called.get(entry.label_id),
+            guesses=[] if entry.asset_id in blind else _guesses(served, entry.asset_id),
             asset=cards[entry.asset_id],
         )
         for entry in entries
     ]
-    return LeaseAnswer(items=items, left=left)
 
 
-def _without_people(
-    connection: Connection, cards: Iterable[AssetCard], disputed: set[int]
-) -> dict[int, AssetCard]:
-    """The pictures by number; where two people disagree without what people said, as the third is to look
-    without their answers: the tags there stand as the machine left them.
-    """
-    rows = connection.execute(
-        select(tags.c.asset_id, tags.c.label_id, tags.c.machine_state).where(
-            tags.c.asset_id.in_(disputed), tags.c.machine_state.isnot(None)
-        )
-    )
-    left = {(row.asset_id, row.label_id): row.machine_state for row in rows}
-
-    def blind(card: AssetCard) -> AssetCard:
-        kept = [
-            _as_left(one, left[card.id, one.label_id]) for one in card.tags if (card.id, one.label_id) in left
-        ]
-        return replace(card, tags=tuple(sorted(kept, key=lambda one: (-one.score, one.label_id))))
-
-    return {one.id: blind(one) if one.id in disputed else one for one in cards}
-
-
-def _as_left(tag: TagCard, state: TagState) -> TagCard:
-    score = 1.0 if state == "confirmed" or tag.probability is None else tag.probability
-    return replace(tag, state=state, score=score, by_person=False)
+_NAMES = select(labels.c.id, labels.c.name).where(labels.c.id.in_(bindparam("labels", expanding=True)))
+_KNOWN = select(labels.c.name, labels.c.id).where(
+    labels.c.client == "", labels.c.name.in_(bindparam("names", expanding=True))
+)
 
 
 @review_routes.post("/decide")
-def post_decide(
-    wanted: DecideRequest, served: Served, person: Reviewer, idempotency_key: IdempotencyKey = None
-) -> ActAnswer:
-    """Decide about pictures. With an Idempotency-Key, or a `key` an act, what is sent twice is done once."""
-    acts = _acts(served, person, wanted, idempotency_key)
-    done = decide(served.library.store, person.id, acts, over=wanted.over)
-    served.metrics.decisions.inc(len(done.decision_ids))
-    served.follower.decided(len(done.decision_ids))
-    return act_answer(served, done, [one.asset_id for one in acts])
+async def post_decide(
+    wanted: DecideRequest, served: Served, claim: ReviewerClaim, idempotency_key: IdempotencyKey = None
+) -> DecideAnswer:
+    """Decide about pictures. With an Idempotency-Key, or a `key` an act, what is sent twice is done once.
+    With `hand` the answer brings the next pictures, too.
+    """
+    key = idempotency_key or secrets.token_hex(16)
+
+    def decide(connection: Connection, person: Person) -> DecideAnswer:
+        acts = _acts(connection, person, wanted, key)
+        done = _applied(connection, person, acts, over=wanted.over)
+        items: list[LeasedPicture] = []
+        if wanted.hand:
+            known = {*wanted.known} - {*done.asset_ids}
+            found = hand_of(connection, person.id, wanted.hand, order=wanted.order)
+            fresh = [one for one in found if one.asset_id not in known]
+            items = _leased(served, connection, person, fresh)
+        return DecideAnswer(**dict(done), items=items)
+
+    answer = await run_in_threadpool(claim.act, decide)
+    note_decided(served, answer)
+    return answer
+
+
+def note_decided(served: Service, answer: ActAnswer) -> None:
+    """Count the decisions, and let the queue follow them."""
+    served.metrics.decisions.inc(len(answer.decision_ids))
+    served.follower.decided(len(answer.decision_ids))
 
 
 @review_routes.post("/skip")
-def post_skip(
-    wanted: PicturesRequest, served: Served, person: Reviewer, idempotency_key: IdempotencyKey = None
+async def post_skip(
+    wanted: PicturesRequest, claim: ReviewerClaim, idempotency_key: IdempotencyKey = None
 ) -> ActAnswer:
     """Later: the pictures go behind all others."""
-    return _simple(served, person, wanted, "skip", idempotency_key)
+    return await _simple(claim, wanted, "skip", idempotency_key)
 
 
 @review_routes.post("/second-opinion")
-def post_second_opinion(
-    wanted: PicturesRequest, served: Served, person: Reviewer, idempotency_key: IdempotencyKey = None
+async def post_second_opinion(
+    wanted: PicturesRequest, claim: ReviewerClaim, idempotency_key: IdempotencyKey = None
 ) -> ActAnswer:
     """Somebody else is to look, who does not see this reviewer's opinion."""
-    return _simple(served, person, wanted, "second_opinion", idempotency_key)
+    return await _simple(claim, wanted, "second_opinion", idempotency_key)
 
 
 @review_routes.post("/undo")
-def post_undo(served: Served, person: Reviewer, idempotency_key: IdempotencyKey = None) -> ActAnswer:
+async def post_undo(claim: ReviewerClaim, idempotency_key: IdempotencyKey = None) -> ActAnswer:
     """Take back the own last act, a whole batch at once; nothing where there is none."""
-    key = own_key(person, idempotency_key)
-    return _moved(served, undo(served.library.store, person.id, key=key))
+    return await _moved(claim, "undo", idempotency_key)
 
 
 @review_routes.post("/redo")
-def post_redo(served: Served, person: Reviewer, idempotency_key: IdempotencyKey = None) -> ActAnswer:
+async def post_redo(claim: ReviewerClaim, idempotency_key: IdempotencyKey = None) -> ActAnswer:
     """Do again what was taken back last."""
-    key = own_key(person, idempotency_key)
-    return _moved(served, redo(served.library.store, person.id, key=key))
+    return await _moved(claim, "redo", idempotency_key)
 
 
 @review_routes.post("/release")
-def post_release(wanted: ReleaseRequest, served: Served, person: Reviewer) -> ReleaseAnswer:
+async def post_release(wanted: ReleaseRequest, claim: ReviewerClaim) -> ReleaseAnswer:
     """Give pictures back before their lease ends."""
-    count = release(served.library.store, person.id, wanted.asset_ids)
-    with served.library.store.read() as connection:
+
+    def let_go(connection: Connection, person: Person) -> ReleaseAnswer:
+        count = give_back(connection, person.id, wanted.asset_ids)
         return ReleaseAnswer(released=count, left=count_waiting(connection))
+
+    return await run_in_threadpool(claim.act, let_go)
 
 
 def _guesses(served: Service, asset_id: int) -> list[LabelProbability]:
@@ -214,14 +244,14 @@ def _guesses(served: Service, asset_id: int) -> list[LabelProbability]:
     return [LabelProbability(label=label, probability=sure) for label, sure in found[:_GUESSES]]
 
 
-def own_key(person: Person, key: str | None, part: object = "") -> str | None:
+def own_key(person: Person, key: str, part: object = "") -> str:
     """Keys of two people never meet."""
-    return None if key is None else f"{person.id}:{key}:{part}"
+    return f"{person.id}:{key}:{part}"
 
 
-def _acts(served: Service, person: Person, wanted: DecideRequest, key: str | None) -> list[ReviewAct]:
+def _acts(connection: Connection, person: Person, wanted: DecideRequest, key: str) -> list[ReviewAct]:
     named = {one.label for one in wanted.acts if one.label is not None and one.label_id is None}
-    numbers = _numbers(served, named)
+    numbers = _numbers(connection, named)
     return [
         ReviewAct(
             one.asset_id,
@@ -230,50 +260,64 @@ def _acts(served: Service, person: Person, wanted: DecideRequest, key: str | Non
             one.from_label_id,
             one.reason,
             one.seconds,
-            own_key(person, one.key) or own_key(person, key, place),
+            own_key(person, key, place) if one.key is None else own_key(person, one.key),
         )
         for place, one in enumerate(wanted.acts)
     ]
 
 
-def _numbers(served: Service, named: set[str]) -> dict[str, int]:
-    """name → number of labels; only new ones need a write."""
+def _numbers(connection: Connection, named: set[str]) -> dict[str, int]:
+    """name → number of labels; new ones are added."""
     if not named:
         return {}
     texts = {nfc(name) for name in named}
-    with served.library.store.read() as connection:
-        known = select(labels.c.name, labels.c.id).where(labels.c.client == "", labels.c.name.in_(texts))
-        found = {row.name: row.id for row in connection.execute(known)}
+    found = {row.name: row.id for row in connection.execute(_KNOWN, {"names": sorted(texts)})}
     if texts <= found.keys():
         return {name: found[nfc(name)] for name in named}
-    return served.library.store.act(lambda connection: label_numbers(connection, named))
+    return label_numbers(connection, named)
 
 
-def _simple(served: Service, person: Person, wanted: PicturesRequest, act: Act, key: str | None) -> ActAnswer:
+async def _simple(claim: Claim, wanted: PicturesRequest, act: Act, key: str | None) -> ActAnswer:
     label = wanted.label_id if act == "second_opinion" else None
-    acts = [
-        ReviewAct(one, act, label, reason=wanted.reason, key=own_key(person, key, place))
-        for place, one in enumerate(dict.fromkeys(wanted.asset_ids))
-    ]
-    return act_answer(served, decide(served.library.store, person.id, acts), [one.asset_id for one in acts])
+    name = key or secrets.token_hex(16)
+
+    def simple(connection: Connection, person: Person) -> ActAnswer:
+        acts = [
+            ReviewAct(one, act, label, reason=wanted.reason, key=own_key(person, name, place))
+            for place, one in enumerate(dict.fromkeys(wanted.asset_ids))
+        ]
+        return _applied(connection, person, acts)
+
+    return await run_in_threadpool(claim.act, simple)
 
 
-def _moved(served: Service, done: Acted) -> ActAnswer:
-    about = select(decision_table.c.asset_id).where(decision_table.c.id.in_(done.decision_ids))
-    with served.library.store.read() as connection:
-        found = connection.execute(about.distinct()).scalars().all()
-    return act_answer(served, done, list(found))
+async def _moved(claim: Claim, move: Literal["undo", "redo"], key: str | None) -> ActAnswer:
+    name = key or secrets.token_hex(16)
+
+    def moved(connection: Connection, person: Person) -> ActAnswer:
+        done = apply_move(connection, person.id, move, own_key(person, name))
+        about = select(decision_table.c.asset_id).where(decision_table.c.id.in_(done.decision_ids))
+        found = connection.execute(about.distinct()).scalars().all() if done.decision_ids else ()
+        return act_answer(connection, done, list(found))
+
+    return await run_in_threadpool(claim.act, moved)
 
 
-def act_answer(served: Service, done: Acted, asset_ids: list[int]) -> ActAnswer:
+def _applied(
+    connection: Connection, person: Person, acts: Sequence[ReviewAct], *, over: bool = False
+) -> ActAnswer:
+    require_labels(acts)
+    done = apply_acts(connection, person.id, acts, over=over)
+    return act_answer(connection, done, [one.asset_id for one in acts])
+
+
+def act_answer(connection: Connection, done: Acted, asset_ids: list[int]) -> ActAnswer:
     """What a page is told of acts on these pictures."""
-    with served.library.store.read() as connection:
-        left = count_waiting(connection)
     changed = [one for one in dict.fromkeys(asset_ids) if one not in set(done.kept)]
     return ActAnswer(
         decision_ids=list(done.decision_ids),
         kept=list(done.kept),
         asset_ids=changed,
         batch_id=done.batch_id,
-        left=left,
+        left=count_waiting(connection),
     )

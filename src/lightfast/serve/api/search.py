@@ -87,7 +87,7 @@ async def search_by_upload(
 @search_routes.get("/facets")
 def get_facets(served: Served, person: Reviewer, query: FreeText = "") -> FacetAnswer:
     """Which labels stand how often among the newest pictures of a search."""
-    found = find_facets(served.library, query, client=person.client or "")
+    found = find_facets(served.library, query, client=person.client or "", blind_to=person.blind_to)
     items = [LabelFacet(label=label, count=count) for label, count in found.counts]
     return FacetAnswer(items=items, sampled=found.sampled, whole=found.whole)
 
@@ -104,7 +104,8 @@ def _page(served: Service, person: Person, wanted: SearchQuery) -> SearchPage:
         like, unlike = _numbers(wanted.like), _numbers(wanted.unlike)
         _require_seen(served, person, (*like, *unlike))
         return search_like(served.library, LikenessQuery(like, unlike), _scope(person, wanted))
-    return search_tags(served.library, wanted.query, client=client, limit=wanted.limit, cursor=wanted.cursor)
+    more = {"limit": wanted.limit, "cursor": wanted.cursor, "blind_to": person.blind_to}
+    return search_tags(served.library, wanted.query, client=client, **more)
 
 
 def _like_uploads(
@@ -117,7 +118,8 @@ def _like_uploads(
 
 
 def _scope(person: Person, wanted: ScopeQuery, source: str | None = None) -> SearchScope:
-    return SearchScope(wanted.query, person.client or "", wanted.limit, wanted.cursor, source)
+    where = (wanted.query, person.client or "", wanted.limit, wanted.cursor, source)
+    return SearchScope(*where, blind_to=person.blind_to)
 
 
 def _numbers(text: str) -> list[int]:
@@ -137,6 +139,6 @@ def _answer(served: Service, person: Person, page: SearchPage) -> SearchAnswer:
     how_like = {one.asset_id: one.similarity for one in page.hits}
     with served.library.store.read() as connection:
         seen = visible_assets(connection, list(how_like), person.client)
-        cards = asset_cards(connection, seen, person.client)
+        cards = asset_cards(connection, seen, person.client, blind_to=person.blind_to)
     items = [FoundAsset(asset=one, similarity=how_like[one.id]) for one in cards]
     return SearchAnswer(items=items, next=page.cursor, notes=list(page.notes))

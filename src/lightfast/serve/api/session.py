@@ -17,7 +17,7 @@ from lightfast.serve.auth.attempts import LOGIN, LOGIN_REFUSED, logins_lately
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
-from lightfast.serve.auth.tokens import csrf_token, issue_secret, revoke_secret
+from lightfast.serve.auth.tokens import TokenLimits, csrf_token, issue_secret, revoke_secret
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.security import too_often
 from lightfast.serve.service import Served, Service
@@ -71,7 +71,7 @@ def log_in(login: Login, request: Request, response: Response, served: Served) -
     store = served.library.store
     with store.write() as connection:
         _require_calm(served, connection, login.name, address)
-        _, secret = issue_secret(connection, person.id, "session", expires_at=ends)
+        _, secret = issue_secret(connection, person.id, "session", limits=TokenLimits(expires_at=ends))
         note_audit(connection, person.id, LOGIN, address=address)
     response.set_cookie(
         COOKIE,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
+from starlette.concurrency import run_in_threadpool
 
-from lightfast.library.browse import TagState, client_asset_ids, client_label_ids
-from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.browse import TagCard, TagState, client_asset_ids, client_label_ids, tag_card
+from lightfast.library.decide import ReviewAct, apply_acts
+from lightfast.library.disagree import kept_from
 from lightfast.library.schema import labels, tags
 from lightfast.serve.api.fields import (
     Cursor,
@@ -22,8 +25,9 @@ from lightfast.serve.api.fields import (
     as_cursor,
     cursor_pair,
 )
-from lightfast.serve.api.review import ActAnswer, act_answer, own_key
-from lightfast.serve.auth.person import Reviewer, Viewer
+from lightfast.serve.api.review import ActAnswer, act_answer, note_decided, own_key
+from lightfast.serve.auth.claim import ReviewerClaim
+from lightfast.serve.auth.person import Person, Viewer
 from lightfast.serve.service import Served
 
 tag_routes = APIRouter(prefix="/api/tags", tags=["tags"])
@@ -40,17 +44,10 @@ class TagQuery(BaseModel):
 
 
 @dataclass(frozen=True)
-class TagRow:
+class TagRow(TagCard):
     """A tag of a picture, and since when it stands so."""
 
     asset_id: int
-    label_id: int
-    label: str
-    state: TagState
-    score: float
-    probability: float | None
-    rule: str | None
-    by_person: bool
     updated_at: datetime
 
 
@@ -75,7 +72,7 @@ class BulkTags(BaseModel):
 @tag_routes.get("")
 def get_tags(query: Annotated[TagQuery, Query()], served: Served, person: Viewer) -> TagPage:
     """A page of tags, by picture and label. A client's viewer sees those of the client's pictures, in the
-    client's words.
+    client's words. Pictures that wait for a second opinion are left out for whoever may be asked.
     """
     found = (
         select(tags, _label_name(person.client).label("name"))
@@ -92,23 +89,15 @@ def get_tags(query: Annotated[TagQuery, Query()], served: Served, person: Viewer
             tags.c.label_id.in_(client_label_ids(person.client)),
             tags.c.asset_id.in_(client_asset_ids(person.client)),
         )
+    if person.blind_to is not None:
+        found = found.where(~kept_from(tags.c.asset_id, person.blind_to))
     after = cursor_pair(query.cursor)
     if after is not None:
         found = found.where(tuple_(tags.c.asset_id, tags.c.label_id) > tuple_(*after))
     with served.library.store.read() as connection:
         rows = connection.execute(found).all()
     items = tuple(
-        TagRow(
-            row.asset_id,
-            row.label_id,
-            row.name,
-            row.state,
-            row.score,
-            row.probability,
-            row.rule,
-            row.decision_id is not None,
-            row.updated_at,
-        )
+        TagRow(**vars(tag_card(row)), asset_id=row.asset_id, updated_at=row.updated_at)
         for row in rows[: query.limit]
     )
     last = (items[-1].asset_id, items[-1].label_id) if len(rows) > query.limit else None
@@ -126,21 +115,20 @@ def _label_name(client: str | None) -> ColumnElement[str]:
 
 
 @tag_routes.post("")
-def post_tags(
-    wanted: BulkTags, served: Served, person: Reviewer, idempotency_key: IdempotencyKey = None
+async def post_tags(
+    wanted: BulkTags, served: Served, claim: ReviewerClaim, idempotency_key: IdempotencyKey = None
 ) -> ActAnswer:
     """Confirm or reject a label for many pictures."""
-    acts = [
-        ReviewAct(
-            one,
-            wanted.act,
-            wanted.label_id,
-            reason=wanted.reason,
-            key=own_key(person, idempotency_key, place),
-        )
-        for place, one in enumerate(dict.fromkeys(wanted.asset_ids))
-    ]
-    done = decide(served.library.store, person.id, acts, over=wanted.over)
-    served.metrics.decisions.inc(len(done.decision_ids))
-    served.follower.decided(len(done.decision_ids))
-    return act_answer(served, done, [one.asset_id for one in acts])
+    name = idempotency_key or secrets.token_hex(16)
+    numbers = list(dict.fromkeys(wanted.asset_ids))
+
+    def decide(connection: Connection, person: Person) -> ActAnswer:
+        shared = {"act": wanted.act, "label_id": wanted.label_id, "reason": wanted.reason}
+        acts = [
+            ReviewAct(one, key=own_key(person, name, place), **shared) for place, one in enumerate(numbers)
+        ]
+        return act_answer(connection, apply_acts(connection, person.id, acts, over=wanted.over), numbers)
+
+    answer = await run_in_threadpool(claim.act, decide)
+    note_decided(served, answer)
+    return answer

@@ -6,11 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
 
-from lightfast.library.lease import lease_assets
+from lightfast.library.lease import take_assets
 from lightfast.serve.api.fields import RowId
 from lightfast.serve.api.review import LeaseAnswer, lease_answer
-from lightfast.serve.auth.person import Reviewer
+from lightfast.serve.auth.claim import ReviewerClaim
+from lightfast.serve.auth.person import Person
 from lightfast.serve.service import Served
 
 take_routes = APIRouter(prefix="/api/review", tags=["review"])
@@ -23,6 +26,11 @@ class TakeRequest(BaseModel):
 
 
 @take_routes.post("/take")
-def post_take(wanted: TakeRequest, served: Served, person: Reviewer) -> LeaseAnswer:
+async def post_take(wanted: TakeRequest, served: Served, claim: ReviewerClaim) -> LeaseAnswer:
     """These pictures, as far as they wait and nobody else has them in hand; the others are left out."""
-    return lease_answer(served, lease_assets(served.library.store, person.id, wanted.asset_ids))
+
+    def take(connection: Connection, person: Person) -> LeaseAnswer:
+        numbers = list(dict.fromkeys(wanted.asset_ids))
+        return lease_answer(served, connection, person, take_assets(connection, person.id, numbers))
+
+    return await run_in_threadpool(claim.act, take)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, SecretStr
 
 from lightfast.library.accounts import Account, add_account, list_accounts
 from lightfast.library.store import now
-from lightfast.serve.api.fields import PathId, ShownName
+from lightfast.serve.api.fields import PathId, RoleChoice, ShownName
 from lightfast.serve.auth.accounts import alter_account
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import LONGEST, SHORTEST, hash_password
@@ -18,7 +18,6 @@ from lightfast.serve.once import OnceRoute
 from lightfast.serve.service import Served
 
 user_routes = APIRouter(prefix="/api/users", tags=["users"], route_class=OnceRoute)
-RoleChoice = Literal["viewer", "reviewer", "admin"]
 Password = Annotated[SecretStr, Field(min_length=SHORTEST, max_length=LONGEST)]
 
 

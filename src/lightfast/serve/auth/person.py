@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection
 
 from lightfast.library.users import ROLES
-from lightfast.serve.auth.tokens import Kind, csrf_fits, secret_holder
+from lightfast.serve.auth.tokens import Kind, csrf_fits, secret_digest, secret_holder
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service
 
@@ -27,6 +27,7 @@ class Person:
         role: viewer, reviewer or admin; each may what those before it may.
         client: whose labels and pictures the person may see; None: all.
         by: how that is known: this machine's own person, a browser's session, a program's token.
+        limited: by a token that ends, or that may less than its user.
     """
 
     id: int
@@ -34,29 +35,75 @@ class Person:
     role: str
     client: str | None
     by: Literal["local", "session", "token"]
+    limited: bool = False
+
+    @property
+    def blind_to(self) -> int | None:
+        """The person, where what others said of a picture that waits for a second opinion is kept from it;
+        None for admins, and for a client's own users, who are never asked. Nobody gets round it by a token.
+        """
+        never_asked = self.client is not None and not self.limited
+        return None if self.role == "admin" or never_asked else self.id
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What a request says of who sends it, before anybody looks whether that holds.
+
+    Attributes:
+        token: of a program; None where it sends none.
+        session: of a browser; None where it sends none.
+        csrf: what goes with the writes of a page.
+        writes: whether the request is a write.
+    """
+
+    token: str | None
+    session: str | None
+    csrf: str
+    writes: bool
+
+    @property
+    def digest(self) -> str:
+        """By which the same sender is known again."""
+        return secret_digest(f"{self.token}\0{self.session}")
+
+
+def sender_of(request: Request) -> Sender:
+    """What the request says; raises HttpProblem 401 for an Authorization that is no bearer token."""
+    headers = request.headers
+    header = headers.get("authorization")
+    token = None if header is None else _bearer(header)
+    csrf = headers.get(CSRF_HEADER, "")
+    return Sender(token, request.cookies.get(COOKIE), csrf, request.method not in SAFE)
+
+
+def look_up(service: Service, connection: Connection, sender: Sender) -> Person | None:
+    """Who the sender is, None for nobody. The owner of this machine has the number 0 before its first write.
+
+    Raises HttpProblem 401 for a token that does not hold, and 403 for a write of a browser without the token
+    of its page.
+    """
+    if sender.token is not None:
+        found = _by_secret(connection, sender.token, "token")
+        if found is None:
+            raise HttpProblem(401, "this token does not hold (any more)", cure=_LOG_IN, headers=_CHALLENGE)
+        return found
+    found = _by_secret(connection, sender.session, "session") if sender.session else None
+    if found is None and service.is_local(connection):
+        return Person(service.owner(connection), service.settings.local_user, "admin", None, "local")
+    if found is not None and sender.session is not None and sender.writes:
+        _require_csrf(sender.session, sender.csrf)
+    return found
 
 
 def identify(request: Request) -> Person | None:
-    """Who sends the request, None for nobody. Raises HttpProblem 401 for a token that does not hold, and 403
-    for a write of a browser without the token of its page.
-    """
+    """Who sends a request, None for nobody; raises HttpProblem as `look_up` does."""
     service: Service = request.app.state.service
-    bearer = request.headers.get("authorization")
-    cookie = request.cookies.get(COOKIE)
+    sender = sender_of(request)
     with service.library.store.read() as connection:
-        if bearer is not None:
-            found = _by_secret(connection, _bearer(bearer), "token")
-            if found is None:
-                raise HttpProblem(
-                    401, "this token does not hold (any more)", cure=_LOG_IN, headers=_CHALLENGE
-                )
-            return found
-        found = _by_secret(connection, cookie, "session") if cookie else None
-        if found is None and service.is_local(connection):
-            owner = service.owner(connection, write=request.method not in SAFE)
-            return Person(owner, service.settings.local_user, "admin", None, "local")
-    if found is not None and cookie is not None and request.method not in SAFE:
-        _require_csrf(cookie, request.headers.get(CSRF_HEADER, ""))
+        found = look_up(service, connection, sender)
+    if found is not None and not found.id and sender.writes:
+        return replace(found, id=service.library.store.act(service.make_owner))
     return found
 
 
@@ -64,19 +111,22 @@ class Needs:
     """A dependency: the person who sends the request, with at least this role."""
 
     def __init__(self, role: str) -> None:
-        self.rank = ROLES.index(role)
+        self.role = role
 
     def __call__(self, request: Request) -> Person:
         """The person; raises HttpProblem 401 for nobody and 403 for somebody who may not."""
-        person = identify(request)
-        if person is None:
-            raise HttpProblem(401, "nobody is logged in", cure=_LOG_IN, headers=_CHALLENGE)
-        if ROLES.index(person.role) < self.rank:
-            wanted = ROLES[self.rank]
-            raise HttpProblem(
-                403, f"this needs the role {wanted}", cure=f"Ask an admin; {person.name} is {person.role}."
-            )
-        return person
+        return require_role(identify(request), self.role)
+
+
+def require_role(person: Person | None, role: str) -> Person:
+    """The person; raises HttpProblem 401 for nobody and 403 for somebody who may less than `role`."""
+    if person is None:
+        raise HttpProblem(401, "nobody is logged in", cure=_LOG_IN, headers=_CHALLENGE)
+    if ROLES.index(person.role) < ROLES.index(role):
+        raise HttpProblem(
+            403, f"this needs the role {role}", cure=f"Ask an admin; {person.name} is {person.role}."
+        )
+    return person
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -93,8 +143,8 @@ def _bearer(header: str) -> str:
 
 
 def _by_secret(connection: Connection, secret: str, kind: Kind) -> Person | None:
-    row = secret_holder(connection, secret, kind)
-    return None if row is None else Person(row.id, row.name, row.role, row.client, kind)
+    held = secret_holder(connection, secret, kind)
+    return None if held is None else Person(held.id, held.name, held.role, held.client, kind, held.limited)
 
 
 def _require_csrf(secret: str, given: str) -> None:

@@ -148,15 +148,16 @@ def get_map_module() -> Response:
 def _first_pictures(served: Service, request: Request, query: str) -> tuple[AssetCard, ...]:
     """What somebody without JavaScript sees of a search; nothing where it cannot be read."""
     person = identify(request)
-    client = None if person is None else person.client
+    if person is None:
+        return ()
+    client, blind = person.client, person.blind_to
     try:
-        found = search_tags(served.library, query, client=client or "", limit=_WITHOUT_SCRIPT)
+        found = search_tags(served.library, query, client=client or "", limit=_WITHOUT_SCRIPT, blind_to=blind)
     except LightfastError:
         return ()
     with served.library.store.read() as connection:
-        return asset_cards(
-            connection, visible_assets(connection, [one.asset_id for one in found.hits], client)
-        )
+        seen = visible_assets(connection, [one.asset_id for one in found.hits], client)
+        return asset_cards(connection, seen, client, blind_to=blind)
 
 
 def _shared(names: tuple[str, ...], kind: str, ends: str = "") -> Response:

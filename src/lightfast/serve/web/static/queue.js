@@ -40,13 +40,15 @@ export class Queue {
     this.empty = false;
     /** Acts go one after the other, in the order of the hand. */
     this.chain = Promise.resolve();
+    this.unsent = 0;
+    this.wanted = false;
     this.filling = /** @type {Promise<void> | null} */ (null);
   }
 
   /** The next entry, with its view on the way; undefined where none is here yet. */
   take() {
     const entry = this.waiting.shift();
-    if (this.waiting.length < this.ahead / 2) this.fill();
+    if (this.waiting.length < this.ahead / 2) this.want();
     for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one);
     return entry && this.load(entry);
   }
@@ -68,6 +70,19 @@ export class Queue {
     return entry;
   }
 
+  /** More is wanted: the next act that is sent asks for it, too; where none is about to be, it is leased. */
+  want() {
+    if (this.unsent) this.wanted = true;
+    else this.fill();
+  }
+
+  /** What an act asks for beside itself, and that more is no longer wanted. @param {Entry[]} entries */
+  more(entries) {
+    if (!this.wanted) return {};
+    this.wanted = false;
+    return { hand: Math.min(500, this.held.size - entries.length + this.ahead), known: [...this.held].slice(0, 500), order: this.order };
+  }
+
   /** Lease more, once at a time. */
   fill() {
     this.filling ??= this.lease().finally(() => (this.filling = null));
@@ -78,8 +93,13 @@ export class Queue {
     // Acts that are on their way would be leased again.
     await this.chain;
     const said = await post("/api/review/lease", { count: this.held.size + this.ahead, order: this.order });
-    const fresh = said.items.map(entryOf).filter((/** @type {Entry} */ one) => !this.held.has(one.asset_id));
     this.left = said.left;
+    this.come(said.items);
+  }
+
+  /** Pictures as the server gives them into this person's hand, those that are here left out. @param {any[]} items */
+  come(items) {
+    const fresh = items.map(entryOf).filter((one) => !this.held.has(one.asset_id));
     this.empty = !fresh.length;
     this.add(fresh);
   }
@@ -106,11 +126,15 @@ export class Queue {
     this.done.push(entries);
     this.undone = [];
     this.count(entries.length);
+    this.unsent += 1;
     return this.next(async () => {
+      this.unsent -= 1;
+      const more = this.more(entries);
       try {
-        const said = await post("/api/review/decide", { acts });
+        const said = await post("/api/review/decide", { acts, ...more });
         for (const one of entries) this.held.delete(one.asset_id);
         this.left = said.left;
+        if (more.hand) this.come(said.items);
         return said;
       } catch (error) {
         this.count(-entries.length);
