@@ -153,33 +153,38 @@ def disputed(filled: Running) -> Running:
     return filled
 
 
+def told(client: httpx.Client, path: str, **query: object) -> dict:
+    answer = client.get(f"/api/{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def cards_of(client: httpx.Client, asset: int) -> list[dict]:
+    """The picture's cards, wherever one is shown."""
+    listed = [*told(client, "assets")["items"], *(one["asset"] for one in told(client, "search")["items"])]
+    asked_for = told(client, f"assets/{asset}")["asset"], *told(client, "assets/cards", id=asset)["items"]
+    return [*asked_for, *(one for one in listed if one["id"] == asset)]
+
+
+def found_by(client: httpx.Client, asset: int, names: list[str]) -> list[str]:
+    """The names by which a search finds the picture."""
+    by_name = {name: told(client, "search", query=f"{name} OR NOT {name}")["items"] for name in names}
+    return [name for name in names if asset in [one["asset"]["id"] for one in by_name[name]]]
+
+
 def known_of(client: httpx.Client, asset: int) -> dict[str, object]:
     """What the routes tell this client of who said what of a picture."""
-
-    def told(path: str, **query: object) -> dict:
-        answer = client.get(f"/api/{path}", params=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    detail = told(f"assets/{asset}")
-    cards = [
-        detail["asset"],
-        *(one for one in told("assets")["items"] if one["id"] == asset),
-        *told("assets/cards", id=asset)["items"],
-        *(one["asset"] for one in told("search")["items"] if one["asset"]["id"] == asset),
-    ]
-    labels = (1, 3, 4, 5)
-    found = {
+    cards, labels = cards_of(client, asset), (1, 3, 4, 5)
+    facets = {one["label"] for one in told(client, "search/facets")["items"]}
+    return {
         "tags": {tuple((tag["label_id"], tag["state"]) for tag in card["tags"]) for card in cards},
         "by person": any(tag["by_person"] for card in cards for tag in card["tags"]),
-        "history": [one["user"] for one in detail["history"]],
-        "listed by": [one for one in labels if asset in told("assets/ids", label_id=one)["ids"]],
-        "tags of it": [one["label_id"] for one in told("tags", asset_id=asset)["items"]],
+        "history": [one["user"] for one in told(client, f"assets/{asset}")["history"]],
+        "listed by": [one for one in labels if asset in told(client, "assets/ids", label_id=one)["ids"]],
+        "tags of it": [one["label_id"] for one in told(client, "tags", asset_id=asset)["items"]],
+        "found by": found_by(client, asset, [NAMES[one - 1] for one in labels]),
+        "facets": facets & {NAMES[3], NAMES[4]},
     }
-    names = [NAMES[one - 1] for one in labels]
-    by_name = {name: told("search", query=f"{name} OR NOT {name}")["items"] for name in names}
-    found["found by"] = [name for name in names if asset in [one["asset"]["id"] for one in by_name[name]]]
-    return found | {"facets": {one["label"] for one in told("search/facets")["items"]} & {NAMES[3], NAMES[4]}}
 
 
 def test_nobody_who_may_still_be_asked_reads_anywhere_what_others_said(disputed: Running):

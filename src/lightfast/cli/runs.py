@@ -29,7 +29,9 @@ from lightfast.cli.parameters import (
 from lightfast.cli.terminal import on_cluster, parse_seconds, print_result, progress_bars, run_options
 
 if TYPE_CHECKING:
+    from lightfast.cluster.connect import Machines
     from lightfast.evaluate.review import ReviewRule
+    from lightfast.runs.options import RunOptions
 
 OutputFormat = Literal["table", "json", "jsonl", "csv", "parquet"]
 
@@ -236,12 +238,8 @@ def predict(
     from lightfast.base.plain import as_json as plain
 
     wanted, rule = output_format(form, out), review_rule(review_below, objects=objects)
-    if taxonomy_of is not None:
-        from lightfast.runs.client_runs import run_of_client
-
-        run = run_of_client(run, taxonomy_of)
-    if objects and cluster is not None:
-        raise SettingsError("`objects` are looked for on this machine alone", cure="Leave out `cluster`.")
+    run = _reading_run(run, taxonomy_of)
+    _require_alone(objects, cluster)
     with progress_bars() as report, on_cluster(cluster) as machines:
         run_options(out, seed, device).require_out(folder=objects)
         if objects:
@@ -274,9 +272,7 @@ def predict(
                 label_separator=label_separator,
                 cluster=machines,
             )
-            if machines is not None and options.out is not None:
-                kept = options.out.with_name(f"{options.out.name}.blocks")
-                options = replace(options, tag_files=machines.tagging(kept))
+            options = _reading_on(machines, options)
             result = tag_run(run, paths, options, row_options=row_options)
             if out is not None and not streamed:
                 save_rows(out, plain(result), wanted)
@@ -284,6 +280,28 @@ def predict(
                 f"{result.n:,} pictures read: {out}" if out else rows_text(result.predictions or (), wanted)
             ]
     print_result(result, as_json or (wanted == "json" and out is None), lines)
+
+
+def _require_alone(objects: bool, cluster: str | None) -> None:
+    if objects and cluster is not None:
+        raise SettingsError("`objects` are looked for on this machine alone", cure="Leave out `cluster`.")
+
+
+def _reading_run(run: str, client: str | None) -> str:
+    """`run`, or of the file of runs that it names the client's."""
+    if client is None:
+        return run
+    from lightfast.runs.client_runs import run_of_client
+
+    return run_of_client(run, client)
+
+
+def _reading_on(machines: Machines | None, options: RunOptions) -> RunOptions:
+    """Blocks that machines have read are kept beside the file that they end in."""
+    if machines is None or options.out is None:
+        return options
+    kept = options.out.with_name(f"{options.out.name}.blocks")
+    return replace(options, tag_files=machines.tagging(kept))
 
 
 def review_rule(text: str | None, *, objects: bool) -> ReviewRule | None:

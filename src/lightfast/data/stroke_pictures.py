@@ -10,7 +10,7 @@ from lightfast.data.dataset import ImageSpec, LoadedData
 from lightfast.data.images import ImageSet
 from lightfast.data.strokes import Drawing, StrokeSet
 
-SIDE = 28
+PAINTED_SIDE = 28
 _BOX, _PEN, _PADDING = 256, 16, 16
 _WHOLE = _BOX + 2 * _PADDING + _PEN
 # Pixels a side, about, that the ink is painted with before it is averaged down. At 28 pixels they are ten
@@ -33,7 +33,7 @@ def framed(drawing: Drawing) -> Drawing:
     return tuple(((stroke - low) * scale + offset).astype(np.float32) for stroke in drawing)
 
 
-def stroke_picture(drawing: Drawing, side: int = SIDE) -> NDArray[np.uint8]:
+def stroke_picture(drawing: Drawing, side: int = PAINTED_SIDE) -> NDArray[np.uint8]:
     """uint8 (side, side): white ink on black, the drawing `framed` in 256 units of 304, the pen 16 of them
     wide with round ends, averaged down.
 
@@ -57,7 +57,7 @@ def stroke_picture(drawing: Drawing, side: int = SIDE) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def draw_strokes(strokes: StrokeSet, side: int = SIDE) -> ImageSet:
+def draw_strokes(strokes: StrokeSet, side: int = PAINTED_SIDE) -> ImageSet:
     """A picture of every drawing, uint8 (N, side, side, 1); labels and ids travel along."""
     pictures = np.empty((len(strokes), side, side, 1), dtype=np.uint8)
     for row, drawing in enumerate(strokes.drawings):
@@ -67,7 +67,7 @@ def draw_strokes(strokes: StrokeSet, side: int = SIDE) -> ImageSet:
 
 def load_drawn(strokes: StrokeSet, target: ImageSpec) -> LoadedData:
     """Drawings as a data set of pictures of the wanted size (28 × 28 where none is) and channels."""
-    height, width = target.image_size or (SIDE, SIDE)
+    height, width = target.image_size or (PAINTED_SIDE, PAINTED_SIDE)
     if height != width:
         raise DataError(f"{strokes.name}: strokes", expected="a square picture", got=f"{height} × {width}")
     images = draw_strokes(strokes, height)

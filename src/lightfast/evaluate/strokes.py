@@ -17,7 +17,7 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.stroke_net import StrokeClassifier
 from lightfast.statistics.intervals import Interval, wilson
 
-SHARES = tuple(round(0.1 * step, 1) for step in range(1, 11))
+SEEN_SHARES = tuple(round(0.1 * step, 1) for step in range(1, 11))
 """Of a drawing's points."""
 
 
@@ -62,7 +62,7 @@ def predict_strokes(
 
 
 def accuracy_while_drawn(
-    classifier: StrokeClassifier | Checkpoint, strokes: StrokeSet, shares: Sequence[float] = SHARES
+    classifier: StrokeClassifier | Checkpoint, strokes: StrokeSet, shares: Sequence[float] = SEEN_SHARES
 ) -> tuple[tuple[SeenShare, ...], NDArray[np.bool_]]:
     """(accuracy at every share of the points, bool (shares, N) whether each drawing was read rightly).
 

@@ -28,7 +28,7 @@ from lightfast.models.tensors import load_tensors, save_tensors
 
 POINTS = 128
 """Points that the network sees: of a longer drawing the last ones."""
-CHANNELS = 6
+POINT_CHANNELS = 6
 """Of a point: place x, y in −1..1 of the frame of what is there; step from the point before, in the same
 unit; 1 where the pen drew that step, 0 where it was lifted; 1 where there is a point at all.
 """
@@ -37,12 +37,12 @@ _BATCH = 512
 
 
 def point_rows(strokes: StrokeSet) -> NDArray[np.float32]:
-    """float32 (N, CHANNELS, POINTS): every drawing as the network takes it, empty places 0."""
+    """float32 (N, POINT_CHANNELS, POINTS): every drawing as the network takes it, empty places 0."""
     return np.stack([_points_of(one) for one in strokes.drawings]) if len(strokes) else _no_rows()
 
 
 def _no_rows() -> NDArray[np.float32]:
-    return np.zeros((0, CHANNELS, POINTS), dtype=np.float32)
+    return np.zeros((0, POINT_CHANNELS, POINTS), dtype=np.float32)
 
 
 def _points_of(drawing: Drawing) -> NDArray[np.float32]:
@@ -50,20 +50,20 @@ def _points_of(drawing: Drawing) -> NDArray[np.float32]:
     pen = np.concatenate([np.r_[0, np.ones(len(stroke) - 1)] for stroke in drawing])
     steps = np.diff(places, axis=0, prepend=places[:1])
     rows = np.column_stack([places, steps, pen, np.ones(len(places))])[-POINTS:]
-    filled = np.zeros((CHANNELS, POINTS), dtype=np.float32)
+    filled = np.zeros((POINT_CHANNELS, POINTS), dtype=np.float32)
     filled[:, : len(rows)] = rows.T
     return filled
 
 
 class StrokeNet(nn.Module):
     """Four convolutions along the points (`width` channels, every second one halves the line), the maximum
-    and the mean over the places that hold points, a dense layer, logits. Maps float (N, CHANNELS, POINTS) to
-    (N, outputs).
+    and the mean over the places that hold points, a dense layer, logits. Maps float
+    (N, POINT_CHANNELS, POINTS) to (N, outputs).
     """
 
     def __init__(self, outputs: int, width: int = 32, dropout: float = 0.3) -> None:
         super().__init__()
-        wide = (CHANNELS, width, width, 2 * width, 2 * width)
+        wide = (POINT_CHANNELS, width, width, 2 * width, 2 * width)
         self.layers = nn.ModuleList(
             nn.Sequential(
                 nn.Conv1d(inputs, outs, 5, stride=1 + number % 2, padding=2, bias=False),
@@ -81,7 +81,7 @@ class StrokeNet(nn.Module):
         )
 
     def forward(self, points: Tensor) -> Tensor:
-        """Logits of float (N, CHANNELS, POINTS)."""
+        """Logits of float (N, POINT_CHANNELS, POINTS)."""
         there, maps = points[:, -1:], points
         for layer in self.layers:
             maps = layer(maps)

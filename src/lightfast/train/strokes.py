@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lightfast.base.errors import DataError
 from lightfast.base.randomness import derive_seed, generator
 from lightfast.data.preprocess import Preprocess, to_tensor
-from lightfast.data.stroke_pictures import SIDE, draw_strokes
+from lightfast.data.stroke_pictures import PAINTED_SIDE, draw_strokes
 from lightfast.data.strokes import StrokeSet
 from lightfast.models.build import fresh_network
 from lightfast.models.checkpoint import Checkpoint
@@ -151,7 +151,7 @@ def _of_points(
 def _of_pictures(
     drawings: StrokeSet, source: BatchSource, plan: StrokePlan, training: Training
 ) -> Checkpoint:
-    shape, outputs = (SIDE, SIDE, 1), len(drawings.class_names)
+    shape, outputs = (PAINTED_SIDE, PAINTED_SIDE, 1), len(drawings.class_names)
     network = fresh_network(plan.model, "classifier", shape, outputs, plan.config, training.seed)
     preprocess = Preprocess.of(draw_strokes(drawings))
     recipe, context = plan.recipe, LoopContext.of(training, "classifier")

@@ -27,11 +27,11 @@ _MOST = 1_000
 """Test pictures that are put on other backgrounds."""
 _VERSION = 1
 """Of the check: figures of an earlier one are measured anew."""
-Measured = Mapping[str, Mapping[str, Any]]
+BackgroundFigures = Mapping[str, Mapping[str, Any]]
 """Way → `BackgroundCheck` as plain JSON values."""
 
 
-def backgrounds(options: StudyOptions, read: SubjectResult) -> Measured:
+def backgrounds(options: StudyOptions, read: SubjectResult) -> BackgroundFigures:
     """The classifier alone, behind the enhancer of ours for clean pictures, and behind the paper's U-Net, on
     the same composites of (at most 1,000 of) the test pictures.
     """
@@ -66,7 +66,7 @@ def backgrounds(options: StudyOptions, read: SubjectResult) -> Measured:
     return found
 
 
-def background_table(reads: Sequence[SubjectResult], measured: Sequence[Measured]) -> Table:
+def background_table(reads: Sequence[SubjectResult], measured: Sequence[BackgroundFigures]) -> Table:
     """Foregrounds on backgrounds of their own class, and of another."""
     rows = [
         (

@@ -21,7 +21,7 @@ from lightfast.base.plain import as_json
 from lightfast.data.splits import Splits, split_off
 from lightfast.data.strokes import STROKE_ENDINGS, StrokeSet, holds_strokes, load_strokes
 from lightfast.evaluate.compare import mcnemar
-from lightfast.evaluate.strokes import SHARES, SeenShare, accuracy_while_drawn
+from lightfast.evaluate.strokes import SEEN_SHARES, SeenShare, accuracy_while_drawn
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.registry import count_parameters
 from lightfast.models.stroke_net import StrokeClassifier, load_stroke_classifier
@@ -49,7 +49,7 @@ _PAPER_SIZE = 3_000
 _PARTS = Recipe.of(
     epochs=30, batch_size=64, learning_rate=4e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.98
 )
-WHOLE, OF_PICTURES, OF_STROKES = "drawn-whole", "drawn-parts-pictures", "drawn-parts-strokes"
+OF_WHOLE, OF_PICTURES, OF_STROKES = "drawn-whole", "drawn-parts-pictures", "drawn-parts-strokes"
 STROKE_PLANS: Mapping[str, tuple[str, StrokePlan]] = {
     OF_PICTURES: ("CNN 1 on pictures, learnt from parts", StrokePlan("drawing-cnn-1", _PARTS)),
     OF_STROKES: (
@@ -163,7 +163,7 @@ def while_drawn(options: StudyOptions, data: StrokeData) -> WhileDrawn:
 def _whole_row(row: ModelRow) -> ModelRow:
     return dataclasses.replace(
         row,
-        part=f"{WHOLE}-{row.part}",
+        part=f"{OF_WHOLE}-{row.part}",
         differs="the paper's ten categories, 424 or 425 drawings each at hand (paper: 10,000), painted from "
         "their strokes; 5 % of the training drawings set aside; not told, Keras's defaults here",
     )
@@ -217,7 +217,7 @@ def strokes_json(found: WhileDrawn | None) -> Mapping[str, Any] | None:
             "parameters": found.parameters,
             "strokes_against_pictures": {
                 f"{share:g}": mcnemar(*(found.right[STROKE_PLANS[one][0]][place] for one in STROKE_PLANS))
-                for place, share in enumerate(SHARES)
+                for place, share in enumerate(SEEN_SHARES)
             },
         }
     )
@@ -266,8 +266,8 @@ def _drawn_table(found: WhileDrawn, seed: int) -> Table:
         )
         for title, shown in found.rows.items()
     )
-    columns = ("reader", "parameters", *(f"{100 * share:.0f} %" for share in SHARES))
-    half = SHARES.index(0.5)
+    columns = ("reader", "parameters", *(f"{100 * share:.0f} %" for share in SEEN_SHARES))
+    half = SEEN_SHARES.index(0.5)
     test = mcnemar(*(found.right[STROKE_PLANS[one][0]][half] for one in STROKE_PLANS))
     strokes_gain = points_text(test.difference, test.difference_interval)
     notes = (
