@@ -68,7 +68,9 @@ def main() -> None:
             )
             print(rows[-1], file=sys.stderr, flush=True)
             made.close()
-    write_json(out, {"rows": rows, "provenance": about("synthetic", 0)})
+    write_json(
+        out, {"rows": rows, "provenance": about("synthetic", 0, n=given.decisions, spread="none: counted")}
+    )
 
 
 if __name__ == "__main__":

@@ -205,6 +205,16 @@ BENCHMARKS = (
         ("library_reviewers.py",),
     ),
     Benchmark(
+        "library-reviewers-http",
+        "the same over HTTP: 1,000 decisions by 20 clients, each sent twice",
+        ("library_reviewers.py --http",),
+    ),
+    Benchmark(
+        "decide-speed",
+        "a decision over HTTP until it is durable: milliseconds, processor time",
+        ("decide_speed.py",),
+    ),
+    Benchmark(
         "library_search",
         "search and likeness in libraries of a million rows",
         ("library_search.py --work {work}",),

@@ -133,3 +133,14 @@ def test_the_record_tells_where_it_comes_from(name):
     assert len(kind.severities) == 5
     assert kind.version >= 1
     assert all(hasattr(parameters, "_fields") for parameters in kind.severities + (kind.small or ()))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_turned_view_is_damaged_as_its_copy_is(name):
+    turned = np.rot90(pieces((150, 160, 3), 2), axes=(1, 2))
+    assert not turned.flags.c_contiguous
+    found, wanted = (
+        corrupt_array(pictures, name, 3, np.random.default_rng(0))
+        for pictures in (turned, np.ascontiguousarray(turned))
+    )
+    assert np.array_equal(found, wanted)

@@ -32,6 +32,11 @@ def test_a_margin_is_the_label_less_the_best_other_class():
     assert margin_measure(logits, torch.ones(2, 3, dtype=torch.bool)) == {}
 
 
+def test_margins_are_float32_whatever_the_logits_are():
+    logits = torch.tensor([[2.0, 1.0, 0.0]], dtype=torch.bfloat16)
+    assert margin_measure(logits, torch.tensor([0]))[ROW_MARGINS].dtype == torch.float32
+
+
 def test_every_picture_has_one_an_epoch_and_they_grow(blobs: ImageSet, tmp_path: Path):
     margins = recorded(blobs, tmp_path)
     assert margins is not None

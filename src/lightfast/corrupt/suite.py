@@ -127,6 +127,8 @@ def corrupt_array(
     kind = CORRUPTIONS.get(name)
     parameters = kind.parameters(severity, table)
     _check_images(images)
+    # Turned or transposed views are other layouts, which OpenCV's results cannot be written into.
+    images = np.ascontiguousarray(images)
     result = np.empty_like(images)
     size = max(1, _CHUNK_VALUES // max(int(np.prod(images.shape[1:])), 1))
     for start in range(0, len(images), size):

@@ -89,12 +89,12 @@ ROW_MARGINS = "row_margins"
 
 
 def margin_measure(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """{ROW_MARGINS: float (N,) in −1..1}: probability of the label less that of the best other class, as
+    """{ROW_MARGINS: float32 (N,) in −1..1}: probability of the label less that of the best other class, as
     training sees the picture (its mean over epochs: Pleiss et al. 2020, there of logits); nothing for tags.
     """
     if targets.ndim != 1 or logits.shape[1] < 2:
         return {}
-    probs = logits.detach().softmax(dim=1)
+    probs = logits.detach().float().softmax(dim=1)
     own = probs.gather(1, targets[:, None])
     others = probs.scatter(1, targets[:, None], -1.0)
     return {ROW_MARGINS: own[:, 0] - others.amax(dim=1)}
