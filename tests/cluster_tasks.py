@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -67,6 +68,35 @@ def join_as(rank: int, meeting: Path, sides: Any, how: dict[str, Any], seed: int
         return fit(*sides, **how, training=Training(seed, "cpu"))
     finally:
         distributed.destroy_process_group()
+
+
+def fail_as(
+    rank: int, meeting: Path, sides: Any, how: dict[str, Any], folders: list[list[Path]]
+) -> list[Any]:
+    """What one of two processes meets in one training after the other, each with folders of its own: the line
+    of its error, or the processor seconds of every epoch.
+    """
+    from datetime import timedelta
+
+    from torch import distributed
+
+    from lightfast.base.errors import LightfastError
+    from lightfast.train.fit import fit
+    from lightfast.train.recipe import Training
+
+    wait, met = timedelta(seconds=200), []
+    distributed.init_process_group("gloo", f"file://{meeting}", timeout=wait, rank=rank, world_size=2)
+    try:
+        for folder in folders:
+            try:
+                found = fit(*sides, **how, training=Training(3, "cpu", folder[rank], resume=True))
+                met.append([row["processor_seconds"] for row in found.history])
+            except LightfastError as error:
+                met.append(f"{type(error).__name__}: {error}")
+    finally:
+        distributed.destroy_process_group()
+    meeting.with_name(f"met-{rank}.json").write_text(json.dumps(met))
+    return met
 
 
 def join_second(*arguments: Any) -> None:

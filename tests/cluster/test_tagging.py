@@ -116,6 +116,8 @@ def test_a_stopped_job_takes_its_finished_blocks_and_reads_torn_ones_again(clust
     assert (probs[20:30] == 0.25).all()
     rest = np.r_[0:20, 30 : len(probs)]
     np.testing.assert_allclose(probs[rest], whole[1][rest], atol=1e-6)
+    assert len(list(keep.iterdir())) == 13
+    tagging.clear()
     assert not keep.exists()
     assert [one.id for one in first[0].entries] == names[:10]
 

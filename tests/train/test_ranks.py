@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from cluster_tasks import join_as, join_second
+from cluster_tasks import fail_as, join_as, join_second
 
-from lightfast.base.errors import SettingsError
+from lightfast.base.errors import SettingsError, StorageError
 from lightfast.train.fit import fit
 from lightfast.train.loop import _batches
 from lightfast.train.ranks import Ranks
@@ -38,6 +39,31 @@ def test_two_processes_end_where_one_does(blobs, tmp_path: Path):
             assert there[key] == pytest.approx(here[key], abs=1e-5)
 
 
+@pytest.mark.timeout(300)
+def test_what_one_process_meets_is_raised_in_both_and_their_processor_times_are_added(blobs, tmp_path: Path):
+    sides = blobs.take(np.arange(90)), blobs.take(np.arange(90, 120))
+    how = {"model": "mlp", "recipe": Recipe.of(epochs=2, batch_size=16)}
+    state = ".training/classifier/training.safetensors"
+    folders = [[tmp_path / f"{name}-{rank}" for rank in (0, 1)] for name in ("file", "kept", "torn", "whole")]
+    folders[0][0].touch()
+    (folders[1][0] / state).mkdir(parents=True)
+    (folders[2][1] / state).parent.mkdir(parents=True)
+    (folders[2][1] / state).write_bytes(b"torn")
+    given = (tmp_path / "meeting", sides, how, folders)
+    other = multiprocessing.get_context("spawn").Process(target=fail_as, args=(1, *given))
+    other.start()
+    first = fail_as(0, *given)
+    other.join()
+    assert first == json.loads((tmp_path / "met-1.json").read_text())
+    # The margins, the state of an epoch, the state that is gone on from.
+    for line, start, place in zip(
+        first, ("StorageError", "StorageError", "CheckpointError"), folders, strict=False
+    ):
+        assert line.startswith(start)
+        assert str(place[start == "CheckpointError"]) in line
+    assert len(first[3]) == 2
+
+
 def test_a_process_alone_takes_everything():
     ranks = Ranks.of_process()
     rows = (torch.arange(5),)
@@ -45,6 +71,9 @@ def test_a_process_alone_takes_everything():
     assert ranks.part(rows) is rows
     assert ranks.weight(5, 5) == 1
     assert ranks.words == ()
+    assert ranks.total(1.5) == 1.5
+    with pytest.raises(StorageError, match="full"), ranks.failing_together():
+        raise StorageError("the disk is full")
 
 
 def test_rows_are_divided_without_rest_and_weighted_to_the_mean_over_rows():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
@@ -272,8 +274,8 @@ def predict(
                 label_separator=label_separator,
                 cluster=machines,
             )
-            options = _reading_on(machines, options)
-            result = tag_run(run, paths, options, row_options=row_options)
+            with _reading_on(machines, options) as options:
+                result = tag_run(run, paths, options, row_options=row_options)
             if out is not None and not streamed:
                 save_rows(out, plain(result), wanted)
             lines = [
@@ -296,12 +298,15 @@ def _reading_run(run: str, client: str | None) -> str:
     return run_of_client(run, client)
 
 
-def _reading_on(machines: Machines | None, options: RunOptions) -> RunOptions:
-    """Blocks that machines have read are kept beside the file that they end in."""
+@contextmanager
+def _reading_on(machines: Machines | None, options: RunOptions) -> Iterator[RunOptions]:
+    """Blocks that machines have read are kept beside the file that they end in, until that stands."""
     if machines is None or options.out is None:
-        return options
-    kept = options.out.with_name(f"{options.out.name}.blocks")
-    return replace(options, tag_files=machines.tagging(kept))
+        yield options
+        return
+    tagging = machines.tagging(options.out.with_name(f"{options.out.name}.blocks"))
+    yield replace(options, tag_files=tagging)
+    tagging.clear()
 
 
 def review_rule(text: str | None, *, objects: bool) -> ReviewRule | None:

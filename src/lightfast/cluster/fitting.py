@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightfast.base.errors import ClusterError, LightfastError, SettingsError
 from lightfast.base.files import make_folder
@@ -19,6 +20,9 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.train.fit import fit
 from lightfast.train.loop import STATE_FILE, LoopContext
 from lightfast.train.recipe import Recipe, Training
+
+if TYPE_CHECKING:
+    from ray.train import FailureConfig
 
 _FOLDER = ".training/cluster"
 
@@ -32,7 +36,7 @@ class RayFit:
     the last finished epoch, where `training.folder` is seen by all machines.
 
     Attributes:
-        redo: how often they begin again.
+        redo: how often they begin again, and how often a place for all of them is waited for (a minute each).
         processes: None = one a graphics card; without cards one a machine with all its cores, and two on a
             single machine.
     """
@@ -53,7 +57,7 @@ class RayFit:
         """Train the classifier called `model`, see `train.fit.fit`; the epochs are not told on the way.
 
         Raises what `fit` raises, SettingsError for fewer pictures in a batch than two a process, ClusterError
-        when the processes are lost more often than is allowed.
+        when the processes are lost, or find no place, more often than is allowed.
         """
         import ray
 
@@ -80,12 +84,15 @@ class RayFit:
         return found
 
     def _run(self, given: Any, kept: Path, device: str) -> Checkpoint | LightfastError:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        import ray
+        from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
         from ray.train.v2.api.exceptions import TrainingFailedError
 
         logging.getLogger("ray.train").setLevel(logging.ERROR)
-        processes, cores, cards = _places(self.processes, device)
+        processes, cores, cards = _places(
+            self.processes, device, [one["Resources"] for one in ray.nodes() if one["Alive"]]
+        )
         trainer = TorchTrainer(
             _fit_together,
             train_loop_config={"given": [given]},
@@ -95,36 +102,61 @@ class RayFit:
                 use_gpu=bool(cards),
                 resources_per_worker={"CPU": cores, **({"GPU": 1} if cards else {})},
             ),
-            run_config=RunConfig(
-                name="fit", storage_path=str(kept), failure_config=FailureConfig(max_failures=self.redo.times)
-            ),
+            run_config=RunConfig(name="fit", storage_path=str(kept), failure_config=_failures(self.redo)),
         )
         try:
             found: Any = trainer.fit()
         except TrainingFailedError as error:
             why = " ".join(str(error).split())
             raise ClusterError(
-                f"the training was lost {self.redo.times + 1} times ({why[:200]})",
+                f"the training did not end, begun again at most {self.redo.times} times ({why[:200]})",
                 cure="See the cluster's logs, and that `out` is a folder that all machines see; "
                 "`resume` goes on where it was.",
             ) from error
         return found.return_value
 
 
-def _places(processes: int | None, device: str) -> tuple[int, int, int]:
-    """(processes, cores of each, cards in all that are used)."""
-    import ray
+def _failures(redo: Redo) -> FailureConfig:
+    """Everything that Ray Train counts apart is bounded: unless told, it begins for ever where processes find
+    no place, or a machine says before that it goes.
+    """
+    from ray.train import FailureConfig
 
-    machines = [one["Resources"] for one in ray.nodes() if one["Alive"]]
+    return FailureConfig(
+        max_failures=redo.times, controller_failure_limit=redo.times, max_preemption_failures=redo.times
+    )
+
+
+def _places(
+    processes: int | None, device: str, machines: Sequence[Mapping[str, float]]
+) -> tuple[int, int, int]:
+    """(processes, cores of each, cards in all that are used) on machines of these resources.
+
+    Raises SettingsError for more processes than there is room for.
+    """
     machines = [one for one in machines if one.get("CPU", 0) >= 1]
     cards = 0 if device == "cpu" else int(sum(one.get("GPU", 0) for one in machines))
     if cards:
+        if (processes or cards) > cards:
+            raise SettingsError(
+                f"{processes} processes",
+                expected=f"at most {cards}, one a graphics card",
+                cure="Use fewer processes, or device cpu.",
+            )
         return processes or cards, 1, cards
     if device == "cuda":
         raise SettingsError("`device` cuda", expected="a cluster with cards", cure="Use cpu or auto.")
-    fewest = int(min((one["CPU"] for one in machines), default=1))
-    processes = processes or max(len(machines), min(2, fewest))
-    return processes, max(1, min(fewest, fewest * len(machines) // processes)), 0
+    fewest, count = int(min((one["CPU"] for one in machines), default=1)), max(1, len(machines))
+    processes = processes or max(count, min(2, fewest))
+    # So many on one machine: where cores of several were added up, a process could need those of two.
+    each = math.ceil(processes / count)
+    if fewest < each:
+        raise SettingsError(
+            f"{processes} processes",
+            expected=f"at most {fewest * count}, {fewest} on each of {count} machines",
+            cure="Use fewer processes, or more machines.",
+        )
+    return processes, fewest // each, 0
 
 
 def _fit_together(config: Mapping[str, Any]) -> Checkpoint | LightfastError:
@@ -143,7 +175,7 @@ def _fit_together(config: Mapping[str, Any]) -> Checkpoint | LightfastError:
     try:
         fitted = fit(train_images, val_images, training=training, **how)
     except LightfastError as error:
-        # Every process meets it; beginning again would meet it again.
+        # Every process meets it, or is told of it (`train.ranks`); beginning again would meet it again.
         return error
     if isinstance(fitted.network, nn.Module):
         # The machine that is given it need not have a card.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -21,6 +21,10 @@ from lightfast.data.decode.examined import DamageChoice
 from lightfast.tagging.runtime import Tagger
 from lightfast.tagging.stream import Tagged
 
+_NAME_BYTES = 16
+_NAME = re.compile(rf"\.?[0-9a-f]{{{2 * _NAME_BYTES}}}\.npz(\.\w+\.part)?")
+"""Also what a writing that was killed left beside (`base.files.atomic`)."""
+
 
 @dataclass(frozen=True)
 class KeptBlocks:
@@ -33,10 +37,15 @@ class KeptBlocks:
 
     @classmethod
     def of(cls, folder: Path | None, tagger: Tagger, damaged: DamageChoice, *, hashed: bool) -> Self:
-        """The blocks that this model reads in this way."""
-        card, seen = as_json(tagger.card), "" if tagger.seen is None else tagger.seen.tobytes().hex()
-        said = {"card": card, "source": "" if tagger.card.source_digest else tagger.source}
-        return cls(folder, json_digest({**said, "seen": seen, "damaged": damaged, "hashed": hashed}))
+        """The blocks that this model reads in this way; nothing is kept of one whose content has no digest,
+        since another one may lie under its name next time.
+        """
+        digest = "" if folder is None else tagger.digest
+        if not digest:
+            return cls(None, "")
+        said = {"digest": digest, "card": as_json(tagger.card), "damaged": damaged, "hashed": hashed}
+        seen = "" if tagger.seen is None else tagger.seen.tobytes().hex()
+        return cls(folder, json_digest({**said, "seen": seen}))
 
     def load(self, block: Sequence[Entry]) -> Tagged | None:
         """What was read of the block; None where it is not kept, or its file is damaged."""
@@ -75,13 +84,22 @@ class KeptBlocks:
         write_bytes(self._path(block), buffer.getvalue())
 
     def clear(self) -> None:
-        """Forget all blocks: what they said stands elsewhere."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget all blocks, of other models too: what they said stands elsewhere. Other files stay, and
+        then the folder.
+        """
+        if self.folder is None or not self.folder.is_dir():
+            return
+        # What cannot be removed costs its place alone.
+        with contextlib.suppress(OSError):
+            for path in self.folder.iterdir():
+                if _NAME.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def _path(self, block: Sequence[Entry]) -> Path:
         files = [(entry.id, str(entry.path), *_state(entry.path)) for entry in block]
-        return Path(self.folder or "", f"{json_digest({'by': self.decides, 'files': files}, 16)}.npz")
+        name = json_digest({"by": self.decides, "files": files}, _NAME_BYTES)
+        return Path(self.folder or "", f"{name}.npz")
 
 
 def _state(path: Path) -> tuple[int, ...]:

@@ -43,7 +43,7 @@ class RayTagging:
     Attributes:
         redo: how often a block is read again after its machine was lost.
         keep: folder of finished blocks, a file each, written whole or not at all: the same work begun again
-            takes them from there. It goes when all are read. None: nothing is kept.
+            takes them from there. They stay until `clear`. None: nothing is kept.
         block: pictures a block; None = by the size of the model's pictures.
     """
 
@@ -91,7 +91,10 @@ class RayTagging:
         ):
             kept.save(under_way.popleft(), found)
             yield found
-        kept.clear()
+
+    def clear(self) -> None:
+        """Forget the finished blocks: called when what was made of them stands (a file that is whole)."""
+        KeptBlocks(self.keep, "").clear()
 
 
 def _handed_out() -> int:

@@ -264,7 +264,8 @@ def tagger_for(run: str, options: RunOptions) -> Generator[Tagger, None, None]:
     device = resolve_device(options.device)
     classifier = load_checkpoint(run, device)
     if isinstance(classifier.network, Forest) or device.type != "cpu":
-        yield Tagger(model_card(classifier), lambda images: pred_probs(classifier, images), 1, run, seen=seen)
+        card = model_card(classifier, checkpoint_digest(Path(run)) if on_disk else "")
+        yield Tagger(card, lambda images: pred_probs(classifier, images), 1, run, seen=seen)
         return
     with tempfile.TemporaryDirectory() as temporary:
         tagger = _exported(classifier, Path(run) if on_disk else None, Path(temporary))

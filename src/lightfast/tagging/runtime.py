@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,11 @@ class Tagger:
     source: str = "tagger"
     notes: tuple[str, ...] = ()
     seen: NDArray[np.uint64] | None = None
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of what computes: of the exported file, else of its checkpoint; "" = not known."""
+        return self.infer.digest if isinstance(self.infer, _Graph) else self.card.source_digest
 
     def seen_among(self, hashes: Sequence[str]) -> NDArray[np.bool_] | None:
         """bool (N,): which of the pictures with these content hashes it was fitted or chosen on; None: not
@@ -108,8 +114,16 @@ class _Graph:
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})[0]
 
+    @property
+    def content(self) -> bytes:
+        return self._model.read_bytes() if isinstance(self._model, Path) else self._model
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
     def __reduce__(self) -> tuple[type[_Graph], tuple[bytes]]:
-        return _Graph, (self._model.read_bytes() if isinstance(self._model, Path) else self._model,)
+        return _Graph, (self.content,)
 
 
 def load_model_card(path: Path | str) -> ModelCard:

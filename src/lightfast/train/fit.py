@@ -22,6 +22,7 @@ from lightfast.models.transfer import TransferSettings, load_weights, preprocess
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
 from lightfast.train.objectives import Classification
+from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows
 
@@ -75,7 +76,9 @@ def fit(
     network = fresh_network(model, "classifier", shape, classes, config, training.seed)
     preprocess, history, facts = Preprocess.of(train_images), [], {}
     if find_model(model, "classifier").transfer:
-        source = load_weights(network, model, config)
+        with Ranks.of_process().failing_together():
+            # Each machine has a cache of its own.
+            source = load_weights(network, model, config)
         preprocess = preprocess_of(model, shape, config)
         settings = TransferSettings.of(**config)
         if settings.mode != "head":
@@ -147,12 +150,12 @@ def _details(
         "seed": training.seed,
         "recipe": recipe.model_dump(),
         "fit_seconds": round(_clocks()[0] - started[0], 3),
-        "fit_processor_seconds": round(_clocks()[1] - started[1], 3),
+        "fit_processor_seconds": round(Ranks.of_process().total(_clocks()[1] - started[1]), 3),
     }
 
 
 def _clocks() -> tuple[float, float]:
-    """Seconds by the clock, and of processor time of all threads."""
+    """Seconds by the clock, and of processor time of all threads of this process."""
     return time.perf_counter(), time.process_time()
 
 

@@ -111,11 +111,12 @@ def train(
     weights as one that ran through: all randomness of an epoch is derived from (seed, epoch).
 
     Returns: one mapping an epoch (epoch, learning_rate, train_*, val_*, seconds by the clock,
-    processor_seconds of all threads, pictures_per_second).
+    processor_seconds of all threads of all processes, pictures_per_second).
 
     Raises:
         TrainingError: the loss became infinite or not a number.
         CheckpointError: `context.resume` with a state file of another recipe, seed or network.
+        StorageError: the state cannot be written. What one of several processes meets is raised in all.
     """
     return _Training(network, source, objective, recipe, seed, context).run()
 
@@ -148,11 +149,13 @@ class _Training:
 
     def run(self) -> list[dict[str, Any]]:
         if self.context.resume:
-            self._load()
+            with self.ranks.failing_together():
+                self._load()
             self.ranks.require_equal(self.state.epoch, str(self.context.folder))
         while self.state.epoch < self.recipe.epochs and not self.state.finished:
             self._one_epoch()
-            self._save()
+            with self.ranks.failing_together():
+                self._save()
         if self.best:
             self.network.load_state_dict(self.best)
         self.optimizer.zero_grad(set_to_none=True)
@@ -172,7 +175,7 @@ class _Training:
         self.ranks.average_buffers(self.network, self.averaged)
         row = {"epoch": number + 1, **measured, **self.ranks.of_first(self._validate())}
         row["seconds"] = round(time.perf_counter() - started[0], 3)
-        row["processor_seconds"] = round(time.process_time() - started[1], 3)
+        row["processor_seconds"] = round(self.ranks.total(time.process_time() - started[1]), 3)
         row["pictures_per_second"] = round(len(rows[0]) / max(row["seconds"], 1e-9), 1)
         self.state.history.append(row)
         self.state.epoch += 1
@@ -210,8 +213,9 @@ class _Training:
                 "",
             )
         margins = self.ranks.filled(margins)
-        if self.context.folder is not None and self.ranks.rank == 0 and not margins.isnan().all():
-            save_epoch_margins(self.context.folder, number, margins.cpu().numpy())
+        with self.ranks.failing_together():
+            if self.context.folder is not None and self.ranks.rank == 0 and not margins.isnan().all():
+                save_epoch_margins(self.context.folder, number, margins.cpu().numpy())
         means = {f"train_{key}": float(value) / seen for key, value in self.ranks.totals(sums).items()}
         if not math.isfinite(means["train_loss"]):
             raise TrainingError(

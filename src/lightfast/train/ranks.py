@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 from torch import Tensor, distributed, nn
 
-from lightfast.base.errors import CheckpointError
+from lightfast.base.errors import CheckpointError, LightfastError
 from lightfast.train.objectives import Batch
 
 
@@ -87,14 +88,37 @@ class Ranks:
 
     def require_equal(self, epoch: int, place: str) -> None:
         """Raise CheckpointError where the processes found different states in `place`."""
+        found = self._gathered(epoch)
+        if len(set(found)) > 1:
+            raise CheckpointError(
+                f"{place} is not the same on all machines (epochs {', '.join(map(str, found))})",
+                cure="Put `out` on a folder that all machines see.",
+            )
+
+    @contextmanager
+    def failing_together(self) -> Iterator[None]:
+        """A block in which one process can fail alone (a full disk): its LightfastError is raised in all, at
+        the end of the block. Else the others would wait for it in the next sum. All have to enter the block.
+        """
+        failed: LightfastError | None = None
+        try:
+            yield
+        except LightfastError as error:
+            failed = error
+        told = next((one for one in self._gathered(failed) if one is not None), None)
+        if told is not None:
+            raise failed or told
+
+    def total(self, value: float) -> float:
+        """The sum of a figure over all processes."""
+        return sum(self._gathered(value))
+
+    def _gathered(self, value: Any) -> list[Any]:
+        """What every process gives, by rank."""
+        found: list[Any] = [value] * self.size
         if self.together:
-            found: list[Any] = [None] * self.size
-            distributed.all_gather_object(found, epoch)
-            if len(set(found)) > 1:
-                raise CheckpointError(
-                    f"{place} is not the same on all machines (epochs {', '.join(map(str, found))})",
-                    cure="Put `out` on a folder that all machines see.",
-                )
+            distributed.all_gather_object(found, value)
+        return found
 
     def _sum(self, value: Tensor) -> Tensor:
         distributed.all_reduce(value)
