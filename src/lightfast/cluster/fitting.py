@@ -56,8 +56,9 @@ class RayFit:
     ) -> Checkpoint:
         """Train the classifier called `model`, see `train.fit.fit`; the epochs are not told on the way.
 
-        Raises what `fit` raises, SettingsError for fewer pictures in a batch than two a process, ClusterError
-        when the processes are lost, or find no place, more often than is allowed.
+        Raises what `fit` raises, SettingsError for fewer pictures in a batch than two a process and for
+        more processes than there is room for, ClusterError when the processes are lost, or find no place,
+        more often than is allowed.
         """
         import ray
 
