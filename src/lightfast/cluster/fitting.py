@@ -138,26 +138,26 @@ def _places(
     machines = [one for one in machines if one.get("CPU", 0) >= 1]
     cards = 0 if device == "cpu" else int(sum(one.get("GPU", 0) for one in machines))
     if cards:
-        if (processes or cards) > cards:
-            raise SettingsError(
-                f"{processes} processes",
-                expected=f"at most {cards}, one a graphics card",
-                cure="Use fewer processes, or device cpu.",
-            )
-        return processes or cards, 1, cards
+        processes = processes or cards
+        _require_room(processes, cards, "one a graphics card")
+        return processes, 1, cards
     if device == "cuda":
         raise SettingsError("`device` cuda", expected="a cluster with cards", cure="Use cpu or auto.")
     fewest, count = int(min((one["CPU"] for one in machines), default=1)), max(1, len(machines))
     processes = processes or max(count, min(2, fewest))
     # So many on one machine: where cores of several were added up, a process could need those of two.
     each = math.ceil(processes / count)
-    if fewest < each:
+    _require_room(processes, fewest * count, f"{fewest} on each of {count} machines")
+    return processes, fewest // each, 0
+
+
+def _require_room(processes: int, room: int, how: str) -> None:
+    if processes > room:
         raise SettingsError(
             f"{processes} processes",
-            expected=f"at most {fewest * count}, {fewest} on each of {count} machines",
+            expected=f"at most {room}, {how}",
             cure="Use fewer processes, or more machines.",
         )
-    return processes, fewest // each, 0
 
 
 def _fit_together(config: Mapping[str, Any]) -> Checkpoint | LightfastError:
