@@ -63,7 +63,7 @@ def cut_foreground(images: NDArray[np.uint8]) -> Foreground:
     border = np.ones(images.shape[1:3], dtype=np.bool_)
     inset = _inset(*images.shape[1:3])
     border[inset:-inset, inset:-inset] = False
-    return _sized(masks, (masks & border).any(axis=(1, 2)), known=False)
+    return _sized(masks, np.asarray((masks & border).any(axis=(1, 2)), dtype=np.bool_), known=False)
 
 
 def checked_foreground(masks: NDArray[np.bool_]) -> Foreground:

@@ -89,7 +89,7 @@ def background_table(reads: Sequence[SubjectResult], measured: Sequence[Backgrou
         f"Gap: own class less another class, paired, 95 % interval; it leans where the interval lies above "
         f"{100 * LEAST_GAP:g} points, and only if the cuts are whole where the foreground is not shown to "
         "add as much to the background alone. Things that reach the frame are left out. In scenes the "
-        "background is the thing: a gap there is no fault. The paper shows single Grad-CAM maps and no count.",
+        "background is the thing: a gap there is no fault. The paper shows single Grad-CAM maps, no count.",
     )
     return Table(columns, tuple(rows), "Is it looking at the background?", notes)
 

@@ -131,7 +131,7 @@ def stroke_data(options: StudyOptions) -> StrokeData | None:
 
 def _divided(options: StudyOptions, path: Path, strokes: StrokeSet) -> StrokeData:
     """Split as the study's other drawings: exact copies are kept on one side; near duplicates only where they
-    are searched, which pictures of 28 pixels are too small for.
+    are searched, and they are not among painted pictures of 28 pixels (`near_not_searched` says why).
     """
     door = RunOptions(data_folder=options.data_folder, report=options.report)
     prepared = prepare(path, door, near="hashes")
