@@ -143,8 +143,8 @@ class BackgroundCheck:
             LEANS: f"The interval lies above {100 * LEAST_GAP:g} points.",
             LEANS_IF_WHOLE: (
                 "That the foreground adds as much is not shown, for the background alone is read as its "
-                f"picture's class in {100 * self.alone.value:.1f} %: look whether the cuts left a part of the "
-                "thing in it."
+                f"picture's class in {100 * self.alone.value:.1f} %: look whether the cuts left a part of "
+                "the thing in it."
             ),
             NOT_SHOWN: f"A gap up to {high:.1f} points would not have been seen.",
             UNCLEAR: "What was cut out is hardly read on any other background.",
