@@ -56,6 +56,10 @@ def test_times_of_raw_drawings_are_left_aside(tmp_path):
         ('{"word": "a", "drawing": [[[1, 2], [3]]]}', "cannot be read"),
         ('{"word": "a", "drawing": [[[], []]]}', "finite points"),
         ('{"drawing": [[[1], [2]]]}', "others none"),
+        ('{"word": ["x"], "drawing": [[[1], [2]]]}', "line 2: `word`"),
+        ('{"word": {}, "drawing": [[[1], [2]]]}', "line 2: `word`"),
+        ('{"word": 7, "drawing": [[[1], [2]]]}', "line 2: `word`"),
+        ('{"word": "a", "drawing": [[[1%s], [2]]]}' % ("0" * 400), "cannot be read"),
     ],
 )
 def test_a_line_that_is_no_drawing_is_named(tmp_path, line, said):
@@ -64,6 +68,21 @@ def test_a_line_that_is_no_drawing_is_named(tmp_path, line, said):
     with pytest.raises(DataError, match=said) as refused:
         load_strokes(path)
     assert "\n" not in str(refused.value)
+
+
+def test_an_id_that_stands_there_again_is_the_line(tmp_path):
+    path = write_strokes(tmp_path / "joined.ndjson", made_drawings(NAMES, 1))
+    path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    own = made_drawings(NAMES, 1).ids
+    assert load_strokes(path).ids == (*own, *(f"joined.ndjson:{line}" for line in (4, 5, 6)))
+
+
+def test_an_id_that_is_the_place_of_another_line_is_refused(tmp_path):
+    line = '{"word": "a", "key_id": "%s", "drawing": [[[1, 2], [3, 4]]]}\n'
+    path = tmp_path / "odd.ndjson"
+    path.write_text(line % "odd.ndjson:3" + (line % "one") * 2, encoding="utf-8")
+    with pytest.raises(DataError, match=r"odd\.ndjson:3: its id stands there twice"):
+        load_strokes(path)
 
 
 def test_a_table_of_pictures_is_no_file_of_strokes(tmp_path):

@@ -48,6 +48,23 @@ def test_masks_that_take_nearly_all_or_nothing_are_not_found():
     assert checked_foreground(masks).found.tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(("side", "border"), [(32, 2), (200, 12)])
+def test_a_cut_that_reaches_the_border_is_not_found(side, border):
+    images, _ = squares(2, side)
+    images[1, side // 3 : 2 * side // 3, side // 2 : side - border] = 220
+    cut = cut_foreground(images)
+    assert cut.at_frame.tolist() == [False, True]
+    assert cut.found.tolist() == [True, False]
+    assert not cut.masks[1].any()
+
+
+def test_known_masks_may_reach_the_frame():
+    masks = np.zeros((1, 10, 10), dtype=bool)
+    masks[0, 5:, 3:7] = True
+    cut = checked_foreground(masks)
+    assert (cut.known, cut.found.tolist(), cut.at_frame.tolist()) == (True, [True], [False])
+
+
 def test_the_place_is_filled_from_its_surroundings():
     images, masks = squares(2)
     plates = background_plates(images, cut_foreground(images).masks)

@@ -24,7 +24,7 @@ def bright(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ImageSet]:
     labels = np.arange(60) % 3
     images = rng.integers(0, 40, (60, 12, 12, 1))
     for image, label in zip(images, labels, strict=True):
-        image[3:9, 1 + 3 * label : 5 + 3 * label] += 200
+        image[3:9, (2, 4, 7)[label] : (5, 8, 10)[label]] += 200
     made = ImageSet(images.astype(np.uint8), ("left", "middle", "right"), labels, name="bright")
     return str(save_npz(tmp_path_factory.mktemp("bright") / "bright.npz", made)), made
 

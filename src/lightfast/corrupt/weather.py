@@ -155,6 +155,8 @@ def frost(images: ImageBatch, p: Frost, rng: np.random.Generator) -> ImageBatch:
     The published generator crops five photographs of frost. Here five textures are grown once (see
     `frostwork`), twice as wide as the picture (160 to 512 pixels); `rng` chooses for each picture one of
     them, a place in it, and whether it is mirrored. Pictures above 256 pixels see theirs enlarged.
+    The five are the same for every seed and every caller, as the five photographs are: what was fitted on
+    frost has seen the ice that frost is measured with, at other places.
     """
     count, height, width, channels = images.shape
     side = max(2 * max(height, width), _SMALLEST_TEXTURE)

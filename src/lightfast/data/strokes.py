@@ -123,7 +123,8 @@ def load_strokes(path: Path | str, *, most: int | None = None) -> StrokeSet:
 
     Args:
         path: the file, or a folder of them (one a category, as Google offers them). A line is one drawing;
-            `word` is its class, `key_id` its id. Times of raw drawings are not read.
+            `word` is its class, `key_id` its id; without one, and where an id stands there again, it is
+            FILE:LINE. Times of raw drawings are not read.
         most: at most so many of a class, the first ones; None = all.
 
     Raises DataError for a line that is no drawing, with its number.
@@ -132,12 +133,14 @@ def load_strokes(path: Path | str, *, most: int | None = None) -> StrokeSet:
     files = _files(source)
     found: list[tuple[str, str | None, Drawing]] = []
     counts: Counter[str | None] = Counter()
+    known: set[str] = set()
     for file in files:
         for place, content in _lines(file):
             word = content.get("word")
             counts[word] += 1
             if most is None or counts[word] <= most:
-                found.append((str(content.get("key_id", place)), word, _drawing(content, place)))
+                found.append((_new_id(content, place, known), word, _drawing(content, place)))
+                known.add(found[-1][0])
     if not found:
         raise DataError(f"{source} holds no drawings", cure=_CURE)
     ids, words, drawings = zip(*found, strict=True)
@@ -149,6 +152,16 @@ def load_strokes(path: Path | str, *, most: int | None = None) -> StrokeSet:
     class_names = tuple(sorted(set(map(str, words))))
     labels = np.array([class_names.index(str(word)) for word in words], dtype=np.int64)
     return StrokeSet(drawings, class_names, labels, ids, name)
+
+
+def _new_id(content: dict[str, Any], place: str, known: set[str]) -> str:
+    """The drawing's own id, or its place where another drawing has that: rows are found by their ids."""
+    own = str(content.get("key_id", place))
+    if own in known and place in known:
+        raise DataError(
+            f"{place}: its id stands there twice", expected="another `key_id`", got=own, cure=_CURE
+        )
+    return place if own in known else own
 
 
 def _files(source: Path) -> list[Path]:
@@ -184,13 +197,16 @@ def _object(line: str, place: str) -> dict[str, Any]:
         raise DataError(f"{place} is no JSON ({error})", cure=_CURE) from error
     if not isinstance(content, dict) or not isinstance(content.get("drawing"), list):
         raise DataError(f"{place} is no drawing", expected="an object with `drawing`", cure=_CURE)
+    if not isinstance(content.get("word"), str | None):
+        got = json.dumps(content["word"])[:60]
+        raise DataError(f"{place}: `word`", expected="a text, the class", got=got, cure=_CURE)
     return content
 
 
 def _drawing(content: dict[str, Any], place: str) -> Drawing:
     try:
         strokes = checked_drawing(np.array(stroke[:2], dtype=np.float32).T for stroke in content["drawing"])
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise DataError(f"{place}: strokes cannot be read ({error})", cure=_CURE) from error
     except DataError as error:
         raise DataError(f"{place}: {error}", cure=_CURE) from error

@@ -21,8 +21,11 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.statistics.intervals import Interval, wilson
 
 LEAST_GAP = 0.02
-"""The gap that its interval has to exceed: what a cut leaves of the thing, and its seams, can make less."""
+"""The gap that its interval has to exceed, a convention: how much a cut makes that leaves a part of the thing
+in the background was not measured, and it can be all of the gap.
+"""
 LEANS = "it leans on the background"
+LEANS_IF_WHOLE = "it leans on the background if the cuts are whole"
 NOT_SHOWN = "that it leans on the background is not shown"
 UNCLEAR = "this cannot be told"
 ORIGINAL, OWN_CLASS, OTHER_CLASS, ALONE = (
@@ -83,38 +86,50 @@ class BackgroundCheck:
 
     Attributes:
         n: pictures whose foreground was found, with a background of both kinds to put it on.
-        without_foreground: pictures in which none was found, or whose class has no other background.
+        without_foreground: the pictures left out: none was found, or their class has no other background.
+        at_frame: of these, those that were not cut since the thing reaches the frame.
         original, own_class, other_class: right on the picture itself; with its foreground on the background
             of another picture of its class; of another class.
         alone: the background alone is read as the class of the picture.
         as_background: of foregrounds on another class's background the share read as that class.
         gap: the paired test of the last two, after = own class: their BG-gap. Both are pasted, so that seams
             do not count.
+        foreground_gain: what the foreground adds: the paired test of the background alone (before) and of the
+            foreground on a background of its own class (after).
         pulls: what each class's backgrounds draw to it, the strongest first; classes with at least
             `MIN_PULLED` composites.
-        verdict: `LEANS`, `NOT_SHOWN` or `UNCLEAR`.
+        verdict: `LEANS`, `LEANS_IF_WHOLE`, `NOT_SHOWN` or `UNCLEAR`. The second where masks were cut and no
+            foreground gain above `LEAST_GAP` is shown: so reads a network that looks at the background, and
+            one that looks at a part of the thing that the cut left there.
         seed: of the backgrounds drawn.
         examples: some of the composites; not in the JSON.
     """
 
     n: int
     without_foreground: int
+    at_frame: int
     original: ReadShare
     own_class: ReadShare
     other_class: ReadShare
     alone: ReadShare
     as_background: ReadShare
     gap: PairedTest
+    foreground_gain: PairedTest
     pulls: tuple[BackgroundPull, ...]
     verdict: str
     seed: int
     examples: CompositeImages = field(metadata=HIDDEN, repr=False)
-    JSON_PROPERTIES: ClassVar = ("leans",)
+    JSON_PROPERTIES: ClassVar = ("leans", "leans_if_whole")
 
     @property
     def leans(self) -> bool:
-        """Whether the verdict is that it does."""
+        """Whether the verdict is that it does, without a condition."""
         return self.verdict == LEANS
+
+    @property
+    def leans_if_whole(self) -> bool:
+        """Whether the verdict is that it does, with or without the condition that the cuts are whole."""
+        return self.verdict in (LEANS, LEANS_IF_WHOLE)
 
     def sentence(self) -> str:
         """The verdict with its figures."""
@@ -126,6 +141,11 @@ class BackgroundCheck:
         )
         why = {
             LEANS: f"The interval lies above {100 * LEAST_GAP:g} points.",
+            LEANS_IF_WHOLE: (
+                "That the foreground adds as much is not shown, for the background alone is read as its "
+                f"picture's class in {100 * self.alone.value:.1f} %: look whether the cuts left a part of "
+                "the thing in it."
+            ),
             NOT_SHOWN: f"A gap up to {high:.1f} points would not have been seen.",
             UNCLEAR: "What was cut out is hardly read on any other background.",
         }[self.verdict]
@@ -150,7 +170,8 @@ def check_background(
     Args:
         classifier: one label a picture.
         images: labelled pictures that it has not seen, of at least two classes.
-        foreground: masks that are known; None: cut out by `cut_foreground`.
+        foreground: masks that are known (`checked_foreground`), taken for whole; None: cut out by
+            `cut_foreground`.
         report: told about progress.
 
     Raises DataError where no picture has a foreground and two backgrounds to put it on, CheckpointError for
@@ -167,7 +188,7 @@ def check_background(
     if not len(rows):
         raise DataError(
             f"{images.name}: no picture has a foreground that could be told from its border and other "
-            "backgrounds to put it on",
+            f"backgrounds to put it on ({int(cut.at_frame.sum()):,} of {len(images):,} reach the frame)",
             cure="Give pictures of things before a background, at least two of each of two classes.",
         )
     plates = _plates(images.images, cut.masks, np.unique(np.concatenate([rows, own[rows], other[rows]])))
@@ -186,18 +207,19 @@ def check_background(
     report("reading", len(shown), len(shown), f"{len(rows):,} pictures")
     read = _Readings(labels[rows], labels[other[rows]], tuple(predicted))
     examples = read.examples(images, rows, cut.masks, shown)
-    return read.check(images.class_names, len(images) - len(rows), seed, examples)
+    return read.check(images.class_names, cut, seed, examples)
 
 
 def _cut_in_blocks(images: NDArray[np.uint8], report: Reporter) -> Foreground:
-    masks, found = [], []
+    cuts = []
     for start in range(0, len(images), _BLOCK):
         report("cutting out", start, len(images), f"{start:,} of {len(images):,}")
-        one = cut_foreground(np.ascontiguousarray(images[start : start + _BLOCK]))
-        masks.append(one.masks)
-        found.append(one.found)
+        cuts.append(cut_foreground(np.ascontiguousarray(images[start : start + _BLOCK])))
     report("cutting out", len(images), len(images), f"{len(images):,}")
-    return Foreground(np.concatenate(masks), np.concatenate(found))
+    masks, found, at_frame = (
+        np.concatenate([getattr(one, name) for one in cuts]) for name in ("masks", "found", "at_frame")
+    )
+    return Foreground(masks, found, at_frame, known=False)
 
 
 def _donors(
@@ -239,24 +261,29 @@ class _Readings:
     predicted: Sequence[NDArray[np.int64]]
 
     def check(
-        self, class_names: Sequence[str], left_out: int, seed: int, examples: CompositeImages
+        self, class_names: Sequence[str], cut: Foreground, seed: int, examples: CompositeImages
     ) -> BackgroundCheck:
         right = [one == self.labels for one in self.predicted]
-        gap = mcnemar(right[2], right[1])
+        gap, gain = mcnemar(right[2], right[1]), mcnemar(right[3], right[1])
         own = _share(right[1])
-        leans = gap.difference_interval.low > LEAST_GAP
         # The commonest class, always named, would be right so often.
         blind = float(np.bincount(self.labels).max() / len(self.labels))
-        verdict = LEANS if leans else NOT_SHOWN if own.interval.low > blind else UNCLEAR
+        if gap.difference_interval.low > LEAST_GAP:
+            whole = cut.known or gain.difference_interval.low > LEAST_GAP
+            verdict = LEANS if whole else LEANS_IF_WHOLE
+        else:
+            verdict = NOT_SHOWN if own.interval.low > blind else UNCLEAR
         return BackgroundCheck(
             n=len(self.labels),
-            without_foreground=left_out,
+            without_foreground=len(cut.found) - len(self.labels),
+            at_frame=int(cut.at_frame.sum()),
             original=_share(right[0]),
             own_class=own,
             other_class=_share(right[2]),
             alone=_share(right[3]),
             as_background=_share(self.predicted[2] == self.backgrounds),
             gap=gap,
+            foreground_gain=gain,
             pulls=self._pulls(class_names),
             verdict=verdict,
             seed=seed,

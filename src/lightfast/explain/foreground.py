@@ -29,16 +29,25 @@ class Foreground:
 
     Attributes:
         masks: bool (N, H, W), the foreground; empty where none was found.
-        found: bool (N,), whether one was found: between `SMALLEST` and `LARGEST` of the picture.
+        found: bool (N,), whether one was found: between `SMALLEST` and `LARGEST` of the picture, and not
+            `at_frame`.
+        at_frame: bool (N,), whether the cut reached the picture's border, where it has to end: what of the
+            thing lies there was taken for background.
+        known: whether the masks came from outside and are taken for whole; what `cut_foreground` cuts may
+            have left a part of the thing behind.
     """
 
     masks: NDArray[np.bool_]
     found: NDArray[np.bool_]
+    at_frame: NDArray[np.bool_]
+    known: bool
 
 
 def cut_foreground(images: NDArray[np.uint8]) -> Foreground:
     """GrabCut (Rother et al. 2004) that begins with the picture's border as background; holes are filled and
     the mask is made wider, since a remnant of the thing in the "background" would pass for evidence there.
+    A mask that reaches the border so widened is not found (`at_frame`): the thing may go on in it. A thing of
+    several colours may still be cut in part, where the part that reaches the frame has a colour of its own.
 
     Args:
         images: uint8 (N, H, W, C), at least 8 pixels a side. The same picture gives the same cut.
@@ -51,14 +60,28 @@ def cut_foreground(images: NDArray[np.uint8]) -> Foreground:
     if min(images.shape[1:3]) < 8:
         raise DataError("pictures", expected="at least 8 pixels a side", got=str(images.shape[1:3]))
     masks = np.array([_cut(image) for image in images], dtype=np.bool_).reshape(images.shape[:3])
-    return checked_foreground(masks)
+    border = np.ones(images.shape[1:3], dtype=np.bool_)
+    inset = _inset(*images.shape[1:3])
+    border[inset:-inset, inset:-inset] = False
+    return _sized(masks, np.asarray((masks & border).any(axis=(1, 2)), dtype=np.bool_), known=False)
 
 
 def checked_foreground(masks: NDArray[np.bool_]) -> Foreground:
-    """bool (N, H, W), of whatever origin, as a `Foreground`: too small and too large ones are not found."""
+    """Masks that are known, bool (N, H, W), each of the whole thing, as a `Foreground`: too small and too
+    large ones are not found.
+    """
+    return _sized(masks, np.zeros(len(masks), dtype=np.bool_), known=True)
+
+
+def _sized(masks: NDArray[np.bool_], at_frame: NDArray[np.bool_], known: bool) -> Foreground:
     shares = masks.mean(axis=(1, 2)) if len(masks) else np.zeros(0)
-    found = (shares >= SMALLEST) & (shares <= LARGEST)
-    return Foreground(masks & found[:, None, None], found)
+    found = (shares >= SMALLEST) & (shares <= LARGEST) & ~at_frame
+    return Foreground(masks & found[:, None, None], found, at_frame, known)
+
+
+def _inset(height: int, width: int) -> int:
+    """Pixels of the border that is background by assumption."""
+    return max(1, round(max(height, width) * _BORDER_SHARE))
 
 
 def _cut(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -80,7 +103,7 @@ def _cut(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def _grab_cut(small: NDArray[np.uint8]) -> NDArray[np.bool_]:
     height, width = small.shape[:2]
-    inset = max(1, round(max(height, width) * _BORDER_SHARE))
+    inset = _inset(height, width)
     if np.ptp(small.reshape(-1, 3), axis=0).max() == 0:
         return np.zeros((height, width), dtype=np.bool_)
     inside = (inset, inset, width - 2 * inset, height - 2 * inset)

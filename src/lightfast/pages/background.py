@@ -56,6 +56,15 @@ def read_rows(check: BackgroundCheck) -> tuple[tuple[str, ReadShare], ...]:
     )
 
 
+def left_out_words(check: BackgroundCheck) -> str:
+    """Why pictures were left out, with counts."""
+    without = check.without_foreground - check.at_frame
+    return (
+        f"{check.at_frame:,} not cut, reaches the frame; {without:,} without a foreground that could be told "
+        "from the border, or without a second background"
+    )
+
+
 _SHORT = ("itself", "own-class background", "another class's", "read as that class", "background alone")
 """The same in a figure's margin."""
 
@@ -87,7 +96,7 @@ def _cards(check: BackgroundCheck) -> Cards:
         f"{100 * check.gap.difference:.1f} points",
         "own class − another class",
         f"95 % interval {low:.1f} to {high:.1f}",
-        "bad" if check.leans else "strong",
+        "bad" if check.leans_if_whole else "strong",
     )
     shares = [
         share_card(one.value, name, one.interval, digits=1, more=f", n = {one.n:,}")
@@ -106,14 +115,14 @@ def _read_parts(check: BackgroundCheck) -> tuple[SectionPart, ...]:
     figure = Figure(
         interval_figure(shown, unit="of the pictures, %"),
         f"n = {check.n:,} pictures, 95 % Wilson intervals, seed {check.seed}. "
-        f"{check.without_foreground:,} pictures more had no foreground that could be told from the border, "
-        "or no second background.",
+        f"{check.without_foreground:,} pictures more were left out: {left_out_words(check)}.",
     )
-    test = check.gap
+    test, gain = check.gap, check.foreground_gain
     said = (
         f"Own class − another class: {points_text(test.difference, test.difference_interval)} points, paired "
         f"on the same foregrounds ({test.interval_method}); {test.gained:,} right on the one alone, "
-        f"{test.lost:,} on the other alone."
+        f"{test.lost:,} on the other alone. The foreground on a background of its own class − the background "
+        f"alone: {points_text(gain.difference, gain.difference_interval)} points."
     )
     return figure, Text(said)
 

@@ -49,6 +49,17 @@ def test_strokes_and_pictures_are_divided_alike_and_nothing_stands_twice(quick):
     assert sides["test"].labels.tolist() == data.splits.test.labels.tolist()
 
 
+def test_what_was_not_searched_and_how_many_there_are_is_said(quick):
+    first, second = strokes_notes(quick[1])
+    assert first.startswith("Strokes: 12 drawings of each")
+    assert second.startswith("Near duplicates were not searched: the pictures did not come from")
+    told = strokes_json(quick[1])
+    assert told is not None
+    assert told["drawings_a_class"] == [12, 12]
+    assert all("12 drawings each at hand" in row["differs"] for row in told["ten_categories"])
+    assert f": {told['near_not_searched']}. " in second
+
+
 def test_every_reader_is_measured_at_every_share(quick):
     told = strokes_json(quick[1])
     assert told is not None

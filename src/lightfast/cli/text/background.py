@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightfast.cli.text.columns import columns
-from lightfast.pages.background import BackgroundResult, pull_words, read_rows
+from lightfast.pages.background import BackgroundResult, left_out_words, pull_words, read_rows
 from lightfast.report.tables import share_text
 
 
@@ -16,10 +16,6 @@ def background_lines(result: BackgroundResult) -> list[str]:
         *columns(("what was read", "share", "n"), rows),
         result.sentence,
         *([f"strongest pull of {pull}"] if pull else []),
-        *(
-            [f"{left:,} pictures without a foreground to cut out, or without a second background"]
-            if left
-            else []
-        ),
+        *([f"{left:,} pictures left out: {left_out_words(check)}"] if left else []),
         "brackets: 95 % intervals",
     ]

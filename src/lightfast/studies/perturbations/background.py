@@ -25,7 +25,7 @@ from lightfast.studies.rows import drawn
 
 _MOST = 1_000
 """Test pictures that are put on other backgrounds."""
-_VERSION = 1
+_VERSION = 2
 """Of the check: figures of an earlier one are measured anew."""
 BackgroundFigures = Mapping[str, Mapping[str, Any]]
 """Way → `BackgroundCheck` as plain JSON values."""
@@ -87,8 +87,9 @@ def background_table(reads: Sequence[SubjectResult], measured: Sequence[Backgrou
     notes = (
         BACKGROUND_METHOD,
         f"Gap: own class less another class, paired, 95 % interval; it leans where the interval lies above "
-        f"{100 * LEAST_GAP:g} points. In scenes the background is the thing: a gap there is no fault. The "
-        "paper shows single Grad-CAM maps and no count.",
+        f"{100 * LEAST_GAP:g} points, and only if the cuts are whole where the foreground is not shown to "
+        "add as much to the background alone. Things that reach the frame are left out. In scenes the "
+        "background is the thing: a gap there is no fault. The paper shows single Grad-CAM maps, no count.",
     )
     return Table(columns, tuple(rows), "Is it looking at the background?", notes)
 

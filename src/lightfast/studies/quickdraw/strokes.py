@@ -63,13 +63,26 @@ _NO_STROKES = (
 )
 
 
+def _counts_text(counts: tuple[int, int]) -> str:
+    fewest, most = counts
+    return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+
+
 @dataclass(frozen=True, eq=False)
 class StrokeData:
-    """Drawings of the paper's ten categories as strokes, and the same ones painted, cut alike."""
+    """Drawings of the paper's ten categories as strokes, and the same ones painted, cut alike.
+
+    Attributes:
+        splits: the painted ones; exact copies stay on one side.
+        strokes: all of them.
+        file: the name of the file that they came from.
+        near_not_searched: why no near duplicates were searched, or "": then they stay on one side as well.
+    """
 
     splits: Splits
     strokes: StrokeSet
     file: str
+    near_not_searched: str = ""
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:
@@ -83,10 +96,13 @@ class StrokeData:
     def sentence(self) -> str:
         """How many there are."""
         sizes = ", ".join(f"{len(getattr(self.splits, name)):,} {name}" for name in ("train", "val", "test"))
+        return f"{_counts_text(self.a_class)} drawings of each of the paper's ten categories ({sizes})"
+
+    @property
+    def a_class(self) -> tuple[int, int]:
+        """(the fewest, the most) drawings of one category."""
         counts = np.bincount(self.strokes.require_labels())
-        return (
-            f"{counts.min():,} to {counts.max():,} drawings of each of the paper's ten categories ({sizes})"
-        )
+        return int(counts.min()), int(counts.max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +130,12 @@ def stroke_data(options: StudyOptions) -> StrokeData | None:
 
 
 def _divided(options: StudyOptions, path: Path, strokes: StrokeSet) -> StrokeData:
-    """Split as the study's other drawings, near duplicates kept on one side."""
+    """Split as the study's other drawings: exact copies are kept on one side; near duplicates only where they
+    are searched, and they are not among painted pictures of 28 pixels (`near_not_searched` says why).
+    """
     door = RunOptions(data_folder=options.data_folder, report=options.report)
-    images = prepare(path, door, near="hashes").data.train
+    prepared = prepare(path, door, near="hashes")
+    images = prepared.data.train
     known = {name: row for row, name in enumerate(images.ids)}
     most = _A_CLASS[options.scale]
     labels = strokes.require_labels()
@@ -128,7 +147,7 @@ def _divided(options: StudyOptions, path: Path, strokes: StrokeSet) -> StrokeDat
     )
     fitted, test = split_off(chosen, TEST_SHARE, options.seed, ("train", "test"))
     train, val = split_off(fitted, VALIDATION_SHARE, options.seed)
-    return StrokeData(Splits(train, val, test), strokes, path.name)
+    return StrokeData(Splits(train, val, test), strokes, path.name, prepared.near.not_searched)
 
 
 def while_drawn_here(options: StudyOptions) -> WhileDrawn | None:
@@ -140,7 +159,8 @@ def while_drawn_here(options: StudyOptions) -> WhileDrawn | None:
 def while_drawn(options: StudyOptions, data: StrokeData) -> WhileDrawn:
     """Train what is not there yet, and read the test drawings at every share."""
     quick = options.scale == "quick"
-    rows = [_whole_row(row).quick(QUICK_EPOCHS) if quick else _whole_row(row) for row in DRAWING_ROWS[:3]]
+    rows = [_whole_row(row, data) for row in DRAWING_ROWS[:3]]
+    rows = [row.quick(QUICK_EPOCHS) for row in rows] if quick else rows
     outcomes = [outcome_of(options, row, data.splits) for row in rows]
     cnn = outcomes[1]
     readers: dict[str, StrokeClassifier | Checkpoint] = {"CNN 1 on pictures, whole drawings": cnn.checkpoint}
@@ -160,12 +180,13 @@ def while_drawn(options: StudyOptions, data: StrokeData) -> WhileDrawn:
     )
 
 
-def _whole_row(row: ModelRow) -> ModelRow:
+def _whole_row(row: ModelRow, data: StrokeData) -> ModelRow:
     return dataclasses.replace(
         row,
         part=f"{OF_WHOLE}-{row.part}",
-        differs="the paper's ten categories, 424 or 425 drawings each at hand (paper: 10,000), painted from "
-        "their strokes; 5 % of the training drawings set aside; not told, Keras's defaults here",
+        differs=f"the paper's ten categories, {_counts_text(data.a_class)} drawings each at hand (paper: "
+        "10,000), painted from their strokes; 5 % of the training drawings set aside; not told, Keras's "
+        "defaults here",
     )
 
 
@@ -211,6 +232,8 @@ def strokes_json(found: WhileDrawn | None) -> Mapping[str, Any] | None:
             "n_train": len(found.data.splits.train),
             "n_val": len(found.data.splits.val),
             "n_test": len(found.data.splits.test),
+            "drawings_a_class": found.data.a_class,
+            "near_not_searched": found.data.near_not_searched,
             "class_names": found.data.strokes.class_names,
             "ten_categories": [outcome.as_json() for outcome in found.outcomes],
             "while_drawn": found.rows,
@@ -232,7 +255,11 @@ def strokes_notes(found: WhileDrawn | None) -> tuple[str, ...]:
     """What was read, or why nothing was."""
     if found is None:
         return (_NO_STROKES,)
-    return (f"Strokes: {found.data.sentence()}, from {found.data.file}.",)
+    said = f"Strokes: {found.data.sentence()}, from {found.data.file}."
+    reason = found.data.near_not_searched
+    if not reason:
+        return (said,)
+    return said, f"Near duplicates were not searched: {reason}. Exact copies are kept on one side."
 
 
 def _ten_table(found: WhileDrawn, seed: int) -> Table:
