@@ -87,10 +87,15 @@ def make_human_test(library: Library, options: RunOptions, plan: HumanTestPlan) 
     made = save_test(folder, facts, sample, predictions).facts
     # Counted once the test is there: one that a crash cut short is made anew, and counts once.
     if run is not None:
-        record_scoring(run, sample.version, options.command or f"human test {folder.name}", None)
-        if own:
-            count_use(library.store, {"human_test": len(sample)})
+        _count(library, run, sample, options.command or f"human test {folder.name}", own)
     return made
+
+
+def _count(library: Library, run: str, sample: ImageSet, command: str, own: bool) -> None:
+    """Note that these pictures were scored with `run`: the library's `own` untouched part wears by it."""
+    record_scoring(run, sample.version, command, None)
+    if own:
+        count_use(library.store, {"human_test": len(sample)})
 
 
 def kept_tests(library: Library) -> tuple[TestFacts, ...]:
