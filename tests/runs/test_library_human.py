@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fixtures.databases import database, library, postgres_server
 from library.brightness import add_greys, confirm, numbers_of, truth_of
+from sqlalchemy import select
 
 from lightfast.base.errors import DataError
 from lightfast.baselines.kept_test import load_test
@@ -15,6 +16,8 @@ from lightfast.library.backup import backup_library
 from lightfast.library.held_out import held_out_assets
 from lightfast.library.library import Library
 from lightfast.library.restore import restore_library
+from lightfast.library.schema import audit
+from lightfast.runs.folder import TOUCH_FILE
 from lightfast.runs.library_human import HumanTestPlan, kept_tests, make_human_test
 from lightfast.runs.library_pile import PILE_FILE, RetrainOptions
 from lightfast.runs.library_retrain import retrain_library
@@ -91,3 +94,31 @@ def test_a_library_with_too_few_decisions_says_so(library: Library, tmp_path: Pa
     add_greys(library, tmp_path / "greys", 4)
     with pytest.raises(DataError, match="too few pictures to ask about"):
         make_human_test(library, RunOptions(), HumanTestPlan())
+
+
+def uses_of(library: Library) -> list[int]:
+    """How many pictures each look at the untouched part by a test of people was about."""
+    with library.store.read() as connection:
+        details = connection.execute(select(audit.c.detail).where(audit.c.act == "held-out scored")).scalars()
+        return [one["human_test"] for one in details if "human_test" in one]
+
+
+def test_a_test_counts_as_one_use_however_often_it_is_ordered_or_begun(
+    filled: Library, monkeypatch: pytest.MonkeyPatch
+):
+    run = filled.folder / retrain_library(filled, RunOptions(), RetrainOptions("mlp", _QUICK)).run
+    before = (run / TOUCH_FILE).read_text(encoding="utf-8") if (run / TOUCH_FILE).is_file() else ""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("lightfast.runs.library_human.save_test", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make_human_test(filled, RunOptions(), HumanTestPlan(n=100))
+    assert uses_of(filled) == []
+    facts = [make_human_test(filled, RunOptions(), HumanTestPlan(n=100)) for _ in range(2)]
+    assert facts[0] == facts[1]
+    assert uses_of(filled) == [6]
+    after = (run / TOUCH_FILE).read_text(encoding="utf-8")
+    assert len(after.splitlines()) == len(before.splitlines()) + 1

@@ -119,3 +119,19 @@ def test_nothing_secret_is_told(told: httpx.Client):
 def test_a_strange_cursor_is_refused(told: httpx.Client):
     assert told.get("/api/audit", params={"cursor": "abc"}).status_code == 422
     assert told.get("/api/audit", params={"kind": "gossip"}).status_code == 422
+
+
+def test_labels_that_people_add_are_noted_however_they_add_them(told: httpx.Client):
+    made = told.post("/api/labels", json={"name": "wolf"}).json()
+    told.post("/api/labels", json={"name": "Canis", "client": "shop", "same_as_id": made["id"]})
+    for key in "ab":
+        acts = [{"asset_id": 4, "act": "confirm", "label": name} for name in ("wolf", "fox")]
+        assert told.post(
+            "/api/review/decide", json={"acts": acts}, headers={"Idempotency-Key": key}
+        ).is_success
+    refused = [{"asset_id": 999, "act": "confirm", "label": "owl"}]
+    assert not told.post("/api/review/decide", json={"acts": refused}).is_success
+    lines = everything(told, kind="label")[::-1]
+    assert {(one["person"], one["act"]) for one in lines} == {("ada", "label added")}
+    assert [one["detail"]["name"] for one in lines] == ["wolf", "Canis", "fox"]
+    assert lines[1]["detail"]["client"] == "shop"

@@ -17,11 +17,14 @@ from serve.conftest import Running, running
 from lightfast.base.errors import ConflictError
 from lightfast.baselines.human_score import score_people
 from lightfast.baselines.kept_test import KeptTest, TestFacts, load_test
+from lightfast.data.images import content_hash
 from lightfast.evaluate.compare import mcnemar
+from lightfast.evaluate.predictions import Predictions
 from lightfast.library.accounts import add_account
 from lightfast.library.library import Library, open_library
 from lightfast.runs.library_human import HumanTestPlan, make_human_test
 from lightfast.runs.options import RunOptions
+from lightfast.serve.api import human
 from lightfast.serve.settings import ServeSettings
 from lightfast.statistics.agreement import cohen_kappa
 from lightfast.statistics.intervals import wilson
@@ -241,3 +244,32 @@ def test_two_answers_at_once_of_one_person_are_one(library: Library, facts: Test
     with pytest.raises(ConflictError, match="first answer counts"):
         other.answer("bea", 1, "right", 1.0)
     assert score_people(test.log, test.images, np.arange(12)).answers == 1
+
+
+def test_where_people_stand_is_told_without_reading_a_picture(
+    library: Library, facts: TestFacts, enter: Enter, monkeypatch: pytest.MonkeyPatch
+):
+    bea = enter("bea")
+    take(bea, facts.id, most=3)
+    known = kept_test(library, facts).images
+    assert known.known_hashes == tuple(map(content_hash, known.images))
+    # Neither pixels, nor what the model says of them: a list of many tests is as quick as one of few.
+    monkeypatch.setattr("lightfast.data.images.content_hash", refuse)
+    monkeypatch.setattr(Predictions, "load", refuse)
+    with running(open_library(library.folder), SETTINGS) as served:
+        again = enter("bea", served)
+        human._kept.cache_clear()
+        (item,) = again.get("/api/human").json()["items"]
+    assert item["mine"]["answered"] == 3
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("it was read")
+
+
+def test_a_second_test_is_not_ordered_while_one_waits(facts: TestFacts, enter: Enter):
+    ada = enter("ada")
+    assert ada.post("/api/human", json={}).status_code == 202
+    refused = ada.post("/api/human", json={})
+    assert refused.status_code == 409
+    assert "waits already" in refused.json()["detail"]

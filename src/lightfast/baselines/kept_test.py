@@ -2,7 +2,7 @@
 sampled pictures, what the model says of them, and the answers.
 
 FOLDER/pictures.npy           the sample, uint8 (N, H, W, C)
-       labels.npz             its labels, class names and ids
+       labels.npz             its labels, class names, ids and content hashes
        predictions.parquet    of a model, where there is one
        answers.jsonl          every answer ever given, append-only (`baselines.human.AnswerLog`)
        test.json              what the test is; written last: a folder without it is none
@@ -81,12 +81,19 @@ class TestPlace:
 
 @dataclass(frozen=True, eq=False)
 class KeptTest:
-    """A kept test; `images` are its sample alone, labelled, `predictions` the model's of exactly these."""
+    """A kept test; `images` are its sample alone, labelled. Where people stand is told without reading a
+    picture.
+    """
 
     folder: Path
     facts: TestFacts
     images: ImageSet
-    predictions: Predictions | None = None
+
+    @cached_property
+    def predictions(self) -> Predictions | None:
+        """The model's, of exactly these pictures; None: there is no model."""
+        path = self.folder / _PREDICTIONS
+        return Predictions.load(path) if path.is_file() else None
 
     @cached_property
     def trial(self) -> Trial:
@@ -182,6 +189,7 @@ def save_test(folder: Path, facts: TestFacts, images: ImageSet, predictions: Pre
                 class_names=np.array(images.class_names),
                 ids=np.array(images.ids),
                 name=np.array(images.name),
+                hashes=np.array(images.content_hashes),
             )
         if predictions is not None:
             predictions.save(folder / _PREDICTIONS)
@@ -199,9 +207,8 @@ def load_test(folder: Path) -> KeptTest:
             kept["labels"],
             tuple(kept["ids"].tolist()),
             str(kept["name"]),
-        )
-    path = folder / _PREDICTIONS
-    return KeptTest(folder, facts, images, Predictions.load(path) if path.is_file() else None)
+        ).with_hashes(kept["hashes"].tolist() if "hashes" in kept else None)
+    return KeptTest(folder, facts, images)
 
 
 def load_facts(folder: Path) -> TestFacts:

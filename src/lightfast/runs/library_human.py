@@ -72,8 +72,6 @@ def make_human_test(library: Library, options: RunOptions, plan: HumanTestPlan) 
     if (folder / TEST_FILE).is_file():
         return load_facts(folder)
     predictions = None if run is None else predictions_on_sample(run, sample, options)
-    if run is not None:
-        record_scoring(run, sample.version, options.command or f"human test {folder.name}", None)
     few = f"there are {len(sample):,} distinct pictures, fewer than {plan.n:,}: all of them are asked"
     facts = TestFacts(
         id=folder.name,
@@ -83,10 +81,21 @@ def make_human_test(library: Library, options: RunOptions, plan: HumanTestPlan) 
         n=len(sample),
         seed=held.seed,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        labelled_by=_hold_out(library, sample, run) if own else {},
+        labelled_by=_hold_out(library, sample) if own else {},
         notes=(*held.notes, *([few] if len(sample) < plan.n else [])),
     )
-    return save_test(folder, facts, sample, predictions).facts
+    made = save_test(folder, facts, sample, predictions).facts
+    # Counted once the test is there: one that a crash cut short is made anew, and counts once.
+    if run is not None:
+        _count(library, run, sample, options.command or f"human test {folder.name}", own)
+    return made
+
+
+def _count(library: Library, run: str, sample: ImageSet, command: str, own: bool) -> None:
+    """Note that these pictures were scored with `run`: the library's `own` untouched part wears by it."""
+    record_scoring(run, sample.version, command, None)
+    if own:
+        count_use(library.store, {"human_test": len(sample)})
 
 
 def kept_tests(library: Library) -> tuple[TestFacts, ...]:
@@ -159,12 +168,10 @@ def _read(
     return replace(images, ids=ids, name="the library", parent=None, history=()), prepared.data.notes
 
 
-def _hold_out(library: Library, sample: ImageSet, run: str | None) -> dict[str, int]:
+def _hold_out(library: Library, sample: ImageSet) -> dict[str, int]:
     """Keep the drawn pictures out of every later training, and say who labelled how many of them."""
     numbers = [int(name.removeprefix(_ID)) for name in sample.ids]
     hold_out(library.store, numbers)
-    if run is not None:
-        count_use(library.store, {"human_test": len(numbers)})
     with library.store.read() as connection:
         return dict(_labellers(connection, numbers))
 

@@ -4,7 +4,9 @@ the counters in files, in the folder that its environment variable names.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -65,12 +67,26 @@ class Metrics:
 def forget_dead() -> None:
     """Take out what processes had under work that are no more; what they counted stays."""
     folder = os.environ.get(METRICS_FOLDER)
-    for path in Path(folder).glob("gauge_live*_*.db") if folder else ():
+    # On Windows there are no several processes, and to ask for one by a signal would end it.
+    if folder is None or sys.platform == "win32":
+        return
+    for path in Path(folder).glob("gauge_live*_*.db"):
         number = int(path.stem.rpartition("_")[2])
-        try:
-            os.kill(number, 0)
-        except ProcessLookupError:
-            multiprocess.mark_process_dead(number)
+        if not _lives(number):
+            # Processes that start together find the same dead one: another may have been quicker.
+            with contextlib.suppress(FileNotFoundError):
+                multiprocess.mark_process_dead(number)
+
+
+def _lives(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # It is there, and somebody else's.
+        return True
+    return True
 
 
 class MeasuredApp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,3 +183,37 @@ def test_a_reviewer_takes_tests_and_starts_none(
     visitor.rest("/human")
     assert page.locator("#start").count() == 0
     assert page.get_by_role("button", name="See the results instead").count() == 0
+
+
+def test_a_picture_that_does_not_come_is_asked_for_again_and_then_that_is_said(
+    asked: tuple[Running, KeptTest], visit: Callable[..., Visitor]
+):
+    served, test = asked
+    visitor = visit(served, "/human")
+    visitor.allowed = ("ERR_FAILED",)
+    page, failures = visitor.page, {1: 1, 2: 99}
+
+    def broken(route: Any) -> None:
+        place = int(route.request.url.rpartition("/")[2])
+        failures[place] = failures.get(place, 0) - 1
+        if failures[place] >= 0:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/pictures/*", broken)
+    visitor.go(f"/human/{test.facts.id}")
+    until(visitor, 1)
+    page.wait_for_selector("#one img")
+    page.keyboard.press("1")
+    page.wait_for_selector("#say.failed button")
+    assert "Picture 2 did not come." in visitor.text("#say")
+    # Picture 1 is still to be seen: no key answers what nobody has seen.
+    page.keyboard.press("1")
+    assert [one.position for one in test.log.load().answers] == [1]
+    failures[2] = 0
+    page.locator("#say button").click()
+    page.wait_for_selector("#one img[alt='Picture 2']")
+    page.keyboard.press("3")
+    until(visitor, 3)
+    assert [one.answer for one in test.log.load().answers] == ["dark", "light"]

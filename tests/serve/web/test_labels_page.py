@@ -105,3 +105,18 @@ def test_a_name_that_is_taken_stays_typed(waiting: Running, editor: Visitor):
     page.wait_for_selector("#say.failed")
     assert page.input_value("#name") == "tone c"
     assert set(rows(waiting)) == set(NAMES)
+
+
+def test_a_retired_label_that_was_removed_comes_back_retired(waiting: Running, editor: Visitor):
+    page = editor.page
+    page.fill("#name", "grey")
+    page.keyboard.press("Enter")
+    said(editor, "grey is added.")
+    row = page.locator("#labels tr", has=page.get_by_label("Name of grey"))
+    row.get_by_role("button", name="Retire").click()
+    said(editor, "grey is retired")
+    row.get_by_role("button", name="Remove").click()
+    said(editor, "grey is removed.")
+    page.locator("#say button").click()
+    said(editor, "Taken back.")
+    assert rows(waiting)["grey"].retired_at is not None

@@ -34,7 +34,7 @@ class AuditPage(BaseModel):
 @audit_routes.get("")
 def get_audit(query: Annotated[AuditQuery, Query()], served: Served, person: Admin) -> AuditPage:
     """A page of what happened, newest first: every login, refused ones too, every decision, and every change
-    of users, tokens, labels and models.
+    that people make of users, tokens, labels and models.
     """
     before = cursor_pair(query.cursor)
     with served.library.store.read() as connection:

@@ -12,7 +12,7 @@ from lightfast.base.text import nfc
 from lightfast.library.label_list import LabelRow, add_label, change_label, drop_label, label_row, list_labels
 from lightfast.library.store import now
 from lightfast.serve.api.fields import FreeText, PathId, RowId, ShownName
-from lightfast.serve.auth.audit import note_audit
+from lightfast.serve.auth.audit import LABEL_ADDED, note_audit
 from lightfast.serve.auth.person import Admin, Reviewer, Viewer
 from lightfast.serve.once import OnceRoute
 from lightfast.serve.service import Served
@@ -54,8 +54,12 @@ def get_labels(served: Served, person: Viewer, client: FreeText | None = None) -
 @label_routes.post("", status_code=201)
 def post_label(label: NewLabel, served: Served, person: Reviewer) -> LabelRow:
     """Add a label."""
+    client = nfc(label.client.strip())
     with served.library.store.write() as connection:
-        return add_label(connection, label.name, nfc(label.client.strip()), label.parent_id, label.same_as_id)
+        made = add_label(connection, label.name, client, label.parent_id, label.same_as_id)
+        said = {"name": made.name} | ({"client": client} if client else {})
+        note_audit(connection, person.id, LABEL_ADDED, label_id=made.id, **said)
+        return made
 
 
 @label_routes.patch("/{label_id}")

@@ -13,7 +13,7 @@ from lightfast import __version__
 from lightfast.library.schema import users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import ShownName
-from lightfast.serve.auth.attempts import LOGIN, LOGIN_REFUSED, logins_lately
+from lightfast.serve.auth.attempts import LOGIN, LOGIN_REFUSED, logins_lately, queue_logins
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
@@ -70,6 +70,7 @@ def log_in(login: Login, request: Request, response: Response, served: Served) -
     ends = now() + timedelta(days=served.settings.limits.session_days)
     store = served.library.store
     with store.write() as connection:
+        queue_logins(connection, login.name, address)
         _require_calm(served, connection, login.name, address)
         _, secret = issue_secret(connection, person.id, "session", limits=TokenLimits(expires_at=ends))
         note_audit(connection, person.id, LOGIN, address=address)
@@ -103,6 +104,7 @@ def _checked(served: Service, login: Login, address: str) -> Person:
     kept = None if row is None or row.disabled_at is not None else row.password_hash
     if row is None or not password_fits(login.password.get_secret_value(), kept):
         with store.write() as connection:
+            queue_logins(connection, login.name, address)
             _require_calm(served, connection, login.name, address)
             note_audit(connection, None, LOGIN_REFUSED, name=login.name, address=address)
         raise HttpProblem(
@@ -112,8 +114,8 @@ def _checked(served: Service, login: Login, address: str) -> Person:
 
 
 def _require_calm(served: Service, connection: Connection, name: str, address: str) -> None:
-    """Refuse one login too many, whichever process the others came to: asked again where it is noted, so that
-    those that come at once are counted, too.
+    """Refuse one login too many, whichever process the others came to: asked again where it is noted, behind
+    `queue_logins`, so that those that come at once are counted, too.
     """
     if logins_lately(connection, name, address) >= served.settings.limits.logins_a_minute:
         raise too_often(60)

@@ -19,7 +19,7 @@ const AWAY = [502, 503, 504];
 const PATIENCE = 60_000;
 /** Milliseconds without an answer until it is said; a database that is away is waited for by the server. */
 const LONG = 5_000;
-const pause = (/** @type {number} */ milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+export const pause = (/** @type {number} */ milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** A name for an act, so that it is done once however often it is sent. */
 export function newKey() {

@@ -1,11 +1,14 @@
 // Owns the page of one blinded test: the next picture of this person's own order, and the one answer to it. Nothing here knows a label.
-import { get, post } from "./api.js";
+import { get, pause, post } from "./api.js";
 import { Names } from "./names.js";
 import { make, part, say, sayFailed } from "./say.js";
 
 /** @typedef {{person: string, answered: number, total: number, next: number | null, finished: boolean}} Progress */
 
 const path = `/api/human/${part("stage").dataset.test}`;
+
+/** How often a picture is asked for before that is said. */
+const TRIES = 3;
 
 /** The classes of the test: nothing can be added to them. */
 class Choices extends Names {
@@ -45,12 +48,28 @@ class BlindTest {
     return image;
   }
 
+  /** The picture at a place, once it can be shown: one that did not come is asked for anew. @param {number} place */
+  async decoded(place) {
+    for (let left = TRIES; ; left -= 1) {
+      const image = this.image(place);
+      try {
+        await image.decode();
+        return image;
+      } catch {
+        if (this.images.get(place) === image) this.images.delete(place);
+        if (left === 1) return null;
+        await pause(500);
+      }
+    }
+  }
+
   /** Show the next picture; its time begins when it can be seen. @param {Progress} mine */
   async goOn(mine) {
     part("place").textContent = mine.finished ? `${mine.total} of ${mine.total} answered` : `Picture ${mine.next} of ${mine.total}`;
     if (mine.next === null) return this.close("All answered", "Thank you. Every answer is kept.");
-    const image = this.image(mine.next);
-    await image.decode();
+    this.place = 0;
+    const image = await this.decoded(mine.next);
+    if (!image) return say(`Picture ${mine.next} did not come.`, { kind: "failed", seconds: 0, act: "Try again", then: () => this.goOn(mine).catch(sayFailed) });
     image.style.setProperty("--most-width", `${2 * image.naturalWidth}px`);
     image.style.setProperty("--most-height", `${2 * image.naturalHeight}px`);
     image.classList.toggle("crisp", Math.max(image.naturalWidth, image.naturalHeight) < 128);
@@ -58,7 +77,13 @@ class BlindTest {
     this.place = mine.next;
     this.shownAt = performance.now();
     this.images = new Map([[mine.next, image]]);
-    if (mine.next < mine.total) this.image(mine.next + 1).decode().catch(() => {});
+    if (mine.next < mine.total) this.ahead(mine.next + 1);
+  }
+
+  /** Have the next picture ready; one that does not come is asked for again when its turn is. @param {number} place */
+  ahead(place) {
+    const image = this.image(place);
+    image.decode().catch(() => { if (this.images.get(place) === image) this.images.delete(place); });
   }
 
   /** @param {string} title @param {string} text */

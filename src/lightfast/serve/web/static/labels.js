@@ -39,7 +39,10 @@ async function done(said, back) {
 async function drop(one) {
   await call("DELETE", `/api/labels/${one.id}`);
   const { name, parent_id, same_as_id } = one;
-  await done(`${name} is removed.`, () => post("/api/labels", { name, parent_id, same_as_id, client: one.client }));
+  await done(`${name} is removed.`, async () => {
+    const made = await post("/api/labels", { name, parent_id, same_as_id, client: one.client });
+    if (one.retired_at) await call("PATCH", `/api/labels/${made.id}`, { retired: true });
+  });
 }
 
 /** A field whose text becomes the value when it is left or Enter is pressed. @param {string} value @param {string} ariaLabel @param {(text: string) => unknown} act */
