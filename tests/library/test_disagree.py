@@ -6,11 +6,13 @@ from library.pictures import fill, states
 from sqlalchemy import select
 
 from lightfast.library.decide import ReviewAct, decide
+from lightfast.library.disagree import kept_pictures
 from lightfast.library.lease import lease_next, release
 from lightfast.library.library import Library
 from lightfast.library.review import next_asked
 from lightfast.library.schema import queue_table
 from lightfast.library.undo import redo, undo
+from lightfast.library.users import user_number
 
 CAT, DOG = 1, 2
 
@@ -109,3 +111,60 @@ def test_a_withdrawn_disagreement_does_not_come_back_with_what_is_sent_back(libr
     with library.store.read() as connection:
         rows = connection.execute(select(queue_table.c.source, queue_table.c.state)).all()
     assert sorted((row.source, row.state) for row in rows) == [("disagreement", "withdrawn"), ("tag", "open")]
+
+
+def _kept(library: Library, user: int) -> bool:
+    """Whether what others said of the picture is kept from this person."""
+    with library.store.read() as connection:
+        return kept_pictures(connection, [1], user) == {1}
+
+
+def test_a_second_request_does_not_lose_the_first_one(library: Library):
+    fill(library, 1, users=4)
+    decide(library.store, 1, [ReviewAct(1, "second_opinion", CAT)])
+    decide(library.store, 2, [ReviewAct(1, "second_opinion", DOG)])
+    # Neither gets the own picture again, and who asked second is no wiser than before.
+    assert _seen(library, 1) == _seen(library, 2) == []
+    assert [_kept(library, user) for user in (1, 2, 3)] == [False, True, True]
+    assert _seen(library, 3) == [1]
+    decide(library.store, 3, [ReviewAct(1, "confirm", DOG)])
+    # The third agrees with the second and not with the first: that is a disagreement still.
+    assert [one.source for one in lease_next(library.store, 4)] == ["disagreement"]
+    assert [_seen(library, user) for user in (1, 2, 3)] == [[], [], []]
+
+
+def test_a_request_taken_back_takes_back_no_other(library: Library):
+    fill(library, 1, users=3)
+    decide(library.store, 1, [ReviewAct(1, "second_opinion", CAT)])
+    decide(library.store, 2, [ReviewAct(1, "second_opinion", CAT)])
+    undo(library.store, 2)
+    assert [_seen(library, 1), [_kept(library, user) for user in (1, 2, 3)]] == [[], [False, True, True]]
+    redo(library.store, 2)
+    undo(library.store, 1)
+    assert [_seen(library, 2), [_kept(library, user) for user in (1, 2, 3)]] == [[], [True, False, True]]
+    assert _seen(library, 1) == [1]
+    release(library.store, 1)
+    undo(library.store, 2)
+    assert [_kept(library, user) for user in (1, 2, 3)] == [False] * 3
+    assert _seen(library, 2) == [1]
+    with library.store.read() as connection:
+        rows = connection.execute(select(queue_table.c.source, queue_table.c.state)).all()
+    assert {(row.source, row.state) for row in rows} == {("person", "withdrawn"), ("tag", "open")}
+
+
+def test_asking_for_another_opinion_does_not_show_a_disagreement(library: Library):
+    _disagree(library)
+    with library.store.write() as connection:
+        user_number(connection, "u4")
+    assert _kept(library, 3)
+    decide(library.store, 3, [ReviewAct(1, "second_opinion", CAT)])
+    assert [_kept(library, user) for user in (1, 2, 3, 4)] == [False, False, True, True]
+    assert [_seen(library, user) for user in (1, 2, 3, 4)] == [[], [], [], [1]]
+
+
+def test_somebody_without_an_opinion_who_asked_late_is_kept_from_a_disagreement(library: Library):
+    fill(library, 1, users=4)
+    decide(library.store, 1, [ReviewAct(1, "second_opinion", CAT)])
+    decide(library.store, 2, [ReviewAct(1, "second_opinion")])
+    decide(library.store, 3, [ReviewAct(1, "confirm", DOG)])
+    assert [_kept(library, user) for user in (1, 2, 3, 4)] == [False, True, False, True]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from fixtures.databases import database, library, postgres_server
 from library.pictures import fill
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from lightfast.base.errors import ConflictError, NotFoundError
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.label_list import add_label, change_label, drop_label, label_row, list_labels
 from lightfast.library.lease import enqueue
 from lightfast.library.library import Library
-from lightfast.library.schema import models, predictions
+from lightfast.library.schema import labels, models, predictions
 from lightfast.library.store import now
 from lightfast.library.undo import undo
 from lightfast.library.users import user_number
@@ -84,3 +87,30 @@ def test_labels_stand_in_one_tree_and_in_one_set_of_words(library: Library):
             change_label(connection, food.id, {"parent_id": word.id})
         with pytest.raises(ConflictError, match="the library's own labels"):
             add_label(connection, "Möhre", "market", same_as_id=word.id)
+
+
+def test_two_moves_at_once_close_no_circle(library: Library):
+    with library.store.write() as connection:
+        one, other = (add_label(connection, name).id for name in ("one", "other"))
+    both = threading.Barrier(2)
+
+    def move(label: int, parent: int) -> bool:
+        both.wait(30)
+        try:
+            library.store.act(lambda connection: change_label(connection, label, {"parent_id": parent}))
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as people:
+        moved = list(people.map(move, (one, other), (other, one)))
+    assert sorted(moved) == [False, True]
+
+
+@pytest.mark.timeout(60)
+def test_a_circle_that_is_there_already_does_not_hang_a_move(library: Library):
+    with library.store.write() as connection:
+        one, other, third = (add_label(connection, name).id for name in ("one", "other", "third"))
+        change_label(connection, one, {"parent_id": other})
+        connection.execute(update(labels).where(labels.c.id == other).values(parent_id=one))
+        assert change_label(connection, third, {"parent_id": one}).parent_id == one

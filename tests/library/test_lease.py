@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from library.pictures import fill
 from sqlalchemy import select, update
 
 from lightfast.base.errors import SettingsError
+from lightfast.library import lease
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.lease import count_waiting, enqueue, lease_assets, lease_next, release
 from lightfast.library.library import Library
@@ -122,3 +124,27 @@ def test_chosen_pictures_come_in_hand_as_far_as_they_wait_and_are_free(library: 
     decide(library.store, 1, [ReviewAct(3, "confirm", 1)])
     assert _ids(lease_assets(library.store, 1, [4, 1, 3, 2, 99])) == [4, 2]
     assert _ids(lease_next(library.store, 2, 4)) == [1]
+
+
+def test_pictures_that_are_taken_by_name_again_keep_their_hand(library: Library):
+    fill(library, 2)
+    assert _ids(lease_assets(library.store, 1, [2])) == [2]
+    with library.store.write() as connection:
+        soon = now() + timedelta(seconds=30)
+        connection.execute(update(leases).values(expires_at=soon))
+    assert _ids(lease_assets(library.store, 1, [1, 2])) == [1, 2]
+    assert _ids(lease_assets(library.store, 2, [1, 2])) == []
+    with library.store.read() as connection:
+        ends = connection.execute(select(leases.c.expires_at)).scalars().all()
+    assert len(ends) == 2
+    assert all(end > soon for end in ends)
+
+
+def test_a_picture_that_another_takes_meanwhile_is_not_given(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    fill(library, 2)
+    lease_next(library.store, 2)
+    # The hands as they were read before the other's transaction ended.
+    monkeypatch.setattr(lease, "hands_on", lambda connection, asset_ids: [])
+    assert _ids(lease_assets(library.store, 1, [1, 2])) == [2]

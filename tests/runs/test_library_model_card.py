@@ -21,8 +21,8 @@ from lightfast.library.promote import LibraryModel, library_model
 from lightfast.library.schema import predictions
 from lightfast.library.tag import ModelFacts, register_model
 from lightfast.runs.evaluate import evaluate_run
-from lightfast.runs.folder import VAL_PREDICTIONS_FILE
-from lightfast.runs.library_confusion import library_confusion
+from lightfast.runs.folder import PREDICTIONS_FILE, VAL_PREDICTIONS_FILE
+from lightfast.runs.library_confusion import ConfusionPictures, library_confusion
 from lightfast.runs.library_model_card import library_model_card, require_repair_kit
 from lightfast.runs.library_pile import RetrainOptions
 from lightfast.runs.library_retrain import retrain_library
@@ -92,6 +92,34 @@ def test_confusions_in_the_library_leave_out_what_was_trained_on(trained: tuple[
     }
     assert {cell: count for cell, count in got.items() if count} == dict(expected)
     assert "1 pictures have a label that the model does not know" in found.note
+
+
+def test_without_what_was_tested_the_whole_pile_is_left_out(trained: tuple[Library, LibraryModel]):
+    library, model = trained
+    folder = library.folder / model.run
+    tag_library(library, str(folder), RunOptions())
+    fair = library_confusion(library, model, "library")
+    (folder / PREDICTIONS_FILE).unlink()
+    found = library_confusion(library, model, "library")
+    assert set(found.asset_ids.tolist()) == set(numbers_of(library)[30:40])
+    assert len(fair) == 16
+    assert found.note.startswith("All pictures of its pile are left out")
+    (folder / "pile.csv").unlink()
+    found = library_confusion(library, model, "library")
+    assert (len(found), "whether it knows some" in found.note) == (40, True)
+
+
+@pytest.mark.parametrize("pictures", ["test", "library"])
+def test_a_model_that_gives_several_labels_takes_none_for_another(
+    tmp_path: Path, pictures: ConfusionPictures
+):
+    library = create_library(tmp_path / "library")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "metrics.json").write_text(json.dumps({"n": 3, "f1": 0.5}), encoding="utf-8")
+    number = register_model(library.store, ModelFacts("several", str(run), "d", ("a", "b"), {}))
+    with pytest.raises(DataError, match="several gives a picture any number of labels"):
+        library_confusion(library, library_model(library.store, number), pictures)
 
 
 def test_a_precision_costs_what_the_rule_of_tagging_lets_pass(trained: tuple[Library, LibraryModel]):

@@ -127,3 +127,23 @@ def test_a_client_has_viewers_alone(served: Running):
     account = {"name": "eve", "password": "correct horse battery", "role": "admin", "client": "shop"}
     with served.client() as owner:
         assert owner.post("/api/users", json=account).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [("by:", ("admin", "admni", "*")), ("source:", ("uploads", "nothing")), ("is:waiting", ("",))],
+)
+def test_a_search_tells_nothing_of_people_folders_and_the_queue(
+    shop: tuple[httpx.Client, list[int]], field: str, values: tuple[str, ...]
+):
+    client, ids = shop
+    found = [client.get("/api/search", params={"query": f"NOT {field}{value}"}) for value in values]
+    assert {one.status_code for one in found} == {422}
+    (text,) = {one.text.replace(one.json().get("instance") or "\0", "") for one in found}
+    assert f"{field} at character 5 is not for viewers of a client" in text
+    answer = client.get("/api/search", params={"query": "Banane NOT is:untagged"}).json()
+    assert [one["asset"]["id"] for one in answer["items"]] == ids[:1]
+    sent = client.post(
+        "/api/search", params={"query": f"{field}{values[0]}"}, files=as_files(noise_picture(1))
+    )
+    assert sent.status_code == 422

@@ -129,3 +129,42 @@ def test_a_viewers_token_of_a_reviewer_reads_no_earlier_answers(filled: Running)
             assert program.get("/api/assets/1").json()["asset"]["tags"] == []
     with holder(filled, "chief") as chief:
         assert [one["label"] for one in chief.get("/api/assets/1").json()["asset"]["tags"]] == ["cat"]
+
+
+@pytest.mark.parametrize(
+    "limits", [TokenLimits(role="admin"), TokenLimits(expires_at=now() + timedelta(days=1))]
+)
+def test_a_token_with_limits_gives_nobody_rights(filled: Running, limits: TokenLimits):
+    account = {"name": "eve", "password": "correct horse battery", "role": "admin"}
+    with holder(filled, "chief", limits) as program:
+        listed = program.get("/api/users").json()["items"]
+        (number,) = [one["id"] for one in listed if one["name"] == "chief"]
+        assert program.post("/api/users", json=account).status_code == 403
+        answer = program.patch(f"/api/users/{number}", json={"password": "correct horse battery"})
+        assert answer.status_code == 403
+        assert program.get("/api/users").json()["items"] == listed
+    with holder(filled, "chief") as chief:
+        assert chief.post("/api/users", json=account).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "limits", [TokenLimits(client="acme"), TokenLimits(expires_at=now() + timedelta(days=1))]
+)
+def test_a_token_with_limits_lists_itself_alone(filled: Running, limits: TokenLimits):
+    with holder(filled, "chief") as chief, holder(filled, "chief", limits) as program:
+        made(chief, client="rival")
+        (own,) = program.get("/api/tokens").json()["items"]
+        assert own["client"] == limits.client
+        assert len(chief.get("/api/tokens").json()["items"]) == 3
+
+
+def test_a_clients_own_user_is_never_asked_by_whatever_token(filled: Running):
+    with filled.library.store.write() as connection:
+        number = user_number(connection, "buyer", "viewer")
+        connection.execute(update(users).where(users.c.id == number).values(client="acme"))
+    with holder(filled, "u2") as second:
+        second.post("/api/review/second-opinion", json={"asset_ids": [1]})
+    for limits in (TokenLimits(), TokenLimits(expires_at=now() + timedelta(days=1))):
+        with holder(filled, "buyer", limits) as program:
+            tags = program.get("/api/assets/1").json()["asset"]["tags"]
+            assert [one["label"] for one in tags] == ["Hauskatze"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, select, update
 
-from lightfast.library.lease import DISAGREEMENT, is_open, said_before
+from lightfast.library.lease import DISAGREEMENT, REQUEST, has_asked, is_open, said_before
 from lightfast.library.schema import assets, decision_table, queue_table, tags
 from lightfast.library.store import now
 from lightfast.library.tag_states import undone_decisions
@@ -20,11 +20,14 @@ _REASON = "two people see it differently"
 
 def kept_from(asset_id: ColumnElement[Any], user_id: int) -> ColumnElement[bool]:
     """The condition that what others said of the picture `asset_id` is not shown to this person: it waits for
-    a second opinion, or for a third one, and this person may be the one who is asked.
+    a second opinion, or for a third one, and this person has not spoken before. Who asks for one where
+    another has asked already, or where two differ, learns nothing by it.
     """
     entry = queue_table.c
-    opinion = entry.not_user_id.isnot(None) & (entry.not_user_id != user_id)
-    third = (entry.source == DISAGREEMENT) & ~said_before(user_id)
+    opinion = entry.not_user_id.isnot(None) & (entry.not_user_id != user_id) & (entry.source != DISAGREEMENT)
+    # Whoever asks later has a later entry (`settle`).
+    opinion &= ~has_asked(user_id, REQUEST.c.id < entry.id)
+    third = (entry.source == DISAGREEMENT) & ~said_before(user_id, decision_table.c.label_id.isnot(None))
     return exists().where(entry.asset_id == asset_id, is_open(), opinion | third)
 
 
@@ -59,19 +62,22 @@ def disagreements(
     acts: Sequence[ReviewAct] | Sequence[Row[Any]],
     waiting: Sequence[Row[Any]],
 ) -> list[dict[str, Any]]:
-    """Entries for the queue: the pictures on which this person's answers differ from the opinion of whoever
-    asked for a second one; `waiting`: the open entries of the pictures, before the acts close them.
+    """Entries for the queue: the pictures on which this person's answers differ from the opinion of anybody
+    who asks for a second one; `waiting`: the open entries of the pictures, before the acts close them.
 
     A first person without an opinion of the own disagrees with nobody.
     """
-    opinions = {row.asset_id for row in waiting if row.not_user_id is not None}
+    asking: dict[int, set[int]] = {}
+    for entry in waiting:
+        if entry.not_user_id not in (None, user_id):
+            asking.setdefault(entry.asset_id, set()).add(entry.not_user_id)
     row = {"source": DISAGREEMENT, "reason": _REASON, "uncertainty": 1.0}
     return [
         {"asset_id": one.asset_id, **row}
         for one in acts
         if one.act in ("confirm", "reject")
-        and one.asset_id in opinions
-        and _differs(connection, user_id, one)
+        and one.asset_id in asking
+        and _differs(connection, asking[one.asset_id], one)
     ]
 
 
@@ -85,13 +91,13 @@ def withdraw_disagreements(connection: Connection, asset_ids: Sequence[int]) -> 
     )
 
 
-def _differs(connection: Connection, user_id: int, one: ReviewAct | Row[Any]) -> bool:
+def _differs(connection: Connection, asking: set[int], one: ReviewAct | Row[Any]) -> bool:
+    """Whether the answer differs from the last opinion of any of those who ask."""
     rows = connection.execute(
         select(decision_table).where(decision_table.c.asset_id == one.asset_id).order_by(decision_table.c.id)
     ).all()
     taken: set[Any] = undone_decisions(rows)
-    asked = [row for row in rows if row.act == "second_opinion" and row.id not in taken]
-    if not asked or asked[-1].label_id is None or asked[-1].user_id == user_id:
-        return False
-    same = asked[-1].label_id == one.label_id
-    return same if one.act == "reject" else not same
+    asked = (row for row in rows if row.act == "second_opinion" and row.id not in taken)
+    opinions = {row.user_id: row.label_id for row in asked if row.user_id in asking}
+    said = {label for label in opinions.values() if label is not None}
+    return one.label_id in said if one.act == "reject" else bool(said - {one.label_id})

@@ -165,10 +165,17 @@ def _whose(client: str) -> str:
 
 
 def _require_above(connection: Connection, label_id: int, parent_id: int) -> None:
+    """Refuse a parent that stands below the label. Nobody else moves a label before this transaction ends:
+    two moves that fit each alone could close a circle.
+    """
+    connection.execute(select(labels.c.id).order_by(labels.c.id).with_for_update(key_share=True)).all()
+    parents = {row.id: row.parent_id for row in connection.execute(select(labels.c.id, labels.c.parent_id))}
     above: int | None = parent_id
-    while above is not None:
+    seen = set[int]()
+    while above is not None and above not in seen:
         if above == label_id:
             raise ConflictError(
                 f"label {parent_id} stands below label {label_id}", cure="Choose a parent from above it."
             )
-        above = label_row(connection, above).parent_id
+        seen.add(above)
+        above = parents.get(above)

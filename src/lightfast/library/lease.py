@@ -33,6 +33,8 @@ MINUTES = 10.0
 MOST = 500
 DISAGREEMENT = "disagreement"
 """What queues pictures of which two people say different things."""
+REQUEST = queue_table.alias("request")
+"""The queue beside itself, for `has_asked`."""
 Order = Literal["uncertainty", "label", "cluster", "newest"]
 _ORDERS = {
     "uncertainty": (queue_table.c.skipped, queue_table.c.uncertainty.desc(), queue_table.c.id),
@@ -149,11 +151,18 @@ def take_assets(
     """`lease_assets` in the transaction of `connection`."""
     moment = now()
     connection.execute(_END, {"moment": moment})
-    others = {row.asset_id for row in hands_on(connection, asset_ids) if row.user_id != user_id}
+    hands = hands_on(connection, asset_ids)
+    own = {row.asset_id for row in hands if row.user_id == user_id}
+    others = {row.asset_id for row in hands} - own
     given = {"user": user_id, "assets": sorted({*asset_ids} - others)}
     entries = _one_each(_entries(connection, _those_waiting("uncertainty"), given), set())
-    _take(connection, user_id, entries, moment + timedelta(minutes=minutes))
-    by_asset = {one.asset_id: one for one in entries}
+    end = moment + timedelta(minutes=minutes)
+    held = sorted(own & {one.asset_id for one in entries})
+    if held:
+        connection.execute(_AGAIN, {"assets": held, "user": user_id, "end": end})
+    # Somebody else may have taken one of them since the hands were read.
+    taken = _take(connection, user_id, [one for one in entries if one.asset_id not in own], end)
+    by_asset = {one.asset_id: one for one in entries if one.asset_id in taken | own}
     return tuple(by_asset[number] for number in asset_ids if number in by_asset)
 
 
@@ -269,18 +278,35 @@ def _waiting(order: str) -> Select[Any]:
         select(*columns)
         .join(assets, assets.c.id == queue_table.c.asset_id)
         .where(assets.c.deleted_at.is_(None))
-        .where(or_(queue_table.c.not_user_id.is_(None), queue_table.c.not_user_id != user))
+        .where(~has_asked(user))
         .where(or_(queue_table.c.source != DISAGREEMENT, ~said_before(user)))
         .order_by(*_ORDERS[order])
     )
 
 
-def said_before(user: ColumnElement[int] | int) -> ColumnElement[bool]:
-    """The condition on an entry of the queue that this person has answered about its picture."""
+def has_asked(user: ColumnElement[int] | int, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The condition on an entry of the queue that this person asks for a second opinion of its picture, by
+    this open entry or by another one for which `more` (over `REQUEST`) holds.
+    """
+    return exists().where(
+        REQUEST.c.asset_id == queue_table.c.asset_id,
+        REQUEST.c.state.concat("") == "open",
+        REQUEST.c.not_user_id == user,
+        *more,
+    )
+
+
+def said_before(user: ColumnElement[int] | int, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The condition on an entry of the queue that this person has answered about its picture, by a decision
+    for which `more` holds. Who asks for a second opinion while the entry waits has not.
+    """
+    act = decision_table.c.act
+    asked = (act == "second_opinion") & (decision_table.c.at <= queue_table.c.added_at)
     return exists().where(
         decision_table.c.asset_id == queue_table.c.asset_id,
         decision_table.c.user_id == user,
-        decision_table.c.act.in_(("confirm", "reject", "second_opinion")),
+        act.in_(("confirm", "reject")) | asked,
+        *more,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, true, update
 
 from lightfast.library.disagree import withdraw_disagreements
 from lightfast.library.lease import DISAGREEMENT, enqueue, open_entries
@@ -41,20 +41,35 @@ def settle(
         return
     is_open = queue_table.c.state == "open"
     _bring(connection, pictures.get("skip", ()), is_open, {"skipped": queue_table.c.skipped + 1})
-    _bring(connection, pictures.get("second_opinion", ()), is_open, {"not_user_id": user_id})
-    _ask(connection, pictures, "second_opinion", {"not_user_id": user_id})
+    _request(connection, user_id, pictures.get("second_opinion", ()))
     _bring(connection, pictures.get("send_back", ()), queue_table.c.state == "done", _OPENED)
-    _ask(connection, pictures, "send_back", {})
+    _ask_again(connection, pictures.get("send_back", ()))
 
 
-def _ask(
-    connection: Connection, pictures: Mapping[str, Sequence[int]], act: str, values: Mapping[str, Any]
-) -> None:
-    """Queue those of the pictures of an act that have no open entry: nobody would be asked about them."""
-    wanted = dict.fromkeys(pictures.get(act, ()))
-    waiting = {row.asset_id for row in open_entries(connection, wanted)}
-    row = {"source": "person", "reason": _REASONS[act], "uncertainty": 1.0, **values}
-    enqueue(connection, [{**row, "asset_id": number} for number in wanted if number not in waiting])
+def _request(connection: Connection, user_id: int, asset_ids: Sequence[int]) -> None:
+    """This person asks for a second opinion of the pictures: their open entries are for others. Where there
+    is none, or another person has asked before and is to be kept out as well, by an entry of the own.
+    """
+    mine, others, waiting = set[int](), set[int](), set[int]()
+    for row in open_entries(connection, asset_ids):
+        waiting.add(row.asset_id)
+        if row.not_user_id is not None:
+            (mine if row.not_user_id == user_id else others).add(row.asset_id)
+    free = (queue_table.c.state == "open") & queue_table.c.not_user_id.is_(None)
+    _bring(connection, sorted(waiting - others), free, {"not_user_id": user_id})
+    row = {"source": "person", "reason": _REASONS["second_opinion"], "uncertainty": 1.0}
+    row |= {"not_user_id": user_id, "added_at": now()}
+    new = sorted({*asset_ids} - (waiting - others) - mine)
+    if new:
+        connection.execute(insert(queue_table), [{**row, "asset_id": number} for number in new])
+
+
+def _ask_again(connection: Connection, asset_ids: Sequence[int]) -> None:
+    """Queue those of the pictures that have no open entry: nobody would be asked about them."""
+    waiting = {row.asset_id for row in open_entries(connection, asset_ids)}
+    row = {"source": "person", "reason": _REASONS["send_back"], "uncertainty": 1.0}
+    new = [number for number in dict.fromkeys(asset_ids) if number not in waiting]
+    enqueue(connection, [{**row, "asset_id": number} for number in new])
 
 
 def _close(connection: Connection, acts: Sequence[ReviewAct | Row[Any]], waiting: Sequence[Row[Any]]) -> None:
@@ -69,15 +84,17 @@ def _close(connection: Connection, acts: Sequence[ReviewAct | Row[Any]], waiting
 
 
 def unsettle(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    """Bring the queue to where it was before the acts, decisions that were just taken back."""
+    """Bring the queue to where it was before the acts, decisions of one person that were just taken back."""
+    own = queue_table.c.not_user_id == rows[0].user_id
     pictures, since = _by_act(rows), min(row.at for row in rows)
     fewer = {"skipped": queue_table.c.skipped - 1}
     _bring(connection, pictures.get("skip", ()), queue_table.c.skipped > 0, fewer)
     for act, reason in _REASONS.items():
         of_the_act = (queue_table.c.source == "person") & (queue_table.c.reason == reason)
         of_the_act &= (queue_table.c.state == "open") & (queue_table.c.added_at >= since)
+        of_the_act &= own if act == "second_opinion" else true()
         _bring(connection, pictures.get(act, ()), of_the_act, {"state": "withdrawn", "done_at": now()})
-    _bring(connection, pictures.get("second_opinion", ()), true(), {"not_user_id": None})
+    _bring(connection, pictures.get("second_opinion", ()), own, {"not_user_id": None})
     answered, sent_back = (
         {one.asset_id for one in rows if one.act in ABOUT_LABELS},
         pictures.get("send_back", ()),

@@ -23,6 +23,7 @@ from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, run_of
 from lightfast.library.schema import assets, labels, places, predictions, tags
 from lightfast.runs.folder import PILE_FILE, PREDICTIONS_FILE
+from lightfast.runs.library_model_card import library_model_card
 
 ConfusionPictures = Literal["test", "library"]
 
@@ -80,6 +81,12 @@ def library_confusion(library: Library, model: LibraryModel, pictures: Confusion
     Raises DataError where the run keeps no predictions of its test pictures, and for a model that gives any
     number of labels a picture.
     """
+    if library_model_card(library, model).one_label is False:
+        raise DataError(
+            f"{model.name} gives a picture any number of labels",
+            expected="a model that gives one",
+            cure="Look at its figures by label.",
+        )
     folder = Path(run_of(library, model))
     return _of_test(library, folder) if pictures == "test" else _of_library(library, folder, model)
 
@@ -101,17 +108,12 @@ def _of_test(library: Library, folder: Path) -> LibraryConfusion:
 def _of_library(library: Library, folder: Path, model: LibraryModel) -> LibraryConfusion:
     names = tuple(map(nfc, model.class_names))
     place = {name: at for at, name in enumerate(names)}
-    learned, known_pile = _learned(folder)
+    learned, note = _learned(folder)
     with library.store.read() as connection:
         left_out = set(_assets_of(library, connection, learned).values())
         given, predicted = _confirmed(connection), _predicted(connection, model.id)
     both = sorted(one for one in given.keys() & predicted.keys() if one not in left_out)
     kept = [one for one in both if given[one] in place and predicted[one] in place]
-    note = (
-        "Pictures that it was trained on are left out."
-        if known_pile
-        else "It was trained elsewhere: whether it knows some of these pictures is not known."
-    )
     if len(kept) < len(both):
         note += f" {len(both) - len(kept):,} pictures have a label that the model does not know."
 
@@ -122,14 +124,19 @@ def _of_library(library: Library, folder: Path, model: LibraryModel) -> LibraryC
     return LibraryConfusion("library", names, *labels_of, column(kept), note)
 
 
-def _learned(folder: Path) -> tuple[list[str], bool]:
-    """(files that the run was fitted or chosen on, whether its run says so)."""
+def _learned(folder: Path) -> tuple[list[str], str]:
+    """(files that the run was, or may have been, fitted or chosen on; how that is known)."""
     pile, tested = folder / PILE_FILE, folder / PREDICTIONS_FILE
-    if not pile.is_file() or not tested.is_file():
-        return [], False
-    held = set(Predictions.load(tested).ids)
+    if not pile.is_file():
+        return [], "It was trained elsewhere: whether it knows some of these pictures is not known."
     with pile.open(encoding="utf-8", newline="") as stream:
-        return [row["path"] for row in csv.DictReader(stream) if row["path"] not in held], True
+        files = [row["path"] for row in csv.DictReader(stream)]
+    if not tested.is_file():
+        return files, (
+            "All pictures of its pile are left out: its run no longer says which of them it was tested on."
+        )
+    held = set(Predictions.load(tested).ids)
+    return [one for one in files if one not in held], "Pictures that it was trained on are left out."
 
 
 def _assets_of(library: Library, connection: Connection, names: Iterable[str]) -> dict[str, int]:

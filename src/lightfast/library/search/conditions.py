@@ -136,6 +136,22 @@ def compile_query(
     return replace(start, condition=condition)
 
 
+def require_client_terms(text: str) -> None:
+    """Refuse a search by what a client does not see: who decided, folders, what is queued.
+
+    Raises DataError, in the same words whatever is asked for, and as `parse_query` does.
+    """
+    for term in _all_terms(parse_query(text)):
+        if isinstance(term, FieldTerm) and (
+            term.field in ("by", "source") or (term.field, term.value) == ("is", "waiting")
+        ):
+            what = "is:waiting" if term.field == "is" else f"{term.field}:"
+            raise DataError(
+                f"{what} at character {term.at} is not for viewers of a client",
+                cure="Search by labels, dates and names.",
+            )
+
+
 def _usual(term: Term) -> Iterator[ColumnElement[bool]]:
     """What is left out where the search does not speak of it."""
     asked = {one.value for one in _all_terms(term) if isinstance(one, FieldTerm) and one.field == "is"}

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 
 from lightfast.evaluate.confusions import ConfusedPair, confused_pairs
 from lightfast.library.browse import AssetCard, asset_cards
+from lightfast.library.disagree import kept_pictures
+from lightfast.library.labelled import in_pages
 from lightfast.library.promote import LibraryModel, library_model
 from lightfast.runs.library_confusion import ConfusionPictures, LibraryConfusion, library_confusion
 from lightfast.runs.library_model_card import library_model_card
@@ -136,11 +138,16 @@ def get_confusion(
 def get_confused_pictures(
     model_id: PathId, query: Annotated[CellQuery, Query()], served: Served, person: Reviewer
 ) -> CellAnswer:
-    """The pictures behind one cell of the matrix."""
+    """The pictures behind one cell of the matrix, but those that wait for a second opinion: the cell says
+    what others gave them.
+    """
     found = _confusion(served, model_id, query)
     ids, count = found.cell(query.given, query.predicted)
     with served.library.store.read() as connection:
-        cards = asset_cards(connection, ids[: query.limit])
+        if person.blind_to is not None:
+            kept = {one for page in in_pages(ids) for one in kept_pictures(connection, page, person.blind_to)}
+            ids = [one for one in ids if one not in kept]
+        cards = asset_cards(connection, ids[: query.limit], blind_to=person.blind_to)
     return CellAnswer(items=cards, reachable=len(ids), count=count)
 
 

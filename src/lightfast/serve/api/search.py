@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lightfast.library.browse import AssetCard, asset_cards, visible_assets
 from lightfast.library.search.by_words import search_words
+from lightfast.library.search.conditions import require_client_terms
 from lightfast.library.search.hits import SearchPage, find_facets, search_tags
 from lightfast.library.search.likeness import LikenessQuery, SearchScope, default_source, search_like
 from lightfast.library.uploads import Upload
@@ -97,7 +98,7 @@ def _page(served: Service, person: Person, wanted: SearchQuery) -> SearchPage:
         raise HttpProblem(422, "`text` and `like` at once", cure="Search by one of them.")
     if wanted.unlike and not wanted.like:
         raise HttpProblem(422, "`unlike` alone", cure="Say also what they are to be like.")
-    client = person.client or ""
+    _require_own_terms(person, wanted)
     if wanted.text:
         return search_words(served.library, wanted.text, _scope(person, wanted))
     if wanted.like:
@@ -105,16 +106,22 @@ def _page(served: Service, person: Person, wanted: SearchQuery) -> SearchPage:
         _require_seen(served, person, (*like, *unlike))
         return search_like(served.library, LikenessQuery(like, unlike), _scope(person, wanted))
     more = {"limit": wanted.limit, "cursor": wanted.cursor, "blind_to": person.blind_to}
-    return search_tags(served.library, wanted.query, client=client, **more)
+    return search_tags(served.library, wanted.query, client=person.client or "", **more)
 
 
 def _like_uploads(
     served: Service, person: Person, wanted: ScopeQuery, uploads: Sequence[Upload]
 ) -> SearchAnswer:
+    _require_own_terms(person, wanted)
     source = default_source(served.library)
     vectors = served.embeddings.features(source, uploads)
     found = search_like(served.library, LikenessQuery(like_vectors=vectors), _scope(person, wanted, source))
     return _answer(served, person, found)
+
+
+def _require_own_terms(person: Person, wanted: ScopeQuery) -> None:
+    if person.client is not None:
+        require_client_terms(wanted.query)
 
 
 def _scope(person: Person, wanted: ScopeQuery, source: str | None = None) -> SearchScope:

@@ -14,7 +14,7 @@ from lightfast.library.schema import tokens, users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import PathId, RoleChoice, RowId, ShownName
 from lightfast.serve.auth.audit import note_audit
-from lightfast.serve.auth.person import Person, Viewer
+from lightfast.serve.auth.person import Person, Viewer, require_unlimited
 from lightfast.serve.auth.tokens import TokenLimits, issue_secret, lesser_role
 from lightfast.serve.once import OnceRoute
 from lightfast.serve.problems import HttpProblem
@@ -65,14 +65,16 @@ class TokenSecret(BaseModel):
 
 @token_routes.get("")
 def get_tokens(served: Served, person: Viewer) -> TokenList:
-    """The own tokens; of an admin everybody's."""
+    """The own tokens; of an admin everybody's. A token that ends, or may less than its user, sees itself."""
     found = (
         select(tokens, users.c.name)
         .join(users, users.c.id == tokens.c.user_id)
         .where(tokens.c.kind == "token")
         .order_by(tokens.c.id.desc())
     )
-    if person.role != "admin":
+    if person.limited:
+        found = found.where(tokens.c.id == person.token_id)
+    elif person.role != "admin":
         found = found.where(tokens.c.user_id == person.id)
     with served.library.store.read() as connection:
         rows = connection.execute(found).all()
@@ -84,7 +86,7 @@ def post_token(wanted: NewToken, request: Request, served: Served, person: Viewe
     """Make a token. Its secret is in this answer and nowhere else. One that may less than its user, or that
     ends, makes none.
     """
-    _require_unlimited(person)
+    require_unlimited(person)
     owner = wanted.user_id or person.id
     if owner != person.id and person.role != "admin":
         raise HttpProblem(403, "tokens of others are made by admins", cure="Leave `user_id` out.")
@@ -97,12 +99,6 @@ def post_token(wanted: NewToken, request: Request, served: Served, person: Viewe
         said = {"owner": owner, "note": wanted.note, "role": wanted.role, "client": wanted.client}
         note_audit(connection, person.id, "token made", token=number, **said)
     return TokenSecret(id=number, secret=secret, expires_at=ends)
-
-
-def _require_unlimited(person: Person) -> None:
-    if person.limited:
-        why = "a token that ends, or may less than its user, makes and revokes none"
-        raise HttpProblem(403, why, cure="Log in, or use a token without limits.")
 
 
 def _require_within(connection: Connection, owner: int, limits: TokenLimits) -> None:
@@ -127,7 +123,7 @@ def _require_within(connection: Connection, owner: int, limits: TokenLimits) -> 
 @token_routes.delete("/{token_id}")
 def delete_token(token_id: PathId, served: Served, person: Viewer) -> TokenRow:
     """Revoke a token, for good."""
-    _require_unlimited(person)
+    require_unlimited(person)
     with served.library.store.write() as connection:
         _require_own(connection, token_id, person)
         connection.execute(

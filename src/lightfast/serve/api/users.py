@@ -13,7 +13,7 @@ from lightfast.serve.api.fields import PathId, RoleChoice, ShownName
 from lightfast.serve.auth.accounts import alter_account
 from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import LONGEST, SHORTEST, hash_password
-from lightfast.serve.auth.person import Admin
+from lightfast.serve.auth.person import Admin, require_unlimited
 from lightfast.serve.once import OnceRoute
 from lightfast.serve.service import Served
 
@@ -54,7 +54,8 @@ def get_users(served: Served, person: Admin) -> AccountList:
 
 @user_routes.post("", status_code=201)
 def post_user(account: NewAccount, served: Served, person: Admin) -> Account:
-    """Add an account."""
+    """Add an account; not by a token that ends, or may less than its user."""
+    require_unlimited(person)
     kept = hash_password(account.password.get_secret_value())
     with served.library.store.write() as connection:
         made = add_account(connection, account.name, account.role, kept, account.client)
@@ -65,8 +66,9 @@ def post_user(account: NewAccount, served: Served, person: Admin) -> Account:
 @user_routes.patch("/{user_id}")
 def patch_user(user_id: PathId, change: AccountChange, served: Served, person: Admin) -> Account:
     """Change role, client or password, close an account or open it again. Whoever is closed out, or gets
-    another password, is logged out at once.
+    another password, is logged out at once. Not by a token that ends, or may less than its user.
     """
+    require_unlimited(person)
     changes = _changes(change)
     with served.library.store.write() as connection:
         return alter_account(connection, person.id, user_id, changes)

@@ -28,6 +28,8 @@ class Person:
         client: whose labels and pictures the person may see; None: all.
         by: how that is known: this machine's own person, a browser's session, a program's token.
         limited: by a token that ends, or that may less than its user.
+        of_client: whether the user, and not only the token, belongs to a client.
+        token_id: of the session or token; None for this machine's own person.
     """
 
     id: int
@@ -36,14 +38,15 @@ class Person:
     client: str | None
     by: Literal["local", "session", "token"]
     limited: bool = False
+    of_client: bool = False
+    token_id: int | None = None
 
     @property
     def blind_to(self) -> int | None:
         """The person, where what others said of a picture that waits for a second opinion is kept from it;
         None for admins, and for a client's own users, who are never asked. Nobody gets round it by a token.
         """
-        never_asked = self.client is not None and not self.limited
-        return None if self.role == "admin" or never_asked else self.id
+        return None if self.role == "admin" or self.of_client else self.id
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,13 @@ def require_role(person: Person | None, role: str) -> Person:
     return person
 
 
+def require_unlimited(person: Person) -> None:
+    """Raise HttpProblem 403 for a token with limits, which gives nobody rights that outlast or exceed it."""
+    if person.limited:
+        why = "a token that ends, or may less than its user, changes neither tokens nor users"
+        raise HttpProblem(403, why, cure="Log in, or use a token without limits.")
+
+
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 Viewer = Annotated[Person, Depends(Needs("viewer"))]
 Reviewer = Annotated[Person, Depends(Needs("reviewer"))]
@@ -144,7 +154,10 @@ def _bearer(header: str) -> str:
 
 def _by_secret(connection: Connection, secret: str, kind: Kind) -> Person | None:
     held = secret_holder(connection, secret, kind)
-    return None if held is None else Person(held.id, held.name, held.role, held.client, kind, held.limited)
+    if held is None:
+        return None
+    known = (held.limited, held.of_client, held.token_id)
+    return Person(held.id, held.name, held.role, held.client, kind, *known)
 
 
 def _require_csrf(secret: str, given: str) -> None:

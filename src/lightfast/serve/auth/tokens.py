@@ -37,7 +37,8 @@ class TokenLimits:
 @dataclass(frozen=True)
 class Holder:
     """Whose secret it is, and what it may: `role` and `client` are those of the user, or less; `limited`: the
-    secret is a token with `TokenLimits`.
+    secret is a token with `TokenLimits`; `of_client`: the user belongs to a client, whatever the token says;
+    `token_id`: the row of the secret.
     """
 
     id: int
@@ -45,6 +46,8 @@ class Holder:
     role: str
     client: str | None
     limited: bool
+    of_client: bool
+    token_id: int
 
 
 NO_LIMITS = TokenLimits()
@@ -66,6 +69,7 @@ def issue_secret(
 _HOLDER = (
     select(users.c.id, users.c.name, users.c.role, users.c.client)
     .add_columns(tokens.c.role.label("most"), tokens.c.client.label("only"), tokens.c.expires_at)
+    .add_columns(tokens.c.id.label("token_id"))
     .join(tokens, tokens.c.user_id == users.c.id)
     .where(tokens.c.hash == bindparam("digest"), tokens.c.kind == bindparam("kind"))
     .where(tokens.c.revoked_at.is_(None), users.c.disabled_at.is_(None))
@@ -83,7 +87,8 @@ def secret_holder(connection: Connection, secret: str, kind: Kind) -> Holder | N
         return None
     limits = TokenLimits(row.most, row.only, row.expires_at if kind == "token" else None)
     role = "viewer" if row.only is not None else lesser_role(row.role, row.most or row.role)
-    return Holder(row.id, row.name, role, row.only or row.client, limits != NO_LIMITS)
+    known = (limits != NO_LIMITS, row.client is not None, row.token_id)
+    return Holder(row.id, row.name, role, row.only or row.client, *known)
 
 
 def lesser_role(one: str, other: str) -> str:
