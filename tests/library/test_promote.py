@@ -26,7 +26,7 @@ def _promoted(library: Library, count: int) -> None:
 def test_a_model_taken_back_twice_for_one_asking_is_taken_back_once(library: Library):
     _promoted(library, 3)
     for _ in range(2):
-        assert library.store.act(lambda connection: _go_back(connection, 3)) == 2
+        assert library.store.act(lambda connection: _go_back(connection, 3, None)) == 2
     assert [one.in_use for one in list_models(library.store)] == [False, True, False]
 
 

@@ -34,7 +34,7 @@ def test_every_operation_is_covered_with_records(api: TypedClient):
         assert (one.answer is not None) + one.gives_bytes <= 1, one.name
         assert one.name.isidentifier()
     nothing = {one.name for one in api.operations.values() if one.answer is None and not one.gives_bytes}
-    assert nothing == {"log_out", "get_asset_view", "get_original", "get_metrics"}
+    assert nothing == {"log_out", "delete_label", "get_asset_view", "get_original", "get_metrics"}
 
 
 def test_session_predict_review_and_search(api: TypedClient, records: ModuleType):

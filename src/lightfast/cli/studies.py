@@ -46,7 +46,7 @@ def study(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Run a published study: its figures beside ours, with intervals.
+    """Run a published study: its figures beside ours.
 
     Writes a report into --out. Trained parts are kept there: a study that was stopped goes on where it was.
     """

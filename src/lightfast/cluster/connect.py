@@ -114,5 +114,5 @@ def _require_answer(address: str) -> None:
 def _no_answer(address: str, why: str) -> ClusterError:
     return ClusterError(
         f"no cluster answers at {address} ({why})",
-        cure="Start one (ray start --head), name its HOST:PORT, or use `cluster=local`.",
+        cure="Start one by Ray's own command `ray start`, name its HOST:PORT, or use `cluster=local`.",
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from lightfast.base.errors import DataError
 from lightfast.base.files import json_digest
 from lightfast.base.plain import as_json
 from lightfast.explain.background import LEAST_GAP, UNCLEAR, check_background
@@ -57,9 +58,13 @@ def backgrounds(options: StudyOptions, read: SubjectResult) -> BackgroundFigures
         path = options.out / "background" / f"{json_digest(key)}.json"
 
         def measure(reader: Any = reader) -> Mapping[str, Any]:
-            check = check_background(
-                reader, images, foreground=cut(), seed=options.seed, report=options.report
-            )
+            try:
+                check = check_background(
+                    reader, images, foreground=cut(), seed=options.seed, report=options.report
+                )
+            except DataError as error:
+                # Pictures without a thing before a background: the row says so.
+                return {"not_measured": str(error)}
             return as_json(check)
 
         found[way] = kept(path, measure)
@@ -69,16 +74,7 @@ def backgrounds(options: StudyOptions, read: SubjectResult) -> BackgroundFigures
 def background_table(reads: Sequence[SubjectResult], measured: Sequence[BackgroundFigures]) -> Table:
     """Foregrounds on backgrounds of their own class, and of another."""
     rows = [
-        (
-            read.subject.title,
-            TITLES[way],
-            f"{one['n']:,}",
-            *(_share(one[name]) for name in ("original", "own_class", "other_class", "as_background")),
-            points_cell(one["gap"]["difference"], one["gap"]["difference_interval"])
-            if one["verdict"] != UNCLEAR
-            else Cell(MISSING),
-            one["verdict"],
-        )
+        (read.subject.title, TITLES[way], *_cells(one))
         for read, ways in zip(reads, measured, strict=True)
         for way, one in ways.items()
     ]
@@ -92,6 +88,21 @@ def background_table(reads: Sequence[SubjectResult], measured: Sequence[Backgrou
         "background is the thing: a gap there is no fault. The paper shows single Grad-CAM maps, no count.",
     )
     return Table(columns, tuple(rows), "Is it looking at the background?", notes)
+
+
+def _cells(one: Mapping[str, Any]) -> tuple[str | Cell, ...]:
+    """From n to the verdict of one row."""
+    if "not_measured" in one:
+        return "0", *[Cell(MISSING)] * 5, "not measured: no picture has a foreground that could be cut"
+    gap = one["gap"]
+    return (
+        f"{one['n']:,}",
+        *(_share(one[name]) for name in ("original", "own_class", "other_class", "as_background")),
+        points_cell(gap["difference"], gap["difference_interval"])
+        if one["verdict"] != UNCLEAR
+        else Cell(MISSING),
+        one["verdict"],
+    )
 
 
 def _share(one: Mapping[str, Any]) -> Cell:
