@@ -213,7 +213,7 @@ def main() -> None:
     found["p99_at_half_load_in_single_calls"] = round(
         service["half_load"]["p99_ms"] / service["alone"]["p50_ms"], 2
     )
-    write_json(OUT, {**found, "provenance": about("", None)})
+    write_json(OUT, {**found, "provenance": about("", None, spread="95th and 99th percentile")})
     print(json.dumps(found, indent=2))
 
 
