@@ -61,19 +61,19 @@ async function confusion(tested) {
 
 /** @param {any} said */
 function matrix({ pictures, class_names: names, counts, pairs, n, reachable, note }) {
-  const opens = (/** @type {string} */ given, /** @type {string} */ predicted, /** @type {number} */ count) => button(count.toLocaleString("en"), () => pile(pictures, given, predicted), "plain num");
+  const opens = (/** @type {string} */ shown, /** @type {string} */ given, /** @type {string} */ predicted, look = "plain") => reachable ? button(shown, () => pile(pictures, given, predicted), look) : make("span", { textContent: shown });
   const head = make("thead", {}, make("tr", {}, make("th", { scope: "col", textContent: "is ↓ read as →" }), ...names.map((/** @type {string} */ textContent) => make("th", { scope: "col", className: "num", textContent }))));
   const rows = (counts ?? []).map((/** @type {number[]} */ row, /** @type {number} */ at) => {
     const most = Math.max(1, row.reduce((one, other) => one + other, 0));
     return make("tr", {}, make("th", { scope: "row", textContent: names[at] }), ...row.map((count, column) => {
-      const shown = cell(count ? opens(names[at], names[column], count) : "", `num${at === column ? " right" : ""}`);
+      const shown = cell(count ? opens(count.toLocaleString("en"), names[at], names[column], "plain num") : "", `num${at === column ? " right" : ""}`);
       shown.style.setProperty("--share", `${Math.round(100 * count / most)}%`);
       return shown;
     }));
   });
   part("matrix").hidden = !counts;
   part("matrix").replaceChildren(make("caption", { className: "visually-hidden", textContent: "Confusion matrix" }), head, make("tbody", {}, ...rows));
-  part("pairs").replaceChildren(...pairs.slice(0, 8).map((/** @type {any} */ one) => make("li", {}, button(`${one.given} read as ${one.read}`, () => pile(pictures, one.given, one.read), "plain"), make("span", { className: "muted small", textContent: ` ${one.count} of ${one.support}, ${tenths(one.share)} (${(100 * one.interval[0]).toFixed(1)} – ${(100 * one.interval[1]).toFixed(1)})` }))));
+  part("pairs").replaceChildren(...pairs.slice(0, 8).map((/** @type {any} */ one) => make("li", {}, opens(`${one.given} read as ${one.read}`, one.given, one.read), make("span", { className: "muted small", textContent: ` ${one.count} of ${one.support}, ${tenths(one.share)} (${(100 * one.interval[0]).toFixed(1)} – ${(100 * one.interval[1]).toFixed(1)})` }))));
   part("confusion-note").textContent = [`${counted(n, "picture")}.`, reachable === n ? "" : reachable ? `${reachable.toLocaleString("en")} of them are in this library and can be opened.` : "None of them is in this library, so that no cell can be opened.", note].filter(Boolean).join(" ");
   part("pile-part").hidden = true;
 }
