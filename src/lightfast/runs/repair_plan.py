@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -86,8 +86,13 @@ class KitChoice:
 
 
 def restorer_for(suite: str) -> str:
-    """`aligned-unet` where the suite moves or turns pictures, else `unet`."""
-    families = {CORRUPTIONS.get(name).family for name, _, _ in SUITES.get(suite).entries}
+    """`restorer_for_kinds` of a suite."""
+    return restorer_for_kinds(name for name, _, _ in SUITES.get(suite).entries)
+
+
+def restorer_for_kinds(names: Iterable[str]) -> str:
+    """`aligned-unet` where one of these corruptions moves or turns pictures, else `unet`."""
+    families = {CORRUPTIONS.get(name).family for name in names}
     return ALIGNED if "geometry" in families else UNALIGNED
 
 
