@@ -49,7 +49,7 @@ def small_plan(n_train: int, n: int) -> MnistCPlan:
 
 def main() -> None:
     """Train, measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="What each lever of our repair is worth.")
     parser.add_argument("--out", type=Path, default=Path("runs/levers"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-train", type=int, default=8000)

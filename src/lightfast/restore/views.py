@@ -23,10 +23,14 @@ from lightfast.statistics.intervals import SIGNIFICANT, mcnemar_p_value
 ONE, SHIFT = "one", "shift"
 REREAD_VIEWS = (ONE, SHIFT)
 """A damaged picture is restored and read as it is; or also moved by a pixel up, down, left and right."""
+AUTO = "auto"
+"""In place of one of `REREAD_VIEWS`: whichever validation pictures choose."""
 _PER_KIND = 500
 """Validation pictures of every kind that the choice is made on, at most."""
 _MOVES = {ONE: ((0, 0),), SHIFT: ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))}
 _DETAIL = "reread_views"
+VIEWS_COUNTED = f"{_DETAIL}_val"
+"""Detail of a restorer whose views were chosen: what was counted."""
 
 
 def views_of_restorer(restorer: Checkpoint) -> str:
@@ -85,4 +89,4 @@ def choose_reread_views(
     better = gained > lost and float(mcnemar_p_value(gained, lost)) < 2 * SIGNIFICANT
     chosen = with_reread_views(restorer, SHIFT if better else ONE)
     counted = {"n": len(labels), **{views: int(hits.sum()) for views, hits in right.items()}}
-    return chosen.replace(details={**chosen.details, f"{_DETAIL}_val": counted})
+    return chosen.replace(details={**chosen.details, VIEWS_COUNTED: counted})
