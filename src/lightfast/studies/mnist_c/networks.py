@@ -70,7 +70,7 @@ def _quick() -> MnistCPlan:
     look = DetectorPlan(recipe=Recipe(epochs=2, averaging=0.98), per_epoch=2500)
     return MnistCPlan(
         data="mnist-5k",
-        val_share=0.1,
+        val_share=0.05,
         breakout=100,
         per_kind=60,
         held_out=60,
