@@ -5,13 +5,15 @@
 Shapes on coloured grounds: the colour tells the class, or says nothing, three trainings of the small CNN
 each (600 training, 300 test pictures). Photographs: Lite0, its backbone frozen, at 96 pixels on Intel scenes,
 and on the first 3,000 training and 1,000 test pictures of cifar10-20k, where they are in the data folder; the
-runs are kept in --runs. Prints and writes benchmarks/results/background.json.
+runs, and what was measured of each part, are kept in --runs: a second start measures only what is missing.
+Prints and writes benchmarks/results/background.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from lightfast.explain.background import check_background
 from lightfast.runs.background import background_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
+from lightfast.studies.registry import kept
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe, Training
 
@@ -95,12 +98,20 @@ def main() -> None:
     torch.set_num_threads(1)
     given.runs.mkdir(parents=True, exist_ok=True)
     load, root = os.getloadavg()[0], data_folder()
-    made = [planted(biased, given.seed + one) for biased in (True, False) for one in range(3)]
-    shown = []
+    made = [
+        kept(given.runs / f"planted-{biased}-{seed}.json", partial(planted, biased, seed))
+        for biased in (True, False)
+        for seed in range(given.seed, given.seed + 3)
+    ]
+    shown, asked = [], (given.runs, given.limit, given.seed)
+    told = f"{given.limit}-{given.seed}.json"
     if (root / "intel-scenes").is_dir():
-        shown.append(photographs("intel", "intel-scenes", given.runs, given.limit, given.seed))
+        shown.append(
+            kept(given.runs / f"intel-{told}", partial(photographs, "intel", "intel-scenes", *asked))
+        )
     if (root / f"{CIFAR}.npz").is_file():
-        shown.append(photographs("cifar", few_of_cifar(given.runs), given.runs, given.limit, given.seed))
+        few = few_of_cifar(given.runs)
+        shown.append(kept(given.runs / f"cifar-{told}", partial(photographs, "cifar", few, *asked)))
     command = ["python", "benchmarks/background.py", "--limit", str(given.limit), "--seed", str(given.seed)]
     facts = {"threads": 1, "load_average": round(load, 1), "provenance": about("", given.seed, None, command)}
     write_json(OUT, {"seed": given.seed, "planted": made, "photographs": shown, **facts})
