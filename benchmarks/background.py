@@ -92,29 +92,35 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/background"))
+    parser.add_argument("--trainings", type=int, default=3, help="with and without a planted bias, each")
     parser.add_argument("--limit", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.runs.mkdir(parents=True, exist_ok=True)
     load, root = os.getloadavg()[0], data_folder()
-    made = [
-        kept(given.runs / f"planted-{biased}-{seed}.json", partial(planted, biased, seed))
-        for biased in (True, False)
-        for seed in range(given.seed, given.seed + 3)
-    ]
-    shown, asked = [], (given.runs, given.limit, given.seed)
     told = f"{given.limit}-{given.seed}.json"
+    asked = (given.runs, given.limit, given.seed)
+    parts = [
+        (f"planted-{biased}-{seed}.json", partial(planted, biased, seed))
+        for seed in range(given.seed, given.seed + given.trainings)
+        for biased in (True, False)
+    ]
     if (root / "intel-scenes").is_dir():
-        shown.append(
-            kept(given.runs / f"intel-{told}", partial(photographs, "intel", "intel-scenes", *asked))
-        )
+        parts.append((f"intel-{told}", partial(photographs, "intel", "intel-scenes", *asked)))
     if (root / f"{CIFAR}.npz").is_file():
-        few = few_of_cifar(given.runs)
-        shown.append(kept(given.runs / f"cifar-{told}", partial(photographs, "cifar", few, *asked)))
-    command = ["python", "benchmarks/background.py", "--limit", str(given.limit), "--seed", str(given.seed)]
-    facts = {"threads": 1, "load_average": round(load, 1), "provenance": about("", given.seed, None, command)}
-    write_json(OUT, {"seed": given.seed, "planted": made, "photographs": shown, **facts})
+        parts.append((f"cifar-{told}", lambda: photographs("cifar", few_of_cifar(given.runs), *asked)))
+    words = ["--trainings", str(given.trainings), "--limit", str(given.limit), "--seed", str(given.seed)]
+    command = ["python", "benchmarks/background.py", *words]
+    found: list[dict[str, Any]] = []
+    for name, make in parts:
+        found.append(kept(given.runs / name, make))
+        made = [one for one in found if "biased" in one]
+        shown = [one for one in found if "biased" not in one]
+        facts = {"threads": 1, "load_average": round(load, 1)}
+        facts["provenance"] = about("", given.seed, None, command)
+        # After every part: what was stopped has what it measured.
+        write_json(OUT, {"seed": given.seed, "planted": made, "photographs": shown, **facts})
 
 
 if __name__ == "__main__":

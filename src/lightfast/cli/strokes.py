@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lightfast.runs.options import RunOptions
 
 
-OF_PICTURES = (
+PICTURE_FLAGS = (
     "--budget",
     "--taxonomy",
     "--precision",
@@ -33,12 +33,12 @@ def train_on_strokes(
     *,
     as_json: bool,
 ) -> None:
-    """Train and print; `of_pictures` is what was given to `OF_PICTURES`."""
+    """Train and print; `of_pictures` is what was given to `PICTURE_FLAGS`."""
     from lightfast.cli.settings_option import parse_stroke_settings
     from lightfast.cli.text.strokes import strokes_lines
     from lightfast.runs.train_strokes import train_strokes_run
 
-    for flag, value in zip(OF_PICTURES, of_pictures, strict=True):
+    for flag, value in zip(PICTURE_FLAGS, of_pictures, strict=True):
         if value is not None:
             raise SettingsError(f"{flag} is not for --model strokes", cure="Leave one of them out.")
     recipe, config = parse_stroke_settings(settings or [])

@@ -20,14 +20,14 @@ from lightfast.restore.pairs import DamageMix
 from lightfast.restore.rules import rehearsed
 from lightfast.statistics.intervals import SIGNIFICANT, mcnemar_p_value
 
-ONE, SHIFT = "one", "shift"
-REREAD_VIEWS = (ONE, SHIFT)
+ONE_VIEW, SHIFT_VIEWS = "one", "shift"
+REREAD_VIEWS = (ONE_VIEW, SHIFT_VIEWS)
 """A damaged picture is restored and read as it is; or also moved by a pixel up, down, left and right."""
-AUTO = "auto"
+AUTO_VIEWS = "auto"
 """In place of one of `REREAD_VIEWS`: whichever validation pictures choose."""
 _PER_KIND = 500
 """Validation pictures of every kind that the choice is made on, at most."""
-_MOVES = {ONE: ((0, 0),), SHIFT: ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))}
+_MOVES = {ONE_VIEW: ((0, 0),), SHIFT_VIEWS: ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))}
 _DETAIL = "reread_views"
 VIEWS_COUNTED = f"{_DETAIL}_val"
 """Detail of a restorer whose views were chosen: what was counted."""
@@ -35,7 +35,7 @@ VIEWS_COUNTED = f"{_DETAIL}_val"
 
 def views_of_restorer(restorer: Checkpoint) -> str:
     """Of `REREAD_VIEWS`, what repaired pictures are read over; "one" where nothing was chosen."""
-    return str(restorer.details.get(_DETAIL, ONE))
+    return str(restorer.details.get(_DETAIL, ONE_VIEW))
 
 
 def with_reread_views(restorer: Checkpoint, views: str) -> Checkpoint:
@@ -83,10 +83,10 @@ def choose_reread_views(
         == labels
         for views in REREAD_VIEWS
     }
-    gained = int((right[SHIFT] & ~right[ONE]).sum())
-    lost = int((right[ONE] & ~right[SHIFT]).sum())
+    gained = int((right[SHIFT_VIEWS] & ~right[ONE_VIEW]).sum())
+    lost = int((right[ONE_VIEW] & ~right[SHIFT_VIEWS]).sum())
     # The p-value is two-sided; which side is asked here.
     better = gained > lost and float(mcnemar_p_value(gained, lost)) < 2 * SIGNIFICANT
-    chosen = with_reread_views(restorer, SHIFT if better else ONE)
+    chosen = with_reread_views(restorer, SHIFT_VIEWS if better else ONE_VIEW)
     counted = {"n": len(labels), **{views: int(hits.sum()) for views, hits in right.items()}}
     return chosen.replace(details={**chosen.details, VIEWS_COUNTED: counted})

@@ -21,8 +21,8 @@ from lightfast.restore.detector import fit_detector
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
 from lightfast.restore.views import (
-    AUTO,
-    ONE,
+    AUTO_VIEWS,
+    ONE_VIEW,
     VIEWS_COUNTED,
     choose_reread_views,
     views_of_restorer,
@@ -113,13 +113,13 @@ def pipeline_for_run(
     """
     pipeline, notes = _kit_for_run(folder, classifier, choice, options)
     wanted, chosen = choice.views, VIEWS_COUNTED in pipeline.restorer.details
-    if wanted in (None, views_of_restorer(pipeline.restorer)) or (wanted == AUTO and chosen):
+    if wanted in (None, views_of_restorer(pipeline.restorer)) or (wanted == AUTO_VIEWS and chosen):
         return pipeline, notes
     home = _kit_home(folder, options)
     learnt = pipeline.restorer.details
     mix = DamageMix(tuple((name, severity) for name, severity in learnt["damages"]), learnt["clean_share"])
     val, seed = splits_of_run(folder, options).val, int(load_run(folder)["seed"])
-    if wanted == AUTO:
+    if wanted == AUTO_VIEWS:
         restorer = choose_reread_views(classifier, pipeline.restorer, val, mix, seed=seed)
     else:
         restorer = with_reread_views(pipeline.restorer, str(wanted))
@@ -130,7 +130,7 @@ def pipeline_for_run(
     if (made := kit_record(folder)) is not None and home != folder:
         write_json(home / REPAIR_FOLDER / PIPELINE_FILE, as_json(made))
     views = views_of_restorer(restorer)
-    said = f"re-readings over {views} view{'s' * (views != ONE)}: the rules were fitted anew for them"
+    said = f"re-readings over {views} view{'s' * (views != ONE_VIEW)}: the rules were fitted anew for them"
     return pipeline, (*notes, said)
 
 

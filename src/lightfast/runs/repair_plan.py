@@ -17,7 +17,7 @@ from lightfast.report.tables import duration
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pairs import DamageMix
-from lightfast.restore.views import AUTO, REREAD_VIEWS
+from lightfast.restore.views import AUTO_VIEWS, REREAD_VIEWS
 from lightfast.train.recipe import Recipe, Training
 
 ALIGNED, UNALIGNED, PAPERS = "aligned-unet", "unet", "autoencoder"
@@ -69,8 +69,8 @@ class KitChoice:
     views: str | None = None
 
     def __post_init__(self) -> None:
-        if self.views not in (None, AUTO, *REREAD_VIEWS):
-            raise UnknownName("views", str(self.views), (AUTO, *REREAD_VIEWS))
+        if self.views not in (None, AUTO_VIEWS, *REREAD_VIEWS):
+            raise UnknownName("views", str(self.views), (AUTO_VIEWS, *REREAD_VIEWS))
         if self.restorer is not None and self.restorer not in RESTORERS:
             raise UnknownName("restorer", self.restorer, RESTORERS)
         if self.budget is not None and self.restorer in AUTOENCODERS:

@@ -15,7 +15,7 @@ from lightfast.report.page import Table
 from lightfast.report.tables import MISSING, points_cell, share_cell
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline, repair
-from lightfast.restore.views import SHIFT, with_reread_views
+from lightfast.restore.views import SHIFT_VIEWS, with_reread_views
 from lightfast.runs.repair_plan import UNALIGNED
 from lightfast.statistics.intervals import difference_interval
 from lightfast.studies.mnist_c.networks import SEVERITY_OF, Parts
@@ -58,7 +58,7 @@ def _pipelines(parts: Parts) -> Mapping[str, Pipeline]:
     aligned = parts.pipeline(mix, smaller="all")
     kit = parts.classifier, aligned.detector
     alone = parts.restorer(mix, "restorer-unaligned", dataclasses.replace(plan, model=UNALIGNED))
-    shifted = with_reread_views(aligned.restorer, SHIFT)
+    shifted = with_reread_views(aligned.restorer, SHIFT_VIEWS)
     made = [
         calibrate_pipeline(kit[0], (kit[1], restorer), parts.splits.val, mix, seed=seed)
         for restorer in (alone, shifted)
