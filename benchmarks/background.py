@@ -82,7 +82,11 @@ def photographs(name: str, source: str, runs: Path, limit: int, seed: int) -> di
     """A run of Lite0 (trained where it is not there yet), and its check on at most `limit` test pictures."""
     run = runs / name
     if not (run / "checkpoint").is_dir():
-        train_run(source, RunOptions(out=run, seed=seed, image_size=(96, 96), device="cpu"), model="lite0")
+        train_run(
+            source,
+            RunOptions(out=run, seed=seed, image_size=(96, 96), device="cpu", resume=True),
+            model="lite0",
+        )
     found = background_run(str(run), source, RunOptions(out=runs / f"{name}-check", seed=seed), limit=limit)
     print(f"{name}: {found.sentence}", flush=True)
     return {"name": name, "sentence": found.sentence, **as_json(found.check)}
