@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lightfast.cli.app import main
+from lightfast.library.audit_log import AuditFilter, read_audit
+from lightfast.library.library import open_library
+from lightfast.serve.settings import login_name
 
 PASSWORD = "correct horse battery"
 
@@ -34,13 +38,23 @@ def test_added_listed_and_kept_out(library, capsys, password):
     assert main(["library", "users", library, "--add", "ben", "--json"]) == 0
     text = capsys.readouterr().out
     users = json.loads(text.splitlines()[-1])["users"]
-    assert [(one["name"], one["role"]) for one in users] == [("ada", "admin"), ("ben", "reviewer")]
+    able = [(one["name"], one["role"]) for one in users if one["can_log_in"]]
+    assert able == [("ada", "admin"), ("ben", "reviewer")]
     assert PASSWORD not in text
     assert "argon2" not in text
     assert main(["library", "users", library, "--disable", "ben"]) == 0
     assert "kept out" in capsys.readouterr().out.splitlines()[1]
     password("another good one")
     assert main(["library", "users", library, "--new-password", "ada"]) == 0
+    with closing(open_library(Path(library))) as held, held.store.read() as connection:
+        noted = read_audit(connection, AuditFilter())[0]
+    # As `library review` does, the command line names whom this machine calls its user.
+    assert [(one.act, one.person, one.detail["user"]) for one in noted[::-1]] == [
+        ("user added", login_name(), "ada"),
+        ("user added", login_name(), "ben"),
+        ("user changed", login_name(), "ben"),
+        ("user changed", login_name(), "ada"),
+    ]
 
 
 def test_the_first_is_an_admin_and_passwords_are_long(library, capsys, password):

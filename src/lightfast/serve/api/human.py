@@ -15,10 +15,10 @@ from lightfast.base.png import png
 from lightfast.baselines.human_score import HumanBaseline
 from lightfast.baselines.kept_test import KeptTest, TestFacts, TestPlace, load_test
 from lightfast.library.jobs import Job
+from lightfast.library.noting import has_noted, note_audit
 from lightfast.runs.library_human import kept_tests
 from lightfast.serve.api.fields import FreeText, IdempotencyKey
 from lightfast.serve.api.jobs import order_job
-from lightfast.serve.auth.audit import has_noted, note_audit
 from lightfast.serve.auth.person import Admin, Person, Reviewer
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service

@@ -85,7 +85,7 @@ def get_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
 def cancel_one_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
     """Ask a job to stop: one that waits is cancelled, one that runs stops at its next step."""
     _known(served, job_id)
-    return served.jobs.cancel(job_id)
+    return served.jobs.cancel(job_id, person.id)
 
 
 @job_routes.post("/{job_id}/retry")
@@ -93,7 +93,7 @@ def retry_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
     """Begin a job again that failed or was cancelled; what only admins may order, only they begin again."""
     before = _known(served, job_id)
     _require_allowed(person, before.kind, before.arguments)
-    served.jobs.retry(job_id)
+    served.jobs.retry(job_id, person.id)
     return _known(served, job_id)
 
 
