@@ -33,9 +33,7 @@ def noted(library: Library) -> list[AuditLine]:
 
 
 def test_made_shown_once_listed_and_revoked(type_in, archive):
-    made = type_in(
-        "library tokens archive --make 'the shop' --user ada --role viewer --json"
-    )
+    made = type_in("library tokens archive --make 'the shop' --user ada --role viewer --json")
     assert made.code == 0, made.err
     secret = made.json["secret"]
     (token,) = made.json["tokens"]

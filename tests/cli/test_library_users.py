@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from lightfast.cli.app import main
 from lightfast.library.audit_log import AuditFilter, read_audit
@@ -27,8 +28,8 @@ def library(tmp_path: Path, capsys) -> str:
 
 @pytest.fixture
 def password(monkeypatch):
-    """`password(text)`: what stands on stdin for the next command."""
-    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(f"{text}\n"))
+    """`password(line)`: what stands on stdin for the next command."""
+    return lambda line: monkeypatch.setattr("sys.stdin", io.StringIO(f"{line}\n"))
 
 
 def test_added_listed_and_kept_out(library, capsys, password):
@@ -36,12 +37,12 @@ def test_added_listed_and_kept_out(library, capsys, password):
     assert main(["library", "users", library, "--add", "ada", "--role", "admin"]) == 0
     password(PASSWORD)
     assert main(["library", "users", library, "--add", "ben", "--json"]) == 0
-    text = capsys.readouterr().out
-    users = json.loads(text.splitlines()[-1])["users"]
+    said = capsys.readouterr().out
+    users = json.loads(said.splitlines()[-1])["users"]
     able = [(one["name"], one["role"]) for one in users if one["can_log_in"]]
     assert able == [("ada", "admin"), ("ben", "reviewer")]
-    assert PASSWORD not in text
-    assert "argon2" not in text
+    assert PASSWORD not in said
+    assert "argon2" not in said
     assert main(["library", "users", library, "--disable", "ben"]) == 0
     assert "kept out" in capsys.readouterr().out.splitlines()[1]
     password("another good one")
@@ -72,6 +73,13 @@ def test_a_service_for_others_needs_users(library, capsys):
     said = capsys.readouterr().err
     assert "--host 0.0.0.0" in said
     assert "lightfast library users" in said
+
+
+def test_a_library_of_a_newer_version_is_not_served(library, capsys):
+    with closing(open_library(Path(library))) as held, held.store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert main(["serve", library, "--port", "0"]) == 2
+    assert "newer version" in capsys.readouterr().err
 
 
 def test_what_is_no_folder_is_refused(tmp_path, capsys):

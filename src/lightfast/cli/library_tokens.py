@@ -50,7 +50,6 @@ def library_tokens(
     device: Device = "auto",
 ) -> None:
     """List the tokens of programs, without their secrets; make or revoke one."""
-    from lightfast.base.plain import as_json as plain
     from lightfast.library.store import now
     from lightfast.serve.auth.accounts import named_user
     from lightfast.serve.auth.tokens import TokenLimits, list_tokens, revoke_token
@@ -78,7 +77,7 @@ def library_tokens(
                 secret = change(connection)
         with held.store.read() as connection:
             found = list_tokens(connection, None if user is None else named_user(connection, user))
-    result = {"tokens": [plain(one) for one in found]} | ({} if secret is None else {"secret": secret})
+    result = {"tokens": [one.as_json() for one in found]} | ({} if secret is None else {"secret": secret})
     shown = [] if secret is None else [f"secret     {secret}", "           It is not shown again."]
     print_result(result, as_json, [*shown, *(map(_line, found))] or ["nobody has a token"])
 

@@ -50,6 +50,12 @@ class _Waiting:
     answer: Future[NDArray[np.float32]] | asyncio.Future[NDArray[np.float32]]
     loop: asyncio.AbstractEventLoop | None = None
 
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for it; a thread that does cannot turn away from here on."""
+        if isinstance(self.answer, Future):
+            return self.answer.set_running_or_notify_cancel()
+        return not self.answer.cancelled()
+
 
 class MicroBatcher:
     """Threads that decode pictures and answer with probabilities; `close` ends them after what waits.
@@ -115,14 +121,13 @@ class MicroBatcher:
             return [self._waiting.popleft() for _ in range(count)]
 
     def _answer(self, batch: list[_Waiting]) -> None:
-        wanted = [one for one in batch if not one.answer.cancelled()]
+        wanted = [one for one in batch if one.is_wanted()]
         outcomes = [self._decoded(one.upload) for one in wanted]
         read = [one for one in outcomes if not isinstance(one, Exception)]
         if read:
             self._observe(len(read))
-            found = iter(self._inferred(read))
-            outcomes = [one if isinstance(one, Exception) else next(found) for one in outcomes]
-        _tell(wanted, outcomes)
+        found = iter(self._inferred(read) if read else ())
+        _tell(wanted, [one if isinstance(one, Exception) else next(found) for one in outcomes])
 
     def _decoded(self, upload: Upload) -> NDArray[np.uint8] | Exception:
         """The picture in the model's shape, or why it is none."""

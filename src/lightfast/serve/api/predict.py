@@ -169,11 +169,11 @@ def _labels(
     """The most probable labels; of a client's words those that it has."""
     order = np.argsort(-probs, kind="stable").tolist()
     if words is None:
-        order = order[: options.top]
-    sure = [(at, float(probs[at])) for at in order if probs[at] >= options.threshold]
-    said = [(names[at] if words is None else words.get(names[at]), value) for at, value in sure]
-    found = [LabelProbability(label=name, probability=value) for name, value in said if name is not None]
-    return found[: options.top]
+        sure = [(names[at], float(probs[at])) for at in order[: options.top]]
+    else:
+        sure = [(words[names[at]], float(probs[at])) for at in order if names[at] in words]
+    found = [(name, value) for name, value in sure if value >= options.threshold]
+    return [LabelProbability(label=name, probability=value) for name, value in found[: options.top]]
 
 
 def _words(served: Service, client: str) -> dict[str, str]:

@@ -68,6 +68,12 @@ class KeptToken:
     expires_at: datetime | None
     revoked_at: datetime | None
 
+    def as_json(self) -> dict[str, Any]:
+        """Its fields, with moments as ISO texts."""
+        found = dict(vars(self))
+        moments = ("created_at", "expires_at", "revoked_at")
+        return found | {name: found[name] and found[name].isoformat() for name in moments}
+
 
 NO_LIMITS = TokenLimits()
 
