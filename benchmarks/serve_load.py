@@ -9,6 +9,7 @@ import selectors
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 
@@ -34,7 +35,7 @@ class Load:
     count: int
     processor_seconds: float = 0.0
     _requests: Iterator[bytes] = field(init=False)
-    _selector: selectors.DefaultSelector = field(default_factory=selectors.DefaultSelector)
+    _selector: selectors.DefaultSelector = field(init=False)
 
     def __post_init__(self) -> None:
         head = (
@@ -42,34 +43,35 @@ class Load:
         )
         made = [f"{head.format(self.host, len(data))}\r\n\r\n".encode() + data for data in self.pictures]
         self._requests = itertools.cycle(made)
-        for _ in range(self.count):
-            line = socket.create_connection((self.host, self.port), timeout=120)
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._selector.register(line, selectors.EVENT_READ, _Line())
 
-    def close(self) -> None:
-        """End the connections."""
-        for line in self._lines():
-            line.close()
-        self._selector.close()
-
-    def _lines(self) -> list[socket.socket]:
-        return [_socket(key) for key in self._selector.get_map().values()]
+    @contextmanager
+    def _connected(self) -> Iterator[list[socket.socket]]:
+        """Fresh connections: the service ends those that are idle for some seconds."""
+        with ExitStack() as stack:
+            self._selector = stack.enter_context(selectors.DefaultSelector())
+            lines = list[socket.socket]()
+            for _ in range(self.count):
+                line = stack.enter_context(socket.create_connection((self.host, self.port), timeout=120))
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._selector.register(line, selectors.EVENT_READ, _Line())
+                lines.append(line)
+            yield lines
 
     def at_once(self, seconds: float) -> tuple[float, list[float]]:
         """(pictures a second, seconds of each call) of all connections without a pause."""
-        start = time.perf_counter()
-        found = self._until(start + seconds, None)
-        return len(found) / (time.perf_counter() - start), found
+        with self._connected() as lines:
+            start = time.perf_counter()
+            found = self._until(start + seconds, None, lines)
+            return len(found) / (time.perf_counter() - start), found
 
     def evenly(self, rate: float, seconds: float) -> list[float]:
         """Seconds of each call from the moment at which it was due, `rate` a second."""
-        return self._until(time.perf_counter() + seconds, rate)
+        with self._connected() as lines:
+            return self._until(time.perf_counter() + seconds, rate, lines)
 
-    def _until(self, end: float, rate: float | None) -> list[float]:
+    def _until(self, end: float, rate: float | None, free: list[socket.socket]) -> list[float]:
         used, start = time.thread_time(), time.perf_counter()
         due = (start + number / rate if rate else time.perf_counter() for number in itertools.count())
-        free = self._lines()
         busy, found, coming = 0, list[float](), next(due)
         while busy or coming < end:
             while free and coming < end and coming <= time.perf_counter():

@@ -34,7 +34,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,10 +206,8 @@ def measured(name: str, given: argparse.Namespace, folder: Path) -> dict:
     keep_uploads(library, [Upload(f"{number}.jpg", data) for number, data in enumerate(pictures[:KEPT])])
     library.close()
     tagger = load_tagger(model)
-    with serving(model, folder / name) as service, ExitStack() as stack:
+    with serving(model, folder / name) as service:
         many, one = (Load(service.host, service.port, pictures, count) for count in (given.clients, 1))
-        stack.callback(many.close)
-        stack.callback(one.close)
         # Both are warm before they are measured.
         bare_rate(tagger, files, 1)
         many.at_once(1)

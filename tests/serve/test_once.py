@@ -83,7 +83,7 @@ def test_every_write_that_takes_a_key_says_so(client: httpx.Client):
         for path, operations in paths.items()
         for method, operation in operations.items()
         if method != "get"
-        and "Idempotency-Key" not in {one["name"] for one in operation.get("parameters", [])}
+        and "idempotency-key" not in {one["name"] for one in operation.get("parameters", [])}
     }
     # The same again changes nothing, or (log in, lease, search, predict) is asked for anew.
     assert silent == {

@@ -38,7 +38,7 @@ class Overloaded(Exception):
     """More pictures wait than are ever computed in time."""
 
 
-Outcome = NDArray[np.float32] | Exception
+_Outcome = NDArray[np.float32] | Exception
 """Probabilities float32 (K,), or why there are none."""
 
 
@@ -137,7 +137,7 @@ class MicroBatcher:
         except Exception as error:  # noqa: BLE001  see _inferred
             return error
 
-    def _inferred(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[Outcome]:
+    def _inferred(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[_Outcome]:
         try:
             return list(self.tagger.infer(np.stack(images)))
         # Whatever the runtime raises belongs to those who wait; the thread goes on.
@@ -145,9 +145,9 @@ class MicroBatcher:
             return [error] * len(images)
 
 
-def _tell(waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+def _tell(waiting: Sequence[_Waiting], outcomes: Sequence[_Outcome]) -> None:
     """Give everybody the own outcome; every event loop is woken once."""
-    loops: dict[asyncio.AbstractEventLoop | None, list[tuple[_Waiting, Outcome]]] = {}
+    loops: dict[asyncio.AbstractEventLoop | None, list[tuple[_Waiting, _Outcome]]] = {}
     for one, outcome in zip(waiting, outcomes, strict=True):
         loops.setdefault(one.loop, []).append((one, outcome))
     for loop, told in loops.items():
@@ -159,7 +159,7 @@ def _tell(waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
             loop.call_soon_threadsafe(_settle, told)
 
 
-def _settle(told: Sequence[tuple[_Waiting, Outcome]]) -> None:
+def _settle(told: Sequence[tuple[_Waiting, _Outcome]]) -> None:
     for one, outcome in told:
         if one.answer.cancelled():
             continue

@@ -25,7 +25,7 @@ from lightfast.serve.service import Service
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 _KEPT, _UNDER_WORK = timedelta(days=7), timedelta(minutes=10)
 _PARAMETER = {
-    "name": HEADER,
+    "name": HEADER.lower(),
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},

@@ -19,7 +19,7 @@ from lightfast.library.browse import client_words, require_visible
 from lightfast.library.uploads import Upload
 from lightfast.serve.api.assets import moved_file
 from lightfast.serve.api.fields import RowId, ShownName
-from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads, is_one_picture, uploads_of
+from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads, brings_one_picture, uploads_of
 from lightfast.serve.auth.known import KnownViewer, known_viewer
 from lightfast.serve.auth.person import Person, Viewer
 from lightfast.serve.inference import HeldModel, Overloaded
@@ -40,7 +40,7 @@ class OnePictureRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            if not is_one_picture(request):
+            if not brings_one_picture(request):
                 return await handle(request)
             person = await known_viewer(request)
             try:

@@ -39,7 +39,7 @@ _ONE = ("image/", "application/octet-stream")
 _SEND = "Send files as multipart/form-data, or one picture as the body with its content type (image/jpeg …)."
 
 
-def is_one_picture(request: Request) -> bool:
+def brings_one_picture(request: Request) -> bool:
     """Whether the body is to be one picture's bytes."""
     return request.headers.get("content-type", "").lower().startswith(_ONE)
 
@@ -53,7 +53,7 @@ async def uploads_of(request: Request, _person: KnownViewer) -> list[Upload]:
     kind = request.headers.get("content-type", "").lower()
     if kind.startswith("multipart/form-data"):
         found = await _of_form(request, service)
-    elif is_one_picture(request):
+    elif brings_one_picture(request):
         name = request.query_params.get("name", "picture")[:200]
         found = [Upload(name, await _body(request, service.settings.limits.file_bytes))]
     else:
