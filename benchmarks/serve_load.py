@@ -49,13 +49,18 @@ class Load:
         """Fresh connections: the service ends those that are idle for some seconds."""
         with ExitStack() as stack:
             self._selector = stack.enter_context(selectors.DefaultSelector())
-            lines = list[socket.socket]()
-            for _ in range(self.count):
-                line = stack.enter_context(socket.create_connection((self.host, self.port), timeout=120))
-                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._selector.register(line, selectors.EVENT_READ, _Line())
-                lines.append(line)
-            yield lines
+            stack.callback(self._close)
+            yield [self._connect() for _ in range(self.count)]
+
+    def _connect(self) -> socket.socket:
+        line = socket.create_connection((self.host, self.port), timeout=120)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(line, selectors.EVENT_READ, _Line())
+        return line
+
+    def _close(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            _socket(key).close()
 
     def at_once(self, seconds: float) -> tuple[float, list[float]]:
         """(pictures a second, seconds of each call) of all connections without a pause."""
@@ -75,10 +80,10 @@ class Load:
         busy, found, coming = 0, list[float](), next(due)
         while busy or coming < end:
             while free and coming < end and coming <= time.perf_counter():
-                self._send(free.pop(), coming)
+                self._send(free.pop(0), coming)
                 busy, coming = busy + 1, next(due)
             wait = max(0.0, coming - time.perf_counter()) if free and coming < end else None
-            for line in self._answered(wait):
+            for line in self._answered(wait, free):
                 found.append(time.perf_counter() - self._selector.get_key(line).data.due)
                 free.append(line)
                 busy -= 1
@@ -92,11 +97,18 @@ class Load:
         data.due, data.answer = due, b""
         line.sendall(next(self._requests))
 
-    def _answered(self, wait: float | None) -> Iterator[socket.socket]:
-        """The connections whose whole answer has come, which has to be a success."""
+    def _answered(self, wait: float | None, free: list[socket.socket]) -> Iterator[socket.socket]:
+        """The connections whose whole answer has come, which has to be a success. Of those that are `free`
+        one that the service has ended is made anew.
+        """
         for key, _ in self._selector.select(wait):
-            came = _socket(key).recv(1 << 16)
-            assert came, "the service closed a connection"
+            line = _socket(key)
+            came = line.recv(1 << 16)
+            if not came:
+                free[free.index(line)] = self._connect()
+                self._selector.unregister(line)
+                line.close()
+                continue
             key.data.answer += came
             if _whole(key.data.answer):
                 assert key.data.answer.startswith(b"HTTP/1.1 200 "), key.data.answer

@@ -76,8 +76,8 @@ def test_a_retraining_is_one_job_and_is_begun_again_once(
     assert acts == ["job begun again", "job cancelled", "job ordered"]
 
 
-def test_every_write_that_takes_a_key_says_so(client: httpx.Client):
-    paths = client.get("/api/openapi.json").json()["paths"]
+def test_every_write_that_takes_a_key_says_so(plain_client: httpx.Client):
+    paths = plain_client.get("/api/openapi.json").json()["paths"]
     silent = {
         (method, path)
         for path, operations in paths.items()
