@@ -243,25 +243,30 @@ def told(
     bare, service = ([one[side] for one in rounds] for side in (0, 1))
     called, asked = (in_ms([call for one in alone for call in one[side]]) for side in (0, 1))
     half = in_ms(paced)
+    clients_ms = spread([one.clients_ms for one in service], 3)
+    all_at_once = in_ms([call for one in service for call in one.calls])
     return {
-        "bare": {
-            "a_second": spread([one.a_second for one in bare], 1),
-            "processor_ms_a_picture": spread([one.processor_ms for one in bare], 3),
-            "alone": called,
-        },
+        "bare": {**of_rates(bare), "alone": called},
         "service": {
             "clients": clients,
-            "a_second": spread([one.a_second for one in service], 1),
-            "processor_ms_a_picture": spread([one.processor_ms for one in service], 3),
-            "clients_processor_ms_a_picture": spread([one.clients_ms for one in service], 3),
+            **of_rates(service),
+            "clients_processor_ms_a_picture": clients_ms,
             "alone": asked,
-            "all_at_once": in_ms([call for one in service for call in one.calls]),
+            "all_at_once": all_at_once,
             "half_load": half,
         },
         "share_of_bare_throughput": spread([two.a_second / one.a_second for one, two in rounds], 3),
         "share_of_bare_by_processor": spread([one.processor_ms / two.processor_ms for one, two in rounds], 3),
         "added_median_ms": round(asked["p50_ms"] - called["p50_ms"], 2),
         "p99_at_half_load_in_single_calls": round(half["p99_ms"] / asked["p50_ms"], 2),
+    }
+
+
+def of_rates(rates: Sequence[Rate]) -> dict:
+    """Pictures a second and processor time of some rounds."""
+    return {
+        "a_second": spread([one.a_second for one in rates], 1),
+        "processor_ms_a_picture": spread([one.processor_ms for one in rates], 3),
     }
 
 

@@ -54,12 +54,7 @@ def library_tokens(
     from lightfast.serve.auth.accounts import named_user
     from lightfast.serve.auth.tokens import TokenLimits, list_tokens, revoke_token
 
-    if make is not None and revoke is not None:
-        raise SettingsError("--make and --revoke", expected="one of them")
-    if make is None and not (role is client is days is None):
-        raise SettingsError("--role, --client and --days", expected="--make with them")
-    if make is not None and user is None:
-        raise SettingsError("--make", expected="--user: whose token it is")
+    _require_fitting(make, revoke, user, limited=not (role is client is days is None))
     ends = None if days is None else now() + timedelta(days=days)
 
     def change(connection: Connection) -> str | None:
@@ -80,6 +75,15 @@ def library_tokens(
     result = {"tokens": [one.as_json() for one in found]} | ({} if secret is None else {"secret": secret})
     shown = [] if secret is None else [f"secret     {secret}", "           It is not shown again."]
     print_result(result, as_json, [*shown, *(map(_line, found))] or ["nobody has a token"])
+
+
+def _require_fitting(make: str | None, revoke: int | None, user: str | None, *, limited: bool) -> None:
+    if make is not None and revoke is not None:
+        raise SettingsError("--make and --revoke", expected="one of them")
+    if make is None and limited:
+        raise SettingsError("--role, --client and --days", expected="--make with them")
+    if make is not None and user is None:
+        raise SettingsError("--make", expected="--user: whose token it is")
 
 
 def _made(connection: Connection, user: str, note: str, limits: TokenLimits) -> str:
