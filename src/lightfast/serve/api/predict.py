@@ -167,7 +167,7 @@ def _labels(
     names: Sequence[str], probs: NDArray[np.float32], options: PredictOptions, words: dict[str, str] | None
 ) -> list[LabelProbability]:
     """The most probable labels; of a client's words those that it has."""
-    order = np.argsort(-probs, kind="stable").tolist()
+    order: list[int] = np.argsort(-probs, kind="stable").tolist()
     if words is None:
         sure = [(names[at], float(probs[at])) for at in order[: options.top]]
     else:
