@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lightfast.cli import library_jobs
+from lightfast.library.audit_log import AuditFilter, read_audit
+from lightfast.library.library import open_library
+from lightfast.serve.settings import login_name
 
 
 @pytest.fixture
@@ -33,7 +37,11 @@ def test_an_order_is_done_by_a_worker_and_followed(type_in, ordered):
     assert "adding 2 of 2" in followed.out
     assert "adding 2 of 2" in type_in(f"library jobs archive --log {ordered}").out
     (job,) = type_in("library jobs archive --json").json["jobs"]
-    assert (job["state"], job["result"]["added"], job["user_id"]) == ("done", 2, None)
+    assert (job["state"], job["result"]["added"]) == ("done", 2)
+    with closing(open_library(Path("archive"))) as library, library.store.read() as connection:
+        (ordered_line,) = read_audit(connection, AuditFilter(kind="job"))[0]
+    assert (ordered_line.act, ordered_line.person) == ("job ordered", login_name())
+    assert ordered_line.detail == {"job": ordered, "kind": "add"}
 
 
 def test_a_job_is_cancelled_and_tried_again(type_in, ordered):

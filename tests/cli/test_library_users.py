@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from lightfast.cli.app import main
+from lightfast.library.audit_log import AuditFilter, read_audit
+from lightfast.library.library import open_library
+from lightfast.serve.settings import login_name
 
 PASSWORD = "correct horse battery"
 
@@ -23,8 +28,8 @@ def library(tmp_path: Path, capsys) -> str:
 
 @pytest.fixture
 def password(monkeypatch):
-    """`password(text)`: what stands on stdin for the next command."""
-    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(f"{text}\n"))
+    """`password(line)`: what stands on stdin for the next command."""
+    return lambda line: monkeypatch.setattr("sys.stdin", io.StringIO(f"{line}\n"))
 
 
 def test_added_listed_and_kept_out(library, capsys, password):
@@ -32,15 +37,25 @@ def test_added_listed_and_kept_out(library, capsys, password):
     assert main(["library", "users", library, "--add", "ada", "--role", "admin"]) == 0
     password(PASSWORD)
     assert main(["library", "users", library, "--add", "ben", "--json"]) == 0
-    text = capsys.readouterr().out
-    users = json.loads(text.splitlines()[-1])["users"]
-    assert [(one["name"], one["role"]) for one in users] == [("ada", "admin"), ("ben", "reviewer")]
-    assert PASSWORD not in text
-    assert "argon2" not in text
+    said = capsys.readouterr().out
+    users = json.loads(said.splitlines()[-1])["users"]
+    able = [(one["name"], one["role"]) for one in users if one["can_log_in"]]
+    assert able == [("ada", "admin"), ("ben", "reviewer")]
+    assert PASSWORD not in said
+    assert "argon2" not in said
     assert main(["library", "users", library, "--disable", "ben"]) == 0
     assert "kept out" in capsys.readouterr().out.splitlines()[1]
     password("another good one")
     assert main(["library", "users", library, "--new-password", "ada"]) == 0
+    with closing(open_library(Path(library))) as held, held.store.read() as connection:
+        noted = read_audit(connection, AuditFilter())[0]
+    # As `library review` does, the command line names whom this machine calls its user.
+    assert [(one.act, one.person, one.detail["user"]) for one in noted[::-1]] == [
+        ("user added", login_name(), "ada"),
+        ("user added", login_name(), "ben"),
+        ("user changed", login_name(), "ben"),
+        ("user changed", login_name(), "ada"),
+    ]
 
 
 def test_the_first_is_an_admin_and_passwords_are_long(library, capsys, password):
@@ -58,6 +73,13 @@ def test_a_service_for_others_needs_users(library, capsys):
     said = capsys.readouterr().err
     assert "--host 0.0.0.0" in said
     assert "lightfast library users" in said
+
+
+def test_a_library_of_a_newer_version_is_not_served(library, capsys):
+    with closing(open_library(Path(library))) as held, held.store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert main(["serve", library, "--port", "0"]) == 2
+    assert "newer version" in capsys.readouterr().err
 
 
 def test_what_is_no_folder_is_refused(tmp_path, capsys):

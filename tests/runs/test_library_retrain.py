@@ -12,6 +12,7 @@ from house.test_imports import loaded_by
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import CheckpointError, DataError, UnknownName
+from lightfast.library.audit_log import AuditFilter, read_audit
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import held_out_assets
@@ -21,6 +22,7 @@ from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.promote import list_models, promote_model, rollback_model
 from lightfast.library.remove import retire_label
 from lightfast.library.undo import undo
+from lightfast.library.users import user_number
 from lightfast.runs.folder import PILE_FILE
 from lightfast.runs.library_pile import RetrainOptions
 from lightfast.runs.library_retrain import RetrainResult, retrain_library
@@ -55,8 +57,11 @@ def filled(library: Library, tmp_path: Path) -> Library:
 
 
 def test_from_decisions_to_a_model_in_use_to_tags(filled: Library):
-    first = _retrain(filled)
+    first = _retrain(filled, by=filled.store.act(lambda connection: user_number(connection, "ada")))
     assert (first.verdict, first.promoted, first.before) == ("first", True, None)
+    with filled.store.read() as connection:
+        (line,) = read_audit(connection, AuditFilter(kind="model"))[0]
+    assert (line.person, line.act, line.detail) == ("ada", "model promoted", {"model_id": first.model_id})
     assert (first.decisions, first.minutes, first.held_out) == (30, 1.0, 6)
     assert first.trained == 24
     assert list(_pile(filled, first).values()).count(("bright", "test")) == 3

@@ -58,7 +58,7 @@ def kind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """`kind(work)`: the name of a kind of job that does it."""
 
     def make(work: _Work, alone: bool = False) -> str:
-        entry = JobKind(_Nothing, lambda _library, _given, report: work(report), alone)
+        entry = JobKind(_Nothing, lambda _library, _given, report, _by: work(report), alone)
         monkeypatch.setitem(JOB_KINDS._entries, "test", entry)
         return "test"
 

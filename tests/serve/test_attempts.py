@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from lightfast.library.library import Library
+from lightfast.library.noting import note_audit
 from lightfast.serve.auth.attempts import LOGIN_REFUSED, logins_lately, queue_logins
-from lightfast.serve.auth.audit import note_audit
 
 
 def test_logins_that_come_at_once_to_two_processes_are_counted(library: Library):

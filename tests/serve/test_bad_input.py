@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from fixtures.databases import fresh_database
+from fixtures.databases import away, fresh_database
 from library.pictures import fill
 from serve.conftest import Running, as_files, noise_picture, running, upload
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import Connection, create_engine, event, func, select, text
 
 from lightfast.base.errors import DataError
 from lightfast.library.library import Library, create_library, open_library
-from lightfast.library.schema import decision_table
+from lightfast.library.schema import decision_table, labels
 from lightfast.serve.settings import ServeSettings
 
 SETTINGS = ServeSettings(port=0, local_user="owner", work=False)
@@ -43,6 +45,68 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(
         assert "disk is full" in answer.json()["detail"]
         assert [path for path in sqlite_library.kept.rglob("*") if path.is_file()] == []
         assert upload(client, 1)
+
+
+def test_a_database_that_grows_no_more_is_said_and_nothing_of_the_decision_stays(sqlite_library: Library):
+    fill(sqlite_library, 3)
+    engine = sqlite_library.store.engine
+
+    def act(number: int, label: str) -> dict:
+        one = {"asset_id": number, "act": "confirm", "label": label, "reason": "x" * 1_500}
+        return {"acts": [one]}
+
+    def full(connection: Connection) -> None:
+        # SQLite's own "database or disk is full", as from a disk that has no room.
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+
+    with running(sqlite_library, SETTINGS) as found, found.client() as client:
+        assert client.post("/api/review/decide", json=act(1, "cat")).status_code == 200
+        event.listen(engine, "begin", full)
+        answers = [client.post("/api/review/decide", json=act(2, f"label{number}")) for number in range(40)]
+        refused = [one for one in answers if one.status_code != 200]
+        event.remove(engine, "begin", full)
+        assert {one.status_code for one in refused} == {507}
+        assert "disk is full" in refused[0].json()["detail"]
+        assert refused[0].json()["cure"]
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {2**30}")
+            kept = connection.execute(select(func.count()).select_from(decision_table)).scalar_one()
+            named = set(connection.execute(select(labels.c.name)).scalars())
+        assert kept == 1 + len(answers) - len(refused)
+        # The label that a refused decision brought went with it.
+        assert f"label{answers.index(refused[0])}" not in named
+        engine.dispose()
+        assert client.post("/api/review/decide", json=act(3, "dog")).status_code == 200
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(sqlite_library: Library):
+    data = noise_picture(1, "JPEG", (200, 300))
+    with running(sqlite_library, SETTINGS) as found, found.client() as client:
+        (cut,) = client.post("/api/assets", files=as_files(data[: len(data) // 2])).json()["items"]
+        assert cut["asset_id"] is None
+        assert "truncated" in cut["unreadable"]
+        host, _, port = found.address.removeprefix("http://").partition(":")
+        head = f"POST /api/assets HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\n"
+        with socket.create_connection((host, int(port))) as line:
+            line.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data[:1_000])
+        assert client.get("/api/assets").json()["items"] == []
+        assert [path for path in sqlite_library.kept.rglob("*") if path.is_file()] == []
+        assert upload(client, 1)
+
+
+def test_what_is_decided_while_the_database_is_away_is_answered_once_it_is_back(library: Library):
+    fill(library, 3)
+    with running(library, SETTINGS) as found, found.client() as client, ThreadPoolExecutor(2) as pool:
+        assert client.post("/api/review/lease", json={"count": 1}).status_code == 200
+        with away(library) as back:
+            acts = [{"acts": [{"asset_id": one, "act": "confirm", "label_id": 1}]} for one in (1, 2)]
+            sent = [pool.submit(client.post, "/api/review/decide", json=one) for one in acts]
+            done, _ = wait(sent, timeout=2)
+            assert done == set()
+            back()
+            assert [one.result(60).status_code for one in sent] == [200, 200]
+    with library.store.read() as connection:
+        assert connection.execute(select(func.count()).select_from(decision_table)).scalar_one() == 2
 
 
 def test_a_read_only_folder_is_served_for_reading(

@@ -107,6 +107,27 @@ def test_without_a_model_it_says_so(library: Library):
     assert "no model yet" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"top": 1}, {"top": 1, "threshold": 0.3}, {"top": 0}, {"threshold": "high"}, {"client": "nobody"}],
+)
+def test_one_picture_as_the_body_is_answered_as_in_a_form(client: httpx.Client, query: dict):
+    data = noise_picture(5)
+    form = client.post("/api/predict", files=as_files(data), params=query)
+    headers = {"Content-Type": "image/png"}
+    body = client.post(
+        "/api/predict", content=data, headers=headers, params={**query, "name": "picture0.png"}
+    )
+    assert body.status_code == form.status_code
+    assert body.headers["content-type"] == form.headers["content-type"]
+    if not form.is_success:
+        assert body.json() == form.json()
+        return
+    (sent,), (filled) = body.json()["items"], form.json()["items"][0]
+    assert (sent["name"], said(sent)) == (filled["name"], pytest.approx(said(filled), abs=1e-5))
+    assert {**body.json(), "items": []} == {**form.json(), "items": []}
+
+
 def test_what_brings_no_picture_is_refused(client: httpx.Client):
     assert client.post("/api/predict", json={"url": "http://127.0.0.1/"}).status_code == 415
     assert client.post("/api/predict", content=b"", headers={"Content-Type": "image/png"}).status_code == 422

@@ -16,6 +16,8 @@ from lightfast.cli.terminal import on_cluster, print_result, progress_bars, run_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy import Connection
+
     from lightfast.library.library import Library
 
 LibraryArg = Annotated[
@@ -38,6 +40,16 @@ def opened(folder: Path) -> Iterator[Library]:
         library.close()
 
 
+def number_of_user(connection: Connection) -> int:
+    """The number of whoever types, called as this machine calls its user: what is done here is noted as
+    theirs, in the transaction of `connection`.
+    """
+    from lightfast.library.users import user_number
+    from lightfast.serve.settings import login_name
+
+    return user_number(connection, login_name())
+
+
 def in_background(folder: Path, kind: str, arguments: dict[str, Any], as_json: bool) -> None:
     """Order a job and say its id."""
     from lightfast.library.jobs import job
@@ -46,7 +58,7 @@ def in_background(folder: Path, kind: str, arguments: dict[str, Any], as_json: b
     with opened(folder) as held:
         engine = start_jobs(held, work=False)
         try:
-            number = engine.submit(kind, arguments)
+            number = engine.submit(kind, arguments, held.store.act(number_of_user))
         finally:
             engine.close()
         with held.store.read() as connection:
@@ -165,7 +177,8 @@ def library_tag(
         return
     with progress_bars() as report, opened(library) as held, on_cluster(cluster) as machines:
         options = run_options(None, seed, device, report, cluster=machines)
-        result = tag_library(held, run or promoted_run(held), options, rule)
+        by = held.store.act(number_of_user)
+        result = tag_library(held, run or promoted_run(held), options, rule, by=by)
     print_result(plain(result), as_json, tag_lines(result))
 
 

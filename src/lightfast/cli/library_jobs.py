@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Exit, Option
 
 from lightfast.cli.groups import library_app
-from lightfast.cli.library import LibraryArg, opened
+from lightfast.cli.library import LibraryArg, number_of_user, opened
 from lightfast.cli.parameters import AsJson, Device, Seed
 from lightfast.cli.terminal import print_result, progress_bars
 
@@ -60,7 +60,9 @@ def library_jobs(
             if found.state != "done":
                 raise Exit(1)
         elif cancel is not None:
-            found = held.store.act(lambda connection: cancel_job(connection, cancel))
+            found = held.store.act(
+                lambda connection: cancel_job(connection, cancel, number_of_user(connection))
+            )
             print_result(found, as_json, job_lines(found))
         elif retry is not None:
             print_result(found := _again(held, retry), as_json, job_lines(found))
@@ -128,7 +130,7 @@ def _again(library: Library, job_id: str) -> Job:
 
     engine = start_jobs(library, work=False)
     try:
-        engine.retry(job_id)
+        engine.retry(job_id, library.store.act(number_of_user))
     finally:
         engine.close()
     with library.store.read() as connection:

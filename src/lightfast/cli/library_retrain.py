@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import library_app
-from lightfast.cli.library import LibraryArg, opened
+from lightfast.cli.library import LibraryArg, number_of_user, opened
 from lightfast.cli.parameters import AsJson, AutoModel, Device, NearDuplicatesChoice, Seed, SetOption, Size
 from lightfast.cli.terminal import parse_seconds, print_result, progress_bars, run_options
 
@@ -60,7 +60,15 @@ def library_retrain(
                 f"--budget is for --model auto, not for {model}", cure="Leave one of them out."
             )
         train_options = TrainOptions(budget=parse_seconds("--budget", budget or "5m"))
-        wanted = RetrainOptions(model, recipe, config, train_options, margin=margin, promote=promote)
+        wanted = RetrainOptions(
+            model,
+            recipe,
+            config,
+            train_options,
+            margin=margin,
+            promote=promote,
+            by=held.store.act(number_of_user),
+        )
         options = run_options(
             None, seed, device, report, image_size=image_size, near_duplicates=near_duplicates
         )
@@ -96,7 +104,7 @@ def library_promote(
     from lightfast.library.promote import promote_model
 
     with opened(library) as held:
-        result = promote_model(held.store, model)
+        result = promote_model(held.store, model, held.store.act(number_of_user))
     print_result(result, as_json, [f"in use     {result.name} ({result.run})"])
 
 
@@ -108,5 +116,5 @@ def library_rollback(
     from lightfast.library.promote import rollback_model
 
     with opened(library) as held:
-        result = rollback_model(held.store)
+        result = rollback_model(held.store, held.store.act(number_of_user))
     print_result(result, as_json, [f"in use     {result.name} ({result.run})"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from typer import Argument, Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import library_app
-from lightfast.cli.library import LibraryArg, opened
+from lightfast.cli.library import LibraryArg, number_of_user, opened
 from lightfast.cli.parameters import AsJson, Device, Seed
 from lightfast.cli.terminal import print_result
 
@@ -90,8 +89,10 @@ def library_review(
     given += ["an act"] * any(acts.values())
     if len(given) > 1:
         raise SettingsError("`review`", expected="one kind of answer at a time", got=" and ".join(given))
+    from lightfast.serve.settings import login_name
+
     with opened(library) as held:
-        who = reviewer or getpass.getuser()
+        who = reviewer or login_name()
         user = _user(held, who)
         if undo or redo:
             _move(held, user, undo=undo, as_json=as_json)
@@ -121,7 +122,7 @@ def library_queue(
     from lightfast.library.intake import take_up_queue
 
     with opened(library) as held:
-        result = take_up_queue(held, file, root=root)
+        result = take_up_queue(held, file, root=root, by=held.store.act(number_of_user))
     print_result(result, as_json, intake_lines(result))
 
 

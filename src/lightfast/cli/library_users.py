@@ -10,7 +10,7 @@ from typer import Option
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.cli.groups import library_app
-from lightfast.cli.library import LibraryArg, opened
+from lightfast.cli.library import LibraryArg, number_of_user, opened
 from lightfast.cli.parameters import AsJson, Device, Seed
 from lightfast.cli.terminal import print_result
 
@@ -42,8 +42,8 @@ def library_users(
     """List who may log in to the service; add a user, or keep one out."""
     from lightfast.base.plain import as_json as plain
     from lightfast.library.accounts import add_account, list_accounts
+    from lightfast.library.noting import note_audit
     from lightfast.serve.auth.accounts import disable_user, set_password
-    from lightfast.serve.auth.audit import note_audit
     from lightfast.serve.auth.passwords import hash_password
 
     if sum(one is not None for one in (add, password, disable)) > 1:
@@ -51,13 +51,14 @@ def library_users(
     kept = hash_password(_asked_password()) if add or password else ""
 
     def change(connection: Connection) -> None:
+        by = None if add is password is disable is None else number_of_user(connection)
         if add is not None:
             made = add_account(connection, add.strip(), role, kept, client)
-            note_audit(connection, None, "user added", user=made.name, role=made.role)
+            note_audit(connection, by, "user added", user=made.name, role=made.role)
         elif password is not None:
-            set_password(connection, password, kept)
+            set_password(connection, password, kept, by)
         elif disable is not None:
-            disable_user(connection, disable)
+            disable_user(connection, disable, by)
 
     with opened(library) as held:
         held.store.act(change)

@@ -15,10 +15,12 @@ from sqlalchemy.orm import aliased
 
 from lightfast.library.schema import audit, decision_table, labels, users
 
-AuditKind = Literal["login", "decision", "token", "user", "model", "label", "picture", "human", "other"]
+AuditKind = Literal[
+    "login", "decision", "token", "user", "model", "label", "picture", "human", "job", "other"
+]
 _FIRST_WORDS: Mapping[str, tuple[str, ...]] = {
     "login": ("login", "logout"),
-    **{name: (name,) for name in ("token", "user", "model", "label", "picture", "human")},
+    **{name: (name,) for name in ("token", "user", "model", "label", "picture", "human", "job")},
 }
 """Kind → how its acts begin."""
 _LATEST = 2**63 - 1
@@ -31,7 +33,8 @@ class AuditLine:
     Attributes:
         id: unique: "decision 12", "audit 7".
         at: when.
-        person: who did it; None: nobody who was known (a refused login, the command line, a job).
+        person: who did it, or ordered the job that did; on the command line whom this machine calls its user;
+            None: nobody who was known (a refused login, a program that calls the functions below).
         kind: see `AuditKind`.
         act: what, as it was noted: "login", "token made", "confirm" …
         detail: about what, as plain JSON; never a secret.

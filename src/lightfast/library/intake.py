@@ -39,7 +39,12 @@ class IntakeResult:
 
 
 def take_up_queue(
-    library: Library, path: Path, source: str | None = None, root: Path | None = None
+    library: Library,
+    path: Path,
+    source: str | None = None,
+    root: Path | None = None,
+    *,
+    by: int | None = None,
 ) -> IntakeResult:
     """Queue the pictures of a file: a .csv, .parquet or .jsonl with the columns that `ReviewQueue.save`
     writes (`id` or `path`, `predicted_label`, `confidence`, `reason`, perhaps `cluster`).
@@ -53,6 +58,7 @@ def take_up_queue(
         path: the queue.
         source: which verb wrote it; None: read off its columns.
         root: the folder that names in it start at.
+        by: number of the user who wants it, for the audit of the labels that it brings.
 
     Raises DataError for a file without pictures, and for a source that is none.
     """
@@ -65,7 +71,7 @@ def take_up_queue(
     names = sorted({_label(row) for row, _ in known} - {""})
 
     def write(connection: Connection) -> int:
-        labels = label_numbers(connection, names)
+        labels = label_numbers(connection, names, by=by)
         places = enumerate(known)
         entries = [_entry(row, number, labels, source, at / len(known)) for at, (row, number) in places]
         return enqueue(connection, entries)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, case, insert, or_, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError, SettingsError
+from lightfast.library.noting import note_audit
 from lightfast.library.schema import EPOCH, MICROSECOND, jobs
 from lightfast.library.store import now
 
@@ -41,7 +42,7 @@ class Job:
         error: why it failed, a sentence.
         cancel: whether somebody asked it to stop.
         attempts: how often it was begun.
-        user_id: who ordered it.
+        user_id: who ordered it, or began it again last.
     """
 
     id: str
@@ -228,20 +229,26 @@ def end_job(
     return connection.execute(mine.values(worker=None, ended_at=ended, **values)).rowcount > 0
 
 
-def cancel_job(connection: Connection, job_id: str) -> Job:
-    """Ask a job to stop: one that waits is cancelled, one that runs stops at its next step. One that has
-    ended stays as it is. Raises DataError where there is none.
+def cancel_job(connection: Connection, job_id: str, user_id: int | None = None) -> Job:
+    """Ask a job to stop, as `user_id` wants: one that waits is cancelled, one that runs stops at its next
+    step. One that has ended, or was asked before, stays as it is. Raises DataError where there is none.
     """
-    here = update(jobs).where(jobs.c.id == job_id)
-    connection.execute(
+    here = update(jobs).where(jobs.c.id == job_id, jobs.c.cancel.is_(False))
+    stopped = connection.execute(
         here.where(jobs.c.state == "waiting").values(cancel=True, state="cancelled", ended_at=now())
     )
-    connection.execute(here.where(jobs.c.state == "running").values(cancel=True))
-    return job(connection, job_id)
+    asked = connection.execute(here.where(jobs.c.state == "running").values(cancel=True))
+    found = job(connection, job_id)
+    if stopped.rowcount or asked.rowcount:
+        note_audit(connection, user_id, "job cancelled", job=job_id, kind=found.kind)
+    return found
 
 
-def job_again(connection: Connection, job_id: str, *, alone: bool = False) -> None:
-    """Put a job that failed or was cancelled back among the waiting.
+def job_again(
+    connection: Connection, job_id: str, *, alone: bool = False, user_id: int | None = None
+) -> None:
+    """Put a job that failed or was cancelled back among the waiting, from now on that of `user_id`; None: of
+    whoever had it.
 
     Raises DataError for any other, and where `alone` says that no other of its kind may wait or run.
     """
@@ -261,7 +268,8 @@ def job_again(connection: Connection, job_id: str, *, alone: bool = False) -> No
         "ended_at": None,
     }
     again = update(jobs).where(jobs.c.id == job_id, jobs.c.state == known.state)
-    connection.execute(again.values(done=0, total=0, said="", worker=None, **fresh))
+    owner = {} if user_id is None else {"user_id": user_id}
+    connection.execute(again.values(done=0, total=0, said="", worker=None, **fresh, **owner))
 
 
 def free_jobs(connection: Connection, worker: str) -> tuple[str, ...]:

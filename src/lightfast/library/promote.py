@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from lightfast.base.errors import ConflictError, NotFoundError, UnknownName
 from lightfast.library.library import Library
-from lightfast.library.schema import audit, models
+from lightfast.library.noting import note_audit
+from lightfast.library.schema import models
 from lightfast.library.store import Store, now
 
 
@@ -78,7 +79,7 @@ def promote_model(store: Store, model: int | str, by: int | None = None) -> Libr
         connection.execute(
             update(models).where(models.c.id == number).values(promoted_at=now(), rolled_back_at=None)
         )
-        _note(connection, by, "model promoted", number)
+        note_audit(connection, by, "model promoted", model_id=number)
         return number
 
     return library_model(store, store.act(write))
@@ -116,13 +117,8 @@ def _go_back(connection: Connection, used: int | None, by: int | None) -> int:
     back = connection.execute(update(models).where(models.c.id == used, *held).values(rolled_back_at=now()))
     number = promoted_number(connection) or before
     if back.rowcount:
-        _note(connection, by, "model rolled back", number)
+        note_audit(connection, by, "model rolled back", model_id=number)
     return number
-
-
-def _note(connection: Connection, by: int | None, act: str, number: int) -> None:
-    line = {"at": now(), "user_id": by, "act": act, "detail": {"model_id": number}}
-    connection.execute(insert(audit).values(line))
 
 
 def run_of(library: Library, model: LibraryModel) -> str:

@@ -106,18 +106,19 @@ def decide_rows(
         for one in rows
         if one.label.strip() and (one.label != NOT_IT or NOT_IT in known)
     }
-    numbers = _numbers(library, wanted, known, add_labels)
+    numbers = _numbers(library, wanted, known, user_id, add_labels=add_labels)
     acts = [_act(one, found[one.picture], asked, numbers) for one in rows]
     return decide(library.store, user_id, acts, over=over)
 
 
 def _numbers(
-    library: Library, wanted: Iterable[str], known: Mapping[str, int], add_labels: bool
+    library: Library, wanted: Iterable[str], known: Mapping[str, int], by: int, *, add_labels: bool
 ) -> Mapping[str, int]:
+    """label → number; new ones are added as those of the user `by`, or refused."""
     if missing := sorted(set(wanted) - set(known)):
         if not add_labels:
             raise UnknownName("label of this library", missing[0], known)
-        return {**known, **library.store.act(lambda connection: label_numbers(connection, missing))}
+        return {**known, **library.store.act(lambda connection: label_numbers(connection, missing, by=by))}
     return known
 
 

@@ -24,13 +24,14 @@ class JobKind:
 
     Attributes:
         arguments: class of what it is given.
-        work: (library, arguments, report) → its result, a record or plain values. It reports at every step:
-            there it is cancelled.
+        work: (library, arguments, report, by) → its result, a record or plain values. It reports at every
+            step: there it is cancelled. `by` is the number of the user who ordered it, None: nobody who is
+            known.
         alone: whether a second job of the kind is refused while one waits or runs.
     """
 
     arguments: type[Settings]
-    work: Callable[[Library, Any, Reporter], Any]
+    work: Callable[[Library, Any, Reporter, int | None], Any]
     alone: bool = False
 
 
@@ -52,20 +53,20 @@ class TagArguments(Settings):
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
-def _add(library: Library, given: AddArguments, report: Reporter) -> Any:
+def _add(library: Library, given: AddArguments, report: Reporter, _by: int | None) -> Any:
     from lightfast.library.add import add_pictures
 
     return add_pictures(library, given.sources, keep=given.keep, report=report)
 
 
-def _tag(library: Library, given: TagArguments, report: Reporter) -> Any:
+def _tag(library: Library, given: TagArguments, report: Reporter, by: int | None) -> Any:
     from lightfast.evaluate.review import ReviewRule
     from lightfast.runs.library_tag import promoted_run, tag_library
     from lightfast.runs.options import RunOptions
 
     rule = None if given.accept is None else ReviewRule.from_text(given.accept)
     options = RunOptions(device=given.device, report=report)
-    return tag_library(library, given.run or promoted_run(library), options, rule)
+    return tag_library(library, given.run or promoted_run(library), options, rule, by=by)
 
 
 JOB_KINDS.add("add", JobKind(AddArguments, _add))

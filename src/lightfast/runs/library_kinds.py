@@ -58,14 +58,14 @@ class HumanTestArguments(Settings):
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
-def _embed(library: Library, given: EmbedArguments, report: Reporter) -> Any:
+def _embed(library: Library, given: EmbedArguments, report: Reporter, _by: int | None) -> Any:
     from lightfast.runs.library_features import embed_library
     from lightfast.runs.options import RunOptions
 
     return embed_library(library, RunOptions(device=given.device, report=report), given.run)
 
 
-def _clusters(library: Library, given: ClustersArguments, report: Reporter) -> Any:
+def _clusters(library: Library, given: ClustersArguments, report: Reporter, _by: int | None) -> Any:
     from lightfast.runs.library_layout import cluster_library
     from lightfast.runs.options import RunOptions
 
@@ -73,7 +73,7 @@ def _clusters(library: Library, given: ClustersArguments, report: Reporter) -> A
     return cluster_library(library, options, given.count)
 
 
-def _map(library: Library, given: MapArguments, report: Reporter) -> Any:
+def _map(library: Library, given: MapArguments, report: Reporter, _by: int | None) -> Any:
     from lightfast.runs.library_layout import map_library
     from lightfast.runs.options import RunOptions
 
@@ -81,19 +81,19 @@ def _map(library: Library, given: MapArguments, report: Reporter) -> Any:
     return map_library(library, options, given.method)
 
 
-def _retrain(library: Library, given: RetrainArguments, report: Reporter) -> Any:
+def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: int | None) -> Any:
     # Loading what trains takes many seconds: who has decided too little is told before.
     require_two_labels(library)
     from lightfast.runs.library_pile import RetrainOptions
     from lightfast.runs.library_retrain import retrain_library
     from lightfast.runs.options import RunOptions
 
-    wanted = RetrainOptions(model=given.model, margin=given.margin, promote=given.promote)
+    wanted = RetrainOptions(model=given.model, margin=given.margin, promote=given.promote, by=by)
     options = RunOptions(device=given.device, seed=given.seed, report=report)
     return retrain_library(library, options, wanted)
 
 
-def _human_test(library: Library, given: HumanTestArguments, report: Reporter) -> Any:
+def _human_test(library: Library, given: HumanTestArguments, report: Reporter, _by: int | None) -> Any:
     from lightfast.runs.library_human import HumanTestPlan, make_human_test
     from lightfast.runs.options import RunOptions
 

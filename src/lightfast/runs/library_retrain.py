@@ -172,7 +172,7 @@ def _judged(
     figures["paired"] = as_json(test)
     write_ledger(library.store, (getattr(old, "id", None), number), pile.spent, figures, verdict)
     if allowed and wanted.promote:
-        promote_model(library.store, number)
+        promote_model(library.store, number, wanted.by)
     elif allowed:
         reason = f"not promoted, as asked: {reason}"
     return RetrainResult(

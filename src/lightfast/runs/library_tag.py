@@ -10,6 +10,7 @@ from lightfast.base.errors import DataError
 from lightfast.base.files import load_json
 from lightfast.evaluate.predictions import Predictions
 from lightfast.evaluate.review import ReviewRule, ReviewThreshold, review_threshold
+from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library
 from lightfast.library.promote import list_models, place_of_run, run_of
 from lightfast.library.tag import ModelFacts, register_model, tag_assets
@@ -36,7 +37,12 @@ class LibraryTagResult:
 
 
 def tag_library(
-    library: Library, run: str, options: RunOptions, accept: ReviewRule | None = None
+    library: Library,
+    run: str,
+    options: RunOptions,
+    accept: ReviewRule | None = None,
+    *,
+    by: int | None = None,
 ) -> LibraryTagResult:
     """Let the classifier of `run` see every picture of the library that it has not seen.
 
@@ -47,12 +53,15 @@ def tag_library(
         accept: which predictions become tags without a person: those whose confidence proves a precision on
             the run's validation pictures, or whose two highest probabilities lie far enough apart. None:
             a model with one label a picture only suggests.
+        by: number of the user who wants it, for the audit of the labels that the model brings.
 
     Raises SettingsError where the validation pictures cannot prove the wanted precision.
     """
     with tagger_for(run, options) as tagger:
         rule = None if accept is None else _threshold(accept, tagger, _run_folder(run))
         number = register_model(library.store, model_facts(library, run, tagger))
+        names = tagger.card.class_names
+        library.store.act(lambda connection: label_numbers(connection, names, by=by))
         found = tag_assets(library, tagger, number, rule, report=options.report, tag=options.tag_files)
         notes = (*tagger.notes, *([] if rule is None else [f"accepted from {rule.sentence()}"]))
     text = None if accept is None else f"{accept.kind} {accept.value:g}"

@@ -39,6 +39,7 @@ from lightfast.library.jobs import (
     new_job,
 )
 from lightfast.library.library import Library
+from lightfast.library.noting import note_audit
 
 # Each adds its kinds.
 from lightfast.runs import library_kinds  # noqa: F401
@@ -99,20 +100,26 @@ class JobEngine:
         def order(connection: Connection) -> str:
             number, new = new_job(connection, kind, given, user_id=user_id, key=key, alone=known.alone)
             if new:
+                note_audit(connection, user_id, "job ordered", job=number, kind=kind)
                 self._enqueue(connection, number)
             return number
 
         return self.library.store.act(order)
 
-    def cancel(self, job_id: str) -> Job:
-        """See `cancel_job`."""
-        return self.library.store.act(lambda connection: cancel_job(connection, job_id))
+    def cancel(self, job_id: str, user_id: int | None = None) -> Job:
+        """See `cancel_job`; `user_id` wants it."""
+        return self.library.store.act(lambda connection: cancel_job(connection, job_id, user_id))
 
-    def retry(self, job_id: str) -> None:
-        """Begin a job again that failed or was cancelled; raises DataError for any other."""
+    def retry(self, job_id: str, user_id: int | None = None) -> None:
+        """Begin a job again that failed or was cancelled, for `user_id`, whose job it is from then on (None:
+        whose it was); raises DataError for any other.
+        """
 
         def order(connection: Connection) -> None:
-            job_again(connection, job_id, alone=JOB_KINDS.get(job(connection, job_id).kind).alone)
+            known = job(connection, job_id)
+            alone = JOB_KINDS.get(known.kind).alone
+            job_again(connection, job_id, alone=alone, user_id=user_id)
+            note_audit(connection, user_id, "job begun again", job=job_id, kind=known.kind)
             self._enqueue(connection, job_id)
 
         self.library.store.act(order)
@@ -181,7 +188,7 @@ class JobEngine:
         report = JobProgress(self.library, taken.id, self.worker, log, self._closing.is_set)
         try:
             given = kind.arguments.of(**taken.arguments)
-            result = as_json(kind.work(self.library, given, report))
+            result = as_json(kind.work(self.library, given, report, taken.user_id))
             report.flush()
             return "done", result, None
         except JobStopped as stop:

@@ -23,7 +23,7 @@ from lightfast.serve.api.model_cards import model_card_routes
 from lightfast.serve.api.models import model_routes
 from lightfast.serve.api.neighbours import neighbour_routes
 from lightfast.serve.api.operation import operation_routes
-from lightfast.serve.api.predict import predict_routes
+from lightfast.serve.api.predict import predict_asset_routes, predict_routes
 from lightfast.serve.api.repair import repair_routes
 from lightfast.serve.api.review import review_routes
 from lightfast.serve.api.search import search_routes
@@ -41,8 +41,10 @@ from lightfast.serve.settings import ServeSettings
 from lightfast.serve.web.pages import STATIC_FOLDER, PageFiles, page_routes
 
 API = (
-    session_routes,
+    # The first, since routes are looked through in order, and this one is asked the most.
     predict_routes,
+    session_routes,
+    predict_asset_routes,
     asset_routes,
     label_routes,
     tag_routes,

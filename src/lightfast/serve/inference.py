@@ -6,10 +6,12 @@ that comes while a thread is idle is computed at once, and those that come meanw
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -36,10 +38,23 @@ class Overloaded(Exception):
     """More pictures wait than are ever computed in time."""
 
 
+_Outcome = NDArray[np.float32] | Exception
+"""Probabilities float32 (K,), or why there are none."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Waiting:
+    """A picture, who is told (a future of a thread or of an event loop), and that loop."""
+
     upload: Upload
-    answer: Future[NDArray[np.float32]]
+    answer: Future[NDArray[np.float32]] | asyncio.Future[NDArray[np.float32]]
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for it; a thread that does cannot turn away from here on."""
+        if isinstance(self.answer, Future):
+            return self.answer.set_running_or_notify_cancel()
+        return not self.answer.cancelled()
 
 
 class MicroBatcher:
@@ -65,13 +80,25 @@ class MicroBatcher:
 
         Raises Overloaded where more wait than are ever answered in time, and after `close`.
         """
-        one = _Waiting(upload, Future())
+        answer: Future[NDArray[np.float32]] = Future()
+        self._put(_Waiting(upload, answer))
+        return answer
+
+    def ask(self, upload: Upload) -> asyncio.Future[NDArray[np.float32]]:
+        """What `submit` gives, to be awaited in the running event loop, which is woken once a batch and not
+        once a picture.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[NDArray[np.float32]] = loop.create_future()
+        self._put(_Waiting(upload, answer, loop))
+        return answer
+
+    def _put(self, one: _Waiting) -> None:
         with self._some:
             if self._closed or len(self._waiting) >= _MOST_WAITING:
                 raise Overloaded
             self._waiting.append(one)
             self._some.notify()
-        return one.answer
 
     def close(self) -> None:
         """Compute what waits, then end the threads."""
@@ -94,30 +121,52 @@ class MicroBatcher:
             return [self._waiting.popleft() for _ in range(count)]
 
     def _answer(self, batch: list[_Waiting]) -> None:
-        read = [(one, image) for one in batch if (image := self._decoded(one)) is not None]
-        if not read:
-            return
-        self._observe(len(read))
-        try:
-            probs = self.tagger.infer(np.stack([image for _, image in read]))
-        # Whatever the runtime raises belongs to those who wait; the thread goes on.
-        except Exception as error:  # noqa: BLE001
-            for one, _ in read:
-                one.answer.set_exception(error)
-            return
-        for (one, _), row in zip(read, probs, strict=True):
-            one.answer.set_result(row)
+        wanted = [one for one in batch if one.is_wanted()]
+        outcomes = [self._decoded(one.upload) for one in wanted]
+        read = [one for one in outcomes if not isinstance(one, Exception)]
+        if read:
+            self._observe(len(read))
+        found = iter(self._inferred(read) if read else ())
+        _tell(wanted, [one if isinstance(one, Exception) else next(found) for one in outcomes])
 
-    def _decoded(self, one: _Waiting) -> NDArray[np.uint8] | None:
-        """The picture in the model's shape; None where nobody waits for it any more, or it is none."""
-        if not one.answer.set_running_or_notify_cancel():
-            return None
+    def _decoded(self, upload: Upload) -> NDArray[np.uint8] | Exception:
+        """The picture in the model's shape, or why it is none."""
         height, width, channels = self.tagger.card.image_shape
         try:
-            return decode_bytes(one.upload.data, printable(one.upload.name), (height, width), channels)
-        except Exception as error:  # noqa: BLE001  see _answer
-            one.answer.set_exception(error)
-            return None
+            return decode_bytes(upload.data, printable(upload.name), (height, width), channels)
+        except Exception as error:  # noqa: BLE001  see _inferred
+            return error
+
+    def _inferred(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[_Outcome]:
+        try:
+            return list(self.tagger.infer(np.stack(images)))
+        # Whatever the runtime raises belongs to those who wait; the thread goes on.
+        except Exception as error:  # noqa: BLE001
+            return [error] * len(images)
+
+
+def _tell(waiting: Sequence[_Waiting], outcomes: Sequence[_Outcome]) -> None:
+    """Give everybody the own outcome; every event loop is woken once."""
+    loops: dict[asyncio.AbstractEventLoop | None, list[tuple[_Waiting, _Outcome]]] = {}
+    for one, outcome in zip(waiting, outcomes, strict=True):
+        loops.setdefault(one.loop, []).append((one, outcome))
+    for loop, told in loops.items():
+        if loop is None:
+            _settle(told)
+            continue
+        # A loop that ended has nobody who waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, told)
+
+
+def _settle(told: Sequence[tuple[_Waiting, _Outcome]]) -> None:
+    for one, outcome in told:
+        if one.answer.cancelled():
+            continue
+        if isinstance(outcome, Exception):
+            one.answer.set_exception(outcome)
+        else:
+            one.answer.set_result(outcome)
 
 
 class HeldModel:

@@ -24,11 +24,27 @@ from lightfast.serve.service import Service
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 _KEPT, _UNDER_WORK = timedelta(days=7), timedelta(minutes=10)
+_PARAMETER = {
+    "name": HEADER.lower(),
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "The same write sent again under the same key is not done again.",
+}
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class OnceRoute(APIRoute):
-    """A route whose writes with an Idempotency-Key answer a second time what they answered the first."""
+    """A route whose writes with an Idempotency-Key answer a second time what they answered the first; the
+    description of the service says so where the route itself does not.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        super().__init__(path, endpoint, **more)
+        names = {one.alias.lower() for one in self.dependant.header_params}
+        if not (self.methods or set()) <= SAFE and HEADER.lower() not in names:
+            extra = dict(self.openapi_extra or {})
+            self.openapi_extra = {**extra, "parameters": [*extra.get("parameters", []), _PARAMETER]}
 
     def get_route_handler(self) -> _Handler:
         """The handler, with the look at the table around it."""

@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +26,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_PAGE_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_API_HEADERS = [*_PAGE_HEADERS, (b"cache-control", b"no-store")]
 _UPLOADS = ("multipart/", "image/", "application/octet-stream")
 # The routes that take `Uploads`: others read what they are sent before they ask who sends it.
 _UPLOAD_PATHS = frozenset({"/api/assets", "/api/predict", "/api/search"})
@@ -114,11 +116,11 @@ def _bare_host(host: str) -> str:
 
 
 def _add_headers(message: MutableMapping[str, Any], scope: Scope) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
-    if str(scope["path"]).startswith("/api"):
-        headers.setdefault("Cache-Control", "no-store")
+    """Those that the answer does not have itself."""
+    headers = message["headers"]
+    known = {name.lower() for name, _ in headers}
+    added = _API_HEADERS if str(scope["path"]).startswith("/api") else _PAGE_HEADERS
+    message["headers"] = [*headers, *(one for one in added if one[0] not in known)]
 
 
 def _bounded(receive: Receive, most: int) -> Receive:

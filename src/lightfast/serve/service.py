@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection, bindparam, select
@@ -22,10 +22,13 @@ from lightfast.serve.following import QueueFollower
 from lightfast.serve.inference import ModelHolder
 from lightfast.serve.limiter import Limiter
 from lightfast.serve.metrics import Metrics
+from lightfast.serve.recent import Recent
 from lightfast.serve.repairing import PictureRepairer
 from lightfast.serve.settings import ServeSettings
 
 _PROXIED = "a server with `https` or `hosts` stands behind a proxy and is"
+KNOWN_SECONDS = 1.0
+"""For which somebody who was looked up is known without asking the database, where nothing is written."""
 _LOG = logging.getLogger("lightfast.serve")
 
 
@@ -47,6 +50,9 @@ class Service:
         self.closing = threading.Event()
         # Digests of secrets that held when they came last; whether one still does is asked of the database.
         self.senders: set[str] = set()
+        # Senders by digest with who they are, for requests that write nothing; forgotten wherever this
+        # process changes what somebody may.
+        self.people: Recent[Any] = Recent(KNOWN_SECONDS)
         self._engine: JobEngine | None = None
         self._starting = threading.Lock()
 

@@ -25,12 +25,12 @@ from lightfast.library.browse import (
     list_assets,
     require_visible,
 )
+from lightfast.library.noting import note_audit
 from lightfast.library.remove import delete_assets, undelete_assets
 from lightfast.library.uploads import Uploaded, keep_uploads
 from lightfast.library.views import view_path, write_view
 from lightfast.serve.api.fields import Cursor, PageSize, PathId, RowId, as_cursor, cursor_number
 from lightfast.serve.api.uploads import UPLOAD_BODY, Uploads
-from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.person import Admin, Person, Reviewer, Viewer
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service

@@ -15,15 +15,16 @@ from lightfast.base.png import png
 from lightfast.baselines.human_score import HumanBaseline
 from lightfast.baselines.kept_test import KeptTest, TestFacts, TestPlace, load_test
 from lightfast.library.jobs import Job
+from lightfast.library.noting import has_noted, note_audit
 from lightfast.runs.library_human import kept_tests
 from lightfast.serve.api.fields import FreeText, IdempotencyKey
 from lightfast.serve.api.jobs import order_job
-from lightfast.serve.auth.audit import has_noted, note_audit
 from lightfast.serve.auth.person import Admin, Person, Reviewer
+from lightfast.serve.once import OnceRoute
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
-human_routes = APIRouter(prefix="/api/human", tags=["human"])
+human_routes = APIRouter(prefix="/api/human", tags=["human"], route_class=OnceRoute)
 TestId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["00112233445566aa"])]
 Position = Annotated[int, Path(ge=1, le=1_000_000)]
 ORDERED, OBSERVED = "human test ordered", "human test observed"

@@ -18,10 +18,11 @@ from lightfast.library.jobs import ENDED, Job, JobState, job, list_jobs
 from lightfast.library.ledger import LEDGER_MARGIN
 from lightfast.serve.api.fields import IdempotencyKey, PageSize
 from lightfast.serve.auth.person import Person, Reviewer
+from lightfast.serve.once import OnceRoute
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
-job_routes = APIRouter(prefix="/api/jobs", tags=["jobs"])
+job_routes = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=OnceRoute)
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{10,40}$", examples=["0006447f5cd0d2a1b2c3"])]
 _LOOK_SECONDS, _ALIVE_SECONDS = 0.5, 15.0
 _LOG_BYTES = 1_000_000
@@ -85,7 +86,7 @@ def get_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
 def cancel_one_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
     """Ask a job to stop: one that waits is cancelled, one that runs stops at its next step."""
     _known(served, job_id)
-    return served.jobs.cancel(job_id)
+    return served.jobs.cancel(job_id, person.id)
 
 
 @job_routes.post("/{job_id}/retry")
@@ -93,7 +94,7 @@ def retry_job(job_id: JobId, served: Served, person: Reviewer) -> Job:
     """Begin a job again that failed or was cancelled; what only admins may order, only they begin again."""
     before = _known(served, job_id)
     _require_allowed(person, before.kind, before.arguments)
-    served.jobs.retry(job_id)
+    served.jobs.retry(job_id, person.id)
     return _known(served, job_id)
 
 

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from lightfast.base.text import nfc
 from lightfast.library.label_list import LabelRow, add_label, change_label, drop_label, label_row, list_labels
+from lightfast.library.label_numbers import LABEL_ADDED
+from lightfast.library.noting import note_audit
 from lightfast.library.store import now
 from lightfast.serve.api.fields import FreeText, PathId, RowId, ShownName
-from lightfast.serve.auth.audit import LABEL_ADDED, note_audit
 from lightfast.serve.auth.person import Admin, Reviewer, Viewer
 from lightfast.serve.once import OnceRoute
 from lightfast.serve.service import Served

@@ -21,7 +21,6 @@ from lightfast.library.schema import decision_table, labels
 from lightfast.library.undo import apply_move
 from lightfast.serve.api.fields import ActKey, FreeText, IdempotencyKey, RowId, ShownName
 from lightfast.serve.api.predict import LabelProbability
-from lightfast.serve.auth.audit import LABEL_ADDED, note_audit
 from lightfast.serve.auth.claim import Claim, ReviewerClaim
 from lightfast.serve.auth.person import Person
 from lightfast.serve.service import Served, Service
@@ -268,17 +267,14 @@ def _acts(connection: Connection, person: Person, wanted: DecideRequest, key: st
 
 
 def _numbers(connection: Connection, person: Person, named: set[str]) -> dict[str, int]:
-    """name → number of labels; new ones are added, and noted as this person's."""
+    """name → number of labels; new ones are added as this person's."""
     if not named:
         return {}
     texts = {nfc(name) for name in named}
     found = {row.name: row.id for row in connection.execute(_KNOWN, {"names": sorted(texts)})}
     if texts <= found.keys():
         return {name: found[nfc(name)] for name in named}
-    numbers = label_numbers(connection, named)
-    for text in sorted(texts - found.keys()):
-        note_audit(connection, person.id, LABEL_ADDED, label_id=numbers[text], name=text)
-    return numbers
+    return label_numbers(connection, named, by=person.id)
 
 
 async def _simple(claim: Claim, wanted: PicturesRequest, act: Act, key: str | None) -> ActAnswer:

@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import Connection, select
 
 from lightfast import __version__
+from lightfast.library.noting import note_audit
 from lightfast.library.schema import users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import ShownName
 from lightfast.serve.auth.attempts import LOGIN, LOGIN_REFUSED, logins_lately, queue_logins
-from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import password_fits
 from lightfast.serve.auth.person import COOKIE, Person, Viewer, identify
 from lightfast.serve.auth.tokens import TokenLimits, csrf_token, issue_secret, revoke_secret
@@ -93,6 +93,7 @@ def log_out(request: Request, response: Response, served: Served, person: Viewer
         with served.library.store.write() as connection:
             revoke_secret(connection, secret)
             note_audit(connection, person.id, "logout")
+        served.people.forget()
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=served.settings.https)
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection, Row, select, update
 
-from lightfast.base.errors import NotFoundError, SettingsError
-from lightfast.library.schema import tokens, users
 from lightfast.library.store import now
 from lightfast.serve.api.fields import PathId, RoleChoice, RowId, ShownName
-from lightfast.serve.auth.audit import note_audit
-from lightfast.serve.auth.person import Person, Viewer, require_unlimited
-from lightfast.serve.auth.tokens import TokenLimits, issue_secret, lesser_role
+from lightfast.serve.auth.person import Viewer, require_unlimited
+from lightfast.serve.auth.tokens import TokenLimits, list_tokens, make_token, revoke_token
 from lightfast.serve.once import OnceRoute
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served
@@ -66,19 +62,10 @@ class TokenSecret(BaseModel):
 @token_routes.get("")
 def get_tokens(served: Served, person: Viewer) -> TokenList:
     """The own tokens; of an admin everybody's. A token that ends, or may less than its user, sees itself."""
-    found = (
-        select(tokens, users.c.name)
-        .join(users, users.c.id == tokens.c.user_id)
-        .where(tokens.c.kind == "token")
-        .order_by(tokens.c.id.desc())
-    )
-    if person.limited:
-        found = found.where(tokens.c.id == person.token_id)
-    elif person.role != "admin":
-        found = found.where(tokens.c.user_id == person.id)
+    owner = None if person.role == "admin" else person.id
     with served.library.store.read() as connection:
-        rows = connection.execute(found).all()
-    return TokenList(items=[_row(row) for row in rows])
+        found = list_tokens(connection, owner, person.token_id if person.limited else None)
+    return TokenList(items=[TokenRow(**vars(one)) for one in found])
 
 
 @token_routes.post("", status_code=201)
@@ -94,56 +81,16 @@ def post_token(wanted: NewToken, request: Request, served: Served, person: Viewe
     ends = None if wanted.days is None else now() + timedelta(days=wanted.days)
     limits = TokenLimits(wanted.role, wanted.client, ends)
     with served.library.store.write() as connection:
-        _require_within(connection, owner, limits)
-        number, secret = issue_secret(connection, owner, "token", wanted.note, limits)
-        said = {"owner": owner, "note": wanted.note, "role": wanted.role, "client": wanted.client}
-        note_audit(connection, person.id, "token made", token=number, **said)
+        number, secret = make_token(connection, person.id, owner, wanted.note, limits)
     return TokenSecret(id=number, secret=secret, expires_at=ends)
-
-
-def _require_within(connection: Connection, owner: int, limits: TokenLimits) -> None:
-    """Refuse a user who is not there, and limits that are none: beyond what the user may."""
-    row = connection.execute(select(users.c.role, users.c.client).where(users.c.id == owner)).one_or_none()
-    if row is None:
-        raise NotFoundError(f"user {owner} is not there", cure="Load the list anew.")
-    if limits.role is not None and lesser_role(limits.role, row.role) != limits.role:
-        raise SettingsError(f"`role` {limits.role} of a token", expected=f"at most {row.role}, as its user")
-    if limits.client is None:
-        return
-    if limits.role not in (None, "viewer"):
-        raise SettingsError(
-            f"`client` of a token with the role {limits.role}",
-            expected="none",
-            cure="Leave `role` out: who belongs to a client is a viewer.",
-        )
-    if row.client not in (None, limits.client):
-        raise SettingsError(f"`client` {limits.client!r} of a token", expected=f"{row.client!r}, as its user")
 
 
 @token_routes.delete("/{token_id}")
 def delete_token(token_id: PathId, served: Served, person: Viewer) -> TokenRow:
     """Revoke a token, for good."""
     require_unlimited(person)
+    owner = None if person.role == "admin" else person.id
     with served.library.store.write() as connection:
-        _require_own(connection, token_id, person)
-        connection.execute(
-            update(tokens)
-            .where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
-            .values(revoked_at=now())
-        )
-        note_audit(connection, person.id, "token revoked", token=token_id)
-        found = select(tokens, users.c.name).join(users, users.c.id == tokens.c.user_id)
-        return _row(connection.execute(found.where(tokens.c.id == token_id)).one())
-
-
-def _require_own(connection: Connection, token_id: int, person: Person) -> None:
-    found = select(tokens.c.user_id).where(tokens.c.id == token_id, tokens.c.kind == "token")
-    owner = connection.execute(found).scalar()
-    # Whether others have a token of this number is nobody's business.
-    if owner is None or (owner != person.id and person.role != "admin"):
-        raise NotFoundError(f"token {token_id} is not there", cure="Load the list anew.")
-
-
-def _row(row: Row[Any]) -> TokenRow:
-    names = ("id", "user_id", "note", "role", "client", "created_at", "expires_at", "revoked_at")
-    return TokenRow(user=row.name, **{name: getattr(row, name) for name in names})
+        revoked = revoke_token(connection, person.id, token_id, owner)
+    served.people.forget()
+    return TokenRow(**vars(revoked))

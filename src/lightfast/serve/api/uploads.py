@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from lightfast.library.uploads import Upload
-from lightfast.serve.auth.person import Viewer
+from lightfast.serve.auth.known import KnownViewer
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Service
 
@@ -35,10 +35,16 @@ UPLOAD_BODY: dict[str, Any] = {
     }
 }
 """What OpenAPI says of a body that `uploads_of` reads."""
+_ONE = ("image/", "application/octet-stream")
 _SEND = "Send files as multipart/form-data, or one picture as the body with its content type (image/jpeg …)."
 
 
-async def uploads_of(request: Request, _person: Viewer) -> list[Upload]:
+def brings_one_picture(request: Request) -> bool:
+    """Whether the body is to be one picture's bytes."""
+    return request.headers.get("content-type", "").lower().startswith(_ONE)
+
+
+async def uploads_of(request: Request, _person: KnownViewer) -> list[Upload]:
     """The pictures that a request brings, at least one; raises HttpProblem 4xx for others, and for too many
     or too large ones. It depends on the person so that nothing is read of what nobody sends; a route that
     needs a higher role names its person before its uploads.
@@ -47,7 +53,7 @@ async def uploads_of(request: Request, _person: Viewer) -> list[Upload]:
     kind = request.headers.get("content-type", "").lower()
     if kind.startswith("multipart/form-data"):
         found = await _of_form(request, service)
-    elif kind.startswith(("image/", "application/octet-stream")):
+    elif brings_one_picture(request):
         name = request.query_params.get("name", "picture")[:200]
         found = [Upload(name, await _body(request, service.settings.limits.file_bytes))]
     else:

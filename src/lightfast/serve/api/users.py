@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, SecretStr
 
 from lightfast.library.accounts import Account, add_account, list_accounts
+from lightfast.library.noting import note_audit
 from lightfast.library.store import now
 from lightfast.serve.api.fields import PathId, RoleChoice, ShownName
 from lightfast.serve.auth.accounts import alter_account
-from lightfast.serve.auth.audit import note_audit
 from lightfast.serve.auth.passwords import LONGEST, SHORTEST, hash_password
 from lightfast.serve.auth.person import Admin, require_unlimited
 from lightfast.serve.once import OnceRoute
@@ -60,7 +60,9 @@ def post_user(account: NewAccount, served: Served, person: Admin) -> Account:
     with served.library.store.write() as connection:
         made = add_account(connection, account.name, account.role, kept, account.client)
         note_audit(connection, person.id, "user added", user=made.name, role=made.role)
-        return made
+    # With the first of them nobody is the owner just by being here.
+    served.people.forget()
+    return made
 
 
 @user_routes.patch("/{user_id}")
@@ -71,7 +73,9 @@ def patch_user(user_id: PathId, change: AccountChange, served: Served, person: A
     require_unlimited(person)
     changes = _changes(change)
     with served.library.store.write() as connection:
-        return alter_account(connection, person.id, user_id, changes)
+        changed = alter_account(connection, person.id, user_id, changes)
+    served.people.forget()
+    return changed
 
 
 def _changes(change: AccountChange) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, select, update
 
 from lightfast.base.errors import UnknownName
 from lightfast.library.accounts import Account, change_account
+from lightfast.library.noting import note_audit
 from lightfast.library.schema import tokens, users
 from lightfast.library.store import now
-from lightfast.serve.auth.audit import note_audit
 
 
 def alter_account(
@@ -28,17 +28,18 @@ def alter_account(
     return changed
 
 
-def set_password(connection: Connection, name: str, password_hash: str) -> Account:
-    """Give the user of this name another password; raises UnknownName."""
-    return alter_account(connection, None, _number(connection, name), {"password_hash": password_hash})
+def set_password(connection: Connection, name: str, password_hash: str, by: int | None = None) -> Account:
+    """Give the user of this name another password, as the user `by` wants; raises UnknownName."""
+    return alter_account(connection, by, named_user(connection, name), {"password_hash": password_hash})
 
 
-def disable_user(connection: Connection, name: str) -> Account:
-    """Log the user of this name out and keep it out; raises UnknownName."""
-    return alter_account(connection, None, _number(connection, name), {"disabled_at": now()})
+def disable_user(connection: Connection, name: str, by: int | None = None) -> Account:
+    """Log the user of this name out and keep it out, as the user `by` wants; raises UnknownName."""
+    return alter_account(connection, by, named_user(connection, name), {"disabled_at": now()})
 
 
-def _number(connection: Connection, name: str) -> int:
+def named_user(connection: Connection, name: str) -> int:
+    """The number of the user of this name; raises UnknownName."""
     found = {row.name: row.id for row in connection.execute(select(users.c.name, users.c.id))}
     if name not in found:
         raise UnknownName("user", name, found)

@@ -94,8 +94,8 @@ def look_up(service: Service, connection: Connection, sender: Sender) -> Person 
     found = _by_secret(connection, sender.session, "session") if sender.session else None
     if found is None and service.is_local(connection):
         return Person(service.owner(connection), service.settings.local_user, "admin", None, "local")
-    if found is not None and sender.session is not None and sender.writes:
-        _require_csrf(sender.session, sender.csrf)
+    if found is not None:
+        require_page(sender)
     return found
 
 
@@ -160,8 +160,9 @@ def _by_secret(connection: Connection, secret: str, kind: Kind) -> Person | None
     return Person(held.id, held.name, held.role, held.client, kind, *known)
 
 
-def _require_csrf(secret: str, given: str) -> None:
-    if not csrf_fits(secret, given):
+def require_page(sender: Sender) -> None:
+    """Raise HttpProblem 403 for a write of a browser's session without the token of its page."""
+    if sender.session is not None and sender.writes and not csrf_fits(sender.session, sender.csrf):
         raise HttpProblem(
             403,
             f"a write of a browser needs the header {CSRF_HEADER}",

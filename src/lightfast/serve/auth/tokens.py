@@ -7,10 +7,12 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, update
 
+from lightfast.base.errors import NotFoundError, SettingsError
+from lightfast.library.noting import note_audit
 from lightfast.library.schema import tokens, users
 from lightfast.library.store import now
 from lightfast.library.users import ROLES
@@ -48,6 +50,29 @@ class Holder:
     limited: bool
     of_client: bool
     token_id: int
+
+
+@dataclass(frozen=True)
+class KeptToken:
+    """A program's token without its secret; `user` is the name of the one with the number `user_id`, the rest
+    as in `TokenLimits` and the columns of `tokens`.
+    """
+
+    id: int
+    user_id: int
+    user: str
+    note: str
+    role: str | None
+    client: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Its fields, with moments as ISO texts."""
+        found = dict(vars(self))
+        moments = ("created_at", "expires_at", "revoked_at")
+        return found | {name: found[name] and found[name].isoformat() for name in moments}
 
 
 NO_LIMITS = TokenLimits()
@@ -89,6 +114,81 @@ def secret_holder(connection: Connection, secret: str, kind: Kind) -> Holder | N
     role = "viewer" if row.only is not None else lesser_role(row.role, row.most or row.role)
     known = (limits != NO_LIMITS, row.client is not None, row.token_id)
     return Holder(row.id, row.name, role, row.only or row.client, *known)
+
+
+def make_token(
+    connection: Connection, by: int | None, owner: int, note: str, limits: TokenLimits
+) -> tuple[int, str]:
+    """(number, secret) of a token for a program of the user `owner`, noted as made by the user `by`.
+
+    Raises NotFoundError for a user who is not there, SettingsError for limits beyond what the user may.
+    """
+    _require_within(connection, owner, limits)
+    number, secret = issue_secret(connection, owner, "token", note, limits)
+    said = {"owner": owner, "note": note, "role": limits.role, "client": limits.client}
+    note_audit(connection, by, "token made", token=number, **said)
+    return number, secret
+
+
+def list_tokens(
+    connection: Connection, user_id: int | None = None, token_id: int | None = None
+) -> tuple[KeptToken, ...]:
+    """Tokens of programs, the newest first: of one user, or the one with this number; None: all."""
+    found = _KEPT
+    if user_id is not None:
+        found = found.where(tokens.c.user_id == user_id)
+    if token_id is not None:
+        found = found.where(tokens.c.id == token_id)
+    return tuple(map(_kept, connection.execute(found)))
+
+
+def revoke_token(
+    connection: Connection, by: int | None, token_id: int, owner: int | None = None
+) -> KeptToken:
+    """End a token for good, noted as wanted by the user `by`.
+
+    Raises NotFoundError where there is none of this number, and, with `owner`, where it is somebody else's:
+    whether others have one is nobody's business.
+    """
+    if not list_tokens(connection, owner, token_id):
+        raise NotFoundError(f"token {token_id} is not there", cure="Load the list anew.")
+    here = update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+    connection.execute(here.values(revoked_at=now()))
+    note_audit(connection, by, "token revoked", token=token_id)
+    return list_tokens(connection, token_id=token_id)[0]
+
+
+_KEPT: Select[Any] = (
+    select(tokens, users.c.name.label("user"))
+    .join(users, users.c.id == tokens.c.user_id)
+    .where(tokens.c.kind == "token")
+    .order_by(tokens.c.id.desc())
+)
+
+
+def _kept(row: Row[Any]) -> KeptToken:
+    return KeptToken(**{name: getattr(row, name) for name in KeptToken.__dataclass_fields__})
+
+
+def _require_within(connection: Connection, owner: int, limits: TokenLimits) -> None:
+    """Refuse a user who is not there, and limits that are none: beyond what the user may."""
+    row = connection.execute(select(users.c.role, users.c.client).where(users.c.id == owner)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"user {owner} is not there", cure="Load the list anew.")
+    if limits.role is not None and limits.role not in ROLES:
+        raise SettingsError(f"`role` {limits.role!r}", expected=" or ".join(ROLES))
+    if limits.role is not None and lesser_role(limits.role, row.role) != limits.role:
+        raise SettingsError(f"`role` {limits.role} of a token", expected=f"at most {row.role}, as its user")
+    if limits.client is None:
+        return
+    if limits.role not in (None, "viewer"):
+        raise SettingsError(
+            f"`client` of a token with the role {limits.role}",
+            expected="none",
+            cure="Leave `role` out: who belongs to a client is a viewer.",
+        )
+    if row.client not in (None, limits.client):
+        raise SettingsError(f"`client` {limits.client!r} of a token", expected=f"{row.client!r}, as its user")
 
 
 def lesser_role(one: str, other: str) -> str:

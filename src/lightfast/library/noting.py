@@ -1,4 +1,6 @@
-"""What happened to people, rights, labels and models. Decisions are their own log."""
+"""What happened to people, rights, labels, models and jobs, as the table `audit` keeps it; `audit_log` reads
+it. Decisions are their own log.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,6 @@ from sqlalchemy import Connection, insert, select
 
 from lightfast.library.schema import audit
 from lightfast.library.store import now
-
-LABEL_ADDED = "label added"
 
 
 def note_audit(connection: Connection, user_id: int | None, act: str, **detail: Any) -> None:
