@@ -106,6 +106,12 @@ BENCHMARKS = (
         ("feature_speed.py",),
         data=True,
     ),
+    Benchmark(
+        "train_speed",
+        "training of two small CNNs beside plain torch, torch tuned by hand and skorch",
+        ("train_speed.py",),
+        extras=True,
+    ),
     Benchmark("explain-speed", "seconds of one explanation, by method", ("explain_speed.py",)),
     Benchmark(
         "examples", "what examples 06 and 07 find, as explain.md and enhance.md quote it", ("examples.py",)
