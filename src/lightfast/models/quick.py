@@ -21,7 +21,7 @@ class Stages(nn.Sequential):
     kernels of its own for this, and takes the plain row; so does an input that wants a gradient itself.
     """
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name that torch gives it)
+    def forward(self, input: Tensor) -> Tensor:
         if not self.training or input.device.type != "cpu":
             return super().forward(input)
         layers = list(_leaves(self))
