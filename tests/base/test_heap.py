@@ -38,7 +38,7 @@ def test_a_large_block_stays_within_and_is_given_back_after():
 
 def test_a_malloc_that_somebody_set_is_left_alone(monkeypatch):
     called = []
-    monkeypatch.setattr("lightfast.base.heap._glibc", lambda: type("C", (), {"mallopt": called.append})())
+    monkeypatch.setattr("lightfast.base.heap._glibc", type("C", (), {"mallopt": called.append}))
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
     with heap_kept():
         pass

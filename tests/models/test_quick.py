@@ -27,10 +27,9 @@ def pictures(channels: int = 1, side: int = 16) -> Tensor:
 
 NETWORKS = {
     "batch norm": (lambda: ConvNet((16, 16, 3), 4, widths=(8, 16)).features, 3),
-    "bias": (
-        lambda: Stages(
-            nn.Conv2d(1, 5, (3, 2), stride=2, padding=1), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2)
-        ),
+    "bias": (lambda: Stages(nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2)), 1),
+    "odd kernel": (
+        lambda: Stages(nn.Conv2d(1, 5, (3, 2), stride=2, padding=1, bias=False), nn.BatchNorm2d(5)),
         1,
     ),
     "no norm": (lambda: DrawingCNN((16, 16, 1), 4, pooled=True).features, 1),

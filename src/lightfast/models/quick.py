@@ -42,7 +42,7 @@ class Stages(nn.Sequential):
 
 def normalised_convolution(convolution: nn.Conv2d, norm: nn.BatchNorm2d, pictures: Tensor) -> Tensor:
     """norm(convolution(pictures)) in training, running statistics updated: float (N, C, H, W) without a
-    gradient of its own → (N, K, H', W'), by one convolution.
+    gradient of its own, a convolution without bias → (N, K, H', W'), by one convolution.
     """
     weight = convolution.weight.flatten(1)
     with torch.autocast(pictures.device.type, enabled=False):
@@ -53,9 +53,7 @@ def normalised_convolution(convolution: nn.Conv2d, norm: nn.BatchNorm2d, picture
         folded = (weight * scale[:, None]).view_as(convolution.weight)
         bias = norm.bias - shift * scale
         with torch.no_grad():
-            own = shift if convolution.bias is None else shift + convolution.bias
-            _follow(norm, own, variance * (count / max(count - 1, 1)))
-    # A bias of the convolution's own is taken off again with the mean, as it is in batch norm.
+            _follow(norm, shift, variance * (count / max(count - 1, 1)))
     return functional.conv2d(pictures, folded, bias, convolution.stride, convolution.padding)
 
 
@@ -86,6 +84,8 @@ def _foldable(convolution: nn.Module, norm: nn.Module, pictures: Tensor) -> bool
         type(convolution) is nn.Conv2d
         and type(norm) is nn.BatchNorm2d
         and pictures.dtype in (torch.float32, torch.float64)
+        # A bias would get no gradient (the mean takes it off again), and processes in a group wait for one.
+        and convolution.bias is None
         and convolution.groups == 1
         and convolution.dilation == (1, 1)
         and convolution.padding_mode == "zeros"
