@@ -4,7 +4,8 @@
 
 Networks: three convolutions with batch norm (`cnn`), and the drawings paper's CNN of 19,322 parameters
 (`drawing-cnn-2`); 28 × 28, batches of 128, AdamW, one thread, drawn pixels (their content does not change the
-work). Beside each other in one process and in turns (A B C … A B C …), after a warm-up:
+work). In turns (A B C … A B C …) after a warm-up, each in a process of its own, since ours changes how memory
+is kept (`base/heap`):
 
 - ours: `train` as `fit` calls it, precision as it chooses, and again with `precision=fp32`, which stands for
   a processor without bfloat16;
@@ -21,10 +22,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -144,37 +148,62 @@ def by_skorch(name: str, pixels: Tensor, labels: Tensor) -> Turn:
     return lambda: learner.partial_fit(rows, targets)
 
 
-def turns(name: str, count: int) -> dict[str, Turn]:
-    """All contenders on the same pictures."""
-    rng = np.random.default_rng(SEED)
-    images = torch.from_numpy(rng.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8))
-    labels = torch.from_numpy(rng.integers(0, 10, count))
-    pixels = ((images.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD).contiguous()
-    found = {
-        "ours": ours(name, images, labels, "auto"),
-        "ours, fp32": ours(name, images, labels, "fp32"),
-        "torch with DataLoader": with_loader(name, pixels, labels),
-        "torch tuned by hand": tuned(name, pixels, labels, bf16=False),
-        "torch tuned by hand, bf16": tuned(name, pixels, labels, bf16=True),
-    }
-    if importlib.util.find_spec("skorch"):
-        found["skorch"] = by_skorch(name, pixels, labels)
-    return found
+CONTENDERS: dict[str, Callable[[str, Tensor, Tensor], Turn]] = {
+    "ours": lambda name, images, labels: ours(name, images, labels, "auto"),
+    "ours, fp32": lambda name, images, labels: ours(name, images, labels, "fp32"),
+    "torch with DataLoader": lambda name, images, labels: with_loader(name, normalised(images), labels),
+    "torch tuned by hand": lambda name, images, labels: tuned(name, normalised(images), labels, bf16=False),
+    "torch tuned by hand, bf16": lambda name, images, labels: tuned(
+        name, normalised(images), labels, bf16=True
+    ),
+    "skorch": lambda name, images, labels: by_skorch(name, normalised(images), labels),
+}
 
 
-def measured(name: str, count: int, rounds: int) -> dict[str, Any]:
+def normalised(images: Tensor) -> Tensor:
+    """float32 (N, 1, 28, 28)."""
+    return ((images.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD).contiguous()
+
+
+def contend(contender: str, plans: dict[str, int], line: Connection) -> None:
+    """A process: a turn for every name of a network that comes, answered by its processor seconds."""
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    ready: dict[str, Turn] = {}
+    while name := line.recv():
+        if name not in ready:
+            rng, count = np.random.default_rng(SEED), plans[name] * BATCH
+            images = torch.from_numpy(rng.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8))
+            ready[name] = CONTENDERS[contender](name, images, torch.from_numpy(rng.integers(0, 10, count)))
+        started = time.process_time()
+        ready[name]()
+        line.send(time.process_time() - started)
+
+
+@contextmanager
+def lines_to(contenders: list[str], plans: dict[str, int]) -> Iterator[dict[str, Connection]]:
+    """A process each, by name; they end with the context."""
+    context, lines, processes = multiprocessing.get_context("spawn"), {}, []
+    for one in contenders:
+        lines[one], theirs = context.Pipe()
+        processes.append(context.Process(target=contend, args=(one, plans, theirs), daemon=True))
+        processes[-1].start()
+    yield lines
+    for line, process in zip(lines.values(), processes, strict=True):
+        line.send("")
+        process.join()
+
+
+def measured(name: str, count: int, rounds: int, lines: dict[str, Connection]) -> dict[str, Any]:
     """One network: speeds of all, and how many times as fast as each peer ours is."""
-    contenders = turns(name, count)
-    for turn in contenders.values():
-        turn()
-    took: dict[str, list[float]] = {one: [] for one in contenders}
-    for number in range(rounds):
-        for one, turn in contenders.items():
-            started = time.process_time()
-            turn()
-            took[one].append(time.process_time() - started)
-        print(f"{name}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-    peers = [one for one in contenders if not one.startswith("ours")]
+    took: dict[str, list[float]] = {one: [] for one in lines}
+    for number in range(rounds + 1):
+        for one, line in lines.items():
+            line.send(name)
+            took[one].append(line.recv())
+        print(f"{name}: {f'round {number} of {rounds}' if number else 'warm'}", file=sys.stderr, flush=True)
+    took = {one: every[1:] for one, every in took.items()}
+    peers = [one for one in lines if not one.startswith("ours")]
     in_fp32 = [one for one in peers if not one.endswith("bf16")]
     network = fresh_network(name, "classifier", (28, 28, 1), 10, {}, SEED)
     speeds = {one: spread([count / used for used in every]) for one, every in took.items()}
@@ -204,19 +233,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="turns of every contender that are counted")
     parser.add_argument(
-        "--steps", type=int, default=8, help="batches a turn of cnn; three times as many of the other"
+        "--steps", type=int, default=8, help="batches a turn of cnn; five times as many of the other"
     )
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(SEED)
-    plans = {"cnn": given.steps, "drawing-cnn-2": 3 * given.steps}
-    networks = {name: measured(name, steps * BATCH, given.rounds) for name, steps in plans.items()}
+    plans = {"cnn": given.steps, "drawing-cnn-2": 5 * given.steps}
+    found = [one for one in CONTENDERS if one != "skorch" or importlib.util.find_spec("skorch")]
+    with lines_to(found, plans) as lines:
+        networks = {name: measured(name, steps * BATCH, given.rounds, lines) for name, steps in plans.items()}
     facts = about(
         "",
         SEED,
         None,
         ["python", "benchmarks/train_speed.py", *sys.argv[1:]],
-        clock="processor time (user and system), one thread; contenders in turns in one process",
+        clock="processor time (user and system), one thread; in turns, each in a process of its own",
         threads=1,
         n={name: f"{given.rounds} rounds of {steps} steps" for name, steps in plans.items()},
         spread="lowest and highest of the rounds",

@@ -195,6 +195,10 @@ class _Training:
         order = torch.randperm(len(rows[0]), generator=generator).to(self.context.device)
         if self.ranks.words:
             generator.manual_seed(derive_seed(self.seed, "order", number, *self.ranks.words))
+        if self.context.device.type == "cuda":
+            # What is drawn for augmentation is drawn on the card: a copy from here would be waited for.
+            words = ("augment", number, *self.ranks.words)
+            generator = torch.Generator(self.context.device).manual_seed(derive_seed(self.seed, *words))
         batches = _batches(len(order), self.recipe.batch_size, self.ranks.size)
         self.network.train()
         sums: dict[str, Tensor] = {}
