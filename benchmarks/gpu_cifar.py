@@ -1,5 +1,5 @@
-"""CIFAR-10 on a graphics card: seconds and accuracy of `fit` with the model `whitened` and its own recipe, beside
-airbench (K. Jordan, 2024; extras.txt) on the same card in the same run.
+"""CIFAR-10 on a graphics card: seconds and accuracy of `fit` with the model `whitened` and its own recipe,
+beside airbench (K. Jordan, 2024; extras.txt) on the same card in the same run.
 
     python benchmarks/gpu_cifar.py [--seeds 10]
 

@@ -146,6 +146,7 @@ class _Training:
         self.optimizer = optimizer_of(self.network, recipe)
         self.average = RunningAverage(self.averaged, self.network) if recipe.averaging else None
         self.state = LoopState()
+        self.resting: tuple[Batch, Batch] = (), ()
         self.best: dict[str, Tensor] = {}
         self.val = tuple(rows.to(context.device) for rows in self.source.validation())
         if recipe.schedule == "plateau" and not len(self.val[0]):
@@ -171,7 +172,7 @@ class _Training:
 
     def _one_epoch(self) -> None:
         started, number = (time.perf_counter(), time.process_time()), self.state.epoch
-        rows = tuple(part.to(self.context.device) for part in self.source.epoch(number))
+        rows = self._on_device(self.source.epoch(number))
         # Dropout draws from torch's global generator: give it the epoch's own seed, and the caller's state
         # back afterwards.
         with torch.random.fork_rng(
@@ -189,6 +190,13 @@ class _Training:
         self._judge(row)
         shown = ", ".join(f"{key} {row[key]:.4f}" for key in row if key.startswith("val_"))
         self.context.report(self.context.label, self.state.epoch * 1000, self.recipe.epochs * 1000, shown)
+
+    def _on_device(self, rows: Batch) -> Batch:
+        """The rows where the loop computes; the same ones as in the last epoch rest there."""
+        given, _ = self.resting
+        if len(given) != len(rows) or any(one is not other for one, other in zip(given, rows, strict=True)):
+            self.resting = rows, tuple(part.to(self.context.device) for part in rows)
+        return self.resting[1]
 
     def _learn(self, rows: Batch, number: int) -> dict[str, float]:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
