@@ -14,7 +14,8 @@ is kept (`base/heap`):
   autocast to bfloat16;
 - skorch (extras.txt; without it that row is left out).
 
-Peers do neither clip gradients nor keep measures of their batches; ours does. Medians of processor time with
+With `--together` all have their turns at once: on a machine that is full of other work they then meet the same
+of it. Peers do neither clip gradients nor keep measures of their batches; ours does. Medians of processor time with
 their spread; ratios are of the turns of one round. Writes benchmarks/results/train_speed.json.
 """
 
@@ -194,13 +195,17 @@ def lines_to(contenders: list[str], plans: dict[str, int]) -> Iterator[dict[str,
         process.join()
 
 
-def measured(name: str, count: int, rounds: int, lines: dict[str, Connection]) -> dict[str, Any]:
+def measured(
+    name: str, count: int, rounds: int, lines: dict[str, Connection], together: bool
+) -> dict[str, Any]:
     """One network: speeds of all, and how many times as fast as each peer ours is."""
     took: dict[str, list[float]] = {one: [] for one in lines}
     for number in range(rounds + 1):
-        for one, line in lines.items():
-            line.send(name)
-            took[one].append(line.recv())
+        for group in [list(lines)] if together else [[one] for one in lines]:
+            for one in group:
+                lines[one].send(name)
+            for one in group:
+                took[one].append(lines[one].recv())
         print(f"{name}: {f'round {number} of {rounds}' if number else 'warm'}", file=sys.stderr, flush=True)
     took = {one: every[1:] for one, every in took.items()}
     peers = [one for one in lines if not one.startswith("ours")]
@@ -235,17 +240,22 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, default=8, help="batches a turn of cnn; five times as many of the other"
     )
+    parser.add_argument("--together", action="store_true", help="all contenders at once, not in turns")
     given = parser.parse_args()
     plans = {"cnn": given.steps, "drawing-cnn-2": 5 * given.steps}
     found = [one for one in CONTENDERS if one != "skorch" or importlib.util.find_spec("skorch")]
     with lines_to(found, plans) as lines:
-        networks = {name: measured(name, steps * BATCH, given.rounds, lines) for name, steps in plans.items()}
+        networks = {
+            name: measured(name, steps * BATCH, given.rounds, lines, given.together)
+            for name, steps in plans.items()
+        }
     facts = about(
         "",
         SEED,
         None,
         ["python", "benchmarks/train_speed.py", *sys.argv[1:]],
-        clock="processor time (user and system), one thread; in turns, each in a process of its own",
+        clock="processor time (user and system), one thread; each in a process of its own, "
+        + ("all at once" if given.together else "in turns"),
         threads=1,
         n={name: f"{given.rounds} rounds of {steps} steps" for name, steps in plans.items()},
         spread="lowest and highest of the rounds",
