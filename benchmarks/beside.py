@@ -93,6 +93,8 @@ def _training(told: Mapping[str, Any]) -> list[Speed]:
         _speed(f"{ours} of the {network}", peer, times, "train_speed")
         for network, row in told["networks"].items()
         for ours, beside in (("training", row["times"]), ("training in fp32", row["times_fp32"]))
+        # What is trained in fp32 anyway stands there once.
+        if beside is row["times"] or row["precision"] != "fp32"
         for peer, times in beside.items()
     ]
 

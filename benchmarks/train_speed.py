@@ -14,9 +14,10 @@ is kept (`base/heap`):
   autocast to bfloat16;
 - skorch (extras.txt; without it that row is left out).
 
-With `--together` all have their turns at once: on a machine that is full of other work they then meet the same
-of it. Peers do neither clip gradients nor keep measures of their batches; ours does. Medians of processor time with
-their spread; ratios are of the turns of one round. Writes benchmarks/results/train_speed.json.
+With `--together` all have their turns at once: on a machine that is full of other work they then meet the
+same of it. Peers do neither clip gradients nor keep measures of their batches; ours does. Medians of
+processor time with their spread; ratios are of the turns of one round. Writes
+benchmarks/results/train_speed.json.
 """
 
 from __future__ import annotations
