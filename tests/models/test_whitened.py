@@ -23,8 +23,10 @@ def test_patches_come_out_white_and_with_both_signs():
     network.meet(pictures)
     found = network.whiten(pictures).transpose(0, 1).flatten(1).detach()
     spread = found[:12].cov()
-    # The directions of largest spread come last in the filters' order of rising eigenvalues turned round.
-    torch.testing.assert_close(spread[:6, :6], torch.eye(6), atol=0.05, rtol=0)
+    # Directions with hardly any spread stay below 1, so that noise is not blown up.
+    torch.testing.assert_close(spread, torch.diag(spread.diagonal()), atol=1e-3, rtol=0)
+    assert 0.99 < spread[0, 0] < 1.01
+    assert spread.diagonal().max() < 1.01
     torch.testing.assert_close(found[:12], -found[12:])
 
 
