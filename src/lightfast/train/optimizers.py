@@ -79,7 +79,7 @@ class RunningAverage:
     @torch.no_grad()
     def follow(self, decay: float) -> None:
         """One step on: mean = decay · mean + (1 − decay) · weights; counts are taken over."""
-        torch._foreach_lerp_(self._means, self._news, 1 - decay)
+        torch._foreach_lerp_(self._means, self._news, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for mean, now in zip(self._counts, self._counted, strict=True):
             mean.copy_(now)
 
