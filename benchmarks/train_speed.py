@@ -196,10 +196,8 @@ def lines_to(contenders: list[str], plans: dict[str, int]) -> Iterator[dict[str,
         process.join()
 
 
-def measured(
-    name: str, count: int, rounds: int, lines: dict[str, Connection], together: bool
-) -> dict[str, Any]:
-    """One network: speeds of all, and how many times as fast as each peer ours is."""
+def rounds_of(name: str, rounds: int, lines: dict[str, Connection], together: bool) -> dict[str, list[float]]:
+    """Processor seconds of the turns of every contender, a warm one before them left out."""
     took: dict[str, list[float]] = {one: [] for one in lines}
     for number in range(rounds + 1):
         for group in [list(lines)] if together else [[one] for one in lines]:
@@ -208,8 +206,12 @@ def measured(
             for one in group:
                 took[one].append(lines[one].recv())
         print(f"{name}: {f'round {number} of {rounds}' if number else 'warm'}", file=sys.stderr, flush=True)
-    took = {one: every[1:] for one, every in took.items()}
-    peers = [one for one in lines if not one.startswith("ours")]
+    return {one: every[1:] for one, every in took.items()}
+
+
+def measured(name: str, count: int, took: dict[str, list[float]]) -> dict[str, Any]:
+    """One network: speeds of all, and how many times as fast as each peer ours is."""
+    peers = [one for one in took if not one.startswith("ours")]
     in_fp32 = [one for one in peers if not one.endswith("bf16")]
     network = fresh_network(name, "classifier", (28, 28, 1), 10, {}, SEED)
     speeds = {one: spread([count / used for used in every]) for one, every in took.items()}
@@ -247,7 +249,7 @@ def main() -> None:
     found = [one for one in CONTENDERS if one != "skorch" or importlib.util.find_spec("skorch")]
     with lines_to(found, plans) as lines:
         networks = {
-            name: measured(name, steps * BATCH, given.rounds, lines, given.together)
+            name: measured(name, steps * BATCH, rounds_of(name, given.rounds, lines, given.together))
             for name, steps in plans.items()
         }
     facts = about(

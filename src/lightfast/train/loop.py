@@ -198,15 +198,20 @@ class _Training:
             self.resting = rows, tuple(part.to(self.context.device) for part in rows)
         return self.resting[1]
 
-    def _learn(self, rows: Batch, number: int) -> dict[str, float]:
+    def _drawn(self, count: int, number: int) -> tuple[Tensor, torch.Generator]:
+        """The order of the rows of an epoch, and what its augmentation draws from."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
-        order = torch.randperm(len(rows[0]), generator=generator).to(self.context.device)
+        order = torch.randperm(count, generator=generator).to(self.context.device)
         if self.ranks.words:
             generator.manual_seed(derive_seed(self.seed, "order", number, *self.ranks.words))
         if self.context.device.type == "cuda":
             # What is drawn for augmentation is drawn on the card: a copy from here would be waited for.
             words = ("augment", number, *self.ranks.words)
             generator = torch.Generator(self.context.device).manual_seed(derive_seed(self.seed, *words))
+        return order, generator
+
+    def _learn(self, rows: Batch, number: int) -> dict[str, float]:
+        order, generator = self._drawn(len(rows[0]), number)
         batches = _batches(len(order), self.recipe.batch_size, self.ranks.size)
         self.network.train()
         sums: dict[str, Tensor] = {}

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from lightfast.train.recipe import Recipe
 
-Groups = list[dict[str, Any]]
-
 
 class _Direct:
     """torch wraps these four for its compiler, and importing that takes longer than many a training here
@@ -47,7 +45,7 @@ def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     Biases and norm parameters are not decayed: it only moves their scale.
     """
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups: Groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
