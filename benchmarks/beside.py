@@ -41,6 +41,7 @@ class Difference:
 def speeds(read: Read) -> list[Speed]:
     """All ratios of speed, by processor time, the smallest first."""
     found = [*_corruptions(read("corrupt_speed")), *_tagging(read("tagging-speed"))]
+    found += _training(read("train_speed"))
     features = read("feature-speed")["ratio_of_processor_time"]
     found.append(_speed("features of photographs, frozen backbone", "torch", features, "feature-speed"))
     told = read("label-issues")
@@ -84,6 +85,17 @@ def _tagging(told: Mapping[str, Any]) -> list[Speed]:
             "tagging-speed",
         )
         for key, other in (("bare", "the bare runtime, no files"), ("peer", "torchvision, eager torch"))
+    ]
+
+
+def _training(told: Mapping[str, Any]) -> list[Speed]:
+    return [
+        _speed(f"{ours} of the {network}", peer, times, "train_speed")
+        for network, row in told["networks"].items()
+        for ours, beside in (("training", row["times"]), ("training in fp32", row["times_fp32"]))
+        # What is trained in fp32 anyway stands there once.
+        if beside is row["times"] or row["precision"] != "fp32"
+        for peer, times in beside.items()
     ]
 
 

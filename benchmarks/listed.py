@@ -112,6 +112,18 @@ BENCHMARKS = (
         ("feature_speed.py",),
         data=True,
     ),
+    Benchmark(
+        "train_speed",
+        "training of two small CNNs beside plain torch, torch tuned by hand and skorch",
+        ("train_speed.py",),
+        extras=True,
+    ),
+    Benchmark(
+        "gpu_cifar",
+        "CIFAR-10 on a graphics card: seconds and accuracy beside airbench (not run without a card)",
+        ("gpu_cifar.py",),
+        extras=True,
+    ),
     Benchmark("explain-speed", "seconds of one explanation, by method", ("explain_speed.py",)),
     Benchmark(
         "examples", "what examples 06 and 07 find, as explain.md and enhance.md quote it", ("examples.py",)

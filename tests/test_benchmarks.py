@@ -191,6 +191,6 @@ def test_slower_and_worse_stand_first(modules):
 
     times = [one.times for one in beside.speeds(read)]
     assert times == sorted(times)
-    assert len(times) == 19 + 2 + 1 + 1
+    assert len(times) == 19 + 2 + 1 + 1 + 7 + 4
     values = [one.value for one in beside.differences(read)]
     assert values == sorted(values)

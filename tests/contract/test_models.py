@@ -23,6 +23,7 @@ from lightfast.models import (  # noqa: F401
     papers,
     restorers,
     transfer,
+    whitened,
 )
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
 from lightfast.data.images import ImageSet
+from lightfast.data.preprocess import Preprocess
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.train.fit import fit
 from lightfast.train.loop import ArraySource, LoopContext, learning_rate, train
+from lightfast.train.objectives import Classification
 from lightfast.train.recipe import Recipe, Training
 
 CPU = LoopContext(torch.device("cpu"))
@@ -49,6 +51,26 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(blobs: Ima
     first, again, other = (fitted(blobs, recipe, Training(seed=seed), dropout=0.5) for seed in (1, 1, 2))
     assert same(first, again)
     assert not same(first, other)
+
+
+class Brought(Tensor):
+    """Rows that count how often they are brought to a device."""
+
+    count = 0
+
+    def to(self, *_: object, **__: object) -> Tensor:
+        Brought.count += 1
+        return self.as_subclass(Tensor)
+
+
+def test_rows_that_stay_the_same_are_brought_to_the_device_once():
+    images, labels = torch.zeros(8, 8, 8, 1, dtype=torch.uint8), torch.arange(8) % 2
+    source = ArraySource((images.as_subclass(Brought), labels), (images[:0], labels[:0]))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    objective = Classification(Preprocess.identity((8, 8, 1)))
+    Brought.count = 0
+    train(network, source, objective, Recipe(epochs=3), seed=0, context=CPU)
+    assert Brought.count == 1
 
 
 SETTINGS = [

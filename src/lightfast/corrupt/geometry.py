@@ -5,13 +5,15 @@ One bilinear resampling plan a matrix, applied to all pictures that share it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from lightfast.corrupt.registry import MNIST_C, ImageBatch, corruption
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 REFERENCE_SIZE = 28
 """Side in pixels of the pictures for which the published lengths hold."""
@@ -105,6 +107,8 @@ def _bilinear_plan(
     """The weights of the pixels (columns) from which each pixel (row) of the result is read, float32, sparse:
     at most four a row; a source outside the picture is left out.
     """
+    from scipy.sparse import csr_array
+
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height))).reshape(2, -1)
     # Rounding keeps whole-pixel moves whole: 13.5 * (1 - 1) may leave 1e-16, which would read one pixel
     # further with weight ~0.

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, pdtr
 
 from lightfast.corrupt.registry import IMAGENET_C, ImageBatch, LevelBatch, corruption
 
@@ -72,6 +71,8 @@ def _gaussian_levels(sigma: float) -> NDArray[np.int16]:
 @lru_cache(maxsize=1)
 def _quantiles() -> NDArray[np.float64]:
     """The normal distribution's quantiles in the middle of 65,536 evenly likely steps."""
+    from scipy.special import ndtri
+
     return ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS)
 
 
@@ -123,6 +124,8 @@ def _shot_table(photons: float) -> NDArray[np.uint8]:
     """uint8 (256 * 8192,): for each brightness level, counts / photons (at most 1) as a level, in order of
     rising probability.
     """
+    from scipy.special import pdtr
+
     top = int(photons + 6 * np.sqrt(photons)) + 10
     cumulative = pdtr(np.arange(top + 1)[None, :], photons * np.arange(256)[:, None] / 255)
     ends = np.rint(cumulative * _SHOT_STEPS).astype(np.int64)

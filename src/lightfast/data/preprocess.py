@@ -6,6 +6,7 @@ It travels inside every checkpoint; normalisation lives nowhere else.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -74,10 +75,21 @@ class Preprocess:
             pixels = functional.interpolate(
                 pixels, size=self.size, mode="bilinear", antialias=True, align_corners=False
             )
-        shape = (1, self.channels, 1, 1)
-        mean = torch.tensor(self.mean, dtype=pixels.dtype, device=pixels.device).reshape(shape)
-        std = torch.tensor(self.std, dtype=pixels.dtype, device=pixels.device).reshape(shape)
+        of_channels = _resting if pixels.is_cuda else _of_channels
+        mean, std = (of_channels(values, pixels.dtype, pixels.device) for values in (self.mean, self.std))
         return (pixels - mean) / std
+
+
+def _of_channels(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(1, C, 1, 1)."""
+    return torch.tensor(values, dtype=dtype, device=device).reshape(1, -1, 1, 1)
+
+
+@lru_cache(maxsize=64)
+def _resting(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`_of_channels` on a graphics card, brought there once: every copy is waited for."""
+    with torch.inference_mode(False):
+        return _of_channels(values, dtype, device)
 
 
 def _luma(pixels: Tensor) -> Tensor:

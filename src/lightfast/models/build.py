@@ -23,6 +23,7 @@ from lightfast.models import (  # noqa: F401
     papers,
     restorers,
     transfer,
+    whitened,
 )
 from lightfast.models.enhanced_network import ENHANCED_MODEL as ENHANCED
 from lightfast.models.enhanced_network import EnhancedNetwork

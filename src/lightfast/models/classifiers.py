@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lightfast.base.errors import SettingsError
+from lightfast.models.quick import Stages
 from lightfast.models.registry import ImageShape, register
 
 
@@ -75,7 +76,7 @@ class ConvNet(nn.Module):
         for inputs, wide in zip((channels, *widths), widths, strict=False):
             blocks += [conv_block(inputs, wide), nn.MaxPool2d(2)]
             height, width = height // 2, width // 2
-        self.features = nn.Sequential(*blocks)
+        self.features = Stages(*blocks)
         self.head = dense_head(widths[-1] * height * width, dense, outputs, nn.Dropout(dropout))
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ class ResNet9(nn.Module):
         super().__init__()
         require_size(image_shape, 8)
         self.views = checked_views(views)
-        self.features = nn.Sequential(
+        self.features = Stages(
             conv_block(image_shape[2], width),
             conv_block(width, 2 * width),
             nn.MaxPool2d(2),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightfast.models.classifiers import conv_block, dense_head, require_size
+from lightfast.models.quick import Stages
 from lightfast.models.registry import ImageShape, register
 
 
@@ -22,7 +23,7 @@ class PaperSvhnNet(nn.Module):
         height, width, channels = image_shape
         require_size(image_shape, 4)
         self.autoencoder = _pooling_autoencoder(channels) if autoencoder else nn.Identity()
-        self.features = nn.Sequential(
+        self.features = Stages(
             nn.Conv2d(channels, 32, 5, padding=2),
             nn.ReLU(inplace=True),
             nn.BatchNorm2d(32),
@@ -104,7 +105,7 @@ class LayeredCNN(nn.Module):
                 blocks += (
                     [nn.BatchNorm2d(wide)] * regular + [nn.MaxPool2d(2)] + [nn.Dropout(dropout)] * regular
                 )
-        self.features = nn.Sequential(*blocks)
+        self.features = Stages(*blocks)
         height, width = (_side(side, layers) for side in image_shape[:2])
         self.head = dense_head(widths[layers - 1] * height * width, 128, outputs)
         if regular:
@@ -157,7 +158,7 @@ class DrawingCNN(nn.Module):
         layers: list[nn.Module] = []
         for convolution in (nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 8, 2)):
             layers += [convolution, nn.ReLU(inplace=True), *([nn.MaxPool2d(2)] * pooled)]
-        self.features = nn.Sequential(*layers)
+        self.features = Stages(*layers)
         left = [((side - 2) // 2 - 1) // 2 if pooled else side - 3 for side in (height, width)]
         self.head = dense_head(8 * left[0] * left[1], 64, outputs)
 

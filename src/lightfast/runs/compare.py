@@ -7,15 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightfast.base.files import load_json
 from lightfast.data.images import ImageSet
 from lightfast.evaluate.compare_many import compare
-from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.forest import Forest
-from lightfast.models.registry import count_parameters
 from lightfast.pages.compare import ComparedRun, CompareResult, RunCost, write_compare_page
 from lightfast.runs.contenders import (
     Contender,
@@ -27,6 +24,9 @@ from lightfast.runs.contenders import (
 from lightfast.runs.folder import METRICS_FILE, TOUCH_FILE, Scoring, record_scoring
 from lightfast.runs.options import RunOptions
 from lightfast.runs.record import envelope, written
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
 
 WARM_UP = 256
 """So many pictures are read before the clock starts: the first batch pays for memory and threads."""
@@ -92,6 +92,8 @@ def _timed(checkpoint: Checkpoint, images: ImageSet) -> tuple[Predictions, float
     """The predictions of all pictures, and pictures a second: after a warm-up, the fastest of the repeats
     (other work only slows them).
     """
+    from lightfast.evaluate.predict import predict
+
     predict(checkpoint, images.take(range(min(WARM_UP, len(images)))))
     times: list[float] = []
     while True:
@@ -106,6 +108,9 @@ def _cost(side: Contender, speed: float | None) -> RunCost:
     checkpoint = side.checkpoint
     if checkpoint is None:
         return RunCost()
+    from lightfast.models.forest import Forest
+    from lightfast.models.registry import count_parameters
+
     folder = Path(side.run)
     told = load_json(folder / METRICS_FILE) if (folder / METRICS_FILE).is_file() else {}
     forest = isinstance(checkpoint.network, Forest)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,12 @@ from lightfast.data.dataset import Unreadable
 from lightfast.data.images import ImageSet
 from lightfast.data.ingest import Ingest
 from lightfast.evaluate.predictions import SEEN, Predictions
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.load import load_classifier
 from lightfast.runs.folder import without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled, prepare
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
 
 HUB = "hf-hub:"
 
@@ -161,6 +162,9 @@ def _opened(run: str, name: str, options: RunOptions) -> Contender:
             cure="Write them once more: lightfast predict RUN DATA, with `out=FILE.parquet`.",
         )
     if not _is_file(run):
+        # Saved predictions are compared without torch.
+        from lightfast.models.load import load_classifier
+
         checkpoint = load_classifier(run, options.device)
         return Contender(run, name, checkpoint.class_names, checkpoint)
     predictions = Predictions.load(run)

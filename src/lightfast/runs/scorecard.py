@@ -11,21 +11,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightfast.base.errors import DataError, UnknownName
 from lightfast.baselines.responses import load_responses
 from lightfast.baselines.services import Scorecard, ServicePredictions, score_services, service_predictions
 from lightfast.data.images import ImageSet
-from lightfast.evaluate.predict import predict
 from lightfast.evaluate.predictions import Predictions
-from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.load import load_classifier
 from lightfast.pages.scorecard import THOUSAND, ReaderCost, ScorecardResult, write_scorecard_page
 from lightfast.runs.folder import TOUCH_FILE, record_scoring, without_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import load_labelled
 from lightfast.runs.record import envelope, written
+
+if TYPE_CHECKING:
+    from lightfast.models.checkpoint import Checkpoint
 
 _WARM_UP = 32
 _HOUR = 3600.0
@@ -69,6 +69,8 @@ def scorecard_run(
     Raises DataError when no response belongs to a picture;
     UnknownName for a price of a service that has none.
     """
+    from lightfast.models.load import load_classifier
+
     started, prices = time.perf_counter(), prices or Prices()
     options.require_out()
     answers, unreadable = load_responses(responses)
@@ -168,6 +170,8 @@ def _content(path: Path) -> Any:
 
 def _timed(classifier: Checkpoint, images: ImageSet, name: str) -> tuple[Predictions, float]:
     """Our predictions, and seconds a picture after a warm-up, pixels in memory."""
+    from lightfast.evaluate.predict import predict
+
     predict(classifier, images.take(range(min(_WARM_UP, len(images)))))
     started = time.perf_counter()
     paired_predictions = predict(classifier, images)

@@ -1,6 +1,7 @@
 """Augmentation on whole batches of pixels, float (N, C, H, W) in [0, 1], by a passed torch generator.
 
-Labels stay true.
+Labels stay true. What is drawn is drawn where the generator is: by one of a graphics card nothing is copied
+to the card.
 """
 
 from __future__ import annotations
@@ -38,16 +39,24 @@ def augment(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
 
 
 def _uniform(count: int, generator: torch.Generator, like: Tensor) -> Tensor:
-    return torch.rand(count, generator=generator).to(like.device)
+    return torch.rand(count, generator=generator, device=generator.device).to(like.device)
+
+
+def _integers(low: int, high: int, count: int, generator: torch.Generator, like: Tensor) -> Tensor:
+    """int64 (count, 1) from `low` to `high` − 1."""
+    return torch.randint(low, high, (count, 1), generator=generator, device=generator.device).to(like.device)
 
 
 def _shift(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Whole-pixel shifts up to `share` of the size, edges replicated."""
     count, _, height, width = pixels.shape
     reach = (max(1, round(share * height)), max(1, round(share * width)))
-    rows = torch.randint(-reach[0], reach[0] + 1, (count, 1), generator=generator) + torch.arange(height)
-    columns = torch.randint(-reach[1], reach[1] + 1, (count, 1), generator=generator) + torch.arange(width)
-    rows, columns = rows.clamp(0, height - 1).to(pixels.device), columns.clamp(0, width - 1).to(pixels.device)
+    rows, columns = (
+        (
+            _integers(-most, most + 1, count, generator, pixels) + torch.arange(extent, device=pixels.device)
+        ).clamp(0, extent - 1)
+        for most, extent in zip(reach, (height, width), strict=True)
+    )
     moved = pixels.permute(0, 2, 3, 1)[
         torch.arange(count, device=pixels.device)[:, None, None], rows[:, :, None], columns[:, None, :]
     ]
@@ -62,23 +71,22 @@ def _cutout(pixels: Tensor, generator: torch.Generator) -> Tensor:
     count, _, height, width = pixels.shape
     side = max(1, min(height, width) // 2)
     covered = [
-        _covered(extent, side, torch.randint(0, extent, (count, 1), generator=generator))
-        for extent in (height, width)
+        _covered(extent, side, _integers(0, extent, count, generator, pixels)) for extent in (height, width)
     ]
-    square = (covered[0][:, :, None] & covered[1][:, None, :])[:, None].to(pixels.device)
+    square = (covered[0][:, :, None] & covered[1][:, None, :])[:, None]
     return torch.where(square, pixels.mean(dim=(0, 2, 3), keepdim=True), pixels)
 
 
 def _covered(extent: int, side: int, middles: Tensor) -> Tensor:
     """bool (N, extent): which pixels along an axis the squares with these middles (N, 1) cover."""
-    places = torch.arange(extent)
+    places = torch.arange(extent, device=middles.device)
     return (places >= middles - side // 2) & (places < middles - side // 2 + side)
 
 
 def _affine(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Rotation ±10°, scale ±10 %, shift ±10 %, zeros outside."""
     count = len(pixels)
-    draw = (torch.rand(count, 4, generator=generator) * 2 - 1).to(pixels.device)
+    draw = (torch.rand(count, 4, generator=generator, device=generator.device) * 2 - 1).to(pixels.device)
     angle, scale = draw[:, 0] * math.radians(10), 1 + 0.1 * draw[:, 1]
     cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
     rows = torch.stack(

@@ -7,24 +7,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from lightfast.base.errors import SettingsError
 from lightfast.base.randomness import derive_seed
 from lightfast.data.images import ImageSet
-from lightfast.data.preprocess import Preprocess
+from lightfast.data.preprocess import Preprocess, to_pixels
 from lightfast.data.trainable import check_trainable
 from lightfast.models.build import find_model, fresh_network
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.models.sizes import check_model
 from lightfast.models.transfer import TransferSettings, load_weights, preprocess_of
+from lightfast.models.whitened import Whitened
 from lightfast.train.balance import BalancedDraws, class_weights
 from lightfast.train.loop import ArraySource, BatchSource, LoopContext, train
 from lightfast.train.objectives import Classification
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
 from lightfast.train.transfer import TransferTask, default_recipe, fit_transfer, labelled_rows
+
+_MET = 5_000
+"""Pictures that a network is made to fit before its first step."""
+_RECIPES = {
+    "whitened": Recipe(
+        epochs=10,
+        batch_size=1024,
+        optimizer="sgd",
+        learning_rate=1.0,
+        weight_decay=5e-4,
+        label_smoothing=0.2,
+        augment="mirror",
+        averaging=0.95,
+        keep="last",
+        clip=100.0,
+    )
+}
+"""Recipes that belong to a model; every other one has the recipe's defaults."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,9 @@ def _fit_network(
     _require_labels_for(recipe, sides[0])
     rows, val_rows = map(labelled_rows, sides)
     classes = sides[0].num_classes
+    if isinstance(network, Whitened):
+        with torch.no_grad():
+            network.meet(preprocess(to_pixels(rows[0][:_MET])))
     weights = class_weights(rows[1], classes) if recipe.balance == "weights" else None
     drawn = recipe.balance in ("sampling", "augment")
     objective = Classification(
@@ -170,5 +193,5 @@ def _require_labels_for(recipe: Recipe, images: ImageSet) -> None:
 def recipe_of(model: str, config: Mapping[str, Any]) -> Recipe:
     """The recipe that a model is trained by when none is given."""
     if not find_model(model, "classifier").transfer:
-        return Recipe()
+        return _RECIPES.get(model, Recipe())
     return default_recipe(TransferSettings.of(**dict(config)).mode)

@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -18,12 +19,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from lightfast.base.errors import CheckpointError, SettingsError, TrainingError
+from lightfast.base.heap import heap_kept
 from lightfast.base.progress import Reporter, silent
 from lightfast.base.randomness import derive_seed
-from lightfast.models.device import bf16_pays, resolve_device
+from lightfast.models.device import bf16_pays_for, resolve_device
 from lightfast.models.tensors import save_tensors
 from lightfast.train.margins import save_epoch_margins
 from lightfast.train.objectives import ROW_MARGINS, Batch, Objective
+from lightfast.train.optimizers import RunningAverage, compiled, optimizer_of
 from lightfast.train.ranks import Ranks
 from lightfast.train.recipe import Recipe, Training
 
@@ -118,7 +121,8 @@ def train(
         CheckpointError: `context.resume` with a state file of another recipe, seed or network.
         StorageError: the state cannot be written. What one of several processes meets is raised in all.
     """
-    return _Training(network, source, objective, recipe, seed, context).run()
+    with heap_kept() if context.device.type == "cpu" else nullcontext():
+        return _Training(network, source, objective, recipe, seed, context).run()
 
 
 @dataclass
@@ -135,10 +139,14 @@ class _Training:
         self.ranks = Ranks.of_process()
         self.network.to(context.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
-        self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_pays(context.device))
-        self.replica = self.ranks.replicated(self.network)
-        self.optimizer = _optimizer(self.network, recipe)
+        self.bf16 = recipe.precision == "bf16" or (
+            recipe.precision == "auto" and bf16_pays_for(self.network, context.device)
+        )
+        self.replica = self.ranks.replicated(compiled(self.network) if recipe.compile else self.network)
+        self.optimizer = optimizer_of(self.network, recipe)
+        self.average = RunningAverage(self.averaged, self.network) if recipe.averaging else None
         self.state = LoopState()
+        self.resting: tuple[Batch, Batch] = (), ()
         self.best: dict[str, Tensor] = {}
         self.val = tuple(rows.to(context.device) for rows in self.source.validation())
         if recipe.schedule == "plateau" and not len(self.val[0]):
@@ -158,13 +166,13 @@ class _Training:
                 self._save()
         if self.best:
             self.network.load_state_dict(self.best)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         self.network.eval()
         return self.state.history
 
     def _one_epoch(self) -> None:
         started, number = (time.perf_counter(), time.process_time()), self.state.epoch
-        rows = tuple(part.to(self.context.device) for part in self.source.epoch(number))
+        rows = self._on_device(self.source.epoch(number))
         # Dropout draws from torch's global generator: give it the epoch's own seed, and the caller's state
         # back afterwards.
         with torch.random.fork_rng(
@@ -183,11 +191,27 @@ class _Training:
         shown = ", ".join(f"{key} {row[key]:.4f}" for key in row if key.startswith("val_"))
         self.context.report(self.context.label, self.state.epoch * 1000, self.recipe.epochs * 1000, shown)
 
-    def _learn(self, rows: Batch, number: int) -> dict[str, float]:
+    def _on_device(self, rows: Batch) -> Batch:
+        """The rows where the loop computes; the same ones as in the last epoch rest there."""
+        given, _ = self.resting
+        if len(given) != len(rows) or any(one is not other for one, other in zip(given, rows, strict=True)):
+            self.resting = rows, tuple(part.to(self.context.device) for part in rows)
+        return self.resting[1]
+
+    def _drawn(self, count: int, number: int) -> tuple[Tensor, torch.Generator]:
+        """The order of the rows of an epoch, and what its augmentation draws from."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
-        order = torch.randperm(len(rows[0]), generator=generator).to(self.context.device)
+        order = torch.randperm(count, generator=generator).to(self.context.device)
         if self.ranks.words:
             generator.manual_seed(derive_seed(self.seed, "order", number, *self.ranks.words))
+        if self.context.device.type == "cuda":
+            # What is drawn for augmentation is drawn on the card: a copy from here would be waited for.
+            words = ("augment", number, *self.ranks.words)
+            generator = torch.Generator(self.context.device).manual_seed(derive_seed(self.seed, *words))
+        return order, generator
+
+    def _learn(self, rows: Batch, number: int) -> dict[str, float]:
+        order, generator = self._drawn(len(rows[0]), number)
         batches = _batches(len(order), self.recipe.batch_size, self.ranks.size)
         self.network.train()
         sums: dict[str, Tensor] = {}
@@ -227,21 +251,12 @@ class _Training:
     def _step(self, batch: Batch, generator: torch.Generator, step: int, weight: float) -> dict[str, Tensor]:
         with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.bf16):
             loss, measures = self.objective(self.replica, batch, generator)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         (loss * weight if self.ranks.together else loss).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
-        if self.recipe.averaging:
-            decay = min(self.recipe.averaging, (1 + step) / (10 + step))
-            # The running statistics of batch norm belong to the weights they were measured with: both are
-            # averaged alike.
-            pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
-            with torch.no_grad():
-                for mean, current in pairs:
-                    if mean.is_floating_point():
-                        mean.lerp_(current, 1 - decay)
-                    else:
-                        mean.copy_(current)
+        if self.average is not None:
+            self.average.follow(min(self.recipe.averaging, (1 + step) / (10 + step)))
         return {"loss": loss.detach(), **measures}
 
     @torch.inference_mode()
@@ -249,14 +264,16 @@ class _Training:
         if not len(self.val[0]):
             return {}
         self.averaged.eval()
-        sums: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         for start in range(0, len(self.val[0]), 256):
             batch = tuple(part[start : start + 256] for part in self.val)
             with torch.autocast(self.context.device.type, torch.bfloat16, enabled=self.bf16):
                 loss, measures = self.objective(self.averaged, batch, None)
             for key, value in {"loss": loss, **measures}.items():
-                sums[key] = sums.get(key, 0.0) + float(value) * len(batch[0])
-        return {f"val_{key}": value / len(self.val[0]) for key, value in sums.items()}
+                # Added up in double precision where the batches are, read once at the end: a graphics card is
+                # not waited for.
+                sums[key] = sums.get(key, 0) + value.double() * len(batch[0])
+        return {f"val_{key}": float(value) / len(self.val[0]) for key, value in sums.items()}
 
     def _judge(self, row: dict[str, Any]) -> None:
         """Keep the best weights; step the plateau schedule; decide on stopping."""
@@ -356,18 +373,6 @@ def _batches(count: int, size: int, ranks: int = 1) -> list[tuple[int, int]]:
             cure="Use fewer processes, or a larger `recipe.batch_size`.",
         )
     return edges
-
-
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    # Biases and norm parameters are not decayed: it only moves their scale.
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -65,7 +65,12 @@ class Recipe(Settings):
     )
     clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="auto is bf16 where hardware computes it, else fp32"
+        default="auto",
+        description="auto is bf16 where hardware computes it and the network is wide enough, else fp32",
+    )
+    compile: bool = Field(
+        default=False,
+        description="torch.compile, with CUDA graphs on a graphics card; pays in long trainings",
     )
 
     @model_validator(mode="after")

@@ -8,7 +8,6 @@ import http.client
 import json
 import time
 import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +112,8 @@ def _note_version(answer: Any, url: str, part: Path) -> None:
 
 def _ask(url: str, part: Path, have: int, timeout: float) -> Any:
     """The server's answer to a request for what comes after the `have` bytes of `part`."""
+    import urllib.request
+
     headers = {"User-Agent": "lightfast", "Accept-Encoding": "identity"}
     validator = _validator(part, url)
     if have and validator:
