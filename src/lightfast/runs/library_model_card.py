@@ -12,9 +12,11 @@ from lightfast.base.files import load_json
 from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, run_of
 from lightfast.runs.folder import (
+    CURVE_FOLDER,
     METRICS_FILE,
     PREDICTIONS_FILE,
     REPAIR_FOLDER,
+    ROBUSTNESS_FOLDER,
     RUN_FILE,
     VAL_PREDICTIONS_FILE,
 )
@@ -104,8 +106,9 @@ def _ways(run: Path) -> dict[str, str]:
     if not (run / RUN_FILE).is_file():
         return {}
     source, model = (load_json(run / RUN_FILE).get(name) or name.upper() for name in ("source", "model"))
+    folder = run / ROBUSTNESS_FOLDER
     return {
-        "robustness": f"lightfast evaluate {run} {source} --corruptions mnist-c --out {run / 'robustness'}",
-        "curve": f"lightfast sweep {source} --over train_size --model {model} --out {run / 'curve'}",
+        "robustness": f"lightfast evaluate {run} {source} --corruptions mnist-c --out {folder}",
+        "curve": f"lightfast sweep {source} --over train_size --model {model} --out {run / CURVE_FOLDER}",
         "repair": f"lightfast repair {run} DATA --out FOLDER",
     }

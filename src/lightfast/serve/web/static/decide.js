@@ -1,6 +1,7 @@
 // Owns what every page but the review does with decisions: about many pictures at once, told in one sentence, and taken back.
 import { newKey, post } from "./api.js";
-import { counted, isTyping, say, sayFailed } from "./say.js";
+import { counted } from "./numbers.js";
+import { isTyping, say, sayFailed } from "./say.js";
 
 /**
  * Label pictures, or say what they are not, as one act that `undo` takes back.

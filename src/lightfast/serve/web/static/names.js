@@ -1,5 +1,6 @@
 // Owns the list of labels beside a picture: the same order always, digits for the first ten, letters to find any of them.
-import { make, percent } from "./say.js";
+import { percent } from "./numbers.js";
+import { make } from "./say.js";
 
 /** @typedef {{id: number, name: string}} Label */
 

@@ -49,8 +49,13 @@ export class Queue {
   take() {
     const entry = this.waiting.shift();
     if (this.waiting.length < this.ahead / 2) this.want();
-    for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one);
+    this.prepare();
     return entry && this.load(entry);
+  }
+
+  /** Have the next views come. They wait for an act that is on its way: what the server does for them would hold its answer up. */
+  prepare() {
+    this.chain.then(() => { for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one); });
   }
 
   /** @param {Entry} entry */
@@ -108,7 +113,7 @@ export class Queue {
   add(entries, first = false) {
     for (const one of entries) this.held.add(one.asset_id);
     this.waiting[first ? "unshift" : "push"](...entries);
-    for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one);
+    this.prepare();
   }
 
   /**
