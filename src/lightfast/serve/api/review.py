@@ -28,6 +28,12 @@ from lightfast.serve.service import Served, Service
 
 review_routes = APIRouter(prefix="/api/review", tags=["review"])
 _GUESSES = 5
+Known = Annotated[
+    list[RowId],
+    Field(
+        max_length=500, description="Pictures in hand whose cards are here: they are left out of the answer."
+    ),
+]
 
 
 class LeaseRequest(BaseModel):
@@ -35,6 +41,7 @@ class LeaseRequest(BaseModel):
 
     count: Annotated[int, Field(ge=1, le=500)] = 20
     order: Order = "uncertainty"
+    known: Known = []
 
 
 class LeasedPicture(BaseModel):
@@ -77,9 +84,7 @@ class DecideRequest(BaseModel):
         0, description="So many pictures are to be in hand afterwards; the answer brings them."
     )
     order: Order = "uncertainty"
-    known: Annotated[list[RowId], Field(max_length=500)] = Field(
-        [], description="Pictures in hand whose cards are here: they are left out of the answer."
-    )
+    known: Known = []
 
 
 class PicturesRequest(BaseModel):
@@ -127,7 +132,8 @@ async def post_lease(wanted: LeaseRequest, served: Served, claim: ReviewerClaim)
 
     def lease(connection: Connection, person: Person) -> LeaseAnswer:
         found = hand_of(connection, person.id, wanted.count, order=wanted.order)
-        return lease_answer(served, connection, person, found)
+        known = {*wanted.known}
+        return lease_answer(served, connection, person, [one for one in found if one.asset_id not in known])
 
     return await run_in_threadpool(claim.act, lease)
 

@@ -2,8 +2,8 @@
 import { get, newKey, post, viewOf } from "./api.js";
 import { takeBack } from "./decide.js";
 import { fixed, moment, percent } from "./numbers.js";
-import { button, facts, make, meter, on, part, say, sayFailed } from "./say.js";
-import { thumb } from "./thumb.js";
+import { button, choices, facts, make, meter, on, part, say, sayFailed } from "./say.js";
+import { sized, thumb } from "./thumb.js";
 
 const id = Number(part("asset").dataset.id);
 const SAID = /** @type {Record<string, string>} */ ({ confirm: "said", reject: "said it is not", skip: "skipped", second_opinion: "asked for a second opinion", send_back: "sent back", undo: "took back", redo: "did again" });
@@ -28,7 +28,7 @@ function tagRow(tag) {
 async function look() {
   const { asset, places, history } = await get(`/api/assets/${id}`);
   const picture = part("picture");
-  picture.classList.toggle("crisp", Math.max(asset.width, asset.height) < 128);
+  sized(picture, asset.width, asset.height);
   [picture.width, picture.height] = [asset.width, asset.height];
   document.title = `${asset.name} · Lightfast`;
   part("tags").replaceChildren(...(asset.tags.length ? asset.tags.map(tagRow) : [muted("None yet.")]));
@@ -94,4 +94,4 @@ look().catch((error) => {
   part("asset").hidden = true;
   part("nothing").hidden = false;
 });
-get("/api/labels?client=").then(({ items }) => part("words").replaceChildren(...items.filter((/** @type {any} */ one) => !one.retired_at).map((/** @type {any} */ one) => make("option", { value: one.name }))), sayFailed);
+get("/api/labels?client=").then(({ items }) => part("words").replaceChildren(...choices(items.filter((/** @type {any} */ one) => !one.retired_at).map((/** @type {any} */ one) => one.name))), sayFailed);

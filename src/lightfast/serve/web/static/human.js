@@ -2,7 +2,7 @@
 import { get, post } from "./api.js";
 import { jobCard } from "./live.js";
 import { between, counted, day, fixed, pointsBetween, tenths } from "./numbers.js";
-import { make, meter, named, numeral, part, sayFailed } from "./say.js";
+import { button, make, meter, named, numeral, part, sayFailed } from "./say.js";
 
 /** @typedef {{id: string, source: string, model: string | null, class_names: string[], n: number, made_at: string, mine: any, observed: boolean, labelled: number, people: any[] | null}} Test */
 
@@ -12,8 +12,8 @@ function card(test) {
   const may = mine.finished || (test.observed && people);
   const acts = [];
   if (!mine.finished && !test.observed) acts.push(make("a", { className: "button first", href: `/human/${test.id}`, textContent: mine.answered ? "Go on" : "Begin" }));
-  if (may) acts.push(make("button", { type: "button", className: mine.finished ? "first" : "", textContent: "Results", onclick: () => results(test).catch(sayFailed) }));
-  else if (people) acts.push(make("button", { type: "button", textContent: "See the results instead", title: "You cannot take the test afterwards.", onclick: () => observe(test).catch(sayFailed) }));
+  if (may) acts.push(button("Results", () => results(test), mine.finished ? "first" : ""));
+  else if (people) acts.push(Object.assign(button("See the results instead", () => observe(test)), { title: "You cannot take the test afterwards." }));
   const says = [`${counted(test.n, "picture")}, ${counted(test.class_names.length, "class", "classes")}`, test.model ? `beside ${test.model}` : "without a model", `since ${day(test.made_at)}`];
   const others = people?.map((one) => `${one.person} ${one.answered} of ${one.total}`).join(", ");
   return make("article", { className: "panel test", id: `test-${test.id}` }, make("h2", { textContent: test.source }), make("p", { className: "small muted", textContent: says.join(" · ") }),

@@ -1,7 +1,7 @@
 // Owns the page of labels: the tree of the library's own, and what each client calls them. Every change can be taken back at once; what was refused stays typed.
 import { call, get, post } from "./api.js";
 import { fixed } from "./numbers.js";
-import { button, cell, make, numeral, on, part, say, sayFailed } from "./say.js";
+import { button, cell, choices, make, numeral, on, part, say, sayFailed } from "./say.js";
 
 /** @typedef {{id: number, name: string, client: string, parent_id: number | null, same_as_id: number | null, retired_at: string | null, confirmed: number, suggested: number, rejected: number}} Label */
 
@@ -89,7 +89,7 @@ async function look() {
   part("table").hidden = !rows.length;
   part("nothing").hidden = rows.length > 0;
   part("under").replaceChildren(...places());
-  part("client-names").replaceChildren(...[...new Set(labels.map((one) => one.client).filter(Boolean))].map((value) => make("option", { value })));
+  part("client-names").replaceChildren(...choices([...new Set(labels.map((one) => one.client).filter(Boolean))]));
   part("words").textContent = client ? `Names of ${client}` : "Clients’ names";
 }
 

@@ -3,7 +3,7 @@ import { call, get, viewOf } from "./api.js";
 import { labelAll, undoByKey } from "./decide.js";
 import { Grid } from "./grid.js";
 import { counted, fixed, percent } from "./numbers.js";
-import { isTyping, make, on, part, say, sayFailed } from "./say.js";
+import { choices, isForPage, make, on, part, say, sayFailed } from "./say.js";
 
 /** @typedef {{id: number, name: string, confirmed?: number, suggested?: number}} Label */
 
@@ -44,7 +44,7 @@ class Library {
     on("label-all", "submit", () => this.labelChosen("confirm"));
     on("not-label", "click", () => this.labelChosen("reject"));
     undoByKey((ids) => this.changed(ids));
-    document.addEventListener("keydown", (event) => { if (event.key === "/" && !isTyping(event)) event.preventDefault(), part("query").focus(); });
+    document.addEventListener("keydown", (event) => { if (event.key === "/" && isForPage(event)) event.preventDefault(), part("query").focus(); });
     addEventListener("popstate", () => location.reload());
   }
 
@@ -64,7 +64,7 @@ class Library {
   async start() {
     const [said] = await Promise.all([get("/api/labels?client="), this.look()]);
     this.labels = said.items;
-    part("words").replaceChildren(...this.labels.map((one) => make("option", { value: one.name })));
+    part("words").replaceChildren(...choices(this.labels.map((one) => one.name)));
     this.facets();
   }
 

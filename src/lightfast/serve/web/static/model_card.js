@@ -1,7 +1,7 @@
 // Owns the card of one model: its figures, the confusion matrix whose cells open their pictures, what a precision costs, damage, more pictures.
 import { get } from "./api.js";
 import { between, counted, fixed, hundredths, percent, tenths } from "./numbers.js";
-import { button, cell, facts, make, named, numeral, on, part, sayFailed } from "./say.js";
+import { button, cell, choices, facts, make, named, numeral, on, part, sayFailed } from "./say.js";
 import { thumb } from "./thumb.js";
 
 const ASKED = [0.9, 0.95, 0.98, 0.99];
@@ -57,7 +57,7 @@ async function confusion(tested) {
   const some = found.filter((one) => one.n);
   part("confusion-part").hidden = !some.length;
   if (!some.length) return;
-  part("which").replaceChildren(...some.map((one) => make("option", { value: one.pictures, textContent: `${WHICH[one.pictures]} (${fixed(one.n)})` })));
+  part("which").replaceChildren(...choices(some.map((one) => [one.pictures, `${WHICH[one.pictures]} (${fixed(one.n)})`])));
   const show = () => matrix(some.find((one) => one.pictures === part("which").value));
   part("which").value = (some.find((one) => one.reachable) ?? some[0]).pictures;
   part("which").onchange = show;

@@ -1,11 +1,12 @@
 // Owns the page of people: names, roles, passwords, tokens of programs, and what happened. What was refused stays typed.
 import { call, get, post } from "./api.js";
 import { day, moment } from "./numbers.js";
-import { button, cell, make, on, part, say, sayFailed } from "./say.js";
+import { button, cell, choices, make, on, part, say, sayFailed } from "./say.js";
 
 /** @param {any} one */
 function userRow(one) {
-  const role = make("select", { ariaLabel: `Role of ${one.name}` }, ...["viewer", "reviewer", "admin"].map((name) => make("option", { textContent: name, selected: name === one.role })));
+  const role = make("select", { ariaLabel: `Role of ${one.name}` }, ...choices(["viewer", "reviewer", "admin"]));
+  role.value = one.role;
   const change = (/** @type {object} */ what, /** @type {string} */ said) => call("PATCH", `/api/users/${one.id}`, what).then(() => (say(said), look())).catch((error) => (sayFailed(error), look()));
   role.onchange = () => change({ role: role.value }, `${one.name} is ${role.value} now.`);
   const off = one.disabled_at !== null;
@@ -61,7 +62,7 @@ function showPeople(people) {
 /** @param {string} id @param {string} nobody @param {[string, string][]} rows */
 function choose(id, nobody, rows) {
   const { value } = part(id);
-  part(id).replaceChildren(...[["", nobody], ...rows].map(([value, textContent]) => make("option", { value, textContent })));
+  part(id).replaceChildren(...choices([["", nobody], ...rows]));
   part(id).value = value;
 }
 

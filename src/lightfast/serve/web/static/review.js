@@ -5,7 +5,7 @@ import { Names } from "./names.js";
 import { showNear } from "./near.js";
 import { Queue } from "./queue.js";
 import { counted, fixed, percent } from "./numbers.js";
-import { part, say, sayFailed } from "./say.js";
+import { isForPage, part, say, sayFailed } from "./say.js";
 
 /** @typedef {import("./queue.js").Entry} Entry */
 
@@ -175,18 +175,11 @@ class Review {
   /** @param {KeyboardEvent} event */
   key(event) {
     const on = /** @type {HTMLElement} */ (event.target);
-    if (event.ctrlKey || event.metaKey || event.altKey || /** @type {any} */ (on).isContentEditable) return false;
-    if (on.matches("input, select, textarea")) return false;
+    if (!isForPage(event)) return false;
     if (on.matches("button, a") && (event.key === " " || event.key === "Enter")) return false;
     if (this.many && this.cells.key(event)) return true;
     if (event.key in ACTS) return this.does(ACTS[event.key]), true;
-    if (/^\d$/.test(event.key)) {
-      const label = this.names.ofDigit(event.key);
-      if (label) this.act("confirm", label.id);
-      return true;
-    }
-    if (event.key === "/" || /^\p{L}$/u.test(event.key)) return this.names.begin(event.key === "/" ? "" : event.key), true;
-    return false;
+    return this.names.key(event);
   }
 }
 

@@ -77,8 +77,11 @@ export const numeral = (what) => cell(what, "num");
 /** A row of a table: its name, then its cells. @param {string} name @param {...Node} cells */
 export const named = (name, ...cells) => make("tr", {}, make("th", { scope: "row", textContent: name }), ...cells);
 
-/** Rows of a select or a datalist. @param {string[]} values */
-export const choices = (values) => values.map((value) => make("option", { value, textContent: value }));
+/** Rows of a select or a datalist: values, or values with their texts. @param {(string | [string, string])[]} rows */
+export const choices = (rows) => rows.map((row) => {
+  const [value, textContent = value] = [row].flat();
+  return make("option", { value, textContent });
+});
 
 /** A button; what its act throws is said. @param {string} text @param {() => unknown} act @param {string} [name] of its class */
 export function button(text, act, name = "") {
@@ -93,8 +96,8 @@ export function on(id, kind, act) {
   });
 }
 
-/** Whether a key belongs to a field. @param {Event} event */
-export const isTyping = (event) => /** @type {HTMLElement} */ (event.target).matches("input, select, textarea");
+/** Whether a key is for the page: nobody types, and it is held alone or with Shift. @param {KeyboardEvent} event */
+export const isForPage = (event) => !event.ctrlKey && !event.metaKey && !event.altKey && !(/** @type {HTMLElement} */ (event.target).matches("input, select, textarea"));
 
 /** The names and values of a list of facts, without those that are empty. @param {string} id of the list @param {[string, unknown][]} rows */
 export function facts(id, rows) {
