@@ -9,6 +9,7 @@ import pytest
 from library.brightness import add_greys, confirm, numbers_of, truth_of
 
 from lightfast.base.errors import ConflictError, NotFoundError
+from lightfast.base.progress import silent
 from lightfast.library.library import Library, create_library
 from lightfast.library.promote import LibraryModel, library_model
 from lightfast.library.tag import ModelFacts, register_model
@@ -39,12 +40,14 @@ def test_damage_is_measured_on_what_was_held_out_and_stands_on_the_card(
     trained: tuple[Library, LibraryModel],
 ):
     library, model = trained
-    steps: list[tuple[int, int]] = []
-    given = {"model_id": model.id, "suite": "camera", "limit": 8}
+    steps: list[int] = []
+
+    def noted(label: str, done: int, total: int, detail: str = "") -> None:
+        steps.append(done)
+
     kind = JOB_KINDS.get("robustness")
-    found = kind.work(
-        library, kind.arguments.of(**given), lambda _label, done, total, _more="": steps.append((done, total))
-    )
+    given = kind.arguments.of(model_id=model.id, suite="camera", limit=8)
+    found = kind.work(library, given, noted)
     card = library_model_card(library, model)
     assert card.robustness is not None
     assert (card.robustness["suite"], card.robustness["n"]) == ("camera", 8)
@@ -60,7 +63,7 @@ def test_a_learning_curve_is_trained_as_the_model_was_and_goes_on_after_a_kill(
 ):
     library, model = trained
     kind = JOB_KINDS.get("learning_curve")
-    found = kind.work(library, kind.arguments.of(model_id=model.id, repeats=1), lambda *_: None)
+    found = kind.work(library, kind.arguments.of(model_id=model.id, repeats=1), silent)
     folder = Path(found.folder)
     kept = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert (kept["over"], kept["model"], kept["recipe"]["epochs"]) == ("train_size", "mlp", 2)
