@@ -16,6 +16,7 @@ from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, library_model, run_of
 from lightfast.runs.evaluate import evaluate_run
 from lightfast.runs.folder import CURVE_FOLDER, METRICS_FILE, RECIPE_FILE, ROBUSTNESS_FOLDER, RUN_FILE
+from lightfast.runs.library_model_card import library_model_card
 from lightfast.runs.options import RunOptions
 from lightfast.runs.sweep import sweep_run
 from lightfast.train.fit import ClassifierPlan
@@ -87,10 +88,10 @@ def measure_curve(library: Library, model_id: int, options: RunOptions, repeats:
         command=f"measure what more pictures bring to {model.name}",
     )
     # One after the other in this thread: a server works on it, which answers people meanwhile.
-    asked = SweepOptions("train_size", repeats=repeats, jobs=1)
+    asked = SweepOptions("train_size", values=_sizes(run, len(model.class_names)), repeats=repeats, jobs=1)
     sweep_run(settings["source"], training, plan=_plan(run), sweep_options=asked)
-    said = load_json(folder / METRICS_FILE)["sentences"]
-    return Measured(model.id, model.name, str(folder), tuple(said))
+    said = library_model_card(library, model).curve
+    return Measured(model.id, model.name, str(folder), said)
 
 
 def _run_of(library: Library, model_id: int) -> tuple[LibraryModel, Path, Mapping[str, Any]]:
@@ -105,6 +106,18 @@ def _run_of(library: Library, model_id: int) -> tuple[LibraryModel, Path, Mappin
             cure="Measure a model that was trained here.",
         )
     return model, run, settings
+
+
+def _sizes(run: Path, classes: int) -> tuple[int, ...]:
+    """Numbers of pictures to train on; empty: those that a sweep takes by itself, which are too few for a
+    line through them where there are less than 40 pictures a class.
+    """
+    parts = load_json(run / METRICS_FILE).get("parts", {}) if (run / METRICS_FILE).is_file() else {}
+    # Divided anew, the training part may be some pictures smaller than it was.
+    most = parts.get("train", 0) + parts.get("val", 0) - classes
+    if most >= 40 * classes or most < 8 * classes:
+        return ()
+    return tuple(most * quarter // 4 for quarter in (1, 2, 3, 4))
 
 
 def _plan(run: Path) -> ClassifierPlan:

@@ -238,8 +238,12 @@ def test_the_views_of_the_pictures_ahead_wait_for_the_decision(
     waiting: Running, visit: Callable[..., Visitor]
 ):
     visitor, asked, held = visit(waiting, "/login"), [], []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
     visitor.page.on("request", lambda one: asked.append(one.url) if "/view/" in one.url else None)
-    visitor.page.route("**/api/review/decide", held.append)
+    visitor.page.route("**/api/review/decide", hold)
     visitor.go("/review")
     visitor.page.wait_for_selector("#one img")
     visitor.wait_until(
