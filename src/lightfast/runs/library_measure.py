@@ -24,7 +24,7 @@ from lightfast.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Measured:
+class ModelMeasurement:
     """What a measurement of a model found.
 
     Attributes:
@@ -41,7 +41,7 @@ class Measured:
 
 def measure_robustness(
     library: Library, model_id: int, options: RunOptions, suite: str = "mnist-c", limit: int | None = 500
-) -> Measured:
+) -> ModelMeasurement:
     """Score a model under every damage of a suite, on pictures that it was not trained or chosen on.
 
     Args:
@@ -64,10 +64,10 @@ def measure_robustness(
         raise AssertionError("a suite was asked for")
     clean, damaged = 100 * found.clean_accuracy, 100 * found.robust_accuracy
     said = f"{found.suite}: {clean:.1f} % undamaged, {damaged:.1f} % on average over all damage"
-    return Measured(model.id, model.name, str(folder), (said,))
+    return ModelMeasurement(model.id, model.name, str(folder), (said,))
 
 
-def measure_curve(library: Library, model_id: int, options: RunOptions, repeats: int = 3) -> Measured:
+def measure_curve(library: Library, model_id: int, options: RunOptions, repeats: int = 3) -> ModelMeasurement:
     """Train the network of a model on fewer and fewer of its pictures, and say what more would bring. What
     was trained before a kill is not trained again.
 
@@ -91,7 +91,7 @@ def measure_curve(library: Library, model_id: int, options: RunOptions, repeats:
     asked = SweepOptions("train_size", values=_sizes(run, len(model.class_names)), repeats=repeats, jobs=1)
     sweep_run(settings["source"], training, plan=_plan(run), sweep_options=asked)
     said = library_model_card(library, model).curve
-    return Measured(model.id, model.name, str(folder), said)
+    return ModelMeasurement(model.id, model.name, str(folder), said)
 
 
 def _run_of(library: Library, model_id: int) -> tuple[LibraryModel, Path, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from lightfast.serve.auth.person import Reviewer
 from lightfast.serve.service import Served
 
 model_measure_routes = APIRouter(prefix="/api/models", tags=["models"])
-Seed = Annotated[int, Field(ge=0, le=2**31)]
+_Seed = Annotated[int, Field(ge=0, le=2**31)]
 
 
 class RobustnessRequest(BaseModel):
@@ -25,14 +25,14 @@ class RobustnessRequest(BaseModel):
 
     suite: ShownName = Field("mnist-c", description="A suite of corruptions: mnist-c, imagenet-c, camera …")
     limit: Annotated[int, Field(ge=1, le=100_000)] = 500
-    seed: Seed = 0
+    seed: _Seed = 0
 
 
 class LearningCurveRequest(BaseModel):
     """How often pictures and weights are drawn at every number of pictures."""
 
     repeats: Annotated[int, Field(ge=1, le=20)] = 3
-    seed: Seed = 0
+    seed: _Seed = 0
 
 
 @model_measure_routes.post("/{model_id}/robustness", status_code=202)

@@ -28,7 +28,7 @@ from lightfast.serve.service import Served, Service
 
 review_routes = APIRouter(prefix="/api/review", tags=["review"])
 _GUESSES = 5
-Known = Annotated[
+_Known = Annotated[
     list[RowId],
     Field(
         max_length=500, description="Pictures in hand whose cards are here: they are left out of the answer."
@@ -41,7 +41,7 @@ class LeaseRequest(BaseModel):
 
     count: Annotated[int, Field(ge=1, le=500)] = 20
     order: Order = "uncertainty"
-    known: Known = []
+    known: _Known = []
 
 
 class LeasedPicture(BaseModel):
@@ -84,7 +84,7 @@ class DecideRequest(BaseModel):
         0, description="So many pictures are to be in hand afterwards; the answer brings them."
     )
     order: Order = "uncertainty"
-    known: Known = []
+    known: _Known = []
 
 
 class PicturesRequest(BaseModel):
