@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -179,7 +180,9 @@ def models_and_jobs(client: httpx.Client, library: Library, give_kit: Callable[[
 
 
 def one_model(client: httpx.Client, library: Library, run: Path) -> None:
-    facts = ModelFacts("blobs", str(run), "blobs", ("left", "middle", "right"), {})
+    # A copy: what is measured of a model lies in its run, which other tests share.
+    own = shutil.copytree(run, library.runs / "blobs")
+    facts = ModelFacts("blobs", str(own), "blobs", ("left", "middle", "right"), {})
     here = f"/api/models/{register_model(library.store, facts)}"
     card = client.get(here).json()
     assert card["figures"]["n"] == 24
@@ -192,6 +195,12 @@ def one_model(client: httpx.Client, library: Library, run: Path) -> None:
     cost = client.get(f"{here}/review-cost", params={"precision": [0.5, 0.999]}).json()
     assert cost["items"][1]["threshold"] is None
     assert 0 < cost["provable"] < 0.999
+    for path, order in (("robustness", {"suite": "camera", "limit": 4}), ("learning-curve", {"repeats": 1})):
+        measured = ended(client, client.post(f"{here}/{path}", json=order).json())
+        assert measured["state"] == "done", measured["error"]
+        assert measured["result"]["model"] == "blobs"
+    card = client.get(here).json()
+    assert (card["robustness"]["suite"], bool(card["curve"])) == ("camera", True)
 
 
 def clusters_and_map(client: httpx.Client) -> None:

@@ -242,6 +242,15 @@ def test_a_decision_brings_the_next_pictures(filled: Running):
     assert decisions(filled.library) == 1
 
 
+def test_a_lease_tells_only_of_pictures_that_are_not_known(filled: Running):
+    with people(filled, 2) as (first, second):
+        assert [one["entry"]["asset_id"] for one in lease(first, 3)] == [1, 2, 3]
+        asked = {"count": 5, "known": [1, 2, 3]}
+        said = first.post("/api/review/lease", json=asked).json()["items"]
+        assert [one["entry"]["asset_id"] for one in said] == [4, 5]
+        assert [one["entry"]["asset_id"] for one in lease(second, 1)] == [6]
+
+
 def test_a_reviewer_who_was_known_a_moment_ago_decides_no_more_once_logged_out(filled: Running):
     with people(filled, 1) as (client,):
         assert confirm(client, 1, 1).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ MOST_WAITING = 20_000
 _OWN_ORDER = ("disagreement", "curate", "select")
 """Entries whose order others have chosen."""
 _CHANGED = 1e-3
+_BREATH_SECONDS = 0.002
+"""Between two writes of a new order: who waits to decide gets in."""
 _LATE = 1_000
 """A decision may be written after one of a larger number: so far back it is looked for."""
 
@@ -143,7 +146,10 @@ class LibraryHead:
         if moved:
             here = queue_table.c.id == bindparam("entry")
             change = update(queue_table).where(here).values(uncertainty=bindparam("doubt"))
-            self.library.store.act(lambda connection: connection.execute(change, moved))
+            # A page a transaction: whoever decides meanwhile waits for one of them, not for all.
+            for page in in_pages(moved):
+                self.library.store.act(lambda connection, page=page: connection.execute(change, page))
+                time.sleep(_BREATH_SECONDS)
         return len(moved)
 
 

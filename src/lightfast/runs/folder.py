@@ -36,6 +36,8 @@ PILE_FILE = "pile.csv"
 """What a library trained on, in the run that it made."""
 FOLDS_FOLDER, OUT_OF_FOLD_FILE = "folds", "out_of_fold.parquet"
 RECIPE_FILE, HISTORY_FILE, REPAIR_FOLDER = "recipe.json", "history.jsonl", "repair"
+ROBUSTNESS_FOLDER, CURVE_FOLDER = "robustness", "curve"
+"""What was measured of a run later: accuracy under damage, what more pictures would bring."""
 _COMPUTED = {".training", "checkpoint", METRICS_FILE, HISTORY_FILE, FOLDS_FOLDER, REPAIR_FOLDER, "points"}
 """What an earlier run, or a part of one, has left where any of it stands."""
 SETTINGS = ("data_version", "model", "config", "recipe", "seed", "image_size")

@@ -1,5 +1,5 @@
-"""More kinds of jobs of a library: what computes for minutes (features, clusters, maps, retraining,
-tests of people).
+"""More kinds of jobs of a library: what computes for minutes (features, clusters, maps, retraining, what a
+model is measured by, tests of people).
 """
 
 from __future__ import annotations
@@ -48,6 +48,25 @@ class RetrainArguments(Settings):
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
+class RobustnessArguments(Settings):
+    """What accuracy under damage is measured with."""
+
+    model_id: int = Field(ge=1, description="of a model of the library")
+    suite: str = Field("mnist-c", description="a suite of corruptions")
+    limit: int | None = Field(500, ge=1, description="pictures that it is measured on; none: all")
+    seed: int = Field(0, ge=0, description="of the damage and of the choice of pictures")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
+class CurveArguments(Settings):
+    """What the learning curve of a model is measured with."""
+
+    model_id: int = Field(ge=1, description="of a model of the library")
+    repeats: int = Field(3, ge=1, le=20, description="draws of pictures and weights at every size")
+    seed: int = Field(0, ge=0, description="of the draws and of splits")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
 class HumanTestArguments(Settings):
     """What a blinded test of people is made of."""
 
@@ -93,6 +112,22 @@ def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: in
     return retrain_library(library, options, wanted)
 
 
+def _robustness(library: Library, given: RobustnessArguments, report: Reporter, _by: int | None) -> Any:
+    from lightfast.runs.library_measure import measure_robustness
+    from lightfast.runs.options import RunOptions
+
+    options = RunOptions(device=given.device, seed=given.seed, report=report)
+    return measure_robustness(library, given.model_id, options, given.suite, given.limit)
+
+
+def _curve(library: Library, given: CurveArguments, report: Reporter, _by: int | None) -> Any:
+    from lightfast.runs.library_measure import measure_curve
+    from lightfast.runs.options import RunOptions
+
+    options = RunOptions(device=given.device, seed=given.seed, report=report)
+    return measure_curve(library, given.model_id, options, given.repeats)
+
+
 def _human_test(library: Library, given: HumanTestArguments, report: Reporter, _by: int | None) -> Any:
     from lightfast.runs.library_human import HumanTestPlan, make_human_test
     from lightfast.runs.options import RunOptions
@@ -105,4 +140,6 @@ JOB_KINDS.add("embed", JobKind(EmbedArguments, _embed))
 JOB_KINDS.add("clusters", JobKind(ClustersArguments, _clusters, alone=True))
 JOB_KINDS.add("map", JobKind(MapArguments, _map, alone=True))
 JOB_KINDS.add("retrain", JobKind(RetrainArguments, _retrain, alone=True))
+JOB_KINDS.add("robustness", JobKind(RobustnessArguments, _robustness, alone=True))
+JOB_KINDS.add("learning_curve", JobKind(CurveArguments, _curve, alone=True))
 JOB_KINDS.add("human_test", JobKind(HumanTestArguments, _human_test, alone=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from lightfast.base.files import load_json
 from lightfast.library.library import Library
 from lightfast.library.promote import LibraryModel, run_of
 from lightfast.runs.folder import (
+    CURVE_FOLDER,
     METRICS_FILE,
     PREDICTIONS_FILE,
     REPAIR_FOLDER,
+    ROBUSTNESS_FOLDER,
     RUN_FILE,
     VAL_PREDICTIONS_FILE,
 )
@@ -31,8 +33,8 @@ class LibraryModelCard:
         one_label: whether it gives each picture one label; None: its run is not there to say.
         figures: of the run's own test pictures, by the keys of metrics.json; empty where the run keeps none.
         robustness: accuracy under damage, as `evaluate` with a suite wrote it into a folder of the run.
-        curve: what a sweep over training pictures in a folder of the run says of more pictures, a sentence
-            each.
+        curve: what a sweep over training pictures in a folder of the run says of more pictures, or why it
+            says nothing, a sentence each.
         test_predictions, val_predictions: whether the run keeps what it said of these pictures, one label
             each.
         repair: whether the run has a repair kit.
@@ -56,7 +58,7 @@ def library_model_card(library: Library, model: LibraryModel) -> LibraryModelCar
     said = _figures(run)
     results = list(_results(run))
     robustness = next((one["robustness"] for one in results if one.get("robustness")), None)
-    curve = next((one["sentences"] for one in results if one.get("over") == "train_size"), ())
+    curve = next((_of_sizes(one) for one in results if one.get("over") == "train_size"), ())
     repair = _has_repair_kit(run)
     wanted = {"robustness": robustness is None, "curve": not curve, "repair": not repair}
     ways = {name: text for name, text in _ways(run).items() if wanted[name]}
@@ -73,6 +75,11 @@ def library_model_card(library: Library, model: LibraryModel) -> LibraryModelCar
         repair=repair,
         ways=ways,
     )
+
+
+def _of_sizes(said: Mapping[str, Any]) -> Sequence[str]:
+    """What a sweep over sizes says; of too few or too equal ones why it says nothing."""
+    return said["sentences"] or [note for note in said.get("notes", ()) if note.startswith("no ")]
 
 
 def require_repair_kit(run: str) -> None:
@@ -104,8 +111,9 @@ def _ways(run: Path) -> dict[str, str]:
     if not (run / RUN_FILE).is_file():
         return {}
     source, model = (load_json(run / RUN_FILE).get(name) or name.upper() for name in ("source", "model"))
+    folder = run / ROBUSTNESS_FOLDER
     return {
-        "robustness": f"lightfast evaluate {run} {source} --corruptions mnist-c --out {run / 'robustness'}",
-        "curve": f"lightfast sweep {source} --over train_size --model {model} --out {run / 'curve'}",
+        "robustness": f"lightfast evaluate {run} {source} --corruptions mnist-c --out {folder}",
+        "curve": f"lightfast sweep {source} --over train_size --model {model} --out {run / CURVE_FOLDER}",
         "repair": f"lightfast repair {run} DATA --out FOLDER",
     }

@@ -20,6 +20,7 @@ from lightfast.serve.api.jobs import job_routes
 from lightfast.serve.api.labels import label_routes
 from lightfast.serve.api.layouts import layout_routes
 from lightfast.serve.api.model_cards import model_card_routes
+from lightfast.serve.api.model_measures import model_measure_routes
 from lightfast.serve.api.models import model_routes
 from lightfast.serve.api.neighbours import neighbour_routes
 from lightfast.serve.api.operation import operation_routes
@@ -38,6 +39,7 @@ from lightfast.serve.problems import MEDIA_TYPE, add_problem_handlers
 from lightfast.serve.security import Guard
 from lightfast.serve.service import Service
 from lightfast.serve.settings import ServeSettings
+from lightfast.serve.web.forms import form_routes
 from lightfast.serve.web.pages import STATIC_FOLDER, PageFiles, page_routes
 
 API = (
@@ -53,6 +55,7 @@ API = (
     repair_routes,
     model_routes,
     model_card_routes,
+    model_measure_routes,
     job_routes,
     # Before the routes of one cluster, whose number would be "members".
     cluster_member_routes,
@@ -109,6 +112,7 @@ def create_app(
     for routes in API:
         app.include_router(routes, dependencies=_SECURED, responses={"4XX": _PROBLEM})
     app.include_router(page_routes, include_in_schema=False)
+    app.include_router(form_routes, include_in_schema=False)
     app.mount("/static", PageFiles(directory=STATIC_FOLDER), name="static")
     _build_routes(app)
     add_problem_handlers(app)

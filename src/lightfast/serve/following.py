@@ -24,6 +24,8 @@ _ANEW_SECONDS = 60.0
 """A head knows the pictures that waited when it was made: a new one is made after so long, where it has
 work.
 """
+_ANSWER_SECONDS = 0.05
+"""The decision that completes a handful is answered first: to learn takes the whole interpreter."""
 _LOG = logging.getLogger("lightfast.serve")
 
 
@@ -68,7 +70,7 @@ class QueueFollower:
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            if self._closing.is_set():
+            if self._closing.wait(_ANSWER_SECONDS):
                 return
             try:
                 self._step()

@@ -29,7 +29,7 @@ def copies(library: Library, count: int) -> None:
 @pytest.fixture
 def shelf(waiting: Running, visit: Callable[..., Visitor]) -> Visitor:
     visitor = visit(waiting, "/library")
-    visitor.page.wait_for_selector(".tile img[src]")
+    visitor.page.wait_for_selector(".tile[style*='/view/256']")
     visitor.wait_until("document.getElementById('count').textContent === '30 pictures'")
     return visitor
 
@@ -39,14 +39,29 @@ def test_thousands_of_pictures_take_few_nodes_and_the_last_is_reached_by_a_key(
 ):
     copies(waiting.library, 20_000)
     visitor = visit(waiting, "/library")
-    visitor.page.wait_for_selector(".tile img[src]")
+    visitor.page.wait_for_selector(".tile[style*='/view/256']")
     assert visitor.text("#count") == "20,030 pictures"
-    assert 0 < visitor.page.locator(".tile").count() <= 200
+    assert 0 < visitor.page.locator("*").count() <= 200
     visitor.page.locator("#grid").focus()
     visitor.page.keyboard.press("End")
     # The oldest stands last.
     visitor.page.wait_for_selector(".tile[data-id='1'].at")
-    assert visitor.page.locator(".tile").count() <= 200
+    assert visitor.page.locator("*").count() <= 200
+    assert visitor.page.locator(".tile *").count() == 0
+
+
+def test_who_hears_the_grid_is_told_which_picture_it_is_and_whether_it_is_chosen(shelf: Visitor):
+    page = shelf.page
+    page.locator("#grid").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    at = page.locator(f"#{page.locator('#grid').get_attribute('aria-activedescendant')}")
+    shelf.wait_until("document.querySelector('.tile.at')?.dataset.caption.includes('tone')")
+    said = [at.get_attribute(f"aria-{name}") for name in ("posinset", "setsize", "selected")]
+    assert said == ["3", "30", "true"]
+    assert at.get_attribute("aria-label") == at.get_attribute("data-caption")
+    assert page.get_by_role("listbox").get_by_role("option", selected=True).count() == 1
 
 
 def test_a_label_narrows_the_grid_and_the_address_keeps_it(shelf: Visitor):
@@ -54,7 +69,7 @@ def test_a_label_narrows_the_grid_and_the_address_keeps_it(shelf: Visitor):
     shelf.wait_until("document.getElementById('count').textContent !== '30 pictures'")
     narrowed = shelf.text("#count")
     shelf.page.reload()
-    shelf.page.wait_for_selector(".tile img[src]")
+    shelf.page.wait_for_selector(".tile[style*='/view/256']")
     shelf.wait_until(f"document.getElementById('count').textContent === '{narrowed}'")
 
 

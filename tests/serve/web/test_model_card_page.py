@@ -95,6 +95,22 @@ def test_what_is_not_measured_names_its_command(trained: Running, visit: Callabl
     assert [one.split()[1] for one in commands] == ["evaluate", "sweep", "repair"]
 
 
+def test_damage_is_measured_from_the_card_and_shown_there(trained: Running, visit: Callable[..., Visitor]):
+    visitor = visit(trained, "/models")
+    page = visitor.page
+    page.select_option("#suite", "camera")
+    page.get_by_role("button", name="Measure under damage").click()
+    page.wait_for_selector("#robust tbody tr", timeout=200_000)
+    assert page.locator("#robust tbody th").all_inner_texts() == [
+        "gaussian_noise",
+        "gaussian_blur",
+        "contrast",
+        "jpeg_compression",
+    ]
+    assert visitor.text("#robust-note").startswith("camera, 6 pictures")
+    assert [one.split()[1] for one in page.locator("#ways code").all_inner_texts()] == ["sweep", "repair"]
+
+
 def test_a_training_by_the_page_shows_the_new_model_which_is_taken_into_use_and_back(
     trained: Running, visit: Callable[..., Visitor]
 ):

@@ -7,12 +7,16 @@ from collections.abc import Callable
 import httpx
 from serve.conftest import Running
 from serve.web.conftest import Visitor
+from sqlalchemy import insert
+
+from lightfast.library.schema import labels
+from lightfast.library.users import user_number
 
 
 def test_a_token_is_shown_once_and_revoked(empty: Running, visit: Callable[..., Visitor]):
     visitor = visit(empty, "/people")
     page = visitor.page
-    page.fill("#token input", "nightly upload")
+    page.fill("#token input[name=note]", "nightly upload")
     page.keyboard.press("Enter")
     page.wait_for_selector("#new-token kbd")
     secret = visitor.text("#new-token kbd")
@@ -24,6 +28,69 @@ def test_a_token_is_shown_once_and_revoked(empty: Running, visit: Callable[..., 
         page.get_by_role("button", name="Revoke").click()
         visitor.wait_until("!document.querySelector('#tokens button')")
         assert client.get("/api/assets").status_code == 401
+
+
+def test_a_token_is_limited_to_a_role_a_client_and_some_days(waiting: Running, visit: Callable[..., Visitor]):
+    with waiting.library.store.write() as connection:
+        user_number(connection, "grace", "reviewer")
+        connection.execute(insert(labels).values(client="acme", name="Ton", same_as_id=1))
+    visitor = visit(waiting, "/people")
+    page = visitor.page
+    page.wait_for_selector("#token-user option:nth-child(2)", state="attached")
+    page.fill("#token input[name=note]", "the shop's import")
+    page.select_option("#token-user", label="grace")
+    page.select_option("#token select[name=role]", "viewer")
+    page.fill("#token input[name=client]", "acme")
+    page.fill("#token input[name=days]", "30")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#new-token kbd")
+    headers = {"Authorization": f"Bearer {visitor.text('#new-token kbd')}"}
+    with httpx.Client(base_url=waiting.address, headers=headers) as client:
+        (own,) = client.get("/api/tokens").json()["items"]
+    assert (own["user"], own["role"], own["client"]) == ("grace", "viewer", "acme")
+    assert own["expires_at"] > own["created_at"]
+    told = visitor.text("#tokens li")
+    assert all(one in told for one in ("of grace", "at most viewer", "sees only acme", "until"))
+
+
+def test_without_a_script_tokens_are_made_refused_and_revoked(
+    waiting: Running, visit: Callable[..., Visitor]
+):
+    with waiting.library.store.write() as connection:
+        user_number(connection, "grace", "viewer")
+    visitor = visit(waiting, "/people", java_script_enabled=False)
+    visitor.allowed = ("status of 422",)
+    page = visitor.page
+    page.fill("#token input[name=note]", "nightly")
+    page.select_option("#token-user", label="grace")
+    page.select_option("#token select[name=role]", "admin")
+    page.locator("#token button").click()
+    # Refused beyond what its user may; what was typed stands there still.
+    assert "at most viewer" in page.locator("[role=alert]").inner_text()
+    assert page.input_value("#token input[name=note]") == "nightly"
+    page.select_option("#token select[name=role]", "viewer")
+    page.fill("#token input[name=days]", "7")
+    page.locator("#token button").click()
+    headers = {"Authorization": f"Bearer {page.locator('#new-token kbd').inner_text()}"}
+    with httpx.Client(base_url=waiting.address, headers=headers) as client:
+        assert client.get("/api/tokens").json()["items"][0]["role"] == "viewer"
+        assert "at most viewer" in page.locator("noscript li").inner_text()
+        page.locator("noscript li button").click()
+        assert page.locator("noscript li").count() == 0
+        assert client.get("/api/tokens").status_code == 401
+
+
+def test_a_form_without_the_token_of_its_page_is_refused(waiting: Running):
+    with waiting.client() as client:
+        account = {"name": "chief", "password": "correct horse battery", "role": "admin"}
+        assert client.post("/api/users", json=account).status_code == 201
+        csrf = client.post("/api/session", json=account).json()["csrf"]
+        for given, status in (({}, 403), ({"csrf": "0" * 64}, 403), ({"csrf": csrf}, 200)):
+            answer = client.post("/people/tokens", data={"note": "mine", **given})
+            assert answer.status_code == status, answer.text
+        assert len(client.get("/api/tokens").json()["items"]) == 1
+        client.cookies.clear()
+        assert client.post("/people/tokens", data={"note": "mine"}).status_code == 401
 
 
 def test_a_refused_account_keeps_what_was_typed(empty: Running, visit: Callable[..., Visitor]):

@@ -234,6 +234,30 @@ def test_the_next_picture_does_not_wait_for_its_neighbours(featured: Running, vi
     assert len([one for one in acts(featured.library) if one[0] == "confirm"]) == 6
 
 
+def test_the_views_of_the_pictures_ahead_wait_for_the_decision(
+    waiting: Running, visit: Callable[..., Visitor]
+):
+    visitor, asked, held = visit(waiting, "/login"), [], []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    visitor.page.on("request", lambda one: asked.append(one.url) if "/view/" in one.url else None)
+    visitor.page.route("**/api/review/decide", hold)
+    visitor.go("/review")
+    visitor.page.wait_for_selector("#one img")
+    visitor.wait_until(
+        "performance.getEntriesByType('resource').filter((one) => one.name.includes('/view/')).length === 5"
+    )
+    visitor.page.keyboard.press("Space")
+    visitor.page.wait_for_timeout(300)
+    assert (len(held), len(asked)) == (1, 5)
+    held[0].continue_()
+    settled(visitor, 29)
+    visitor.page.wait_for_timeout(100)
+    assert len(asked) == 6
+
+
 def test_without_features_nothing_is_shown_and_nobody_goes_on_asking(
     waiting: Running, visit: Callable[..., Visitor]
 ):

@@ -27,6 +27,12 @@ from lightfast.serve.service import Served, Service
 
 review_routes = APIRouter(prefix="/api/review", tags=["review"])
 _GUESSES = 5
+_Known = Annotated[
+    list[RowId],
+    Field(
+        max_length=500, description="Pictures in hand whose cards are here: they are left out of the answer."
+    ),
+]
 
 
 class LeaseRequest(BaseModel):
@@ -34,6 +40,7 @@ class LeaseRequest(BaseModel):
 
     count: Annotated[int, Field(ge=1, le=500)] = 20
     order: Order = "uncertainty"
+    known: _Known = []
 
 
 class LeasedPicture(BaseModel):
@@ -76,9 +83,7 @@ class DecideRequest(BaseModel):
         0, description="So many pictures are to be in hand afterwards; the answer brings them."
     )
     order: Order = "uncertainty"
-    known: Annotated[list[RowId], Field(max_length=500)] = Field(
-        [], description="Pictures in hand whose cards are here: they are left out of the answer."
-    )
+    known: _Known = []
 
 
 class PicturesRequest(BaseModel):
@@ -126,7 +131,8 @@ async def post_lease(wanted: LeaseRequest, served: Served, claim: ReviewerClaim)
 
     def lease(connection: Connection, person: Person) -> LeaseAnswer:
         found = hand_of(connection, person.id, wanted.count, order=wanted.order)
-        return lease_answer(served, connection, person, found)
+        known = {*wanted.known}
+        return lease_answer(served, connection, person, [one for one in found if one.asset_id not in known])
 
     return await run_in_threadpool(claim.act, lease)
 

@@ -99,10 +99,14 @@ def look_up(service: Service, connection: Connection, sender: Sender) -> Person 
     return found
 
 
-def identify(request: Request) -> Person | None:
-    """Who sends a request, None for nobody; raises HttpProblem as `look_up` does."""
+def identify(request: Request, csrf: str | None = None) -> Person | None:
+    """Who sends a request, None for nobody; raises HttpProblem as `look_up` does. `csrf`: what a form sends
+    in place of the header.
+    """
     service: Service = request.app.state.service
     sender = sender_of(request)
+    if csrf is not None:
+        sender = replace(sender, csrf=csrf)
     with service.library.store.read() as connection:
         found = look_up(service, connection, sender)
     if found is not None and not found.id and sender.writes:

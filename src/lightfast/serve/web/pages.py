@@ -116,16 +116,10 @@ def human_test_page(request: Request, served: Served, test_id: str) -> Response:
     return _page(request, served, "human_test", test_id=test_id)
 
 
-@page_routes.get("/people")
-def people_page(request: Request, served: Served) -> Response:
-    """Who may do what."""
-    return _page(request, served, "people")
-
-
 @page_routes.get("/login")
 def login_page(request: Request, served: Served) -> Response:
     """Where a browser logs in."""
-    return _rendered(request, served, "login", identify(request), {})
+    return rendered(request, served, "login", identify(request), {})
 
 
 @page_routes.get("/static/tokens.css")
@@ -175,12 +169,15 @@ def _page(request: Request, served: Service, name: str, **more: Any) -> Response
     person = identify(request)
     if person is None:
         return RedirectResponse(f"/login?next={request.url.path}", 303)
-    return _rendered(request, served, name, person, more)
+    return rendered(request, served, name, person, more)
 
 
-def _rendered(
+def rendered(
     request: Request, served: Service, name: str, person: Person | None, more: dict[str, Any]
 ) -> Response:
+    """The page called `name` for this person (None: for nobody); what stands in `more` goes into its
+    template, of a function what it returns.
+    """
     secret = request.cookies.get(COOKIE)
     named = {key: value() if callable(value) else value for key, value in more.items()}
     admin = person is not None and person.role == "admin"
@@ -190,7 +187,7 @@ def _rendered(
         .get_template(f"{name}.html.jinja")
         .render(
             pages=shown if person else [],
-            here=request.url.path,
+            here=f"/{name}",
             user=person,
             csrf=csrf_token(secret) if secret else "none",
             library=served.library.folder.name,

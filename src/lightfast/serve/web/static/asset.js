@@ -1,12 +1,12 @@
 // Owns the page of one picture: its labels, what people decided about it, where it looks to the model, damage and repair, and what is alike.
 import { get, newKey, post, viewOf } from "./api.js";
 import { takeBack } from "./decide.js";
-import { button, facts, make, meter, on, part, percent, say, sayFailed } from "./say.js";
-import { thumb } from "./thumb.js";
+import { fixed, moment, percent } from "./numbers.js";
+import { button, choices, facts, make, meter, on, part, say, sayFailed } from "./say.js";
+import { sized, thumb } from "./thumb.js";
 
 const id = Number(part("asset").dataset.id);
 const SAID = /** @type {Record<string, string>} */ ({ confirm: "said", reject: "said it is not", skip: "skipped", second_opinion: "asked for a second opinion", send_back: "sent back", undo: "took back", redo: "did again" });
-const when = (/** @type {string | null} */ text) => (text ? new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }) : "");
 const muted = (/** @type {string} */ textContent) => make("li", { className: "muted", textContent });
 
 /** @param {{act: "confirm" | "reject", label_id?: number, label?: string}} what */
@@ -28,19 +28,19 @@ function tagRow(tag) {
 async function look() {
   const { asset, places, history } = await get(`/api/assets/${id}`);
   const picture = part("picture");
-  picture.classList.toggle("crisp", Math.max(asset.width, asset.height) < 128);
+  sized(picture, asset.width, asset.height);
   [picture.width, picture.height] = [asset.width, asset.height];
   document.title = `${asset.name} · Lightfast`;
   part("tags").replaceChildren(...(asset.tags.length ? asset.tags.map(tagRow) : [muted("None yet.")]));
-  const acts = history.toReversed().map((/** @type {any} */ one) => make("li", { className: one.holds ? "" : "muted" }, make("b", { textContent: one.user }), ` ${SAID[one.act]} ${one.label ?? ""} `, make("span", { className: "muted", textContent: when(one.at) })));
+  const acts = history.toReversed().map((/** @type {any} */ one) => make("li", { className: one.holds ? "" : "muted" }, make("b", { textContent: one.user }), ` ${SAID[one.act]} ${one.label ?? ""} `, make("span", { className: "muted", textContent: moment(one.at) })));
   part("history").replaceChildren(...(acts.length ? acts : [muted("Nobody has decided anything.")]));
-  facts("facts", [["Name", asset.name], ["Size", `${asset.width} × ${asset.height}`], ["Format", asset.format], ["Taken", when(asset.taken_at)], ["Added", when(asset.added_at)], ...places.map((/** @type {any} */ one) => /** @type {[string, string]} */ (["Place", `${one.uri}${one.lost_at ? " (lost)" : ""}`]))]);
+  facts("facts", [["Name", asset.name], ["Size", `${asset.width} × ${asset.height}`], ["Format", asset.format], ["Taken", moment(asset.taken_at)], ["Added", moment(asset.added_at)], ...places.map((/** @type {any} */ one) => /** @type {[string, string]} */ (["Place", `${one.uri}${one.lost_at ? " (lost)" : ""}`]))]);
 }
 
 async function near() {
   const { items } = await get(`/api/search?like=${id}&limit=13`, { slow: true });
   part("near-part").hidden = false;
-  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => thumb(asset, similarity?.toFixed(2) ?? "")));
+  part("near").replaceChildren(...items.filter((/** @type {any} */ one) => one.asset.id !== id).map((/** @type {any} */ { asset, similarity }) => thumb(asset, fixed(similarity, 2))));
   if (!items.length) part("near").append(make("p", { className: "muted", textContent: "Nothing is alike, or no picture has been embedded yet: group the pictures first." }));
 }
 
@@ -94,4 +94,4 @@ look().catch((error) => {
   part("asset").hidden = true;
   part("nothing").hidden = false;
 });
-get("/api/labels?client=").then(({ items }) => part("words").replaceChildren(...items.filter((/** @type {any} */ one) => !one.retired_at).map((/** @type {any} */ one) => make("option", { value: one.name }))), sayFailed);
+get("/api/labels?client=").then(({ items }) => part("words").replaceChildren(...choices(items.filter((/** @type {any} */ one) => !one.retired_at).map((/** @type {any} */ one) => one.name))), sayFailed);

@@ -1,5 +1,6 @@
 // Owns the keyboard grid of the review page: a fixed number of cells, a cursor, a selection. A cell that was decided takes the next picture; no other one moves.
-import { make, percent } from "./say.js";
+import { percent } from "./numbers.js";
+import { make } from "./say.js";
 
 /** @typedef {import("./queue.js").Entry} Entry */
 

@@ -1,6 +1,7 @@
 // Owns what every page but the review does with decisions: about many pictures at once, told in one sentence, and taken back.
 import { newKey, post } from "./api.js";
-import { counted, isTyping, say, sayFailed } from "./say.js";
+import { counted } from "./numbers.js";
+import { isForPage, say, sayFailed } from "./say.js";
 
 /**
  * Label pictures, or say what they are not, as one act that `undo` takes back.
@@ -26,5 +27,5 @@ export async function takeBack(changed) {
 
 /** The key z takes back, wherever nobody types. @param {(ids: number[]) => unknown} changed */
 export function undoByKey(changed) {
-  addEventListener("keydown", (event) => { if (event.key === "z" && !isTyping(event) && !event.ctrlKey && !event.metaKey) takeBack(changed); });
+  addEventListener("keydown", (event) => { if (event.key === "z" && isForPage(event)) takeBack(changed); });
 }

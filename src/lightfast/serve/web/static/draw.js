@@ -1,6 +1,7 @@
 // Owns the drawing board: ink by pointer, and what the model sees in it after every stroke.
 import { call } from "./api.js";
-import { make, meter, on, part, percent, sayFailed } from "./say.js";
+import { percent } from "./numbers.js";
+import { make, meter, on, part, sayFailed } from "./say.js";
 
 const board = part("board"), pen = /** @type {CanvasRenderingContext2D} */ (board.getContext("2d", { willReadFrequently: true }));
 const dark = part("ink");

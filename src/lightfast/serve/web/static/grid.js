@@ -1,14 +1,15 @@
-// Owns a grid of any number of pictures: only those in view are nodes, and nodes are used again. It knows no server: its owner is told when the view moves.
+// Owns a grid of any number of pictures: only those in view are nodes, one a picture, and nodes are used again. It knows no server: its owner is told when the view moves.
 
 /**
  * @typedef {{id: number, caption?: string, source: string}} Row
  * @typedef {{moved: () => void, chosen: (ids: Set<number>) => void, open: (row: Row) => void, address: (row: Row) => string}} Owner
  */
 
-const MOST_NODES = 190;
+/** Tiles that are kept where fewer are in view: so much is there before it is scrolled to. */
+const MOST_TILES = 70;
 
 export class Grid {
-  /** @param {HTMLElement} root scrolls. @param {Owner} owner @param {{side?: number, gap?: number}} [options] */
+  /** @param {HTMLElement} root a listbox that scrolls. @param {Owner} owner @param {{side?: number, gap?: number}} [options] */
   constructor(root, owner, { side = 150, gap = 6 } = {}) {
     this.root = root;
     this.owner = owner;
@@ -16,6 +17,7 @@ export class Grid {
     this.gap = gap;
     this.floor = root.appendChild(document.createElement("div"));
     this.floor.className = "floor";
+    this.floor.role = "presentation";
     /** @type {Row[]} */
     this.rows = [];
     this.at = -1;
@@ -72,7 +74,7 @@ export class Grid {
   draw() {
     const { columns = 1, step = 1 } = this, high = this.root.clientHeight;
     const seen = Math.ceil(high / step) + 1;
-    const more = Math.max(0, Math.min(seen, Math.floor((MOST_NODES / columns - seen) / 2)));
+    const more = Math.max(0, Math.min(seen, Math.floor((MOST_TILES / columns - seen) / 2)));
     const first = Math.max(0, Math.floor(this.root.scrollTop / step) - more) * columns;
     const last = Math.min(this.rows.length, (Math.floor(this.root.scrollTop / step) + seen + more) * columns);
     for (const [index, node] of this.nodes) {
@@ -84,6 +86,9 @@ export class Grid {
       if (!this.nodes.has(index)) this.add(index);
       this.dress(/** @type {HTMLAnchorElement} */ (this.nodes.get(index)), this.rows[index], index);
     }
+    const at = this.nodes.get(this.at);
+    if (at) this.root.setAttribute("aria-activedescendant", at.id);
+    else this.root.removeAttribute("aria-activedescendant");
     this.owner.moved();
   }
 
@@ -121,12 +126,11 @@ export class Grid {
     if (!node) {
       node = document.createElement("a");
       node.tabIndex = -1;
-      node.append(new Image(), document.createElement("span"));
+      node.role = "option";
     }
     node.dataset.id = "";
     node.className = "tile";
-    /** @type {HTMLImageElement} */ (node.firstElementChild).removeAttribute("src");
-    /** @type {HTMLElement} */ (node.lastElementChild).textContent = "";
+    node.style.backgroundImage = "";
     this.place(node, index);
     this.floor.append(node);
     this.nodes.set(index, node);
@@ -143,19 +147,25 @@ export class Grid {
   dress(node, row, index) {
     if (node.dataset.id !== String(row.id)) {
       node.dataset.id = String(row.id);
+      node.id = `picture-${row.id}`;
       node.href = this.owner.address(row);
-      /** @type {HTMLImageElement} */ (node.firstElementChild).src = row.source;
+      // The policy of the pages allows no style in HTML, but what a module sets.
+      node.style.backgroundImage = `url("${row.source}")`;
       this.name(node, row);
     }
+    const chosen = this.chosen.has(row.id);
     node.dataset.index = String(index);
     node.classList.toggle("at", index === this.at);
-    node.classList.toggle("chosen", this.chosen.has(row.id));
+    node.classList.toggle("chosen", chosen);
+    node.ariaSelected = String(chosen);
+    node.ariaPosInSet = String(index + 1);
+    node.ariaSetSize = String(this.rows.length);
   }
 
   /** @param {HTMLAnchorElement} node @param {Row} row */
   name(node, row) {
-    /** @type {HTMLImageElement} */ (node.firstElementChild).alt = row.caption || `picture ${row.id}`;
-    /** @type {HTMLElement} */ (node.lastElementChild).textContent = row.caption ?? "";
+    node.ariaLabel = row.caption || `picture ${row.id}`;
+    node.dataset.caption = row.caption ?? "";
   }
 
   /** @param {MouseEvent} event */

@@ -1,15 +1,10 @@
 // Owns the page of blinded tests: which there are, how far oneself is, starting one, and the results once they may be seen.
 import { get, post } from "./api.js";
 import { jobCard } from "./live.js";
-import { counted, make, meter, part, sayFailed } from "./say.js";
+import { between, counted, day, fixed, pointsBetween, tenths } from "./numbers.js";
+import { button, make, meter, named, numeral, part, sayFailed } from "./say.js";
 
 /** @typedef {{id: string, source: string, model: string | null, class_names: string[], n: number, made_at: string, mine: any, observed: boolean, labelled: number, people: any[] | null}} Test */
-
-const cell = (/** @type {string} */ text, name = "num") => make("td", { className: name, textContent: text });
-const share = (/** @type {number} */ value) => `${(100 * value).toFixed(1)} %`;
-const between = (/** @type {[number, number]} */ [low, high]) => `${(100 * low).toFixed(1)} – ${(100 * high).toFixed(1)}`;
-const points = (/** @type {number} */ value) => `${value > 0 ? "+" : ""}${(100 * value).toFixed(1)}`;
-const day = (/** @type {string} */ text) => new Date(text).toLocaleDateString("en-GB", { dateStyle: "medium" });
 
 /** @param {Test} test */
 function card(test) {
@@ -17,9 +12,9 @@ function card(test) {
   const may = mine.finished || (test.observed && people);
   const acts = [];
   if (!mine.finished && !test.observed) acts.push(make("a", { className: "button first", href: `/human/${test.id}`, textContent: mine.answered ? "Go on" : "Begin" }));
-  if (may) acts.push(make("button", { type: "button", className: mine.finished ? "first" : "", textContent: "Results", onclick: () => results(test).catch(sayFailed) }));
-  else if (people) acts.push(make("button", { type: "button", textContent: "See the results instead", title: "You cannot take the test afterwards.", onclick: () => observe(test).catch(sayFailed) }));
-  const says = [`${counted(test.n, "picture")}, ${counted(test.class_names.length, "class").replace("classs", "classes")}`, test.model ? `beside ${test.model}` : "without a model", `since ${day(test.made_at)}`];
+  if (may) acts.push(button("Results", () => results(test), mine.finished ? "first" : ""));
+  else if (people) acts.push(Object.assign(button("See the results instead", () => observe(test)), { title: "You cannot take the test afterwards." }));
+  const says = [`${counted(test.n, "picture")}, ${counted(test.class_names.length, "class", "classes")}`, test.model ? `beside ${test.model}` : "without a model", `since ${day(test.made_at)}`];
   const others = people?.map((one) => `${one.person} ${one.answered} of ${one.total}`).join(", ");
   return make("article", { className: "panel test", id: `test-${test.id}` }, make("h2", { textContent: test.source }), make("p", { className: "small muted", textContent: says.join(" · ") }),
     make("div", {}, make("p", { className: "small", textContent: test.observed ? "You have seen the results, and cannot take it any more." : `You have answered ${mine.answered} of ${mine.total}.` }), meter(mine.answered / mine.total)),
@@ -40,7 +35,7 @@ async function results(test) {
   const { baseline, unfinished, notes } = await get(`/api/human/${test.id}/results${all?.checked ? "?unfinished=true" : ""}`);
   if (all) all.onchange = () => results(test).catch(sayFailed);
   part("results-title").textContent = `Results: ${test.source}`;
-  const figure = (/** @type {string} */ name, /** @type {any} */ one) => make("div", {}, make("dt", { textContent: `${name} (${between(one.accuracy_interval)}, n ${one.n.toLocaleString("en")})` }), make("dd", { textContent: share(one.accuracy) }));
+  const figure = (/** @type {string} */ name, /** @type {any} */ one) => make("div", {}, make("dt", { textContent: `${name} (${between(one.accuracy_interval)}, n ${fixed(one.n)})` }), make("dd", { textContent: tenths(one.accuracy) }));
   part("figures").replaceChildren(
     ...(baseline.accuracy === null ? [] : [figure(baseline.people.length > 1 ? "people, on average" : baseline.people[0].person, baseline)]),
     ...(baseline.majority ? [figure("their majority", baseline.majority)] : []), ...(baseline.model ? [figure(baseline.model.name, baseline.model)] : []));
@@ -60,14 +55,14 @@ async function results(test) {
 /** @param {any} one */
 function personRow(one) {
   const paired = one.versus_model;
-  return make("tr", {}, make("th", { scope: "row", textContent: one.person }), cell(String(one.n)), cell(share(one.accuracy)), cell(between(one.accuracy_interval)), cell(String(one.dont_know)),
-    cell(paired ? `${points(paired.difference)} (${points(paired.difference_interval[0])} to ${points(paired.difference_interval[1])})` : ""),
-    cell(paired ? (paired.p_value < 0.001 ? "< 0.001" : paired.p_value.toFixed(3)) : ""), cell(one.median_seconds.toFixed(1)));
+  return named(one.person, ...[fixed(one.n), tenths(one.accuracy), between(one.accuracy_interval), fixed(one.dont_know), paired ? pointsBetween(paired) : "",
+    paired ? (paired.p_value < 0.001 ? "< 0.001" : fixed(paired.p_value, 3)) : "", fixed(one.median_seconds, 1)].map(numeral));
 }
 
 /** @param {string} name @param {any} kappa */
 function kappaRow(name, kappa) {
-  return make("tr", {}, make("th", { scope: "row", textContent: name }), cell(kappa.value === null ? "not defined" : kappa.value.toFixed(2)), cell(kappa.interval.map((/** @type {number} */ end) => end.toFixed(2)).join(" – ")), cell(String(kappa.n)));
+  const [low, high] = kappa.interval;
+  return named(name, ...[kappa.value === null ? "not defined" : fixed(kappa.value, 2), `${fixed(low, 2)} to ${fixed(high, 2)}`, fixed(kappa.n)].map(numeral));
 }
 
 async function look() {

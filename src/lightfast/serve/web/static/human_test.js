@@ -1,7 +1,8 @@
 // Owns the page of one blinded test: the next picture of this person's own order, and the one answer to it. Nothing here knows a label.
 import { get, pause, post } from "./api.js";
 import { Names } from "./names.js";
-import { make, part, say, sayFailed } from "./say.js";
+import { isForPage, make, part, say, sayFailed } from "./say.js";
+import { sized } from "./thumb.js";
 
 /** @typedef {{person: string, answered: number, total: number, next: number | null, finished: boolean}} Progress */
 
@@ -70,9 +71,7 @@ class BlindTest {
     this.place = 0;
     const image = await this.decoded(mine.next);
     if (!image) return say(`Picture ${mine.next} did not come.`, { kind: "failed", seconds: 0, act: "Try again", then: () => this.goOn(mine).catch(sayFailed) });
-    image.style.setProperty("--most-width", `${2 * image.naturalWidth}px`);
-    image.style.setProperty("--most-height", `${2 * image.naturalHeight}px`);
-    image.classList.toggle("crisp", Math.max(image.naturalWidth, image.naturalHeight) < 128);
+    sized(image, image.naturalWidth, image.naturalHeight);
     part("one").replaceChildren(image);
     this.place = mine.next;
     this.shownAt = performance.now();
@@ -111,17 +110,9 @@ class BlindTest {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const on = /** @type {HTMLElement} */ (event.target);
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || on.matches("input, select, textarea")) return false;
+    if (event.repeat || !isForPage(event)) return false;
     if (event.key === "?") return this.answer(null), true;
-    if (/^\d$/.test(event.key)) {
-      const label = this.names.ofDigit(event.key);
-      if (label) this.answer(label.name);
-      else say(`No class has the digit ${event.key}.`, { seconds: 3 });
-      return true;
-    }
-    if (event.key === "/" || /^\p{L}$/u.test(event.key)) return this.names.begin(event.key === "/" ? "" : event.key), true;
-    return false;
+    return this.names.key(event, (digit) => say(`No class has the digit ${digit}.`, { seconds: 3 }));
   }
 }
 

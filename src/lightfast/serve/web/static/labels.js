@@ -1,6 +1,7 @@
 // Owns the page of labels: the tree of the library's own, and what each client calls them. Every change can be taken back at once; what was refused stays typed.
 import { call, get, post } from "./api.js";
-import { button, cell, make, on, part, say, sayFailed } from "./say.js";
+import { fixed } from "./numbers.js";
+import { button, cell, choices, make, numeral, on, part, say, sayFailed } from "./say.js";
 
 /** @typedef {{id: number, name: string, client: string, parent_id: number | null, same_as_id: number | null, retired_at: string | null, confirmed: number, suggested: number, rejected: number}} Label */
 
@@ -75,7 +76,7 @@ function labelRow([one, depth]) {
     button(one.retired_at ? "Take up again" : "Retire", () => change(one, { retired: !one.retired_at }, one.retired_at ? `${one.name} is in use again.` : `${one.name} is retired: nobody is asked about it; what people said stays.`)),
     button("Remove", () => drop(one), "plain"),
   ];
-  return make("tr", { className: one.retired_at ? "muted" : "" }, head, cell(one.confirmed.toLocaleString("en"), "num"), cell(one.suggested.toLocaleString("en"), "num"), cell(under), cell(word), cell(make("div", { className: "row" }, ...acts)));
+  return make("tr", { className: one.retired_at ? "muted" : "" }, head, numeral(fixed(one.confirmed)), numeral(fixed(one.suggested)), cell(under), cell(word), cell(make("div", { className: "row" }, ...acts)));
 }
 
 /** Where a label may stand: anywhere but below itself, which the server refuses. @param {Label} [one] */
@@ -88,7 +89,7 @@ async function look() {
   part("table").hidden = !rows.length;
   part("nothing").hidden = rows.length > 0;
   part("under").replaceChildren(...places());
-  part("client-names").replaceChildren(...[...new Set(labels.map((one) => one.client).filter(Boolean))].map((value) => make("option", { value })));
+  part("client-names").replaceChildren(...choices([...new Set(labels.map((one) => one.client).filter(Boolean))]));
   part("words").textContent = client ? `Names of ${client}` : "Clients’ names";
 }
 

@@ -2,7 +2,8 @@
 import { call, get, viewOf } from "./api.js";
 import { labelAll, undoByKey } from "./decide.js";
 import { Grid } from "./grid.js";
-import { counted, isTyping, make, on, part, percent, say, sayFailed } from "./say.js";
+import { counted, fixed, percent } from "./numbers.js";
+import { choices, isForPage, make, on, part, say, sayFailed } from "./say.js";
 
 /** @typedef {{id: number, name: string, confirmed?: number, suggested?: number}} Label */
 
@@ -43,7 +44,7 @@ class Library {
     on("label-all", "submit", () => this.labelChosen("confirm"));
     on("not-label", "click", () => this.labelChosen("reject"));
     undoByKey((ids) => this.changed(ids));
-    document.addEventListener("keydown", (event) => { if (event.key === "/" && !isTyping(event)) event.preventDefault(), part("query").focus(); });
+    document.addEventListener("keydown", (event) => { if (event.key === "/" && isForPage(event)) event.preventDefault(), part("query").focus(); });
     addEventListener("popstate", () => location.reload());
   }
 
@@ -63,7 +64,7 @@ class Library {
   async start() {
     const [said] = await Promise.all([get("/api/labels?client="), this.look()]);
     this.labels = said.items;
-    part("words").replaceChildren(...this.labels.map((one) => make("option", { value: one.name })));
+    part("words").replaceChildren(...choices(this.labels.map((one) => one.name)));
     this.facets();
   }
 
@@ -89,7 +90,7 @@ class Library {
 
   /** A page of a search; the next ones come when the view nears their place. @param {any} said @param {URLSearchParams} [asked] */
   show({ items, next, notes }, asked) {
-    const found = items.map((/** @type {any} */ { asset, similarity }) => ({ id: asset.id, caption: [similarity === null ? "" : similarity.toFixed(2), caption(asset)].filter(Boolean).join(" · ") }));
+    const found = items.map((/** @type {any} */ { asset, similarity }) => ({ id: asset.id, caption: [fixed(similarity, 2), caption(asset)].filter(Boolean).join(" · ") }));
     this.more = next && asked ? { asked, next } : null;
     this.fill(found, Boolean(next));
     if (notes.length) say(notes.join(" "), { seconds: 8 });
@@ -134,9 +135,8 @@ class Library {
 
   facets() {
     const button = (/** @type {string} */ text, /** @type {number | undefined} */ count, /** @type {boolean} */ pressed, /** @type {() => void} */ then) => {
-      const made = make("button", { type: "button", onclick: then }, make("span", { textContent: text }));
-      if (count !== undefined) made.append(make("small", { textContent: count.toLocaleString("en") }));
-      made.setAttribute("aria-pressed", String(pressed));
+      const made = make("button", { type: "button", onclick: then, textContent: text, title: text, ariaPressed: String(pressed) });
+      if (count !== undefined) made.dataset.count = fixed(count);
       return make("li", {}, made);
     };
     const plain = !this.label && !this.state && !this.query && !this.seen && !this.like.length;

@@ -1,5 +1,6 @@
 // Owns what goes on meanwhile: jobs with their progress by server-sent events, time left, cancel.
 import { get, post } from "./api.js";
+import { fixed } from "./numbers.js";
 import { button, make, sayFailed } from "./say.js";
 
 /** @typedef {{id: string, kind: string, state: string, done: number, total: number, said: string, seconds_left: number | null, error: string | null, result: any}} Job */
@@ -30,7 +31,7 @@ export function follow(id, told) {
 /** Seconds as a person says them. @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${fixed(seconds / 3600, 1)} h`;
 }
 
 /** A card of one job that keeps itself up to date. @param {Job} job @param {(job: Job) => void} [ended] */
@@ -47,7 +48,7 @@ export function jobCard(job, ended) {
     bar.hidden = cancel.hidden = ENDED.includes(now.state);
     again.hidden = !["failed", "cancelled"].includes(now.state);
     if (now.total) [bar.max, bar.value] = [now.total, now.done];
-    const count = now.total ? `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}` : now.done ? now.done.toLocaleString("en") : "";
+    const count = now.total ? `${fixed(now.done)} of ${fixed(now.total)}` : now.done ? fixed(now.done) : "";
     says.textContent = now.error ?? [now.said, count, now.seconds_left ? `${duration(now.seconds_left)} left` : ""].filter(Boolean).join(" · ");
     says.classList.toggle("wrong-text", Boolean(now.error));
   };

@@ -4,6 +4,7 @@ import { labelAll, takeBack, undoByKey } from "./decide.js";
 import { jobCard } from "./live.js";
 // @ts-ignore  served from the report's own scripts
 import { PictureMap } from "./picture_map.js";
+import { fixed } from "./numbers.js";
 import { on, part, sayFailed } from "./say.js";
 
 class LibraryMap extends /** @type {new (root: HTMLElement, data: any) => any} */ (PictureMap) {
@@ -90,7 +91,7 @@ function dataOf(laid, found, members) {
     const member = at.get(laid.asset_ids[row]);
     if (member !== undefined && members.clusters[member] >= 0) [cluster[row], core[row]] = [members.clusters[member], Number(members.core[member])];
   }
-  const clusters = found.items.map((/** @type {any} */ one) => ({ name: one.names[0] ?? "", purity: one.purity, says: one.says, short: `${one.size.toLocaleString("en")}, ${Math.round(100 * one.purity)} % alike` }));
+  const clusters = found.items.map((/** @type {any} */ one) => ({ name: one.names[0] ?? "", purity: one.purity, says: one.says, short: `${fixed(one.size)}, ${fixed(100 * one.purity)} % alike` }));
   return { n, xy: packed(places(laid.x, laid.y)), cluster: packed(cluster), core: packed(core), label: packed(labelsOf(laid, labels)), labels, clusters,
     asset_ids: laid.asset_ids, ids: laid.asset_ids.map((/** @type {number} */ id) => `picture ${id}`), contents: "", tiles: { columns: 1, width: 256, height: 256, sheets: [], held: n } };
 }

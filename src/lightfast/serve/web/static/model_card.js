@@ -1,14 +1,15 @@
 // Owns the card of one model: its figures, the confusion matrix whose cells open their pictures, what a precision costs, damage, more pictures.
 import { get } from "./api.js";
-import { button, cell, counted, facts, make, on, part, percent, tenths } from "./say.js";
+import { between, counted, fixed, hundredths, percent, tenths } from "./numbers.js";
+import { button, cell, choices, facts, make, named, numeral, on, part, sayFailed } from "./say.js";
 import { thumb } from "./thumb.js";
 
 const ASKED = [0.9, 0.95, 0.98, 0.99];
 const WHICH = /** @type {Record<string, string>} */ ({ test: "the test pictures of its run", library: "pictures of this library that people labelled" });
 let model = 0;
 
-/** The card of a model, by its number. @param {number} id */
-export async function showModel(id) {
+/** The card of a model, by its number. @param {number} id @param {(path: string, what?: object) => Promise<void>} order orders a job, and shows it. */
+export async function showModel(id, order) {
   model = id;
   const card = await get(`/api/models/${id}`);
   if (id !== model) return;
@@ -18,7 +19,7 @@ export async function showModel(id) {
   if (card.robustness) robustness(card.robustness);
   part("curve").replaceChildren(...card.curve.map((/** @type {string} */ textContent) => make("p", { textContent })));
   part("curve-part").hidden = !card.curve.length;
-  ways(card.ways);
+  ways(card, order);
   part("card").hidden = false;
   part("confusion-part").hidden = part("cost-part").hidden = true;
   await Promise.all([card.one_label === false ? null : confusion(card.test_predictions), card.val_predictions ? costs(ASKED) : null]);
@@ -26,22 +27,26 @@ export async function showModel(id) {
 
 /** @param {any} card */
 function figures({ figures: said, model: { metrics } }) {
-  const interval = (/** @type {number[] | undefined} */ ends) => (ends ? ` (${(100 * ends[0]).toFixed(1)} – ${(100 * ends[1]).toFixed(1)})` : "");
+  const interval = (/** @type {[number, number] | undefined} */ ends) => (ends ? ` (${between(ends)})` : "");
   const { n = metrics.n, accuracy = metrics.accuracy, accuracy_interval = metrics.accuracy_interval } = said;
   facts("figures", [
     ["Accuracy", accuracy === undefined ? "" : tenths(accuracy) + interval(accuracy_interval)], ["All labels right", tenths(said.exact_match) + interval(said.exact_match_interval)],
     ["Macro F1", tenths(said.macro_f1) + interval(said.macro_f1_interval)], ["Calibration error", said.ece === undefined ? "" : `${tenths(said.ece)}, by chance up to ${tenths(said.ece_by_chance)}`],
-    ["Test pictures", n?.toLocaleString("en")], ["Learned from", said.parts ? counted(said.parts.train, "picture") : ""], ["Network", said.model], ["Seed", said.seed],
+    ["Test pictures", fixed(n)], ["Learned from", said.parts ? counted(said.parts.train, "picture") : ""], ["Network", said.model], ["Seed", said.seed],
   ]);
   const rows = said.per_class ?? said.per_label ?? [];
   part("classes-part").hidden = !rows.length;
-  part("classes").replaceChildren(...rows.map((/** @type {any} */ one) => make("tr", {}, make("th", { scope: "row", textContent: one.name }), cell(tenths(one.precision), "num"), cell(tenths(one.recall), "num"), cell(tenths(one.f1), "num"), cell((one.support ?? one.positives).toLocaleString("en"), "num"))));
+  part("classes").replaceChildren(...rows.map((/** @type {any} */ one) => named(one.name, ...[tenths(one.precision), tenths(one.recall), tenths(one.f1), fixed(one.support ?? one.positives)].map(numeral))));
 }
 
-/** What is missing, and the command that makes it. @param {Record<string, string>} missing */
-function ways(missing) {
-  const named = [["robustness", "Accuracy under damage is not measured yet"], ["curve", "How many more pictures would help is not measured yet"], ["repair", "There is no repair kit yet"]];
-  part("ways").replaceChildren(...named.filter(([name]) => missing[name]).map(([name, text]) => make("li", {}, `${text}: `, make("code", { textContent: missing[name] }))));
+/** What can be measured here, and what is missing with the command that makes it. @param {any} card @param {(path: string, what?: object) => Promise<void>} order */
+function ways({ ways: missing, one_label, robustness: known, curve }, order) {
+  part("measure").hidden = !known && !curve.length && !missing.robustness && !missing.curve;
+  part("measure-robustness").hidden = part("suite-part").hidden = one_label === false;
+  part("measure-robustness").onclick = () => order(`/api/models/${model}/robustness`, { suite: part("suite").value }).catch(sayFailed);
+  part("measure-curve").onclick = () => order(`/api/models/${model}/learning-curve`).catch(sayFailed);
+  const texts = [["robustness", "Accuracy under damage is not measured yet"], ["curve", "How many more pictures would help is not measured yet"], ["repair", "There is no repair kit yet"]];
+  part("ways").replaceChildren(...texts.filter(([name]) => missing[name]).map(([name, text]) => make("li", {}, `${text}: `, make("code", { textContent: missing[name] }))));
   part("ways-part").hidden = !part("ways").children.length;
 }
 
@@ -52,7 +57,7 @@ async function confusion(tested) {
   const some = found.filter((one) => one.n);
   part("confusion-part").hidden = !some.length;
   if (!some.length) return;
-  part("which").replaceChildren(...some.map((one) => make("option", { value: one.pictures, textContent: `${WHICH[one.pictures]} (${one.n.toLocaleString("en")})` })));
+  part("which").replaceChildren(...choices(some.map((one) => [one.pictures, `${WHICH[one.pictures]} (${fixed(one.n)})`])));
   const show = () => matrix(some.find((one) => one.pictures === part("which").value));
   part("which").value = (some.find((one) => one.reachable) ?? some[0]).pictures;
   part("which").onchange = show;
@@ -65,16 +70,16 @@ function matrix({ pictures, class_names: names, counts, pairs, n, reachable, not
   const head = make("thead", {}, make("tr", {}, make("th", { scope: "col", textContent: "is ↓ read as →" }), ...names.map((/** @type {string} */ textContent) => make("th", { scope: "col", className: "num", textContent }))));
   const rows = (counts ?? []).map((/** @type {number[]} */ row, /** @type {number} */ at) => {
     const most = Math.max(1, row.reduce((one, other) => one + other, 0));
-    return make("tr", {}, make("th", { scope: "row", textContent: names[at] }), ...row.map((count, column) => {
-      const shown = cell(count ? opens(count.toLocaleString("en"), names[at], names[column], "plain num") : "", `num${at === column ? " right" : ""}`);
+    return named(names[at], ...row.map((count, column) => {
+      const shown = cell(count ? opens(fixed(count), names[at], names[column], "plain num") : "", `num${at === column ? " right" : ""}`);
       shown.style.setProperty("--share", `${Math.round(100 * count / most)}%`);
       return shown;
     }));
   });
   part("matrix").hidden = !counts;
   part("matrix").replaceChildren(make("caption", { className: "visually-hidden", textContent: "Confusion matrix" }), head, make("tbody", {}, ...rows));
-  part("pairs").replaceChildren(...pairs.slice(0, 8).map((/** @type {any} */ one) => make("li", {}, opens(`${one.given} read as ${one.read}`, one.given, one.read), make("span", { className: "muted small", textContent: ` ${one.count} of ${one.support}, ${tenths(one.share)} (${(100 * one.interval[0]).toFixed(1)} – ${(100 * one.interval[1]).toFixed(1)})` }))));
-  part("confusion-note").textContent = [`${counted(n, "picture")}.`, reachable === n ? "" : reachable ? `${reachable.toLocaleString("en")} of them are in this library and can be opened.` : "None of them is in this library, so that no cell can be opened.", note].filter(Boolean).join(" ");
+  part("pairs").replaceChildren(...pairs.slice(0, 8).map((/** @type {any} */ one) => make("li", {}, opens(`${one.given} read as ${one.read}`, one.given, one.read), make("span", { className: "muted small", textContent: ` ${one.count} of ${one.support}, ${tenths(one.share)} (${between(one.interval)})` }))));
+  part("confusion-note").textContent = [`${counted(n, "picture")}.`, reachable === n ? "" : reachable ? `${fixed(reachable)} of them are in this library and can be opened.` : "None of them is in this library, so that no cell can be opened.", note].filter(Boolean).join(" ");
   part("pile-part").hidden = true;
 }
 
@@ -82,7 +87,7 @@ function matrix({ pictures, class_names: names, counts, pairs, n, reachable, not
 async function pile(pictures, given, predicted) {
   const { items, reachable, count } = await get(`/api/models/${model}/confusion/pictures?${new URLSearchParams({ pictures, given, predicted })}`, { slow: true });
   part("pile-title").textContent = given === predicted ? `${given}, read rightly` : `${given}, read as ${predicted}`;
-  part("pile-note").textContent = reachable === count ? (items.length < count ? `The first ${items.length} of ${count.toLocaleString("en")}.` : "") : `${reachable.toLocaleString("en")} of ${counted(count, "picture")} are in this library.`;
+  part("pile-note").textContent = reachable === count ? (items.length < count ? `The first ${items.length} of ${fixed(count)}.` : "") : `${fixed(reachable)} of ${counted(count, "picture")} are in this library.`;
   part("pile").replaceChildren(...items.map((/** @type {any} */ one) => thumb(one, one.name)));
   part("pile-part").hidden = false;
   part("pile-part").scrollIntoView({ block: "nearest" });
@@ -95,12 +100,12 @@ async function costs(wanted) {
   // Where none of them can be proven, the highest that can be is of use.
   if (provable && !wanted.includes(provable) && items.every((/** @type {any} */ one) => one.threshold === null)) return costs([provable, ...wanted]);
   part("cost-part").hidden = false;
-  part("provable").textContent = provable ? `At most ${(100 * provable).toFixed(1)} % can be proven on its validation pictures.` : "Nothing can be proven on its validation pictures.";
+  part("provable").textContent = provable ? `At most ${tenths(provable)} can be proven on its validation pictures.` : "Nothing can be proven on its validation pictures.";
   part("costs").replaceChildren(...items.map((/** @type {any} */ one) => {
     const all = one.accepted + one.queued, proven = one.threshold !== null;
-    return make("tr", { title: one.says, className: proven ? "" : "muted" }, make("th", { scope: "row", className: "num", textContent: `${+(100 * one.precision).toFixed(2)} %` }),
-      cell(proven ? one.threshold.toFixed(3) : "not proven", "num"), cell(proven ? `${percent(one.val_passed / one.val_n)} of ${one.val_n.toLocaleString("en")}` : "", "num"), cell(tenths(one.val_precision), "num"),
-      cell(!all ? "" : `${one.accepted.toLocaleString("en")} (${percent(one.accepted / all)})`, "num"), cell(!all ? "" : one.queued.toLocaleString("en"), "num"));
+    return make("tr", { title: one.says, className: proven ? "" : "muted" }, make("th", { scope: "row", className: "num", textContent: hundredths(one.precision) }),
+      ...[proven ? fixed(one.threshold, 3) : "not proven", proven ? `${percent(one.val_passed / one.val_n)} of ${fixed(one.val_n)}` : "", tenths(one.val_precision),
+        all ? `${fixed(one.accepted)} (${percent(one.accepted / all)})` : "", all ? fixed(one.queued) : ""].map(numeral));
   }));
   part("unseen").hidden = items.some((/** @type {any} */ one) => one.accepted + one.queued);
 }
@@ -108,10 +113,10 @@ async function costs(wanted) {
 /** @param {any} said */
 function robustness(said) {
   const severities = [...new Set(said.rows.map((/** @type {any} */ one) => one.severity))].sort();
-  part("robust-note").textContent = `${said.suite}, ${counted(said.n, "picture")}, seed ${said.seed}: ${tenths(said.clean_accuracy)} undamaged, ${tenths(said.robust_accuracy)} (${(100 * said.robust_interval[0]).toFixed(1)} – ${(100 * said.robust_interval[1]).toFixed(1)}) on average over all damage.`;
+  part("robust-note").textContent = `${said.suite}, ${counted(said.n, "picture")}, seed ${said.seed}: ${tenths(said.clean_accuracy)} undamaged, ${tenths(said.robust_accuracy)} (${between(said.robust_interval)}) on average over all damage.`;
   const head = make("thead", {}, make("tr", {}, make("th", { scope: "col", textContent: "Damage" }), ...severities.map((one) => make("th", { scope: "col", className: "num", textContent: `severity ${one}` }))));
   const names = [...new Set(said.rows.map((/** @type {any} */ one) => one.corruption))];
-  const body = make("tbody", {}, ...names.map((name) => make("tr", {}, make("th", { scope: "row", textContent: String(name) }), ...severities.map((severity) => cell(tenths(said.rows.find((/** @type {any} */ one) => one.corruption === name && one.severity === severity)?.accuracy), "num")))));
+  const body = make("tbody", {}, ...names.map((name) => named(String(name), ...severities.map((severity) => numeral(tenths(said.rows.find((/** @type {any} */ one) => one.corruption === name && one.severity === severity)?.accuracy))))));
   part("robust").replaceChildren(make("caption", { className: "visually-hidden", textContent: "Accuracy under damage" }), head, body);
 }
 

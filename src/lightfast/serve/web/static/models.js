@@ -2,7 +2,8 @@
 import { get, post } from "./api.js";
 import { jobCard } from "./live.js";
 import { showModel } from "./model_card.js";
-import { button, cell, day, make, on, part, say, sayFailed, tenths } from "./say.js";
+import { between, day, fixed, pointsBetween, tenths } from "./numbers.js";
+import { button, cell, make, numeral, on, part, say, sayFailed } from "./say.js";
 
 /** The model whose card is open. */
 let open = Number(location.hash.slice(1)) || 0;
@@ -15,17 +16,16 @@ function modelRow(one) {
   const name = make("th", { scope: "row" }, link);
   if (one.in_use) name.append(" ", make("span", { className: "badge use", textContent: "in use" }));
   const others = one.class_names.length - 5;
-  return make("tr", {}, name, cell(tenths(accuracy), "num"),
-    cell(interval ? `${(100 * interval[0]).toFixed(1)} – ${(100 * interval[1]).toFixed(1)}${n ? `, n ${n.toLocaleString("en")}` : ""}` : "", "num"),
+  return make("tr", {}, name, numeral(tenths(accuracy)), numeral(interval ? `${between(interval)}${n ? `, n ${fixed(n)}` : ""}` : ""),
     cell(one.class_names.slice(0, 5).join(", ") + (others > 0 ? ` and ${others} more` : "")), cell(day(one.promoted_at ?? one.added_at)),
     cell(make("div", { className: "row" }, ...(one.in_use ? [] : [button("Use it", () => act(`/api/models/${one.id}/promote`, `${one.name} is in use.`))]))));
 }
 
 /** @param {any} one */
 function ledgerRow(one) {
-  const { paired, n } = one.figures, points = (/** @type {number} */ share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(1)}`;
-  const worth = paired ? `${points(paired.difference)} (${points(paired.difference_interval[0])} to ${points(paired.difference_interval[1])})` : "";
-  return make("tr", {}, cell(day(one.at)), cell(one.decisions.toLocaleString("en"), "num"), cell(one.minutes.toFixed(0), "num"), cell(tenths(paired?.before_accuracy), "num"), cell(tenths(paired?.after_accuracy ?? one.figures.accuracy), "num"), cell(worth, "num"), cell(n.toLocaleString("en"), "num"), cell(one.verdict));
+  const { paired, n, accuracy } = one.figures;
+  const figures = [fixed(one.decisions), fixed(one.minutes), tenths(paired?.before_accuracy), tenths(paired?.after_accuracy ?? accuracy), paired ? pointsBetween(paired) : "", fixed(n)];
+  return make("tr", {}, cell(day(one.at)), ...figures.map(numeral), cell(one.verdict));
 }
 
 async function look() {
@@ -39,7 +39,7 @@ async function look() {
   part("rollback").disabled = items.filter((/** @type {any} */ one) => one.promoted_at && !one.rolled_back_at).length < 2;
   part("ledger").replaceChildren(...ledger.toReversed().map(ledgerRow));
   part("ledger-part").hidden = !ledger.length;
-  if (open && part("card").dataset.allowed) await showModel(open);
+  if (open && part("card").dataset.allowed) await showModel(open, order);
 }
 
 /** @param {string} path @param {string} said */

@@ -1,5 +1,6 @@
 // Owns the list of labels beside a picture: the same order always, digits for the first ten, letters to find any of them.
-import { make, percent } from "./say.js";
+import { percent } from "./numbers.js";
+import { make } from "./say.js";
 
 /** @typedef {{id: number, name: string}} Label */
 
@@ -112,6 +113,19 @@ export class Names {
   /** The label of a digit, or undefined. @param {string} digit */
   ofDigit(digit) {
     return this.digits.get(digit);
+  }
+
+  /** What a key says of a label: a digit gives one, a letter or / begins to type its name. Whether it was such a key. @param {KeyboardEvent} event @param {(digit: string) => void} [missing] called with a digit that has no label. */
+  key(event, missing = () => {}) {
+    if (/^\d$/.test(event.key)) {
+      const label = this.ofDigit(event.key);
+      if (label) this.choose(label);
+      else missing(event.key);
+      return true;
+    }
+    if (event.key !== "/" && !/^\p{L}$/u.test(event.key)) return false;
+    this.begin(event.key === "/" ? "" : event.key);
+    return true;
   }
 
   /** Begin to type a name with this letter. @param {string} letter */

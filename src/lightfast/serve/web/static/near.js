@@ -1,5 +1,6 @@
 // Owns the decided pictures nearest to the one in hand: asked for ahead, shown when they are there. The next picture never waits for them.
 import { get } from "./api.js";
+import { fixed } from "./numbers.js";
 import { part } from "./say.js";
 import { thumb } from "./thumb.js";
 
@@ -13,11 +14,11 @@ let current = 0;
 
 const whenIdle = (/** @type {() => void} */ act) => ("requestIdleCallback" in window ? requestIdleCallback(act, { timeout: 500 }) : setTimeout(act, 50));
 
-/** Show what people said of the pictures most like this one (0: none), and ask for those of the next ones. @param {number} id @param {number[]} [next] */
-export function showNear(id, next = []) {
+/** Show what people said of the pictures most like this one (0: none), and ask for those of the next ones. @param {number} id @param {number[]} [next] @param {Promise<void>} [after] asked then. */
+export function showNear(id, next = [], after = Promise.resolve()) {
   current = id;
   show();
-  whenIdle(() => { for (const one of id ? [id, ...next] : next) ask(one); });
+  after.then(() => whenIdle(() => { for (const one of id ? [id, ...next] : next) ask(one); }));
 }
 
 function show() {
@@ -34,7 +35,7 @@ async function ask(id) {
   try {
     const { items, compared } = await get(`/api/review/near/${id}`, { slow: true });
     blind = compared ? 0 : blind + 1;
-    known.set(id, items.map((/** @type {any} */ one) => thumb({ id: one.asset_id }, one.labels.join(", "), { target: "_blank", title: `likeness ${one.similarity?.toFixed(2) ?? ""}` })));
+    known.set(id, items.map((/** @type {any} */ one) => thumb({ id: one.asset_id }, one.labels.join(", "), { target: "_blank", title: `likeness ${fixed(one.similarity, 2)}` })));
     if (id === current) show();
   } catch {
     // They are a help, and asked for again when the picture comes; a server that is away is said by api.js.

@@ -1,24 +1,24 @@
 // Owns the page of people: names, roles, passwords, tokens of programs, and what happened. What was refused stays typed.
 import { call, get, post } from "./api.js";
-import { make, part, say, sayFailed } from "./say.js";
-
-const day = (/** @type {string} */ text) => new Date(text).toLocaleDateString("en-GB", { dateStyle: "medium" });
-const cell = (/** @type {(string | Node)[]} */ ...what) => make("td", {}, ...what);
+import { day, moment } from "./numbers.js";
+import { button, cell, choices, make, on, part, say, sayFailed } from "./say.js";
 
 /** @param {any} one */
 function userRow(one) {
-  const role = make("select", { ariaLabel: `Role of ${one.name}` }, ...["viewer", "reviewer", "admin"].map((name) => make("option", { textContent: name, selected: name === one.role })));
+  const role = make("select", { ariaLabel: `Role of ${one.name}` }, ...choices(["viewer", "reviewer", "admin"]));
+  role.value = one.role;
   const change = (/** @type {object} */ what, /** @type {string} */ said) => call("PATCH", `/api/users/${one.id}`, what).then(() => (say(said), look())).catch((error) => (sayFailed(error), look()));
   role.onchange = () => change({ role: role.value }, `${one.name} is ${role.value} now.`);
   const off = one.disabled_at !== null;
-  const lock = make("button", { type: "button", textContent: off ? "Let in again" : "Lock out", onclick: () => change({ disabled: !off }, `${one.name} ${off ? "may log in again" : "is locked out"}.`) });
+  const lock = button(off ? "Let in again" : "Lock out", () => change({ disabled: !off }, `${one.name} ${off ? "may log in again" : "is locked out"}.`));
   return make("tr", { className: off ? "muted" : "" }, make("th", { scope: "row", textContent: one.name }, ...(one.can_log_in ? [] : [make("small", { className: "muted", textContent: " no password" })])), cell(role), cell(one.client ?? "all"), cell(day(one.created_at)), cell(make("div", { className: "row" }, lock)));
 }
 
 /** @param {any} one */
 function tokenRow(one) {
-  const revoke = make("button", { type: "button", className: "plain", textContent: "Revoke", onclick: () => call("DELETE", `/api/tokens/${one.id}`).then(look).catch(sayFailed) });
-  return make("li", { className: "row" }, make("b", { textContent: one.note || "(no note)" }), make("span", { className: "muted small", textContent: `since ${day(one.created_at)}` }), revoke);
+  const limits = [`of ${one.user}`, one.role ? `at most ${one.role}` : "", one.client ? `sees only ${one.client}` : "", `since ${day(one.created_at)}`, one.expires_at ? `until ${day(one.expires_at)}` : ""];
+  const revoke = button("Revoke", () => call("DELETE", `/api/tokens/${one.id}`).then(look), "plain");
+  return make("li", { className: "row" }, make("b", { textContent: one.note || "(no note)" }), make("span", { className: "muted small", textContent: limits.filter(Boolean).join(" · ") }), revoke);
 }
 
 async function look() {
@@ -26,15 +26,16 @@ async function look() {
   part("users").replaceChildren(...users.items.map(userRow));
   part("nobody").hidden = users.items.some((/** @type {any} */ one) => one.can_log_in);
   part("everybody").hidden = !users.items.length;
-  showPeople(users.items.map((/** @type {any} */ one) => one.name));
+  showPeople(users.items);
   part("tokens").replaceChildren(...tokens.items.filter((/** @type {any} */ one) => !one.revoked_at).map(tokenRow));
 }
 
 /** @param {string} id @param {(said: any) => Promise<void>} send */
 function form(id, send) {
-  part(id).addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
-    event.preventDefault();
-    send(Object.fromEntries(new FormData(part(id)))).then(() => (part(id).reset(), look())).catch(sayFailed);
+  on(id, "submit", async () => {
+    await send(Object.fromEntries(new FormData(part(id))));
+    part(id).reset();
+    await look();
   });
 }
 
@@ -42,26 +43,33 @@ form("add", async (said) => {
   await post("/api/users", said);
   say(`${said.name} may log in.`);
 });
-form("token", async (said) => {
-  const { secret } = await post("/api/tokens", said);
+form("token", async ({ note, user_id, role, client, days }) => {
+  const { secret } = await post("/api/tokens", { note, user_id: Number(user_id) || null, role: role || null, client: client.trim() || null, days: Number(days) || null });
   part("new-token").replaceChildren("Copy it now, it is not shown again: ", make("kbd", { textContent: secret }));
 });
 look().catch(sayFailed);
 
 let older = /** @type {string | null} */ (null);
 
-/** @param {string[]} names */
-function showPeople(names) {
-  const { value } = part("history-person");
-  part("history-person").replaceChildren(make("option", { value: "", textContent: "everybody" }), ...names.map((name) => make("option", { textContent: name })));
-  part("history-person").value = value;
+/** The people that can be chosen: whose token, and whose history. @param {any[]} people */
+function showPeople(people) {
+  const own = part("token-user").dataset.own;
+  const open = people.filter((one) => one.name !== own && !one.disabled_at);
+  choose("history-person", "everybody", people.map((one) => [one.name, one.name]));
+  choose("token-user", "yourself", open.map((one) => [String(one.id), one.name]));
+}
+
+/** @param {string} id @param {string} nobody @param {[string, string][]} rows */
+function choose(id, nobody, rows) {
+  const { value } = part(id);
+  part(id).replaceChildren(...choices([["", nobody], ...rows]));
+  part(id).value = value;
 }
 
 /** @param {any} one */
 function historyRow(one) {
   const about = Object.entries(one.detail).map(([name, value]) => `${name.replaceAll("_", " ")} ${Array.isArray(value) ? value.join(", ") : value}`).join(" · ");
-  const when = new Date(one.at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
-  return make("tr", {}, cell(when), cell(one.person ?? "–"), cell(one.act), cell(about));
+  return make("tr", {}, cell(moment(one.at)), cell(one.person ?? "–"), cell(one.act), cell(about));
 }
 
 /** A page of what happened: the newest, or with `more` the one after. */
@@ -76,6 +84,6 @@ async function happened(more = false) {
   part("history-none").hidden = part("history").childElementCount > 0;
 }
 
-part("history-filter").addEventListener("change", () => happened().catch(sayFailed));
-part("older").addEventListener("click", () => happened(true).catch(sayFailed));
+on("history-filter", "change", () => happened());
+on("older", "click", () => happened(true));
 happened().catch(sayFailed);

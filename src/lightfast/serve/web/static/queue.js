@@ -1,5 +1,6 @@
 // Owns the pictures that this person has in hand: leased ahead, their views decoded ahead, decided at once here and acknowledged behind; nothing of the page.
 import { newKey, post, viewOf } from "./api.js";
+import { sized } from "./thumb.js";
 
 /**
  * @typedef {{label_id: number, label: string, probability: number}} Suggestion
@@ -40,17 +41,20 @@ export class Queue {
     this.empty = false;
     /** Acts go one after the other, in the order of the hand. */
     this.chain = Promise.resolve();
-    this.unsent = 0;
-    this.wanted = false;
     this.filling = /** @type {Promise<void> | null} */ (null);
   }
 
   /** The next entry, with its view on the way; undefined where none is here yet. */
   take() {
     const entry = this.waiting.shift();
-    if (this.waiting.length < this.ahead / 2) this.want();
-    for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one);
+    if (this.waiting.length < this.ahead / 2) this.fill();
+    this.prepare();
     return entry && this.load(entry);
+  }
+
+  /** Have the next views come. They wait for an act that is on its way: what the server does for them would hold its answer up. */
+  prepare() {
+    this.chain.then(() => { for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one); });
   }
 
   /** @param {Entry} entry */
@@ -60,27 +64,11 @@ export class Queue {
       image.alt = "";
       image.decoding = "sync";
       if (entry.width) [image.width, image.height] = [entry.width, entry.height];
-      // Small pictures are shown at most twice as large: larger they are no clearer.
-      image.style.setProperty("--most-width", `${2 * entry.width}px`);
-      image.style.setProperty("--most-height", `${2 * entry.height}px`);
-      if (Math.max(entry.width, entry.height) < 128) image.className = "crisp";
+      sized(image, entry.width, entry.height);
       image.src = viewOf(entry.asset_id, this.side);
       image.decode().catch(() => {});
     }
     return entry;
-  }
-
-  /** More is wanted: the next act that is sent asks for it, too; where none is about to be, it is leased. */
-  want() {
-    if (this.unsent) this.wanted = true;
-    else this.fill();
-  }
-
-  /** What an act asks for beside itself, and that more is no longer wanted. @param {Entry[]} entries */
-  more(entries) {
-    if (!this.wanted) return {};
-    this.wanted = false;
-    return { hand: Math.min(500, this.held.size - entries.length + this.ahead), known: [...this.held].slice(0, 500), order: this.order };
   }
 
   /** Lease more, once at a time. */
@@ -90,9 +78,10 @@ export class Queue {
   }
 
   async lease() {
-    // Acts that are on their way would be leased again.
+    // No act that is on its way waits for it, and none of their pictures is leased again.
     await this.chain;
-    const said = await post("/api/review/lease", { count: this.held.size + this.ahead, order: this.order });
+    const known = [...this.held].slice(0, 500);
+    const said = await post("/api/review/lease", { count: Math.min(500, known.length + this.ahead), order: this.order, known });
     this.left = said.left;
     this.come(said.items);
   }
@@ -108,7 +97,7 @@ export class Queue {
   add(entries, first = false) {
     for (const one of entries) this.held.add(one.asset_id);
     this.waiting[first ? "unshift" : "push"](...entries);
-    for (const one of this.waiting.slice(0, AT_ONCE)) this.load(one);
+    this.prepare();
   }
 
   /**
@@ -126,15 +115,11 @@ export class Queue {
     this.done.push(entries);
     this.undone = [];
     this.count(entries.length);
-    this.unsent += 1;
     return this.next(async () => {
-      this.unsent -= 1;
-      const more = this.more(entries);
       try {
-        const said = await post("/api/review/decide", { acts, ...more });
+        const said = await post("/api/review/decide", { acts });
         for (const one of entries) this.held.delete(one.asset_id);
         this.left = said.left;
-        if (more.hand) this.come(said.items);
         return said;
       } catch (error) {
         this.count(-entries.length);

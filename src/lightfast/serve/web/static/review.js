@@ -4,7 +4,8 @@ import { Cells } from "./cells.js";
 import { Names } from "./names.js";
 import { showNear } from "./near.js";
 import { Queue } from "./queue.js";
-import { counted, part, percent, say, sayFailed } from "./say.js";
+import { counted, fixed, percent } from "./numbers.js";
+import { isForPage, part, say, sayFailed } from "./say.js";
 
 /** @typedef {import("./queue.js").Entry} Entry */
 
@@ -68,7 +69,7 @@ class Review {
       this.current = this.queue.take();
       if (this.current?.image) part("one").replaceChildren(this.current.image);
       if (this.current) this.current.shownAt = performance.now();
-      showNear(this.current?.asset_id ?? 0, this.queue.waiting.slice(0, 3).map((one) => one.asset_id));
+      showNear(this.current?.asset_id ?? 0, this.queue.waiting.slice(0, 3).map((one) => one.asset_id), this.queue.chain);
     }
     const some = this.many ? this.cells.some : Boolean(this.current);
     if (!some) part("one").replaceChildren();
@@ -105,9 +106,9 @@ class Review {
 
   paced() {
     const { decided, pace, left } = this.queue;
-    part("decided").textContent = decided.toLocaleString("en");
+    part("decided").textContent = fixed(decided);
     part("speed").textContent = pace ?? "–";
-    part("left").textContent = left === null ? "…" : left >= 10_000 ? "> 10,000" : left.toLocaleString("en");
+    part("left").textContent = left === null ? "…" : left >= 10_000 ? "> 10,000" : fixed(left);
   }
 
   /** @param {string} what */
@@ -174,18 +175,11 @@ class Review {
   /** @param {KeyboardEvent} event */
   key(event) {
     const on = /** @type {HTMLElement} */ (event.target);
-    if (event.ctrlKey || event.metaKey || event.altKey || /** @type {any} */ (on).isContentEditable) return false;
-    if (on.matches("input, select, textarea")) return false;
+    if (!isForPage(event)) return false;
     if (on.matches("button, a") && (event.key === " " || event.key === "Enter")) return false;
     if (this.many && this.cells.key(event)) return true;
     if (event.key in ACTS) return this.does(ACTS[event.key]), true;
-    if (/^\d$/.test(event.key)) {
-      const label = this.names.ofDigit(event.key);
-      if (label) this.act("confirm", label.id);
-      return true;
-    }
-    if (event.key === "/" || /^\p{L}$/u.test(event.key)) return this.names.begin(event.key === "/" ? "" : event.key), true;
-    return false;
+    return this.names.key(event);
   }
 }
 

@@ -68,20 +68,20 @@ export function part(id) {
   return found;
 }
 
-/** @param {number} count @param {string} noun */
-export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
-
-/** @param {number | null | undefined} share */
-export const percent = (share) => (share == null ? "" : share > 0.995 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`);
-
-/** A share with one digit, as tables show it. @param {number | null | undefined} share */
-export const tenths = (share) => (share == null ? "" : `${(100 * share).toFixed(1)} %`);
-
-/** @param {string | null} text */
-export const day = (text) => (text ? new Date(text).toLocaleDateString("en-GB", { dateStyle: "medium" }) : "");
-
 /** A cell of a table. @param {string | Node} what @param {string} [name] of its class */
 export const cell = (what, name = "") => make("td", { className: name }, what);
+
+/** A cell with a number. @param {string | Node} what */
+export const numeral = (what) => cell(what, "num");
+
+/** A row of a table: its name, then its cells. @param {string} name @param {...Node} cells */
+export const named = (name, ...cells) => make("tr", {}, make("th", { scope: "row", textContent: name }), ...cells);
+
+/** Rows of a select or a datalist: values, or values with their texts. @param {(string | [string, string])[]} rows */
+export const choices = (rows) => rows.map((row) => {
+  const [value, textContent = value] = [row].flat();
+  return make("option", { value, textContent });
+});
 
 /** A button; what its act throws is said. @param {string} text @param {() => unknown} act @param {string} [name] of its class */
 export function button(text, act, name = "") {
@@ -96,8 +96,8 @@ export function on(id, kind, act) {
   });
 }
 
-/** Whether a key belongs to a field. @param {Event} event */
-export const isTyping = (event) => /** @type {HTMLElement} */ (event.target).matches("input, select, textarea");
+/** Whether a key is for the page: nobody types, and it is held alone or with Shift. @param {KeyboardEvent} event */
+export const isForPage = (event) => !event.ctrlKey && !event.metaKey && !event.altKey && !(/** @type {HTMLElement} */ (event.target).matches("input, select, textarea"));
 
 /** The names and values of a list of facts, without those that are empty. @param {string} id of the list @param {[string, unknown][]} rows */
 export function facts(id, rows) {

@@ -1,7 +1,8 @@
 // Owns adding pictures: files and folders that are dropped or chosen go up some dozens at a time; what could not be read is named with its reason.
 import { call, get, newKey } from "./api.js";
 import { jobCard } from "./live.js";
-import { counted, make, on, part, say, sayFailed } from "./say.js";
+import { counted, fixed } from "./numbers.js";
+import { make, on, part, say, sayFailed } from "./say.js";
 
 const MOST_FILES = 48;
 const MOST_BYTES = 96 * 2 ** 20;
@@ -68,7 +69,7 @@ async function upload(files) {
 /** @param {number} left */
 function tell(left) {
   part("added").textContent = [
-    `${counted(added, "picture")} added`, known ? `${known.toLocaleString("en")} ${known === 1 ? "was" : "were"} there already` : "",
+    `${counted(added, "picture")} added`, known ? `${fixed(known)} ${known === 1 ? "was" : "were"} there already` : "",
     unreadable.length ? `${counted(unreadable.length, "file")} could not be read` : "", left ? `${counted(left, "file")} to go` : "",
   ].filter(Boolean).join(", ") + ".";
   part("unread").hidden = !unreadable.length;

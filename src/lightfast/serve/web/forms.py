@@ -1,0 +1,104 @@
+"""Forms of the people page for browsers without script: what its module does by the REST, with the same
+checks. The token against forged requests stands in a field of the form, where a module sends a header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+
+from lightfast.base.errors import LightfastError
+from lightfast.library.accounts import list_accounts
+from lightfast.library.schema import labels
+from lightfast.serve.api.fields import PathId
+from lightfast.serve.api.tokens import NewToken, TokenSecret, delete_token, get_tokens, post_token
+from lightfast.serve.auth.person import Person, identify, require_role
+from lightfast.serve.problems import HttpProblem, problem_of
+from lightfast.serve.service import Served, Service
+from lightfast.serve.web.pages import rendered
+
+form_routes = APIRouter()
+_CLIENTS = select(labels.c.client).where(labels.c.client != "").distinct().order_by(labels.c.client)
+_FIELDS = ("note", "user_id", "role", "client", "days")
+
+
+@form_routes.get("/people")
+def people_page(request: Request, served: Served) -> Response:
+    """Who may do what."""
+    person = identify(request)
+    if person is None:
+        return RedirectResponse(f"/login?next={request.url.path}", 303)
+    return _page(request, served, person)
+
+
+@form_routes.post("/people/tokens")
+async def make_token_by_form(request: Request, served: Served) -> Response:
+    """Make a token; the page that comes back shows its secret, or the refusal beside what was typed."""
+    said = {name: str(value) for name, value in (await request.form()).items()}
+    return await run_in_threadpool(_made, request, served, said)
+
+
+@form_routes.post("/people/tokens/{token_id}/revoke")
+async def revoke_token_by_form(token_id: PathId, request: Request, served: Served) -> Response:
+    """Revoke a token, and show the page again."""
+    said = {name: str(value) for name, value in (await request.form()).items()}
+
+    def revoke() -> Response:
+        delete_token(token_id, served, _sender(request, said))
+        return RedirectResponse("/people", 303)
+
+    return await run_in_threadpool(revoke)
+
+
+def _made(request: Request, served: Service, said: Mapping[str, str]) -> Response:
+    person = _sender(request, said)
+    given = {name: text for name in _FIELDS if (text := said.get(name, "").strip())}
+    try:
+        made = post_token(NewToken.model_validate(given), request, served, person)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return _page(request, served, person, said, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except HttpProblem as problem:
+        return _page(request, served, person, said, f"{problem.detail}. {problem.cure}".strip())
+    except LightfastError as error:
+        refusal = problem_of(error)
+        return _page(request, served, person, said, f"{refusal.detail}. {refusal.cure}".strip())
+    return _page(request, served, person, made=made)
+
+
+def _sender(request: Request, said: Mapping[str, str]) -> Person:
+    """Who sends the form; raises HttpProblem 401 for nobody, and 403 without the token of the page."""
+    return require_role(identify(request, csrf=said.get("csrf", "")), "viewer")
+
+
+def _page(
+    request: Request,
+    served: Service,
+    person: Person,
+    said: Mapping[str, str] | None = None,
+    refused: str = "",
+    made: TokenSecret | None = None,
+) -> Response:
+    """The page; only an admin is told who else there is. A refusal has the status 422."""
+    admin = person.role == "admin"
+    with served.library.store.read() as connection:
+        clients = tuple(connection.execute(_CLIENTS).scalars()) if admin else ()
+        accounts = list_accounts(connection) if admin else ()
+    parts: dict[str, Any] = {
+        "accounts": [one for one in accounts if one.disabled_at is None],
+        "clients": clients,
+        "tokens": [one for one in get_tokens(served, person).items if one.revoked_at is None],
+        "said": said or {},
+        "refused": refused,
+        "secret": made and made.secret,
+    }
+    response = rendered(request, served, "people", person, parts)
+    if refused:
+        response.status_code = 422
+    return response
