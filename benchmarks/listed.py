@@ -196,8 +196,8 @@ BENCHMARKS = (
     ),
     Benchmark(
         "library-kills",
-        "a library's workers and reviewers killed at random moments: acts lost, done twice",
-        ("library_kills.py --kills 30",),
+        "a library's workers, reviewers, retrainings and server killed at random moments: acts lost, done twice",
+        ("library_kills.py --kills 30 --slow-kills 10",),
     ),
     Benchmark(
         "library-reviewers",
@@ -215,7 +215,7 @@ BENCHMARKS = (
         ("decide_speed.py",),
     ),
     Benchmark(
-        "library_search",
+        "library-search",
         "search and likeness in libraries of a million rows",
         ("library_search.py --work {work}",),
     ),

@@ -21,7 +21,8 @@ def library_embed(
             "--run",
             metavar="RUN",
             show_default=False,
-            help="A run folder whose network makes the features; without it a published backbone.",
+            help="A run folder whose network makes the features, or a folder with image.onnx, text.onnx and "
+            "tokenizer.json (a pair as CLIP); without it a published backbone.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -86,7 +87,13 @@ def library_search(
         ),
     ] = 0.95,
     client: Annotated[
-        str, Option("--client", metavar="NAME", show_default=False, help="Whose words the labels are in.")
+        str,
+        Option(
+            "--client",
+            metavar="NAME",
+            show_default=False,
+            help="In this client's words, and only what its users may see.",
+        ),
     ] = "",
     source: Annotated[
         str | None,

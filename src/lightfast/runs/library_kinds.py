@@ -10,7 +10,9 @@ from pydantic import Field
 
 from lightfast.base.progress import Reporter
 from lightfast.base.settings import Settings
+from lightfast.library.job_progress import JobProgress
 from lightfast.library.labelled import require_two_labels
+from lightfast.library.ledger import answer_to
 from lightfast.library.library import Library
 from lightfast.runs.library_jobs import JOB_KINDS, JobKind
 
@@ -88,7 +90,13 @@ def _retrain(library: Library, given: RetrainArguments, report: Reporter) -> Any
     from lightfast.runs.library_retrain import retrain_library
     from lightfast.runs.options import RunOptions
 
-    wanted = RetrainOptions(model=given.model, margin=given.margin, promote=given.promote)
+    # Begun again after a kill, a job whose model is in the ledger has been done.
+    order = report.job if isinstance(report, JobProgress) else ""
+    with library.store.read() as connection:
+        done = answer_to(connection, order)
+    if done is not None:
+        return done
+    wanted = RetrainOptions(model=given.model, margin=given.margin, promote=given.promote, order=order)
     options = RunOptions(device=given.device, seed=given.seed, report=report)
     return retrain_library(library, options, wanted)
 

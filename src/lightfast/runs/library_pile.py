@@ -38,6 +38,7 @@ class RetrainOptions:
         share: of the pictures decided since the last retraining that join the untouched part, 0..1.
         margin: a new model is used where it is not worse by more than this, 0..1 (`ledger.not_worse`).
         promote: use the new model where it is not worse; otherwise it is only kept.
+        order: names what was ordered, where it may be begun again after a kill: it is done once.
     """
 
     model: str = "auto"
@@ -47,6 +48,7 @@ class RetrainOptions:
     share: float = 0.2
     margin: float = LEDGER_MARGIN
     promote: bool = True
+    order: str = ""
 
 
 @dataclass(frozen=True, eq=False)

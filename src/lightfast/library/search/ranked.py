@@ -18,8 +18,12 @@ from lightfast.library.feature_files import FeatureFile
 from lightfast.library.schema import assets
 from lightfast.library.search.conditions import CompiledQuery
 
-_FIRST, _GROWTH, _MOST = 1_000, 8, 70_000
-"""Of how many of the best the database is asked first, how many more then; beyond, for all that match."""
+FEW = 50_000
+"""What fewer pictures than this can satisfy is looked up and compared, whatever the database has."""
+_FIRST, _SPARE, _MOST = 1_000, 1.5, 70_000
+"""Of how many of the best the database is asked first, how many more than it then seems to take; beyond, for
+all that match.
+"""
 
 Exact = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
@@ -30,13 +34,14 @@ class Scores:
 
     Attributes:
         known: the file of N pictures.
-        near: gives float32 (N,); called only where many pictures may match.
+        near: rows (M,) → float32 (M,), or None → float32 (N,) of all, asked for only where many pictures may
+            match.
         exact: rows (M,) → float32 (M,).
         rough: whether `near` may order pictures otherwise than `exact`.
     """
 
     known: FeatureFile
-    near: Callable[[], NDArray[np.float32]]
+    near: Callable[[NDArray[np.int64] | None], NDArray[np.float32]]
     exact: Exact
     rough: bool = False
 
@@ -65,10 +70,9 @@ def rank_rows(
         without: assets that are left out.
     """
     need = wanted * (CANDIDATES if scores.rough else 1)
-    if query.few(connection) is not None:
-        rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
-        return best_of(scores, rows, wanted)
-    near = scores.near()
+    if query.few(connection, FEW) is not None:
+        return _best_of_all(connection, query, scores, (wanted, need), without)
+    near = scores.near(None)
     take = max(_FIRST, CANDIDATES * need)
     while take < min(len(near), _MOST):
         rows = _highest(near, take)
@@ -76,10 +80,23 @@ def rank_rows(
         rows = _kept(rows[np.isin(scores.known.asset_ids[rows], there)], scores.known, without)
         if len(rows) >= need:
             return best_of(scores, rows[:need], wanted)
-        take *= _GROWTH
+        take = int(take * max(2.0, _SPARE * need / max(1, len(rows))))
+    return _best_of_all(connection, query, scores, (wanted, need), without)
+
+
+def _best_of_all(
+    connection: Connection,
+    query: CompiledQuery,
+    scores: Scores,
+    counts: tuple[int, int],
+    without: Sequence[int],
+) -> RankedRows:
+    """The best of all that match: `counts` are how many are wanted, and how many are compared in full."""
+    wanted, need = counts
     rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
-    best = rows[_highest(near[rows], need)] if len(rows) > need else rows
-    return best_of(scores, best, wanted)
+    if scores.rough and len(rows) > need:
+        rows = rows[_highest(scores.near(rows), need)]
+    return best_of(scores, rows, wanted)
 
 
 def best_of(scores: Scores, rows: NDArray[np.int64], wanted: int) -> RankedRows:
@@ -105,7 +122,7 @@ def matching_among(
 
 
 def _all_matching(connection: Connection, query: CompiledQuery, known: FeatureFile) -> NDArray[np.int64]:
-    ids = connection.execute(query.matching(connection)).scalars().all()
+    ids = connection.execute(query.matching(connection, FEW)).scalars().all()
     rows = known.rows_of(np.array(ids, np.int64))
     return np.sort(rows[rows >= 0])
 
