@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import library_app
-from lightfast.cli.library import LibraryArg, opened
+from lightfast.cli.library import Background, LibraryArg, in_background, opened
 from lightfast.cli.parameters import AsJson, Device, Root, Seed, Size
 from lightfast.cli.terminal import print_result, progress_bars, run_options
 
@@ -48,6 +48,7 @@ def library_export(
         Literal["darktable", "lightroom"],
         Option("--style", metavar="darktable|lightroom", help="With --xmp: photo.jpg.xmp, or photo.xmp."),
     ] = "darktable",
+    background: Background = False,
     as_json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -70,6 +71,12 @@ def library_export(
         )
     if source is not None and not decisions:
         raise SettingsError("--for", expected="--decisions with it", cure="Leave it out.")
+    if background:
+        what = "xmp" if xmp else "manifest" if manifest else "tags"
+        in_background(
+            library, "export", _order("decisions" if decisions else what, out, state, style), as_json
+        )
+        return
     with progress_bars() as report, opened(library) as held:
         if out is None:
             from lightfast.cli.text.library_export import sidecar_lines
@@ -98,3 +105,15 @@ def library_export(
             ]
             result = table
     print_result(result, as_json, lines)
+
+
+def _order(what: str, out: Path | None, states: list[str] | None, style: str) -> dict[str, Any]:
+    """The arguments of a job."""
+    if what == "decisions":
+        raise SettingsError("--background", expected="tags, --manifest or --xmp", got="--decisions")
+    if out is not None and out.name != str(out):
+        raise SettingsError(
+            f"--out {out}", expected="with --background the name of a file, which LIBRARY/exports then holds"
+        )
+    name = {} if out is None else {"name": out.name}
+    return {"what": what, "states": states or [], "style": style, **name}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lightfast.base.files import make_folder
 from lightfast.base.progress import Reporter
 from lightfast.base.settings import Settings
 from lightfast.library.job_progress import JobProgress
@@ -48,6 +49,21 @@ class RetrainArguments(Settings):
     promote: bool = Field(True, description="use the new model where it is not worse")
     seed: int = Field(0, ge=0, description="of splits and weights")
     device: str = Field("auto", description="auto, cpu or cuda")
+
+
+class ExportArguments(Settings):
+    """What `library export` takes, but decision logs."""
+
+    what: Literal["tags", "manifest", "xmp"] = Field(
+        "tags", description="a table, a pile to train on, sidecars"
+    )
+    name: str = Field(
+        "tags.csv",
+        pattern=r"^[\w.-]{1,100}\.(csv|jsonl|parquet)$",
+        description="of the file, which is written into the library's folder exports, behind the job's id",
+    )
+    states: tuple[Literal["confirmed", "suggested", "rejected"], ...] = Field((), description="none: all")
+    style: Literal["darktable", "lightroom"] = Field("darktable", description="with xmp")
 
 
 class HumanTestArguments(Settings):
@@ -101,6 +117,21 @@ def _retrain(library: Library, given: RetrainArguments, report: Reporter) -> Any
     return retrain_library(library, options, wanted)
 
 
+def _export(library: Library, given: ExportArguments, report: Reporter) -> Any:
+    from lightfast.library.export_tags import TAG_STATES, export_labels, export_tags
+    from lightfast.library.sidecars import write_library_sidecars
+
+    if given.what == "xmp":
+        return write_library_sidecars(library, given.style, report=report)
+    order = report.job if isinstance(report, JobProgress) else "export"
+    out = make_folder(library.exports) / f"{order}-{given.name}"
+    # Only a try at this job that was killed can have left it.
+    out.unlink(missing_ok=True)
+    if given.what == "manifest":
+        return export_labels(library, out)
+    return export_tags(library, out, given.states or TAG_STATES)
+
+
 def _human_test(library: Library, given: HumanTestArguments, report: Reporter) -> Any:
     from lightfast.runs.library_human import HumanTestPlan, make_human_test
     from lightfast.runs.options import RunOptions
@@ -113,4 +144,5 @@ JOB_KINDS.add("embed", JobKind(EmbedArguments, _embed))
 JOB_KINDS.add("clusters", JobKind(ClustersArguments, _clusters, alone=True))
 JOB_KINDS.add("map", JobKind(MapArguments, _map, alone=True))
 JOB_KINDS.add("retrain", JobKind(RetrainArguments, _retrain, alone=True))
+JOB_KINDS.add("export", JobKind(ExportArguments, _export))
 JOB_KINDS.add("human_test", JobKind(HumanTestArguments, _human_test, alone=True))

@@ -311,3 +311,18 @@ def test_the_index_is_walked_and_not_the_table(mixed, tmp_path: Path):
             connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
             plan = [str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {text}")]
             assert any("ix_tags_label_id_asset_id_score_state" in line for line in plan)
+
+
+def test_few_known_pictures_are_looked_up_before_a_common_label_is_walked(mixed, monkeypatch):
+    """By whatever way: the same pictures."""
+    sky = Plain(mixed)("sky")
+    wanted = {f"id:{sky[0]} sky": [sky[0]], "sky sea": Plain(mixed)("sky sea"), "id:7 sky": []}
+    for rare in (0, 2, 10_000):
+        monkeypatch.setattr(conditions, "RARE", rare)
+        for query, ids in wanted.items():
+            with mixed.store.read() as connection:
+                compiled = conditions.compile_query(connection, query)
+                found = connection.execute(compiled.matching(connection)).scalars().all()
+                walked = "AS driver" in str(compiled.pages(connection, None, 5))
+            assert sorted(found) == sorted(_found(mixed, query)) == sorted(ids)
+            assert walked == (rare == 0 or not query.startswith("id:"))

@@ -57,8 +57,9 @@ class CompiledQuery:
         term: what it means.
         names: the labels that it may name.
         users: name → number of everybody.
-        condition: over the columns of `assets`; deleted and unreadable pictures are left out where the search
-            does not ask for them.
+        condition: over the columns of `assets`, all of it.
+        around: of it what holds beside `term`: deleted and unreadable pictures are left out where the search
+            does not ask for them, and what the searcher may not know.
         plain: whether it asks for nothing: every picture that can be seen.
         client: of whose pictures and labels alone it speaks; "": of all.
     """
@@ -67,6 +68,7 @@ class CompiledQuery:
     names: LabelNames
     users: dict[str, int]
     condition: ColumnElement[bool]
+    around: ColumnElement[bool]
     plain: bool
     client: str = ""
 
@@ -76,49 +78,70 @@ class CompiledQuery:
         A label that must be there is walked along its index; what few can satisfy is looked up first; else
         pictures are tried from the newest on.
         """
-        driver = self._driver(connection)
-        if driver is not None:
-            number, held = driver
-            rows = tags.alias("driver")
-            own = select(assets.c.id).select_from(rows.join(assets, assets.c.id == rows.c.asset_id))
-            own = own.where(rows.c.label_id == number, held(rows), self.condition)
-            return _before(own, rows.c.asset_id, before, limit)
-        few = self.few(connection)
-        if few is not None:
-            rows = select(few.c.asset_id).cte("few")
+        few = self._few(connection, RARE)
+        driven = self._driven(connection, few[0], RARE)
+        if driven is not None:
+            return _before(*driven, before, limit)
+        if few[1] is not None:
+            rows = few[1].cte("few")
             own = select(assets.c.id).select_from(rows.join(assets, assets.c.id == rows.c.asset_id))
             return _before(own.where(self.condition), assets.c.id, before, limit)
         return _before(select(assets.c.id).where(self.condition), assets.c.id, before, limit)
 
-    def few(self, connection: Connection, most: int | None = None) -> FromClause | None:
+    def few(self, connection: Connection, most: int) -> FromClause | None:
         """A table with a column `asset_id` that holds every picture that can satisfy the search (and
-        others), where these are fewer than `most` (None: RARE); else None.
+        others), where these are fewer than `most`; else None.
+        """
+        rows = self._few(connection, most)[1]
+        return None if rows is None else rows.subquery()
+
+    def matching(self, connection: Connection, most: int | None = None) -> Select[Any]:
+        """The ids of all pictures that satisfy the search, in no order; fewer than `most` (None: RARE) are
+        looked up.
         """
         most = RARE if most is None else most
+        bound, few = self._few(connection, most)
+        driven = self._driven(connection, bound, most)
+        if driven is not None:
+            return driven[0]
+        own = select(assets.c.id).where(self.condition)
+        if few is None:
+            return own
+        rows = few.subquery()
+        return own.join(rows, rows.c.asset_id == assets.c.id)
+
+    def _few(self, connection: Connection, most: int) -> tuple[int, Select[Any] | None]:
+        """(how many pictures can satisfy the search, counted to `most`; a table of them, None for more)."""
         bound, rows = _candidates(self, connection, self.term, most)
         if self.client:
             own = select(tags.c.asset_id).where(tags.c.label_id.in_(client_label_ids(self.client))).distinct()
             bound, rows = min((bound, rows), (_capped(connection, own, most), own), key=lambda one: one[0])
-        return None if rows is None or bound >= most else rows.subquery()
+        return bound, rows if bound < most else None
 
-    def matching(self, connection: Connection, most: int | None = None) -> Select[Any]:
-        """The ids of all pictures that satisfy the search, in no order; `most`: see `few`."""
-        few = self.few(connection, most)
-        own = select(assets.c.id).where(self.condition)
-        return own if few is None else own.join(few, few.c.asset_id == assets.c.id)
-
-    def _driver(self, connection: Connection) -> tuple[int, Callable[[Any], ColumnElement[bool]]] | None:
-        """The rarest label without others below it that must be there, and how it must be there."""
+    def _driven(
+        self, connection: Connection, bound: int, most: int
+    ) -> tuple[Select[Any], ColumnElement[int]] | None:
+        """The ids of all pictures that satisfy the search, along the index of the rarest label without others
+        below it that must be there, and the column that orders them; None where there is no such label, and
+        where it has more than the `bound` that is known otherwise; all counted to `most`.
+        """
         found: list[tuple[int, int, LabelTerm]] = []
-        for term in _required(self.term):
+        required = list(_required(self.term))
+        for term in required:
             if isinstance(term, LabelTerm):
                 numbers = _numbers(self, term)
                 if len(numbers) == 1:
-                    found.append((_count_tags(connection, numbers, RARE), numbers[0], term))
+                    found.append((_count_tags(connection, numbers, most), numbers[0], term))
+        found = [one for one in found if one[0] <= bound]
         if not found:
             return None
-        _, number, term = min(found, key=lambda one: one[0])
-        return number, lambda rows: _held(term, rows)
+        _, number, driver = min(found, key=lambda one: one[0])
+        rows = tags.alias("driver")
+        own = select(assets.c.id).select_from(rows.join(assets, assets.c.id == rows.c.asset_id))
+        # What the index has said already is not asked again.
+        rest = [_condition(self, term) for term in required if term is not driver]
+        own = own.where(rows.c.label_id == number, _held(driver, rows), *rest, self.around)
+        return own, rows.c.asset_id
 
 
 def compile_query(
@@ -140,14 +163,14 @@ def compile_query(
     else:
         people = {row.name: row.id for row in connection.execute(select(users.c.id, users.c.name))}
     names = load_label_names(connection, client)
-    start = CompiledQuery(term, names, people, true(), plain=term == AndTerm(()), client=client)
-    condition = and_(_condition(start, term), *_usual(term))
+    start = CompiledQuery(term, names, people, true(), true(), plain=term == AndTerm(()), client=client)
+    around = and_(true(), *_usual(term))
     if client:
-        condition &= seen_by_client(client)
+        around &= seen_by_client(client)
     told = any(isinstance(one, LabelTerm | FieldTerm) for one in _all_terms(term))
     if blind_to is not None and told:
-        condition &= ~kept_from(assets.c.id, blind_to)
-    return replace(start, condition=condition)
+        around &= ~kept_from(assets.c.id, blind_to)
+    return replace(start, condition=and_(_condition(start, term), around), around=around)
 
 
 def _require_client_terms(term: Term) -> None:

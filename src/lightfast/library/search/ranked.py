@@ -18,7 +18,7 @@ from lightfast.library.feature_files import FeatureFile
 from lightfast.library.schema import assets
 from lightfast.library.search.conditions import CompiledQuery
 
-FEW = 50_000
+FEW = 30_000
 """What fewer pictures than this can satisfy is looked up and compared, whatever the database has."""
 _FIRST, _SPARE, _MOST = 1_000, 1.5, 70_000
 """Of how many of the best the database is asked first, how many more than it then seems to take; beyond, for
