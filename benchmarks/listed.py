@@ -196,8 +196,13 @@ BENCHMARKS = (
     ),
     Benchmark(
         "library-kills",
-        "a library's workers, reviewers, retrainings and server killed at random moments: acts lost, done twice",
-        ("library_kills.py --kills 30 --slow-kills 10",),
+        "a library's workers and reviewers killed at random moments: acts lost, done twice",
+        ("library_kills.py --kills 30",),
+    ),
+    Benchmark(
+        "library-kills-slow",
+        "the same of retrainings, and of the server over HTTP",
+        ("library_kills.py --only retrain serve --kills 10",),
     ),
     Benchmark(
         "library-reviewers",

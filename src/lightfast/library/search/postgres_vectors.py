@@ -22,7 +22,7 @@ from lightfast.library.search.reduced import ReducedVectors
 _LEAST_VERSION = (0, 8)
 _PREFIX, _SUFFIX = "near_", "_half"
 """Around the name of the axes. Tables without the suffix, of single precision, are of older libraries."""
-_SEARCHED = 400
+_SEARCHED = 800
 """Candidates that the index keeps while it walks (`hnsw.ef_search`; at most 1,000)."""
 _GRAPH_BYTES = 1_300
 """Of one picture while the index is made: its vector, its links, what is kept beside them."""
