@@ -70,8 +70,8 @@ def reducing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 3,000 pictures were a million: reduced features, few candidates a try, rare below 100."""
     monkeypatch.setattr(reduced, "WHOLE", 100)
     monkeypatch.setattr(ranked, "_FIRST", 40)
-    monkeypatch.setattr(ranked, "FEW", 100)
-    monkeypatch.setattr(likeness, "FEW", 100)
+    monkeypatch.setattr(ranked, "LOOKED_UP", 100)
+    monkeypatch.setattr(likeness, "LOOKED_UP", 100)
 
 
 def _plain(like: list[int], unlike: list[int] = (), among: set[int] | None = None) -> list[int]:
@@ -130,8 +130,8 @@ def test_where_only_few_match_all_of_them_are_found_whatever_the_way(piled, redu
     both = _tagged(piled, "few") & _tagged(piled, "half") - {1, 4}
     query = "half AND few"
     assert set(_ids(search_like(piled, LikenessQuery(like=[1]), SearchScope(query)))) == both
-    monkeypatch.setattr(ranked, "FEW", 0)
-    monkeypatch.setattr(likeness, "FEW", 0)
+    monkeypatch.setattr(ranked, "LOOKED_UP", 0)
+    monkeypatch.setattr(likeness, "LOOKED_UP", 0)
     assert set(_ids(search_like(piled, LikenessQuery(like=[1]), SearchScope(query)))) == both
     nothing = search_like(piled, LikenessQuery(like=[1]), SearchScope("few AND NOT few"))
     assert nothing.hits == ()

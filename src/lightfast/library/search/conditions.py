@@ -40,6 +40,8 @@ from lightfast.library.search.syntax import (
 
 RARE = 10_000
 """What fewer pictures than this can satisfy is looked up first; counts end here."""
+QUICKLY_SORTED = 1_000
+"""Fewer than this are looked up and sorted rather than found along a label's index."""
 _COMPARE: dict[str, Callable[[Any, float], ColumnElement[bool]]] = {
     ">=": lambda column, value: column >= value,
     ">": lambda column, value: column > value,
@@ -79,7 +81,8 @@ class CompiledQuery:
         pictures are tried from the newest on.
         """
         few = self._few(connection, RARE)
-        driven = self._driven(connection, few[0], RARE)
+        # A walk ends when the page is full: only a handful is quicker sorted than that.
+        driven = self._driven(connection, RARE if few[0] >= QUICKLY_SORTED else few[0], RARE)
         if driven is not None:
             return _before(*driven, before, limit)
         if few[1] is not None:
