@@ -269,9 +269,11 @@ def main() -> None:
             library = open_library(work / name) if there else create_library(work / name, address)
             measure(library, Kept(work / f"{name}.json"), real, sizes, asked.queries)
             library.close()
-        found = []
+        found, begun = [], {}
         for name in DATABASES:
             kept = Kept(work / f"{name}.json")
+            open_ = [f"{one}" for one in sizes if f"{one}" not in kept.said]
+            begun[name] = {key: value for key, value in kept.said.items() if key.partition(" ")[0] in open_}
             done = [one for one in sizes if f"{one}" in kept.said]
             found += [row_of(name, kept, *one) for one in zip(done, [0, *done], strict=False)]
     command = ["python", "benchmarks/library_search.py", "--rows", str(asked.rows)]
@@ -279,9 +281,16 @@ def main() -> None:
         command += ["--queries", str(asked.queries)]
     result = {
         "seed": "15 (features), 16 (tags), 17, 18 (queries)",
-        "n": {"pictures": sizes, "queries": asked.queries, "page": PAGE, "features": WIDTH, "labels": LABELS},
+        "n": {
+            "pictures": sorted({one["pictures"] for one in found}),
+            "queries": asked.queries,
+            "page": PAGE,
+            "features": WIDTH,
+            "labels": LABELS,
+        },
         "features_around": what,
         "results": found,
+        "begun": begun,
         "made": about(
             spread="p50, p95 and largest of the queries; mean and lowest recall",
             command=command,

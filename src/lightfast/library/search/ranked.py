@@ -25,6 +25,8 @@ _FIRST, _SPARE, _MOST = 1_000, 1.5, 70_000
 """Of how many of the best the database is asked first, how many more than it then seems to take; beyond, for
 all that match.
 """
+_ONE_IN, _MOST_EXACT = 250, 4_000
+"""At least one in so many pictures is compared in full, up to so many."""
 
 Exact = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
@@ -70,11 +72,14 @@ def rank_rows(
         wanted: at least 1.
         without: assets that are left out.
     """
-    need = wanted * (CANDIDATES if scores.rough else 1)
+    need = wanted
+    if scores.rough:
+        # Among many pictures more of them lie as near as the reduced features can tell.
+        need = max(wanted * CANDIDATES, min(len(scores.known) // _ONE_IN, _MOST_EXACT))
     if query.few(connection, LOOKED_UP) is not None:
         return _best_of_all(connection, query, scores, (wanted, need), without)
     near = scores.near(None)
-    take = max(_FIRST, CANDIDATES * need)
+    take = max(_FIRST, 2 * need)
     while take < min(len(near), _MOST):
         rows = _highest(near, take)
         there = matching_among(connection, query, scores.known.asset_ids[rows])
