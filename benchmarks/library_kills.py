@@ -91,7 +91,10 @@ def _write(given: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     old = load_json(given.out)["rows"] if given.add and given.out.is_file() else []
     new = {(row["database"], row["act"]) for row in rows}
     kept = [row for row in old if (row["database"], row["act"]) not in new]
-    content = {"rows": kept + rows, "provenance": about("synthetic", given.seed, spread="counts")}
+    content = {
+        "rows": kept + rows,
+        "provenance": about("synthetic", given.seed, n=f"{given.kills} kills a row", spread="counts"),
+    }
     write_json(given.out, content)
 
 
