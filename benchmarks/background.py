@@ -5,13 +5,15 @@
 Shapes on coloured grounds: the colour tells the class, or says nothing, three trainings of the small CNN
 each (600 training, 300 test pictures). Photographs: Lite0, its backbone frozen, at 96 pixels on Intel scenes,
 and on the first 3,000 training and 1,000 test pictures of cifar10-20k, where they are in the data folder; the
-runs are kept in --runs. Prints and writes benchmarks/results/background.json.
+runs, and what was measured of each part, are kept in --runs: a second start measures only what is missing.
+Prints and writes benchmarks/results/background.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from lightfast.explain.background import check_background
 from lightfast.runs.background import background_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.train import train_run
+from lightfast.studies.registry import kept
 from lightfast.train.fit import fit
 from lightfast.train.recipe import Recipe, Training
 
@@ -79,7 +82,11 @@ def photographs(name: str, source: str, runs: Path, limit: int, seed: int) -> di
     """A run of Lite0 (trained where it is not there yet), and its check on at most `limit` test pictures."""
     run = runs / name
     if not (run / "checkpoint").is_dir():
-        train_run(source, RunOptions(out=run, seed=seed, image_size=(96, 96), device="cpu"), model="lite0")
+        train_run(
+            source,
+            RunOptions(out=run, seed=seed, image_size=(96, 96), device="cpu", resume=True),
+            model="lite0",
+        )
     found = background_run(str(run), source, RunOptions(out=runs / f"{name}-check", seed=seed), limit=limit)
     print(f"{name}: {found.sentence}", flush=True)
     return {"name": name, "sentence": found.sentence, **as_json(found.check)}
@@ -89,21 +96,35 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/background"))
+    parser.add_argument("--trainings", type=int, default=3, help="with and without a planted bias, each")
     parser.add_argument("--limit", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.runs.mkdir(parents=True, exist_ok=True)
     load, root = os.getloadavg()[0], data_folder()
-    made = [planted(biased, given.seed + one) for biased in (True, False) for one in range(3)]
-    shown = []
+    told = f"{given.limit}-{given.seed}.json"
+    asked = (given.runs, given.limit, given.seed)
+    parts = [
+        (f"planted-{biased}-{seed}.json", partial(planted, biased, seed))
+        for seed in range(given.seed, given.seed + given.trainings)
+        for biased in (True, False)
+    ]
     if (root / "intel-scenes").is_dir():
-        shown.append(photographs("intel", "intel-scenes", given.runs, given.limit, given.seed))
+        parts.append((f"intel-{told}", partial(photographs, "intel", "intel-scenes", *asked)))
     if (root / f"{CIFAR}.npz").is_file():
-        shown.append(photographs("cifar", few_of_cifar(given.runs), given.runs, given.limit, given.seed))
-    command = ["python", "benchmarks/background.py", "--limit", str(given.limit), "--seed", str(given.seed)]
-    facts = {"threads": 1, "load_average": round(load, 1), "provenance": about("", given.seed, None, command)}
-    write_json(OUT, {"seed": given.seed, "planted": made, "photographs": shown, **facts})
+        parts.append((f"cifar-{told}", lambda: photographs("cifar", few_of_cifar(given.runs), *asked)))
+    words = ["--trainings", str(given.trainings), "--limit", str(given.limit), "--seed", str(given.seed)]
+    command = ["python", "benchmarks/background.py", *words]
+    found: list[dict[str, Any]] = []
+    for name, make in parts:
+        found.append(kept(given.runs / name, make))
+        made = [one for one in found if "biased" in one]
+        shown = [one for one in found if "biased" not in one]
+        facts = {"threads": 1, "load_average": round(load, 1)}
+        facts["provenance"] = about("", given.seed, None, command)
+        # After every part: what was stopped has what it measured.
+        write_json(OUT, {"seed": given.seed, "planted": made, "photographs": shown, **facts})
 
 
 if __name__ == "__main__":

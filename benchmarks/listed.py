@@ -53,6 +53,12 @@ BENCHMARKS = (
         "four kinds of autoencoder, and readers made sturdier, on 5,000 digits",
         ("autoencoders.py --out {work}",),
     ),
+    Benchmark(
+        "repair-levers",
+        "our repair without and with each of its levers, on 8,000 training digits",
+        ("repair_levers.py --out {work}",),
+        data=True,
+    ),
     _study("svhn", "house numbers (the file says which data)"),
     _study(
         "emnist",

@@ -120,7 +120,7 @@ def differs(found: Mapping[str, Any], common: Sequence[str] = ()) -> str:
     """
     if "differs" in found:
         own = [clause for clause in _clauses(found) if clause not in common]
-        return "; ".join([*(["¹"] if len(own) < len(_clauses(found)) else []), *own])
+        return join_clauses([*(["¹"] if len(own) < len(_clauses(found)) else []), *own])
     if found.get("part") == "ours":
         return "not in the paper"
     return "an earlier run, whose networks were not all the paper's: to be run again"
@@ -134,8 +134,16 @@ def shared_differences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [clause for clause in theirs[0] if all(clause in others for others in theirs[1:])]
 
 
+def join_clauses(clauses: Sequence[str]) -> str:
+    """One text: a clause that begins with a capital is a sentence of its own."""
+    return "".join(
+        clause if not place else f"{'. ' if clause[:1].isupper() else '; '}{clause}"
+        for place, clause in enumerate(clauses)
+    )
+
+
 def _clauses(found: Mapping[str, Any]) -> list[str]:
-    return re.split(r"; |\. (?=[A-Z])", str(found["differs"]))
+    return re.split(r"(?:; |\. (?=[A-Z]))(?![^(]*\))", str(found["differs"]))
 
 
 def source(name: str) -> str:
@@ -190,7 +198,7 @@ HELPERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         *(result, measured, share, widest_mean, mean_of_draws, source, span, duration, percent_range),
-        *(listed, needs, speeds, differences, stated, cpu_of, shared_differences),
+        *(listed, needs, speeds, differences, stated, cpu_of, shared_differences, join_clauses),
     )
 }
 FILTERS: Mapping[str, Callable[..., Any]] = {

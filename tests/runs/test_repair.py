@@ -22,6 +22,7 @@ from lightfast.data.images import ImageSet
 from lightfast.data.splits import split
 from lightfast.evaluate.compare import mcnemar
 from lightfast.models.load import load_checkpoint
+from lightfast.restore.views import views_of_restorer
 from lightfast.runs.options import RunOptions
 from lightfast.runs.repair import damage_pictures, repair_run
 from lightfast.runs.repair_kit import fit_pipeline, load_pipeline
@@ -186,6 +187,27 @@ def test_a_kit_of_another_budget_is_not_used_and_what_it_was_is_told(repaired_ru
         one.startswith("the repair kit: unet of width 8, 2 epochs") and one.endswith("budget of 10 min 0 s")
         for one in notes
     )
+
+
+def test_other_views_keep_the_kit_and_fit_its_rules_anew(repaired_run, scans, tmp_path):
+    folder = shutil.copytree(repaired_run, tmp_path / "run")
+    weights = (folder / "repair" / "restorer" / "weights.safetensors").read_bytes()
+    notes = repair_run(
+        str(folder), scans, RunOptions(out=tmp_path / "out"), kit=KitChoice(views="shift")
+    ).notes
+    assert any("re-readings over shift views: the rules were fitted anew" in one for one in notes)
+    assert (folder / "repair" / "restorer" / "weights.safetensors").read_bytes() == weights
+    there = load_pipeline(folder, load_checkpoint(folder), KitChoice())
+    assert there is not None
+    assert views_of_restorer(there.restorer) == "shift"
+    # What was not asked for stays, and what is there is not fitted again.
+    for again in (KitChoice(), KitChoice(views="shift")):
+        said = repair_run(
+            str(folder), scans, RunOptions(out=tmp_path / "again", resume=True), kit=again
+        ).notes
+        assert not any("fitted anew" in one for one in said)
+    with pytest.raises(UnknownName, match="shift"):
+        KitChoice(views="shifted")
 
 
 def test_a_kit_of_an_earlier_version_is_used_and_named(repaired_run, scans, tmp_path):

@@ -101,6 +101,8 @@ def add_and_look(client: httpx.Client) -> list[int]:
     assert client.delete(f"/api/assets/{ids[5]}").json()["deleted_at"]
     assert client.post(f"/api/assets/{ids[5]}/restore").json()["deleted_at"] is None
     assert client.post("/api/predict", files=as_files(noise_picture(0))).json()["items"][0]["labels"]
+    drawing = {"strokes": [[[0, 0], [9, 9]]]}
+    assert client.post("/api/predict/strokes", json=drawing).json()["items"][0]["labels"]
     assert (
         client.post("/api/predict/assets", json={"asset_ids": ids}).json()["items"][5]["asset_id"] == ids[5]
     )

@@ -12,6 +12,8 @@ import pytest
 from serve.conftest import Running, as_files, noise_picture, running, upload
 
 from lightfast.data.decode.decode import decode_bytes
+from lightfast.data.stroke_pictures import stroke_picture
+from lightfast.data.strokes import checked_drawing
 from lightfast.library.library import Library
 from lightfast.serve.settings import ServeSettings
 from lightfast.tagging.runtime import load_tagger
@@ -109,3 +111,27 @@ def test_what_brings_no_picture_is_refused(client: httpx.Client):
     assert client.post("/api/predict", json={"url": "http://127.0.0.1/"}).status_code == 415
     assert client.post("/api/predict", content=b"", headers={"Content-Type": "image/png"}).status_code == 422
     assert client.post("/api/predict", data={"files": "text"}, files={}).status_code in (415, 422)
+
+
+STROKES = [[[10, 12], [60, 70], [61, 30]], [[5, 80]]]
+
+
+@pytest.mark.parametrize("ink", ["white", "black"])
+def test_strokes_are_read_as_the_picture_that_they_are_learnt_as(client: httpx.Client, small: Path, ink: str):
+    picture = stroke_picture(checked_drawing(np.array(one) for one in STROKES), 16)
+    picture = picture if ink == "white" else 255 - picture
+    item = client.post("/api/predict/strokes", json={"strokes": STROKES, "ink": ink}).json()["items"][0]
+    assert item["name"] == "drawing.png"
+    probs = load_tagger(small, threads=1).probs(np.repeat(picture[None, ..., None], 3, axis=3))[0]
+    assert sorted(said(item).values()) == pytest.approx(sorted(probs.tolist()), abs=1e-5)
+
+
+def test_strokes_anywhere_at_any_size_are_one_drawing(client: httpx.Client):
+    moved = [[[3 * x + 40, 3 * y - 7] for x, y in stroke] for stroke in STROKES]
+    both = [client.post("/api/predict/strokes", json={"strokes": one}).json() for one in (STROKES, moved)]
+    assert said(both[0]["items"][0]) == pytest.approx(said(both[1]["items"][0]), abs=1e-3)
+
+
+@pytest.mark.parametrize("strokes", [[], [[]], [[[1, 2, 3]]], [[[1e9, 0]]], "a line"])
+def test_what_is_no_drawing_is_refused(client: httpx.Client, strokes: object):
+    assert client.post("/api/predict/strokes", json={"strokes": strokes}).status_code == 422

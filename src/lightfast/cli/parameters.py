@@ -81,7 +81,8 @@ AutoModel = Annotated[
         "--model",
         metavar="NAME",
         help="auto (photographs: a pretrained network, the rest: cnn), lite0, "
-        "resnet50, cnn, random-forest, timm:NAME … All: docs/models.md.",
+        "resnet50, cnn, random-forest, timm:NAME … All: docs/models.md. Of drawings (.ndjson) also strokes: "
+        "convolutions on the strokes themselves.",
     ),
 ]
 SetOption = Annotated[

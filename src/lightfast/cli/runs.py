@@ -28,7 +28,9 @@ from lightfast.cli.parameters import (
     SetOption,
     Size,
 )
+from lightfast.cli.strokes import train_on_strokes
 from lightfast.cli.terminal import on_cluster, parse_seconds, print_result, progress_bars, run_options
+from lightfast.models.stroke_files import STROKES
 
 if TYPE_CHECKING:
     from lightfast.cluster.connect import Machines
@@ -117,6 +119,11 @@ def train(
     from lightfast.runs.fit import TrainOptions
     from lightfast.runs.train import train_run
 
+    if model == STROKES:
+        given = (budget, taxonomy, precision, folds, image_size, root, label_separator, cluster)
+        options = run_options(out, seed, device, resume=resume, near_duplicates=near_duplicates)
+        train_on_strokes(data, settings, options, given, as_json=as_json)
+        return
     with progress_bars() as report, on_cluster(cluster) as machines:
         recipe, config = parse_settings(settings or [], model)
         if budget is not None and model != "auto":

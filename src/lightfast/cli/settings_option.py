@@ -27,16 +27,29 @@ def parse_settings(pairs: Sequence[str], model: str) -> tuple[Recipe | None, dic
     Raises UnknownName with the closest settings,
     SettingsError for a value that cannot be or a text without "=".
     """
-    own = [pair for pair in pairs if pair.startswith("model.") and "=" in pair]
-    rest = [pair for pair in pairs if pair not in own]
-    config: dict[str, Any] = {}
-    for pair in own:
-        key, _, value = pair.removeprefix("model.").partition("=")
-        config[key.strip()] = _value(value.strip())
+    config, rest = _divided(pairs)
     # Auto takes settings only where it ends with the small CNN: for what is no photograph.
     model = "cnn" if model == "auto" else model
     _check_keys(config, model)
     return (recipe_of(model, config).updated(rest) if rest else None), config
+
+
+def parse_stroke_settings(pairs: Sequence[str]) -> tuple[Recipe | None, dict[str, Any]]:
+    """`parse_settings` of the network of strokes, which checks its own keyword arguments."""
+    from lightfast.train.strokes import STROKE_RECIPE
+
+    config, rest = _divided(pairs)
+    return (STROKE_RECIPE.updated(rest) if rest else None), config
+
+
+def _divided(pairs: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """(keyword arguments of the network, the settings of the recipe)."""
+    own = [pair for pair in pairs if pair.startswith("model.") and "=" in pair]
+    config: dict[str, Any] = {}
+    for pair in own:
+        key, _, value = pair.removeprefix("model.").partition("=")
+        config[key.strip()] = _value(value.strip())
+    return config, [pair for pair in pairs if pair not in own]
 
 
 def parse_plan(pairs: Sequence[str], model: str) -> ClassifierPlan:

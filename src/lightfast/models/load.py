@@ -16,6 +16,7 @@ from lightfast.models.checkpoint import FORMAT, Checkpoint
 from lightfast.models.device import resolve_device
 from lightfast.models.forest import Forest
 from lightfast.models.hub_checkpoint import load_hub_classifier
+from lightfast.models.stroke_files import holds_stroke_classifier
 from lightfast.models.tensors import load_tensors
 
 REFUSED = "refused"
@@ -38,6 +39,11 @@ def load_checkpoint(source: str | Path, device: torch.device | None = None) -> C
             f"{source} holds an enhancer that its gate refused: {source}/report.html says why",
             cure=f"Use another run, or keep it: lightfast enhance RUN DATA, with `use` {source} `gate` off "
             "`out` RUN2.",
+        )
+    if holds_stroke_classifier(folder):
+        raise CheckpointError(
+            f"{source} reads drawings as strokes, no pictures",
+            cure="It predicts files of strokes (lightfast predict). For pictures train another `model`.",
         )
     if not (folder / "checkpoint.json").is_file():
         raise CheckpointError(

@@ -24,6 +24,7 @@ from lightfast.base.files import load_json, make_folder, storage_errors, write_j
 from lightfast.base.plain import HIDDEN, fields_json
 from lightfast.data.stroke_pictures import framed
 from lightfast.data.strokes import Drawing, StrokeSet
+from lightfast.models.stroke_files import STROKES_FILE
 from lightfast.models.tensors import load_tensors, save_tensors
 
 POINTS = 128
@@ -32,7 +33,7 @@ POINT_CHANNELS = 6
 """Of a point: place x, y in −1..1 of the frame of what is there; step from the point before, in the same
 unit; 1 where the pen drew that step, 0 where it was lifted; 1 where there is a point at all.
 """
-_STROKES_FILE, _WEIGHTS_FILE = "strokes.json", "weights.safetensors"
+_WEIGHTS_FILE = "weights.safetensors"
 _BATCH = 512
 
 
@@ -135,7 +136,7 @@ class StrokeClassifier:
         try:
             make_folder(staging)
             save_tensors(staging / _WEIGHTS_FILE, self.network.state_dict())
-            write_json(staging / _STROKES_FILE, fields_json(self))
+            write_json(staging / STROKES_FILE, fields_json(self))
             with storage_errors(folder):
                 if folder.exists():
                     shutil.rmtree(folder)
@@ -147,7 +148,7 @@ class StrokeClassifier:
 
 def load_stroke_classifier(folder: Path | str) -> StrokeClassifier:
     """What `StrokeClassifier.save` wrote; raises CheckpointError where nothing is there, or it is damaged."""
-    place = Path(folder) / _STROKES_FILE
+    place = Path(folder) / STROKES_FILE
     if not place.is_file():
         raise CheckpointError(f"no classifier of strokes in {folder}", expected=f"a folder with {place.name}")
     try:

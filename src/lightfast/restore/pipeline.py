@@ -25,7 +25,6 @@ from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.evaluate.predict import pred_probs
 from lightfast.evaluate.predictions import Predictions
 from lightfast.models.checkpoint import Checkpoint
-from lightfast.models.infer import restore
 from lightfast.models.load import load_checkpoint
 from lightfast.restore.detector import UNKNOWN, Damage, detect
 from lightfast.restore.pairs import DamageMix
@@ -37,6 +36,7 @@ from lightfast.restore.rules import (
     rehearsed,
     review_thresholds,
 )
+from lightfast.restore.views import restored_and_read
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class Repair:
         before: first predictions; `after`: final predictions (the first one where nothing better was found).
             Same rows.
         damage: what the detector said.
-        restored: uint8 (N, H, W, C), equal to the input where nothing was restored.
+        restored: uint8 (N, H, W, C), equal to the input where nothing was restored; where the restorer has
+            several views, that of the unmoved picture.
         attempted, kept: bool (N,): the picture was restored; the re-read replaced the first prediction.
         needs_review: bool (N,): for a person, with `reasons` (empty text where not doubtful).
     """
@@ -180,10 +181,8 @@ def _reread(
     rows = np.flatnonzero(~damage.is_clean)
     restored, again = images.copy(), first.copy()
     if len(rows):
-        restored[rows] = restore(pipeline.restorer, images[rows])
-        again[rows] = apply_temperature(
-            pred_probs(pipeline.classifier, restored[rows]), pipeline.calibration.temperature
-        )
+        restored[rows], probs = restored_and_read(pipeline.classifier, pipeline.restorer, images[rows])
+        again[rows] = apply_temperature(probs, pipeline.calibration.temperature)
     return restored, again
 
 
@@ -224,7 +223,7 @@ def calibrate_pipeline(
 
     Fitted are the re-read temperature, a margin a damage kind (`rules.choose_margin`), and a review threshold
     a kind (`rules.review_thresholds`), by which the predictions that no person checks reach `target_accuracy`
-    (0..1) on fresh pictures as well.
+    (0..1) on fresh pictures as well. All are of re-readings over the restorer's own views (`restore.views`).
     """
     rng = generator(seed, "pipeline-calibration")
     degraded, labels, true = rehearsed(val_images, mix, rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,6 +74,10 @@ class RunOptions:
             return shlex.split(self.command)
         except ValueError:
             return self.command.split()
+
+    def reporting(self, report: Reporter) -> RunOptions:
+        """The same, with progress told to `report`."""
+        return replace(self, report=report)
 
     def training(self, folder: Path) -> Training:
         """The settings of a training that keeps its resumable state in `folder`."""

@@ -32,6 +32,7 @@ from lightfast.data.sources.resolve import SourceResolver
 from lightfast.data.strokes import holds_strokes
 from lightfast.evaluate.predictions import SEEN
 from lightfast.models.device import surely_cpu
+from lightfast.models.stroke_files import holds_stroke_classifier
 from lightfast.runs.folder import load_seen
 from lightfast.runs.options import RunOptions
 from lightfast.runs.predict_review import (
@@ -41,7 +42,7 @@ from lightfast.runs.predict_review import (
     collector_for,
     queue_beside,
 )
-from lightfast.runs.predict_strokes import load_array, require_strokes
+from lightfast.runs.predict_strokes import load_array, require_strokes, require_strokes_alone
 from lightfast.tagging.card import ModelCard
 from lightfast.tagging.rows import (
     NEEDS_REVIEW,
@@ -151,11 +152,28 @@ def tag_run(
         said = replace(said, queue=said.queue or queue_beside(Path(options.out), said.review))
     options.require_out(folder=False)
     check_review(said.review, run, said.queue)
+    if holds_stroke_classifier(run):
+        return _tag_drawings(run, paths, options, said)
     with tagger_for(run, options) as tagger:
         review = None
         if said.review is not None:
             review = collector_for(said.review, tagger.card, _chosen_by(run, tagger.card), said.queue)
         return tag_with(tagger, paths, options, row_options=said, review=review)
+
+
+def _tag_drawings(run: str, paths: Sequence[str], options: RunOptions, said: RowOptions) -> PredictResult:
+    """`tag_run` of a run that learnt from strokes."""
+    # Only here is torch needed.
+    from lightfast.runs.predict_drawings import read_drawings, stroke_tagger
+
+    require_strokes_alone(paths, SourceResolver(options.report, options.tables))
+    tagger, classifier = stroke_tagger(run, said)
+    blocks = (
+        block
+        for path in paths
+        for block in read_drawings(classifier, tagger, path, options, every_stroke=said.every_stroke)
+    )
+    return tag_with(tagger, (), options, row_options=said, drawings=blocks)
 
 
 def _chosen_by(run: str, card: ModelCard) -> Path:
@@ -176,15 +194,18 @@ def tag_with(
     *,
     row_options: RowOptions = RowOptions(),  # noqa: B008 - frozen
     review: ReviewCollector | None = None,
+    drawings: Iterable[Tagged] = (),
 ) -> PredictResult:
-    """`tag_run` with a tagger, and what collects pictures for a person, that are loaded."""
+    """`tag_run` with a tagger, and what collects pictures for a person, that are loaded; `drawings` were read
+    already and come first.
+    """
     card, known, said = tagger.card, tagger.seen is not None, row_options
     out = None if options.out is None else Path(options.out)
     sayings, tally = PredictionColumns(card, said.top, said.client), _Tally()
     marks = (*[NEEDS_REVIEW] * (review is not None), *[SEEN] * known)
     rows: list[dict[str, Any]] = []
     listing, named = _listed(paths, options)
-    if said.every_stroke:
+    if said.every_stroke and paths:
         require_strokes(named, listing.resolver)
     # One after the other as they are read, so that never two are held.
     arrays = (load_array(one, card, options, every_stroke=said.every_stroke) for one in named)
@@ -197,7 +218,9 @@ def tag_with(
     try:
         writer = row_writer(out, row_format(out, said.form), sayings, marks) if out else nullcontext(keep)
         with writer as write:
-            for batch in _read(tagger, listing, arrays, options, (tally, review is not None)):
+            for batch in chain(
+                drawings, _read(tagger, listing, arrays, options, (tally, review is not None))
+            ):
                 columns = _columns(batch, sayings, listing.resolver, review)
                 tally.add(columns)
                 write(columns, batch.probs)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lightfast.base.errors import SettingsError
+from lightfast.base.errors import DataError, SettingsError
 from lightfast.data.dataset import ImageSpec
 from lightfast.data.ingest import Ingest
 from lightfast.data.sources.resolve import SourceResolver
@@ -27,6 +27,28 @@ def require_strokes(paths: Sequence[str], resolver: SourceResolver) -> None:
         )
 
 
+def require_strokes_alone(paths: Sequence[str], resolver: SourceResolver) -> None:
+    """Refuse what is no file of strokes; raises DataError with the first one."""
+    for text in paths:
+        if not holds_strokes(Path(resolver.resolve(text))):
+            raise DataError(
+                f"{text} has no strokes, and this run reads nothing else",
+                expected='an .ndjson whose lines have a "drawing"',
+                cure="For pictures give a run that has learnt from pictures.",
+            )
+
+
+def each_stroke(strokes: StrokeSet) -> StrokeSet:
+    """What there was after each stroke; ids DRAWING#1, DRAWING#2, …"""
+    parts = [after_every_stroke(drawing) for drawing in strokes.drawings]
+    ids = [
+        f"{name}#{count}"
+        for name, some in zip(strokes.ids, parts, strict=True)
+        for count in range(1, len(some) + 1)
+    ]
+    return StrokeSet(tuple(one for some in parts for one in some), ids=tuple(ids), name=strokes.name)
+
+
 def load_array(text: str, shaped: Shaped, options: RunOptions, *, every_stroke: bool) -> Ingest:
     """The pictures of one array, catalogue name or file of strokes; of strokes with `every_stroke` one after
     each stroke, the ids then DRAWING#1, DRAWING#2, …
@@ -35,13 +57,7 @@ def load_array(text: str, shaped: Shaped, options: RunOptions, *, every_stroke: 
     if not (every_stroke and holds_strokes(path)):
         return load_pictures([text], shaped, options)
     strokes = load_strokes(path)
-    parts = [after_every_stroke(drawing) for drawing in strokes.drawings]
-    ids = [
-        f"{name}#{count}"
-        for name, some in zip(strokes.ids, parts, strict=True)
-        for count in range(1, len(some) + 1)
-    ]
-    shown = StrokeSet(tuple(one for some in parts for one in some), ids=tuple(ids), name=strokes.name)
+    shown = each_stroke(strokes)
     height, width, channels = shaped.image_shape
     loaded = load_drawn(shown, ImageSpec((height, width), channels))
     said = f"{len(strokes):,} drawings were read after every stroke, {len(shown):,} in all"

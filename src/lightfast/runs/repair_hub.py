@@ -69,6 +69,8 @@ def pipeline_for_hub(
     Raises CheckpointError: the folder holds the kit of another classifier, or pictures of other classes were
     given. DataError: no labelled pictures to learn on.
     """
+    if choice.views is not None:
+        raise SettingsError("`views` is for the kit of a run", cure="Leave it out.")
     home = learn_on.home
     require_own_kit(home, classifier, run)
     if there := _loaded(home, classifier, choice, learn_on):

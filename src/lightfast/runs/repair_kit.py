@@ -18,7 +18,16 @@ from lightfast.models.checkpoint import Checkpoint
 from lightfast.models.forest import Forest
 from lightfast.restore.denoise import fit_restorer
 from lightfast.restore.detector import fit_detector
+from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline, calibrate_pipeline
+from lightfast.restore.views import (
+    AUTO_VIEWS,
+    ONE_VIEW,
+    VIEWS_COUNTED,
+    choose_reread_views,
+    views_of_restorer,
+    with_reread_views,
+)
 from lightfast.runs.folder import REPAIR_FOLDER, load_run
 from lightfast.runs.options import RunOptions
 from lightfast.runs.pictures import prepare
@@ -99,8 +108,36 @@ def pipeline_for_run(
     """(the kit of the run, what is to be said of it). A missing kit is trained first, on the run's own
     training pictures; where the run cannot be written it is kept in, and found again in, `out`.
 
-    What `choice` leaves open any kit that is there serves.
+    What `choice` leaves open any kit that is there serves. Other views than the kit's are nothing to train:
+    its rules are fitted anew on validation pictures.
     """
+    pipeline, notes = _kit_for_run(folder, classifier, choice, options)
+    wanted, chosen = choice.views, VIEWS_COUNTED in pipeline.restorer.details
+    if wanted in (None, views_of_restorer(pipeline.restorer)) or (wanted == AUTO_VIEWS and chosen):
+        return pipeline, notes
+    home = _kit_home(folder, options)
+    learnt = pipeline.restorer.details
+    mix = DamageMix(tuple((name, severity) for name, severity in learnt["damages"]), learnt["clean_share"])
+    val, seed = splits_of_run(folder, options).val, int(load_run(folder)["seed"])
+    if wanted == AUTO_VIEWS:
+        restorer = choose_reread_views(classifier, pipeline.restorer, val, mix, seed=seed)
+    else:
+        restorer = with_reread_views(pipeline.restorer, str(wanted))
+    pipeline = calibrate_pipeline(
+        classifier, (pipeline.detector, restorer), val, mix, seed=seed, target_accuracy=TARGET_ACCURACY
+    )
+    pipeline.save(home / REPAIR_FOLDER)
+    if (made := kit_record(folder)) is not None and home != folder:
+        write_json(home / REPAIR_FOLDER / PIPELINE_FILE, as_json(made))
+    views = views_of_restorer(restorer)
+    said = f"re-readings over {views} view{'s' * (views != ONE_VIEW)}: the rules were fitted anew for them"
+    return pipeline, (*notes, said)
+
+
+def _kit_for_run(
+    folder: Path, classifier: Checkpoint, choice: KitChoice, options: RunOptions
+) -> tuple[Pipeline, tuple[str, ...]]:
+    """`pipeline_for_run` with whatever views the kit has."""
     if there := load_pipeline(folder, classifier, choice):
         return there, _told(folder)
     home = _kit_home(folder, options)

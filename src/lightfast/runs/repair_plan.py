@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from lightfast.report.tables import duration
 from lightfast.restore.denoise import RestorerPlan, fit_restorer
 from lightfast.restore.detector import DetectorPlan
 from lightfast.restore.pairs import DamageMix
+from lightfast.restore.views import AUTO_VIEWS, REREAD_VIEWS
 from lightfast.train.recipe import Recipe, Training
 
 ALIGNED, UNALIGNED, PAPERS = "aligned-unet", "unet", "autoencoder"
@@ -58,14 +59,18 @@ SIZES = (KitSize(32, 11_000, 60, 27_000), KitSize(32, 11_000, 30, 27_000), KitSi
 @dataclass(frozen=True)
 class KitChoice:
     """Which kit is wanted: the damages of `suite`, a restorer of `RESTORERS`, the seconds that its training
-    may take; None = as the kit that is there has it, else mnist-c, `restorer_for` and `REPAIR_BUDGET`.
+    may take, the views that re-readings are averaged over (of `REREAD_VIEWS`, or "auto"); None = as the kit
+    that is there has it, else mnist-c, `restorer_for`, `REPAIR_BUDGET` and "one".
     """
 
     suite: str | None = None
     restorer: str | None = None
     budget: float | None = None
+    views: str | None = None
 
     def __post_init__(self) -> None:
+        if self.views not in (None, AUTO_VIEWS, *REREAD_VIEWS):
+            raise UnknownName("views", str(self.views), (AUTO_VIEWS, *REREAD_VIEWS))
         if self.restorer is not None and self.restorer not in RESTORERS:
             raise UnknownName("restorer", self.restorer, RESTORERS)
         if self.budget is not None and self.restorer in AUTOENCODERS:
@@ -86,8 +91,13 @@ class KitChoice:
 
 
 def restorer_for(suite: str) -> str:
-    """`aligned-unet` where the suite moves or turns pictures, else `unet`."""
-    families = {CORRUPTIONS.get(name).family for name, _, _ in SUITES.get(suite).entries}
+    """`restorer_for_kinds` of a suite."""
+    return restorer_for_kinds(name for name, _, _ in SUITES.get(suite).entries)
+
+
+def restorer_for_kinds(names: Iterable[str]) -> str:
+    """`aligned-unet` where one of these corruptions moves or turns pictures, else `unet`."""
+    families = {CORRUPTIONS.get(name).family for name in names}
     return ALIGNED if "geometry" in families else UNALIGNED
 
 

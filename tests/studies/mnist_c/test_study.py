@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from lightfast.data.images import ImageSet
 from lightfast.evaluate.predict import predict
 from lightfast.models.checkpoint import Checkpoint
 from lightfast.report.tables import markdown_table, text_table
+from lightfast.restore.views import REREAD_VIEWS
 from lightfast.statistics.intervals import difference_interval, wilson
-from lightfast.studies.mnist_c.networks import PAPER_MIX, mnist_c_plan, published_reader
+from lightfast.studies.mnist_c.networks import PAPER_MIX, SEVERITY_OF, mnist_c_plan, published_reader
 from lightfast.studies.mnist_c.readers import over_seeds
 from lightfast.studies.mnist_c.tables import BREAKOUTS, _bce, _clustered, _reader_words, mean_of_kinds
 from lightfast.studies.registry import StudyOptions, StudyResult, trained
@@ -33,7 +35,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_quick_prints_the_papers_figures_beside_ours(result: StudyResult):
-    assert len(result.tables) == 7
+    assert len(result.tables) == 8
     text = text_table(result.tables[0])
     assert all(f"{100 * before:.2f} → {100 * after:.2f}" in text for _, _, before, after in BREAKOUTS)
     assert "mean of 15" in markdown_table(result.tables[1])
@@ -66,6 +68,20 @@ def test_every_breakout_has_the_papers_way_and_ours_and_says_what_differs(result
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_each_lever_stands_beside_the_repair_without_it(result: StudyResult):
+    rows = result.figures["levers"]
+    assert len(rows) == 3
+    assert "gain" not in rows[0]
+    for above, row in pairwise(rows):
+        assert row["gain"] == pytest.approx(row["mean"] - above["mean"])
+        assert row["gain_interval"][0] <= row["gain"] <= row["gain_interval"][1]
+        assert set(row["kinds"]) == set(SEVERITY_OF)
+    assert result.figures["restorer"]["model"] == "aligned-unet"
+    assert result.figures["restorer"]["views"] in REREAD_VIEWS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_both_readers_are_shown_over_seeds_with_the_interval_over_them(result: StudyResult):
     rows = result.figures["readers"]
     assert [row["model"] for row in rows] == ["cnn", "cnn-2"]
@@ -74,7 +90,7 @@ def test_both_readers_are_shown_over_seeds_with_the_interval_over_them(result: S
         assert len(means) == len(row["seeds"]) == mnist_c_plan("quick").seeds > 1
         assert row["after"] == pytest.approx(np.mean(means))
         assert row["after_interval"] == pytest.approx(list(over_seeds(means, row["digits"])))
-        assert "(Student's t" in text_table(result.tables[2])
+        assert "(Student's t" in text_table(result.tables[3])
     assert mnist_c_plan("paper").seeds >= 3
 
 

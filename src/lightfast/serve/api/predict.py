@@ -1,10 +1,10 @@
-"""`/api/predict`: what the model sees in pictures that are sent, or in pictures of the library."""
+"""`/api/predict`: what the model sees in pictures or drawings that are sent, or in the library's."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from lightfast.base.png import png
 from lightfast.data.decode.unreadable import UnreadablePicture
+from lightfast.data.stroke_pictures import stroke_picture
+from lightfast.data.strokes import checked_drawing
 from lightfast.library.access import files_of
 from lightfast.library.browse import require_visible
 from lightfast.library.client_view import client_words
@@ -25,6 +28,7 @@ from lightfast.serve.inference import HeldModel, Overloaded
 from lightfast.serve.problems import HttpProblem
 from lightfast.serve.service import Served, Service
 
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
 predict_routes = APIRouter(prefix="/api/predict", tags=["predict"])
 
 
@@ -72,6 +76,19 @@ class AssetNumbers(BaseModel):
     asset_ids: Annotated[list[RowId], Field(min_length=1, max_length=256, examples=[[1, 2]])]
 
 
+class SentDrawing(BaseModel):
+    """A drawing as strokes, in the order of drawing; x to the right, y down, in any unit."""
+
+    strokes: Annotated[
+        list[Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=1, max_length=10_000)]],
+        Field(min_length=1, max_length=1_000, examples=[[[(10, 10), (90, 80)], [(90, 10), (10, 80)]]]),
+    ]
+    ink: Annotated[
+        Literal["white", "black"],
+        Field(description="White on black, as drawings are learnt from, or black on white."),
+    ] = "white"
+
+
 @predict_routes.post("", openapi_extra=UPLOAD_BODY)
 async def predict_uploads(
     options: Annotated[PredictOptions, Query()], served: Served, person: Viewer, uploads: Uploads
@@ -87,6 +104,15 @@ async def predict_assets(
     """Predict pictures of the library."""
     uploads = await run_in_threadpool(_read, served, person, wanted.asset_ids)
     return await _predicted(served, person, options, uploads, wanted.asset_ids)
+
+
+@predict_routes.post("/strokes")
+async def predict_sent_strokes(
+    drawing: SentDrawing, options: Annotated[PredictOptions, Query()], served: Served, person: Viewer
+) -> PredictAnswer:
+    """Predict a drawing that is sent as strokes: framed, painted and read as those that a run learns from."""
+    upload = await run_in_threadpool(_painted, served, drawing)
+    return await _predicted(served, person, options, [upload], [None])
 
 
 async def _predicted(
@@ -114,6 +140,14 @@ async def _predicted(
     return PredictAnswer(
         model=held.tagger.card.model, model_id=held.model_id, task=held.tagger.card.task, items=items
     )
+
+
+def _painted(served: Service, drawing: SentDrawing) -> Upload:
+    """The drawing as a PNG of the model's own size (its longer side), which decoding then leaves alone."""
+    side = max(served.model.current().tagger.card.image_shape[:2])
+    strokes = checked_drawing(np.array(stroke, dtype=np.float32) for stroke in drawing.strokes)
+    picture = stroke_picture(strokes, side)
+    return Upload("drawing.png", png(picture if drawing.ink == "white" else 255 - picture))
 
 
 def _item(

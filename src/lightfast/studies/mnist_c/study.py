@@ -1,9 +1,9 @@
 """Damaged digits: detect the damage, restore, read again (the MNIST-C half of the damaged-digits study).
 
 The study's five breakouts, all fifteen kinds of MNIST-C (Mu & Gilmer 2019), damage families that the repair
-never saw, the paper's autoencoder beside ours, the kinds of autoencoder that it names, and what its
-literature does to the reader itself. The classifier sees clean training digits only and is
-frozen before anything else is trained.
+never saw, what each lever of ours is worth, the paper's autoencoder beside ours, the kinds of autoencoder
+that it names, and what its literature does to the reader itself. The classifier sees clean training digits
+only and is frozen before anything else is trained.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Any
 
 from lightfast.restore.pairs import DamageMix
 from lightfast.restore.pipeline import Pipeline
+from lightfast.restore.views import views_of_restorer
 from lightfast.studies.mnist_c import tables
 from lightfast.studies.mnist_c.autoencoders import autoencoders_table
 from lightfast.studies.mnist_c.figures import digits_sections
+from lightfast.studies.mnist_c.levers import levers_table
 from lightfast.studies.mnist_c.networks import Parts, mnist_c_plan
 from lightfast.studies.mnist_c.readers import readers_table
 from lightfast.studies.mnist_c.sturdier import sturdier_table
@@ -34,6 +36,7 @@ def run_mnist_c(options: StudyOptions) -> StudyResult:
     measured = {
         "breakouts": tables.breakouts(parts, pipeline),
         "kinds": tables.kinds(parts, pipeline),
+        "levers": levers_table(parts),
         "readers": readers_table(options, plan),
         "held_out": tables.held_out_families(parts),
         "autoencoder": tables.autoencoder(parts, pipeline),
@@ -78,6 +81,11 @@ def _parts_json(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
             "margins": calibration.margins,
             "temperature": calibration.temperature,
             "review_threshold": calibration.review_threshold,
+        },
+        "restorer": {
+            "model": pipeline.restorer.model,
+            "views": views_of_restorer(pipeline.restorer),
+            "views_val": pipeline.restorer.details["reread_views_val"],
         },
         "data": splits.test.name,
         "data_version": splits.train.version,

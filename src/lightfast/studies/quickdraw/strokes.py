@@ -40,22 +40,17 @@ from lightfast.studies.quickdraw.networks import (
 )
 from lightfast.studies.registry import Scale, StudyOptions, trained
 from lightfast.studies.rows import ModelRow, Outcome, outcome_of
-from lightfast.train.recipe import Recipe, Training
-from lightfast.train.strokes import StrokePlan, fit_strokes
+from lightfast.train.recipe import Training
+from lightfast.train.strokes import STROKE_RECIPE, StrokePlan, fit_strokes
 
 _A_CLASS: Mapping[Scale, int | None] = {"quick": 40, "paper": None}
 _PAPER_SIZE = 3_000
 """Of the paper's Figure 8: its training size nearest to ours."""
-_PARTS = Recipe.of(
-    epochs=30, batch_size=64, learning_rate=4e-3, weight_decay=0.05, label_smoothing=0.05, averaging=0.98
-)
+_PARTS = STROKE_RECIPE.updated(["epochs=30"])
 OF_WHOLE, OF_PICTURES, OF_STROKES = "drawn-whole", "drawn-parts-pictures", "drawn-parts-strokes"
 STROKE_PLANS: Mapping[str, tuple[str, StrokePlan]] = {
     OF_PICTURES: ("CNN 1 on pictures, learnt from parts", StrokePlan("drawing-cnn-1", _PARTS)),
-    OF_STROKES: (
-        "convolutions on strokes, learnt from parts",
-        StrokePlan("strokes", _PARTS.updated(["epochs=40"])),
-    ),
+    OF_STROKES: ("convolutions on strokes, learnt from parts", StrokePlan("strokes", STROKE_RECIPE)),
 }
 _NO_STROKES = (
     "While it is drawn, and the paper's own ten categories: not run. They need a file of strokes with these "

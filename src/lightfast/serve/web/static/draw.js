@@ -30,11 +30,9 @@ function place(event) {
 async function guess() {
   asking?.abort();
   const mine = (asking = new AbortController());
-  const blob = await new Promise((done) => board.toBlob(done, "image/png"));
-  const form = new FormData();
-  form.append("files", /** @type {Blob} */ (blob), "drawing.png");
   try {
-    const said = await call("POST", "/api/predict?top=5", form, { signal: mine.signal });
+    // The server paints the strokes by the code that the model's drawings were painted by; the board only shows the ink.
+    const said = await call("POST", "/api/predict/strokes?top=5", { strokes, ink: dark.value }, { signal: mine.signal });
     const rows = said.items[0].labels.map((/** @type {any} */ one) => make("li", {}, one.label, make("span", { className: "muted num", textContent: percent(one.probability) }), meter(one.probability)));
     part("guesses").replaceChildren(...rows);
   } catch (error) {
