@@ -218,6 +218,11 @@ BENCHMARKS = (
         ("library_kills.py --kills 30",),
     ),
     Benchmark(
+        "library-kills-slow",
+        "the same of retrainings, and of the server over HTTP",
+        ("library_kills.py --only retrain serve --kills 10",),
+    ),
+    Benchmark(
         "library-reviewers",
         "1,000 decisions by 20 processes: lost, doubled, shown to two",
         ("library_reviewers.py",),
@@ -233,7 +238,7 @@ BENCHMARKS = (
         ("decide_speed.py",),
     ),
     Benchmark(
-        "library_search",
+        "library-search",
         "search and likeness in libraries of a million rows",
         ("library_search.py --work {work}",),
     ),

@@ -77,3 +77,39 @@ def test_a_library_without_jobs(type_in):
     type_in("library init archive")
     assert type_in("library jobs archive").out == "no jobs\n"
     assert type_in("library work archive --until-idle --json").json["worker"]
+
+
+def test_features_retrainings_and_exports_are_ordered_too(type_in, ordered):
+    type_in("library work archive --until-idle")
+    for rest in ("--xmp", "--out all.jsonl --state confirmed", "--manifest --out pile.csv"):
+        said = type_in(f"library export archive {rest} --background --json")
+        assert (said.code, said.json["state"]) == (0, "waiting"), said.err
+    assert type_in("library embed archive --background --json").json["kind"] == "embed"
+    assert (
+        type_in("library retrain archive --model mlp --background --json").json["arguments"]["model"] == "mlp"
+    )
+    jobs = type_in("library jobs archive --json").json["jobs"]
+    assert {one["kind"] for one in jobs} == {"add", "embed", "retrain", "export"}
+
+
+def test_an_export_lies_in_the_library_behind_its_number(type_in, ordered, tmp_path):
+    type_in("library work archive --until-idle")
+    number = type_in("library export archive --out all.jsonl --background --json").json["id"]
+    type_in("library work archive --until-idle")
+    job = type_in(f"library jobs archive --follow {number} --json").json
+    assert (job["state"], job["result"]["rows"]) == ("done", 0)
+    assert [path.name for path in (tmp_path / "archive" / "exports").iterdir()] == [f"{number}-all.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("export archive --out /tmp/all.csv --background", "the name of a file"),
+        ("export archive --out log.jsonl --decisions --background", "tags, --manifest or --xmp"),
+        ("retrain archive --budget 5m --background", "alone with it"),
+        ("export archive --out all.xls --background", "name"),
+    ],
+)
+def test_what_a_job_does_not_take_is_refused_when_it_is_ordered(type_in, ordered, line, said):
+    refused = type_in(f"library {line}")
+    assert (refused.code, said in refused.line()) == (2, True), refused.err

@@ -12,9 +12,12 @@ from library.pictures import suggest
 from pyarrow import parquet
 
 from lightfast.base.errors import DataError
+from lightfast.data.dataset import ImageSpec
 from lightfast.data.ingest import load_splits
+from lightfast.data.lists.listing import load_unlabelled
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.export_tags import export_labels, export_tags
+from lightfast.library.held_out import hold_out
 from lightfast.library.library import Library
 
 BRIGHT, DARK = 1, 2
@@ -56,6 +59,24 @@ def test_what_people_confirmed_is_a_source_of_labelled_pictures(filled: Library,
     assert export_labels(filled, tmp_path / "pile.csv").rows == 2
     images = load_splits(str(tmp_path / "pile.csv")).train
     assert [images.class_names[one] for one in images.require_labels()] == ["dark", "bright"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_the_untouched_part_is_the_test_split_of_the_list(filled: Library, tmp_path: Path, ending: str):
+    confirm(filled, numbers_of(filled), truth_of(filled))
+    hold_out(filled.store, numbers_of(filled)[:2])
+    said = export_labels(filled, tmp_path / f"pile.{ending}")
+    assert "2 pictures of the untouched part are the test split" in said.notes
+    splits = load_splits(str(tmp_path / f"pile.{ending}"))
+    assert {Path(one).name for one in splits.test.ids} == {"000.png", "001.png"}
+    assert {Path(one).name for one in splits.train.ids} == {"002.png", "003.png"}
+
+
+def test_the_list_is_taken_by_the_verbs_that_only_look(filled: Library, tmp_path: Path):
+    """As `predict`, `curate` and `select` read a pile."""
+    export_labels(filled, tmp_path / "pile.csv")
+    images = load_unlabelled([str(tmp_path / "pile.csv")], ImageSpec((12, 12), 1)).train
+    assert sorted(Path(one).name for one in images.ids) == ["000.png", "001.png"]
 
 
 def test_several_labels_are_lists(filled: Library, tmp_path: Path):

@@ -166,3 +166,23 @@ def test_a_picture_that_came_back_is_seen(filled: Library, tagger: Tagger, tmp_p
     path.write_bytes(content)
     add_pictures(filled, [str(path)])
     assert _tag(filled, tagger).seen == 1
+
+
+def test_a_picture_waits_for_the_reason_of_the_model_that_saw_it_last(filled: Library):
+    """The same question, asked by two models: as the second one doubts it."""
+
+    def sure(share: float) -> Tagger:
+        def said(images: np.ndarray) -> np.ndarray:
+            return np.repeat(np.array([[share, 1 - share]], np.float32), len(images), axis=0)
+
+        return Tagger(ModelCard("bars", (8, 8, 1), ("bright", "dark")), said)
+
+    _tag(filled, sure(0.6), "first")
+    before = {entry.asset_id: entry.id for entry in lease_next(filled.store, 1, 5)}
+    _tag(filled, sure(0.7), "second")
+    entries = lease_next(filled.store, 1, 5)
+    assert {entry.asset_id: entry.id for entry in entries} == before
+    assert all("differ by 0.400, less than 0.5" in entry.reason for entry in entries)
+    with filled.store.read() as connection:
+        doubts = connection.execute(select(queue_table.c.uncertainty)).scalars().all()
+    assert doubts == pytest.approx([0.3] * 4)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 import multiprocessing
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,9 @@ from lightfast.library.audit_log import AuditFilter, read_audit
 from lightfast.library.decide import ReviewAct, decide
 from lightfast.library.exclusive import exclusively
 from lightfast.library.held_out import held_out_assets
+from lightfast.library.job_progress import JobProgress
 from lightfast.library.labelled import labelled_assets, require_two_labels
-from lightfast.library.ledger import read_ledger, verdict_of
+from lightfast.library.ledger import answer_to, read_ledger, verdict_of
 from lightfast.library.library import Library, create_library, open_library
 from lightfast.library.promote import list_models, promote_model, rollback_model
 from lightfast.library.remove import retire_label
@@ -283,3 +286,59 @@ def test_labels_that_left_the_taxonomy_are_kept_and_said(tmp_path: Path):
 )
 def test_the_verdict_is_read_off_the_interval(interval: tuple[float, float], verdict: str):
     assert verdict_of(Interval(*interval)) == verdict
+
+
+def test_what_was_ordered_is_done_once_however_often_it_is_begun(filled: Library, monkeypatch):
+    """Killed right after the training, after the write, and begun again: one model, one entry."""
+    from lightfast.runs import library_retrain
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library_retrain, "count_use", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _retrain(filled, order="job 1")
+    assert (read_ledger(filled.store), list_models(filled.store)) == ((), ())
+    with filled.store.read() as connection:
+        assert not held_out_assets(connection)
+    first = _retrain(filled, order="job 1")
+    assert first.model == "retrain-0001"
+    assert [path.name for path in sorted(filled.runs.glob("retrain-*"))] == ["retrain-0001"]
+    with filled.store.read() as connection:
+        done = answer_to(connection, "job 1")
+        assert answer_to(connection, "job 2") is None
+    assert done is not None
+    assert (done["model_id"], done["verdict"]) == (first.model_id, "first")
+    (entry,) = read_ledger(filled.store)
+    assert not {"order", "answer"} & set(entry.figures)
+
+
+def test_a_job_that_ended_unsaid_is_answered_from_the_ledger(filled: Library, monkeypatch):
+    from lightfast.runs import library_kinds, library_retrain
+
+    trained = _retrain(filled, order="7")
+    monkeypatch.setattr(library_retrain, "retrain_library", None)
+    report = JobProgress(filled, "7", "worker", logging.getLogger("quiet"))
+    found = library_kinds._retrain(filled, library_kinds.RetrainArguments(), report)
+    assert (found["model"], found["held_out"]) == (trained.model, trained.held_out)
+
+
+@on_sqlite
+def test_a_lock_that_is_let_go_of_meanwhile_is_waited_for(library: Library):
+    held, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with exclusively(library, "retrain"):
+            held.set()
+            enough.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(60)
+    with pytest.raises(DataError, match="another retrain"), exclusively(library, "retrain", 0.3):
+        pass
+    threading.Timer(0.3, enough.set).start()
+    with exclusively(library, "retrain", 60):
+        assert enough.is_set()
+    holder.join()

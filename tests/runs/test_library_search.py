@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.text_pairs import make_pair
 from PIL import Image
 
 from lightfast.base.errors import DataError, SettingsError
 from lightfast.curate.embed import Embedder
 from lightfast.library.add import add_pictures
-from lightfast.library.feature_files import CLASSES_KEPT, FeatureFormat, open_features
+from lightfast.library.feature_files import CLASSES_KEPT, FeatureFormat, open_features, sources_of
 from lightfast.library.library import Library, create_library
 from lightfast.runs import library_features, library_search
 from lightfast.runs.library_features import embed_library
@@ -116,3 +117,38 @@ def test_the_published_backbone_keeps_its_most_probable_classes(library):
     assert known.vectors.shape == (4, 1280)
     assert known.classes.shape == (4, CLASSES_KEPT)
     assert (np.diff(np.asarray(known.class_probs, np.float32), axis=1) <= 0).all()
+
+
+def test_words_are_compared_by_a_pair_that_was_given(library, tmp_path):
+    pytest.importorskip("wordllama")
+    pair = make_pair(tmp_path / "pair")
+    said = embed_library(library, RunOptions(), str(pair))
+    assert said.source.startswith("pair-")
+    assert _ids(library, text="red")[0] == 1
+    assert _ids(library, text="green") == [2]
+    assert _ids(library, text="violet", sure=0.0, limit=2) == [4, 3]
+    assert _ids(library, text="violet", query="NOT id:4", sure=0.0, limit=1) == [3]
+    assert _ids(library, like=("3",), limit=1) == [4]
+    outside = str(_picture(tmp_path / "outside.png", (250, 10, 10)))
+    assert _ids(library, like=(outside,), limit=1) == [1]
+    page = search_library(library, LibrarySearchOptions(text="yellow"), RunOptions())
+    assert page.hits == ()
+    assert "of random words would" in page.notes[0]
+    first = search_library(library, LibrarySearchOptions(text="blue", sure=0.0, limit=2), RunOptions())
+    rest = LibrarySearchOptions(text="blue", sure=0.0, limit=2, cursor=first.cursor)
+    assert [one.asset_id for one in search_library(library, rest, RunOptions()).hits] != []
+
+
+def test_a_pair_that_changed_since_is_not_compared(library, tmp_path):
+    pair = make_pair(tmp_path / "pair")
+    embed_library(library, RunOptions(), str(pair))
+    (pair / "more.data").write_bytes(b"others")
+    with pytest.raises(DataError, match="another pair now"):
+        _ids(library, text="red")
+    embed_library(library, RunOptions(), str(pair))
+    with pytest.raises(SettingsError, match=r"`source` of a search by words: expected pair-\w+ or pair-"):
+        _ids(library, text="red")
+    with pytest.raises(SettingsError, match="got 'colours'"):
+        _ids(library, text="red", source="colours")
+    with pytest.raises(DataError, match="expected words"):
+        _ids(library, text="?!", source=next(iter(sources_of(library))))

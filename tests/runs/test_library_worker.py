@@ -14,12 +14,14 @@ from fixtures.databases import away
 from fixtures.library_kills import (
     Programs,
     counted_jobs,
+    counted_models,
     counted_pictures,
     counted_tags,
     kill_reviewers,
     kill_workers,
     make_pictures,
 )
+from library.brightness import add_greys, confirm, numbers_of, truth_of
 from library.pictures import fill
 
 from lightfast.base.errors import DataError, LightfastError, SettingsError, StorageError, UnknownName
@@ -244,6 +246,22 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(
     assert counted_jobs(library, ordered) == nothing
     assert counted_pictures(library, files) == nothing
     assert counted_tags(library, 1) == nothing
+
+
+@pytest.mark.timeout(300)
+def test_killed_retrainings_leave_one_model_and_one_entry_each(library: Library, tmp_path: Path):
+    add_greys(library, tmp_path / "greys", 40)
+    confirm(library, numbers_of(library)[:30], truth_of(library))
+
+    def orders() -> Iterator[tuple[str, dict[str, Any]]]:
+        for number in range(100):
+            yield "learn", {"model": "mlp", "margin": 0.99, "seed": number}
+
+    with Programs("lightfast.runs.library_retrain") as programs:
+        ordered = kill_workers(programs, library, orders(), 2, workers=1, seed=2, backlog=1, pause=4.0)
+    nothing = {"lost": 0, "twice": 0}
+    assert counted_jobs(library, ordered) == nothing
+    assert counted_models(library, len(ordered)) == nothing
 
 
 def test_killed_reviewers_lose_nothing_and_do_nothing_twice(programs: Programs, library: Library):

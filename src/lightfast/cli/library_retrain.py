@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from lightfast.base.errors import SettingsError
 from lightfast.cli.groups import library_app
-from lightfast.cli.library import LibraryArg, number_of_user, opened
+from lightfast.cli.library import Background, LibraryArg, in_background, number_of_user, opened
 from lightfast.cli.parameters import AsJson, AutoModel, Device, NearDuplicatesChoice, Seed, SetOption, Size
 from lightfast.cli.terminal import parse_seconds, print_result, progress_bars, run_options
 
@@ -38,6 +38,7 @@ def library_retrain(
     ] = True,
     image_size: Size = None,
     near_duplicates: NearDuplicatesChoice = "group",
+    background: Background = False,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -53,6 +54,14 @@ def library_retrain(
     from lightfast.runs.library_pile import RetrainOptions
     from lightfast.runs.library_retrain import retrain_library
 
+    if background:
+        if settings or budget or image_size or near_duplicates != "group":
+            raise SettingsError(
+                "--background", expected="--model, --margin, --promote and --seed alone with it"
+            )
+        arguments = {"model": model, "margin": margin, "promote": promote, "seed": seed, "device": device}
+        in_background(library, "retrain", arguments, as_json)
+        return
     with progress_bars() as report, opened(library) as held:
         recipe, config = parse_settings(settings or [], model)
         if budget is not None and model != "auto":

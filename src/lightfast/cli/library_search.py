@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from lightfast.cli.groups import library_app
-from lightfast.cli.library import LibraryArg, opened
+from lightfast.cli.library import Background, LibraryArg, in_background, opened
 from lightfast.cli.parameters import AsJson, Device, Seed
 from lightfast.cli.terminal import print_result, progress_bars, run_options
 
@@ -21,9 +22,11 @@ def library_embed(
             "--run",
             metavar="RUN",
             show_default=False,
-            help="A run folder whose network makes the features; without it a published backbone.",
+            help="A run folder whose network makes the features, or a folder with image.onnx, text.onnx and "
+            "tokenizer.json (a pair as CLIP); without it a published backbone.",
         ),
     ] = None,
+    background: Background = False,
     as_json: AsJson = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -36,6 +39,10 @@ def library_embed(
     from lightfast.cli.text.library_search import embed_lines
     from lightfast.runs.library_features import embed_library
 
+    if background:
+        place = run if run is None or not Path(run).exists() else str(Path(run).absolute())
+        in_background(library, "embed", {"run": place, "device": device}, as_json)
+        return
     with progress_bars() as report, opened(library) as held:
         result = embed_library(held, run_options(None, seed, device, report), run)
     print_result(plain(result), as_json, embed_lines(result))
@@ -86,7 +93,13 @@ def library_search(
         ),
     ] = 0.95,
     client: Annotated[
-        str, Option("--client", metavar="NAME", show_default=False, help="Whose words the labels are in.")
+        str,
+        Option(
+            "--client",
+            metavar="NAME",
+            show_default=False,
+            help="In this client's words, and only what its users may see.",
+        ),
     ] = "",
     source: Annotated[
         str | None,

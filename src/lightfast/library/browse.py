@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from lightfast.base.errors import NotFoundError
-from lightfast.library.add import KEPT
+from lightfast.library.client_view import client_label_ids, seen_by_client, shown_name
 from lightfast.library.disagree import kept_from
 from lightfast.library.schema import assets, decision_table, labels, models, places, predictions, tags, users
 from lightfast.library.tag_states import live_decisions
@@ -225,24 +225,6 @@ def client_asset_ids(client: str) -> Any:
     return select(assets.c.id).where(*_conditions(AssetFilter(client=client)))
 
 
-def client_label_ids(client: str) -> Any:
-    """A query: the client's own labels and those of the library that it has a name for."""
-    own = select(labels.c.id).where(labels.c.client == client)
-    meant = select(labels.c.same_as_id).where(labels.c.client == client, labels.c.same_as_id.isnot(None))
-    return own.union(meant)
-
-
-def client_words(connection: Connection, client: str) -> dict[str, str]:
-    """The library's name → the client's name of every label that the client has a name for."""
-    own = labels.alias("own")
-    rows = connection.execute(
-        select(own.c.name, labels.c.name.label("said"))
-        .join(own, own.c.id == labels.c.same_as_id)
-        .where(labels.c.client == client)
-    )
-    return {row.name: row.said for row in rows}
-
-
 def _conditions(wanted: AssetFilter) -> list[ColumnElement[bool]]:
     gone = assets.c.deleted_at
     found = [gone.isnot(None) if wanted.deleted else gone.is_(None), *_of_client(wanted.client)]
@@ -263,7 +245,7 @@ def _has_tag(which: ColumnElement[bool], state: TagState | None) -> ColumnElemen
 
 
 def _of_client(client: str | None) -> list[ColumnElement[bool]]:
-    return [] if client is None else [_has_tag(tags.c.label_id.in_(client_label_ids(client)), None)]
+    return [] if client is None else [seen_by_client(client)]
 
 
 def _names(connection: Connection, asset_ids: Iterable[int]) -> dict[int, str]:
@@ -275,13 +257,7 @@ def _names(connection: Connection, asset_ids: Iterable[int]) -> dict[int, str]:
     rows = connection.execute(
         select(places.c.asset_id, places.c.uri, places.c.source).where(places.c.id.in_(first))
     )
-    return {row.asset_id: _file_name(row.uri, row.source) for row in rows}
-
-
-def _file_name(uri: str, source: str) -> str:
-    """A copy inside the library is called by its hash: what was added says more."""
-    address = source if uri.startswith(KEPT) else uri
-    return address.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or address
+    return {row.asset_id: shown_name(row.uri, row.source) for row in rows}
 
 
 def _tags(

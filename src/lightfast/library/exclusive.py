@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,12 @@ from lightfast.base.errors import DataError
 from lightfast.library.engine import described
 from lightfast.library.library import Library
 
+_LOOK_SECONDS = 0.25
+
 
 @contextmanager
-def exclusively(library: Library, work: str) -> Iterator[None]:
-    """Hold the library's lock for `work` ("retrain" …).
+def exclusively(library: Library, work: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold the library's lock for `work` ("retrain" …); `wait` seconds for somebody who holds it.
 
     On PostgreSQL an advisory lock of a connection of its own, seen by every machine; beside an SQLite
     database a transaction on a file of its own. Neither outlives its process.
@@ -24,13 +27,18 @@ def exclusively(library: Library, work: str) -> Iterator[None]:
     Raises DataError where somebody else holds it.
     """
     hold = _file_lock if library.store.is_sqlite else _advisory_lock
-    with hold(library, work) as free:
-        if not free:
+    end = time.monotonic() + wait
+    while True:
+        with hold(library, work) as free:
+            if free:
+                yield
+                return
+        if time.monotonic() >= end:
             raise DataError(
                 f"another {work} of this library is running",
                 cure="Wait for its end; one that was killed holds nothing up.",
             )
-        yield
+        time.sleep(_LOOK_SECONDS)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from lightfast.base.errors import DataError
 from lightfast.base.files import atomic
 from lightfast.library.find import uris_of
+from lightfast.library.held_out import held_out_assets
 from lightfast.library.labelled import labelled_assets
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, decision_table, labels, models, tags, users
@@ -61,7 +62,8 @@ def export_tags(library: Library, out: Path, states: Collection[str] = TAG_STATE
 
 def export_labels(library: Library, out: Path) -> TagExport:
     """Write the pictures with what people confirmed, one row each, as `train` takes it: `path` and `label`,
-    or `labels` where some picture has several.
+    or `labels` where some picture has several; with an untouched part (`held_out`) also `split`, which keeps
+    it out of the training. What people only rejected has no label to be taught, and is counted in the notes.
 
     Raises DataError as `export_tags` does, and where people have confirmed nothing.
     """
@@ -76,9 +78,19 @@ def export_labels(library: Library, out: Path) -> TagExport:
             return names[0]
         return json.dumps(names, ensure_ascii=False) if plain else list(names)
 
-    rows = ({"path": str(one.path), name: cell(one.labels)} for one in found.pictures)
-    count = _write(out, ["path", name], rows)
-    return TagExport(out, count, count, found.notes)
+    with library.store.read() as connection:
+        held = held_out_assets(connection) & {one.asset_id for one in found.pictures}
+    part = ["split"] if held else []
+    rows = (
+        {"path": str(one.path), name: cell(one.labels)}
+        | dict.fromkeys(part, "test" if one.asset_id in held else "train")
+        for one in found.pictures
+    )
+    count = _write(out, ["path", name, *part], rows)
+    notes = found.notes
+    if held:
+        notes = (*notes, f"{len(held):,} pictures of the untouched part are the test split")
+    return TagExport(out, count, count, notes)
 
 
 def _tag_rows(connection: Connection, states: Collection[str], seen: set[int]) -> Iterator[_Row]:
@@ -152,6 +164,7 @@ def _write_parquet(path: Path, columns: list[str], rows: Iterator[_Row]) -> int:
 
     kinds = {str: pa.string(), float: pa.float64(), int: pa.int64()}
     known = {name: kinds[kind] for name, kind in _COLUMNS.items()} | {"labels": pa.list_(pa.string())}
+    known["split"] = pa.string()
     schema = pa.schema([(name, known[name]) for name in columns])
     count, page = 0, list[_Row]()
     with parquet.ParquetWriter(path, schema) as writer:

@@ -22,15 +22,17 @@ def held_out_assets(connection: Connection) -> set[int]:
 
 def hold_out(store: Store, asset_ids: Iterable[int]) -> None:
     """Put pictures into the untouched part, for good."""
-    rows = [{"asset_id": number, "chosen_at": now()} for number in asset_ids]
+    numbers = list(asset_ids)
+    store.act(lambda connection: put_held_out(connection, numbers))
 
-    def write(connection: Connection) -> None:
+
+def put_held_out(connection: Connection, asset_ids: Iterable[int]) -> None:
+    """`hold_out` inside a transaction."""
+    rows = [{"asset_id": number, "chosen_at": now()} for number in asset_ids]
+    if rows:
         kind = sqlite if connection.dialect.name == "sqlite" else postgresql
         put = kind.insert(held_out_table).on_conflict_do_nothing(index_elements=["asset_id"])
         connection.execute(put, rows)
-
-    if rows:
-        store.act(write)
 
 
 def learned_from(connection: Connection) -> set[int]:

@@ -78,13 +78,15 @@ def spent_since_last(connection: Connection) -> Spent:
 
 
 def write_ledger(
-    store: Store,
+    connection: Connection,
     models_: tuple[int | None, int],
     spent: Spent,
     figures: Mapping[str, Any],
     verdict: RetrainVerdict,
-) -> int:
-    """Add an entry about the models (before, after); its number."""
+) -> None:
+    """Add an entry about the models (before, after), inside a transaction. `figures` may hold `order`, what
+    was ordered, and `answer`, what came of it: see `answer_to`.
+    """
     row = {
         "before_model_id": models_[0],
         "after_model_id": models_[1],
@@ -93,16 +95,21 @@ def write_ledger(
         "figures": {**figures, "last_decision": spent.last_decision},
         "verdict": verdict,
     }
+    connection.execute(insert(ledger).values(at=now(), **row))
 
-    def write(connection: Connection) -> int:
-        made = connection.execute(insert(ledger).values(at=now(), **row))
-        return int(made.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
 
-    return store.act(write)
+def answer_to(connection: Connection, order: str) -> Mapping[str, Any] | None:
+    """What came of a retraining that was ordered as `order` and is in the ledger; None where it is not."""
+    rows = connection.execute(select(ledger.c.figures).order_by(ledger.c.id.desc())).scalars()
+    return next((one["answer"] for one in rows if one.get("order") == order), None)
 
 
 def read_ledger(store: Store) -> tuple[RetrainEntry, ...]:
     """Every retraining, the oldest first."""
     with store.read() as connection:
         rows = connection.execute(select(ledger).order_by(ledger.c.id)).all()
-    return tuple(RetrainEntry(**row._mapping) for row in rows)
+    return tuple(RetrainEntry(**{**row._mapping, "figures": _told(row.figures)}) for row in rows)
+
+
+def _told(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in figures.items() if name not in ("order", "answer")}

@@ -57,6 +57,11 @@ class Library:
         return self.folder / "human"
 
     @property
+    def exports(self) -> Path:
+        """Tables that jobs wrote."""
+        return self.folder / "exports"
+
+    @property
     def logs(self) -> Path:
         """What jobs did, a file each."""
         return self.folder / "logs"

@@ -76,13 +76,18 @@ def promote_model(store: Store, model: int | str, by: int | None = None) -> Libr
 
     def write(connection: Connection) -> int:
         number = _find(connection, model)
-        connection.execute(
-            update(models).where(models.c.id == number).values(promoted_at=now(), rolled_back_at=None)
-        )
-        note_audit(connection, by, "model promoted", model_id=number)
+        use_model(connection, number, by)
         return number
 
     return library_model(store, store.act(write))
+
+
+def use_model(connection: Connection, number: int, by: int | None = None) -> None:
+    """`promote_model` of a known number inside a transaction."""
+    connection.execute(
+        update(models).where(models.c.id == number).values(promoted_at=now(), rolled_back_at=None)
+    )
+    note_audit(connection, by, "model promoted", model_id=number)
 
 
 def rollback_model(store: Store, by: int | None = None) -> LibraryModel:

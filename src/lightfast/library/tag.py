@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lightfast.base.progress import Reporter, silent
@@ -63,17 +63,18 @@ class TagResult:
 
 def register_model(store: Store, facts: ModelFacts, parent_id: int | None = None) -> int:
     """The number of the model with this digest; a new row where there is none."""
+    return store.act(lambda connection: put_model(connection, facts, parent_id))
 
-    def write(connection: Connection) -> int:
-        known = connection.execute(select(models.c.id).where(models.c.digest == facts.digest)).scalar()
-        if known is not None:
-            return known
-        row = {"name": facts.name, "run": facts.run, "digest": facts.digest, "metrics": dict(facts.metrics)}
-        row |= {"class_names": list(facts.class_names), "acceptance": {}, "parent_id": parent_id}
-        made = connection.execute(insert(models).values(added_at=now(), **row))
-        return int(made.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
 
-    return store.act(write)
+def put_model(connection: Connection, facts: ModelFacts, parent_id: int | None = None) -> int:
+    """`register_model` inside a transaction."""
+    known = connection.execute(select(models.c.id).where(models.c.digest == facts.digest)).scalar()
+    if known is not None:
+        return known
+    row = {"name": facts.name, "run": facts.run, "digest": facts.digest, "metrics": dict(facts.metrics)}
+    row |= {"class_names": list(facts.class_names), "acceptance": {}, "parent_id": parent_id}
+    made = connection.execute(insert(models).values(added_at=now(), **row))
+    return int(made.inserted_primary_key[0])  # pyright: ignore[reportOptionalSubscript]
 
 
 def tag_assets(
@@ -234,21 +235,29 @@ def _judge(connection: Connection, seer: _Seer, read: _Read) -> tuple[int, int, 
     decided = _decided(connection, [number for number, _ in read])
     _put_tags(connection, seer, given)
     ask = [_question(seer, *one) for one in given if not one[2][1] and one[0] not in decided]
-    _withdraw(connection, [number for number, _ in read], ask)
+    _renew(connection, [number for number, _ in read], ask)
     enqueue(connection, ask)
     return len({one[0] for one in given if one[2][1]}), len({row["asset_id"] for row in ask}), len(decided)
 
 
-def _withdraw(connection: Connection, numbers: Sequence[int], ask: Sequence[Mapping[str, Any]]) -> None:
-    """Take back what an earlier model asked about these pictures and this one does not: a picture waits for
-    the questions of the model that saw it last.
+def _renew(connection: Connection, numbers: Sequence[int], ask: Sequence[Mapping[str, Any]]) -> None:
+    """A picture waits for the questions of the model that saw it last, for that one's reason: what an earlier
+    model asked about these pictures and this one does not is taken back.
     """
-    still = {(row["asset_id"], row["label_id"]) for row in ask}
+    still = {(row["asset_id"], row["label_id"]): row for row in ask}
     theirs = queue_table.c.asset_id.in_(numbers) & (queue_table.c.source == "tag")
     theirs &= queue_table.c.state == "open"
     rows = connection.execute(
         select(queue_table.c.id, queue_table.c.asset_id, queue_table.c.label_id).where(theirs)
-    )
+    ).all()
+    same = [
+        (row.id, still[row.asset_id, row.label_id]) for row in rows if (row.asset_id, row.label_id) in still
+    ]
+    if same:
+        own = queue_table.c.id == bindparam("entry")
+        values = [{"entry": one, "why": row["reason"], "doubt": row["uncertainty"]} for one, row in same]
+        new = {"reason": bindparam("why"), "uncertainty": bindparam("doubt")}
+        connection.execute(update(queue_table).where(own).values(**new), values)
     gone = [row.id for row in rows if (row.asset_id, row.label_id) not in still]
     if gone:
         values = {"state": "withdrawn", "done_at": now()}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightfast.curate.backbone_words import WORDS_OF, backbone_class_probs
 from lightfast.curate.embed import Embedder, backbone_embedder, checkpoint_embedder
+from lightfast.curate.text_pair import is_text_pair, load_text_pair
 from lightfast.library.embed import EmbedResult, embed_assets
 from lightfast.library.feature_files import FeatureFormat, sources_of
 from lightfast.library.library import Library
@@ -22,10 +23,11 @@ def embed_library(library: Library, options: RunOptions, run: str | None = None)
     Args:
         library: is written.
         options: `device`, `report`.
-        run: a run folder whose network makes the features; None: a published backbone, beside whose features
-            the twenty most probable of its own 1,000 classes are kept, for searches by word.
+        run: a run folder whose network makes the features, or a folder with a pair for pictures and texts
+            (`text_pair`), whose features are also compared with words; None: a published backbone, beside
+            whose features the twenty most probable of its own 1,000 classes are kept, for searches by word.
 
-    Raises CheckpointError for a run whose network has no features.
+    Raises CheckpointError for a run whose network has no features, DataError for a pair that is none.
     """
     embedder, wanted = library_embedder(run, options.device)
     class_probs = backbone_class_probs if embedder.source == WORDS_OF else None
@@ -43,6 +45,9 @@ def library_embedder(run: str | None, device: str = "auto") -> tuple[Embedder, F
     if run is None:
         embedder = backbone_embedder()
         return embedder, FeatureFormat(embedder.source, 0, PHOTO_SIDE)
+    if is_text_pair(run):
+        pair = load_text_pair(run)
+        return pair.embedder, FeatureFormat(pair.source, 0, pair.image_size, run=str(pair.folder))
     classifier = load_classifier(run, device)
     embedder = checkpoint_embedder(classifier)
     height, width, channels = classifier.image_shape

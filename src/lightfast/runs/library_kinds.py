@@ -8,9 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lightfast.base.files import make_folder
 from lightfast.base.progress import Reporter
 from lightfast.base.settings import Settings
+from lightfast.library.job_progress import JobProgress
 from lightfast.library.labelled import require_two_labels
+from lightfast.library.ledger import answer_to
 from lightfast.library.library import Library
 from lightfast.runs.library_jobs import JOB_KINDS, JobKind
 
@@ -67,6 +70,21 @@ class CurveArguments(Settings):
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
+class ExportArguments(Settings):
+    """What `library export` takes, but decision logs."""
+
+    what: Literal["tags", "manifest", "xmp"] = Field(
+        "tags", description="a table, a pile to train on, sidecars"
+    )
+    name: str = Field(
+        "tags.csv",
+        pattern=r"^[\w.-]{1,100}\.(csv|jsonl|parquet)$",
+        description="of the file, which is written into the library's folder exports, behind the job's id",
+    )
+    states: tuple[Literal["confirmed", "suggested", "rejected"], ...] = Field((), description="none: all")
+    style: Literal["darktable", "lightroom"] = Field("darktable", description="with xmp")
+
+
 class HumanTestArguments(Settings):
     """What a blinded test of people is made of."""
 
@@ -107,7 +125,13 @@ def _retrain(library: Library, given: RetrainArguments, report: Reporter, by: in
     from lightfast.runs.library_retrain import retrain_library
     from lightfast.runs.options import RunOptions
 
-    wanted = RetrainOptions(model=given.model, margin=given.margin, promote=given.promote, by=by)
+    # Begun again after a kill, a job whose model is in the ledger has been done.
+    order = report.job if isinstance(report, JobProgress) else ""
+    with library.store.read() as connection:
+        done = answer_to(connection, order)
+    if done is not None:
+        return done
+    wanted = RetrainOptions(model=given.model, margin=given.margin, promote=given.promote, by=by, order=order)
     options = RunOptions(device=given.device, seed=given.seed, report=report)
     return retrain_library(library, options, wanted)
 
@@ -128,6 +152,21 @@ def _curve(library: Library, given: CurveArguments, report: Reporter, _by: int |
     return measure_curve(library, given.model_id, options, given.repeats)
 
 
+def _export(library: Library, given: ExportArguments, report: Reporter, _by: int | None) -> Any:
+    from lightfast.library.export_tags import TAG_STATES, export_labels, export_tags
+    from lightfast.library.sidecars import write_library_sidecars
+
+    if given.what == "xmp":
+        return write_library_sidecars(library, given.style, report=report)
+    order = report.job if isinstance(report, JobProgress) else "export"
+    out = make_folder(library.exports) / f"{order}-{given.name}"
+    # Only a try at this job that was killed can have left it.
+    out.unlink(missing_ok=True)
+    if given.what == "manifest":
+        return export_labels(library, out)
+    return export_tags(library, out, given.states or TAG_STATES)
+
+
 def _human_test(library: Library, given: HumanTestArguments, report: Reporter, _by: int | None) -> Any:
     from lightfast.runs.library_human import HumanTestPlan, make_human_test
     from lightfast.runs.options import RunOptions
@@ -142,4 +181,5 @@ JOB_KINDS.add("map", JobKind(MapArguments, _map, alone=True))
 JOB_KINDS.add("retrain", JobKind(RetrainArguments, _retrain, alone=True))
 JOB_KINDS.add("robustness", JobKind(RobustnessArguments, _robustness, alone=True))
 JOB_KINDS.add("learning_curve", JobKind(CurveArguments, _curve, alone=True))
+JOB_KINDS.add("export", JobKind(ExportArguments, _export))
 JOB_KINDS.add("human_test", JobKind(HumanTestArguments, _human_test, alone=True))

@@ -39,6 +39,7 @@ class RetrainOptions:
         margin: a new model is used where it is not worse by more than this, 0..1 (`ledger.not_worse`).
         promote: use the new model where it is not worse; otherwise it is only kept.
         by: number of the user who wants it, for the audit; None: nobody who is known.
+        order: names what was ordered, where it may be begun again after a kill: it is done once.
     """
 
     model: str = "auto"
@@ -49,6 +50,7 @@ class RetrainOptions:
     margin: float = LEDGER_MARGIN
     promote: bool = True
     by: int | None = None
+    order: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import Connection
 
 from lightfast.base.errors import SettingsError
+from lightfast.base.files import make_folder, storage_errors, write_text
 from lightfast.base.plain import as_json
 from lightfast.base.text import nfc
 from lightfast.data.dataset import Entry
 from lightfast.evaluate.compare import PairedTest, mcnemar
 from lightfast.library.exclusive import exclusively
-from lightfast.library.held_out import count_use, hold_out
-from lightfast.library.ledger import RetrainVerdict, not_worse, verdict_of, write_ledger
+from lightfast.library.held_out import count_use, put_held_out
+from lightfast.library.ledger import RetrainVerdict, answer_to, not_worse, verdict_of, write_ledger
 from lightfast.library.library import Library
-from lightfast.library.promote import LibraryModel, list_models, promote_model, run_of
-from lightfast.library.tag import register_model
+from lightfast.library.promote import LibraryModel, list_models, run_of, use_model
+from lightfast.library.tag import ModelFacts, put_model
 from lightfast.runs.folder import PILE_FILE
 from lightfast.runs.library_pile import RetrainOptions, TrainingPile, make_pile, write_pile
 from lightfast.runs.library_tag import model_facts
@@ -28,6 +32,10 @@ from lightfast.runs.train import train_run
 from lightfast.statistics.intervals import Interval, wilson
 from lightfast.tagging.runtime import Tagger
 from lightfast.tagging.stream import tag_files
+
+_ORDER = ".order"
+"""In a run's folder: what it was ordered by, so that a killed try is known again."""
+_DYING_SECONDS = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +49,7 @@ class RetrainResult:
         held_out: pictures of the untouched part that both were judged on; `held_out_new` of them joined now.
         held_out_uses: how often the part had been scored before.
         decisions, minutes: of people since the last retraining.
-        accuracy, interval: of the new model there, 0..1 with Wilson's 95 % interval.
+        accuracy, interval: of the new model there, 0..1 with Wilson's 95 % interval, on `scored` pictures.
         test: both on the same pictures; None where there was no model before, or nothing to compare on.
         verdict: "first", "better", "no gain shown" or "worse".
         promoted: whether it is in use now; `reason` says why, or why not.
@@ -60,6 +68,7 @@ class RetrainResult:
     minutes: float
     accuracy: float | None
     interval: Interval | None
+    scored: int
     test: PairedTest | None
     verdict: RetrainVerdict
     promoted: bool
@@ -93,12 +102,15 @@ def retrain_library(
     wanted = retrain_options or RetrainOptions()
     if not 0 <= wanted.margin < 1 or not 0 < wanted.share < 1:
         raise SettingsError("`margin`, `share`", expected="margin in 0..1, share between 0 and 1")
-    with exclusively(library, "retrain"):
+    # The lock of a program that was killed a moment ago may still be there.
+    wait = _DYING_SECONDS if wanted.order else 0.0
+    wanted = replace(wanted, order=wanted.order or secrets.token_hex(8))
+    with exclusively(library, "retrain", wait):
         before = next((one for one in list_models(library.store) if one.in_use), None)
         pile = make_pile(library, options, wanted)
         # The model in use is read first: where its run is gone, nothing has been trained in vain.
         read = None if before is None else _read_by(run_of(library, before), pile, options)
-        folder = _next_folder(library)
+        folder = _next_folder(library, wanted.order)
         table = write_pile(folder / PILE_FILE, pile)
         trained = train_run(
             str(table),
@@ -108,20 +120,57 @@ def retrain_library(
             config=wanted.config,
             train_options=wanted.train_options,
         )
-        hold_out(library.store, pile.held_new)
-        notes = (*pile.notes, *trained.notes)
+        pile = replace(pile, notes=(*pile.notes, *trained.notes))
         with tagger_for(str(folder), options) as tagger:
             facts = model_facts(library, str(folder), tagger)
             uses = count_use(library.store, {"run": facts.run, "n": len(pile.held)})
             after = _read(tagger, pile)
-        number = register_model(library.store, facts, None if before is None else before.id)
-        pile = replace(pile, notes=notes)
-        return _judged(library, wanted, pile, (before, read), (facts.run, number, after), uses)
+        judged = _judged(wanted, pile, (before, read), (facts.run, after), uses)
+        return library.store.act(lambda connection: _write(connection, wanted, pile, facts, (before, judged)))
 
 
-def _next_folder(library: Library) -> Path:
-    taken = [int(path.name[8:]) for path in library.runs.glob("retrain-*") if path.name[8:].isdigit()]
-    return library.runs / f"retrain-{max(taken, default=0) + 1:04}"
+def _next_folder(library: Library, order: str) -> Path:
+    """A new folder for a run; what a killed try at the same order left in its own goes."""
+    taken = [path for path in library.runs.glob("retrain-*") if path.name[8:].isdigit()]
+    left = [path for path in taken if _order_of(path) == order]
+    for path in left:
+        with storage_errors(path):
+            shutil.rmtree(path)
+    numbers = [int(path.name[8:]) for path in taken if path not in left]
+    folder = make_folder(library.runs / f"retrain-{max(numbers, default=0) + 1:04}")
+    write_text(folder / _ORDER, order)
+    return folder
+
+
+def _order_of(folder: Path) -> str:
+    return (folder / _ORDER).read_text(encoding="utf-8") if (folder / _ORDER).is_file() else ""
+
+
+def _write(
+    connection: Connection,
+    wanted: RetrainOptions,
+    pile: TrainingPile,
+    facts: ModelFacts,
+    made: tuple[LibraryModel | None, RetrainResult],
+) -> RetrainResult:
+    """All that a retraining leaves behind, in one transaction: nobody finds a model without its entry in the
+    ledger, or one half in use.
+    """
+    before, result = made
+    done = answer_to(connection, wanted.order)
+    if done is not None:
+        # Written by a try whose acknowledgement was lost.
+        return replace(result, model_id=done["model_id"])
+    put_held_out(connection, pile.held_new)
+    number = put_model(connection, facts, None if before is None else before.id)
+    result = replace(result, model_id=number)
+    figures = {"accuracy": result.accuracy, "n": result.scored, "margin": wanted.margin}
+    figures |= {"uses_before": result.held_out_uses, "paired": as_json(result.test)}
+    figures |= {"order": wanted.order, "answer": as_json(result)}
+    write_ledger(connection, (getattr(before, "id", None), number), pile.spent, figures, result.verdict)
+    if result.promoted:
+        use_model(connection, number, wanted.by)
+    return result
 
 
 def _read_by(run: str, pile: TrainingPile, options: RunOptions) -> _Read:
@@ -153,32 +202,24 @@ def _read(tagger: Tagger, pile: TrainingPile) -> _Read:
 
 
 def _judged(
-    library: Library,
     wanted: RetrainOptions,
     pile: TrainingPile,
     before: tuple[LibraryModel | None, _Read | None],
-    after: tuple[str, int, _Read],
+    after: tuple[str, _Read],
     uses: int,
 ) -> RetrainResult:
-    """The ledger's entry, and the new model in use where it may be."""
+    """The comparison, and whether the new model is used; its number is not known yet."""
     old, old_read = before
-    run, number, new_read = after
+    run, new_read = after
     test = _paired(old, old_read, new_read, Path(run).name)
-    verdict = _verdict(old, test)
     allowed, reason = _may_be_used(old, test, wanted.margin)
-    right = list(new_read.right.values())
-    accuracy = float(np.mean(right)) if right else None
-    figures = {"accuracy": accuracy, "n": len(right), "margin": wanted.margin, "uses_before": uses}
-    figures["paired"] = as_json(test)
-    write_ledger(library.store, (getattr(old, "id", None), number), pile.spent, figures, verdict)
-    if allowed and wanted.promote:
-        promote_model(library.store, number, wanted.by)
-    elif allowed:
+    if allowed and not wanted.promote:
         reason = f"not promoted, as asked: {reason}"
+    right = list(new_read.right.values())
     return RetrainResult(
         run=run,
         model=Path(run).name,
-        model_id=number,
+        model_id=0,
         before=getattr(old, "name", None),
         trained=len(pile.rest),
         held_out=len(right) if test is None else test.n,
@@ -186,10 +227,11 @@ def _judged(
         held_out_uses=uses,
         decisions=pile.spent.decisions,
         minutes=pile.spent.minutes,
-        accuracy=accuracy,
+        accuracy=float(np.mean(right)) if right else None,
         interval=wilson(sum(right), len(right)) if right else None,
+        scored=len(right),
         test=test,
-        verdict=verdict,
+        verdict=_verdict(old, test),
         promoted=allowed and wanted.promote,
         reason=reason,
         notes=(*pile.notes, *_seen_notes(old, old_read)),

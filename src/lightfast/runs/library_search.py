@@ -16,6 +16,7 @@ from lightfast.library.feature_files import FeatureFormat, open_features
 from lightfast.library.library import Library
 from lightfast.library.search.by_words import SHOWN_FROM, search_words
 from lightfast.library.search.hits import SearchPage, search_tags
+from lightfast.library.search.label_names import require_client
 from lightfast.library.search.likeness import LikenessQuery, SearchScope, default_source, search_like
 from lightfast.runs.library_features import library_embedder
 from lightfast.runs.options import RunOptions
@@ -30,7 +31,7 @@ class LibrarySearchOptions:
         like, unlike: pictures: numbers of assets, or files that need not be in the library.
         text: words that say what is to be seen.
         sure: with `text`, how sure a picture has to be (0 to 1) to be shown.
-        client: whose words the labels are in.
+        client: whose words the labels are in, and whose pictures alone are found; "": all.
         limit: pictures a page.
         cursor: of the page before.
         source: whose features are compared; None: those of the published backbone, or the only ones.
@@ -51,12 +52,15 @@ def search_library(library: Library, wanted: LibrarySearchOptions, options: RunO
     """One page of what was found.
 
     Raises SettingsError for words and likeness at once, and for `unlike` alone; DataError for pictures that
-    are not there or cannot be read.
+    are not there or cannot be read, and for a client that has a word for no label.
     """
     if wanted.text is not None and (wanted.like or wanted.unlike):
         raise SettingsError("`text` and `like`", expected="one of them", got="both")
     if wanted.unlike and not wanted.like:
         raise SettingsError("`unlike`", expected="also `like`", got="it alone")
+    if wanted.client:
+        with library.store.read() as connection:
+            require_client(connection, wanted.client)
     scope = SearchScope(
         wanted.query, wanted.client, wanted.limit, wanted.cursor, wanted.source, options.report
     )

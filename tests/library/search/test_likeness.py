@@ -16,7 +16,7 @@ from lightfast.library.feature_files import FeatureFormat, FeatureRows, append_f
 from lightfast.library.label_numbers import label_numbers
 from lightfast.library.library import Library, create_library
 from lightfast.library.schema import assets, tags
-from lightfast.library.search import conditions, postgres_vectors, ranked, reduced
+from lightfast.library.search import likeness, postgres_vectors, ranked, reduced
 from lightfast.library.search.likeness import (
     LikenessQuery,
     SearchScope,
@@ -70,7 +70,8 @@ def reducing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 3,000 pictures were a million: reduced features, few candidates a try, rare below 100."""
     monkeypatch.setattr(reduced, "WHOLE", 100)
     monkeypatch.setattr(ranked, "_FIRST", 40)
-    monkeypatch.setattr(conditions, "RARE", 100)
+    monkeypatch.setattr(ranked, "LOOKED_UP", 100)
+    monkeypatch.setattr(likeness, "LOOKED_UP", 100)
 
 
 def _plain(like: list[int], unlike: list[int] = (), among: set[int] | None = None) -> list[int]:
@@ -129,7 +130,8 @@ def test_where_only_few_match_all_of_them_are_found_whatever_the_way(piled, redu
     both = _tagged(piled, "few") & _tagged(piled, "half") - {1, 4}
     query = "half AND few"
     assert set(_ids(search_like(piled, LikenessQuery(like=[1]), SearchScope(query)))) == both
-    monkeypatch.setattr(conditions, "RARE", 0)
+    monkeypatch.setattr(ranked, "LOOKED_UP", 0)
+    monkeypatch.setattr(likeness, "LOOKED_UP", 0)
     assert set(_ids(search_like(piled, LikenessQuery(like=[1]), SearchScope(query)))) == both
     nothing = search_like(piled, LikenessQuery(like=[1]), SearchScope("few AND NOT few"))
     assert nothing.hits == ()

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from lightfast.base.errors import DataError
+from lightfast.library.client_view import client_label_ids, named_like, seen_by_client
 from lightfast.library.disagree import kept_from
 from lightfast.library.schema import assets, decision_table, places, queue_table, tags, users
 from lightfast.library.search.label_names import LabelNames, load_label_names, nearest_names
@@ -39,6 +40,8 @@ from lightfast.library.search.syntax import (
 
 RARE = 10_000
 """What fewer pictures than this can satisfy is looked up first; counts end here."""
+QUICKLY_SORTED = 1_000
+"""Fewer than this are looked up and sorted rather than found along a label's index."""
 _COMPARE: dict[str, Callable[[Any, float], ColumnElement[bool]]] = {
     ">=": lambda column, value: column >= value,
     ">": lambda column, value: column > value,
@@ -56,16 +59,20 @@ class CompiledQuery:
         term: what it means.
         names: the labels that it may name.
         users: name → number of everybody.
-        condition: over the columns of `assets`; deleted and unreadable pictures are left out where the search
-            does not ask for them.
+        condition: over the columns of `assets`, all of it.
+        around: of it what holds beside `term`: deleted and unreadable pictures are left out where the search
+            does not ask for them, and what the searcher may not know.
         plain: whether it asks for nothing: every picture that can be seen.
+        client: of whose pictures and labels alone it speaks; "": of all.
     """
 
     term: Term
     names: LabelNames
     users: dict[str, int]
     condition: ColumnElement[bool]
+    around: ColumnElement[bool]
     plain: bool
+    client: str = ""
 
     def pages(self, connection: Connection, before: int | None, limit: int) -> Select[Any]:
         """The ids of at most `limit` pictures, the newest first, those before the id `before`.
@@ -73,81 +80,113 @@ class CompiledQuery:
         A label that must be there is walked along its index; what few can satisfy is looked up first; else
         pictures are tried from the newest on.
         """
-        driver = self._driver(connection)
-        if driver is not None:
-            number, held = driver
-            rows = tags.alias("driver")
-            own = select(assets.c.id).select_from(rows.join(assets, assets.c.id == rows.c.asset_id))
-            own = own.where(rows.c.label_id == number, held(rows), self.condition)
-            return _before(own, rows.c.asset_id, before, limit)
-        few = self.few(connection)
-        if few is not None:
-            rows = select(few.c.asset_id).cte("few")
+        few = self._few(connection, RARE)
+        # A walk ends when the page is full: only a handful is quicker sorted than that.
+        driven = self._driven(connection, RARE if few[0] >= QUICKLY_SORTED else few[0], RARE)
+        if driven is not None:
+            return _before(*driven, before, limit)
+        if few[1] is not None:
+            rows = few[1].cte("few")
             own = select(assets.c.id).select_from(rows.join(assets, assets.c.id == rows.c.asset_id))
             return _before(own.where(self.condition), assets.c.id, before, limit)
         return _before(select(assets.c.id).where(self.condition), assets.c.id, before, limit)
 
-    def few(self, connection: Connection) -> FromClause | None:
+    def few(self, connection: Connection, most: int) -> FromClause | None:
         """A table with a column `asset_id` that holds every picture that can satisfy the search (and
-        others), where these are fewer than RARE; else None.
+        others), where these are fewer than `most`; else None.
         """
-        bound, rows = _candidates(self, connection, self.term)
-        return None if rows is None or bound >= RARE else rows.subquery()
+        rows = self._few(connection, most)[1]
+        return None if rows is None else rows.subquery()
 
-    def matching(self, connection: Connection) -> Select[Any]:
-        """The ids of all pictures that satisfy the search, in no order."""
-        few = self.few(connection)
+    def matching(self, connection: Connection, most: int | None = None) -> Select[Any]:
+        """The ids of all pictures that satisfy the search, in no order; fewer than `most` (None: RARE) are
+        looked up.
+        """
+        most = RARE if most is None else most
+        bound, few = self._few(connection, most)
+        driven = self._driven(connection, bound, most)
+        if driven is not None:
+            return driven[0]
         own = select(assets.c.id).where(self.condition)
-        return own if few is None else own.join(few, few.c.asset_id == assets.c.id)
+        if few is None:
+            return own
+        rows = few.subquery()
+        return own.join(rows, rows.c.asset_id == assets.c.id)
 
-    def _driver(self, connection: Connection) -> tuple[int, Callable[[Any], ColumnElement[bool]]] | None:
-        """The rarest label without others below it that must be there, and how it must be there."""
+    def _few(self, connection: Connection, most: int) -> tuple[int, Select[Any] | None]:
+        """(how many pictures can satisfy the search, counted to `most`; a table of them, None for more)."""
+        bound, rows = _candidates(self, connection, self.term, most)
+        if self.client:
+            own = select(tags.c.asset_id).where(tags.c.label_id.in_(client_label_ids(self.client))).distinct()
+            bound, rows = min((bound, rows), (_capped(connection, own, most), own), key=lambda one: one[0])
+        return bound, rows if bound < most else None
+
+    def _driven(
+        self, connection: Connection, bound: int, most: int
+    ) -> tuple[Select[Any], ColumnElement[int]] | None:
+        """The ids of all pictures that satisfy the search, along the index of the rarest label without others
+        below it that must be there, and the column that orders them; None where there is no such label, and
+        where it has more than the `bound` that is known otherwise; all counted to `most`.
+        """
         found: list[tuple[int, int, LabelTerm]] = []
-        for term in _required(self.term):
+        required = list(_required(self.term))
+        for term in required:
             if isinstance(term, LabelTerm):
                 numbers = _numbers(self, term)
                 if len(numbers) == 1:
-                    found.append((_count_tags(connection, numbers), numbers[0], term))
+                    found.append((_count_tags(connection, numbers, most), numbers[0], term))
+        found = [one for one in found if one[0] <= bound]
         if not found:
             return None
-        _, number, term = min(found, key=lambda one: one[0])
-        return number, lambda rows: _held(term, rows)
+        _, number, driver = min(found, key=lambda one: one[0])
+        rows = tags.alias("driver")
+        own = select(assets.c.id).select_from(rows.join(assets, assets.c.id == rows.c.asset_id))
+        # What the index has said already is not asked again.
+        rest = [_condition(self, term) for term in required if term is not driver]
+        own = own.where(rows.c.label_id == number, _held(driver, rows), *rest, self.around)
+        return own, rows.c.asset_id
 
 
 def compile_query(
     connection: Connection, text: str, client: str = "", blind_to: int | None = None
 ) -> CompiledQuery:
-    """Understand a search (see `syntax`), its labels in the words of `client` or the library's own. A search
-    by labels or fields leaves out pictures of which the user `blind_to` may not know what others said
-    (`disagree.kept_from`).
+    """Understand a search (see `syntax`), its labels in the library's own words. A search of a `client` is in
+    the client's words and finds what its users may see (`client_view`): no picture without a label of the
+    client's, none by what stands on it besides or by the folder of its file, and no search by people, sources
+    or what waits. A search by labels or fields leaves out pictures of which the user `blind_to` may not know
+    what others said (`disagree.kept_from`).
 
     Raises DataError with the character for what cannot be understood, for labels and people that are not
-    there, with the nearest names.
+    there, with the nearest names; of a client for what it may not ask, whatever the answer were.
     """
     term = parse_query(text)
-    people = {row.name: row.id for row in connection.execute(select(users.c.id, users.c.name))}
-    start = CompiledQuery(
-        term, load_label_names(connection, client), people, true(), plain=term == AndTerm(())
-    )
-    condition = and_(_condition(start, term), *_usual(term))
+    if client:
+        _require_client_terms(term)
+        people = {}
+    else:
+        people = {row.name: row.id for row in connection.execute(select(users.c.id, users.c.name))}
+    names = load_label_names(connection, client)
+    start = CompiledQuery(term, names, people, true(), true(), plain=term == AndTerm(()), client=client)
+    around = and_(true(), *_usual(term))
+    if client:
+        around &= seen_by_client(client)
     told = any(isinstance(one, LabelTerm | FieldTerm) for one in _all_terms(term))
     if blind_to is not None and told:
-        condition &= ~kept_from(assets.c.id, blind_to)
-    return replace(start, condition=condition)
+        around &= ~kept_from(assets.c.id, blind_to)
+    return replace(start, condition=and_(_condition(start, term), around), around=around)
 
 
-def require_client_terms(text: str) -> None:
-    """Refuse a search by what a client does not see: who decided, folders, what is queued.
-
-    Raises DataError, in the same words whatever is asked for, and as `parse_query` does.
+def _require_client_terms(term: Term) -> None:
+    """Refuse a search by what a client does not see: who decided, folders, what is queued; in the same words
+    whatever is asked for.
     """
-    for term in _all_terms(parse_query(text)):
-        if isinstance(term, FieldTerm) and (
-            term.field in ("by", "source") or (term.field, term.value) == ("is", "waiting")
+    for one in _all_terms(term):
+        if isinstance(one, FieldTerm) and (
+            one.field in ("by", "source") or (one.field, one.value) == ("is", "waiting")
         ):
-            what = "is:waiting" if term.field == "is" else f"{term.field}:"
+            what = "is:waiting" if one.field == "is" else f"{one.field}:"
             raise DataError(
-                f"{what} at character {term.at} is not for viewers of a client",
+                f"{what} at character {one.at} is not for viewers of a client",
                 cure="Search by labels, dates and names.",
             )
 
@@ -208,6 +247,12 @@ def _held(term: LabelTerm, rows: Any) -> ColumnElement[bool]:
     return held if term.compare is None else held & _COMPARE[term.compare](rows.c.score, term.value)
 
 
+def _any_tag(query: CompiledQuery, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Some tag of which the search may speak."""
+    own = (tags.c.label_id.in_(client_label_ids(query.client)),) if query.client else ()
+    return _has_tag(*conditions, *own)
+
+
 def _has_tag(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return select(literal(1)).where(tags.c.asset_id == assets.c.id, *conditions).correlate(assets).exists()
 
@@ -226,7 +271,7 @@ def _dated(term: DateTerm) -> ColumnElement[bool]:
 
 
 def _in_state(query: CompiledQuery, term: FieldTerm) -> ColumnElement[bool]:
-    return _has_tag(tags.c.state == term.value)
+    return _any_tag(query, tags.c.state == term.value)
 
 
 def _by(query: CompiledQuery, term: FieldTerm) -> ColumnElement[bool]:
@@ -247,6 +292,8 @@ def _by(query: CompiledQuery, term: FieldTerm) -> ColumnElement[bool]:
 
 
 def _in_place(query: CompiledQuery, term: FieldTerm) -> ColumnElement[bool]:
+    if query.client:
+        return named_like(term.value)
     column = places.c.uri if term.field == "name" else places.c.source
     # SQLite makes only the letters of English small.
     held = func.lower(column).contains(term.value.lower(), autoescape=True)
@@ -261,7 +308,7 @@ def _is(query: CompiledQuery, term: FieldTerm) -> ColumnElement[bool]:
         case "unreadable":
             return assets.c.unreadable.isnot(None)
         case "untagged":
-            return not_(_has_tag(tags.c.state != "rejected"))
+            return not_(_any_tag(query, tags.c.state != "rejected"))
     waiting = (queue_table.c.asset_id == assets.c.id) & (queue_table.c.state == "open")
     return select(literal(1)).where(waiting).correlate(assets).exists()
 
@@ -282,43 +329,46 @@ _FIELDS: dict[str, Callable[[CompiledQuery, FieldTerm], ColumnElement[bool]]] = 
 }
 
 
-def _candidates(query: CompiledQuery, connection: Connection, term: Term) -> tuple[int, Select[Any] | None]:
-    """(how many pictures can satisfy the term at most, counted to RARE; a table of them, None for all)."""
+def _candidates(
+    query: CompiledQuery, connection: Connection, term: Term, most: int
+) -> tuple[int, Select[Any] | None]:
+    """(how many pictures can satisfy the term at most, counted to `most`; a table of them, None for all)."""
     match term:
         case LabelTerm():
             numbers = _numbers(query, term)
             rows = select(tags.c.asset_id).where(tags.c.label_id.in_(numbers), _held(term, tags)).distinct()
-            return _count_tags(connection, numbers), rows
+            return _count_tags(connection, numbers, most), rows
         case FieldTerm(field="id"):
             return 1, select(assets.c.id.label("asset_id")).where(_id(query, term))
         case DateTerm(field="taken") if term != DateTerm("taken", None, None):
             rows = select(assets.c.id.label("asset_id")).where(_dated(term))
-            return _capped(connection, rows), rows
+            return _capped(connection, rows, most), rows
         case AndTerm() if term.terms:
-            return min((_candidates(query, connection, one) for one in term.terms), key=lambda one: one[0])
+            each = (_candidates(query, connection, one, most) for one in term.terms)
+            return min(each, key=lambda one: one[0])
         case OrTerm():
-            return _candidates_of_any(query, connection, term.terms)
-    return RARE, None
+            return _candidates_of_any(query, connection, term.terms, most)
+    return most, None
 
 
 def _candidates_of_any(
-    query: CompiledQuery, connection: Connection, terms: tuple[Term, ...]
+    query: CompiledQuery, connection: Connection, terms: tuple[Term, ...], most: int
 ) -> tuple[int, Select[Any] | None]:
-    each = [_candidates(query, connection, one) for one in terms]
+    each = [_candidates(query, connection, one, most) for one in terms]
     tables, bound = [rows for _, rows in each if rows is not None], sum(bound for bound, _ in each)
-    if len(tables) < len(each) or bound >= RARE:
-        return RARE, None
+    if len(tables) < len(each) or bound >= most:
+        return most, None
     joined = union(*tables).subquery()
     return bound, select(joined.c.asset_id)
 
 
-def _count_tags(connection: Connection, numbers: tuple[int, ...]) -> int:
-    return _capped(connection, select(tags.c.asset_id).where(tags.c.label_id.in_(numbers)))
+def _count_tags(connection: Connection, numbers: tuple[int, ...], most: int) -> int:
+    return _capped(connection, select(tags.c.asset_id).where(tags.c.label_id.in_(numbers)), most)
 
 
-def _capped(connection: Connection, rows: Select[Any]) -> int:
-    """How many rows there are, counted up to RARE."""
-    some = rows.limit(RARE).subquery()
+def _capped(connection: Connection, rows: Select[Any], most: int) -> int:
+    """How many rows there are, counted up to `most`."""
+    some = rows.limit(most).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, true
 
 from lightfast.base.errors import SettingsError
+from lightfast.library.client_view import client_label_ids, shown_name
 from lightfast.library.disagree import kept_from
 from lightfast.library.library import Library
 from lightfast.library.schema import assets, labels, places, tags
@@ -35,9 +36,9 @@ class SearchHit:
 
     Attributes:
         asset_id: its number.
-        uri: where one of its files lies.
+        uri: where one of its files lies; for a client its name alone.
         taken_at: the date in the picture.
-        tags: in the words of the client, the most probable first.
+        tags: the most probable first; for a client its own, in its words.
         similarity: its cosine with what was liked, or how well a word fits; None where nothing was compared.
     """
 
@@ -88,7 +89,8 @@ def search_tags(
     Args:
         library: is read.
         query: see `syntax`; "" finds every picture that can be seen.
-        client: whose words the labels are in; "": the library's own.
+        client: whose words the labels are in, and who sees no more than it may (`compile_query`); "": the
+            library's own, and everything.
         limit: pictures a page, 1 to 1,000.
         cursor: of the page before.
         blind_to: a user who may not know what others said of some pictures (`compile_query`).
@@ -112,6 +114,8 @@ def find_facets(
     and no tag of pictures of which the user `blind_to` may not know what others said.
     """
     shown = true() if blind_to is None else ~kept_from(tags.c.asset_id, blind_to)
+    if client:
+        shown &= tags.c.label_id.in_(client_label_ids(client))
     with library.store.read() as connection:
         compiled = compile_query(connection, query, client, blind_to)
         ids = connection.execute(compiled.pages(connection, None, _SAMPLED + 1)).scalars().all()
@@ -134,17 +138,18 @@ def require_limit(limit: int) -> None:
 def describe_assets(
     connection: Connection, ids: Sequence[int], client: str = "", similarity: dict[int, float] | None = None
 ) -> tuple[SearchHit, ...]:
-    """What is to be shown of some pictures, in the order given."""
+    """What is to be shown of some pictures, in the order given; for a `client` what it may see of them."""
     if not ids:
         return ()
     taken = {row.id: row.taken_at for row in connection.execute(_assets(ids))}
     first: dict[int, str] = {}
-    rows = select(places.c.asset_id, places.c.uri).where(places.c.asset_id.in_(ids)).order_by(places.c.id)
-    for row in connection.execute(rows):
-        first.setdefault(row.asset_id, row.uri)
-    given = connection.execute(
-        select(tags).where(tags.c.asset_id.in_(ids)).order_by(tags.c.score.desc(), tags.c.label_id)
-    ).all()
+    rows = select(places.c.asset_id, places.c.uri, places.c.source).where(places.c.asset_id.in_(ids))
+    for row in connection.execute(rows.order_by(places.c.id)):
+        first.setdefault(row.asset_id, shown_name(row.uri, row.source) if client else row.uri)
+    said = select(tags).where(tags.c.asset_id.in_(ids)).order_by(tags.c.score.desc(), tags.c.label_id)
+    if client:
+        said = said.where(tags.c.label_id.in_(client_label_ids(client)))
+    given = connection.execute(said).all()
     names = _label_texts(connection, [row.label_id for row in given], client)
     of: dict[int, list[HitTag]] = {}
     for row in given:

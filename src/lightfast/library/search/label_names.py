@@ -19,14 +19,16 @@ class LabelNames:
     """The labels of a library, read once a search.
 
     Attributes:
-        known: name → number, in the words of the client, then in the library's own.
+        known: name → number, in the words of the client, or the library's own.
         children: number → numbers right below it.
         same: number of a client's label → number of the library's own that it is another name for.
+        seen: the labels that a search of a client speaks of; None: of all.
     """
 
     known: dict[str, int]
     children: dict[int, list[int]] = field(default_factory=dict)
     same: dict[int, int] = field(default_factory=dict)
+    seen: frozenset[int] | None = None
 
     def numbers(self, name: str, at: int, *, below: bool = True) -> tuple[int, ...]:
         """The label called `name`, and with `below` all below it; letters may be large or small.
@@ -45,7 +47,7 @@ class LabelNames:
             fresh = set(self.children.get(waiting.pop(), ())) - found
             found |= fresh
             waiting += fresh
-        return tuple(sorted(found))
+        return tuple(sorted(found if self.seen is None else found & self.seen))
 
     def _unknown(self, name: str, at: int) -> DataError:
         said = f"no label is called {name!r} (character {at})"
@@ -73,21 +75,25 @@ def nearest_names(name: str, known: Iterable[str]) -> list[str]:
 
 
 def load_label_names(connection: Connection, client: str = "") -> LabelNames:
-    """All labels that a search in the words of `client` may name; retired ones too, as their tags stay.
-
-    Raises DataError for a client without a label.
+    """All labels that a search may name: the library's own, or those that `client` has words for, in these
+    words; retired ones too, as their tags stay.
     """
     rows = connection.execute(select(labels).where(labels.c.client.in_(["", client]))).all()
-    if client and not any(row.client == client for row in rows):
-        others = connection.execute(select(labels.c.client).distinct()).scalars()
-        near = nearest_names(client, filter(None, others))
-        cure = f"Did you mean {' or '.join(near)}?" if near else ""
-        raise DataError(f"no client is called {client!r}", cure=cure)
     children: dict[int, list[int]] = {}
     for row in rows:
         if row.parent_id is not None:
             children.setdefault(row.parent_id, []).append(row.id)
-    # The client's own words win over the library's.
-    rows = sorted(rows, key=lambda row: row.client == client)
-    same = {row.id: row.same_as_id for row in rows if row.same_as_id is not None}
-    return LabelNames({row.name: row.id for row in rows}, children, same)
+    own = [row for row in rows if row.client == client]
+    same = {row.id: row.same_as_id for row in own if row.same_as_id is not None}
+    # What stands below a label of the library's own counts for a client as far as it has a word for it.
+    seen = frozenset({row.id for row in own} | set(same.values())) if client else None
+    return LabelNames({row.name: row.id for row in own}, children, same, seen)
+
+
+def require_client(connection: Connection, client: str) -> None:
+    """Raise DataError, with the nearest names, for a client that has a word for no label."""
+    known = set(connection.execute(select(labels.c.client).distinct()).scalars()) - {""}
+    if client not in known:
+        near = nearest_names(client, known)
+        cure = f"Did you mean {' or '.join(near)}?" if near else ""
+        raise DataError(f"no client is called {client!r}", cure=cure)

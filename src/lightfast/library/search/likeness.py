@@ -13,14 +13,15 @@ from lightfast.base.errors import DataError, SettingsError
 from lightfast.base.progress import Reporter, silent
 from lightfast.curate.backbone_words import WORDS_OF
 from lightfast.curate.embed import unit_rows
+from lightfast.library.browse import missing_asset, visible_assets
 from lightfast.library.feature_files import FeatureFile, open_features, sources_of
 from lightfast.library.library import Library
 from lightfast.library.schema import assets
 from lightfast.library.search.conditions import CompiledQuery, compile_query
-from lightfast.library.search.cursor import read_cursor, write_cursor
+from lightfast.library.search.cursor import read_cursor, state_mark, write_cursor
 from lightfast.library.search.hits import SearchPage, describe_assets, require_limit
 from lightfast.library.search.postgres_vectors import near_in_database, store_vectors
-from lightfast.library.search.ranked import RankedRows, Scores, best_of, rank_rows
+from lightfast.library.search.ranked import LOOKED_UP, RankedRows, Scores, best_of, rank_rows
 from lightfast.library.search.reduced import load_reduced
 
 DEEPEST = 1_000
@@ -50,7 +51,8 @@ class SearchScope:
 
     Attributes:
         query: what must hold as well, see `syntax`.
-        client: whose words the labels of `query` are in.
+        client: whose words the labels of `query` are in, and who is shown no more than it may see
+            (`compile_query`); "": the library's own, and everything.
         limit: pictures a page, 1 to 1,000.
         cursor: of the page before.
         source: whose features are compared; None: the only ones, or those of the published backbone.
@@ -75,17 +77,19 @@ def search_like(library: Library, wanted: LikenessQuery, scope: SearchScope | No
     reduced features, the best again over the whole ones, or by an index of PostgreSQL.
 
     Raises DataError where nothing is liked, where a liked picture has no features, for a query that cannot be
-    understood, for a cursor of another search or from before pictures were added.
+    understood, for a cursor of another search or from before pictures were added; NotFoundError for a picture
+    that the client of `scope` may not see.
     """
     scope = scope or SearchScope()
     require_limit(scope.limit)
     with library.store.read() as connection:
         known = open_features(library, connection, scope.source or default_source(library))
         compiled = compile_query(connection, scope.query, scope.client, scope.blind_to)
+        own = (*wanted.like, *wanted.unlike)
+        _require_seen(connection, own, scope.client)
         direction = _direction(known, wanted)
         named = (library.store.name, "like", scope.query, scope.client, direction.tobytes().hex())
         first = ranking_start(named, scope, len(known))
-        own = (*wanted.like, *wanted.unlike)
         ranked, notes = _ranked(connection, compiled, known, (direction, first + scope.limit + 1, own), scope)
         return ranked_page(connection, ranked, known, (named, first, scope), notes)
 
@@ -120,8 +124,8 @@ def ranking_start(named: Sequence[object], scope: SearchScope, pictures: int) ->
     """
     if scope.cursor is None:
         return 0
-    first, count = read_cursor(named, scope.cursor)
-    if count != pictures:
+    first, state = read_cursor(named, scope.cursor)
+    if state != state_mark(named, pictures):
         raise DataError(
             "the cursor is of a ranking from before pictures were added", cure="Begin again without one."
         )
@@ -142,8 +146,17 @@ def ranked_page(
     scores = dict(zip(ids, ranked.scores.tolist(), strict=True))
     shown = describe_assets(connection, ids[first:end], scope.client, scores)
     more = len(ids) > end and end < DEEPEST
-    cursor = write_cursor(named, [end, len(known)]) if more else None
-    return SearchPage(shown, cursor, (*notes, *_not_compared(connection, known)))
+    cursor = write_cursor(named, [end, state_mark(named, len(known))]) if more else None
+    if not scope.client:
+        notes = (*notes, *_not_compared(connection, known))
+    return SearchPage(shown, cursor, notes)
+
+
+def _require_seen(connection: Connection, asset_ids: Sequence[int], client: str) -> None:
+    if client:
+        lost = sorted(set(asset_ids) - set(visible_assets(connection, asset_ids, client)))
+        if lost:
+            raise missing_asset(lost[0])
 
 
 def _not_compared(connection: Connection, known: FeatureFile) -> tuple[str, ...]:
@@ -204,12 +217,16 @@ def _ranked(
 
     reduced = load_reduced(known, scope.report)
     if reduced is None:
-        scores = Scores(known, lambda: exact(np.arange(len(known))), exact)
+        scores = Scores(known, lambda rows: exact(np.arange(len(known)) if rows is None else rows), exact)
         return rank_rows(connection, compiled, scores, wanted, own), ()
     small = direction @ reduced.axes
-    scores = Scores(known, lambda: np.asarray(reduced.rows @ small, np.float32), exact, rough=True)
+
+    def near(rows: NDArray[np.int64] | None) -> NDArray[np.float32]:
+        return np.asarray((reduced.rows if rows is None else reduced.rows[rows]) @ small, np.float32)
+
+    scores = Scores(known, near, exact, rough=True)
     notes: tuple[str, ...] = ()
-    if connection.dialect.name == "postgresql" and compiled.few(connection) is None:
+    if connection.dialect.name == "postgresql" and compiled.few(connection, LOOKED_UP) is None:
         rows, why = near_in_database(connection, compiled, (reduced.name, small, len(known)), wanted, own)
         if rows is not None:
             return best_of(scores, rows, wanted), ()

@@ -1,5 +1,5 @@
-"""Reduced features in PostgreSQL, with an index of the extension `vector` (pgvector, from 0.8 on) that goes
-on until enough of what it finds satisfies the search.
+"""Reduced features in PostgreSQL at half precision, with an index of the extension `vector` (pgvector, from
+0.8 on) that goes on until enough of what it finds satisfies the search.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from lightfast.curate.neighbours import CANDIDATES
 from lightfast.library.feature_files import FeatureFile
@@ -19,9 +20,13 @@ from lightfast.library.search.conditions import CompiledQuery
 from lightfast.library.search.reduced import ReducedVectors
 
 _LEAST_VERSION = (0, 8)
-_PREFIX = "near_"
-_SEARCHED = 400
+_PREFIX, _SUFFIX = "near_", "_half"
+"""Around the name of the axes. Tables without the suffix, of single precision, are of older libraries."""
+_SEARCHED = 800
 """Candidates that the index keeps while it walks (`hnsw.ef_search`; at most 1,000)."""
+_GRAPH_BYTES = 1_300
+"""Of one picture while the index is made: its vector, its links, what is kept beside them."""
+_BUILD_MEGABYTES = (64, 4_096)
 _MISSING = "the database has no vectors yet (lightfast library embed): every picture was compared"
 
 
@@ -42,15 +47,7 @@ def store_vectors(library: Library, known: FeatureFile, reduced: ReducedVectors)
         table.create(connection, checkfirst=True)
         start = _rows_in(connection, table)
         _copy(connection, table, (known, reduced), start)
-        # The graph of a million pictures in memory; one worker, as containers have little memory to share.
-        for setting in ("maintenance_work_mem = '1GB'", "max_parallel_maintenance_workers = 0"):
-            connection.execute(text(f"SET LOCAL {setting}"))
-        connection.execute(
-            text(
-                f'CREATE INDEX IF NOT EXISTS "ix_{table.name}_vector" ON "{table.name}" '
-                "USING hnsw (vector vector_ip_ops)"
-            )
-        )
+        _make_index(connection, table, len(reduced.rows))
     return ""
 
 
@@ -72,9 +69,9 @@ def near_in_database(
         without: assets that are left out.
     """
     name, direction, count = asked
-    if f"{_PREFIX}{name}" not in _tables(connection):
-        return None, _MISSING
     table = _vector_table(name, len(direction))
+    if table.name not in _tables(connection):
+        return None, _MISSING
     if _rows_in(connection, table) < count:
         return None, _MISSING
     need = CANDIDATES * wanted
@@ -98,15 +95,36 @@ def near_in_database(
     return found, ""
 
 
+def _make_index(connection: Connection, table: Table, rows: int) -> None:
+    """The graph, where there is none; by as many workers as the database gives for such work."""
+    # One that fits into memory is made many times as fast.
+    least, most = _BUILD_MEGABYTES
+    megabytes = min(most, max(least, _GRAPH_BYTES * rows // 2**20))
+    connection.execute(text(f"SET LOCAL maintenance_work_mem = '{megabytes}MB'"))
+    made = text(
+        f'CREATE INDEX IF NOT EXISTS "ix_{table.name}_vector" ON "{table.name}" '
+        "USING hnsw (vector halfvec_ip_ops)"
+    )
+    try:
+        with connection.begin_nested():
+            connection.execute(made)
+    except OperationalError as error:
+        # Workers share their memory in /dev/shm, of which containers have little.
+        if "shared memory" not in str(error.orig):
+            raise
+        connection.execute(text("SET LOCAL max_parallel_maintenance_workers = 0"))
+        connection.execute(made)
+
+
 def _vector_table(name: str, width: int) -> Table:
-    from pgvector.sqlalchemy import VECTOR
+    from pgvector.sqlalchemy import HALFVEC
 
     return Table(
-        f"{_PREFIX}{name}",
+        f"{_PREFIX}{name}{_SUFFIX}",
         MetaData(),
         Column("asset_id", BigInteger, primary_key=True, autoincrement=False),
         Column("row", Integer, nullable=False, index=True),
-        Column("vector", VECTOR(width), nullable=False),
+        Column("vector", HALFVEC(width), nullable=False),
     )
 
 
@@ -153,6 +171,7 @@ def _rows_in(connection: Connection, table: Table) -> int:
 
 
 def _copy(connection: Connection, table: Table, what: tuple[FeatureFile, ReducedVectors], start: int) -> None:
+    from pgvector import HalfVector
     from pgvector.psycopg import register_vector
 
     known, reduced = what
@@ -162,6 +181,6 @@ def _copy(connection: Connection, table: Table, what: tuple[FeatureFile, Reduced
         driver.cursor() as cursor,
         cursor.copy(f'COPY "{table.name}" (asset_id, "row", vector) FROM STDIN WITH (FORMAT BINARY)') as copy,
     ):
-        copy.set_types(["int8", "int4", "vector"])
+        copy.set_types(["int8", "int4", "halfvec"])
         for row in range(start, len(reduced.rows)):
-            copy.write_row((int(known.asset_ids[row]), row, reduced.rows[row]))
+            copy.write_row((int(known.asset_ids[row]), row, HalfVector(reduced.rows[row])))

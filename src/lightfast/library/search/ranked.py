@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, any_, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, Select, Text, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from lightfast.curate.neighbours import CANDIDATES, largest_columns
@@ -18,8 +19,14 @@ from lightfast.library.feature_files import FeatureFile
 from lightfast.library.schema import assets
 from lightfast.library.search.conditions import CompiledQuery
 
-_FIRST, _GROWTH, _MOST = 1_000, 8, 70_000
-"""Of how many of the best the database is asked first, how many more then; beyond, for all that match."""
+LOOKED_UP = 30_000
+"""What fewer pictures than this can satisfy is looked up and compared, whatever the database has."""
+_FIRST, _SPARE, _MOST = 1_000, 1.5, 70_000
+"""Of how many of the best the database is asked first, how many more than it then seems to take; beyond, for
+all that match.
+"""
+_ONE_IN, _MOST_EXACT = 250, 4_000
+"""At least one in so many pictures is compared in full, up to so many."""
 
 Exact = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
@@ -30,13 +37,14 @@ class Scores:
 
     Attributes:
         known: the file of N pictures.
-        near: gives float32 (N,); called only where many pictures may match.
+        near: rows (M,) → float32 (M,), or None → float32 (N,) of all, asked for only where many pictures may
+            match.
         exact: rows (M,) → float32 (M,).
         rough: whether `near` may order pictures otherwise than `exact`.
     """
 
     known: FeatureFile
-    near: Callable[[], NDArray[np.float32]]
+    near: Callable[[NDArray[np.int64] | None], NDArray[np.float32]]
     exact: Exact
     rough: bool = False
 
@@ -64,22 +72,37 @@ def rank_rows(
         wanted: at least 1.
         without: assets that are left out.
     """
-    need = wanted * (CANDIDATES if scores.rough else 1)
-    if query.few(connection) is not None:
-        rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
-        return best_of(scores, rows, wanted)
-    near = scores.near()
-    take = max(_FIRST, CANDIDATES * need)
+    need = wanted
+    if scores.rough:
+        # Among many pictures more of them lie as near as the reduced features can tell.
+        need = max(wanted * CANDIDATES, min(len(scores.known) // _ONE_IN, _MOST_EXACT))
+    if query.few(connection, LOOKED_UP) is not None:
+        return _best_of_all(connection, query, scores, (wanted, need), without)
+    near = scores.near(None)
+    take = max(_FIRST, 2 * need)
     while take < min(len(near), _MOST):
         rows = _highest(near, take)
         there = matching_among(connection, query, scores.known.asset_ids[rows])
         rows = _kept(rows[np.isin(scores.known.asset_ids[rows], there)], scores.known, without)
         if len(rows) >= need:
             return best_of(scores, rows[:need], wanted)
-        take *= _GROWTH
+        take = int(take * max(2.0, _SPARE * need / max(1, len(rows))))
+    return _best_of_all(connection, query, scores, (wanted, need), without)
+
+
+def _best_of_all(
+    connection: Connection,
+    query: CompiledQuery,
+    scores: Scores,
+    counts: tuple[int, int],
+    without: Sequence[int],
+) -> RankedRows:
+    """The best of all that match: `counts` are how many are wanted, and how many are compared in full."""
+    wanted, need = counts
     rows = _kept(_all_matching(connection, query, scores.known), scores.known, without)
-    best = rows[_highest(near[rows], need)] if len(rows) > need else rows
-    return best_of(scores, best, wanted)
+    if scores.rough and len(rows) > need:
+        rows = rows[_highest(scores.near(rows), need)]
+    return best_of(scores, rows, wanted)
 
 
 def best_of(scores: Scores, rows: NDArray[np.int64], wanted: int) -> RankedRows:
@@ -100,13 +123,24 @@ def matching_among(
         among = assets.c.id.in_(select(listed.c.value))
     else:
         among = assets.c.id == any_(bindparam("among", numbers, ARRAY(BigInteger)))
-    rows = connection.execute(select(assets.c.id).where(among, query.condition)).scalars().all()
-    return np.array(rows, np.int64)
+    return _numbers(connection, select(assets.c.id).where(among, query.condition))
+
+
+def _numbers(connection: Connection, rows: Select[Any]) -> NDArray[np.int64]:
+    """The ids that `rows` gives, as one text from the database: ten thousand rows of their own cost several
+    times as much, and set off a collection of everything in memory.
+    """
+    found = rows.subquery()
+    if connection.dialect.name == "sqlite":
+        joined = func.group_concat(found.c.id, ",")
+    else:
+        joined = func.string_agg(cast(found.c.id, Text), ",")
+    text = connection.execute(select(joined)).scalar()
+    return np.fromstring(text, np.int64, sep=",") if text else np.zeros(0, np.int64)
 
 
 def _all_matching(connection: Connection, query: CompiledQuery, known: FeatureFile) -> NDArray[np.int64]:
-    ids = connection.execute(query.matching(connection)).scalars().all()
-    rows = known.rows_of(np.array(ids, np.int64))
+    rows = known.rows_of(_numbers(connection, query.matching(connection, LOOKED_UP)))
     return np.sort(rows[rows >= 0])
 
 

@@ -26,7 +26,7 @@ job_routes = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=OnceRoute)
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{10,40}$", examples=["0006447f5cd0d2a1b2c3"])]
 _LOOK_SECONDS, _ALIVE_SECONDS = 0.5, 15.0
 _LOG_BYTES = 1_000_000
-_FOR_ADMINS = frozenset({"add", "human_test"})
+_FOR_ADMINS = frozenset({"add", "export", "human_test"})
 
 
 class JobQuery(BaseModel):

@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 
 from lightfast.library.browse import AssetCard, asset_cards, visible_assets
 from lightfast.library.search.by_words import search_words
-from lightfast.library.search.conditions import require_client_terms
 from lightfast.library.search.hits import SearchPage, find_facets, search_tags
 from lightfast.library.search.likeness import LikenessQuery, SearchScope, default_source, search_like
 from lightfast.library.uploads import Upload
@@ -98,7 +97,6 @@ def _page(served: Service, person: Person, wanted: SearchQuery) -> SearchPage:
         raise HttpProblem(422, "`text` and `like` at once", cure="Search by one of them.")
     if wanted.unlike and not wanted.like:
         raise HttpProblem(422, "`unlike` alone", cure="Say also what they are to be like.")
-    _require_own_terms(person, wanted)
     if wanted.text:
         return search_words(served.library, wanted.text, _scope(person, wanted))
     if wanted.like:
@@ -112,16 +110,10 @@ def _page(served: Service, person: Person, wanted: SearchQuery) -> SearchPage:
 def _like_uploads(
     served: Service, person: Person, wanted: ScopeQuery, uploads: Sequence[Upload]
 ) -> SearchAnswer:
-    _require_own_terms(person, wanted)
     source = default_source(served.library)
     vectors = served.embeddings.features(source, uploads)
     found = search_like(served.library, LikenessQuery(like_vectors=vectors), _scope(person, wanted, source))
     return _answer(served, person, found)
-
-
-def _require_own_terms(person: Person, wanted: ScopeQuery) -> None:
-    if person.client is not None:
-        require_client_terms(wanted.query)
 
 
 def _scope(person: Person, wanted: ScopeQuery, source: str | None = None) -> SearchScope:
@@ -142,10 +134,9 @@ def _require_seen(served: Service, person: Person, numbers: Sequence[int]) -> No
 
 
 def _answer(served: Service, person: Person, page: SearchPage) -> SearchAnswer:
-    """What was found with its cards; of a client's viewer only what it may see."""
+    """What was found with its cards."""
     how_like = {one.asset_id: one.similarity for one in page.hits}
     with served.library.store.read() as connection:
-        seen = visible_assets(connection, list(how_like), person.client)
-        cards = asset_cards(connection, seen, person.client, blind_to=person.blind_to)
+        cards = asset_cards(connection, list(how_like), person.client, blind_to=person.blind_to)
     items = [FoundAsset(asset=one, similarity=how_like[one.id]) for one in cards]
     return SearchAnswer(items=items, next=page.cursor, notes=list(page.notes))

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 from starlette.concurrency import run_in_threadpool
 
-from lightfast.library.browse import TagCard, TagState, client_asset_ids, client_label_ids, tag_card
+from lightfast.library.browse import TagCard, TagState, client_asset_ids, tag_card
+from lightfast.library.client_view import client_label_ids
 from lightfast.library.decide import ReviewAct, apply_acts
 from lightfast.library.disagree import kept_from
 from lightfast.library.schema import labels, tags

@@ -12,8 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lightfast.base.errors import LightfastError
-from lightfast.library.browse import AssetCard, asset_cards, visible_assets
-from lightfast.library.search.conditions import require_client_terms
+from lightfast.library.browse import AssetCard, asset_cards
 from lightfast.library.search.hits import search_tags
 from lightfast.library.summary import summarise
 from lightfast.serve.auth.person import COOKIE, Person, identify
@@ -147,14 +146,11 @@ def _first_pictures(served: Service, request: Request, query: str) -> tuple[Asse
         return ()
     client, blind = person.client, person.blind_to
     try:
-        if client is not None:
-            require_client_terms(query)
         found = search_tags(served.library, query, client=client or "", limit=_WITHOUT_SCRIPT, blind_to=blind)
     except LightfastError:
         return ()
     with served.library.store.read() as connection:
-        seen = visible_assets(connection, [one.asset_id for one in found.hits], client)
-        return asset_cards(connection, seen, client, blind_to=blind)
+        return asset_cards(connection, [one.asset_id for one in found.hits], client, blind_to=blind)
 
 
 def _shared(names: tuple[str, ...], kind: str, ends: str = "") -> Response:
