@@ -4,11 +4,11 @@
 
 Needs a Chromium. The training part of intel-scenes lies in one flat folder under names that say nothing;
 `lightfast serve` opens it. A scripted hand, the one of `persons_hour.py` (in 2 % of all cases it gives a
-wrong class, drawn by lot), works with clicks and keys: it groups the pictures; looks at the groups, the
-surest first, and names those of which 95 in 100 of the pictures that are shown are of one class, 24 of them at most;
-lets fifty pictures be chosen, decides them one by one, four times; trains; and so on, fifty at a time, until
-the model reads the test part as well as one that `lightfast train` made from all labels of the folder, less
-two points. That part lies outside: no page ever sees it, and only when to stop is read off it.
+wrong class, drawn by lot), works with clicks and keys. It groups the pictures, looks at the groups, the
+surest first, and names those of which 95 in 100 of the pictures that are shown are of one class, 24 of them
+at most. It lets fifty pictures be chosen and decides them one by one, four times; trains; and so on, fifty at
+a time, until the model reads the test part as well as one that learned all labels of the folder, less two
+points. That part lies outside: no page ever sees it, and only when to stop is read off it.
 
 The hand thinks for 0.3 s before each key about a picture, 3 s about a group and 1 s for a name that it types;
 these seconds are really waited for. What people decided is counted in two ways: acts (a group is one), and
@@ -61,7 +61,8 @@ _SHOWN = """[...document.querySelectorAll('.map-shown canvas')]
 .map((one) => Number(one.title.match(/picture (\\d+)/)[1]))"""
 _IN_HAND = "Number(document.querySelector('#one img')?.src.match(/assets\\/(\\d+)/)[1] ?? 0)"
 _NEXT = """document.querySelector('#one img')
-? !document.querySelector('#one img').src.includes('/assets/%d/') : !document.getElementById('nothing').hidden"""
+? !document.querySelector('#one img').src.includes('/assets/%d/')
+: !document.getElementById('nothing').hidden"""
 _DIGIT = """(name) => [...document.querySelectorAll('#names button')]
 .find((one) => one.childNodes[1].textContent === name)?.querySelector('kbd').textContent"""
 
@@ -191,8 +192,9 @@ class Way:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.2)
-        wanted = f"{len(self.names):,}"
-        self.until(f"document.getElementById('pictures')?.textContent === '{wanted}'")
+        # The page comes anew when the job has ended.
+        wanted = self.page.locator("#pictures", has_text=f"{len(self.names):,}")
+        wanted.wait_for(timeout=1_000 * _PATIENCE)
 
     def look(self) -> None:
         """What the hand would see of each picture: its file, and so its true class. No page shows it."""

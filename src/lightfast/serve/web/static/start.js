@@ -91,5 +91,7 @@ addEventListener("drop", (event) => {
 });
 get("/api/jobs?limit=5").then((said) => {
   const running = said.items.filter((/** @type {any} */ one) => ["waiting", "running"].includes(one.state));
-  part("running").replaceChildren(...running.map((/** @type {any} */ one) => jobCard(one)));
+  // What a job added is counted by the page itself, and the ways on stand there: not while files go up here.
+  const ended = (/** @type {any} */ job) => job.state === "done" && part("adding").hidden && location.reload();
+  part("running").replaceChildren(...running.map((/** @type {any} */ one) => jobCard(one, ended)));
 }).catch(() => {});
