@@ -6,8 +6,8 @@ Needs a Chromium. The training part of intel-scenes lies in one flat folder unde
 `lightfast serve` opens it. A scripted hand, the one of `persons_hour.py` (in 2 % of all cases it gives a
 wrong class, drawn by lot), works with clicks and keys. It groups the pictures, looks at the groups, the
 surest first, and names those of which 95 in 100 of the pictures that are shown are of one class, 24 of them
-at most. It lets fifty pictures be chosen and decides them one by one, four times; trains; and so on, fifty at
-a time, until the model reads the test part as well as one that learned all labels of the folder, less two
+at most. It lets fifty pictures be chosen and decides them one by one, three times; trains; and so on, fifty
+at a time, until the model reads the test part as well as one that learned all labels of the folder, less two
 points. That part lies outside: no page ever sees it, and only when to stop is read off it.
 
 The hand thinks for 0.3 s before each key about a picture, 3 s about a group and 1 s for a name that it types;
@@ -52,7 +52,7 @@ THOUGHT = {"picture": 0.3, "group": 3.0, "name": 1.0}
 """Seconds of the hand."""
 GROUPS, LOOKED_AT, ALIKE = 24, 45, 0.95
 """Groups that are named at most, looked at at most, and the share of one class from which one is named."""
-FIRST_ROUNDS, MOST = 4, 0.25
+FIRST_ROUNDS, MOST = 3, 0.25
 """Rounds of fifty before the first training; share of the pictures decided one by one after which it is given
 up.
 """
@@ -170,7 +170,7 @@ class Way:
 
     def until(self, script: str) -> None:
         """Wait for what a page shows; a job that failed ends it."""
-        end = time.monotonic() + _PATIENCE
+        end, pause = time.monotonic() + _PATIENCE, 0.005
         while not self.page.evaluate(script):
             failed = self.page.evaluate(
                 "document.querySelector('.job .badge.failed')?.closest('.job').innerText"
@@ -179,7 +179,8 @@ class Way:
                 raise RuntimeError(failed)
             if time.monotonic() > end:
                 raise TimeoutError(f"{script}: the page says {self.page.locator('#say').text_content()!r}")
-            time.sleep(0.01)
+            # What takes minutes is asked for less often: the asking costs the server's cores.
+            time.sleep(pause := min(1.25 * pause, 0.5))
 
     def add(self) -> None:
         """The first page, until all pictures are there."""
@@ -353,20 +354,28 @@ def measure(given: argparse.Namespace, work: Path) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         version = browser.version
         browser.close()
+    found = summary(way, trained, full)
+    return found | {
+        "browser": version,
+        "minutes": round(seconds / 60, 1),
+        "processor_minutes": round((processor_seconds() - before) / 60, 1),
+    }
+
+
+def summary(way: Way, trained: list[dict[str, Any]], full: Mapping[str, Any]) -> dict[str, Any]:
+    """What the way took, and what it led to."""
+    hand = way.hand
     return {
         "data": SET,
-        "pictures": len(truth),
-        "browser": version,
+        "pictures": len(way.names),
         "full_labels": full,
         "wanted": f"accuracy of all labels less {100 * POINTS:.0f} points",
         "reached": trained[-1]["accuracy"] >= full["accuracy"] - POINTS,
         "trainings": trained,
-        "decided": counted(person.asked, len(way.in_groups), len(truth)),
+        "decided": counted(hand.person.asked, len(way.in_groups), len(way.names)),
         "groups_left": hand.asked["groups left"],
         "hand_errs": ERRS,
-        "minutes": round(seconds / 60, 1),
         "hand_minutes": round(hand.seconds / 60, 1),
-        "processor_minutes": round((processor_seconds() - before) / 60, 1),
         "steps": way.steps,
     }
 

@@ -42,6 +42,24 @@ def test_the_first_page_counts_what_a_job_added(
     assert visitor.text("#pictures") == "3"
 
 
+def test_a_folder_without_pictures_is_said_on_the_first_page(empty: Running, visit: Callable[..., Visitor]):
+    library = empty.library
+    library.store.act(lambda connection: new_job(connection, "add", {"sources": ["x"]}))
+    end(library, begin(library), "failed", error="x holds no picture files.")
+    visitor = visit(empty)
+    visitor.page.wait_for_selector("#running .job")
+    assert "x holds no picture files." in visitor.text("#running")
+
+
+def test_files_that_are_no_pictures_are_counted_on_the_first_page(
+    empty: Running, visit: Callable[..., Visitor], tmp_path: Path
+):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    add_pictures(empty.library, [str(tmp_path)])
+    visitor = visit(empty)
+    assert "1 file could not be read as a picture" in visitor.text("#drop")
+
+
 def test_an_empty_queue_chooses_more_and_shows_them(
     empty: Running, visit: Callable[..., Visitor], tmp_path: Path
 ):
