@@ -334,15 +334,13 @@ def measure(given: argparse.Namespace, work: Path) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
 
     source = Path(os.environ["LIGHTFAST_DATA"]) / SET
-    parts = load_splits(source, ImageSpec((32, 32), 3))
-    images, test = parts.part("train"), parts.part("test")
-    truth = flat_folder(images, source, work / "pictures", given.pictures, given.seed)
+    truth = flat_folder(source / "train", work / "pictures", given.pictures, given.seed)
+    test = source / "test"
     full = read_accuracy(full_labels(given.full, work), test)
     print("all labels", full, flush=True)
-    person = Person(
-        np.array(list(truth.values())), len(images.class_names), generator(given.seed, "page hand")
-    )
-    hand = Hand(person, images.class_names)
+    names, numbers = np.unique(list(truth.values()), return_inverse=True)
+    person = Person(numbers, len(names), generator(given.seed, "page hand"))
+    hand = Hand(person, tuple(names.tolist()))
     before = processor_seconds()
     started = time.perf_counter()
     with serving(work / "pictures", work) as address, sync_playwright() as playwright:
@@ -382,7 +380,7 @@ def summary(way: Way, trained: list[dict[str, Any]], full: Mapping[str, Any]) ->
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pictures", type=int, default=1_800)
     parser.add_argument("--full", type=Path, help="a run that was trained on all labels before")
     parser.add_argument("--browser", default="/usr/bin/chromium")
