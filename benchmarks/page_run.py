@@ -247,11 +247,15 @@ class Way:
         before = sum(self.hand.person.asked.values())
         self.page.locator("#more").click()
         self.until("document.querySelector('#one img')")
+        self.decide_those_in_hand()
+        return sum(self.hand.person.asked.values()) - before
+
+    def decide_those_in_hand(self) -> None:
+        """One picture after the other, until none waits."""
         while self.page.locator("#one img").count():
             number = self.page.evaluate(_IN_HAND)
             self.decide(self.index[number])
             self.until(_NEXT % number)
-        return sum(self.hand.person.asked.values()) - before
 
     def decide(self, row: int) -> None:
         """One key for the suggestion or for another label; a label that is not there is typed."""
