@@ -184,13 +184,12 @@ class Way:
 
     def add(self) -> None:
         """The first page, until all pictures are there."""
-        end = time.monotonic() + _PATIENCE
         while True:
             try:
                 self.page.goto(self.address)
                 break
-            except Exception:
-                if time.monotonic() > end:
+            except Exception as error:
+                if "ERR_CONNECTION_REFUSED" not in str(error):
                     raise
                 time.sleep(0.2)
         # The page comes anew when the job has ended.
@@ -218,11 +217,8 @@ class Way:
         for turn in range(min(LOOKED_AT, self.page.locator(".map-list button").count())):
             self.page.locator(".map-list button").nth(turn).click()
             shown = self.page.evaluate(_SHOWN)
-            name = (
-                self.hand.names_group(np.array([self.index[one] for one in shown]))
-                if len(shown) > 3
-                else None
-            )
+            rows = np.array([self.index[one] for one in shown])
+            name = self.hand.names_group(rows) if len(rows) > 3 else None
             if name is None:
                 continue
             self.page.locator(".map-label").fill(name)
@@ -345,8 +341,7 @@ def measure(given: argparse.Namespace, work: Path) -> dict[str, Any]:
     names, numbers = np.unique(list(truth.values()), return_inverse=True)
     person = Person(numbers, len(names), generator(given.seed, "page hand"))
     hand = Hand(person, tuple(names.tolist()))
-    before = processor_seconds()
-    started = time.perf_counter()
+    before, started = processor_seconds(), time.perf_counter()
     with serving(work / "pictures", work) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=given.browser, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
